@@ -1,0 +1,47 @@
+# `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
+PYTHON ?= python3
+SETTINGS ?= examples/breast-cancer/settings.yaml
+UV_VERSION = 0.13.8
+
+BIN = .venv/bin
+UV = $(BIN)/uv
+
+.PHONY: help setup run test lint types lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# uv lives in the virtual environment itself, so the only things needed beforehand are Python and make
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=") if sys.version_info < (3, 11) else 0'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/installed: $(UV) requirements.lock setup.py
+	@echo "Installing the pinned dependencies (the first time this downloads about 300 MB) ..."
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: .venv/installed ## make .venv with the pinned dependencies
+
+run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=examples/wine/settings.yaml for another)
+	@$(BIN)/python -m pipelines run --local --settings $(SETTINGS)
+
+test: .venv/installed ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed ## check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/installed ## check types
+	@$(BIN)/mypy
+
+lock: $(UV) ## pin the newest versions that setup.py allows
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--all-extras setup.py --output-file requirements.lock
+
+clean: ## remove the virtual environment and all local state
+	@rm -rf .venv .local_sagemaker

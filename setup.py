@@ -1,0 +1,50 @@
+"""Package metadata and entry points. Exact versions are in requirements.lock."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="sagemaker-lightgbm-pipelines",
+    version="0.1.0",
+    description="SageMaker Pipelines for tabular LightGBM models, on SageMaker and on one machine",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=["pipelines*", "monitoring*", "local_sagemaker*", "examples*"]),
+    install_requires=[
+        "sagemaker>=3.27,<4",
+        "boto3",
+        "pydantic>=2.12,<3",
+        "pyyaml",
+        "typer",
+        "rich",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "scikit-learn",
+        "lightgbm",
+        "matplotlib",
+        "datasketches",
+    ],
+    extras_require={
+        "local": ["moto[server]>=5.2.5"],
+        "dev": [
+            "hypothesis",
+            "mypy",
+            "pip",
+            "setuptools",
+            "wheel",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "run-pipeline=pipelines.__main__:run_pipeline",
+            "get-pipeline-definition=pipelines.__main__:get_pipeline_definition",
+        ]
+    },
+)
