@@ -1,0 +1,1 @@
+"""SageMaker Pipelines for tabular LightGBM models: settings, definitions and the runner."""

@@ -1,0 +1,114 @@
+"""Code bundles: what a container runs, under S3 keys named by the hash of the content.
+
+The hash is over relative paths and bytes alone, so two clones of one commit give the same keys, an unchanged repo gives the
+same definition, and a changed script changes the steps that run it and no others.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Files that a container finds in one folder.
+
+    files: bytes by path relative to that folder.
+    archive: whether they travel as one `sourcedir.tar.gz` (script mode) or as they are (a processing input).
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+    archive: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal, 16 characters."""
+        content = hashlib.sha256()
+        for path, data in sorted(self.files.items()):
+            content.update(f"{path}\0{len(data)}\0".encode())
+            content.update(data)
+        return content.hexdigest()[:16]
+
+    def uri(self, code_uri: str) -> str:
+        """Where the bundle lies below `code_uri`: a prefix, or the archive's own URI."""
+        folder = f"{code_uri}/{self.name}-{self.digest}"
+        return f"{folder}/sourcedir.tar.gz" if self.archive else folder
+
+    def objects(self, code_uri: str) -> Iterator[tuple[str, bytes]]:
+        """The objects to upload, as pairs of URI and content."""
+        if self.archive:
+            yield self.uri(code_uri), _tar_gz(self.files)
+        else:
+            for path, data in sorted(self.files.items()):
+                yield f"{self.uri(code_uri)}/{path}", data
+
+
+def preprocess_bundle() -> Bundle:
+    return Bundle("preprocess", _read({"preprocess.py": "processing_scripts/preprocess.py"}))
+
+
+def train_bundle() -> Bundle:
+    """The training script with the inference code that it puts into the model archive."""
+    files = {
+        "train.py": "training_scripts/train.py",
+        "requirements.txt": "training_scripts/requirements.txt",
+        "inference/inference.py": "inference/inference.py",
+        "inference/requirements.txt": "inference/requirements.txt",
+    }
+    return Bundle("train", _read(files), archive=True)
+
+
+def evaluate_bundle() -> Bundle:
+    """The evaluation script with the one definition of the metrics, shared with monitoring."""
+    files = {
+        "evaluate.py": "processing_scripts/evaluate.py",
+        "requirements.txt": "processing_scripts/requirements.txt",
+        "run.sh": "processing_scripts/run.sh",
+    }
+    shared = ("monitoring/__init__.py", "monitoring/quality/__init__.py", "monitoring/quality/model_quality.py")
+    return Bundle("evaluate", _read(files | {path: path for path in shared}))
+
+
+def all_bundles() -> tuple[Bundle, ...]:
+    return preprocess_bundle(), train_bundle(), evaluate_bundle()
+
+
+def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption: Mapping[str, str]) -> None:
+    """Put every bundle where the definition expects it; the same bytes again where they already are.
+
+    s3: a boto3 S3 client. encryption: further put_object arguments, as KMS ones.
+    """
+    for bundle in bundles:
+        for uri, data in bundle.objects(code_uri):
+            bucket, key = uri.removeprefix("s3://").split("/", 1)
+            s3.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
+
+
+def _read(files: Mapping[str, str]) -> dict[str, bytes]:
+    # a checkout on Windows may end lines with CRLF; the containers, and the hash, want what is in git
+    return {path: (REPOSITORY / source).read_bytes().replace(b"\r\n", b"\n") for path, source in files.items()}
+
+
+def _tar_gz(files: Mapping[str, bytes]) -> bytes:
+    """A tar.gz whose bytes depend on the files alone: no times, no owners, no file name in the gzip header."""
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for path, data in sorted(files.items()):
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            member.mode = 0o644
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()

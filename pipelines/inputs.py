@@ -1,0 +1,73 @@
+"""Input data: an S3 URI is used as it is, a local file or folder goes to a key named by its content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.settings import is_s3_uri
+
+
+class InputError(ValueError):
+    """The input data can't be used; the message names the path and the next move."""
+
+
+def input_uri(location: str, prefix_uri: str) -> str:
+    """The S3 URI that a job reads for `location`, a local path or an S3 URI.
+
+    Raises:
+        InputError: the local path does not exist or is an empty folder.
+    """
+    if is_s3_uri(location):
+        return location
+    path = Path(location)
+    uri = f"{prefix_uri}/{_digest(path)}"
+    return f"{uri}/{path.name}" if path.is_file() else uri
+
+
+def upload_input(location: str, prefix_uri: str, s3: Any, encryption: Mapping[str, str]) -> str:
+    """Upload local input data unless it is there already, and return its S3 URI.
+
+    s3: a boto3 S3 client. encryption: further arguments of the upload, as KMS ones.
+    """
+    uri = input_uri(location, prefix_uri)
+    if is_s3_uri(location):
+        return uri
+    path = Path(location)
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    targets = {path: key} if path.is_file() else {file: f"{key}/{name}" for name, file in _files(path)}
+    existing = set(_keys(s3, bucket, key))
+    for file, target in targets.items():
+        if target not in existing:
+            s3.upload_file(str(file), bucket, target, ExtraArgs=dict(encryption) or None)
+    return uri
+
+
+def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from (item["Key"] for item in page.get("Contents", []))
+
+
+def _digest(path: Path) -> str:
+    """Hexadecimal, 16 characters, over names and bytes."""
+    content = hashlib.sha256()
+    for name, file in _files(path):
+        content.update(f"{name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                content.update(chunk)
+    return content.hexdigest()[:16]
+
+
+def _files(path: Path) -> list[tuple[str, Path]]:
+    if path.is_file():
+        return [(path.name, path)]
+    if not path.is_dir():
+        raise InputError(f"input data {path} does not exist; give a file, a folder or an s3:// URI with --input")
+    visible = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    files = sorted((file.relative_to(path).as_posix(), file) for file in visible)
+    if not files:
+        raise InputError(f"input folder {path} holds no files; give one that does with --input")
+    return files

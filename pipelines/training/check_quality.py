@@ -1,0 +1,37 @@
+"""Step 4, CheckQuality: register the model, or fail with both numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
+from sagemaker.core.workflow.functions import Join
+from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.fail_step import FailStep
+from sagemaker.mlops.workflow.steps import ProcessingStep, Step
+
+from pipelines.training.context import Context
+from pipelines.training.evaluate import metric_value
+
+
+def check_quality_step(context: Context, evaluate: ProcessingStep, if_good: Sequence[Step]) -> ConditionStep:
+    quality, threshold = context.settings.quality, context.parameters.metric_threshold
+    value = metric_value(evaluate, context.settings.problem_type, quality.metric)
+    condition_class = ConditionLessThanOrEqualTo if quality.lower_is_better else ConditionGreaterThanOrEqualTo
+    bound = "at most" if quality.lower_is_better else "at least"
+    too_low = FailStep(
+        name="QualityTooLow",
+        description="End the execution with the metric and the threshold it missed",
+        error_message=Join(
+            on=" ",
+            values=[f"The model is not registered: {quality.metric} on the test split is", value]
+            + [f"and has to be {bound}", threshold.to_string()],
+        ),
+    )
+    return ConditionStep(
+        name="CheckQuality",
+        description=f"Is {quality.metric} on the test split {bound} the threshold?",
+        conditions=[condition_class(left=value, right=threshold)],
+        if_steps=list(if_good),
+        else_steps=[too_low],
+    )

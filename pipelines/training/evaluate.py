@@ -1,0 +1,65 @@
+"""Step 3, Evaluate: metrics, predictions and a report on the test split."""
+
+from __future__ import annotations
+
+from sagemaker.core.processing import Processor
+from sagemaker.core.workflow.functions import JsonGet
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+
+from pipelines.bundles import evaluate_bundle
+from pipelines.settings import ProblemType
+from pipelines.training.context import Context, output_of, processing_input, processing_output
+
+OUTPUTS = ("evaluation", "predictions", "report")
+
+# the section of evaluation.json that holds a problem type's metrics, as Model Monitor names it
+SECTIONS: dict[ProblemType, str] = {
+    "BinaryClassification": "binary_classification_metrics",
+    "MulticlassClassification": "multiclass_classification_metrics",
+    "Regression": "regression_metrics",
+}
+
+
+def evaluate_step(context: Context, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
+    settings, parameters = context.settings, context.parameters
+    processor = Processor(
+        role=context.role,
+        image_uri=context.image("processing"),
+        entrypoint=["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"],
+        instance_type=parameters.processing_instance_type,
+        instance_count=1,
+        volume_size_in_gb=settings.resources.volume_size_in_gb,
+        volume_kms_key=settings.security.kms_key,
+        output_kms_key=settings.security.kms_key,
+        max_runtime_in_seconds=settings.resources.processing_max_runtime_in_seconds,
+        network_config=context.network,
+        tags=context.tags,
+        sagemaker_session=context.session,
+    )
+    return ProcessingStep(
+        name="Evaluate",
+        description="Measure the model on the test split",
+        step_args=processor.run(
+            inputs=[
+                processing_input("model", train.properties.ModelArtifacts.S3ModelArtifacts),
+                processing_input("test", output_of(preprocess, "test")),
+                processing_input("code", evaluate_bundle().uri(context.code_uri)),
+            ],
+            outputs=[processing_output(name, context.output_uri("evaluate", name)) for name in OUTPUTS],
+        ),
+        property_files=[
+            PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json"),
+        ],
+        cache_config=context.cache,
+        retry_policies=context.job_retries,
+    )
+
+
+def metric_value(evaluate: ProcessingStep, problem_type: ProblemType, metric: str) -> JsonGet:
+    """The value of a test metric, read from evaluation.json when the execution gets there."""
+    return JsonGet(
+        step_name=evaluate.name,
+        property_file="EvaluationReport",
+        json_path=f"{SECTIONS[problem_type]}.{metric}.value",
+    )

@@ -1,0 +1,77 @@
+"""The training pipeline:
+
+preprocess -> train -> evaluate -> good enough? -> register -> data-quality and model-quality baselines
+                                        \\-> no: fail, with the numbers
+"""
+
+from __future__ import annotations
+
+import boto3
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.mlops.workflow.pipeline import Pipeline
+
+from pipelines.inputs import input_uri
+from pipelines.settings import Settings
+from pipelines.training.baselines import data_quality_baseline_step, model_quality_baseline_step
+from pipelines.training.check_quality import check_quality_step
+from pipelines.training.context import Context, project_uri
+from pipelines.training.evaluate import evaluate_step
+from pipelines.training.parameters import Parameters
+from pipelines.training.preprocess import preprocess_step
+from pipelines.training.register_model import register_model_step
+from pipelines.training.train import train_step
+
+
+def get_pipeline(
+    settings: Settings, role: str, bucket: str, region: str, session: PipelineSession | None = None
+) -> Pipeline:
+    """Build the training pipeline; needs no credentials and no network.
+
+    role: ARN of the execution role of the pipeline and its jobs. bucket: where code, data and results go, below the
+    project's name. session: an SDK session to build with; by default one that can't reach anything.
+
+    The code bundles that the definition refers to have to be in the bucket before an execution starts;
+    `python -m pipelines upsert` sends both.
+
+    Raises:
+        InputError: `settings.data.input` is a local path that does not exist.
+    """
+    session = session or _offline_session(bucket, region)
+    prefix_uri = f"{project_uri(settings, bucket)}/input"
+    parameters = Parameters.of(settings, input_uri(settings.data.input, prefix_uri))
+    context = Context(settings, parameters, role, bucket, region, session)
+
+    preprocess = preprocess_step(context)
+    train = train_step(context, preprocess)
+    evaluate = evaluate_step(context, preprocess, train)
+    register_model = register_model_step(context, train, evaluate)
+    data_quality_baseline = data_quality_baseline_step(context, preprocess, after=register_model)
+    model_quality_baseline = model_quality_baseline_step(context, evaluate, after=register_model)
+    check_quality = check_quality_step(
+        context, evaluate, if_good=[register_model, data_quality_baseline, model_quality_baseline]
+    )
+    return Pipeline(
+        name=settings.name,
+        parameters=parameters.all(),
+        steps=[preprocess, train, evaluate, check_quality],
+        pipeline_experiment_config=None,
+        sagemaker_session=session,
+    )
+
+
+class _OfflineSession(PipelineSession):
+    """A session that takes the bucket's existence for granted, where the SDK's would ask S3 for it."""
+
+    def default_bucket(self) -> str:
+        return str(self._default_bucket_name_override)
+
+
+def _offline_session(bucket: str, region: str) -> PipelineSession:
+    # the SDK's clients want credentials and its telemetry wants to be told off, though building a definition calls nobody
+    boto_session = boto3.Session(
+        aws_access_key_id="unused",
+        aws_secret_access_key="unused",  # noqa: S106
+        region_name=region,
+    )
+    config = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
+    return _OfflineSession(boto_session=boto_session, default_bucket=bucket, sagemaker_config=config)

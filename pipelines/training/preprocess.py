@@ -1,0 +1,71 @@
+"""Step 1, Preprocess: validate, split and encode the data."""
+
+from __future__ import annotations
+
+from sagemaker.core.processing import Processor
+from sagemaker.mlops.workflow.steps import ProcessingStep
+
+from pipelines.bundles import preprocess_bundle
+from pipelines.settings import Settings
+from pipelines.training.context import Context, processing_input, processing_output
+
+OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")
+
+
+def preprocess_step(context: Context) -> ProcessingStep:
+    settings, parameters = context.settings, context.parameters
+    processor = Processor(
+        role=context.role,
+        image_uri=context.image("processing"),
+        entrypoint=["python3", "/opt/ml/processing/input/code/preprocess.py"],
+        instance_type=parameters.processing_instance_type,
+        instance_count=1,
+        volume_size_in_gb=settings.resources.volume_size_in_gb,
+        volume_kms_key=settings.security.kms_key,
+        output_kms_key=settings.security.kms_key,
+        max_runtime_in_seconds=settings.resources.processing_max_runtime_in_seconds,
+        network_config=context.network,
+        tags=context.tags,
+        sagemaker_session=context.session,
+    )
+    return ProcessingStep(
+        name="Preprocess",
+        description="Validate the data, split it and encode it",
+        step_args=processor.run(
+            inputs=[
+                processing_input("data", parameters.input_data_uri),
+                processing_input("code", preprocess_bundle().uri(context.code_uri)),
+            ],
+            outputs=[processing_output(name, context.output_uri("preprocess", name)) for name in OUTPUTS],
+            arguments=_arguments(settings),
+        ),
+        cache_config=context.cache,
+        retry_policies=context.job_retries,
+    )
+
+
+def _arguments(settings: Settings) -> list[str]:
+    data, split, validation = settings.data, settings.data.split, settings.data.validation
+    options: dict[str, object] = {
+        "problem-type": settings.problem_type,
+        "target-column": data.target_column,
+        "positive-class": data.positive_class,
+        "drop-columns": data.drop_columns,
+        "categorical-columns": data.categorical_columns,
+        "split-strategy": split.strategy,
+        "time-column": split.time_column,
+        "group-column": split.group_column,
+        "train-share": split.train,
+        "validation-share": split.validation,
+        "test-share": split.test,
+        "seed": settings.training.seed,
+        "min-rows": validation.min_rows,
+        "max-missing-share": validation.max_missing_share,
+        "outlier-z-score": validation.outlier_z_score,
+    }
+    arguments: list[str] = []
+    for name, value in options.items():
+        values = value if isinstance(value, tuple) else (value,)
+        if value is not None and values:
+            arguments += [f"--{name}", *(str(item) for item in values)]
+    return arguments

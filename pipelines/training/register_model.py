@@ -1,0 +1,101 @@
+"""Step 5, RegisterModel: a versioned model package with its metrics, baselines and origin."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+
+from sagemaker.core.drift_check_baselines import DriftCheckBaselines
+from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.mlops.workflow.model_step import ModelStep
+from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.serve.model_builder import ModelBuilder
+
+from pipelines.bundles import REPOSITORY
+from pipelines.settings import METRICS
+from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
+from pipelines.training.context import Context
+from pipelines.training.evaluate import metric_value
+
+CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
+RESPONSE_TYPES = ["application/json", "text/csv"]
+
+
+def register_model_step(context: Context, train: TrainingStep, evaluate: ProcessingStep) -> ModelStep:
+    settings, parameters = context.settings, context.parameters
+    model = ModelBuilder(
+        image_uri=context.image("inference"),
+        # The archive already holds code/inference.py and code/requirements.txt. Given as source_code they would make the
+        # SDK add a training job that only repacks the archive.
+        s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
+        env_vars={
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+            "SAGEMAKER_REGION": context.region,
+        },
+        role_arn=context.role,
+        instance_type=settings.registration.inference_instances[0],
+        log_level=logging.ERROR,
+        sagemaker_session=context.session,
+    )
+    model_statistics, model_constraints = _baseline_files(context, MODEL_QUALITY)
+    data_statistics, data_constraints = _baseline_files(context, DATA_QUALITY)
+    baselines = {
+        "model_statistics": model_statistics,
+        "model_constraints": model_constraints,
+        "model_data_statistics": data_statistics,
+        "model_data_constraints": data_constraints,
+    }
+    step_args = model.register(
+        model_package_group_name=settings.model_package_group,
+        content_types=CONTENT_TYPES,
+        response_types=RESPONSE_TYPES,
+        inference_instances=list(settings.registration.inference_instances),
+        transform_instances=list(settings.registration.transform_instances),
+        approval_status=parameters.model_approval_status,
+        model_metrics=ModelMetrics(**baselines),
+        drift_check_baselines=DriftCheckBaselines(**baselines),
+        customer_metadata_properties={
+            "commit": _commit(),
+            "input_data_uri": parameters.input_data_uri,
+            "pipeline_execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+            "problem_type": settings.problem_type,
+            "quality_metric": settings.quality.metric,
+            "quality_threshold": parameters.metric_threshold.to_string(),
+        }
+        | {
+            metric: metric_value(evaluate, settings.problem_type, metric).to_string()
+            for metric in METRICS[settings.problem_type]
+        },
+    )
+    return ModelStep(
+        name="RegisterModel",
+        description="Register the model in its model package group",
+        step_args=step_args,
+        retry_policies=context.step_retries,
+    )
+
+
+def _baseline_files(context: Context, kind: str) -> tuple[MetricsSource, MetricsSource]:
+    """statistics.json and constraints.json of a baseline, where its step will write them."""
+    statistics, constraints = (
+        MetricsSource(content_type="application/json", s3_uri=baseline_uri(context, kind, f"{name}.json"))
+        for name in ("statistics", "constraints")
+    )
+    return statistics, constraints
+
+
+def _commit() -> str:
+    """The commit this definition is made from; CodeBuild hands it over, as it gets the source without its history."""
+    handed_over = os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
+    if handed_over:
+        return handed_over
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return result.stdout.strip()

@@ -1,0 +1,104 @@
+"""Step 2, Train: LightGBM in the script mode of SageMaker's scikit-learn image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagemaker.core.shapes import MetricDefinition
+from sagemaker.core.training.configs import (
+    Compute,
+    InputData,
+    Networking,
+    OutputDataConfig,
+    StoppingCondition,
+    Tag,
+)
+from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.train.model_trainer import ModelTrainer
+
+from pipelines.bundles import train_bundle
+from pipelines.settings import ProblemType
+from pipelines.training.context import Context, output_of
+
+# what train.py prints for each problem type, for the train and the validation split
+METRICS: dict[ProblemType, tuple[str, ...]] = {
+    "BinaryClassification": ("auc", "binary_logloss", "accuracy", "f1"),
+    "MulticlassClassification": ("multi_logloss", "accuracy", "weighted_f1"),
+    "Regression": ("rmse", "mae", "r2"),
+}
+CHANNELS = ("train", "validation", "schema")
+
+
+def train_step(context: Context, preprocess: ProcessingStep) -> TrainingStep:
+    settings, parameters = context.settings, context.parameters
+    # Script mode by its hyperparameters rather than ModelTrainer's source_code, whose uploads carry a timestamp: with that,
+    # every upsert would change the definition and no step would ever be cached.
+    trainer = ModelTrainer(
+        training_image=context.image("training"),
+        hyperparameters=_hyperparameters(context),
+        compute=Compute(
+            instance_type=parameters.training_instance_type,
+            instance_count=parameters.training_instance_count,
+            volume_size_in_gb=settings.resources.volume_size_in_gb,
+            volume_kms_key_id=settings.security.kms_key,
+        ),
+        networking=_networking(context),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=settings.resources.training_max_runtime_in_seconds),
+        output_data_config=OutputDataConfig(
+            s3_output_path=context.output_uri("train"), kms_key_id=settings.security.kms_key
+        ),
+        role=context.role,
+        tags=[Tag(key=key, value=value) for key, value in sorted(settings.tags.items())] or None,
+        base_job_name=settings.name,
+        sagemaker_session=context.session,
+    ).with_metric_definitions(
+        [
+            MetricDefinition(name=f"{split}:{metric}", regex=rf"{split}_{metric}=([-+0-9.eE]+)")
+            for split in ("train", "validation")
+            for metric in METRICS[settings.problem_type]
+        ]
+    )
+    channels = [
+        InputData(
+            channel_name=name,
+            data_source=output_of(preprocess, name),
+            content_type="application/json" if name == "schema" else "text/csv",
+        )
+        for name in CHANNELS
+    ]
+    return TrainingStep(
+        name="Train",
+        description="Train LightGBM with early stopping on the validation split",
+        step_args=trainer.train(input_data_config=channels),
+        cache_config=context.cache,
+        retry_policies=context.job_retries,
+    )
+
+
+def _hyperparameters(context: Context) -> dict[str, Any]:
+    training, parameters = context.settings.training, context.parameters
+    chosen_per_execution = {
+        "num_leaves": parameters.num_leaves.to_string(),
+        "learning_rate": parameters.learning_rate.to_string(),
+        "num_boost_round": parameters.num_boost_round.to_string(),
+        "early_stopping_rounds": parameters.early_stopping_rounds.to_string(),
+    }
+    script_mode = {
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": train_bundle().uri(context.code_uri),
+        "sagemaker_container_log_level": "20",
+        "sagemaker_region": context.region,
+    }
+    return training.model_dump() | chosen_per_execution | script_mode
+
+
+def _networking(context: Context) -> Networking | None:
+    security = context.settings.security
+    if context.network is None:
+        return None
+    return Networking(
+        subnets=list(security.subnets) or None,
+        security_group_ids=list(security.security_group_ids) or None,
+        enable_network_isolation=security.network_isolation,
+        enable_inter_container_traffic_encryption=security.encrypt_inter_container_traffic,
+    )
