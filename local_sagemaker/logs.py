@@ -1,0 +1,17 @@
+"""Job logs as CloudWatch Logs streams: one text file a stream, `<data_dir>/logs/<group>/<job>/algo-1-<epoch>.log`.
+
+A line of the file is one event: `2026-11-21T10:42:01.123Z message`. A line that does not begin with a time is an
+event at the time of the line before it (of the stream's start, at the top), so that a process may as well write to
+the file directly.
+"""
+
+from pathlib import Path
+
+PROCESSING_JOBS = "/aws/sagemaker/ProcessingJobs"
+TRAINING_JOBS = "/aws/sagemaker/TrainingJobs"
+GROUPS = (PROCESSING_JOBS, TRAINING_JOBS)
+
+
+def log_file(data_dir: Path, group: str, stream: str) -> Path:
+    """The file of one stream, e.g. of ProcessingJobs and `my-job/algo-1-1763720521`; its folder may not exist yet."""
+    return data_dir / "logs" / group.removeprefix("/aws/sagemaker/") / f"{stream}.log"
