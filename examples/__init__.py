@@ -1,0 +1,20 @@
+"""Ready settings and data: two-command projects to look at, and to start one's own from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+
+EXAMPLES = ("breast-cancer", "wine", "diabetes", "synthetic", "churn", "fraud", "taxi")
+
+
+def write_example(name: str, destination: Path) -> list[Path]:
+    """Copy an example's settings and data to a folder. Returns the written files.
+
+    name: one of EXAMPLES.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    sources = sorted(file for file in (_FOLDER / name).iterdir() if file.is_file())
+    return [Path(shutil.copy(source, destination / source.name)) for source in sources]

@@ -1,7 +1,7 @@
 """Code bundles: what a container runs, under S3 keys named by the hash of the content.
 
-The hash is over relative paths and bytes alone, so two clones of one commit give the same keys, an unchanged repo gives the
-same definition, and a changed script changes the steps that run it and no others.
+The hash is over relative paths and bytes alone, so two clones of one commit give the same keys, an unchanged repo gives
+the same definition, and a changed script changes the steps that run it and no others.
 """
 
 from __future__ import annotations

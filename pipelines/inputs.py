@@ -7,18 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import UserError
 from pipelines.settings import is_s3_uri
-
-
-class InputError(ValueError):
-    """The input data can't be used; the message names the path and the next move."""
 
 
 def input_uri(location: str, prefix_uri: str) -> str:
     """The S3 URI that a job reads for `location`, a local path or an S3 URI.
 
     Raises:
-        InputError: the local path does not exist or is an empty folder.
+        UserError: the local path does not exist or is an empty folder.
     """
     if is_s3_uri(location):
         return location
@@ -65,9 +62,9 @@ def _files(path: Path) -> list[tuple[str, Path]]:
     if path.is_file():
         return [(path.name, path)]
     if not path.is_dir():
-        raise InputError(f"input data {path} does not exist; give a file, a folder or an s3:// URI with --input")
+        raise UserError(f"input data {path} does not exist; give a file, a folder or an s3:// URI with --input")
     visible = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     files = sorted((file.relative_to(path).as_posix(), file) for file in visible)
     if not files:
-        raise InputError(f"input folder {path} holds no files; give one that does with --input")
+        raise UserError(f"input folder {path} holds no files; give one that does with --input")
     return files

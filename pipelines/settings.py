@@ -23,6 +23,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipelines.errors import UserError
+
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
 ApprovalStatus = Literal["PendingManualApproval", "Approved", "Rejected"]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
@@ -43,10 +45,6 @@ METRICS: dict[str, tuple[str, ...]] = {
     "Regression": ("rmse", "mae", "mse", "r2"),
 }
 LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse"})
-
-
-class SettingsError(ValueError):
-    """The settings file can't be used; the message says which key, its value and what is allowed."""
 
 
 class _Section(BaseModel):
@@ -129,7 +127,11 @@ class RegistrationSettings(_Section):
 
     model_package_group: str | None = None
     approval_status: ApprovalStatus = "PendingManualApproval"
-    inference_instances: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = ("ml.t2.medium", "ml.m5.large", "ml.m5.xlarge")
+    inference_instances: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = (
+        "ml.t2.medium",
+        "ml.m5.large",
+        "ml.m5.xlarge",
+    )
     transform_instances: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = ("ml.m5.large", "ml.m5.xlarge")
 
 
@@ -241,27 +243,29 @@ class Settings(_Section):
     def model_package_group(self) -> str:
         return self.registration.model_package_group or self.name
 
+    def uri(self, bucket: str) -> str:
+        """The prefix below which everything of the project lies."""
+        return f"s3://{bucket}/{self.name}"
+
 
 def load_settings(path: Path) -> Settings:
     """Read and check a settings file; a relative `data.input` is taken from the file's folder.
 
     Raises:
-        SettingsError: the file is missing, is not YAML, or a key or value is not allowed.
+        UserError: the file is missing, is not YAML, or a key or value is not allowed.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(
-            f"{path}: can't be read ({error.strerror}); give an existing file with --settings"
-        ) from None
+        raise UserError(f"{path}: can't be read ({error.strerror}); give an existing file with --settings") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise SettingsError(f"{path}: expected keys and values such as 'name: my-model', found {content!r}")
+        raise UserError(f"{path}: expected keys and values such as 'name: my-model', found {content!r}")
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"{path}:\n{_explain(error)}") from None
+        raise UserError(f"{path}:\n{_explain(error)}") from None
     if is_s3_uri(settings.data.input):
         return settings
     data = settings.data.model_copy(update={"input": str(path.parent / settings.data.input)})

@@ -26,4 +26,4 @@ _utils_logger.setLevel(logging.ERROR)
 
 # The SDK checks its defaults config against a JSON schema at each of some 80 look-ups, four of the five seconds that a
 # definition would take. Ours is a constant, see `pipeline._offline_session`.
-SageMakerConfig.validate_sagemaker_config = staticmethod(lambda sagemaker_config=None: None)  # type: ignore[method-assign]
+SageMakerConfig.validate_sagemaker_config = staticmethod(lambda sagemaker_config=None: None)

@@ -1,7 +1,7 @@
 """Steps 6 and 7, DataQualityBaseline and ModelQualityBaseline: what later traffic and labels are compared with.
 
-They run after registration and write to the very URIs that the model package names. They are never cached: a cached step
-writes nothing, and the new package would name files that do not exist.
+They run after registration and write to the very URIs that the model package names. They are never cached: a cached
+step writes nothing, and the new package would name files that do not exist.
 """
 
 from __future__ import annotations

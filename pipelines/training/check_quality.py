@@ -24,8 +24,12 @@ def check_quality_step(context: Context, evaluate: ProcessingStep, if_good: Sequ
         description="End the execution with the metric and the threshold it missed",
         error_message=Join(
             on=" ",
-            values=[f"The model is not registered: {quality.metric} on the test split is", value]
-            + [f"and has to be {bound}", threshold.to_string()],
+            values=[
+                f"The model is not registered: {quality.metric} on the test split is",
+                value,
+                f"and has to be {bound}",
+                threshold.to_string(),
+            ],
         ),
     )
     return ConditionStep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sagemaker.core import image_uris
 from sagemaker.core.network import NetworkConfig
@@ -22,7 +23,7 @@ from sagemaker.mlops.workflow.steps import CacheConfig
 from pipelines.settings import Settings
 from pipelines.training.parameters import Parameters
 
-S3Uri = str | Join
+S3Uri: TypeAlias = str | Join
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class Context:
 
     @property
     def code_uri(self) -> str:
-        return f"{project_uri(self.settings, self.bucket)}/code"
+        return f"{self.settings.uri(self.bucket)}/code"
 
     def output_uri(self, *path: str) -> Join:
         """A place of the running execution's own, so that no execution overwrites another's results."""
-        root = f"{project_uri(self.settings, self.bucket)}/executions"
+        root = f"{self.settings.uri(self.bucket)}/executions"
         return Join(on="/", values=[root, ExecutionVariables.PIPELINE_EXECUTION_ID, *path])
 
     def image(self, purpose: str) -> str:
@@ -107,11 +108,6 @@ class Context:
     def tags(self) -> list[dict[str, str]] | None:
         """As the API spells them, or None where there are none."""
         return [{"Key": key, "Value": value} for key, value in sorted(self.settings.tags.items())] or None
-
-
-def project_uri(settings: Settings, bucket: str) -> str:
-    """The prefix below which everything of a project lies."""
-    return f"s3://{bucket}/{settings.name}"
 
 
 def processing_input(name: str, uri: object) -> ProcessingInput:

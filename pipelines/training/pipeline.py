@@ -14,7 +14,7 @@ from pipelines.inputs import input_uri
 from pipelines.settings import Settings
 from pipelines.training.baselines import data_quality_baseline_step, model_quality_baseline_step
 from pipelines.training.check_quality import check_quality_step
-from pipelines.training.context import Context, project_uri
+from pipelines.training.context import Context
 from pipelines.training.evaluate import evaluate_step
 from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
@@ -37,8 +37,7 @@ def get_pipeline(
         InputError: `settings.data.input` is a local path that does not exist.
     """
     session = session or _offline_session(bucket, region)
-    prefix_uri = f"{project_uri(settings, bucket)}/input"
-    parameters = Parameters.of(settings, input_uri(settings.data.input, prefix_uri))
+    parameters = Parameters.of(settings, input_uri(settings.data.input, f"{settings.uri(bucket)}/input"))
     context = Context(settings, parameters, role, bucket, region, session)
 
     preprocess = preprocess_step(context)
@@ -67,7 +66,7 @@ class _OfflineSession(PipelineSession):
 
 
 def _offline_session(bucket: str, region: str) -> PipelineSession:
-    # the SDK's clients want credentials and its telemetry wants to be told off, though building a definition calls nobody
+    # the SDK's clients want credentials and its telemetry an opt-out, though building a definition calls nobody
     boto_session = boto3.Session(
         aws_access_key_id="unused",
         aws_secret_access_key="unused",  # noqa: S106

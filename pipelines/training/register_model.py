@@ -27,8 +27,8 @@ def register_model_step(context: Context, train: TrainingStep, evaluate: Process
     settings, parameters = context.settings, context.parameters
     model = ModelBuilder(
         image_uri=context.image("inference"),
-        # The archive already holds code/inference.py and code/requirements.txt. Given as source_code they would make the
-        # SDK add a training job that only repacks the archive.
+        # The archive already holds code/inference.py and code/requirements.txt. Given as source_code they would make
+        # the SDK add a training job that only repacks the archive.
         s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
         env_vars={
             "SAGEMAKER_PROGRAM": "inference.py",

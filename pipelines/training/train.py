@@ -31,8 +31,8 @@ CHANNELS = ("train", "validation", "schema")
 
 def train_step(context: Context, preprocess: ProcessingStep) -> TrainingStep:
     settings, parameters = context.settings, context.parameters
-    # Script mode by its hyperparameters rather than ModelTrainer's source_code, whose uploads carry a timestamp: with that,
-    # every upsert would change the definition and no step would ever be cached.
+    # Script mode by its hyperparameters rather than ModelTrainer's source_code, whose uploads carry a timestamp: with
+    # that, every upsert would change the definition and no step would ever be cached.
     trainer = ModelTrainer(
         training_image=context.image("training"),
         hyperparameters=_hyperparameters(context),

@@ -1,0 +1,71 @@
+"""What an execution has made: test metrics, the registered package, the baselines, from where the steps left them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.registry import ModelPackage, describe_package
+from pipelines.runner import Execution, Step
+from pipelines.settings import METRICS, Settings
+from pipelines.target import Target
+
+
+@dataclass(frozen=True)
+class Results:
+    """metrics: value by Model Monitor's name. Everything is empty that the execution has not got to."""
+
+    metrics: Mapping[str, float]
+    threshold: float
+    report_uri: str
+    package: ModelPackage | None
+    baselines: Mapping[str, str]
+
+
+def read_results(settings: Settings, target: Target, execution: Execution) -> Results:
+    evaluate = execution.step("Evaluate")
+    metrics: dict[str, float] = {}
+    report_uri = ""
+    if evaluate and evaluate.status == "Succeeded":
+        outputs = _processing_outputs(evaluate, target)
+        evaluation = _read_json(f"{outputs['evaluation']}/evaluation.json", target)
+        section = next(value for key, value in evaluation.items() if key.endswith("_metrics"))
+        metrics = {name: section[name]["value"] for name in METRICS[settings.problem_type]}
+        report_uri = f"{outputs['report']}/report.html"
+    register = execution.step("RegisterModel")
+    arn = ((register.metadata or {}).get("RegisterModel", {}).get("Arn", "")) if register else ""
+    return Results(
+        metrics=metrics,
+        threshold=_threshold(settings, target, execution),
+        report_uri=report_uri,
+        package=describe_package(arn, target) if arn else None,
+        baselines={
+            step.name: (step.metadata or {})["QualityCheck"]["CalculatedBaselineStatistics"].rsplit("/", 1)[0]
+            for step in execution.steps
+            if step.status == "Succeeded" and "QualityCheck" in (step.metadata or {})
+        },
+    )
+
+
+def _threshold(settings: Settings, target: Target, execution: Execution) -> float:
+    """The threshold in force: the execution's parameter, else the settings'."""
+    pages = target.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+        PipelineExecutionArn=execution.arn
+    )
+    values = {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+    return float(values.get("MetricThreshold", settings.quality.threshold))
+
+
+def _processing_outputs(step: Step, target: Target) -> dict[str, str]:
+    """S3 URIs by output name; a cached step's job is the one that made the results."""
+    job = target.sagemaker.describe_processing_job(ProcessingJobName=step.job.rsplit("/", 1)[1])
+    outputs: list[dict[str, Any]] = job["ProcessingOutputConfig"]["Outputs"]
+    return {output["OutputName"]: output["S3Output"]["S3Uri"] for output in outputs}
+
+
+def _read_json(uri: str, target: Target) -> dict[str, Any]:
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    body: dict[str, Any] = json.load(target.s3.get_object(Bucket=bucket, Key=key)["Body"])
+    return body
