@@ -92,6 +92,14 @@ class DataSettings(_Section):
     split: SplitSettings = SplitSettings()
     validation: ValidationSettings = ValidationSettings()
 
+    @field_validator("positive_class", mode="before")
+    @classmethod
+    def _not_a_boolean(cls, value: object) -> object:
+        # YAML reads a bare yes, no, on or off as a boolean, which matches no text in a column
+        if isinstance(value, bool):
+            raise ValueError(f"is the boolean {value}; put quotes around the class as it stands in the data")
+        return value
+
 
 class TrainingSettings(_Section):
     """LightGBM's parameters, under LightGBM's names."""
@@ -257,7 +265,7 @@ def load_settings(path: Path) -> Settings:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: can't be read ({error.strerror}); give an existing file with --settings") from None
+        raise UserError(f"{path}: {error.strerror}; give an existing file with --settings") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

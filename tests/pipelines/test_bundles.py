@@ -1,0 +1,55 @@
+"""Code bundles: the same content has the same key everywhere, and other content another."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.bundles import Bundle, all_bundles, evaluate_bundle, train_bundle
+
+names = st.text("abcdefgh/._", min_size=1, max_size=12)
+files = st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5)
+
+
+@given(files)
+def test_the_digest_does_not_depend_on_the_order_of_files(content: dict[str, bytes]) -> None:
+    assert Bundle("b", content).digest == Bundle("b", dict(reversed(content.items()))).digest
+
+
+@given(files, files)
+def test_bundles_share_a_digest_only_if_they_are_the_same(one: dict[str, bytes], other: dict[str, bytes]) -> None:
+    assert (Bundle("b", one).digest == Bundle("b", other).digest) == (one == other)
+
+
+def test_a_byte_that_moves_from_one_file_to_the_next_changes_the_digest() -> None:
+    assert Bundle("b", {"x": b"12", "y": b"3"}).digest != Bundle("b", {"x": b"1", "y": b"23"}).digest
+
+
+def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
+    ((uri, first),) = train_bundle().objects("s3://bucket/code")
+    ((_, second),) = train_bundle().objects("s3://bucket/code")
+    assert first == second
+    assert uri == train_bundle().uri("s3://bucket/code")
+    with tarfile.open(fileobj=io.BytesIO(first)) as archive:
+        assert archive.getnames() == [
+            "inference/inference.py",
+            "inference/requirements.txt",
+            "requirements.txt",
+            "train.py",
+        ]
+
+
+def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
+    uris = [uri for uri, _ in evaluate_bundle().objects("s3://bucket/code")]
+    assert all(uri.startswith(evaluate_bundle().uri("s3://bucket/code") + "/") for uri in uris)
+    assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "model_quality.py"}
+
+
+def test_a_bundle_holds_what_its_script_imports_from_this_repo() -> None:
+    for bundle in all_bundles():
+        for path, data in bundle.files.items():
+            if path.endswith(".py") and b"from monitoring" in data:
+                assert "monitoring/quality/model_quality.py" in bundle.files, path

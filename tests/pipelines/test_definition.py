@@ -1,0 +1,238 @@
+"""The definition: a pure function of repo and settings, valid for the service's own API models."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from pipelines import bundles
+from pipelines.bundles import REPOSITORY
+from pipelines.settings import Settings
+from pipelines.training.pipeline import get_pipeline
+
+ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
+API_SHAPES = {
+    "Processing": "CreateProcessingJobRequest",
+    "QualityCheck": "CreateProcessingJobRequest",
+    "Training": "CreateTrainingJobRequest",
+    "RegisterModel": "CreateModelPackageInput",
+}
+
+
+def compile_definition(settings: Settings) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(get_pipeline(settings, ROLE, "bucket", "us-east-1").definition())
+    return content
+
+
+def all_steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in steps:
+        yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from all_steps(step["Arguments"].get(branch, []))
+
+
+def steps_by_name(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step["Name"]: step for step in all_steps(definition["Steps"])}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    settings = Settings.model_validate(
+        {
+            "name": "demo",
+            "problem_type": "BinaryClassification",
+            "data": {"input": "s3://bucket/data.csv", "target_column": "y"},
+            "quality": {"metric": "auc", "threshold": 0.9},
+        }
+    )
+    return compile_definition(settings)
+
+
+@pytest.fixture(scope="module")
+def guarded() -> dict[str, Any]:
+    settings = Settings.model_validate(
+        {
+            "name": "guarded",
+            "problem_type": "Regression",
+            "data": {"input": "s3://bucket/data.csv", "target_column": "y", "drop_columns": ["a", "b"]},
+            "quality": {"metric": "rmse", "threshold": 3},
+            "security": {
+                "kms_key": "arn:aws:kms:us-east-1:123456789012:key/1234",
+                "subnets": ["subnet-1"],
+                "security_group_ids": ["sg-1"],
+                "network_isolation": True,
+            },
+            "resources": {"training_max_runtime_in_seconds": 600, "processing_max_runtime_in_seconds": 300},
+            "cache": {"expire_after": "P7D"},
+            "retry": {"max_attempts": 5},
+            "tags": {"team": "risk"},
+        }
+    )
+    return compile_definition(settings)
+
+
+def test_the_steps_come_in_order(plain: dict[str, Any]) -> None:
+    assert [(step["Name"], step["Type"]) for step in all_steps(plain["Steps"])] == [
+        ("Preprocess", "Processing"),
+        ("Train", "Training"),
+        ("Evaluate", "Processing"),
+        ("CheckQuality", "Condition"),
+        ("RegisterModel", "RegisterModel"),
+        ("DataQualityBaseline", "QualityCheck"),
+        ("ModelQualityBaseline", "QualityCheck"),
+        ("QualityTooLow", "Fail"),
+    ]
+
+
+def test_every_request_passes_the_services_own_validation(plain: dict[str, Any], guarded: dict[str, Any]) -> None:
+    model = botocore.session.Session().get_service_model("sagemaker")
+    for definition in (plain, guarded):
+        for step in all_steps(definition["Steps"]):
+            if step["Type"] not in API_SHAPES:
+                continue
+            shape = model.shape_for(API_SHAPES[step["Type"]])
+            request = {"ProcessingJobName": "j", "TrainingJobName": "j"} | resolve(step["Arguments"])
+            request = {key: value for key, value in request.items() if key in shape.members}
+            assert set(step["Arguments"]) <= set(shape.members), step["Name"]
+            report = ParamValidator().validate(request, shape)
+            assert not report.has_errors(), f"{step['Name']}: {report.generate_report()}"
+
+
+def resolve(value: Any) -> Any:
+    """References and functions of the definition language replaced by values of the type they stand for."""
+    if isinstance(value, dict):
+        if "Get" in value:
+            return 1 if value["Get"].endswith("Count") else "s3://bucket/resolved"
+        if any(key.startswith("Std:") for key in value):
+            return "s3://bucket/resolved"
+        return {key: resolve(item) for key, item in value.items()}
+    return [resolve(item) for item in value] if isinstance(value, list) else value
+
+
+def test_a_package_names_the_files_that_its_baseline_steps_write(plain: dict[str, Any]) -> None:
+    steps = steps_by_name(plain)
+    arguments = steps["RegisterModel"]["Arguments"]
+    assert arguments["ModelMetrics"]["ModelDataQuality"] == arguments["DriftCheckBaselines"]["ModelDataQuality"]
+    for step, section in (("DataQualityBaseline", "ModelDataQuality"), ("ModelQualityBaseline", "ModelQuality")):
+        output = steps[step]["Arguments"]["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]
+        for kind in ("Statistics", "Constraints"):
+            named = arguments["DriftCheckBaselines"][section][kind]["S3Uri"]["Std:Join"]
+            assert named["Values"] == [*output["Std:Join"]["Values"], f"{kind.lower()}.json"]
+
+
+def test_baselines_come_after_registration_and_are_never_cached(plain: dict[str, Any]) -> None:
+    steps = steps_by_name(plain)
+    for name in ("DataQualityBaseline", "ModelQualityBaseline"):
+        assert steps[name]["DependsOn"] == ["RegisterModel"]
+        assert "CacheConfig" not in steps[name]
+        assert steps[name]["SkipCheck"] == {"Get": "Parameters.SkipQualityCheck"}
+        assert steps[name]["FailOnViolation"] == {"Get": "Parameters.FailOnViolation"}
+        assert steps[name]["RegisterNewBaseline"] == {"Get": "Parameters.RegisterNewBaseline"}
+
+
+def test_parameters_have_defaults_and_the_approval_status_its_enumeration(plain: dict[str, Any]) -> None:
+    parameters = {item["Name"]: item for item in plain["Parameters"]}
+    assert set(parameters) == {
+        "InputDataUri",
+        "MetricThreshold",
+        "ModelApprovalStatus",
+        "ProcessingInstanceType",
+        "ProcessingInstanceCount",
+        "TrainingInstanceType",
+        "TrainingInstanceCount",
+        "NumLeaves",
+        "LearningRate",
+        "NumBoostRound",
+        "EarlyStoppingRounds",
+        "SkipQualityCheck",
+        "FailOnViolation",
+        "RegisterNewBaseline",
+    }
+    assert all("DefaultValue" in item for item in parameters.values())
+    assert parameters["ModelApprovalStatus"]["DefaultValue"] == "PendingManualApproval"
+    assert parameters["ModelApprovalStatus"]["EnumValues"] == ["PendingManualApproval", "Approved", "Rejected"]
+
+
+def test_a_metric_has_to_reach_its_threshold_and_an_error_to_stay_below(
+    plain: dict[str, Any], guarded: dict[str, Any]
+) -> None:
+    (at_least,) = steps_by_name(plain)["CheckQuality"]["Arguments"]["Conditions"]
+    (at_most,) = steps_by_name(guarded)["CheckQuality"]["Arguments"]["Conditions"]
+    assert at_least["Type"] == "GreaterThanOrEqualTo"
+    assert at_least["LeftValue"]["Std:JsonGet"]["Path"] == "binary_classification_metrics.auc.value"
+    assert at_most["Type"] == "LessThanOrEqualTo"
+    assert at_most["LeftValue"]["Std:JsonGet"]["Path"] == "regression_metrics.rmse.value"
+
+
+def test_the_failure_message_holds_both_numbers(plain: dict[str, Any]) -> None:
+    message = json.dumps(steps_by_name(plain)["QualityTooLow"]["Arguments"]["ErrorMessage"])
+    assert "binary_classification_metrics.auc.value" in message
+    assert "Parameters.MetricThreshold" in message
+
+
+def test_security_time_limits_and_tags_reach_every_job(guarded: dict[str, Any]) -> None:
+    for step in all_steps(guarded["Steps"]):
+        arguments = step["Arguments"]
+        if step["Type"] in ("Processing", "QualityCheck"):
+            cluster = arguments["ProcessingResources"]["ClusterConfig"]
+            assert cluster["VolumeKmsKeyId"].endswith("key/1234")
+            assert arguments["ProcessingOutputConfig"]["KmsKeyId"].endswith("key/1234")
+            assert arguments["NetworkConfig"]["EnableNetworkIsolation"] is True
+            assert arguments["NetworkConfig"]["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+            assert arguments["StoppingCondition"] == {"MaxRuntimeInSeconds": 300}
+        elif step["Type"] == "Training":
+            assert arguments["ResourceConfig"]["VolumeKmsKeyId"].endswith("key/1234")
+            assert arguments["OutputDataConfig"]["KmsKeyId"].endswith("key/1234")
+            assert arguments["EnableNetworkIsolation"] is True
+            assert arguments["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+            assert arguments["StoppingCondition"] == {"MaxRuntimeInSeconds": 600}
+        else:
+            continue
+        assert arguments["Tags"] == [{"Key": "team", "Value": "risk"}], step["Name"]
+
+
+def test_cache_and_retries_come_from_the_settings(guarded: dict[str, Any]) -> None:
+    steps = steps_by_name(guarded)
+    for name in ("Preprocess", "Train", "Evaluate"):
+        assert steps[name]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P7D"}
+        types = [kind for policy in steps[name]["RetryPolicies"] for kind in policy["ExceptionType"]]
+        assert {"Step.THROTTLING", "Step.SERVICE_FAULT", "SageMaker.JOB_INTERNAL_ERROR"} <= set(types)
+        assert all(policy["MaxAttempts"] == 5 for policy in steps[name]["RetryPolicies"])
+    assert steps["RegisterModel"]["RetryPolicies"]
+
+
+def test_a_changed_script_changes_only_the_steps_that_run_it(
+    monkeypatch: pytest.MonkeyPatch, plain: dict[str, Any], make_settings: Callable[..., Settings]
+) -> None:
+    changed = bundles.Bundle("evaluate", {**bundles.evaluate_bundle().files, "evaluate.py": b"# changed\n"})
+    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda: changed)
+    after = steps_by_name(compile_definition(make_settings()))
+    before = steps_by_name(plain)
+    assert [name for name in before if before[name] != after[name]] == ["Evaluate"]
+
+
+def test_two_clones_of_a_commit_compile_to_the_same_bytes_offline_and_without_credentials(tmp_path: Path) -> None:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("not a git checkout")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CODEBUILD_"))}
+    environment |= {"HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+    outputs = []
+    for name in ("one", "two"):
+        clone = tmp_path / name
+        subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(clone)], check=True, timeout=60)  # noqa: S607
+        command = [sys.executable, "-m", "pipelines", "definition"]
+        environment["PYTHONPATH"] = str(clone)
+        result = subprocess.run(command, cwd=clone, env=environment, capture_output=True, timeout=120, check=False)
+        assert result.returncode == 0, result.stderr.decode()
+        outputs.append(result.stdout)
+    assert outputs[0] == outputs[1]
+    assert json.loads(outputs[0])["Steps"]
