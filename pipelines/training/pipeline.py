@@ -6,7 +6,6 @@ preprocess -> train -> evaluate -> good enough? -> register -> data-quality and 
 
 from __future__ import annotations
 
-import boto3
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
@@ -16,12 +15,14 @@ from pipelines.training.baselines import data_quality_baseline_step, model_quali
 from pipelines.training.check_quality import check_quality_step
 from pipelines.training.context import Context
 from pipelines.training.evaluate import evaluate_step
+from pipelines.training.offline import offline_defaults, unused_session
 from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
 from pipelines.training.register_model import register_model_step
 from pipelines.training.train import train_step
 
 
+@offline_defaults()
 def get_pipeline(
     settings: Settings, role: str, bucket: str, region: str, session: PipelineSession | None = None
 ) -> Pipeline:
@@ -66,11 +67,5 @@ class _OfflineSession(PipelineSession):
 
 
 def _offline_session(bucket: str, region: str) -> PipelineSession:
-    # the SDK's clients want credentials and its telemetry an opt-out, though building a definition calls nobody
-    boto_session = boto3.Session(
-        aws_access_key_id="unused",
-        aws_secret_access_key="unused",  # noqa: S106
-        region_name=region,
-    )
     config = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
-    return _OfflineSession(boto_session=boto_session, default_bucket=bucket, sagemaker_config=config)
+    return _OfflineSession(boto_session=unused_session(region), default_bucket=bucket, sagemaker_config=config)

@@ -42,7 +42,7 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
         ({"quality": {"metric": "auc", "threshold": 1.5}}, "quality.threshold is 1.5; for auc it is from 0 to 1"),
         (
             {"quality": {"metric": "rmse", "threshold": 1}},
-            "quality.metric is 'rmse'; for BinaryClassification it is one",
+            "quality.metric is 'rmse'; for BinaryClass",
         ),
         ({"quality": {"metric": "auc"}}, "quality.threshold: is missing; set it"),
         (
