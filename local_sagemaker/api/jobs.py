@@ -1,0 +1,86 @@
+"""Processing and training jobs. What runs them, and writes their records, is `local_sagemaker.jobs`."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from local_sagemaker.api.common import Record, page, within
+from local_sagemaker.api.tags import put_tags
+from local_sagemaker.errors import ServiceError
+
+if TYPE_CHECKING:
+    from local_sagemaker.service import SageMaker
+
+
+def create_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+    noun = _noun(kind)
+    name = request[f"{noun}Name"]
+    with sagemaker.lock:
+        if sagemaker.store.get(kind, name) is not None:
+            raise ServiceError(
+                "ResourceInUse",
+                f"Job name must be unique within an AWS account and region, and a job with this name already exists "
+                f"({sagemaker.arn(kind, name)})",
+            )
+        arn = sagemaker.jobs.start(kind, request)
+    put_tags(sagemaker, arn, request.get("Tags", []))
+    return {f"{noun}Arn": arn}
+
+
+def describe_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+    return _job(kind, sagemaker, request)
+
+
+def stop_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+    noun = _noun(kind)
+    job = _job(kind, sagemaker, request)
+    if job[f"{noun}Status"] not in ("InProgress", "Stopping"):
+        raise ServiceError(
+            "ValidationException",
+            f"The request was rejected because the {kind.replace('-', ' ')} {job[f'{noun}Name']} is in status "
+            f"{job[f'{noun}Status']}.",
+        )
+    sagemaker.jobs.stop(kind, job[f"{noun}Name"])
+    return {}
+
+
+def list_jobs(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+    noun = _noun(kind)
+    status = request.get("StatusEquals")
+    jobs = [
+        job
+        for job in sagemaker.store.all(kind)
+        if request.get("NameContains", "").lower() in job[f"{noun}Name"].lower()
+        and status in (None, job[f"{noun}Status"])
+        and within(job["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
+        and within(
+            job.get("LastModifiedTime"), request.get("LastModifiedTimeAfter"), request.get("LastModifiedTimeBefore")
+        )
+    ]
+    member = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(request.get("SortBy", ""), "CreationTime")
+    summaries, following = page(jobs, request, key=lambda job: job[member], name=lambda job: job[f"{noun}Name"])
+    return {f"{noun}Summaries": summaries, **following}
+
+
+def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+    name = request[f"{_noun(kind)}Name"]
+    record = sagemaker.store.get(kind, name)
+    if record is None:
+        # the service has ResourceNotFound in its model and answers so
+        raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")
+    return record
+
+
+def _noun(kind: str) -> str:
+    return {"processing-job": "ProcessingJob", "training-job": "TrainingJob"}[kind]
+
+
+OPERATIONS = {
+    f"{verb}{_noun(kind)}{plural}": partial(operation, kind)
+    for kind in ("processing-job", "training-job")
+    for verb, operation, plural in (
+        ("Create", create_job, ""),
+        ("Describe", describe_job, ""),
+        ("Stop", stop_job, ""),
+        ("List", list_jobs, "s"),
+    )
+}
