@@ -326,15 +326,14 @@ def _with_deviations(metrics: Callable[[Array | slice], Metrics], rows: int) -> 
     """Each metric over all rows and its deviation over samples; ``metrics`` takes a mask or slice of the rows."""
     whole = metrics(slice(None))
     if rows < DEVIATION_ROWS:
-        return {name: {"value": _number(value), "standard_deviation": NOT_A_NUMBER} for name, value in whole.items()}
-    generator = np.random.default_rng(DEVIATION_SEED)
-    chosen = np.arange(rows) < round(DEVIATION_SHARE * rows)
-    samples = [metrics(generator.permutation(chosen)) for _ in range(DEVIATION_SAMPLES)]
+        deviations = dict.fromkeys(whole, math.nan)
+    else:
+        generator = np.random.default_rng(DEVIATION_SEED)
+        chosen = np.arange(rows) < round(DEVIATION_SHARE * rows)
+        samples = [metrics(generator.permutation(chosen)) for _ in range(DEVIATION_SAMPLES)]
+        deviations = {name: float(np.std([sample[name] for sample in samples])) for name in whole}
     return {
-        name: {
-            "value": _number(value),
-            "standard_deviation": _number(float(np.std([sample[name] for sample in samples]))),
-        }
+        name: {"value": json_number(value), "standard_deviation": json_number(deviations[name])}
         for name, value in whole.items()
     }
 
@@ -361,7 +360,8 @@ def _ratios(numerators: Array, denominators: Array) -> Array:
     return np.divide(numerators, denominators, out=np.zeros(len(numerators)), where=denominators != 0)
 
 
-def _number(value: float) -> float | str:
+def json_number(value: float) -> float | str:
+    """The value, or "NaN" as a string where JSON has no number for it."""
     return value if math.isfinite(value) else NOT_A_NUMBER
 
 

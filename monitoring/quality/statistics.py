@@ -1,0 +1,105 @@
+"""What is known of a dataset's features after a pass over it: the content of Model Monitor's statistics.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+INTEGRAL = "Integral"
+FRACTIONAL = "Fractional"
+STRING = "String"
+UNKNOWN = "Unknown"
+
+BUCKETS = 10
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A KLL quantiles sketch: ``levels[i]`` holds values that stand for 2**i values each."""
+
+    levels: tuple[tuple[float, ...], ...]
+
+    def cumulative(self) -> tuple[Array, Array]:
+        """The distinct values, rising, and the number of values at or below each, both of shape (m,)."""
+        values = np.concatenate([np.asarray(level, np.float64) for level in self.levels])
+        weights = np.repeat(2.0 ** np.arange(len(self.levels)), [len(level) for level in self.levels])
+        distinct, inverse = np.unique(values, return_inverse=True)
+        return distinct, np.cumsum(np.bincount(inverse, weights=weights, minlength=len(distinct)))
+
+
+@dataclass(frozen=True)
+class NumberStatistics:
+    """Moments and distribution of the present, finite values; ``std_dev`` is that of the population."""
+
+    mean: float
+    sum: float
+    std_dev: float
+    min: float
+    max: float
+    sketch: Sketch
+
+    def buckets(self) -> list[tuple[float, float, int]]:
+        """Ten of equal width from min to max as (lower bound, upper bound, count); the last one includes its upper."""
+        width = self.max - self.min
+        steps = np.arange(BUCKETS + 1)
+        if np.isfinite(width):
+            bounds = self.min + width * steps / BUCKETS
+        else:
+            bounds = self.min * (1 - steps / BUCKETS) + self.max * (steps / BUCKETS)
+        bounds[-1] = self.max
+        values, at_or_below = self.sketch.cumulative()
+        below = np.append(0.0, at_or_below)[np.searchsorted(values, bounds, side="left")]
+        below[-1] = at_or_below[-1]
+        counts = np.rint(np.diff(below)).astype(int)
+        return [
+            (float(low), float(high), int(count))
+            for low, high, count in zip(bounds[:-1], bounds[1:], counts, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class StringStatistics:
+    """``counts`` of the distinct values, the most frequent first: all of them while there are at most 10,000."""
+
+    distinct_count: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """One feature; ``numbers`` for Integral and Fractional, ``strings`` for String, neither for Unknown.
+
+    ``integral`` and ``fractional`` count the present values that are written as whole numbers and as other numbers,
+    in a String feature too. They serve the data type check and are not part of statistics.json.
+    """
+
+    name: str
+    inferred_type: str
+    present: int
+    missing: int
+    numbers: NumberStatistics | None = None
+    strings: StringStatistics | None = None
+    integral: int = 0
+    fractional: int = 0
+
+    @property
+    def completeness(self) -> float:
+        """The share of records with a value, 0 to 1."""
+        return self.present / (self.present + self.missing)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """All features of a dataset of ``item_count`` records, in the order of its columns."""
+
+    item_count: int
+    features: tuple[FeatureStatistics, ...]
+
+    def feature(self, name: str) -> FeatureStatistics | None:
+        """The feature of that name, None if there is none."""
+        return next((feature for feature in self.features if feature.name == name), None)
