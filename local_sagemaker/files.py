@@ -1,8 +1,12 @@
 """Files that are whole or not there: written aside, flushed to the disk, renamed into place."""
 
+import hashlib
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO
+
+PIECE = 1 << 20
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -21,6 +25,17 @@ def replace_file(path: Path, text: str) -> None:
         aside.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def copy_with_md5(source: BinaryIO, target: Path, length: int) -> str:
+    """Copy the next `length` bytes of a file to a new one, in pieces; returns their MD5 in hexadecimal."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with target.open("wb") as copy:
+        while length > 0 and (piece := source.read(min(length, PIECE))):
+            digest.update(piece)
+            copy.write(piece)
+            length -= len(piece)
+    return digest.hexdigest()
 
 
 def flush_folder(folder: Path) -> None:

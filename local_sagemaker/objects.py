@@ -33,11 +33,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
-from local_sagemaker.files import flush_folder, replace_file
+from local_sagemaker.files import copy_with_md5, flush_folder, replace_file
 
 LONGEST_KEY = 1024
 LONGEST_SEGMENT = 240
-CHUNK = 1 << 20
 
 EMPTY = "%"
 BESIDE_A_FOLDER = "%"
@@ -158,6 +157,11 @@ class Objects:
         """
         return _Listing(self._bucket(bucket), prefix, delimiter, after).entries()
 
+    def check(self, bucket: str, key: str) -> None:
+        """Raise NoSuchBucket or BadName where nothing could be put there."""
+        self._bucket(bucket)
+        _plain(key)
+
     def aside(self) -> Path:
         """A new path on the objects' own file system, to write a body to before `put_aside` makes it an object."""
         return self._aside / uuid.uuid4().hex
@@ -166,30 +170,30 @@ class Objects:
         """Copy a file to an object; readers see the old bytes or the new. Raises NoSuchBucket, BadName, OSError."""
         aside = self.aside()
         try:
-            digest = hashlib.md5(usedforsecurity=False)
-            with source.open("rb") as reading, aside.open("wb") as writing:
-                while chunk := reading.read(CHUNK):
-                    digest.update(chunk)
-                    writing.write(chunk)
-            self.put_aside(bucket, key, aside, digest.hexdigest(), {})
+            with source.open("rb") as file:
+                md5 = copy_with_md5(file, aside, source.stat().st_size)
+            self.put_aside(bucket, key, aside, md5, {})
         finally:
             aside.unlink(missing_ok=True)
 
-    def put_aside(self, bucket: str, key: str, aside: Path, etag: str, headers: dict[str, str]) -> ObjectInfo:
+    def put_aside(
+        self, bucket: str, key: str, aside: Path, etag: str, headers: dict[str, str], only_new: bool = False
+    ) -> ObjectInfo:
         """Turn the file at `aside` into the object; it is on disk when this returns.
 
-        Raises NoSuchBucket, BadName, and OSError where the disk refuses; the old object is whole then.
+        Raises NoSuchBucket, BadName, FileExistsError where `only_new` and there is such an object, and OSError where
+        the disk refuses; the old object is whole then.
         """
         version = self._stamp(aside)
         with self._lock:
             root = self._bucket(bucket)
             old = self._found(root, key)
+            if only_new and old:
+                raise FileExistsError(f"s3://{bucket}/{key}")
             old_versions = {_version(path.stat()) for path in old} - {version}
             target = self._make_room(root, key)
             # the new metadata first, in a file of its own: until the rename the old pair is whole
-            metadata = self._metadata_file(bucket, key, version)
-            metadata.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(metadata, json.dumps({"key": key, "etag": etag, "headers": headers}))
+            self._write_metadata(bucket, key, version, etag, headers)
             aside.replace(target)
             info = self._info(bucket, key, target.stat())
             for path in self._found(root, key)[1:]:
@@ -198,6 +202,13 @@ class Objects:
                 self._metadata_file(bucket, key, old_version).unlink(missing_ok=True)
         flush_folder(target.parent)
         return info
+
+    def set_header(self, bucket: str, key: str, name: str, value: str) -> None:
+        """Change one of the headers kept with an object. Raises as `path` does."""
+        with self._lock:
+            status = self.path(bucket, key).stat()
+            info = self._info(bucket, key, status)
+            self._write_metadata(bucket, key, _version(status), info.etag, {**info.headers, name: value})
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object and the folders that it leaves empty; none there is no error. Raises NoSuchBucket."""
@@ -246,6 +257,11 @@ class Objects:
         digest = hashlib.sha256(key.encode()).hexdigest()
         return self._metadata / bucket / digest[:2] / f"{digest}.{version}.json"
 
+    def _write_metadata(self, bucket: str, key: str, version: str, etag: str, headers: dict[str, str]) -> None:
+        file = self._metadata_file(bucket, key, version)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, json.dumps({"key": key, "etag": etag, "headers": headers}))
+
     def _info(self, bucket: str, key: str, status: os.stat_result) -> ObjectInfo:
         version = _version(status)
         try:
@@ -270,7 +286,8 @@ class _Listing:
         last = None
         for key in self._keys(self.root, ""):
             entry = self._entry(key)
-            if entry > self.after and entry != last:
+            # an entry to begin behind may be rolled up itself: nothing in it is listed again
+            if key > self.after and entry != self.after and entry != last:
                 yield entry
                 last = entry
 
@@ -301,7 +318,7 @@ class _Listing:
                     yield name
             elif self._matters(name):
                 keys = self._keys(folders[name], name)
-                yield from islice(keys, 1) if self._rolls_up(name) else keys
+                yield from islice((key for key in keys if key > self.after), 1) if self._rolls_up(name) else keys
 
     def _odd_keys(self, path: Path) -> Iterator[str]:
         files = [path] if path.is_file() else [Path(top, name) for top, _, names in os.walk(path) for name in names]
@@ -313,8 +330,8 @@ class _Listing:
     def _matters(self, stem: str) -> bool:
         if not (stem.startswith(self.prefix) or self.prefix.startswith(stem)):
             return False
-        if self._rolls_up(stem):
-            return self._entry(stem) > self.after
+        if self._rolls_up(stem) and self._entry(stem) == self.after:
+            return False
         return stem > self.after or self.after.startswith(stem)
 
     def _rolls_up(self, text: str) -> bool:

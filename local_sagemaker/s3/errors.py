@@ -1,0 +1,11 @@
+"""The error that S3 answers with."""
+
+
+class S3Error(Exception):
+    """A refusal: S3's error code, the HTTP status and a message."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.status = status
+        self.message = message
