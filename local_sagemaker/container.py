@@ -1,0 +1,224 @@
+"""One host of a job: processes in a folder of their own that stands for the container's /opt/ml."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_sagemaker.job_files import inside
+from local_sagemaker.job_output import LogStream, read_output
+
+CONTAINER_ROOT = "/opt/ml"
+IN_CONTAINER = Path(__file__).parent / "in_container"
+
+# what a job's processes have of the server's own environment, beside PATH
+INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+
+_ROOT_IN_TEXT = re.compile(rf"(?<![\w.-]){re.escape(CONTAINER_ROOT)}(?![\w.-])")
+_PLAIN_PATH = re.compile(r"[\w@%+=:,./-]+")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process of a container.
+
+    arguments, environment and folder (where it starts) name paths as the container does.
+    failure: how the image words the command's failure, with {code}, {words} and {command} to fill in.
+    """
+
+    arguments: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: str = CONTAINER_ROOT
+    failure: str = "{words}"
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a container ended. code: as a shell has it, 0 for success. reason: what the image says of a failure."""
+
+    code: int
+    reason: str = ""
+
+
+class Container:
+    """A folder that looks like /opt/ml to the processes run in it, one after the other.
+
+    folder: is made; the file beside it named .pid holds the running process's id.
+    environment: wins over all that a job sets.
+    """
+
+    def __init__(self, folder: Path, host: str, log: LogStream, environment: Mapping[str, str]) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.host = host
+        self._log = log
+        self._imposed = environment
+        self._link: Path | None = None
+        if not _PLAIN_PATH.fullmatch(str(folder)):
+            # a shell script that says /opt/ml/x without quotes would fall apart at a space
+            self._link = Path(tempfile.mkdtemp(prefix="sagemaker-")) / "ml"
+            self._link.symlink_to(folder, target_is_directory=True)
+        self.root = self._link or folder
+        self._bin = _interpreter_folder(folder.with_name(f"{folder.name}.bin"))
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+
+    def path(self, container_path: str) -> Path:
+        """Where a path of the container, or one relative to its /opt/ml, lies. Raises ClientFault if it leads out."""
+        if container_path == CONTAINER_ROOT or container_path.startswith(f"{CONTAINER_ROOT}/"):
+            container_path = container_path.removeprefix(CONTAINER_ROOT).lstrip("/")
+        return inside(self.root, container_path)
+
+    def write_json(self, container_path: str, content: Any) -> None:
+        path = self.path(container_path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    def read_text(self, container_path: str, largest: int = 1024) -> str:
+        """The beginning of a text file that the job may have left, "" where it has not."""
+        try:
+            with self.path(container_path).open(encoding="utf-8", errors="replace") as file:
+                return file.read(largest).strip()
+        except OSError:
+            return ""
+
+    def rewrite(self, text: str) -> str:
+        """The text with the container's /opt/ml replaced by the folder that stands for it."""
+        return _ROOT_IN_TEXT.sub(lambda match: str(self.root), text)
+
+    def rewrite_scripts(self, container_path: str) -> None:
+        """Rewrite the scripts below a folder, for those that spell out /opt/ml; the objects in S3 stay as they are."""
+        for path in self.path(container_path).rglob("*"):
+            if path.suffix in (".py", ".sh") and path.is_file() and not path.is_symlink():
+                before = os.fsdecode(path.read_bytes())
+                after = self.rewrite(before)
+                if after != before:
+                    path.write_bytes(os.fsencode(after))
+
+    def run(self, commands: list[Command]) -> Exit:
+        """Run commands until one fails; say how the last one ended."""
+        last = Exit(0)
+        for command in commands:
+            last = self._run(command)
+            if last.code != 0:
+                break
+        return last
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the running command and all it has started; no other command is started."""
+        with self._lock:
+            self._ended = True
+            if self._process is not None:
+                _signal_group(self._process.pid, number)
+
+    def close(self, keep: bool) -> None:
+        """Give back what the container holds; its folder too, unless `keep`."""
+        self._log.close()
+        shutil.rmtree(self._bin, ignore_errors=True)
+        if self._link is not None:
+            shutil.rmtree(self._link.parent, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, command: Command) -> Exit:
+        arguments = [self.rewrite(argument) for argument in command.arguments]
+        pid_file = self.folder.with_name(f"{self.folder.name}.pid")
+        with self._lock:
+            if self._ended:
+                return Exit(128 + signal.SIGTERM)
+            try:
+                process = subprocess.Popen(
+                    arguments,
+                    cwd=self.path(command.folder),
+                    env=self._environment(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                # 127 is what a shell says of a command that it cannot start
+                return Exit(
+                    127, f"{shlex.join(command.arguments)} cannot be started: {error.strerror}: {error.filename}"
+                )
+            self._process = process
+            pid_file.write_text(str(process.pid), encoding="utf-8")
+        over, report_over = os.pipe()
+        waiting = threading.Thread(target=self._wait, args=(process, report_over), daemon=True)
+        waiting.start()
+        words = read_output(process, over, self._log)
+        waiting.join()
+        os.close(over)
+        pid_file.unlink(missing_ok=True)
+        code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        if process.returncode < 0 and not words:
+            words = f"killed by {signal.Signals(-process.returncode).name}"
+        return Exit(code, command.failure.format(code=code, words=words, command=shlex.join(command.arguments)))
+
+    def _wait(self, process: subprocess.Popen[bytes], report_over: int) -> None:
+        process.wait()  # no longer than the job's MaxRuntimeInSeconds: then the job signals its containers
+        with self._lock:
+            self._process = None
+        # as in a container, everything ends with its first process
+        _signal_group(process.pid, signal.SIGKILL)
+        os.close(report_over)
+
+    def _environment(self, command: Command) -> dict[str, str]:
+        own = {name: self.rewrite(value) for name, value in command.environment.items()}
+        return {
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            "SAGEMAKER_BASE_DIR": str(self.root),
+            # lines reach the log when they are printed
+            "PYTHONUNBUFFERED": "1",
+            # what is installed is all there is: `pip install` of anything else fails at once and changes nothing
+            "PIP_NO_INDEX": "1",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_ROOT_USER_ACTION": "ignore",
+            **own,
+            "PATH": os.pathsep.join([str(self._bin), own.get("PATH", os.environ.get("PATH", os.defpath))]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(IN_CONTAINER), own.get("PYTHONPATH")])),
+            **self._imposed,
+        }
+
+
+def end_leftover(pid_file: Path) -> None:
+    """End a process that a server which is no more has left behind, if it still is the one that the file means."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(pid_file.read_text(encoding="utf-8"))
+        # process ids are used again; only where the system shows a process's environment can it be told apart
+        if f"{pid_file.with_suffix('')}".encode() in Path(f"/proc/{pid}/environ").read_bytes():
+            _signal_group(pid, signal.SIGKILL)
+    pid_file.unlink(missing_ok=True)
+
+
+def _signal_group(group: int, number: int) -> None:
+    # gone already; macOS says PermissionError of a group that is about to go
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _interpreter_folder(folder: Path) -> Path:
+    """A folder for the front of PATH in which `python` and `pip` mean the interpreter that runs this."""
+    folder.mkdir()
+    interpreter = shlex.quote(sys.executable)
+    for name, target in {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}.items():
+        script = folder / name
+        # not a link: through one, Python would not find the virtual environment that it belongs to
+        script.write_text(f'#!/bin/sh\nexec {interpreter}{target} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    return folder

@@ -1,0 +1,79 @@
+"""What every kind of job has, for `local_sagemaker.jobs` to run it without knowing which kind it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local_sagemaker.container import Command, Container
+from local_sagemaker.job_files import Input
+from local_sagemaker.objects import Objects
+
+Record = dict[str, Any]
+
+# the service's default of MaxRuntimeInSeconds: a day
+DEFAULT_RUNTIME = 24 * 3600
+# the longest FailureReason and ExitMessage of the API
+LONGEST_REASON = 1024
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended. status: Completed, Failed or Stopped. timed_out: stopped by its MaxRuntimeInSeconds."""
+
+    status: str
+    reason: str | None = None
+    timed_out: bool = False
+
+
+class Job(ABC):
+    """A job by its Create request. Its record is in the shape of the Describe response, times in epoch seconds.
+
+    kind, status_field: of the record. log_group: of CloudWatch Logs. grace: seconds from SIGTERM to SIGKILL.
+    """
+
+    kind: str
+    status_field: str
+    log_group: str
+    grace: float
+
+    name: str
+    image: str
+    hosts: list[str]
+    max_runtime: float
+
+    def __init__(self, request: Record) -> None:
+        self.request = request
+
+    @abstractmethod
+    def new_record(self, arn: str, now: float) -> Record:
+        """The record of the job as it is created."""
+
+    @abstractmethod
+    def inputs(self) -> list[Input]:
+        """What the containers find when they start. Raises ClientFault for one that can't be had here."""
+
+    @abstractmethod
+    def prepare(self, container: Container, arn: str) -> list[Command]:
+        """Write what the container finds beside its inputs, which are there already; what it is to run."""
+
+    def observe(self, line: str, now: float) -> None:  # noqa: B027 - most kinds have nothing to note
+        """Take note of a line of a container's output."""
+
+    @abstractmethod
+    def phase(self, record: Record, phase: str, now: float) -> Record:
+        """What of the record changes as Downloading, Running, Uploading or Stopping begins."""
+
+    @abstractmethod
+    def upload(self, objects: Objects, containers: Sequence[Container]) -> None:
+        """Put what the containers have left. Raises ClientFault, OSError."""
+
+    @abstractmethod
+    def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
+        """What of the record changes as the job ends."""
+
+
+def hosts(count: int) -> list[str]:
+    return [f"algo-{number}" for number in range(1, count + 1)]

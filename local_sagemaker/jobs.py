@@ -1,0 +1,246 @@
+"""Processing and training jobs: started, stopped, waited for. Processes do their work, threads here wait for them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from local_sagemaker.account import sagemaker_arn
+from local_sagemaker.container import Command, Container, Exit, end_leftover
+from local_sagemaker.errors import ServiceError
+from local_sagemaker.images import UnsupportedImage, find_image
+from local_sagemaker.job import Ending, Job, Record
+from local_sagemaker.job_files import ClientFault, fetch
+from local_sagemaker.job_output import LogStream
+from local_sagemaker.logs import log_file
+from local_sagemaker.objects import Objects
+from local_sagemaker.processing_job import ProcessingJob
+from local_sagemaker.store import Store
+from local_sagemaker.training_job import TrainingJob
+
+log = logging.getLogger(__name__)
+
+KINDS: dict[str, type[Job]] = {kind.kind: kind for kind in (ProcessingJob, TrainingJob)}
+
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+
+
+class Jobs:
+    """The jobs of one data directory.
+
+    environment: variables for every job that it can't override, such as those that keep AWS clients on this machine.
+    """
+
+    def __init__(self, store: Store, objects: Objects, environment: Mapping[str, str] | None = None) -> None:
+        self.store = store
+        self.objects = objects
+        self._environment = dict(environment or {})
+        self._folder = store.data_dir.resolve() / "jobs"
+        self._running: dict[tuple[str, str], _Run] = {}
+        self._lock = threading.Lock()
+
+    def start(self, kind: str, request: Record) -> str:
+        """Create a job from its Create request and start it; returns its ARN at once.
+
+        kind: `processing-job` or `training-job`. Raises ServiceError where its image can't run here, a metric's regular
+        expression is none, or its name is taken.
+        """
+        try:
+            job = KINDS[kind](request)
+            find_image(job.image, kind)
+        except (UnsupportedImage, re.error) as error:
+            raise ServiceError("ValidationException", str(error)) from error
+        if not _NAME.fullmatch(job.name):  # it becomes a folder's name
+            raise ServiceError("ValidationException", f"{job.name!r} is not a name for a job")
+        arn = sagemaker_arn(kind, job.name)
+        run = _Run(job, arn, self._folder / kind / job.name, self.store, self.objects, self._environment)
+        with self._lock:
+            if not self.store.create(kind, job.name, job.new_record(arn, time.time())):
+                raise ServiceError(
+                    "ResourceInUse",
+                    f"Job name must be unique within an AWS account and region, but there is {arn} already",
+                )
+            self._running[kind, job.name] = run
+        run.start(ended=lambda: self._running.pop((kind, job.name)))
+        return arn
+
+    def stop(self, kind: str, name: str) -> None:
+        """Ask a job to end: SIGTERM now, SIGKILL after the time that the service gives. An ended one stays as it is.
+
+        Raises KeyError where there is no such job.
+        """
+        run = self._running.get((kind, name))
+        if run is not None:
+            run.end(timed_out=False)
+        elif self.store.get(kind, name) is None:
+            raise KeyError(name)
+
+    def wait(self, kind: str, name: str, timeout: float | None = None) -> Record:
+        """The record of a job once it has ended, or after `timeout` seconds.
+
+        Without a timeout it ends with the job, which its MaxRuntimeInSeconds ends. Raises KeyError where there is none.
+        """
+        run = self._running.get((kind, name))
+        if run is not None:
+            run.done.wait(timeout)
+        record = self.store.get(kind, name)
+        if record is None:
+            raise KeyError(name)
+        return record
+
+    def recover(self, reason: str) -> None:
+        """Mark what another server left unfinished as Failed, and end what is left of it. Call it before any start."""
+        for pid_file in self._folder.glob("*/*/*.pid"):
+            end_leftover(pid_file)
+        for kind, job in KINDS.items():
+            for record in self.store.all(kind):
+                if record[job.status_field] in ("InProgress", "Stopping"):
+                    unfinished = job(record)
+                    changes = unfinished.ended(record, Ending("Failed", reason), [], time.time())
+                    self.store.update(kind, unfinished.name, **changes)
+
+    def close(self) -> None:
+        """End every job at once; for the end of the server."""
+        for run in list(self._running.values()):
+            run.kill()
+
+
+class _Run:
+    """One job on its way, in a thread of its own."""
+
+    def __init__(
+        self, job: Job, arn: str, folder: Path, store: Store, objects: Objects, environment: Mapping[str, str]
+    ) -> None:
+        self.done = threading.Event()
+        self._job, self._arn, self._folder = job, arn, folder
+        self._store, self._objects, self._environment = store, objects, environment
+        self._containers: list[Container] = []
+        # guards the containers, the record's changes and the decision to stop
+        self._lock = threading.Lock()
+        self._stopped: Ending | None = None
+
+    def start(self, ended: Callable[[], object]) -> None:
+        threading.Thread(target=self._run, args=(ended,), name=f"job {self._job.name}", daemon=True).start()
+
+    def end(self, timed_out: bool) -> None:
+        """Begin to end the job, unless that has begun already."""
+        with self._lock:
+            if self._stopped is not None or self.done.is_set():
+                return
+            self._stopped = Ending("Stopped", timed_out=timed_out)
+            self._change(lambda record: self._job.phase(record, "Stopping", time.time()))
+            self._signal(signal.SIGTERM)
+        _after(self._job.grace, self.kill, self.done)
+
+    def kill(self) -> None:
+        """End the job's processes now."""
+        with self._lock:
+            self._signal(signal.SIGKILL)
+
+    def _run(self, ended: Callable[[], object]) -> None:
+        _after(self._job.max_runtime, lambda: self.end(timed_out=True), self.done)
+        try:
+            ending = self._outcome()
+        except ClientFault as fault:
+            ending = Ending("Failed", f"ClientError: {fault}")
+        except Exception as error:
+            log.exception("job %s: internal error", self._job.name)
+            ending = Ending("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+        try:
+            with self._lock:
+                ending = self._stopped or ending
+                self._change(lambda record: self._job.ended(record, ending, self._containers, time.time()))
+        except Exception:
+            log.exception("job %s: its end cannot be recorded", self._job.name)
+        finally:
+            self.done.set()
+            ended()
+        for container in self._containers:
+            # what a failed job has left is there to be looked at
+            container.close(keep=ending.status == "Failed")
+        if ending.status != "Failed":
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _outcome(self) -> Ending:
+        job, hosts = self._job, self._job.hosts
+        inputs = job.inputs()
+        shutil.rmtree(self._folder, ignore_errors=True)  # of a job of this name whose record is no more
+        self._phase("Downloading")
+        stream_suffix = int(time.time())
+        for number, host in enumerate(hosts):
+            container = self._container(host, f"{job.name}/{host}-{stream_suffix}")
+            for source in inputs:
+                fetch(self._objects, source, container.path(source.path), number, len(hosts))
+        commands = [job.prepare(container, self._arn) for container in self._containers]
+        self._phase("Running")
+        if self._stopped is not None:
+            return self._stopped
+        exits = self._exits(commands)
+        self._phase("Uploading")
+        job.upload(self._objects, self._containers)
+        failed = next((last for last in exits if last.code != 0), None)
+        if failed is None:
+            return Ending("Completed")
+        left = (container.read_text("output/failure") for container in self._containers)
+        words = next(filter(None, left), failed.reason)
+        # the exit code comes last, and stays where the rest is cut
+        return Ending("Failed", f"AlgorithmError: {words[:900]}, exit code: {failed.code}")
+
+    def _container(self, host: str, stream: str) -> Container:
+        path = log_file(self._store.data_dir.resolve(), self._job.log_group, stream)
+        container = Container(self._folder / host, host, LogStream(path, self._job.observe), self._environment)
+        with self._lock:
+            self._containers.append(container)
+            if self._stopped is not None:
+                container.signal(signal.SIGTERM)
+        return container
+
+    def _exits(self, commands: list[list[Command]]) -> list[Exit]:
+        """Run all containers at once; how they ended, the first to fail first. When one fails, so does the job."""
+        exits: list[Exit] = []
+
+        def run(container: Container, todo: list[Command]) -> None:
+            last = container.run(todo)
+            exits.append(last)
+            if last.code != 0:
+                self.kill()
+
+        threads = [
+            threading.Thread(target=run, args=pair, daemon=True)
+            for pair in zip(self._containers, commands, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return exits
+
+    def _phase(self, phase: str) -> None:
+        with self._lock:
+            if self._stopped is None:
+                self._change(lambda record: self._job.phase(record, phase, time.time()))
+
+    def _change(self, changes: Callable[[Record], Record]) -> None:
+        record = self._store.get(self._job.kind, self._job.name)
+        if record is not None:
+            self._store.update(self._job.kind, self._job.name, **changes(record))
+
+    def _signal(self, number: int) -> None:
+        for container in self._containers:
+            container.signal(number)
+
+
+def _after(seconds: float, action: Callable[[], None], unless: threading.Event) -> None:
+    """Do something after so many seconds, unless the event comes first."""
+
+    def wait() -> None:
+        if not unless.wait(seconds):
+            action()
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,121 @@
+"""A processing job: an entry point and arguments, as given, on inputs and outputs below /opt/ml/processing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from local_sagemaker import logs
+from local_sagemaker.account import REGION
+from local_sagemaker.container import Command, Container
+from local_sagemaker.images import Image, find_image
+from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, hosts
+from local_sagemaker.job_files import ClientFault, Input, Output, put_files
+from local_sagemaker.objects import Objects
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class ProcessingJob(Job):
+    kind = "processing-job"
+    status_field = "ProcessingJobStatus"
+    log_group = logs.PROCESSING_JOBS
+    grace = 30
+
+    def __init__(self, request: Record) -> None:
+        super().__init__(request)
+        self.name = request["ProcessingJobName"]
+        self.image = request["AppSpecification"]["ImageUri"]
+        self.hosts = hosts(request["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1))
+        self.max_runtime = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
+
+    def new_record(self, arn: str, now: float) -> Record:
+        return {
+            **{name: value for name, value in self.request.items() if name != "Tags"},
+            "ProcessingJobArn": arn,
+            "ProcessingJobStatus": "InProgress",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+        }
+
+    def inputs(self) -> list[Input]:
+        return [_input(item) for item in self.request.get("ProcessingInputs", [])]
+
+    def prepare(self, container: Container, arn: str) -> list[Command]:
+        container.write_json("config/processingjobconfig.json", {"ProcessingJobArn": arn, **self.request})
+        container.write_json("config/resourceconfig.json", {"current_host": container.host, "hosts": self.hosts})
+        for output in self._outputs():
+            container.path(output.path).mkdir(parents=True, exist_ok=True)
+        command = self._command()
+        for source in self.inputs():
+            # an input that the command line leads into is code
+            if any(PurePosixPath(word).is_relative_to(source.path) for word in command if word.startswith("/")):
+                container.rewrite_scripts(source.path)
+        environment = {
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "PROCESSING_JOB_NAME": self.name,
+            "PROCESSING_JOB_ARN": arn,
+            **self.request.get("Environment", {}),
+        }
+        if find_image(self.image, self.kind) is Image.MODEL_MONITOR_ANALYZER:
+            environment["PYTHONPATH"] = str(REPOSITORY)
+        return [Command(command, environment)]
+
+    def phase(self, record: Record, phase: str, now: float) -> Record:
+        if phase == "Running":
+            return {"ProcessingStartTime": now, "LastModifiedTime": now}
+        if phase == "Stopping":
+            return {"ProcessingJobStatus": "Stopping", "LastModifiedTime": now}
+        return {}
+
+    def upload(self, objects: Objects, containers: Sequence[Container]) -> None:
+        for output in self._outputs():
+            for container in containers:
+                put_files(objects, container.path(output.path), output.uri)
+
+    def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
+        reason = ending.reason
+        if ending.timed_out:
+            reason = f"ClientError: The job was stopped: it exceeded MaxRuntimeInSeconds ({self.max_runtime:g})"
+        message = next(filter(None, (container.read_text("output/message") for container in containers)), None)
+        changes = {
+            "ProcessingJobStatus": ending.status,
+            "FailureReason": reason[:LONGEST_REASON] if reason else None,
+            "ExitMessage": message,
+            "ProcessingStartTime": record.get("ProcessingStartTime", now),
+            "ProcessingEndTime": now,
+            "LastModifiedTime": now,
+        }
+        return {name: value for name, value in changes.items() if value is not None}
+
+    def _command(self) -> list[str]:
+        specification = self.request["AppSpecification"]
+        entry_point = specification.get("ContainerEntrypoint")
+        if not entry_point and find_image(self.image, self.kind) is Image.MODEL_MONITOR_ANALYZER:
+            entry_point = [sys.executable, "-m", "monitoring.quality"]
+        if not entry_point:
+            raise ClientFault(f"image {self.image!r} has no entry point of its own; give AppSpecification one")
+        return [*entry_point, *specification.get("ContainerArguments", [])]
+
+    def _outputs(self) -> list[Output]:
+        items = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+        # what an application manages itself it also uploads itself
+        targets = [item["S3Output"] for item in items if "S3Output" in item and not item.get("AppManaged")]
+        return [Output(target.get("LocalPath", "/opt/ml/processing/output"), target["S3Uri"]) for target in targets]
+
+
+def _input(item: Record) -> Input:
+    name, source = item["InputName"], item.get("S3Input")
+    if source is None:
+        raise ClientFault(f"input {name!r} has no S3Input; other sources cannot be had on this machine")
+    if source.get("S3InputMode") == "Pipe":
+        raise ClientFault(f"input {name!r}: S3InputMode Pipe is not supported on this machine; use File")
+    return Input(
+        name=name,
+        path=source.get("LocalPath", f"/opt/ml/processing/input/{name}"),
+        uri=source["S3Uri"],
+        data_type=source["S3DataType"],
+        sharded=source.get("S3DataDistributionType") == "ShardedByS3Key",
+    )

@@ -1,0 +1,19 @@
+"""What a pipeline's steps do, one module a step type."""
+
+from local_sagemaker.steps.condition import Condition
+from local_sagemaker.steps.fail import Fail
+from local_sagemaker.steps.processing import Processing
+from local_sagemaker.steps.quality_check import QualityCheck
+from local_sagemaker.steps.register_model import RegisterModel
+from local_sagemaker.steps.step_type import StepType
+from local_sagemaker.steps.training import Training
+
+# the names are those of definition.STEP_TYPES
+STEPS: dict[str, StepType] = {
+    "Condition": Condition(),
+    "Fail": Fail(),
+    "Processing": Processing(),
+    "QualityCheck": QualityCheck(),
+    "RegisterModel": RegisterModel(),
+    "Training": Training(),
+}

@@ -1,0 +1,241 @@
+"""A training job: script mode on channels below /opt/ml/input/data, a model.tar.gz and an output.tar.gz at its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from local_sagemaker import logs, script_mode
+from local_sagemaker.account import REGION
+from local_sagemaker.container import Command, Container
+from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, hosts
+from local_sagemaker.job_files import ClientFault, Input, files_below, put_archive, put_files, unpack
+from local_sagemaker.objects import Objects
+
+SOURCE = "source"
+
+_PHASES = {
+    "Downloading": "Downloading input data",
+    "Training": "Training image download completed. Training in progress.",
+    "Uploading": "Uploading generated training model",
+    "Stopping": "Stopping the training job",
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+}
+
+
+class TrainingJob(Job):
+    kind = "training-job"
+    status_field = "TrainingJobStatus"
+    log_group = logs.TRAINING_JOBS
+    grace = 120
+
+    def __init__(self, request: Record) -> None:
+        super().__init__(request)
+        specification = request["AlgorithmSpecification"]
+        self.name = request["TrainingJobName"]
+        self.image = specification.get("TrainingImage", "")
+        self.hosts = hosts(request.get("ResourceConfig", {}).get("InstanceCount", 1))
+        self.max_runtime = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
+        self.hyperparameters = script_mode.decode(request.get("HyperParameters", {}))
+        self._metrics = [
+            (item["Name"], re.compile(item["Regex"])) for item in specification.get("MetricDefinitions", [])
+        ]
+        self._last: dict[str, tuple[float, float]] = {}
+
+    def new_record(self, arn: str, now: float) -> Record:
+        return {
+            **{name: value for name, value in self.request.items() if name != "Tags"},
+            "TrainingJobArn": arn,
+            "TrainingJobStatus": "InProgress",
+            "SecondaryStatus": "Starting",
+            "SecondaryStatusTransitions": [
+                {"Status": "Starting", "StartTime": now, "StatusMessage": "Starting the training job"}
+            ],
+            "CreationTime": now,
+            "LastModifiedTime": now,
+        }
+
+    def inputs(self) -> list[Input]:
+        inputs = [_channel(item) for item in self.request.get("InputDataConfig", [])]
+        if self._runs_script():
+            inputs.append(Input(SOURCE, f"/opt/ml/{SOURCE}", self._source_uri()))
+        return inputs
+
+    def prepare(self, container: Container, arn: str) -> list[Command]:
+        resource_config = self._resource_config(container.host)
+        input_data_config = {
+            item["ChannelName"]: _channel_config(item) for item in self.request.get("InputDataConfig", [])
+        }
+        container.write_json("input/config/hyperparameters.json", self.request.get("HyperParameters", {}))
+        container.write_json("input/config/resourceconfig.json", resource_config)
+        container.write_json("input/config/inputdataconfig.json", input_data_config)
+        for folder in ("model", "output/data", "code"):
+            container.path(folder).mkdir(parents=True, exist_ok=True)
+        environment = {
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "TRAINING_JOB_NAME": self.name,
+            "TRAINING_JOB_ARN": arn,
+            "CURRENT_HOST": container.host,
+            **script_mode.environment(self.hyperparameters, resource_config, input_data_config, self.name),
+            **self.request.get("Environment", {}),
+        }
+        if self._runs_script():
+            return self._script(container, environment)
+        specification = self.request["AlgorithmSpecification"]
+        command = [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
+        for word in command:
+            if word.startswith("/opt/ml/"):
+                container.rewrite_scripts(str(PurePosixPath(word).parent))
+        return [Command(command, environment)]
+
+    def observe(self, line: str, now: float) -> None:
+        for name, regex in self._metrics:
+            for match in regex.finditer(line):
+                try:
+                    self._last[name] = (float(match.group(1)), now)
+                except (ValueError, IndexError):
+                    continue
+
+    def phase(self, record: Record, phase: str, now: float) -> Record:
+        status = "Training" if phase == "Running" else phase
+        changes: Record = {"LastModifiedTime": now, **_transition(record, status, now)}
+        if status == "Downloading":
+            changes["TrainingStartTime"] = now
+        if status == "Stopping":
+            changes["TrainingJobStatus"] = "Stopping"
+        return changes
+
+    def upload(self, objects: Objects, containers: Sequence[Container]) -> None:
+        uri = self._output_uri()
+        models = [container.path("model") for container in containers]
+        data = [container.path("output/data") for container in containers]
+        if self._compressed():
+            put_archive(objects, models, f"{uri}/model.tar.gz")
+            if any(any(files_below(folder)) for folder in data):
+                put_archive(objects, data, f"{uri}/output.tar.gz")
+            return
+        # the first host's files win, as they do in the archive
+        for model, output in zip(reversed(models), reversed(data), strict=True):
+            put_files(objects, model, f"{uri}/model")
+            put_files(objects, output, f"{uri}/data")
+
+    def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
+        status = "MaxRuntimeExceeded" if ending.timed_out else ending.status
+        seconds = max(1, round(now - record.get("TrainingStartTime", now)))
+        changes = {
+            "TrainingJobStatus": ending.status,
+            "FailureReason": ending.reason[:LONGEST_REASON] if ending.reason else None,
+            "TrainingStartTime": record.get("TrainingStartTime", now),
+            "TrainingEndTime": now,
+            "TrainingTimeInSeconds": seconds,
+            "BillableTimeInSeconds": seconds,
+            "LastModifiedTime": now,
+            "FinalMetricDataList": [
+                {"MetricName": name, "Value": value, "Timestamp": moment}
+                for name, (value, moment) in self._last.items()
+            ],
+            **_transition(record, status, now, ended=True),
+        }
+        if ending.status != "Failed":
+            archive = f"{self._output_uri()}/model{'.tar.gz' if self._compressed() else '/'}"
+            changes["ModelArtifacts"] = {"S3ModelArtifacts": archive}
+        return {name: value for name, value in changes.items() if value is not None}
+
+    def _runs_script(self) -> bool:
+        return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"]
+
+    def _source_uri(self) -> str:
+        for name in ("sagemaker_program", "sagemaker_submit_directory"):
+            if not isinstance(self.hyperparameters.get(name), str):
+                raise ClientFault(
+                    f"hyperparameter {name!r} is missing; image {self.image!r} runs in script mode, with a script's "
+                    "name in sagemaker_program and the S3 URI of its sourcedir.tar.gz in sagemaker_submit_directory"
+                )
+        return str(self.hyperparameters["sagemaker_submit_directory"])
+
+    def _script(self, container: Container, environment: dict[str, str]) -> list[Command]:
+        code = container.path("code")
+        for archive in container.path(SOURCE).iterdir():
+            unpack(archive, code)
+        program = self.hyperparameters["sagemaker_program"]
+        if not (container.path(f"code/{program}")).is_file():
+            raise ClientFault(f"there is no {program!r} (sagemaker_program) in {self._source_uri()}")
+        container.rewrite_scripts("code")
+        run = ["python", program] if program.endswith(".py") else ["/bin/sh", "-c", './"$0" "$@"', program]
+        commands = [
+            Command(
+                [*run, *script_mode.arguments(self.hyperparameters)],
+                environment,
+                folder="/opt/ml/code",
+                failure='ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{words}"\nCommand "{command}"',
+            )
+        ]
+        if (code / "requirements.txt").is_file():
+            install = Command(
+                ["pip", "install", "-r", "requirements.txt"],
+                environment,
+                folder="/opt/ml/code",
+                failure='InstallRequirementsError:\nExitCode {code}\nErrorMessage "{words}"\nCommand "{command}"',
+            )
+            commands.insert(0, install)
+        return commands
+
+    def _resource_config(self, host: str) -> Record:
+        instance_type = self.request.get("ResourceConfig", {}).get("InstanceType", "local")
+        group = {"instance_group_name": "homogeneousCluster", "instance_type": instance_type, "hosts": self.hosts}
+        return {
+            "current_host": host,
+            "current_instance_type": instance_type,
+            "current_group_name": "homogeneousCluster",
+            "hosts": self.hosts,
+            "instance_groups": [group],
+            "network_interface_name": "lo",
+        }
+
+    def _output_uri(self) -> str:
+        return f"{self.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output"
+
+    def _compressed(self) -> bool:
+        return self.request["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP"
+
+
+def _channel(item: Record) -> Input:
+    name, source = item["ChannelName"], item["DataSource"].get("S3DataSource")
+    if source is None:
+        raise ClientFault(f"channel {name!r} has no S3DataSource; other sources cannot be had on this machine")
+    if item.get("InputMode") == "Pipe" or source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+        raise ClientFault(
+            f"channel {name!r}: {item.get('InputMode', 'File')} of {source['S3DataType']} is not supported on this "
+            "machine; use InputMode File or FastFile and S3DataType S3Prefix or ManifestFile"
+        )
+    return Input(
+        name=name,
+        path=f"/opt/ml/input/data/{name}",
+        uri=source["S3Uri"],
+        data_type=source["S3DataType"],
+        sharded=source.get("S3DataDistributionType") == "ShardedByS3Key",
+    )
+
+
+def _channel_config(item: Record) -> dict[str, str]:
+    source = item["DataSource"].get("S3DataSource", {})
+    config = {
+        "TrainingInputMode": item.get("InputMode", "File"),
+        "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
+        "RecordWrapperType": item.get("RecordWrapperType", "None"),
+    }
+    return config | ({"ContentType": item["ContentType"]} if "ContentType" in item else {})
+
+
+def _transition(record: Record, status: str, now: float, ended: bool = False) -> Record:
+    *earlier, last = record["SecondaryStatusTransitions"]
+    new = {"Status": status, "StartTime": now, "StatusMessage": _PHASES[status]} | ({"EndTime": now} if ended else {})
+    return {
+        "SecondaryStatus": status,
+        "SecondaryStatusTransitions": [*earlier, {**last, "EndTime": now}, new],
+    }
