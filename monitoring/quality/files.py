@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -73,15 +74,13 @@ def write(folder: Path, documents: Mapping[str, Mapping[str, Any]]) -> None:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / f".{name}.writing").write_text(text + "\n", encoding="utf-8")
-        for name in texts:
-            (folder / f".{name}.writing").replace(folder / name)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as aside:
+            for name, text in texts.items():
+                Path(aside, name).write_text(text + "\n", encoding="utf-8")
+            for name in texts:
+                Path(aside, name).replace(folder / name)
     except OSError as error:
         raise QualityError(f"cannot write to {folder} ({error}); set output_path to a folder that can be") from error
-    finally:
-        for name in texts:
-            (folder / f".{name}.writing").unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class NumberStatistics:
         """Ten of equal width from min to max as (lower bound, upper bound, count); the last one includes its upper."""
         width = self.max - self.min
         steps = np.arange(BUCKETS + 1)
-        if np.isfinite(width):
+        if np.isfinite(width * BUCKETS):
             bounds = self.min + width * steps / BUCKETS
         else:
             bounds = self.min * (1 - steps / BUCKETS) + self.max * (steps / BUCKETS)
