@@ -166,6 +166,7 @@ class TrainingJob(Job):
         if not (container.path(f"code/{program}")).is_file():
             raise ClientFault(f"there is no {program!r} (sagemaker_program) in {self._source_uri()}")
         container.rewrite_scripts("code")
+        (code / program).chmod(0o755)
         run = ["python", program] if program.endswith(".py") else ["/bin/sh", "-c", './"$0" "$@"', program]
         commands = [
             Command(
