@@ -12,6 +12,11 @@ TRAINING_JOBS = "/aws/sagemaker/TrainingJobs"
 GROUPS = (PROCESSING_JOBS, TRAINING_JOBS)
 
 
+def group_folder(data_dir: Path, group: str) -> Path:
+    """The folder of one log group's streams."""
+    return data_dir / "logs" / group.removeprefix("/aws/sagemaker/")
+
+
 def log_file(data_dir: Path, group: str, stream: str) -> Path:
     """The file of one stream, e.g. of ProcessingJobs and `my-job/algo-1-1763720521`; its folder may not exist yet."""
-    return data_dir / "logs" / group.removeprefix("/aws/sagemaker/") / f"{stream}.log"
+    return group_folder(data_dir, group) / f"{stream}.log"

@@ -53,7 +53,7 @@ class SageMaker:
 
         Times are epoch seconds. Raises ServiceError, as a client over HTTP would see it.
         """
-        model = operation_model(operation)
+        model = operation_model("sagemaker", operation)
         if operation not in OPERATIONS:
             raise ServiceError("UnknownOperationException", f"{operation} is not supported by the local SageMaker")
         check_request(model.input_shape, request)

@@ -12,16 +12,16 @@ from local_sagemaker.errors import ServiceError
 
 
 @functools.cache
-def sagemaker_model() -> ServiceModel:
-    """SageMaker's service model; reading it takes a fifth of a second, once."""
-    return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+def service_model(service: str) -> ServiceModel:
+    """The model of a service, e.g. `sagemaker`, whose reading takes a fifth of a second, once."""
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
-def operation_model(operation: str) -> OperationModel:
-    """The model of one operation. Raises ServiceError (UnknownOperationException) where SageMaker has none such."""
-    if operation not in sagemaker_model().operation_names:
-        raise ServiceError("UnknownOperationException", f"SageMaker has no operation {operation!r}")
-    return sagemaker_model().operation_model(operation)
+def operation_model(service: str, operation: str) -> OperationModel:
+    """The model of one operation. Raises ServiceError (UnknownOperationException) where the service has none such."""
+    if operation not in service_model(service).operation_names:
+        raise ServiceError("UnknownOperationException", f"{service} has no operation {operation!r}")
+    return service_model(service).operation_model(operation)
 
 
 def check_request(shape: Shape | None, request: Any) -> None:

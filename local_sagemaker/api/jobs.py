@@ -12,18 +12,9 @@ if TYPE_CHECKING:
 
 
 def create_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    noun = _noun(kind)
-    name = request[f"{noun}Name"]
-    with sagemaker.lock:
-        if sagemaker.store.get(kind, name) is not None:
-            raise ServiceError(
-                "ResourceInUse",
-                f"Job name must be unique within an AWS account and region, and a job with this name already exists "
-                f"({sagemaker.arn(kind, name)})",
-            )
-        arn = sagemaker.jobs.start(kind, request)
+    arn = sagemaker.jobs.start(kind, request)
     put_tags(sagemaker, arn, request.get("Tags", []))
-    return {f"{noun}Arn": arn}
+    return {f"{_noun(kind)}Arn": arn}
 
 
 def describe_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:

@@ -1,0 +1,170 @@
+"""`python -m local_sagemaker`: start, stop, status, reset and env of a local SageMaker."""
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local_sagemaker.background import (
+    ServerError,
+    default_data_dir,
+    ensure_server,
+    find_server,
+    is_held,
+    log_file,
+    stop_server,
+)
+from local_sagemaker.environment import client_environment
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""SageMaker on this machine: no AWS account, no Docker.
+
+    A server on loopback speaks SageMaker's API, S3's and CloudWatch Logs' (and, through moto, those of STS, IAM, SNS,
+    CloudWatch, EventBridge ...) and runs pipelines and jobs as processes. All state is in one folder, the data
+    directory: --data-dir, else $LOCAL_SAGEMAKER_DIR, else ./.local_sagemaker; its objects in S3 are plain files below
+    s3/BUCKET/.
+
+    \b
+    Examples:
+      python -m local_sagemaker start
+      eval "$(python -m local_sagemaker env)"
+      aws sagemaker list-pipelines
+      python -m local_sagemaker stop
+    """,
+)
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="The folder that holds all state.", show_default=False)
+]
+
+
+@app.command()
+def start(
+    data_dir: DataDir = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Where to listen; else where it did last, or any free port."),
+    ] = None,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Serve until Ctrl-C, logging here.")] = False,
+) -> None:
+    """Start the server, in the background unless told otherwise; one that runs already is fine.
+
+    \b
+    Examples:
+      python -m local_sagemaker start
+      python -m local_sagemaker start --port 4566 --data-dir /tmp/sagemaker
+    """
+    folder = _folder(data_dir)
+    if foreground:
+        import logging
+
+        from local_sagemaker.server import serve
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        serve(folder, port)
+        return
+    server = ensure_server(folder, port)
+    if port not in (None, server.port):
+        raise ServerError(f"{folder} is served on port {server.port} already; stop that server first")
+    typer.echo(f"serving {folder} at {server.url} (process {server.pid})")
+
+
+@app.command()
+def stop(data_dir: DataDir = None) -> None:
+    """End the server and every job that it runs; nothing that was acknowledged is lost."""
+    folder = _folder(data_dir)
+    typer.echo(f"stopped the server of {folder}" if stop_server(folder) else f"no server serves {folder}")
+
+
+@app.command()
+def status(data_dir: DataDir = None) -> None:
+    """Say whether the server runs, where, and how much it is doing; exit code 1 where it does not run."""
+    folder = _folder(data_dir)
+    if server := find_server(folder):
+        typer.echo(
+            f"serving {folder} at {server.url} (process {server.pid}), {server.busy} execution(s) and job(s) running"
+        )
+        return
+    if is_held(folder):
+        typer.echo(f"the server of {folder} is starting, or does not answer; see {log_file(folder)}")
+    else:
+        typer.echo(f"no server serves {folder}; `python -m local_sagemaker start` starts one")
+    raise typer.Exit(1)
+
+
+@app.command()
+def reset(
+    data_dir: DataDir = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the server and remove all state: pipelines, executions, models, logs and every object in S3."""
+    folder = _folder(data_dir)
+    if not folder.exists():
+        typer.echo(f"there is no state in {folder}")
+        return
+    # never someone's home, for a slip of the hand
+    unknown = sorted(path.name for path in folder.iterdir() if path.name not in STATE)
+    if unknown:
+        raise ServerError(
+            f"{folder} holds {unknown[0]!r}, which is not of a local SageMaker; remove the folder yourself"
+        )
+    if not yes:
+        typer.confirm(f"Remove all state in {folder}?", abort=True)
+    stop_server(folder)
+    shutil.rmtree(folder)
+    typer.echo(f"removed {folder}")
+
+
+@app.command()
+def env(data_dir: DataDir = None) -> None:
+    """Print the lines that point a shell's AWS clients here, starting the server if need be.
+
+    HTTPS passes through the server, which answers for AWS's hosts and leaves all others alone: unset HTTPS_PROXY and
+    https_proxy once the server is stopped.
+
+    \b
+    Example:
+      eval "$(python -m local_sagemaker env)"
+    """
+    folder = _folder(data_dir)
+    for name, value in client_environment(folder, ensure_server(folder).port).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _folder(data_dir: Path | None) -> Path:
+    return (data_dir or default_data_dir()).absolute()
+
+
+# everything that may lie in a data directory
+STATE = {
+    "client",
+    "jobs",
+    "logs",
+    "records",
+    "s3",
+    "s3-incoming",
+    "s3-metadata",
+    "s3-uploads",
+    "server.json",
+    "server.lock",
+    "server.log",
+    "start.lock",
+}
+
+
+def main() -> None:
+    try:
+        app()
+    except ServerError as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    main()

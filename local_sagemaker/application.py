@@ -1,0 +1,197 @@
+"""One endpoint for every service: each request goes to SageMaker, S3 or CloudWatch Logs here, or to moto."""
+
+import io
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.test import Client
+from werkzeug.wrappers import Request, Response
+
+from local_sagemaker import identity
+from local_sagemaker.account import REGION, ROLE_NAME
+from local_sagemaker.background import STATUS_PATH
+from local_sagemaker.cloudwatch_logs import JobLogs
+from local_sagemaker.errors import ServiceError
+from local_sagemaker.logs import GROUPS
+from local_sagemaker.s3 import S3
+from local_sagemaker.service import SageMaker
+
+log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+# the request's headers as they came; in WSGI's own form `x-amz-meta-run_id` and `x-amz-meta-run-id` are one
+HEADERS_KEY = "local_sagemaker.headers"
+# set where the request was meant for AWS itself and came through the proxy
+PROXIED_KEY = "local_sagemaker.proxied"
+
+LONGEST_BODY = 16 << 20
+
+TRUST_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+class Target(NamedTuple):
+    """The service a request is for, by the name it is signed for, and its operation where a header says it."""
+
+    service: str
+    operation: str
+
+
+class Application:
+    """The WSGI application of one data directory. `status`: what the status page says."""
+
+    def __init__(self, sagemaker: SageMaker, s3: S3, logs: JobLogs, status: Callable[[], dict[str, Any]]) -> None:
+        self._sagemaker = sagemaker
+        self._s3 = s3
+        self._logs = logs
+        self._status = status
+        self._moto: WSGIApplication | None = None
+        self._moto_lock = threading.Lock()
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        request.headers = Headers(environ[HEADERS_KEY])
+        answer: WSGIApplication
+        try:
+            answer = self._respond(request) or self._moto_application()
+        except ServiceError as error:
+            answer = _json_error(error.code, error.message)
+        except (ClientDisconnected, TimeoutError):
+            answer = _json_error("RequestTimeout", "the request's body did not arrive")
+        except OSError as error:
+            log.exception("%s %s", request.method, request.path)
+            answer = _json_error("InternalFailure", f"the data directory refused it: {error}", 500)
+        except Exception:
+            log.exception("%s %s", request.method, request.path)
+            answer = _json_error("InternalFailure", "internal error; the server's log has the details", 500)
+        return answer(environ, start_response)
+
+    def _respond(self, request: Request) -> Response | None:
+        """The response, None where moto has to give it."""
+        if (refusal := _refusal(request)) is not None:
+            return refusal
+        if request.path == STATUS_PATH:
+            return Response(json.dumps(self._status()), content_type="application/json")
+        target = _target(request)
+        if target.service == "sagemaker":
+            return _json_response(self._sagemaker.call(target.operation, _json_body(request)))
+        if target.service == "s3":
+            return self._s3.respond(request)
+        if target.service == "logs":
+            return self._logs_response(request, target.operation)
+        if target.service in ("sts", "iam"):
+            return _identity_response(request)
+        return None
+
+    def _logs_response(self, request: Request, operation: str) -> Response | None:
+        body = _json_body(request)
+        return _json_response(self._logs.call(operation, body)) if self._logs.has(body) else None
+
+    def _moto_application(self) -> WSGIApplication:
+        """moto, imported when it is first needed: that takes longer than everything else here together."""
+        with self._moto_lock:
+            if self._moto is None:
+                self._moto = _start_moto()
+            return self._moto
+
+
+def _refusal(request: Request) -> Response | None:
+    """What no client of ours sends: a name that someone else has pointed at this address, a page on another site."""
+    host = request.environ.get("HTTP_HOST", "")
+    if not request.environ.get(PROXIED_KEY) and not _is_loopback(host):
+        return _json_error("AccessDenied", f"the Host header {host[:200]!r} is not a name of this machine's own", 403)
+    origin = request.headers.get("Origin")
+    if origin is not None and not _is_loopback(urlsplit(origin).netloc):
+        return _json_error("AccessDenied", "web pages of other sites are not served", 403)
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    name = (host.rpartition(":")[0] if ":" in host else host).lower().rstrip(".")
+    return name in ("127.0.0.1", "localhost") or name.endswith(".localhost")
+
+
+def _target(request: Request) -> Target:
+    prefix, _, operation = request.headers.get("X-Amz-Target", "").rpartition(".")
+    if prefix == "SageMaker":
+        return Target("sagemaker", operation)
+    if prefix.startswith("Logs_"):
+        return Target("logs", operation)
+    if prefix:
+        return Target("", operation)
+    # Credential=KEY/date/region/service/aws4_request
+    authorization = request.headers.get("Authorization", "")
+    credential = authorization.partition("Credential=")[2].partition(",")[0]
+    credential = credential or request.args.get("X-Amz-Credential", "")
+    scope = credential.split("/")
+    if len(scope) >= 5:
+        return Target(scope[-2], "")
+    # unsigned: a presigned URL of the old kind or a plain GET of an object, unless it is a form
+    is_form = (request.mimetype or "").startswith("application/x-www-form-urlencoded")
+    return Target("" if is_form else "s3", "")
+
+
+def _identity_response(request: Request) -> Response | None:
+    body = _body(request)
+    arguments = dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True)) | dict(request.args)
+    xml = identity.answer(arguments)
+    return None if xml is None else Response(xml, content_type="text/xml")
+
+
+def _json_body(request: Request) -> dict[str, Any]:
+    try:
+        content = json.loads(_body(request) or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise ServiceError("SerializationException", f"the request is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ServiceError("SerializationException", "the request is not a JSON structure")
+    return content
+
+
+def _body(request: Request) -> bytes:
+    """The body, kept for moto to read once more. Raises ServiceError where it is too long for any operation."""
+    body = request.stream.read(LONGEST_BODY + 1)
+    if len(body) > LONGEST_BODY:
+        raise ServiceError("ValidationException", f"the request exceeds {LONGEST_BODY} bytes")
+    request.environ.pop("HTTP_TRANSFER_ENCODING", None)
+    request.environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    return body
+
+
+def _json_response(content: dict[str, Any], status: int = 200) -> Response:
+    response = Response(json.dumps(content), status=status, content_type="application/x-amz-json-1.1")
+    response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
+    return response
+
+
+def _json_error(code: str, message: str, status: int = 400) -> Response:
+    return _json_response({"__type": code, "message": message}, status)
+
+
+def _start_moto() -> WSGIApplication:
+    """moto's application for all its services, with the role and the log groups that exist from the start."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    application = DomainDispatcherApplication(create_backend_app)
+    client = Client(application)
+    role = {"Action": "CreateRole", "RoleName": ROLE_NAME, "AssumeRolePolicyDocument": json.dumps(TRUST_POLICY)}
+    client.post("/", data=role, headers=_signed_for("iam"))
+    for group in GROUPS:
+        headers = {**_signed_for("logs"), "X-Amz-Target": "Logs_20140328.CreateLogGroup"}
+        client.post("/", data=json.dumps({"logGroupName": group}), headers=headers)
+    return application
+
+
+def _signed_for(service: str) -> dict[str, str]:
+    return {"Authorization": f"AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request"}

@@ -1,0 +1,244 @@
+"""The server of one data directory: `python -m local_sagemaker.server DATA_DIR [--port PORT]`, in the foreground.
+
+It listens on loopback only and ends on SIGTERM or SIGINT, with all that it runs. Whatever it has acknowledged is on
+disk by then, and would be after a SIGKILL.
+"""
+
+import argparse
+import fcntl
+import functools
+import json
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from local_sagemaker import proxy
+from local_sagemaker.account import DEFAULT_BUCKET
+from local_sagemaker.application import HEADERS_KEY, PROXIED_KEY, Application
+from local_sagemaker.background import ServerError, end_strays, job_mark, lock_file, package_version, state_file
+from local_sagemaker.cloudwatch_logs import JobLogs
+from local_sagemaker.environment import certificate_file, client_environment, write_client_files
+from local_sagemaker.executor import Executor
+from local_sagemaker.files import replace_file
+from local_sagemaker.jobs import Jobs
+from local_sagemaker.objects import Objects
+from local_sagemaker.s3 import S3
+from local_sagemaker.service import SageMaker
+from local_sagemaker.shapes import service_model
+from local_sagemaker.store import Store
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 128
+SOCKET_SECONDS = 120
+# others ask for the lock for a moment, to see whether it is held
+LOCK_SECONDS = 2
+CLOSE_SECONDS = 5
+
+
+def serve(data_dir: Path, port: int | None = None) -> None:
+    """Serve a data directory until a signal ends it.
+
+    port: where to listen; without one, where the last server of this data directory did, if that is free, so that
+    variables set in a shell hold. Raises ServerError where another server holds the data directory or the port.
+    """
+    data_dir = data_dir.resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with _held(data_dir) as lock, _listener(data_dir, port) as listener:
+        port = listener.getsockname()[1]
+        _say(lock, f"{os.getpid()} {port}")
+        upstream = _upstream_proxy()
+        write_client_files(data_dir)
+        if not certificate_file(data_dir).exists():
+            _tls_context(certificate_file(data_dir))
+        environment = client_environment(data_dir, port)
+        # neither moto nor anything else in this process knows of another AWS
+        os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
+
+        end_strays(data_dir)
+        store, objects = Store(data_dir), Objects(data_dir)
+        objects.create_bucket(DEFAULT_BUCKET)
+        sagemaker = SageMaker(store, objects)
+        sagemaker.jobs = Jobs(store, objects, {**environment, **job_mark(data_dir)})
+        sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
+        sagemaker.executor.recover()
+
+        status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
+        application = Application(
+            sagemaker, S3(objects, data_dir), JobLogs(data_dir), lambda: {**status, "busy": _busy(store)}
+        )
+        _Handler.certificate, _Handler.upstream = certificate_file(data_dir), upstream
+        server = make_server(
+            "127.0.0.1", port, application, threaded=True, request_handler=_Handler, fd=listener.fileno()
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        replace_file(state_file(data_dir), json.dumps({"pid": os.getpid(), "port": port}))
+        log.info("serving %s on http://127.0.0.1:%d", data_dir, port)
+        # read before the first client asks, and after the server can be found
+        threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
+        try:
+            server.serve_forever(poll_interval=0.1)
+        finally:
+            _end_work(sagemaker)
+            end_strays(data_dir)
+            log.info("ended")
+
+
+@contextmanager
+def _held(data_dir: Path) -> Iterator[IO[str]]:
+    """The data directory's lock. Raises ServerError naming the holder."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    with lock_file(data_dir).open("a+", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    file.seek(0)
+                    pid, _, port = file.read().partition(" ")
+                    where = f"process {pid}, on port {port}" if port else "a process that is just starting"
+                    raise ServerError(
+                        f"{data_dir} is held by {where}; use that server, or `python -m local_sagemaker stop` it"
+                    ) from None
+                time.sleep(0.02)
+        # what the last server has said of itself is no longer true
+        _say(file, "")
+        yield file
+
+
+def _say(file: IO[str], text: str) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(text)
+    file.flush()
+
+
+@contextmanager
+def _listener(data_dir: Path, port: int | None) -> Iterator[socket.socket]:
+    wanted = [port] if port is not None else [_last_port(data_dir), 0]
+    for number in wanted:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", number))
+            except OSError as error:
+                if number == wanted[-1]:
+                    raise ServerError(f"port {number} cannot be had: {error.strerror}; choose another") from error
+                continue
+            listener.listen(BACKLOG)
+            yield listener
+            return
+
+
+def _last_port(data_dir: Path) -> int:
+    try:
+        port = int(json.loads(state_file(data_dir).read_text(encoding="utf-8"))["port"])
+        return port if 0 < port < 1 << 16 else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _upstream_proxy() -> str | None:
+    """The proxy that this machine reaches the world through, unless it is a server of ours."""
+    upstream = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY") or None
+    return None if upstream == os.environ.get("AWS_ENDPOINT_URL") else upstream
+
+
+def _busy(store: Store) -> int:
+    """How many executions and jobs are running."""
+    statuses = [execution["PipelineExecutionStatus"] for execution in store.all("pipeline-execution")]
+    statuses += [job["ProcessingJobStatus"] for job in store.all("processing-job")]
+    statuses += [job["TrainingJobStatus"] for job in store.all("training-job")]
+    return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
+
+
+def _end_work(sagemaker: SageMaker) -> None:
+    """End what is running, and give the threads that wait for it a moment to say so in the records."""
+    sagemaker.executor.close()
+    deadline = time.monotonic() + CLOSE_SECONDS
+    while _busy(sagemaker.store) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+class _Handler(WSGIRequestHandler):
+    """One request of one client. `certificate` and `upstream`, the proxy's settings, are set before any comes."""
+
+    timeout = SOCKET_SECONDS
+    certificate: Path
+    upstream: str | None
+
+    def make_environ(self) -> dict[str, Any]:
+        return {**super().make_environ(), HEADERS_KEY: list(self.headers.items())}
+
+    def do_CONNECT(self) -> None:
+        self.close_connection = True
+        host = self.path.rpartition(":")[0]
+        if proxy.is_aws(host):
+            self._answer(200, "Connection established")
+            if (connection := proxy.answer_in_tls(self.connection, _tls_context(self.certificate))) is not None:
+                with connection:
+                    _ProxiedHandler(connection, self.client_address, self.server)
+            return
+        try:
+            remote = proxy.open_tunnel(self.path, self.upstream)
+        except (OSError, ValueError) as error:
+            self._answer(502, "Bad Gateway")
+            log.info("no connection to %s: %s", self.path, error)
+            return
+        self._answer(200, "Connection established")
+        proxy.pass_through(self.connection, remote)
+
+    def _answer(self, status: int, words: str) -> None:
+        self.send_response_only(status, words)
+        self.end_headers()
+        self.wfile.flush()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        log.debug("%s %s", self.requestline, code)
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        log.info(message, *args)
+
+
+class _ProxiedHandler(_Handler):
+    """A request that was meant for AWS itself."""
+
+    def make_environ(self) -> dict[str, Any]:
+        return {**super().make_environ(), PROXIED_KEY: True}
+
+
+@functools.cache
+def _tls_context(certificate: Path) -> ssl.SSLContext:
+    # read when it is needed, which is seldom: it takes as long to import as all of the server
+    from local_sagemaker import tls
+
+    return tls.server_context(certificate)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local_sagemaker.server", description=__doc__)
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("--port", type=int)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        serve(arguments.data_dir, arguments.port)
+    except ServerError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
