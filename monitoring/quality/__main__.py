@@ -48,7 +48,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         message = run(os.environ)
-    except QualityError as error:
+    except (QualityError, OSError) as error:
         _leave_message(f"Failed: {error}")
         print(f"error: {error}", file=sys.stderr)
         return 1

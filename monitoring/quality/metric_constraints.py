@@ -25,8 +25,11 @@ def suggest_metrics(statistics: Mapping[str, Any], problem_type: str) -> dict[st
     """The constraints.json of a model-quality baseline: no metric may become worse than it is in the statistics.
 
     Metrics that are not defined there, curves, and the twins, which describe the labels and not the model, get none.
+
+    Raises:
+        QualityError: the statistics are of another problem type.
     """
-    metrics = statistics[METRICS_KEY[problem_type]]
+    metrics = _section(statistics, METRICS_KEY[problem_type], problem_type)
     return {
         "version": 0.0,
         CONSTRAINTS_KEY[problem_type]: {
@@ -48,17 +51,11 @@ def check_metrics(
     Raises:
         QualityError: the constraints are of another problem type, or one of them is malformed.
     """
-    key = CONSTRAINTS_KEY[problem_type]
-    if not isinstance(constraints.get(key), Mapping):
-        raise QualityError(
-            f"the baseline constraints hold no {key!r} (but: {', '.join(constraints)}); "
-            f"give the constraints of a {problem_type} baseline"
-        )
-    metrics = statistics[METRICS_KEY[problem_type]]
+    metrics = _section(statistics, METRICS_KEY[problem_type], problem_type)
     violations = []
-    for name, constraint in constraints[key].items():
+    for name, constraint in _section(constraints, CONSTRAINTS_KEY[problem_type], problem_type).items():
         threshold, operator = _parse(name, constraint)
-        metric = metrics.get(name)
+        metric: Any = metrics.get(name)
         if not _is_defined(metric):
             continue
         value = metric["value"]
@@ -71,6 +68,15 @@ def check_metrics(
                 }
             )
     return violations
+
+
+def _section(document: Mapping[str, Any], key: str, problem_type: str) -> Mapping[str, Any]:
+    section = document.get(key)
+    if not isinstance(section, Mapping):
+        raise QualityError(
+            f"the baseline holds no {key!r} (but: {', '.join(document)}); give the files of a {problem_type} baseline"
+        )
+    return section
 
 
 def _parse(name: str, constraint: Any) -> tuple[float, str]:

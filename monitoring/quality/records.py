@@ -57,7 +57,8 @@ def read_records(dataset: Dataset, attributes: Attributes) -> Records:
     Raises:
         QualityError: a column is not there or has a missing value, or the dataset cannot be read.
     """
-    wanted = [column for column in (attributes.ground_truth, attributes.inference, attributes.probability) if column]
+    named = (attributes.ground_truth, attributes.inference, attributes.probability)
+    wanted = list(dict.fromkeys(column for column in named if column))
     batches = list(dataset.batches(columns=wanted))
     columns = {
         column: _column([batch.column(index) for batch in batches], column, dataset)

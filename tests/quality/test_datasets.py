@@ -128,9 +128,12 @@ def test_a_tree_of_plain_and_gzip_files_is_one_dataset_without_markers(write: Wr
     assert rows(tmp_path / "data", CSV) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
 
-def test_columns_are_selected_by_name_or_by_index(write: Write) -> None:
+def test_columns_come_in_the_order_asked_for_by_name_or_by_index(write: Write, tmp_path: Path) -> None:
     path = write("data.csv", "a,b,c\n1,2,3\n")
-    assert rows(path, CSV, columns=["c", "0"]) == [{"c": 3, "a": 1}]
+    pq.write_table(pa.table({"a": [1], "b": [2], "c": [3]}), tmp_path / "data.parquet")
+    json_lines = write("data.jsonl", '{"a": 1, "b": 2, "c": 3}\n')
+    for source, kind in ((path, CSV), (tmp_path / "data.parquet", PARQUET), (json_lines, JSON)):
+        assert [list(row.items()) for row in rows(source, kind, columns=["c", "0"])] == [[("c", 3), ("a", 1)]]
     with pytest.raises(QualityError, match=r"column 'label' is not in .*data.csv \(columns: a, b, c\)"):
         rows(path, CSV, columns=["label"])
 
@@ -185,6 +188,23 @@ def test_files_of_a_dataset_must_have_the_same_columns(write: Write, tmp_path: P
 def test_a_parquet_column_of_lists_is_refused_by_name(tmp_path: Path) -> None:
     pq.write_table(pa.table({"tags": [[1], [2]]}), tmp_path / "data.parquet")
     with pytest.raises(QualityError, match=r"column 'tags' of .*data\.parquet is of type list"):
+        rows(tmp_path, PARQUET)
+
+
+def test_a_damaged_parquet_file_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"x": list(range(1_000))}), path)
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)
+    path.write_bytes(content)
+    with pytest.raises(QualityError, match=r"data\.parquet is not a Parquet file, or damaged"):
+        rows(path, PARQUET)
+
+
+def test_parquet_files_must_have_the_same_columns(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"b": [1]}), tmp_path / "2.parquet")
+    with pytest.raises(QualityError, match=r"2\.parquet has other columns than the files before it: b instead of a"):
         rows(tmp_path, PARQUET)
 
 

@@ -87,7 +87,7 @@ def test_a_metric_that_is_undefined_now_is_not_a_violation() -> None:
 @pytest.mark.parametrize(
     ("constraints", "message"),
     [
-        ({"regression_constraints": {}}, "hold no 'binary_classification_constraints' .*regression_constraints"),
+        ({"regression_constraints": {}}, "holds no 'binary_classification_constraints' .but: regression_constraints"),
         ({BINARY: {"auc": {"threshold": 0.9}}}, "constraint on auc has no numeric threshold"),
         ({BINARY: {"auc": {"threshold": "high", "comparison_operator": "LessThanThreshold"}}}, "constraint on auc"),
         ({BINARY: {"auc": {"threshold": 0.9, "comparison_operator": "Less"}}}, "compares by 'Less'; use LessThan"),
@@ -96,3 +96,8 @@ def test_a_metric_that_is_undefined_now_is_not_a_violation() -> None:
 def test_constraints_of_another_kind_are_refused(constraints: dict[str, Any], message: str) -> None:
     with pytest.raises(QualityError, match=message):
         check_metrics(quality(), constraints, "BinaryClassification")
+
+
+def test_statistics_of_another_kind_are_refused() -> None:
+    with pytest.raises(QualityError, match=r"holds no 'regression_metrics' .but: version, dataset, binary_class"):
+        suggest_metrics(quality(), "Regression")

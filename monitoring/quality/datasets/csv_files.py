@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from monitoring.quality import QualityError
+from monitoring.quality.datasets.ahead import ahead
 from monitoring.quality.datasets.blocks import NEWLINE, QUOTE, blocks
 from monitoring.quality.datasets.selection import Selection, shorten
 
@@ -30,7 +31,7 @@ def read(files: Sequence[Path], header: bool, selection: Selection) -> Iterator[
     """
     reader: _Reader | None = None
     for path in files:
-        pieces = blocks(path, quoted=True)
+        pieces = ahead(blocks(path, quoted=True))
         first = next(pieces, bytearray())
         if not first or first.isspace():
             continue

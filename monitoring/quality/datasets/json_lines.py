@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from monitoring.quality import QualityError
+from monitoring.quality.datasets.ahead import ahead
 from monitoring.quality.datasets.blocks import blocks
 from monitoring.quality.datasets.conversion import four_types
 from monitoring.quality.datasets.selection import Selection
@@ -24,7 +25,7 @@ def read(files: Sequence[Path], selection: Selection) -> Iterator[pa.RecordBatch
     """
     for path in files:
         line = 1
-        for block in blocks(path, quoted=False):
+        for block in ahead(blocks(path, quoted=False)):
             if not block.isspace():
                 batch = _parse(block, path, line)
                 batch = batch.select(selection.of(batch.schema.names, path))

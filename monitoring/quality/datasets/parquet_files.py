@@ -20,16 +20,20 @@ def read(files: Sequence[Path], selection: Selection) -> Iterator[pa.RecordBatch
     expected: list[str] | None = None
     for path in files:
         try:
-            file = pq.ParquetFile(path)
-        except pa.ArrowInvalid as error:
-            raise QualityError(f"{path} is not a Parquet file ({error}); check dataset_format") from error
-        with file:
-            names = file.schema_arrow.names
-            expected = expected or names
-            if sorted(names) != sorted(expected):
-                raise QualityError(
-                    f"{path} has other columns than the files before it: {shorten(names)} instead of "
-                    f"{shorten(expected)}; all files of a dataset need the same schema"
-                )
-            for batch in file.iter_batches(ROWS, columns=selection.of(names, path)):
-                yield four_types(batch, selection.as_text, path)
+            with pq.ParquetFile(path) as file:
+                names = file.schema_arrow.names
+                expected = expected or names
+                _check_columns(names, expected, path)
+                wanted = selection.of(names, path)
+                for batch in file.iter_batches(ROWS, columns=wanted):
+                    yield four_types(batch.select(wanted), selection.as_text, path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise QualityError(f"{path} is not a Parquet file, or damaged ({error}); check dataset_format") from error
+
+
+def _check_columns(names: list[str], expected: list[str], path: Path) -> None:
+    if sorted(names) != sorted(expected):
+        raise QualityError(
+            f"{path} has other columns than the files before it: {shorten(names)} instead of {shorten(expected)}; "
+            "all files of a dataset need the same schema"
+        )
