@@ -83,13 +83,7 @@ def model_fn(model_dir: str) -> Model:
     """Load model.txt and schema.json; nothing in them can run code."""
     folder = Path(model_dir)
     schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
-    features = tuple(
-        Feature(
-            feature["name"],
-            {text: code for code, text in enumerate(feature["categories"])} if feature["type"] == "category" else None,
-        )
-        for feature in schema["features"]
-    )
+    features = read_features(schema)
     booster = lgb.Booster(model_file=folder / "model.txt")
     if booster.num_feature() != len(features):
         raise ValueError(f"model.txt has {booster.num_feature()} features and schema.json {len(features)}; train again")
@@ -156,6 +150,16 @@ def output_fn(predictions: Predictions, accept: str) -> tuple[str, str]:
 
 
 # --- in ---
+
+
+def read_features(schema: Mapping[str, Any]) -> tuple[Feature, ...]:
+    def codes(categories: Sequence[str]) -> dict[str, int]:
+        return {text: code for code, text in enumerate(categories)}
+
+    return tuple(
+        Feature(feature["name"], codes(feature["categories"]) if feature["type"] == "category" else None)
+        for feature in schema["features"]
+    )
 
 
 def parse_json(text: str, place: str) -> Any:

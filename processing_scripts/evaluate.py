@@ -27,7 +27,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import lightgbm as lgb
 import matplotlib as mpl
@@ -50,9 +50,9 @@ class EvaluationError(Exception):
     """The model cannot be measured; the message names the thing and the next move."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     try:
-        evaluate(parse_arguments())
+        evaluate(parse_arguments(arguments))
     except (EvaluationError, QualityError) as error:
         fail(str(error))
 
@@ -442,7 +442,7 @@ def draw_precision_recall(axes: Axes, curves: Sequence[tuple[str, Mapping[str, A
     add_legend(axes, "lower left")
 
 
-def add_legend(axes: Axes, corner: str) -> None:
+def add_legend(axes: Axes, corner: Literal["lower left", "lower right"]) -> None:
     """In a corner of the plot, or below it when there are too many curves for a corner to be free."""
     if len(axes.get_legend_handles_labels()[0]) > 2:
         axes.figure.legend(loc="outside lower center", ncols=2)

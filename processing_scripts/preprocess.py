@@ -63,8 +63,8 @@ class DataError(Exception):
     """The data cannot be used; the message names the thing, the value and the next move."""
 
 
-def main() -> None:
-    options = parse_arguments()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse_arguments(arguments)
     report = Report()
     failure = None
     try:
@@ -445,9 +445,10 @@ def choose_features(table: pa.Table, name: str, options: argparse.Namespace) -> 
 def drop_unusable_rows(table: pa.Table, options: argparse.Namespace, report: Report) -> pa.Table:
     """The table without exact duplicates (the first one stays) and without rows that lack a target."""
     target, rows = options.target_column, len(table)
-    # grouped under numbers for names, as a column may have any name
+    # grouped under numbers for names, as a column may have any name; Arrow cannot group by lists and structs
     *keys, position = map(str, range(table.num_columns + 1))
-    numbered = pa.table([*table.columns, pa.array(np.arange(rows))], names=[*keys, position])
+    values = [pa.array(map(repr, c.to_pylist())) if pa.types.is_nested(c.type) else c for c in table.columns]
+    numbered = pa.table([*values, pa.array(np.arange(rows))], names=[*keys, position])
     kept = numbered.group_by(keys, use_threads=False).aggregate([(position, "min")])[f"{position}_min"]
     duplicates = rows - len(kept)
     if duplicates:

@@ -75,9 +75,9 @@ class TrainingError(Exception):
     """Training cannot go on; the message names the thing, the value and the next move."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     try:
-        train(parse_arguments(), Cluster.of_job(os.environ))
+        train(parse_arguments(arguments), Cluster.of_job(os.environ))
     except (TrainingError, lgb.basic.LightGBMError) as error:
         write_failure(str(error))
         sys.exit(str(error))
