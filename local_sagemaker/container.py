@@ -156,7 +156,9 @@ class Container:
                     127, f"{shlex.join(command.arguments)} cannot be started: {error.strerror}: {error.filename}"
                 )
             self._process = process
-            pid_file.write_text(str(process.pid), encoding="utf-8")
+            aside = pid_file.with_suffix(".part")
+            aside.write_text(str(process.pid), encoding="utf-8")
+            aside.replace(pid_file)
         over, report_over = os.pipe()
         waiting = threading.Thread(target=self._wait, args=(process, report_over), daemon=True)
         waiting.start()

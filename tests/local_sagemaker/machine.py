@@ -182,9 +182,9 @@ class Machine:
 
     # pipelines
 
-    def run_pipeline(self, steps: list[Record], parameters: Mapping[str, str] | None = None, **more: Any) -> Record:
+    def run_pipeline(self, steps: list[Record], given: Mapping[str, str] | None = None, **more: Any) -> Record:
         """Upsert the pipeline `pipeline`, start it and wait for its end; DescribePipelineExecution's answer."""
-        arn = self.start_pipeline(steps, parameters, **more)
+        arn = self.start_pipeline(steps, given, **more)
         assert self.executor.wait(arn, TIMEOUT), f"still running: {self.steps(arn)}"
         return self.service.call("DescribePipelineExecution", {"PipelineExecutionArn": arn})
 
