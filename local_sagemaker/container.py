@@ -56,8 +56,7 @@ class Exit:
 class Container:
     """A folder that looks like /opt/ml to the processes run in it, one after the other.
 
-    folder: is made; the file beside it named .pid holds the running process's id.
-    environment: wins over all that a job sets.
+    folder: is made. environment: wins over all that a job sets.
     """
 
     def __init__(self, folder: Path, host: str, log: LogStream, environment: Mapping[str, str]) -> None:
@@ -136,7 +135,6 @@ class Container:
 
     def _run(self, command: Command) -> Exit:
         arguments = [self.rewrite(argument) for argument in command.arguments]
-        pid_file = self.folder.with_name(f"{self.folder.name}.pid")
         with self._lock:
             if self._ended:
                 return Exit(128 + signal.SIGTERM)
@@ -156,16 +154,12 @@ class Container:
                     127, f"{shlex.join(command.arguments)} cannot be started: {error.strerror}: {error.filename}"
                 )
             self._process = process
-            aside = pid_file.with_suffix(".part")
-            aside.write_text(str(process.pid), encoding="utf-8")
-            aside.replace(pid_file)
         over, report_over = os.pipe()
         waiting = threading.Thread(target=self._wait, args=(process, report_over), daemon=True)
         waiting.start()
         words = read_output(process, over, self._log)
         waiting.join()
         os.close(over)
-        pid_file.unlink(missing_ok=True)
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         if process.returncode < 0 and not words:
             words = f"killed by {signal.Signals(-process.returncode).name}"
@@ -196,16 +190,6 @@ class Container:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(IN_CONTAINER), own.get("PYTHONPATH")])),
             **self._imposed,
         }
-
-
-def end_leftover(pid_file: Path) -> None:
-    """End a process that a server which is no more has left behind, if it still is the one that the file means."""
-    with contextlib.suppress(OSError, ValueError):
-        pid = int(pid_file.read_text(encoding="utf-8"))
-        # process ids are used again; only where the system shows a process's environment can it be told apart
-        if f"{pid_file.with_suffix('')}".encode() in Path(f"/proc/{pid}/environ").read_bytes():
-            _signal_group(pid, signal.SIGKILL)
-    pid_file.unlink(missing_ok=True)
 
 
 def _signal_group(group: int, number: int) -> None:

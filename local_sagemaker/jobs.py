@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local_sagemaker.account import sagemaker_arn
-from local_sagemaker.container import Command, Container, Exit, end_leftover
+from local_sagemaker.container import Command, Container, Exit
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.images import UnsupportedImage, find_image
 from local_sagemaker.job import Ending, Job, Record
@@ -95,9 +95,7 @@ class Jobs:
         return record
 
     def recover(self, reason: str) -> None:
-        """Mark what another server left unfinished as Failed, and end what is left of it. Call it before any start."""
-        for pid_file in self._folder.glob("*/*/*.pid"):
-            end_leftover(pid_file)
+        """Mark what another server left unfinished as Failed. Call it before any start."""
         for kind, job in KINDS.items():
             for record in self.store.all(kind):
                 if record[job.status_field] in ("InProgress", "Stopping"):

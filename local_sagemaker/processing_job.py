@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -11,10 +10,11 @@ from local_sagemaker.account import REGION
 from local_sagemaker.container import Command, Container
 from local_sagemaker.images import Image, find_image
 from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, hosts
-from local_sagemaker.job_files import ClientFault, Input, Output, put_files
+from local_sagemaker.job_files import ClientFault, Input, Output, copy_file, put_files
 from local_sagemaker.objects import Objects
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+ANALYZER = REPOSITORY / "monitoring" / "quality" / "__main__.py"
 
 
 class ProcessingJob(Job):
@@ -45,6 +45,7 @@ class ProcessingJob(Job):
     def prepare(self, container: Container, arn: str) -> list[Command]:
         container.write_json("config/processingjobconfig.json", {"ProcessingJobArn": arn, **self.request})
         container.write_json("config/resourceconfig.json", {"current_host": container.host, "hosts": self.hosts})
+        container.path("output").mkdir(exist_ok=True)  # where a process may leave its message
         for output in self._outputs():
             container.path(output.path).mkdir(parents=True, exist_ok=True)
         command = self._command()
@@ -59,7 +60,11 @@ class ProcessingJob(Job):
             "PROCESSING_JOB_ARN": arn,
             **self.request.get("Environment", {}),
         }
-        if find_image(self.image, self.kind) is Image.MODEL_MONITOR_ANALYZER:
+        if self._is_analyzer():
+            # a copy, since it spells out where a container's message is left; the modules it imports do not
+            container.path("program").mkdir(exist_ok=True)
+            copy_file(ANALYZER, container.path("program/analyzer.py"))
+            container.rewrite_scripts("program")
             environment["PYTHONPATH"] = str(REPOSITORY)
         return [Command(command, environment)]
 
@@ -93,11 +98,16 @@ class ProcessingJob(Job):
     def _command(self) -> list[str]:
         specification = self.request["AppSpecification"]
         entry_point = specification.get("ContainerEntrypoint")
-        if not entry_point and find_image(self.image, self.kind) is Image.MODEL_MONITOR_ANALYZER:
-            entry_point = [sys.executable, "-m", "monitoring.quality"]
+        if self._is_analyzer():
+            entry_point = ["python", "/opt/ml/program/analyzer.py"]
         if not entry_point:
             raise ClientFault(f"image {self.image!r} has no entry point of its own; give AppSpecification one")
         return [*entry_point, *specification.get("ContainerArguments", [])]
+
+    def _is_analyzer(self) -> bool:
+        """Whether the image's own program is to run, for which `python -m monitoring.quality` stands in."""
+        own_entry_point = self.request["AppSpecification"].get("ContainerEntrypoint")
+        return not own_entry_point and find_image(self.image, self.kind) is Image.MODEL_MONITOR_ANALYZER
 
     def _outputs(self) -> list[Output]:
         items = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])

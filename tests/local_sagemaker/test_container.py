@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tarfile
 import threading
@@ -19,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker import script_mode
-from local_sagemaker.container import Command, Container, end_leftover
+from local_sagemaker.container import Command, Container
 from local_sagemaker.images import Image, UnsupportedImage, find_image
 from local_sagemaker.job_files import ClientFault, Input, copy_file, fetch, inside, put_archive, put_files, unpack
 from local_sagemaker.job_output import LARGEST_EVENT, LogStream, last_words
@@ -268,23 +267,6 @@ def test_a_signal_reaches_all_processes_and_no_command_is_started_after_it(conta
     assert not running.is_alive()
     assert container.run([python("print('no')")]).code == 128 + signal.SIGTERM
     assert messages(container) == []
-
-
-def test_what_a_server_left_running_is_ended_by_the_next(tmp_path: Path) -> None:
-    folder = tmp_path / "algo-1"
-    pid_file = tmp_path / "algo-1.pid"
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(folder)}
-    left = subprocess.Popen(["/bin/sleep", "60"], env=environment, start_new_session=True)
-    other = subprocess.Popen(["/bin/sleep", "60"], start_new_session=True)
-    pid_file.write_text(str(other.pid))
-    end_leftover(pid_file)
-    assert not pid_file.exists()
-    pid_file.write_text(str(left.pid))
-    end_leftover(pid_file)
-    assert left.wait(10) == -signal.SIGKILL
-    assert other.poll() is None
-    other.kill()
-    other.wait(10)
 
 
 # what comes from S3 and goes there
