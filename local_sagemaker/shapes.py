@@ -99,6 +99,8 @@ def _map_faults(shape: MapShape, value: dict[str, Any], path: str) -> list[str]:
 
 
 def _string_faults(shape: Any, value: str, path: str) -> list[str]:
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise ServiceError("SerializationException", f"{path} is not valid Unicode: half of a surrogate pair")
     faults = _length_faults(shape, value, path)
     if shape.enum and value not in shape.enum:
         faults.append(_fault(value, path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"))

@@ -53,8 +53,12 @@ def list_jobs(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    name = request[f"{_noun(kind)}Name"]
-    record = sagemaker.store.get(kind, name)
+    noun = _noun(kind)
+    name = request[f"{noun}Name"]
+    # clients take names from ARNs, which hold them in lower case
+    record = sagemaker.store.get(kind, name) or next(
+        (job for job in sagemaker.store.all(kind) if job[f"{noun}Name"].lower() == name.lower()), None
+    )
     if record is None:
         # the service has ResourceNotFound in its model and answers so
         raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")

@@ -16,6 +16,7 @@ from local_sagemaker.api.common import USER_CONTEXT, Record, page, within
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.definition import Definition, DefinitionError, parse
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.images import check_images
 from local_sagemaker.objects import BadName
 
 if TYPE_CHECKING:
@@ -335,7 +336,9 @@ def _definition_text(sagemaker: "SageMaker", digest: str) -> str:
 
 def _parsed(text: str) -> Definition:
     try:
-        return parse(text)
+        definition = parse(text)
+        check_images(definition)
+        return definition
     except DefinitionError as error:
         raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error
 
