@@ -98,7 +98,7 @@ class DataQuality:
         statistics: of the records now.
         constraints: those that were checked; those suggested from the records themselves where there was no baseline.
         baseline: statistics of the baseline, None without them.
-        violations: columns first, then feature by feature in the order of the constraints; None when nothing was checked.
+        violations: columns first, then feature by feature as in the constraints; None when nothing was checked.
         drift: of the features that are in both statistics and can be compared, the highest ``weight`` first.
     """
 
