@@ -109,7 +109,7 @@ def run(
     if not wait:
         _print({"PipelineExecutionArn": arn}, as_json, lambda: output.print(arn))
         return
-    console.print(f"Execution {arn}")
+    console.print(f"Execution {arn}", soft_wrap=True)
     states = runner.follow(target, arn, timeout * 60)
     execution = show_progress(states, runner.planned_steps(target, arn))
     _report(project, execution, as_json)
@@ -124,7 +124,7 @@ def status(project: Project, execution_arn: ExecutionOption = None, as_json: Jso
     Example: python -m pipelines status --local
     """
     execution = _execution(project, execution_arn)
-    console.print(f"Execution {execution.arn}: {execution.status}")
+    console.print(f"Execution {execution.arn}: {execution.status}", soft_wrap=True)
     _report(project, execution, as_json)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -17,7 +16,7 @@ from pipelines.settings import Settings
 
 # progress and messages go to stderr, so that stdout holds results alone
 console = Console(stderr=True, highlight=False)
-output = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+output = Console(highlight=False)
 
 _STYLES = {
     "Succeeded": "green",
@@ -79,13 +78,13 @@ def show_failure(execution: Execution, step: Step | None, lines: Sequence[str]) 
     """Why an execution did not succeed, with the last lines of the failed step's log."""
     console.print(f"\nThe execution has {execution.status.lower()}.", style="bold red")
     if step is None:
-        console.print(execution.reason, markup=False)
+        console.print(execution.reason, markup=False, soft_wrap=True)
         return
-    console.print(f"{step.name}: {step.reason}", markup=False)
+    console.print(f"{step.name}: {step.reason}", markup=False, soft_wrap=True)
     if lines:
         console.print(f"\nLast lines of {step.name}'s log:", style="bold")
         for line in lines:
-            console.print(f"  {line}", markup=False, style="dim")
+            console.print(f"  {line}", markup=False, style="dim", soft_wrap=True)
 
 
 def show_results(settings: Settings, execution: Execution, results: Results) -> None:
@@ -103,10 +102,9 @@ def show_results(settings: Settings, execution: Execution, results: Results) -> 
         rows.append(("Evaluation report", results.report_uri))
     if rows:
         output.print()
-        table = Table(box=None, pad_edge=False, show_header=False)
         for name, value in rows:
-            table.add_row(Text(name, "bold"), Text(value, overflow="fold"))
-        output.print(table)
+            # not a table, which would break a URI that somebody wants to copy
+            output.print(Text.assemble((f"{name:<22}", "bold"), value), soft_wrap=True)
 
 
 def _metrics_table(settings: Settings, results: Results) -> Table:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.registry import ModelPackage, describe_package
-from pipelines.runner import Execution, Step
+from pipelines.runner import Execution, Step, describe_job
 from pipelines.settings import METRICS, Settings
 from pipelines.target import Target
 
@@ -59,9 +59,8 @@ def _threshold(settings: Settings, target: Target, execution: Execution) -> floa
 
 
 def _processing_outputs(step: Step, target: Target) -> dict[str, str]:
-    """S3 URIs by output name; a cached step's job is the one that made the results."""
-    job = target.sagemaker.describe_processing_job(ProcessingJobName=step.job.rsplit("/", 1)[1])
-    outputs: list[dict[str, Any]] = job["ProcessingOutputConfig"]["Outputs"]
+    """S3 URIs by output name."""
+    outputs: list[dict[str, Any]] = describe_job(target, step)["ProcessingOutputConfig"]["Outputs"]
     return {output["OutputName"]: output["S3Output"]["S3Uri"] for output in outputs}
 
 

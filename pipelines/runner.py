@@ -78,7 +78,7 @@ def upsert(settings: Settings, target: Target, with_data: bool = True) -> str:
     root = settings.uri(target.bucket)
     encryption = _encryption(settings)
     upload_bundles(all_bundles(), f"{root}/code", target.s3, encryption)
-    if with_data:
+    if with_data and settings.data.input is not None:
         upload_input(settings.data.input, f"{root}/input", target.s3, encryption)
     request: dict[str, Any] = {
         "PipelineName": settings.name,
@@ -108,7 +108,10 @@ def start(settings: Settings, target: Target, parameters: Mapping[str, str]) -> 
     description = target.sagemaker.describe_pipeline(PipelineName=settings.name)
     declared = {item["Name"]: item for item in json.loads(description["PipelineDefinition"])["Parameters"]}
     _check_parameters(parameters, declared)
-    effective = {name: str(item.get("DefaultValue")) for name, item in declared.items()} | dict(parameters)
+    effective = {name: str(item["DefaultValue"]) for name, item in declared.items() if "DefaultValue" in item}
+    effective |= parameters
+    if "InputDataUri" not in effective:
+        raise UserError("there is no input data; set data.input in the settings, or give --input")
     _check_input_exists(target, effective["InputDataUri"])
     if effective["ModelApprovalStatus"] == "Approved" and effective["SkipQualityCheck"].lower() == "false":
         raise UserError(
@@ -194,8 +197,12 @@ def log_lines(target: Target, step: Step, last: int) -> list[str]:
     """The last lines that a step's job has logged; none for a step without a job."""
     if not step.job:
         return []
-    kind, name = step.job.split(":", 5)[5].split("/", 1)
-    group = "/aws/sagemaker/TrainingJobs" if kind == "training-job" else "/aws/sagemaker/ProcessingJobs"
+    job = describe_job(target, step)
+    group, name = (
+        ("/aws/sagemaker/TrainingJobs", job["TrainingJobName"])
+        if "TrainingJobName" in job
+        else ("/aws/sagemaker/ProcessingJobs", job["ProcessingJobName"])
+    )
     try:
         streams = target.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
         events = [
@@ -211,6 +218,15 @@ def log_lines(target: Target, step: Step, last: int) -> list[str]:
         raise
     events.sort(key=lambda event: event["timestamp"])
     return [event["message"].rstrip("\n") for event in events[-last:]]
+
+
+def describe_job(target: Target, step: Step) -> dict[str, Any]:
+    """The description of a step's job; of a cached step's that of the one that made the results."""
+    # ARNs hold names in lower case, by which the service finds a job too; log streams are named by the name itself
+    kind, name = step.job.split(":", 5)[5].split("/", 1)
+    if kind == "training-job":
+        return dict(target.sagemaker.describe_training_job(TrainingJobName=name))
+    return dict(target.sagemaker.describe_processing_job(ProcessingJobName=name))
 
 
 def _step(item: Mapping[str, Any]) -> Step:

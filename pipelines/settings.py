@@ -82,9 +82,9 @@ class ValidationSettings(_Section):
 
 
 class DataSettings(_Section):
-    """Where the data is and what its columns mean."""
+    """Where the data is and what its columns mean; without input each execution has to name its own."""
 
-    input: str
+    input: str | None = None
     target_column: str
     positive_class: str | int | None = None
     drop_columns: tuple[str, ...] = ()
@@ -274,7 +274,7 @@ def load_settings(path: Path) -> Settings:
         settings = Settings.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{path}:\n{_explain(error)}") from None
-    if is_s3_uri(settings.data.input):
+    if settings.data.input is None or is_s3_uri(settings.data.input):
         return settings
     data = settings.data.model_copy(update={"input": str(path.parent / settings.data.input)})
     return settings.model_copy(update={"data": data})

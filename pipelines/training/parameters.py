@@ -35,7 +35,7 @@ class Parameters:
     register_new_baseline: ParameterBoolean
 
     @classmethod
-    def of(cls, settings: Settings, input_data_uri: str) -> Parameters:
+    def of(cls, settings: Settings, input_data_uri: str | None) -> Parameters:
         resources, training, check = settings.resources, settings.training, settings.quality_check
         return cls(
             input_data_uri=ParameterString("InputDataUri", default_value=input_data_uri),

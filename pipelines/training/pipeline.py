@@ -38,7 +38,9 @@ def get_pipeline(
         InputError: `settings.data.input` is a local path that does not exist.
     """
     session = session or _offline_session(bucket, region)
-    parameters = Parameters.of(settings, input_uri(settings.data.input, f"{settings.uri(bucket)}/input"))
+    location = settings.data.input
+    default_uri = input_uri(location, f"{settings.uri(bucket)}/input") if location else None
+    parameters = Parameters.of(settings, default_uri)
     context = Context(settings, parameters, role, bucket, region, session)
 
     preprocess = preprocess_step(context)

@@ -1,0 +1,116 @@
+"""Somebody's own table, with strings, missing values and its own target name, and a ten-line settings file."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.stories.workplace import Workplace
+
+SETTINGS = """\
+name: bikes
+problem_type: BinaryClassification
+data:
+  target_column: Gekauft?
+  drop_columns: [Kundennummer]
+quality:
+  metric: accuracy
+  threshold: 0.7
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(workplace: Workplace) -> Path:
+    path = workplace.data_dir.parent / "bikes.yaml"
+    path.write_text(SETTINGS, encoding="utf-8")
+    return path
+
+
+def bikes(rows: int) -> list[str]:
+    """A table of customers; those with an income above 40 who live in a flat mostly buy."""
+    draw = random.Random(3)  # noqa: S311
+    lines = ["Kundennummer,Alter,Einkommen (T€),Wohnung,Stadt 🚲,Gekauft?"]
+    for number in range(rows):
+        income, home = draw.randint(10, 90), draw.choice(["Wohnung", "Haus"])
+        buys = (income > 40 and home == "Wohnung") != (draw.random() < 0.05)
+        age = "" if draw.random() < 0.1 else str(draw.randint(18, 80))
+        city = draw.choice(["Köln", "München", "", "St. Gallen, CH"])
+        lines.append(f'K-{number},{age},{income},{home},"{city}",{"ja" if buys else "nein"}')
+    return lines
+
+
+def test_it_runs_from_input_and_settings_alone(workplace: Workplace, settings: Path, tmp_path: Path) -> None:
+    data = tmp_path / "kunden.csv"
+    data.write_text("\n".join(bikes(600)) + "\n", encoding="utf-8")
+    result = workplace.pipelines("run", "--local", "--settings", str(settings), "--input", str(data))
+    assert result.code == 0, result.stderr
+
+
+def rows_with(changes: dict[int, str]) -> str:
+    lines = bikes(200)
+    for number, line in changes.items():
+        lines[number] = line
+    return "\n".join(lines) + "\n"
+
+
+def without_column(name: str) -> str:
+    table = [line.split(",")[:4] + line.rsplit(",", 1)[-1:] for line in bikes(200)]
+    column = table[0].index(name)
+    return "\n".join(",".join(row[:column] + row[column + 1 :]) for row in table) + "\n"
+
+
+HEADER = bikes(0)[0]
+BAD_INPUT: dict[str, tuple[bytes, str]] = {
+    "no target column": (without_column("Gekauft?").encode(), "column 'Gekauft?' is not in"),
+    "a target with one class": (rows_with({}).replace(",ja\n", ",nein\n").encode(), "one class"),
+    "an empty file": (b"", "is empty"),
+    "a header and no rows": (f"{HEADER}\n".encode(), "no rows"),
+    "neither CSV nor Parquet": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "neither CSV nor Parquet"),
+    "ragged rows": (rows_with({17: "K-16,30,50,Haus,Bonn,extra,ja"}).encode(), "18"),
+    "another encoding": (rows_with({5: 'K-4,30,50,Haus,"Köln",ja'}).encode("utf-16"), "UTF-8"),
+    "duplicate columns": (
+        rows_with({0: HEADER.replace("Alter", "Wohnung")}).encode(),
+        "Wohnung",
+    ),
+    "an infinity": (rows_with({9: 'K-8,30,inf,Haus,"Bonn",ja'}).encode(), "infinit"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_data_gets_one_clear_message_and_registers_nothing(
+    workplace: Workplace, settings: Path, tmp_path: Path, case: str
+) -> None:
+    content, message = BAD_INPUT[case]
+    data = tmp_path / "kunden.csv"
+    data.write_bytes(content)
+    before = workplace.models(str(settings))
+    result = workplace.pipelines("run", "--local", "--settings", str(settings), "--input", str(data))
+    assert result.code == 1, result.stderr
+    assert "Preprocess" in result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert workplace.models(str(settings)) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--parameter", "NumLeafs=3"), "there is no parameter 'NumLeafs'; there are InputDataUri"),
+        (("--parameter", "NumLeaves=many"), "parameter NumLeaves is 'many'; it is of type Integer"),
+        (("--parameter", "ModelApprovalStatus=Maybe"), "it is one of PendingManualApproval, Approved, Rejected"),
+        (("--parameter", "NumLeaves"), "is not of the form Name=Value"),
+        (("--input", "s3://sagemaker-us-east-1-123456789012/nowhere/"), "there is nothing at s3://"),
+        (("--input", "s3://no-such-bucket/x.csv"), "s3://no-such-bucket/x.csv can't be listed: NoSuchBucket"),
+        (("--input", "nowhere.csv"), "nowhere.csv does not exist"),
+        (
+            ("--parameter", "ModelApprovalStatus=Approved", "--parameter", "SkipQualityCheck=false"),
+            "would compare the new model with itself",
+        ),
+    ],
+)
+def test_bad_usage_starts_nothing(workplace: Workplace, arguments: tuple[str, ...], message: str) -> None:
+    result = workplace.pipelines("run", "--local", *arguments)
+    assert result.code == 2, result.stderr
+    assert message in result.stderr.replace("\n", " ")

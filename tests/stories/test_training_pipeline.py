@@ -1,0 +1,143 @@
+"""The whole pipeline on this machine, from the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tarfile
+from typing import Any
+
+import pytest
+
+from tests.stories.workplace import Workplace
+
+CACHEABLE = ("Preprocess", "Train", "Evaluate")
+ALL_STEPS = [*CACHEABLE, "CheckQuality", "RegisterModel", "DataQualityBaseline", "ModelQualityBaseline"]
+
+
+def steps_of(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step["StepName"]: step for step in result["Steps"]}
+
+
+@pytest.fixture(scope="module")
+def first(workplace: Workplace) -> dict[str, Any]:
+    return workplace.run()
+
+
+def test_every_step_succeeds_and_the_model_reaches_its_threshold(first: dict[str, Any]) -> None:
+    assert first["PipelineExecutionStatus"] == "Succeeded"
+    assert sorted(steps_of(first)) == sorted(ALL_STEPS)
+    assert all(step["StepStatus"] == "Succeeded" and not step["Cached"] for step in first["Steps"])
+    assert first["Metrics"]["auc"] >= first["Quality"]["Threshold"] == 0.95
+
+
+def test_the_package_waits_for_approval_and_names_existing_baselines(
+    workplace: Workplace, first: dict[str, Any]
+) -> None:
+    package = first["ModelPackage"]
+    assert package["version"] == 1
+    assert package["approval_status"] == "PendingManualApproval"
+    assert float(package["metadata"]["auc"]) == first["Metrics"]["auc"]
+    assert package["metadata"]["pipeline_execution_arn"] == first["PipelineExecutionArn"]
+    assert set(first["Baselines"]) == {"DataQualityBaseline", "ModelQualityBaseline"}
+    for uri in first["Baselines"].values():
+        for name in ("statistics.json", "constraints.json"):
+            assert json.loads(workplace.object(f"{uri}/{name}").read_text())
+
+
+def test_the_files_on_disk_are_what_the_readme_says(workplace: Workplace, first: dict[str, Any]) -> None:
+    execution_id = first["PipelineExecutionArn"].rsplit("/", 1)[1]
+    folder = workplace.object(first["Baselines"]["DataQualityBaseline"]).parent
+    assert folder.name == execution_id
+    rows = {}
+    for split in ("train", "validation", "test"):
+        with (folder / "preprocess" / split / f"{split}.csv").open() as file:
+            rows[split] = sum(1 for _ in csv.reader(file)) - 1
+    assert sum(rows.values()) == 569
+    assert rows["train"] == pytest.approx(0.7 * 569, abs=2)
+    report = (folder / "evaluate" / "report" / "report.html").read_text()
+    assert "<svg" in report
+    (model,) = (folder / "train").glob("*/output/model.tar.gz")
+    with tarfile.open(model) as archive:
+        names = {name.removeprefix("./") for name in archive.getnames()}
+    assert names >= {"model.txt", "schema.json", "metrics.json", "code/inference.py", "code/requirements.txt"}
+
+
+def test_a_second_run_reuses_the_cached_steps_and_registers_a_second_version(
+    workplace: Workplace, first: dict[str, Any]
+) -> None:
+    second = workplace.run()
+    assert [name for name, step in steps_of(second).items() if step["Cached"]] == list(CACHEABLE)
+    assert second["Metrics"] == first["Metrics"]
+    assert second["ModelPackage"]["version"] == first["ModelPackage"]["version"] + 1
+    for uri in second["Baselines"].values():
+        assert workplace.object(f"{uri}/statistics.json").is_file()
+
+
+def test_a_changed_hyperparameter_trains_again_and_preprocesses_no_more(
+    workplace: Workplace, first: dict[str, Any]
+) -> None:
+    result = workplace.run("--parameter", "NumLeaves=15")
+    cached = {name: step["Cached"] for name, step in steps_of(result).items()}
+    assert cached["Preprocess"]
+    assert not cached["Train"]
+    assert not cached["Evaluate"]
+
+
+def test_a_model_that_misses_its_threshold_is_not_registered(workplace: Workplace, first: dict[str, Any]) -> None:
+    before = workplace.models()
+    result = workplace.pipelines("run", "--local", "--parameter", "MetricThreshold=0.9999")
+    assert result.code == 1
+    assert "QualityTooLow" in result.stderr
+    assert f"auc on the test split is {first['Metrics']['auc']}"[:45] in result.stderr
+    assert "at least 0.9999" in result.stderr
+    assert workplace.models() == before
+
+
+def test_status_steps_and_logs_tell_of_the_latest_execution(workplace: Workplace, first: dict[str, Any]) -> None:
+    steps = workplace.pipelines("steps", "--local", "--execution", first["PipelineExecutionArn"]).stdout
+    assert all(name in steps for name in ALL_STEPS)
+    status = workplace.pipelines("status", "--local", "--execution", first["PipelineExecutionArn"]).stdout
+    assert "PendingManualApproval" in status
+    log = workplace.pipelines("logs", "Train", "--local", "--execution", first["PipelineExecutionArn"]).stdout
+    assert "validation_auc=" in log
+
+
+def test_a_version_is_approved_and_another_rejected(workplace: Workplace, first: dict[str, Any]) -> None:
+    assert "Approved" in workplace.pipelines("approve", "1", "--local", "--comment", "good").stdout
+    assert "Rejected" in workplace.pipelines("reject", "2", "--local").stdout
+    status = {version["version"]: version["approval_status"] for version in workplace.models()}
+    assert (status[1], status[2]) == ("Approved", "Rejected")
+    missing = workplace.pipelines("approve", "99", "--local")
+    assert missing.code == 2
+    assert "has no version 99" in missing.stderr
+
+
+def test_new_data_is_compared_with_the_approved_baseline(workplace: Workplace, first: dict[str, Any]) -> None:
+    switches = ("--parameter", "SkipQualityCheck=false", "--parameter", "FailOnViolation=true")
+    unchanged = workplace.run(*switches)
+    assert unchanged["PipelineExecutionStatus"] == "Succeeded"
+
+    data = (workplace.checkout / "examples" / "breast-cancer" / "data.csv").read_text().splitlines()
+    header, *rows = data
+    column = header.split(",").index("mean_radius")
+    shifted = workplace.data_dir.parent / "shifted.csv"
+    with shifted.open("w") as file:
+        print(header, file=file)
+        for row in rows:
+            values = row.split(",")
+            values[column] = str(float(values[column]) + 30)
+            print(",".join(values), file=file)
+    result = workplace.pipelines("run", "--local", "--input", str(shifted), *switches)
+    assert result.code == 1
+    assert "DataQualityBaseline" in result.stderr
+
+
+def test_a_changed_script_reruns_its_step_and_those_after_it(copied_workplace: Workplace) -> None:
+    command = ("pipelines", "run", "--local", "--json")
+    copied_workplace.result(copied_workplace.python(*command))
+    script = copied_workplace.checkout / "processing_scripts" / "evaluate.py"
+    script.write_text(script.read_text() + "\n# changed\n")
+    result = copied_workplace.result(copied_workplace.python(*command))
+    cached = {name: step["Cached"] for name, step in steps_of(result).items()}
+    assert cached == {name: name in ("Preprocess", "Train") for name in ALL_STEPS}

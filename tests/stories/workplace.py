@@ -1,0 +1,101 @@
+"""Where a story happens: a checkout and a data directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from typer.testing import CliRunner
+
+from pipelines.__main__ import app
+
+BREAST_CANCER = "examples/breast-cancer/settings.yaml"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Workplace:
+    """A checkout and a data directory of its own, in which commands run as a person would run them."""
+
+    checkout: Path
+    data_dir: Path
+
+    def python(self, *arguments: str, timeout: float = 180) -> Ended:
+        """`python -m ARGUMENTS` as a process of its own."""
+        command = [sys.executable, "-m", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=self.checkout,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def pipelines(self, *arguments: str) -> Ended:
+        """`python -m pipelines ARGUMENTS`, in this process, where the SDK is imported but once."""
+        with self._here():
+            result = CliRunner().invoke(app, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    def run(self, *arguments: str, settings: str = BREAST_CANCER) -> dict[str, Any]:
+        """The result of a run, which has to succeed."""
+        return self.result(self.pipelines("run", "--local", "--json", "--settings", settings, *arguments))
+
+    def models(self, settings: str = BREAST_CANCER) -> list[dict[str, Any]]:
+        versions: list[dict[str, Any]] = json.loads(
+            self.pipelines("models", "--local", "--json", "--settings", settings).stdout
+        )
+        return versions
+
+    @staticmethod
+    def result(ended: Ended) -> dict[str, Any]:
+        assert ended.code == 0, ended.stderr + ended.stdout
+        content: dict[str, Any] = json.loads(ended.stdout)
+        return content
+
+    def object(self, uri: str) -> Path:
+        """Where the bytes of an S3 object lie."""
+        return self.data_dir / "s3" / uri.removeprefix("s3://")
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        return inherited | {
+            "HOME": str(self.data_dir.parent),
+            "PYTHONPATH": str(self.checkout),
+            "LOCAL_SAGEMAKER_DIR": str(self.data_dir),
+        }
+
+    @contextmanager
+    def _here(self) -> Iterator[None]:
+        environment, folder, session = dict(os.environ), Path.cwd(), boto3.DEFAULT_SESSION
+        os.environ["LOCAL_SAGEMAKER_DIR"] = str(self.data_dir)
+        os.chdir(self.checkout)
+        boto3.DEFAULT_SESSION = None
+        try:
+            yield
+        finally:
+            boto3.DEFAULT_SESSION = session
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(environment)
