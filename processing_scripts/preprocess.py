@@ -49,6 +49,14 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null",
 NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 
+OTHER_FORMATS = {
+    "a ZIP archive or an Excel workbook": rb"PK\x03\x04",
+    "gzip": rb"\x1f\x8b",
+    "JSON": rb"\s*([\[{]\s*[\[{\"]|\{\s*\})",
+    "HTML or XML": rb"(?i)\s*<(!doctype|html|\?xml)",
+    "binary data": rb"(?s).*\x00",
+}
+
 # from these shares on a warning is due
 LOOKS_LIKE = 0.9
 ID_LIKE_DISTINCT = 0.5
@@ -267,20 +275,11 @@ def read_file(path: Path, name: str, text_columns: Sequence[str]) -> pa.Table:
 
 
 def refuse_other_formats(start: bytes, name: str) -> None:
-    formats = {
-        b"PK": "a ZIP archive or an Excel workbook",
-        b"\x1f\x8b": "gzip",
-        b"{": "JSON",
-        b"[": "JSON",
-        b"<": "HTML or XML",
-    }
-    found = next((kind for sign, kind in formats.items() if start.lstrip().startswith(sign)), None)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{name} is UTF-16; save it as UTF-8")
-    if found or b"\0" in start:
-        raise DataError(
-            f"{name} is neither CSV nor Parquet (it looks like {found or 'binary data'}); convert it to one of them"
-        )
+    found = next((kind for kind, pattern in OTHER_FORMATS.items() if re.match(pattern, start)), None)
+    if found:
+        raise DataError(f"{name} is neither CSV nor Parquet (it looks like {found}); convert it to one of them")
 
 
 def read_parquet(path: Path, name: str) -> pa.Table:
@@ -459,21 +458,10 @@ def drop_unusable_rows(table: pa.Table, options: argparse.Namespace, report: Rep
     if options.problem_type != REGRESSION:
         table = table.set_column(table.column_names.index(target), target, as_labels(table[target]))
 
-    report.add(
-        "duplicate_rows",
-        WARNING,
-        [f"{counted(duplicates, 'row', rows)} exact repetitions of others, and dropped"] if duplicates else [],
-        rows_read=rows,
-        duplicates=duplicates,
-    )
-    report.add(
-        "rows_without_target",
-        WARNING,
-        {target: f"{counted(unlabelled, 'row', rows)} without a value in column {target!r}, and dropped"}
-        if unlabelled
-        else {},
-        without_target=unlabelled,
-    )
+    problem = f"dropped {duplicates} of {plural('row', rows)} as exact duplicates of others"
+    report.add("duplicate_rows", WARNING, [problem] if duplicates else [], rows_read=rows, duplicates=duplicates)
+    problem = f"dropped {unlabelled} of {plural('row', rows)} without a value in column {target!r}"
+    report.add("rows_without_target", WARNING, {target: problem} if unlabelled else {}, without_target=unlabelled)
     return table
 
 

@@ -5,9 +5,11 @@ Nothing here or beside it imports more than the container image holds, as these 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -21,6 +23,9 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 for folder in (".", "processing_scripts", "training_scripts", "inference"):
     sys.path.insert(0, str(REPOSITORY / folder))
+
+# more threads than free cores wait for each other, which takes longer than such small data takes to learn from
+os.environ["SM_NUM_CPUS"] = "1"
 
 hypothesis.settings.register_profile("scripts", deadline=None)
 hypothesis.settings.load_profile("scripts")
@@ -49,6 +54,14 @@ class Preprocessed:
         """The rows of train, validation, test or baseline, by column."""
         with (self.output / name / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
+
+    def training_arguments(self, folder: Path) -> list[str]:
+        """train.py's arguments, for a model and a curve under the folder."""
+        channels = [
+            item for name in ("train", "validation", "schema") for item in (f"--{name}", str(self.output / name))
+        ]
+        places = ["--model_dir", str(folder / "model"), "--output_data_dir", str(folder / "data")]
+        return [*channels, *places, "--inference_code", str(REPOSITORY / "inference")]
 
 
 @pytest.fixture
@@ -98,12 +111,6 @@ class Project:
         return folder
 
 
-def train_arguments(data: Preprocessed, folder: Path) -> list[str]:
-    channels = [item for name in ("train", "validation", "schema") for item in (f"--{name}", str(data.output / name))]
-    places = ["--model_dir", str(folder / "model"), "--output_data_dir", str(folder / "data")]
-    return [*channels, *places, "--inference_code", str(REPOSITORY / "inference")]
-
-
 @pytest.fixture
 def run_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[Path, str]]:
     """Runs train.py on preprocessed data; returns the folder with model and data, and what was printed."""
@@ -114,7 +121,7 @@ def run_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..
     def run(data: Preprocessed, *hyperparameters: str) -> tuple[Path, str]:
         folder = tmp_path / f"training-{next(runs)}"
         capsys.readouterr()
-        train.main([*train_arguments(data, folder), *hyperparameters])
+        train.main([*data.training_arguments(folder), *hyperparameters])
         return folder, capsys.readouterr().out
 
     return run
@@ -123,8 +130,6 @@ def run_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
     """Real data of scikit-learn, preprocessed and trained on once: cancer, wine, diabetes, mixed (see below)."""
-    import contextlib
-
     import preprocess
     import train
 
@@ -141,7 +146,7 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pr
             data = Preprocessed(folder / "output", None)
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                train.main(train_arguments(data, folder))
+                train.main(data.training_arguments(folder))
             projects[name] = Project(name, data, folder / "model", printed.getvalue())
         return projects[name]
 

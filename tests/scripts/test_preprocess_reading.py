@@ -69,6 +69,12 @@ def test_a_byte_order_mark_and_blanks_in_the_header_do_not_count(tmp_path):
     assert read_table(tmp_path)[0].to_pydict() == {"age": [3], "plan": [" gold"]}
 
 
+@pytest.mark.parametrize("name", ["PK", "[id]", "<b>", "{x}", "PAR"])
+def test_a_header_may_begin_like_another_format(tmp_path, name):
+    (tmp_path / "a.csv").write_text(f"{name},y\n1,2\n")
+    assert read_table(tmp_path)[0].to_pydict() == {name: [1], "y": [2]}
+
+
 def test_quoted_fields_may_hold_commas_quotes_and_line_breaks(tmp_path):
     (tmp_path / "a.csv").write_text('text,x\n"a, ""b""\nc",1\n"5"" pipe",2\n')
     assert read_table(tmp_path)[0].to_pydict() == {"text": ['a, "b"\nc', '5" pipe'], "x": [1, 2]}
@@ -124,6 +130,7 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
             "data.xlsx is neither CSV nor Parquet (it looks like a ZIP archive or an Excel",
         ),
         ({"data.json": '[{"size": 1}]'}, "data.json is neither CSV nor Parquet (it looks like JSON)"),
+        ({"data.html": "\n<!DOCTYPE html><table>"}, "data.html is neither CSV nor Parquet (it looks like HTML or XML)"),
         ({"data.bin": bytes(range(256))}, "data.bin is neither CSV nor Parquet (it looks like binary data)"),
         ({"data.csv": TABLE.encode("utf-16")}, "data.csv is UTF-16; save it as UTF-8"),
         (

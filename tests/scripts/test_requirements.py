@@ -1,0 +1,52 @@
+"""The container scripts run on what their containers hold, at the versions that everything here is tested with."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ["processing_scripts", "training_scripts", "inference"]
+
+# what the image holds, what requirements.txt adds, and what travels in the bundle
+AVAILABLE = {
+    "processing_scripts/preprocess.py": {"numpy", "pyarrow"},
+    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "matplotlib", "monitoring"},
+    "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
+    "inference/inference.py": {"numpy", "lightgbm"},
+}
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", path.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("folder", REQUIREMENTS)
+def test_requirements_are_pinned_to_the_lock_file(folder):
+    path = REPOSITORY / folder / "requirements.txt"
+    wanted, locked = pins(path), pins(REPOSITORY / "requirements.lock")
+    assert len(wanted) == len(path.read_text().splitlines()), "every line is a pin"
+    assert wanted == {name: locked[name] for name in wanted}
+
+
+@pytest.mark.parametrize("script", AVAILABLE)
+def test_a_script_imports_only_what_its_container_holds(script):
+    imported = {module.split(".")[0] for module in modules_imported_by(REPOSITORY / script)}
+    assert imported - set(sys.stdlib_module_names) <= AVAILABLE[script]
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "quality/__init__.py", "quality/model_quality.py"])
+def test_the_metrics_that_travel_with_evaluate_need_numpy_alone(name):
+    imported = modules_imported_by(REPOSITORY / "monitoring" / name)
+    others = {module for module in imported if module.split(".")[0] not in {*sys.stdlib_module_names, "numpy"}}
+    assert others <= {"monitoring.quality"}
+
+
+def modules_imported_by(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return named | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
