@@ -549,14 +549,17 @@ def test_stopping_does_not_wait_for_a_retry(machine: Machine) -> None:
     assert statuses(machine.steps(arn)) == {"Step": "Stopped"}
 
 
-def test_a_step_that_waited_for_a_thread_when_the_execution_was_stopped_is_not_shown(tmp_path: Path) -> None:
+def test_an_execution_that_waits_for_anothers_threads_stops_at_once_and_shows_no_step(tmp_path: Path) -> None:
     machine = Machine(tmp_path, workers=1)
-    steps = [processing(machine, f"Slow{number}", "import time; time.sleep(60)") for number in range(2)]
-    arn = machine.start_pipeline(steps)
-    until(lambda: machine.steps(arn).get("Slow0", {}).get("StepStatus") == "Executing")
-    machine.executor.stop(arn)
-    assert machine.executor.wait(arn, TIMEOUT)
-    assert statuses(machine.steps(arn)) == {"Slow0": "Stopped"}
+    slow = processing(machine, "Slow", "import time; time.sleep(60)")
+    first, second = machine.start_pipeline([slow]), machine.start_pipeline([slow])
+    until(lambda: machine.steps(first).get("Slow", {}).get("StepStatus") == "Executing")
+    machine.executor.stop(second)
+    assert machine.executor.wait(second, 1)
+    assert machine.steps(second) == {}
+    machine.executor.stop(first)
+    assert machine.executor.wait(first, TIMEOUT)
+    assert statuses(machine.steps(first)) == {"Slow": "Stopped"}
 
 
 # another server's executions
