@@ -30,7 +30,7 @@ run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=example
 	@$(BIN)/python -m pipelines run --local --settings $(SETTINGS)
 
 test: .venv/installed ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 lint: .venv/installed ## check style
 	@$(BIN)/ruff check .

@@ -23,7 +23,14 @@ from pipelines.target import Target, aws_target, local_target
 DEFAULT_SETTINGS = REPOSITORY / "examples" / "breast-cancer" / "settings.yaml"
 
 SettingsOption = Annotated[
-    Path, typer.Option("--settings", "-s", envvar="PIPELINE_SETTINGS", help="The project's settings file.")
+    Path,
+    typer.Option(
+        "--settings",
+        "-s",
+        envvar="PIPELINE_SETTINGS",
+        help="The project's settings file.",
+        show_default="examples/breast-cancer/settings.yaml",
+    ),
 ]
 LocalOption = Annotated[bool, typer.Option("--local", help="Use the SageMaker on this machine: no AWS account needed.")]
 RoleOption = Annotated[
