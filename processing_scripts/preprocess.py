@@ -647,8 +647,8 @@ def regression_problem(target: pa.ChunkedArray, name: str) -> str | None:
 def class_problem(target: pa.ChunkedArray, classes: Sequence[Any], options: argparse.Namespace) -> str | None:
     name = f"column {options.target_column!r}"
     if pa.types.is_floating(target.type):
-        fraction = next(value for value in classes if value % 1)
-        return f"{name} has values that are no class labels, as {fraction}; is the problem_type Regression?"
+        odd = next((value for value in classes if value % 1), classes[-1])
+        return f"{name} has values that are no class labels, as {odd}; is the problem_type Regression?"
     if len(classes) == 1:
         return (
             f"{name} has one class only ({shortened(classes[0])}); bring rows of another, or set another target_column"
@@ -675,20 +675,20 @@ def check_split_column(table: pa.Table, options: argparse.Namespace, report: Rep
         return None
     column, kind = table[name], options.split_strategy
     key = as_times(column) if kind == "time" else column.combine_chunks().dictionary_encode().indices
-    distinct = pc.count_distinct(column).as_py()
     problem = None
     if column.null_count:
         missing = counted(column.null_count, "row", len(table))
         problem = f"{kind}_column {name!r}: {missing} without a value; fill it in, or leave the rows out"
     elif key is None:
-        example = shortened(column[0])
-        problem = (
-            f"{kind}_column {name!r} has values that are no times, as {example}; write them as 2024-02-29T13:00:00"
+        odd = [text for text in column.unique().to_pylist() if as_times(pa.chunked_array([[text]])) is None]
+        found = (
+            f"values that are no times, as {shortened(odd[0])}" if odd else "times with and without an offset from UTC"
         )
-    elif distinct < len(SPLITS):
+        problem = f"{kind}_column {name!r} has {found}; write all as 2024-02-29T13:00:00"
+    elif (distinct := pc.count_distinct(key).as_py()) < len(SPLITS):
         problem = f"{kind}_column {name!r} has {plural('different value', distinct)}; three splits need three"
     report.add("split_column", ERROR, {name: problem} if problem else {})
-    return None if problem else key.to_numpy()
+    return None if key is None or problem else key.to_numpy()
 
 
 def as_times(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -828,7 +828,7 @@ def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Nam
     classes = None
     if options.problem_type != REGRESSION:
         classes = sorted(train[options.target_column].unique().to_pylist())
-        if options.positive_class is not None:
+        if options.problem_type == BINARY and options.positive_class is not None:
             classes.sort(key=lambda label: str(label) == options.positive_class)
     return {
         "version": 1,

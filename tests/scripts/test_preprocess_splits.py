@@ -130,6 +130,9 @@ def test_no_group_of_a_table_is_in_two_splits_nor_a_feature(run_preprocess):
     ("strategy", "column", "message"),
     [
         ("time", ["03.04.2024"] * 200, "time_column 'key' has values that are no times, as '03.04.2024'"),
+        ("time", [*["2024-04-03"] * 150, *["soon"] * 50], "time_column 'key' has values that are no times, as 'soon'"),
+        ("time", ["2024-04-03T10:00", "2024-04-03T10:00Z"] * 100, "has times with and without an offset from UTC"),
+        ("time", ["2024-04-03", "2024-04-03 00:00"] * 100, "time_column 'key' has 1 different value;"),
         ("time", [*range(199), ""], "time_column 'key': 1 of 200 rows is without a value"),
         ("time", [1, 2] * 100, "time_column 'key' has 2 different values; three splits need three"),
         ("group", ["a", "b"] * 100, "group_column 'key' has 2 different values; three splits need three"),

@@ -59,6 +59,7 @@ ERRORS = [
         "positive_class 'Yes' is not in column 'target' (classes: 'no', 'yes')",
     ),
     (table(target=mostly(1, 60)), CLASSES, "target", "no class labels, as 1.1; is the problem_type Regression?"),
+    (table(target=["1e300", "2"] * 30), (), "target", "no class labels, as 1e+300; is the problem_type Regression?"),
     (table(target=[*"ab" * 29, "c", "c"]), CLASSES, "class_size", "classes too small to stratify: 'c' (2 rows)"),
     (
         table(target=mostly(1, 58, "n.k.")),

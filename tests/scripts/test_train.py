@@ -113,9 +113,9 @@ def test_the_number_of_threads_does_not_change_the_model(make_project, run_train
 
 
 def test_hyperparameters_reach_lightgbm(make_project, run_train):
-    given = {"num_leaves": "7", "learning_rate": "0.2", "max_depth": "3", "min_data_in_leaf": "5", "lambda_l1": "0.5"}
+    given = {"num_leaves": "7", "learning_rate": "0.2", "max_depth": "-1", "min_data_in_leaf": "5", "lambda_l1": "0.5"}
     given |= {"lambda_l2": "1.5", "feature_fraction": "0.8", "bagging_fraction": "0.9", "bagging_freq": "2"}
-    arguments = [f"--{name}={value}" for name, value in given.items()]
+    arguments = [item for name, value in given.items() for item in (f"--{name}", value)]
     folder, _ = run_train(make_project("cancer").data, *arguments)
     model = (folder / "model" / "model.txt").read_text()
     for name, value in given.items():
