@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -71,7 +72,8 @@ class Container:
             self._link = Path(tempfile.mkdtemp(prefix="sagemaker-")) / "ml"
             self._link.symlink_to(folder, target_is_directory=True)
         self.root = self._link or folder
-        self._bin = _interpreter_folder(folder.with_name(f"{folder.name}.bin"))
+        self._prefix = folder.with_name(f"{folder.name}.python")
+        _make_commands(self._prefix / "bin")
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
@@ -127,7 +129,7 @@ class Container:
     def close(self, keep: bool) -> None:
         """Give back what the container holds; its folder too, unless `keep`."""
         self._log.close()
-        shutil.rmtree(self._bin, ignore_errors=True)
+        shutil.rmtree(self._prefix, ignore_errors=True)
         if self._link is not None:
             shutil.rmtree(self._link.parent, ignore_errors=True)
         if not keep:
@@ -175,19 +177,23 @@ class Container:
 
     def _environment(self, command: Command) -> dict[str, str]:
         own = {name: self.rewrite(value) for name, value in command.environment.items()}
+        path = [str(self._prefix / "bin"), own.get("PATH", os.environ.get("PATH", os.defpath))]
+        packages = sysconfig.get_path("purelib", "posix_prefix", {"base": str(self._prefix)})
         return {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "SAGEMAKER_BASE_DIR": str(self.root),
             # lines reach the log when they are printed
             "PYTHONUNBUFFERED": "1",
-            # what is installed is all there is: `pip install` of anything else fails at once and changes nothing
+            **own,
+            # What is installed and what a job brings with it is all there is: `pip install` of anything else fails at
+            # once. What the job brings is installed for this job alone.
             "PIP_NO_INDEX": "1",
             "PIP_CONFIG_FILE": os.devnull,
+            "PIP_PREFIX": str(self._prefix),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_ROOT_USER_ACTION": "ignore",
-            **own,
-            "PATH": os.pathsep.join([str(self._bin), own.get("PATH", os.environ.get("PATH", os.defpath))]),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(IN_CONTAINER), own.get("PYTHONPATH")])),
+            "PATH": os.pathsep.join(path),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(IN_CONTAINER), own.get("PYTHONPATH"), packages])),
             **self._imposed,
         }
 
@@ -198,13 +204,12 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _interpreter_folder(folder: Path) -> Path:
-    """A folder for the front of PATH in which `python` and `pip` mean the interpreter that runs this."""
-    folder.mkdir()
+def _make_commands(folder: Path) -> None:
+    """Make a folder for the front of PATH, in which `python` and `pip` mean the interpreter that runs this."""
+    folder.mkdir(parents=True)
     interpreter = shlex.quote(sys.executable)
     for name, target in {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}.items():
         script = folder / name
         # not a link: through one, Python would not find the virtual environment that it belongs to
         script.write_text(f'#!/bin/sh\nexec {interpreter}{target} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
-    return folder

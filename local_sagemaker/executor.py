@@ -15,15 +15,13 @@ from local_sagemaker.errors import ServiceError
 from local_sagemaker.execution import STEPS_FAILED, Execution, Tools
 from local_sagemaker.expressions import ExpressionError
 from local_sagemaker.images import check_images
-from local_sagemaker.jobs import Jobs
+from local_sagemaker.jobs import INTERRUPTED, Jobs
 from local_sagemaker.step_cache import StepCache
 from local_sagemaker.steps.step_type import Service
 
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
-
-INTERRUPTED = "InternalServerError: the local SageMaker ended while this was running; start the execution again"
 
 
 class Executor:
@@ -78,7 +76,7 @@ class Executor:
 
     def recover(self) -> None:
         """Mark as Failed what was running when another server ended. Call it before any start."""
-        self._jobs.recover(INTERRUPTED)
+        self._jobs.recover()
         now = time.time()
         for record in self._store.all("pipeline-execution"):
             if record["PipelineExecutionStatus"] not in ("Executing", "Stopping"):

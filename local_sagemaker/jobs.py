@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 KINDS: dict[str, type[Job]] = {kind.kind: kind for kind in (ProcessingJob, TrainingJob)}
 
+INTERRUPTED = "InternalServerError: the local SageMaker ended while this was running; start it again"
+
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
@@ -77,7 +79,7 @@ class Jobs:
         """
         run = self._running.get((kind, name))
         if run is not None:
-            run.end(timed_out=False)
+            run.end(Ending("Stopped"))
         elif self.store.get(kind, name) is None:
             raise KeyError(name)
 
@@ -94,18 +96,19 @@ class Jobs:
             raise KeyError(name)
         return record
 
-    def recover(self, reason: str) -> None:
+    def recover(self) -> None:
         """Mark what another server left unfinished as Failed. Call it before any start."""
         for kind, job in KINDS.items():
             for record in self.store.all(kind):
                 if record[job.status_field] in ("InProgress", "Stopping"):
                     unfinished = job(record)
-                    changes = unfinished.ended(record, Ending("Failed", reason), [], time.time())
+                    changes = unfinished.ended(record, Ending("Failed", INTERRUPTED), [], time.time())
                     self.store.update(kind, unfinished.name, **changes)
 
     def close(self) -> None:
         """End every job at once; for the end of the server."""
         for run in list(self._running.values()):
+            run.end(Ending("Failed", INTERRUPTED))
             run.kill()
 
 
@@ -126,12 +129,12 @@ class _Run:
     def start(self, ended: Callable[[], object]) -> None:
         threading.Thread(target=self._run, args=(ended,), name=f"job {self._job.name}", daemon=True).start()
 
-    def end(self, timed_out: bool) -> None:
-        """Begin to end the job, unless that has begun already."""
+    def end(self, ending: Ending) -> None:
+        """Begin to end the job in this way, unless that has begun already."""
         with self._lock:
             if self._stopped is not None or self.done.is_set():
                 return
-            self._stopped = Ending("Stopped", timed_out=timed_out)
+            self._stopped = ending
             self._change(lambda record: self._job.phase(record, "Stopping", time.time()))
             self._signal(signal.SIGTERM)
         _after(self._job.grace, self.kill, self.done)
@@ -142,7 +145,7 @@ class _Run:
             self._signal(signal.SIGKILL)
 
     def _run(self, ended: Callable[[], object]) -> None:
-        _after(self._job.max_runtime, lambda: self.end(timed_out=True), self.done)
+        _after(self._job.max_runtime, lambda: self.end(Ending("Stopped", timed_out=True)), self.done)
         try:
             ending = self._outcome()
         except ClientFault as fault:
@@ -206,7 +209,7 @@ class _Run:
         def run(container: Container, todo: list[Command]) -> None:
             last = container.run(todo)
             exits.append(last)
-            if last.code != 0:
+            if last.code != 0 and self._stopped is None:
                 self.kill()
 
         threads = [

@@ -1,3 +1,4 @@
+import importlib.util
 import io
 import itertools
 import json
@@ -8,6 +9,7 @@ import sys
 import tarfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -140,6 +142,23 @@ def test_requirements_that_are_installed_are_satisfied(container: Container) -> 
     assert container.run([Command(["pip", "install", "-r", "requirements.txt"])]).code == 0
 
 
+def test_a_package_that_the_job_brings_with_it_is_installed_for_the_job_alone(container: Container) -> None:
+    with zipfile.ZipFile(container.path("brought-1.0-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("brought.py", "def main(): print('here')\n")
+        information = {
+            "METADATA": "Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n",
+            "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "entry_points.txt": "[console_scripts]\nbrought = brought:main\n",
+            "RECORD": "",
+        }
+        for name, content in information.items():
+            wheel.writestr(f"brought-1.0.dist-info/{name}", content)
+    install = Command(["pip", "install", "--quiet", "/opt/ml/brought-1.0-py3-none-any.whl"])
+    assert container.run([install, python("import brought"), Command(["brought"])]).code == 0, messages(container)
+    assert messages(container) == ["here"]
+    assert importlib.util.find_spec("brought") is None
+
+
 def test_requirements_that_are_not_installed_fail_at_once_with_their_name(container: Container) -> None:
     last = container.run([Command(["pip", "install", "no-such-thing==1.2.3"])])
     assert last.code == 1
@@ -165,7 +184,7 @@ print(socket.gethostbyname("algo-1"), socket.getaddrinfo(host="algo-3", port=80)
 def test_output_is_logged_line_by_line_as_it_comes_with_its_time(container: Container) -> None:
     seen = threading.Event()
     container._log._on_line = lambda line, now: seen.set()
-    code = "import sys, time; print('first'); sys.stderr.write('no end of line'); time.sleep(5)"
+    code = "import sys, time; sys.stderr.write('no end of line'); print('first'); time.sleep(5)"
     running = threading.Thread(target=container.run, args=([python(code)],))
     before = time.time()
     running.start()

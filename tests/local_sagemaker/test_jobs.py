@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker.errors import ServiceError
-from local_sagemaker.jobs import Jobs
+from local_sagemaker.jobs import INTERRUPTED, Jobs
 from local_sagemaker.objects import Objects
 from local_sagemaker.processing_job import ProcessingJob
 from local_sagemaker.store import Store
@@ -409,6 +409,26 @@ def test_a_stopped_training_job_keeps_the_model_that_it_saved_when_told(machine:
     assert machine.archive(record["ModelArtifacts"]["S3ModelArtifacts"]) == {"model.txt": "so far"}
 
 
+def test_hosts_that_are_stopped_are_each_given_their_time(machine: Machine) -> None:
+    script = """
+import os, pathlib, signal, sys, time
+me = os.environ["SM_CURRENT_HOST"]
+if me == "algo-2":
+    def save(*_):
+        time.sleep(0.5)
+        pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(me)
+        sys.exit(0)
+    signal.signal(signal.SIGTERM, save)
+print("ready", flush=True)
+while True: time.sleep(1)
+"""
+    machine.jobs.start("training-job", machine.training("job", script, instances=2))
+    until(lambda: len(machine.log("job")) == 2)
+    machine.jobs.stop("training-job", "job")
+    record = machine.jobs.wait("training-job", "job", TIMEOUT)
+    assert machine.archive(record["ModelArtifacts"]["S3ModelArtifacts"]) == {"model.txt": "algo-2"}
+
+
 def test_a_training_job_that_runs_too_long_is_stopped_and_says_so(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -467,14 +487,16 @@ def test_what_a_server_left_unfinished_is_failed_by_the_next(machine: Machine) -
     until(lambda: "ProcessingStartTime" in describe(machine, "ProcessingJob", "slow"))
 
     next_jobs = Jobs(Store(machine.data_dir), Objects(machine.data_dir))
-    next_jobs.recover("the server ended")
+    next_jobs.recover()
     records = {name: next_jobs.store.get("processing-job", name) or {} for name in ("slow", "done")}
     assert records["done"]["ProcessingJobStatus"] == "Completed"
-    assert (records["slow"]["ProcessingJobStatus"], records["slow"]["FailureReason"]) == ("Failed", "the server ended")
+    assert records["slow"]["ProcessingJobStatus"] == "Failed"
+    assert records["slow"]["FailureReason"] == INTERRUPTED
 
 
 def test_the_end_of_the_server_ends_its_jobs(machine: Machine) -> None:
     machine.jobs.start("processing-job", machine.processing("job", "import time; print('x'); time.sleep(60)"))
     until(lambda: machine.log("job"))
     machine.jobs.close()
-    assert machine.jobs.wait("processing-job", "job", TIMEOUT)["FailureReason"].endswith("exit code: 137")
+    record = machine.jobs.wait("processing-job", "job", TIMEOUT)
+    assert (record["ProcessingJobStatus"], record["FailureReason"]) == ("Failed", INTERRUPTED)
