@@ -455,7 +455,9 @@ def test_an_archive_that_unpacks_beyond_measure_is_refused(tmp_path: Path) -> No
     assert not (tmp_path / "code" / "zeros").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive", tar_gz({"a": "x" * 10_000})[:-20]])
+@pytest.mark.parametrize(
+    "content", [b"", b"not an archive", tar_gz({"a": "x" * 10_000})[:-20]], ids=["empty", "text", "truncated"]
+)
 def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.tar.gz").write_bytes(content)
     with pytest.raises(ClientFault, match=r"bad\.tar\.gz cannot be unpacked"):
