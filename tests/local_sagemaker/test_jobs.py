@@ -51,7 +51,7 @@ def test_a_processing_job_takes_objects_and_leaves_objects(machine: Machine) -> 
     assert record["CreationTime"] <= record["ProcessingStartTime"] <= record["ProcessingEndTime"]
     described = describe(machine, "ProcessingJob")
     assert described["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"] == "s3://bucket/job/out"
-    assert not (machine.data_dir / "jobs" / "processing-job" / "job" / "algo-1").exists()
+    until(lambda: not (machine.data_dir / "jobs" / "processing-job" / "job").exists())
 
 
 def test_arguments_and_environment_name_the_folder_that_stands_for_opt_ml(machine: Machine) -> None:
