@@ -88,7 +88,7 @@ def status(data_dir: DataDir = None) -> None:
     folder = _folder(data_dir)
     if server := find_server(folder):
         typer.echo(
-            f"serving {folder} at {server.url} (process {server.pid}), {server.busy} execution(s) and job(s) running"
+            f"serving {folder} at {server.url} (process {server.pid}); {server.busy} execution(s) and job(s) run"
         )
         return
     if is_held(folder):
@@ -151,7 +151,6 @@ STATE = {
     "s3-incoming",
     "s3-metadata",
     "s3-uploads",
-    "server.json",
     "server.lock",
     "server.log",
     "start.lock",

@@ -1,6 +1,6 @@
 """The server of a data directory, seen from other processes: found, started, stopped.
 
-The server holds a lock on `<data_dir>/server.lock` for as long as it lives, and says in `server.json` where it
+The server holds a lock on `<data_dir>/server.lock` for as long as it lives, and writes into it who it is and where it
 listens. A process that starts one holds `start.lock`, so that two that want one at the same moment get the same.
 """
 
@@ -55,16 +55,14 @@ def find_server(data_dir: Path) -> RunningServer | None:
     """The server that holds the data directory, None where none does or it does not answer (yet)."""
     if not is_held(data_dir):
         return None
-    try:
-        state = json.loads(state_file(data_dir).read_text(encoding="utf-8"))
-        pid, port = int(state["pid"]), int(state["port"])
-    except (OSError, ValueError, KeyError, TypeError):
+    pid, port = holder(data_dir)
+    if not (pid and port):
         return None
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", STATUS_PATH)
         status = json.loads(connection.getresponse().read())
-        # another program may listen on the port of a server that is starting anew
+        # what it says of itself may be out of date, and another program on that port
         if status["pid"] != pid or Path(status["data_dir"]) != data_dir.resolve():
             return None
         return RunningServer(pid, port, status["version"], status["busy"])
@@ -141,12 +139,17 @@ def is_held(data_dir: Path) -> bool:
         return True
 
 
+def holder(data_dir: Path) -> tuple[int, int]:
+    """Process id and port of the server that holds, or last held, the data directory; 0 for what it has not said."""
+    try:
+        pid, _, port = lock_file(data_dir).read_text(encoding="utf-8").partition(" ")
+        return int(pid or 0), int(port or 0)
+    except (OSError, ValueError):
+        return 0, 0
+
+
 def lock_file(data_dir: Path) -> Path:
     return data_dir / "server.lock"
-
-
-def state_file(data_dir: Path) -> Path:
-    return data_dir / "server.json"
 
 
 def log_file(data_dir: Path) -> Path:
@@ -209,8 +212,10 @@ def _last_words(data_dir: Path) -> str:
 
 
 def _signal(data_dir: Path, number: int) -> None:
-    with suppress(ValueError, IndexError, ProcessLookupError):  # not said yet, or gone already
-        os.kill(int(lock_file(data_dir).read_text(encoding="utf-8").split()[0]), number)
+    pid, _ = holder(data_dir)
+    if pid:
+        with suppress(ProcessLookupError):  # gone already
+            os.kill(pid, number)
 
 
 @contextmanager

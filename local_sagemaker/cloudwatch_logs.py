@@ -80,7 +80,7 @@ class JobLogs:
                 }
             )
         by_time = request.get("orderBy") == "LastEventTime"
-        streams.sort(key=lambda one: one["lastEventTimestamp" if by_time else "logStreamName"])
+        streams.sort(key=lambda one: (one["lastEventTimestamp"] if by_time else 0, one["logStreamName"]))
         if request.get("descending"):
             streams.reverse()
         start, most = _place(request.get("nextToken"), "s"), _limit(request, MOST_STREAMS, MOST_STREAMS)

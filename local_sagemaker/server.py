@@ -7,7 +7,6 @@ disk by then, and would be after a SIGKILL.
 import argparse
 import fcntl
 import functools
-import json
 import logging
 import os
 import signal
@@ -26,11 +25,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from local_sagemaker import proxy
 from local_sagemaker.account import DEFAULT_BUCKET
 from local_sagemaker.application import HEADERS_KEY, PROXIED_KEY, Application
-from local_sagemaker.background import ServerError, end_strays, job_mark, lock_file, package_version, state_file
+from local_sagemaker.background import ServerError, end_strays, holder, job_mark, lock_file, package_version
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.environment import certificate_file, client_environment, write_client_files
 from local_sagemaker.executor import Executor
-from local_sagemaker.files import replace_file
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.objects import Objects
 from local_sagemaker.s3 import S3
@@ -57,7 +55,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
     data_dir.mkdir(parents=True, exist_ok=True)
     with _held(data_dir) as lock, _listener(data_dir, port) as listener:
         port = listener.getsockname()[1]
-        _say(lock, f"{os.getpid()} {port}")
+        _say(lock, f"{os.getpid()} {port}")  # from here on clients find the server, and wait
         upstream = _upstream_proxy()
         write_client_files(data_dir)
         if not certificate_file(data_dir).exists():
@@ -84,7 +82,6 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-        replace_file(state_file(data_dir), json.dumps({"pid": os.getpid(), "port": port}))
         log.info("serving %s on http://127.0.0.1:%d", data_dir, port)
         # read before the first client asks, and after the server can be found
         threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
@@ -107,28 +104,24 @@ def _held(data_dir: Path) -> Iterator[IO[str]]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    file.seek(0)
-                    pid, _, port = file.read().partition(" ")
+                    pid, port = holder(data_dir)
                     where = f"process {pid}, on port {port}" if port else "a process that is just starting"
                     raise ServerError(
                         f"{data_dir} is held by {where}; use that server, or `python -m local_sagemaker stop` it"
                     ) from None
                 time.sleep(0.02)
-        # what the last server has said of itself is no longer true
-        _say(file, "")
         yield file
 
 
 def _say(file: IO[str], text: str) -> None:
-    file.seek(0)
-    file.truncate()
+    file.truncate(0)
     file.write(text)
     file.flush()
 
 
 @contextmanager
 def _listener(data_dir: Path, port: int | None) -> Iterator[socket.socket]:
-    wanted = [port] if port is not None else [_last_port(data_dir), 0]
+    wanted = [port] if port is not None else [holder(data_dir)[1], 0]
     for number in wanted:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -141,14 +134,6 @@ def _listener(data_dir: Path, port: int | None) -> Iterator[socket.socket]:
             listener.listen(BACKLOG)
             yield listener
             return
-
-
-def _last_port(data_dir: Path) -> int:
-    try:
-        port = int(json.loads(state_file(data_dir).read_text(encoding="utf-8"))["port"])
-        return port if 0 < port < 1 << 16 else 0
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
 
 
 def _upstream_proxy() -> str | None:

@@ -60,7 +60,7 @@ def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
         (job for job in sagemaker.store.all(kind) if job[f"{noun}Name"].lower() == name.lower()), None
     )
     if record is None:
-        # the service has ResourceNotFound in its model and answers so
+        # not the ResourceNotFound of its model: this is what SageMaker answers
         raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")
     return record
 
