@@ -67,7 +67,7 @@ class Job(ABC):
         """What of the record changes as Downloading, Running, Uploading or Stopping begins."""
 
     @abstractmethod
-    def upload(self, objects: Objects, containers: Sequence[Container]) -> None:
+    def upload(self, objects: Objects, containers: Sequence[Container], failed: bool) -> None:
         """Put what the containers have left. Raises ClientFault, OSError."""
 
     @abstractmethod
@@ -75,5 +75,5 @@ class Job(ABC):
         """What of the record changes as the job ends."""
 
 
-def hosts(count: int) -> list[str]:
+def host_names(count: int) -> list[str]:
     return [f"algo-{number}" for number in range(1, count + 1)]

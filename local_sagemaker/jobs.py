@@ -183,9 +183,9 @@ class _Run:
         if self._stopped is not None:
             return self._stopped
         exits = self._exits(commands)
-        self._phase("Uploading")
-        job.upload(self._objects, self._containers)
         failed = next((last for last in exits if last.code != 0), None)
+        self._phase("Uploading")
+        job.upload(self._objects, self._containers, failed=failed is not None and self._stopped is None)
         if failed is None:
             return Ending("Completed")
         left = (container.read_text("output/failure") for container in self._containers)

@@ -9,7 +9,7 @@ from local_sagemaker import logs
 from local_sagemaker.account import REGION
 from local_sagemaker.container import Command, Container
 from local_sagemaker.images import Image, find_image
-from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, hosts
+from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, host_names
 from local_sagemaker.job_files import ClientFault, Input, Output, copy_file, put_files
 from local_sagemaker.objects import Objects
 
@@ -27,7 +27,7 @@ class ProcessingJob(Job):
         super().__init__(request)
         self.name = request["ProcessingJobName"]
         self.image = request["AppSpecification"]["ImageUri"]
-        self.hosts = hosts(request["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1))
+        self.hosts = host_names(request["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1))
         self.max_runtime = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
 
     def new_record(self, arn: str, now: float) -> Record:
@@ -75,7 +75,7 @@ class ProcessingJob(Job):
             return {"ProcessingJobStatus": "Stopping", "LastModifiedTime": now}
         return {}
 
-    def upload(self, objects: Objects, containers: Sequence[Container]) -> None:
+    def upload(self, objects: Objects, containers: Sequence[Container], failed: bool) -> None:
         for output in self._outputs():
             for container in containers:
                 put_files(objects, container.path(output.path), output.uri)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -9,7 +11,7 @@ from pathlib import PurePosixPath
 from local_sagemaker import logs, script_mode
 from local_sagemaker.account import REGION
 from local_sagemaker.container import Command, Container
-from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, hosts
+from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, host_names
 from local_sagemaker.job_files import ClientFault, Input, files_below, put_archive, put_files, unpack
 from local_sagemaker.objects import Objects
 
@@ -38,7 +40,7 @@ class TrainingJob(Job):
         specification = request["AlgorithmSpecification"]
         self.name = request["TrainingJobName"]
         self.image = specification.get("TrainingImage", "")
-        self.hosts = hosts(request.get("ResourceConfig", {}).get("InstanceCount", 1))
+        self.hosts = host_names(request.get("ResourceConfig", {}).get("InstanceCount", 1))
         self.max_runtime = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
         self.hyperparameters = script_mode.decode(request.get("HyperParameters", {}))
         self._metrics = [
@@ -61,7 +63,7 @@ class TrainingJob(Job):
 
     def inputs(self) -> list[Input]:
         inputs = [_channel(item) for item in self.request.get("InputDataConfig", [])]
-        if self._runs_script():
+        if self._runs_script() and self._source_uri().startswith("s3://"):
             inputs.append(Input(SOURCE, f"/opt/ml/{SOURCE}", self._source_uri()))
         return inputs
 
@@ -96,10 +98,10 @@ class TrainingJob(Job):
     def observe(self, line: str, now: float) -> None:
         for name, regex in self._metrics:
             for match in regex.finditer(line):
-                try:
-                    self._last[name] = (float(match.group(1)), now)
-                except (ValueError, IndexError):
-                    continue
+                with contextlib.suppress(ValueError, IndexError):
+                    value = float(match.group(1))
+                    if math.isfinite(value):
+                        self._last[name] = (value, now)
 
     def phase(self, record: Record, phase: str, now: float) -> Record:
         status = "Training" if phase == "Running" else phase
@@ -110,19 +112,18 @@ class TrainingJob(Job):
             changes["TrainingJobStatus"] = "Stopping"
         return changes
 
-    def upload(self, objects: Objects, containers: Sequence[Container]) -> None:
-        uri = self._output_uri()
-        models = [container.path("model") for container in containers]
-        data = [container.path("output/data") for container in containers]
-        if self._compressed():
-            put_archive(objects, models, f"{uri}/model.tar.gz")
-            if any(any(files_below(folder)) for folder in data):
-                put_archive(objects, data, f"{uri}/output.tar.gz")
-            return
-        # the first host's files win, as they do in the archive
-        for model, output in zip(reversed(models), reversed(data), strict=True):
-            put_files(objects, model, f"{uri}/model")
-            put_files(objects, output, f"{uri}/data")
+    def upload(self, objects: Objects, containers: Sequence[Container], failed: bool) -> None:
+        # a failed job has no model, though it may have output; an empty model is one, an empty output is none
+        folders = {"output": [container.path("output/data") for container in containers]}
+        if not failed:
+            folders["model"] = [container.path("model") for container in containers]
+        for name, sources in folders.items():
+            uri = f"{self._output_uri()}/{name}"
+            if not self._compressed():
+                for source in reversed(sources):  # the first host's files win, as they do in an archive
+                    put_files(objects, source, uri)
+            elif name == "model" or any(any(files_below(source)) for source in sources):
+                put_archive(objects, sources, f"{uri}.tar.gz")
 
     def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
         status = "MaxRuntimeExceeded" if ending.timed_out else ending.status
@@ -159,12 +160,12 @@ class TrainingJob(Job):
         return str(self.hyperparameters["sagemaker_submit_directory"])
 
     def _script(self, container: Container, environment: dict[str, str]) -> list[Command]:
-        code = container.path("code")
-        for archive in container.path(SOURCE).iterdir():
-            unpack(archive, code)
+        code, uri = container.path("code"), self._source_uri()
+        # a job in network isolation has its source in a channel
+        unpack(container.path(f"{SOURCE}/{PurePosixPath(uri).name}" if uri.startswith("s3://") else uri), code)
         program = self.hyperparameters["sagemaker_program"]
         if not (container.path(f"code/{program}")).is_file():
-            raise ClientFault(f"there is no {program!r} (sagemaker_program) in {self._source_uri()}")
+            raise ClientFault(f"there is no {program!r} (sagemaker_program) in {uri}")
         container.rewrite_scripts("code")
         (code / program).chmod(0o755)
         run = ["python", program] if program.endswith(".py") else ["/bin/sh", "-c", './"$0" "$@"', program]

@@ -288,7 +288,7 @@ leaves = parser.parse_args().num_leaves
 rows = pathlib.Path(os.environ["SM_CHANNEL_TRAIN"], "a.csv").read_text()
 for auc in (0.5, 0.75):
     print(f"round done train_auc={auc}")
-print("train_loss=none")
+print("train_loss=none train_loss=nan")
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(f"{leaves} {rows}")
 pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "curve.csv").write_text("0.5\\n0.75\\n")
 """
@@ -342,6 +342,20 @@ def test_a_failed_training_script_is_reported_as_the_toolkit_reports_it(machine:
         'Command "python train.py --num_leaves 31", exit code: 1'
     )
     assert "ModelArtifacts" not in record
+
+
+def test_a_failed_training_job_leaves_its_output_and_no_model(machine: Machine) -> None:
+    script = "for folder in ('model', 'output/data'): open(f'/opt/ml/{folder}/x', 'w')\nraise SystemExit(1)"
+    machine.train(script=script)
+    assert machine.keys("job/job") == ["job/job/output/output.tar.gz"]
+
+
+def test_a_job_in_network_isolation_has_its_source_in_a_channel(machine: Machine) -> None:
+    request = machine.training("job", "print('ran')", channels={"code": "s3://bucket/code/job/sourcedir.tar.gz"})
+    request["HyperParameters"]["sagemaker_submit_directory"] = "/opt/ml/input/data/code/sourcedir.tar.gz"
+    machine.jobs.start("training-job", request)
+    assert machine.jobs.wait("training-job", "job", TIMEOUT)["TrainingJobStatus"] == "Completed"
+    assert machine.log("job") == ["ran"]
 
 
 def test_what_a_script_writes_to_the_failure_file_is_the_reason(machine: Machine) -> None:
