@@ -184,11 +184,11 @@ print(socket.gethostbyname("algo-1"), socket.getaddrinfo(host="algo-3", port=80)
 def test_output_is_logged_line_by_line_as_it_comes_with_its_time(container: Container) -> None:
     seen = threading.Event()
     container._log._on_line = lambda line, now: seen.set()
-    code = "import sys, time; sys.stderr.write('no end of line'); print('first'); time.sleep(5)"
+    code = "import sys, time; sys.stderr.write('no end of line'); print('first'); time.sleep(60)"
     running = threading.Thread(target=container.run, args=([python(code)],))
     before = time.time()
     running.start()
-    assert seen.wait(3)
+    assert seen.wait(10)
     container.signal(signal.SIGTERM)
     running.join(5)
     moment = container.folder.with_name("log").read_text().partition(" ")[0]

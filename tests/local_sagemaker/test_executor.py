@@ -545,7 +545,7 @@ def test_stopping_does_not_wait_for_a_retry(machine: Machine) -> None:
     until(lambda: "Step" in machine.steps(arn))
     time.sleep(0.1)
     machine.executor.stop(arn)
-    assert machine.executor.wait(arn, 5)
+    assert machine.executor.wait(arn, 10)
     assert statuses(machine.steps(arn)) == {"Step": "Stopped"}
 
 
@@ -555,7 +555,7 @@ def test_an_execution_that_waits_for_anothers_threads_stops_at_once_and_shows_no
     first, second = machine.start_pipeline([slow]), machine.start_pipeline([slow])
     until(lambda: machine.steps(first).get("Slow", {}).get("StepStatus") == "Executing")
     machine.executor.stop(second)
-    assert machine.executor.wait(second, 1)
+    assert machine.executor.wait(second, 10)
     assert machine.steps(second) == {}
     machine.executor.stop(first)
     assert machine.executor.wait(first, TIMEOUT)
@@ -754,6 +754,34 @@ def test_a_quality_check_is_cached_by_its_switches_too(machine: Machine) -> None
     assert used(shown["Check"]) == CALCULATED
     _, shown = run(machine, [quality_check(machine, SkipCheck=False, RegisterNewBaseline=True, **CACHED)])
     assert cached(shown) == set()
+
+
+def test_the_analyzer_itself_makes_baselines_and_finds_what_violates_them(machine: Machine) -> None:
+    def check(output: str, **more: Any) -> Record:
+        step = quality_check(machine, output, **more)
+        del step["Arguments"]["AppSpecification"]["ContainerEntrypoint"]
+        step["Arguments"]["Environment"]["dataset_format"] = json.dumps({"csv": {"header": True}})
+        step["Arguments"]["ProcessingInputs"] = step["Arguments"]["ProcessingInputs"][1:]
+        return step
+
+    rows = [f"{number},{number % 7}" for number in range(500)]
+    machine.put("s3://bucket/quality/data.csv", "\n".join(["a,b", *rows]))
+    _, shown = run(machine, [check("first", SkipCheck=True, RegisterNewBaseline=True)])
+    assert shown["Check"]["StepStatus"] == "Succeeded", shown
+    statistics, constraints = used(shown["Check"])
+    register(machine, {"Statistics": statistics, "Constraints": constraints}, "Approved")
+
+    _, shown = run(machine, [check("same")])
+    assert shown["Check"]["StepStatus"] == "Succeeded", shown
+    machine.put("s3://bucket/quality/data.csv", "\n".join(["a,b", *(f"{number},text" for number in range(500))]))
+    _, shown = run(machine, [check("changed")])
+    report = shown["Check"]["Metadata"]["QualityCheck"]["ViolationReport"]
+    assert shown["Check"]["FailureReason"] == f"ClientError: Quality check failed. See violation report: {report}"
+    violations = json.loads(machine.read(report))["violations"]
+    assert {violation["feature_name"] for violation in violations} == {"b"}
+    last = machine.store.all("processing-job")[-1]
+    assert last["ProcessingJobStatus"] == "Completed"
+    assert "violation" in last["ExitMessage"]
 
 
 # at scale
