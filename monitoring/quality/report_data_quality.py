@@ -11,7 +11,6 @@ import numpy as np
 from monitoring.quality.analysis import Analysis, DataQuality, FeatureDrift
 from monitoring.quality.constraints import Violation
 from monitoring.quality.report_html import (
-    NO_MATCH,
     NOTHING,
     counted,
     escape,
@@ -22,9 +21,9 @@ from monitoring.quality.report_html import (
     percent,
     section,
     tag,
-    tools,
     verdict,
 )
+from monitoring.quality.report_list import Cell, Head, Row, anchor, feature_list
 from monitoring.quality.report_plots import distribution
 from monitoring.quality.report_violations import (
     CHECKS,
@@ -56,10 +55,6 @@ class Feature:
     baseline: FeatureStatistics | None
     drift: FeatureDrift | None
     checks: tuple[str, ...]
-
-    @property
-    def anchor(self) -> str:
-        return f"feature-{self.index}"
 
     @property
     def known(self) -> FeatureStatistics:
@@ -112,8 +107,8 @@ def _findings(violations: Sequence[Violation], features: Sequence[Feature]) -> l
         unknown: tuple[Severity, str] = ("Medium", violation.constraint_check_type)
         severity, check = CHECKS.get(violation.constraint_check_type, unknown)
         feature = rank.get(violation.feature_name)
-        anchor = feature.anchor if feature else None
-        return Finding(severity, violation.feature_name, check, violation.description, anchor)
+        row = anchor(feature.index) if feature else None
+        return Finding(severity, violation.feature_name, check, violation.description, row)
 
     first = sorted(violations, key=lambda each: rank[each.feature_name].index if each.feature_name in rank else -1)
     return [finding(violation) for violation in first]
@@ -191,7 +186,7 @@ def _figure(feature: Feature) -> str:
         measures["Importance"] = percent(drift.importance)
     terms = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in measures.items())
     name = escape(feature.name)
-    return f"""<div class="card"><header><h3><a href="#{feature.anchor}">{name_html(feature.name)}</a></h3>
+    return f"""<div class="card"><header><h3><a href="#{anchor(feature.index)}">{name_html(feature.name)}</a></h3>
 {tag(f"drift {measure(drift.distance)}", "warn")}</header>
 <div class="figure" data-draw="distribution" data-index="{feature.index}" data-title="Distribution of {name}"></div>
 <dl>{terms}</dl></div>
@@ -201,120 +196,83 @@ def _figure(feature: Feature) -> str:
 # --- all features ---
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of the list: what it sorts by, and its cell as HTML."""
-
-    title: str
-    value: Callable[[Feature], float | None]
-    cell: Callable[[Feature], str]
-    note: str = ""
-
-
 def _feature_list(features: Sequence[Feature], has_baseline: bool) -> str:
-    columns = _drift_columns(features) if any(feature.drift for feature in features) else _profile_columns()
-    columns.append(Column("Missing", _missing, lambda feature: _missing_cell(feature, has_baseline)))
-    order = 2 if features and features[0].drift else None
-    if any(column.title == "Weighted" for column in columns):
-        order = [column.title for column in columns].index("Weighted") + 2
-    heads = ['<th><button type="button">Feature</button></th><th class="text">Distribution</th>']
-    for place, column in enumerate(columns, start=2):
-        sorted_by = ' aria-sort="descending"' if place == order else ""
-        heads.append(
-            f'<th{sorted_by}><button type="button" title="{escape(column.note)}">{escape(column.title)}</button></th>'
-        )
-    rows = "\n".join(_row(feature, columns) for feature in features)
     note = "Open a feature for its figures in full."
-    if has_baseline:
+    if any(feature.drift for feature in features):
         note += (
             " Beyond the drift distance, which the constraints are about: PSI, the population stability index, "
             "moderate from 0.1 and large from 0.25; the Jensen-Shannon distance, 0 to 1; the Wasserstein distance, "
             "in standard deviations of the baseline."
         )
-    table = f"""{LEGEND if has_baseline else ""}{tools("only with violations")}
-<div class="card sheet"><table class="features" id="features"><thead><tr>{"".join(heads)}</tr></thead>
-<tbody>
-{rows}
-</tbody></table>{NO_MATCH}</div>"""
-    return section("All features", note, table)
-
-
-def _row(feature: Feature, columns: Sequence[Column]) -> str:
-    name = escape(feature.name)
-    tags = "".join(tag(CHECKS[check][1], TONES[CHECKS[check][0]]) for check in feature.checks if check in CHECKS)
-    cells = []
-    for column in columns:
-        value = column.value(feature)
-        sortable = "" if value is None else f' data-value="{value:.6g}"'
-        style = ' class="full"' if column.title == "Drift distance" else ""
-        cells.append(f'<td{style} data-label="{escape(column.title)}"{sortable}>{column.cell(feature)}</td>')
-    over = ' data-over="1"' if feature.checks else ""
-    return f"""<tr id="{feature.anchor}" data-index="{feature.index}" data-name="{name}"{over}>\
-<td><button type="button" aria-expanded="false">{name_html(feature.name)}</button>\
-<span class="tags"><span class="kind">{escape(feature.known.inferred_type)}</span> {tags}</span></td>\
-<td class="plot"><div data-title="Distribution of {name}"></div></td>{"".join(cells)}</tr>"""
-
-
-def _drift_columns(features: Sequence[Feature]) -> list[Column]:
-    def of(measure: Callable[[FeatureDrift], float | None]) -> Callable[[Feature], float | None]:
-        return lambda feature: measure(feature.drift) if feature.drift else None
-
-    def plain(
-        title: str, measure: Callable[[FeatureDrift], float | None], form: Callable[[float | None], str], note: str
-    ) -> Column:
-        value = of(measure)
-        return Column(title, value, lambda feature: form(value(feature)), note)
-
-    longest = max(max(each.drift.distance, 2 * each.drift.threshold) for each in features if each.drift)
-    columns = [
-        Column(
-            "Drift distance",
-            of(lambda drift: drift.distance),
-            lambda feature: _distance_cell(feature, longest),
-            "The bar is the distance, the stroke the threshold",
+        heads, cells, order = _drift_columns(features)
+    else:
+        heads, cells, order = PROFILE_HEADS, _profile_cells, None
+    rows = [
+        Row(
+            feature.name,
+            _caption(feature),
+            bool(feature.checks),
+            (*cells(feature), Cell(_missing_cell(feature, has_baseline), _missing(feature))),
         )
+        for feature in features
     ]
-    if any(feature.drift and feature.drift.importance is not None for feature in features):
-        columns += [
-            plain("Importance", lambda drift: drift.importance, percent, "Share of the model's importance"),
-            plain("Weighted", lambda drift: drift.weight, measure, "Drift distance times importance"),
-        ]
-    return [
-        *columns,
-        plain("PSI", lambda drift: drift.population_stability_index, measure, "Population stability index"),
-        plain("J-S", lambda drift: drift.jensen_shannon, measure, "Jensen-Shannon distance"),
-        plain("Wasserstein", lambda drift: drift.wasserstein, measure, "In standard deviations of the baseline"),
-    ]
+    heads = (*heads, Head("Missing", "Share of records without a value"))
+    listing = feature_list(heads, rows, "Distribution", "only with violations", order)
+    return section("All features", note, (LEGEND if has_baseline else "") + listing)
 
 
-def _distance_cell(feature: Feature, longest: float) -> str:
-    drift = feature.drift
-    if drift is None:
-        return NOTHING
+def _caption(feature: Feature) -> str:
+    tags = "".join(tag(CHECKS[check][1], TONES[CHECKS[check][0]]) for check in feature.checks if check in CHECKS)
+    return f'<span class="kind">{escape(feature.known.inferred_type)}</span> {tags}'
+
+
+Cells = Callable[[Feature], tuple[Cell, ...]]
+
+
+def _drift_columns(features: Sequence[Feature]) -> tuple[tuple[Head, ...], Cells, str]:
+    """Heads, the cells of a feature, and the column that the features are sorted by."""
+    drifts = [feature.drift for feature in features if feature.drift]
+    longest = max(max(drift.distance, 2 * drift.threshold) for drift in drifts) or 1.0
+    weighted = any(drift.importance is not None for drift in drifts)
+    weights = (Head("Importance", "Share of the model's importance"), Head("Weighted", "Drift distance x importance"))
+    heads = (
+        Head("Drift distance", "The bar is the distance, the stroke its threshold", wide=True),
+        *(weights if weighted else ()),
+        Head("PSI", "Population stability index"),
+        Head("J-S", "Jensen-Shannon distance"),
+        Head("Wasserstein", "In standard deviations of the baseline"),
+    )
+
+    def cells(feature: Feature) -> tuple[Cell, ...]:
+        drift = feature.drift
+        if drift is None:
+            return tuple(Cell(NOTHING) for _ in heads)
+        weights = (Cell(percent(drift.importance), drift.importance), Cell(measure(drift.weight), drift.weight))
+        others = (drift.population_stability_index, drift.jensen_shannon, drift.wasserstein)
+        return (
+            Cell(_distance(drift, longest), drift.distance),
+            *(weights if weighted else ()),
+            *(Cell(measure(value), value) for value in others),
+        )
+
+    return heads, cells, "Weighted" if weighted else "Drift distance"
+
+
+def _distance(drift: FeatureDrift, longest: float) -> str:
     width, limit = 100 * drift.distance / longest, 100 * drift.threshold / longest
     over = " over" if drift.exceeded else ""
     stroke = f'<b style="left:{limit:.1f}%"></b>' if drift.checked else ""
-    return f'<span>{measure(drift.distance)}<span class="bullet{over}" title="Threshold {number(drift.threshold)}">\
-<i style="width:{width:.1f}%"></i>{stroke}</span></span>'
+    return f"""<span>{measure(drift.distance)}<span class="bullet{over}" title="Threshold {number(drift.threshold)}">\
+<i style="width:{width:.1f}%"></i>{stroke}</span></span>"""
 
 
-def _profile_columns() -> list[Column]:
-    measures = {"Mean": "mean", "Standard deviation": "std_dev", "Minimum": "min", "Maximum": "max"}
-    return [
-        *(_number_column(title, attribute) for title, attribute in measures.items()),
-        Column("Distinct", _distinct, lambda feature: number(_distinct(feature))),
-    ]
+PROFILE_HEADS = tuple(map(Head, ("Mean", "Standard deviation", "Minimum", "Maximum", "Distinct")))
 
 
-def _number_column(title: str, attribute: str) -> Column:
-    def value(feature: Feature) -> float | None:
-        return getattr(feature.known.numbers, attribute) if feature.known.numbers else None
-
-    return Column(title, value, lambda feature: number(value(feature)))
-
-
-def _distinct(feature: Feature) -> float | None:
-    return feature.known.strings.distinct_count if feature.known.strings else None
+def _profile_cells(feature: Feature) -> tuple[Cell, ...]:
+    numbers, strings = feature.known.numbers, feature.known.strings
+    values = (numbers.mean, numbers.std_dev, numbers.min, numbers.max) if numbers else (None,) * 4
+    return tuple(Cell(number(value), value) for value in (*values, strings.distinct_count if strings else None))
 
 
 def _missing(feature: Feature) -> float | None:

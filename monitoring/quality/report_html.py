@@ -134,15 +134,6 @@ def tag(text: str, tone: str = "") -> str:
     return f'<span class="tag {tone}">{escape(text)}</span>'
 
 
-def tools(only: str) -> str:
-    """Search, sorting and a filter above a list of features; the script fills and heeds them."""
-    return f"""<div class="tools">
-<input type="search" id="search" placeholder="Search features" aria-label="Search features" autocomplete="off">
-<label class="sorting">Sort by <select id="sorting"></select></label>
-<label><input type="checkbox" id="only"> {escape(only)}</label><output id="shown"></output></div>"""
-
-
-NO_MATCH = '<p class="empty" id="none" hidden>No feature matches. Clear the search, or show all features.</p>'
 NO_SCRIPT = (
     '<noscript><p class="note">The plots are drawn by a script in this page, which is switched off.</p></noscript>'
 )
@@ -196,3 +187,8 @@ def time(moment: datetime) -> str:
     """To the minute, in UTC."""
     moment = moment if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def day(moment: datetime) -> str:
+    """The date alone at midnight, else with the time to the minute, in UTC."""
+    return time(moment).removesuffix(" 00:00")
