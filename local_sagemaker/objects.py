@@ -5,44 +5,26 @@ What S3 knows of an object beside its bytes (content type, ETag, user metadata) 
 belongs to. So an object that was put there or edited by hand is simply an object without metadata, and a crash
 between the two files cannot give an object another one's metadata.
 
-A key is its path, with what cannot be a file name percent-encoded:
-
-- `%` is `%25`, control characters are `%00` to `%1F` and `%7F`, the segments `.` and `..` are `%2E` and `%2E%2E`;
-- an empty segment, as at the end of `folder/` or within `a//b`, is a lone `%`;
-- a segment of more than 240 bytes is cut into nested folders whose names end in `%+`;
-- when `a` and `a/b` both are keys, the folder is called `a` and the object `a` is the file `a%`.
-
-A file whose name is not one that these rules would write (`50%.csv`, dropped in by hand) is taken at its word.
-Symbolic links are not followed: neither a link nor what lies behind one is an object.
+How keys become paths is told in `local_sagemaker.object_keys`. Symbolic links are not followed: neither a link nor what
+lies behind one is an object.
 """
 
 import errno
 import hashlib
-import heapq
 import json
 import os
-import re
 import shutil
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote
 
 from local_sagemaker.files import copy_with_md5, flush_folder, replace_file
-
-LONGEST_KEY = 1024
-LONGEST_SEGMENT = 240
-
-EMPTY = "%"
-BESIDE_A_FOLDER = "%"
-CONTINUED = "%+"
-
-Parts = tuple[str, ...]
+from local_sagemaker.object_keys import BadName, beside_folder, is_bucket_name, places, plain_path
+from local_sagemaker.object_listing import Listing
 
 
 class NoSuchBucket(KeyError):
@@ -60,10 +42,6 @@ class NoSuchKey(KeyError):
 
     def __str__(self) -> str:
         return f"there is no object {self.args[0]}"
-
-
-class BadName(ValueError):
-    """The bucket's name or the key is not one that S3 allows."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +133,12 @@ class Objects:
 
         Raises NoSuchBucket.
         """
-        return _Listing(self._bucket(bucket), prefix, delimiter, after).entries()
+        return Listing(self._bucket(bucket), prefix, delimiter, after).entries()
 
     def check(self, bucket: str, key: str) -> None:
         """Raise NoSuchBucket or BadName where nothing could be put there."""
         self._bucket(bucket)
-        _plain(key)
+        plain_path(key)
 
     def aside(self) -> Path:
         """A new path on the objects' own file system, to write a body to before `put_aside` makes it an object."""
@@ -229,20 +207,20 @@ class Objects:
 
     def _found(self, root: Path, key: str) -> tuple[Path, ...]:
         """The files that hold the key's bytes, the one that counts first: more than one only after a crash."""
-        candidates = [root.joinpath(*parts) for parts in _places(key)]
+        candidates = [root.joinpath(*parts) for parts in places(key)]
         return tuple(path for path in candidates if path.is_file() and os.path.realpath(path) == str(path))
 
     def _make_room(self, root: Path, key: str) -> Path:
         """The path to write the key to, its folders made; an object in a folder's way moves beside the folder."""
-        plain = root.joinpath(*_plain(key))
-        for depth in range(1, len(_plain(key))):
-            folder = root.joinpath(*_plain(key)[:depth])
+        plain = root.joinpath(*plain_path(key))
+        for depth in range(1, len(plain_path(key))):
+            folder = root.joinpath(*plain_path(key)[:depth])
             if folder.is_file() and not folder.is_symlink():
-                folder.replace(_beside(folder))
+                folder.replace(beside_folder(folder))
             folder.mkdir(exist_ok=True)
         if os.path.realpath(plain.parent) != str(plain.parent):
             raise BadName(f"the key {key!r} leads through a symbolic link below {root}; remove the link")
-        return _beside(plain) if plain.is_dir() and not plain.is_symlink() else plain
+        return beside_folder(plain) if plain.is_dir() and not plain.is_symlink() else plain
 
     def _stamp(self, path: Path) -> str:
         """Give the file a modification time that no other object has, flush it, and return its version."""
@@ -271,158 +249,6 @@ class Objects:
             # as for a multipart upload, "-1" says that this is not the MD5 of the bytes
             etag, headers = hashlib.md5(version.encode(), usedforsecurity=False).hexdigest() + "-1", {}
         return ObjectInfo(status.st_size, status.st_mtime, etag, headers)
-
-
-class _Listing:
-    """One walk over a bucket's folders, in the order of the keys and into no folder that cannot matter."""
-
-    def __init__(self, root: Path, prefix: str, delimiter: str, after: str) -> None:
-        self.root = root
-        self.prefix = prefix
-        self.delimiter = delimiter
-        self.after = after
-
-    def entries(self) -> Iterator[str]:
-        last = None
-        for key in self._keys(self.root, ""):
-            entry = self._entry(key)
-            # an entry to begin behind may be rolled up itself: nothing in it is listed again
-            if key > self.after and entry != self.after and entry != last:
-                yield entry
-                last = entry
-
-    def _keys(self, folder: Path, stem: str) -> Iterator[str]:
-        """The wanted keys in a folder, whose keys all start with `stem`."""
-        files, folders, odd = set(), {}, []
-        try:
-            with os.scandir(folder) as children:
-                for child in children:
-                    if child.is_symlink():
-                        continue
-                    if "%" in child.name or not child.name.isprintable():
-                        odd.append(child.path)
-                    elif child.is_dir():
-                        folders[stem + child.name + "/"] = Path(child.path)
-                    else:
-                        files.add(stem + child.name)
-        except FileNotFoundError:  # deleted meanwhile
-            return
-        # encoded names sort otherwise than their keys; they are few, so they are read whole and merged in
-        odd_keys = sorted(key for path in odd for key in self._odd_keys(Path(path)))
-        yield from heapq.merge(self._plain_keys(files, folders), odd_keys)
-
-    def _plain_keys(self, files: set[str], folders: dict[str, Path]) -> Iterator[str]:
-        for name in sorted([*files, *folders]):
-            if name in files:
-                if name.startswith(self.prefix):
-                    yield name
-            elif self._matters(name):
-                keys = self._keys(folders[name], name)
-                yield from islice((key for key in keys if key > self.after), 1) if self._rolls_up(name) else keys
-
-    def _odd_keys(self, path: Path) -> Iterator[str]:
-        files = [path] if path.is_file() else [Path(top, name) for top, _, names in os.walk(path) for name in names]
-        for file in files:
-            key = None if file.is_symlink() else _key_of(file.relative_to(self.root).parts)
-            if key is not None and key.startswith(self.prefix):
-                yield key
-
-    def _matters(self, stem: str) -> bool:
-        if not (stem.startswith(self.prefix) or self.prefix.startswith(stem)):
-            return False
-        if self._rolls_up(stem) and self._entry(stem) == self.after:
-            return False
-        return stem > self.after or self.after.startswith(stem)
-
-    def _rolls_up(self, text: str) -> bool:
-        return bool(self.delimiter) and text.startswith(self.prefix) and self.delimiter in text[len(self.prefix) :]
-
-    def _entry(self, key: str) -> str:
-        if not self._rolls_up(key):
-            return key
-        return key[: key.index(self.delimiter, len(self.prefix)) + len(self.delimiter)]
-
-
-def is_bucket_name(name: str) -> bool:
-    """Whether S3 takes the name: 3 to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends, no '..'."""
-    return re.fullmatch(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]", name) is not None
-
-
-def _places(key: str) -> list[Parts]:
-    """Where the key's bytes may lie: as written, as written beside a folder of that name, as dropped in by hand."""
-    plain = _plain(key)
-    places = [plain, (*plain[:-1], plain[-1] + BESIDE_A_FOLDER)]
-    by_hand = tuple(key.split("/"))
-    if by_hand != plain and _could_be_path(by_hand) and by_hand not in _written_places(_decode(by_hand)):
-        places.append(by_hand)
-    return places
-
-
-def _written_places(key: str) -> list[Parts]:
-    try:
-        plain = _plain(key)
-    except BadName:
-        return []
-    return [plain, (*plain[:-1], plain[-1] + BESIDE_A_FOLDER)]
-
-
-def _plain(key: str) -> Parts:
-    """The key's path below its bucket, unless a folder of that name is there."""
-    try:
-        length = len(key.encode())
-    except UnicodeEncodeError as error:
-        raise BadName("a key must be valid UTF-8") from error
-    if not 1 <= length <= LONGEST_KEY:
-        raise BadName(f"a key has 1 to {LONGEST_KEY} bytes, this one has {length}")
-    return tuple(part for segment in key.split("/") for part in _encode(segment))
-
-
-def _encode(segment: str) -> list[str]:
-    """The names, outermost first, that stand for one segment of a key."""
-    if segment == "":
-        return [EMPTY]
-    if segment in (".", ".."):
-        return [segment.replace(".", "%2E")]
-    parts, size = [""], 0
-    for char in segment:
-        unit = f"%{ord(char):02X}" if char < " " or char in "%\x7f" else char
-        if size + len(unit.encode()) > LONGEST_SEGMENT:
-            parts[-1] += CONTINUED
-            parts.append("")
-            size = 0
-        parts[-1] += unit
-        size += len(unit.encode())
-    return parts
-
-
-def _decode(parts: Parts) -> str:
-    """The key that would be written to this path; any text where none would be."""
-    key = ""
-    for place, part in enumerate(parts, start=1):
-        if place == len(parts) and part != EMPTY:
-            part = part.removesuffix(BESIDE_A_FOLDER)
-        text = "" if part == EMPTY else unquote(part.removesuffix(CONTINUED))
-        key += text if place == len(parts) or part.endswith(CONTINUED) else text + "/"
-    return key
-
-
-def _key_of(parts: Parts) -> str | None:
-    """The key of the file at this path, None where it cannot be one."""
-    written, by_hand = _decode(parts), "/".join(parts)
-    if parts in _written_places(written):
-        return written
-    try:
-        return by_hand if parts in _places(by_hand) else None
-    except BadName:
-        return None
-
-
-def _could_be_path(parts: Parts) -> bool:
-    return all(part not in ("", ".", "..") and "\0" not in part and len(part.encode()) <= 255 for part in parts)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(path.name + BESIDE_A_FOLDER)
 
 
 def _version(status: os.stat_result) -> str:

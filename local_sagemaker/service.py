@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION
+from local_sagemaker.api import executions, pipelines, registry, tags
 from local_sagemaker.api import jobs as job_operations
-from local_sagemaker.api import pipelines, registry, tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.objects import Objects
 from local_sagemaker.shapes import check_request, operation_model, shaped
@@ -20,6 +20,7 @@ Operation = Callable[["SageMaker", dict[str, Any]], dict[str, Any]]
 
 OPERATIONS: dict[str, Operation] = {
     **pipelines.OPERATIONS,
+    **executions.OPERATIONS,
     **registry.OPERATIONS,
     **job_operations.OPERATIONS,
     **tags.OPERATIONS,

@@ -1,16 +1,12 @@
-"""Pipelines and their executions.
+"""Pipelines.
 
-Records: a `pipeline` (name in lower case, as in its ARN) has the members of DescribePipeline and its `Versions`, a
-`pipeline-execution` (name: the execution's id) those of DescribePipelineExecution and, ours, `PipelineName`,
-`PipelineParameters` (name and text of every parameter, defaults included) and `DefinitionDigest`. Definitions are
-records of their own, by their digest: an execution keeps the one that it was started with, byte for byte.
+Records: a `pipeline` (name in lower case, as in its ARN) has the members of DescribePipeline and its `Versions`.
+Definitions are records of their own, by their digest, so that an execution keeps the one it was started with.
 """
 
 import hashlib
-import secrets
-import string
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_sagemaker.api.common import USER_CONTEXT, Record, page, within
 from local_sagemaker.api.tags import put_tags
@@ -47,7 +43,7 @@ def create_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
         "Versions": [_version(1, digest, now)],
     }
     if not sagemaker.store.create("pipeline", name.lower(), record):
-        existing = _pipeline(sagemaker, name)
+        existing = find_pipeline(sagemaker, name)
         if existing["ClientRequestToken"] != request["ClientRequestToken"]:
             raise ServiceError(
                 "ValidationException",
@@ -63,7 +59,7 @@ def update_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
     digest = _keep_definition(sagemaker, _given_definition(sagemaker, request)) if given else None
     now = time.time()
     with sagemaker.lock:
-        pipeline = _pipeline(sagemaker, request["PipelineName"])
+        pipeline = find_pipeline(sagemaker, request["PipelineName"])
         versions = pipeline["Versions"]
         if digest is not None:
             versions = [*versions, _version(versions[-1]["PipelineVersionId"] + 1, digest, now)]
@@ -81,9 +77,9 @@ def update_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def describe_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
-    pipeline = _pipeline(sagemaker, request["PipelineName"])
-    version = _chosen_version(pipeline, request)
-    return {**pipeline, "PipelineDefinition": _definition_text(sagemaker, version["DefinitionDigest"])}
+    pipeline = find_pipeline(sagemaker, request["PipelineName"])
+    version = chosen_version(pipeline, request)
+    return {**pipeline, "PipelineDefinition": definition_text(sagemaker, version["DefinitionDigest"])}
 
 
 def list_pipelines(sagemaker: "SageMaker", request: Record) -> Record:
@@ -106,7 +102,7 @@ def list_pipelines(sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def list_pipeline_versions(sagemaker: "SageMaker", request: Record) -> Record:
-    pipeline = _pipeline(sagemaker, request["PipelineName"])
+    pipeline = find_pipeline(sagemaker, request["PipelineName"])
     versions = [
         {**version, "PipelineArn": pipeline["PipelineArn"]}
         for version in pipeline["Versions"]
@@ -120,9 +116,9 @@ def list_pipeline_versions(sagemaker: "SageMaker", request: Record) -> Record:
 
 def delete_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
     with sagemaker.lock:
-        pipeline = _pipeline(sagemaker, request["PipelineName"])
+        pipeline = find_pipeline(sagemaker, request["PipelineName"])
         arn = pipeline["PipelineArn"]
-        executions = _executions(sagemaker, arn)
+        executions = executions_of(sagemaker, arn)
         if running := [one for one in executions if one["PipelineExecutionStatus"] in RUNNING]:
             raise ServiceError(
                 "ConflictException",
@@ -131,7 +127,7 @@ def delete_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
             )
         # as on SageMaker, the executions of a pipeline go with it; the pipeline last, should this be cut short
         for execution in executions:
-            execution_id = _execution_id(execution["PipelineExecutionArn"])
+            execution_id = execution_id_of(execution["PipelineExecutionArn"])
             sagemaker.store.delete("execution-steps", execution_id)
             sagemaker.store.delete("pipeline-execution", execution_id)
         sagemaker.store.delete("tags", arn)
@@ -139,133 +135,8 @@ def delete_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineArn": arn}
 
 
-def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
-    with sagemaker.lock:
-        pipeline = _pipeline(sagemaker, request["PipelineName"])
-        for execution in _executions(sagemaker, pipeline["PipelineArn"]):
-            if execution["ClientRequestToken"] == request["ClientRequestToken"]:
-                return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
-        version = _chosen_version(pipeline, request)
-        definition = _parsed(_definition_text(sagemaker, version["DefinitionDigest"]))
-        now = time.time()
-        execution_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
-        arn = f"{pipeline['PipelineArn']}/execution/{execution_id}"
-        record = {
-            "PipelineArn": pipeline["PipelineArn"],
-            "PipelineExecutionArn": arn,
-            "PipelineExecutionDisplayName": request.get("PipelineExecutionDisplayName", f"execution-{int(now * 1000)}"),
-            "PipelineExecutionDescription": request.get("PipelineExecutionDescription"),
-            "PipelineExecutionStatus": "Executing",
-            "CreationTime": now,
-            "LastModifiedTime": now,
-            "CreatedBy": USER_CONTEXT,
-            "LastModifiedBy": USER_CONTEXT,
-            "ParallelismConfiguration": request.get(
-                "ParallelismConfiguration", pipeline.get("ParallelismConfiguration")
-            ),
-            "SelectiveExecutionConfig": request.get("SelectiveExecutionConfig"),
-            "PipelineVersionId": version["PipelineVersionId"],
-            "RoleArn": request.get("RoleArn", pipeline["RoleArn"]),
-            "PipelineName": pipeline["PipelineName"],
-            "PipelineParameters": _parameters(definition, request.get("PipelineParameters", [])),
-            "DefinitionDigest": version["DefinitionDigest"],
-            "ClientRequestToken": request["ClientRequestToken"],
-        }
-        sagemaker.store.put("pipeline-execution", execution_id, record)
-        sagemaker.store.update("pipeline", pipeline["PipelineName"].lower(), LastRunTime=now)
-    sagemaker.executor.start(arn)
-    return {"PipelineExecutionArn": arn}
-
-
-def describe_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
-    return _execution(sagemaker, request["PipelineExecutionArn"])
-
-
-def update_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    changeable = ("PipelineExecutionDescription", "PipelineExecutionDisplayName", "ParallelismConfiguration")
-    changes = {member: request[member] for member in changeable if member in request}
-    sagemaker.store.update(
-        "pipeline-execution",
-        _execution_id(execution["PipelineExecutionArn"]),
-        **changes,
-        LastModifiedTime=time.time(),
-        LastModifiedBy=USER_CONTEXT,
-    )
-    return execution
-
-
-def stop_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    status = execution["PipelineExecutionStatus"]
-    if status not in RUNNING:
-        raise ServiceError(
-            "ConflictException",
-            f"Pipeline execution '{execution['PipelineExecutionArn']}' is {status}; only a running one can be stopped.",
-        )
-    sagemaker.executor.stop(execution["PipelineExecutionArn"])
-    return execution
-
-
-def list_pipeline_executions(sagemaker: "SageMaker", request: Record) -> Record:
-    pipeline = _pipeline(sagemaker, request["PipelineName"])
-    executions = [
-        {
-            **execution,
-            "StartTime": execution["CreationTime"],
-            "PipelineExecutionFailureReason": execution.get("FailureReason"),
-        }
-        for execution in _executions(sagemaker, pipeline["PipelineArn"])
-        if within(execution["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
-    ]
-    by_arn = request.get("SortBy") == "PipelineExecutionArn"
-    summaries, following = page(
-        executions,
-        request,
-        key=lambda execution: execution["PipelineExecutionArn" if by_arn else "CreationTime"],
-        name=lambda execution: execution["PipelineExecutionArn"],
-    )
-    return {"PipelineExecutionSummaries": summaries, **following}
-
-
-def list_pipeline_execution_steps(sagemaker: "SageMaker", request: Record) -> Record:
-    if "PipelineExecutionArn" not in request:
-        raise ServiceError("ValidationException", "PipelineExecutionArn must be given")
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    record = sagemaker.store.get("execution-steps", _execution_id(execution["PipelineExecutionArn"]))
-    steps = list(record["Steps"].values()) if record else []
-    chosen, following = page(
-        [step for step in steps if step.get("StartTime") is not None],  # the others were not reached
-        request,
-        key=lambda step: step["StartTime"],
-        name=lambda step: step["StepName"],
-        size=100,
-    )
-    return {"PipelineExecutionSteps": chosen, **following}
-
-
-def list_pipeline_parameters_for_execution(sagemaker: "SageMaker", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    parameters, following = page(
-        execution["PipelineParameters"],
-        request,
-        key=lambda parameter: parameter["Name"],
-        name=lambda parameter: "",
-        size=100,
-        order="Ascending",
-    )
-    return {"PipelineParameters": parameters, **following}
-
-
-def describe_pipeline_definition_for_execution(sagemaker: "SageMaker", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    return {
-        "PipelineDefinition": _definition_text(sagemaker, execution["DefinitionDigest"]),
-        "CreationTime": execution["CreationTime"],
-    }
-
-
-def _pipeline(sagemaker: "SageMaker", name_or_arn: str) -> Record:
+def find_pipeline(sagemaker: "SageMaker", name_or_arn: str) -> Record:
+    """The record of a pipeline. Raises ServiceError (ResourceNotFound)."""
     name = name_or_arn.partition(":pipeline/")[2] or name_or_arn
     record = sagemaker.store.get("pipeline", name.lower())
     if record is None:
@@ -273,26 +144,18 @@ def _pipeline(sagemaker: "SageMaker", name_or_arn: str) -> Record:
     return record
 
 
-def _execution(sagemaker: "SageMaker", arn: str) -> Record:
-    record = sagemaker.store.get("pipeline-execution", _execution_id(arn))
-    if record is None or record["PipelineExecutionArn"] != arn:
-        raise ServiceError("ResourceNotFound", f"Pipeline execution with ARN '{arn}' does not exist.")
-    return record
-
-
-def _executions(sagemaker: "SageMaker", pipeline_arn: str) -> list[Record]:
+def executions_of(sagemaker: "SageMaker", pipeline_arn: str) -> list[Record]:
+    """The records of a pipeline's executions, oldest first."""
     return [one for one in sagemaker.store.all("pipeline-execution") if one["PipelineArn"] == pipeline_arn]
 
 
-def _execution_id(arn: str) -> str:
+def execution_id_of(arn: str) -> str:
+    """What an execution's ARN ends with, its records' name."""
     return arn.rpartition("/")[2]
 
 
-def _version(version_id: int, digest: str, now: float) -> Record:
-    return {"PipelineVersionId": version_id, "CreationTime": now, "DefinitionDigest": digest}
-
-
-def _chosen_version(pipeline: Record, request: Record) -> Record:
+def chosen_version(pipeline: Record, request: Record) -> Record:
+    """The version that a request names, else the newest. Raises ServiceError (ResourceNotFound)."""
     if "PipelineVersionAlias" in request:
         raise ServiceError("ValidationException", "PipelineVersionAlias is not supported here; give PipelineVersionId")
     chosen = request.get("PipelineVersionId", pipeline["Versions"][-1]["PipelineVersionId"])
@@ -300,6 +163,24 @@ def _chosen_version(pipeline: Record, request: Record) -> Record:
         if version["PipelineVersionId"] == chosen:
             return version
     raise ServiceError("ResourceNotFound", f"Pipeline '{pipeline['PipelineArn']}' has no version {chosen}.")
+
+
+def definition_text(sagemaker: "SageMaker", digest: str) -> str:
+    """A definition as it was uploaded, byte for byte."""
+    record = sagemaker.store.get("pipeline-definition", digest)
+    if record is None:
+        raise ServiceError("ResourceNotFound", f"The definition {digest} is missing; upsert the pipeline again.")
+    return record["PipelineDefinition"]
+
+
+def parsed(text: str) -> Definition:
+    """A definition that can run here. Raises ServiceError (ValidationException) in the service's words."""
+    try:
+        definition = parse(text)
+        check_images(definition)
+        return definition
+    except DefinitionError as error:
+        raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error
 
 
 def _given_definition(sagemaker: "SageMaker", request: Record) -> str:
@@ -321,45 +202,14 @@ def _given_definition(sagemaker: "SageMaker", request: Record) -> str:
 
 
 def _keep_definition(sagemaker: "SageMaker", text: str) -> str:
-    _parsed(text)
+    parsed(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     sagemaker.store.create("pipeline-definition", digest, {"PipelineDefinition": text})
     return digest
 
 
-def _definition_text(sagemaker: "SageMaker", digest: str) -> str:
-    record = sagemaker.store.get("pipeline-definition", digest)
-    if record is None:
-        raise ServiceError("ResourceNotFound", f"The definition {digest} is missing; upsert the pipeline again.")
-    return record["PipelineDefinition"]
-
-
-def _parsed(text: str) -> Definition:
-    try:
-        definition = parse(text)
-        check_images(definition)
-        return definition
-    except DefinitionError as error:
-        raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error
-
-
-def _parameters(definition: Definition, given: list[Record]) -> list[Record]:
-    """Name and text of every parameter of an execution, as ListPipelineParametersForExecution gives them."""
-    texts = {parameter["Name"]: parameter["Value"] for parameter in given}
-    if len(texts) < len(given):
-        raise ServiceError("ValidationException", "A pipeline parameter is given twice.")
-    for name, text in texts.items():
-        if text == "":
-            raise ServiceError("ValidationException", f"Pipeline parameter '{name}' is an empty string.")
-    try:
-        values = definition.values(texts)
-    except DefinitionError as error:
-        raise ServiceError("ValidationException", f"Invalid pipeline parameters: {error}") from error
-    return [{"Name": name, "Value": texts.get(name, _text(value))} for name, value in values.items()]
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _version(version_id: int, digest: str, now: float) -> Record:
+    return {"PipelineVersionId": version_id, "CreationTime": now, "DefinitionDigest": digest}
 
 
 OPERATIONS = {
@@ -369,12 +219,4 @@ OPERATIONS = {
     "ListPipelines": list_pipelines,
     "ListPipelineVersions": list_pipeline_versions,
     "DeletePipeline": delete_pipeline,
-    "StartPipelineExecution": start_pipeline_execution,
-    "DescribePipelineExecution": describe_pipeline_execution,
-    "UpdatePipelineExecution": update_pipeline_execution,
-    "StopPipelineExecution": stop_pipeline_execution,
-    "ListPipelineExecutions": list_pipeline_executions,
-    "ListPipelineExecutionSteps": list_pipeline_execution_steps,
-    "ListPipelineParametersForExecution": list_pipeline_parameters_for_execution,
-    "DescribePipelineDefinitionForExecution": describe_pipeline_definition_for_execution,
 }

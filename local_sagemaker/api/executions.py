@@ -1,0 +1,190 @@
+"""Executions of pipelines. What runs them is `local_sagemaker.executor`.
+
+Records: a `pipeline-execution` (name: the execution's id) has the members of DescribePipelineExecution and, ours,
+`PipelineName`, `PipelineParameters` (name and text of every parameter, defaults included) and `DefinitionDigest`.
+"""
+
+import secrets
+import string
+import time
+from typing import TYPE_CHECKING, Any
+
+from local_sagemaker.api.common import USER_CONTEXT, Record, page, within
+from local_sagemaker.api.pipelines import (
+    RUNNING,
+    chosen_version,
+    definition_text,
+    execution_id_of,
+    executions_of,
+    find_pipeline,
+    parsed,
+)
+from local_sagemaker.definition import Definition, DefinitionError
+from local_sagemaker.errors import ServiceError
+
+if TYPE_CHECKING:
+    from local_sagemaker.service import SageMaker
+
+
+def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+    with sagemaker.lock:
+        pipeline = find_pipeline(sagemaker, request["PipelineName"])
+        for execution in executions_of(sagemaker, pipeline["PipelineArn"]):
+            if execution["ClientRequestToken"] == request["ClientRequestToken"]:
+                return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
+        version = chosen_version(pipeline, request)
+        definition = parsed(definition_text(sagemaker, version["DefinitionDigest"]))
+        now = time.time()
+        execution_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
+        arn = f"{pipeline['PipelineArn']}/execution/{execution_id}"
+        record = {
+            "PipelineArn": pipeline["PipelineArn"],
+            "PipelineExecutionArn": arn,
+            "PipelineExecutionDisplayName": request.get("PipelineExecutionDisplayName", f"execution-{int(now * 1000)}"),
+            "PipelineExecutionDescription": request.get("PipelineExecutionDescription"),
+            "PipelineExecutionStatus": "Executing",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+            "CreatedBy": USER_CONTEXT,
+            "LastModifiedBy": USER_CONTEXT,
+            "ParallelismConfiguration": request.get(
+                "ParallelismConfiguration", pipeline.get("ParallelismConfiguration")
+            ),
+            "SelectiveExecutionConfig": request.get("SelectiveExecutionConfig"),
+            "PipelineVersionId": version["PipelineVersionId"],
+            "RoleArn": request.get("RoleArn", pipeline["RoleArn"]),
+            "PipelineName": pipeline["PipelineName"],
+            "PipelineParameters": _parameters(definition, request.get("PipelineParameters", [])),
+            "DefinitionDigest": version["DefinitionDigest"],
+            "ClientRequestToken": request["ClientRequestToken"],
+        }
+        sagemaker.store.put("pipeline-execution", execution_id, record)
+        sagemaker.store.update("pipeline", pipeline["PipelineName"].lower(), LastRunTime=now)
+    sagemaker.executor.start(arn)
+    return {"PipelineExecutionArn": arn}
+
+
+def describe_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+    return _execution(sagemaker, request["PipelineExecutionArn"])
+
+
+def update_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+    execution = _execution(sagemaker, request["PipelineExecutionArn"])
+    changeable = ("PipelineExecutionDescription", "PipelineExecutionDisplayName", "ParallelismConfiguration")
+    changes = {member: request[member] for member in changeable if member in request}
+    sagemaker.store.update(
+        "pipeline-execution",
+        execution_id_of(execution["PipelineExecutionArn"]),
+        **changes,
+        LastModifiedTime=time.time(),
+        LastModifiedBy=USER_CONTEXT,
+    )
+    return execution
+
+
+def stop_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+    execution = _execution(sagemaker, request["PipelineExecutionArn"])
+    status = execution["PipelineExecutionStatus"]
+    if status not in RUNNING:
+        raise ServiceError(
+            "ConflictException",
+            f"Pipeline execution '{execution['PipelineExecutionArn']}' is {status}; only a running one can be stopped.",
+        )
+    sagemaker.executor.stop(execution["PipelineExecutionArn"])
+    return execution
+
+
+def list_pipeline_executions(sagemaker: "SageMaker", request: Record) -> Record:
+    pipeline = find_pipeline(sagemaker, request["PipelineName"])
+    executions = [
+        {
+            **execution,
+            "StartTime": execution["CreationTime"],
+            "PipelineExecutionFailureReason": execution.get("FailureReason"),
+        }
+        for execution in executions_of(sagemaker, pipeline["PipelineArn"])
+        if within(execution["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
+    ]
+    by_arn = request.get("SortBy") == "PipelineExecutionArn"
+    summaries, following = page(
+        executions,
+        request,
+        key=lambda execution: execution["PipelineExecutionArn" if by_arn else "CreationTime"],
+        name=lambda execution: execution["PipelineExecutionArn"],
+    )
+    return {"PipelineExecutionSummaries": summaries, **following}
+
+
+def list_pipeline_execution_steps(sagemaker: "SageMaker", request: Record) -> Record:
+    if "PipelineExecutionArn" not in request:
+        raise ServiceError("ValidationException", "PipelineExecutionArn must be given")
+    execution = _execution(sagemaker, request["PipelineExecutionArn"])
+    record = sagemaker.store.get("execution-steps", execution_id_of(execution["PipelineExecutionArn"]))
+    steps = list(record["Steps"].values()) if record else []
+    chosen, following = page(
+        [step for step in steps if step.get("StartTime") is not None],  # the others were not reached
+        request,
+        key=lambda step: step["StartTime"],
+        name=lambda step: step["StepName"],
+        size=100,
+    )
+    return {"PipelineExecutionSteps": chosen, **following}
+
+
+def list_pipeline_parameters_for_execution(sagemaker: "SageMaker", request: Record) -> Record:
+    execution = _execution(sagemaker, request["PipelineExecutionArn"])
+    parameters, following = page(
+        execution["PipelineParameters"],
+        request,
+        key=lambda parameter: parameter["Name"],
+        name=lambda parameter: "",
+        size=100,
+        order="Ascending",
+    )
+    return {"PipelineParameters": parameters, **following}
+
+
+def describe_pipeline_definition_for_execution(sagemaker: "SageMaker", request: Record) -> Record:
+    execution = _execution(sagemaker, request["PipelineExecutionArn"])
+    return {
+        "PipelineDefinition": definition_text(sagemaker, execution["DefinitionDigest"]),
+        "CreationTime": execution["CreationTime"],
+    }
+
+
+def _execution(sagemaker: "SageMaker", arn: str) -> Record:
+    record = sagemaker.store.get("pipeline-execution", execution_id_of(arn))
+    if record is None or record["PipelineExecutionArn"] != arn:
+        raise ServiceError("ResourceNotFound", f"Pipeline execution with ARN '{arn}' does not exist.")
+    return record
+
+
+def _parameters(definition: Definition, given: list[Record]) -> list[Record]:
+    """Name and text of every parameter of an execution, as ListPipelineParametersForExecution gives them."""
+    texts = {parameter["Name"]: parameter["Value"] for parameter in given}
+    if len(texts) < len(given):
+        raise ServiceError("ValidationException", "A pipeline parameter is given twice.")
+    for name, text in texts.items():
+        if text == "":
+            raise ServiceError("ValidationException", f"Pipeline parameter '{name}' is an empty string.")
+    try:
+        values = definition.values(texts)
+    except DefinitionError as error:
+        raise ServiceError("ValidationException", f"Invalid pipeline parameters: {error}") from error
+    return [{"Name": name, "Value": texts.get(name, _text(value))} for name, value in values.items()]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+OPERATIONS = {
+    "StartPipelineExecution": start_pipeline_execution,
+    "DescribePipelineExecution": describe_pipeline_execution,
+    "UpdatePipelineExecution": update_pipeline_execution,
+    "StopPipelineExecution": stop_pipeline_execution,
+    "ListPipelineExecutions": list_pipeline_executions,
+    "ListPipelineExecutionSteps": list_pipeline_execution_steps,
+    "ListPipelineParametersForExecution": list_pipeline_parameters_for_execution,
+    "DescribePipelineDefinitionForExecution": describe_pipeline_definition_for_execution,
+}
