@@ -193,7 +193,13 @@ def _check_feature(
                 f"Observed: Only {known * 100}% of data is in the baseline domain (unknown: {_names(unknown)}).",
             )
     if config.perform_comparison == ENABLED and baseline is not None:
-        yield from _check_drift(feature, baseline, config)
+        comparison = compared(feature, baseline, config)
+        if comparison is not None and comparison.distance > comparison.threshold:
+            yield Violation(
+                feature.name,
+                "baseline_drift_check",
+                f"Baseline drift distance: {comparison.distance} exceeds threshold: {comparison.threshold}",
+            )
 
 
 def _type_match(feature: FeatureStatistics, expected: str) -> float | None:
@@ -218,14 +224,22 @@ def _share_of(feature: FeatureStatistics, domain: Sequence[str]) -> float:
     return sum(counts.get(text, 0) for text in domain) / feature.present
 
 
-def _check_drift(
-    feature: FeatureStatistics, baseline: FeatureStatistics, config: MonitoringConfig
-) -> Iterator[Violation]:
+@dataclass(frozen=True)
+class Comparison:
+    """A feature's drift as the drift check sees it; ``method`` is Robust or Simple, LInfinity or ChiSquared."""
+
+    method: str
+    distance: float
+    threshold: float
+
+
+def compared(feature: FeatureStatistics, baseline: FeatureStatistics, config: MonitoringConfig) -> Comparison | None:
+    """The distance of a feature from its baseline; None where they are of two kinds or one of them has no value."""
     robust = config.comparison_method == "Robust"
-    threshold = config.comparison_threshold
     if feature.numbers is not None and baseline.numbers is not None:
         distance = numerical_distance(feature.numbers.sketch, baseline.numbers.sketch, robust)
-    elif feature.inferred_type == baseline.inferred_type == STRING and feature.strings and baseline.strings:
+        return Comparison(config.comparison_method, distance, config.comparison_threshold)
+    if feature.inferred_type == baseline.inferred_type == STRING and feature.strings and baseline.strings:
         distance = categorical_distance(
             feature.strings.counts,
             baseline.strings.counts,
@@ -234,14 +248,11 @@ def _check_drift(
             config.categorical_drift_method,
             robust,
         )
-        if config.categorical_comparison_threshold is not None:
-            threshold = config.categorical_comparison_threshold
-    else:
-        return
-    if distance > threshold:
-        yield Violation(
-            feature.name, "baseline_drift_check", f"Baseline drift distance: {distance} exceeds threshold: {threshold}"
+        threshold = config.categorical_comparison_threshold
+        return Comparison(
+            config.categorical_drift_method, distance, config.comparison_threshold if threshold is None else threshold
         )
+    return None
 
 
 def _names(names: Sequence[str], limit: int = 10) -> str:

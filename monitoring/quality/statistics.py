@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +25,21 @@ class Sketch:
 
     levels: tuple[tuple[float, ...], ...]
 
-    def cumulative(self) -> tuple[Array, Array]:
-        """The distinct values, rising, and the number of values at or below each, both of shape (m,)."""
+    @property
+    def count(self) -> int:
+        """The number of values that the sketch stands for."""
+        return sum(len(level) << power for power, level in enumerate(self.levels))
+
+    @cached_property
+    def _cumulative(self) -> tuple[Array, Array]:
         values = np.concatenate([np.asarray(level, np.float64) for level in self.levels])
         weights = np.repeat(2.0 ** np.arange(len(self.levels)), [len(level) for level in self.levels])
         distinct, inverse = np.unique(values, return_inverse=True)
         return distinct, np.cumsum(np.bincount(inverse, weights=weights, minlength=len(distinct)))
+
+    def cumulative(self) -> tuple[Array, Array]:
+        """The distinct values, rising, and the number of values at or below each, both of shape (m,)."""
+        return self._cumulative
 
 
 @dataclass(frozen=True)

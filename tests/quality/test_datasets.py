@@ -209,7 +209,7 @@ def test_parquet_files_must_have_the_same_columns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "dataset_format", ["csv", '"csv"', "{}", '{"xml": {}}', '{"csv": 1}', '{"sagemakerCaptureJson": {}}']
+    "dataset_format", ["csv", '"csv"', "{}", '{"xml": {}}', '{"csv": 1}', '{"csv": {}, "json": {}}']
 )
 def test_another_dataset_format_is_refused_with_those_there_are(dataset_format: str, write: Write) -> None:
     with pytest.raises(QualityError, match=r'dataset_format .* use \{"csv": \{"header": true\}\}'):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -15,19 +16,21 @@ from monitoring.quality import QualityError
 from monitoring.quality.datasets.ahead import ahead
 from monitoring.quality.datasets.blocks import NEWLINE, QUOTE, blocks
 from monitoring.quality.datasets.selection import Selection, shorten
-
-# Only what Spark and pandas write for "no value": "NA" or "none" may be a country or a category.
-MISSING_TEXTS = ["", "NaN", "nan"]
+from monitoring.quality.datasets.skips import Skips
+from monitoring.quality.datasets.text_columns import MISSING_TEXTS
 
 NUMBERS = (pa.int64(), pa.float64())
 NARROW_TO_WIDE = [*NUMBERS, pa.string()]
 
 
-def read(files: Sequence[Path], header: bool, selection: Selection) -> Iterator[pa.RecordBatch]:
-    """Record batches of all files; without a header the columns are _c0, _c1 ... as Spark names them.
+def read(
+    files: Sequence[Path], header: bool, known_names: tuple[str, ...], selection: Selection, skips: Skips
+) -> Iterator[pa.RecordBatch]:
+    """Record batches of all files.
 
-    An empty field is a missing value, in text columns too; so is NaN. Files may order their columns differently but
-    must have the same ones. Raises QualityError as `Dataset.batches` says.
+    Without a header the columns have the known names if there are as many, else _c0, _c1 ... as Spark names them. An
+    empty field is a missing value, in text columns too; so is NaN. Files may order their columns differently but must
+    have the same ones. Raises QualityError as `Dataset.batches` says.
     """
     reader: _Reader | None = None
     for path in files:
@@ -36,13 +39,19 @@ def read(files: Sequence[Path], header: bool, selection: Selection) -> Iterator[
         if not first or first.isspace():
             continue
         record, body = _first_record(first, path)
-        names = _column_names(record, path) if header else [f"_c{index}" for index in range(len(record))]
+        names = _column_names(record, path) if header else [*positional_names(len(record), known_names)]
         if reader is None:
-            reader = _Reader(selection, selection.of(names, path), names)
+            reader = _Reader(selection, selection.of(names, path), names, skips)
         reader.start_file(path, names, header)
         for block in chain([body if header else first], pieces):
             if block and (len(names) == 1 or not block.isspace()):
-                yield reader.parse(block)
+                yield from reader.parse(block)
+
+
+@lru_cache
+def positional_names(width: int, known_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names for columns that have none in the file."""
+    return known_names if len(known_names) == width else tuple(f"_c{index}" for index in range(width))
 
 
 @dataclass
@@ -52,6 +61,8 @@ class _Reader:
     selection: Selection
     wanted: list[str]
     expected: list[str]
+    skips: Skips
+    ragged: list[pacsv.InvalidRow] = field(default_factory=list)
     types: dict[str, pa.DataType] = field(default_factory=dict)
     path: Path = Path()
     names: list[str] = field(default_factory=list)
@@ -65,7 +76,7 @@ class _Reader:
             )
         self.path, self.names, self.rows = path, names, int(header)
 
-    def parse(self, block: bytearray) -> pa.RecordBatch:
+    def parse(self, block: bytearray) -> Iterator[pa.RecordBatch]:
         try:
             table = self._read(block, {**self.types, **dict.fromkeys(self.selection.as_text, pa.string())})
         except pa.ArrowInvalid:
@@ -76,9 +87,14 @@ class _Reader:
         texts = {name for name, kind in kinds.items() if kind != pa.null() and self._is_text(name, kind)}
         if any(kinds[name] != pa.string() for name in texts):
             table = self._read(block, {**kinds, **dict.fromkeys(texts, pa.string())})
-        self.rows += table.num_rows
+        for row in self.ragged:
+            reason = (
+                f"has {row.actual_columns} fields, {row.expected_columns} are expected; check its commas and quotes"
+            )
+            self.skips.add(self.path, "row", self.rows + row.number, reason, row.text)
+        self.rows += table.num_rows + len(self.ragged)
         self._learn(_kinds(table))
-        return table.combine_chunks().to_batches()[0]
+        yield from table.combine_chunks().to_batches()
 
     def _is_text(self, name: str, kind: pa.DataType) -> bool:
         # Dates, times and booleans too: Arrow would give one date two texts, depending on the block it stands in.
@@ -96,13 +112,14 @@ class _Reader:
             raise QualityError(f"{self.path} is not CSV after row {self.rows} ({error})") from error
 
     def _read(self, block: bytearray, types: dict[str, pa.DataType]) -> pa.Table:
-        ragged: list[pacsv.InvalidRow] = []
+        # A block may be read several times; its ragged rows count once.
+        self.ragged = []
 
         def on_ragged(row: pacsv.InvalidRow) -> str:
-            ragged.append(row)
+            self.ragged.append(row)
             return "skip"
 
-        table = pacsv.read_csv(
+        return pacsv.read_csv(
             pa.BufferReader(block),
             read_options=pacsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self.names),
             parse_options=pacsv.ParseOptions(
@@ -115,13 +132,6 @@ class _Reader:
                 strings_can_be_null=True,
             ),
         )
-        if ragged:
-            row = ragged[0]
-            raise QualityError(
-                f"{self.path} row {self.rows + row.number} has {row.actual_columns} fields, {row.expected_columns} are "
-                "expected; check its commas and quotes"
-            )
-        return table
 
     def _check_utf8(self, table: pa.Table) -> None:
         for name, kind in _kinds(table).items():
