@@ -6,7 +6,7 @@ UV_VERSION = 0.13.8
 BIN = .venv/bin
 UV = $(BIN)/uv
 
-.PHONY: help setup run test lint types lock clean
+.PHONY: help setup run test test-image lint types lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -32,6 +32,16 @@ run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=example
 test: .venv/installed ## run all tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
+IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
+
+.venv-image/installed: $(UV) $(IMAGE_REQUIREMENTS)
+	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-image
+	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/scripts/image-requirements.txt
+	@touch $@
+
+test-image: .venv-image/installed ## test the container scripts on the library versions of SageMaker's scikit-learn image
+	@.venv-image/bin/python -m pytest tests/scripts
+
 lint: .venv/installed ## check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -44,4 +54,4 @@ lock: $(UV) ## pin the newest versions that setup.py allows
 		--all-extras setup.py --output-file requirements.lock
 
 clean: ## remove the virtual environment and all local state
-	@rm -rf .venv .local_sagemaker
+	@rm -rf .venv .venv-image .local_sagemaker
