@@ -172,9 +172,11 @@ def test_the_report_follows_light_and_dark(evaluated):
         assert f"var(--{variable})" in page[page.index("<svg") :], "plots take their colours from the page"
 
 
-def test_names_from_the_data_are_escaped(run_preprocess, run_train, tmp_path):
-    rows = [f"{row * 7 % 31}.5,{['<b>&', '<script>alert(1)</script>'][row % 2]}" for row in range(100)]
-    data = run_preprocess("\n".join(["<i>$x$</i>,target", *rows]))
+@pytest.mark.parametrize("classes", [["<b>&", "<script>alert(1)</script>"], ["<b>&", "<script>alert(1)</script>", "c"]])
+def test_names_from_the_data_are_escaped(run_preprocess, run_train, classes):
+    rows = [f"{row * 7 % 31}.5,{classes[row % len(classes)]}" for row in range(100)]
+    problem_type = "BinaryClassification" if len(classes) == 2 else "MulticlassClassification"
+    data = run_preprocess("\n".join(["<i>$x$</i>,target", *rows]), "--problem-type", problem_type)
     folder, _ = run_train(data, "--num_boost_round", "3")
     with tarfile.open(folder / "model" / "model.tar.gz", "w:gz") as archive:
         for name in ("model.txt", "schema.json"):
