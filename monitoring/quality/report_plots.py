@@ -48,8 +48,9 @@ def _numbers(sketches: Sequence[Sketch | None]) -> dict[str, Any]:
     low, high = _range(values, present)
     whole = bool(np.all(values == np.floor(values)))
     low, high, bins = _bounds(low, high, whole)
-    edges = np.linspace(low, high, bins + 1)
-    # The first bin includes its lower bound, and no value lies on an edge of whole numbers.
+    # The width of a range of doubles can be too large for a double; that of its halves cannot.
+    halves = 1 if math.isfinite(high - low) else 2
+    edges = np.linspace(low / halves, high / halves, bins + 1) * halves
     at_edges = [None if side is None else _shares_below(edges, side) for side in cumulated]
     result: dict[str, Any] = {
         "kind": "numbers",
@@ -110,8 +111,6 @@ def _bounds(low: float, high: float, whole: bool) -> tuple[float, float, int]:
     if low == high:
         margin = abs(low) * 0.01 or 0.5
         return low - margin, high + margin, 3
-    if not math.isfinite(high - low):
-        return low / 2, high / 2, BINS
     return low, high, BINS
 
 

@@ -189,7 +189,7 @@ def _moved_most(ranked: Sequence[FeatureTrend]) -> str:
 """
         for index, each in drifted
     )
-    note = "A column is a run, B the baseline; the darker, the more of the records have the value. \
+    note = "A column is a run, B the baseline; the stronger the colour, the more records have the value. \
 The bar below is red where the drift is beyond its threshold."
     return section("What drifted most", note, f'<div class="plots">{cards}</div>')
 

@@ -42,7 +42,10 @@ class NumberScale:
                 low -= width / 2
         below = count if numbers.min < 0 else min(count, max(0, math.floor(low / width + 0.5)))
         steps = np.arange(-below, 2 * count + 1, dtype=np.float64)
-        return cls(low + width * steps)
+        with np.errstate(over="ignore"):
+            edges = low + width * steps
+        # Next to the largest doubles some steps lie beyond them, next to the smallest ones some are none.
+        return cls(np.unique(edges[np.isfinite(edges)]))
 
     def shares(self, feature: FeatureStatistics) -> list[float] | None:
         """The share of the values in each step, the ends included; None if the feature holds no numbers."""

@@ -13,8 +13,8 @@ from monitoring.quality.metric_constraints import TWIN_SUFFIX
 from monitoring.quality.statistics import FeatureStatistics, Statistics
 from monitoring.quality.trend_plots import CategoryScale, Scale, scale_of
 
-# Steps that stay empty in every run are left off the plot.
-EMPTY = 0.0005
+# Steps at the ends that never hold more than this share of the records are left off the plot.
+EMPTY = 0.002
 
 
 @dataclass

@@ -57,6 +57,15 @@ function draw(element, again = false) {
   element.replaceChildren(picture);
 }
 
+// At once, because an observer answers only after the first picture of the page.
+function drawInSight() {
+  const inSight = [...pending.keys()].filter((element) => {
+    const { top, bottom, width } = element.getBoundingClientRect();
+    return width && top < innerHeight && bottom > 0;
+  });
+  for (const element of inSight) draw(element);
+}
+
 addEventListener("beforeprint", () => {
   for (const element of document.querySelectorAll("details")) element.open = true;
   for (const element of pending.keys()) draw(element);
@@ -307,6 +316,7 @@ function featureList(table, { detail, miniatures }) {
       row.opened = html("tr", { class: "detail" }, html("td", { colspan: row.cells.length }));
       row.after(row.opened);
       detail(row.opened.cells[0], Number(row.dataset.index));
+      drawInSight();
     }
   }
 

@@ -15,6 +15,7 @@ if (features) featureList(features, {
   miniatures: (index) => data.features[index].plot && miniature(data.features[index].plot),
   detail: featureDetail,
 });
+drawInSight();
 
 function featureDetail(cell, index) {
   const { plot, facts } = data.features[index];

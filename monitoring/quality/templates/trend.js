@@ -15,6 +15,7 @@ if (features) featureList(features, {
   miniatures: (index) => strip(data.features[index].drift),
   detail: featureDetail,
 });
+drawInSight();
 
 function featureDetail(cell, index) {
   const facets = html("div", { class: "facets two" });
