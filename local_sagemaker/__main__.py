@@ -26,9 +26,9 @@ app = typer.Typer(
     help="""SageMaker on this machine: no AWS account, no Docker.
 
     A server on loopback speaks SageMaker's API, S3's and CloudWatch Logs' (and, through moto, those of STS, IAM, SNS,
-    CloudWatch, EventBridge ...) and runs pipelines and jobs as processes. All state is in one folder, the data
-    directory: --data-dir, else $LOCAL_SAGEMAKER_DIR, else ./.local_sagemaker; its objects in S3 are plain files below
-    s3/BUCKET/.
+    CloudWatch, EventBridge ..., whose state ends with the server) and runs pipelines and jobs as processes. All other
+    state is in one folder, the data directory: --data-dir, else $LOCAL_SAGEMAKER_DIR, else ./.local_sagemaker; its
+    objects in S3 are plain files below s3/BUCKET/.
 
     \b
     Examples:

@@ -6,8 +6,9 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
+from xml.sax.saxutils import escape
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected
@@ -62,20 +63,27 @@ class Application:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         request.headers = Headers(environ[HEADERS_KEY])
-        answer: WSGIApplication
         try:
-            answer = self._respond(request) or self._moto_application()
+            response = self._respond(request)
         except ServiceError as error:
-            answer = _json_error(error.code, error.message)
-        except (ClientDisconnected, TimeoutError):
-            answer = _json_error("RequestTimeout", "the request's body did not arrive")
+            response = _error(request, error.code, error.message)
+        except (ClientDisconnected, TimeoutError) as error:
+            response = _error(request, "RequestTimeout", f"the request's body did not arrive: {error}")
         except OSError as error:
             log.exception("%s %s", request.method, request.path)
-            answer = _json_error("InternalFailure", f"the data directory refused it: {error}", 500)
+            response = _error(request, "InternalFailure", f"the data directory refused it: {error}", 500)
         except Exception:
             log.exception("%s %s", request.method, request.path)
-            answer = _json_error("InternalFailure", "internal error; the server's log has the details", 500)
-        return answer(environ, start_response)
+            response = _error(request, "InternalFailure", "internal error; the server's log has the details", 500)
+        if response is not None:
+            return response(environ, start_response)
+        try:
+            return self._moto_application()(environ, start_response)
+        except Exception as error:
+            # an operation that moto has not, or a request that it did not reckon with: not worth a retry
+            log.exception("%s %s", request.method, request.path)
+            words = f"moto, which stands in for this service, cannot answer: {type(error).__name__}: {error}"
+            return _error(request, "UnsupportedOperation", words)(environ, start_response)
 
     def _respond(self, request: Request) -> Response | None:
         """The response, None where moto has to give it."""
@@ -110,10 +118,10 @@ def _refusal(request: Request) -> Response | None:
     """What no client of ours sends: a name that someone else has pointed at this address, a page on another site."""
     host = request.environ.get("HTTP_HOST", "")
     if not request.environ.get(PROXIED_KEY) and not _is_loopback(host):
-        return _json_error("AccessDenied", f"the Host header {host[:200]!r} is not a name of this machine's own", 403)
+        return _error(request, "AccessDenied", f"the Host {host[:200]!r} is not a name of this machine's own", 403)
     origin = request.headers.get("Origin")
     if origin is not None and not _is_loopback(urlsplit(origin).netloc):
-        return _json_error("AccessDenied", "web pages of other sites are not served", 403)
+        return _error(request, "AccessDenied", "web pages of other sites are not served", 403)
     return None
 
 
@@ -136,15 +144,20 @@ def _target(request: Request) -> Target:
     credential = credential or request.args.get("X-Amz-Credential", "")
     scope = credential.split("/")
     if len(scope) >= 5:
+        if scope[-2] in ("sagemaker", "logs"):
+            raise ServiceError("UnknownOperationException", "the X-Amz-Target header names no operation")
         return Target(scope[-2], "")
-    # unsigned: a presigned URL of the old kind or a plain GET of an object, unless it is a form
-    is_form = (request.mimetype or "").startswith("application/x-www-form-urlencoded")
-    return Target("" if is_form else "s3", "")
+    if authorization and not authorization.startswith("AWS "):  # S3's signatures of old
+        raise ServiceError("IncompleteSignature", "the Authorization header names no credential's scope")
+    # unsigned: a presigned URL of the old kind or a plain GET of an object; the forms of STS say what they are
+    return Target("sts" if _is_form(request) else "s3", "")
 
 
 def _identity_response(request: Request) -> Response | None:
-    body = _body(request)
-    arguments = dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True)) | dict(request.args)
+    body = _body(request).decode("utf-8", errors="replace")
+    arguments = dict(request.args) | dict(parse_qsl(body, keep_blank_values=True))
+    if "Action" not in arguments:
+        raise ServiceError("MissingAction", "the request names no Action")
     xml = identity.answer(arguments)
     return None if xml is None else Response(xml, content_type="text/xml")
 
@@ -161,7 +174,7 @@ def _json_body(request: Request) -> dict[str, Any]:
 
 def _body(request: Request) -> bytes:
     """The body, kept for moto to read once more. Raises ServiceError where it is too long for any operation."""
-    body = request.stream.read(LONGEST_BODY + 1)
+    body = io.BufferedReader(cast(io.RawIOBase, request.stream)).read(LONGEST_BODY + 1)
     if len(body) > LONGEST_BODY:
         raise ServiceError("ValidationException", f"the request exceeds {LONGEST_BODY} bytes")
     request.environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -175,8 +188,16 @@ def _json_response(content: dict[str, Any], status: int = 200) -> Response:
     return response
 
 
-def _json_error(code: str, message: str, status: int = 400) -> Response:
-    return _json_response({"__type": code, "message": message}, status)
+def _error(request: Request, code: str, message: str, status: int = 400) -> Response:
+    """An error in the protocol of the request: XML for the services that are sent forms, JSON for the others."""
+    if not _is_form(request):
+        return _json_response({"__type": code, "message": message}, status)
+    xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
+    return Response(xml, status=status, content_type="text/xml")
+
+
+def _is_form(request: Request) -> bool:
+    return request.mimetype == "application/x-www-form-urlencoded"
 
 
 def _start_moto() -> WSGIApplication:

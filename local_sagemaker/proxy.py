@@ -28,7 +28,7 @@ def open_tunnel(target: str, upstream: str | None) -> socket.socket:
         host, _, port = target.rpartition(":")
         return socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS)
     proxy = urlsplit(upstream if "//" in upstream else f"//{upstream}")
-    connection = socket.create_connection((proxy.hostname, proxy.port or 8080), CONNECT_SECONDS)
+    connection = socket.create_connection((proxy.hostname or "", proxy.port or 80), CONNECT_SECONDS)
     try:
         connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
         answer = b""

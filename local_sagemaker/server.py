@@ -7,6 +7,7 @@ disk by then, and would be after a SIGKILL.
 import argparse
 import fcntl
 import functools
+import io
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ from local_sagemaker import proxy
 from local_sagemaker.account import DEFAULT_BUCKET
 from local_sagemaker.application import HEADERS_KEY, PROXIED_KEY, Application
 from local_sagemaker.background import ServerError, end_strays, holder, job_mark, lock_file, package_version
+from local_sagemaker.chunked import ChunkedBody
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.environment import certificate_file, client_environment, write_client_files
 from local_sagemaker.executor import Executor
@@ -166,11 +168,17 @@ class _Handler(WSGIRequestHandler):
     upstream: str | None
 
     def make_environ(self) -> dict[str, Any]:
-        return {**super().make_environ(), HEADERS_KEY: list(self.headers.items())}
+        environ = {**super().make_environ(), HEADERS_KEY: list(self.headers.items())}
+        if "wsgi.input_terminated" in environ:
+            environ["wsgi.input"] = io.BufferedReader(ChunkedBody(self.rfile))
+        return environ
 
     def do_CONNECT(self) -> None:
         self.close_connection = True
-        host = self.path.rpartition(":")[0]
+        host, _, port = self.path.rpartition(":")
+        if not (host and port.isdecimal()):
+            self._answer(400, "Bad Request")
+            return
         if proxy.is_aws(host):
             self._answer(200, "Connection established")
             if (connection := proxy.answer_in_tls(self.connection, _tls_context(self.certificate))) is not None:
@@ -179,7 +187,7 @@ class _Handler(WSGIRequestHandler):
             return
         try:
             remote = proxy.open_tunnel(self.path, self.upstream)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self._answer(502, "Bad Gateway")
             log.info("no connection to %s: %s", self.path, error)
             return
