@@ -1,10 +1,15 @@
-"""``python -m monitoring.quality``: the analyzer by Model Monitor's container contract.
+"""``python -m monitoring.quality``: the analyzer, by Model Monitor's container contract or by commands.
 
-Settings come as environment variables, results go to files; nothing is read from the command line.
+With arguments it is a command line tool: see ``python -m monitoring.quality --help``. Without any, settings come as
+environment variables and results go to files, as in Model Monitor's own container:
 
   dataset_source       a file or folder of records
-  dataset_format       {"csv": {"header": true}}, {"json": {"lines": true}} or {"parquet": {}}
-  output_path          the folder for statistics.json, constraints.json and, with a baseline, constraint_violations.json
+  dataset_format       {"csv": {"header": true}}, {"json": {"lines": true}}, {"parquet": {}},
+                       {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}} or
+                       {"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}; captures also have
+                       "output_columns_position": "START" or "END". {"profile": {}} merges partial profiles.
+  output_path          the folder for statistics.json, constraints.json, analysis.json and, with a baseline,
+                       constraint_violations.json
   analysis_type        DATA_QUALITY (the default) or MODEL_QUALITY
   baseline_statistics, baseline_constraints
                        files to check against; without them the run only makes a baseline
@@ -12,124 +17,136 @@ Settings come as environment variables, results go to files; nothing is read fro
                        LInfinity (the default) or ChiSquared, for the suggested constraints
   problem_type         BinaryClassification, MulticlassClassification or Regression (model quality, like those below)
   ground_truth_attribute, inference_attribute, probability_attribute
-                       columns, by name or by index from 0
+                       columns, by name, JSONPath or index from 0
   probability_threshold_attribute
                        the probability from which a prediction is positive, where there is no inference_attribute
+  positive_label       what the positive class is called, where labels are no 0 and 1
+  ground_truth_source  labels to merge with the captures of dataset_source. Alone with dataset_source and output_path
+                       it makes this the merge job: the merged records are all that is written.
+  record_preprocessor_script, post_analytics_processor_script
+                       Python files with preprocess_handler(inference_record) and postprocess_handler()
+  start_time, end_time the window of the inferences, or start_time_offset and end_time_offset (-PT3H) from
+                       scheduled_time, else from now
+  malformed_records_limit
+                       how many malformed records may be skipped (100)
+  feature_importance   a LightGBM model or a JSON object, by which analysis.json ranks drifted features
+  publish_cloudwatch_metrics, sagemaker_endpoint_name, sagemaker_monitoring_schedule_name, metric_time
+                       Enabled puts metrics to CloudWatch, under these dimensions and this time
+
+On several instances with a dataset that is ShardedByS3Key, each leaves its partial profile, profile-HOST.json, for a
+second run with dataset_format {"profile": {}}.
 
 The exit status is 0 when the analysis ran, violations or not (the last line of output says which), and 1 when it could
-not: then standard error has one line saying why, and no file is written.
+not: then standard error has one line saying why, and no result is written. With --fail-on-violation it is 3 where there
+are violations.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from monitoring.quality import QualityError, files
-from monitoring.quality.constraints import check, suggest
-from monitoring.quality.datasets import Dataset
-from monitoring.quality.metric_constraints import check_metrics, suggest_metrics
-from monitoring.quality.model_quality import METRICS_KEY, model_quality
-from monitoring.quality.profile import profile
-from monitoring.quality.records import Attributes, read_records
+from monitoring.quality import QualityError, analysis_file, cloudwatch, files
+from monitoring.quality.analyzer import Hosts, analyse, profile_part
+from monitoring.quality.datasets.skips import Skips
+from monitoring.quality.ground_truth import merge
+from monitoring.quality.settings import Settings, malformed_records_limit
+from monitoring.quality.window import window_of
 
-# Where a processing container leaves the job's exit message.
+# A processing container's fixed places: the job's exit message, metrics to be forwarded, and the job's description.
 EXIT_MESSAGE = Path("/opt/ml/output/message")
+METRICS = Path("/opt/ml/output/metrics/cloudwatch")
+CONFIG = Path("/opt/ml/config")
 
-Documents = dict[str, Mapping[str, Any]]
+MERGED = "merged.jsonl"
+FAILED, VIOLATIONS = 1, 3
+FAIL_ON_VIOLATION = "--fail-on-violation"
 
 
-def main() -> int:
-    """Run the analysis that the environment describes; the exit status of the process."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the arguments say, or without any what the environment describes; the exit status of the process."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if any(argument != FAIL_ON_VIOLATION for argument in arguments):
+        # Commands need typer, which a processing container has not.
+        from monitoring.quality.commands import app
+
+        app(list(arguments))
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        message = run(os.environ)
+        environment = dict(os.environ)
+        message, violations = run(environment, read_hosts(environment.get("dataset_source", "")))
     except (QualityError, OSError) as error:
         _leave_message(f"Failed: {error}")
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return FAILED
     _leave_message(message)
     print(message)
-    return 0
+    return VIOLATIONS if violations and FAIL_ON_VIOLATION in arguments else 0
 
 
-def run(environment: Mapping[str, str]) -> str:
-    """Analyse, write the files and return the exit message, in Model Monitor's words.
+def run(environment: Mapping[str, str], hosts: Hosts | None = None) -> tuple[str, int]:
+    """Analyse, write the files, and return the exit message in Model Monitor's words and the number of violations.
 
     Raises:
         QualityError: a setting is missing or wrong, or the data cannot be analysed; nothing is written then.
     """
-    for unsupported in ("record_preprocessor_script", "post_analytics_processor_script"):
-        if environment.get(unsupported):
-            raise QualityError(f"{unsupported} is not supported; prepare the records before the analysis")
-    dataset = Dataset.of(Path(_required(environment, "dataset_source")), _required(environment, "dataset_format"))
-    output = Path(_required(environment, "output_path"))
-    analysis = environment.get("analysis_type") or "DATA_QUALITY"
-    if analysis not in ANALYSES:
-        raise QualityError(f"analysis_type {analysis!r} is unknown; use one of {', '.join(ANALYSES)}")
-    documents = ANALYSES[analysis](dataset, environment)
-    files.write(output, documents)
-    violations = len(documents.get(files.VIOLATIONS, {}).get("violations", []))
-    if violations:
-        return f"CompletedWithViolations: Job completed successfully with {violations} violations."
-    return "Completed: Job completed successfully with no violations."
+    hosts = hosts or Hosts()
+    if environment.get("ground_truth_source") and not environment.get("dataset_format"):
+        return merge_job(environment), 0
+    settings = Settings.of(environment)
+    if hosts.share:
+        records = profile_part(settings, hosts.current)
+        return f"Completed: Profiled {records} records of {hosts.current}; merge the profiles of all instances.", 0
+    if hosts.current != hosts.all[0]:
+        return f"Completed: {hosts.all[0]} analyses the dataset, which all instances have in full.", 0
+    analysis = analyse(settings)
+    data = cloudwatch.metrics(analysis, settings.metric_time, settings.endpoint_name, settings.schedule_name)
+    if METRICS.parent.parent.is_dir():
+        cloudwatch.write(METRICS, data)
+    if settings.publish_cloudwatch_metrics:
+        cloudwatch.publish(data, cloudwatch.namespace(analysis, settings.endpoint_name))
+    if analysis.violation_count:
+        message = f"Job completed successfully with {analysis.violation_count} violations."
+        return f"CompletedWithViolations: {message}", analysis.violation_count
+    return "Completed: Job completed successfully with no violations.", 0
 
 
-def _data_quality(dataset: Dataset, environment: Mapping[str, str]) -> Documents:
-    baseline_path, constraints_path = _baseline(environment)
-    # Read before the long pass: a wrong path should cost seconds.
-    baseline = files.read_statistics(baseline_path) if baseline_path else None
-    constraints = files.read_constraints(constraints_path) if constraints_path else None
-    if constraints is None and baseline is not None:
-        constraints = suggest(baseline)
-    current = profile(dataset)
-    suggested = suggest(current, environment.get("categorical_drift_method") or "LInfinity")
-    documents: Documents = {
-        files.STATISTICS: files.statistics_to_json(current),
-        files.CONSTRAINTS: files.constraints_to_json(suggested),
-    }
-    if constraints is not None:
-        documents[files.VIOLATIONS] = files.violations_to_json(check(current, constraints, baseline))
-    return documents
+def merge_job(environment: Mapping[str, str]) -> str:
+    """Merge captures with ground truth, as Model Monitor's merge container does, and return the exit message."""
+    needed = ("dataset_source", "ground_truth_source", "output_path")
+    missing = [name for name in needed if not environment.get(name)]
+    if missing:
+        raise QualityError(f"the environment variable {missing[0]} is not set; a merge needs {', '.join(needed)}")
+    captures, ground_truth, output = (Path(environment[name]) for name in needed)
+    skips = Skips(malformed_records_limit(environment))
+    counts = merge(captures, ground_truth, output / MERGED, window_of(environment, datetime.now(UTC)), skips)
+    files.write(output, {analysis_file.MERGE_NAME: asdict(counts)})
+    return (
+        f"Completed: Merged {counts.merged} of {counts.inferences} inferences; {counts.unlabelled} have no label yet, "
+        f"{counts.unmatched} of {counts.labels} labels no inference, {skips.count} malformed records were skipped."
+    )
 
 
-def _model_quality(dataset: Dataset, environment: Mapping[str, str]) -> Documents:
-    problem_type = _required(environment, "problem_type")
-    if problem_type not in METRICS_KEY:
-        raise QualityError(f"problem_type {problem_type!r} is unknown; use one of {', '.join(METRICS_KEY)}")
-    baseline_path, constraints_path = _baseline(environment)
-    constraints = files.read(constraints_path) if constraints_path else None
-    if constraints is None and baseline_path is not None:
-        constraints = suggest_metrics(files.read(baseline_path), problem_type)
-    records = read_records(dataset, Attributes.of(environment, problem_type))
-    current = model_quality(problem_type, records.labels, records.predictions, records.probabilities)
-    documents: Documents = {
-        files.STATISTICS: current,
-        files.CONSTRAINTS: suggest_metrics(current, problem_type),
-    }
-    if constraints is not None:
-        documents[files.VIOLATIONS] = {"violations": check_metrics(current, constraints, problem_type)}
-    return documents
-
-
-ANALYSES = {"DATA_QUALITY": _data_quality, "MODEL_QUALITY": _model_quality}
-
-
-def _baseline(environment: Mapping[str, str]) -> tuple[Path | None, Path | None]:
-    """The baseline's statistics and constraints, as far as they are given."""
-    statistics, constraints = environment.get("baseline_statistics"), environment.get("baseline_constraints")
-    return (Path(statistics) if statistics else None), (Path(constraints) if constraints else None)
-
-
-def _required(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name)
-    if not value:
-        raise QualityError(f"the environment variable {name} is not set; see python -m monitoring.quality's manual")
-    return value
+def read_hosts(source: str) -> Hosts:
+    """The instances of the processing job that this process is one of, and how the dataset is spread over them."""
+    if not (CONFIG / "resourceconfig.json").is_file():
+        return Hosts()
+    resources = json.loads((CONFIG / "resourceconfig.json").read_text(encoding="utf-8"))
+    job = CONFIG / "processingjobconfig.json"
+    inputs = json.loads(job.read_text(encoding="utf-8")).get("ProcessingInputs") or [] if job.is_file() else []
+    sharded = any(
+        Path(source).is_relative_to(location["LocalPath"])
+        and location.get("S3DataDistributionType") == "ShardedByS3Key"
+        for item in inputs
+        if (location := item.get("S3Input") or {}).get("LocalPath")
+    )
+    return Hosts(resources["current_host"], tuple(sorted(resources["hosts"])), sharded)
 
 
 def _leave_message(message: str) -> None:

@@ -13,11 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.quality.constraints import Constraints, Violation
-from monitoring.quality.metric_constraints import GREATER, LESS
 from monitoring.quality.statistics import Statistics
 
 DATA_QUALITY = "DATA_QUALITY"
 MODEL_QUALITY = "MODEL_QUALITY"
+
+# A metric's comparison_operator says which side of its threshold is a violation.
+LESS = "LessThanThreshold"
+GREATER = "GreaterThanThreshold"
 
 
 @dataclass(frozen=True)
@@ -191,10 +194,10 @@ class ModelQuality:
 
 @dataclass(frozen=True)
 class Analysis:
-    """One run. ``name`` is the schedule's, else the job's, else the dataset's; ``result`` tells the kind.
+    """One run; ``result`` tells the kind.
 
     Attributes:
-        name: of what is watched; the same from run to run, so that a trend can be made of several.
+        name: of the monitoring schedule, else of the endpoint, else of the dataset's file or folder.
         created: when the analysis ended.
         window: of the records.
         skipped: malformed records.

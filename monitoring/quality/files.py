@@ -31,6 +31,7 @@ from monitoring.quality.statistics import (
 STATISTICS = "statistics.json"
 CONSTRAINTS = "constraints.json"
 VIOLATIONS = "constraint_violations.json"
+READ_BY_PEOPLE = (CONSTRAINTS, VIOLATIONS)
 
 # What Model Monitor writes here. Apache DataSketches, which makes our sketches, shrinks its levels by 2/3 instead, but
 # the factor only matters to a program that adds more values to the sketch.
@@ -69,7 +70,7 @@ def write(folder: Path, documents: Mapping[str, Mapping[str, Any]]) -> None:
     """
     # Python's fast encoder knows no indentation, and nobody reads a sketch's ten thousand numbers line by line.
     texts = {
-        name: json.dumps(document, indent=None if name == STATISTICS else 2, allow_nan=False, ensure_ascii=False)
+        name: json.dumps(document, indent=2 if name in READ_BY_PEOPLE else None, allow_nan=False, ensure_ascii=False)
         for name, document in documents.items()
     }
     try:
@@ -196,18 +197,10 @@ def _strings_from_json(document: Mapping[str, Any]) -> StringStatistics:
 
 def constraints_to_json(constraints: Constraints) -> dict[str, Any]:
     """The document of constraints.json."""
-    config = constraints.config
     return {
         "version": 0.0,
         "features": [_constraint_to_json(feature) for feature in constraints.features],
-        "monitoring_config": {
-            **{
-                item.name: getattr(config, item.name) for item in fields(config) if item.name not in DISTRIBUTION_FIELDS
-            },
-            "distribution_constraints": {
-                name: getattr(config, name) for name in DISTRIBUTION_FIELDS if getattr(config, name) is not None
-            },
-        },
+        "monitoring_config": _nested(vars(constraints.config)),
     }
 
 
@@ -221,7 +214,16 @@ def _constraint_to_json(feature: FeatureConstraints) -> dict[str, Any]:
         document["num_constraints"] = {"is_non_negative": feature.is_non_negative}
     if feature.domains is not None:
         document["string_constraints"] = {"domains": list(feature.domains)}
+    if feature.overrides:
+        document["monitoring_config_overrides"] = _nested(feature.overrides)
     return document
+
+
+def _nested(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a monitoring_config as the file has them, those of a distribution in an object of their own."""
+    document = {name: value for name, value in config.items() if name not in DISTRIBUTION_FIELDS}
+    distribution = {name: config[name] for name in DISTRIBUTION_FIELDS if config.get(name) is not None}
+    return document | ({"distribution_constraints": distribution} if distribution else {})
 
 
 def read_constraints(path: Path) -> Constraints:
@@ -229,7 +231,11 @@ def read_constraints(path: Path) -> Constraints:
 
     What a file leaves out has Model Monitor's default.
     """
-    document = read(path)
+    return constraints_from_json(read(path), path)
+
+
+def constraints_from_json(document: Mapping[str, Any], path: Path) -> Constraints:
+    """Constraints from such a document; ``path`` is where it came from, for messages. Raises as `read_constraints`."""
     try:
         return Constraints(
             tuple(_constraint_from_json(feature, path) for feature in document["features"]),

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitoring.quality import QualityError
+from monitoring.quality.analysis import GREATER, LESS, Metric
 from monitoring.quality.model_quality import METRICS_KEY
-
-LESS = "LessThanThreshold"
-GREATER = "GreaterThanThreshold"
 
 CONSTRAINTS_KEY = {
     "BinaryClassification": "binary_classification_constraints",
@@ -68,6 +66,38 @@ def check_metrics(
                 }
             )
     return violations
+
+
+def metrics_of(
+    statistics: Mapping[str, Any],
+    problem_type: str,
+    baseline: Mapping[str, Any] | None = None,
+    constraints: Mapping[str, Any] | None = None,
+) -> tuple[Metric, ...]:
+    """Every metric that is one number, beside its value in the baseline and the constraint on it.
+
+    Raises:
+        QualityError: one of the documents is of another problem type.
+    """
+    before = _section(baseline, METRICS_KEY[problem_type], problem_type) if baseline else {}
+    limits = _section(constraints, CONSTRAINTS_KEY[problem_type], problem_type) if constraints else {}
+    return tuple(
+        Metric(
+            name,
+            _number(metric, "value"),
+            _number(metric, "standard_deviation"),
+            _number(before.get(name), "value"),
+            _number(before.get(name), "standard_deviation"),
+            *(_parse(name, limits[name]) if name in limits else ()),
+        )
+        for name, metric in _section(statistics, METRICS_KEY[problem_type], problem_type).items()
+        if isinstance(metric, Mapping) and "value" in metric
+    )
+
+
+def _number(metric: Any, part: str) -> float | None:
+    value = metric.get(part) if isinstance(metric, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _section(document: Mapping[str, Any], key: str, problem_type: str) -> Mapping[str, Any]:

@@ -73,6 +73,10 @@ class NumberState:
             sketch=Sketch(_levels(self.sketch)),
         )
 
+    def weighted(self) -> list[tuple[float, int]]:
+        """The values that the sketch holds, with the number of values that each stands for."""
+        return [(value, 1 << power) for power, level in enumerate(_levels(self.sketch)) for value in level]
+
     def _add_moments(self, count: int, total: float, mean: float, squares: float) -> None:
         """Chan, Golub and LeVeque (1983): updating variances pairwise, without the cancellation of E[x^2] - E[x]^2."""
         both = self.count + count

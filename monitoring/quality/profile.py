@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitoring.quality.datasets import Dataset
+from monitoring.quality.datasets.skips import Skips
 from monitoring.quality.number_state import NumberState
 from monitoring.quality.statistics import FRACTIONAL, INTEGRAL, STRING, UNKNOWN, FeatureStatistics, Statistics
 from monitoring.quality.text_state import TextState
@@ -17,8 +18,17 @@ from monitoring.quality.text_state import TextState
 logger = logging.getLogger(__name__)
 
 
-def profile(dataset: Dataset) -> Statistics:
-    """Statistics of every column of a dataset.
+def profile(dataset: Dataset, skips: Skips | None = None) -> Statistics:
+    """Statistics of every column of a dataset; ``skips`` counts malformed records, see `Dataset.batches`.
+
+    Raises:
+        QualityError: from the dataset, see `Dataset.batches`.
+    """
+    return profile_states(dataset, skips).statistics()
+
+
+def profile_states(dataset: Dataset, skips: Skips | None = None) -> Profile:
+    """The states of every column of a dataset, which can be merged with those of another.
 
     The pass reads numbers as numbers. A column that turns out to be text further on ("n/a" in the millionth row) is
     read a second time, as text from the start, because the texts of the numbers before are gone by then.
@@ -26,13 +36,14 @@ def profile(dataset: Dataset) -> Statistics:
     Raises:
         QualityError: from the dataset, see `Dataset.batches`.
     """
-    whole = Profile.of(dataset.batches())
+    skips = skips or Skips()
+    whole = Profile.of(dataset.batches(skips=skips))
     mixed = whole.mixed_columns()
     if mixed:
         logger.info("reading again as text: %s", ", ".join(mixed))
-        again = Profile.of(dataset.batches(columns=mixed, as_text=mixed))
+        again = Profile.of(dataset.batches(columns=mixed, as_text=mixed, skips=Skips(skips.limit)))
         whole.columns |= again.columns
-    return whole.statistics()
+    return whole
 
 
 @dataclass
@@ -102,6 +113,20 @@ class Profile:
     def mixed_columns(self) -> list[str]:
         """Columns of which a part was read as numbers and a part as text."""
         return [name for name, state in self.columns.items() if state.numbers.count and state.texts.count]
+
+    def settle(self) -> None:
+        """Make one kind of every mixed column where the data cannot be read again.
+
+        The texts of its numbers are made of what the sketch holds: right in number, and each right while the sketch
+        holds them all (some thousands), but not as they were spelled (7.50).
+        """
+        for name in self.mixed_columns():
+            state = self.columns[name]
+            logger.warning("column %s is numbers in one part and text in another: it is taken as text", name)
+            state.texts.add_numbers(
+                state.numbers.weighted(), state.numbers.whole, not state.numbers.has_fractional_type
+            )
+            state.numbers = NumberState()
 
     def statistics(self) -> Statistics:
         return Statistics(

@@ -30,7 +30,7 @@ class TextState:
     integral: int = 0
     fractional: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    sketches: _Sketches | None = None
+    sketches: TextSketches | None = None
 
     def update(self, texts: pa.Array) -> None:
         """Add an Arrow string array without nulls."""
@@ -57,6 +57,15 @@ class TextState:
             return StringStatistics(len(self.counts), dict(sorted(self.counts.items(), key=_most_frequent_first)))
         return self.sketches.statistics()
 
+    def add_numbers(self, counted: Iterable[tuple[float, int]], whole: int, integral: bool) -> None:
+        """Add numbers whose texts are gone; ``whole`` of them have no fraction, ``integral`` says none was written."""
+        texts = [(str(int(value)) if integral else repr(value), count) for value, count in counted]
+        total = sum(count for _, count in texts)
+        self.count += total
+        self.integral += whole
+        self.fractional += total - whole
+        self._add(texts)
+
     def _add(self, counted: Iterable[tuple[str, int]]) -> None:
         if self.sketches is not None:
             self.sketches.add(counted)
@@ -66,17 +75,17 @@ class TextState:
         if len(self.counts) > EXACT_LIMIT:
             self._spilled()
 
-    def _spilled(self) -> _Sketches:
+    def _spilled(self) -> TextSketches:
         """The sketches, which take over all counts when they are first needed."""
         if self.sketches is None:
-            self.sketches = _Sketches()
+            self.sketches = TextSketches()
             self.sketches.add(self.counts.items())
             self.counts = {}
         return self.sketches
 
 
 @dataclass
-class _Sketches:
+class TextSketches:
     """HyperLogLog for the number of distinct texts, frequent items for those that stand out."""
 
     distinct: datasketches.hll_sketch = field(
@@ -91,7 +100,7 @@ class _Sketches:
             self.distinct.update(text)
             self.frequent.update(text, count)
 
-    def merge(self, other: _Sketches) -> None:
+    def merge(self, other: TextSketches) -> None:
         union = datasketches.hll_union(HLL_LG_K)
         union.update(self.distinct)
         union.update(other.distinct)

@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> Callable[..., str]:
             "output_path": str(tmp_path / "output"),
             "publish_cloudwatch_metrics": "Disabled",
         }
-        return container.run(environment | {name: str(value) for name, value in variables.items()})
+        return container.run(environment | {name: str(value) for name, value in variables.items()})[0]
 
     return run_analysis
 
@@ -78,7 +78,7 @@ def test_a_data_quality_baseline_is_made_and_later_data_checked_against_it(
 ) -> None:
     assert run(write("first/baseline.csv", raw_features(1_000))).startswith("Completed: ")
     output = tmp_path / "output"
-    assert sorted(path.name for path in output.iterdir()) == ["constraints.json", "statistics.json"]
+    assert sorted(path.name for path in output.iterdir()) == ["analysis.json", "constraints.json", "statistics.json"]
     types = {item["name"]: item["inferred_type"] for item in document(output, "statistics")["features"]}
     assert types == {"age": "Integral", "spend": "Fractional", "plan": "String"}
     baseline = {
@@ -169,13 +169,14 @@ BASELINE_OF_OTHER_COLUMNS = '{"features": [{"name": "z", "inferred_type": "Integ
     [
         ("", {}, "holds no record"),
         ("a,b\n", {}, "holds no record"),
-        ("a,b\n1\n", {}, "row 2 has 1 fields, 2 are expected"),
+        ("a,b\n1\n", {"malformed_records_limit": "0"}, "row 2 has 1 fields, 2 are expected"),
+        ("a,b\n1\n", {}, "holds no record that can be read; the first of 1, in .*data.csv at 2, has 1 fields"),
         (b"a,b\n1,\xe9\n", {}, "not UTF-8 in column 'b'"),
         ("a\n1\n", {"dataset_format": "csv"}, "dataset_format 'csv' is not one JSON object"),
         ("a\n1\n", {"dataset_format": '{"parquet": {}}'}, "not a Parquet file"),
         ("a\n1\n", {"dataset_format": ""}, "environment variable dataset_format is not set"),
         ("a\n1\n", {"analysis_type": "BIAS"}, "analysis_type 'BIAS' is unknown"),
-        ("a\n1\n", {"record_preprocessor_script": "/x.py"}, "record_preprocessor_script is not supported"),
+        ("a\n1\n", {"record_preprocessor_script": "/x.py"}, r"/x.py is no Python file; set record_preprocessor_script"),
         ("a\n1\n", {"baseline_constraints": "/absent.json"}, "/absent.json does not exist"),
         ("a\n1\n", {"baseline_constraints": "{other}"}, r"baseline is of other data: its columns \(z\)"),
         ("a\n1\n", {"categorical_drift_method": "KS"}, "categorical_drift_method 'KS' is unknown"),
@@ -193,7 +194,7 @@ BASELINE_OF_OTHER_COLUMNS = '{"features": [{"name": "z", "inferred_type": "Integ
             MODEL_QUALITY,
             "column 'label' of .*data.csv has no value in record 2",
         ),
-        ("prediction,probability,label\n1,0.5,yes\n", MODEL_QUALITY, "labels must be numbers: .*'yes'"),
+        ("prediction,probability,label\n1,0.5,yes\n", MODEL_QUALITY, "labels are 'yes'; a binary classification needs 0 and 1, or positive_label"),
         (
             "prediction,probability,label\n1,inf,1\n",
             MODEL_QUALITY,
@@ -294,7 +295,7 @@ def test_the_exit_message_is_left_where_the_service_looks_for_it(
 ) -> None:
     monkeypatch.setattr(container, "EXIT_MESSAGE", tmp_path / "message")
     monkeypatch.setattr(os, "environ", {"dataset_source": str(write("data.csv", "")), "dataset_format": CSV})
-    assert container.main() == 1
+    assert container.main([]) == 1
     assert (tmp_path / "message").read_text().startswith("Failed: the environment variable output_path is not set")
 
 

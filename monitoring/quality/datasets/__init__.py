@@ -135,6 +135,15 @@ class Dataset:
         return "; check the path and whether the step before wrote rows"
 
 
+def format_name(dataset_format: str) -> str | None:
+    """The format's name in a ``dataset_format``, whether it is a known one or not; None where there is none."""
+    try:
+        parsed = json.loads(dataset_format)
+    except ValueError:
+        return None
+    return next(iter(parsed), None) if isinstance(parsed, dict) else None
+
+
 def _parse_format(dataset_format: str) -> tuple[str, Mapping[str, Any]]:
     try:
         parsed = json.loads(dataset_format)

@@ -16,7 +16,10 @@ PATH_PART = re.compile(r"""\[\*\]|\[\s*(?:'([^']*)'|"([^"]*)"|(\d+))\s*\]|([^.\[
 
 @dataclass(frozen=True)
 class Selection:
-    """``columns`` None stands for all; ``as_text`` are those that keep the text of the file."""
+    """``columns`` None stands for all; ``as_text`` are those that keep the text of the file.
+
+    A column to be kept as text was met before, so that it may be absent from a batch.
+    """
 
     columns: tuple[str, ...] | None
     as_text: frozenset[str]
@@ -25,7 +28,8 @@ class Selection:
         """The wanted names among the available ones, in the wanted order; QualityError names a missing column."""
         if self.columns is None:
             return list(available)
-        return [_find(column, available, file) for column in self.columns]
+        met_before = self.as_text - set(available)
+        return [_find(column, available, file) for column in self.columns if column not in met_before]
 
 
 def find(column: str, available: Sequence[str]) -> str | None:
