@@ -54,7 +54,7 @@ class Bundle:
 
 
 def preprocess_bundle() -> Bundle:
-    return Bundle("preprocess", _read({"preprocess.py": "processing_scripts/preprocess.py"}))
+    return Bundle("preprocess", _read(_script("preprocess.py", "preprocessing")))
 
 
 def train_bundle() -> Bundle:
@@ -71,12 +71,11 @@ def train_bundle() -> Bundle:
 def evaluate_bundle() -> Bundle:
     """The evaluation script with the one definition of the metrics, shared with monitoring."""
     files = {
-        "evaluate.py": "processing_scripts/evaluate.py",
         "requirements.txt": "processing_scripts/requirements.txt",
         "run.sh": "processing_scripts/run.sh",
     }
     shared = ("monitoring/__init__.py", "monitoring/quality/__init__.py", "monitoring/quality/model_quality.py")
-    return Bundle("evaluate", _read(files | {path: path for path in shared}))
+    return Bundle("evaluate", _read(_script("evaluate.py", "evaluation") | files | {path: path for path in shared}))
 
 
 def all_bundles() -> tuple[Bundle, ...]:
@@ -92,6 +91,12 @@ def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption
         for uri, data in bundle.objects(code_uri):
             bucket, key = uri.removeprefix("s3://").split("/", 1)
             s3.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
+
+
+def _script(name: str, package: str) -> dict[str, str]:
+    """A processing script and the package that it is made of."""
+    paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / "processing_scripts" / package).glob("*.py"))]
+    return {path: f"processing_scripts/{path}" for path in paths}
 
 
 def _read(files: Mapping[str, str]) -> dict[str, bytes]:

@@ -14,6 +14,9 @@ import numpy as np
 import preprocess
 from hypothesis import given
 from hypothesis import strategies as st
+from preprocessing import columns
+from preprocessing.encoding import encode, learn_schema
+from preprocessing.reading import read_table
 
 import inference
 from inference import Feature
@@ -40,17 +43,17 @@ def options(columns: list[str]) -> argparse.Namespace:
 
 
 @given(COLUMNS, st.booleans())
-def test_a_request_is_encoded_as_training_data_was(columns, all_categories):
-    names = [f"f{index}" for index in range(len(columns))]
-    lines = [["target", *names], *([str(row), *line] for row, line in enumerate(zip(*columns, strict=True)))]
+def test_a_request_is_encoded_as_training_data_was(values, all_categories):
+    names = [f"f{index}" for index in range(len(values))]
+    lines = [["target", *names], *([str(row), *line] for row, line in enumerate(zip(*values, strict=True)))]
     settings = options(names if all_categories else [])
     with tempfile.TemporaryDirectory() as folder:
         with (Path(folder) / "data.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
-        table, _ = preprocess.read_table(Path(folder), settings.categorical_columns)
+        table, _ = read_table(Path(folder), settings.categorical_columns)
     # a third of the rows is not trained on, so that some of its categories are unknown
-    schema = preprocess.learn_schema(table.slice(0, 5), names, settings)
-    encoded = preprocess.encode(table, schema)
+    schema = learn_schema(table.slice(0, 5), names, settings)
+    encoded = encode(table, schema)
 
     features = inference.read_features(schema)
     for row, line in enumerate(lines[1:]):
@@ -61,13 +64,13 @@ def test_a_request_is_encoded_as_training_data_was(columns, all_categories):
 
 @given(TEXTS | st.text())
 def test_both_sides_have_one_rule_for_the_text_of_a_category(text):
-    assert preprocess.category_text(text) == inference.category_text(text)
-    assert preprocess.category_text(preprocess.category_text(text)) == preprocess.category_text(text)
+    assert columns.category_text(text) == inference.category_text(text)
+    assert columns.category_text(columns.category_text(text)) == columns.category_text(text)
 
 
 def test_both_sides_agree_on_what_is_missing_and_what_is_a_number():
-    assert set(preprocess.MISSING) == inference.MISSING
-    assert f"^{inference.NUMBER.pattern}$" == preprocess.NUMBER_PATTERN
+    assert set(columns.MISSING) == inference.MISSING
+    assert f"^{inference.NUMBER.pattern}$" == columns.NUMBER_PATTERN
 
 
 def test_json_values_mean_the_categories_of_a_csv():

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from preprocess import read_table
+from preprocessing.reading import read_table
 
 ROWS = [f"{number},{'abc'[number % 3]},{number % 2}" for number in range(40)]
 TABLE = "\n".join(["size,plan,target", *ROWS]) + "\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from preprocess import split_by_group, split_by_time, split_randomly
+from preprocessing.splitting import split_by_group, split_by_time, split_randomly
 
 SHARES = st.tuples(*[st.integers(1, 20)] * 3).map(lambda parts: tuple(part / sum(parts) for part in parts))
 SEEDS = st.integers(0, 2**31)

@@ -14,8 +14,10 @@ REQUIREMENTS = ["processing_scripts", "training_scripts", "inference"]
 
 # what the image holds, what requirements.txt adds, and what travels in the bundle
 AVAILABLE = {
-    "processing_scripts/preprocess.py": {"numpy", "pyarrow"},
-    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "matplotlib", "monitoring"},
+    "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing"},
+    "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing"},
+    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "monitoring"},
+    "processing_scripts/evaluation": {"numpy", "matplotlib", "evaluation", "monitoring"},
     "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
     "inference/inference.py": {"numpy", "lightgbm"},
 }
@@ -47,6 +49,7 @@ def test_the_metrics_that_travel_with_evaluate_need_numpy_alone(name):
 
 
 def modules_imported_by(path: Path) -> set[str]:
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    sources = path.glob("*.py") if path.is_dir() else [path]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return named | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}

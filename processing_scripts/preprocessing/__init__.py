@@ -1,0 +1,1 @@
+"""What preprocess.py is made of; it ships with it into the processing container."""

@@ -1,0 +1,207 @@
+"""Read CSV and Parquet files as one table, or say what is wrong with them and where."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from preprocessing.columns import MISSING, is_number
+from preprocessing.report import DataError, listed, plural
+
+OTHER_FORMATS = {
+    "a ZIP archive or an Excel workbook": rb"PK\x03\x04",
+    "gzip": rb"\x1f\x8b",
+    "JSON": rb"\s*([\[{]\s*[\[{\"]|\{\s*\})",
+    "HTML or XML": rb"(?i)\s*<(!doctype|html|\?xml)",
+    "binary data": rb"(?s).*\x00",
+}
+
+
+def read_table(folder: Path, text_columns: Sequence[str] = ()) -> tuple[pa.Table, str]:
+    """All files under a folder as one table, and what messages call it.
+
+    Columns come as int64, double or string with null for what is missing. text_columns: those to read as text whatever
+    they hold, so that "007" stays "007".
+
+    Raises:
+        DataError: no file, no rows, or a file that is no readable CSV or Parquet table of the same columns.
+    """
+    names = {
+        path: str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    }
+    if not names:
+        raise DataError(
+            f"there is no file under {folder}; check that the input URI is that of a file or a prefix of files"
+        )
+    parts = {path: read_file(path, name, text_columns) for path, name in names.items()}
+    first, *others = parts
+    columns = parts[first].column_names
+    for path in others:
+        if set(parts[path].column_names) != set(columns):
+            raise DataError(
+                f"{names[path]} has other columns ({listed(parts[path].column_names)}) than {names[first]} "
+                f"({listed(columns)}); all files must have the same"
+            )
+    schema = pa.schema([(column, common_type(part[column].type for part in parts.values())) for column in columns])
+    # what is text in one file is text in all, and is read again so that it stays as it was written
+    text = {field.name for field in schema if field.type == pa.string()}
+    for path, part in parts.items():
+        if any(is_number(part[column].type) for column in text):
+            parts[path] = read_file(path, names[path], [*text_columns, *text])
+    table = pa.concat_tables(part.select(columns).cast(schema) for part in parts.values())
+    name = names[first] if not others else f"{folder.name} ({len(names)} files)"
+    if not len(table):
+        raise DataError(f"{name} has a header and no rows; check the program that wrote it")
+    return table, name
+
+
+def common_type(types: Iterable[pa.DataType]) -> pa.DataType:
+    known = set(types) - {pa.null()}
+    if len(known) == 1:
+        return known.pop()
+    return pa.float64() if known <= {pa.int64(), pa.float64()} else pa.string()
+
+
+def read_file(path: Path, name: str, text_columns: Sequence[str]) -> pa.Table:
+    with path.open("rb") as file:
+        start = file.read(65536)
+    if not start.strip():
+        raise DataError(f"{name} is empty; check the program that wrote it")
+    if start.startswith(b"PAR1"):
+        table = read_parquet(path, name)
+    else:
+        refuse_other_formats(start, name)
+        table = read_csv(path, name, set(text_columns))
+    return pa.table({column: simplify(table[column], column in text_columns) for column in table.column_names})
+
+
+def refuse_other_formats(start: bytes, name: str) -> None:
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{name} is UTF-16; save it as UTF-8")
+    found = next((kind for kind, pattern in OTHER_FORMATS.items() if re.match(pattern, start)), None)
+    if found:
+        raise DataError(f"{name} is neither CSV nor Parquet (it looks like {found}); convert it to one of them")
+
+
+def read_parquet(path: Path, name: str) -> pa.Table:
+    try:
+        table = pa.parquet.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{name} begins like Parquet but cannot be read ({error}); write it again") from error
+    # pandas keeps the index of a data frame in such columns
+    table = table.drop_columns(
+        [column for column in table.column_names if re.fullmatch(r"__index_level_\d+__", column)]
+    )
+    check_names(table.column_names, name)
+    return table
+
+
+def read_csv(path: Path, name: str, text_columns: set[str]) -> pa.Table:
+    header = read_header(path, name)
+    try:
+        table = pa.csv.read_csv(
+            path,
+            read_options=pa.csv.ReadOptions(column_names=header, skip_rows_after_names=1),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                null_values=MISSING, strings_can_be_null=True, column_types=dict.fromkeys(text_columns, pa.string())
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise find_fault(path, name, len(header)) or DataError(f"{name} cannot be read as CSV: {error}") from error
+    if (has_odd_quotes(path) or pa.binary() in table.schema.types) and (fault := find_fault(path, name, len(header))):
+        raise fault
+    # Arrow would rewrite booleans and dates, but a category is the text that was written
+    rewritten = {
+        field.name for field in table.schema if pa.types.is_boolean(field.type) or pa.types.is_temporal(field.type)
+    }
+    return read_csv(path, name, text_columns | rewritten) if rewritten else table
+
+
+def read_header(path: Path, name: str) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            header = [column.strip() for column in next(row for row in csv.reader(text) if row)]
+    except UnicodeDecodeError:
+        raise find_fault(path, name, 0) or DataError(f"{name} is not UTF-8; save it as UTF-8") from None
+    except (csv.Error, StopIteration) as error:
+        raise DataError(f"{name} cannot be read as CSV: {error}") from error
+    if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
+        raise DataError(f"the columns of {name} are separated by {separator!r}; save it with commas")
+    check_names(header, name)
+    return header
+
+
+def check_names(columns: Sequence[str], name: str) -> None:
+    if "" in columns:
+        raise DataError(
+            f"column {columns.index('') + 1} of {name} has no name; name it in the header, or, if it is the index of a "
+            "pandas data frame, write the file with index=False"
+        )
+    if repeated := sorted({column for column in columns if columns.count(column) > 1}):
+        raise DataError(
+            f"{name} has more than one column named {listed(map(repr, repeated))}; rename or remove the others"
+        )
+
+
+def find_fault(path: Path, name: str, fields: int) -> DataError | None:
+    """What is wrong in a CSV file, with its line: Arrow reads blocks in parallel and cannot say where."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return DataError(f"{name} is not UTF-8: line {number} holds the byte 0x{byte:02x}; save it as UTF-8")
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        rows = csv.reader(text, strict=True)
+        last_good = 0
+        try:
+            for row in rows:
+                if row and len(row) != fields:
+                    return DataError(
+                        f"{name} line {rows.line_num} has {plural('field', len(row))} where the header "
+                        f"has {fields}; put fields that hold a comma in quotes, or remove the line"
+                    )
+                last_good = rows.line_num
+        except csv.Error as error:
+            if str(error) == "unexpected end of data":
+                return DataError(
+                    f"{name} line {last_good + 1} opens a quote that is never closed; close it or remove it"
+                )
+    return None
+
+
+def has_odd_quotes(path: Path) -> bool:
+    """Whether the quotes of a file do not pair up, so that one of them may have swallowed the rows behind it."""
+    with path.open("rb") as file:
+        return sum(block.count(b'"') for block in iter(lambda: file.read(1 << 24), b"")) % 2 == 1
+
+
+def simplify(column: pa.ChunkedArray, as_text: bool) -> pa.ChunkedArray:
+    """A column as int64, double or string with null for what is missing; lists, bytes and the like stay as they are."""
+    type_ = column.type
+    if pa.types.is_dictionary(type_):
+        return simplify(column.cast(type_.value_type), as_text=True)
+    if pa.types.is_integer(type_) and not pa.types.is_uint64(type_):
+        column = column.cast(pa.int64())
+    elif pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+        column = column.cast(pa.float64(), safe=False)
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
+    elif pa.types.is_boolean(type_) or pa.types.is_temporal(type_) or pa.types.is_large_string(type_):
+        column = column.cast(pa.string())
+    if as_text and is_number(column.type):
+        column = column.cast(pa.string())
+    if pa.types.is_string(column.type):
+        missing = pc.is_in(pc.utf8_trim_whitespace(column), value_set=pa.array(MISSING))
+        column = pc.if_else(missing, pa.scalar(None, pa.string()), column)
+    return column

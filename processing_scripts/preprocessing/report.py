@@ -1,0 +1,80 @@
+"""What is checked and found: the content of validation_report.json, and the words for it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+ERROR, WARNING = "error", "warning"
+
+
+class DataError(Exception):
+    """The data cannot be used; the message names the thing, the value and the next move."""
+
+
+class Report:
+    """The checks so far, in order: what validation_report.json holds."""
+
+    def __init__(self) -> None:
+        self.checks: list[dict[str, Any]] = []
+        self.problems: list[tuple[str, str]] = []
+
+    def add(
+        self, name: str, severity: str, problems: Mapping[str, str] | Sequence[str] = (), /, **numbers: object
+    ) -> None:
+        """Record a check, which failed when it found problems: one sentence each, or one by column."""
+        columns, sentences = ([*problems], [*problems.values()]) if isinstance(problems, Mapping) else ([], problems)
+        self.checks.append(
+            {
+                "name": name,
+                "severity": severity,
+                "status": "failed" if problems else "passed",
+                "columns": columns,
+                "message": " | ".join(sentences),
+                "numbers": numbers,
+            }
+        )
+        self.problems += [(severity, sentence) for sentence in sentences]
+
+    @contextlib.contextmanager
+    def recording(self, name: str) -> Iterator[None]:
+        """Record what the block raises as an error of its own, which the later checks cannot do without."""
+        try:
+            yield
+        except DataError as error:
+            self.add(name, ERROR, [str(error)])
+            raise
+        self.add(name, ERROR)
+
+    def messages(self, severity: str) -> list[str]:
+        return [sentence for its_severity, sentence in self.problems if its_severity == severity]
+
+    def raise_errors(self) -> None:
+        """Raise all errors at once, so that nobody has to mend them one run at a time."""
+        if errors := self.messages(ERROR):
+            raise DataError(" | ".join(errors))
+
+    def content(self) -> dict[str, Any]:
+        return {"version": 1, "status": "failed" if self.messages(ERROR) else "passed", "checks": self.checks}
+
+
+def listed(items: Iterable[object], limit: int = 20) -> str:
+    texts = [str(item) for item in items]
+    return ", ".join(texts[:limit]) + (f" and {len(texts) - limit} more" if len(texts) > limit else "")
+
+
+def counted(count: int, noun: str, total: int) -> str:
+    """Such as "3 of 120 values are", for sentences about some of many."""
+    return f"{count} of {plural(noun, total)} {'is' if count == 1 else 'are'}"
+
+
+def plural(noun: str, count: int) -> str:
+    """Such as "1 row", "2 rows", "3 categories"."""
+    return f"{count} {noun if count == 1 else re.sub('y$', 'ie', noun) + 's'}"
+
+
+def shortened(value: object) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:37] + "...")
