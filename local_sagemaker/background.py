@@ -140,12 +140,12 @@ def is_held(data_dir: Path) -> bool:
 
 
 def holder(data_dir: Path) -> tuple[int, int]:
-    """Process id and port of the server that holds, or last held, the data directory; 0 for what it has not said."""
+    """Process id and port of the server that holds, or last held, the data directory; zeros before it has said so."""
     try:
-        pid, _, port = lock_file(data_dir).read_text(encoding="utf-8").partition(" ")
-        return int(pid or 0), int(port or 0)
+        pid, port = map(int, lock_file(data_dir).read_text(encoding="utf-8").split())
     except (OSError, ValueError):
         return 0, 0
+    return (pid, port) if 0 < port < 1 << 16 else (0, 0)
 
 
 def lock_file(data_dir: Path) -> Path:
