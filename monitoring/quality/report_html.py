@@ -19,7 +19,6 @@ from monitoring.quality import QualityError
 escape = html.escape
 
 NOTHING = "\N{EN DASH}"
-MINUS = "\N{MINUS SIGN}"
 
 ICONS = {
     "good": '<circle cx="12" cy="12" r="9"/><path d="m8 12.5 2.8 2.8L16 9.6"/>',

@@ -9,7 +9,6 @@ from monitoring.quality.analysis import Analysis, Merge, Metric, MetricViolation
 from monitoring.quality.metric_constraints import LESS, TWIN_SUFFIX
 from monitoring.quality.model_quality import METRICS_KEY
 from monitoring.quality.report_html import (
-    MINUS,
     NOTHING,
     counted,
     escape,
@@ -103,7 +102,7 @@ def _headline(
             notes = [f"± {metric_number(metric.standard_deviation)}"] if metric.standard_deviation is not None else []
             notes += [f"baseline {metric_number(metric.baseline)}"] if metric.baseline is not None else []
             cards.append((metric_title(name), metric_number(metric.value), "\n".join(notes)))
-    cards.append(("Records", f"{analysis.item_count:,}", counted(analysis.skipped.count, "malformed one") + " skipped"))
+    cards.append(("Records", f"{analysis.item_count:,}", f"{analysis.skipped.count:,} skipped as malformed"))
     return cards
 
 
@@ -142,7 +141,7 @@ def _change(metric: Metric) -> str:
     if metric.value is None or metric.baseline is None:
         return NOTHING
     change = metric.value - metric.baseline
-    return ("+" if change > 0 else MINUS if change < 0 else "") + metric_number(abs(change))
+    return ("+" if change > 0 else "-" if change < 0 else "") + metric_number(abs(change))
 
 
 def _constraint(metric: Metric) -> str:

@@ -57,7 +57,7 @@ def trend_page(runs: Iterable[Analysis], features: Collection[str] = ()) -> str:
     trend = collect(runs, features)
     ranked = _ranked(trend)
     times = trend.times
-    named = " and ".join(trend.names) if len(trend.names) < 4 else f"{len(trend.names)} schedules"
+    named = " and ".join(trend.names) if len(trend.names) < 4 else f"{trend.names[0]} and {len(trend.names) - 1} others"
     body = f"""<h1>{escape(named)}</h1>
 <p>{counted(len(times), "run")} from {day(times[0])} to {day(times[-1])} UTC</p>
 {NO_SCRIPT}

@@ -119,7 +119,7 @@ function bottomAxis(picture, x, low, high, box, { integral = false, format = num
 }
 
 function leftAxis(picture, y, low, high, box, format) {
-  for (const mark of ticks(low, high, Math.max(3, Math.floor((box.bottom - box.top) / 45)))) {
+  for (const mark of ticks(low, high, Math.max(4, Math.floor((box.bottom - box.top) / 45)))) {
     picture.append(svg("line", { class: "axis", x1: box.left, x2: box.right, y1: y(mark), y2: y(mark) }),
       svg("text", { x: box.left - 6, y: y(mark) + 3.5, "text-anchor": "end" }, format(mark)));
   }

@@ -134,8 +134,10 @@ function driftLine(drift) {
 
 // --- heat ---
 
-const shade = (share, over) => over ? "fill: var(--heat-over)" :
-  `fill: color-mix(in srgb, var(--heat) ${Math.round(100 * share)}%, var(--heat-0))`;
+function shade(share, over) {
+  if (over) return "fill: var(--heat-over)";
+  return `fill: color-mix(in srgb, var(--heat) ${Math.round(100 * share)}%, var(--heat-0))`;
+}
 
 // Half of the ramp at most below the threshold, so that what is beyond it stands out.
 function driftCell(each) {
