@@ -29,7 +29,7 @@ ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regre
 ApprovalStatus = Literal["PendingManualApproval", "Approved", "Rejected"]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Seconds = Annotated[int, Field(ge=60, le=5 * 24 * 3600)]
+Seconds = Annotated[int, Field(ge=1, le=5 * 24 * 3600)]
 
 # Model Monitor's metric names; a lower-is-better metric is checked with at-most, the others with at-least.
 METRICS: dict[str, tuple[str, ...]] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.bundles import Bundle, preprocess_bundle
 from tests.stories.workplace import Workplace
 
 SETTINGS = """\
@@ -74,6 +75,16 @@ BAD_INPUT: dict[str, tuple[bytes, str]] = {
         rows_with({0: HEADER.replace("Alter", "Wohnung")}).encode(),
         "Wohnung",
     ),
+    "a class too small to stratify": (
+        "\n".join(
+            [HEADER, *(line.replace(",ja", ",nein") for line in bikes(200)[1:]), "K-x,30,50,Haus,Bonn,ja"]
+        ).encode(),
+        "too small to stratify",
+    ),
+    "a column with nothing in it": (
+        "\n".join(f"{line},{'Notiz' if number == 0 else ''}" for number, line in enumerate(bikes(200))).encode(),
+        "Notiz",
+    ),
     "an infinity": (rows_with({9: 'K-8,30,inf,Haus,"Bonn",ja'}).encode(), "infinit"),
 }
 
@@ -92,6 +103,33 @@ def test_bad_data_gets_one_clear_message_and_registers_nothing(
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert workplace.models(str(settings)) == before
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("import sys; print('so far so good'); sys.exit('the disk is gone')", "the disk is gone"),
+        ("import time; time.sleep(100)", "MaxRuntimeInSeconds (2)"),
+    ],
+    ids=["dies", "runs out of time"],
+)
+def test_a_script_that_does_not_end_well_is_told_with_the_end_of_its_log(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    broken = Bundle("train", {"train.py": script.encode()}, archive=True)
+    monkeypatch.setattr("pipelines.training.train.train_bundle", lambda: broken)
+    monkeypatch.setattr("pipelines.runner.all_bundles", lambda: (preprocess_bundle(), broken))
+    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", preprocess_bundle)
+    settings = tmp_path / "short.yaml"
+    settings.write_text(SETTINGS + "resources:\n  training_max_runtime_in_seconds: 2\n", encoding="utf-8")
+    data = tmp_path / "kunden.csv"
+    data.write_text("\n".join(bikes(200)) + "\n", encoding="utf-8")
+    result = workplace.pipelines("run", "--local", "--settings", str(settings), "--input", str(data))
+    assert result.code == 1
+    assert "Train: " in result.stderr
+    assert message in result.stderr
+    assert "so far so good" in result.stderr or "sleep" in script
+    assert not [model for model in workplace.models(str(settings)) if model["version"] > 1]
 
 
 @pytest.mark.parametrize(
