@@ -28,7 +28,7 @@ setup(
         "datasketches",
     ],
     extras_require={
-        "local": ["moto[server]>=5.2.5"],
+        "local": ["moto[server]>=5.2.5", "cryptography", "psutil", "werkzeug"],
         "dev": [
             "hypothesis",
             "mypy",
