@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitoring.quality import QualityError
+from monitoring.quality import QualityError, report_commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -79,8 +79,8 @@ Importance = Annotated[
 Categorical = Annotated[CategoricalDrift, typer.Option(help="How categories shall be compared with this baseline.")]
 
 
-def _reported(command: Callable[..., int]) -> Callable[..., None]:
-    """The command with its number of violations as exit status and its errors as one line."""
+def _reported(command: Callable[..., int | None]) -> Callable[..., None]:
+    """The command with its number of violations, if it counts them, as exit status and its errors as one line."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -250,6 +250,10 @@ def merge_ground_truth(
         malformed_records_limit=malformed_records_limit,
         **_window(start, end),
     )
+
+
+for page in (report_commands.report, report_commands.trend):
+    app.command()(_reported(page))
 
 
 def _run(**variables: Any) -> int:
