@@ -18,6 +18,8 @@ BINS = 36
 TAIL = 0.005
 # ... but not where that would save less than this share of the width.
 TAIL_WIDTH = 0.4
+# The upper end over the median, from which on the bins have equal width on a log scale.
+SKEW = 10
 CATEGORIES = 10
 LABEL_LENGTH = 80
 DIGITS = 5
@@ -27,10 +29,11 @@ def distribution(baseline: FeatureStatistics | None, current: FeatureStatistics 
     """A feature's two distributions on one scale; None where there is nothing to draw.
 
     Returns:
-        Numbers: ``{"kind": "numbers", "low", "high", "whole", "below": [b, c], "baseline": [share per bin], "current":
-        [...], "gap": {"at", "baseline", "current"}}``: bins of equal width from low to high; the shares of the values
-        below low; the place where the cumulative shares are farthest apart. Strings: ``{"kind": "categories",
-        "labels", "baseline", "current", "rest": [b, c]}``. An absent side is null, and without both there is no gap.
+        Numbers: ``{"kind": "numbers", "low", "high", "whole", "log", "below": [b, c], "baseline": [share per bin],
+        "current": [...], "gap": {"at", "baseline", "current"}}``: bins of equal width from low to high, on a log scale
+        if log; the shares of the values below low; the place where the cumulative shares are farthest apart. Strings:
+        ``{"kind": "categories", "labels", "baseline", "current", "rest": [b, c]}``. An absent side is null, and
+        without both there is no gap.
     """
     sides = [baseline, current]
     if any(side and side.numbers for side in sides) and not any(side and side.strings for side in sides):
@@ -48,15 +51,15 @@ def _numbers(sketches: Sequence[Sketch | None]) -> dict[str, Any]:
     low, high = _range(values, present)
     whole = bool(np.all(values == np.floor(values)))
     low, high, bins = _bounds(low, high, whole)
-    # The width of a range of doubles can be too large for a double; that of its halves cannot.
-    halves = 1 if math.isfinite(high - low) else 2
-    edges = np.linspace(low / halves, high / halves, bins + 1) * halves
+    log = not whole and _is_skewed(values, present)
+    edges = np.geomspace(low, high, bins + 1) if log else _even(low, high, bins)
     at_edges = [None if side is None else _shares_below(edges, side) for side in cumulated]
     result: dict[str, Any] = {
         "kind": "numbers",
         "low": low,
         "high": high,
         "whole": whole,
+        "log": log,
         "below": [None if side is None else round(float(side[0]), DIGITS) for side in at_edges],
         "baseline": _rounded(at_edges[0]),
         "current": _rounded(at_edges[1]),
@@ -85,6 +88,20 @@ def _shares_below(edges: Array, cumulated: tuple[Array, Array]) -> Array:
     if edges[-1] >= distinct[-1]:
         below[-1] = 1.0
     return below
+
+
+def _is_skewed(values: Array, shares: Sequence[Array]) -> bool:
+    """Whether the values are positive and so uneven that most of them would fall into the first bins of even width."""
+    if values[0] <= 0:
+        return False
+    ends = [(values[np.searchsorted(side, 0.5)], values[np.searchsorted(side, 1 - TAIL)]) for side in shares]
+    return all(most > SKEW * median for median, most in ends)
+
+
+def _even(low: float, high: float, bins: int) -> Array:
+    # The width of a range of doubles can be too large for a double; that of its halves cannot.
+    halves = 1 if math.isfinite(high - low) else 2
+    return np.linspace(low / halves, high / halves, bins + 1) * halves
 
 
 def _rounded(at_edges: Array | None) -> list[float] | None:

@@ -407,6 +407,15 @@ def test_a_long_tail_does_not_squeeze_the_rest_into_one_bin() -> None:
     assert max(plot["current"]) < 0.3
 
 
+def test_skewed_values_are_spread_over_a_log_scale() -> None:
+    amounts = np.random.default_rng(0).lognormal(5, 1.5, 5_000)
+    plot = distribution(numbers("amount", amounts), numbers("amount", amounts * 2))
+    assert plot is not None
+    assert plot["log"]
+    assert max(plot["baseline"]) < 0.15
+    assert sum(plot["baseline"]) == pytest.approx(1, abs=0.02)
+
+
 @pytest.mark.parametrize(
     "values", [[7.0], [0.1, 0.1], [1e308, -1e308], [5e-324, 0], [2.0**60, 2.0**60 + 4096], [1e-9, 1e9]]
 )

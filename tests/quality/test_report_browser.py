@@ -50,7 +50,8 @@ def opened(page: Path, profile: Path, fragment: str = "") -> str:
     """The page as the browser has it after its script ran."""
     assert CHROMIUM
     command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
-    command += ["--enable-logging=stderr", "--window-size=1200,3000", "--virtual-time-budget=2000", "--dump-dom", page.as_uri() + fragment]
+    command += ["--enable-logging=stderr", "--window-size=1200,3000", "--virtual-time-budget=2000"]
+    command += ["--dump-dom", page.as_uri() + fragment]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert "Uncaught" not in done.stderr
     assert "Content Security Policy" not in done.stderr

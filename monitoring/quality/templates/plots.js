@@ -29,37 +29,34 @@ const percent = (share) => share === null ? "–" : number(100 * share, 3) + " %
 
 // --- when to draw ---
 
-const pending = new Map();
+const plots = new Map();
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
 }, { rootMargin: "300px" });
 const resized = new ResizeObserver((entries) => {
-  for (const { target } of entries) {
-    if (target.drawn && Math.abs(target.drawn - target.clientWidth) > 1) { target.drawn = 0; draw(target, true); }
-  }
+  for (const { target } of entries) draw(target);
 });
 
 function lazily(element, plot) {
-  pending.set(element, plot);
+  plots.set(element, plot);
   seen.observe(element);
 }
 
-function draw(element, again = false) {
-  const plot = pending.get(element);
-  if (!plot || (element.drawn && !again) || !element.clientWidth) return;
-  element.drawn = element.clientWidth;
+function draw(element, width = element.clientWidth) {
+  if (!width || Math.abs((element.drawn || 0) - width) <= 1) return;
+  element.drawn = width;
   seen.unobserve(element);
   resized.observe(element);
-  const width = element.clientWidth, height = element.clientHeight;
+  const height = element.clientHeight;
   const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img" });
   if (element.dataset.title) picture.setAttribute("aria-label", element.dataset.title);
-  plot(picture, width, height);
+  plots.get(element)(picture, width, height);
   element.replaceChildren(picture);
 }
 
 // At once, because an observer answers only after the first picture of the page.
 function drawInSight() {
-  const inSight = [...pending.keys()].filter((element) => {
+  const inSight = [...plots.keys()].filter((element) => {
     const { top, bottom, width } = element.getBoundingClientRect();
     return width && top < innerHeight && bottom > 0;
   });
@@ -68,7 +65,11 @@ function drawInSight() {
 
 addEventListener("beforeprint", () => {
   for (const element of document.querySelectorAll("details")) element.open = true;
-  for (const element of pending.keys()) draw(element);
+  // The page is still as wide as the screen here: these are the widths that a sheet of paper leaves.
+  for (const element of plots.keys()) draw(element, element.closest("td") ? 150 : 330);
+});
+addEventListener("afterprint", () => {
+  for (const element of plots.keys()) draw(element);
 });
 
 // --- what the pointer is on ---
@@ -109,8 +110,7 @@ function fitted(text, room) {
   return text.length <= letters ? text : text.slice(0, letters - 1) + "…";
 }
 
-function bottomAxis(picture, x, low, high, box, { integral = false, format = number } = {}) {
-  const marks = ticks(low, high, Math.max(2, Math.floor((box.right - box.left) / 60)));
+function bottomAxis(picture, { x, marks }, box, { integral = false, format = number } = {}) {
   picture.append(svg("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
   for (const mark of marks.filter((value) => !integral || Number.isInteger(value))) {
     picture.append(svg("line", { class: "axis", x1: x(mark), x2: x(mark), y1: box.bottom, y2: box.bottom + 4 }),
@@ -123,6 +123,19 @@ function leftAxis(picture, y, low, high, box, format) {
     picture.append(svg("line", { class: "axis", x1: box.left, x2: box.right, y1: y(mark), y2: y(mark) }),
       svg("text", { x: box.left - 6, y: y(mark) + 3.5, "text-anchor": "end" }, format(mark)));
   }
+}
+
+// A plot's place for a value, and the values to name below it.
+function acrossScale(plot, box) {
+  const count = Math.max(2, Math.floor((box.right - box.left) / 60));
+  if (!plot.log) return { x: scale(plot.low, plot.high, box.left, box.right), marks: ticks(plot.low, plot.high, count) };
+  const even = scale(Math.log(plot.low), Math.log(plot.high), box.left, box.right);
+  const decades = Math.log10(plot.high / plot.low), factors = decades * 2 > count ? [1] : [1, 3];
+  const every = Math.ceil(decades / count), marks = [];
+  for (let power = Math.floor(Math.log10(plot.low)); power <= Math.log10(plot.high); power += every) {
+    for (const factor of factors) marks.push(factor * 10 ** power);
+  }
+  return { x: (value) => even(Math.log(value)), marks: marks.filter((mark) => mark >= plot.low && mark <= plot.high) };
 }
 
 const path = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
@@ -158,8 +171,9 @@ function histogram(picture, plot, box) {
 }
 
 function binName(plot, bin, bins) {
-  const width = plot.high / bins - plot.low / bins;
-  const from = plot.low + bin * width, to = from + width;
+  const edge = (index) => plot.log ? plot.low * (plot.high / plot.low) ** (index / bins)
+    : plot.low * (1 - index / bins) + plot.high * (index / bins);
+  const from = edge(bin), to = edge(bin + 1);
   if (!plot.whole) return `${number(from)} to ${number(to)}`;
   const first = Math.ceil(from), last = Math.floor(to - 1e-9);
   return first >= last ? number(first, 12) : `${number(first, 12)} to ${number(last, 12)}`;
@@ -213,8 +227,8 @@ function numbers(plot) {
     const top = largest(plot.baseline, plot.current);
     leftAxis(picture, scale(0, top, box.bottom, box.top), 0, top, box, (share) => number(100 * share, 3) + "%");
     const { bins, x } = histogram(picture, plot, box);
-    bottomAxis(picture, scale(plot.low, plot.high, box.left, box.right), plot.low, plot.high, box,
-      { integral: plot.whole });
+    bottomAxis(picture, acrossScale(plot, box), box, { integral: plot.whole });
+    if (plot.log) text(picture, box.right, box.top + 6, "log scale", { "text-anchor": "end" });
     for (let bin = 0; bin < bins; bin++) {
       picture.append(svg("rect", { class: "hit", x: x(bin), y: box.top, width: x(bin + 1) - x(bin),
         height: box.bottom - box.top,
@@ -251,9 +265,9 @@ function categories(plot) {
 function cumulative(plot) {
   return (picture, width, height) => {
     const box = { left: 40, right: width - 10, top: 8, bottom: height - 22 };
-    const x = scale(plot.low, plot.high, box.left, box.right), y = scale(0, 1, box.bottom, box.top);
+    const across = acrossScale(plot, box), x = across.x, y = scale(0, 1, box.bottom, box.top);
     leftAxis(picture, y, 0, 1, box, (share) => number(100 * share, 3) + "%");
-    bottomAxis(picture, x, plot.low, plot.high, box, { integral: plot.whole });
+    bottomAxis(picture, across, box, { integral: plot.whole });
     [["baseline", "base-line", 0], ["current", "now-line", 1]].forEach(([side, style, index]) => {
       if (!plot[side]) return;
       let share = plot.below[index];

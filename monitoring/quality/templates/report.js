@@ -39,10 +39,10 @@ function featureDetail(cell, index) {
 function curve({ x, y, points, baseline, diagonal }) {
   return (picture, width, height) => {
     const box = { left: 40, right: width - 10, top: 8, bottom: height - 38 };
-    const across = scale(0, 1, box.left, box.right), up = scale(0, 1, box.bottom, box.top);
+    const unit = acrossScale({ low: 0, high: 1 }, box), across = unit.x, up = scale(0, 1, box.bottom, box.top);
     const share = (value) => number(value, 2);
     leftAxis(picture, up, 0, 1, box, share);
-    bottomAxis(picture, across, 0, 1, box, { format: share });
+    bottomAxis(picture, unit, box, { format: share });
     text(picture, (box.left + box.right) / 2, height - 4, x, { "text-anchor": "middle" });
     text(picture, 10, (box.top + box.bottom) / 2, y,
       { "text-anchor": "middle", transform: `rotate(-90 10 ${(box.top + box.bottom) / 2})` });
