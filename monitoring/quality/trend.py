@@ -218,7 +218,8 @@ def _features(trend: Trend, ranked: Sequence[FeatureTrend]) -> str:
     rows = [_row(each, trend) for each in ranked]
     note = "Each column of the strip is a run, from the first to the latest. Open a feature for its drift and \
 distributions in full."
-    listing = feature_list(HEADS, rows, "Drift along time", "only with drift", None)
+    weighted = any(drift.importance is not None for each in ranked for drift in each.drift.values())
+    listing = feature_list(HEADS, rows, "Drift along time", "only with drift", None if weighted else "Largest")
     return section("All features", note, f'<div class="trend">{RAMP}{listing}</div>')
 
 

@@ -14,6 +14,8 @@ from monitoring.quality.statistics import FeatureStatistics, NumberStatistics
 STEPS = 20
 # The baseline's range leaves out this share at either end: a few extreme values would stretch every step.
 TAIL = 0.005
+# The upper end over the median, from which on the scale is a log one.
+SKEW = 10
 CATEGORIES = 10
 LABEL_LENGTH = 80
 DIGITS = 3
@@ -21,31 +23,27 @@ DIGITS = 3
 
 @dataclass(frozen=True)
 class NumberScale:
-    """Steps of equal width, with one below and one above them for whatever lies outside. ``edges`` rise, shape (k,)."""
+    """Steps of equal width, with one below and one above them for whatever lies outside.
+
+    Attributes:
+        edges: rising, shape (k,).
+        log: whether the width is equal on a log scale, as amounts over several powers of ten need it.
+    """
 
     edges: npt.NDArray[np.float64]
+    log: bool = False
 
     @classmethod
     def of(cls, numbers: NumberStatistics) -> NumberScale:
         values, ranks = numbers.sketch.cumulative()
-        ends = np.searchsorted(ranks, np.array([TAIL, 1 - TAIL]) * ranks[-1])
-        low, high = (float(value) for value in values[np.minimum(ends, len(values) - 1)])
-        if np.all(values == np.floor(values)) and high - low < 2**52:
-            # Whole numbers stand in the middle of steps that are whole numbers wide.
-            width = float(max(1, math.ceil((high - low + 1) / STEPS)))
-            low -= 0.5
-            count = math.ceil((high - low) / width)
-        else:
-            width, count = high / STEPS - low / STEPS, STEPS
-            if width == 0:
-                width, count = abs(low) * 0.01 or 0.5, 1
-                low -= width / 2
-        below = count if numbers.min < 0 else min(count, max(0, math.floor(low / width + 0.5)))
-        steps = np.arange(-below, 2 * count + 1, dtype=np.float64)
-        with np.errstate(over="ignore"):
-            edges = low + width * steps
+        places = np.searchsorted(ranks, np.array([TAIL, 0.5, 1 - TAIL]) * ranks[-1])
+        low, median, high = (float(value) for value in values[np.minimum(places, len(values) - 1)])
+        whole = bool(np.all(values == np.floor(values)))
+        log = bool(not whole and values[0] > 0 and high > SKEW * median)
+        with np.errstate(over="ignore", under="ignore"):
+            edges = _log_edges(low, high) if log else _edges(low, high, whole, reaches_below_0=numbers.min < 0)
         # Next to the largest doubles some steps lie beyond them, next to the smallest ones some are none.
-        return cls(np.unique(edges[np.isfinite(edges)]))
+        return cls(np.unique(edges[np.isfinite(edges)]), log)
 
     def shares(self, feature: FeatureStatistics) -> list[float] | None:
         """The share of the values in each step, the ends included; None if the feature holds no numbers."""
@@ -54,6 +52,26 @@ class NumberScale:
         values, ranks = feature.numbers.sketch.cumulative()
         below = np.append(0.0, ranks)[np.searchsorted(values, self.edges, side="left")] / ranks[-1]
         return np.round(np.diff(below, prepend=0.0, append=1.0), DIGITS).tolist()
+
+
+def _edges(low: float, high: float, whole: bool, reaches_below_0: bool) -> npt.NDArray[np.float64]:
+    if whole and high - low < 2**52:
+        # Whole numbers stand in the middle of steps that are whole numbers wide.
+        width = float(max(1, math.ceil((high - low + 1) / STEPS)))
+        low -= 0.5
+        count = math.ceil((high - low) / width)
+    else:
+        width, count = high / STEPS - low / STEPS, STEPS
+        if width == 0:
+            width, count = abs(low) * 0.01 or 0.5, 1
+            low -= width / 2
+    below = count if reaches_below_0 else min(count, max(0, math.floor(low / width + 0.5)))
+    return low + width * np.arange(-below, 2 * count + 1, dtype=np.float64)
+
+
+def _log_edges(low: float, high: float) -> npt.NDArray[np.float64]:
+    exponents = math.log(low) + math.log(high / low) / STEPS * np.arange(-STEPS, 2 * STEPS + 1, dtype=np.float64)
+    return np.exp(exponents)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class FeatureTrend:
         first, last = filled[0], filled[-1] + 1
         return {
             # The steps at the ends are open: they have no edge on one side.
+            "log": self.scale.log,
             "edges": [None, *self.scale.edges.tolist(), None][first : last + 1],
             "baseline": self.baseline and self.baseline[first:last],
             "runs": [shares and shares[first:last] for shares in runs],

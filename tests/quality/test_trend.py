@@ -203,6 +203,15 @@ def test_whole_numbers_have_a_step_each_while_they_are_few() -> None:
     assert [share for share in shares if share] == [0.143] * 7
 
 
+def test_skewed_values_have_a_log_scale() -> None:
+    amounts = np.random.default_rng(0).lognormal(5, 1.5, 5_000)
+    scale = scale_of(numbers("amount", amounts))
+    assert scale is not None
+    shares = scale.shares(numbers("amount", amounts * 3))
+    assert shares is not None
+    assert max(shares) < 0.2
+
+
 def test_values_off_the_scale_count_at_its_ends() -> None:
     scale = scale_of(numbers("x", np.linspace(-1, 1, 100)))
     assert scale is not None

@@ -352,6 +352,7 @@ function featureList(table, { detail, miniatures }) {
     sorting.append(html("option", { value: column }, button.textContent));
     if (head.hasAttribute("aria-sort")) sorting.value = column;
   });
+  if (!heads.some((head) => head.hasAttribute("aria-sort"))) sorting.selectedIndex = -1;
   sorting.addEventListener("change", () => sort(Number(sorting.value), sorting.value !== "0"));
   search.addEventListener("input", filter);
   only.addEventListener("change", filter);

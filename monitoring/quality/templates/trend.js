@@ -200,6 +200,12 @@ function distributions({ plot, drift }, marks) {
       return;
     }
     const finite = plot.edges.filter((edge) => edge !== null), open = plot.edges[0] === null ? 1 : 0;
+    if (plot.log) {
+      const every = Math.ceil(22 / down);
+      finite.forEach((edge, index) => index % every || text(picture, left - 6, box.bottom - (open + index) * down + 4,
+        number(Number(edge.toPrecision(2))), { "text-anchor": "end" }));
+      return;
+    }
     const y = scale(finite[0], finite.at(-1), box.bottom - open * down, box.bottom - (open + finite.length - 1) * down);
     for (const mark of ticks(finite[0], finite.at(-1), Math.max(2, Math.floor((box.bottom - box.top) / 45)))) {
       text(picture, left - 6, y(mark) + 4, number(mark), { "text-anchor": "end" });
