@@ -72,7 +72,7 @@ def data_quality_part(result: DataQuality, analysis: Analysis) -> tuple[str, dic
         _verdict(result, findings, features),
         headline(_headline(result, analysis, findings)),
         violations_section(findings, MEANINGS, "Feature"),
-        _drifted_most(features),
+        _drifted_most(features, has_baseline=result.baseline is not None),
         _feature_list(features, has_baseline=result.baseline is not None),
     ]
     data = [{"plot": distribution(each.baseline, each.current), "facts": _facts(each)} for each in features]
@@ -162,7 +162,7 @@ def _headline(result: DataQuality, analysis: Analysis, findings: Sequence[Findin
 LEGEND = '<div class="legend"><span>Baseline</span><span class="now">Now</span></div>'
 
 
-def _drifted_most(features: Sequence[Feature]) -> str:
+def _drifted_most(features: Sequence[Feature], has_baseline: bool) -> str:
     drifted = [feature for feature in features if feature.drift and feature.drift.exceeded]
     if not drifted:
         return ""
@@ -172,7 +172,8 @@ def _drifted_most(features: Sequence[Feature]) -> str:
     if len(drifted) > FIGURES:
         note += f"; the first {FIGURES} of {len(drifted):,}"
     cards = "".join(_figure(feature) for feature in drifted[:FIGURES])
-    return section("What drifted most", note, f'{LEGEND}<div class="plots">{cards}</div>')
+    legend = LEGEND if has_baseline else ""
+    return section("What drifted most", note, f'{legend}<div class="plots">{cards}</div>')
 
 
 def _figure(feature: Feature) -> str:

@@ -70,7 +70,9 @@ def _edges(low: float, high: float, whole: bool, reaches_below_0: bool) -> npt.N
 
 
 def _log_edges(low: float, high: float) -> npt.NDArray[np.float64]:
-    exponents = math.log(low) + math.log(high / low) / STEPS * np.arange(-STEPS, 2 * STEPS + 1, dtype=np.float64)
+    exponents = math.log(low) + (math.log(high) - math.log(low)) / STEPS * np.arange(
+        -STEPS, 2 * STEPS + 1, dtype=np.float64
+    )
     return np.exp(exponents)
 
 

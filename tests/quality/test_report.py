@@ -417,7 +417,16 @@ def test_skewed_values_are_spread_over_a_log_scale() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [[7.0], [0.1, 0.1], [1e308, -1e308], [5e-324, 0], [2.0**60, 2.0**60 + 4096], [1e-9, 1e9]]
+    "values",
+    [
+        [7.0],
+        [0.1, 0.1],
+        [1e308, -1e308],
+        [5e-324, 0],
+        [2.0**60, 2.0**60 + 4096],
+        [1e-300, 1.5e-300, 1e300],
+        [1e-9, 1e9],
+    ],
 )
 def test_extreme_values_are_drawn_too(values: list[float]) -> None:
     plot = distribution(numbers("x", values), numbers("x", values))

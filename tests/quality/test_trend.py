@@ -226,7 +226,9 @@ def test_categories_off_the_scale_count_together() -> None:
     assert scale.shares(strings("s", {"a": 1, "new": 3})) == [0.25, 0.0, 0.75]
 
 
-@pytest.mark.parametrize("values", [[7.0], [0.1, 0.1], [1e308, -1e308], [5e-324, 0.0], [2.0**60, 2.0**60 + 4096]])
+@pytest.mark.parametrize(
+    "values", [[7.0], [0.1, 0.1], [1e308, -1e308], [5e-324, 0.0], [2.0**60, 2.0**60 + 4096], [1e-300, 1.5e-300, 1e300]]
+)
 def test_extreme_values_have_a_scale_too(values: list[float]) -> None:
     feature = numbers("x", values)
     scale = scale_of(feature)

@@ -130,7 +130,7 @@ function acrossScale(plot, box) {
   const count = Math.max(2, Math.floor((box.right - box.left) / 60));
   if (!plot.log) return { x: scale(plot.low, plot.high, box.left, box.right), marks: ticks(plot.low, plot.high, count) };
   const even = scale(Math.log(plot.low), Math.log(plot.high), box.left, box.right);
-  const decades = Math.log10(plot.high / plot.low), factors = decades * 2 > count ? [1] : [1, 3];
+  const decades = Math.log10(plot.high) - Math.log10(plot.low), factors = decades * 2 > count ? [1] : [1, 3];
   const every = Math.ceil(decades / count), marks = [];
   for (let power = Math.floor(Math.log10(plot.low)); power <= Math.log10(plot.high); power += every) {
     for (const factor of factors) marks.push(factor * 10 ** power);
@@ -171,8 +171,9 @@ function histogram(picture, plot, box) {
 }
 
 function binName(plot, bin, bins) {
-  const edge = (index) => plot.log ? plot.low * (plot.high / plot.low) ** (index / bins)
-    : plot.low * (1 - index / bins) + plot.high * (index / bins);
+  const between = (low, high, index) => low * (1 - index / bins) + high * (index / bins);
+  const edge = (index) => plot.log ? Math.exp(between(Math.log(plot.low), Math.log(plot.high), index))
+    : between(plot.low, plot.high, index);
   const from = edge(bin), to = edge(bin + 1);
   if (!plot.whole) return `${number(from)} to ${number(to)}`;
   const first = Math.ceil(from), last = Math.floor(to - 1e-9);
