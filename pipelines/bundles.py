@@ -78,8 +78,20 @@ def evaluate_bundle() -> Bundle:
     return Bundle("evaluate", _read(_script("evaluate.py", "evaluation") | files | {path: path for path in shared}))
 
 
+def quality_check_bundle() -> Bundle:
+    """The quality analyzer, for Processing jobs in place of QualityCheck steps."""
+    files = {
+        "quality_check.py": "processing_scripts/quality_check.py",
+        "requirements.txt": "processing_scripts/requirements-quality.txt",
+        "run.sh": "processing_scripts/run.sh",
+        "monitoring/__init__.py": "monitoring/__init__.py",
+    }
+    analyzer = (path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "monitoring/quality").rglob("*.py"))
+    return Bundle("quality-check", _read(files | {path: path for path in analyzer}))
+
+
 def all_bundles() -> tuple[Bundle, ...]:
-    return preprocess_bundle(), train_bundle(), evaluate_bundle()
+    return preprocess_bundle(), train_bundle(), evaluate_bundle(), quality_check_bundle()
 
 
 def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption: Mapping[str, str]) -> None:

@@ -12,6 +12,8 @@ from pipelines.runner import Execution, Step, describe_job
 from pipelines.settings import METRICS, Settings
 from pipelines.target import Target
 
+BASELINE_STEPS = ("DataQualityBaseline", "ModelQualityBaseline")
+
 
 @dataclass(frozen=True)
 class Results:
@@ -42,9 +44,9 @@ def read_results(settings: Settings, target: Target, execution: Execution) -> Re
         report_uri=report_uri,
         package=describe_package(arn, target) if arn else None,
         baselines={
-            step.name: (step.metadata or {})["QualityCheck"]["CalculatedBaselineStatistics"].rsplit("/", 1)[0]
+            step.name: _processing_outputs(step, target)["quality_check_output"]
             for step in execution.steps
-            if step.status == "Succeeded" and "QualityCheck" in (step.metadata or {})
+            if step.status == "Succeeded" and step.name in BASELINE_STEPS
         },
     )
 

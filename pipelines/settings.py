@@ -143,7 +143,7 @@ class RegistrationSettings(_Section):
     transform_instances: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = ("ml.m5.large", "ml.m5.xlarge")
 
 
-class QualityCheckSettings(_Section):
+class BaselineSettings(_Section):
     """Defaults of the baseline steps' switches, as QualityCheck steps define them."""
 
     skip_check: bool = True
@@ -215,7 +215,9 @@ class Settings(_Section):
     quality: QualitySettings
     training: TrainingSettings = TrainingSettings()
     registration: RegistrationSettings = RegistrationSettings()
-    quality_check: QualityCheckSettings = QualityCheckSettings()
+    baselines: BaselineSettings = BaselineSettings()
+    # `processing` runs this project's own analyzer in place of QualityCheck steps, for accounts without Model Monitor
+    quality_checks: Literal["model-monitor", "processing"] = "model-monitor"
     resources: ResourceSettings = ResourceSettings()
     images: ImageSettings = ImageSettings()
     security: SecuritySettings = SecuritySettings()

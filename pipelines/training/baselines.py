@@ -6,8 +6,10 @@ step writes nothing, and the new package would name files that do not exist.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from sagemaker.core.processing import Processor
 from sagemaker.core.workflow.functions import Join
 from sagemaker.mlops.workflow.check_job_config import CheckJobConfig
 from sagemaker.mlops.workflow.model_step import ModelStep
@@ -17,12 +19,14 @@ from sagemaker.mlops.workflow.quality_check_step import (
     QualityCheckConfig,
     QualityCheckStep,
 )
-from sagemaker.mlops.workflow.steps import ProcessingStep
+from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
-from pipelines.training.context import Context, output_of
+from pipelines.bundles import quality_check_bundle
+from pipelines.training.context import Context, output_of, processing_input, processing_output
 
 DATA_QUALITY = "data-quality-baseline"
 MODEL_QUALITY = "model-quality-baseline"
+DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"  # what QualityCheck steps call them
 CSV_WITH_HEADER = {"csv": {"header": True, "output_columns_position": "START"}}
 
 
@@ -30,32 +34,41 @@ def baseline_uri(context: Context, kind: str, *path: str) -> Join:
     return context.output_uri(kind, *path)
 
 
-def data_quality_baseline_step(context: Context, preprocess: ProcessingStep, after: ModelStep) -> QualityCheckStep:
-    config = DataQualityCheckConfig(
-        baseline_dataset=output_of(preprocess, "baseline"),
-        dataset_format=CSV_WITH_HEADER,
-        output_s3_uri=baseline_uri(context, DATA_QUALITY),
-    )
-    return _quality_check_step(
-        context, "DataQualityBaseline", "Profile the training features and suggest constraints", config, after
-    )
-
-
-def model_quality_baseline_step(context: Context, evaluate: ProcessingStep, after: ModelStep) -> QualityCheckStep:
+def baseline_steps(
+    context: Context, preprocess: ProcessingStep, evaluate: ProcessingStep, after: ModelStep
+) -> list[Step]:
+    """DataQualityBaseline and ModelQualityBaseline: QualityCheck steps, or Processing steps of the same outputs."""
     binary = context.settings.problem_type == "BinaryClassification"
-    config = ModelQualityCheckConfig(
-        baseline_dataset=output_of(evaluate, "predictions"),
-        dataset_format=CSV_WITH_HEADER,
-        output_s3_uri=baseline_uri(context, MODEL_QUALITY),
-        problem_type=context.settings.problem_type,
-        inference_attribute="prediction",
-        probability_attribute="probability" if binary else None,
-        ground_truth_attribute="label",
-        probability_threshold_attribute="0.5" if binary else None,
-    )
-    return _quality_check_step(
-        context, "ModelQualityBaseline", "Profile the test predictions and suggest constraints", config, after
-    )
+    make = _processing_step if context.settings.quality_checks == "processing" else _quality_check_step
+    return [
+        make(
+            context,
+            "DataQualityBaseline",
+            "Profile the training features and suggest constraints",
+            DataQualityCheckConfig(
+                baseline_dataset=output_of(preprocess, "baseline"),
+                dataset_format=CSV_WITH_HEADER,
+                output_s3_uri=baseline_uri(context, DATA_QUALITY),
+            ),
+            after,
+        ),
+        make(
+            context,
+            "ModelQualityBaseline",
+            "Profile the test predictions and suggest constraints",
+            ModelQualityCheckConfig(
+                baseline_dataset=output_of(evaluate, "predictions"),
+                dataset_format=CSV_WITH_HEADER,
+                output_s3_uri=baseline_uri(context, MODEL_QUALITY),
+                problem_type=context.settings.problem_type,
+                inference_attribute="prediction",
+                probability_attribute="probability" if binary else None,
+                ground_truth_attribute="label",
+                probability_threshold_attribute="0.5" if binary else None,
+            ),
+            after,
+        ),
+    ]
 
 
 def _quality_check_step(
@@ -85,6 +98,70 @@ def _quality_check_step(
         model_package_group_name=settings.model_package_group,
         depends_on=[after],
     )
+
+
+def _processing_step(
+    context: Context, name: str, description: str, config: QualityCheckConfig, after: ModelStep
+) -> ProcessingStep:
+    settings, parameters = context.settings, context.parameters
+    processor = Processor(
+        role=context.role,
+        image_uri=context.image("processing"),
+        entrypoint=["/bin/bash", "/opt/ml/processing/input/code/run.sh", "quality_check.py"],
+        instance_type=parameters.processing_instance_type,
+        instance_count=parameters.processing_instance_count,
+        volume_size_in_gb=settings.resources.volume_size_in_gb,
+        volume_kms_key=settings.security.kms_key,
+        output_kms_key=settings.security.kms_key,
+        max_runtime_in_seconds=settings.resources.processing_max_runtime_in_seconds,
+        network_config=context.network,
+        env=_analyzer_environment(config),
+        tags=context.tags,
+        sagemaker_session=context.session,
+    )
+    output = processing_output(OUTPUT, config.output_s3_uri)
+    output.s3_output.local_path = "/opt/ml/processing/output"
+    return ProcessingStep(
+        name=name,
+        description=description,
+        step_args=processor.run(
+            inputs=[
+                processing_input(DATASET, config.baseline_dataset),
+                processing_input("code", quality_check_bundle().uri(context.code_uri)),
+            ],
+            outputs=[output],
+            arguments=[
+                "--model-package-group",
+                settings.model_package_group,
+                "--skip-check",
+                parameters.skip_check.to_string(),
+                "--fail-on-violation",
+                parameters.fail_on_violation.to_string(),
+            ],
+        ),
+        depends_on=[after],
+        retry_policies=context.job_retries,
+    )
+
+
+def _analyzer_environment(config: QualityCheckConfig) -> dict[str, str]:
+    """The analyzer's settings, which a QualityCheck step derives from its config by itself."""
+    environment: dict[str, str | None] = {
+        "dataset_source": f"/opt/ml/processing/input/{DATASET}",
+        "dataset_format": json.dumps(config.dataset_format),
+        "output_path": "/opt/ml/processing/output",
+        "publish_cloudwatch_metrics": "Disabled",
+    }
+    if isinstance(config, ModelQualityCheckConfig):
+        environment |= {
+            "analysis_type": "MODEL_QUALITY",
+            "problem_type": config.problem_type,
+            "inference_attribute": config.inference_attribute,
+            "probability_attribute": config.probability_attribute,
+            "ground_truth_attribute": config.ground_truth_attribute,
+            "probability_threshold_attribute": config.probability_threshold_attribute,
+        }
+    return {name: value for name, value in environment.items() if value is not None}
 
 
 class _QualityCheckStep(QualityCheckStep):

@@ -36,7 +36,7 @@ class Parameters:
 
     @classmethod
     def of(cls, settings: Settings, input_data_uri: str | None) -> Parameters:
-        resources, training, check = settings.resources, settings.training, settings.quality_check
+        resources, training, check = settings.resources, settings.training, settings.baselines
         return cls(
             input_data_uri=ParameterString("InputDataUri", default_value=input_data_uri),
             metric_threshold=ParameterFloat("MetricThreshold", default_value=settings.quality.threshold),

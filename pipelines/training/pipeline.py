@@ -11,7 +11,7 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from pipelines.inputs import input_uri
 from pipelines.settings import Settings
-from pipelines.training.baselines import data_quality_baseline_step, model_quality_baseline_step
+from pipelines.training.baselines import baseline_steps
 from pipelines.training.check_quality import check_quality_step
 from pipelines.training.context import Context
 from pipelines.training.evaluate import evaluate_step
@@ -47,11 +47,8 @@ def get_pipeline(
     train = train_step(context, preprocess)
     evaluate = evaluate_step(context, preprocess, train)
     register_model = register_model_step(context, train, evaluate)
-    data_quality_baseline = data_quality_baseline_step(context, preprocess, after=register_model)
-    model_quality_baseline = model_quality_baseline_step(context, evaluate, after=register_model)
-    check_quality = check_quality_step(
-        context, evaluate, if_good=[register_model, data_quality_baseline, model_quality_baseline]
-    )
+    baselines = baseline_steps(context, preprocess, evaluate, after=register_model)
+    check_quality = check_quality_step(context, evaluate, if_good=[register_model, *baselines])
     return Pipeline(
         name=settings.name,
         parameters=parameters.all(),

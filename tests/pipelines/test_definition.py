@@ -80,6 +80,36 @@ def guarded() -> dict[str, Any]:
     return compile_definition(settings)
 
 
+@pytest.fixture(scope="module")
+def own_analyzer() -> dict[str, Any]:
+    settings = Settings.model_validate(
+        {
+            "name": "own-analyzer",
+            "problem_type": "MulticlassClassification",
+            "data": {"input": "s3://bucket/data.csv", "target_column": "y"},
+            "quality": {"metric": "accuracy", "threshold": 0.9},
+            "quality_checks": "processing",
+        }
+    )
+    return compile_definition(settings)
+
+
+def test_without_model_monitor_the_baseline_steps_keep_their_names_and_outputs(
+    plain: dict[str, Any], own_analyzer: dict[str, Any]
+) -> None:
+    for name in ("DataQualityBaseline", "ModelQualityBaseline"):
+        step, usual = steps_by_name(own_analyzer)[name], steps_by_name(plain)[name]
+        assert step["Type"] == "Processing"
+        assert step["DependsOn"] == ["RegisterModel"]
+        (output,) = step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+        (usual_output,) = usual["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+        here = json.dumps(output).replace("own-analyzer", "demo")
+        assert json.loads(here) == usual_output
+        settings, usual_settings = step["Arguments"]["Environment"], usual["Arguments"]["Environment"]
+        assert set(settings) >= set(usual_settings) - {"probability_attribute", "probability_threshold_attribute"}
+        assert settings["dataset_format"] == usual_settings["dataset_format"]
+
+
 def test_the_steps_come_in_order(plain: dict[str, Any]) -> None:
     assert [(step["Name"], step["Type"]) for step in all_steps(plain["Steps"])] == [
         ("Preprocess", "Processing"),
@@ -93,9 +123,11 @@ def test_the_steps_come_in_order(plain: dict[str, Any]) -> None:
     ]
 
 
-def test_every_request_passes_the_services_own_validation(plain: dict[str, Any], guarded: dict[str, Any]) -> None:
+def test_every_request_passes_the_services_own_validation(
+    plain: dict[str, Any], guarded: dict[str, Any], own_analyzer: dict[str, Any]
+) -> None:
     model = botocore.session.Session().get_service_model("sagemaker")
-    for definition in (plain, guarded):
+    for definition in (plain, guarded, own_analyzer):
         for step in all_steps(definition["Steps"]):
             if step["Type"] not in API_SHAPES:
                 continue

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-REQUIREMENTS = ["processing_scripts", "training_scripts", "inference"]
+REQUIREMENTS = [
+    "processing_scripts/requirements.txt",
+    "processing_scripts/requirements-quality.txt",
+    "training_scripts/requirements.txt",
+    "inference/requirements.txt",
+]
 
 # what the image holds, what requirements.txt adds, and what travels in the bundle
 AVAILABLE = {
@@ -18,6 +23,7 @@ AVAILABLE = {
     "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing"},
     "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "monitoring"},
     "processing_scripts/evaluation": {"numpy", "matplotlib", "evaluation", "monitoring"},
+    "processing_scripts/quality_check.py": {"boto3", "monitoring"},
     "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
     "inference/inference.py": {"numpy", "lightgbm"},
 }
@@ -27,9 +33,9 @@ def pins(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", path.read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("folder", REQUIREMENTS)
-def test_requirements_are_pinned_to_the_lock_file(folder):
-    path = REPOSITORY / folder / "requirements.txt"
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_requirements_are_pinned_to_the_lock_file(name):
+    path = REPOSITORY / name
     wanted, locked = pins(path), pins(REPOSITORY / "requirements.lock")
     assert len(wanted) == len(path.read_text().splitlines()), "every line is a pin"
     assert wanted == {name: locked[name] for name in wanted}

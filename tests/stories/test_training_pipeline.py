@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.workplace import Workplace
+from tests.stories.workplace import BREAST_CANCER, Workplace
 
 CACHEABLE = ("Preprocess", "Train", "Evaluate")
 ALL_STEPS = [*CACHEABLE, "CheckQuality", "RegisterModel", "DataQualityBaseline", "ModelQualityBaseline"]
@@ -117,7 +117,44 @@ def test_new_data_is_compared_with_the_approved_baseline(workplace: Workplace, f
     switches = ("--parameter", "SkipQualityCheck=false", "--parameter", "FailOnViolation=true")
     unchanged = workplace.run(*switches)
     assert unchanged["PipelineExecutionStatus"] == "Succeeded"
+    result = workplace.pipelines("run", "--local", "--input", shifted_data(workplace), *switches)
+    assert result.code == 1
+    assert "DataQualityBaseline" in result.stderr
 
+
+def test_an_account_without_model_monitor_gets_the_same_baselines_and_checks(
+    workplace: Workplace, first: dict[str, Any]
+) -> None:
+    settings = workplace.data_dir.parent / "processing.yaml"
+    example = (workplace.checkout / BREAST_CANCER).read_text().replace("name: breast-cancer", "name: own-analyzer")
+    data = workplace.checkout / "examples" / "breast-cancer" / "data.csv"
+    settings.write_text(example.replace("data.csv", str(data)) + "quality_checks: processing\n")
+
+    own = workplace.run(settings=str(settings))
+    assert sorted(steps_of(own)) == sorted(ALL_STEPS)
+    for name, uri in own["Baselines"].items():
+        for file in ("statistics.json", "constraints.json"):
+            assert read_json(workplace, f"{uri}/{file}") == read_json(workplace, f"{first['Baselines'][name]}/{file}")
+
+    switches = ("--parameter", "SkipQualityCheck=false", "--parameter", "FailOnViolation=true")
+    too_early = workplace.pipelines("run", "--local", "--settings", str(settings), *switches)
+    assert too_early.code == 1
+    assert "is approved; approve one, or skip the check" in too_early.stderr
+
+    workplace.pipelines("approve", "1", "--local", "--settings", str(settings))
+    workplace.run(*switches, settings=str(settings))
+    shifted = ("--input", shifted_data(workplace))
+    result = workplace.pipelines("run", "--local", "--settings", str(settings), *shifted, *switches)
+    assert result.code == 1
+    assert "DataQualityBaseline" in result.stderr
+
+
+def read_json(workplace: Workplace, uri: str) -> Any:
+    return json.loads(workplace.object(uri).read_text())
+
+
+def shifted_data(workplace: Workplace) -> str:
+    """A copy of the data in which one feature has moved far away."""
     data = (workplace.checkout / "examples" / "breast-cancer" / "data.csv").read_text().splitlines()
     header, *rows = data
     column = header.split(",").index("mean_radius")
@@ -128,9 +165,7 @@ def test_new_data_is_compared_with_the_approved_baseline(workplace: Workplace, f
             values = row.split(",")
             values[column] = str(float(values[column]) + 30)
             print(",".join(values), file=file)
-    result = workplace.pipelines("run", "--local", "--input", str(shifted), *switches)
-    assert result.code == 1
-    assert "DataQualityBaseline" in result.stderr
+    return str(shifted)
 
 
 def test_a_changed_script_reruns_its_step_and_those_after_it(copied_workplace: Workplace) -> None:
