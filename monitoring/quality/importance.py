@@ -29,7 +29,7 @@ def read_importance(path: Path) -> dict[str, float]:
         else:
             text = path.read_text(encoding="utf-8")
             gains = _of_object(json.loads(text)) if text.lstrip().startswith("{") else _of_model(text.splitlines())
-    except (OSError, ValueError, KeyError, IndexError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, KeyError, tarfile.TarError) as error:
         raise QualityError(
             f"{path} tells no feature importance ({error}); give model.txt, model.tar.gz, or JSON of numbers by feature"
         ) from error

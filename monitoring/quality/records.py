@@ -157,7 +157,10 @@ def _numbers(piece: pa.Array) -> Array:
 def _resolve(attribute: str, origin: str, names: Sequence[str], dataset: Dataset) -> str:
     """The column of an attribute: of its origin in merged captures, else of all."""
     own = {name.removeprefix(f"{origin}_"): name for name in names if name.startswith(f"{origin}_")}
-    found = own.get(find(attribute, [*own]) or "") or find(attribute, names)
+    found = own.get(find(attribute, [*own]) or "")
+    # An index counts the columns of its origin, and where records have no origins, all of them.
+    if found is None and not (own and attribute.isdecimal()):
+        found = find(attribute, names)
     if found is None:
         raise QualityError(f"column {attribute!r} is not in {dataset.source} (columns: {shorten(names)})")
     return found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -22,3 +23,36 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
         return path
 
     return write_file
+
+
+@pytest.fixture(scope="session")
+def event() -> Callable[..., dict[str, Any]]:
+    """Makes a captured inference as an endpoint's data capture writes it."""
+
+    def make(
+        request: str | None = None,
+        response: str | None = None,
+        *,
+        identity: str = "1",
+        inference_id: str | None = None,
+        time: str = "2026-01-31T12:00:00Z",
+        input_encoding: str | None = None,
+        input_type: str = "text/csv",
+        output_encoding: str = "JSON",
+    ) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        if request is not None:
+            is_json = request.startswith(("{", "["))
+            encoding = input_encoding or ("JSON" if is_json else "CSV")
+            data["endpointInput"] = {"observedContentType": input_type, "mode": "INPUT", "data": request}
+            data["endpointInput"]["encoding"] = encoding
+        if response is not None:
+            kind = "application/json" if output_encoding == "JSON" else "text/csv"
+            data["endpointOutput"] = {"observedContentType": kind, "mode": "OUTPUT", "data": response}
+            data["endpointOutput"]["encoding"] = output_encoding
+        metadata = {"eventId": identity, "inferenceTime": time}
+        if inference_id is not None:
+            metadata["inferenceId"] = inference_id
+        return {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}
+
+    return make

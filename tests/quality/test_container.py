@@ -194,7 +194,11 @@ BASELINE_OF_OTHER_COLUMNS = '{"features": [{"name": "z", "inferred_type": "Integ
             MODEL_QUALITY,
             "column 'label' of .*data.csv has no value in record 2",
         ),
-        ("prediction,probability,label\n1,0.5,yes\n", MODEL_QUALITY, "labels are 'yes'; a binary classification needs 0 and 1, or positive_label"),
+        (
+            "prediction,probability,label\n1,0.5,yes\n",
+            MODEL_QUALITY,
+            "labels are 'yes'; a binary classification needs 0 and 1, or positive_label",
+        ),
         (
             "prediction,probability,label\n1,inf,1\n",
             MODEL_QUALITY,

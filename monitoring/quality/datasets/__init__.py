@@ -130,7 +130,7 @@ class Dataset:
         window = self.captures.window
         if self.is_captured and (window.start or window.end):
             return (
-                f" between {window.start or 'the beginning'} and {window.end or 'now'}; check the window and the path"
+                f" from {window.start or 'the beginning'} to {window.end or 'now'}; check the window and the path"
             )
         return "; check the path and whether the step before wrote rows"
 

@@ -45,6 +45,6 @@ class Skips:
         if self.limit == 0:
             return ""
         return (
-            f"; it is the {self.count}th malformed record and {self.limit} may be skipped: "
+            f"; it is malformed record {self.count} where {self.limit} may be skipped: "
             "check what writes them, or raise malformed_records_limit"
         )
