@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from monitoring.quality import QualityError, report_commands
+from monitoring.quality.container import FAILED, VIOLATIONS, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,8 +25,6 @@ app = typer.Typer(
     "Exit status: 0 no violation, 3 violations (with --fail-on-violation), 1 failed. "
     "Without any argument the settings come as environment variables, by Model Monitor's container contract.",
 )
-
-FAILED, VIOLATIONS = 1, 3
 
 
 class Format(StrEnum):
@@ -83,7 +82,7 @@ def _reported(command: Callable[..., int | None]) -> Callable[..., None]:
     """The command with its number of violations, if it counts them, as exit status and its errors as one line."""
 
     @wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
+    def reported(*arguments: Any, **options: Any) -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         try:
             violations = command(*arguments, **options)
@@ -93,7 +92,7 @@ def _reported(command: Callable[..., int | None]) -> Callable[..., None]:
         if violations and options.get("fail_on_violation"):
             raise typer.Exit(VIOLATIONS)
 
-    return run
+    return reported
 
 
 @app.command()
@@ -258,8 +257,6 @@ for page in (report_commands.report, report_commands.trend):
 
 def _run(**variables: Any) -> int:
     """Run the container contract on the variables that are given; returns the number of violations."""
-    from monitoring.quality.__main__ import run
-
     texts = {
         name: json.dumps(value) if isinstance(value, dict) else str(value)
         for name, value in variables.items()

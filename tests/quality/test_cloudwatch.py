@@ -12,8 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-import monitoring.quality.__main__ as container
-from monitoring.quality import QualityError, cloudwatch
+from monitoring.quality import QualityError, cloudwatch, container
 from monitoring.quality.analysis import Analysis, DataQuality, ModelQuality, Skipped, Window
 from monitoring.quality.constraints import check, suggest
 from monitoring.quality.feature_drift import measure
@@ -144,9 +143,8 @@ def test_metrics_that_cannot_be_put_fail_the_run_after_its_files_are_written(
 
 
 def test_in_a_container_the_metrics_file_lies_where_it_is_forwarded_from(
-    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(container, "METRICS", tmp_path / "metrics" / "cloudwatch")
-    container.run(environment | {"publish_cloudwatch_metrics": "Disabled"})
-    names = [json.loads(line)["MetricName"] for line in (container.METRICS / cloudwatch.FILE).open()]
+    container.run(environment | {"publish_cloudwatch_metrics": "Disabled"}, metrics=tmp_path / "metrics")
+    names = [json.loads(line)["MetricName"] for line in (tmp_path / "metrics" / cloudwatch.FILE).open()]
     assert names == ["feature_non_null_x", "feature_data_x"]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import monitoring.quality.__main__ as container
-from monitoring.quality import QualityError
+import monitoring.quality.__main__ as program
+from monitoring.quality import QualityError, container
 
 Write = Callable[[str, str | bytes], Path]
 REPOSITORY = Path(__file__).parents[2]
@@ -297,9 +297,9 @@ def test_the_process_fails_with_one_line_and_status_1(write: Write, tmp_path: Pa
 def test_the_exit_message_is_left_where_the_service_looks_for_it(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(container, "EXIT_MESSAGE", tmp_path / "message")
+    monkeypatch.setattr(program, "EXIT_MESSAGE", tmp_path / "message")
     monkeypatch.setattr(os, "environ", {"dataset_source": str(write("data.csv", "")), "dataset_format": CSV})
-    assert container.main([]) == 1
+    assert program.main([]) == 1
     assert (tmp_path / "message").read_text().startswith("Failed: the environment variable output_path is not set")
 
 

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import monitoring.quality.__main__ as container
-from monitoring.quality import QualityError
+from monitoring.quality import QualityError, container
 from monitoring.quality.analysis import Skipped, SkippedRecord
 from monitoring.quality.analyzer import Hosts
 from monitoring.quality.datasets.skips import Skips
@@ -194,13 +193,10 @@ def test_model_quality_on_shards_is_refused(write: Write, tmp_path: Path) -> Non
         container.run(variables, Hosts("algo-1", ("algo-1", "algo-2"), sharded=True))
 
 
-def test_the_jobs_description_tells_the_hosts_and_how_the_dataset_is_spread(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(container, "CONFIG", tmp_path)
-    assert container.read_hosts("/data") == Hosts()
+def test_the_jobs_description_tells_the_hosts_and_how_the_dataset_is_spread(write: Write, tmp_path: Path) -> None:
+    assert container.read_hosts(tmp_path, "/data") == Hosts()
     write("resourceconfig.json", '{"current_host": "algo-2", "hosts": ["algo-2", "algo-1"]}')
     inputs = [{"S3Input": {"LocalPath": "/data", "S3DataDistributionType": "ShardedByS3Key"}}]
     write("processingjobconfig.json", json.dumps({"ProcessingInputs": inputs}))
-    assert container.read_hosts("/data/captures") == Hosts("algo-2", ("algo-1", "algo-2"), sharded=True)
-    assert container.read_hosts("/elsewhere") == Hosts("algo-2", ("algo-1", "algo-2"), sharded=False)
+    assert container.read_hosts(tmp_path, "/data/captures") == Hosts("algo-2", ("algo-1", "algo-2"), sharded=True)
+    assert container.read_hosts(tmp_path, "/elsewhere") == Hosts("algo-2", ("algo-1", "algo-2"), sharded=False)

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import monitoring.quality.__main__ as container
-from monitoring.quality import QualityError, analysis_file
+from monitoring.quality import QualityError, analysis_file, container
 from monitoring.quality.analysis import ModelQuality
 
 Write = Callable[[str, str | bytes], Path]

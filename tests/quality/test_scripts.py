@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-import monitoring.quality.__main__ as container
-from monitoring.quality import QualityError
+from monitoring.quality import QualityError, container
 from monitoring.quality.datasets import Dataset
 from monitoring.quality.datasets.skips import Skips
 from monitoring.quality.scripts import Preprocessor, postprocess
