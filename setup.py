@@ -12,6 +12,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["pipelines*", "monitoring*", "local_sagemaker*", "examples"]),
+    package_data={"monitoring.quality": ["templates/*"]},
     install_requires=[
         "sagemaker>=3.27,<4",
         "boto3",

@@ -86,7 +86,8 @@ def quality_check_bundle() -> Bundle:
         "run.sh": "processing_scripts/run.sh",
         "monitoring/__init__.py": "monitoring/__init__.py",
     }
-    analyzer = (path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "monitoring/quality").rglob("*.py"))
+    sources = (path for path in (REPOSITORY / "monitoring/quality").rglob("*.*") if path.suffix != ".pyc")
+    analyzer = [path.relative_to(REPOSITORY).as_posix() for path in sources]
     return Bundle("quality-check", _read(files | {path: path for path in analyzer}))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sagemaker.core.processing import Processor
 from sagemaker.core.workflow.functions import Join
 from sagemaker.mlops.workflow.check_job_config import CheckJobConfig
 from sagemaker.mlops.workflow.model_step import ModelStep
@@ -104,20 +103,10 @@ def _processing_step(
     context: Context, name: str, description: str, config: QualityCheckConfig, after: ModelStep
 ) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
-    processor = Processor(
-        role=context.role,
-        image_uri=context.image("processing"),
-        entrypoint=["/bin/bash", "/opt/ml/processing/input/code/run.sh", "quality_check.py"],
-        instance_type=parameters.processing_instance_type,
+    processor = context.processor(
+        ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "quality_check.py"],
         instance_count=parameters.processing_instance_count,
-        volume_size_in_gb=settings.resources.volume_size_in_gb,
-        volume_kms_key=settings.security.kms_key,
-        output_kms_key=settings.security.kms_key,
-        max_runtime_in_seconds=settings.resources.processing_max_runtime_in_seconds,
-        network_config=context.network,
         env=_analyzer_environment(config),
-        tags=context.tags,
-        sagemaker_session=context.session,
     )
     output = processing_output(OUTPUT, config.output_s3_uri)
     output.s3_output.local_path = "/opt/ml/processing/output"

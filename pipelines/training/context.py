@@ -7,9 +7,11 @@ from typing import TypeAlias
 
 from sagemaker.core import image_uris
 from sagemaker.core.network import NetworkConfig
+from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join
+from sagemaker.core.workflow.parameters import ParameterInteger
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.retry import (
     RetryPolicy,
@@ -61,6 +63,30 @@ class Context:
             image_scope=scope,
         )
         return uri
+
+    def processor(
+        self,
+        entrypoint: list[str],
+        instance_count: int | ParameterInteger = 1,
+        env: dict[str, str] | None = None,
+    ) -> Processor:
+        """What runs a processing script; the scripts but the baselines' work on one instance."""
+        resources, kms_key = self.settings.resources, self.settings.security.kms_key
+        return Processor(
+            role=self.role,
+            image_uri=self.image("processing"),
+            entrypoint=entrypoint,
+            instance_type=self.parameters.processing_instance_type,
+            instance_count=instance_count,
+            volume_size_in_gb=resources.volume_size_in_gb,
+            volume_kms_key=kms_key,
+            output_kms_key=kms_key,
+            max_runtime_in_seconds=resources.processing_max_runtime_in_seconds,
+            network_config=self.network,
+            env=env,
+            tags=self.tags,
+            sagemaker_session=self.session,
+        )
 
     @property
     def cache(self) -> CacheConfig:

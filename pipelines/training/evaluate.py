@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sagemaker.core.processing import Processor
 from sagemaker.core.workflow.functions import JsonGet
 from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
@@ -22,21 +21,7 @@ SECTIONS: dict[ProblemType, str] = {
 
 
 def evaluate_step(context: Context, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
-    settings, parameters = context.settings, context.parameters
-    processor = Processor(
-        role=context.role,
-        image_uri=context.image("processing"),
-        entrypoint=["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"],
-        instance_type=parameters.processing_instance_type,
-        instance_count=1,
-        volume_size_in_gb=settings.resources.volume_size_in_gb,
-        volume_kms_key=settings.security.kms_key,
-        output_kms_key=settings.security.kms_key,
-        max_runtime_in_seconds=settings.resources.processing_max_runtime_in_seconds,
-        network_config=context.network,
-        tags=context.tags,
-        sagemaker_session=context.session,
-    )
+    processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
     return ProcessingStep(
         name="Evaluate",
         description="Measure the model on the test split",

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from sagemaker.core.processing import Processor
 from sagemaker.mlops.workflow.steps import ProcessingStep
 
 from pipelines.bundles import preprocess_bundle
+from pipelines.errors import UserError
 from pipelines.settings import Settings
 from pipelines.training.context import Context, processing_input, processing_output
 
+MOST_ARGUMENTS = 100
 OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")
 
 
 def preprocess_step(context: Context) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
-    processor = Processor(
-        role=context.role,
-        image_uri=context.image("processing"),
-        entrypoint=["python3", "/opt/ml/processing/input/code/preprocess.py"],
-        instance_type=parameters.processing_instance_type,
-        instance_count=1,
-        volume_size_in_gb=settings.resources.volume_size_in_gb,
-        volume_kms_key=settings.security.kms_key,
-        output_kms_key=settings.security.kms_key,
-        max_runtime_in_seconds=settings.resources.processing_max_runtime_in_seconds,
-        network_config=context.network,
-        tags=context.tags,
-        sagemaker_session=context.session,
-    )
+    processor = context.processor(["python3", "/opt/ml/processing/input/code/preprocess.py"])
     return ProcessingStep(
         name="Preprocess",
         description="Validate the data, split it and encode it",
@@ -68,4 +56,9 @@ def _arguments(settings: Settings) -> list[str]:
         values = value if isinstance(value, tuple) else (value,)
         if value is not None and values:
             arguments += [f"--{name}", *(str(item) for item in values)]
+    if len(arguments) > MOST_ARGUMENTS:
+        raise UserError(
+            f"data.drop_columns and data.categorical_columns make {len(arguments)} container arguments, SageMaker "
+            f"takes {MOST_ARGUMENTS}; leave columns out of the data instead of dropping them here"
+        )
     return arguments

@@ -16,6 +16,7 @@ from botocore.validate import ParamValidator
 
 from pipelines import bundles
 from pipelines.bundles import REPOSITORY
+from pipelines.errors import UserError
 from pipelines.settings import Settings
 from pipelines.training.pipeline import get_pipeline
 
@@ -240,6 +241,14 @@ def test_cache_and_retries_come_from_the_settings(guarded: dict[str, Any]) -> No
         assert {"Step.THROTTLING", "Step.SERVICE_FAULT", "SageMaker.JOB_INTERNAL_ERROR"} <= set(types)
         assert all(policy["MaxAttempts"] == 5 for policy in steps[name]["RetryPolicies"])
     assert steps["RegisterModel"]["RetryPolicies"]
+
+
+def test_more_columns_to_drop_than_sagemaker_takes_arguments_are_refused(
+    make_settings: Callable[..., Settings],
+) -> None:
+    data = {"input": "s3://bucket/data.csv", "target_column": "y", "drop_columns": [f"c{i}" for i in range(90)]}
+    with pytest.raises(UserError, match="make 111 container arguments, SageMaker takes 100"):
+        compile_definition(make_settings(data=data))
 
 
 def test_a_changed_script_changes_only_the_steps_that_run_it(
