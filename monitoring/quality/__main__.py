@@ -37,7 +37,7 @@ On several instances with a dataset that is ShardedByS3Key, each leaves its part
 second run with dataset_format {"profile": {}}.
 
 The exit status is 0 when the analysis ran, violations or not (the last line of output says which), and 1 when it could
-not: then standard error has one line saying why, and no result is written. With --fail-on-violation it is 3 where there
+not: then standard error says why, and no result is written. With --fail-on-violation it is 3 where there
 are violations.
 """
 

@@ -171,6 +171,11 @@ MALFORMED = [
     ('{"captureData": {"endpointInput": {"data": "[1, {}]", "encoding": "JSON"}}}', "objects and other values"),
     ('{"captureData": {"endpointInput": {"data": "x", "encoding": "XML"}}}', "encoding 'XML'; CSV, JSON and BASE64"),
     (
+        json.dumps({"captureData": {"endpointInput": {"data": "[" * 99_999, "encoding": "JSON"}}}),
+        "a payload that is nested too deeply",
+    ),
+    ("[" * 99_999, "is nested too deeply"),
+    (
         '{"captureData": {"endpointInput": {"data": "?", "encoding": "BASE64", "observedContentType": "text/csv"}}}',
         "not UTF-8 text in BASE64",
     ),
@@ -206,6 +211,19 @@ def test_where_no_line_can_be_read_the_first_reason_is_told(write: Write) -> Non
     path = write("a.jsonl", "a,b\n1,2\n")
     with pytest.raises(QualityError, match=r"no record that can be read; the first of 2, in .* at 1, is not JSON"):
         rows(path, INPUT, Skips(limit=9))
+
+
+def test_huge_numbers_booleans_and_halves_of_characters_have_a_place(write: Write, event: Event) -> None:
+    path = write(
+        "a.jsonl",
+        lines(
+            event('{"n": 123456789012345678901234567890, "b": true, "t": "\\ud83d", "f": NaN}'),
+            event("x\ud83d,1", input_encoding="CSV"),
+        ),
+    )
+    found, other = rows(path, INPUT)
+    assert found["n"] == 123456789012345678901234567890.0
+    assert (found["b"], found["t"], other) == ("true", "?", {"_c0": "x?", "_c1": 1})
 
 
 def test_unequal_numbers_of_records_in_and_out_are_malformed(write: Write, event: Event) -> None:

@@ -129,9 +129,7 @@ class Dataset:
             return f" that can be read; the first of {skips.count}, in {first.file} at {first.line}, {first.reason}"
         window = self.captures.window
         if self.is_captured and (window.start or window.end):
-            return (
-                f" from {window.start or 'the beginning'} to {window.end or 'now'}; check the window and the path"
-            )
+            return f" from {window.start or 'the beginning'} to {window.end or 'now'}; check the window and the path"
         return "; check the path and whether the step before wrote rows"
 
 

@@ -11,8 +11,15 @@ import pyarrow as pa
 LIST_LIMIT = 1_000
 
 
-def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The record without nesting; ValueError where a list is too long to be columns."""
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without nesting; ValueError where a list is too long, or nesting too deep, to be columns."""
+    try:
+        return _flat(record, "")
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+
+
+def _flat(record: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, list):
@@ -20,7 +27,7 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
                 raise ValueError(f"holds {len(value)} values in {prefix + key!r}, more than {LIST_LIMIT} columns")
             value = dict(enumerate(value))
         if isinstance(value, dict):
-            result |= flat(value, f"{prefix}{key}.")
+            result |= _flat(value, f"{prefix}{key}.")
         else:
             result[f"{prefix}{key}"] = value
     return result
@@ -29,7 +36,12 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
     """Flat records as Arrow columns; a key that a record lacks is a missing value."""
     names = dict.fromkeys(name for record in records for name in record)
-    return {name: _array([record.get(name) for record in records]) for name in names}
+    return {encodable(name): _array([record.get(name) for record in records]) for name in names}
+
+
+def encodable(text: str) -> str:
+    """The text with a question mark for what is no character: JSON can spell halves of a surrogate pair."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _array(values: list[Any]) -> pa.Array:
@@ -42,3 +54,5 @@ def _array(values: list[Any]) -> pa.Array:
         return pa.array(values)
     except OverflowError:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    except UnicodeEncodeError:
+        return pa.array([None if value is None else encodable(value) for value in values])

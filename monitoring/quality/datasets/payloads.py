@@ -59,6 +59,8 @@ def decode(side: Mapping[str, Any]) -> Payload:
     if encoding == JSON:
         try:
             return _records(json.loads(data))
+        except RecursionError as error:
+            raise ValueError("has a payload that is nested too deeply") from error
         except json.JSONDecodeError:
             # Content types of JSON lines are captured as JSON, too.
             return _lines(data)

@@ -7,13 +7,18 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitoring.quality.datasets.flattening import encodable
+
 # Only what Spark and pandas write for "no value": "NA" or "none" may be a country or a category.
 MISSING_TEXTS = ["", "NaN", "nan"]
 
 
 def typed(texts: Sequence[str], as_text: bool) -> pa.Array:
     """As int64, else as float64, else as they are; null for a missing value in any case."""
-    values = pa.array(texts, pa.string())
+    try:
+        values = pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        values = pa.array([encodable(text) for text in texts], pa.string())
     values = pc.if_else(pc.is_in(values, pa.array(MISSING_TEXTS)), pa.scalar(None, pa.string()), values)
     if values.null_count == len(values):
         return values.cast(pa.null())
