@@ -1,0 +1,1 @@
+"""Measured comparisons with other tools; run by hand, never part of the tests."""

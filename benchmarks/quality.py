@@ -1,0 +1,300 @@
+"""Measure the quality analyzer against its peers, on generated data, as whole processes.
+
+The data: a CSV of 1,000,000 rows and 26 columns (22 floats, 2 integers, 1 string of 8 categories, 1 label; 1 % missing
+in 3 columns), a drifted one of 200,000 rows, and 1,000,000 predictions. Each peer runs in an environment of its own,
+which is made on first use in .benchmarks/ (about 1.5 GB, all of them); the data is in a temporary folder.
+
+Contenders take turns, so that whatever else the machine does falls on all of them alike. What counts are the medians of
+the wall-clock times and of the peak memories, and their ratios. Peers that take half a minute run at most three times.
+
+examples:
+  python -m benchmarks.quality                                     everything but 10,000,000 rows; about 12 minutes
+  python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against the parse alone; a minute
+  python -m benchmarks.quality --only profile --large              the same memory for ten times the rows?
+  python -m benchmarks.quality --json > quality.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environments import environment
+from benchmarks.measure import Command, Measurement, Run, run_once
+
+ROOT = Path(__file__).parents[1]
+PEERS = ROOT / "benchmarks" / "peers"
+ROWS, CURRENT_ROWS, LARGE_ROWS = 1_000_000, 200_000, 10_000_000
+# A run of half a minute and more varies little, and takes long.
+SLOW_REPEATS = 3
+CSV = '{"csv": {"header": true}}'
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the generated data lies; ``large`` is there with --large alone."""
+
+    folder: Path
+
+    @property
+    def baseline(self) -> str:
+        return str(self.folder / "baseline.csv")
+
+    @property
+    def current(self) -> str:
+        return str(self.folder / "current.csv")
+
+    @property
+    def predictions(self) -> str:
+        return str(self.folder / "predictions.csv")
+
+    @property
+    def large(self) -> str:
+        return str(self.folder / "large.csv")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """``commands`` makes the processes that do the work, and installs first what they need."""
+
+    title: str
+    commands: Callable[[Files], Sequence[Command]]
+    is_slow: bool = False
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Of two contenders' medians, and the goal for it."""
+
+    title: str
+    of: str
+    to: str
+    quantity: str
+    goal: float
+    at_most: bool
+
+    def value(self, measurements: Mapping[str, Measurement]) -> float:
+        above, below = (getattr(measurements[name], self.quantity) for name in (self.of, self.to))
+        return float(above / below)
+
+    def is_met(self, value: float) -> bool:
+        return value <= self.goal if self.at_most else value >= self.goal
+
+
+def analyzer(**variables: str) -> Command:
+    """The analyzer by its container contract."""
+    common = {"PYTHONPATH": str(ROOT), "dataset_format": CSV, "publish_cloudwatch_metrics": "Disabled"}
+    return Command([sys.executable, "-m", "monitoring.quality"], {**common, **variables})
+
+
+def profile(source: str) -> list[Command]:
+    """Statistics and suggested constraints of a file."""
+    return [analyzer(dataset_source=source, output_path="baseline")]
+
+
+def check(files: Files) -> list[Command]:
+    """A baseline of one file, and a check of the other against it."""
+    statistics, constraints = "baseline/statistics.json", "baseline/constraints.json"
+    return [
+        *profile(files.baseline),
+        analyzer(
+            dataset_source=files.current,
+            output_path="check",
+            baseline_statistics=statistics,
+            baseline_constraints=constraints,
+        ),
+    ]
+
+
+def model_quality(files: Files) -> list[Command]:
+    """All metrics of binary predictions, with standard deviations and curves."""
+    return [
+        analyzer(
+            dataset_source=files.predictions,
+            output_path="model-quality",
+            analysis_type="MODEL_QUALITY",
+            problem_type="BinaryClassification",
+            inference_attribute="prediction",
+            probability_attribute="probability",
+            ground_truth_attribute="label",
+        )
+    ]
+
+
+def peer(name: str, script: str, *arguments: str, launcher: str = "python") -> list[Command]:
+    """A peer's script in the peer's environment."""
+    place = environment(name)
+    # Spark's launcher starts whichever Python comes first on the path.
+    path = f"{place}{os.pathsep}{os.environ['PATH']}"
+    return [Command([str(place / launcher), str(PEERS / script), *arguments], {"PATH": path})]
+
+
+CONTENDERS = {
+    "floor": Contender(
+        "pyarrow.csv.read_csv alone (the floor)",
+        lambda files: [Command([sys.executable, str(PEERS / "arrow_read.py"), files.baseline])],
+    ),
+    "profile": Contender("ours: profile + constraints", lambda files: profile(files.baseline)),
+    "whylogs": Contender("whylogs 1.6.4: profile", lambda files: peer("whylogs", "whylogs_profile.py", files.baseline)),
+        is_slow=True,
+    "ydata": Contender(
+        "ydata-profiling 4.18.4: minimal report", lambda files: peer("ydata", "ydata_report.py", files.baseline),
+        is_slow=True,
+    ),
+    # spark-submit becomes the JVM, whose memory is thereby the one that is measured.
+    "spark": Contender(
+        "PySpark 4.3.0 local[2]: summary()",
+        lambda files: peer("spark", "spark_summary.py", files.baseline, launcher="spark-submit"),
+        is_slow=True,
+    ),
+    "check": Contender("ours: baseline + check of both files", check),
+    "evidently": Contender(
+        "Evidently 0.7.23: DataDriftPreset of both files",
+        lambda files: peer("evidently", "evidently_drift.py", files.baseline, files.current),
+        is_slow=True,
+    ),
+    "model-quality": Contender("ours: model quality, 1,000,000 rows", model_quality),
+}
+LARGE = "profile-large"
+LARGE_CONTENDER = Contender("ours: profile + constraints, 10,000,000 rows", lambda files: profile(files.large))
+
+RATIOS = (
+    Ratio("profile / floor, time", "profile", "floor", "seconds", 2.0, at_most=True),
+    Ratio("whylogs / profile, time", "whylogs", "profile", "seconds", 12.0, at_most=False),
+    Ratio("ydata-profiling / profile, time", "ydata", "profile", "seconds", 1.0, at_most=False),
+    Ratio("Spark / profile, time", "spark", "profile", "seconds", 1.0, at_most=False),
+    Ratio("Evidently / check, time", "evidently", "check", "seconds", 25.0, at_most=False),
+    Ratio("10,000,000 rows / 1,000,000, memory", LARGE, "profile", "peak_megabytes", 1.1, at_most=True),
+    Ratio("10,000,000 rows / 1,000,000, time", LARGE, "profile", "seconds", 10.0, at_most=True),
+)
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    contenders = {name: CONTENDERS[name] for name in arguments.only or CONTENDERS}
+    if arguments.large:
+        contenders[LARGE] = LARGE_CONTENDER
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=arguments.folder) as folder:
+        files = Files(Path(folder))
+        generate(files, arguments.large)
+        measurements = measure(contenders, files, arguments.repeats)
+    result = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "repeats": arguments.repeats}
+    if arguments.json:
+        print(json.dumps(result | document(contenders, measurements), indent=2))
+    else:
+        print(f"{result['date']}, {result['machine']}, medians of {arguments.repeats}\n")
+        print(table(contenders, measurements))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each contender (5)")
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="NAME", help=", ".join(CONTENDERS))
+    parser.add_argument("--large", action="store_true", help="10,000,000 rows, too: needs 5 GB of disk")
+    parser.add_argument("--folder", type=Path, help="where the temporary folder is made (the system's default)")
+    parser.add_argument("--json", action="store_true", help="print JSON, with every run")
+    arguments = parser.parse_args()
+    if arguments.repeats < 1:
+        parser.error(f"--repeats is {arguments.repeats}; give 1 or more")
+    return arguments
+
+
+def generate(files: Files, large: bool) -> None:
+    """Make the data in processes of their own, see benchmarks/quality_data.py."""
+    wanted = [
+        ("features", files.baseline, ROWS, 1),
+        ("drifted", files.current, CURRENT_ROWS, 2),
+        ("predictions", files.predictions, ROWS, 3),
+    ]
+    if large:
+        wanted.append(("features", files.large, LARGE_ROWS, 1))
+    for kind, path, rows, seed in wanted:
+        progress(f"generating {rows:,} rows of {kind}")
+        options = ["--rows", str(rows), "--seed", str(seed)]
+        command = Command(
+            [sys.executable, "-m", "benchmarks.quality_data", kind, path, *options], {"PYTHONPATH": str(ROOT)}
+        )
+        run_once([command], files.folder)
+
+
+def measure(contenders: Mapping[str, Contender], files: Files, repeats: int) -> dict[str, Measurement]:
+    """Run every contender ``repeats`` times, in turns."""
+    commands = {name: contender.commands(files) for name, contender in contenders.items()}
+    runs: dict[str, list[Run]] = {name: [] for name in contenders}
+    for repeat in range(repeats):
+        for name, contender in contenders.items():
+            if contender.is_slow and repeat >= SLOW_REPEATS:
+                continue
+            run = run_once(commands[name], files.folder)
+            runs[name].append(run)
+            progress(f"{repeat + 1}/{repeats} {contender.title}: {run.seconds:.2f} s, {run.peak_bytes / 1e6:.0f} MB")
+    return {name: Measurement(tuple(found)) for name, found in runs.items()}
+
+
+def table(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> str:
+    """Two tables in Markdown: the medians, and the ratios with their goals."""
+    floor = measurements.get("floor")
+    lines = ["| contender | time | to the floor | processor time | peak memory |", "|---|---:|---:|---:|---:|"]
+    for name, contender in contenders.items():
+        found = measurements[name]
+        to_floor = f"{found.seconds / floor.seconds:.2f}" if floor else ""
+        lines.append(
+            f"| {contender.title} | {found.seconds:.2f} s | {to_floor} | {found.cpu_seconds:.2f} s "
+            f"| {found.peak_megabytes:.0f} MB |"
+        )
+    lines += ["", "| ratio | measured | goal | |", "|---|---:|---:|---|"]
+    for ratio, value in ratios(measurements):
+        goal = f"at {'most' if ratio.at_most else 'least'} {ratio.goal:g}"
+        lines.append(f"| {ratio.title} | {value:.2f} | {goal} | {'met' if ratio.is_met(value) else 'missed'} |")
+    return "\n".join(lines)
+
+
+def document(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> dict[str, Any]:
+    """What `table` shows, and every run, for JSON."""
+    return {
+        "contenders": {
+            name: {
+                "title": contender.title,
+                "seconds": measurements[name].seconds,
+                "cpu_seconds": measurements[name].cpu_seconds,
+                "peak_megabytes": measurements[name].peak_megabytes,
+                "runs": [vars(run) for run in measurements[name].runs],
+            }
+            for name, contender in contenders.items()
+        },
+        "ratios": [
+            {"title": ratio.title, "value": value, "goal": ratio.goal, "is_met": ratio.is_met(value)}
+            for ratio, value in ratios(measurements)
+        ],
+    }
+
+
+def ratios(measurements: Mapping[str, Measurement]) -> list[tuple[Ratio, float]]:
+    """Those of which both contenders were measured."""
+    return [(ratio, ratio.value(measurements)) for ratio in RATIOS if {ratio.of, ratio.to} <= measurements.keys()]
+
+
+def machine() -> str:
+    """The processor and what there is of it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB, Python {platform.python_version()}"
+
+
+def progress(text: str) -> None:
+    """Tell the person who waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
