@@ -34,7 +34,6 @@ from benchmarks.measure import Command, Measurement, Run, run_once
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
 ROWS, CURRENT_ROWS, LARGE_ROWS = 1_000_000, 200_000, 10_000_000
-# A run of half a minute and more varies little, and takes long.
 SLOW_REPEATS = 3
 CSV = '{"csv": {"header": true}}'
 
@@ -64,7 +63,10 @@ class Files:
 
 @dataclass(frozen=True)
 class Contender:
-    """``commands`` makes the processes that do the work, and installs first what they need."""
+    """``commands`` makes the processes that do the work, and installs first what they need.
+
+    A slow contender takes half a minute and more: that varies little, and five such runs take long.
+    """
 
     title: str
     commands: Callable[[Files], Sequence[Command]]
@@ -144,10 +146,14 @@ CONTENDERS = {
         lambda files: [Command([sys.executable, str(PEERS / "arrow_read.py"), files.baseline])],
     ),
     "profile": Contender("ours: profile + constraints", lambda files: profile(files.baseline)),
-    "whylogs": Contender("whylogs 1.6.4: profile", lambda files: peer("whylogs", "whylogs_profile.py", files.baseline)),
+    "whylogs": Contender(
+        "whylogs 1.6.4: profile",
+        lambda files: peer("whylogs", "whylogs_profile.py", files.baseline),
         is_slow=True,
+    ),
     "ydata": Contender(
-        "ydata-profiling 4.18.4: minimal report", lambda files: peer("ydata", "ydata_report.py", files.baseline),
+        "ydata-profiling 4.18.4: minimal report",
+        lambda files: peer("ydata", "ydata_report.py", files.baseline),
         is_slow=True,
     ),
     # spark-submit becomes the JVM, whose memory is thereby the one that is measured.
