@@ -43,6 +43,11 @@ def test_a_csv_payload_has_numbers_texts_and_missing_values(write: Write, event:
     assert rows(path, INPUT) == [{"_c0": 34, "_c1": "gold", "_c2": 1.5}, {"_c0": 7, "_c1": "x, y", "_c2": None}]
 
 
+def test_quotes_and_line_ends_of_any_kind_are_csvs(write: Write, event: Event) -> None:
+    path = write("a.jsonl", lines(event('1,"a\n""b"""\r\n2,c\r3,d')))
+    assert [(row["_c0"], row["_c1"]) for row in rows(path, INPUT)] == [(1, 'a\n"b"'), (2, "c"), (3, "d")]
+
+
 def test_a_payload_may_hold_several_records(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1,a\n2,b\n", '{"predictions": [0.5, 0.25]}')))
     assert rows(path, BOTH) == [
@@ -167,6 +172,7 @@ MALFORMED = [
     ('{"captureData": {"endpointInput": {"encoding": "CSV"}}}', "has no payload in 'data'"),
     ('{"captureData": {"endpointInput": {"data": "", "encoding": "CSV"}}}', "has an empty payload"),
     ('{"captureData": {"endpointInput": {"data": "1,2\\n3", "encoding": "CSV"}}}', "records of 1 to 2 values"),
+    (json.dumps({"captureData": {"endpointInput": {"data": '"' + "x" * 200_000, "encoding": "CSV"}}}), "is not CSV"),
     ('{"captureData": {"endpointInput": {"data": "{", "encoding": "JSON"}}}', "neither JSON nor JSON lines"),
     ('{"captureData": {"endpointInput": {"data": "[1, {}]", "encoding": "JSON"}}}', "objects and other values"),
     ('{"captureData": {"endpointInput": {"data": "x", "encoding": "XML"}}}', "encoding 'XML'; CSV, JSON and BASE64"),

@@ -161,6 +161,8 @@ def _without_header(payload: Payload, known_names: Sequence[str]) -> tuple[Paylo
 
 def _of_equal_length(payloads: dict[str, Payload]) -> dict[str, Payload]:
     longest = max(len(payload) for payload in payloads.values())
+    if longest == 1 == min(len(payload) for payload in payloads.values()):
+        return payloads
     result = {}
     for side, payload in payloads.items():
         if payload.is_vector and len(payload.rows[0]) == longest > 1:
@@ -197,6 +199,8 @@ def _width(payload: Payload) -> int:
     """The number of columns; 0 for records that bring their names along."""
     if not payload.rows:
         return 0
+    if len(payload.rows) == 1:
+        return len(payload.rows[0])
     widths = {len(row) for row in payload.rows}
     if len(widths) > 1:
         raise ValueError(f"has records of {min(widths)} to {max(widths)} values in one payload")

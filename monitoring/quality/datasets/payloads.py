@@ -55,7 +55,7 @@ def decode(side: Mapping[str, Any]) -> Payload:
     if encoding == "BASE64":
         data, encoding = _unpack(data, str(side.get("observedContentType", "")))
     if encoding == CSV:
-        return Payload([row for row in csv.reader(io.StringIO(data)) if row], [], is_text=True)
+        return Payload(_cells(data), [], is_text=True)
     if encoding == JSON:
         try:
             return _records(json.loads(data))
@@ -67,6 +67,16 @@ def decode(side: Mapping[str, Any]) -> Payload:
     if encoding == JSON_LINES:
         return _lines(data)
     raise ValueError(f"has a payload in encoding {encoding!r}; CSV, JSON and BASE64 can be read")
+
+
+def _cells(data: str) -> list[Row]:
+    if '"' not in data and "\r" not in data:
+        # Most payloads have nothing to unquote, and csv takes three times as long over one line.
+        return [line.split(",") for line in data.split("\n") if line]
+    try:
+        return [row for row in csv.reader(io.StringIO(data, newline="")) if row]
+    except csv.Error as error:
+        raise ValueError(f"has a payload that is not CSV ({error})") from error
 
 
 def _unpack(data: str, content_type: str) -> tuple[str, str]:
