@@ -8,8 +8,8 @@ environment variables and results go to files, as in Model Monitor's own contain
                        {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}} or
                        {"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}; captures also have
                        "output_columns_position": "START" or "END". {"profile": {}} merges partial profiles.
-  output_path          the folder for statistics.json, constraints.json, analysis.json and, with a baseline,
-                       constraint_violations.json
+  output_path          the folder for statistics.json, constraints.json, analysis.json, report.html and, with a
+                       baseline, constraint_violations.json
   analysis_type        DATA_QUALITY (the default) or MODEL_QUALITY
   baseline_statistics, baseline_constraints
                        files to check against; without them the run only makes a baseline

@@ -29,6 +29,7 @@ from monitoring.quality.metric_constraints import check_metrics, metrics_of, sug
 from monitoring.quality.model_quality import model_quality
 from monitoring.quality.profile import Profile, profile_states
 from monitoring.quality.records import Attributes, read_records
+from monitoring.quality.report import write_report
 from monitoring.quality.scripts import Preprocessor, postprocess
 from monitoring.quality.settings import Settings
 from monitoring.quality.statistics import Statistics
@@ -57,7 +58,8 @@ def analyse(settings: Settings) -> Analysis:
     """Run an analysis, write its files and return what it found.
 
     The output folder gets statistics.json, constraints.json (suggested from these records), analysis.json and, where
-    there is a baseline, constraint_violations.json: all of them or, when the analysis fails, none.
+    there is a baseline, constraint_violations.json: all of them or, when the analysis fails, none. report.html shows
+    them to people.
 
     Raises:
         QualityError: a setting is wrong or the data cannot be analysed.
@@ -70,6 +72,7 @@ def analyse(settings: Settings) -> Analysis:
     result, documents = find(settings, skips)
     analysis = Analysis(settings.name, datetime.now(UTC), settings.window, skips.frozen(), result)
     files.write(settings.output_path, documents | {analysis_file.NAME: analysis_file.to_json(analysis)})
+    write_report(analysis, settings.output_path / "report.html")
     if skips.count:
         logger.warning("%d malformed records were skipped; analysis.json has the first of them", skips.count)
     if postprocess_handler is not None:
