@@ -1,4 +1,4 @@
-"""One local SageMaker server for the tests that talk to it over HTTP."""
+"""One local SageMaker server for the tests that talk to it over HTTP, and one without HTTP for each of the others."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,9 +9,17 @@ import boto3
 import pytest
 
 from local_sagemaker.background import RunningServer, ensure_server, stop_server
+from tests.local_sagemaker.machine import Machine
 
 Client = Any
 MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path)
+    yield made
+    made.executor.close()
 
 
 @pytest.fixture(scope="session")

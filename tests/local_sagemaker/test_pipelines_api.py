@@ -1,6 +1,5 @@
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,6 @@ SLEEP = "import time; time.sleep(60)"
 
 def definition(steps: list[dict] = FAIL, parameters: list[dict] = PARAMETERS, **more: Any) -> str:
     return json.dumps({"Version": "2020-12-01", "Parameters": parameters, "Steps": steps, **more})
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    made = Machine(tmp_path)
-    yield made
-    made.executor.close()
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""Steps of small pipelines, and what becomes of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.local_sagemaker.machine import TIMEOUT, Machine, Record
+
+
+def processing(machine: Machine, name: str, script: str = "", **more: Any) -> Record:
+    """A Processing step; members of a step in `more` are those that begin with a capital letter."""
+    step = {key: more.pop(key) for key in list(more) if key[0].isupper()}
+    return {"Name": name, "Type": "Processing", "Arguments": machine.processing_arguments(name, script, **more), **step}
+
+
+def condition(name: str, holds: Any, if_steps: list[Record], else_steps: list[Record], **more: Any) -> Record:
+    test = holds if isinstance(holds, dict) else {"Type": "Equals", "LeftValue": holds, "RightValue": True}
+    arguments = {"Conditions": [test], "IfSteps": if_steps, "ElseSteps": else_steps}
+    return {"Name": name, "Type": "Condition", "Arguments": arguments, **more}
+
+
+def fail(name: str, message: Any = None, **more: Any) -> Record:
+    return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message} if message else {}, **more}
+
+
+def output_of(step: str) -> Record:
+    return {"Get": f"Steps.{step}.ProcessingOutputConfig.Outputs['out'].S3Output.S3Uri"}
+
+
+def write(name: str, content: str) -> str:
+    return f"open('/opt/ml/processing/output/out/{name}', 'w').write({content!r})"
+
+
+def statuses(steps: dict[str, Record]) -> dict[str, str]:
+    return {name: step["StepStatus"] for name, step in steps.items()}
+
+
+def run(machine: Machine, steps: list[Record], given: Any = None, **more: Any) -> tuple[Record, dict[str, Record]]:
+    execution = machine.run_pipeline(steps, given, **more)
+    return execution, machine.steps(execution["PipelineExecutionArn"])
+
+
+def until(condition: Any) -> None:
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
