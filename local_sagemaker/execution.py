@@ -34,11 +34,18 @@ class Tools:
 class Execution:
     """The run of a definition under a `pipeline-execution` record.
 
-    on_end is called once, when the last step is over and the record says how the execution ended.
+    finished: the steps that are not to be run, with what is shown of them and their properties.
+    on_end: is called once, when the last step is over and the record says how the execution ended.
     """
 
     def __init__(
-        self, record: Record, definition: Definition, values: Record, tools: Tools, on_end: Callable[[], None]
+        self,
+        record: Record,
+        definition: Definition,
+        values: Record,
+        finished: Mapping[str, tuple[Record, Record]],
+        tools: Tools,
+        on_end: Callable[[Execution], None],
     ) -> None:
         self.arn: str = record["PipelineExecutionArn"]
         self.id = self.arn.rpartition("/")[2]
@@ -46,7 +53,7 @@ class Execution:
         self.definition = definition
         self.values = values
         self.tools = tools
-        self.properties: dict[str, Mapping[str, Any]] = {}
+        self.properties: dict[str, Mapping[str, Any]] = {name: last for name, (_, last) in finished.items()}
         self.stopping = threading.Event()
         self._on_end = on_end
         limit = (record.get("ParallelismConfiguration") or {}).get("MaxParallelExecutionSteps")
@@ -58,11 +65,15 @@ class Execution:
         for name, step in definition.steps.items():
             for dependency in step.dependencies:
                 self._dependents[dependency].append(name)
-        self._ready = deque(name for name, others in self._waits_for.items() if not others)
+        self._ready = deque(
+            name for name, others in self._waits_for.items() if not others and name not in self.properties
+        )
         self._running: dict[str, StepAttempts] = {}
-        self._steps: dict[str, Record] = {}
+        self._steps: dict[str, Record] = {name: shown for name, (shown, _) in finished.items()}
         self._failed = False
         self._over = False
+        for name in finished:
+            self._release(definition.steps[name])
 
     def advance(self) -> None:
         """Start what can be started; end the execution where nothing is left to wait for."""
@@ -127,16 +138,16 @@ class Execution:
                 self._failed = True
             else:
                 self.properties[step.name] = outcome.properties
-                self._release(step, outcome)
+                self._release(step)
         self.advance()
 
-    def _release(self, step: Step, outcome: Outcome) -> None:
+    def _release(self, step: Step) -> None:
         for name in self._dependents[step.name]:
             branch = self.definition.steps[name].branch
-            if branch is not None and branch[0] == step.name and branch[1] != outcome.properties["Outcome"]:
+            if branch is not None and branch[0] == step.name and branch[1] != self.properties[step.name]["Outcome"]:
                 continue  # the branch not taken: it, and what depends on it, waits for ever and so is never shown
             self._waits_for[name].discard(step.name)
-            if not self._waits_for[name]:
+            if not self._waits_for[name] and name not in self.properties:
                 self._ready.append(name)
 
     def _end(self) -> None:
@@ -148,7 +159,7 @@ class Execution:
             else:
                 self._set_status(PipelineExecutionStatus="Succeeded")
         finally:
-            self._on_end()
+            self._on_end(self)
 
     def _set_status(self, **changes: Any) -> None:
         self.tools.jobs.store.update("pipeline-execution", self.id, **changes, LastModifiedTime=time.time())

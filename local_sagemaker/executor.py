@@ -1,4 +1,7 @@
-"""Pipeline executions: started, stopped, recovered. Their steps run in threads that wait for jobs' processes."""
+"""Pipeline executions: started, retried, stopped, recovered.
+
+Their steps run in threads that wait for jobs' processes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ from local_sagemaker.execution import STEPS_FAILED, Execution, Tools
 from local_sagemaker.expressions import ExpressionError
 from local_sagemaker.images import check_images
 from local_sagemaker.jobs import INTERRUPTED, Jobs
+from local_sagemaker.selective_execution import selected_part
 from local_sagemaker.step_cache import StepCache
+from local_sagemaker.step_results import finished_steps, shown_steps
 from local_sagemaker.steps.step_type import Service
 
 log = logging.getLogger(__name__)
@@ -37,8 +42,9 @@ class Executor:
         self._ended = threading.Condition()
 
     def start(self, execution_arn: str) -> None:
-        """Start the execution of that ARN, whose record is there; returns at once.
+        """Start the execution of that ARN, whose record is there, or go on with one that has ended; returns at once.
 
+        Steps that have succeeded are not run again.
         One whose definition or parameters turn out to be of no use ends as Failed, with the reason, before any step.
         """
         name = execution_arn.rpartition("/")[2]
@@ -46,7 +52,7 @@ class Executor:
         if record is None:
             raise KeyError(execution_arn)
         try:
-            definition, values = self._prepared(execution_arn)
+            definition, values = self._prepared(record)
         except (DefinitionError, ServiceError) as error:
             reason = f"ClientError: {error}"
             self._store.update(
@@ -57,7 +63,12 @@ class Executor:
                 LastModifiedTime=time.time(),
             )
             return
-        execution = Execution(record, definition, values, self._tools, lambda: self._end(execution_arn))
+        finished = {
+            step: result for step, result in finished_steps(self._store, name).items() if step in definition.steps
+        }
+        # nothing is shown of those that have failed or been stopped until they are run again
+        self._store.put("execution-steps", name, {"Steps": {step: shown for step, (shown, _) in finished.items()}})
+        execution = Execution(record, definition, values, finished, self._tools, self._end)
         with self._ended:
             self._running[execution_arn] = execution
         execution.advance()
@@ -82,7 +93,7 @@ class Executor:
             if record["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
                 continue
             name = record["PipelineExecutionArn"].rpartition("/")[2]
-            steps = (self._store.get("execution-steps", name) or {"Steps": {}})["Steps"]
+            steps = shown_steps(self._store, name)
             for step in steps.values():
                 if step["StepStatus"] in ("Starting", "Executing", "Stopping"):
                     step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
@@ -103,12 +114,17 @@ class Executor:
             execution.stop()
         self._jobs.close()
 
-    def _prepared(self, execution_arn: str) -> tuple[Definition, Record]:
-        """The checked definition of an execution and the values of its parameters. Raises DefinitionError."""
-        query = {"PipelineExecutionArn": execution_arn}
+    def _prepared(self, record: Record) -> tuple[Definition, Record]:
+        """The checked definition of an execution, or the part of it that is selected, and the values of its parameters.
+
+        Raises DefinitionError, ServiceError.
+        """
+        query = {"PipelineExecutionArn": record["PipelineExecutionArn"]}
         text = self._service.call("DescribePipelineDefinitionForExecution", query)["PipelineDefinition"]
         definition = parse(text)
         values = definition.values(self._given_parameters(query))
+        if selection := record.get("SelectiveExecutionConfig"):
+            definition = selected_part(definition, [step["StepName"] for step in selection["SelectedSteps"]])
         check_images(definition, _Parameters(values))
         return definition, values
 
@@ -122,9 +138,10 @@ class Executor:
                 return given
             token = {"NextToken": page["NextToken"]}
 
-    def _end(self, execution_arn: str) -> None:
+    def _end(self, execution: Execution) -> None:
         with self._ended:
-            del self._running[execution_arn]
+            if self._running.get(execution.arn) is execution:  # it may have been retried by now
+                del self._running[execution.arn]
             self._ended.notify_all()
 
 

@@ -17,6 +17,7 @@ from local_sagemaker.expressions import ExpressionError, holds, look_up, resolve
 from local_sagemaker.job_files import ClientFault, split_uri
 from local_sagemaker.objects import BadName, Objects
 from local_sagemaker.policies import Retries
+from local_sagemaker.step_results import keep_result
 from local_sagemaker.steps import STEPS
 from local_sagemaker.steps.step_type import Outcome, StepFailed, StepStopped
 
@@ -56,6 +57,7 @@ class StepAttempts:
         outcome = None
         try:
             outcome = self._outcome()
+            keep_result(self.jobs.store, self.execution_id, self.step.name, dict(outcome.properties))
             self._show(StepStatus="Succeeded", EndTime=time.time())
         except StepStopped:
             self._show(StepStatus="Stopped", EndTime=time.time())

@@ -1,7 +1,8 @@
 """Executions of pipelines. What runs them is `local_sagemaker.executor`.
 
 Records: a `pipeline-execution` (name: the execution's id) has the members of DescribePipelineExecution and, ours,
-`PipelineName`, `PipelineParameters` (name and text of every parameter, defaults included) and `DefinitionDigest`.
+`PipelineName`, `PipelineParameters` (name and text of every parameter, defaults included), `DefinitionDigest`,
+`ClientRequestToken` and, once it has been retried, `RetryRequestToken`.
 """
 
 import secrets
@@ -21,6 +22,8 @@ from local_sagemaker.api.pipelines import (
 )
 from local_sagemaker.definition import Definition, DefinitionError
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.selective_execution import reused_steps, selected_part
+from local_sagemaker.step_results import finished_steps, keep_result, shown_steps
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -34,6 +37,8 @@ def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
                 return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
         version = chosen_version(pipeline, request)
         definition = parsed(definition_text(sagemaker, version["DefinitionDigest"]))
+        parameters = _parameters(definition, request.get("PipelineParameters", []))
+        reused = _reused(sagemaker, pipeline, definition, request.get("SelectiveExecutionConfig"))
         now = time.time()
         execution_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
         arn = f"{pipeline['PipelineArn']}/execution/{execution_id}"
@@ -54,13 +59,42 @@ def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
             "PipelineVersionId": version["PipelineVersionId"],
             "RoleArn": request.get("RoleArn", pipeline["RoleArn"]),
             "PipelineName": pipeline["PipelineName"],
-            "PipelineParameters": _parameters(definition, request.get("PipelineParameters", [])),
+            "PipelineParameters": parameters,
             "DefinitionDigest": version["DefinitionDigest"],
             "ClientRequestToken": request["ClientRequestToken"],
         }
+        for step, (_, properties) in reused.items():
+            keep_result(sagemaker.store, execution_id, step, properties)
+        steps = {step: {**shown, "StartTime": now, "EndTime": now} for step, (shown, _) in reused.items()}
+        sagemaker.store.put("execution-steps", execution_id, {"Steps": steps})
         sagemaker.store.put("pipeline-execution", execution_id, record)
         sagemaker.store.update("pipeline", pipeline["PipelineName"].lower(), LastRunTime=now)
     sagemaker.executor.start(arn)
+    return {"PipelineExecutionArn": arn}
+
+
+def retry_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+    with sagemaker.lock:
+        execution = _execution(sagemaker, request["PipelineExecutionArn"])
+        arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
+        if execution.get("RetryRequestToken") == request["ClientRequestToken"]:
+            return {"PipelineExecutionArn": arn}
+        if status not in ("Failed", "Stopped"):
+            raise ServiceError(
+                "ConflictException",
+                f"Pipeline execution '{arn}' is {status}; only a failed or stopped one can be retried.",
+            )
+        sagemaker.store.update(
+            "pipeline-execution",
+            execution_id_of(arn),
+            PipelineExecutionStatus="Executing",
+            FailureReason=None,
+            ParallelismConfiguration=request.get("ParallelismConfiguration", execution.get("ParallelismConfiguration")),
+            RetryRequestToken=request["ClientRequestToken"],
+            LastModifiedTime=time.time(),
+            LastModifiedBy=USER_CONTEXT,
+        )
+        sagemaker.executor.start(arn)
     return {"PipelineExecutionArn": arn}
 
 
@@ -83,14 +117,15 @@ def update_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record
 
 
 def stop_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    status = execution["PipelineExecutionStatus"]
-    if status not in RUNNING:
-        raise ServiceError(
-            "ConflictException",
-            f"Pipeline execution '{execution['PipelineExecutionArn']}' is {status}; only a running one can be stopped.",
-        )
-    sagemaker.executor.stop(execution["PipelineExecutionArn"])
+    # the lock, lest a retry has written its status and not yet started what is to be stopped
+    with sagemaker.lock:
+        execution = _execution(sagemaker, request["PipelineExecutionArn"])
+        arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
+        if status not in RUNNING:
+            raise ServiceError(
+                "ConflictException", f"Pipeline execution '{arn}' is {status}; only a running one can be stopped."
+            )
+        sagemaker.executor.stop(arn)
     return execution
 
 
@@ -119,10 +154,9 @@ def list_pipeline_execution_steps(sagemaker: "SageMaker", request: Record) -> Re
     if "PipelineExecutionArn" not in request:
         raise ServiceError("ValidationException", "PipelineExecutionArn must be given")
     execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    record = sagemaker.store.get("execution-steps", execution_id_of(execution["PipelineExecutionArn"]))
-    steps = list(record["Steps"].values()) if record else []
+    steps = shown_steps(sagemaker.store, execution_id_of(execution["PipelineExecutionArn"]))
     chosen, following = page(
-        [step for step in steps if step.get("StartTime") is not None],  # the others were not reached
+        [step for step in steps.values() if step.get("StartTime") is not None],  # the others were not reached
         request,
         key=lambda step: step["StartTime"],
         name=lambda step: step["StepName"],
@@ -159,6 +193,49 @@ def _execution(sagemaker: "SageMaker", arn: str) -> Record:
     return record
 
 
+def _reused(
+    sagemaker: "SageMaker", pipeline: Record, definition: Definition, config: Record | None
+) -> dict[str, tuple[Record, Record]]:
+    """What is shown of the steps whose results a selective execution takes up, and their properties.
+
+    Raises ServiceError (ValidationException) where the selection cannot be run.
+    """
+    if config is None:
+        return {}
+    selected = [step["StepName"] for step in config["SelectedSteps"]]
+    try:
+        selected_part(definition, selected)
+    except DefinitionError as error:
+        raise ServiceError("ValidationException", f"Invalid SelectedSteps: {error}") from error
+    needed, source = sorted(reused_steps(definition, selected)), config.get("SourcePipelineExecutionArn")
+    finished: dict[str, tuple[Record, Record]] = {}
+    if source is not None:
+        execution = _execution(sagemaker, source)
+        if execution["PipelineArn"] != pipeline["PipelineArn"] or execution["PipelineExecutionStatus"] in RUNNING:
+            raise ServiceError(
+                "ValidationException",
+                f"Invalid SourcePipelineExecutionArn: {source} must be an execution of {pipeline['PipelineArn']} that "
+                f"has ended; it is {execution['PipelineExecutionStatus']}",
+            )
+        finished = finished_steps(sagemaker.store, execution_id_of(source))
+    if missing := [name for name in needed if name not in finished]:
+        raise ServiceError(
+            "ValidationException",
+            f"Invalid SourcePipelineExecutionArn: {source or 'null'}. The selected steps {selected} have dependencies "
+            f"on {missing}, which are not selected and have not succeeded in a source execution",
+        )
+    for name in selected:
+        branch = definition.steps[name].branch
+        if branch is not None and branch[0] in needed and finished[branch[0]][1]["Outcome"] != branch[1]:
+            raise ServiceError(
+                "ValidationException",
+                f"Invalid SelectedSteps: {name} is in the branch of {branch[0]} that {source} did not take; select "
+                f"{branch[0]} too",
+            )
+    origin = {"SelectiveExecutionResult": {"SourcePipelineExecutionArn": source}}
+    return {name: ({**finished[name][0], **origin}, finished[name][1]) for name in needed}
+
+
 def _parameters(definition: Definition, given: list[Record]) -> list[Record]:
     """Name and text of every parameter of an execution, as ListPipelineParametersForExecution gives them."""
     texts = {parameter["Name"]: parameter["Value"] for parameter in given}
@@ -183,6 +260,7 @@ OPERATIONS = {
     "DescribePipelineExecution": describe_pipeline_execution,
     "UpdatePipelineExecution": update_pipeline_execution,
     "StopPipelineExecution": stop_pipeline_execution,
+    "RetryPipelineExecution": retry_pipeline_execution,
     "ListPipelineExecutions": list_pipeline_executions,
     "ListPipelineExecutionSteps": list_pipeline_execution_steps,
     "ListPipelineParametersForExecution": list_pipeline_parameters_for_execution,

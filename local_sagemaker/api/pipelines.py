@@ -14,6 +14,7 @@ from local_sagemaker.definition import Definition, DefinitionError, parse
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.images import check_images
 from local_sagemaker.objects import BadName
+from local_sagemaker.step_results import forget_steps
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -128,7 +129,7 @@ def delete_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
         # as on SageMaker, the executions of a pipeline go with it; the pipeline last, should this be cut short
         for execution in executions:
             execution_id = execution_id_of(execution["PipelineExecutionArn"])
-            sagemaker.store.delete("execution-steps", execution_id)
+            forget_steps(sagemaker.store, execution_id)
             sagemaker.store.delete("pipeline-execution", execution_id)
         sagemaker.store.delete("tags", arn)
         sagemaker.store.delete("pipeline", pipeline["PipelineName"].lower())
