@@ -1,0 +1,330 @@
+"""Analyse data quality on a Spark cluster, for data that is too long for one machine or lies in the cluster's reach.
+
+It is analyze_quality.py with other hands: the same environment variables (monitoring/quality/__main__.py lists them
+all), the same files out, and the same results, the sketches' error aside. Every task profiles its part of the dataset
+with the analyzer's own readers and leaves a partial profile; the driver merges these, checks the whole and writes
+statistics.json, constraints.json and constraint_violations.json. Differences:
+
+  dataset_source       whatever Spark can read: s3://bucket/prefix, hdfs://..., or a folder that all nodes share
+  dataset_format       text files are cut at line ends, so that a CSV field may hold a line break only within a file of
+                       one block; all CSV files need the same header line
+  record_preprocessor_script, ground_truth_source and analysis_type MODEL_QUALITY are for analyze_quality.py alone
+
+  spark-submit --py-files monitoring.zip analyze_quality_spark.py [--fail-on-violation]
+
+monitoring.zip holds the package monitoring. All nodes need Python 3.11 or newer, numpy, pyarrow 13 or newer,
+datasketches, and pandas, for which PySpark asks wherever Arrow is used; on SageMaker an image made from
+sagemaker-spark-processing with these installed. Baselines and output_path are local to the driver, as
+/opt/ml/processing/input/baseline and /opt/ml/processing/output are.
+
+The exit status is 0 when the analysis ran, 1 when it could not, and with --fail-on-violation 3 where there are
+violations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from monitoring.quality import QualityError, files, partial
+from monitoring.quality.__main__ import EXIT_MESSAGE, FAIL_ON_VIOLATION, FAILED, VIOLATIONS, run
+from monitoring.quality.analysis import MODEL_QUALITY, Skipped
+from monitoring.quality.datasets import CSV, FORMATS, PARQUET, Dataset
+from monitoring.quality.datasets.conversion import four_types
+from monitoring.quality.datasets.selection import Selection
+from monitoring.quality.datasets.skips import Skips
+from monitoring.quality.profile import Profile
+from monitoring.quality.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PROFILES = json.dumps({partial.FORMAT: {}})
+NOT_ON_SPARK = ("record_preprocessor_script", "ground_truth_source")
+# A task's profile is some MB for the driver to collect, and tasks that differ in length should not wait for the last.
+TASKS_A_CORE = 2
+
+
+def main() -> int:
+    fail_on_violation = parse_arguments().fail_on_violation
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    try:
+        message, violations = analyse(dict(os.environ))
+    except (QualityError, OSError) as error:
+        _leave_message(f"Failed: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    _leave_message(message)
+    print(message)
+    return VIOLATIONS if violations and fail_on_violation else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(FAIL_ON_VIOLATION, action="store_true", help="exit with 3 where there are violations")
+    return parser.parse_args()
+
+
+def analyse(environment: Mapping[str, str]) -> tuple[str, int]:
+    """Profile on Spark, then merge, check and write on the driver; the exit message and the number of violations.
+
+    Raises:
+        QualityError: a setting is wrong, or the data cannot be read or analysed; nothing is written then.
+    """
+    settings = Settings.of(environment)
+    if settings.analysis_type == MODEL_QUALITY:
+        raise QualityError("model quality needs all records on one machine; run analyze_quality.py for it")
+    for name in NOT_ON_SPARK:
+        if environment.get(name):
+            raise QualityError(f"{name} is not for Spark; unset it, or run analyze_quality.py")
+    # Not settings.dataset_source, a path, of which the two slashes of s3:// are one.
+    source = environment["dataset_source"]
+    with tempfile.TemporaryDirectory(prefix="profiles-") as folder:
+        # The folder's name becomes that of the analysis.
+        profiles = Path(folder, PurePosixPath(source).name or "dataset")
+        files.write(profiles, profile_on_spark(source, _dataset(settings, Path(folder)), settings))
+        return run({**environment, "dataset_source": str(profiles), "dataset_format": PROFILES})
+
+
+def profile_on_spark(source: str, dataset: Dataset, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Partial profiles of the dataset by file name, one of each task, as `partial.merge_partials` reads them.
+
+    A column that is numbers in one part and text in another is read again as text, as on one machine.
+
+    Raises:
+        QualityError: the data cannot be read, has too many malformed records, or has no record.
+    """
+    spark = SparkSession.builder.appName("analyze-quality").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    as_text: frozenset[str] = frozenset()
+    while True:
+        parts = _pass(spark, source, dataset, as_text, settings.malformed_records_limit)
+        numbers, texts = ({name for part in parts for name in part[kind]} for kind in ("numbers", "texts"))
+        mixed = (numbers & texts) - as_text
+        if not mixed:
+            break
+        logger.info("reading again as text: %s", ", ".join(sorted(mixed)))
+        as_text |= mixed
+    found = [part["profile"] for part in parts]
+    if not sum(profile["records"] for profile in found):
+        raise QualityError(f"{source} holds no record; check the path and whether the step before wrote rows")
+    _check_limit(found, settings.malformed_records_limit)
+    return {partial.file_name(f"{number:05}"): profile for number, profile in enumerate(found)}
+
+
+def _pass(
+    spark: SparkSession, source: str, dataset: Dataset, as_text: frozenset[str], limit: int
+) -> list[dict[str, Any]]:
+    try:
+        if dataset.format == PARQUET:
+            rows = spark.read.option("recursiveFileLookup", True).option("mergeSchema", True).parquet(source)
+            work = _profile_rows(as_text, source)
+        else:
+            rows = _lines(spark, source)
+            header = _header(rows) if dataset.format == CSV and dataset.header else None
+            work = _profile_lines(Pieces(dataset, header, as_text, limit))
+        tasks = rows.coalesce(TASKS_A_CORE * spark.sparkContext.defaultParallelism)
+        parts = [json.loads(row["part"]) for row in tasks.mapInArrow(work, "part string").collect()]
+    except (PySparkException, Py4JJavaError) as error:
+        raise QualityError(
+            f"Spark cannot analyse {source} ({_reason(error)}); check the source, its format and the executors' logs"
+        ) from error
+    for part in parts:
+        if "error" in part:
+            raise QualityError(part["error"])
+    return parts
+
+
+def _reason(error: Exception) -> str:
+    """What Spark says, without the stack traces of Java and of the Python worker."""
+    lines = [line for line in str(error).split("JVM stacktrace")[0].splitlines() if line and not line[0].isspace()]
+    return " ".join([line for line in lines if not line.startswith("Traceback")][:2])
+
+
+def _lines(spark: SparkSession, source: str) -> DataFrame:
+    """Lines as bytes, so that the readers see what is in the file, and from where each comes."""
+    lines = spark.read.option("recursiveFileLookup", True).option("lineSep", "\n").text(source)
+    return lines.select(
+        F.col("value").cast("binary").alias("line"),
+        F.col("_metadata.file_path").alias("file"),
+        F.col("_metadata.file_block_start").alias("start"),
+    )
+
+
+def _header(lines: DataFrame) -> bytes | None:
+    first = lines.where(F.col("start") == 0).first()
+    return None if first is None else bytes(first["line"])
+
+
+def _profile_rows(
+    as_text: frozenset[str], source: str
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        profile = Profile()
+        try:
+            for batch in batches:
+                profile.update(four_types(batch, as_text, Path(source)))
+        except QualityError as error:
+            yield _part({"error": str(error)})
+            return
+        yield _result(profile, Skips())
+
+    return work
+
+
+def _profile_lines(pieces: Pieces) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        profile, skips = Profile(), Skips()
+        try:
+            with tempfile.TemporaryDirectory(prefix="lines-") as folder:
+                for path, place in pieces.write(batches, Path(folder)):
+                    skips.merge(pieces.profile(path, place, profile))
+        except QualityError as error:
+            # Spark would run the task again, three times, and bury the message in a stack trace.
+            yield _part({"error": str(error)})
+            return
+        yield _result(profile, skips)
+
+    return work
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The blocks of text files that fall to one task, each as a file for the analyzer's own readers.
+
+    ``header`` is the first line of every file, None where there is none.
+    """
+
+    dataset: Dataset
+    header: bytes | None
+    as_text: frozenset[str]
+    limit: int
+
+    def write(self, batches: Iterable[pa.RecordBatch], folder: Path) -> Iterator[tuple[Path, str]]:
+        """Write the lines; yields each block's file, to be read before the next one takes its place."""
+        path = folder / "piece"
+        block: tuple[str, int] | None = None
+        output = path.open("wb")
+        try:
+            for (file, start), lines in _runs(batches):
+                if (file, start) != block:
+                    if block is not None:
+                        output.close()
+                        yield path, _place(*block)
+                        output = path.open("wb")
+                    block = file, start
+                    if self.header is not None:
+                        output.write(self.header + b"\n")
+                        lines = self._without_header(lines, file) if start == 0 else lines
+                if len(lines):
+                    output.write(_joined(lines) + b"\n")
+            output.close()
+            if block is not None:
+                yield path, _place(*block)
+        finally:
+            output.close()
+
+    def profile(self, path: Path, place: str, profile: Profile) -> Skipped:
+        """Add a block's records to the profile; returns what of it was malformed."""
+        skips = Skips(self.limit)
+        try:
+            for batch in FORMATS[self.dataset.format]([path], self.dataset, Selection(None, self.as_text), skips):
+                profile.update(batch)
+        except QualityError as error:
+            raise QualityError(str(error).replace(str(path), place)) from error
+        return Skipped(skips.count, self.limit, tuple(replace(sample, file=place) for sample in skips.samples))
+
+    def _without_header(self, lines: pa.Array, file: str) -> pa.Array:
+        first = lines[0].as_py()
+        if first != self.header:
+            raise QualityError(
+                f"{file} begins with {_text(first)!r} and another file with {_text(self.header or b'')!r}; all files "
+                "of a dataset need the same header line on Spark"
+            )
+        return lines[1:]
+
+
+def _runs(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, int], pa.Array]]:
+    """The lines of each batch, block by block, with the block's file and start."""
+    for batch in batches:
+        lines, names, starts = batch.columns
+        if batch.num_rows == 0:
+            continue
+        ends = sorted({*pc.run_end_encode(names).run_ends.to_pylist(), *pc.run_end_encode(starts).run_ends.to_pylist()})
+        for begin, end in zip([0, *ends], ends, strict=False):
+            yield (names[begin].as_py(), starts[begin].as_py()), lines[begin:end]
+
+
+def _joined(lines: pa.Array) -> bytes:
+    whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+    joined: bytes = pc.binary_join(whole, b"\n")[0].as_py()
+    return joined
+
+
+def _place(file: str, start: int) -> str:
+    return f"{file} (from byte {start})" if start else file
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace")[:200]
+
+
+def _result(profile: Profile, skips: Skips) -> pa.RecordBatch:
+    return _part(
+        {
+            "profile": partial.to_json(profile, skips.frozen()),
+            "numbers": [name for name, state in profile.columns.items() if state.numbers.count],
+            "texts": [name for name, state in profile.columns.items() if state.texts.count],
+        }
+    )
+
+
+def _part(document: dict[str, Any]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"part": [json.dumps(document, allow_nan=False)]})
+
+
+def _check_limit(profiles: list[dict[str, Any]], limit: int) -> None:
+    """Tasks keep to the limit each; together they may be beyond it."""
+    count = sum(profile["skipped"]["count"] for profile in profiles)
+    if count > limit:
+        first = next(sample for profile in profiles for sample in profile["skipped"]["samples"])
+        raise QualityError(
+            f"{count} records are malformed and {limit} may be skipped; one of them, in {first['file']} at "
+            f"{first['line']}, {first['reason']}: check what writes them, or raise malformed_records_limit"
+        )
+
+
+def _dataset(settings: Settings, folder: Path) -> Dataset:
+    """What is to be known of the format; the files that it reads are made by each task."""
+    nothing = folder / "nothing"
+    nothing.touch()
+    names: tuple[str, ...] = ()
+    # Read before the long pass, too: a wrong path should cost seconds.
+    if settings.baseline_statistics:
+        names = tuple(feature.name for feature in files.read_statistics(settings.baseline_statistics).features)
+    if settings.baseline_constraints:
+        names = tuple(feature.name for feature in files.read_constraints(settings.baseline_constraints).features)
+    return Dataset.of(nothing, settings.dataset_format, names, settings.window)
+
+
+def _leave_message(message: str) -> None:
+    if EXIT_MESSAGE.parent.is_dir():
+        EXIT_MESSAGE.write_text(message + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
