@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION
-from local_sagemaker.api import executions, pipelines, registry, tags
+from local_sagemaker.api import executions, models, pipelines, registry, tags
 from local_sagemaker.api import jobs as job_operations
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.objects import Objects
@@ -23,6 +23,7 @@ OPERATIONS: dict[str, Operation] = {
     **executions.OPERATIONS,
     **registry.OPERATIONS,
     **job_operations.OPERATIONS,
+    **models.OPERATIONS,
     **tags.OPERATIONS,
 }
 

@@ -2,6 +2,7 @@
 
 from local_sagemaker.steps.condition import Condition
 from local_sagemaker.steps.fail import Fail
+from local_sagemaker.steps.model import Model
 from local_sagemaker.steps.processing import Processing
 from local_sagemaker.steps.quality_check import QualityCheck
 from local_sagemaker.steps.register_model import RegisterModel
@@ -12,6 +13,7 @@ from local_sagemaker.steps.training import Training
 STEPS: dict[str, StepType] = {
     "Condition": Condition(),
     "Fail": Fail(),
+    "Model": Model(),
     "Processing": Processing(),
     "QualityCheck": QualityCheck(),
     "RegisterModel": RegisterModel(),
