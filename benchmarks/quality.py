@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
 ROWS, CURRENT_ROWS, LARGE_ROWS = 1_000_000, 200_000, 10_000_000
 SLOW_REPEATS = 3
+BLOCK_BYTES = 1 << 20
 CSV = '{"csv": {"header": true}}'
 
 
@@ -59,6 +60,13 @@ class Files:
     @property
     def large(self) -> str:
         return str(self.folder / "large.csv")
+
+    def warm_up(self) -> None:
+        """Read the files, except the large one, so that every contender finds them in the system's cache."""
+        for path in (self.baseline, self.current, self.predictions):
+            with Path(path).open("rb") as file:
+                while file.read(BLOCK_BYTES):
+                    pass
 
 
 @dataclass(frozen=True)
@@ -242,6 +250,7 @@ def measure(contenders: Mapping[str, Contender], files: Files, repeats: int) -> 
         for name, contender in contenders.items():
             if contender.is_slow and repeat >= SLOW_REPEATS:
                 continue
+            files.warm_up()
             run = run_once(commands[name], files.folder)
             runs[name].append(run)
             progress(f"{repeat + 1}/{repeats} {contender.title}: {run.seconds:.2f} s, {run.peak_bytes / 1e6:.0f} MB")
