@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_sagemaker.container import Command, Container
-from local_sagemaker.job_files import Input
+from local_sagemaker.job_files import Input, Output
 from local_sagemaker.objects import Objects
 
 Record = dict[str, Any]
@@ -58,6 +58,10 @@ class Job(ABC):
     @abstractmethod
     def prepare(self, container: Container, arn: str) -> list[Command]:
         """Write what the container finds beside its inputs, which are there already; what it is to run."""
+
+    def kept_in_step(self) -> Output | None:
+        """The folder whose files are put while the containers run, None where there is none."""
+        return None
 
     def observe(self, line: str, now: float) -> None:  # noqa: B027 - most kinds have nothing to note
         """Take note of a line of a container's output."""

@@ -30,7 +30,7 @@ class Input:
     """What lies in S3 and where the container wants it.
 
     path: a folder as the container names it, below /opt/ml. data_type: S3Prefix or ManifestFile. sharded: whether each
-    host gets a share of the objects (ShardedByS3Key) rather than all of them.
+    host gets a share of the objects (ShardedByS3Key) rather than all of them. optional: whether there may be none.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Input:
     uri: str
     data_type: str = "S3Prefix"
     sharded: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ def put_files(objects: Objects, folder: Path, uri: str) -> None:
     for path in files_below(folder):
         relative = path.relative_to(folder).as_posix()
         _put(objects, bucket, f"{prefix}/{relative}" if prefix else relative, path)
+
+
+def put_file(objects: Objects, path: Path, uri: str) -> None:
+    """Put a file. Raises ClientFault where the bucket is missing, OSError."""
+    bucket, key = split_uri(uri)
+    _put(objects, bucket, key, path)
 
 
 def put_archive(objects: Objects, folders: list[Path], uri: str) -> None:
@@ -172,7 +179,7 @@ def _prefix(objects: Objects, source: Input) -> Iterator[tuple[str, str, str]]:
         keys = list(objects.list(bucket, prefix))
     except (NoSuchBucket, BadName):
         keys = []
-    if not keys:
+    if not keys and not source.optional:
         raise ClientFault(
             f'No S3 objects found under S3 URL "{source.uri}" given in input data source {source.name!r}. '
             f'Please ensure that the bucket "{bucket}" exists and that objects exist under that S3 prefix.'

@@ -9,9 +9,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from local_sagemaker.account import sagemaker_arn
+from local_sagemaker.checkpoints import kept_in_step
 from local_sagemaker.container import Command, Container, Exit
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.images import UnsupportedImage, find_image
@@ -182,7 +184,8 @@ class _Run:
         self._phase("Running")
         if self._stopped is not None:
             return self._stopped
-        exits = self._exits(commands)
+        with self._kept_in_step():
+            exits = self._exits(commands)
         failed = next((last for last in exits if last.code != 0), None)
         self._phase("Uploading")
         job.upload(self._objects, self._containers, failed=failed is not None and self._stopped is None)
@@ -201,6 +204,12 @@ class _Run:
             if self._stopped is not None:
                 container.signal(signal.SIGTERM)
         return container
+
+    def _kept_in_step(self) -> AbstractContextManager[None]:
+        kept = self._job.kept_in_step()
+        if kept is None:
+            return nullcontext()
+        return kept_in_step(self._objects, [container.path(kept.path) for container in self._containers], kept.uri)
 
     def _exits(self, commands: list[list[Command]]) -> list[Exit]:
         """Run all containers at once; how they ended, the first to fail first. When one fails, so does the job."""

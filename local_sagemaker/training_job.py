@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from local_sagemaker import logs, script_mode
+from local_sagemaker import checkpoints, logs, script_mode
 from local_sagemaker.account import REGION
 from local_sagemaker.container import Command, Container
 from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, host_names
-from local_sagemaker.job_files import ClientFault, Input, files_below, put_archive, put_files, unpack
+from local_sagemaker.job_files import ClientFault, Input, Output, files_below, put_archive, put_files, unpack
 from local_sagemaker.objects import Objects
 
 SOURCE = "source"
@@ -65,7 +65,18 @@ class TrainingJob(Job):
         inputs = [_channel(item) for item in self.request.get("InputDataConfig", [])]
         if self._runs_script() and self._source_uri().startswith("s3://"):
             inputs.append(Input(SOURCE, f"/opt/ml/{SOURCE}", self._source_uri()))
+        if (kept := self.kept_in_step()) is not None:
+            inputs.append(Input("checkpoints", kept.path, kept.uri, optional=True))
         return inputs
+
+    def kept_in_step(self) -> Output | None:
+        config = self.request.get("CheckpointConfig")
+        if config is None:
+            return None
+        folder = config.get("LocalPath", checkpoints.DEFAULT_FOLDER)
+        if not folder.startswith("/opt/ml/"):
+            raise ClientFault(f"CheckpointConfig: LocalPath {folder!r} is not below /opt/ml, all that a job has here")
+        return Output(folder, f"{config['S3Uri'].rstrip('/')}/")
 
     def prepare(self, container: Container, arn: str) -> list[Command]:
         resource_config = self._resource_config(container.host)
