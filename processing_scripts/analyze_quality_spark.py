@@ -53,6 +53,8 @@ from monitoring.quality.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
 PROFILES = json.dumps({partial.FORMAT: {}})
 NOT_ON_SPARK = ("record_preprocessor_script", "ground_truth_source")
 # A task's profile is some MB for the driver to collect, and tasks that differ in length should not wait for the last.
@@ -132,13 +134,13 @@ def _pass(
     try:
         if dataset.format == PARQUET:
             rows = spark.read.option("recursiveFileLookup", True).option("mergeSchema", True).parquet(source)
-            work = _profile_rows(as_text, source)
+            add = Rows(source, as_text).add
         else:
             rows = _lines(spark, source)
             header = _header(rows) if dataset.format == CSV and dataset.header else None
-            work = _profile_lines(Pieces(dataset, header, as_text, limit))
+            add = Pieces(dataset, header, as_text, limit).add
         tasks = rows.coalesce(TASKS_A_CORE * spark.sparkContext.defaultParallelism)
-        parts = [json.loads(row["part"]) for row in tasks.mapInArrow(work, "part string").collect()]
+        parts = [json.loads(row["part"]) for row in tasks.mapInArrow(_task(add), "part string").collect()]
     except (PySparkException, Py4JJavaError) as error:
         raise QualityError(
             f"Spark cannot analyse {source} ({_reason(error)}); check the source, its format and the executors' logs"
@@ -170,36 +172,43 @@ def _header(lines: DataFrame) -> bytes | None:
     return None if first is None else bytes(first["line"])
 
 
-def _profile_rows(
-    as_text: frozenset[str], source: str
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        profile = Profile()
-        try:
-            for batch in batches:
-                profile.update(four_types(batch, as_text, Path(source)))
-        except QualityError as error:
-            yield _part({"error": str(error)})
-            return
-        yield _result(profile, Skips())
+def _task(add: Callable[[Iterable[pa.RecordBatch], Profile, Skips], None]) -> Work:
+    """What a task does: ``add`` its rows to a profile, and hand that back."""
 
-    return work
-
-
-def _profile_lines(pieces: Pieces) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         profile, skips = Profile(), Skips()
         try:
-            with tempfile.TemporaryDirectory(prefix="lines-") as folder:
-                for path, place in pieces.write(batches, Path(folder)):
-                    skips.merge(pieces.profile(path, place, profile))
+            add(batches, profile, skips)
         except QualityError as error:
             # Spark would run the task again, three times, and bury the message in a stack trace.
             yield _part({"error": str(error)})
             return
-        yield _result(profile, skips)
+        yield _part(
+            {
+                "profile": partial.to_json(profile, skips.frozen()),
+                "numbers": [name for name, state in profile.columns.items() if state.numbers.count],
+                "texts": [name for name, state in profile.columns.items() if state.texts.count],
+            }
+        )
 
     return work
+
+
+def _part(document: dict[str, Any]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"part": [json.dumps(document, allow_nan=False)]})
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of Parquet files, which come with their types."""
+
+    source: str
+    as_text: frozenset[str]
+
+    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, skips: Skips) -> None:
+        """Add rows to the profile; none can be malformed."""
+        for batch in batches:
+            profile.update(four_types(batch, self.as_text, Path(self.source)))
 
 
 @dataclass(frozen=True)
@@ -214,7 +223,13 @@ class Pieces:
     as_text: frozenset[str]
     limit: int
 
-    def write(self, batches: Iterable[pa.RecordBatch], folder: Path) -> Iterator[tuple[Path, str]]:
+    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, skips: Skips) -> None:
+        """Add records to the profile, and count those that are malformed."""
+        with tempfile.TemporaryDirectory(prefix="lines-") as folder:
+            for path, place in self._write(batches, Path(folder)):
+                skips.merge(self._profile(path, place, profile))
+
+    def _write(self, batches: Iterable[pa.RecordBatch], folder: Path) -> Iterator[tuple[Path, str]]:
         """Write the lines; yields each block's file, to be read before the next one takes its place."""
         path = folder / "piece"
         block: tuple[str, int] | None = None
@@ -238,7 +253,7 @@ class Pieces:
         finally:
             output.close()
 
-    def profile(self, path: Path, place: str, profile: Profile) -> Skipped:
+    def _profile(self, path: Path, place: str, profile: Profile) -> Skipped:
         """Add a block's records to the profile; returns what of it was malformed."""
         skips = Skips(self.limit)
         try:
@@ -281,20 +296,6 @@ def _place(file: str, start: int) -> str:
 
 def _text(line: bytes) -> str:
     return line.decode("utf-8", "replace")[:200]
-
-
-def _result(profile: Profile, skips: Skips) -> pa.RecordBatch:
-    return _part(
-        {
-            "profile": partial.to_json(profile, skips.frozen()),
-            "numbers": [name for name, state in profile.columns.items() if state.numbers.count],
-            "texts": [name for name, state in profile.columns.items() if state.texts.count],
-        }
-    )
-
-
-def _part(document: dict[str, Any]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pydict({"part": [json.dumps(document, allow_nan=False)]})
 
 
 def _check_limit(profiles: list[dict[str, Any]], limit: int) -> None:
