@@ -13,6 +13,7 @@ from local_sagemaker.expressions import ExpressionError, Scope, resolve
 IMAGE_ARGUMENTS = {
     "Processing": ("AppSpecification", "ImageUri"),
     "QualityCheck": ("AppSpecification", "ImageUri"),
+    "Tuning": ("TrainingJobDefinition", "AlgorithmSpecification", "TrainingImage"),
     "Training": ("AlgorithmSpecification", "TrainingImage"),
 }
 
@@ -57,7 +58,7 @@ def check_images(definition: Definition, scope: Scope | None = None) -> None:
         if uri is None:
             continue
         try:
-            find_image(uri, "training-job" if step.type == "Training" else "processing-job")
+            find_image(uri, "training-job" if step.type in ("Training", "Tuning") else "processing-job")
         except UnsupportedImage as error:
             raise DefinitionError(f"step {step.name!r}: {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,9 @@ class Job(ABC):
     image: str
     hosts: list[str]
     max_runtime: float
+
+    # is told each value of a metric as it comes, and the metric's name
+    watch: Callable[[str, float], None] | None = None
 
     def __init__(self, request: Record) -> None:
         self.request = request

@@ -1,4 +1,7 @@
-"""Processing and training jobs: started, stopped, waited for. Processes do their work, threads here wait for them."""
+"""Processing, training and tuning jobs: started, stopped, waited for.
+
+Processes do their work, threads here wait for them.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ from local_sagemaker.objects import Objects
 from local_sagemaker.processing_job import ProcessingJob
 from local_sagemaker.store import Store
 from local_sagemaker.training_job import TrainingJob
+from local_sagemaker.tuning_job import KIND as TUNING
+from local_sagemaker.tuning_job import Tuning, new_record
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +51,18 @@ class Jobs:
         self.objects = objects
         self._environment = dict(environment or {})
         self._folder = store.data_dir.resolve() / "jobs"
-        self._running: dict[tuple[str, str], _Run] = {}
+        self._running: dict[tuple[str, str], _Run | Tuning] = {}
         self._lock = threading.Lock()
 
-    def start(self, kind: str, request: Record) -> str:
+    def start(self, kind: str, request: Record, watch: Callable[[str, float], None] | None = None) -> str:
         """Create a job from its Create request and start it; returns its ARN at once.
 
-        kind: `processing-job` or `training-job`. Raises ServiceError where its image can't run here, a metric's regular
+        kind: `processing-job`, `training-job` or `hyper-parameter-tuning-job`. watch: is called with a metric's name
+        and each of its values as it comes. Raises ServiceError where its image can't run here, a metric's regular
         expression is none, or its name is taken.
         """
+        if kind == TUNING:
+            return self._start_tuning(request)
         try:
             job = KINDS[kind](request)
             find_image(job.image, kind)
@@ -62,6 +70,7 @@ class Jobs:
             raise ServiceError("ValidationException", str(error)) from error
         if not _NAME.fullmatch(job.name):  # it becomes a folder's name
             raise ServiceError("ValidationException", f"{job.name!r} is not a name for a job")
+        job.watch = watch
         arn = sagemaker_arn(kind, job.name)
         run = _Run(job, arn, self._folder / kind / job.name, self.store, self.objects, self._environment)
         with self._lock:
@@ -74,13 +83,25 @@ class Jobs:
         run.start(ended=lambda: self._running.pop((kind, job.name)))
         return arn
 
+    def _start_tuning(self, request: Record) -> str:
+        record = new_record(request, time.time())
+        tuning = Tuning(self, record)
+        with self._lock:
+            if not self.store.create(TUNING, tuning.name, record):
+                raise ServiceError("ResourceInUse", f"There is a hyper parameter tuning job {tuning.name} already")
+            self._running[TUNING, tuning.name] = tuning
+        tuning.start(ended=lambda: self._running.pop((TUNING, tuning.name)))
+        return str(record["HyperParameterTuningJobArn"])
+
     def stop(self, kind: str, name: str) -> None:
         """Ask a job to end: SIGTERM now, SIGKILL after the time that the service gives. An ended one stays as it is.
 
         Raises KeyError where there is no such job.
         """
         run = self._running.get((kind, name))
-        if run is not None:
+        if isinstance(run, Tuning):
+            run.end("Stopped")
+        elif run is not None:
             run.end(Ending("Stopped"))
         elif self.store.get(kind, name) is None:
             raise KeyError(name)
@@ -106,12 +127,26 @@ class Jobs:
                     unfinished = job(record)
                     changes = unfinished.ended(record, Ending("Failed", INTERRUPTED), [], time.time())
                     self.store.update(kind, unfinished.name, **changes)
+        for record in self.store.all(TUNING):
+            if record["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
+                self.store.update(
+                    TUNING,
+                    record["HyperParameterTuningJobName"],
+                    HyperParameterTuningJobStatus="Failed",
+                    FailureReason=INTERRUPTED,
+                    HyperParameterTuningEndTime=time.time(),
+                )
 
     def close(self) -> None:
         """End every job at once; for the end of the server."""
+        runs = list(self._running.values())
+        for tuning in runs:
+            if isinstance(tuning, Tuning):  # first, lest it start another job
+                tuning.end("Failed", INTERRUPTED)
         for run in list(self._running.values()):
-            run.end(Ending("Failed", INTERRUPTED))
-            run.kill()
+            if isinstance(run, _Run):
+                run.end(Ending("Failed", INTERRUPTED))
+                run.kill()
 
 
 class _Run:

@@ -149,6 +149,7 @@ def _busy(store: Store) -> int:
     statuses = [execution["PipelineExecutionStatus"] for execution in store.all("pipeline-execution")]
     statuses += [job["ProcessingJobStatus"] for job in store.all("processing-job")]
     statuses += [job["TrainingJobStatus"] for job in store.all("training-job")]
+    statuses += [job["HyperParameterTuningJobStatus"] for job in store.all("hyper-parameter-tuning-job")]
     return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
 
 

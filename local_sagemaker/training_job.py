@@ -113,6 +113,8 @@ class TrainingJob(Job):
                     value = float(match.group(1))
                     if math.isfinite(value):
                         self._last[name] = (value, now)
+                        if self.watch is not None:
+                            self.watch(name, value)
 
     def phase(self, record: Record, phase: str, now: float) -> Record:
         status = "Training" if phase == "Running" else phase

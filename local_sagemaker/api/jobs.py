@@ -1,4 +1,4 @@
-"""Processing and training jobs. What runs them, and writes their records, is `local_sagemaker.jobs`."""
+"""Processing, training and tuning jobs. What runs them, and writes their records, is `local_sagemaker.jobs`."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from local_sagemaker.api.common import Record, page, within
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.tuning_job import KIND as TUNING
+from local_sagemaker.tuning_job import described, ranked, training_jobs
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -18,7 +20,7 @@ def create_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def describe_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    return _job(kind, sagemaker, request)
+    return _shown(kind, sagemaker, _job(kind, sagemaker, request))
 
 
 def stop_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
@@ -49,7 +51,28 @@ def list_jobs(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
     ]
     member = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(request.get("SortBy", ""), "CreationTime")
     summaries, following = page(jobs, request, key=lambda job: job[member], name=lambda job: job[f"{noun}Name"])
-    return {f"{noun}Summaries": summaries, **following}
+    return {f"{noun}Summaries": [_shown(kind, sagemaker, job) for job in summaries], **following}
+
+
+def list_training_jobs_of_tuning(sagemaker: "SageMaker", request: Record) -> Record:
+    record = _job(TUNING, sagemaker, request)
+    jobs, by = training_jobs(sagemaker.store, record), request.get("SortBy", "Name")
+    if by == "FinalObjectiveMetricValue":
+        jobs = ranked(jobs, record)  # those without one are not listed
+    status = request.get("StatusEquals")
+    member = {"Name": "TrainingJobName", "Status": "TrainingJobStatus"}.get(by, "CreationTime")
+    summaries, following = page(
+        [job for job in jobs if status in (None, job["TrainingJobStatus"])],
+        request,
+        key=lambda job: (
+            job["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+            if by == "FinalObjectiveMetricValue"
+            else job[member]
+        ),
+        name=lambda job: job["TrainingJobName"],
+        order="Ascending",
+    )
+    return {"TrainingJobSummaries": summaries, **following}
 
 
 def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
@@ -66,16 +89,20 @@ def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def _noun(kind: str) -> str:
-    return {"processing-job": "ProcessingJob", "training-job": "TrainingJob"}[kind]
+    return {"processing-job": "ProcessingJob", "training-job": "TrainingJob", TUNING: "HyperParameterTuningJob"}[kind]
+
+
+def _shown(kind: str, sagemaker: "SageMaker", record: Record) -> Record:
+    return described(sagemaker.store, record) if kind == TUNING else record
 
 
 OPERATIONS = {
     f"{verb}{_noun(kind)}{plural}": partial(operation, kind)
-    for kind in ("processing-job", "training-job")
+    for kind in ("processing-job", "training-job", TUNING)
     for verb, operation, plural in (
         ("Create", create_job, ""),
         ("Describe", describe_job, ""),
         ("Stop", stop_job, ""),
         ("List", list_jobs, "s"),
     )
-}
+} | {"ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning}

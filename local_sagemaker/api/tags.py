@@ -16,6 +16,7 @@ ARN_MEMBERS = {
     "pipeline-execution": "PipelineExecutionArn",
     "processing-job": "ProcessingJobArn",
     "training-job": "TrainingJobArn",
+    "hyper-parameter-tuning-job": "HyperParameterTuningJobArn",
     "model": "ModelArn",
     "model-package-group": "ModelPackageGroupArn",
     "model-package": "ModelPackageArn",

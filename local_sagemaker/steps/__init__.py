@@ -8,6 +8,7 @@ from local_sagemaker.steps.quality_check import QualityCheck
 from local_sagemaker.steps.register_model import RegisterModel
 from local_sagemaker.steps.step_type import StepType
 from local_sagemaker.steps.training import Training
+from local_sagemaker.steps.tuning import Tuning
 
 # the names are those of definition.STEP_TYPES
 STEPS: dict[str, StepType] = {
@@ -18,4 +19,5 @@ STEPS: dict[str, StepType] = {
     "QualityCheck": QualityCheck(),
     "RegisterModel": RegisterModel(),
     "Training": Training(),
+    "Tuning": Tuning(),
 }

@@ -13,20 +13,33 @@ _RETRYABLE = {
 }
 
 
-def run_job(run: StepRun, noun: str, arguments: Record, show: Callable[[str], Record] | None = None) -> Record:
+_KINDS = {
+    "ProcessingJob": "processing-job",
+    "TrainingJob": "training-job",
+    "HyperParameterTuningJob": "hyper-parameter-tuning-job",
+}
+
+
+def run_job(
+    run: StepRun,
+    noun: str,
+    arguments: Record,
+    show: Callable[[str], Record] | None = None,
+    name: str | None = None,
+) -> Record:
     """Create a job of a step and wait for its end; its description.
 
-    noun: `ProcessingJob` or `TrainingJob`. arguments: the Create request; the job gets a name of its own.
-    show: the step's Metadata for the job's ARN, by default under the noun.
+    noun: `ProcessingJob`, `TrainingJob` ... arguments: the Create request; the job gets a name of its own.
+    show: the step's Metadata for the job's ARN, by default under the noun. name: by default the attempt's.
     Raises StepFailed where it can't be created or does not complete, StepStopped where the execution is being stopped.
     """
-    kind = {"ProcessingJob": "processing-job", "TrainingJob": "training-job"}[noun]
-    request = {**arguments, f"{noun}Name": run.job_name}
+    kind, name = _KINDS[noun], name or run.job_name
+    request = {**arguments, f"{noun}Name": name}
     arn = invoke(run, f"Create{noun}", request)[f"{noun}Arn"]
-    run.job_started(kind, run.job_name)
+    run.job_started(kind, name)
     run.report(show(arn) if show else {noun: {"Arn": arn}})
-    description = run.jobs.wait(kind, run.job_name)
-    status, reason = description[f"{noun}Status"], description.get("FailureReason", "")
+    description = run.jobs.wait(kind, name)
+    status, reason = description[f"{noun}Status"], description.get("FailureReason") or ""
     if status == "Completed":
         return description
     if run.stopping:

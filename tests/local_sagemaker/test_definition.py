@@ -125,7 +125,7 @@ def test_steps_of_a_branch_depend_on_their_condition_and_the_condition_on_none_o
         ("[]", ["Version"]),
         (json.dumps({"Version": "2019-01-01", "Steps": [fail("A")]}), ["2020-12-01", "2019-01-01"]),
         (json.dumps({"Version": "2020-12-01", "Steps": []}), ["no Steps"]),
-        (definition({"Name": "Tune", "Type": "Tuning"}), ["'Tune'", "'Tuning'", *STEP_TYPES]),
+        (definition({"Name": "Bias", "Type": "ClarifyCheck"}), ["'Bias'", "'ClarifyCheck'", *STEP_TYPES]),
         (definition(fail("A"), fail("A")), ["two steps", "'A'"]),
         (definition(condition("A", [fail("B")], [fail("B")])), ["two steps", "'B'"]),
         (definition(fail("A B")), ["'A B'", "64"]),
