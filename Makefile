@@ -6,7 +6,7 @@ UV_VERSION = 0.13.8
 BIN = .venv/bin
 UV = $(BIN)/uv
 
-.PHONY: help setup run test test-image lint types lock clean
+.PHONY: help setup run test test-image test-spark lint types lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -42,6 +42,14 @@ IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/r
 test-image: .venv-image/installed ## test the container scripts on the library versions of SageMaker's scikit-learn image
 	@.venv-image/bin/python -m pytest tests/scripts
 
+.venv-spark/installed: $(UV) tests/spark/requirements.txt
+	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-spark
+	@$(UV) pip install --quiet --python .venv-spark/bin/python -r tests/spark/requirements.txt
+	@touch $@
+
+test-spark: .venv-spark/installed ## test the analyzer on Spark; needs Java 17 and downloads 450 MB
+	@.venv-spark/bin/python -m pytest tests/spark
+
 lint: .venv/installed ## check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -54,4 +62,4 @@ lock: $(UV) ## pin the newest versions that setup.py allows
 		--all-extras setup.py --output-file requirements.lock
 
 clean: ## remove the virtual environment and all local state
-	@rm -rf .venv .venv-image .local_sagemaker
+	@rm -rf .venv .venv-image .venv-spark .local_sagemaker
