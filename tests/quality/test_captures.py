@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from monitoring.quality import QualityError
 from monitoring.quality.analysis import Window
 from monitoring.quality.datasets import Dataset, captures
 from monitoring.quality.datasets.skips import Skips
+from monitoring.quality.datasets.text_columns import typed
 
 Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]
@@ -287,3 +289,10 @@ def test_an_empty_folder_and_a_truncated_gzip_are_refused_by_name(write: Write, 
     path = write("a.jsonl.gz", gzip.compress(lines(*[event("1")] * 100).encode())[:-9])
     with pytest.raises(QualityError, match=r"a\.jsonl\.gz is a damaged gzip file"):
         rows(path, INPUT)
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_column_of_payloads_with_nothing_in_it_has_no_type(as_text: bool) -> None:
+    column = typed(["", "nan", ""], as_text)
+    assert column.type == pa.null()
+    assert len(column) == column.null_count == 3

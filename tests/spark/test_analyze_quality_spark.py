@@ -109,7 +109,6 @@ def write_parquet(folder: Path, data: dict[str, list[Any]]) -> str:
 
 def write_captures(folder: Path, data: dict[str, list[Any]]) -> str:
     folder.mkdir()
-    del data["nothing"]
     events = (
         {
             "captureData": {

@@ -21,7 +21,7 @@ def typed(texts: Sequence[str], as_text: bool) -> pa.Array:
         values = pa.array([encodable(text) for text in texts], pa.string())
     values = pc.if_else(pc.is_in(values, pa.array(MISSING_TEXTS)), pa.scalar(None, pa.string()), values)
     if values.null_count == len(values):
-        return values.cast(pa.null())
+        return pa.nulls(len(values))
     if not as_text:
         for kind in (pa.int64(), pa.float64()):
             try:
