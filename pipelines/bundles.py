@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.s3_uris import split_s3_uri
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -102,7 +104,7 @@ def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption
     """
     for bundle in bundles:
         for uri, data in bundle.objects(code_uri):
-            bucket, key = uri.removeprefix("s3://").split("/", 1)
+            bucket, key = split_s3_uri(uri)
             s3.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UserError
-from pipelines.settings import is_s3_uri
+from pipelines.s3_uris import is_s3_uri, split_s3_uri
 
 
 def input_uri(location: str, prefix_uri: str) -> str:
@@ -33,7 +33,7 @@ def upload_input(location: str, prefix_uri: str, s3: Any, encryption: Mapping[st
     if is_s3_uri(location):
         return uri
     path = Path(location)
-    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    bucket, key = split_s3_uri(uri)
     targets = {path: key} if path.is_file() else {file: f"{key}/{name}" for name, file in _files(path)}
     existing = set(_keys(s3, bucket, key))
     for file, target in targets.items():

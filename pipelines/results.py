@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.registry import ModelPackage, describe_package
 from pipelines.runner import Execution, Step, describe_job
+from pipelines.s3_uris import split_s3_uri
 from pipelines.settings import METRICS, Settings
 from pipelines.target import Target
 
@@ -67,6 +68,6 @@ def _processing_outputs(step: Step, target: Target) -> dict[str, str]:
 
 
 def _read_json(uri: str, target: Target) -> dict[str, Any]:
-    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    bucket, key = split_s3_uri(uri)
     body: dict[str, Any] = json.load(target.s3.get_object(Bucket=bucket, Key=key)["Body"])
     return body

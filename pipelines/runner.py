@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from pipelines.bundles import all_bundles, upload_bundles
 from pipelines.errors import UserError
 from pipelines.inputs import upload_input
-from pipelines.settings import Settings, is_s3_uri
+from pipelines.s3_uris import is_s3_uri, split_s3_uri
+from pipelines.settings import Settings
 from pipelines.target import Target
 
 ENDED = ("Succeeded", "Failed", "Stopped")
@@ -77,7 +78,10 @@ def upsert(settings: Settings, target: Target, with_data: bool = True) -> str:
     definition = build_definition(settings, target)
     root = settings.uri(target.bucket)
     encryption = _encryption(settings)
-    upload_bundles(all_bundles(), f"{root}/code", target.s3, encryption)
+    code_uri = f"{root}/code"
+    # not every definition runs every bundle, and the analyzer alone is some sixty objects
+    referred_to = [bundle for bundle in all_bundles() if bundle.uri(code_uri) in definition]
+    upload_bundles(referred_to, code_uri, target.s3, encryption)
     if with_data and settings.data.input is not None:
         upload_input(settings.data.input, f"{root}/input", target.s3, encryption)
     request: dict[str, Any] = {
@@ -248,8 +252,8 @@ def _step(item: Mapping[str, Any]) -> Step:
 def _step_names(steps: list[dict[str, Any]]) -> Iterator[str]:
     for step in steps:
         yield step["Name"]
-        yield from _step_names(step["Arguments"].get("IfSteps", []) if step["Type"] == "Condition" else [])
-        yield from _step_names(step["Arguments"].get("ElseSteps", []) if step["Type"] == "Condition" else [])
+        if step["Type"] == "Condition":
+            yield from _step_names(step["Arguments"]["IfSteps"] + step["Arguments"]["ElseSteps"])
 
 
 def _check_parameters(parameters: Mapping[str, str], declared: Mapping[str, dict[str, Any]]) -> None:
@@ -277,7 +281,7 @@ def _fits(value: str, kind: str) -> bool:
 def _check_input_exists(target: Target, uri: str) -> None:
     if not is_s3_uri(uri):
         raise UserError(f"InputDataUri is {uri!r}; it is an s3:// URI (give a local path with --input)")
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, key = split_s3_uri(uri)
     try:
         found = target.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0)
     except ClientError as error:

@@ -24,6 +24,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import UserError
+from pipelines.s3_uris import is_s3_uri
 
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
 ApprovalStatus = Literal["PendingManualApproval", "Approved", "Rejected"]
@@ -280,10 +281,6 @@ def load_settings(path: Path) -> Settings:
         return settings
     data = settings.data.model_copy(update={"input": str(path.parent / settings.data.input)})
     return settings.model_copy(update={"data": data})
-
-
-def is_s3_uri(text: str) -> bool:
-    return text.startswith("s3://")
 
 
 def _explain(error: ValidationError) -> str:
