@@ -1,0 +1,1 @@
+"""What happens by itself: events and the rules that match them, alarms, schedules."""
