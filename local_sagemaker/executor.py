@@ -17,7 +17,6 @@ from local_sagemaker.definition import Definition, DefinitionError, parse
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.execution import STEPS_FAILED, Execution, Tools
 from local_sagemaker.expressions import ExpressionError
-from local_sagemaker.images import check_images
 from local_sagemaker.jobs import INTERRUPTED, Jobs
 from local_sagemaker.selective_execution import selected_part
 from local_sagemaker.step_cache import StepCache
@@ -125,7 +124,7 @@ class Executor:
         values = definition.values(self._given_parameters(query))
         if selection := record.get("SelectiveExecutionConfig"):
             definition = selected_part(definition, [step["StepName"] for step in selection["SelectedSteps"]])
-        check_images(definition, _Parameters(values))
+        self._jobs.images.check(definition, _Parameters(values))
         return definition, values
 
     def _given_parameters(self, query: Record) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -22,12 +24,14 @@ class Image(Enum):
     """An image by the name of its repository, whatever its account, region and tag."""
 
     SCIKIT_LEARN = "sagemaker-scikit-learn"
+    XGBOOST = "sagemaker-xgboost"
     MODEL_MONITOR_ANALYZER = "sagemaker-model-monitor-analyzer"
 
 
 RUNS = {
-    "processing-job": (Image.SCIKIT_LEARN, Image.MODEL_MONITOR_ANALYZER),
-    "training-job": (Image.SCIKIT_LEARN,),
+    "processing-job": (Image.SCIKIT_LEARN, Image.XGBOOST, Image.MODEL_MONITOR_ANALYZER),
+    "training-job": (Image.SCIKIT_LEARN, Image.XGBOOST),
+    "model": (Image.SCIKIT_LEARN, Image.XGBOOST),
 }
 
 
@@ -35,32 +39,43 @@ class UnsupportedImage(ValueError):
     """An image that cannot run here; the message names it and what is supported."""
 
 
-def find_image(uri: str, kind: str) -> Image:
-    """What runs the image in a job of this kind, `processing-job` or `training-job`. Raises UnsupportedImage."""
-    repository = uri.rpartition("/")[2].partition("@")[0].partition(":")[0]
-    for image in RUNS[kind]:
-        if repository == image.value:
-            return image
-    supported = ", ".join(f"{image.value} of any version" for image in RUNS[kind])
-    raise UnsupportedImage(
-        f"image {uri!r} cannot run on this machine in a {kind.replace('-', ' ')}; supported: {supported}"
-    )
+@dataclass(frozen=True)
+class Runtime:
+    """What runs an image. image: the one whose programs and settings it has."""
+
+    image: Image
 
 
-def check_images(definition: Definition, scope: Scope | None = None) -> None:
-    """Refuse a definition with a step whose image cannot run here.
+class Images:
+    """What runs the images of one data directory."""
 
-    scope: the execution's parameters; without it only the images that are spelled out are looked at. An image that
-    depends on another step's result is looked at when its job is created. Raises DefinitionError.
-    """
-    for step in definition.steps.values():
-        uri = _image_uri(step, scope)
-        if uri is None:
-            continue
-        try:
-            find_image(uri, "training-job" if step.type in ("Training", "Tuning") else "processing-job")
-        except UnsupportedImage as error:
-            raise DefinitionError(f"step {step.name!r}: {error}") from None
+    def find(self, uri: str, kind: str) -> Runtime:
+        """What runs the image in a `processing-job`, a `training-job` or a `model`. Raises UnsupportedImage."""
+        repository = uri.rpartition("/")[2].partition("@")[0].partition(":")[0]
+        image = next((image for image in RUNS[kind] if repository == image.value), None)
+        if image is None:
+            supported = ", ".join(f"{image.value} of any version" for image in RUNS[kind])
+            raise UnsupportedImage(
+                f"image {uri!r} cannot run on this machine in a {kind.replace('-', ' ')}; supported: {supported}"
+            )
+        if image is Image.XGBOOST and importlib.util.find_spec("xgboost") is None:
+            raise UnsupportedImage(f"image {uri!r} needs the package xgboost, which is not installed; install xgboost")
+        return Runtime(image)
+
+    def check(self, definition: Definition, scope: Scope | None = None) -> None:
+        """Refuse a definition with a step whose image cannot run here.
+
+        scope: the execution's parameters; without it only the images that are spelled out are looked at. An image that
+        depends on another step's result is looked at when its job is created. Raises DefinitionError.
+        """
+        for step in definition.steps.values():
+            uri = _image_uri(step, scope)
+            if uri is None:
+                continue
+            try:
+                self.find(uri, "training-job" if step.type in ("Training", "Tuning") else "processing-job")
+            except UnsupportedImage as error:
+                raise DefinitionError(f"step {step.name!r}: {error}") from None
 
 
 def _image_uri(step: Step, scope: Scope | None) -> str | None:

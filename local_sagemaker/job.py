@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_sagemaker.container import Command, Container
+from local_sagemaker.images import Runtime
 from local_sagemaker.job_files import Input, Output
 from local_sagemaker.objects import Objects
 
@@ -43,6 +44,8 @@ class Job(ABC):
     image: str
     hosts: list[str]
     max_runtime: float
+    # what runs its image; set before it is prepared
+    runtime: Runtime
 
     # is told each value of a metric as it comes, and the metric's name
     watch: Callable[[str, float], None] | None = None

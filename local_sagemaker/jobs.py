@@ -19,7 +19,7 @@ from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.checkpoints import kept_in_step
 from local_sagemaker.container import Command, Container, Exit
 from local_sagemaker.errors import ServiceError
-from local_sagemaker.images import UnsupportedImage, find_image
+from local_sagemaker.images import Images, UnsupportedImage
 from local_sagemaker.job import Ending, Job, Record
 from local_sagemaker.job_files import ClientFault, fetch
 from local_sagemaker.job_output import LogStream
@@ -44,11 +44,19 @@ class Jobs:
     """The jobs of one data directory.
 
     environment: variables for every job that it can't override, such as those that keep AWS clients on this machine.
+    images: what runs their images.
     """
 
-    def __init__(self, store: Store, objects: Objects, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        objects: Objects,
+        environment: Mapping[str, str] | None = None,
+        images: Images | None = None,
+    ) -> None:
         self.store = store
         self.objects = objects
+        self.images = images or Images()
         self._environment = dict(environment or {})
         self._folder = store.data_dir.resolve() / "jobs"
         self._running: dict[tuple[str, str], _Run | Tuning] = {}
@@ -65,7 +73,7 @@ class Jobs:
             return self._start_tuning(request)
         try:
             job = KINDS[kind](request)
-            find_image(job.image, kind)
+            job.runtime = self.images.find(job.image, kind)
         except (UnsupportedImage, re.error) as error:
             raise ServiceError("ValidationException", str(error)) from error
         if not _NAME.fullmatch(job.name):  # it becomes a folder's name
@@ -84,7 +92,7 @@ class Jobs:
         return arn
 
     def _start_tuning(self, request: Record) -> str:
-        record = new_record(request, time.time())
+        record = new_record(request, self.images, time.time())
         tuning = Tuning(self, record)
         with self._lock:
             if not self.store.create(TUNING, tuning.name, record):

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from local_sagemaker import logs
 from local_sagemaker.account import REGION
 from local_sagemaker.container import Command, Container
-from local_sagemaker.images import Image, find_image
+from local_sagemaker.images import Image
 from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, host_names
 from local_sagemaker.job_files import ClientFault, Input, Output, copy_file, put_files
 from local_sagemaker.objects import Objects
@@ -107,7 +107,7 @@ class ProcessingJob(Job):
     def _is_analyzer(self) -> bool:
         """Whether the image's own program is to run, for which `python -m monitoring.quality` stands in."""
         own_entry_point = self.request["AppSpecification"].get("ContainerEntrypoint")
-        return not own_entry_point and find_image(self.image, self.kind) is Image.MODEL_MONITOR_ANALYZER
+        return not own_entry_point and self.runtime.image is Image.MODEL_MONITOR_ANALYZER
 
     def _outputs(self) -> list[Output]:
         items = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.hyperparameter_search import Search, SearchError, make_search
-from local_sagemaker.images import UnsupportedImage, find_image
+from local_sagemaker.images import Images, UnsupportedImage
 from local_sagemaker.store import Store
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _NOT_OF_TRAINING = (
 )
 
 
-def new_record(request: Record, now: float) -> Record:
+def new_record(request: Record, images: Images, now: float) -> Record:
     """The record of a tuning job as it is created. Raises ServiceError for a request that cannot be honoured here."""
     for member in ("TrainingJobDefinitions", "Autotune"):
         if member in request:
@@ -69,7 +69,7 @@ def new_record(request: Record, now: float) -> Record:
     try:
         for regex in regexes.values():
             re.compile(regex)
-        find_image(specification.get("TrainingImage", ""), TRAINING)
+        images.find(specification.get("TrainingImage", ""), TRAINING)
     except (re.error, UnsupportedImage) as error:
         raise ServiceError("ValidationException", str(error)) from error
     if config["Strategy"] != "Grid" and "MaxNumberOfTrainingJobs" not in config["ResourceLimits"]:

@@ -36,7 +36,7 @@ def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
             if execution["ClientRequestToken"] == request["ClientRequestToken"]:
                 return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
         version = chosen_version(pipeline, request)
-        definition = parsed(definition_text(sagemaker, version["DefinitionDigest"]))
+        definition = parsed(sagemaker, definition_text(sagemaker, version["DefinitionDigest"]))
         parameters = _parameters(definition, request.get("PipelineParameters", []))
         reused = _reused(sagemaker, pipeline, definition, request.get("SelectiveExecutionConfig"))
         now = time.time()

@@ -12,7 +12,6 @@ from local_sagemaker.api.common import USER_CONTEXT, Record, page, within
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.definition import Definition, DefinitionError, parse
 from local_sagemaker.errors import ServiceError
-from local_sagemaker.images import check_images
 from local_sagemaker.objects import BadName
 from local_sagemaker.step_results import forget_steps
 
@@ -174,11 +173,11 @@ def definition_text(sagemaker: "SageMaker", digest: str) -> str:
     return record["PipelineDefinition"]
 
 
-def parsed(text: str) -> Definition:
+def parsed(sagemaker: "SageMaker", text: str) -> Definition:
     """A definition that can run here. Raises ServiceError (ValidationException) in the service's words."""
     try:
         definition = parse(text)
-        check_images(definition)
+        sagemaker.jobs.images.check(definition)
         return definition
     except DefinitionError as error:
         raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error
@@ -203,7 +202,7 @@ def _given_definition(sagemaker: "SageMaker", request: Record) -> str:
 
 
 def _keep_definition(sagemaker: "SageMaker", text: str) -> str:
-    parsed(text)
+    parsed(sagemaker, text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     sagemaker.store.create("pipeline-definition", digest, {"PipelineDefinition": text})
     return digest

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from local_sagemaker import script_mode
 from local_sagemaker.container import Command, Container
-from local_sagemaker.images import Image, UnsupportedImage, find_image
+from local_sagemaker.images import Image, Images, UnsupportedImage
 from local_sagemaker.job_files import ClientFault, Input, copy_file, fetch, inside, put_archive, put_files, unpack
 from local_sagemaker.job_output import LARGEST_EVENT, LogStream, last_words
 from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN, Machine, tar_gz
@@ -476,13 +476,13 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     ],
 )
 def test_the_scikit_learn_image_runs_of_any_region_and_version(uri: str) -> None:
-    assert find_image(uri, "training-job") is find_image(uri, "processing-job") is Image.SCIKIT_LEARN
+    assert {Images().find(uri, kind).image for kind in ("training-job", "processing-job")} == {Image.SCIKIT_LEARN}
 
 
 @pytest.mark.parametrize("uri", ["me/my-image:latest", f"{SCIKIT_LEARN}x/other", "", ANALYZER])
 def test_another_image_is_refused_with_what_is_supported(uri: str) -> None:
     with pytest.raises(UnsupportedImage) as error:
-        find_image(uri, "training-job")
+        Images().find(uri, "training-job")
     assert repr(uri) in str(error.value) and "sagemaker-scikit-learn" in str(error.value)
 
 

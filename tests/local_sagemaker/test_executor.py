@@ -11,7 +11,7 @@ from local_sagemaker import job_files
 from local_sagemaker.definition import STEP_TYPES, DefinitionError, parse
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.executor import Executor
-from local_sagemaker.images import check_images
+from local_sagemaker.images import Images
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.objects import Objects
 from local_sagemaker.service import SageMaker
@@ -289,7 +289,7 @@ def test_a_job_that_runs_too_long_fails_its_step_with_the_reason(machine: Machin
 def test_an_image_that_cannot_run_here_fails_the_execution_before_anything_runs(machine: Machine) -> None:
     steps = [processing(machine, "First"), processing(machine, "Second", image="me/mine:1", DependsOn=["First"])]
     with pytest.raises(DefinitionError, match=r"step 'Second'.*'me/mine:1'.*sagemaker-scikit-learn"):
-        check_images(parse(json.dumps({"Version": "2020-12-01", "Steps": steps})))
+        Images().check(parse(json.dumps({"Version": "2020-12-01", "Steps": steps})))
     steps[1]["Arguments"]["AppSpecification"]["ImageUri"] = {"Get": "Parameters.Image"}
     parameters = [{"Name": "Image", "Type": "String", "DefaultValue": SCIKIT_LEARN}]
     execution, shown = run(machine, steps, {"Image": "me/mine:1"}, parameters=parameters)
