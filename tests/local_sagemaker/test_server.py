@@ -129,23 +129,6 @@ def test_it_listens_on_loopback_alone(server: RunningServer) -> None:
     assert listening == ["127.0.0.1"]
 
 
-def test_many_clients_at_once_lose_nothing(server: RunningServer, bucket: str) -> None:
-    s3, sagemaker = make_client(server, "s3"), make_client(server, "sagemaker")
-    sagemaker.create_model_package_group(ModelPackageGroupName="crowd")
-
-    def work(number: int) -> str:
-        key, body = f"{number % 7}/{number}", str(number).encode()
-        s3.put_object(Bucket=bucket, Key=key, Body=body)
-        arn = sagemaker.create_model_package(ModelPackageGroupName="crowd")["ModelPackageArn"]
-        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
-        return arn
-
-    with ThreadPoolExecutor(32) as pool:
-        arns = list(pool.map(work, range(200)))
-    assert sorted(int(arn.rpartition("/")[2]) for arn in arns) == list(range(1, 201))
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 200
-
-
 # the services beside SageMaker
 
 
