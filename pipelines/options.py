@@ -93,7 +93,7 @@ def errors_explained() -> Iterator[None]:
     except BotoCoreError as error:
         _fail(f"{error}; check the AWS credentials and the network, or use --local")
     except KeyboardInterrupt:
-        _fail("interrupted; an execution that was started goes on, end it with `stop`")
+        _fail("interrupted; what was started on SageMaker goes on, `status` shows it")
 
 
 def _fail(message: str, exit_code: int = 1) -> None:

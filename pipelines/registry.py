@@ -47,10 +47,14 @@ def describe_package(arn: str, target: Target) -> ModelPackage:
     )
 
 
-def set_approval(group: str, version: int, status: str, comment: str, target: Target) -> ModelPackage:
-    """Approve or reject a version; what deploys on approval acts on the event that this causes.
+def latest_approved(group: str, target: Target) -> ModelPackage | None:
+    """The approved version that was registered last."""
+    arn = next(iter(_arns(group, target, ModelApprovalStatus="Approved").values()), None)
+    return describe_package(arn, target) if arn else None
 
-    status: "Approved" or "Rejected".
+
+def find_version(group: str, version: int, target: Target) -> ModelPackage:
+    """One version of the group.
 
     Raises:
         UserError: the group has no such version.
@@ -59,7 +63,18 @@ def set_approval(group: str, version: int, status: str, comment: str, target: Ta
     if version not in arns:
         known = ", ".join(str(number) for number in sorted(arns)) or "none"
         raise UserError(f"model package group {group!r} has no version {version}; it has: {known}")
-    arn = arns[version]
+    return describe_package(arns[version], target)
+
+
+def set_approval(group: str, version: int, status: str, comment: str, target: Target) -> ModelPackage:
+    """Approve or reject a version; what deploys on approval acts on the event that this causes.
+
+    status: "Approved" or "Rejected".
+
+    Raises:
+        UserError: the group has no such version.
+    """
+    arn = find_version(group, version, target).arn
     request = {"ModelPackageArn": arn, "ModelApprovalStatus": status}
     if comment:
         request["ApprovalDescription"] = comment
@@ -67,10 +82,10 @@ def set_approval(group: str, version: int, status: str, comment: str, target: Ta
     return describe_package(arn, target)
 
 
-def _arns(group: str, target: Target) -> dict[int, str]:
+def _arns(group: str, target: Target, **conditions: str) -> dict[int, str]:
     """ARNs by version, the newest first."""
     pages = target.sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
+        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", **conditions
     )
     try:
         return {

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from pipelines.bundles import all_bundles, upload_bundles
 from pipelines.errors import UserError
 from pipelines.inputs import upload_input
+from pipelines.logs import last_lines
 from pipelines.s3_uris import is_s3_uri, split_s3_uri
 from pipelines.settings import Settings
 from pipelines.target import Target
@@ -207,21 +208,7 @@ def log_lines(target: Target, step: Step, last: int) -> list[str]:
         if "TrainingJobName" in job
         else ("/aws/sagemaker/ProcessingJobs", job["ProcessingJobName"])
     )
-    try:
-        streams = target.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
-        events = [
-            event
-            for stream in streams
-            for event in target.logs.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], limit=last, startFromHead=False
-            )["events"]
-        ]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return []
-        raise
-    events.sort(key=lambda event: event["timestamp"])
-    return [event["message"].rstrip("\n") for event in events[-last:]]
+    return last_lines(target, group, f"{name}/", last)
 
 
 def describe_job(target: Target, step: Step) -> dict[str, Any]:

@@ -164,6 +164,54 @@ class ResourceSettings(_Section):
     training_max_runtime_in_seconds: Seconds = 3 * 3600
 
 
+class UpdateSettings(_Section):
+    """How an endpoint's traffic moves to a new version (blue/green), and which alarms take it back."""
+
+    traffic: Literal["canary", "linear", "all-at-once"] = "canary"
+    # SageMaker takes 10 to 50 % of the new fleet as a step
+    step_percentage: Annotated[int, Field(ge=10, le=50)] = 10
+    # ten linear steps of it stay below the longest deployment that SageMaker allows, eight hours
+    wait_seconds: Annotated[int, Field(ge=0, le=1800)] = 300
+    max_5xx_errors_per_minute: Annotated[int, Field(ge=0)] = 0
+    max_latency_in_milliseconds: Annotated[int, Field(ge=1)] = 1000
+
+
+class ServerlessSettings(_Section):
+    """The size of a serverless endpoint."""
+
+    memory_in_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
+    max_concurrency: Annotated[int, Field(ge=1, le=200)] = 5
+
+
+class DeploymentSettings(_Section):
+    """What approved model packages become. Autoscaling is between the two instance counts, off where they are equal."""
+
+    instance_type: InstanceType = "ml.m5.large"
+    instance_count: Annotated[int, Field(ge=1)] = 1
+    max_instance_count: Annotated[int, Field(ge=1)] = 2
+    invocations_per_instance: Annotated[int, Field(ge=1)] = 1000
+    capture_percentage: Annotated[int, Field(ge=0, le=100)] = 100
+    update: UpdateSettings = UpdateSettings()
+    serverless: ServerlessSettings = ServerlessSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DeploymentSettings:
+        if self.max_instance_count < self.instance_count:
+            raise ValueError(
+                f"max_instance_count is {self.max_instance_count}; it is at least instance_count, {self.instance_count}"
+            )
+        if self.autoscaling and re.match(r"ml\.t\d", self.instance_type):
+            raise ValueError(
+                f"SageMaker does not scale the burstable {self.instance_type}; "
+                "set max_instance_count to instance_count, or take another instance_type"
+            )
+        return self
+
+    @property
+    def autoscaling(self) -> bool:
+        return self.max_instance_count > self.instance_count
+
+
 class ImageSettings(_Section):
     """Container images; a whole URI takes the place of SageMaker's scikit-learn image of that version."""
 
@@ -174,7 +222,7 @@ class ImageSettings(_Section):
 
 
 class SecuritySettings(_Section):
-    """Encryption and network of every job.
+    """Encryption and network of every job and endpoint.
 
     In an isolated network the containers can't install LightGBM: name images that hold it under `images`.
     """
@@ -220,6 +268,7 @@ class Settings(_Section):
     # `processing` runs this project's own analyzer in place of QualityCheck steps, for accounts without Model Monitor
     quality_checks: Literal["model-monitor", "processing"] = "model-monitor"
     resources: ResourceSettings = ResourceSettings()
+    deployment: DeploymentSettings = DeploymentSettings()
     images: ImageSettings = ImageSettings()
     security: SecuritySettings = SecuritySettings()
     cache: CacheSettings = CacheSettings()

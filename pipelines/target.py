@@ -36,6 +36,22 @@ class Target:
     def logs(self) -> Any:
         return self._client("logs")
 
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return self._client("cloudwatch")
+
+    @cached_property
+    def autoscaling(self) -> Any:
+        return self._client("application-autoscaling")
+
+    @cached_property
+    def scheduler(self) -> Any:
+        return self._client("scheduler")
+
+    @cached_property
+    def feature_store(self) -> Any:
+        return self._client("sagemaker-featurestore-runtime")
+
     def _client(self, service: str) -> Any:
         return boto3.client(service, region_name=self.region, config=_CLIENT_CONFIG)
 

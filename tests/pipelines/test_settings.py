@@ -57,6 +57,18 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
             {"data": {"input": "s3://b/d", "target_column": "y", "positive_class": True}},
             "positive_class",
         ),
+        (
+            {"deployment": {"serverless": {"memory_in_mb": 1500}}},
+            "deployment.serverless.memory_in_mb is 1500; it should be 1024, 2048, 3072, 4096, 5120 or 6144",
+        ),
+        (
+            {"deployment": {"instance_count": 3}},
+            "deployment: max_instance_count is 2; it is at least instance_count, 3",
+        ),
+        (
+            {"deployment": {"instance_type": "ml.t2.medium"}},
+            "deployment: SageMaker does not scale the burstable ml.t2.medium; set max_instance_count to instance_count",
+        ),
         ({"security": {"subnets": ["subnet-1"]}}, "security: subnets and security_group_ids go together"),
         ({"cache": {"expire_after": "30 days"}}, "cache.expire_after is '30 days'"),
         ({"tags": {"aws:x": "1"}}, "tags: tag 'aws:x': keys that start with 'aws:' are reserved"),
