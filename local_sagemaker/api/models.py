@@ -59,6 +59,29 @@ def delete_model(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
+def serving_container(sagemaker: "SageMaker", name: str) -> Record:
+    """What runs the model of that name: Image, ModelDataUrl or ModelDataSource, and Environment.
+
+    Of a model package, these are its own, with the model's Environment over them. Raises ServiceError where there is no
+    such model or package, or it is made of several containers.
+    """
+    model = _model(sagemaker, name)
+    containers = model.get("Containers") or [model["PrimaryContainer"]]
+    container = containers[0]
+    if package := container.get("ModelPackageName"):
+        described = sagemaker.call("DescribeModelPackage", {"ModelPackageName": package})
+        containers = described.get("InferenceSpecification", {}).get("Containers", [])
+        variables = container.get("Environment", {})
+        container = {**containers[0], "Environment": {**containers[0].get("Environment", {}), **variables}}
+    if len(containers) != 1 or container.get("Mode") == "MultiModel":
+        raise ServiceError(
+            "ValidationException",
+            f'Model "{model["ModelArn"]}" is an inference pipeline or a multi-model container; this machine runs '
+            "models of one container and one model.",
+        )
+    return container
+
+
 def _model(sagemaker: "SageMaker", name: str) -> Record:
     record = sagemaker.store.get("model", name.lower())
     if record is None:

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from local_sagemaker.api.models import serving_container
 from local_sagemaker.errors import ServiceError
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Machine, Record
 from tests.local_sagemaker.steps import fail, run
@@ -88,6 +89,30 @@ def test_models_are_listed_by_name_and_time(machine: Machine) -> None:
     assert listed() == ["other", "a-churn", "b-churn"]
     assert listed(NameContains="CHURN", SortBy="Name", SortOrder="Ascending") == ["a-churn", "b-churn"]
     assert listed(MaxResults=1) == ["other"]
+
+
+def test_what_runs_a_model_is_its_container_or_its_packages(machine: Machine) -> None:
+    create(machine, "Plain")
+    assert serving_container(machine.service, "plain") == CONTAINER
+    machine.service.call("CreateModelPackageGroup", {"ModelPackageGroupName": "churn"})
+    inference = {"Containers": [CONTAINER], "SupportedContentTypes": [], "SupportedResponseMIMETypes": []}
+    package = machine.service.call(
+        "CreateModelPackage", {"ModelPackageGroupName": "churn", "InferenceSpecification": inference}
+    )
+    of_package = {"ModelPackageName": package["ModelPackageArn"], "Environment": {"LEVEL": "2"}}
+    create(machine, "Packaged", PrimaryContainer=of_package)
+    variables = {"SAGEMAKER_PROGRAM": "inference.py", "LEVEL": "2"}
+    assert serving_container(machine.service, "Packaged") == {**CONTAINER, "Environment": variables}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"Containers": [CONTAINER, CONTAINER]}, {"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}],
+)
+def test_a_model_of_several_does_not_run_here(machine: Machine, more: Record) -> None:
+    create(machine, "Several", **more)
+    with pytest.raises(ServiceError, match="one container and one model"):
+        serving_container(machine.service, "Several")
 
 
 # the step
