@@ -7,12 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.container import Command, Container
 from local_sagemaker.images import Runtime
 from local_sagemaker.job_files import Input, Output
 from local_sagemaker.objects import Objects
 
 Record = dict[str, Any]
+
+# what the API calls the kinds of jobs, in the names of its operations and members
+NOUNS = {
+    "processing-job": "ProcessingJob",
+    "training-job": "TrainingJob",
+    "hyper-parameter-tuning-job": "HyperParameterTuningJob",
+}
 
 # the service's default of MaxRuntimeInSeconds: a day
 DEFAULT_RUNTIME = 24 * 3600
@@ -32,18 +40,15 @@ class Ending:
 class Job(ABC):
     """A job by its Create request. Its record is in the shape of the Describe response, times in epoch seconds.
 
-    kind, status_field: of the record. log_group: of CloudWatch Logs. grace: seconds from SIGTERM to SIGKILL.
+    kind: of the record. log_group: of CloudWatch Logs. grace: seconds from SIGTERM to SIGKILL.
     """
 
     kind: str
-    status_field: str
     log_group: str
     grace: float
 
-    name: str
     image: str
     hosts: list[str]
-    max_runtime: float
     # what runs its image; set before it is prepared
     runtime: Runtime
 
@@ -52,10 +57,12 @@ class Job(ABC):
 
     def __init__(self, request: Record) -> None:
         self.request = request
+        self.name: str = request[f"{NOUNS[self.kind]}Name"]
+        self.max_runtime: float = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
 
-    @abstractmethod
-    def new_record(self, arn: str, now: float) -> Record:
+    def new_record(self, now: float) -> Record:
         """The record of the job as it is created."""
+        return job_record(self.kind, self.request, now)
 
     @abstractmethod
     def inputs(self) -> list[Input]:
@@ -83,6 +90,29 @@ class Job(ABC):
     @abstractmethod
     def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
         """What of the record changes as the job ends."""
+
+
+def job_record(kind: str, request: Record, now: float) -> Record:
+    """The record of a job of any kind as it is created: what its request says, and what all kinds have."""
+    noun = NOUNS[kind]
+    return {
+        **{member: value for member, value in request.items() if member != "Tags"},
+        f"{noun}Arn": sagemaker_arn(kind, request[f"{noun}Name"]),
+        f"{noun}Status": "InProgress",
+        "CreationTime": now,
+        "LastModifiedTime": now,
+    }
+
+
+def end_of_record(kind: str, ending: Ending, now: float) -> Record:
+    """What of the record of a job of any kind changes as it ends."""
+    noun = NOUNS[kind]
+    return {
+        f"{noun}Status": ending.status,
+        f"{noun.removesuffix('Job')}EndTime": now,
+        "LastModifiedTime": now,
+        **({"FailureReason": ending.reason[:LONGEST_REASON]} if ending.reason else {}),
+    }
 
 
 def host_names(count: int) -> list[str]:

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Protocol
 
-from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.checkpoints import kept_in_step
 from local_sagemaker.container import Command, Container, Exit
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.images import Images, UnsupportedImage
-from local_sagemaker.job import Ending, Job, Record
+from local_sagemaker.job import NOUNS, Ending, Job, Record, end_of_record
 from local_sagemaker.job_files import ClientFault, fetch
 from local_sagemaker.job_output import LogStream
 from local_sagemaker.logs import log_file
@@ -38,6 +38,21 @@ KINDS: dict[str, type[Job]] = {kind.kind: kind for kind in (ProcessingJob, Train
 INTERRUPTED = "InternalServerError: the local SageMaker ended while this was running; start it again"
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+
+
+class Running(Protocol):
+    """A job on its way."""
+
+    done: threading.Event
+
+    def start(self, ended: Callable[[], object]) -> None:
+        """Begin; `ended` is called once all is over and recorded."""
+
+    def end(self, ending: Ending) -> None:
+        """Begin to end the job in this way, unless that has begun already."""
+
+    def kill(self) -> None:
+        """End what the job still runs now."""
 
 
 class Jobs:
@@ -59,47 +74,50 @@ class Jobs:
         self.images = images or Images()
         self._environment = dict(environment or {})
         self._folder = store.data_dir.resolve() / "jobs"
-        self._running: dict[tuple[str, str], _Run | Tuning] = {}
+        self._running: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
 
     def start(self, kind: str, request: Record, watch: Callable[[str, float], None] | None = None) -> str:
         """Create a job from its Create request and start it; returns its ARN at once.
 
-        kind: `processing-job`, `training-job` or `hyper-parameter-tuning-job`. watch: is called with a metric's name
-        and each of its values as it comes. Raises ServiceError where its image can't run here, a metric's regular
-        expression is none, or its name is taken.
+        kind: one of `job.NOUNS`. watch: is called with a metric's name and each of its values as it comes. Raises
+        ServiceError where its image can't run here, a metric's regular expression is none, or its name is taken.
         """
+        noun = NOUNS[kind]
+        name = request[f"{noun}Name"]
+        if not _NAME.fullmatch(name):  # it becomes a folder's name
+            raise ServiceError("ValidationException", f"{name!r} is not a name for a job")
         if kind == TUNING:
-            return self._start_tuning(request)
+            run, record = self._tuning(request)
+        else:
+            run, record = self._container_job(kind, request, watch)
+        with self._lock:
+            if not self.store.create(kind, name, record):
+                raise ServiceError(
+                    "ResourceInUse",
+                    "Job name must be unique within an AWS account and region, but there is "
+                    f"{record[f'{noun}Arn']} already",
+                )
+            self._running[kind, name] = run
+        run.start(ended=lambda: self._running.pop((kind, name)))
+        return str(record[f"{noun}Arn"])
+
+    def _container_job(
+        self, kind: str, request: Record, watch: Callable[[str, float], None] | None
+    ) -> tuple[Running, Record]:
         try:
             job = KINDS[kind](request)
             job.runtime = self.images.find(job.image, kind)
         except (UnsupportedImage, re.error) as error:
             raise ServiceError("ValidationException", str(error)) from error
-        if not _NAME.fullmatch(job.name):  # it becomes a folder's name
-            raise ServiceError("ValidationException", f"{job.name!r} is not a name for a job")
         job.watch = watch
-        arn = sagemaker_arn(kind, job.name)
-        run = _Run(job, arn, self._folder / kind / job.name, self.store, self.objects, self._environment)
-        with self._lock:
-            if not self.store.create(kind, job.name, job.new_record(arn, time.time())):
-                raise ServiceError(
-                    "ResourceInUse",
-                    f"Job name must be unique within an AWS account and region, but there is {arn} already",
-                )
-            self._running[kind, job.name] = run
-        run.start(ended=lambda: self._running.pop((kind, job.name)))
-        return arn
+        record = job.new_record(time.time())
+        arn, folder = record[f"{NOUNS[kind]}Arn"], self._folder / kind / job.name
+        return _Run(job, arn, folder, self.store, self.objects, self._environment), record
 
-    def _start_tuning(self, request: Record) -> str:
+    def _tuning(self, request: Record) -> tuple[Running, Record]:
         record = new_record(request, self.images, time.time())
-        tuning = Tuning(self, record)
-        with self._lock:
-            if not self.store.create(TUNING, tuning.name, record):
-                raise ServiceError("ResourceInUse", f"There is a hyper parameter tuning job {tuning.name} already")
-            self._running[TUNING, tuning.name] = tuning
-        tuning.start(ended=lambda: self._running.pop((TUNING, tuning.name)))
-        return str(record["HyperParameterTuningJobArn"])
+        return Tuning(self, record), record
 
     def stop(self, kind: str, name: str) -> None:
         """Ask a job to end: SIGTERM now, SIGKILL after the time that the service gives. An ended one stays as it is.
@@ -107,9 +125,7 @@ class Jobs:
         Raises KeyError where there is no such job.
         """
         run = self._running.get((kind, name))
-        if isinstance(run, Tuning):
-            run.end("Stopped")
-        elif run is not None:
+        if run is not None:
             run.end(Ending("Stopped"))
         elif self.store.get(kind, name) is None:
             raise KeyError(name)
@@ -129,36 +145,28 @@ class Jobs:
 
     def recover(self) -> None:
         """Mark what another server left unfinished as Failed. Call it before any start."""
-        for kind, job in KINDS.items():
+        ending, now = Ending("Failed", INTERRUPTED), time.time()
+        for kind, noun in NOUNS.items():
             for record in self.store.all(kind):
-                if record[job.status_field] in ("InProgress", "Stopping"):
-                    unfinished = job(record)
-                    changes = unfinished.ended(record, Ending("Failed", INTERRUPTED), [], time.time())
-                    self.store.update(kind, unfinished.name, **changes)
-        for record in self.store.all(TUNING):
-            if record["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
-                self.store.update(
-                    TUNING,
-                    record["HyperParameterTuningJobName"],
-                    HyperParameterTuningJobStatus="Failed",
-                    FailureReason=INTERRUPTED,
-                    HyperParameterTuningEndTime=time.time(),
-                )
+                if record[f"{noun}Status"] not in ("InProgress", "Stopping"):
+                    continue
+                if kind in KINDS:
+                    changes = KINDS[kind](record).ended(record, ending, [], now)
+                else:
+                    changes = end_of_record(kind, ending, now)
+                self.store.update(kind, record[f"{noun}Name"], **changes)
 
     def close(self) -> None:
         """End every job at once; for the end of the server."""
-        runs = list(self._running.values())
-        for tuning in runs:
-            if isinstance(tuning, Tuning):  # first, lest it start another job
-                tuning.end("Failed", INTERRUPTED)
-        for run in list(self._running.values()):
-            if isinstance(run, _Run):
+        # the tuning jobs first, lest they start others
+        for kind in sorted(NOUNS, key=lambda kind: kind != TUNING):
+            for run in [run for (of, _), run in list(self._running.items()) if of == kind]:
                 run.end(Ending("Failed", INTERRUPTED))
                 run.kill()
 
 
 class _Run:
-    """One job on its way, in a thread of its own."""
+    """One job of containers on its way, in a thread of its own."""
 
     def __init__(
         self, job: Job, arn: str, folder: Path, store: Store, objects: Objects, environment: Mapping[str, str]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from local_sagemaker import logs
 from local_sagemaker.account import REGION
 from local_sagemaker.container import Command, Container
 from local_sagemaker.images import Image
-from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, host_names
+from local_sagemaker.job import Ending, Job, Record, end_of_record, host_names
 from local_sagemaker.job_files import ClientFault, Input, Output, copy_file, put_files
 from local_sagemaker.objects import Objects
 
@@ -19,25 +20,13 @@ ANALYZER = REPOSITORY / "monitoring" / "quality" / "__main__.py"
 
 class ProcessingJob(Job):
     kind = "processing-job"
-    status_field = "ProcessingJobStatus"
     log_group = logs.PROCESSING_JOBS
     grace = 30
 
     def __init__(self, request: Record) -> None:
         super().__init__(request)
-        self.name = request["ProcessingJobName"]
         self.image = request["AppSpecification"]["ImageUri"]
         self.hosts = host_names(request["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1))
-        self.max_runtime = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
-
-    def new_record(self, arn: str, now: float) -> Record:
-        return {
-            **{name: value for name, value in self.request.items() if name != "Tags"},
-            "ProcessingJobArn": arn,
-            "ProcessingJobStatus": "InProgress",
-            "CreationTime": now,
-            "LastModifiedTime": now,
-        }
 
     def inputs(self) -> list[Input]:
         return [_input(item) for item in self.request.get("ProcessingInputs", [])]
@@ -81,19 +70,15 @@ class ProcessingJob(Job):
                 put_files(objects, container.path(output.path), output.uri)
 
     def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
-        reason = ending.reason
         if ending.timed_out:
             reason = f"ClientError: The job was stopped: it exceeded MaxRuntimeInSeconds ({self.max_runtime:g})"
+            ending = replace(ending, reason=reason)
         message = next(filter(None, (container.read_text("output/message") for container in containers)), None)
-        changes = {
-            "ProcessingJobStatus": ending.status,
-            "FailureReason": reason[:LONGEST_REASON] if reason else None,
-            "ExitMessage": message,
+        return {
+            **end_of_record(self.kind, ending, now),
             "ProcessingStartTime": record.get("ProcessingStartTime", now),
-            "ProcessingEndTime": now,
-            "LastModifiedTime": now,
+            **({"ExitMessage": message} if message else {}),
         }
-        return {name: value for name, value in changes.items() if value is not None}
 
     def _command(self) -> list[str]:
         specification = self.request["AppSpecification"]

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from local_sagemaker import checkpoints, logs, script_mode
 from local_sagemaker.account import REGION
 from local_sagemaker.container import Command, Container
-from local_sagemaker.job import DEFAULT_RUNTIME, LONGEST_REASON, Ending, Job, Record, host_names
+from local_sagemaker.job import Ending, Job, Record, end_of_record, host_names
 from local_sagemaker.job_files import ClientFault, Input, Output, files_below, put_archive, put_files, unpack
 from local_sagemaker.objects import Objects
 
@@ -31,34 +31,27 @@ _PHASES = {
 
 class TrainingJob(Job):
     kind = "training-job"
-    status_field = "TrainingJobStatus"
     log_group = logs.TRAINING_JOBS
     grace = 120
 
     def __init__(self, request: Record) -> None:
         super().__init__(request)
         specification = request["AlgorithmSpecification"]
-        self.name = request["TrainingJobName"]
         self.image = specification.get("TrainingImage", "")
         self.hosts = host_names(request.get("ResourceConfig", {}).get("InstanceCount", 1))
-        self.max_runtime = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
         self.hyperparameters = script_mode.decode(request.get("HyperParameters", {}))
         self._metrics = [
             (item["Name"], re.compile(item["Regex"])) for item in specification.get("MetricDefinitions", [])
         ]
         self._last: dict[str, tuple[float, float]] = {}
 
-    def new_record(self, arn: str, now: float) -> Record:
+    def new_record(self, now: float) -> Record:
         return {
-            **{name: value for name, value in self.request.items() if name != "Tags"},
-            "TrainingJobArn": arn,
-            "TrainingJobStatus": "InProgress",
+            **super().new_record(now),
             "SecondaryStatus": "Starting",
             "SecondaryStatusTransitions": [
                 {"Status": "Starting", "StartTime": now, "StatusMessage": "Starting the training job"}
             ],
-            "CreationTime": now,
-            "LastModifiedTime": now,
         }
 
     def inputs(self) -> list[Input]:
@@ -142,13 +135,10 @@ class TrainingJob(Job):
         status = "MaxRuntimeExceeded" if ending.timed_out else ending.status
         seconds = max(1, round(now - record.get("TrainingStartTime", now)))
         changes = {
-            "TrainingJobStatus": ending.status,
-            "FailureReason": ending.reason[:LONGEST_REASON] if ending.reason else None,
+            **end_of_record(self.kind, ending, now),
             "TrainingStartTime": record.get("TrainingStartTime", now),
-            "TrainingEndTime": now,
             "TrainingTimeInSeconds": seconds,
             "BillableTimeInSeconds": seconds,
-            "LastModifiedTime": now,
             "FinalMetricDataList": [
                 {"MetricName": name, "Value": value, "Timestamp": moment}
                 for name, (value, moment) in self._last.items()
@@ -158,7 +148,7 @@ class TrainingJob(Job):
         if ending.status != "Failed":
             archive = f"{self._output_uri()}/model{'.tar.gz' if self._compressed() else '/'}"
             changes["ModelArtifacts"] = {"S3ModelArtifacts": archive}
-        return {name: value for name, value in changes.items() if value is not None}
+        return changes
 
     def _runs_script(self) -> bool:
         return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"]

@@ -16,18 +16,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.hyperparameter_search import Search, SearchError, make_search
 from local_sagemaker.images import Images, UnsupportedImage
+from local_sagemaker.job import Ending, Record, end_of_record, job_record
 from local_sagemaker.store import Store
 
 if TYPE_CHECKING:
     from local_sagemaker.jobs import Jobs
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 KIND = "hyper-parameter-tuning-job"
 TRAINING = "training-job"
@@ -74,14 +72,7 @@ def new_record(request: Record, images: Images, now: float) -> Record:
         raise ServiceError("ValidationException", str(error)) from error
     if config["Strategy"] != "Grid" and "MaxNumberOfTrainingJobs" not in config["ResourceLimits"]:
         raise ServiceError("ValidationException", "ResourceLimits needs MaxNumberOfTrainingJobs")
-    return {
-        **{name: value for name, value in request.items() if name != "Tags"},
-        "HyperParameterTuningJobArn": sagemaker_arn(KIND, request["HyperParameterTuningJobName"]),
-        "HyperParameterTuningJobStatus": "InProgress",
-        "CreationTime": now,
-        "LastModifiedTime": now,
-        "TrainingJobs": [],
-    }
+    return {**job_record(KIND, request, now), "TrainingJobs": []}
 
 
 def described(store: Store, record: Record) -> Record:
@@ -144,13 +135,13 @@ class Tuning:
         self._started: list[Record] = []
         self._without_objective = 0
         self._any_objective = False
-        self._ending: tuple[str, str | None] | None = None
+        self._ending: Ending | None = None
         self._median = MedianRule(self._config["HyperParameterTuningJobObjective"]["Type"] == "Maximize")
 
     def start(self, ended: Callable[[], object]) -> None:
         threading.Thread(target=self._run, args=(ended,), name=f"job {self.name}", daemon=True).start()
 
-    def end(self, status: str, reason: str | None = None) -> None:
+    def end(self, ending: Ending) -> None:
         """Begin to end the tuning job in this way, unless that has begun already.
 
         No further training job is started, and those that run are stopped.
@@ -158,17 +149,20 @@ class Tuning:
         with self._lock:
             if self._ending is not None or self.done.is_set():
                 return
-            self._ending = (status, reason)
-            if status == "Stopped":
+            self._ending = ending
+            if ending.status == "Stopped":
                 self._change(HyperParameterTuningJobStatus="Stopping")
             running = list(self._running)
         for name in running:
             self._jobs.stop(TRAINING, name)
 
+    def kill(self) -> None:
+        """Nothing: the training jobs are jobs of their own, and ended as such."""
+
     def _run(self, ended: Callable[[], object]) -> None:
         limit = self._config["ResourceLimits"].get("MaxRuntimeInSeconds")
         if limit is not None:
-            timer = threading.Timer(limit, self.end, ["Completed"])
+            timer = threading.Timer(limit, self.end, [Ending("Completed")])
             timer.daemon = True
             timer.start()
         try:
@@ -177,30 +171,28 @@ class Tuning:
                 worker.start()
             for worker in workers:
                 worker.join()
-            status, reason = self._ending or self._outcome()
+            ending = self._ending or self._outcome()
         except Exception as error:
             log.exception("tuning job %s: internal error", self.name)
-            status, reason = "Failed", f"InternalServerError: {type(error).__name__}: {error}"
+            ending = Ending("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         finally:
             if limit is not None:
                 timer.cancel()
         try:
-            self._change(
-                HyperParameterTuningJobStatus=status, FailureReason=reason, HyperParameterTuningEndTime=time.time()
-            )
+            self._store.update(KIND, self.name, **end_of_record(KIND, ending, time.time()))
         except Exception:
             log.exception("tuning job %s: its end cannot be recorded", self.name)
         finally:
             self.done.set()
             ended()
 
-    def _outcome(self) -> tuple[str, str | None]:
+    def _outcome(self) -> Ending:
         summaries = training_jobs(self._store, {**self._record, "TrainingJobs": self._started})
         if all(job["TrainingJobStatus"] == "Failed" for job in summaries):
-            return "Failed", ALL_FAILED
+            return Ending("Failed", ALL_FAILED)
         if not self._any_objective:
-            return "Failed", NO_OBJECTIVE.format(count=len(summaries))
-        return "Completed", None
+            return Ending("Failed", NO_OBJECTIVE.format(count=len(summaries)))
+        return Ending("Completed")
 
     def _work(self) -> None:
         """Run training jobs one after the other, until there are no more."""
@@ -210,10 +202,10 @@ class Tuning:
                 self._jobs.wait(TRAINING, name)
                 self._take_note(name, hyperparameters)
         except ServiceError as error:
-            self.end("Failed", f"ClientError: {error.message}")
+            self.end(Ending("Failed", f"ClientError: {error.message}"))
         except Exception as error:
             log.exception("tuning job %s: internal error", self.name)
-            self.end("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            self.end(Ending("Failed", f"InternalServerError: {type(error).__name__}: {error}"))
 
     def _next(self) -> tuple[str, dict[str, str]] | None:
         """Start the next training job; its name and hyperparameters, None where there is to be none."""
@@ -253,7 +245,7 @@ class Tuning:
                 self._without_objective += 1
             give_up = self._without_objective >= MOST_WITHOUT_OBJECTIVE and not self._any_objective
         if give_up:
-            self.end("Failed", NO_OBJECTIVE.format(count=self._without_objective))
+            self.end(Ending("Failed", NO_OBJECTIVE.format(count=self._without_objective)))
 
     def _watch(self, name: str) -> Callable[[str, float], None] | None:
         if self._config.get("TrainingJobEarlyStoppingType") != "Auto":

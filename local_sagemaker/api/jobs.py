@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from local_sagemaker.api.common import Record, page, within
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.job import NOUNS
 from local_sagemaker.tuning_job import KIND as TUNING
 from local_sagemaker.tuning_job import described, ranked, training_jobs
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def create_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
     arn = sagemaker.jobs.start(kind, request)
     put_tags(sagemaker, arn, request.get("Tags", []))
-    return {f"{_noun(kind)}Arn": arn}
+    return {f"{NOUNS[kind]}Arn": arn}
 
 
 def describe_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
@@ -24,7 +25,7 @@ def describe_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def stop_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    noun = _noun(kind)
+    noun = NOUNS[kind]
     job = _job(kind, sagemaker, request)
     if job[f"{noun}Status"] not in ("InProgress", "Stopping"):
         raise ServiceError(
@@ -37,7 +38,7 @@ def stop_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def list_jobs(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    noun = _noun(kind)
+    noun = NOUNS[kind]
     status = request.get("StatusEquals")
     jobs = [
         job
@@ -76,7 +77,7 @@ def list_training_jobs_of_tuning(sagemaker: "SageMaker", request: Record) -> Rec
 
 
 def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    noun = _noun(kind)
+    noun = NOUNS[kind]
     name = request[f"{noun}Name"]
     # clients take names from ARNs, which hold them in lower case
     record = sagemaker.store.get(kind, name) or next(
@@ -88,17 +89,13 @@ def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
     return record
 
 
-def _noun(kind: str) -> str:
-    return {"processing-job": "ProcessingJob", "training-job": "TrainingJob", TUNING: "HyperParameterTuningJob"}[kind]
-
-
 def _shown(kind: str, sagemaker: "SageMaker", record: Record) -> Record:
     return described(sagemaker.store, record) if kind == TUNING else record
 
 
 OPERATIONS = {
-    f"{verb}{_noun(kind)}{plural}": partial(operation, kind)
-    for kind in ("processing-job", "training-job", TUNING)
+    f"{verb}{NOUNS[kind]}{plural}": partial(operation, kind)
+    for kind in NOUNS
     for verb, operation, plural in (
         ("Create", create_job, ""),
         ("Describe", describe_job, ""),

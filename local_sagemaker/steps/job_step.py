@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from local_sagemaker.job import NOUNS
 from local_sagemaker.steps.step_type import Record, StepFailed, StepRun, StepStopped, invoke
 
 _RETRYABLE = {
@@ -12,12 +13,7 @@ _RETRYABLE = {
     "ResourceLimitExceeded": "SageMaker.RESOURCE_LIMIT",
 }
 
-
-_KINDS = {
-    "ProcessingJob": "processing-job",
-    "TrainingJob": "training-job",
-    "HyperParameterTuningJob": "hyper-parameter-tuning-job",
-}
+_KINDS = {noun: kind for kind, noun in NOUNS.items()}
 
 
 def run_job(
