@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import subprocess
 import time
@@ -17,6 +18,8 @@ LARGEST_EVENT = 256 * 1024
 # lines of a process's end among which its last words are looked for, and the most that is made of them
 LAST_LINES = 40
 MOST_WORDS = 700
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class LogStream:
@@ -104,5 +107,6 @@ class _Lines:
 
     def _write(self, lines: list[bytes], log: LogStream) -> None:
         texts = [line.decode("utf-8", errors="replace").rstrip("\r") for line in lines]
-        log.write(texts)
+        # as in CloudWatch; the metrics of SageMaker's own algorithms are found by a tab written #011
+        log.write(_CONTROL.sub(lambda match: f"#{ord(match[0]):03o}", text) for text in texts)
         self.last.extend(texts)

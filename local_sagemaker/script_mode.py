@@ -11,9 +11,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from local_sagemaker.images import Image
+
 # hyperparameters with this prefix are for the image, the others for the script
 PREFIX = "sagemaker_"
-FRAMEWORK_MODULE = "sagemaker_sklearn_container.training:main"
+FRAMEWORK_MODULES = {
+    Image.SCIKIT_LEARN: "sagemaker_sklearn_container.training:main",
+    Image.XGBOOST: "sagemaker_xgboost_container.training:main",
+}
 
 
 def decode(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
@@ -38,6 +43,7 @@ def environment(
     resource_config: Mapping[str, Any],
     input_data_config: Mapping[str, Any],
     job_name: str,
+    image: Image = Image.SCIKIT_LEARN,
 ) -> dict[str, str]:
     """The SM_* variables of one host, their paths as the container has them.
 
@@ -54,7 +60,7 @@ def environment(
         "channel_input_dirs": channels,
         "current_host": resource_config["current_host"],
         "current_instance_type": resource_config["current_instance_type"],
-        "framework_module": FRAMEWORK_MODULE,
+        "framework_module": FRAMEWORK_MODULES[image],
         "hosts": hosts,
         "hyperparameters": own,
         "input_config_dir": "/opt/ml/input/config",

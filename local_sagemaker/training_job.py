@@ -6,16 +6,19 @@ import contextlib
 import math
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from local_sagemaker import checkpoints, logs, script_mode
 from local_sagemaker.account import REGION
-from local_sagemaker.container import Command, Container
+from local_sagemaker.built_in_algorithm import is_built_in, metric_definitions
+from local_sagemaker.container import IN_CONTAINER, Command, Container
 from local_sagemaker.job import Ending, Job, Record, end_of_record, host_names
 from local_sagemaker.job_files import ClientFault, Input, Output, files_below, put_archive, put_files, unpack
 from local_sagemaker.objects import Objects
 
 SOURCE = "source"
+ALGORITHM = IN_CONTAINER / "xgboost_algorithm.py"
 
 _PHASES = {
     "Downloading": "Downloading input data",
@@ -40,14 +43,15 @@ class TrainingJob(Job):
         self.image = specification.get("TrainingImage", "")
         self.hosts = host_names(request.get("ResourceConfig", {}).get("InstanceCount", 1))
         self.hyperparameters = script_mode.decode(request.get("HyperParameters", {}))
-        self._metrics = [
-            (item["Name"], re.compile(item["Regex"])) for item in specification.get("MetricDefinitions", [])
-        ]
+        for item in specification.get("MetricDefinitions", []):
+            re.compile(item["Regex"])
         self._last: dict[str, tuple[float, float]] = {}
 
     def new_record(self, now: float) -> Record:
+        metrics = {"MetricDefinitions": self._metric_definitions} if self._metric_definitions else {}
         return {
             **super().new_record(now),
+            "AlgorithmSpecification": {**self.request["AlgorithmSpecification"], **metrics},
             "SecondaryStatus": "Starting",
             "SecondaryStatusTransitions": [
                 {"Status": "Starting", "StartTime": now, "StatusMessage": "Starting the training job"}
@@ -79,6 +83,9 @@ class TrainingJob(Job):
         container.write_json("input/config/hyperparameters.json", self.request.get("HyperParameters", {}))
         container.write_json("input/config/resourceconfig.json", resource_config)
         container.write_json("input/config/inputdataconfig.json", input_data_config)
+        if (kept := self.kept_in_step()) is not None:
+            config = {"S3Uri": kept.uri, "LocalPath": str(container.path(kept.path))}
+            container.write_json("input/config/checkpointconfig.json", config)
         for folder in ("model", "output/data", "code"):
             container.path(folder).mkdir(parents=True, exist_ok=True)
         environment = {
@@ -87,9 +94,13 @@ class TrainingJob(Job):
             "TRAINING_JOB_NAME": self.name,
             "TRAINING_JOB_ARN": arn,
             "CURRENT_HOST": container.host,
-            **script_mode.environment(self.hyperparameters, resource_config, input_data_config, self.name),
+            **script_mode.environment(
+                self.hyperparameters, resource_config, input_data_config, self.name, self.runtime.image
+            ),
             **self.request.get("Environment", {}),
         }
+        if self._is_built_in():
+            return [Command(["python", str(ALGORITHM)], environment)]
         if self._runs_script():
             return self._script(container, environment)
         specification = self.request["AlgorithmSpecification"]
@@ -100,7 +111,7 @@ class TrainingJob(Job):
         return [Command(command, environment)]
 
     def observe(self, line: str, now: float) -> None:
-        for name, regex in self._metrics:
+        for name, regex in self._regexes:
             for match in regex.finditer(line):
                 with contextlib.suppress(ValueError, IndexError):
                     value = float(match.group(1))
@@ -150,8 +161,19 @@ class TrainingJob(Job):
             changes["ModelArtifacts"] = {"S3ModelArtifacts": archive}
         return changes
 
+    def _is_built_in(self) -> bool:
+        return is_built_in(self.runtime, self.request["AlgorithmSpecification"], self.hyperparameters)
+
     def _runs_script(self) -> bool:
-        return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"]
+        return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"] and not self._is_built_in()
+
+    @cached_property
+    def _metric_definitions(self) -> list[dict[str, str]]:
+        return metric_definitions(self.runtime, self.request["AlgorithmSpecification"], self.hyperparameters)
+
+    @cached_property
+    def _regexes(self) -> list[tuple[str, re.Pattern[str]]]:
+        return [(item["Name"], re.compile(item["Regex"])) for item in self._metric_definitions]
 
     def _source_uri(self) -> str:
         for name in ("sagemaker_program", "sagemaker_submit_directory"):

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from local_sagemaker.built_in_algorithm import TUNING_OBJECTIVE, is_built_in, metric_definitions
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.hyperparameter_search import Search, SearchError, make_search
 from local_sagemaker.images import Images, UnsupportedImage
@@ -58,21 +59,24 @@ def new_record(request: Record, images: Images, now: float) -> Record:
     if "TuningJobCompletionCriteria" in config:
         raise ServiceError("ValidationException", "TuningJobCompletionCriteria is not supported on this machine")
     specification, metric = definition["AlgorithmSpecification"], config["HyperParameterTuningJobObjective"]
-    regexes = {item["Name"]: item["Regex"] for item in specification.get("MetricDefinitions", [])}
+    fixed = definition.get("StaticHyperParameters", {})
+    try:
+        runtime = images.find(specification.get("TrainingImage", ""), TRAINING)
+        regexes = {item["Name"]: item["Regex"] for item in metric_definitions(runtime, specification, fixed)}
+        for regex in regexes.values():
+            re.compile(regex)
+    except (re.error, UnsupportedImage) as error:
+        raise ServiceError("ValidationException", str(error)) from error
     if metric["MetricName"] not in regexes:
         raise ServiceError(
             "ValidationException",
             f"The objective metric {metric['MetricName']!r} is none of MetricDefinitions ({', '.join(regexes)})",
         )
-    try:
-        for regex in regexes.values():
-            re.compile(regex)
-        images.find(specification.get("TrainingImage", ""), TRAINING)
-    except (re.error, UnsupportedImage) as error:
-        raise ServiceError("ValidationException", str(error)) from error
+    if is_built_in(runtime, specification, fixed):
+        definition = {**definition, "StaticHyperParameters": {**fixed, TUNING_OBJECTIVE: metric["MetricName"]}}
     if config["Strategy"] != "Grid" and "MaxNumberOfTrainingJobs" not in config["ResourceLimits"]:
         raise ServiceError("ValidationException", "ResourceLimits needs MaxNumberOfTrainingJobs")
-    return {**job_record(KIND, request, now), "TrainingJobs": []}
+    return {**job_record(KIND, request, now), "TrainingJobDefinition": definition, "TrainingJobs": []}
 
 
 def described(store: Store, record: Record) -> Record:

@@ -1,0 +1,324 @@
+"""The built-in XGBoost algorithm: what SageMaker's XGBoost images train with when they are given no script.
+
+It reads the channels `train` and `validation` (CSV with the label first and no header, libsvm, Parquet), prints the
+metrics of every round as the images do, and leaves `xgboost-model` in XGBoost's own format.
+
+Sources: "XGBoost algorithm" in the developer guide; https://github.com/aws/sagemaker-xgboost-container.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+from scipy.sparse import csr_matrix
+from xgboost_hyperparameters import MAXIMIZED, UserError, read_hyperparameters
+
+MODEL_NAME = "xgboost-model"
+CHECKPOINT_NAME = "xgboost-checkpoint"
+CONTENT_TYPES = {
+    "csv": "csv",
+    "text/csv": "csv",
+    "libsvm": "libsvm",
+    "text/libsvm": "libsvm",
+    "text/x-libsvm": "libsvm",
+    "parquet": "parquet",
+    "application/x-parquet": "parquet",
+}
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    logging.basicConfig(
+        stream=sys.stdout,
+        level=logging.INFO,
+        format="[%(asctime)s:%(levelname)s] %(message)s",
+        datefmt="%Y-%m-%d:%H:%M:%S",
+    )
+    config = Path(os.environ["SM_INPUT_CONFIG_DIR"])
+    hosts = json.loads(os.environ["SM_HOSTS"])
+    try:
+        if len(hosts) > 1:
+            raise UserError(f"the built-in algorithm runs on one instance on this machine, not on {len(hosts)}")
+        parameters = read_hyperparameters(json.loads((config / "hyperparameters.json").read_text()))
+        channels = json.loads((config / "inputdataconfig.json").read_text())
+        data = {name: read_channel(name, channels, parameters) for name in _named(channels)}
+        checkpoints = config / "checkpointconfig.json"
+        checkpoint_dir = json.loads(checkpoints.read_text())["LocalPath"] if checkpoints.exists() else None
+        train(parameters, data, Path(os.environ["SM_MODEL_DIR"]), checkpoint_dir and Path(checkpoint_dir))
+    except (UserError, xgb.core.XGBoostError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+def train(
+    parameters: dict[str, Any], data: dict[str, xgb.DMatrix], model_dir: Path, checkpoint_dir: Path | None
+) -> None:
+    """Train on data["train"], validate on data["validation"] if it is there, and save the model.
+
+    parameters: as `read_hyperparameters` gives them. checkpoint_dir: holds an earlier run's checkpoints, if any, which
+    training goes on from.
+    """
+    rounds = parameters.pop("num_round")
+    parameters.pop("csv_weights", None)
+    stopping_rounds = parameters.pop("early_stopping_rounds", None)
+    save_each_round = parameters.pop("save_model_on_termination", "false") == "true"
+    tuned = parameters.pop("_tuning_objective_metric", "").removeprefix("validation:")
+    metrics = parameters.pop("eval_metric", [])
+    wanted = sorted({*metrics, tuned}) if tuned else metrics
+    custom = [metric for metric in wanted if metric in CUSTOM_METRICS]
+    if native := [metric for metric in wanted if metric not in CUSTOM_METRICS]:
+        parameters["eval_metric"] = native
+    for name, matrix in data.items():
+        log.info("%s matrix has %d rows and %d columns", name.capitalize(), matrix.num_row(), matrix.num_col())
+
+    # the images print every line themselves, too
+    callbacks: list[xgb.callback.TrainingCallback] = [xgb.callback.EvaluationMonitor(logger=_print)]
+    model, done = _last_checkpoint(checkpoint_dir) if checkpoint_dir else (None, 0)
+    if checkpoint_dir:
+        callbacks.append(xgb.callback.TrainingCheckPoint(checkpoint_dir, name=CHECKPOINT_NAME, interval=1))
+    if save_each_round:
+        callbacks.append(_SaveEachRound(model_dir))
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    watched = tuned or (metrics[-1] if metrics else None)
+    if stopping_rounds and watched and "validation" in data:
+        maximize = watched.partition("@")[0] in MAXIMIZED
+        callbacks.append(
+            xgb.callback.EarlyStopping(
+                rounds=stopping_rounds, data_name="validation", metric_name=watched, maximize=maximize, save_best=True
+            )
+        )
+    booster = xgb.train(
+        parameters,
+        data["train"],
+        num_boost_round=max(0, rounds - done),
+        evals=[(matrix, name) for name, matrix in data.items()],
+        custom_metric=_custom_metric(custom, parameters.get("objective", "")) if custom else None,
+        callbacks=callbacks,
+        xgb_model=model,
+        verbose_eval=False,
+    )
+    _save(booster, model_dir)
+
+
+def read_channel(name: str, channels: dict[str, Any], parameters: dict[str, Any]) -> xgb.DMatrix:
+    """The rows of a channel's files. Raises UserError where there are none, or they are not of its ContentType."""
+    content_type = _content_type(channels[name].get("ContentType", "text/libsvm"))
+    files = list(_files(Path(os.environ[f"SM_CHANNEL_{name.upper()}"])))
+    if not any(file.stat().st_size for file in files):
+        raise UserError(f"No data in {name} channel path {os.environ[f'SM_CHANNEL_{name.upper()}']}")
+    read: Callable[[Path], Any] = {"csv": _csv, "libsvm": _libsvm, "parquet": _parquet}[content_type]
+    try:
+        parts = [read(file) for file in files if file.stat().st_size]
+        if content_type == "libsvm":
+            return _sparse(parts)
+        table = np.concatenate(parts)
+    except (ValueError, pa.ArrowException) as error:
+        raise UserError(f"Failed to load {content_type} data with exception:\n{error}") from error
+    weighted = content_type == "csv" and parameters.get("csv_weights") == 1
+    return xgb.DMatrix(table[:, 1 + weighted :], label=table[:, 0], weight=table[:, 1] if weighted else None)
+
+
+def _named(channels: dict[str, Any]) -> list[str]:
+    if "train" not in channels:
+        raise UserError("Missing required channel: train")
+    for name in channels:
+        if name not in ("train", "validation", "code"):
+            raise UserError(f"Extraneous channel found: {name}")
+    return [name for name in ("train", "validation") if name in channels]
+
+
+def _content_type(text: str) -> str:
+    name, *options = (part.strip() for part in text.lower().split(";"))
+    if name not in CONTENT_TYPES:
+        raise UserError(f"{text} is not an accepted ContentType: {', '.join(CONTENT_TYPES)}.")
+    size = next((option.partition("=")[2] for option in options if option.startswith("label_size=")), "1")
+    if size != "1":
+        raise UserError(f"{text} is not an accepted csv ContentType. Optional parameter label_size must be equal to 1")
+    return CONTENT_TYPES[name]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.name.startswith("."):
+            raise UserError("Hidden file found in the data path! Remove that before training.")
+        if path.is_file():
+            yield path
+
+
+def _csv(path: Path) -> np.ndarray:
+    with path.open(encoding="utf-8") as file:
+        line = file.readline().strip()
+    try:
+        delimiter = csv.Sniffer().sniff(line[:512]).delimiter
+    except csv.Error:
+        delimiter = ","
+    # a line of one word such as 1.25 may be taken for two
+    delimiter = "," if delimiter.isalnum() or delimiter in ".-+" else delimiter
+    try:
+        float(line.split(delimiter)[0])
+    except ValueError:
+        raise UserError(
+            f"First line '{line[:50]}...' of file '{path.name}' is not 'CSV' format: it has to begin with the label, a "
+            "number, and there is to be no header"
+        ) from None
+    names = [str(number) for number in range(line.count(delimiter) + 1)]
+    table = arrow_csv.read_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(column_names=names),
+        parse_options=arrow_csv.ParseOptions(delimiter=delimiter),
+        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64())),
+    )
+    return _matrix(table)
+
+
+def _parquet(path: Path) -> np.ndarray:
+    return _matrix(parquet.read_table(path))
+
+
+def _matrix(table: pa.Table) -> np.ndarray:
+    matrix = np.empty((table.num_rows, table.num_columns), dtype=np.float32)
+    for number, column in enumerate(table.columns):
+        matrix[:, number] = column.cast(pa.float64()).to_numpy()
+    return matrix
+
+
+def _libsvm(path: Path) -> list[tuple[float, float, list[int], list[float]]]:
+    """Label, weight, and the indices and values of each row of `label(:weight) index:value index:value ...`."""
+    rows = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            head, *items = line.partition("#")[0].split() or [""]
+            if not head:
+                continue
+            try:
+                label, _, weight = head.partition(":")
+                pairs = [item.split(":") for item in items if not item.startswith("qid:")]
+                indices, values = [int(index) for index, _ in pairs], [float(value) for _, value in pairs]
+                rows.append((float(label), float(weight or 1), indices, values))
+            except ValueError:
+                raise UserError(
+                    f"Line {number} '{line.strip()[:50]}...' of file '{path.name}' is not 'LIBSVM' format. "
+                    "Please ensure the file is in 'LIBSVM' format."
+                ) from None
+    return rows
+
+
+def _sparse(parts: list[list[tuple[float, float, list[int], list[float]]]]) -> xgb.DMatrix:
+    rows = [row for part in parts for row in part]
+    starts = np.cumsum([0, *(len(indices) for _, _, indices, _ in rows)])
+    indices = np.array([index for row in rows for index in row[2]], dtype=np.int64)
+    values = np.array([value for row in rows for value in row[3]])
+    matrix = csr_matrix((values, indices, starts), shape=(len(rows), int(indices.max(initial=-1)) + 1))
+    return xgb.DMatrix(matrix, label=[row[0] for row in rows], weight=[row[1] for row in rows])
+
+
+def _last_checkpoint(folder: Path) -> tuple[str | None, int]:
+    """The newest checkpoint and the rounds that went into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {
+        int(match[1]): path
+        for path in folder.iterdir()
+        if (match := re.fullmatch(rf"{CHECKPOINT_NAME}_(\d+)\.\w+", path.name))
+    }
+    if not found:
+        return None, 0
+    last = max(found)
+    log.info("Checkpoint loaded from %s", found[last])
+    log.info("Resuming from iteration %s", last + 1)
+    return str(found[last]), last + 1
+
+
+class _SaveEachRound(xgb.callback.TrainingCallback):
+    """Has a model to show should the job be stopped."""
+
+    def __init__(self, model_dir: Path) -> None:
+        super().__init__()
+        self._model_dir = model_dir
+
+    def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Any) -> bool:
+        _save(model, self._model_dir)
+        return False
+
+
+def _save(booster: xgb.Booster, model_dir: Path) -> None:
+    aside = model_dir.parent / f"{MODEL_NAME}.ubj"
+    booster.save_model(aside)
+    aside.replace(model_dir / MODEL_NAME)
+
+
+def _print(line: str) -> None:
+    print(line.rstrip("\n"), flush=True)
+
+
+# what the images measure beside XGBoost's own metrics
+
+Score = Callable[[np.ndarray, np.ndarray, str], float]
+
+
+def _class_score(name: str, **options: Any) -> Score:
+    def score(labels: np.ndarray, predictions: np.ndarray, objective: str) -> float:
+        from sklearn import metrics
+
+        return float(getattr(metrics, name)(labels, _classes(predictions, objective), **options))
+
+    return score
+
+
+def _regression_score(name: str) -> Score:
+    def score(labels: np.ndarray, predictions: np.ndarray, objective: str) -> float:
+        from sklearn import metrics
+
+        return float(getattr(metrics, name)(labels, predictions))
+
+    return score
+
+
+def _classes(predictions: np.ndarray, objective: str) -> np.ndarray:
+    """The predicted classes, from what the objective makes of a row: a probability for each class, or of one, ..."""
+    if predictions.ndim == 2:
+        return predictions.argmax(axis=1)
+    if objective == "multi:softmax":
+        return predictions
+    return (predictions > (0 if objective == "binary:logitraw" else 0.5)).astype(int)
+
+
+CUSTOM_METRICS = {
+    "accuracy": _class_score("accuracy_score"),
+    "balanced_accuracy": _class_score("balanced_accuracy_score"),
+    "f1": _class_score("f1_score", average="macro"),
+    "f1_binary": _class_score("f1_score"),
+    "f1_macro": _class_score("f1_score", average="macro"),
+    "mse": _regression_score("mean_squared_error"),
+    "precision": _class_score("precision_score"),
+    "precision_macro": _class_score("precision_score", average="macro"),
+    "precision_micro": _class_score("precision_score", average="micro"),
+    "r2": _regression_score("r2_score"),
+    "recall": _class_score("recall_score"),
+    "recall_macro": _class_score("recall_score", average="macro"),
+    "recall_micro": _class_score("recall_score", average="micro"),
+}
+
+
+def _custom_metric(names: list[str], objective: str) -> Callable[[np.ndarray, xgb.DMatrix], list[tuple[str, float]]]:
+    def measure(predictions: np.ndarray, matrix: xgb.DMatrix) -> list[tuple[str, float]]:
+        return [(name, CUSTOM_METRICS[name](matrix.get_label(), predictions, objective)) for name in names]
+
+    return measure
+
+
+if __name__ == "__main__":
+    main()
