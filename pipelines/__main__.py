@@ -15,7 +15,17 @@ import typer
 
 from examples import EXAMPLES, write_example
 from pipelines import registry, runner
-from pipelines.display import console, output, show_failure, show_models, show_progress, show_results, steps_table
+from pipelines.definition_diff import compare
+from pipelines.display import (
+    console,
+    output,
+    show_diff,
+    show_failure,
+    show_models,
+    show_progress,
+    show_results,
+    steps_table,
+)
 from pipelines.errors import UserError
 from pipelines.options import (
     DEFAULT_SETTINGS,
@@ -68,6 +78,19 @@ def definition(
         role_arn = role_arn or _EXAMPLE_ROLE
         target = Target(role_arn, bucket or f"sagemaker-{region}-{role_arn.split(':')[4]}", region)
         print(json.dumps(json.loads(runner.build_definition(load_settings(settings_file), target)), indent=2))
+
+
+@app.command()
+@project_command
+def diff(project: Project, as_json: JsonOption = False) -> None:
+    """Show what `upsert` would change of the deployed pipeline, without changing it.
+
+    Example: python -m pipelines diff --settings examples/churn/settings.yaml
+    """
+    settings, target = project.settings, project.target
+    new = json.loads(runner.build_definition(settings, target))
+    changes = compare(runner.deployed_definition(settings, target), new)
+    _print(asdict(changes), as_json, lambda: show_diff(settings.name, changes))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.definition_diff import DefinitionDiff
 from pipelines.registry import ModelPackage
 from pipelines.results import Results
 from pipelines.runner import Execution, Step
@@ -118,6 +119,21 @@ def _metrics_table(settings: Settings, results: Results) -> Table:
         threshold = f"{bound} {results.threshold:g}" if decides else ""
         table.add_row(name, f"{value:.4f}", threshold, style="bold" if decides else "")
     return table
+
+
+def show_diff(pipeline: str, diff: DefinitionDiff) -> None:
+    """A line for each parameter and step that an upsert would add, remove or change."""
+    if not diff:
+        output.print(f"{pipeline}: an upsert would change nothing")
+        return
+    output.print(f"An upsert of {pipeline} would change:")
+    for kind, changes in (("parameter", diff.parameters), ("step", diff.steps)):
+        for name in changes.added:
+            output.print(f"  + {kind} {name}", style="green", markup=False)
+        for name in changes.removed:
+            output.print(f"  - {kind} {name}", style="red", markup=False)
+        for name, paths in changes.changed.items():
+            output.print(f"  ~ {kind} {name}: {', '.join(paths)}", style="yellow", markup=False, soft_wrap=True)
 
 
 def show_models(packages: Sequence[ModelPackage]) -> None:

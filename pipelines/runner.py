@@ -102,6 +102,18 @@ def upsert(settings: Settings, target: Target, with_data: bool = True) -> str:
     return str(response["PipelineArn"])
 
 
+def deployed_definition(settings: Settings, target: Target) -> dict[str, Any] | None:
+    """The definition that the pipeline has now, None where there is no pipeline yet."""
+    try:
+        description = target.sagemaker.describe_pipeline(PipelineName=settings.name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFound":
+            return None
+        raise
+    content: dict[str, Any] = json.loads(description["PipelineDefinition"])
+    return content
+
+
 def start(settings: Settings, target: Target, parameters: Mapping[str, str]) -> str:
     """Start an execution of the upserted pipeline. Returns its ARN.
 

@@ -1,12 +1,13 @@
 """Evaluate: measure the model on the test split.
 
-Reads model.tar.gz (of it model.txt and schema.json) and the encoded test.csv. Written under the output folder:
+Reads the encoded test.csv and, of model.tar.gz, model.txt, schema.json and metrics.json. Written below the output:
     evaluation/evaluation.json     metrics by Model Monitor's names, in its model-quality layout
     predictions/predictions.csv    prediction, probability, label; one line for each test row. Of two classes prediction
                                    and label are 0 or 1 (the positive class) and the probability is that of 1; of more
                                    they are class names and the probability is that of the prediction; a regression has
                                    no probability
     report/report.html             the metrics and plots as one page that needs nothing else
+With --model-name the metrics are put to CloudWatch too, under that name.
 
 Exit status 0, or 1 with the reason as the last line on stderr.
 """
@@ -27,6 +28,7 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from evaluation.cloudwatch import publish
 from evaluation.outcome import Outcome
 from evaluation.page import HEADLINES, report_page
 
@@ -56,6 +58,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--model-dir", type=Path, default=Path("/opt/ml/processing/input/model"), help="holds model.tar.gz")
     add("--test-dir", type=Path, default=Path("/opt/ml/processing/input/test"), help="holds test.csv")
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
+    add("--model-name", help="whose metrics these are in CloudWatch; without it none are put there")
     return parser.parse_args(arguments)
 
 
@@ -66,7 +69,7 @@ def evaluate(options: argparse.Namespace) -> None:
         EvaluationError: the model archive or the test split cannot be read, or they do not belong together.
         QualityError: what the model predicts cannot be measured.
     """
-    booster, schema = load_model(options.model_dir / "model.tar.gz")
+    booster, schema, training = load_model(options.model_dir / "model.tar.gz")
     features, target = read_test(options.test_dir / "test.csv", schema)
     outcome = Outcome.of(schema, np.asarray(booster.predict(features)), target)
     quality = model_quality(schema["problem_type"], outcome.labels, outcome.predictions, outcome.probabilities)
@@ -76,8 +79,11 @@ def evaluate(options: argparse.Namespace) -> None:
     write(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
     write(outcome.as_csv(), options.output_dir / "predictions" / "predictions.csv")
     write(report_page(schema, outcome, metrics, gains), options.output_dir / "report" / "report.html")
-    for name in HEADLINES[schema["problem_type"]]:
-        print(f"test_{name}={metrics[name]['value']}")
+    headlines = {name: metrics[name]["value"] for name in HEADLINES[schema["problem_type"]]}
+    for name, value in headlines.items():
+        print(f"test_{name}={value}")
+    if options.model_name:
+        publish(headlines, training["training_seconds"], options.model_name)
 
 
 def fail(message: str) -> NoReturn:
@@ -93,17 +99,18 @@ def write(text: str, path: Path) -> None:
     aside.replace(path)
 
 
-def load_model(archive: Path) -> tuple[lgb.Booster, dict[str, Any]]:
-    """The model and its schema, read out of the archive without unpacking it anywhere."""
+def load_model(archive: Path) -> tuple[lgb.Booster, dict[str, Any], dict[str, Any]]:
+    """The model, its schema and what training measured, read out of the archive without unpacking it anywhere."""
     contents: dict[str, str] = {}
     try:
         with tarfile.open(archive, "r:gz") as members:
             for member in members:
                 name = posixpath.normpath(member.name)
                 file = members.extractfile(member) if member.isfile() else None
-                if file and name in ("model.txt", "schema.json"):
+                if file and name in ("model.txt", "schema.json", "metrics.json"):
                     contents[name] = file.read().decode("utf-8")
-        return lgb.Booster(model_str=contents["model.txt"]), json.loads(contents["schema.json"])
+        booster = lgb.Booster(model_str=contents["model.txt"])
+        return booster, json.loads(contents["schema.json"]), json.loads(contents["metrics.json"])
     except KeyError as error:
         raise EvaluationError(f"{archive} has no file {error}; it is to be the output of Train") from error
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, lgb.basic.LightGBMError) as error:

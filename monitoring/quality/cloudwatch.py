@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -68,6 +69,8 @@ def publish(data: Sequence[Datum], namespace: str) -> None:
     try:
         client = boto3.client(
             "cloudwatch",
+            # SageMaker tells its containers the region in a variable that boto3 does not read
+            region_name=os.environ.get("AWS_REGION"),
             config=Config(connect_timeout=10, read_timeout=30, retries={"max_attempts": 5, "mode": "standard"}),
         )
         for start in range(0, len(data), BATCH):

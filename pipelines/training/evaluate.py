@@ -22,6 +22,8 @@ SECTIONS: dict[ProblemType, str] = {
 
 def evaluate_step(context: Context, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
+    # an isolated container reaches no CloudWatch
+    isolated = context.settings.security.network_isolation
     return ProcessingStep(
         name="Evaluate",
         description="Measure the model on the test split",
@@ -32,6 +34,7 @@ def evaluate_step(context: Context, preprocess: ProcessingStep, train: TrainingS
                 processing_input("code", evaluate_bundle().uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("evaluate", name)) for name in OUTPUTS],
+            arguments=None if isolated else ["--model-name", context.settings.name],
         ),
         property_files=[
             PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json"),

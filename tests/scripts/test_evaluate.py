@@ -10,6 +10,7 @@ import os
 import subprocess
 import tarfile
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import evaluate
@@ -179,7 +180,7 @@ def test_names_from_the_data_are_escaped(run_preprocess, run_train, classes):
     data = run_preprocess("\n".join(["<i>$x$</i>,target", *rows]), "--problem-type", problem_type)
     folder, _ = run_train(data, "--num_boost_round", "3")
     with tarfile.open(folder / "model" / "model.tar.gz", "w:gz") as archive:
-        for name in ("model.txt", "schema.json"):
+        for name in ("model.txt", "schema.json", "metrics.json"):
             archive.add(folder / "model" / name, name)
     evaluate.main(evaluate_arguments(folder, data.output / "test"))
     page = Evaluated(folder / "output").page
@@ -247,6 +248,46 @@ def test_a_test_split_of_another_execution_is_refused(make_project, tmp_path):
     make_project("cancer").packed(tmp_path / "model")
     with pytest.raises(SystemExit, match="has other columns than the model's schema"):
         evaluate.main(evaluate_arguments(tmp_path, make_project("wine").data.output / "test"))
+
+
+def test_the_metrics_reach_cloudwatch_under_the_models_name(make_project, tmp_path, monkeypatch):
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    make_project("cancer").packed(tmp_path / "model")
+    with moto.mock_aws():
+        arguments = evaluate_arguments(tmp_path, make_project("cancer").data.output / "test")
+        evaluate.main([*arguments, "--model-name", "tumours"])
+        cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1")
+        found = cloudwatch.list_metrics(Namespace="LightGBMPipelines")["Metrics"]
+        now = datetime.now(UTC)
+        points = cloudwatch.get_metric_statistics(
+            Namespace="LightGBMPipelines",
+            MetricName="ModelAccuracy",
+            Dimensions=[{"Name": "ModelName", "Value": "tumours"}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+    assert {metric["MetricName"] for metric in found} == {
+        *("ModelAuc", "ModelF1", "ModelPrecision", "ModelRecall", "ModelAccuracy", "TrainingTime")
+    }
+    quality = Evaluated(tmp_path / "output").quality["binary_classification_metrics"]
+    assert [point["Maximum"] for point in points] == pytest.approx([quality["accuracy"]["value"]])
+
+
+def test_a_cloudwatch_that_refuses_does_not_spoil_the_evaluation(make_project, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("boto3")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "eu-west-1")
+    make_project("cancer").packed(tmp_path / "model")
+    arguments = evaluate_arguments(tmp_path, make_project("cancer").data.output / "test")
+    evaluate.main([*arguments, "--model-name", "tumours"])
+    assert Evaluated(tmp_path / "output").quality
+    assert "the metrics of tumours did not reach CloudWatch" in capsys.readouterr().out
 
 
 def test_run_sh_installs_the_requirements_beside_it_and_then_runs_the_script(tmp_path):

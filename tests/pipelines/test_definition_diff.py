@@ -1,0 +1,79 @@
+"""What a definition would change of the deployed one."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.definition_diff import compare
+
+STEPS: list[dict[str, Any]] = [
+    {"Name": "Prepare", "Type": "Processing", "Arguments": {"Environment": {"MODE": "fast"}, "Inputs": [{"Uri": "a"}]}},
+    {
+        "Name": "Check",
+        "Type": "Condition",
+        "Arguments": {
+            "Conditions": [{"Type": "Equals", "LeftValue": 1, "RightValue": 1}],
+            "IfSteps": [{"Name": "Register", "Type": "RegisterModel", "Arguments": {}}],
+            "ElseSteps": [{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}],
+        },
+    },
+]
+DEFINITION: dict[str, Any] = {"Parameters": [{"Name": "Rows", "Type": "Integer", "DefaultValue": 5}], "Steps": STEPS}
+
+
+def changed() -> dict[str, Any]:
+    return copy.deepcopy(DEFINITION)
+
+
+def test_the_same_definition_changes_nothing() -> None:
+    assert not compare(DEFINITION, changed())
+
+
+def test_all_of_a_pipeline_that_is_not_there_is_new() -> None:
+    diff = compare(None, DEFINITION)
+    assert diff.parameters.added == ("Rows",)
+    assert set(diff.steps.added) == {"Prepare", "Check", "Register", "Stop"}
+    assert not diff.steps.removed and not diff.steps.changed
+
+
+def test_a_change_is_named_by_step_and_path() -> None:
+    new = changed()
+    new["Steps"][0]["Arguments"]["Environment"]["MODE"] = "slow"
+    new["Steps"][0]["Arguments"]["Inputs"][0]["Uri"] = "b"
+    new["Parameters"][0]["DefaultValue"] = 6
+    diff = compare(DEFINITION, new)
+    assert diff.steps.changed == {"Prepare": ("Arguments.Environment.MODE", "Arguments.Inputs[0].Uri")}
+    assert diff.parameters.changed == {"Rows": ("DefaultValue",)}
+
+
+def test_a_step_within_a_branch_changes_by_itself() -> None:
+    new = changed()
+    new["Steps"][1]["Arguments"]["ElseSteps"][0]["Arguments"]["ErrorMessage"] = "too low"
+    assert compare(DEFINITION, new).steps.changed == {"Stop": ("Arguments.ErrorMessage",)}
+
+
+def test_a_step_that_leaves_a_branch_changes_the_condition_too() -> None:
+    new = changed()
+    new["Steps"][1]["Arguments"]["ElseSteps"] = []
+    diff = compare(DEFINITION, new)
+    assert diff.steps.removed == ("Stop",)
+    assert diff.steps.changed == {"Check": ("Arguments.ElseSteps",)}
+
+
+NAMES = st.sampled_from(["A", "B", "C", "D"])
+STEP = st.builds(
+    lambda name, value: {"Name": name, "Type": "Processing", "Arguments": {"Value": value}}, NAMES, st.integers(0, 2)
+)
+DEFINITIONS = st.builds(lambda steps: {"Steps": steps}, st.lists(STEP, unique_by=lambda step: step["Name"]))
+
+
+@given(DEFINITIONS, DEFINITIONS)
+def test_the_way_back_adds_what_the_way_there_removes(old: dict[str, Any], new: dict[str, Any]) -> None:
+    there, back = compare(old, new).steps, compare(new, old).steps
+    assert set(there.added) == set(back.removed) and set(there.removed) == set(back.added)
+    assert there.changed.keys() == back.changed.keys()
+    assert bool(there) == (sorted(map(str, old["Steps"])) != sorted(map(str, new["Steps"])))
