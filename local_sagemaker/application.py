@@ -1,4 +1,4 @@
-"""One endpoint for every service: each request goes to SageMaker, S3 or CloudWatch Logs here, or to moto."""
+"""One endpoint for every service: each request goes to SageMaker, S3, Lambda or CloudWatch Logs here, or to moto."""
 
 import io
 import json
@@ -20,6 +20,7 @@ from local_sagemaker.account import REGION, ROLE_NAME
 from local_sagemaker.background import STATUS_PATH
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.functions.service import LONGEST_REQUEST, Functions
 from local_sagemaker.logs import GROUPS
 from local_sagemaker.s3 import S3
 from local_sagemaker.service import SageMaker
@@ -52,9 +53,17 @@ class Target(NamedTuple):
 class Application:
     """The WSGI application of one data directory. `status`: what the status page says."""
 
-    def __init__(self, sagemaker: SageMaker, s3: S3, logs: JobLogs, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        sagemaker: SageMaker,
+        s3: S3,
+        functions: Functions,
+        logs: JobLogs,
+        status: Callable[[], dict[str, Any]],
+    ) -> None:
         self._sagemaker = sagemaker
         self._s3 = s3
+        self._functions = functions
         self._logs = logs
         self._status = status
         self._moto: WSGIApplication | None = None
@@ -96,6 +105,8 @@ class Application:
             return _json_response(self._sagemaker.call(target.operation, _json_body(request)))
         if target.service == "s3":
             return self._s3.respond(request)
+        if target.service == "lambda":
+            return self._functions.respond(request, _body(request, LONGEST_REQUEST))
         if target.service == "logs":
             return self._logs_response(request, target.operation)
         if target.service in ("sts", "iam"):
@@ -104,7 +115,7 @@ class Application:
 
     def _logs_response(self, request: Request, operation: str) -> Response | None:
         body = _json_body(request)
-        return _json_response(self._logs.call(operation, body)) if self._logs.has(body) else None
+        return _json_response(self._logs.call(operation, body)) if self._logs.has(operation, body) else None
 
     def _moto_application(self) -> WSGIApplication:
         """moto, imported when it is first needed: that takes longer than everything else here together."""
@@ -172,11 +183,11 @@ def _json_body(request: Request) -> dict[str, Any]:
     return content
 
 
-def _body(request: Request) -> bytes:
+def _body(request: Request, longest: int = LONGEST_BODY) -> bytes:
     """The body, kept for moto to read once more. Raises ServiceError where it is too long for any operation."""
-    body = io.BufferedReader(cast(io.RawIOBase, request.stream)).read(LONGEST_BODY + 1)
-    if len(body) > LONGEST_BODY:
-        raise ServiceError("ValidationException", f"the request exceeds {LONGEST_BODY} bytes")
+    body = io.BufferedReader(cast(io.RawIOBase, request.stream)).read(longest + 1)
+    if len(body) > longest:
+        raise ServiceError("ValidationException", f"the request exceeds {longest} bytes")
     request.environ.pop("HTTP_TRANSFER_ENCODING", None)
     request.environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
     return body

@@ -1,4 +1,4 @@
-"""CloudWatch Logs for the log groups of SageMaker's jobs, read from the files that the jobs' output goes to."""
+"""CloudWatch Logs for the log groups of SageMaker's jobs and of functions, read from the files of their output."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ from typing import Any
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.errors import ServiceError
-from local_sagemaker.logs import GROUPS, group_folder
+from local_sagemaker.logs import group_folder, groups
 from local_sagemaker.shapes import check_request, operation_model
 
 Request = dict[str, Any]
@@ -32,15 +32,18 @@ class Event:
 
 
 class JobLogs:
-    """The log groups of one data directory's jobs."""
+    """The log groups of one data directory's jobs and functions."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
 
-    def has(self, request: Request) -> bool:
-        """Whether a request is about one of the job groups."""
+    def has(self, operation: str, request: Request) -> bool:
+        """Whether a request is about groups that are kept here: those of jobs, and what functions have logged."""
         name = request.get("logGroupName") or request.get("logGroupIdentifier") or request.get("logGroupNamePrefix")
-        return isinstance(name, str) and "/aws/sagemaker/" in name
+        if not isinstance(name, str):
+            return False
+        is_functions = any(group.startswith(_group_name(name)) for group in groups(self._data_dir))
+        return "/aws/sagemaker/" in name or ("/aws/lambda/" in name and operation in OPERATIONS and is_functions)
 
     def call(self, operation: str, request: Request) -> dict[str, Any]:
         """Answer an operation of CloudWatch Logs. Raises ServiceError."""
@@ -55,19 +58,19 @@ class JobLogs:
         return {
             "logGroups": [
                 {"logGroupName": group, "arn": f"{_arn(group)}:*", "creationTime": 0, "storedBytes": 0}
-                for group in GROUPS
+                for group in groups(self._data_dir)
                 if group.startswith(prefix)
             ]
         }
 
     def describe_log_streams(self, request: Request) -> dict[str, Any]:
-        group, prefix = _group(request), request.get("logStreamNamePrefix", "")
+        group, prefix = self._group(request), request.get("logStreamNamePrefix", "")
         streams: list[dict[str, Any]] = []
         for name, file in self._streams(group):
             if not name.startswith(prefix):
                 continue
             status = file.stat()
-            begun = _stream_start(name)
+            begun = next((event.timestamp for event in _events(file, name)), 0)
             streams.append(
                 {
                     "logStreamName": name,
@@ -88,7 +91,7 @@ class JobLogs:
         return {"logStreams": streams[start : start + most], **following}
 
     def get_log_events(self, request: Request) -> dict[str, Any]:
-        group, name = _group(request), request.get("logStreamName")
+        group, name = self._group(request), request.get("logStreamName")
         files = dict(self._streams(group))
         if name not in files:
             raise ServiceError("ResourceNotFoundException", "The specified log stream does not exist.")
@@ -116,7 +119,7 @@ class JobLogs:
         }
 
     def filter_log_events(self, request: Request) -> dict[str, Any]:
-        group = _group(request)
+        group = self._group(request)
         names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix", "")
         matches = _pattern(request.get("filterPattern", ""))
         found = []
@@ -136,9 +139,15 @@ class JobLogs:
         following = {"nextToken": f"e/{end}"} if end < len(found) else {}
         return {"events": events, **following}
 
+    def _group(self, request: Request) -> str:
+        name = request.get("logGroupName") or _group_name(str(request.get("logGroupIdentifier")))
+        if name not in groups(self._data_dir):
+            raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
+        return name
+
     def _streams(self, group: str) -> list[tuple[str, Path]]:
         folder = group_folder(self._data_dir, group)
-        files = folder.glob("*/*.log") if folder.is_dir() else []
+        files = folder.rglob("*.log") if folder.is_dir() else []
         return sorted((str(file.relative_to(folder).with_suffix("")), file) for file in files)
 
 
@@ -209,11 +218,8 @@ def _pattern(text: str) -> Callable[[str], bool]:
     return matches
 
 
-def _group(request: Request) -> str:
-    name = request.get("logGroupName") or str(request.get("logGroupIdentifier")).removesuffix(":*").rpartition(":")[2]
-    if name not in GROUPS:
-        raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
-    return name
+def _group_name(name_or_arn: str) -> str:
+    return name_or_arn.removesuffix(":*").rpartition(":")[2]
 
 
 def _limit(request: Request, default: int, most: int) -> int:

@@ -18,7 +18,17 @@ from local_sagemaker.expressions import ExpressionError, Reference, check_condit
 from local_sagemaker.policies import PolicyError, RetryPolicy, cache_expires_after, retry_policies
 
 VERSION = "2020-12-01"
-STEP_TYPES = ("Condition", "Fail", "Model", "Processing", "QualityCheck", "RegisterModel", "Training", "Tuning")
+STEP_TYPES = (
+    "Condition",
+    "Fail",
+    "Lambda",
+    "Model",
+    "Processing",
+    "QualityCheck",
+    "RegisterModel",
+    "Training",
+    "Tuning",
+)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

@@ -31,6 +31,7 @@ from local_sagemaker.chunked import ChunkedBody
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.environment import certificate_file, client_environment, write_client_files
 from local_sagemaker.executor import Executor
+from local_sagemaker.functions.service import Functions
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.objects import Objects
 from local_sagemaker.s3 import S3
@@ -70,13 +71,19 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         store, objects = Store(data_dir), Objects(data_dir)
         objects.create_bucket(DEFAULT_BUCKET)
         sagemaker = SageMaker(store, objects)
-        sagemaker.jobs = Jobs(store, objects, {**environment, **job_mark(data_dir)})
+        imposed = {**environment, **job_mark(data_dir)}
+        sagemaker.jobs = Jobs(store, objects, imposed)
+        sagemaker.functions = Functions(store, objects, imposed)
         sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
         sagemaker.executor.recover()
 
         status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
         application = Application(
-            sagemaker, S3(objects, data_dir), JobLogs(data_dir), lambda: {**status, "busy": _busy(store)}
+            sagemaker,
+            S3(objects, data_dir),
+            sagemaker.functions,
+            JobLogs(data_dir),
+            lambda: {**status, "busy": _busy(store)},
         )
         _Handler.certificate, _Handler.upstream = certificate_file(data_dir), upstream
         server = make_server(
@@ -156,6 +163,7 @@ def _busy(store: Store) -> int:
 def _end_work(sagemaker: SageMaker) -> None:
     """End what is running, and give the threads that wait for it a moment to say so in the records."""
     sagemaker.executor.close()
+    sagemaker.functions.close()
     deadline = time.monotonic() + CLOSE_SECONDS
     while _busy(sagemaker.store) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -14,6 +14,7 @@ from local_sagemaker.store import DamagedRecord, Store
 
 if TYPE_CHECKING:
     from local_sagemaker.executor import Executor
+    from local_sagemaker.functions.service import Functions
     from local_sagemaker.jobs import Jobs
 
 Operation = Callable[["SageMaker", dict[str, Any]], dict[str, Any]]
@@ -31,12 +32,13 @@ OPERATIONS: dict[str, Operation] = {
 class SageMaker:
     """The service of one data directory.
 
-    `jobs` runs the processing and training jobs, `executor` the pipeline executions; they are set once both are
-    there, since the executor itself calls this service.
+    `jobs` runs the processing and training jobs, `executor` the pipeline executions, `functions` what Lambda steps
+    call; they are set once all are there, since the executor itself calls this service.
     """
 
     jobs: "Jobs"
     executor: "Executor"
+    functions: "Functions"
 
     def __init__(self, store: Store, objects: Objects, region: str = REGION, account: str = ACCOUNT) -> None:
         self.store = store

@@ -2,6 +2,7 @@
 
 from local_sagemaker.steps.condition import Condition
 from local_sagemaker.steps.fail import Fail
+from local_sagemaker.steps.lambda_function import Lambda
 from local_sagemaker.steps.model import Model
 from local_sagemaker.steps.processing import Processing
 from local_sagemaker.steps.quality_check import QualityCheck
@@ -14,6 +15,7 @@ from local_sagemaker.steps.tuning import Tuning
 STEPS: dict[str, StepType] = {
     "Condition": Condition(),
     "Fail": Fail(),
+    "Lambda": Lambda(),
     "Model": Model(),
     "Processing": Processing(),
     "QualityCheck": QualityCheck(),

@@ -11,6 +11,7 @@ from local_sagemaker.definition import Step
 from local_sagemaker.errors import ServiceError
 
 if TYPE_CHECKING:
+    from local_sagemaker.functions.service import Functions
     from local_sagemaker.jobs import Jobs
     from local_sagemaker.objects import Objects
 
@@ -54,6 +55,8 @@ class Outcome:
 
 class Service(Protocol):
     """The service's operations, as `local_sagemaker.service.SageMaker` answers them."""
+
+    functions: Functions
 
     def call(self, operation: str, request: Record) -> Record: ...
 

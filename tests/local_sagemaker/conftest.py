@@ -20,6 +20,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path)
     yield made
     made.executor.close()
+    made.functions.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.executor import Executor
+from local_sagemaker.functions.service import Functions
 from local_sagemaker.job_files import split_uri
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.objects import Objects
@@ -37,7 +38,9 @@ class Machine:
         self.jobs = Jobs(self.store, self.objects, environment)
         self.service = SageMaker(self.store, self.objects)
         self.executor = Executor(self.service, self.jobs, workers)
+        self.functions = Functions(self.store, self.objects, environment)
         self.service.jobs, self.service.executor = self.jobs, self.executor
+        self.service.functions = self.functions
 
     def put(self, uri: str, content: str | bytes) -> str:
         aside = self.data_dir / "aside"
@@ -59,6 +62,11 @@ class Machine:
     def log(self, job: str) -> list[str]:
         """The messages of a job, of all its hosts."""
         files = sorted((self.data_dir / "logs").glob(f"*/{job}/*.log"))
+        return [line.partition(" ")[2] for file in files for line in file.read_text().splitlines()]
+
+    def function_log(self, name: str) -> list[str]:
+        """The messages of a function."""
+        files = sorted((self.data_dir / "logs" / "lambda" / name).rglob("*.log"))
         return [line.partition(" ")[2] for file in files for line in file.read_text().splitlines()]
 
     # jobs
