@@ -6,7 +6,7 @@ UV_VERSION = 0.13.8
 BIN = .venv/bin
 UV = $(BIN)/uv
 
-.PHONY: help setup run test test-image test-spark lint types lock clean
+.PHONY: help setup run test test-image test-spark lint types audit lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,7 +30,7 @@ run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=example
 	@$(BIN)/python -m pipelines run --local --settings $(SETTINGS)
 
 test: .venv/installed ## run all tests
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadscope
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadscope $(TEST_ARGS)
 
 IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
 
@@ -57,9 +57,15 @@ lint: .venv/installed ## check style
 types: .venv/installed ## check types
 	@$(BIN)/mypy
 
+PACKAGES = pipelines deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples
+
+audit: .venv/installed ## look for known vulnerabilities in the dependencies, and for insecure code
+	@$(BIN)/bandit --quiet --severity-level high --recursive $(PACKAGES)
+	@$(BIN)/pip-audit --progress-spinner off --disable-pip --requirement requirements.lock
+
 lock: $(UV) ## pin the newest versions that setup.py allows
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--all-extras setup.py --output-file requirements.lock
 
 clean: ## remove the virtual environment and all local state
-	@rm -rf .venv .venv-image .venv-spark .local_sagemaker
+	@rm -rf .venv .venv-image .venv-spark .local_sagemaker reports
