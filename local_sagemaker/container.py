@@ -14,12 +14,12 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.job_files import inside
+from local_sagemaker.job_files import SCRIPTS, inside, rewrite_archive
 from local_sagemaker.job_output import LogStream, read_output
 
 CONTAINER_ROOT = "/opt/ml"
@@ -29,6 +29,8 @@ IN_CONTAINER = Path(__file__).parent / "in_container"
 INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 _ROOT_IN_TEXT = re.compile(rf"(?<![\w.-]){re.escape(CONTAINER_ROOT)}(?![\w.-])")
+# what a shell script unpacks
+_ARCHIVE = re.compile(r"\btar\s+-?x\w*\s+(?:[\w./-]*/)?([\w.-]+)")
 _PLAIN_PATH = re.compile(r"[\w@%+=:,./-]+")
 
 
@@ -101,14 +103,38 @@ class Container:
         """The text with the container's /opt/ml replaced by the folder that stands for it."""
         return _ROOT_IN_TEXT.sub(lambda match: str(self.root), text)
 
-    def rewrite_scripts(self, container_path: str) -> None:
-        """Rewrite the scripts below a folder, for those that spell out /opt/ml; the objects in S3 stay as they are."""
+    def rewrite_code(self, command: Sequence[str], folders: Iterable[str]) -> None:
+        """Rewrite the scripts in those of the folders that hold code: which the command, or a shell script in one of
+        them, leads into. An archive that a shell script unpacks is rewritten too."""
+        rest, texts = set(folders), [" ".join(command)]
+        archives: set[str] = set()
+        while texts:
+            text = texts.pop()
+            archives |= set(_ARCHIVE.findall(text))
+            found = {folder for folder in rest if re.search(rf"{re.escape(folder)}(?![\w.-])", text)}
+            rest -= found
+            for folder in found:
+                texts += self.rewrite_scripts(folder)
+        for folder in set(folders) - rest:
+            for path in self.path(folder).iterdir():
+                if path.name in archives:
+                    rewrite_archive(path, self.rewrite)
+
+    def rewrite_scripts(self, container_path: str) -> list[str]:
+        """Rewrite the scripts below a folder, for those that spell out /opt/ml; the objects in S3 stay as they are.
+
+        Returns the shell scripts among them as they were.
+        """
+        shell_scripts = []
         for path in self.path(container_path).rglob("*"):
-            if path.suffix in (".py", ".sh") and path.is_file() and not path.is_symlink():
+            if path.suffix in SCRIPTS and path.is_file() and not path.is_symlink():
                 before = os.fsdecode(path.read_bytes())
                 after = self.rewrite(before)
                 if after != before:
                     path.write_bytes(os.fsencode(after))
+                if path.suffix == ".sh":
+                    shell_scripts.append(before)
+        return shell_scripts
 
     def run(self, commands: list[Command]) -> Exit:
         """Run commands until one fails; say how the last one ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import shutil
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_UNPACKED = 20 << 30
 MOST_MEMBERS = 100_000
+# what may spell out a container's paths
+SCRIPTS = (".py", ".sh")
 
 
 class ClientFault(Exception):
@@ -135,6 +138,23 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None
                 target.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ClientFault(f"{archive.name} cannot be unpacked: {error}") from error
+
+
+def rewrite_archive(archive: Path, rewrite: Callable[[str], str]) -> None:
+    """Rewrite the scripts in a tar archive in place; one that is damaged is left to whoever unpacks it."""
+    aside = archive.with_name(f".{archive.name}")
+    try:
+        with tarfile.open(archive) as old, tarfile.open(aside, "w:gz", compresslevel=1) as new:
+            for member in old:
+                content = old.extractfile(member) if member.isreg() else None
+                if content is not None and member.name.endswith(SCRIPTS):
+                    text = os.fsencode(rewrite(os.fsdecode(content.read())))
+                    member.size, content = len(text), io.BytesIO(text)
+                new.addfile(member, content)
+        aside.replace(archive)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        log.info("%s is not an archive that scripts could be rewritten in: %s", archive, error)
+        aside.unlink(missing_ok=True)
 
 
 def inside(folder: Path, relative: str) -> Path:

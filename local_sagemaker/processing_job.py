@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from local_sagemaker import logs
 from local_sagemaker.account import REGION
@@ -38,10 +38,7 @@ class ProcessingJob(Job):
         for output in self._outputs():
             container.path(output.path).mkdir(parents=True, exist_ok=True)
         command = self._command()
-        for source in self.inputs():
-            # an input that the command line leads into is code
-            if any(PurePosixPath(word).is_relative_to(source.path) for word in command if word.startswith("/")):
-                container.rewrite_scripts(source.path)
+        container.rewrite_code(command, [source.path for source in self.inputs()])
         environment = {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,

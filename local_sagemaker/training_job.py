@@ -105,9 +105,7 @@ class TrainingJob(Job):
             return self._script(container, environment)
         specification = self.request["AlgorithmSpecification"]
         command = [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
-        for word in command:
-            if word.startswith("/opt/ml/"):
-                container.rewrite_scripts(str(PurePosixPath(word).parent))
+        container.rewrite_code(command, [source.path for source in self.inputs()])
         return [Command(command, environment)]
 
     def observe(self, line: str, now: float) -> None:

@@ -22,7 +22,17 @@ from hypothesis import strategies as st
 from local_sagemaker import script_mode
 from local_sagemaker.container import Command, Container
 from local_sagemaker.images import Image, Images, UnsupportedImage
-from local_sagemaker.job_files import ClientFault, Input, copy_file, fetch, inside, put_archive, put_files, unpack
+from local_sagemaker.job_files import (
+    ClientFault,
+    Input,
+    copy_file,
+    fetch,
+    inside,
+    put_archive,
+    put_files,
+    rewrite_archive,
+    unpack,
+)
 from local_sagemaker.job_output import LARGEST_EVENT, LogStream, last_words
 from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN, Machine, tar_gz
 
@@ -79,6 +89,37 @@ def test_scripts_that_spell_out_the_containers_paths_are_rewritten_in_any_encodi
     container.rewrite_scripts("/opt/ml/code")
     assert (code / "run.sh").read_bytes() == f"cat {container.root}/x  # ".encode() + b"\xff\xfe\n"
     assert (code / "data.csv").read_text() == "/opt/ml/x"
+
+
+def test_code_is_what_a_command_and_its_shell_scripts_lead_into_archives_included(container: Container) -> None:
+    files = {
+        "start/run.sh": "cd /opt/ml/code\ntar -xzf sourcedir.tar.gz\npython main.py\n",
+        "code/beside.py": "open('/opt/ml/x')",
+        "data/script.py": "open('/opt/ml/x')",
+    }
+    for name, text in files.items():
+        path = container.path(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    content = tar_gz({"main.py": "open('/opt/ml/x')", "notes.txt": "/opt/ml/x"})
+    for archive in ("sourcedir.tar.gz", "model.tar.gz"):
+        container.path(f"code/{archive}").write_bytes(content)
+    container.rewrite_code(["bash", "-c", "sh /opt/ml/start/run.sh"], ["/opt/ml/start", "/opt/ml/code", "/opt/ml/data"])
+    rewritten = f"open('{container.root}/x')"
+    assert container.path("code/beside.py").read_text() == rewritten
+    assert container.path("data/script.py").read_text() == files["data/script.py"]
+    with tarfile.open(container.path("code/sourcedir.tar.gz")) as tar:
+        texts = {member.name: tar.extractfile(member).read().decode() for member in tar}  # type: ignore[union-attr]
+    assert texts == {"main.py": rewritten, "notes.txt": "/opt/ml/x"}
+    assert container.path("code/model.tar.gz").read_bytes() == content
+
+
+def test_an_archive_that_is_none_is_left_to_who_unpacks_it(tmp_path: Path) -> None:
+    archive = tmp_path / "sourcedir.tar.gz"
+    archive.write_bytes(b"no archive")
+    rewrite_archive(archive, str.upper)
+    assert [path.name for path in tmp_path.iterdir()] == ["sourcedir.tar.gz"]
+    assert archive.read_bytes() == b"no archive"
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "/opt/ml/../x", "../x", "/opt/mlx/../../x"])
