@@ -27,6 +27,7 @@ STEP_TYPES = (
     "QualityCheck",
     "RegisterModel",
     "Training",
+    "Transform",
     "Tuning",
 )
 

@@ -19,6 +19,7 @@ Record = dict[str, Any]
 NOUNS = {
     "processing-job": "ProcessingJob",
     "training-job": "TrainingJob",
+    "transform-job": "TransformJob",
     "hyper-parameter-tuning-job": "HyperParameterTuningJob",
 }
 

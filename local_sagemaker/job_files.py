@@ -62,7 +62,7 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 def fetch(objects: Objects, source: Input, folder: Path, host: int, hosts: int) -> None:
     """Copy an input's objects into `folder`, those of host number `host` of `hosts`. Raises ClientFault, OSError."""
-    found = list(_manifest(objects, source) if source.data_type == "ManifestFile" else _prefix(objects, source))
+    found = find_objects(objects, source)
     folder.mkdir(parents=True, exist_ok=True)
     for bucket, key, relative in found[host::hosts] if source.sharded else found:
         target = inside(folder, relative)
@@ -71,6 +71,11 @@ def fetch(objects: Objects, source: Input, folder: Path, host: int, hosts: int) 
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         copy_file(objects.path(bucket, key), target)
+
+
+def find_objects(objects: Objects, source: Input) -> list[tuple[str, str, str]]:
+    """Bucket, key and name within the input's folder of each of an input's objects. Raises ClientFault."""
+    return list(_manifest(objects, source) if source.data_type == "ManifestFile" else _prefix(objects, source))
 
 
 def put_files(objects: Objects, folder: Path, uri: str) -> None:

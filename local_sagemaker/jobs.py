@@ -1,4 +1,4 @@
-"""Processing, training and tuning jobs: started, stopped, waited for.
+"""Jobs of every kind: started, stopped, waited for.
 
 Processes do their work, threads here wait for them.
 """
@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from local_sagemaker import transform_job, tuning_job
 from local_sagemaker.checkpoints import kept_in_step
 from local_sagemaker.container import Command, Container, Exit
 from local_sagemaker.errors import ServiceError
@@ -28,8 +29,6 @@ from local_sagemaker.objects import Objects
 from local_sagemaker.processing_job import ProcessingJob
 from local_sagemaker.store import Store
 from local_sagemaker.training_job import TrainingJob
-from local_sagemaker.tuning_job import KIND as TUNING
-from local_sagemaker.tuning_job import Tuning, new_record
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +86,10 @@ class Jobs:
         name = request[f"{noun}Name"]
         if not _NAME.fullmatch(name):  # it becomes a folder's name
             raise ServiceError("ValidationException", f"{name!r} is not a name for a job")
-        if kind == TUNING:
+        if kind == tuning_job.KIND:
             run, record = self._tuning(request)
+        elif kind == transform_job.KIND:
+            run, record = self._transform(request)
         else:
             run, record = self._container_job(kind, request, watch)
         with self._lock:
@@ -116,8 +117,14 @@ class Jobs:
         return _Run(job, arn, folder, self.store, self.objects, self._environment), record
 
     def _tuning(self, request: Record) -> tuple[Running, Record]:
-        record = new_record(request, self.images, time.time())
-        return Tuning(self, record), record
+        record = tuning_job.new_record(request, self.images, time.time())
+        return tuning_job.Tuning(self, record), record
+
+    def _transform(self, request: Record) -> tuple[Running, Record]:
+        record = transform_job.new_record(request, self.images, time.time())
+        folder = self._folder / transform_job.KIND / record["TransformJobName"]
+        job = transform_job.Transform(record, folder, self.store, self.objects, self.images, self._environment)
+        return job, record
 
     def stop(self, kind: str, name: str) -> None:
         """Ask a job to end: SIGTERM now, SIGKILL after the time that the service gives. An ended one stays as it is.
@@ -159,7 +166,7 @@ class Jobs:
     def close(self) -> None:
         """End every job at once; for the end of the server."""
         # the tuning jobs first, lest they start others
-        for kind in sorted(NOUNS, key=lambda kind: kind != TUNING):
+        for kind in sorted(NOUNS, key=lambda kind: kind != tuning_job.KIND):
             for run in [run for (of, _), run in list(self._running.items()) if of == kind]:
                 run.end(Ending("Failed", INTERRUPTED))
                 run.kill()

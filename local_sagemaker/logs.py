@@ -10,7 +10,8 @@ from pathlib import Path
 
 PROCESSING_JOBS = "/aws/sagemaker/ProcessingJobs"
 TRAINING_JOBS = "/aws/sagemaker/TrainingJobs"
-GROUPS = (PROCESSING_JOBS, TRAINING_JOBS)
+TRANSFORM_JOBS = "/aws/sagemaker/TransformJobs"
+GROUPS = (PROCESSING_JOBS, TRAINING_JOBS, TRANSFORM_JOBS)
 
 
 def lambda_group(function: str) -> str:

@@ -1,9 +1,10 @@
-"""Processing, training and tuning jobs. What runs them, and writes their records, is `local_sagemaker.jobs`."""
+"""Jobs of every kind. What runs them, and writes their records, is `local_sagemaker.jobs`."""
 
 from functools import partial
 from typing import TYPE_CHECKING
 
 from local_sagemaker.api.common import Record, page, within
+from local_sagemaker.api.models import serving_container
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.job import NOUNS
@@ -18,6 +19,12 @@ def create_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
     arn = sagemaker.jobs.start(kind, request)
     put_tags(sagemaker, arn, request.get("Tags", []))
     return {f"{NOUNS[kind]}Arn": arn}
+
+
+def create_transform_job(sagemaker: "SageMaker", request: Record) -> Record:
+    # the model as it is now: a job goes on where it is deleted
+    container = serving_container(sagemaker, request["ModelName"])
+    return create_job("transform-job", sagemaker, {**request, "Container": container})
 
 
 def describe_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
@@ -102,4 +109,7 @@ OPERATIONS = {
         ("Stop", stop_job, ""),
         ("List", list_jobs, "s"),
     )
-} | {"ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning}
+} | {
+    "CreateTransformJob": create_transform_job,
+    "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning,
+}

@@ -9,6 +9,7 @@ from local_sagemaker.steps.quality_check import QualityCheck
 from local_sagemaker.steps.register_model import RegisterModel
 from local_sagemaker.steps.step_type import StepType
 from local_sagemaker.steps.training import Training
+from local_sagemaker.steps.transform import Transform
 from local_sagemaker.steps.tuning import Tuning
 
 # the names are those of definition.STEP_TYPES
@@ -21,5 +22,6 @@ STEPS: dict[str, StepType] = {
     "QualityCheck": QualityCheck(),
     "RegisterModel": RegisterModel(),
     "Training": Training(),
+    "Transform": Transform(),
     "Tuning": Tuning(),
 }
