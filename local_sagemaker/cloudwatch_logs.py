@@ -170,8 +170,8 @@ def _events(file: Path, stream: str) -> Iterator[Event]:
 
 
 def _stream_start(name: str) -> int:
-    """When a stream was begun, which its name tells: epoch milliseconds."""
-    seconds = name.removesuffix("/data-log").rpartition("-")[2]
+    """When a stream was begun, which its name ends with: epoch milliseconds."""
+    seconds = name.rpartition("-")[2]
     return int(seconds) * 1000 if seconds.isdecimal() else 0
 
 
