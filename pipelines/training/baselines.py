@@ -21,7 +21,8 @@ from sagemaker.mlops.workflow.quality_check_step import (
 from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
 from pipelines.bundles import quality_check_bundle
-from pipelines.training.context import Context, output_of, processing_input, processing_output
+from pipelines.context import output_of, processing_input, processing_output
+from pipelines.training.context import TrainingContext
 
 DATA_QUALITY = "data-quality-baseline"
 MODEL_QUALITY = "model-quality-baseline"
@@ -29,12 +30,12 @@ DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"  # what Quali
 CSV_WITH_HEADER = {"csv": {"header": True, "output_columns_position": "START"}}
 
 
-def baseline_uri(context: Context, kind: str, *path: str) -> Join:
+def baseline_uri(context: TrainingContext, kind: str, *path: str) -> Join:
     return context.output_uri(kind, *path)
 
 
 def baseline_steps(
-    context: Context, preprocess: ProcessingStep, evaluate: ProcessingStep, after: ModelStep
+    context: TrainingContext, preprocess: ProcessingStep, evaluate: ProcessingStep, after: ModelStep
 ) -> list[Step]:
     """DataQualityBaseline and ModelQualityBaseline: QualityCheck steps, or Processing steps of the same outputs."""
     binary = context.settings.problem_type == "BinaryClassification"
@@ -71,7 +72,7 @@ def baseline_steps(
 
 
 def _quality_check_step(
-    context: Context, name: str, description: str, config: QualityCheckConfig, after: ModelStep
+    context: TrainingContext, name: str, description: str, config: QualityCheckConfig, after: ModelStep
 ) -> QualityCheckStep:
     settings, parameters = context.settings, context.parameters
     job = CheckJobConfig(
@@ -100,7 +101,7 @@ def _quality_check_step(
 
 
 def _processing_step(
-    context: Context, name: str, description: str, config: QualityCheckConfig, after: ModelStep
+    context: TrainingContext, name: str, description: str, config: QualityCheckConfig, after: ModelStep
 ) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
     processor = context.processor(

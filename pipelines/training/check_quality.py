@@ -10,11 +10,11 @@ from sagemaker.mlops.workflow.condition_step import ConditionStep
 from sagemaker.mlops.workflow.fail_step import FailStep
 from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
-from pipelines.training.context import Context
+from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import metric_value
 
 
-def check_quality_step(context: Context, evaluate: ProcessingStep, if_good: Sequence[Step]) -> ConditionStep:
+def check_quality_step(context: TrainingContext, evaluate: ProcessingStep, if_good: Sequence[Step]) -> ConditionStep:
     quality, threshold = context.settings.quality, context.parameters.metric_threshold
     value = metric_value(evaluate, context.settings.problem_type, quality.metric)
     condition_class = ConditionLessThanOrEqualTo if quality.lower_is_better else ConditionGreaterThanOrEqualTo

@@ -7,8 +7,9 @@ from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 
 from pipelines.bundles import evaluate_bundle
+from pipelines.context import output_of, processing_input, processing_output
 from pipelines.settings import ProblemType
-from pipelines.training.context import Context, output_of, processing_input, processing_output
+from pipelines.training.context import TrainingContext
 
 OUTPUTS = ("evaluation", "predictions", "report")
 
@@ -20,7 +21,7 @@ SECTIONS: dict[ProblemType, str] = {
 }
 
 
-def evaluate_step(context: Context, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
+def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
     # an isolated container reaches no CloudWatch
     isolated = context.settings.security.network_isolation

@@ -10,12 +10,12 @@ from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from pipelines.inputs import input_uri
+from pipelines.sdk import offline_defaults, offline_session
 from pipelines.settings import Settings
 from pipelines.training.baselines import baseline_steps
 from pipelines.training.check_quality import check_quality_step
-from pipelines.training.context import Context
+from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import evaluate_step
-from pipelines.training.offline import offline_defaults, unused_session
 from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
 from pipelines.training.register_model import register_model_step
@@ -37,11 +37,11 @@ def get_pipeline(
     Raises:
         InputError: `settings.data.input` is a local path that does not exist.
     """
-    session = session or _offline_session(bucket, region)
+    session = session or offline_session(bucket, region)
     location = settings.data.input
     default_uri = input_uri(location, f"{settings.uri(bucket)}/input") if location else None
     parameters = Parameters.of(settings, default_uri)
-    context = Context(settings, parameters, role, bucket, region, session)
+    context = TrainingContext(settings, role, bucket, region, session, parameters.processing_instance_type, parameters)
 
     preprocess = preprocess_step(context)
     train = train_step(context, preprocess)
@@ -56,15 +56,3 @@ def get_pipeline(
         pipeline_experiment_config=None,
         sagemaker_session=session,
     )
-
-
-class _OfflineSession(PipelineSession):
-    """A session that takes the bucket's existence for granted, where the SDK's would ask S3 for it."""
-
-    def default_bucket(self) -> str:
-        return str(self._default_bucket_name_override)
-
-
-def _offline_session(bucket: str, region: str) -> PipelineSession:
-    config = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
-    return _OfflineSession(boto_session=unused_session(region), default_bucket=bucket, sagemaker_config=config)

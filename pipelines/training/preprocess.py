@@ -5,15 +5,16 @@ from __future__ import annotations
 from sagemaker.mlops.workflow.steps import ProcessingStep
 
 from pipelines.bundles import preprocess_bundle
+from pipelines.context import processing_input, processing_output
 from pipelines.errors import UserError
 from pipelines.settings import Settings
-from pipelines.training.context import Context, processing_input, processing_output
+from pipelines.training.context import TrainingContext
 
 MOST_ARGUMENTS = 100
 OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")
 
 
-def preprocess_step(context: Context) -> ProcessingStep:
+def preprocess_step(context: TrainingContext) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
     processor = context.processor(["python3", "/opt/ml/processing/input/code/preprocess.py"])
     return ProcessingStep(

@@ -16,14 +16,14 @@ from sagemaker.serve.model_builder import ModelBuilder
 from pipelines.bundles import REPOSITORY
 from pipelines.settings import METRICS
 from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
-from pipelines.training.context import Context
+from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import metric_value
 
 CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
 RESPONSE_TYPES = ["application/json", "text/csv"]
 
 
-def register_model_step(context: Context, train: TrainingStep, evaluate: ProcessingStep) -> ModelStep:
+def register_model_step(context: TrainingContext, train: TrainingStep, evaluate: ProcessingStep) -> ModelStep:
     settings, parameters = context.settings, context.parameters
     model = ModelBuilder(
         image_uri=context.image("inference"),
@@ -79,7 +79,7 @@ def register_model_step(context: Context, train: TrainingStep, evaluate: Process
     )
 
 
-def _baseline_files(context: Context, kind: str) -> tuple[MetricsSource, MetricsSource]:
+def _baseline_files(context: TrainingContext, kind: str) -> tuple[MetricsSource, MetricsSource]:
     """statistics.json and constraints.json of a baseline, where its step will write them."""
     statistics, constraints = (
         MetricsSource(content_type="application/json", s3_uri=baseline_uri(context, kind, f"{name}.json"))

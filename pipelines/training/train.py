@@ -17,8 +17,9 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.train.model_trainer import ModelTrainer
 
 from pipelines.bundles import train_bundle
+from pipelines.context import output_of
 from pipelines.settings import ProblemType
-from pipelines.training.context import Context, output_of
+from pipelines.training.context import TrainingContext
 
 # what train.py prints for each problem type, for the train and the validation split
 METRICS: dict[ProblemType, tuple[str, ...]] = {
@@ -29,7 +30,7 @@ METRICS: dict[ProblemType, tuple[str, ...]] = {
 CHANNELS = ("train", "validation", "schema")
 
 
-def train_step(context: Context, preprocess: ProcessingStep) -> TrainingStep:
+def train_step(context: TrainingContext, preprocess: ProcessingStep) -> TrainingStep:
     settings, parameters = context.settings, context.parameters
     # Script mode by its hyperparameters rather than ModelTrainer's source_code, whose uploads carry a timestamp: with
     # that, every upsert would change the definition and no step would ever be cached.
@@ -75,7 +76,7 @@ def train_step(context: Context, preprocess: ProcessingStep) -> TrainingStep:
     )
 
 
-def _hyperparameters(context: Context) -> dict[str, Any]:
+def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
     training, parameters = context.settings.training, context.parameters
     chosen_per_execution = {
         "num_leaves": parameters.num_leaves.to_string(),
@@ -92,7 +93,7 @@ def _hyperparameters(context: Context) -> dict[str, Any]:
     return training.model_dump() | chosen_per_execution | script_mode
 
 
-def _networking(context: Context) -> Networking | None:
+def _networking(context: TrainingContext) -> Networking | None:
     security = context.settings.security
     if context.network is None:
         return None

@@ -1,0 +1,167 @@
+"""What the steps of every pipeline are built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sagemaker.core import image_uris
+from sagemaker.core.network import NetworkConfig
+from sagemaker.core.processing import Processor
+from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join
+from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.mlops.workflow.retry import (
+    RetryPolicy,
+    SageMakerJobExceptionTypeEnum,
+    SageMakerJobStepRetryPolicy,
+    StepExceptionTypeEnum,
+    StepRetryPolicy,
+)
+from sagemaker.mlops.workflow.steps import CacheConfig
+
+from pipelines.settings import Settings
+
+S3Uri: TypeAlias = str | Join
+
+
+@dataclass(frozen=True)
+class Context:
+    """Settings and the place in S3, with the pieces that several steps have in common.
+
+    processing_instance_type: the machine of processing jobs, chosen for each execution.
+    """
+
+    settings: Settings
+    role: str
+    bucket: str
+    region: str
+    session: PipelineSession
+    processing_instance_type: ParameterString
+
+    @property
+    def code_uri(self) -> str:
+        return f"{self.settings.uri(self.bucket)}/code"
+
+    def output_uri(self, *path: str) -> Join:
+        """A place of the running execution's own, so that no execution overwrites another's results."""
+        root = f"{self.settings.uri(self.bucket)}/executions"
+        return Join(on="/", values=[root, ExecutionVariables.PIPELINE_EXECUTION_ID, *path])
+
+    def image(self, purpose: str) -> str:
+        """The image for "processing", "training" or "inference"."""
+        images = self.settings.images
+        own: str | None = getattr(images, purpose)
+        if own:
+            return own
+        scope = "inference" if purpose == "inference" else "training"
+        uri: str = image_uris.retrieve(
+            "sklearn",
+            self.region,
+            version=images.scikit_learn_version,
+            instance_type="ml.m5.xlarge",  # any CPU type: scikit-learn has one image for all of them
+            image_scope=scope,
+        )
+        return uri
+
+    def processor(
+        self,
+        entrypoint: list[str],
+        instance_count: int | ParameterInteger = 1,
+        env: dict[str, str] | None = None,
+    ) -> Processor:
+        """What runs a processing script; the scripts but the baselines' work on one instance."""
+        resources, kms_key = self.settings.resources, self.settings.security.kms_key
+        return Processor(
+            role=self.role,
+            image_uri=self.image("processing"),
+            entrypoint=entrypoint,
+            instance_type=self.processing_instance_type,
+            instance_count=instance_count,
+            volume_size_in_gb=resources.volume_size_in_gb,
+            volume_kms_key=kms_key,
+            output_kms_key=kms_key,
+            max_runtime_in_seconds=resources.processing_max_runtime_in_seconds,
+            network_config=self.network,
+            env=env,
+            tags=self.tags,
+            sagemaker_session=self.session,
+        )
+
+    @property
+    def cache(self) -> CacheConfig:
+        cache = self.settings.cache
+        return CacheConfig(enable_caching=cache.enabled, expire_after=cache.expire_after if cache.enabled else None)
+
+    @property
+    def step_retries(self) -> list[RetryPolicy]:
+        return [
+            StepRetryPolicy(
+                exception_types=[StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING],
+                **self._retry_timing,
+            )
+        ]
+
+    @property
+    def job_retries(self) -> list[RetryPolicy]:
+        errors = SageMakerJobExceptionTypeEnum
+        return [
+            *self.step_retries,
+            SageMakerJobStepRetryPolicy(
+                exception_types=[errors.RESOURCE_LIMIT],
+                failure_reason_types=[errors.INTERNAL_ERROR, errors.CAPACITY_ERROR],
+                **self._retry_timing,
+            ),
+        ]
+
+    @property
+    def _retry_timing(self) -> dict[str, float]:
+        return self.settings.retry.model_dump()
+
+    @property
+    def network(self) -> NetworkConfig | None:
+        security = self.settings.security
+        if not (security.subnets or security.network_isolation or security.encrypt_inter_container_traffic):
+            return None
+        return NetworkConfig(
+            enable_network_isolation=security.network_isolation,
+            encrypt_inter_container_traffic=security.encrypt_inter_container_traffic,
+            security_group_ids=list(security.security_group_ids) or None,
+            subnets=list(security.subnets) or None,
+        )
+
+    @property
+    def tags(self) -> list[dict[str, str]] | None:
+        """As the API spells them, or None where there are none."""
+        return [{"Key": key, "Value": value} for key, value in sorted(self.settings.tags.items())] or None
+
+
+def processing_input(name: str, uri: object) -> ProcessingInput:
+    """An input that appears in /opt/ml/processing/input/<name>."""
+    return ProcessingInput(
+        input_name=name,
+        s3_input=ProcessingS3Input(
+            s3_uri=uri,
+            local_path=f"/opt/ml/processing/input/{name}",
+            s3_data_type="S3Prefix",
+            s3_input_mode="File",
+            s3_data_distribution_type="FullyReplicated",
+        ),
+    )
+
+
+def processing_output(name: str, uri: S3Uri) -> ProcessingOutput:
+    """An output that is uploaded from /opt/ml/processing/output/<name>."""
+    return ProcessingOutput(
+        output_name=name,
+        s3_output=ProcessingS3Output(
+            s3_uri=uri, local_path=f"/opt/ml/processing/output/{name}", s3_upload_mode="EndOfJob"
+        ),
+    )
+
+
+def output_of(step: object, name: str) -> object:
+    """The S3 URI of a processing step's output, as a reference that also orders the steps."""
+    return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri  # type: ignore[attr-defined]
