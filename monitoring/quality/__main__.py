@@ -31,7 +31,8 @@ environment variables and results go to files, as in Model Monitor's own contain
                        how many malformed records may be skipped (100)
   feature_importance   a LightGBM model or a JSON object, by which analysis.json ranks drifted features
   publish_cloudwatch_metrics, sagemaker_endpoint_name, sagemaker_monitoring_schedule_name, metric_time
-                       Enabled puts metrics to CloudWatch, under these dimensions and this time
+                       Enabled puts metrics to CloudWatch, under these dimensions and this time; where Model Monitor
+                       runs the job (it sets monitoring_input_type), that is left to it
 
 On several instances with a dataset that is ShardedByS3Key, each leaves its partial profile, profile-HOST.json, for a
 second run with dataset_format {"profile": {}}.

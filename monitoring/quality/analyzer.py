@@ -154,14 +154,15 @@ def _model_quality(settings: Settings, skips: Skips) -> tuple[ModelQuality, Docu
         if format_name(settings.dataset_format) != CAPTURES:
             raise QualityError("ground_truth_source merges with captures; set dataset_format to sagemakerCaptureJson")
         with tempfile.TemporaryDirectory(prefix="merged-") as folder:
-            file = Path(folder, "merged.jsonl")
-            counts = merge(settings.dataset_source, settings.ground_truth_source, file, settings.window, skips)
+            whole = replace(settings, dataset_source=Path(folder), dataset_format=MERGED_FORMAT)
+            counts = merge(
+                settings.dataset_source, settings.ground_truth_source, whole.dataset_source, settings.window, skips
+            )
             if counts.merged == 0:
                 raise QualityError(
                     f"none of {counts.inferences} captured inferences has a label among {counts.labels} in "
                     f"{settings.ground_truth_source}; check the window and that the ids are the same"
                 )
-            whole = replace(settings, dataset_source=file, dataset_format=MERGED_FORMAT)
             found = read_records(_dataset(whole), attributes, skips)
     current = model_quality(problem_type, found.labels, found.predictions, found.probabilities)
     suggested = suggest_metrics(current, problem_type)

@@ -14,7 +14,6 @@ from monitoring.quality.ground_truth import merge
 from monitoring.quality.settings import Settings, malformed_records_limit
 from monitoring.quality.window import window_of
 
-MERGED = "merged.jsonl"
 FAILED, VIOLATIONS = 1, 3
 
 
@@ -45,7 +44,8 @@ def run(environment: Mapping[str, str], hosts: Hosts | None = None, metrics: Pat
     data = cloudwatch.metrics(analysis, settings.metric_time, settings.endpoint_name, settings.schedule_name)
     if metrics is not None:
         cloudwatch.write(metrics, data)
-    if settings.publish_cloudwatch_metrics:
+    # Model Monitor, which alone sets this variable, puts the metrics of the file to CloudWatch itself.
+    if settings.publish_cloudwatch_metrics and not environment.get("monitoring_input_type"):
         cloudwatch.publish(data, cloudwatch.namespace(analysis, settings.endpoint_name))
     if analysis.violation_count:
         message = f"Job completed successfully with {analysis.violation_count} violations."
@@ -61,7 +61,7 @@ def merge_job(environment: Mapping[str, str]) -> str:
         raise QualityError(f"the environment variable {missing[0]} is not set; a merge needs {', '.join(needed)}")
     captures, ground_truth, output = (Path(environment[name]) for name in needed)
     skips = Skips(malformed_records_limit(environment))
-    counts = merge(captures, ground_truth, output / MERGED, window_of(environment, datetime.now(UTC)), skips)
+    counts = merge(captures, ground_truth, output, window_of(environment, datetime.now(UTC)), skips)
     files.write(output, {analysis_file.MERGE_NAME: asdict(counts)})
     return (
         f"Completed: Merged {counts.merged} of {counts.inferences} inferences; {counts.unlabelled} have no label yet, "

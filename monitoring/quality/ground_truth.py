@@ -1,4 +1,4 @@
-"""Captured inferences and their ground truth, merged into one file, as Model Monitor's merge job does it."""
+"""Captured inferences merged with their ground truth, as Model Monitor's merge job does it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,19 @@ from monitoring.quality.datasets.skips import Skips
 
 # SQLite keeps what is larger than its cache on disk, so a month of inferences needs no more memory than an hour.
 CACHE_KIB = 64 << 10
+FILE = "merged.jsonl"
 SCHEMA = """
     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;
     CREATE TABLE label (id TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE inference (id TEXT PRIMARY KEY, time REAL NOT NULL, line BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE inference (id TEXT PRIMARY KEY, time REAL NOT NULL, folder TEXT NOT NULL, line BLOB NOT NULL)
+        WITHOUT ROWID;
 """
 ADD_LABEL = "INSERT INTO label VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data"
 ADD_INFERENCE = """
-    INSERT INTO inference VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET time = excluded.time, line = excluded.line
-    WHERE excluded.time >= time
+    INSERT INTO inference VALUES (?, ?, ?, ?) ON CONFLICT (id)
+    DO UPDATE SET time = excluded.time, folder = excluded.folder, line = excluded.line WHERE excluded.time >= time
 """
-MERGED = "SELECT line, data FROM inference JOIN label USING (id) ORDER BY time, id"
+MERGED = "SELECT folder, line, data FROM inference JOIN label USING (id) ORDER BY folder, time, id"
 
 
 def merge(
@@ -37,13 +40,16 @@ def merge(
 ) -> Merge:
     """Write the captured events of a window that have a label, with it, as ``sagemakerMergeJson`` lines.
 
+    They are laid out as the captures are, a file for each of their folders: captures in churn/AllTraffic/2026/01/31/12
+    become churn/AllTraffic/2026/01/31/12/merged.jsonl.
+
     An event goes by its inferenceId, or where it has none by its eventId. Of several labels for one id the last one
     read counts, and files are read in the order of their paths, which is that of time; of several inferences the one
     with the latest time.
 
     Args:
         captures, ground_truth: a file or a folder each, in the layouts that Model Monitor documents, gzip or not.
-        merged: the file to write, in place of one that is there.
+        merged: the folder to write to, in place of what an earlier merge has left there.
         window: of the inferences; labels come when they come.
         skips: counts malformed lines of both; without it the first one is an error.
 
@@ -52,18 +58,25 @@ def merge(
     """
     skips = skips or Skips()
     window = window or Window()
-    merged.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=merged.parent, prefix=".merging-") as aside:
+    merged.mkdir(parents=True, exist_ok=True)
+    outdated = set(merged.rglob(FILE))
+    with tempfile.TemporaryDirectory(dir=merged, prefix=".merging-") as aside:
         with closing(sqlite3.connect(Path(aside, "merge.sqlite"), isolation_level=None)) as database:
             database.executescript(f"PRAGMA cache_size = -{CACHE_KIB}; {SCHEMA} BEGIN;")
             labels_read = _add_all(database, ADD_LABEL, _labels(list_files(ground_truth), skips))
-            inferences_read = _add_all(database, ADD_INFERENCE, _inferences(list_files(captures), window, skips))
-            count = _write(database, Path(aside, "merged"))
+            inferences_read = _add_all(database, ADD_INFERENCE, _inferences(captures, window, skips))
+            count, files = _write(database, Path(aside, "merged"))
             labels, inferences = (
                 database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 the names are these two
                 for table in ("label", "inference")
             )
-        Path(aside, "merged").replace(merged)
+        for file in files:
+            target = merged / file.relative_to(Path(aside, "merged"))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+            outdated.discard(target)
+    for file in outdated:
+        file.unlink()
     return Merge(
         inferences=inferences,
         labels=labels,
@@ -97,15 +110,16 @@ def _labels(files: list[Path], skips: Skips) -> Iterator[tuple[str, str]]:
             yield row
 
 
-def _inferences(files: list[Path], window: Window, skips: Skips) -> Iterator[tuple[str, float, bytes]]:
-    for path, number, text in _lines(files):
+def _inferences(captures: Path, window: Window, skips: Skips) -> Iterator[tuple[str, float, str, bytes]]:
+    root = captures if captures.is_dir() else captures.parent
+    for path, number, text in _lines(list_files(captures)):
         try:
             event = parse_line(text)
             if not isinstance(event.get("captureData"), dict):
                 raise ValueError("is no captured inference: it has no 'captureData'")
             if not is_in_window(event, window):
                 continue
-            row = _id(event), inference_time(event).timestamp(), text
+            row = _id(event), inference_time(event).timestamp(), path.parent.relative_to(root).as_posix(), text
         except ValueError as error:
             skips.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
         else:
@@ -126,14 +140,19 @@ def _id(event: dict[str, Any]) -> str:
     return str(found)
 
 
-def _write(database: sqlite3.Connection, path: Path) -> int:
-    count = 0
+def _write(database: sqlite3.Connection, root: Path) -> tuple[int, list[Path]]:
+    """The number of merged events, and the files that hold them."""
+    count, files = 0, []
     try:
-        with path.open("w", encoding="utf-8") as file:
-            for line, label in database.execute(MERGED):
-                event = json.loads(line) | {"groundTruthData": json.loads(label)}
-                file.write(json.dumps(event, ensure_ascii=False) + "\n")
-                count += 1
+        for folder, rows in groupby(database.execute(MERGED), key=lambda row: row[0]):
+            path = root / folder / FILE
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.append(path)
+            with path.open("w", encoding="utf-8") as file:
+                for _, line, label in rows:
+                    event = json.loads(line) | {"groundTruthData": json.loads(label)}
+                    file.write(json.dumps(event, ensure_ascii=False) + "\n")
+                    count += 1
     except OSError as error:
-        raise QualityError(f"cannot write merged records to {path.parent.parent} ({error})") from error
-    return count
+        raise QualityError(f"cannot write merged records to {root.parent.parent} ({error})") from error
+    return count, files

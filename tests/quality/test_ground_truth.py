@@ -36,7 +36,7 @@ def lines(events: list[dict[str, Any]]) -> str:
 
 def merged(path: Path) -> dict[str, tuple[str, str]]:
     """Prediction and label of every merged record by its id."""
-    found = [json.loads(line) for line in path.read_text().splitlines()]
+    found = [json.loads(line) for file in path.rglob("merged.jsonl") for line in file.read_text().splitlines()]
     return {
         event["eventMetadata"].get("inferenceId") or event["eventMetadata"]["eventId"]: (
             event["captureData"]["endpointOutput"]["data"],
@@ -52,8 +52,8 @@ def test_an_inference_goes_by_its_inference_id_else_by_its_event_id(write: Write
         lines([event(None, "0.1", identity="e1", inference_id="i1"), event(None, "0.2", identity="e2")]),
     )
     labels = write("labels.jsonl", lines([label("e1", "0"), label("i1", "1"), label("e2", "2")]))
-    counts = merge(captures, labels, tmp_path / "merged.jsonl")
-    assert merged(tmp_path / "merged.jsonl") == {"i1": ("0.1", "1"), "e2": ("0.2", "2")}
+    counts = merge(captures, labels, tmp_path / "merged")
+    assert merged(tmp_path / "merged") == {"i1": ("0.1", "1"), "e2": ("0.2", "2")}
     assert counts == Merge(2, 3, 2, 0, 1, 0, 0)
 
 
@@ -66,8 +66,8 @@ def test_the_last_label_and_the_latest_inference_count_and_missing_ones_are_told
     write("captures/12.jsonl", lines([event(None, "early", identity="a", time="2026-01-01T10:00:00Z")]))
     write("labels/2026/01/01/11/x.jsonl", lines([label("a", "first"), label("z", "0")]))
     write("labels/2026/01/02/00/y.jsonl", lines([label("a", "last")]))
-    counts = merge(tmp_path / "captures", tmp_path / "labels", tmp_path / "out" / "merged.jsonl")
-    assert merged(tmp_path / "out" / "merged.jsonl") == {"a": ("late", "last")}
+    counts = merge(tmp_path / "captures", tmp_path / "labels", tmp_path / "out")
+    assert merged(tmp_path / "out") == {"a": ("late", "last")}
     assert counts == Merge(
         inferences=2,
         labels=2,
@@ -85,7 +85,7 @@ def test_inferences_outside_the_window_leave_their_labels_unmatched(write: Write
     captures = write("captures.jsonl", lines(events))
     labels = write("labels.jsonl", lines([label(str(hour), "1") for hour in (10, 11, 12)]))
     window = Window(datetime(2026, 1, 1, 11, tzinfo=UTC), datetime(2026, 1, 1, 12, tzinfo=UTC))
-    counts = merge(captures, labels, tmp_path / "merged.jsonl", window)
+    counts = merge(captures, labels, tmp_path / "merged", window)
     assert (counts.inferences, counts.merged, counts.unmatched) == (1, 1, 2)
 
 
@@ -117,8 +117,8 @@ def test_any_order_of_files_and_lines_gives_the_same_records(
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name / "1.jsonl").write_text(lines(items[:cut]))
         (tmp_path / name / "2.jsonl").write_text(lines(items[cut:]))
-    counts = merge(tmp_path / "captures", tmp_path / "labels", tmp_path / "merged.jsonl")
-    assert merged(tmp_path / "merged.jsonl") == expected
+    counts = merge(tmp_path / "captures", tmp_path / "labels", tmp_path / "merged")
+    assert merged(tmp_path / "merged") == expected
     assert counts.merged + counts.unlabelled == counts.inferences == len(latest)
     assert counts.merged + counts.unmatched == counts.labels == len(labels)
     assert counts.duplicate_inferences == len(inferences) - len(latest)
@@ -128,15 +128,15 @@ def test_malformed_lines_of_both_are_skipped_up_to_the_limit(write: Write, event
     captures = write("captures.jsonl", lines([event(None, "1", identity="a")]) + "{\n")
     labels = write("labels.jsonl", lines([label("a", "1")]) + '{"groundTruthData": {}}\n')
     skips = Skips(limit=2)
-    assert merge(captures, labels, tmp_path / "merged.jsonl", None, skips).merged == 1
+    assert merge(captures, labels, tmp_path / "merged", None, skips).merged == 1
     assert skips.count == 2
     with pytest.raises(QualityError, match=r"labels\.jsonl line 2 has no label in groundTruthData\.data"):
-        merge(captures, labels, tmp_path / "other.jsonl")
-    assert not (tmp_path / "other.jsonl").exists()
+        merge(captures, labels, tmp_path / "other")
+    assert not any((tmp_path / "other").iterdir())
 
 
 def test_an_event_without_an_id_is_malformed(write: Write, event: Event, tmp_path: Path) -> None:
     captures = write("captures.jsonl", lines([event(None, "1") | {"eventMetadata": {}}]))
     labels = write("labels.jsonl", lines([label("a", "1")]))
     with pytest.raises(QualityError, match="has neither inferenceId nor eventId"):
-        merge(captures, labels, tmp_path / "merged.jsonl")
+        merge(captures, labels, tmp_path / "merged")
