@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from local_sagemaker.background import (
     find_server,
     is_held,
     log_file,
+    run_schedule,
     stop_server,
 )
 from local_sagemaker.environment import client_environment
@@ -38,6 +40,8 @@ app = typer.Typer(
       python -m local_sagemaker stop
     """,
 )
+
+TIMES = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="The folder that holds all state.", show_default=False)
@@ -135,6 +139,36 @@ def env(data_dir: DataDir = None) -> None:
     folder = _folder(data_dir)
     for name, value in client_environment(folder, ensure_server(folder).port).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command("run-now")
+def run_now(
+    schedule: Annotated[str, typer.Argument(help="The name of a monitoring schedule.", show_default=False)],
+    data_dir: DataDir = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option(formats=TIMES, help="Where the window begins, in UTC; else an hour before its end."),
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option(formats=TIMES, help="Where the window ends, in UTC; else now.")
+    ] = None,
+) -> None:
+    """Run a monitoring schedule at once, and wait: for tests, and for those who would not wait for the hour.
+
+    The exit code is 1 where the execution has failed or was stopped, and 0 with violations or without.
+
+    \b
+    Examples:
+      python -m local_sagemaker run-now churn-data-quality
+      python -m local_sagemaker run-now churn-data-quality --start 2026-11-21T09:00 --end 2026-11-21T12:00
+    """
+    execution = run_schedule(_folder(data_dir), schedule, start, end)
+    status, reason = execution["MonitoringExecutionStatus"], execution.get("FailureReason")
+    typer.echo(f"{schedule}: {status}{f': {reason}' if reason else ''}")
+    if execution.get("OutputS3Uri"):
+        typer.echo(f"results: {execution['OutputS3Uri']}")
+    if status not in ("Completed", "CompletedWithViolations"):
+        raise typer.Exit(1)
 
 
 def _folder(data_dir: Path | None) -> Path:

@@ -6,6 +6,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
@@ -17,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from local_sagemaker import identity
 from local_sagemaker.account import REGION, ROLE_NAME
-from local_sagemaker.background import STATUS_PATH
+from local_sagemaker.background import RUN_NOW_PATH, STATUS_PATH
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.functions.service import LONGEST_REQUEST, Functions
@@ -100,6 +101,8 @@ class Application:
             return refusal
         if request.path == STATUS_PATH:
             return Response(json.dumps(self._status()), content_type="application/json")
+        if request.path == RUN_NOW_PATH:
+            return _json_response(self._run_now(request))
         target = _target(request)
         if target.service == "sagemaker":
             return _json_response(self._sagemaker.call(target.operation, _json_body(request)))
@@ -113,6 +116,18 @@ class Application:
             return _identity_response(request)
         return None
 
+    def _run_now(self, request: Request) -> dict[str, Any]:
+        """The summary of a monitoring execution that was run at once; see `python -m local_sagemaker run-now`."""
+        if request.method != "POST":
+            raise ServiceError("ValidationException", "a monitoring execution is run by POST")
+        body = _json_body(request)
+        try:
+            start, end = (_utc(body[edge]) if body.get(edge) else None for edge in ("Start", "End"))
+            name = str(body["MonitoringScheduleName"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise ServiceError("ValidationException", f"the request names no schedule or no window: {error}") from error
+        return self._sagemaker.monitors.run_now(name, start, end)
+
     def _logs_response(self, request: Request, operation: str) -> Response | None:
         body = _json_body(request)
         return _json_response(self._logs.call(operation, body)) if self._logs.has(operation, body) else None
@@ -123,6 +138,11 @@ class Application:
             if self._moto is None:
                 self._moto = _start_moto()
             return self._moto
+
+
+def _utc(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _refusal(request: Request) -> Response | None:

@@ -16,12 +16,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 STATUS_PATH = "/_local_sagemaker/status"
+RUN_NOW_PATH = "/_local_sagemaker/run-now"
 START_SECONDS = 30
 STOP_SECONDS = 20
+# the longest that a processing job may run
+EXECUTION_SECONDS = 24 * 3600
 KILL_SECONDS = 10
 
 # kept, so that an interpreter which goes on does not warn of a process that goes on, too
@@ -107,6 +112,31 @@ def stop_server(data_dir: Path) -> bool:
                 return True
             time.sleep(0.02)
     raise ServerError(f"the server that holds {data_dir} does not end; see {log_file(data_dir)}")
+
+
+def run_schedule(data_dir: Path, name: str, start: datetime | None, end: datetime | None) -> dict[str, Any]:
+    """Have a monitoring schedule run at once on a window (in UTC), and wait; its execution's summary.
+
+    Raises ServerError where no server runs, or it refuses.
+    """
+    server = find_server(data_dir)
+    if server is None:
+        raise ServerError(f"no server serves {data_dir}; `python -m local_sagemaker start` starts one")
+    window = {
+        edge: moment.replace(tzinfo=UTC).isoformat() for edge, moment in (("Start", start), ("End", end)) if moment
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=EXECUTION_SECONDS)
+    try:
+        connection.request("POST", RUN_NOW_PATH, json.dumps({"MonitoringScheduleName": name, **window}))
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise ServerError(f"the server of {data_dir} does not answer: {error}; see {log_file(data_dir)}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise ServerError(answer.get("message", "the server refuses"))
+    return answer
 
 
 def end_strays(data_dir: Path) -> None:

@@ -26,10 +26,11 @@ class Image(Enum):
     SCIKIT_LEARN = "sagemaker-scikit-learn"
     XGBOOST = "sagemaker-xgboost"
     MODEL_MONITOR_ANALYZER = "sagemaker-model-monitor-analyzer"
+    GROUND_TRUTH_MERGER = "sagemaker-model-monitor-groundtruth-merger"
 
 
 RUNS = {
-    "processing-job": (Image.SCIKIT_LEARN, Image.XGBOOST, Image.MODEL_MONITOR_ANALYZER),
+    "processing-job": (Image.SCIKIT_LEARN, Image.XGBOOST, Image.MODEL_MONITOR_ANALYZER, Image.GROUND_TRUTH_MERGER),
     "training-job": (Image.SCIKIT_LEARN, Image.XGBOOST),
     "model": (Image.SCIKIT_LEARN, Image.XGBOOST),
 }

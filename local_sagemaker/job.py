@@ -55,6 +55,8 @@ class Job(ABC):
 
     # is told each value of a metric as it comes, and the metric's name
     watch: Callable[[str, float], None] | None = None
+    # is given each container once all have ended well, while their folders are there
+    collect: Callable[[Container], None] | None = None
 
     def __init__(self, request: Record) -> None:
         self.request = request

@@ -76,11 +76,18 @@ class Jobs:
         self._running: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
 
-    def start(self, kind: str, request: Record, watch: Callable[[str, float], None] | None = None) -> str:
+    def start(
+        self,
+        kind: str,
+        request: Record,
+        watch: Callable[[str, float], None] | None = None,
+        collect: Callable[[Container], None] | None = None,
+    ) -> str:
         """Create a job from its Create request and start it; returns its ARN at once.
 
-        kind: one of `job.NOUNS`. watch: is called with a metric's name and each of its values as it comes. Raises
-        ServiceError where its image can't run here, a metric's regular expression is none, or its name is taken.
+        kind: one of `job.NOUNS`. watch: is called with a metric's name and each of its values as it comes.
+        collect: is given each container once all have ended well, while their folders are there. Raises ServiceError
+        where its image can't run here, a metric's regular expression is none, or its name is taken.
         """
         noun = NOUNS[kind]
         name = request[f"{noun}Name"]
@@ -91,7 +98,7 @@ class Jobs:
         elif kind == transform_job.KIND:
             run, record = self._transform(request)
         else:
-            run, record = self._container_job(kind, request, watch)
+            run, record = self._container_job(kind, request, watch, collect)
         with self._lock:
             if not self.store.create(kind, name, record):
                 raise ServiceError(
@@ -104,14 +111,18 @@ class Jobs:
         return str(record[f"{noun}Arn"])
 
     def _container_job(
-        self, kind: str, request: Record, watch: Callable[[str, float], None] | None
+        self,
+        kind: str,
+        request: Record,
+        watch: Callable[[str, float], None] | None,
+        collect: Callable[[Container], None] | None,
     ) -> tuple[Running, Record]:
         try:
             job = KINDS[kind](request)
             job.runtime = self.images.find(job.image, kind)
         except (UnsupportedImage, re.error) as error:
             raise ServiceError("ValidationException", str(error)) from error
-        job.watch = watch
+        job.watch, job.collect = watch, collect
         record = job.new_record(time.time())
         arn, folder = record[f"{NOUNS[kind]}Arn"], self._folder / kind / job.name
         return _Run(job, arn, folder, self.store, self.objects, self._environment), record
@@ -248,6 +259,9 @@ class _Run:
         self._phase("Uploading")
         job.upload(self._objects, self._containers, failed=failed is not None and self._stopped is None)
         if failed is None:
+            if job.collect is not None:
+                for container in self._containers:
+                    job.collect(container)
             return Ending("Completed")
         left = (container.read_text("output/failure") for container in self._containers)
         words = next(filter(None, left), failed.reason)

@@ -89,7 +89,10 @@ class ProcessingJob(Job):
     def _is_analyzer(self) -> bool:
         """Whether the image's own program is to run, for which `python -m monitoring.quality` stands in."""
         own_entry_point = self.request["AppSpecification"].get("ContainerEntrypoint")
-        return not own_entry_point and self.runtime.image is Image.MODEL_MONITOR_ANALYZER
+        return not own_entry_point and self.runtime.image in (
+            Image.MODEL_MONITOR_ANALYZER,
+            Image.GROUND_TRUTH_MERGER,
+        )
 
     def _outputs(self) -> list[Output]:
         items = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])

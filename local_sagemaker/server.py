@@ -33,6 +33,8 @@ from local_sagemaker.environment import certificate_file, client_environment, wr
 from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
 from local_sagemaker.jobs import Jobs
+from local_sagemaker.monitors.metrics import put_to
+from local_sagemaker.monitors.monitors import Monitors
 from local_sagemaker.objects import Objects
 from local_sagemaker.s3 import S3
 from local_sagemaker.service import SageMaker
@@ -75,6 +77,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         sagemaker.jobs = Jobs(store, objects, imposed)
         sagemaker.functions = Functions(store, objects, imposed)
         sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
+        sagemaker.monitors = Monitors(sagemaker, put_to(environment["AWS_ENDPOINT_URL"]))
         sagemaker.executor.recover()
 
         status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
@@ -92,6 +95,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         log.info("serving %s on http://127.0.0.1:%d", data_dir, port)
+        sagemaker.monitors.start()
         # read before the first client asks, and after the server can be found
         threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
         try:
@@ -162,6 +166,7 @@ def _busy(store: Store) -> int:
 
 def _end_work(sagemaker: SageMaker) -> None:
     """End what is running, and give the threads that wait for it a moment to say so in the records."""
+    sagemaker.monitors.close()
     sagemaker.executor.close()
     sagemaker.functions.close()
     deadline = time.monotonic() + CLOSE_SECONDS

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION
-from local_sagemaker.api import executions, models, pipelines, registry, tags
+from local_sagemaker.api import executions, job_definitions, models, monitoring, pipelines, registry, tags
 from local_sagemaker.api import jobs as job_operations
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.objects import Objects
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from local_sagemaker.executor import Executor
     from local_sagemaker.functions.service import Functions
     from local_sagemaker.jobs import Jobs
+    from local_sagemaker.monitors.monitors import Monitors
 
 Operation = Callable[["SageMaker", dict[str, Any]], dict[str, Any]]
 
@@ -25,6 +26,8 @@ OPERATIONS: dict[str, Operation] = {
     **registry.OPERATIONS,
     **job_operations.OPERATIONS,
     **models.OPERATIONS,
+    **job_definitions.OPERATIONS,
+    **monitoring.OPERATIONS,
     **tags.OPERATIONS,
 }
 
@@ -33,12 +36,14 @@ class SageMaker:
     """The service of one data directory.
 
     `jobs` runs the processing and training jobs, `executor` the pipeline executions, `functions` what Lambda steps
-    call; they are set once all are there, since the executor itself calls this service.
+    call, `monitors` the monitoring schedules; they are set once all are there, since executor and monitors call this
+    service themselves.
     """
 
     jobs: "Jobs"
     executor: "Executor"
     functions: "Functions"
+    monitors: "Monitors"
 
     def __init__(self, store: Store, objects: Objects, region: str = REGION, account: str = ACCOUNT) -> None:
         self.store = store

@@ -18,6 +18,9 @@ ARN_MEMBERS = {
     "training-job": "TrainingJobArn",
     "hyper-parameter-tuning-job": "HyperParameterTuningJobArn",
     "model": "ModelArn",
+    "monitoring-schedule": "MonitoringScheduleArn",
+    "data-quality-job-definition": "JobDefinitionArn",
+    "model-quality-job-definition": "JobDefinitionArn",
     "model-package-group": "ModelPackageGroupArn",
     "model-package": "ModelPackageArn",
 }

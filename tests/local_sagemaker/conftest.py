@@ -19,6 +19,7 @@ MakeClient = Callable[..., Client]
 def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path)
     yield made
+    made.service.monitors.close()
     made.executor.close()
     made.functions.close()
 

@@ -13,6 +13,7 @@ from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
 from local_sagemaker.job_files import split_uri
 from local_sagemaker.jobs import Jobs
+from local_sagemaker.monitors.monitors import Monitors
 from local_sagemaker.objects import Objects
 from local_sagemaker.service import SageMaker
 from local_sagemaker.store import Store
@@ -41,6 +42,9 @@ class Machine:
         self.functions = Functions(self.store, self.objects, environment)
         self.service.jobs, self.service.executor = self.jobs, self.executor
         self.service.functions = self.functions
+        # what CloudWatch would get, by namespace
+        self.metrics: dict[str, list[Record]] = {}
+        self.service.monitors = Monitors(self.service, self.metrics.__setitem__)
 
     def put(self, uri: str, content: str | bytes) -> str:
         aside = self.data_dir / "aside"

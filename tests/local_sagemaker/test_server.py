@@ -495,5 +495,5 @@ def test_help_reads_like_a_manual_page() -> None:
 
 
 def test_an_operation_that_is_missing_reads_well_in_boto3(client: Callable[..., Any]) -> None:
-    with pytest.raises(ClientError, match=r"UnknownOperationException.*ListMonitoringSchedules is not supported"):
-        client("sagemaker").list_monitoring_schedules()
+    with pytest.raises(ClientError, match=r"UnknownOperationException.*ListHubs is not supported"):
+        client("sagemaker").list_hubs()
