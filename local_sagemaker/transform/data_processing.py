@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from local_sagemaker.job_files import ClientFault
@@ -51,19 +51,19 @@ class DataProcessing:
         """What of a payload the model is sent. Raises ClientFault for records that can't be read or filtered."""
         if self._input_filter.selects_all:
             return payload
-        return self._write([_selected(self._input_filter, record) for record in self._records(payload)])
+        return self._write(self._input_filter, self._read(self._lines(payload), "the input"))
 
     def result(self, payload: bytes, response: bytes) -> bytes:
         """What the output has for a payload that the model has answered. Raises ClientFault as `body` does, and where
         the response has more or fewer records than the payload."""
         if self._is_off:
             return response
-        inputs = self._records(payload)
-        outputs = self._answers(response, len(inputs))
+        inputs = self._lines(payload)
+        outputs = self._read(self._answers(response, len(inputs)), "the model's response")
         if self._joins:
             join = _joined_columns if self._is_csv else _joined_values
-            outputs = [join(record, output) for record, output in zip(inputs, outputs, strict=True)]
-        return self._write([self._with_id(_selected(self._output_filter, record)) for record in outputs])
+            outputs = map(join, self._read(inputs, "the input"), outputs)
+        return self._write(self._output_filter, outputs, self._with_id if self._adds_ids else None)
 
     def _check(self, request: Record) -> None:
         content_type, accept = request["TransformInput"].get("ContentType"), request["TransformOutput"].get("Accept")
@@ -88,48 +88,58 @@ class DataProcessing:
                     )
         self._is_one_record = kind == JSON and split_type == "None"
 
-    def _records(self, text: bytes) -> list[Any]:
-        lines = [text.decode("utf-8", errors="surrogateescape")] if self._is_one_record else _lines(text)
-        return self._read(lines, "the input")
+    def _lines(self, payload: bytes) -> list[str]:
+        """The records of a payload as text."""
+        return [_text(payload)] if self._is_one_record else _lines(payload)
 
-    def _answers(self, response: bytes, count: int) -> list[Any]:
-        if count == 1 and not self._is_csv:  # which may as well have several lines
-            lines = [response.decode("utf-8", errors="surrogateescape")]
-        else:
-            lines = _lines(response)
+    def _answers(self, response: bytes, count: int) -> list[str]:
+        """The records of a response to so many. Raises ClientFault where they are not as many."""
+        if count == 1 and not self._is_csv:  # it may as well have several lines
+            return [_text(response)]
+        lines = _lines(response)
         if len(lines) != count:
             raise ClientFault(
                 f"mismatched line count between the input and the output: the model answered {count} records with "
                 f"{len(lines)} lines; have it answer with a line a record, or set BatchStrategy to SingleRecord"
             )
-        return self._read(lines, "the model's response")
+        return lines
 
-    def _read(self, lines: list[str], what: str) -> list[Any]:
+    def _read(self, lines: list[str], what: str) -> Iterator[Any]:
         try:
             if not self._is_csv:
-                return [json.loads(line) for line in lines]
-            rows = list(csv.reader(lines, strict=True))
+                yield from map(json.loads, lines)
+                return
+            reader = csv.reader(lines, strict=True)
+            for number, columns in enumerate(reader, start=1):
+                if reader.line_num != number:
+                    raise ClientFault(
+                        f"{what} has columns with an end of line in them, which DataProcessing does not take"
+                    )
+                yield columns
         except (ValueError, csv.Error) as error:
             raise ClientFault(f"{what} is not {'CSV' if self._is_csv else 'JSON'}: {error}") from error
-        if len(rows) != len(lines):
-            raise ClientFault(f"{what} has columns with an end of line in them, which DataProcessing does not take")
-        return rows
 
-    def _write(self, records: list[Any]) -> bytes:
-        if self._is_csv:
-            text = io.StringIO()
-            rows = (record if isinstance(record, list) else [record] for record in records)
-            csv.writer(text, lineterminator="\n").writerows(rows)
-            written = text.getvalue().removesuffix("\n")
-        else:
-            written = "\n".join(json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in records)
-        return written.encode("utf-8", errors="surrogateescape")
+    def _write(self, path: JsonPath, records: Iterator[Any], finish: Callable[[Any], Any] | None = None) -> bytes:
+        """What a path selects of each record, a line each. finish: changes it once more."""
+        text = io.StringIO()
+        try:
+            chosen = records if path.selects_all else map(path.select, records)
+            if self._is_csv:  # one column is still a row
+                chosen = (record if isinstance(record, list) else [record] for record in chosen)
+            if finish is not None:
+                chosen = map(finish, chosen)
+            if self._is_csv:
+                csv.writer(text, lineterminator="\n").writerows(chosen)
+            else:
+                for record in chosen:
+                    text.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+        except JsonPathError as error:
+            raise ClientFault(f"{error} in a record") from error
+        return text.getvalue().removesuffix("\n").encode("utf-8", errors="surrogateescape")
 
     def _with_id(self, record: Any) -> Any:
-        if not self._adds_ids:
-            return record
         if self._is_csv:
-            return [*(record if isinstance(record, list) else [record]), self._new_id(), self._time]
+            return [*record, self._new_id(), self._time]
         members = record if isinstance(record, dict) else {"SageMakerOutput": record}
         return {**members, "SageMakerInferenceId": self._new_id(), "SageMakerInferenceTime": self._time}
 
@@ -138,9 +148,13 @@ def _media_type(header: str | None) -> str:
     return (header or "").partition(";")[0].strip().lower()
 
 
-def _lines(text: bytes) -> list[str]:
-    lines = text.removesuffix(b"\n").split(b"\n")
-    return [line.decode("utf-8", errors="surrogateescape").removesuffix("\r") for line in lines]
+def _text(data: bytes) -> str:
+    # what is not UTF-8 passes through as it is
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def _lines(data: bytes) -> list[str]:
+    return [line.removesuffix("\r") for line in _text(data).removesuffix("\n").split("\n")]
 
 
 def _joined_columns(record: list[str], output: list[str]) -> list[str]:
@@ -150,10 +164,3 @@ def _joined_columns(record: list[str], output: list[str]) -> list[str]:
 def _joined_values(record: Any, output: Any) -> dict[str, Any]:
     members = record if isinstance(record, dict) else {"SageMakerInput": record}
     return {**members, "SageMakerOutput": output}
-
-
-def _selected(path: JsonPath, record: Any) -> Any:
-    try:
-        return path.select(record)
-    except JsonPathError as error:
-        raise ClientFault(f"{error} in a record") from error
