@@ -21,6 +21,7 @@ from local_sagemaker.account import REGION, ROLE_NAME
 from local_sagemaker.background import RUN_NOW_PATH, STATUS_PATH
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.functions.service import LONGEST_REQUEST, Functions
 from local_sagemaker.logs import GROUPS
 from local_sagemaker.s3 import S3
@@ -59,12 +60,14 @@ class Application:
         sagemaker: SageMaker,
         s3: S3,
         functions: Functions,
+        happenings: Happenings,
         logs: JobLogs,
         status: Callable[[], dict[str, Any]],
     ) -> None:
         self._sagemaker = sagemaker
         self._s3 = s3
         self._functions = functions
+        self._happenings = happenings
         self._logs = logs
         self._status = status
         self._moto: WSGIApplication | None = None
@@ -137,6 +140,7 @@ class Application:
         with self._moto_lock:
             if self._moto is None:
                 self._moto = _start_moto()
+                self._happenings.begin()
             return self._moto
 
 

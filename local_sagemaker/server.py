@@ -30,6 +30,7 @@ from local_sagemaker.background import ServerError, end_strays, holder, job_mark
 from local_sagemaker.chunked import ChunkedBody
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.environment import certificate_file, client_environment, write_client_files
+from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
 from local_sagemaker.jobs import Jobs
@@ -85,6 +86,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             sagemaker,
             S3(objects, data_dir),
             sagemaker.functions,
+            Happenings(sagemaker),
             JobLogs(data_dir),
             lambda: {**status, "busy": _busy(store)},
         )

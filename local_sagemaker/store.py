@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import threading
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from local_sagemaker.files import replace_file
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
+# is told kind and name of a record that has changed, and its JSON before and after, None for none
+Listener = Callable[[str, str, str | None, str | None], None]
 
 # file names end at 255 bytes on every common file system; quoting can triple a name
 LONGEST_FILE_STEM = 200
@@ -40,9 +43,14 @@ class Store:
         self._orders: dict[tuple[str, str], int] = {}
         self._damaged: dict[Path, str] = {}
         self._last_order = 0
+        self._listeners: dict[str, Listener] = {}
         # one writer at a time a record, so that the disk and the memory agree on which write was last
         self._writers = [threading.RLock() for _ in range(64)]
         self._load()
+
+    def listen(self, kinds: Iterable[str], listener: Listener) -> None:
+        """Have a listener told of every change of records of these kinds, in whose thread it happens: be quick."""
+        self._listeners |= dict.fromkeys(kinds, listener)
 
     def put(self, kind: str, name: str, record: Record) -> None:
         """Write the record, new or in place of the old one; it is on disk when this returns.
@@ -87,8 +95,9 @@ class Store:
         with self._writer(kind, name):
             self._file(kind, name).unlink(missing_ok=True)
             with self._lock:
-                self._texts.get(kind, {}).pop(name, None)
+                before = self._texts.get(kind, {}).pop(name, None)
                 self._orders.pop((kind, name), None)
+            self._tell(kind, name, before, None)
 
     def all(self, kind: str) -> list[Record]:
         """Copies of all records of the kind, in the order of their creation; damaged ones are left out."""
@@ -106,9 +115,15 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, f'{{"name": {json.dumps(name)}, "order": {order}, "record": {text}}}\n')
         with self._lock:
-            self._texts.setdefault(kind, {})[name] = text
+            before = self._texts.setdefault(kind, {}).get(name)
+            self._texts[kind][name] = text
             self._orders[kind, name] = order
             self._damaged.pop(file, None)
+        self._tell(kind, name, before, text)
+
+    def _tell(self, kind: str, name: str, before: str | None, after: str | None) -> None:
+        if (listener := self._listeners.get(kind)) is not None and before != after:
+            listener(kind, name, before, after)
 
     def _writer(self, kind: str, name: str) -> AbstractContextManager[object]:
         return self._writers[hash((kind, name)) % len(self._writers)]

@@ -1,0 +1,37 @@
+"""All that happens by itself on one data directory: state changes sent as events, rules, alarms and schedules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_sagemaker.events.bus import Bus
+from local_sagemaker.events.hooks import hook_events, hook_topics
+from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
+from local_sagemaker.events.targets import Targets
+
+if TYPE_CHECKING:
+    from local_sagemaker.service import SageMaker
+
+
+class Happenings:
+    """At work from `begin` on; until then there is no rule, alarm or schedule that anything could happen to."""
+
+    def __init__(self, sagemaker: SageMaker) -> None:
+        self._store = sagemaker.store
+        self._targets = Targets(sagemaker)
+        self._bus = Bus(self._targets)
+        self._store.listen(KINDS, self._changed)
+
+    def begin(self) -> None:
+        """Begin; moto, which keeps the rules, has been started."""
+        hook_events(self._bus)
+        hook_topics(self._bus, self._targets)
+        self._bus.open()
+
+    def _changed(self, kind: str, name: str, before: str | None, after: str | None) -> None:
+        if self._bus.is_open:
+            self._bus.soon(lambda: self._send(kind, name, before, after))
+
+    def _send(self, kind: str, name: str, before: str | None, after: str | None) -> None:
+        for event in state_changes(self._store, kind, name, as_record(before), as_record(after)):
+            self._bus.put("aws.sagemaker", event)

@@ -1,0 +1,159 @@
+"""Rules at work in a server: from what happens to what they set off."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.local_sagemaker.conftest import Client, MakeClient
+from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Record
+from tests.local_sagemaker.steps import until
+from tests.local_sagemaker.test_functions import archive
+
+KEEP = """
+import boto3, json, os, time
+def handler(event, context):
+    name = f"{time.time_ns():020}"
+    boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=name, Body=json.dumps(event))
+"""
+
+
+class Recorder:
+    """A function that keeps every event it is given."""
+
+    def __init__(self, client: MakeClient, bucket: str) -> None:
+        self.name = f"keep-{uuid.uuid4().hex[:8]}"
+        self._s3, self._bucket = client("s3"), bucket
+        self.arn = client("lambda").create_function(
+            FunctionName=self.name,
+            Runtime="python3.12",
+            Role=ROLE,
+            Handler="app.handler",
+            Code={"ZipFile": archive({"app.py": KEEP})},
+            Environment={"Variables": {"BUCKET": bucket}},
+            Timeout=60,
+        )["FunctionArn"]
+
+    def events(self) -> list[Any]:
+        keys = [item["Key"] for item in self._s3.list_objects_v2(Bucket=self._bucket).get("Contents", [])]
+        return [json.load(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]) for key in keys]
+
+    def wait(self, count: int) -> list[Any]:
+        until(lambda: len(self.events()) >= count)
+        return self.events()
+
+
+@pytest.fixture
+def recorder(client: MakeClient, bucket: str) -> Recorder:
+    return Recorder(client, bucket)
+
+
+@pytest.fixture
+def rules(client: MakeClient) -> Client:
+    return client("events")
+
+
+def rule(rules: Client, pattern: Any, target: Any, **more: Any) -> str:
+    name = f"rule-{uuid.uuid4().hex[:8]}"
+    rules.put_rule(Name=name, EventPattern=json.dumps(pattern), **more)
+    rules.put_targets(Rule=name, Targets=[{"Id": "1", **target}])
+    return name
+
+
+def put(rules: Client, source: str, **detail: Any) -> None:
+    entry = {"Source": source, "DetailType": "Happened", "Detail": json.dumps(detail), "Resources": ["r"]}
+    assert rules.put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+def package(sagemaker: Client, group: str) -> str:
+    specification = {
+        "Containers": [{"Image": SCIKIT_LEARN}],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    return sagemaker.create_model_package(ModelPackageGroupName=group, InferenceSpecification=specification)[
+        "ModelPackageArn"
+    ]
+
+
+def test_an_approved_model_package_sets_a_function_off_and_a_rejected_one_does_not(
+    client: MakeClient, rules: Client, recorder: Recorder
+) -> None:
+    sagemaker, group = client("sagemaker"), f"group-{uuid.uuid4().hex[:8]}"
+    for name in (group, f"{group}-other"):
+        sagemaker.create_model_package_group(ModelPackageGroupName=name)
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {"ModelPackageGroupName": [group], "ModelApprovalStatus": ["Approved"]},
+    }
+    rule(rules, pattern, {"Arn": recorder.arn})
+    rejected, other, approved = (
+        package(sagemaker, group),
+        package(sagemaker, f"{group}-other"),
+        package(sagemaker, group),
+    )
+    sagemaker.update_model_package(ModelPackageArn=rejected, ModelApprovalStatus="Rejected")
+    sagemaker.update_model_package(ModelPackageArn=other, ModelApprovalStatus="Approved")
+    sagemaker.update_model_package(ModelPackageArn=approved, ModelApprovalStatus="Approved")
+    (event,) = recorder.wait(1)
+    assert event["detail"]["ModelPackageArn"] == approved
+    assert (event["source"], event["account"], event["version"]) == ("aws.sagemaker", "123456789012", "0")
+
+
+def test_events_of_clients_are_delivered_in_order_to_every_kind_of_target(
+    client: MakeClient, rules: Client, recorder: Recorder
+) -> None:
+    source = f"app.{uuid.uuid4().hex[:8]}"
+    topic = client("sns").create_topic(Name=source.replace(".", "-"))["TopicArn"]
+    sqs = client("sqs")
+    queue = sqs.create_queue(QueueName=source.replace(".", "-"))["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=recorder.arn)
+    transformer = {"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": '"number <n>"'}
+    pattern = {"source": [source], "detail": {"n": [{"numeric": [">", 0]}]}}
+    rule(rules, pattern, {"Arn": topic, "InputTransformer": transformer})
+    rule(rules, pattern, {"Arn": queue_arn, "InputPath": "$.detail"})
+    for number in (0, 1, 2, 3):
+        put(rules, source, n=number)
+    messages = [event["Records"][0]["Sns"] for event in recorder.wait(3)]
+    assert [message["Message"] for message in messages] == ['"number 1"', '"number 2"', '"number 3"']
+    assert {message["TopicArn"] for message in messages} == {topic}
+    received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(message["Body"]) for message in received] == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_an_event_starts_a_pipeline_with_parameters_from_it(client: MakeClient, rules: Client) -> None:
+    sagemaker, name = client("sagemaker"), f"pipeline-{uuid.uuid4().hex[:8]}"
+    definition: Record = {
+        "Version": "2020-12-01",
+        "Parameters": [{"Name": "Data", "Type": "String"}, {"Name": "Mode", "Type": "String"}],
+        "Steps": [{"Name": "End", "Type": "Fail", "Arguments": {}}],
+    }
+    arn = sagemaker.create_pipeline(
+        PipelineName=name, PipelineDefinition=json.dumps(definition), RoleArn=ROLE, ClientRequestToken="t" * 32
+    )["PipelineArn"]
+    parameters = [{"Name": "Data", "Value": "$.detail.uri"}, {"Name": "Mode", "Value": "retrain"}]
+    target = {"Arn": arn, "RoleArn": ROLE, "SageMakerPipelineParameters": {"PipelineParameterList": parameters}}
+    rule(rules, {"source": [name]}, target)
+    put(rules, name, uri="s3://bucket/new.csv")
+    until(lambda: sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"])
+    (execution,) = sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
+    given = sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=execution["PipelineExecutionArn"])
+    assert given["PipelineParameters"] == [
+        {"Name": "Data", "Value": "s3://bucket/new.csv"},
+        {"Name": "Mode", "Value": "retrain"},
+    ]
+
+
+def test_a_disabled_rule_and_a_target_that_is_not_there_keep_nothing_else_from_being_delivered(
+    rules: Client, recorder: Recorder
+) -> None:
+    source = f"app.{uuid.uuid4().hex[:8]}"
+    rule(rules, {"source": [source]}, {"Arn": recorder.arn, "Input": '"disabled"'}, State="DISABLED")
+    rule(rules, {"source": [source]}, {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:none"})
+    rule(rules, {"source": [source]}, {"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:none"})
+    rule(rules, {"source": [source]}, {"Arn": recorder.arn, "Input": '"enabled"'})
+    put(rules, source)
+    assert recorder.wait(1) == ["enabled"]
