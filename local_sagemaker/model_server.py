@@ -15,7 +15,7 @@ from typing import Any
 
 from local_sagemaker.account import REGION
 from local_sagemaker.container import IN_CONTAINER, Command, Container, Exit
-from local_sagemaker.images import Images, UnsupportedImage
+from local_sagemaker.images import Image, Images, UnsupportedImage
 from local_sagemaker.job_files import ClientFault, Input, copy_file, fetch, split_uri, unpack
 from local_sagemaker.job_output import LogStream
 from local_sagemaker.objects import BadName, Objects
@@ -26,6 +26,14 @@ MODEL_FOLDER = "/opt/ml/model"
 CODE_FOLDER = f"{MODEL_FOLDER}/code"
 # where code that is not in the model itself is unpacked
 SOURCE_FOLDER = "/opt/ml/code"
+
+SERVE = ["python", str(IN_CONTAINER / "serve.py")]
+FRAMEWORK_MODULES = {
+    Image.SCIKIT_LEARN: "sagemaker_sklearn_container.serving:main",
+    Image.XGBOOST: "sagemaker_xgboost_container.serving:main",
+}
+# how the XGBoost image serves a model that comes without a program
+BUILT_IN = {"SAGEMAKER_PROGRAM": "xgboost_inference.py", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"}
 
 # from SIGTERM to SIGKILL
 GRACE = 5
@@ -87,9 +95,9 @@ class ModelServer:
         """
         deadline = time.monotonic() + timeout
         try:
-            self._images.find(self._description.get("Image", ""), "model")
+            image = self._images.find(self._description.get("Image", ""), "model").image
             self._put_model()
-            commands = self._commands()
+            commands = self._commands(image)
         except (ClientFault, UnsupportedImage, OSError) as error:
             raise ModelServerError(str(error)) from error
         with socket.socket() as held:
@@ -161,23 +169,29 @@ class ModelServer:
         else:
             copy_file(self._object(source["S3Uri"]), folder / source["S3Uri"].rpartition("/")[2])
 
-    def _commands(self) -> list[Command]:
+    def _commands(self, image: Image) -> list[Command]:
         """What the image does once it is started. Raises ClientFault."""
+        if image is Image.XGBOOST and "SAGEMAKER_PROGRAM" not in self._variables:
+            return [Command(SERVE, {**self._environment(image), **BUILT_IN, **self._variables}, MODEL_FOLDER)]
         program, code = self._variables.get("SAGEMAKER_PROGRAM", "inference.py"), self._put_code()
         if not self._container.path(f"{code}/{program}").is_file():
             raise ClientFault(f"there is no {program!r} (SAGEMAKER_PROGRAM) in {code} of the model")
         self._container.rewrite_scripts(code)
-        environment = {
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            **self._variables,
-            "SAGEMAKER_MODEL_SERVER_WORKERS": str(self._workers()),
-        }
-        commands = [Command(["python", str(IN_CONTAINER / "serve.py")], environment, folder=code)]
+        environment = self._environment(image)
+        commands = [Command(SERVE, environment, folder=code)]
         if self._container.path(f"{code}/requirements.txt").is_file():
             failure = "failed to install required packages: {words}"
             commands.insert(0, Command(["pip", "install", "-r", "requirements.txt"], environment, code, failure))
         return commands
+
+    def _environment(self, image: Image) -> dict[str, str]:
+        return {
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "SAGEMAKER_FRAMEWORK_MODULE": FRAMEWORK_MODULES[image],
+            **self._variables,
+            "SAGEMAKER_MODEL_SERVER_WORKERS": str(self._workers()),
+        }
 
     def _put_code(self) -> str:
         """The folder, as the container names it, in which the model's program lies. Raises ClientFault."""

@@ -1,7 +1,7 @@
 """The serving program of the framework images: a model behind GET /ping and POST /invocations.
 
 It does what SageMaker's inference toolkit does: the module named in SAGEMAKER_PROGRAM has model_fn and input_fn,
-predict_fn, output_fn, or transform_fn in place of those three; what it has not is as the scikit-learn image has it.
+predict_fn, output_fn, or transform_fn in place of those three; what it has not is as its image has it.
 It listens on SAGEMAKER_BIND_TO_PORT of the loopback, with SAGEMAKER_MODEL_SERVER_WORKERS processes. A worker serves one
 connection after the other, and one request at a time: a program need not be safe for threads.
 
@@ -29,6 +29,9 @@ JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "appl
 # bodies of these reach the program as text
 UTF8_TYPES = (JSON, CSV)
 LARGEST_BODY = 100 << 20
+# which framework's image it is, as the images themselves say it; the scikit-learn image's functions are below
+FRAMEWORK_MODULE = os.environ.get("SAGEMAKER_FRAMEWORK_MODULE", "")
+XGBOOST = "sagemaker_xgboost_container"
 
 
 def main() -> None:
@@ -84,13 +87,14 @@ class Model:
         model_fn = self._function(module, "model_fn", 1) or _default_model_fn
         transform_fn = self._function(module, "transform_fn", 4)
         parts = [self._function(module, f"{part}_fn", 2) for part in ("input", "predict", "output")]
+        image = importlib.import_module("xgboost_inference") if FRAMEWORK_MODULE.startswith(XGBOOST) else None
         if transform_fn and any(parts):
             raise ValueError(
                 "Cannot use transform_fn implementation in conjunction with input_fn, predict_fn, and/or output_fn "
                 "implementation"
             )
-        self._input_fn = parts[0] or _default_input_fn
-        self._predict_fn = parts[1] or _default_predict_fn
+        self._input_fn = parts[0] or getattr(image, "input_fn", _default_input_fn)
+        self._predict_fn = parts[1] or getattr(image, "predict_fn", _default_predict_fn)
         self._output_fn = parts[2] or _default_output_fn
         self._transform_fn = transform_fn or self._transform
         self._model = model_fn(model_dir)

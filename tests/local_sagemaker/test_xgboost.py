@@ -19,6 +19,8 @@ from local_sagemaker.container import IN_CONTAINER
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.images import Images, UnsupportedImage
 from local_sagemaker.job_files import split_uri
+from local_sagemaker.job_output import LogStream
+from local_sagemaker.model_server import ModelServer
 from local_sagemaker.training_job import TrainingJob
 from tests.local_sagemaker.machine import TIMEOUT, XGBOOST, Machine, Record
 
@@ -351,3 +353,124 @@ def test_a_model_of_each_round_is_there_should_the_job_be_stopped(algorithm: Any
     algorithm._SaveEachRound(folder).after_iteration(xgb.train({}, matrices()["train"], 3), 2, {})
     assert loaded(folder).num_boosted_rounds() == 3
     assert json.loads(loaded(folder).save_config())["learner"]
+
+
+# inference
+
+
+@pytest.fixture
+def inference(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program that serves the algorithm's models, in this process."""
+    spec = importlib.util.spec_from_file_location("xgboost_inference", IN_CONTAINER / "xgboost_inference.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def serve(machine: Machine) -> Iterator[Any]:
+    """Brings up a container of the XGBoost image for the files of a model."""
+    servers = []
+
+    def start(files: dict[str, bytes], **environment: str) -> ModelServer:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        uri = machine.put("s3://bucket/model.tar.gz", buffer.getvalue())
+        log = LogStream(machine.data_dir / "model.log", lambda line, now: None)
+        container = {"Image": XGBOOST, "ModelDataUrl": uri, "Environment": environment}
+        server = ModelServer(container, machine.data_dir / f"model-{len(servers)}", machine.objects, {}, log)
+        servers.append(server)
+        server.start(TIMEOUT)
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def answer(server: ModelServer, body: str, content_type: str = "text/csv", **headers: str) -> tuple[int, str]:
+    response = server.invoke(body.encode(), {"Content-Type": content_type, **headers}, TIMEOUT)
+    return response.status, response.body.decode()
+
+
+def trained() -> Any:
+    return xgb.train({"max_depth": 3}, matrices()["train"], 3)
+
+
+def test_a_model_of_the_algorithm_is_served_without_a_program(serve: Any) -> None:
+    server = serve({"xgboost-model": bytes(trained().save_raw("ubj"))})
+    rows = table(3)[:, 1:]
+    scores = trained().predict(xgb.DMatrix(rows)).tolist()
+    status, text = answer(server, as_csv(rows))
+    assert (status, [float(line) for line in text.splitlines()]) == (200, pytest.approx(scores, rel=1e-6))
+    status, text = answer(server, as_csv(rows), Accept="application/json")
+    assert [one["score"] for one in json.loads(text)["predictions"]] == pytest.approx(scores, rel=1e-6)
+    status, text = answer(server, "[1]", "application/json")
+    assert (status, text.splitlines()[0]) == (415, "Content-type application/json is not supported.")
+
+
+def test_a_script_in_the_image_is_given_a_matrix_where_it_has_no_input_fn(serve: Any) -> None:
+    script = b"""
+import os, xgboost
+def model_fn(model_dir):
+    booster = xgboost.Booster()
+    booster.load_model(os.path.join(model_dir, "mine.ubj"))
+    return booster
+"""
+    files = {"mine.ubj": bytes(trained().save_raw("ubj")), "code/inference.py": script}
+    server = serve(files, SAGEMAKER_PROGRAM="inference.py")
+    rows = table(2)[:, 1:]
+    status, text = answer(server, as_csv(rows), Accept="application/json")
+    assert (status, json.loads(text)) == (200, pytest.approx(trained().predict(xgb.DMatrix(rows)).tolist(), rel=1e-6))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_libsvm_rows_may_count_from_one(inference: Any, first: int) -> None:
+    rows = inference.input_fn(f"{first}:0.5 {first + 2}:1\n{first + 1}:2".encode(), "text/libsvm")
+    assert (rows.num_row(), rows.num_col(), rows.num_nonmissing()) == (2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [("a,b", "text/csv", 415), ("1,2\n1", "text/csv", 415), ("", "text/csv", 415), ("x:1", "text/libsvm", 415)],
+)
+def test_rows_that_cannot_be_read_are_the_clients_mistake(
+    inference: Any, body: str, content_type: str, status: int
+) -> None:
+    with pytest.raises(inference.RequestError) as error:
+        inference.input_fn(body, content_type)
+    assert error.value.status_code == status
+
+
+def test_rows_of_another_width_are_the_clients_mistake(inference: Any) -> None:
+    with pytest.raises(inference.RequestError, match="Unable to evaluate payload provided") as error:
+        inference.predict_fn(inference.input_fn("1,2,3,4", "text/csv"), trained())
+    assert error.value.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("accept", "text"),
+    [
+        ("text/csv", "0.25,0.75\n1.0,0.0\n"),
+        ("application/json", '{"predictions": [{"score": [0.25, 0.75]}, {"score": [1.0, 0.0]}]}'),
+        ("application/jsonlines", '{"score": [0.25, 0.75]}\n{"score": [1.0, 0.0]}\n'),
+    ],
+)
+def test_scores_of_several_classes_are_a_row_each(inference: Any, accept: str, text: str) -> None:
+    assert inference.output_fn(np.array([[0.25, 0.75], [1, 0]]), accept) == (text, accept)
+    with pytest.raises(inference.RequestError, match="image/png is not supported"):
+        inference.output_fn(np.array([1.0]), "image/png")
+
+
+def test_a_model_in_another_format_is_refused(inference: Any, tmp_path: Path) -> None:
+    (tmp_path / "xgboost-model").write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(ValueError, match="not in XGBoost's own format.*pickle"):
+        inference.model_fn(str(tmp_path))
+    (tmp_path / "xgboost-model").unlink()
+    with pytest.raises(ValueError, match="no xgboost-model among the model's files \\(none\\)"):
+        inference.model_fn(str(tmp_path))
