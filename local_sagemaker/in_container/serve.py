@@ -93,8 +93,8 @@ class Model:
                 "Cannot use transform_fn implementation in conjunction with input_fn, predict_fn, and/or output_fn "
                 "implementation"
             )
-        self._input_fn = parts[0] or getattr(image, "input_fn", _default_input_fn)
-        self._predict_fn = parts[1] or getattr(image, "predict_fn", _default_predict_fn)
+        self._input_fn: Callable[..., Any] = parts[0] or getattr(image, "input_fn", _default_input_fn)
+        self._predict_fn: Callable[..., Any] = parts[1] or getattr(image, "predict_fn", _default_predict_fn)
         self._output_fn = parts[2] or _default_output_fn
         self._transform_fn = transform_fn or self._transform
         self._model = model_fn(model_dir)

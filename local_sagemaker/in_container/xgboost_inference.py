@@ -37,16 +37,15 @@ def model_fn(model_dir: str) -> xgb.Booster:
     files = [path for path in Path(model_dir).iterdir() if path.is_file() and not path.name.startswith(".")]
     path = next((path for path in files if path.name == MODEL_NAME or len(files) == 1), None)
     if path is None:
-        raise ValueError(
-            f"there is no {MODEL_NAME} among the model's files ({', '.join(p.name for p in files) or 'none'})"
-        )
+        names = ", ".join(path.name for path in files)
+        raise ValueError(f"there is no {MODEL_NAME} among the model's files ({names or 'none'})")
     booster = xgb.Booster(params={"nthread": 1})
     try:
         booster.load_model(bytearray(path.read_bytes()))
     except xgb.core.XGBoostError as error:
         raise ValueError(
-            f"{path.name} is not in XGBoost's own format, in which Booster.save_model saves; a pickle, as images before "
-            f"1.3 left it, is not loaded on this machine: {error}"
+            f"{path.name} is not in XGBoost's own format, in which Booster.save_model saves; a pickle, as old images "
+            "left it, is not loaded on this machine"
         ) from error
     return booster
 
@@ -78,8 +77,9 @@ def output_fn(predictions: np.ndarray, accept: str) -> tuple[str, str]:
     """The response and its content type. Raises RequestError."""
     accept = accept.partition(";")[0].strip().lower()
     if accept not in ACCEPTED:
+        supported = ", ".join(ACCEPTED)
         raise RequestError(
-            406, f"Accept type {accept} is not supported. Please use supported accept types: {ACCEPTED}."
+            406, f"Accept type {accept} is not supported. Please use supported accept types: {supported}."
         )
     if accept == "text/csv":
         return "".join(",".join(map(str, np.atleast_1d(row).tolist())) + "\n" for row in predictions), accept

@@ -469,8 +469,8 @@ def test_scores_of_several_classes_are_a_row_each(inference: Any, accept: str, t
 
 def test_a_model_in_another_format_is_refused(inference: Any, tmp_path: Path) -> None:
     (tmp_path / "xgboost-model").write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(ValueError, match="not in XGBoost's own format.*pickle"):
+    with pytest.raises(ValueError, match=r"not in XGBoost's own format.*pickle"):
         inference.model_fn(str(tmp_path))
     (tmp_path / "xgboost-model").unlink()
-    with pytest.raises(ValueError, match="no xgboost-model among the model's files \\(none\\)"):
+    with pytest.raises(ValueError, match=r"no xgboost-model among the model's files \(none\)"):
         inference.model_fn(str(tmp_path))
