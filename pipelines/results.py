@@ -32,7 +32,7 @@ def read_results(settings: Settings, target: Target, execution: Execution) -> Re
     metrics: dict[str, float] = {}
     report_uri = ""
     if evaluate and evaluate.status == "Succeeded":
-        outputs = _processing_outputs(evaluate, target)
+        outputs = processing_outputs(evaluate, target)
         evaluation = _read_json(f"{outputs['evaluation']}/evaluation.json", target)
         section = next(value for key, value in evaluation.items() if key.endswith("_metrics"))
         metrics = {name: section[name]["value"] for name in METRICS[settings.problem_type]}
@@ -45,7 +45,7 @@ def read_results(settings: Settings, target: Target, execution: Execution) -> Re
         report_uri=report_uri,
         package=describe_package(arn, target) if arn else None,
         baselines={
-            step.name: _processing_outputs(step, target)["quality_check_output"]
+            step.name: processing_outputs(step, target)["quality_check_output"]
             for step in execution.steps
             if step.status == "Succeeded" and step.name in BASELINE_STEPS
         },
@@ -61,7 +61,7 @@ def _threshold(settings: Settings, target: Target, execution: Execution) -> floa
     return float(values.get("MetricThreshold", settings.quality.threshold))
 
 
-def _processing_outputs(step: Step, target: Target) -> dict[str, str]:
+def processing_outputs(step: Step, target: Target) -> dict[str, str]:
     """S3 URIs by output name."""
     outputs: list[dict[str, Any]] = describe_job(target, step)["ProcessingOutputConfig"]["Outputs"]
     return {output["OutputName"]: output["S3Output"]["S3Uri"] for output in outputs}

@@ -1,0 +1,176 @@
+"""Predictions for a whole file or prefix at once: a batch transform job with capture, and no endpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deployment import resources
+from deployment.deploy import DeploymentFailed
+from deployment.plan import model_request, name_stem, resource_tags
+from deployment.records import read_records
+from pipelines.errors import UserError
+from pipelines.logs import last_lines
+from pipelines.registry import ModelPackage
+from pipelines.s3_uris import is_s3_uri, split_s3_uri
+from pipelines.settings import Settings
+from pipelines.target import Target
+
+JSON_LINES, CSV = "application/jsonlines", "text/csv"
+# A CSV file is sent whole, as its header is in its first line alone. JSON lines are cut to requests anywhere.
+_CUTS: dict[str, dict[str, dict[str, Any]]] = {
+    CSV: {"transform": {"MaxPayloadInMB": 100, "MaxConcurrentTransforms": 1}, "input": {"SplitType": "None"}},
+    JSON_LINES: {"transform": {"BatchStrategy": "MultiRecord"}, "input": {"SplitType": "Line"}},
+}
+_CONTENT_TYPES = {".csv": CSV, ".jsonl": JSON_LINES, ".jsonlines": JSON_LINES}
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """outputs: S3 URIs, one for each input file: a JSON line for each record, in the order of the input."""
+
+    job: str
+    input_uri: str
+    outputs: tuple[str, ...]
+    capture_uri: str
+
+
+def run_batch(
+    settings: Settings,
+    target: Target,
+    endpoint: str,
+    package: ModelPackage,
+    location: str,
+    timeout: float,
+    report: Callable[[str], None],
+) -> BatchResult:
+    """
+    endpoint: whose name the job's and the model's begin with.
+    location: a local CSV with a header or JSON lines, which are uploaded, or the S3 URI of either.
+    timeout: seconds to wait for the job.
+
+    Raises:
+        UserError: the input can't be used, or the job takes longer.
+        DeploymentFailed: the job has failed.
+    """
+    input_uri, content_type = _input(settings, target, location)
+    model = model_request(settings, target, f"{endpoint}-batch", package)
+    name = f"{name_stem(endpoint)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    request = transform_request(settings, target, name, model["ModelName"], input_uri, content_type)
+    resources.create_unless_there(target.sagemaker.create_model, model)
+    target.sagemaker.create_transform_job(**request, Tags=resource_tags(settings, f"{endpoint}-batch"))
+    report(f"Transform job {name}")
+    job = _await_end(target, name, timeout)
+    resources.delete_resources(target, [resources.Resource("model", model["ModelName"])])
+    if job["TransformJobStatus"] != "Completed":
+        reason = job.get("FailureReason", "SageMaker gives no reason")
+        raise DeploymentFailed(
+            f"transform job {name} is {job['TransformJobStatus']}: {reason}",
+            last_lines(target, "/aws/sagemaker/TransformJobs", f"{name}/", 20),
+        )
+    output_uri = request["TransformOutput"]["S3OutputPath"]
+    return BatchResult(
+        name, input_uri, tuple(_objects(target, output_uri)), request["DataCaptureConfig"]["DestinationS3Uri"]
+    )
+
+
+def transform_request(
+    settings: Settings, target: Target, name: str, model: str, input_uri: str, content_type: str
+) -> dict[str, Any]:
+    """The CreateTransformJob request; what it writes goes below a prefix of the job's own."""
+    kms_key = settings.security.kms_key
+    root = f"{settings.uri(target.bucket)}/batch/{name}"
+    cut = _CUTS[content_type]
+    return {
+        "TransformJobName": name,
+        "ModelName": model,
+        **cut["transform"],
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": input_uri}},
+            "ContentType": content_type,
+            **cut["input"],
+        },
+        "TransformOutput": {
+            "S3OutputPath": f"{root}/output",
+            "Accept": JSON_LINES,
+            "AssembleWith": "Line",
+            **({"KmsKeyId": kms_key} if kms_key else {}),
+        },
+        "TransformResources": {
+            "InstanceType": settings.deployment.instance_type,
+            "InstanceCount": 1,
+            **({"VolumeKmsKeyId": kms_key} if kms_key else {}),
+        },
+        "DataCaptureConfig": {
+            "DestinationS3Uri": f"{root}/captures",
+            "GenerateInferenceId": True,
+            **({"KmsKeyId": kms_key} if kms_key else {}),
+        },
+    }
+
+
+def _input(settings: Settings, target: Target, location: str) -> tuple[str, str]:
+    """The S3 URI and the content type of what is to be predicted."""
+    if is_s3_uri(location):
+        try:
+            first = next(_objects(target, location), "")
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise UserError(f"{location} can't be listed: {code}; check bucket and permissions") from None
+        if not first:
+            raise UserError(f"there is nothing at {location}; upload the data or give another --input")
+        return location, _content_type(first)
+    path = Path(location)
+    if _content_type(location) == CSV:
+        # the features alone, by name: the order of the columns and those that are no features don't matter then
+        rows = read_records(settings, target, location).rows
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    else:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; give an existing file with --input") from None
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    uri = f"{settings.uri(target.bucket)}/input/{digest}/{path.stem}.jsonl"
+    bucket, key = split_s3_uri(uri)
+    kms_key = settings.security.kms_key
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+    target.s3.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
+    return uri, JSON_LINES
+
+
+def _content_type(name: str) -> str:
+    suffix = Path(name).suffix.lower()
+    if suffix not in _CONTENT_TYPES:
+        raise UserError(f"{name}: --input is CSV or JSON lines, by its ending one of {', '.join(_CONTENT_TYPES)}")
+    return _CONTENT_TYPES[suffix]
+
+
+def _objects(target: Target, uri: str) -> Any:
+    bucket, prefix = split_s3_uri(uri)
+    for page in target.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            if not item["Key"].endswith("/"):
+                yield f"s3://{bucket}/{item['Key']}"
+
+
+def _await_end(target: Target, name: str, timeout: float) -> dict[str, Any]:
+    begin = time.monotonic()
+    while True:
+        job: dict[str, Any] = target.sagemaker.describe_transform_job(TransformJobName=name)
+        if job["TransformJobStatus"] in ("Completed", "Failed", "Stopped"):
+            return job
+        waited = time.monotonic() - begin
+        if waited > timeout:
+            raise UserError(
+                f"transform job {name} is still {job['TransformJobStatus']} after {timeout:.0f} s; it goes on"
+            )
+        time.sleep(min(10.0, 0.2 + waited / 20))

@@ -1,0 +1,129 @@
+"""What a person sees of deployments: tables and summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from deployment.batch import BatchResult
+from deployment.checks import Check
+from deployment.cost import Estimate
+from deployment.endpoints import Endpoint, ServedVariant
+from deployment.load import LoadResult
+from deployment.resources import Resource
+from pipelines.display import console, output
+
+_STYLES = {"InService": "green", "Failed": "bold red", "OK": "green", "ALARM": "bold red"}
+_WIDTH = 14
+
+
+def show_endpoint(
+    endpoint: Endpoint,
+    variants: Sequence[ServedVariant],
+    scaling: Mapping[str, tuple[int, int]],
+    alarms: Mapping[str, str],
+) -> None:
+    """scaling: fewest and most instances by variant. alarms: state by name."""
+    _line("Endpoint", endpoint.name)
+    _line("Status", endpoint.status, _STYLES.get(endpoint.status, "yellow"))
+    if endpoint.reason:
+        _line("Reason", endpoint.reason)
+    for variant in variants:
+        _line(
+            "Variant",
+            f"{variant.name}: version {variant.version}, {variant.share:.0%} of requests, {machines(variant)}",
+        )
+    for name, (fewest, most) in scaling.items():
+        _line("Scaling", f"{name}: {fewest} to {most} instances")
+    _line("Capture", f"{endpoint.capture_percentage} % to {endpoint.capture_uri}" if endpoint.capture_uri else "none")
+    for name, state in sorted(alarms.items()):
+        _line("Alarm", f"{name}: {state}", _STYLES.get(state, ""))
+    _line("Changed", f"{endpoint.modified:%Y-%m-%d %H:%M:%S %Z}")
+
+
+def show_endpoints(rows: Sequence[tuple[Endpoint, Sequence[ServedVariant]]]) -> None:
+    table = _table("Endpoint", "Status", "Versions", "Machines", "Created")
+    for endpoint, variants in rows:
+        table.add_row(
+            endpoint.name,
+            Text(endpoint.status, _STYLES.get(endpoint.status, "yellow")),
+            ", ".join(f"{variant.version} ({variant.share:.0%})" for variant in variants),
+            ", ".join(sorted({machines(variant) for variant in variants})),
+            f"{endpoint.created:%Y-%m-%d %H:%M}",
+        )
+    output.print(table)
+
+
+def machines(variant: ServedVariant) -> str:
+    if variant.serverless:
+        return f"serverless {variant.serverless['MemorySizeInMB']} MB x {variant.serverless['MaxConcurrency']}"
+    return f"{variant.instance_count} x {variant.instance_type}"
+
+
+def show_check(check: Check) -> None:
+    """A line as soon as a check is done."""
+    mark = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
+    console.print(Text.assemble(mark, "  ", (f"{check.name:<34}", "bold"), _shortened(check.detail)), soft_wrap=True)
+
+
+def show_load(load: LoadResult) -> None:
+    table = _table("Requests", "At once", "Failed", "a second", "p50 ms", "p95 ms", "p99 ms", "Slowest ms", right=True)
+    times = ("-" if value is None else f"{value:.1f}" for value in (load.p50, load.p95, load.p99, load.slowest))
+    table.add_row(str(load.requests), str(load.concurrency), str(load.failed), f"{load.throughput:.0f}", *times)
+    output.print(table)
+    for message, count in load.errors.items():
+        output.print(f"{count} x {message}", markup=False, soft_wrap=True)
+
+
+def show_batch(result: BatchResult) -> None:
+    _line("Transform job", result.job)
+    _line("Input", result.input_uri)
+    for uri in result.outputs:
+        _line("Output", uri)
+    _line("Captures", result.capture_uri)
+
+
+def show_resources(resources: Sequence[Resource]) -> None:
+    for resource in resources:
+        console.print(Text.assemble("  ", (f"{resource.kind:<22}", "bold"), resource.name), soft_wrap=True)
+
+
+def show_estimate(estimate: Estimate) -> None:
+    table = _table("Per month", "USD", "From")
+    for item in estimate.items:
+        table.add_row(item.name, _range(item.low, item.high), item.basis)
+    table.add_row("total", _range(estimate.low, estimate.high), "", style="bold")
+    output.print(table)
+    output.print(
+        f"\nAn estimate for {estimate.region} from prices of {estimate.price_date}; AWS's pricing pages have today's.",
+        soft_wrap=True,
+    )
+
+
+def show_log(lines: Sequence[str]) -> None:
+    if lines:
+        console.print("\nLast lines of the container's log:", style="bold")
+        for line in lines:
+            console.print(f"  {line}", markup=False, style="dim", soft_wrap=True)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:,.2f}" if round(low, 2) == round(high, 2) else f"{low:,.2f} to {high:,.2f}"
+
+
+def _shortened(text: str, length: int = 160) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def _line(name: str, value: str, style: str = "") -> None:
+    # no table, which would break a URI that somebody wants to copy
+    output.print(Text.assemble((f"{name:<{_WIDTH}}", "bold"), (value, style)), soft_wrap=True)
+
+
+def _table(*titles: str, right: bool = False) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, justify="right" if right else "left")
+    return table

@@ -1,0 +1,199 @@
+"""Endpoints as they are: whose they are, what they serve, and waiting until they have settled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deployment.plan import ENDPOINT_TAG, PROJECT_TAG
+from pipelines.errors import UserError
+from pipelines.logs import last_lines
+from pipelines.settings import Settings
+from pipelines.target import Target
+
+IN_SERVICE, FAILED = "InService", "Failed"
+SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
+
+
+@dataclass(frozen=True)
+class ServedVariant:
+    """A variant as it runs. package: the ARN of its model package. share: of the requests, from 0 to 1."""
+
+    name: str
+    package: str
+    share: float
+    instance_type: str
+    instance_count: int
+    serverless: Mapping[str, int]
+
+    @property
+    def version(self) -> str:
+        return self.package.rsplit("/", 1)[-1] if self.package else "unknown"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What DescribeEndpoint says. pending_config: the configuration that an update is moving to."""
+
+    name: str
+    arn: str
+    status: str
+    reason: str
+    config: str
+    pending_config: str
+    capture_uri: str
+    capture_percentage: int
+    created: datetime
+    modified: datetime
+    production_variants: tuple[Mapping[str, Any], ...]
+
+    @property
+    def settled(self) -> bool:
+        return self.status in SETTLED
+
+
+def find_endpoint(target: Target, name: str) -> Endpoint | None:
+    try:
+        answer = target.sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    capture = answer.get("DataCaptureConfig", {})
+    enabled = bool(capture.get("EnableCapture"))
+    return Endpoint(
+        name=name,
+        arn=answer["EndpointArn"],
+        status=answer["EndpointStatus"],
+        reason=answer.get("FailureReason", ""),
+        config=answer.get("EndpointConfigName", ""),
+        pending_config=answer.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
+        capture_uri=capture.get("DestinationS3Uri", "") if enabled else "",
+        capture_percentage=capture.get("CurrentSamplingPercentage", 0) if enabled else 0,
+        created=answer["CreationTime"],
+        modified=answer["LastModifiedTime"],
+        production_variants=tuple(answer.get("ProductionVariants", ())),
+    )
+
+
+def own_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
+    """The project's endpoint of this name.
+
+    Raises:
+        UserError: there is none, or it is not the project's.
+    """
+    endpoint = find_endpoint(target, name)
+    if endpoint is None:
+        raise UserError(f"there is no endpoint {name!r}; `python -m deployment deploy` makes it, `list` shows all")
+    check_owner(settings, target, endpoint)
+    return endpoint
+
+
+def check_owner(settings: Settings, target: Target, endpoint: Endpoint) -> None:
+    """
+    Raises:
+        UserError: the endpoint lacks the project's tags.
+    """
+    if not is_own(settings, target, endpoint.arn, endpoint.name):
+        raise UserError(
+            f"endpoint {endpoint.name!r} exists and does not belong to project {settings.name!r} "
+            f"(it lacks the tag {PROJECT_TAG}); choose another name with --endpoint"
+        )
+
+
+def own_endpoints(settings: Settings, target: Target) -> Iterator[Endpoint]:
+    """All endpoints of the project, the newest first."""
+    pages = target.sagemaker.get_paginator("list_endpoints").paginate(SortBy="CreationTime", SortOrder="Descending")
+    for page in pages:
+        for item in page["Endpoints"]:
+            if is_own(settings, target, item["EndpointArn"], item["EndpointName"]) and (
+                endpoint := find_endpoint(target, item["EndpointName"])
+            ):
+                yield endpoint
+
+
+def is_own(settings: Settings, target: Target, arn: str, endpoint: str) -> bool:
+    """Whether a resource carries the tags of this project and endpoint."""
+    tags = {
+        tag["Key"]: tag["Value"]
+        for page in target.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        for tag in page["Tags"]
+    }
+    return tags.get(PROJECT_TAG) == settings.name and tags.get(ENDPOINT_TAG) == endpoint
+
+
+def served_variants(target: Target, endpoint: Endpoint) -> list[ServedVariant]:
+    """The variants of the endpoint's configuration, with what runs of them now."""
+    config = target.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint.config)
+    running = {item["VariantName"]: item for item in endpoint.production_variants}
+    configured = config["ProductionVariants"]
+    weights = {
+        item["VariantName"]: float(
+            running.get(item["VariantName"], {}).get("CurrentWeight", item.get("InitialVariantWeight", 1.0))
+        )
+        for item in configured
+    }
+    total = sum(weights.values()) or 1.0
+    return [
+        ServedVariant(
+            name=item["VariantName"],
+            package=_model_package(target, item["ModelName"]),
+            share=weights[item["VariantName"]] / total,
+            instance_type=item.get("InstanceType", ""),
+            instance_count=running.get(item["VariantName"], {}).get(
+                "CurrentInstanceCount", item.get("InitialInstanceCount", 0)
+            ),
+            serverless=item.get("ServerlessConfig", {}),
+        )
+        for item in configured
+    ]
+
+
+def follow(target: Target, name: str, timeout: float) -> Iterator[Endpoint | None]:
+    """Yield the endpoint's state until it has settled or is gone (None), at first often and then every ten seconds.
+
+    Raises:
+        UserError: it has done neither after `timeout` seconds; what is under way goes on.
+    """
+    begin = time.monotonic()
+    while True:
+        endpoint = find_endpoint(target, name)
+        yield endpoint
+        if endpoint is None or endpoint.settled:
+            return
+        waited = time.monotonic() - begin
+        if waited > timeout:
+            raise UserError(
+                f"endpoint {name!r} is still {endpoint.status} after {timeout:.0f} s and goes on; see `status`, "
+                "or give the same command again to wait on"
+            )
+        time.sleep(min(10.0, 0.2 + waited / 20))
+
+
+def log_lines(target: Target, name: str, last: int = 20) -> list[str]:
+    """The last lines that the endpoint's containers have logged."""
+    return last_lines(target, f"/aws/sagemaker/Endpoints/{name}", "", last)
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the call failed because there is no such thing: SageMaker has a ValidationException for that too."""
+    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return code in ("ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException") or (
+        code == "ValidationException" and "could not find" in message.lower()
+    )
+
+
+def _model_package(target: Target, model: str) -> str:
+    """The ARN of the package that a model is made from; empty where model or package is unknown."""
+    try:
+        answer = target.sagemaker.describe_model(ModelName=model)
+    except ClientError as error:
+        if is_missing(error):
+            return ""
+        raise
+    return str(answer.get("PrimaryContainer", {}).get("ModelPackageName", ""))

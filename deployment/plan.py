@@ -1,0 +1,157 @@
+"""What a deployment is made of: the requests for its models and its endpoint configuration, named by their content.
+
+Pure functions. The same package and settings give the same names wherever and whenever, so that a deployment that is
+there already is recognized, and a changed one stands beside its predecessor until traffic has moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipelines.errors import UserError
+from pipelines.registry import ModelPackage
+from pipelines.settings import Settings
+from pipelines.target import Target
+
+Request = dict[str, Any]
+EndpointMode = Literal["real-time", "serverless"]
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+# Every resource carries both tags; what lacks them is somebody else's and is never touched.
+PROJECT_TAG, ENDPOINT_TAG = "lightgbm-pipelines:project", "lightgbm-pipelines:endpoint"
+
+_LONGEST_NAME = 63
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model package that gets a share of an endpoint's requests: `weight` over the sum of all weights."""
+
+    name: str
+    package: ModelPackage
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """models, config: requests of CreateModel and CreateEndpointConfig."""
+
+    endpoint: str
+    mode: EndpointMode
+    variants: tuple[Variant, ...]
+    models: tuple[Request, ...]
+    config: Request
+    tags: list[dict[str, str]]
+
+    @property
+    def config_name(self) -> str:
+        return str(self.config["EndpointConfigName"])
+
+
+def plan_endpoint(
+    settings: Settings, target: Target, endpoint: str, mode: EndpointMode, variants: tuple[Variant, ...]
+) -> Plan:
+    """
+    Raises:
+        UserError: the settings ask for what SageMaker's serverless endpoints can't do.
+    """
+    if mode == "serverless":
+        _check_serverless(settings, variants)
+    tags = resource_tags(settings, endpoint)
+    capture_uri = f"{settings.uri(target.bucket)}/captures"
+    models = tuple(model_request(settings, target, endpoint, variant.package) for variant in variants)
+    production_variants = [
+        {
+            "VariantName": variant.name,
+            "ModelName": model["ModelName"],
+            "InitialVariantWeight": variant.weight,
+            **_capacity(settings, mode),
+        }
+        for variant, model in zip(variants, models, strict=True)
+    ]
+    config: Request = {"ProductionVariants": production_variants}
+    kms_key = settings.security.kms_key
+    if mode == "real-time" and settings.deployment.capture_percentage:
+        config["DataCaptureConfig"] = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": settings.deployment.capture_percentage,
+            "DestinationS3Uri": capture_uri,
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            # what is not named here is captured as Base64, which Model Monitor can't read
+            "CaptureContentTypeHeader": {
+                "CsvContentTypes": ["text/csv"],
+                "JsonContentTypes": ["application/json", "application/jsonlines"],
+            },
+            **({"KmsKeyId": kms_key} if kms_key else {}),
+        }
+    if kms_key:
+        config["KmsKeyId"] = kms_key
+    return Plan(
+        endpoint=endpoint,
+        mode=mode,
+        variants=variants,
+        models=models,
+        config={"EndpointConfigName": _named(name_stem(endpoint), config), **config, "Tags": tags},
+        tags=tags,
+    )
+
+
+def model_request(settings: Settings, target: Target, endpoint: str, package: ModelPackage) -> Request:
+    """The CreateModel request of a package. `endpoint` is part of the name, so that no two endpoints share a model."""
+    security = settings.security
+    request: Request = {
+        "PrimaryContainer": {"ModelPackageName": package.arn},
+        "ExecutionRoleArn": target.role_arn,
+        "EnableNetworkIsolation": security.network_isolation,
+    }
+    if security.subnets:
+        request["VpcConfig"] = {
+            "Subnets": list(security.subnets),
+            "SecurityGroupIds": list(security.security_group_ids),
+        }
+    name = _named(f"{name_stem(endpoint)}-v{package.version}", request)
+    return {"ModelName": name, **request, "Tags": resource_tags(settings, endpoint)}
+
+
+def resource_tags(settings: Settings, endpoint: str) -> list[dict[str, str]]:
+    """As the API spells them: the project's own tags, and the two by which its resources are found again."""
+    tags = {**settings.tags, PROJECT_TAG: settings.name, ENDPOINT_TAG: endpoint}
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def name_stem(endpoint: str) -> str:
+    """What the names of an endpoint's models and configurations begin with; short enough for version and hash."""
+    return endpoint[:43].rstrip("-")
+
+
+def _named(stem: str, content: Mapping[str, Any]) -> str:
+    name = f"{stem}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
+    assert len(name) <= _LONGEST_NAME
+    return name
+
+
+def _capacity(settings: Settings, mode: EndpointMode) -> Request:
+    deployment = settings.deployment
+    if mode == "serverless":
+        return {
+            "ServerlessConfig": {
+                "MemorySizeInMB": deployment.serverless.memory_in_mb,
+                "MaxConcurrency": deployment.serverless.max_concurrency,
+            }
+        }
+    return {"InstanceType": deployment.instance_type, "InitialInstanceCount": deployment.instance_count}
+
+
+def _check_serverless(settings: Settings, variants: tuple[Variant, ...]) -> None:
+    if len(variants) > 1:
+        raise UserError("a serverless endpoint has one variant only; leave --challenger out, or use --mode real-time")
+    for name in ("subnets", "network_isolation"):
+        if getattr(settings.security, name):
+            raise UserError(
+                f"security.{name} is set, and SageMaker's serverless endpoints have neither a VPC nor network "
+                "isolation; use --mode real-time"
+            )

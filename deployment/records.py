@@ -1,0 +1,119 @@
+"""Records to send: rows of a CSV file as JSON objects by feature name, typed as the file's columns are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from pipelines import runner
+from pipelines.errors import UserError
+from pipelines.registry import ModelPackage
+from pipelines.results import processing_outputs
+from pipelines.s3_uris import is_s3_uri, split_s3_uri
+from pipelines.settings import Settings
+from pipelines.target import Target
+
+Value = int | float | str | None
+Record = Mapping[str, Value]
+
+# what the processing scripts and the handler read as missing
+_MISSING = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>", "#N/A"))
+_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Records:
+    """rows: features by name. labels: what the target column holds, as text; empty where there is no such column."""
+
+    rows: tuple[Record, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> list[str]:
+        return list(self.rows[0])
+
+
+def read_records(settings: Settings, target: Target, location: str) -> Records:
+    """The records of a CSV file with a header, at a path or an S3 URI.
+
+    A column is of numbers if all its values are. Target, split and dropped columns are no features.
+
+    Raises:
+        UserError: it can't be read, is no CSV, or holds no rows.
+    """
+    text = _read_text(target, location)
+    lines = csv.reader(io.StringIO(text))
+    header = next(lines, [])
+    rows = [row for row in lines if row]
+    if not header or not rows:
+        raise UserError(f"{location} holds no records; expected CSV with a header")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            raise UserError(f"{location}: row {number} has {len(row)} fields, the header has {len(header)}")
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    features = {name: _typed(values) for name, values in columns.items() if name not in _no_features(settings)}
+    if not features:
+        raise UserError(f"{location} has no feature columns; its columns are {', '.join(header)}")
+    return Records(
+        rows=tuple(dict(zip(features, row, strict=True)) for row in zip(*features.values(), strict=True)),
+        labels=columns.get(settings.data.target_column, ()),
+    )
+
+
+def training_records(settings: Settings, target: Target, package: ModelPackage) -> Records:
+    """The features that a package's model was trained on, as its pipeline execution has left them; without labels.
+
+    Raises:
+        UserError: the execution, or what it wrote, is not to be found.
+    """
+    try:
+        execution = runner.describe(target, package.metadata["pipeline_execution_arn"])
+        preprocess = execution.step("Preprocess")
+        uri = processing_outputs(preprocess, target)["baseline"] if preprocess else ""
+    except (ClientError, KeyError):
+        uri = ""
+    if not uri:
+        raise UserError(
+            f"the execution that registered version {package.version} is not to be found; give records with --input"
+        )
+    return read_records(settings, target, f"{uri}/baseline.csv")
+
+
+def _no_features(settings: Settings) -> set[str | None]:
+    data, split = settings.data, settings.data.split
+    split_column = {"random": None, "time": split.time_column, "group": split.group_column}[split.strategy]
+    return {data.target_column, *data.drop_columns, split_column}
+
+
+def _read_text(target: Target, location: str) -> str:
+    try:
+        if is_s3_uri(location):
+            bucket, key = split_s3_uri(location)
+            content: bytes = target.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        else:
+            content = Path(location).read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{location}: {error.strerror}; give a CSV file with --input") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{location} is not text in UTF-8; give a CSV file with --input") from None
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise UserError(f"{location} can't be read: {code}; give a CSV file with --input") from None
+
+
+def _typed(values: Sequence[str]) -> list[Value]:
+    texts = [value.strip() for value in values]
+    numeric = all(_NUMBER.fullmatch(text) for text in texts if text not in _MISSING)
+    return [None if text in _MISSING else as_number(text) if numeric else text for text in texts]
+
+
+def as_number(text: str) -> int | float:
+    return int(text) if _INTEGER.fullmatch(text) else float(text)

@@ -1,0 +1,174 @@
+"""What belongs to an endpoint: made once, found again, and removed, what watches it first and its models last.
+
+Only what carries the project's tags, or watches the endpoint under a name that begins with the endpoint's, is found.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deployment import alarms, autoscaling
+from deployment.endpoints import Endpoint, find_endpoint, follow, is_missing, is_own
+from deployment.plan import name_stem
+from pipelines.errors import UserError
+from pipelines.settings import Settings
+from pipelines.target import Target
+
+_DELETION_TIMEOUT = 1800
+_JOB_DEFINITIONS = {
+    "DataQuality": "data_quality",
+    "ModelQuality": "model_quality",
+    "ModelBias": "model_bias",
+    "ModelExplainability": "model_explainability",
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """kind: what people call it.
+
+    name: by which it is deleted; of scaling "endpoint/variant", of a schedule "group/name".
+    """
+
+    kind: str
+    name: str
+
+
+def endpoint_resources(settings: Settings, target: Target, endpoint: str) -> list[Resource]:
+    """Everything of the project that belongs to the endpoint, in the order of resources.
+
+    Raises:
+        UserError: the endpoint is another project's.
+    """
+    found = find_endpoint(target, endpoint)
+    if found is not None and not is_own(settings, target, found.arn, endpoint):
+        raise UserError(f"endpoint {endpoint!r} does not belong to project {settings.name!r}, and stays")
+    resources = [*_schedules(target, endpoint), *_monitoring_schedules(target, endpoint)]
+    resources += [Resource("scaling", f"{endpoint}/{name}") for name in autoscaling.scaled_variants(target, endpoint)]
+    resources += [Resource("alarm", alarm["AlarmName"]) for alarm in alarms.watching_alarms(target, endpoint)]
+    if found is not None:
+        resources.append(Resource("endpoint", endpoint))
+    return [*resources, *_configs_and_models(settings, target, endpoint)]
+
+
+def unused_resources(settings: Settings, target: Target, endpoint: Endpoint) -> list[Resource]:
+    """The endpoint's configurations, models and alarms but those of what it serves now."""
+    config = target.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint.config)
+    served = {endpoint.config, *(variant["ModelName"] for variant in config["ProductionVariants"])}
+    variants = {variant["VariantName"] for variant in config["ProductionVariants"]}
+    return [
+        *(
+            Resource("alarm", alarm["AlarmName"])
+            for alarm in alarms.watching_alarms(target, endpoint.name)
+            if not alarms.watched_variants(alarm) <= variants
+        ),
+        *(resource for resource in _configs_and_models(settings, target, endpoint.name) if resource.name not in served),
+    ]
+
+
+def create_unless_there(create: Callable[..., Any], request: dict[str, Any]) -> bool:
+    """Make a resource; False where it is there already: names say what a resource holds, so it is the same."""
+    try:
+        create(**request)
+    except ClientError as error:
+        if "already exist" in error.response["Error"]["Message"]:
+            return False
+        raise
+    return True
+
+
+def delete_resources(
+    target: Target, resources: Iterable[Resource], report: Callable[[Resource], None] | None = None
+) -> None:
+    """Delete them in this order; what is gone already is no error.
+
+    report: gets each one when it is gone.
+    """
+    for resource in resources:
+        try:
+            _delete(target, resource)
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+        if report:
+            report(resource)
+
+
+def _delete(target: Target, resource: Resource) -> None:
+    name = resource.name
+    if resource.kind == "schedule":
+        group, _, name = name.partition("/")
+        target.scheduler.delete_schedule(GroupName=group, Name=name, ClientToken=str(uuid.uuid4()))
+    elif resource.kind == "monitoring schedule":
+        target.sagemaker.delete_monitoring_schedule(MonitoringScheduleName=name)
+    elif resource.kind.endswith(" job definition"):
+        kind = _JOB_DEFINITIONS[resource.kind.removesuffix(" job definition")]
+        getattr(target.sagemaker, f"delete_{kind}_job_definition")(JobDefinitionName=name)
+    elif resource.kind == "scaling":
+        autoscaling.stop_scaling(target, *name.split("/"))
+    elif resource.kind == "alarm":
+        alarms.delete_alarms(target, [name])
+    elif resource.kind == "endpoint":
+        target.sagemaker.delete_endpoint(EndpointName=name)
+        *_, left = follow(target, name, _DELETION_TIMEOUT)
+        if left is not None:
+            raise UserError(f"endpoint {name!r} could not be deleted and is {left.status}: {left.reason}")
+    elif resource.kind == "endpoint config":
+        target.sagemaker.delete_endpoint_config(EndpointConfigName=name)
+    elif resource.kind == "model":
+        target.sagemaker.delete_model(ModelName=name)
+    else:
+        raise ValueError(resource.kind)
+
+
+def _configs_and_models(settings: Settings, target: Target, endpoint: str) -> Iterator[Resource]:
+    stem = name_stem(endpoint)
+    kinds = (
+        ("endpoint config", "list_endpoint_configs", "EndpointConfigs", "EndpointConfig"),
+        ("model", "list_models", "Models", "Model"),
+    )
+    for kind, operation, answer, prefix in kinds:
+        for page in target.sagemaker.get_paginator(operation).paginate(NameContains=stem):
+            for item in page[answer]:
+                if is_own(settings, target, item[f"{prefix}Arn"], endpoint):
+                    yield Resource(kind, item[f"{prefix}Name"])
+
+
+def _schedules(target: Target, endpoint: str) -> Iterator[Resource]:
+    """EventBridge schedules whose names begin with the endpoint's and whose target names it."""
+    for page in target.scheduler.get_paginator("list_schedules").paginate(NamePrefix=f"{endpoint}-"[:64]):
+        for item in page["Schedules"]:
+            schedule = target.scheduler.get_schedule(Name=item["Name"], GroupName=item["GroupName"])
+            if endpoint in _texts(schedule["Target"]):
+                yield Resource("schedule", f"{item['GroupName']}/{item['Name']}")
+
+
+def _monitoring_schedules(target: Target, endpoint: str) -> Iterator[Resource]:
+    """Model Monitor's schedules of the endpoint, each with the definition of its jobs."""
+    for page in target.sagemaker.get_paginator("list_monitoring_schedules").paginate(EndpointName=endpoint):
+        for item in page["MonitoringScheduleSummaries"]:
+            yield Resource("monitoring schedule", item["MonitoringScheduleName"])
+            if definition := item.get("MonitoringJobDefinitionName"):
+                yield Resource(f"{item['MonitoringType']} job definition", definition)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a structure, and in the JSON that its texts hold."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
+        if value[:1] in ("{", "["):
+            try:
+                yield from _texts(json.loads(value))
+            except ValueError:
+                return
