@@ -13,18 +13,21 @@ from typing import Any
 import boto3
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
+from sagemaker.core.parameter import ContinuousParameter
 from sagemaker.core.processing import FrameworkProcessor, ScriptProcessor
 from sagemaker.core.resources import ModelPackage, TrainingJob
 from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
+from sagemaker.core.transformer import Transformer
 from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, TrainingStep
+from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, TrainingStep, TransformStep, TuningStep
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train import ModelTrainer
-from sagemaker.train.configs import Compute, InputData, SourceCode
+from sagemaker.train.configs import Compute, InputData, OutputDataConfig, SourceCode
 from sagemaker.train.distributed import DistributedConfig
+from sagemaker.train.tuner import HyperparameterTuner
 
 session = Session()
 role = get_execution_role()
@@ -44,6 +47,28 @@ boto3.resource("s3").Bucket(bucket).download_file(key, "/opt/ml/processing/data.
 data = pd.read_csv("/opt/ml/processing/data.csv", header=None)
 data[:70].to_csv("/opt/ml/processing/train/train.csv", header=False, index=False)
 data[70:].to_csv("/opt/ml/processing/validation/validation.csv", header=False, index=False)
+"""
+
+
+# a model that is a slope, and the program that serves it
+TUNED = """
+import argparse, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument("--slope", type=float)
+slope = parser.parse_args().slope
+print(f"error: {abs(slope - 3)}")
+code = pathlib.Path("/opt/ml/model/code")
+code.mkdir(parents=True)
+(code / "inference.py").write_text(f'''
+def model_fn(model_dir):
+    return {slope}
+def input_fn(body, content_type):
+    return [float(line) for line in body.splitlines()]
+def predict_fn(values, slope):
+    return [slope * value for value in values]
+def output_fn(values, accept):
+    return "\\\\n".join(map(str, values)), accept
+''')
 """
 
 
@@ -182,6 +207,43 @@ def pipeline() -> Any:
     return execution.arn
 
 
+def transform() -> Any:
+    """Tune with six training jobs, make a model of the best, and send 1,000 lines through it."""
+    tuner = _tuner(session, "tuner", jobs=6)
+    tuner.tune(wait=False)
+    tuner.latest_tuning_job.wait(**WAIT)
+    best = tuner.best_training_job()
+    model_data = TrainingJob.get(training_job_name=best).model_artifacts.s3_model_artifacts
+    container = {"Image": image("sklearn", "1.2-1"), "ModelDataUrl": model_data}
+    boto3.client("sagemaker").create_model(ModelName="sdk-best", ExecutionRoleArn=role, PrimaryContainer=container)
+    made = _transformer(session, "sdk-best", "sdk/transform")
+    made.transform(**_transform_arguments(), wait=False)
+    made.latest_transform_job.wait(**WAIT, logs=True)
+    tuning_job = tuner.latest_tuning_job.hyper_parameter_tuning_job_name
+    return {"tuning": tuning_job, "best": best, "transform": made.latest_transform_job.transform_job_name}
+
+
+def tuning() -> Any:
+    """The same as a pipeline, with the second best."""
+    steps_session = PipelineSession()
+    tune = TuningStep(name="Tune", step_args=_tuner(steps_session, "tuning", jobs=3).tune())
+    second = tune.get_top_model_s3_uri(top_k=1, s3_bucket=bucket, prefix="sdk/tuning")
+    builder = ModelBuilder(
+        s3_model_data_url=second,
+        image_uri=image("sklearn", "1.2-1"),
+        sagemaker_session=steps_session,
+        role_arn=role,
+    )
+    create = ModelStep(name="Create", step_args=builder.build())
+    transformer = _transformer(steps_session, create.properties.ModelName, "sdk/scored")
+    score = TransformStep(name="Score", step_args=transformer.transform(**_transform_arguments()))
+    made = Pipeline(name="SdkTuning", steps=[tune, create, score], sagemaker_session=steps_session)
+    made.upsert(role_arn=role)
+    execution = made.start()
+    execution.wait(delay=1, max_attempts=60)
+    return execution.arn
+
+
 def registry(arn: str) -> None:
     """Approve a version, register its model once more, and delete that."""
     sagemaker = boto3.client("sagemaker")
@@ -271,7 +333,58 @@ def _trained(hyperparameters: dict[str, Any], distributed: DistributedConfig | N
     return job.training_job_name
 
 
-FLOWS: dict[str, Callable[[], Any]] = {flow.__name__: flow for flow in (process, framework, trainer, driver, pipeline)}
+def _tuner(of: Any, name: str, jobs: int) -> HyperparameterTuner:
+    source = Path(name)
+    source.mkdir()
+    (source / "train.py").write_text(TUNED)
+    trainer = ModelTrainer(
+        training_image=image("sklearn", "1.2-1"),
+        source_code=SourceCode(source_dir=str(source), entry_script="train.py"),
+        compute=Compute(instance_type=INSTANCE, instance_count=1),
+        base_job_name=name,
+        output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/sdk/{name}"),
+        sagemaker_session=of,
+        role=role,
+    )
+    return HyperparameterTuner(
+        model_trainer=trainer,
+        objective_metric_name="error",
+        objective_type="Minimize",
+        metric_definitions=[{"Name": "error", "Regex": "error: ([0-9.]+)"}],
+        hyperparameter_ranges={"slope": ContinuousParameter(1, 5)},
+        max_jobs=jobs,
+        max_parallel_jobs=2,
+        base_tuning_job_name=name,
+    )
+
+
+def _transformer(of: Any, model: Any, prefix: str) -> Transformer:
+    return Transformer(
+        model_name=model,
+        instance_count=1,
+        instance_type=INSTANCE,
+        accept="text/csv",
+        assemble_with="Line",
+        output_path=f"s3://{bucket}/{prefix}",
+        sagemaker_session=of,
+    )
+
+
+def _transform_arguments() -> dict[str, Any]:
+    lines = "".join(f"id-{number},{number}\n" for number in range(1000))
+    boto3.client("s3").put_object(Bucket=bucket, Key="sdk/lines.csv", Body=lines.encode())
+    return {
+        "data": f"s3://{bucket}/sdk/lines.csv",
+        "content_type": "text/csv",
+        "split_type": "Line",
+        "input_filter": "$[1:]",
+        "join_source": "Input",
+    }
+
+
+FLOWS: dict[str, Callable[[], Any]] = {
+    flow.__name__: flow for flow in (process, framework, trainer, driver, pipeline, transform, tuning)
+}
 
 if __name__ == "__main__":
     for flow in sys.argv[1:]:

@@ -14,7 +14,7 @@ import pytest
 from local_sagemaker.background import RunningServer
 from local_sagemaker.environment import client_environment
 
-FLOWS = ("process", "framework", "trainer", "driver", "pipeline")
+FLOWS = ("process", "framework", "trainer", "driver", "pipeline", "transform", "tuning")
 BUCKET = "sagemaker-us-east-1-123456789012"
 SECONDS = 150
 
@@ -39,6 +39,13 @@ def made(server: RunningServer, data_dir: Path, tmp_path_factory: pytest.TempPat
 
 def read(client: Client, key: str) -> str:
     return client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+
+
+def scored(client: Client, key: str) -> list[float]:
+    """The last column of the lines that the flows transform, in their order."""
+    rows = [line.split(",") for line in read(client, key).splitlines()]
+    assert [row[0] for row in rows] == [f"id-{number}" for number in range(1000)]
+    return [float(row[-1]) for row in rows]
 
 
 def model_files(data_dir: Path, job: dict[str, Any]) -> dict[str, str]:
@@ -85,6 +92,32 @@ def test_a_pipeline_processes_trains_with_xgboost_creates_a_model_and_registers_
     assert metrics["train:rmse"] < 3
     model = sagemaker.describe_model(ModelName=steps["Create"]["Metadata"]["Model"]["Arn"].rpartition("/")[2])
     assert model["PrimaryContainer"]["ModelDataUrl"] == trained["ModelArtifacts"]["S3ModelArtifacts"]
+
+
+def test_a_tuner_of_six_jobs_makes_a_model_that_transforms_1000_lines(made: dict[str, Any], client: Client) -> None:
+    sagemaker, names = client("sagemaker"), made["transform"]
+    tuned = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=names["tuning"])
+    assert tuned["TrainingJobStatusCounters"]["Completed"] == 6
+    assert tuned["BestTrainingJob"]["TrainingJobName"] == names["best"]
+    assert sagemaker.describe_transform_job(TransformJobName=names["transform"])["TransformJobStatus"] == "Completed"
+    slope = float(tuned["BestTrainingJob"]["TunedHyperParameters"]["slope"])
+    assert scored(client, "sdk/transform/lines.csv.out") == pytest.approx([slope * number for number in range(1000)])
+
+
+def test_a_pipeline_tunes_makes_a_model_of_the_second_best_and_transforms(made: dict[str, Any], client: Client) -> None:
+    sagemaker = client("sagemaker")
+    found = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=made["tuning"])["PipelineExecutionSteps"]
+    steps = {step["StepName"]: step for step in found}
+    assert {name: step["StepStatus"] for name, step in steps.items()} == dict.fromkeys(
+        ("Tune", "Create", "Score"), "Succeeded"
+    )
+    jobs = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=steps["Tune"]["Metadata"]["TuningJob"]["Arn"].rpartition("/")[2],
+        SortBy="FinalObjectiveMetricValue",
+    )["TrainingJobSummaries"]
+    slope = float(jobs[1]["TunedHyperParameters"]["slope"])
+    assert len(jobs) == 3
+    assert scored(client, "sdk/scored/lines.csv.out") == pytest.approx([slope * number for number in range(1000)])
 
 
 @pytest.mark.usefixtures("made")
