@@ -34,9 +34,9 @@ _CLIENTS = {
 class Refused(Exception):
     """What an operation answers with an error."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, **more: Any) -> None:
         super().__init__(code, message)
-        self.code, self.message = code, message
+        self.code, self.message, self.status, self.more = code, message, status, more
 
 
 class Account:
@@ -59,29 +59,30 @@ class Account:
         # how a creation or an update ends: the changes to DescribeEndpoint's answer, by default that it succeeds
         self.ending: Record = {}
         for name, service in _CLIENTS.items():
-            self.target.__dict__[name] = self._client(service)
+            self.target.__dict__[name] = self.client(service)
 
     def sent(self, operation: str) -> list[Record]:
         """The requests of an operation, in order."""
         return [request for name, request in self.requests if name == operation]
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         client = boto3.client(service, region_name="eu-west-1", **keys)
         client.meta.events.register("before-parameter-build", self._record)
         client.meta.events.register("before-call", self._answer)
         return client
 
-    def _record(self, params: Record, model: Any, **_: Any) -> None:
-        self.requests.append((model.name, dict(params)))
+    def _record(self, params: Record, model: Any, context: Record, **_: Any) -> None:
+        context["asked"] = dict(params)
+        self.requests.append((model.name, context["asked"]))
 
-    def _answer(self, model: Any, **_: Any) -> tuple[Any, Record]:
-        request = self.requests[-1][1]
+    def _answer(self, model: Any, context: Record, **_: Any) -> tuple[Any, Record]:
         try:
-            answer = self.answers.get(model.name, lambda _: {})(request)
+            answer = self.answers.get(model.name, lambda _: {})(context["asked"])
         except Refused as refused:
             error = {"Code": refused.code, "Message": refused.message}
-            return SimpleNamespace(status_code=400), {"Error": error, "ResponseMetadata": {}}
+            answer = {"Error": error, **refused.more, "ResponseMetadata": {"HTTPStatusCode": refused.status}}
+            return SimpleNamespace(status_code=refused.status), answer
         return SimpleNamespace(status_code=200), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
     # the model registry

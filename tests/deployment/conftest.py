@@ -20,20 +20,20 @@ def account() -> Account:
 
 @pytest.fixture
 def make_settings() -> MakeSettings:
-    """Minimal settings of a project `demo`, with further sections."""
-
-    def make(**sections: Any) -> Settings:
-        minimal = {
-            "name": "demo",
-            "problem_type": "BinaryClassification",
-            "data": {"target_column": "y", "drop_columns": ["customer"]},
-            "quality": {"metric": "auc", "threshold": 0.9},
-        }
-        return Settings.model_validate(minimal | sections)
-
-    return make
+    return minimal_settings
 
 
 @pytest.fixture
-def settings(make_settings: MakeSettings) -> Settings:
-    return make_settings()
+def settings() -> Settings:
+    return minimal_settings()
+
+
+def minimal_settings(**sections: Any) -> Settings:
+    """Settings of a project `demo`, with further sections."""
+    minimal = {
+        "name": "demo",
+        "problem_type": "BinaryClassification",
+        "data": {"target_column": "y", "drop_columns": ["customer"]},
+        "quality": {"metric": "auc", "threshold": 0.9},
+    }
+    return Settings.model_validate(minimal | sections)

@@ -1,0 +1,64 @@
+"""Drift on purpose moves one feature as asked, and no other."""
+
+from __future__ import annotations
+
+import random
+import statistics
+
+import pytest
+
+from deployment.drift import apply_drift, parse_drift
+from deployment.records import Record
+from pipelines.errors import UserError
+
+ROWS: list[Record] = [{"age": age, "rate": age / 10, "plan": "basic"} for age in range(20, 60)]
+
+
+def drifted(*texts: str, seed: int = 1) -> list[Record]:
+    chance = random.Random(seed)  # noqa: S311
+    return [apply_drift(parse_drift(texts, ROWS), row, chance) for row in ROWS]
+
+
+def test_standard_deviations_are_those_of_the_records() -> None:
+    deviation = statistics.pstdev(row["rate"] for row in ROWS)  # type: ignore[type-var, arg-type]
+    for before, after in zip(ROWS, drifted("rate=-2sd"), strict=True):
+        assert after["rate"] == pytest.approx(before["rate"] - 2 * deviation)  # type: ignore[operator]
+        assert (after["age"], after["plan"]) == (before["age"], before["plan"])
+
+
+@pytest.mark.parametrize(("change", "expected"), [("+3", 23), ("-0.5", 20), ("*1.5", 30), ("7", 7)])
+def test_whole_numbers_stay_whole(change: str, expected: int) -> None:
+    (first, *_) = drifted(f"age={change}")
+    assert first["age"] == expected
+    assert isinstance(first["age"], int)
+
+
+def test_a_share_of_the_records_gets_a_value_or_loses_it() -> None:
+    rows = drifted("plan=pro@0.5", "rate=missing@0.25")
+    assert 10 <= sum(row["plan"] == "pro" for row in rows) <= 30
+    assert 4 <= sum(row["rate"] is None for row in rows) <= 18
+    assert rows == drifted("plan=pro@0.5", "rate=missing@0.25")
+
+
+def test_a_value_without_a_share_is_for_all() -> None:
+    assert {row["plan"] for row in drifted("plan=pro")} == {"pro"}
+
+
+def test_a_missing_value_stays_missing() -> None:
+    drifts = parse_drift(["rate=+1"], ROWS)
+    assert apply_drift(drifts, {"rate": None}, random.Random(1)) == {"rate": None}  # noqa: S311
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age", "is no change; write FEATURE="),
+        ("weight=+1", "there is no feature 'weight'; there are age, rate, plan"),
+        ("plan=+1sd", "plan holds text; give it a value, as in plan=basic@0.8"),
+        ("plan=pro@1.5", "the share is above 0 and at most 1"),
+        ("age=old", "'old' is no number"),
+    ],
+)
+def test_what_can_not_be_done_is_told(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_drift([text], ROWS)
