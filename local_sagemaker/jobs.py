@@ -29,6 +29,7 @@ from local_sagemaker.objects import Objects
 from local_sagemaker.processing_job import ProcessingJob
 from local_sagemaker.store import Store
 from local_sagemaker.training_job import TrainingJob
+from local_sagemaker.tuning_results import TUNING
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Jobs:
         name = request[f"{noun}Name"]
         if not _NAME.fullmatch(name):  # it becomes a folder's name
             raise ServiceError("ValidationException", f"{name!r} is not a name for a job")
-        if kind == tuning_job.KIND:
+        if kind == TUNING:
             run, record = self._tuning(request)
         elif kind == transform_job.KIND:
             run, record = self._transform(request)
@@ -177,7 +178,7 @@ class Jobs:
     def close(self) -> None:
         """End every job at once; for the end of the server."""
         # the tuning jobs first, lest they start others
-        for kind in sorted(NOUNS, key=lambda kind: kind != tuning_job.KIND):
+        for kind in sorted(NOUNS, key=lambda kind: kind != TUNING):
             for run in [run for (of, _), run in list(self._running.items()) if of == kind]:
                 run.end(Ending("Failed", INTERRUPTED))
                 run.kill()

@@ -1,7 +1,7 @@
 """A hyperparameter tuning job: training jobs, so many at once, on hyperparameters that a search hands out.
 
 Its record has the members of DescribeHyperParameterTuningJob but for those that follow from its training jobs, which
-`described` adds, and, ours, `TrainingJobs`: the name and the hyperparameters of each, in the order they were started.
+`tuning_results` adds, and, ours, `TrainingJobs`: the name and the hyperparameters of each, in the order of their start.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ from local_sagemaker.hyperparameter_search import Search, SearchError, make_sear
 from local_sagemaker.images import Images, UnsupportedImage
 from local_sagemaker.job import Ending, Record, end_of_record, job_record
 from local_sagemaker.store import Store
+from local_sagemaker.tuning_results import TRAINING, TUNING, final_value, ranked, training_jobs
 
 if TYPE_CHECKING:
     from local_sagemaker.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
-KIND = "hyper-parameter-tuning-job"
-TRAINING = "training-job"
 # the tuning job gives up when the first ones, so many, have all ended without an objective
 MOST_WITHOUT_OBJECTIVE = 5
 
@@ -76,47 +75,7 @@ def new_record(request: Record, images: Images, now: float) -> Record:
         definition = {**definition, "StaticHyperParameters": {**fixed, TUNING_OBJECTIVE: metric["MetricName"]}}
     if config["Strategy"] != "Grid" and "MaxNumberOfTrainingJobs" not in config["ResourceLimits"]:
         raise ServiceError("ValidationException", "ResourceLimits needs MaxNumberOfTrainingJobs")
-    return {**job_record(KIND, request, now), "TrainingJobDefinition": definition, "TrainingJobs": []}
-
-
-def described(store: Store, record: Record) -> Record:
-    """DescribeHyperParameterTuningJob's answer."""
-    jobs = training_jobs(store, record)
-    statuses = [job["TrainingJobStatus"] for job in jobs]
-    objectives = [job["ObjectiveStatus"] for job in jobs]
-    best = ranked(jobs, record)
-    ended = record.get("HyperParameterTuningEndTime", time.time())
-    return {
-        **record,
-        "Strategy": record["HyperParameterTuningJobConfig"]["Strategy"],
-        "ResourceLimits": record["HyperParameterTuningJobConfig"]["ResourceLimits"],
-        "TrainingJobStatusCounters": {
-            "Completed": statuses.count("Completed"),
-            "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
-            "RetryableError": 0,
-            "NonRetryableError": statuses.count("Failed"),
-            "Stopped": statuses.count("Stopped"),
-        },
-        "ObjectiveStatusCounters": {status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")},
-        "BestTrainingJob": best[0] if best else None,
-        "ConsumedResources": {"RuntimeInSeconds": round(ended - record["CreationTime"])},
-    }
-
-
-def training_jobs(store: Store, record: Record) -> list[Record]:
-    """The summaries of a tuning job's training jobs, as ListTrainingJobsForHyperParameterTuningJob gives them."""
-    objective = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
-    found = [(store.get(TRAINING, item["TrainingJobName"]), item) for item in record["TrainingJobs"]]
-    return [_summary(job, item, objective) for job, item in found if job is not None]
-
-
-def ranked(jobs: list[Record], record: Record) -> list[Record]:
-    """The training jobs that have an objective, the best first."""
-    maximize = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
-    measured = [job for job in jobs if job["ObjectiveStatus"] == "Succeeded"]
-    return sorted(
-        measured, key=lambda job: job["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], reverse=maximize
-    )
+    return {**job_record(TUNING, request, now), "TrainingJobDefinition": definition, "TrainingJobs": []}
 
 
 class Tuning:
@@ -183,7 +142,7 @@ class Tuning:
             if limit is not None:
                 timer.cancel()
         try:
-            self._store.update(KIND, self.name, **end_of_record(KIND, ending, time.time()))
+            self._store.update(TUNING, self.name, **end_of_record(TUNING, ending, time.time()))
         except Exception:
             log.exception("tuning job %s: its end cannot be recorded", self.name)
         finally:
@@ -237,7 +196,7 @@ class Tuning:
 
     def _take_note(self, name: str, hyperparameters: dict[str, str]) -> None:
         job = self._store.get(TRAINING, name) or {}
-        value = _value(job, self._config["HyperParameterTuningJobObjective"]["MetricName"])
+        value = final_value(job, self._config["HyperParameterTuningJobObjective"]["MetricName"])
         value = value if job.get("TrainingJobStatus") in ("Completed", "Stopped") else None
         with self._lock:
             self._running.discard(name)
@@ -268,7 +227,7 @@ class Tuning:
         return watch
 
     def _change(self, **changes: Any) -> None:
-        self._store.update(KIND, self.name, **changes, LastModifiedTime=time.time())
+        self._store.update(TUNING, self.name, **changes, LastModifiedTime=time.time())
 
 
 class MedianRule:
@@ -316,32 +275,10 @@ def _parents(store: Store, request: Record) -> list[Record]:
     named = request.get("WarmStartConfig", {}).get("ParentHyperParameterTuningJobs", [])
     parents = []
     for name in [item.get("HyperParameterTuningJobName", "") for item in named]:
-        parent = store.get(KIND, name)
+        parent = store.get(TUNING, name)
         if parent is None or parent["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
             raise ServiceError(
                 "ValidationException", f"WarmStartConfig: the parent {name!r} is not a tuning job that has ended"
             )
         parents.append(parent)
     return parents
-
-
-def _summary(job: Record, item: Record, objective: Record) -> Record:
-    value = _value(job, objective["MetricName"])
-    status = job["TrainingJobStatus"]
-    measured = value is not None and status in ("Completed", "Stopped")
-    under_way = status in ("InProgress", "Stopping")
-    return {
-        **{
-            member: job.get(member)
-            for member in ("TrainingJobArn", "CreationTime", "TrainingStartTime", "TrainingEndTime", "FailureReason")
-        },
-        **item,
-        "TrainingJobStatus": status,
-        "ObjectiveStatus": "Succeeded" if measured else "Pending" if under_way else "Failed",
-        "FinalHyperParameterTuningJobObjectiveMetric": {**objective, "Value": value} if measured else None,
-    }
-
-
-def _value(job: Record, metric: str) -> float | None:
-    metrics = {item["MetricName"]: item["Value"] for item in job.get("FinalMetricDataList", [])}
-    return metrics.get(metric)

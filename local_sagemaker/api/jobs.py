@@ -8,8 +8,7 @@ from local_sagemaker.api.models import serving_container
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.job import NOUNS
-from local_sagemaker.tuning_job import KIND as TUNING
-from local_sagemaker.tuning_job import described, ranked, training_jobs
+from local_sagemaker.tuning_results import TUNING, described, ranked, training_jobs
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
