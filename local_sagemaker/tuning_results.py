@@ -17,6 +17,7 @@ def described(store: Store, record: Record) -> Record:
     statuses = [job["TrainingJobStatus"] for job in jobs]
     objectives = [job["ObjectiveStatus"] for job in jobs]
     best = ranked(jobs, record)
+    overall = ranked([*jobs, *_jobs_of_parents(store, record)], record)
     ended = record.get("HyperParameterTuningEndTime", time.time())
     return {
         **record,
@@ -31,6 +32,7 @@ def described(store: Store, record: Record) -> Record:
         },
         "ObjectiveStatusCounters": {status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")},
         "BestTrainingJob": best[0] if best else None,
+        "OverallBestTrainingJob": overall[0] if overall and _is_continued(record) else None,
         "ConsumedResources": {"RuntimeInSeconds": round(ended - record["CreationTime"])},
     }
 
@@ -55,6 +57,23 @@ def final_value(job: Record, metric: str) -> float | None:
     """The last value of a metric of a training job, None where it has none."""
     metrics = {item["MetricName"]: item["Value"] for item in job.get("FinalMetricDataList", [])}
     return metrics.get(metric)
+
+
+def _is_continued(record: Record) -> bool:
+    """Whether what the tuning job's parents have found counts as its own."""
+    return record.get("WarmStartConfig", {}).get("WarmStartType") == "IdenticalDataAndAlgorithm"
+
+
+def _jobs_of_parents(store: Store, record: Record) -> list[Record]:
+    """The summaries of the training jobs of those parents that are still there, and who launched each."""
+    named = record.get("WarmStartConfig", {}).get("ParentHyperParameterTuningJobs", [])
+    parents = [store.get(TUNING, parent["HyperParameterTuningJobName"]) for parent in named]
+    return [
+        {**job, "TuningJobName": parent["HyperParameterTuningJobName"]}
+        for parent in parents
+        if parent is not None
+        for job in training_jobs(store, parent)
+    ]
 
 
 def _summary(job: Record, item: Record, objective: Record) -> Record:

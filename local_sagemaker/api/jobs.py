@@ -61,6 +61,20 @@ def list_jobs(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
     return {f"{noun}Summaries": [_shown(kind, sagemaker, job) for job in summaries], **following}
 
 
+def delete_tuning_job(sagemaker: "SageMaker", request: Record) -> Record:
+    """Delete the tuning job alone: its training jobs, and what they have left, stay."""
+    job = _job(TUNING, sagemaker, request)
+    if job["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
+        raise ServiceError(
+            "ValidationException",
+            f"The request was rejected because the hyper parameter tuning job {job['HyperParameterTuningJobName']} is "
+            f"in status {job['HyperParameterTuningJobStatus']}; stop it first.",
+        )
+    sagemaker.store.delete("tags", job["HyperParameterTuningJobArn"])
+    sagemaker.store.delete(TUNING, job["HyperParameterTuningJobName"])
+    return {}
+
+
 def list_training_jobs_of_tuning(sagemaker: "SageMaker", request: Record) -> Record:
     record = _job(TUNING, sagemaker, request)
     jobs, by = training_jobs(sagemaker.store, record), request.get("SortBy", "Name")
@@ -110,5 +124,6 @@ OPERATIONS = {
     )
 } | {
     "CreateTransformJob": create_transform_job,
+    "DeleteHyperParameterTuningJob": delete_tuning_job,
     "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning,
 }

@@ -178,6 +178,36 @@ def test_a_warm_start_learns_from_its_parents(machine: Machine) -> None:
         tune(machine, "orphan", warm_start=none)
 
 
+@pytest.mark.parametrize("start", ["IdenticalDataAndAlgorithm", "TransferLearning"])
+def test_the_overall_best_is_a_parents_where_the_child_went_on_with_the_same(machine: Machine, start: str) -> None:
+    tune(machine, "parent", jobs=6)
+    parents = {
+        "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
+        "WarmStartType": start,
+    }
+    child = tune(machine, "child", jobs=1, warm_start=parents)
+    best = min(jobs_of(machine, "parent"), key=value)
+    assert value(best) < value(child["BestTrainingJob"])
+    if start == "TransferLearning":
+        assert "OverallBestTrainingJob" not in child
+    else:
+        overall = child["OverallBestTrainingJob"]
+        assert (overall["TrainingJobName"], overall["TuningJobName"]) == (best["TrainingJobName"], "parent")
+
+
+def test_a_deleted_tuning_job_leaves_its_training_jobs(machine: Machine) -> None:
+    name = {"HyperParameterTuningJobName": "tune"}
+    machine.service.call("CreateHyperParameterTuningJob", request(machine, script="import time; time.sleep(60)"))
+    with pytest.raises(ServiceError, match="tune is in status InProgress; stop it first"):
+        machine.service.call("DeleteHyperParameterTuningJob", name)
+    until(lambda: machine.store.all("training-job"))
+    machine.service.call("StopHyperParameterTuningJob", name)
+    machine.jobs.wait("hyper-parameter-tuning-job", "tune", TIMEOUT)
+    machine.service.call("DeleteHyperParameterTuningJob", name)
+    assert machine.service.call("ListHyperParameterTuningJobs", {})["HyperParameterTuningJobSummaries"] == []
+    assert len(machine.store.all("training-job")) >= 1
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
