@@ -59,10 +59,18 @@ class Exit:
 class Container:
     """A folder that looks like /opt/ml to the processes run in it, one after the other.
 
-    folder: is made. environment: wins over all that a job sets.
+    folder: is made. environment: wins over all that a job sets. python: what `python` is, if not the interpreter that
+    runs this.
     """
 
-    def __init__(self, folder: Path, host: str, log: LogStream, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        log: LogStream,
+        environment: Mapping[str, str],
+        python: Sequence[str] = (sys.executable,),
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.host = host
@@ -75,7 +83,7 @@ class Container:
             self._link.symlink_to(folder, target_is_directory=True)
         self.root = self._link or folder
         self._prefix = folder.with_name(f"{folder.name}.python")
-        _make_commands(self._prefix / "bin")
+        _make_commands(self._prefix / "bin", python)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
@@ -206,10 +214,8 @@ class Container:
         path = [str(self._prefix / "bin"), own.get("PATH", os.environ.get("PATH", os.defpath))]
         packages = sysconfig.get_path("purelib", "posix_prefix", {"base": str(self._prefix)})
         return {
-            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            **common_environment(),
             "SAGEMAKER_BASE_DIR": str(self.root),
-            # lines reach the log when they are printed
-            "PYTHONUNBUFFERED": "1",
             **own,
             # What is installed and what a job brings with it is all there is: `pip install` of anything else fails at
             # once. What the job brings is installed for this job alone.
@@ -230,10 +236,22 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _make_commands(folder: Path) -> None:
-    """Make a folder for the front of PATH, in which `python` and `pip` mean the interpreter that runs this."""
+def common_environment() -> dict[str, str]:
+    """What the processes of all jobs have, unless a job says otherwise."""
+    return {
+        **{name: os.environ[name] for name in INHERITED if name in os.environ},
+        # lines reach the log when they are printed
+        "PYTHONUNBUFFERED": "1",
+        # Jobs share this machine's processors. OpenMP's threads would wait for each other at full speed, which with
+        # another job beside takes ten times as long as giving the processor away.
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+
+
+def _make_commands(folder: Path, python: Sequence[str]) -> None:
+    """Make a folder for the front of PATH, in which `python` and `pip` mean this Python."""
     folder.mkdir(parents=True)
-    interpreter = shlex.quote(sys.executable)
+    interpreter = shlex.join(python)
     for name, target in {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}.items():
         script = folder / name
         # not a link: through one, Python would not find the virtual environment that it belongs to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -10,6 +11,7 @@ from typing import Any
 
 from local_sagemaker.definition import Definition, DefinitionError, Step
 from local_sagemaker.expressions import ExpressionError, Scope, resolve
+from local_sagemaker.warm_python import WarmPython
 
 # where a step's arguments name its image
 IMAGE_ARGUMENTS = {
@@ -48,7 +50,14 @@ class Runtime:
 
 
 class Images:
-    """What runs the images of one data directory."""
+    """What runs the images of one data directory. warm_python: of its server, if that has one."""
+
+    def __init__(self, warm_python: WarmPython | None = None) -> None:
+        self._warm_python = warm_python
+
+    def python(self) -> list[str]:
+        """What `python` is in their containers, up to its first argument."""
+        return self._warm_python.command() if self._warm_python is not None else [sys.executable]
 
     def find(self, uri: str, kind: str) -> Runtime:
         """What runs the image in a `processing-job`, a `training-job` or a `model`. Raises UnsupportedImage."""

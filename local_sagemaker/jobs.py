@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -126,7 +126,8 @@ class Jobs:
         job.watch, job.collect = watch, collect
         record = job.new_record(time.time())
         arn, folder = record[f"{NOUNS[kind]}Arn"], self._folder / kind / job.name
-        return _Run(job, arn, folder, self.store, self.objects, self._environment), record
+        python = self.images.python()
+        return _Run(job, arn, folder, self.store, self.objects, self._environment, python), record
 
     def _tuning(self, request: Record) -> tuple[Running, Record]:
         record = tuning_job.new_record(request, self.images, time.time())
@@ -188,11 +189,18 @@ class _Run:
     """One job of containers on its way, in a thread of its own."""
 
     def __init__(
-        self, job: Job, arn: str, folder: Path, store: Store, objects: Objects, environment: Mapping[str, str]
+        self,
+        job: Job,
+        arn: str,
+        folder: Path,
+        store: Store,
+        objects: Objects,
+        environment: Mapping[str, str],
+        python: Sequence[str],
     ) -> None:
         self.done = threading.Event()
         self._job, self._arn, self._folder = job, arn, folder
-        self._store, self._objects, self._environment = store, objects, environment
+        self._store, self._objects, self._environment, self._python = store, objects, environment, python
         self._containers: list[Container] = []
         # guards the containers, the record's changes and the decision to stop
         self._lock = threading.Lock()
@@ -271,7 +279,8 @@ class _Run:
 
     def _container(self, host: str, stream: str) -> Container:
         path = log_file(self._store.data_dir.resolve(), self._job.log_group, stream)
-        container = Container(self._folder / host, host, LogStream(path, self._job.observe), self._environment)
+        log_stream = LogStream(path, self._job.observe)
+        container = Container(self._folder / host, host, log_stream, self._environment, self._python)
         with self._lock:
             self._containers.append(container)
             if self._stopped is not None:

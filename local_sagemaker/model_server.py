@@ -76,7 +76,7 @@ class ModelServer:
         self._variables: dict[str, str] = container.get("Environment", {})
         self._objects = objects
         self._images = images or Images()
-        self._container = Container(folder, "model", log_stream, environment)
+        self._container = Container(folder, "model", log_stream, environment, self._images.python())
         self._connections: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
         self._started = False
         self._exit: Exit | None = None

@@ -29,10 +29,12 @@ from local_sagemaker.application import HEADERS_KEY, PROXIED_KEY, Application
 from local_sagemaker.background import ServerError, end_strays, holder, job_mark, lock_file, package_version
 from local_sagemaker.chunked import ChunkedBody
 from local_sagemaker.cloudwatch_logs import JobLogs
+from local_sagemaker.container import common_environment
 from local_sagemaker.environment import certificate_file, client_environment, write_client_files
 from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
+from local_sagemaker.images import Images
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.monitors.metrics import put_to
 from local_sagemaker.monitors.monitors import Monitors
@@ -41,6 +43,7 @@ from local_sagemaker.s3 import S3
 from local_sagemaker.service import SageMaker
 from local_sagemaker.shapes import service_model
 from local_sagemaker.store import Store
+from local_sagemaker.warm_python import WarmPython
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,9 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         objects.create_bucket(DEFAULT_BUCKET)
         sagemaker = SageMaker(store, objects)
         imposed = {**environment, **job_mark(data_dir)}
-        sagemaker.jobs = Jobs(store, objects, imposed)
+        path = {"PATH": os.environ.get("PATH", os.defpath)}
+        warm_python = WarmPython({**path, **common_environment(), **job_mark(data_dir)})
+        sagemaker.jobs = Jobs(store, objects, imposed, Images(warm_python))
         sagemaker.functions = Functions(store, objects, imposed)
         sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
         sagemaker.monitors = Monitors(sagemaker, put_to(environment["AWS_ENDPOINT_URL"]))
@@ -100,10 +105,12 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         sagemaker.monitors.start()
         # read before the first client asks, and after the server can be found
         threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
+        threading.Thread(target=warm_python.command, daemon=True).start()
         try:
             server.serve_forever(poll_interval=0.1)
         finally:
             _end_work(sagemaker)
+            warm_python.close()
             end_strays(data_dir)
             log.info("ended")
 
