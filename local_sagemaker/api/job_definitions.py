@@ -11,6 +11,7 @@ from local_sagemaker.api.common import Record, page, within
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.monitors.monitoring_job import DEFINITIONS, job_of_definition
+from local_sagemaker.monitors.monitors import SCHEDULE
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -45,6 +46,14 @@ def describe_definition(type_: str, sagemaker: "SageMaker", request: Record) -> 
 def delete_definition(type_: str, sagemaker: "SageMaker", request: Record) -> Record:
     with sagemaker.lock:
         record = describe_definition(type_, sagemaker, request)
+        for schedule in sagemaker.store.all(SCHEDULE):
+            name = schedule["MonitoringScheduleConfig"].get("MonitoringJobDefinitionName", "")
+            if schedule["MonitoringType"] == type_ and name.lower() == record["JobDefinitionName"].lower():
+                raise ServiceError(
+                    "ResourceInUse",
+                    f"Job Definition {record['JobDefinitionArn']} is used by Monitoring Schedule "
+                    f"{schedule['MonitoringScheduleArn']}; delete that first",
+                )
         sagemaker.store.delete("tags", record["JobDefinitionArn"])
         sagemaker.store.delete(DEFINITIONS[type_], record["JobDefinitionName"].lower())
     return {}

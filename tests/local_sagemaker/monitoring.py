@@ -71,13 +71,13 @@ def capture(
     machine.put(f"{CAPTURES}/{name}", lines(events))
 
 
-def labels(machine: Machine, values: list[str], time: datetime = NINE) -> None:
+def labels(machine: Machine, values: list[str], time: datetime = NINE, uri: str = LABELS) -> None:
     """Labels of the events 0, 1, ..., in the hour in which they were collected."""
     events = [
         {"groundTruthData": {"data": value, "encoding": "CSV"}, "eventMetadata": {"eventId": str(number)}}
         for number, value in enumerate(values)
     ]
-    machine.put(f"{LABELS}/{time:%Y/%m/%d/%H}/labels.jsonl", lines(events))
+    machine.put(f"{uri}/{time:%Y/%m/%d/%H}/labels.jsonl", lines(events))
 
 
 def lines(events: list[Record]) -> str:

@@ -170,6 +170,14 @@ def test_a_definition_is_described_listed_and_deleted(machine: Machine, type_: s
     assert refused(machine, f"Describe{type_}JobDefinition", JobDefinitionName="Mine").startswith("ResourceNotFound")
 
 
+def test_a_definition_stays_as_long_as_a_schedule_uses_it(machine: Machine) -> None:
+    schedule(machine, definition="Columns")
+    message = refused(machine, "DeleteDataQualityJobDefinition", JobDefinitionName="columns")
+    assert message.startswith("ResourceInUse") and "monitoring-schedule/hourly; delete that first" in message
+    machine.service.call("DeleteMonitoringSchedule", {"MonitoringScheduleName": "hourly"})
+    machine.service.call("DeleteDataQualityJobDefinition", {"JobDefinitionName": "columns"})
+
+
 def test_a_baselining_job_stands_for_what_it_has_left(machine: Machine) -> None:
     machine.process("baselining", outputs=("result",))
     data_quality(machine, "from-job", DataQualityBaselineConfig={"BaseliningJobName": "baselining"})

@@ -214,7 +214,7 @@ def test_an_execution_says_why_it_failed_or_that_it_was_stopped(machine: Machine
     execution = machine.service.monitors.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "Failed"
     assert "No S3 objects found under S3 URL" in execution["FailureReason"]
-    machine.service.call("DeleteDataQualityJobDefinition", {"JobDefinitionName": "columns"})
+    machine.store.delete("data-quality-job-definition", "columns")
     assert "not found" in machine.service.monitors.run_now("hourly", end=TEN)["FailureReason"]
 
 

@@ -80,6 +80,22 @@ def test_the_last_label_and_the_latest_inference_count_and_missing_ones_are_told
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["merged.jsonl"]
 
 
+def test_merged_records_lie_as_their_captures_do_and_take_the_place_of_earlier_ones(
+    write: Write, event: Event, tmp_path: Path
+) -> None:
+    hours = ("churn/AllTraffic/2026/01/31/11", "churn/AllTraffic/2026/01/31/12")
+    for number, hour in enumerate(hours):
+        write(f"captures/{hour}/a.jsonl", lines([event(None, "1", identity=str(number))]))
+        write(f"captures/{hour}/b.jsonl", lines([event(None, "1", identity=f"{number}b")]))
+    everything = lines([label(identity, "1") for identity in ("0", "0b", "1", "1b")])
+    merge(tmp_path / "captures", write("labels.jsonl", everything), tmp_path / "merged")
+    files = {f"{hour}/merged.jsonl": 2 for hour in hours}
+    found = {path.relative_to(tmp_path / "merged").as_posix(): path for path in (tmp_path / "merged").rglob("*.jsonl")}
+    assert {name: len(path.read_text().splitlines()) for name, path in found.items()} == files
+    merge(tmp_path / "captures", write("labels.jsonl", lines([label("0", "1")])), tmp_path / "merged")
+    assert list((tmp_path / "merged").rglob("*.jsonl")) == [tmp_path / "merged" / hours[0] / "merged.jsonl"]
+
+
 def test_inferences_outside_the_window_leave_their_labels_unmatched(write: Write, event: Event, tmp_path: Path) -> None:
     events = [event(None, "1", identity=str(hour), time=f"2026-01-01T{hour}:00:00Z") for hour in (10, 11, 12)]
     captures = write("captures.jsonl", lines(events))
