@@ -138,7 +138,8 @@ def test(
     target = project.target
     endpoint = _endpoint(project, name)
     records = _records(project, endpoint, data)
-    tested = EndpointTest(target, endpoint, records, requests, concurrency, _captures_of(endpoint))
+    capture = endpoints.capture_settings(endpoint, _variants(project, endpoint))
+    tested = EndpointTest(target, endpoint, records, requests, concurrency, capture)
     for check in tested.run():
         display.show_check(check)
     path = report_file or Path(f"{endpoint.name}-test.json")
@@ -320,10 +321,6 @@ def _variants(project: Project, endpoint: Endpoint) -> list[ServedVariant]:
     return endpoints.served_variants(project.target, endpoint) if endpoint.config else []
 
 
-def _captures_of(endpoint: Endpoint) -> str:
-    return f"{endpoint.capture_uri}/{endpoint.name}" if endpoint.capture_uri else ""
-
-
 def _records(project: Project, endpoint: Endpoint, location: str | None) -> Records:
     if location is not None:
         return read_records(project.settings, project.target, location)
@@ -345,6 +342,8 @@ def _report(project: Project, endpoint: Endpoint, as_json: bool, **more: str) ->
 def _as_json(endpoint: Endpoint, variants: list[ServedVariant]) -> dict[str, Any]:
     described = asdict(endpoint)
     del described["production_variants"]
+    capture = endpoints.capture_settings(endpoint, variants)
+    described["capture"] = asdict(capture) if capture else None
     return {**described, "variants": [asdict(variant) | {"version": variant.version} for variant in variants]}
 
 

@@ -62,7 +62,7 @@ def run_batch(
         DeploymentFailed: the job has failed.
     """
     input_uri, content_type = _input(settings, target, location)
-    model = model_request(settings, target, f"{endpoint}-batch", package)
+    model = model_request(settings, target, f"{endpoint}-batch", package, {})
     name = f"{name_stem(endpoint)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     request = transform_request(settings, target, name, model["ModelName"], input_uri, content_type)
     resources.create_unless_there(target.sagemaker.create_model, model)

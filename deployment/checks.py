@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployment.captures import Capture, await_captures
-from deployment.endpoints import IN_SERVICE, Endpoint
+from deployment.endpoints import IN_SERVICE, CaptureSettings, Endpoint
 from deployment.invocations import CSV, JSON, Answer, as_json, invoke, runtime_client
 from deployment.load import LoadResult, send_load
 from deployment.records import Record, Records
@@ -41,15 +41,21 @@ class EndpointTest:
     """Runs the checks one after the other; what they have seen is kept for the report."""
 
     def __init__(
-        self, target: Target, endpoint: Endpoint, records: Records, requests: int, concurrency: int, capture_uri: str
+        self,
+        target: Target,
+        endpoint: Endpoint,
+        records: Records,
+        requests: int,
+        concurrency: int,
+        capture: CaptureSettings | None,
     ) -> None:
-        """capture_uri: where the endpoint's captures are to appear; empty where it captures nothing."""
+        """capture: of the endpoint; None where it captures nothing."""
         self.target = target
         self.endpoint = endpoint
         self.records = records
         self.requests = requests
         self.concurrency = concurrency
-        self.capture_uri = capture_uri
+        self.capture = capture
         self.began = datetime.now(UTC)
         self.checks: list[Check] = []
         self.load: LoadResult | None = None
@@ -87,8 +93,8 @@ class EndpointTest:
         for name, body, content_type in malformed(self.records.rows[0]):
             yield self._refused(name, body, content_type)
         yield self._load_test()
-        if self.capture_uri:
-            yield self._captured()
+        if self.capture:
+            yield self._captured(self.capture)
 
     def _one_record(self) -> Check:
         answer = self._send(as_json(self.records.rows[:1]))
@@ -124,22 +130,24 @@ class EndpointTest:
         detail = f"{self.load.failed} of {self.requests} failed" + (f": {errors}" if errors else "")
         return Check("load", self.load.failed == 0, detail)
 
-    def _captured(self) -> Check:
+    def _captured(self, capture: CaptureSettings) -> Check:
         sent = {one.answer.inference_id: one for one in self._sent}
         # of a sample nobody knows how many there will be; one shows that capture works
-        wanted = len(sent) if self.endpoint.capture_percentage == 100 else 1
+        wanted = len(sent) if capture.percentage == 100 else 1
 
         def enough(found: dict[str, Capture]) -> bool:
             return len(sent.keys() & found.keys()) >= wanted
 
-        found = await_captures(self.target, self.capture_uri, self.began, enough, _SECONDS_TO_CAPTURE)
+        found = await_captures(
+            self.target, f"{capture.uri}/{self.endpoint.name}", self.began, enough, _SECONDS_TO_CAPTURE
+        )
         own = {inference_id: found[inference_id] for inference_id in sent.keys() & found.keys()}
         other = [
             inference_id
-            for inference_id, capture in own.items()
-            if capture.input != sent[inference_id].body or capture.output != sent[inference_id].answer.body
+            for inference_id, one in own.items()
+            if one.input != sent[inference_id].body or one.output != sent[inference_id].answer.body
         ]
-        detail = f"{len(own)} of {len(sent)} requests captured at {self.endpoint.capture_percentage} %"
+        detail = f"{len(own)} of {len(sent)} requests captured at {capture.percentage} %"
         if other:
             detail += f"; {len(other)} differ from what was sent, such as {other[0]}"
         return Check("captures", len(own) >= wanted and not other, detail)

@@ -186,8 +186,9 @@ def _guarded(
     ringing = alarms.names_in_alarm(target, names)
     for name in ringing:
         report(f"{name} is in ALARM already and so can't guard this update")
-    quiet = [name for name in names if name not in ringing]
-    return deployment_config(settings.deployment.update, fleet_size, quiet)
+    update, quiet = settings.deployment.update, [name for name in names if name not in ringing]
+    report(f"Traffic moves step by step; the alarms are watched for {update.wait_seconds} s after each")
+    return deployment_config(update, fleet_size, quiet)
 
 
 def _settle(settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report) -> Outcome:

@@ -10,7 +10,7 @@ from rich.text import Text
 from deployment.batch import BatchResult
 from deployment.checks import Check
 from deployment.cost import Estimate
-from deployment.endpoints import Endpoint, ServedVariant
+from deployment.endpoints import Endpoint, ServedVariant, capture_settings
 from deployment.load import LoadResult
 from deployment.resources import Resource
 from pipelines.display import console, output
@@ -37,7 +37,8 @@ def show_endpoint(
         )
     for name, (fewest, most) in scaling.items():
         _line("Scaling", f"{name}: {fewest} to {most} instances")
-    _line("Capture", f"{endpoint.capture_percentage} % to {endpoint.capture_uri}" if endpoint.capture_uri else "none")
+    capture = capture_settings(endpoint, variants)
+    _line("Capture", f"{capture.percentage} % to {capture.uri}" if capture else "none")
     for name, state in sorted(alarms.items()):
         _line("Alarm", f"{name}: {state}", _STYLES.get(state, ""))
     _line("Changed", f"{endpoint.modified:%Y-%m-%d %H:%M:%S %Z}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.plan import ENDPOINT_TAG, PROJECT_TAG
+from deployment.plan import CAPTURE_PERCENTAGE, CAPTURE_URI, ENDPOINT_TAG, PROJECT_TAG
 from pipelines.errors import UserError
 from pipelines.logs import last_lines
 from pipelines.settings import Settings
@@ -22,10 +22,14 @@ SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
 
 @dataclass(frozen=True)
 class ServedVariant:
-    """A variant as it runs. package: the ARN of its model package. share: of the requests, from 0 to 1."""
+    """A variant as it runs. share: of the requests, from 0 to 1.
+
+    package: the ARN of its model package, empty where it is not known. environment: of its container.
+    """
 
     name: str
     package: str
+    environment: Mapping[str, str]
     share: float
     instance_type: str
     instance_count: int
@@ -34,6 +38,14 @@ class ServedVariant:
     @property
     def version(self) -> str:
         return self.package.rsplit("/", 1)[-1] if self.package else "unknown"
+
+
+@dataclass(frozen=True)
+class CaptureSettings:
+    """uri: below which captures appear, in folders by endpoint and variant. percentage: of the requests."""
+
+    uri: str
+    percentage: int
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,7 @@ class Endpoint:
     reason: str
     config: str
     pending_config: str
-    capture_uri: str
-    capture_percentage: int
+    capture: CaptureSettings | None
     created: datetime
     modified: datetime
     production_variants: tuple[Mapping[str, Any], ...]
@@ -65,7 +76,6 @@ def find_endpoint(target: Target, name: str) -> Endpoint | None:
             return None
         raise
     capture = answer.get("DataCaptureConfig", {})
-    enabled = bool(capture.get("EnableCapture"))
     return Endpoint(
         name=name,
         arn=answer["EndpointArn"],
@@ -73,8 +83,9 @@ def find_endpoint(target: Target, name: str) -> Endpoint | None:
         reason=answer.get("FailureReason", ""),
         config=answer.get("EndpointConfigName", ""),
         pending_config=answer.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
-        capture_uri=capture.get("DestinationS3Uri", "") if enabled else "",
-        capture_percentage=capture.get("CurrentSamplingPercentage", 0) if enabled else 0,
+        capture=CaptureSettings(capture["DestinationS3Uri"], capture["CurrentSamplingPercentage"])
+        if capture.get("EnableCapture")
+        else None,
         created=answer["CreationTime"],
         modified=answer["LastModifiedTime"],
         production_variants=tuple(answer.get("ProductionVariants", ())),
@@ -139,10 +150,12 @@ def served_variants(target: Target, endpoint: Endpoint) -> list[ServedVariant]:
         for item in configured
     }
     total = sum(weights.values()) or 1.0
+    containers = {item["VariantName"]: _container(target, item["ModelName"]) for item in configured}
     return [
         ServedVariant(
             name=item["VariantName"],
-            package=_model_package(target, item["ModelName"]),
+            package=containers[item["VariantName"]].get("ModelPackageName", ""),
+            environment=containers[item["VariantName"]].get("Environment", {}),
             share=weights[item["VariantName"]] / total,
             instance_type=item.get("InstanceType", ""),
             instance_count=running.get(item["VariantName"], {}).get(
@@ -152,6 +165,16 @@ def served_variants(target: Target, endpoint: Endpoint) -> list[ServedVariant]:
         )
         for item in configured
     ]
+
+
+def capture_settings(endpoint: Endpoint, variants: Sequence[ServedVariant]) -> CaptureSettings | None:
+    """How the endpoint's requests are captured: by SageMaker, or by the model's own code; None where they aren't."""
+    if endpoint.capture or not variants:
+        return endpoint.capture
+    environment = variants[0].environment
+    if CAPTURE_URI not in environment:
+        return None
+    return CaptureSettings(environment[CAPTURE_URI], int(environment[CAPTURE_PERCENTAGE]))
 
 
 def follow(target: Target, name: str, timeout: float) -> Iterator[Endpoint | None]:
@@ -188,12 +211,13 @@ def is_missing(error: ClientError) -> bool:
     )
 
 
-def _model_package(target: Target, model: str) -> str:
-    """The ARN of the package that a model is made from; empty where model or package is unknown."""
+def _container(target: Target, model: str) -> Mapping[str, Any]:
+    """What a model is made from; nothing where it is gone."""
     try:
-        answer = target.sagemaker.describe_model(ModelName=model)
+        answer: dict[str, Any] = target.sagemaker.describe_model(ModelName=model)
     except ClientError as error:
         if is_missing(error):
-            return ""
+            return {}
         raise
-    return str(answer.get("PrimaryContainer", {}).get("ModelPackageName", ""))
+    container: dict[str, Any] = answer.get("PrimaryContainer", {})
+    return container

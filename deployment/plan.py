@@ -23,6 +23,8 @@ EndpointMode = Literal["real-time", "serverless"]
 CHAMPION, CHALLENGER = "champion", "challenger"
 # Every resource carries both tags; what lacks them is somebody else's and is never touched.
 PROJECT_TAG, ENDPOINT_TAG = "lightgbm-pipelines:project", "lightgbm-pipelines:endpoint"
+# inference.py reads these
+CAPTURE_URI, CAPTURE_PERCENTAGE = "DATA_CAPTURE_DESTINATION_S3_URI", "DATA_CAPTURE_SAMPLING_PERCENTAGE"
 
 _LONGEST_NAME = 63
 
@@ -63,7 +65,16 @@ def plan_endpoint(
         _check_serverless(settings, variants)
     tags = resource_tags(settings, endpoint)
     capture_uri = f"{settings.uri(target.bucket)}/captures"
-    models = tuple(model_request(settings, target, endpoint, variant.package) for variant in variants)
+    models = tuple(
+        model_request(
+            settings,
+            target,
+            endpoint,
+            variant.package,
+            _own_capture(settings, endpoint, variant.name, capture_uri) if mode == "serverless" else {},
+        )
+        for variant in variants
+    )
     production_variants = [
         {
             "VariantName": variant.name,
@@ -100,11 +111,17 @@ def plan_endpoint(
     )
 
 
-def model_request(settings: Settings, target: Target, endpoint: str, package: ModelPackage) -> Request:
-    """The CreateModel request of a package. `endpoint` is part of the name, so that no two endpoints share a model."""
+def model_request(
+    settings: Settings, target: Target, endpoint: str, package: ModelPackage, environment: Mapping[str, str]
+) -> Request:
+    """The CreateModel request of a package. `endpoint` is part of the name, so that no two endpoints share a model.
+
+    environment: for inference.py, beside what the package says.
+    """
     security = settings.security
+    environment = {"UNKNOWN_FEATURES": settings.deployment.unknown_features, **environment}
     request: Request = {
-        "PrimaryContainer": {"ModelPackageName": package.arn},
+        "PrimaryContainer": {"ModelPackageName": package.arn, "Environment": environment},
         "ExecutionRoleArn": target.role_arn,
         "EnableNetworkIsolation": security.network_isolation,
     }
@@ -132,6 +149,19 @@ def _named(stem: str, content: Mapping[str, Any]) -> str:
     name = f"{stem}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
     assert len(name) <= _LONGEST_NAME
     return name
+
+
+def _own_capture(settings: Settings, endpoint: str, variant: str, uri: str) -> dict[str, str]:
+    """What makes inference.py capture, as SageMaker does not for a serverless endpoint."""
+    percentage = settings.deployment.capture_percentage
+    if not percentage:
+        return {}
+    return {
+        CAPTURE_URI: uri,
+        CAPTURE_PERCENTAGE: str(percentage),
+        "DATA_CAPTURE_ENDPOINT_NAME": endpoint,
+        "DATA_CAPTURE_VARIANT_NAME": variant,
+    }
 
 
 def _capacity(settings: Settings, mode: EndpointMode) -> Request:

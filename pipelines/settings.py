@@ -191,6 +191,7 @@ class DeploymentSettings(_Section):
     max_instance_count: Annotated[int, Field(ge=1)] = 2
     invocations_per_instance: Annotated[int, Field(ge=1)] = 1000
     capture_percentage: Annotated[int, Field(ge=0, le=100)] = 100
+    unknown_features: Literal["refuse", "ignore"] = "refuse"
     update: UpdateSettings = UpdateSettings()
     serverless: ServerlessSettings = ServerlessSettings()
 

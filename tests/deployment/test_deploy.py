@@ -38,7 +38,7 @@ def deploy(settings: Settings, account: Account, version: int | None = None, **c
 def test_the_latest_approved_version_is_deployed(settings: Settings, account: Account) -> None:
     deploy(settings, account)
     (model,) = account.sent("CreateModel")
-    assert model["PrimaryContainer"] == {"ModelPackageName": package_arn(2)}
+    assert model["PrimaryContainer"]["ModelPackageName"] == package_arn(2)
 
 
 def test_a_version_that_is_not_approved_is_refused_with_the_command_that_approves_it(
@@ -66,7 +66,7 @@ def test_a_real_time_endpoint_captures_and_is_scaled(settings: Settings, account
     (model,) = account.sent("CreateModel")
     assert model == {
         "ModelName": model["ModelName"],
-        "PrimaryContainer": {"ModelPackageName": package_arn(2)},
+        "PrimaryContainer": {"ModelPackageName": package_arn(2), "Environment": {"UNKNOWN_FEATURES": "refuse"}},
         "ExecutionRoleArn": ROLE,
         "EnableNetworkIsolation": False,
         "Tags": TAGS,
@@ -175,7 +175,20 @@ def test_a_challenger_gets_its_share_and_alarms_of_its_own(settings: Settings, a
     assert len(account.scaled) == 2
 
 
-def test_a_serverless_endpoint_has_memory_and_concurrency_and_neither_capture_nor_scaling(
+def test_on_a_serverless_endpoint_the_model_s_code_captures(make_settings: MakeSettings, account: Account) -> None:
+    settings = make_settings(deployment={"capture_percentage": 30, "unknown_features": "ignore"})
+    deploy(settings, account, mode="serverless")
+    (model,) = account.sent("CreateModel")
+    assert model["PrimaryContainer"]["Environment"] == {
+        "UNKNOWN_FEATURES": "ignore",
+        "DATA_CAPTURE_DESTINATION_S3_URI": "s3://bucket/demo/captures",
+        "DATA_CAPTURE_SAMPLING_PERCENTAGE": "30",
+        "DATA_CAPTURE_ENDPOINT_NAME": "demo",
+        "DATA_CAPTURE_VARIANT_NAME": "champion",
+    }
+
+
+def test_a_serverless_endpoint_has_memory_and_concurrency_and_no_scaling(
     make_settings: MakeSettings, account: Account
 ) -> None:
     settings = make_settings(deployment={"serverless": {"memory_in_mb": 4096, "max_concurrency": 7}})
