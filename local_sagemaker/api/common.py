@@ -15,6 +15,34 @@ CALLER_ID = "AROALOCALSAGEMAKER00:local"
 USER_CONTEXT = {"IamIdentity": {"Arn": CALLER_ARN, "PrincipalId": CALLER_ID}}
 
 
+def listed(records: list[Record], request: Record, noun: str) -> tuple[list[Record], Record]:
+    """One page of the records that a List request asks for, and the response's NextToken. Raises ServiceError.
+
+    noun: what their members are called after, such as `Model` of ModelName. Sorted by CreationTime, or by SortBy (Name
+    or Status), as `page` does.
+    """
+    member = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(request.get("SortBy", ""), "CreationTime")
+    chosen = asked_for(records, request, noun)
+    return page(chosen, request, key=lambda record: record[member], name=lambda record: record[f"{noun}Name"])
+
+
+def asked_for(records: list[Record], request: Record, noun: str) -> list[Record]:
+    """The records that NameContains, StatusEquals and the bounds of their times in a List request leave."""
+    part, status = request.get("NameContains", "").lower(), request.get("StatusEquals")
+    return [
+        record
+        for record in records
+        if part in record[f"{noun}Name"].lower()
+        and status in (None, record.get(f"{noun}Status"))
+        and within(record["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
+        and within(
+            record.get("LastModifiedTime"),
+            request.get("LastModifiedTimeAfter"),
+            request.get("LastModifiedTimeBefore"),
+        )
+    ]
+
+
 def page(
     records: list[Record],
     request: Record,

@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from local_sagemaker.api.common import Record, page, within
+from local_sagemaker.api.common import Record, listed
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.monitors.monitoring_job import DEFINITIONS, job_of_definition
@@ -69,15 +69,11 @@ def list_definitions(type_: str, sagemaker: "SageMaker", request: Record) -> Rec
             "EndpointName": record[f"{type_}JobInput"].get("EndpointInput", {}).get("EndpointName", ""),
         }
         for record in sagemaker.store.all(DEFINITIONS[type_])
-        if request.get("NameContains", "").lower() in record["JobDefinitionName"].lower()
-        and within(record["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
     ]
-    member = "MonitoringJobDefinitionName" if request.get("SortBy") == "Name" else "CreationTime"
-    chosen, following = page(
+    chosen, following = listed(
         [one for one in summaries if request.get("EndpointName") in (None, one["EndpointName"])],
         request,
-        key=lambda one: one[member],
-        name=lambda one: one["MonitoringJobDefinitionName"],
+        "MonitoringJobDefinition",
     )
     return {"JobDefinitionSummaries": chosen, **following}
 

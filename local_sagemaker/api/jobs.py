@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from local_sagemaker.api.common import Record, page, within
+from local_sagemaker.api.common import Record, listed, page
 from local_sagemaker.api.models import serving_container
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
@@ -44,21 +44,8 @@ def stop_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def list_jobs(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    noun = NOUNS[kind]
-    status = request.get("StatusEquals")
-    jobs = [
-        job
-        for job in sagemaker.store.all(kind)
-        if request.get("NameContains", "").lower() in job[f"{noun}Name"].lower()
-        and status in (None, job[f"{noun}Status"])
-        and within(job["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
-        and within(
-            job.get("LastModifiedTime"), request.get("LastModifiedTimeAfter"), request.get("LastModifiedTimeBefore")
-        )
-    ]
-    member = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(request.get("SortBy", ""), "CreationTime")
-    summaries, following = page(jobs, request, key=lambda job: job[member], name=lambda job: job[f"{noun}Name"])
-    return {f"{noun}Summaries": [_shown(kind, sagemaker, job) for job in summaries], **following}
+    summaries, following = listed(sagemaker.store.all(kind), request, NOUNS[kind])
+    return {f"{NOUNS[kind]}Summaries": [_shown(kind, sagemaker, job) for job in summaries], **following}
 
 
 def delete_tuning_job(sagemaker: "SageMaker", request: Record) -> Record:

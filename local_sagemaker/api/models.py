@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from local_sagemaker.api.common import Record, page, within
+from local_sagemaker.api.common import Record, listed
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.job_files import ClientFault, split_uri
@@ -40,14 +40,7 @@ def describe_model(sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def list_models(sagemaker: "SageMaker", request: Record) -> Record:
-    models = [
-        model
-        for model in sagemaker.store.all("model")
-        if request.get("NameContains", "").lower() in model["ModelName"].lower()
-        and within(model["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
-    ]
-    member = "ModelName" if request.get("SortBy") == "Name" else "CreationTime"
-    summaries, following = page(models, request, key=lambda model: model[member], name=lambda model: model["ModelName"])
+    summaries, following = listed(sagemaker.store.all("model"), request, "Model")
     return {"Models": summaries, **following}
 
 

@@ -7,7 +7,7 @@ many are created at once and whichever are deleted.
 import time
 from typing import TYPE_CHECKING
 
-from local_sagemaker.api.common import USER_CONTEXT, Record, page, within
+from local_sagemaker.api.common import USER_CONTEXT, Record, asked_for, listed, page
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 
@@ -63,16 +63,7 @@ def describe_group(sagemaker: "SageMaker", request: Record) -> Record:
 
 
 def list_groups(sagemaker: "SageMaker", request: Record) -> Record:
-    groups = [
-        group
-        for group in sagemaker.store.all("model-package-group")
-        if request.get("NameContains", "").lower() in group["ModelPackageGroupName"].lower()
-        and within(group["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
-    ]
-    member = "ModelPackageGroupName" if request.get("SortBy") == "Name" else "CreationTime"
-    summaries, following = page(
-        groups, request, key=lambda group: group[member], name=lambda group: group["ModelPackageGroupName"]
-    )
+    summaries, following = listed(sagemaker.store.all("model-package-group"), request, "ModelPackageGroup")
     return {"ModelPackageGroupSummaryList": summaries, **following}
 
 
@@ -171,10 +162,8 @@ def list_model_packages(sagemaker: "SageMaker", request: Record) -> Record:
     status = request.get("ModelApprovalStatus")
     packages = [
         package
-        for package in packages
+        for package in asked_for(packages, request, "ModelPackage")
         if status in (None, package.get("ModelApprovalStatus"))
-        and request.get("NameContains", "").lower() in package["ModelPackageName"].lower()
-        and within(package["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
     ]
     member = "ModelPackageName" if request.get("SortBy") == "Name" else "CreationTime"
     summaries, following = page(
