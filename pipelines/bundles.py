@@ -82,19 +82,16 @@ def evaluate_bundle() -> Bundle:
 
 def quality_check_bundle() -> Bundle:
     """The quality analyzer, for Processing jobs in place of QualityCheck steps."""
-    files = {
-        "quality_check.py": "processing_scripts/quality_check.py",
-        "requirements.txt": "processing_scripts/requirements-quality.txt",
-        "run.sh": "processing_scripts/run.sh",
-        "monitoring/__init__.py": "monitoring/__init__.py",
-    }
-    sources = (path for path in (REPOSITORY / "monitoring/quality").rglob("*.*") if path.suffix != ".pyc")
-    analyzer = [path.relative_to(REPOSITORY).as_posix() for path in sources]
-    return Bundle("quality-check", _read(files | {path: path for path in analyzer}))
+    return Bundle("quality-check", _read(_analyzer() | {"quality_check.py": "processing_scripts/quality_check.py"}))
+
+
+def monitor_bundle() -> Bundle:
+    """The quality analyzer, for the captures of an endpoint."""
+    return Bundle("monitor", _read(_analyzer() | _script("monitor.py", "window")))
 
 
 def all_bundles() -> tuple[Bundle, ...]:
-    return preprocess_bundle(), train_bundle(), evaluate_bundle(), quality_check_bundle()
+    return preprocess_bundle(), train_bundle(), evaluate_bundle(), quality_check_bundle(), monitor_bundle()
 
 
 def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption: Mapping[str, str]) -> None:
@@ -106,6 +103,18 @@ def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption
         for uri, data in bundle.objects(code_uri):
             bucket, key = split_s3_uri(uri)
             s3.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
+
+
+def _analyzer() -> dict[str, str]:
+    """The quality analyzer and what it takes to run it in a Processing job."""
+    files = {
+        "requirements.txt": "processing_scripts/requirements-quality.txt",
+        "run.sh": "processing_scripts/run.sh",
+        "monitoring/__init__.py": "monitoring/__init__.py",
+    }
+    sources = (path for path in (REPOSITORY / "monitoring/quality").rglob("*.*") if path.suffix != ".pyc")
+    modules = [path.relative_to(REPOSITORY).as_posix() for path in sources]
+    return files | {path: path for path in modules}
 
 
 def _script(name: str, package: str) -> dict[str, str]:

@@ -31,7 +31,8 @@ S3Uri: TypeAlias = str | Join
 class Context:
     """Settings and the place in S3, with the pieces that several steps have in common.
 
-    processing_instance_type: the machine of processing jobs, chosen for each execution.
+    processing_instance_type: the machine of processing jobs, chosen for each execution. results: the folder below the
+    project's prefix whose `executions/` hold what executions write; the prefix itself where there is none.
     """
 
     settings: Settings
@@ -40,6 +41,7 @@ class Context:
     region: str
     session: PipelineSession
     processing_instance_type: ParameterString
+    results: str = ""
 
     @property
     def code_uri(self) -> str:
@@ -47,7 +49,7 @@ class Context:
 
     def output_uri(self, *path: str) -> Join:
         """A place of the running execution's own, so that no execution overwrites another's results."""
-        root = f"{self.settings.uri(self.bucket)}/executions"
+        root = "/".join(filter(None, [self.settings.uri(self.bucket), self.results, "executions"]))
         return Join(on="/", values=[root, ExecutionVariables.PIPELINE_EXECUTION_ID, *path])
 
     def image(self, purpose: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 import uuid
@@ -21,6 +22,12 @@ from pipelines.settings import Settings
 from pipelines.target import Target
 
 ENDED = ("Succeeded", "Failed", "Stopped")
+
+# the pipelines of a project: the package of each definition, and its description
+PIPELINES = {
+    "training": ("training", "LightGBM, {problem_type}: preprocess, train, evaluate, register, baselines"),
+    "monitoring": ("monitoring", "A window of an endpoint's captures against the baselines of its model"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,34 +69,40 @@ class Execution:
         return next((step for step in self.steps if step.name == name), None)
 
 
-def build_definition(settings: Settings, target: Target) -> str:
-    """The training pipeline's definition as JSON text."""
-    from pipelines.training.pipeline import get_pipeline  # the SDK takes seconds to import
-
-    pipeline = get_pipeline(settings, target.role_arn, target.bucket, target.region)
-    definition: str = pipeline.definition()
+def build_definition(settings: Settings, target: Target, pipeline: str = "training") -> str:
+    """The definition of one of PIPELINES as JSON text."""
+    module, _ = PIPELINES[pipeline]
+    # the SDK takes seconds to import
+    get_pipeline = importlib.import_module(f"pipelines.{module}.pipeline").get_pipeline
+    definition: str = get_pipeline(settings, target.role_arn, target.bucket, target.region).definition()
     return definition
 
 
-def upsert(settings: Settings, target: Target, with_data: bool = True) -> str:
-    """Upload the code and the input data and create or update the pipeline. Returns its ARN.
+def pipeline_name(settings: Settings, pipeline: str = "training") -> str:
+    """What one of PIPELINES is called in SageMaker: the project's name, for the training pipeline."""
+    return settings.name if pipeline == "training" else f"{settings.name}-{pipeline}"
+
+
+def upsert(settings: Settings, target: Target, pipeline: str = "training", with_data: bool = True) -> str:
+    """Upload the code and the input data and create or update one of PIPELINES. Returns its ARN.
 
     with_data: whether an execution may read the settings' own input, so that it has to be in the bucket.
     """
-    definition = build_definition(settings, target)
+    definition = build_definition(settings, target, pipeline)
     root = settings.uri(target.bucket)
     encryption = _encryption(settings)
     code_uri = f"{root}/code"
     # not every definition runs every bundle, and the analyzer alone is some sixty objects
     referred_to = [bundle for bundle in all_bundles() if bundle.uri(code_uri) in definition]
     upload_bundles(referred_to, code_uri, target.s3, encryption)
-    if with_data and settings.data.input is not None:
+    if with_data and pipeline == "training" and settings.data.input is not None:
         upload_input(settings.data.input, f"{root}/input", target.s3, encryption)
+    _, description = PIPELINES[pipeline]
     request: dict[str, Any] = {
-        "PipelineName": settings.name,
+        "PipelineName": pipeline_name(settings, pipeline),
         "PipelineDefinition": definition,
         "RoleArn": target.role_arn,
-        "PipelineDescription": f"LightGBM, {settings.problem_type}: preprocess, train, evaluate, register, baselines",
+        "PipelineDescription": description.format(problem_type=settings.problem_type),
     }
     try:
         response = target.sagemaker.update_pipeline(**request)

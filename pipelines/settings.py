@@ -213,6 +213,24 @@ class DeploymentSettings(_Section):
         return self.max_instance_count > self.instance_count
 
 
+class MonitoringSettings(_Section):
+    """What of an endpoint is watched, and what counts as an alert."""
+
+    analyses: Annotated[tuple[Literal["data-quality", "model-quality"], ...], Field(min_length=1)] = (
+        "data-quality",
+        "model-quality",
+    )
+    # the share of the features that may drift, and those of which none may
+    max_drifted_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    critical_features: tuple[str, ...] = ()
+    # of quality.metric; by default quality.threshold
+    metric_threshold: float | None = None
+    max_missing_label_share: Annotated[float, Field(ge=0, le=1)] = 0.9
+    # captures reach S3 some minutes after their inferences, labels later still
+    capture_delay_minutes: Annotated[int, Field(ge=0, le=60)] = 5
+    label_delay_minutes: Annotated[int, Field(ge=0)] = 60
+
+
 class ImageSettings(_Section):
     """Container images; a whole URI takes the place of SageMaker's scikit-learn image of that version."""
 
@@ -270,6 +288,7 @@ class Settings(_Section):
     quality_checks: Literal["model-monitor", "processing"] = "model-monitor"
     resources: ResourceSettings = ResourceSettings()
     deployment: DeploymentSettings = DeploymentSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     images: ImageSettings = ImageSettings()
     security: SecuritySettings = SecuritySettings()
     cache: CacheSettings = CacheSettings()

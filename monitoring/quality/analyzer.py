@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from monitoring.quality import QualityError, analysis_file, files, partial
+from monitoring.quality import NoRecords, QualityError, analysis_file, files, partial
 from monitoring.quality.analysis import (
     MODEL_QUALITY,
     Analysis,
@@ -159,7 +159,7 @@ def _model_quality(settings: Settings, skips: Skips) -> tuple[ModelQuality, Docu
                 settings.dataset_source, settings.ground_truth_source, whole.dataset_source, settings.window, skips
             )
             if counts.merged == 0:
-                raise QualityError(
+                raise NoRecords(
                     f"none of {counts.inferences} captured inferences has a label among {counts.labels} in "
                     f"{settings.ground_truth_source}; check the window and that the ids are the same"
                 )

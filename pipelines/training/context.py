@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelines.context import Context
 from pipelines.training.parameters import Parameters
@@ -12,4 +12,4 @@ from pipelines.training.parameters import Parameters
 class TrainingContext(Context):
     """The context with the pipeline's parameters."""
 
-    parameters: Parameters
+    parameters: Parameters = field(kw_only=True)

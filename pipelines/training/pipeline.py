@@ -41,7 +41,9 @@ def get_pipeline(
     location = settings.data.input
     default_uri = input_uri(location, f"{settings.uri(bucket)}/input") if location else None
     parameters = Parameters.of(settings, default_uri)
-    context = TrainingContext(settings, role, bucket, region, session, parameters.processing_instance_type, parameters)
+    machine = parameters.processing_instance_type
+    machine = parameters.processing_instance_type
+    context = TrainingContext(settings, role, bucket, region, session, machine, parameters=parameters)
 
     preprocess = preprocess_step(context)
     train = train_step(context, preprocess)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from monitoring.quality import QualityError
+from monitoring.quality import NoRecords, QualityError
 from monitoring.quality.analysis import Window
 from monitoring.quality.datasets import captures, csv_files, json_lines, parquet_files, preprocessed
 from monitoring.quality.datasets.ahead import ahead
@@ -121,7 +121,7 @@ class Dataset:
             records += batch.num_rows
             yield batch
         if records == 0:
-            raise QualityError(f"{self.source} holds no record{self._why_none(skips)}")
+            raise NoRecords(f"{self.source} holds no record{self._why_none(skips)}")
 
     def _why_none(self, skips: Skips) -> str:
         if skips.samples:

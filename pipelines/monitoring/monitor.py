@@ -1,0 +1,73 @@
+"""The step Monitor: the captures and labels of a window against the baselines, and whether that is an alert.
+
+One job does all of it, as each would cost minutes of a machine of its own for seconds of work.
+"""
+
+from __future__ import annotations
+
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow.steps import ProcessingStep
+
+from pipelines.bundles import monitor_bundle
+from pipelines.context import Context, processing_input, processing_output
+from pipelines.monitoring.parameters import Parameters
+
+SUMMARY = "summary"
+
+
+def monitor_step(context: Context, parameters: Parameters, pipeline_name: str) -> ProcessingStep:
+    settings = context.settings
+    analyses = settings.monitoring.analyses
+    baselines = {
+        "data-quality-statistics": parameters.data_quality_statistics,
+        "data-quality-constraints": parameters.data_quality_constraints,
+        "model-quality-statistics": parameters.model_quality_statistics,
+        "model-quality-constraints": parameters.model_quality_constraints,
+    }
+    processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "monitor.py"])
+    return ProcessingStep(
+        name="Monitor",
+        description="Compare a window of captures, and their labels, with the baselines",
+        step_args=processor.run(
+            inputs=[
+                *(processing_input(name, uri) for name, uri in baselines.items() if name.startswith(analyses)),
+                processing_input("code", monitor_bundle().uri(context.code_uri)),
+            ],
+            outputs=[processing_output(name, context.output_uri(name)) for name in (*analyses, SUMMARY)],
+            arguments=_arguments(context, parameters, pipeline_name),
+        ),
+        property_files=[
+            PropertyFile(name="MonitoringSummary", output_name=SUMMARY, path="monitoring_summary.json"),
+        ],
+        retry_policies=context.job_retries,
+    )
+
+
+def _arguments(context: Context, parameters: Parameters, pipeline_name: str) -> list[object]:
+    settings = context.settings
+    options: dict[str, object] = {
+        "analyses": ",".join(settings.monitoring.analyses),
+        "endpoint": parameters.endpoint_name,
+        "schedule": pipeline_name,
+        "captures": parameters.capture_uri,
+        "window-end": parameters.window_end,
+        "window-minutes": parameters.window_minutes.to_string(),
+        "capture-delay-minutes": parameters.capture_delay_minutes.to_string(),
+    }
+    if "data-quality" in settings.monitoring.analyses:
+        options |= {
+            "max-drifted-share": parameters.max_drifted_share.to_string(),
+            "critical-features": parameters.critical_features,
+        }
+    if "model-quality" in settings.monitoring.analyses:
+        options |= {
+            "problem-type": settings.problem_type,
+            "labels": parameters.ground_truth_uri,
+            "label-delay-minutes": parameters.label_delay_minutes.to_string(),
+            "positive-label": parameters.positive_label,
+            "metric": settings.quality.metric,
+            "metric-threshold": parameters.metric_threshold.to_string(),
+            "max-missing-label-share": parameters.max_missing_label_share.to_string(),
+        }
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return [*words, "--lower-is-better"] if settings.quality.lower_is_better else words

@@ -1,0 +1,59 @@
+"""The files of a window of time: of captures and labels, which lie in S3 by the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+HOUR = timedelta(hours=1)
+# captures are many small files
+DOWNLOADS = 16
+
+
+def download(s3: Any, uri: str, start: datetime, end: datetime, folder: Path) -> int:
+    """Download the files of the hours from `start` to `end`, one hour more included; how many there were.
+
+    uri: an S3 prefix below which files lie as yyyy/mm/dd/hh/NAME, at once or within one folder more (a variant). The
+    hour in a key is that of the upload, which may be the next one after the event's.
+    """
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    prefix = f"{prefix.rstrip('/')}/"
+    keys = [
+        key
+        for hour in hours(start, end)
+        for root in roots(s3, bucket, prefix)
+        for key in below(s3, bucket, f"{root}{hour}/")
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def fetch(key: str) -> None:
+        target = folder / key.removeprefix(prefix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(target))
+
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        list(pool.map(fetch, keys))
+    return len(keys)
+
+
+def hours(start: datetime, end: datetime) -> Iterator[str]:
+    """The hours as keys have them, `2026/11/21/10`."""
+    hour = start.replace(minute=0, second=0, microsecond=0)
+    while hour <= end + HOUR:
+        yield f"{hour:%Y/%m/%d/%H}"
+        hour += HOUR
+
+
+def roots(s3: Any, bucket: str, prefix: str) -> list[str]:
+    """The prefix itself and the folders in it that are no years."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+    return [prefix, *(folder for folder in folders if not folder.removeprefix(prefix).rstrip("/").isdecimal())]
+
+
+def below(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return (item["Key"] for page in pages for item in page.get("Contents", []) if item["Size"])

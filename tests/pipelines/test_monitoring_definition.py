@@ -1,0 +1,76 @@
+"""The monitoring pipeline's definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipelines.monitoring.pipeline import get_pipeline
+from pipelines.settings import Settings
+
+ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
+MakeSettings = Callable[..., Settings]
+
+
+def compiled(settings: Settings) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(get_pipeline(settings, ROLE, "bucket", "us-east-1").definition())
+    return content
+
+
+def test_one_job_makes_all_analyses_and_reports_below_its_execution(make_settings: MakeSettings) -> None:
+    (step,) = compiled(make_settings())["Steps"]
+    assert (step["Name"], step["Type"]) == ("Monitor", "Processing")
+    inputs = [one["InputName"] for one in step["Arguments"]["ProcessingInputs"]]
+    kinds = ("data-quality-statistics", "data-quality-constraints", "model-quality-statistics")
+    assert inputs == [*kinds, "model-quality-constraints", "code"]
+    outputs = {
+        one["OutputName"]: one["S3Output"]["S3Uri"]["Std:Join"]["Values"]
+        for one in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    }
+    assert set(outputs) == {"data-quality", "model-quality", "summary"}
+    root = "s3://bucket/demo/monitoring/executions"
+    assert outputs["summary"] == [root, {"Get": "Execution.PipelineExecutionId"}, "summary"]
+
+
+def test_what_comes_after_can_read_the_summary(make_settings: MakeSettings) -> None:
+    (step,) = compiled(make_settings())["Steps"]
+    (file,) = step["PropertyFiles"]
+    assert file == {
+        "PropertyFileName": "MonitoringSummary",
+        "OutputName": "summary",
+        "FilePath": "monitoring_summary.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("analysis", "unused"),
+    [("data-quality", ("GroundTruth", "Label", "ModelQuality", "Metric")), ("model-quality", ("DataQuality", "Drift"))],
+)
+def test_a_pipeline_asks_for_nothing_that_has_no_effect(
+    make_settings: MakeSettings, analysis: str, unused: tuple[str, ...]
+) -> None:
+    definition = compiled(make_settings(monitoring={"analyses": [analysis]}))
+    names = [parameter["Name"] for parameter in definition["Parameters"]]
+    assert not [name for name in names if any(word in name for word in unused)]
+    text = json.dumps(definition["Steps"])
+    assert all(f'"Parameters.{name}"' in text for name in names)
+
+
+def test_the_threshold_of_the_metric_is_that_of_registration_unless_told_otherwise(make_settings: MakeSettings) -> None:
+    def default(settings: Settings) -> Any:
+        parameters = {one["Name"]: one for one in compiled(settings)["Parameters"]}
+        return parameters["MetricThreshold"]["DefaultValue"]
+
+    assert default(make_settings()) == 0.9
+    assert default(make_settings(monitoring={"metric_threshold": 0.7})) == 0.7
+
+
+def test_the_job_stays_in_the_vpc_but_is_not_isolated_from_cloudwatch(make_settings: MakeSettings) -> None:
+    security = {"subnets": ["subnet-1"], "security_group_ids": ["sg-1"], "network_isolation": True}
+    (step,) = compiled(make_settings(security=security))["Steps"]
+    network = step["Arguments"]["NetworkConfig"]
+    assert not network["EnableNetworkIsolation"]
+    assert network["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
