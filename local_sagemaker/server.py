@@ -35,6 +35,7 @@ from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
 from local_sagemaker.images import Images
+from local_sagemaker.job import NOUNS
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.monitors.metrics import put_to
 from local_sagemaker.monitors.monitors import Monitors
@@ -167,9 +168,7 @@ def _upstream_proxy() -> str | None:
 def _busy(store: Store) -> int:
     """How many executions and jobs are running."""
     statuses = [execution["PipelineExecutionStatus"] for execution in store.all("pipeline-execution")]
-    statuses += [job["ProcessingJobStatus"] for job in store.all("processing-job")]
-    statuses += [job["TrainingJobStatus"] for job in store.all("training-job")]
-    statuses += [job["HyperParameterTuningJobStatus"] for job in store.all("hyper-parameter-tuning-job")]
+    statuses += [job[f"{noun}Status"] for kind, noun in NOUNS.items() for job in store.all(kind)]
     return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from local_sagemaker.api.common import Record
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.job import NOUNS
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -14,9 +15,7 @@ MOST_TAGS = 50
 ARN_MEMBERS = {
     "pipeline": "PipelineArn",
     "pipeline-execution": "PipelineExecutionArn",
-    "processing-job": "ProcessingJobArn",
-    "training-job": "TrainingJobArn",
-    "hyper-parameter-tuning-job": "HyperParameterTuningJobArn",
+    **{kind: f"{noun}Arn" for kind, noun in NOUNS.items()},
     "model": "ModelArn",
     "monitoring-schedule": "MonitoringScheduleArn",
     "data-quality-job-definition": "JobDefinitionArn",

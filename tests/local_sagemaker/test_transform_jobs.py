@@ -334,6 +334,14 @@ def test_what_cannot_run_here_is_refused_and_leaves_no_record(sums: Machine, mor
     assert sums.service.call("ListTransformJobs", {})["TransformJobSummaries"] == []
 
 
+def test_a_job_keeps_its_tags(sums: Machine) -> None:
+    sums.put("s3://bucket/in/a.csv", "1\n")
+    tags = [{"Key": "team", "Value": "a"}]
+    arn = start(sums, Tags=tags)
+    assert sums.service.call("ListTags", {"ResourceArn": arn})["Tags"] == tags
+    sums.jobs.wait("transform-job", "job", TIMEOUT)
+
+
 def test_jobs_are_listed_by_status_and_a_name_is_taken_once(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1\n")
     arn = start(sums, "first")
