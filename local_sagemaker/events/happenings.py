@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from typing import TYPE_CHECKING
 
+from local_sagemaker.events.alarms import Alarms, hook_alarms
 from local_sagemaker.events.bus import Bus
 from local_sagemaker.events.hooks import hook_events, hook_topics
 from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
@@ -11,6 +15,12 @@ from local_sagemaker.events.targets import Targets
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
+
+log = logging.getLogger(__name__)
+
+# how often is looked for what is due, and how often for alarms whose data has come to its end
+TICK_SECONDS = 1
+ALARM_SECONDS = 10
 
 
 class Happenings:
@@ -20,13 +30,17 @@ class Happenings:
         self._store = sagemaker.store
         self._targets = Targets(sagemaker)
         self._bus = Bus(self._targets)
+        self._alarms = Alarms(self._bus)
+        self._metrics_came = threading.Event()
         self._store.listen(KINDS, self._changed)
 
     def begin(self) -> None:
-        """Begin; moto, which keeps the rules, has been started."""
+        """Begin; moto, which keeps the rules, alarms and schedules, has been started."""
         hook_events(self._bus)
-        hook_topics(self._bus, self._targets)
+        hook_topics(self._bus)
+        hook_alarms(self._alarms, self._metrics_came.set)
         self._bus.open()
+        threading.Thread(target=self._tick, name="alarms and schedules", daemon=True).start()
 
     def _changed(self, kind: str, name: str, before: str | None, after: str | None) -> None:
         if self._bus.is_open:
@@ -35,3 +49,15 @@ class Happenings:
     def _send(self, kind: str, name: str, before: str | None, after: str | None) -> None:
         for event in state_changes(self._store, kind, name, as_record(before), as_record(after)):
             self._bus.put("aws.sagemaker", event)
+
+    def _tick(self) -> None:
+        evaluated = 0.0
+        while True:
+            came = self._metrics_came.wait(TICK_SECONDS)
+            self._metrics_came.clear()
+            try:
+                if came or time.monotonic() - evaluated >= ALARM_SECONDS:
+                    evaluated = time.monotonic()
+                    self._alarms.evaluate()
+            except Exception:
+                log.exception("internal error in alarms or schedules")

@@ -9,7 +9,6 @@ from typing import Any
 
 from local_sagemaker.events.bus import Bus
 from local_sagemaker.events.state_changes import iso_time
-from local_sagemaker.events.targets import Targets
 
 Record = dict[str, Any]
 
@@ -18,11 +17,11 @@ def hook_events(bus: Bus) -> None:
     """Have what clients put to a bus (PutEvents) delivered by ours."""
     from moto.events.models import Rule
 
-    original = _original(Rule, "send_to_targets")
+    own = motos_own(Rule, "send_to_targets")
 
     def send_to_targets(self: Any, event: Any, transform_input: bool = True) -> None:
         if self.managed_by:  # an archive
-            original(self, event, transform_input)
+            own(self, event, transform_input)
             return
         whole = {key: value for key, value in event.items() if key != "ingestion-time"}
         whole["time"] = _event_time(event["time"])
@@ -31,15 +30,15 @@ def hook_events(bus: Bus) -> None:
     Rule.send_to_targets = send_to_targets  # type: ignore[method-assign, assignment]
 
 
-def hook_topics(bus: Bus, targets: Targets) -> None:
+def hook_topics(bus: Bus) -> None:
     """Have messages to a topic's Lambda subscriptions delivered to our functions."""
     from moto.sns.models import Subscription
 
-    original = _original(Subscription, "publish")
+    own = motos_own(Subscription, "publish")
 
     def publish(self: Any, message: str, message_id: str, subject: str | None = None, **more: Any) -> None:
         if self.protocol != "lambda":
-            original(self, message, message_id, subject=subject, **more)
+            own(self, message, message_id, subject=subject, **more)
             return
         attributes = more.get("message_attributes") or {}
         matcher = self._filter_policy_matcher
@@ -54,7 +53,7 @@ def hook_topics(bus: Bus, targets: Targets) -> None:
     Subscription.publish = publish  # type: ignore[method-assign, assignment]
 
 
-def _original(owner: type, name: str) -> Callable[..., Any]:
+def motos_own(owner: type, name: str) -> Callable[..., Any]:
     """A method as moto has it, however often it has been replaced."""
     method = getattr(owner, name)
     kept = getattr(owner, f"_moto_{name}", method)

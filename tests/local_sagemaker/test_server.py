@@ -158,9 +158,10 @@ def test_other_services_are_motos(client: Callable[..., Any]) -> None:
         Statistic="Sum",
         Threshold=0,
     )
-    assert client("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmActions"] == [topic]
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=["drift"])["MetricAlarms"]
+    assert alarm["AlarmActions"] == [topic]
     assert client("kms").list_keys()["Keys"] == []
-    assert client("events").list_rules()["Rules"] == []
+    assert client("events").list_rules(NamePrefix="drift")["Rules"] == []
 
 
 # the SDK, as it is

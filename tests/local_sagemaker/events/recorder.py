@@ -1,0 +1,49 @@
+"""A function that keeps what it is called with, and rules that call it."""
+
+import json
+import uuid
+from typing import Any
+
+from tests.local_sagemaker.conftest import Client, MakeClient
+from tests.local_sagemaker.machine import ROLE
+from tests.local_sagemaker.steps import until
+from tests.local_sagemaker.test_functions import archive
+
+KEEP = """
+import boto3, json, os, time
+def handler(event, context):
+    name = f"{time.time_ns():020}"
+    boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=name, Body=json.dumps(event))
+"""
+
+
+class Recorder:
+    """A function that keeps every event it is given."""
+
+    def __init__(self, client: MakeClient, bucket: str) -> None:
+        self.name = f"keep-{uuid.uuid4().hex[:8]}"
+        self._s3, self._bucket = client("s3"), bucket
+        self.arn = client("lambda").create_function(
+            FunctionName=self.name,
+            Runtime="python3.12",
+            Role=ROLE,
+            Handler="app.handler",
+            Code={"ZipFile": archive({"app.py": KEEP})},
+            Environment={"Variables": {"BUCKET": bucket}},
+            Timeout=60,
+        )["FunctionArn"]
+
+    def events(self) -> list[Any]:
+        keys = [item["Key"] for item in self._s3.list_objects_v2(Bucket=self._bucket).get("Contents", [])]
+        return [json.load(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]) for key in keys]
+
+    def wait(self, count: int) -> list[Any]:
+        until(lambda: len(self.events()) >= count)
+        return self.events()
+
+
+def rule(rules: Client, pattern: Any, target: Any, **more: Any) -> str:
+    name = f"rule-{uuid.uuid4().hex[:8]}"
+    rules.put_rule(Name=name, EventPattern=json.dumps(pattern), **more)
+    rules.put_targets(Rule=name, Targets=[{"Id": "1", **target}])
+    return name
