@@ -178,6 +178,7 @@ def _folder(data_dir: Path | None) -> Path:
 # everything that may lie in a data directory
 STATE = {
     "client",
+    "endpoints",
     "jobs",
     "logs",
     "records",

@@ -20,6 +20,7 @@ from local_sagemaker import identity
 from local_sagemaker.account import REGION, ROLE_NAME
 from local_sagemaker.background import RUN_NOW_PATH, STATUS_PATH
 from local_sagemaker.cloudwatch_logs import JobLogs
+from local_sagemaker.endpoints import invocations
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.functions.service import LONGEST_REQUEST, Functions
@@ -109,6 +110,8 @@ class Application:
         target = _target(request)
         if target.service == "sagemaker":
             return _json_response(self._sagemaker.call(target.operation, _json_body(request)))
+        if target.service == "sagemaker-runtime":
+            return invocations.respond(self._sagemaker.hosting, request)
         if target.service == "s3":
             return self._s3.respond(request)
         if target.service == "lambda":
@@ -179,6 +182,8 @@ def _target(request: Request) -> Target:
     credential = credential or request.args.get("X-Amz-Credential", "")
     scope = credential.split("/")
     if len(scope) >= 5:
+        if scope[-2] == "sagemaker" and request.path.startswith("/endpoints/"):
+            return Target("sagemaker-runtime", "")
         if scope[-2] in ("sagemaker", "logs"):
             raise ServiceError("UnknownOperationException", "the X-Amz-Target header names no operation")
         return Target(scope[-2], "")

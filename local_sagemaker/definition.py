@@ -20,6 +20,8 @@ from local_sagemaker.policies import PolicyError, RetryPolicy, cache_expires_aft
 VERSION = "2020-12-01"
 STEP_TYPES = (
     "Condition",
+    "Endpoint",
+    "EndpointConfig",
     "Fail",
     "Lambda",
     "Model",

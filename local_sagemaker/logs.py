@@ -1,4 +1,4 @@
-"""Logs of jobs and functions as CloudWatch Logs streams: one text file a stream, such as
+"""Logs of jobs, endpoints and functions as CloudWatch Logs streams: one text file a stream, such as
 `<data_dir>/logs/<group>/<job>/algo-1-<epoch>.log`.
 
 A line of the file is one event: `2026-11-21T10:42:01.123Z message`. A line that does not begin with a time is an
@@ -19,11 +19,15 @@ def lambda_group(function: str) -> str:
     return f"/aws/lambda/{function}"
 
 
+def endpoint_group(endpoint: str) -> str:
+    """The log group of an endpoint's containers; a stream is `<variant>/i-<epoch>`."""
+    return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
 def groups(data_dir: Path) -> list[str]:
-    """The log groups that there are: those of jobs always, that of a function once it has been invoked."""
-    functions = data_dir / "logs" / "lambda"
-    names = [folder.name for folder in functions.iterdir()] if functions.is_dir() else []
-    return [*GROUPS, *map(lambda_group, sorted(names))]
+    """The log groups that there are: those of jobs always, that of an endpoint or a function once it has run."""
+    logs = data_dir / "logs"
+    return [*GROUPS, *map(endpoint_group, _names(logs / "Endpoints")), *map(lambda_group, _names(logs / "lambda"))]
 
 
 def group_folder(data_dir: Path, group: str) -> Path:
@@ -34,3 +38,7 @@ def group_folder(data_dir: Path, group: str) -> Path:
 def log_file(data_dir: Path, group: str, stream: str) -> Path:
     """The file of one stream, e.g. of ProcessingJobs and `my-job/algo-1-1763720521`; its folder may not exist yet."""
     return group_folder(data_dir, group) / f"{stream}.log"
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

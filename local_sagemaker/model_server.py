@@ -132,6 +132,7 @@ class ModelServer:
         except TimeoutError:
             connection.close()
             self._container.signal(signal.SIGKILL)
+            self._over.wait(GRACE)
             raise TimeoutError(f"the model did not answer within {timeout:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()

@@ -28,8 +28,10 @@ from local_sagemaker.account import DEFAULT_BUCKET
 from local_sagemaker.application import HEADERS_KEY, PROXIED_KEY, Application
 from local_sagemaker.background import ServerError, end_strays, holder, job_mark, lock_file, package_version
 from local_sagemaker.chunked import ChunkedBody
+from local_sagemaker.cloudwatch import CloudWatch
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.container import common_environment
+from local_sagemaker.endpoints.hosting import IDLE_SECONDS, Hosting
 from local_sagemaker.environment import certificate_file, client_environment, write_client_files
 from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.executor import Executor
@@ -37,7 +39,6 @@ from local_sagemaker.functions.service import Functions
 from local_sagemaker.images import Images
 from local_sagemaker.job import NOUNS
 from local_sagemaker.jobs import Jobs
-from local_sagemaker.monitors.metrics import put_to
 from local_sagemaker.monitors.monitors import Monitors
 from local_sagemaker.objects import Objects
 from local_sagemaker.s3 import S3
@@ -84,8 +85,19 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         sagemaker.jobs = Jobs(store, objects, imposed, Images(warm_python))
         sagemaker.functions = Functions(store, objects, imposed)
         sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
-        sagemaker.monitors = Monitors(sagemaker, put_to(environment["AWS_ENDPOINT_URL"]))
+        cloudwatch = CloudWatch(environment["AWS_ENDPOINT_URL"])
+        sagemaker.monitors = Monitors(sagemaker, cloudwatch.put_metric_data)
+        sagemaker.hosting = Hosting(
+            store,
+            objects,
+            imposed,
+            sagemaker.jobs.images,
+            put_metric_data=cloudwatch.put_metric_data,
+            alarm_states=cloudwatch.alarm_states,
+            idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
+        )
         sagemaker.executor.recover()
+        sagemaker.hosting.recover()
 
         status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
         application = Application(
@@ -176,6 +188,7 @@ def _end_work(sagemaker: SageMaker) -> None:
     """End what is running, and give the threads that wait for it a moment to say so in the records."""
     sagemaker.monitors.close()
     sagemaker.executor.close()
+    sagemaker.hosting.close()
     sagemaker.functions.close()
     deadline = time.monotonic() + CLOSE_SECONDS
     while _busy(sagemaker.store) and time.monotonic() < deadline:

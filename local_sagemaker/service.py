@@ -5,7 +5,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION
-from local_sagemaker.api import executions, job_definitions, models, monitoring, pipelines, registry, tags
+from local_sagemaker.api import (
+    endpoint_configs,
+    endpoints,
+    executions,
+    job_definitions,
+    models,
+    monitoring,
+    pipelines,
+    registry,
+    tags,
+)
 from local_sagemaker.api import jobs as job_operations
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.objects import Objects
@@ -13,6 +23,7 @@ from local_sagemaker.shapes import check_request, operation_model, shaped
 from local_sagemaker.store import DamagedRecord, Store
 
 if TYPE_CHECKING:
+    from local_sagemaker.endpoints.hosting import Hosting
     from local_sagemaker.executor import Executor
     from local_sagemaker.functions.service import Functions
     from local_sagemaker.jobs import Jobs
@@ -28,6 +39,8 @@ OPERATIONS: dict[str, Operation] = {
     **models.OPERATIONS,
     **job_definitions.OPERATIONS,
     **monitoring.OPERATIONS,
+    **endpoint_configs.OPERATIONS,
+    **endpoints.OPERATIONS,
     **tags.OPERATIONS,
 }
 
@@ -35,12 +48,13 @@ OPERATIONS: dict[str, Operation] = {
 class SageMaker:
     """The service of one data directory.
 
-    `jobs` runs the processing and training jobs, `executor` the pipeline executions, `functions` what Lambda steps
+    `jobs` runs the jobs, `hosting` the endpoints, `executor` the pipeline executions, `functions` what Lambda steps
     call, `monitors` the monitoring schedules; they are set once all are there, since executor and monitors call this
     service themselves.
     """
 
     jobs: "Jobs"
+    hosting: "Hosting"
     executor: "Executor"
     functions: "Functions"
     monitors: "Monitors"

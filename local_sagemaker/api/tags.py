@@ -20,6 +20,8 @@ ARN_MEMBERS = {
     "monitoring-schedule": "MonitoringScheduleArn",
     "data-quality-job-definition": "JobDefinitionArn",
     "model-quality-job-definition": "JobDefinitionArn",
+    "endpoint-config": "EndpointConfigArn",
+    "endpoint": "EndpointArn",
     "model-package-group": "ModelPackageGroupArn",
     "model-package": "ModelPackageArn",
 }

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from local_sagemaker.account import REGION
 from local_sagemaker.container import Container
 from local_sagemaker.monitors.monitoring_job import MODEL_QUALITY, MonitoringJob
 
@@ -22,8 +21,6 @@ Datum = dict[str, Any]
 PutMetrics = Callable[[str, list[Datum]], None]
 
 FOLDER = "output/metrics/cloudwatch"
-# CloudWatch takes 1,000 in one request
-BATCH = 500
 
 
 def namespace(job: MonitoringJob) -> str:
@@ -42,26 +39,3 @@ def read_metrics(container: Container) -> list[Datum]:
             except (ValueError, TypeError) as error:
                 log.warning("%s line %d is no metric: %s", path.name, number, error)
     return data
-
-
-def put_to(endpoint_url: str) -> PutMetrics:
-    """What puts metrics to the CloudWatch at a URL."""
-
-    def put(namespace: str, data: list[Datum]) -> None:
-        # read when it is needed, which is seldom: it takes as long to import as all of the server
-        import boto3
-        from botocore.config import Config
-
-        client = boto3.session.Session().client(
-            "cloudwatch",
-            endpoint_url=endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 no secret: any key will do
-            # no proxy of the user's: the URL is on this machine
-            config=Config(proxies={}, connect_timeout=10, read_timeout=60),
-        )
-        for start in range(0, len(data), BATCH):
-            client.put_metric_data(Namespace=namespace, MetricData=data[start : start + BATCH])
-
-    return put

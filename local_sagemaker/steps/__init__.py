@@ -1,6 +1,8 @@
 """What a pipeline's steps do, one module a step type."""
 
 from local_sagemaker.steps.condition import Condition
+from local_sagemaker.steps.endpoint import Endpoint
+from local_sagemaker.steps.endpoint_config import EndpointConfig
 from local_sagemaker.steps.fail import Fail
 from local_sagemaker.steps.lambda_function import Lambda
 from local_sagemaker.steps.model import Model
@@ -15,6 +17,8 @@ from local_sagemaker.steps.tuning import Tuning
 # the names are those of definition.STEP_TYPES
 STEPS: dict[str, StepType] = {
     "Condition": Condition(),
+    "Endpoint": Endpoint(),
+    "EndpointConfig": EndpointConfig(),
     "Fail": Fail(),
     "Lambda": Lambda(),
     "Model": Model(),

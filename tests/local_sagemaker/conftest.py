@@ -21,6 +21,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     yield made
     made.service.monitors.close()
     made.executor.close()
+    made.hosting.close()
     made.functions.close()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_sagemaker.endpoints.hosting import Hosting
 from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
 from local_sagemaker.job_files import split_uri
@@ -38,6 +39,7 @@ class Machine:
         self.objects.create_bucket("bucket")
         self.jobs = Jobs(self.store, self.objects, environment)
         self.service = SageMaker(self.store, self.objects)
+        self.hosting = self.service.hosting = Hosting(self.store, self.objects, environment)
         self.executor = Executor(self.service, self.jobs, workers)
         self.functions = Functions(self.store, self.objects, environment)
         self.service.jobs, self.service.executor = self.jobs, self.executor

@@ -1,0 +1,75 @@
+"""How an update moves the traffic to a new fleet: all at once, a canary first, or in steps.
+
+Described in "Deployment guardrails for updating models in production".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+Record = dict[str, Any]
+
+# as long as a deployment may take that sets no MaximumExecutionTimeoutInSeconds, which is as long as one can be set
+LONGEST = 28_800
+
+
+@dataclass(frozen=True)
+class Shift:
+    """share: of the requests, 0 to 1, for the new fleet. wait: seconds to watch the alarms after that."""
+
+    share: float
+    wait: float
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """shifts: in order; the last one is of everything. termination_wait: seconds that the old fleet stays after it.
+
+    alarms: the names of those that end it. timeout: seconds that all of it may take.
+    """
+
+    shifts: tuple[Shift, ...]
+    termination_wait: float = 0
+    alarms: tuple[str, ...] = ()
+    timeout: float = LONGEST
+
+
+def rollout(config: Record | None, instances: int) -> Rollout:
+    """The plan of a DeploymentConfig, all at once where there is none. instances: of the new fleet."""
+    if config is None:
+        return Rollout((Shift(1, 0),))
+    alarms = tuple(alarm["AlarmName"] for alarm in config.get("AutoRollbackConfiguration", {}).get("Alarms", []))
+    if rolling := config.get("RollingUpdatePolicy"):
+        step = _share(rolling["MaximumBatchSize"], instances)
+        shifts = _steps(step, rolling["WaitIntervalInSeconds"])
+        return Rollout(shifts, 0, alarms, rolling.get("MaximumExecutionTimeoutInSeconds", LONGEST))
+    policy = config.get("BlueGreenUpdatePolicy")
+    if policy is None:
+        return Rollout((Shift(1, 0),), alarms=alarms)
+    traffic = policy["TrafficRoutingConfiguration"]
+    wait = traffic["WaitIntervalInSeconds"]
+    if traffic["Type"] == "CANARY":
+        shifts = (Shift(float(_share(traffic["CanarySize"], instances)), wait), Shift(1, 0))
+    elif traffic["Type"] == "LINEAR":
+        shifts = _steps(_share(traffic["LinearStepSize"], instances), wait)
+    else:
+        shifts = (Shift(1, wait),)
+    return Rollout(
+        shifts,
+        policy.get("TerminationWaitInSeconds", 0),
+        alarms,
+        policy.get("MaximumExecutionTimeoutInSeconds", LONGEST),
+    )
+
+
+def _steps(step: Fraction, wait: float) -> tuple[Shift, ...]:
+    count = math.ceil(1 / step)
+    return (*(Shift(float(step * number), wait) for number in range(1, count)), Shift(1, 0))
+
+
+def _share(size: Record, instances: int) -> Fraction:
+    of = 100 if size["Type"] == "CAPACITY_PERCENT" else max(1, instances)
+    return min(Fraction(1), Fraction(size["Value"], of))
