@@ -13,6 +13,7 @@ from typing import Any
 
 from monitoring.quality import QualityError
 from monitoring.quality.analysis import Merge, Window
+from monitoring.quality.batch_outputs import captured_event
 from monitoring.quality.datasets import list_files
 from monitoring.quality.datasets.captures import inference_time, is_in_window, lines
 from monitoring.quality.datasets.json_lines import parse_line
@@ -49,6 +50,7 @@ def merge(
 
     Args:
         captures, ground_truth: a file or a folder each, in the layouts that Model Monitor documents, gzip or not.
+            Captures may also be the output of batch transforms with GenerateInferenceId.
         merged: the folder to write to, in place of what an earlier merge has left there.
         window: of the inferences; labels come when they come.
         skips: counts malformed lines of both; without it the first one is an error.
@@ -114,12 +116,10 @@ def _inferences(captures: Path, window: Window, skips: Skips) -> Iterator[tuple[
     root = captures if captures.is_dir() else captures.parent
     for path, number, text in _lines(list_files(captures)):
         try:
-            event = parse_line(text)
-            if not isinstance(event.get("captureData"), dict):
-                raise ValueError("is no captured inference: it has no 'captureData'")
+            event, line = captured_event(text)
             if not is_in_window(event, window):
                 continue
-            row = _id(event), inference_time(event).timestamp(), path.parent.relative_to(root).as_posix(), text
+            row = _id(event), inference_time(event).timestamp(), path.parent.relative_to(root).as_posix(), line
         except ValueError as error:
             skips.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
         else:

@@ -153,6 +153,26 @@ def test_batch_transforms_are_checked_by_the_manifests_of_their_inputs(machine: 
     assert machine.metrics.keys() == {"aws/sagemaker/ModelMonitoring/data-metrics"}
 
 
+def test_labels_meet_the_outputs_of_batch_transforms_by_their_inference_ids(machine: Machine) -> None:
+    batch = {
+        "DataCapturedDestinationS3Uri": "s3://bucket/batch",
+        "DatasetFormat": {"Csv": {"Header": False}},
+        "LocalPath": "/opt/ml/processing/input_data",
+        "InferenceAttribute": "0",
+    }
+    model_quality(machine, BatchTransformInput=batch)
+    schedule(machine, "model", "answers", "ModelQuality")
+    time = f"{NINE:%Y-%m-%dT%H:%M:%SZ}"
+    machine.put("s3://bucket/out/one.csv.out", f"yes,0.9,0,{time}\nno,0.1,1,{time}\n")
+    manifest = [{"prefix": "s3://bucket/out/"}, "one.csv.out"]
+    machine.put("s3://bucket/batch/output/2026/11/21/09/x.json", json.dumps(manifest))
+    labels(machine, ["yes", "yes"])
+    execution = machine.service.monitors.run_now("model", end=TEN)
+    assert execution["MonitoringExecutionStatus"] == "Completed", execution
+    statistics = json.loads(machine.read(f"{REPORTS}/model/2026/11/21/10/statistics.json"))
+    assert statistics["multiclass_classification_metrics"]["accuracy"]["value"] == 0.5
+
+
 def test_scripts_make_the_records_and_have_the_last_word(machine: Machine) -> None:
     endpoint(machine)
     pre = machine.put(

@@ -140,6 +140,25 @@ def test_any_order_of_files_and_lines_gives_the_same_records(
     assert counts.duplicate_inferences == len(inferences) - len(latest)
 
 
+def test_outputs_of_batch_transforms_go_by_the_ids_that_were_generated_for_them(write: Write, tmp_path: Path) -> None:
+    answer = {"label": "no", "SageMakerInferenceId": "b", "SageMakerInferenceTime": "2026-01-01T11:00:00Z"}
+    plain = {"SageMakerOutput": 0.5, "SageMakerInferenceId": "c", "SageMakerInferenceTime": "2026-01-01T11:00:00Z"}
+    write("out/1.csv.out", '"yes, sir",0.9,a,2026-01-01T11:00:00Z\n')
+    write("out/2.jsonl.out", lines([answer, plain]))
+    labels = write("labels.jsonl", lines([label(identity, "1") for identity in "abc"]))
+    window = Window(datetime(2026, 1, 1, 11, tzinfo=UTC), datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert merge(tmp_path / "out", labels, tmp_path / "merged", window).merged == 3
+    assert merged(tmp_path / "merged") == {
+        "a": ('"yes, sir",0.9', "1"),
+        "b": ('{"label": "no"}', "1"),
+        "c": ("0.5", "1"),
+    }
+    for line in ('{"label": "no"}', "yes,0.9", "yes,a,yesterday"):
+        bare = write("bare.out", line + "\n")
+        with pytest.raises(QualityError, match=r"bare\.out line 1"):
+            merge(bare, labels, tmp_path / "merged", window)
+
+
 def test_malformed_lines_of_both_are_skipped_up_to_the_limit(write: Write, event: Event, tmp_path: Path) -> None:
     captures = write("captures.jsonl", lines([event(None, "1", identity="a")]) + "{\n")
     labels = write("labels.jsonl", lines([label("a", "1")]) + '{"groundTruthData": {}}\n')
