@@ -180,6 +180,7 @@ def _upstream_proxy() -> str | None:
 def _busy(store: Store) -> int:
     """How many executions and jobs are running."""
     statuses = [execution["PipelineExecutionStatus"] for execution in store.all("pipeline-execution")]
+    statuses += [execution["MonitoringExecutionStatus"] for execution in store.all("monitoring-execution")]
     statuses += [job[f"{noun}Status"] for kind, noun in NOUNS.items() for job in store.all(kind)]
     return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
 

@@ -35,10 +35,12 @@ def find_captures(job: MonitoringJob, window: Window, store: Store, objects: Obj
         side = "output" if job.type == MODEL_QUALITY else "input"
         captured = job.input["DataCapturedDestinationS3Uri"].rstrip("/")
         return list(_manifests(objects, f"{captured}/{side}", window.hours))
-    destination = f"{_destination(job.endpoint_name, store)}/{job.endpoint_name}"
+    endpoint = endpoint_record(job.endpoint_name, store)
+    name = endpoint["EndpointName"]
+    destination = f"{_destination(endpoint, store)}/{name}"
     variants = [key.rstrip("/").rpartition("/")[2] for key in _keys(objects, f"{destination}/", delimiter="/")]
     folders = [f"{variant}/{hour}" for variant in variants for hour in window.hours]
-    return [Captured(one.uri, f"{job.endpoint_name}/{one.folder}") for one in filled(objects, destination, folders)]
+    return [Captured(one.uri, f"{name}/{one.folder}") for one in filled(objects, destination, folders)]
 
 
 def filled(objects: Objects, root: str, folders: Sequence[str]) -> list[Captured]:
@@ -55,15 +57,15 @@ def endpoint_record(name: str, store: Store) -> Record:
     return endpoint
 
 
-def _destination(endpoint_name: str, store: Store) -> str:
-    config_name = endpoint_record(endpoint_name, store)["EndpointConfigName"]
+def _destination(endpoint: Record, store: Store) -> str:
+    config_name = endpoint["EndpointConfigName"]
     config = store.get("endpoint-config", config_name.lower()) or {}
     capture = config.get("DataCaptureConfig", {})
     if not capture.get("EnableCapture", "DestinationS3Uri" in capture):
         raise ServiceError(
             "ValidationException",
-            f"Endpoint {endpoint_name} captures nothing: DataCaptureConfig of its endpoint config {config_name} is not "
-            "enabled.",
+            f"Endpoint {endpoint['EndpointName']} captures nothing: the DataCaptureConfig of its endpoint config "
+            f"{config_name} is not enabled.",
         )
     return str(capture["DestinationS3Uri"]).rstrip("/")
 

@@ -206,6 +206,8 @@ class Monitors:
             if metrics is not None:
                 metrics.extend(read_metrics(container))
 
+        if self._closed:
+            raise _Failed(INTERRUPTED)
         arn = self._service.jobs.start("processing-job", request, collect=collect)
         self._update(name, ProcessingJobArn=arn)
         job = self._service.jobs.wait("processing-job", request["ProcessingJobName"])
