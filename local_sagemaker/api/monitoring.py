@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from local_sagemaker.api.common import Record, page, within
+from local_sagemaker.api.common import Record, asked_for, listed, page, within
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.monitors.captured_data import endpoint_record
@@ -79,31 +79,26 @@ def list_schedules(sagemaker: "SageMaker", request: Record) -> Record:
     schedules = [
         {**schedule, "MonitoringJobDefinitionName": _definition_name(schedule)}
         for schedule in sagemaker.store.all(SCHEDULE)
-        if request.get("NameContains", "").lower() in schedule["MonitoringScheduleName"].lower()
-        and request.get("MonitoringJobDefinitionName") in (None, _definition_name(schedule))
-        and _is_asked_for(schedule, request, "MonitoringScheduleStatus")
     ]
-    member = {"Name": "MonitoringScheduleName", "Status": "MonitoringScheduleStatus"}.get(
-        request.get("SortBy", ""), "CreationTime"
-    )
-    summaries, following = page(
-        schedules, request, key=lambda one: one[member], name=lambda one: one["MonitoringScheduleName"]
-    )
+    summaries, following = listed(_of_one(schedules, request), request, "MonitoringSchedule")
     return {"MonitoringScheduleSummaries": summaries, **following}
 
 
 def list_executions(sagemaker: "SageMaker", request: Record) -> Record:
     executions = [
         execution
-        for execution in _executions(sagemaker, request.get("MonitoringScheduleName"))
-        if request.get("MonitoringJobDefinitionName") in (None, execution.get("MonitoringJobDefinitionName"))
-        and within(execution["ScheduledTime"], request.get("ScheduledTimeAfter"), request.get("ScheduledTimeBefore"))
-        and _is_asked_for(execution, request, "MonitoringExecutionStatus")
+        for execution in _of_one(_executions(sagemaker, request.get("MonitoringScheduleName")), request)
+        if within(execution["ScheduledTime"], request.get("ScheduledTimeAfter"), request.get("ScheduledTimeBefore"))
     ]
     member = {"CreationTime": "CreationTime", "Status": "MonitoringExecutionStatus"}.get(
         request.get("SortBy", ""), "ScheduledTime"
     )
-    summaries, following = page(executions, request, key=lambda one: one[member], name=lambda one: one["Name"])
+    summaries, following = page(
+        asked_for(executions, request, "MonitoringExecution"),
+        request,
+        key=lambda one: one[member],
+        name=lambda one: one["MonitoringExecutionName"],
+    )
     return {"MonitoringExecutionSummaries": summaries, **following}
 
 
@@ -153,17 +148,16 @@ def _definition_name(schedule: Record) -> str | None:
     return name
 
 
-def _is_asked_for(record: Record, request: Record, status: str) -> bool:
-    """Whether a schedule or an execution passes the filters that both listings have."""
-    return (
-        request.get("StatusEquals") in (None, record[status])
-        and request.get("EndpointName") in (None, record.get("EndpointName"))
-        and request.get("MonitoringTypeEquals") in (None, record["MonitoringType"])
-        and within(record["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
-        and within(
-            record["LastModifiedTime"], request.get("LastModifiedTimeAfter"), request.get("LastModifiedTimeBefore")
-        )
-    )
+def _of_one(records: list[Record], request: Record) -> list[Record]:
+    """The schedules or executions of the endpoint, type and job definition that a request names."""
+    wanted = {
+        "EndpointName": request.get("EndpointName"),
+        "MonitoringType": request.get("MonitoringTypeEquals"),
+        "MonitoringJobDefinitionName": request.get("MonitoringJobDefinitionName"),
+    }
+    return [
+        record for record in records if all(value in (None, record.get(member)) for member, value in wanted.items())
+    ]
 
 
 OPERATIONS = {

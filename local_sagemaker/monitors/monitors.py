@@ -2,7 +2,7 @@
 
 A schedule's record (kind `monitoring-schedule`, name in lower case) is DescribeMonitoringSchedule's answer, with
 NextDue beside it: when its next execution is due, None where none is. An execution's (kind `monitoring-execution`) is
-its summary in ListMonitoringExecutions' answer, with its Name and OutputS3Uri beside it.
+its summary in ListMonitoringExecutions' answer, with its MonitoringExecutionName and OutputS3Uri beside it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Monitors:
         """
         for record in self._store.all(EXECUTION):
             if record["MonitoringExecutionStatus"] in ("Pending", "InProgress"):
-                self._update(record["Name"], MonitoringExecutionStatus="Failed", FailureReason=INTERRUPTED)
+                self._update(
+                    record["MonitoringExecutionName"], MonitoringExecutionStatus="Failed", FailureReason=INTERRUPTED
+                )
         threading.Thread(target=self._keep_time, name="monitoring schedules", daemon=True).start()
 
     def changed(self) -> None:
@@ -138,7 +140,7 @@ class Monitors:
         name = f"{schedule['MonitoringScheduleName'].lower()}/{identity}"
         now = time.time()
         record = {
-            "Name": name,
+            "MonitoringExecutionName": name,
             "MonitoringScheduleName": schedule["MonitoringScheduleName"],
             "ScheduledTime": scheduled.timestamp(),
             "CreationTime": now,

@@ -272,7 +272,7 @@ def test_what_another_server_left_unfinished_has_failed(machine: Machine) -> Non
     data_quality(machine)
     schedule(machine)
     machine.service.monitors.run_now("hourly", end=TEN)
-    name = machine.store.all("monitoring-execution")[0]["Name"]
+    name = machine.store.all("monitoring-execution")[0]["MonitoringExecutionName"]
     machine.store.update("monitoring-execution", name, MonitoringExecutionStatus="InProgress")
     again = Machine(machine.data_dir)
     again.service.monitors.start()
