@@ -54,6 +54,7 @@ SOCKET_SECONDS = 120
 # others ask for the lock for a moment, to see whether it is held
 LOCK_SECONDS = 2
 CLOSE_SECONDS = 5
+WARM_UP_SECONDS = 1
 
 
 def serve(data_dir: Path, port: int | None = None) -> None:
@@ -118,7 +119,10 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         sagemaker.monitors.start()
         # read before the first client asks, and after the server can be found
         threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
-        threading.Thread(target=warm_python.command, daemon=True).start()
+        # when whoever has started this server has had the processors for a moment, if no job comes before that
+        warm_up = threading.Timer(WARM_UP_SECONDS, warm_python.command)
+        warm_up.daemon = True
+        warm_up.start()
         try:
             server.serve_forever(poll_interval=0.1)
         finally:

@@ -40,14 +40,14 @@ class WarmPython:
 
     def command(self) -> list[str]:
         """What to put before the arguments of `python`. Starts the parent where there is none, or no more."""
-        cold = [sys.executable]
-        if sys.platform != "linux":  # elsewhere libraries do not survive a fork, nor does the kernel end orphans
-            return cold
         with self._lock:
-            if not self._closed and (self._parent is None or self._parent.poll() is not None):
+            # elsewhere libraries do not survive a fork, nor does the kernel end orphans
+            if self._closed or sys.platform != "linux":
+                return [sys.executable]
+            if self._parent is None or self._parent.poll() is not None:
                 self._start()
             # no more than what the client needs is imported, for it to be quick
-            return [*cold, "-I", "-S", str(CLIENT), str(self._socket())]
+            return [sys.executable, "-I", "-S", str(CLIENT), str(self._socket())]
 
     def close(self) -> None:
         """End the parent and every process that it has forked."""
