@@ -64,10 +64,10 @@ def train_bundle() -> Bundle:
     files = {
         "train.py": "training_scripts/train.py",
         "requirements.txt": "training_scripts/requirements.txt",
-        "inference/inference.py": "inference/inference.py",
         "inference/requirements.txt": "inference/requirements.txt",
     }
-    return Bundle("train", _read(files), archive=True)
+    served = (f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py"))
+    return Bundle("train", _read(files | {path: path for path in served}), archive=True)
 
 
 def evaluate_bundle() -> Bundle:

@@ -1,8 +1,9 @@
 """Train LightGBM on the encoded splits, in the script mode of SageMaker's scikit-learn image.
 
 Hyperparameters arrive as `--name value` under LightGBM's names; channels and folders in SageMaker's SM_* variables.
-Written to SM_MODEL_DIR: model.txt, schema.json, metrics.json, code/inference.py, code/requirements.txt, so that the
-model archive can be registered and served as it is; to SM_OUTPUT_DATA_DIR: training_curve.csv and training_curve.svg.
+Written to SM_MODEL_DIR: model.txt, schema.json, metrics.json, and code/ with inference.py, its modules and
+requirements.txt, so that the model archive can be registered and served as it is; to SM_OUTPUT_DATA_DIR:
+training_curve.csv and training_curve.svg.
 
 Metrics are printed as `validation_auc=0.99123` lines for MetricDefinitions, while training and at last for the best
 iteration, each for train and validation:
@@ -394,14 +395,13 @@ def resolve(host: str) -> str:
 def write_model(
     booster: lgb.Booster, schema: Mapping[str, Any], results: Mapping[str, Any], options: argparse.Namespace
 ) -> None:
-    code = options.model_dir / "code"
-    code.mkdir(parents=True, exist_ok=True)
+    options.model_dir.mkdir(parents=True, exist_ok=True)
     booster.save_model(options.model_dir / "model.txt", num_iteration=results["best_iteration"])
     for name, content in (("schema.json", schema), ("metrics.json", results)):
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (options.model_dir / name).write_text(text, encoding="utf-8")
-    for name in ("inference.py", "requirements.txt"):
-        shutil.copyfile(options.inference_code / name, code / name)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(options.inference_code, options.model_dir / "code", ignore=ignored, dirs_exist_ok=True)
 
 
 def write_curve(curve: Curve, best_iteration: int, folder: Path) -> None:

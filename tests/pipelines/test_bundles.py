@@ -8,7 +8,7 @@ import tarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.bundles import Bundle, all_bundles, evaluate_bundle, train_bundle
+from pipelines.bundles import REPOSITORY, Bundle, all_bundles, evaluate_bundle, train_bundle
 
 names = st.text("abcdefgh/._", min_size=1, max_size=12)
 files = st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5)
@@ -34,12 +34,11 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
     assert first == second
     assert uri == train_bundle().uri("s3://bucket/code")
     with tarfile.open(fileobj=io.BytesIO(first)) as archive:
-        assert archive.getnames() == [
-            "inference/inference.py",
-            "inference/requirements.txt",
-            "requirements.txt",
-            "train.py",
-        ]
+        names = archive.getnames()
+        modules = [name for name in names if name.startswith("inference/") and name.endswith(".py")]
+        assert names == [*modules, "inference/requirements.txt", "requirements.txt", "train.py"]
+    shipped = {path.name for path in (REPOSITORY / "inference").glob("*.py")}
+    assert {name.removeprefix("inference/") for name in modules} == shipped > {"inference.py"}
 
 
 def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:

@@ -10,6 +10,7 @@ import string
 import tempfile
 from pathlib import Path
 
+import features
 import numpy as np
 import preprocess
 from hypothesis import given
@@ -17,9 +18,6 @@ from hypothesis import strategies as st
 from preprocessing import columns
 from preprocessing.encoding import encode, learn_schema
 from preprocessing.reading import read_table
-
-import inference
-from inference import Feature
 
 # texts that look like numbers, booleans, dates and missing values among those that look like nothing
 WORDS = st.sampled_from(
@@ -55,30 +53,30 @@ def test_a_request_is_encoded_as_training_data_was(values, all_categories):
     schema = learn_schema(table.slice(0, 5), names, settings)
     encoded = encode(table, schema)
 
-    features = inference.read_features(schema)
+    served_features = features.Features(features.read_features(schema))
     for row, line in enumerate(lines[1:]):
         trained = [encoded[name][row].as_py() for name in names]
-        served = inference.encode(dict(zip(names, line[1:], strict=True)), features, row)
+        served = served_features.encode(dict(zip(names, line[1:], strict=True)), row)
         np.testing.assert_array_equal(np.array(trained, float), served)
 
 
 @given(TEXTS | st.text())
 def test_both_sides_have_one_rule_for_the_text_of_a_category(text):
-    assert columns.category_text(text) == inference.category_text(text)
+    assert columns.category_text(text) == features.category_text(text)
     assert columns.category_text(columns.category_text(text)) == columns.category_text(text)
 
 
 def test_both_sides_agree_on_what_is_missing_and_what_is_a_number():
-    assert set(columns.MISSING) == inference.MISSING
-    assert f"^{inference.NUMBER.pattern}$" == columns.NUMBER_PATTERN
+    assert set(columns.MISSING) == features.MISSING
+    assert f"^{features.NUMBER.pattern}$" == columns.NUMBER_PATTERN
 
 
 def test_json_values_mean_the_categories_of_a_csv():
-    feature = Feature("plan", {"3": 0, "true": 1, "2.5": 2})
+    feature = features.Feature("plan", {"3": 0, "true": 1, "2.5": 2})
     for value, code in ((3, 0), (3.0, 0), ("3", 0), (" 3.0 ", 0), (True, 1), ("TRUE", 1), (2.5, 2)):
-        assert inference.as_code(value, feature, row=1) == code
+        assert features.as_code(value, feature, row=1) == code
     for value in (None, "", "NA", "gold", 4, False):
-        assert math.isnan(inference.as_code(value, feature, row=1))
+        assert math.isnan(features.as_code(value, feature, row=1))
 
 
 def test_codes_and_classes_are_learned_on_the_training_split_alone(run_preprocess):

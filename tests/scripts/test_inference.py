@@ -10,8 +10,11 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 import train
+from csv_records import is_header
+from features import Feature
+from request_errors import InputError
 
-from inference import Feature, InputError, encode, input_fn, is_header, model_fn, output_fn, predict_fn
+from inference import input_fn, model_fn, output_fn, predict_fn
 
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
 
@@ -155,7 +158,7 @@ def test_a_regression_answers_with_numbers(make_project):
     body = as_csv([list(row.values()) for row in project.data.rows("baseline")[:3]])
     numbers = [prediction["prediction"] for prediction in json.loads(ask(model, body, CSV))["predictions"]]
     encoded = train.read_split(project.data.output / "train", project.data.schema).features[:3]
-    assert numbers == model.booster.predict(encoded).tolist()
+    assert numbers == lgb.Booster(model_file=project.model / "model.txt").predict(encoded).tolist()
     assert ask(model, body, CSV, CSV) == "".join(f"{number!r}\n" for number in numbers)
 
 
@@ -233,7 +236,7 @@ def test_a_model_that_does_not_fit_its_schema_is_refused(make_project, tmp_path)
 
 def test_records_by_name_are_not_reordered_by_chance(model):
     """The matrix has one column a feature, in the model's order, whatever is sent."""
-    values = encode({"malic acid": 2.5, "alcohol, %": 13}, model.features, row=1)
+    values = model.features.encode({"malic acid": 2.5, "alcohol, %": 13}, row=1)
     assert values[0] == 13
     assert values[2] == 2.5
     assert np.isnan([values[1], values[3], values[4]]).all()

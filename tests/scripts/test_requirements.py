@@ -17,6 +17,8 @@ REQUIREMENTS = [
     "inference/requirements.txt",
 ]
 
+SERVING_MODULES = {path.stem for path in (REPOSITORY / "inference").glob("*.py")}
+
 # what the image holds, what requirements.txt adds, and what travels in the bundle
 AVAILABLE = {
     "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing"},
@@ -25,7 +27,7 @@ AVAILABLE = {
     "processing_scripts/evaluation": {"numpy", "matplotlib", "evaluation", "monitoring"},
     "processing_scripts/quality_check.py": {"boto3", "monitoring"},
     "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
-    "inference/inference.py": {"numpy", "lightgbm"},
+    "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", *SERVING_MODULES},
 }
 
 

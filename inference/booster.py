@@ -1,0 +1,194 @@
+"""LightGBM's predictions through its C API.
+
+`import lightgbm` takes seconds and most of the memory of a serving process, as it imports pandas and scikit-learn where
+they are; its library alone loads in milliseconds. Where that cannot be (another layout of the package, another version
+of the API) lightgbm is imported after all.
+
+Functions and constants: https://lightgbm.readthedocs.io/en/stable/C-API.html
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import sys
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from bitvectors import BitvectorTrees
+
+NORMAL, FLOAT64, ALL_TREES = 0, 1, -1
+COLUMN_MAJOR, ROW_MAJOR = 0, 1
+# From so many rows on NumPy's vectors are worth their import, see bitvectors.py, and LightGBM's threads their start.
+MANY_ROWS = 200
+
+Scores = list[float] | list[list[float]]
+
+
+class Booster:
+    """A model.txt that can predict, from any number of threads at once.
+
+    Raises:
+        ValueError: LightGBM cannot read the file; with its reason.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._engine: CApi | ImportedLightGbm = CApi(path)
+        except (OSError, AttributeError) as error:
+            print(f"LightGBM's C API cannot be used ({error}); importing lightgbm", file=sys.stderr)
+            self._engine = ImportedLightGbm(path)
+        self.num_features, self.num_scores = self._engine.num_features, self._engine.num_scores
+
+    def predict_row(self, values: Sequence[float]) -> Scores:
+        """The model's output for one row of ``num_features`` values, NaN for what is missing.
+
+        It is a list of one item a row: a probability or number, or a list with the probability of each of several
+        classes.
+        """
+        scores = self._engine.predict_row(values)
+        return scores if self.num_scores == 1 else [scores]
+
+    def predict_rows(self, rows: Sequence[Sequence[float]]) -> Scores:
+        """The same for several rows."""
+        if len(rows) < MANY_ROWS:
+            return self._by_row(self._engine.predict_rows(rows))
+        import numpy as np
+
+        return self.predict_columns(np.ascontiguousarray(np.array(rows, dtype=np.float64).T))
+
+    def predict_columns(self, columns: np.ndarray) -> Scores:
+        """The same for many rows; columns: float64, C-contiguous, shape (num_features, n)."""
+        if self._bitvectors is None:
+            return self._by_row(self._engine.predict_columns(columns))
+        scores: Scores = self._bitvectors.predict(columns).tolist()
+        return scores
+
+    @cached_property
+    def _bitvectors(self) -> BitvectorTrees | None:
+        """Made when first needed, as most processes never see many rows at once."""
+        import bitvectors
+
+        return bitvectors.read_model(self.path)
+
+    def _by_row(self, scores: list[float]) -> Scores:
+        if self.num_scores == 1:
+            return scores
+        return [scores[start : start + self.num_scores] for start in range(0, len(scores), self.num_scores)]
+
+
+class CApi:
+    """The library as it is. Calls of one handle are safe from several threads, LightGBM locks within.
+
+    Raises:
+        OSError, AttributeError: the library is not there, or it has not these functions.
+        ValueError: it cannot read the model.
+    """
+
+    def __init__(self, path: Path):
+        self._library = ctypes.CDLL(str(library_path()))
+        self._library.LGBM_GetLastError.restype = ctypes.c_char_p
+        # looked up once, as this costs a microsecond
+        self._predict_single = self._library.LGBM_BoosterPredictForMatSingleRowFast
+        self._booster, self._configuration = ctypes.c_void_p(), ctypes.c_void_p()
+        trees, classes, features = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+        created = ctypes.byref(trees), ctypes.byref(self._booster)
+        if self._library.LGBM_BoosterCreateFromModelfile(str(path).encode(), *created) != 0:
+            raise ValueError(f"LightGBM cannot read {path.name}: {self._last_error()}")
+        freed = weakref.finalize(self, free, self._library, self._booster, self._configuration)
+        # at exit a thread may still be predicting
+        freed.atexit = False
+        self._call("BoosterGetNumClasses", self._booster, ctypes.byref(classes))
+        self._call("BoosterGetNumFeature", self._booster, ctypes.byref(features))
+        self.num_scores, self.num_features = classes.value, features.value
+        self._call(
+            "BoosterPredictForMatSingleRowFastInit",
+            *(self._booster, NORMAL, 0, ALL_TREES, FLOAT64, features, b"num_threads=1"),
+            ctypes.byref(self._configuration),
+        )
+        self._row, self._scores = ctypes.c_double * self.num_features, ctypes.c_double * self.num_scores
+
+    def predict_row(self, values: Sequence[float]) -> list[float]:
+        # buffers of its own for each call, so that threads do not write into each other's
+        scores, length = self._scores(), ctypes.c_int64()
+        if self._predict_single(self._configuration, self._row(*values), ctypes.byref(length), scores) != 0:
+            raise RuntimeError(self._last_error())
+        return scores[:]
+
+    def predict_rows(self, rows: Sequence[Sequence[float]]) -> list[float]:
+        values = (ctypes.c_double * (len(rows) * self.num_features))(*(value for row in rows for value in row))
+        return self._predict(values, len(rows), ROW_MAJOR, b"num_threads=1")
+
+    def predict_columns(self, columns: np.ndarray) -> list[float]:
+        return self._predict(ctypes.c_void_p(columns.ctypes.data), columns.shape[1], COLUMN_MAJOR, b"")
+
+    def _predict(self, values: Any, rows: int, order: int, parameters: bytes) -> list[float]:
+        scores, length = (ctypes.c_double * (rows * self.num_scores))(), ctypes.c_int64()
+        self._call(
+            "BoosterPredictForMat",
+            *(self._booster, values, FLOAT64, ctypes.c_int32(rows), ctypes.c_int32(self.num_features), order),
+            *(NORMAL, 0, ALL_TREES, parameters, ctypes.byref(length), scores),
+        )
+        return scores[:]
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        if getattr(self._library, f"LGBM_{name}")(*arguments) != 0:
+            raise RuntimeError(self._last_error())
+
+    def _last_error(self) -> str:
+        return str(self._library.LGBM_GetLastError().decode(errors="replace"))
+
+
+class ImportedLightGbm:
+    """The same by way of the lightgbm package."""
+
+    def __init__(self, path: Path):
+        import lightgbm
+
+        try:
+            self._booster = lightgbm.Booster(model_file=path)
+        except lightgbm.basic.LightGBMError as error:
+            raise ValueError(f"LightGBM cannot read {path.name}: {error}") from error
+        self.num_features = self._booster.num_feature()
+        self.num_scores = self._booster.num_model_per_iteration()
+
+    def predict_row(self, values: Sequence[float]) -> list[float]:
+        return self.predict_rows([values])
+
+    def predict_rows(self, rows: Sequence[Sequence[float]]) -> list[float]:
+        import numpy as np
+
+        return self._predict(np.array(rows, dtype=np.float64))
+
+    def predict_columns(self, columns: np.ndarray) -> list[float]:
+        return self._predict(columns.T)
+
+    def _predict(self, matrix: np.ndarray) -> list[float]:
+        import numpy as np
+
+        return np.asarray(self._booster.predict(matrix)).ravel().tolist()
+
+
+def free(library: ctypes.CDLL, booster: ctypes.c_void_p, configuration: ctypes.c_void_p) -> None:
+    """The configuration first, which points to the booster."""
+    if configuration:
+        library.LGBM_FastConfigFree(configuration)
+    library.LGBM_BoosterFree(booster)
+
+
+def library_path() -> Path:
+    """Where the lightgbm package keeps its library; raises OSError where it does not. The package is not imported."""
+    package = importlib.util.find_spec("lightgbm")
+    folders = (package and package.submodule_search_locations) or []
+    suffix = {"darwin": "lib_lightgbm.dylib", "win32": "lib_lightgbm.dll"}.get(sys.platform, "lib_lightgbm.so")
+    for folder in folders:
+        for path in (Path(folder) / "lib" / suffix, Path(folder) / suffix):
+            if path.is_file():
+                return path
+    raise OSError(f"{suffix} is not in the lightgbm package")

@@ -1,0 +1,138 @@
+"""What the features of a model are, and what the values of a record mean: the numbers that training saw."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from request_errors import InputError, shortened
+
+# as preprocess.py reads training data
+MISSING = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>", "#N/A"))
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
+PLAIN_NUMBERS = frozenset((float, int))
+
+Record = Mapping[str, Any] | Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """codes: the number of each category; None for a number."""
+
+    name: str
+    codes: Mapping[str, int] | None
+
+
+class Features:
+    """The features of a model in its order.
+
+    ignore_unknown: whether a name that is none of them is passed over rather than refused.
+    """
+
+    def __init__(self, features: Sequence[Feature], ignore_unknown: bool = False):
+        self.all = tuple(features)
+        self.ignore_unknown = ignore_unknown
+        self.names = tuple(feature.name for feature in self.all)
+        self.name_set = frozenset(self.names)
+        self.are_numbers = all(feature.codes is None for feature in self.all)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def encode(self, record: Record, row: int) -> list[float]:
+        """The record as numbers in the model's order, NaN for what is missing.
+
+        record: by name (a mapping) or by position (a list). row: its number, for messages.
+
+        Raises:
+            InputError: it names an unknown feature, has too few or too many values, or a value that is no number.
+        """
+        if isinstance(record, Mapping):
+            values: list[Any] = [*map(record.get, self.names)]
+            if len(record) != len(values) or None in values:
+                self.check_names(record, row)
+        elif isinstance(record, list):
+            values = record
+            if len(values) != len(self.all):
+                raise InputError(
+                    f"row {row} has {len(values)} values, the model has {len(self.all)} features; send names too"
+                )
+        else:
+            raise InputError(f"row {row} is neither an object nor an array")
+        if self.are_numbers and are_plain_numbers(values):
+            return values
+        return [
+            as_number(value, feature.name, row) if feature.codes is None else as_code(value, feature, row)
+            for value, feature in zip(values, self.all, strict=True)
+        ]
+
+    def check_names(self, names: Mapping[str, Any] | Sequence[str], row: int) -> None:
+        """Refuse a name that the model does not know."""
+        if not self.ignore_unknown and not self.name_set.issuperset(names):
+            unknown = next(name for name in names if name not in self.name_set)
+            raise InputError(
+                f"row {row}: the model has no feature {shortened(unknown)} (features: {', '.join(self.names)})"
+            )
+
+
+def read_features(schema: Mapping[str, Any]) -> tuple[Feature, ...]:
+    """The features of a schema.json."""
+
+    def codes(categories: Sequence[str]) -> dict[str, int]:
+        return {text: code for code, text in enumerate(categories)}
+
+    return tuple(
+        Feature(feature["name"], codes(feature["categories"]) if feature["type"] == "category" else None)
+        for feature in schema["features"]
+    )
+
+
+def are_plain_numbers(values: Sequence[Any]) -> bool:
+    """Whether the values are finite floats and ints and nothing else, which is the case that has to be fast."""
+    try:
+        # a bool is no number, and its type is its own; the sum of what is finite may yet be infinite, which costs time
+        return PLAIN_NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(values))
+    except OverflowError:
+        return False
+
+
+def as_number(value: Any, name: str, row: int) -> float:
+    """The value as a finite float, or NaN for a missing one."""
+    text = value.strip() if isinstance(value, str) else value
+    if text is None or (isinstance(text, str) and text in MISSING):
+        return math.nan
+    is_number = NUMBER.fullmatch(text) if isinstance(text, str) else type(text) in PLAIN_NUMBERS
+    if not is_number:
+        raise InputError(f"row {row}: feature {name!r} is {shortened(value)}, not a number")
+    try:
+        number = float(text)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise InputError(f"row {row}: feature {name!r} is {shortened(value)}, beyond what a number can be")
+    return number
+
+
+def as_code(value: Any, feature: Feature, row: int) -> float:
+    """The number of the value's category, or NaN for a missing or unknown one."""
+    if isinstance(value, dict | list):
+        raise InputError(f"row {row}: feature {feature.name!r} is {shortened(value)}, not a category")
+    if value is None or feature.codes is None:
+        return math.nan
+    code = feature.codes.get(value) if isinstance(value, str) else None
+    if code is None:
+        code = feature.codes.get(category_text(str(value)))
+    return math.nan if code is None else float(code)
+
+
+def category_text(value: str) -> str:
+    """The text that stands for a category, however a file or a request spells it: preprocess.py has the same rule."""
+    text = value.strip()
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    whole = WHOLE_NUMBER.fullmatch(text)
+    return whole[1] if whole else text
