@@ -126,6 +126,7 @@ def test_a_binary_answer_names_label_and_probabilities(model, rows, expected):
     for prediction, score in zip(answer["predictions"], expected, strict=True):
         assert prediction["label"] == ("other" if score >= 0.5 else "barolo")
         assert prediction["probability"] == prediction["probabilities"]["other"] == score
+        assert prediction["confidence"] == prediction["probabilities"][prediction["label"]] >= 0.5
         assert sum(prediction["probabilities"].values()) == pytest.approx(1)
 
 
@@ -222,6 +223,27 @@ def test_a_bad_request_is_told_what_is_wrong_and_where(model, body, content_type
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"malic acid": 2.5, "smell": 3}', JSON),
+        (b"smell,malic acid\n3,2.5\n", CSV),
+        (b"smell,malic acid\n" + b"3,2.5\n" * 10_000, CSV),
+    ],
+)
+def test_unknown_features_are_ignored_where_that_is_set(make_project, monkeypatch, body, content_type):
+    monkeypatch.setenv("UNKNOWN_FEATURES", "ignore")
+    model = model_fn(str(make_project("mixed").model))
+    known = ask(model, b'{"malic acid": 2.5}', JSON)
+    assert probabilities(ask(model, body, content_type))[0] == pytest.approx(probabilities(known)[0], rel=1e-12)
+
+
+def test_a_setting_that_cannot_be_is_refused_at_the_start(make_project, monkeypatch):
+    monkeypatch.setenv("UNKNOWN_FEATURES", "yes")
+    with pytest.raises(ValueError, match="UNKNOWN_FEATURES is 'yes'; give refuse or ignore"):
+        model_fn(str(make_project("mixed").model))
+
+
 def test_an_answer_nobody_can_give_is_refused(model, rows):
     with pytest.raises(InputError, match="accept 'text/html' is not supported; ask for application/json"):
         ask(model, json.dumps(as_json(rows[0])), JSON, "text/html")
@@ -231,6 +253,19 @@ def test_a_model_that_does_not_fit_its_schema_is_refused(make_project, tmp_path)
     (tmp_path / "model.txt").write_bytes((make_project("cancer").model / "model.txt").read_bytes())
     (tmp_path / "schema.json").write_bytes((make_project("wine").model / "schema.json").read_bytes())
     with pytest.raises(ValueError, match=r"model\.txt has 30 features and schema\.json 13"):
+        model_fn(str(tmp_path))
+
+
+def test_a_model_that_cannot_answer_is_never_healthy(make_project, tmp_path):
+    """Its schema names other classes than the model has."""
+    source = make_project("wine").model
+    (tmp_path / "model.txt").write_bytes((source / "model.txt").read_bytes())
+    schema = json.loads((source / "schema.json").read_text())
+    (tmp_path / "schema.json").write_text(json.dumps(schema | {"classes": [0, 1]}))
+    with pytest.raises(ValueError, match=r"model\.txt has 3 outputs, schema\.json 2 classes; train again"):
+        model_fn(str(tmp_path))
+    (tmp_path / "model.txt").write_text("")
+    with pytest.raises(ValueError, match=r"LightGBM cannot read model\.txt"):
         model_fn(str(tmp_path))
 
 
