@@ -195,20 +195,7 @@ class Transform:
                     f"BatchStrategy={_STRATEGIES[self._strategy]}"
                 ]
             )
-            done, reason = [], None
-            for number, (bucket, key, relative) in enumerate(found):
-                if self._ending is not None:
-                    return self._ending
-                output = outputs / str(number)
-                try:
-                    self._transform(server, bucket, key, output)
-                    done.append((output, f"{relative}.out"))
-                except _Failed as error:  # the other objects may still give usable results
-                    lines = error.details.splitlines()
-                    data_log.write(f"[sagemaker logs]: {bucket}/{key}: {line}" for line in lines)
-                    reason = reason or f"{error.fault}: {_SEE_LOGS}: {bucket}/{key}: {error}"
-                    if not server.alive:
-                        break
+            done, reason = self._transform_all(server, found, outputs, data_log)
         if self._ending is not None:  # a stopped job leaves no output
             return self._ending
         for output, name in done:
@@ -218,6 +205,30 @@ class Transform:
         if "DataCaptureConfig" in self._record:
             put_manifests(self._objects, self._record, found, self._output_prefix, self._folder)
         return Ending("Completed")
+
+    def _transform_all(
+        self, server: ModelServer, found: list[tuple[str, str, str]], outputs: Path, data_log: LogStream
+    ) -> tuple[list[tuple[Path, str]], str | None]:
+        """The outputs that were written with the names they are to have, and why the first of the others was not.
+
+        found: as `find_objects` has it. Where one object can't be transformed the others may still give usable results.
+        """
+        done: list[tuple[Path, str]] = []
+        reason = None
+        for number, (bucket, key, relative) in enumerate(found):
+            if self._ending is not None:
+                break
+            output = outputs / str(number)
+            try:
+                self._transform(server, bucket, key, output)
+                done.append((output, f"{relative}.out"))
+            except _Failed as error:
+                lines = error.details.splitlines()
+                data_log.write(f"[sagemaker logs]: {bucket}/{key}: {line}" for line in lines)
+                reason = reason or f"{error.fault}: {_SEE_LOGS}: {bucket}/{key}: {error}"
+                if not server.alive:
+                    break
+        return done, reason
 
     @property
     def _output_prefix(self) -> str:
