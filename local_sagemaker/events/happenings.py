@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from local_sagemaker.events.alarms import Alarms, hook_alarms
 from local_sagemaker.events.bus import Bus
 from local_sagemaker.events.hooks import hook_events, hook_topics
+from local_sagemaker.events.schedules import Schedules, hook_schedules
 from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
 from local_sagemaker.events.targets import Targets
 
@@ -31,6 +33,7 @@ class Happenings:
         self._targets = Targets(sagemaker)
         self._bus = Bus(self._targets)
         self._alarms = Alarms(self._bus)
+        self._schedules = Schedules(self._bus, self._store)
         self._metrics_came = threading.Event()
         self._store.listen(KINDS, self._changed)
 
@@ -39,6 +42,7 @@ class Happenings:
         hook_events(self._bus)
         hook_topics(self._bus)
         hook_alarms(self._alarms, self._metrics_came.set)
+        hook_schedules()
         self._bus.open()
         threading.Thread(target=self._tick, name="alarms and schedules", daemon=True).start()
 
@@ -59,5 +63,6 @@ class Happenings:
                 if came or time.monotonic() - evaluated >= ALARM_SECONDS:
                     evaluated = time.monotonic()
                     self._alarms.evaluate()
+                self._schedules.run_due(datetime.now(UTC))
             except Exception:
                 log.exception("internal error in alarms or schedules")
