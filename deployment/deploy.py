@@ -187,7 +187,7 @@ def _guarded(
     for name in ringing:
         report(f"{name} is in ALARM already and so can't guard this update")
     update, quiet = settings.deployment.update, [name for name in names if name not in ringing]
-    report(f"Traffic moves step by step; the alarms are watched for {update.wait_seconds} s after each")
+    report(f"The alarms are watched for {update.wait_seconds} s after each step of the traffic")
     return deployment_config(update, fleet_size, quiet)
 
 

@@ -66,7 +66,7 @@ def machines(variant: ServedVariant) -> str:
 def show_check(check: Check) -> None:
     """A line as soon as a check is done."""
     mark = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
-    console.print(Text.assemble(mark, "  ", (f"{check.name:<34}", "bold"), _shortened(check.detail)), soft_wrap=True)
+    console.print(Text.assemble(mark, "  ", (f"{check.name:<36}", "bold"), _shortened(check.detail)), soft_wrap=True)
 
 
 def show_load(load: LoadResult) -> None:
@@ -115,6 +115,7 @@ def _range(low: float, high: float) -> str:
 
 
 def _shortened(text: str, length: int = 160) -> str:
+    text = text.partition("\n")[0]
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

@@ -6,6 +6,7 @@ endpoint becomes what a test says it becomes. Every request is recorded.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -59,24 +60,18 @@ class Account:
         # how a creation or an update ends: the changes to DescribeEndpoint's answer, by default that it succeeds
         self.ending: Record = {}
         for name, service in _CLIENTS.items():
-            self.target.__dict__[name] = self.client(service)
+            self.target.__dict__[name] = client(service)
+        _current[:] = [self]
 
     def sent(self, operation: str) -> list[Record]:
         """The requests of an operation, in order."""
         return [request for name, request in self.requests if name == operation]
 
-    def client(self, service: str) -> Any:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        client = boto3.client(service, region_name="eu-west-1", **keys)
-        client.meta.events.register("before-parameter-build", self._record)
-        client.meta.events.register("before-call", self._answer)
-        return client
-
-    def _record(self, params: Record, model: Any, context: Record, **_: Any) -> None:
+    def record(self, params: Record, model: Any, context: Record, **_: Any) -> None:
         context["asked"] = dict(params)
         self.requests.append((model.name, context["asked"]))
 
-    def _answer(self, model: Any, context: Record, **_: Any) -> tuple[Any, Record]:
+    def answer(self, model: Any, context: Record, **_: Any) -> tuple[Any, Record]:
         try:
             answer = self.answers.get(model.name, lambda _: {})(context["asked"])
         except Refused as refused:
@@ -249,6 +244,19 @@ class Account:
         }
         # an ending that is not in service with the new configuration leaves the old one
         self.endpoints[name] = {**served, **before, **self.ending} if self.ending else served
+
+
+_current: list[Account] = []
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """A client of the account of the test that runs; making one for each test would take most of its time."""
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    made = boto3.client(service, region_name="eu-west-1", **keys)
+    made.meta.events.register("before-parameter-build", lambda **event: _current[0].record(**event))
+    made.meta.events.register("before-call", lambda **event: _current[0].answer(**event))
+    return made
 
 
 def package_arn(version: int) -> str:

@@ -15,7 +15,7 @@ from deployment import traffic
 from deployment.drift import parse_drift
 from deployment.load import LoadResult
 from deployment.records import Records
-from tests.deployment.aws import Account, Refused
+from tests.deployment.aws import Account, Refused, client
 
 RECORDS = Records(tuple({"n": number} for number in range(10)), tuple(f"label {number}" for number in range(10)))
 
@@ -23,7 +23,7 @@ RECORDS = Records(tuple({"n": number} for number in range(10)), tuple(f"label {n
 @pytest.fixture(autouse=True)
 def _endpoint(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.answers["InvokeEndpoint"] = lambda _: {"Body": BytesIO(b"{}")}
-    monkeypatch.setattr(traffic, "runtime_client", lambda target, connections: account.client("sagemaker-runtime"))
+    monkeypatch.setattr(traffic, "runtime_client", lambda target, connections: client("sagemaker-runtime"))
 
 
 def send(account: Account, file: Path, records: Records = RECORDS, **more: Any) -> LoadResult:

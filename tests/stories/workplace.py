@@ -6,16 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+from typer import Typer
 from typer.testing import CliRunner
 
-from pipelines.__main__ import app
+from deployment.__main__ import app as deployment_app
+from pipelines.__main__ import app as pipelines_app
 
 BREAST_CANCER = "examples/breast-cancer/settings.yaml"
 
@@ -52,7 +54,14 @@ class Workplace:
 
     def pipelines(self, *arguments: str) -> Ended:
         """`python -m pipelines ARGUMENTS`, in this process, where the SDK is imported but once."""
-        with self._here():
+        return self._invoke(pipelines_app, arguments)
+
+    def deployment(self, *arguments: str) -> Ended:
+        """`python -m deployment ARGUMENTS`, in this process."""
+        return self._invoke(deployment_app, arguments)
+
+    def _invoke(self, app: Typer, arguments: Sequence[str]) -> Ended:
+        with self.here():
             result = CliRunner().invoke(app, arguments)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -87,7 +96,8 @@ class Workplace:
         }
 
     @contextmanager
-    def _here(self) -> Iterator[None]:
+    def here(self) -> Iterator[None]:
+        """Be in the checkout, with its data directory, until the block ends; the environment is then as it was."""
         environment, folder, session = dict(os.environ), Path.cwd(), boto3.DEFAULT_SESSION
         os.environ["LOCAL_SAGEMAKER_DIR"] = str(self.data_dir)
         os.chdir(self.checkout)
