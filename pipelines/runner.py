@@ -27,6 +27,7 @@ ENDED = ("Succeeded", "Failed", "Stopped")
 PIPELINES = {
     "training": ("training", "LightGBM, {problem_type}: preprocess, train, evaluate, register, baselines"),
     "monitoring": ("monitoring", "A window of an endpoint's captures against the baselines of its model"),
+    "batch-inference": ("batch_inference", "Predictions for a data set, and its quality against the model's baseline"),
 }
 
 

@@ -1,0 +1,49 @@
+"""The step CheckDataQuality: what the transform job has captured, its input, against the model's baseline."""
+
+from __future__ import annotations
+
+import json
+
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow.steps import ProcessingStep, TransformStep
+
+from pipelines.batch_inference.parameters import Parameters
+from pipelines.bundles import monitor_bundle
+from pipelines.context import Context, processing_input, processing_output
+
+INPUT, OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output/data-quality"
+
+
+def check_data_quality_step(
+    context: Context, parameters: Parameters, transform: TransformStep, pipeline_name: str
+) -> ProcessingStep:
+    environment = {
+        "dataset_source": f"{INPUT}/data",
+        "dataset_format": json.dumps({"csv": {"header": False}}),
+        "output_path": OUTPUT,
+        "baseline_statistics": f"{INPUT}/statistics/statistics.json",
+        "baseline_constraints": f"{INPUT}/constraints/constraints.json",
+        "publish_cloudwatch_metrics": "Enabled",
+        "sagemaker_monitoring_schedule_name": pipeline_name,
+    }
+    processor = context.processor(
+        ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "-m", "monitoring.quality"], env=environment
+    )
+    return ProcessingStep(
+        name="CheckDataQuality",
+        description="Compare the data with the baseline of the model",
+        step_args=processor.run(
+            inputs=[
+                # what the capture's manifests list, at the place where it lies anyway
+                processing_input("data", transform.properties.TransformInput.DataSource.S3DataSource.S3Uri),
+                processing_input("statistics", parameters.data_quality_statistics),
+                processing_input("constraints", parameters.data_quality_constraints),
+                processing_input("code", monitor_bundle().uri(context.code_uri)),
+            ],
+            outputs=[processing_output("data-quality", context.output_uri("data-quality"))],
+        ),
+        property_files=[
+            PropertyFile(name="Violations", output_name="data-quality", path="constraint_violations.json"),
+        ],
+        retry_policies=context.job_retries,
+    )

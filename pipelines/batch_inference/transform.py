@@ -1,0 +1,71 @@
+"""The steps CreateModel and Transform: a model package's predictions for every line of the data."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from sagemaker.core.inputs import BatchDataCaptureConfig
+from sagemaker.core.transformer import Transformer
+from sagemaker.mlops.workflow.model_step import ModelStep
+from sagemaker.mlops.workflow.steps import TransformStep
+
+from pipelines.batch_inference.parameters import Parameters
+from pipelines.context import Context
+
+MAX_PAYLOAD_IN_MB = 6
+
+
+def create_model_step(context: Context, parameters: Parameters) -> ModelStep:
+    security = context.settings.security
+    vpc = {"Subnets": list(security.subnets), "SecurityGroupIds": list(security.security_group_ids)}
+    # ModelBuilder describes a package while it builds, and this one is known only when an execution starts; so the
+    # session is asked directly, as ModelBuilder would ask it
+    context.session.init_model_step_arguments(SimpleNamespace(sagemaker_session=context.session))
+    context.session.create_model(
+        "",  # each execution makes up a name of its own
+        context.role,
+        container_defs={"ModelPackageName": parameters.model_package_arn},
+        vpc_config=vpc if security.subnets else None,
+        enable_network_isolation=security.network_isolation,
+        tags=context.tags,
+    )
+    return ModelStep(
+        name="CreateModel",
+        description="Make a model of the model package",
+        step_args=context.session.context,
+        retry_policies=context.step_retries,
+    )
+
+
+def transform_step(context: Context, parameters: Parameters, model: ModelStep) -> TransformStep:
+    """Predict with capture; the data is CSV without a header, its columns in the order of the model's features."""
+    kms_key = context.settings.security.kms_key
+    transformer = Transformer(
+        model_name=model.properties.ModelName,
+        instance_type=parameters.transform_instance_type,
+        instance_count=1,  # the SDK (3.27) takes no parameter here
+        strategy="MultiRecord",
+        max_payload=MAX_PAYLOAD_IN_MB,
+        accept="text/csv",
+        assemble_with="Line",
+        output_path=context.output_uri("predictions"),
+        output_kms_key=kms_key,
+        volume_kms_key=kms_key,
+        tags=context.tags,
+        sagemaker_session=context.session,
+    )
+    return TransformStep(
+        name="Transform",
+        description="Predict every line of the data",
+        step_args=transformer.transform(
+            data=parameters.input_data_uri,
+            content_type="text/csv",
+            split_type="Line",
+            batch_data_capture_config=BatchDataCaptureConfig(
+                destination_s3_uri=f"{context.settings.uri(context.bucket)}/batch-captures",
+                kms_key_id=kms_key,
+                generate_inference_id=True,
+            ),
+        ),
+        retry_policies=context.job_retries,
+    )
