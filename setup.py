@@ -29,7 +29,7 @@ setup(
         "datasketches",
     ],
     extras_require={
-        "local": ["moto[server]>=5.2.5", "cryptography", "optuna", "psutil", "python-jsonpath", "werkzeug"],
+        "local": ["moto[server]>=5.2.5", "cryptography", "optuna", "psutil", "werkzeug"],
         "dev": [
             "awscli",
             "bandit",
