@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 Record = dict[str, Any]
 
 NAMESPACE = "AWS/SageMaker"
-FLUSH_SECONDS = 5
+FLUSH_SECONDS = 2
 # the most values that a metric datum can hold
 MOST_VALUES = 150
 
