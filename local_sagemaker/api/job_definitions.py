@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from local_sagemaker.api.common import Record, listed
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
-from local_sagemaker.monitors.monitoring_job import DEFINITIONS, job_of_definition
+from local_sagemaker.monitors.monitoring_job import DEFINITIONS, check_job, job_of_definition
 from local_sagemaker.monitors.monitors import SCHEDULE
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NOT_HERE = ("ModelBias", "ModelExplainability")
 
 def create_definition(type_: str, sagemaker: "SageMaker", request: Record) -> Record:
     name, kind = request["JobDefinitionName"], DEFINITIONS[type_]
-    job_of_definition(type_, request, sagemaker.call)
+    check_job(job_of_definition(type_, request, sagemaker.call), sagemaker.jobs.images)
     arn = sagemaker.arn(kind, name)
     record = {
         **{member: value for member, value in request.items() if member != "Tags"},

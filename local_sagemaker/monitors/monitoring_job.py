@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.images import Images, UnsupportedImage
+from local_sagemaker.job_files import ClientFault, split_uri
 
 Record = dict[str, Any]
 Call = Callable[[str, Record], Record]
@@ -102,6 +104,18 @@ def job_of_definition(type_: str, definition: Record, call: Call) -> MonitoringJ
         problem_type=specification.get("ProblemType"),
         settings=_settings(definition),
     )
+
+
+def check_job(job: MonitoringJob, images: Images) -> None:
+    """Raise ServiceError for a job whose image cannot run here, or whose data is not in S3."""
+    uris = (job.output["S3Uri"], job.ground_truth, job.input.get("DataCapturedDestinationS3Uri"))
+    try:
+        images.find(job.specification["ImageUri"], "processing-job")
+        for uri in (*uris, *job.baseline.values()):
+            if uri is not None:
+                split_uri(uri)
+    except (UnsupportedImage, ClientFault) as error:
+        raise ServiceError("ValidationException", str(error)) from error
 
 
 def _job_of_schedule(definition: Record, call: Call) -> MonitoringJob:

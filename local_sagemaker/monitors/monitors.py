@@ -100,11 +100,9 @@ class Monitors:
         """
         schedule = self._store.get(SCHEDULE, schedule_name.lower())
         if schedule is None:
-            known = [one["MonitoringScheduleName"] for one in self._store.all(SCHEDULE)]
-            raise ServiceError(
-                "ResourceNotFound",
-                f"There is no monitoring schedule {schedule_name!r}; there is {', '.join(known) or 'none at all'}",
-            )
+            known = ", ".join(sorted(one["MonitoringScheduleName"] for one in self._store.all(SCHEDULE)))
+            others = f"; there are: {known}" if known else ", nor any other"
+            raise ServiceError("ResourceNotFound", f"There is no monitoring schedule {schedule_name!r}{others}")
         # to the next full second: an inference of this moment is part of it
         end = end or datetime.fromtimestamp(math.floor(time.time()) + 1, UTC)
         window = Window(start or end - HOUR, end)

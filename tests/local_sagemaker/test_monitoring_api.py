@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.service import OPERATIONS
 from tests.local_sagemaker.machine import ANALYZER, ROLE, Machine
 from tests.local_sagemaker.monitoring import (
     INPUT,
@@ -100,6 +101,18 @@ def test_a_schedule_that_cannot_run_here_is_refused(machine: Machine, config: di
     with pytest.raises(ServiceError, match=words):
         schedule(machine, **config)
     assert names(machine) == []
+
+
+def test_a_definition_that_cannot_run_here_is_refused(machine: Machine) -> None:
+    image = {"ImageUri": "1.dkr.ecr.us-east-1.amazonaws.com/mine:1"}
+    with pytest.raises(ServiceError, match="mine:1' cannot run on this machine in a processing job"):
+        data_quality(machine, "other", DataQualityAppSpecification=image)
+    target = {"S3Uri": "https://bucket/reports", "LocalPath": "/opt/ml/processing/output"}
+    with pytest.raises(ServiceError, match="'https://bucket/reports' is not an S3 URI"):
+        data_quality(machine, "other", DataQualityJobOutputConfig={"MonitoringOutputs": [{"S3Output": target}]})
+    for type_ in ("ModelBias", "ModelExplainability"):
+        with pytest.raises(ServiceError, match=f"{type_} monitoring is not supported by the local SageMaker"):
+            OPERATIONS[f"Create{type_}JobDefinition"](machine.service, {})
 
 
 def test_a_schedule_needs_its_endpoint(machine: Machine) -> None:

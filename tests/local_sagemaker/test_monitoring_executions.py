@@ -93,7 +93,7 @@ def test_run_now_looks_at_the_last_hour_or_at_what_it_is_told(machine: Machine) 
     assert execution["OutputS3Uri"] == f"{REPORTS}/Churn/hourly/2026/11/21/10"
     with pytest.raises(ServiceError, match="not after its start"):
         machine.service.monitors.run_now("hourly", TEN, TEN)
-    with pytest.raises(ServiceError, match="There is no monitoring schedule 'hurly'; there is hourly"):
+    with pytest.raises(ServiceError, match="There is no monitoring schedule 'hurly'; there are: hourly"):
         machine.service.monitors.run_now("hurly")
 
 
@@ -236,6 +236,26 @@ def test_an_execution_says_why_it_failed_or_that_it_was_stopped(machine: Machine
     assert "No S3 objects found under S3 URL" in execution["FailureReason"]
     machine.store.delete("data-quality-job-definition", "columns")
     assert "not found" in machine.service.monitors.run_now("hourly", end=TEN)["FailureReason"]
+
+
+def test_an_execution_whose_job_is_stopped_is_stopped(machine: Machine) -> None:
+    endpoint(machine)
+    machine.put("s3://bucket/code/wait.py", "import time\ntime.sleep(60)\n")
+    specification = {
+        "ImageUri": SCIKIT_LEARN,
+        "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/record_preprocessor_script/wait.py"],
+        "RecordPreprocessorSourceUri": "s3://bucket/code/wait.py",
+    }
+    data_quality(machine, DataQualityAppSpecification=specification)
+    schedule(machine)
+    capture(machine, GOOD)
+    machine.store.update("monitoring-schedule", "hourly", NextDue=TEN.timestamp())
+    machine.service.monitors.run_due(TEN)
+    until(lambda: "ProcessingJobArn" in executions(machine)[0])
+    assert executions(machine)[0]["MonitoringExecutionStatus"] == "InProgress"
+    job = executions(machine)[0]["ProcessingJobArn"].rpartition("/")[2]
+    machine.service.call("StopProcessingJob", {"ProcessingJobName": job})
+    until(lambda: executions(machine, StatusEquals="Stopped"))
 
 
 def test_of_what_fell_due_while_no_server_ran_the_latest_is_made_up_for(machine: Machine) -> None:

@@ -96,4 +96,4 @@ def test_run_now_runs_a_schedule_and_says_how_it_went(
     assert labelled.stdout.startswith("quality-hourly: Completed\nresults: s3://")
     missing = run_now("quality-daily")
     assert missing.returncode == 1
-    assert missing.stderr == "There is no monitoring schedule 'quality-daily'; there is quality-hourly\n"
+    assert missing.stderr == "There is no monitoring schedule 'quality-daily'; there are: quality-hourly\n"

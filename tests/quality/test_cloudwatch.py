@@ -142,6 +142,14 @@ def test_metrics_that_cannot_be_put_fail_the_run_after_its_files_are_written(
     assert (tmp_path / "output" / "statistics.json").exists()
 
 
+def test_where_model_monitor_runs_the_job_it_is_left_to_it_to_put_what_the_file_holds(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    container.run(environment | {"monitoring_input_type": "ENDPOINT_INPUT"}, metrics=tmp_path / "metrics")
+    assert (tmp_path / "metrics" / cloudwatch.FILE).read_text()
+
+
 def test_in_a_container_the_metrics_file_lies_where_it_is_forwarded_from(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
