@@ -19,6 +19,7 @@ from local_sagemaker.background import (
     stop_server,
 )
 from local_sagemaker.environment import client_environment
+from local_sagemaker.image_settings import IMAGES_FILE, ISOLATED_MARK, ImageMapError, remember
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,6 +57,24 @@ def start(
         typer.Option(min=1, max=65535, help="Where to listen; else where it did last, or any free port."),
     ] = None,
     foreground: Annotated[bool, typer.Option("--foreground", help="Serve until Ctrl-C, logging here.")] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file that says what runs images of your own; remembered. $LOCAL_SAGEMAKER_IMAGES names another.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    isolated: Annotated[
+        bool | None,
+        typer.Option(
+            "--isolated/--no-isolated",
+            help="Run jobs in environments made for their image and requirements.txt, which are downloaded, rather "
+            "than on this Python; remembered. $LOCAL_SAGEMAKER_ISOLATED (1 or 0) says otherwise.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Start the server, in the background unless told otherwise; one that runs already is fine.
 
@@ -63,8 +82,23 @@ def start(
     Examples:
       python -m local_sagemaker start
       python -m local_sagemaker start --port 4566 --data-dir /tmp/sagemaker
+      python -m local_sagemaker start --isolated
+      python -m local_sagemaker start --images images.yaml
+
+    \b
+    An images file maps repositories, without registry and tag, to what runs their images:
+      team/churn-*:
+        as: sagemaker-scikit-learn     # does what SageMaker's image does,
+        python: envs/churn/bin/python  # on this interpreter
+      team/trainer:
+        command: \\[python, train.py]    # has an entry point of its own,
+        code: containers/trainer       # which runs in a copy of this folder
     """
     folder = _folder(data_dir)
+    if images is not None or isolated is not None:
+        if is_held(folder):
+            raise ServerError(f"{folder} is served already; stop that server first, then start it with these options")
+        remember(folder, images, isolated)
     if foreground:
         import logging
 
@@ -179,6 +213,9 @@ def _folder(data_dir: Path | None) -> Path:
 STATE = {
     "client",
     "endpoints",
+    "environments",
+    IMAGES_FILE,
+    ISOLATED_MARK,
     "jobs",
     "logs",
     "records",
@@ -195,7 +232,7 @@ STATE = {
 def main() -> None:
     try:
         app()
-    except ServerError as error:
+    except (ServerError, ImageMapError) as error:
         typer.echo(str(error), err=True)
         raise SystemExit(1) from error
 

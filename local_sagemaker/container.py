@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.job_files import SCRIPTS, inside, rewrite_archive
+from local_sagemaker.job_files import SCRIPTS, ClientFault, inside, rewrite_archive, unpack
 from local_sagemaker.job_output import LogStream, read_output
 
 CONTAINER_ROOT = "/opt/ml"
+# for an interpreter to say where its packages are
+START_SECONDS = 30
 IN_CONTAINER = Path(__file__).parent / "in_container"
 
 # what a job's processes have of the server's own environment, beside PATH
@@ -59,18 +61,10 @@ class Exit:
 class Container:
     """A folder that looks like /opt/ml to the processes run in it, one after the other.
 
-    folder: is made. environment: wins over all that a job sets. python: what `python` is, if not the interpreter that
-    runs this.
+    folder: is made. environment: wins over all that a job sets.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        host: str,
-        log: LogStream,
-        environment: Mapping[str, str],
-        python: Sequence[str] = (sys.executable,),
-    ) -> None:
+    def __init__(self, folder: Path, host: str, log: LogStream, environment: Mapping[str, str]) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.host = host
@@ -83,7 +77,10 @@ class Container:
             self._link.symlink_to(folder, target_is_directory=True)
         self.root = self._link or folder
         self._prefix = folder.with_name(f"{folder.name}.python")
-        _make_commands(self._prefix / "bin", python)
+        self._packages = Path(sysconfig.get_path("purelib", "posix_prefix", {"base": str(self._prefix)}))
+        _make_commands(self._prefix / "bin", [sys.executable])
+        self._code: list[Path] = []
+        self._archives: set[str] = set()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
@@ -114,19 +111,16 @@ class Container:
     def rewrite_code(self, command: Sequence[str], folders: Iterable[str]) -> None:
         """Rewrite the scripts in those of the folders that hold code: which the command, or a shell script in one of
         them, leads into. An archive that a shell script unpacks is rewritten too."""
-        rest, texts = set(folders), [" ".join(command)]
-        archives: set[str] = set()
+        rest, texts = list(folders), [" ".join(command)]
         while texts:
             text = texts.pop()
-            archives |= set(_ARCHIVE.findall(text))
-            found = {folder for folder in rest if re.search(rf"{re.escape(folder)}(?![\w.-])", text)}
-            rest -= found
+            self._archives |= set(_ARCHIVE.findall(text))
+            found = [folder for folder in rest if re.search(rf"{re.escape(folder)}(?![\w.-])", text)]
+            rest = [folder for folder in rest if folder not in found]
             for folder in found:
                 texts += self.rewrite_scripts(folder)
-        for folder in set(folders) - rest:
-            for path in self.path(folder).iterdir():
-                if path.name in archives:
-                    rewrite_archive(path, self.rewrite)
+        for archive in self._code_archives():
+            rewrite_archive(archive, self.rewrite)
 
     def rewrite_scripts(self, container_path: str) -> list[str]:
         """Rewrite the scripts below a folder, for those that spell out /opt/ml; the objects in S3 stay as they are.
@@ -134,6 +128,7 @@ class Container:
         Returns the shell scripts among them as they were.
         """
         shell_scripts = []
+        self._code.append(self.path(container_path))
         for path in self.path(container_path).rglob("*"):
             if path.suffix in SCRIPTS and path.is_file() and not path.is_symlink():
                 before = os.fsdecode(path.read_bytes())
@@ -143,6 +138,32 @@ class Container:
                 if path.suffix == ".sh":
                     shell_scripts.append(before)
         return shell_scripts
+
+    def requirements(self) -> Path | None:
+        """The requirements.txt of the code that has been rewritten, in an archive or not; None where there is none.
+
+        Raises ClientFault for an archive that cannot be unpacked.
+        """
+        for archive in self._code_archives():
+            unpacked = self._prefix / "code"
+            unpack(archive, unpacked)
+            self._code.append(unpacked)
+        return next((path for code in self._code if (path := code / "requirements.txt").is_file()), None)
+
+    def use_python(self, python: Sequence[str]) -> None:
+        """Have `python` and `pip` mean another Python from here on; python: its command, up to its first argument.
+
+        Raises ClientFault where it does not start.
+        """
+        _make_commands(self._prefix / "bin", python)
+        if python[0] == sys.executable:
+            return
+        where = "import sysconfig, sys; print(sysconfig.get_path('purelib', 'posix_prefix', {'base': sys.argv[1]}))"
+        try:
+            asked = [*python, "-c", where, str(self._prefix)]
+            self._packages = Path(subprocess.check_output(asked, text=True, timeout=START_SECONDS).strip())
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ClientFault(f"the interpreter {shlex.join(python)} cannot be started: {error}") from error
 
     def run(self, commands: list[Command]) -> Exit:
         """Run commands until one fails; say how the last one ended."""
@@ -168,6 +189,9 @@ class Container:
             shutil.rmtree(self._link.parent, ignore_errors=True)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _code_archives(self) -> list[Path]:
+        return [path for code in self._code if code.is_dir() for path in code.iterdir() if path.name in self._archives]
 
     def _run(self, command: Command) -> Exit:
         arguments = [self.rewrite(argument) for argument in command.arguments]
@@ -212,7 +236,6 @@ class Container:
     def _environment(self, command: Command) -> dict[str, str]:
         own = {name: self.rewrite(value) for name, value in command.environment.items()}
         path = [str(self._prefix / "bin"), own.get("PATH", os.environ.get("PATH", os.defpath))]
-        packages = sysconfig.get_path("purelib", "posix_prefix", {"base": str(self._prefix)})
         return {
             **common_environment(),
             "SAGEMAKER_BASE_DIR": str(self.root),
@@ -225,7 +248,9 @@ class Container:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_ROOT_USER_ACTION": "ignore",
             "PATH": os.pathsep.join(path),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(IN_CONTAINER), own.get("PYTHONPATH"), packages])),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(IN_CONTAINER), own.get("PYTHONPATH"), str(self._packages)])
+            ),
             **self._imposed,
         }
 
@@ -250,7 +275,7 @@ def common_environment() -> dict[str, str]:
 
 def _make_commands(folder: Path, python: Sequence[str]) -> None:
     """Make a folder for the front of PATH, in which `python` and `pip` mean this Python."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     interpreter = shlex.join(python)
     for name, target in {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}.items():
         script = folder / name

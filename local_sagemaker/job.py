@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ NOUNS = {
 DEFAULT_RUNTIME = 24 * 3600
 # the longest FailureReason and ExitMessage of the API
 LONGEST_REASON = 1024
+# where a container has the program of its image
+PROGRAM = "/opt/ml/program"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,13 @@ class Job(ABC):
     def new_record(self, now: float) -> Record:
         """The record of the job as it is created."""
         return job_record(self.kind, self.request, now)
+
+    def entry_point(self, container: Container) -> list[str]:
+        """The entry point of an image of the user's own, whose code is put into the container."""
+        if self.runtime.code is not None:
+            shutil.copytree(self.runtime.code, container.path(PROGRAM))
+            container.rewrite_scripts(PROGRAM)
+        return list(self.runtime.command)
 
     @abstractmethod
     def inputs(self) -> list[Input]:

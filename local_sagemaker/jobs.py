@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -126,8 +126,7 @@ class Jobs:
         job.watch, job.collect = watch, collect
         record = job.new_record(time.time())
         arn, folder = record[f"{NOUNS[kind]}Arn"], self._folder / kind / job.name
-        python = self.images.python()
-        return _Run(job, arn, folder, self.store, self.objects, self._environment, python), record
+        return _Run(job, arn, folder, self.store, self.objects, self._environment, self.images), record
 
     def _tuning(self, request: Record) -> tuple[Running, Record]:
         record = tuning_job.new_record(request, self.images, time.time())
@@ -196,11 +195,11 @@ class _Run:
         store: Store,
         objects: Objects,
         environment: Mapping[str, str],
-        python: Sequence[str],
+        images: Images,
     ) -> None:
         self.done = threading.Event()
         self._job, self._arn, self._folder = job, arn, folder
-        self._store, self._objects, self._environment, self._python = store, objects, environment, python
+        self._store, self._objects, self._environment, self._images = store, objects, environment, images
         self._containers: list[Container] = []
         # guards the containers, the record's changes and the decision to stop
         self._lock = threading.Lock()
@@ -259,6 +258,8 @@ class _Run:
             for source in inputs:
                 fetch(self._objects, source, container.path(source.path), number, len(hosts))
         commands = [job.prepare(container, self._arn) for container in self._containers]
+        for container in self._containers:
+            container.use_python(self._images.python(job.runtime, container))
         self._phase("Running")
         if self._stopped is not None:
             return self._stopped
@@ -280,7 +281,7 @@ class _Run:
     def _container(self, host: str, stream: str) -> Container:
         path = log_file(self._store.data_dir.resolve(), self._job.log_group, stream)
         log_stream = LogStream(path, self._job.observe)
-        container = Container(self._folder / host, host, log_stream, self._environment, self._python)
+        container = Container(self._folder / host, host, log_stream, self._environment)
         with self._lock:
             self._containers.append(container)
             if self._stopped is not None:

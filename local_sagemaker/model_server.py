@@ -76,7 +76,7 @@ class ModelServer:
         self._variables: dict[str, str] = container.get("Environment", {})
         self._objects = objects
         self._images = images or Images()
-        self._container = Container(folder, "model", log_stream, environment, self._images.python())
+        self._container = Container(folder, "model", log_stream, environment)
         self._connections: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
         self._started = False
         self._exit: Exit | None = None
@@ -95,9 +95,11 @@ class ModelServer:
         """
         deadline = time.monotonic() + timeout
         try:
-            image = self._images.find(self._description.get("Image", ""), "model").image
+            runtime = self._images.find(self._description.get("Image", ""), "model")
+            assert runtime.image is not None, "only images with a serving program are found for a model"
             self._put_model()
-            commands = self._commands(image)
+            commands = self._commands(runtime.image)
+            self._container.use_python(self._images.python(runtime, self._container))
         except (ClientFault, UnsupportedImage, OSError) as error:
             raise ModelServerError(str(error)) from error
         with socket.socket() as held:

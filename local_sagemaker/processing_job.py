@@ -8,9 +8,9 @@ from pathlib import Path
 
 from local_sagemaker import logs
 from local_sagemaker.account import REGION
-from local_sagemaker.container import Command, Container
+from local_sagemaker.container import CONTAINER_ROOT, Command, Container
 from local_sagemaker.images import Image
-from local_sagemaker.job import Ending, Job, Record, end_of_record, host_names
+from local_sagemaker.job import PROGRAM, Ending, Job, Record, end_of_record, host_names
 from local_sagemaker.job_files import ClientFault, Input, Output, copy_file, put_files
 from local_sagemaker.objects import Objects
 
@@ -37,7 +37,7 @@ class ProcessingJob(Job):
         container.path("output").mkdir(exist_ok=True)  # where a process may leave its message
         for output in self._outputs():
             container.path(output.path).mkdir(parents=True, exist_ok=True)
-        command = self._command()
+        command = self._command(container)
         container.rewrite_code(command, [source.path for source in self.inputs()])
         environment = {
             "AWS_REGION": REGION,
@@ -48,11 +48,11 @@ class ProcessingJob(Job):
         }
         if self._is_analyzer():
             # a copy, since it spells out where a container's message is left; the modules it imports do not
-            container.path("program").mkdir(exist_ok=True)
-            copy_file(ANALYZER, container.path("program/analyzer.py"))
-            container.rewrite_scripts("program")
+            container.path(PROGRAM).mkdir(exist_ok=True)
+            copy_file(ANALYZER, container.path(f"{PROGRAM}/analyzer.py"))
+            container.rewrite_scripts(PROGRAM)
             environment["PYTHONPATH"] = str(REPOSITORY)
-        return [Command(command, environment)]
+        return [Command(command, environment, folder=PROGRAM if self.runtime.code else CONTAINER_ROOT)]
 
     def phase(self, record: Record, phase: str, now: float) -> Record:
         if phase == "Running":
@@ -77,11 +77,11 @@ class ProcessingJob(Job):
             **({"ExitMessage": message} if message else {}),
         }
 
-    def _command(self) -> list[str]:
+    def _command(self, container: Container) -> list[str]:
         specification = self.request["AppSpecification"]
-        entry_point = specification.get("ContainerEntrypoint")
+        entry_point = specification.get("ContainerEntrypoint") or self.entry_point(container)
         if self._is_analyzer():
-            entry_point = ["python", "/opt/ml/program/analyzer.py"]
+            entry_point = ["python", f"{PROGRAM}/analyzer.py"]
         if not entry_point:
             raise ClientFault(f"image {self.image!r} has no entry point of its own; give AppSpecification one")
         return [*entry_point, *specification.get("ContainerArguments", [])]

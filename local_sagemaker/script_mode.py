@@ -43,7 +43,7 @@ def environment(
     resource_config: Mapping[str, Any],
     input_data_config: Mapping[str, Any],
     job_name: str,
-    image: Image = Image.SCIKIT_LEARN,
+    image: Image | None = Image.SCIKIT_LEARN,
 ) -> dict[str, str]:
     """The SM_* variables of one host, their paths as the container has them.
 
@@ -60,7 +60,7 @@ def environment(
         "channel_input_dirs": channels,
         "current_host": resource_config["current_host"],
         "current_instance_type": resource_config["current_instance_type"],
-        "framework_module": FRAMEWORK_MODULES[image],
+        "framework_module": FRAMEWORK_MODULES.get(image) if image else None,
         "hosts": hosts,
         "hyperparameters": own,
         "input_config_dir": "/opt/ml/input/config",

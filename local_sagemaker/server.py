@@ -36,7 +36,9 @@ from local_sagemaker.environment import certificate_file, client_environment, wr
 from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
+from local_sagemaker.image_settings import ImageMapError, image_settings
 from local_sagemaker.images import Images
+from local_sagemaker.isolation import Environments
 from local_sagemaker.job import NOUNS
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.monitors.monitors import Monitors
@@ -83,7 +85,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         imposed = {**environment, **job_mark(data_dir)}
         path = {"PATH": os.environ.get("PATH", os.defpath)}
         warm_python = WarmPython({**path, **common_environment(), **job_mark(data_dir)})
-        sagemaker.jobs = Jobs(store, objects, imposed, Images(warm_python))
+        sagemaker.jobs = Jobs(store, objects, imposed, _images(data_dir, warm_python))
         sagemaker.functions = Functions(store, objects, imposed)
         sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
         cloudwatch = CloudWatch(environment["AWS_ENDPOINT_URL"])
@@ -173,6 +175,21 @@ def _listener(data_dir: Path, port: int | None) -> Iterator[socket.socket]:
             listener.listen(BACKLOG)
             yield listener
             return
+
+
+def _images(data_dir: Path, warm_python: WarmPython) -> Images:
+    """What runs the images, by the settings in force. Raises ServerError for settings that cannot be used."""
+    settings = image_settings(data_dir)
+    mapped = None
+    if settings.file is not None:
+        # read when it is needed, which is seldom: pydantic takes long to import
+        from local_sagemaker.image_map import read_image_map
+
+        try:
+            mapped = read_image_map(settings.file)
+        except ImageMapError as error:
+            raise ServerError(str(error)) from error
+    return Images(warm_python, mapped, Environments(data_dir / "environments") if settings.isolated else None)
 
 
 def _upstream_proxy() -> str | None:

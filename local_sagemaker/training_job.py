@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from local_sagemaker import checkpoints, logs, script_mode
 from local_sagemaker.account import REGION
 from local_sagemaker.built_in_algorithm import is_built_in, metric_definitions
-from local_sagemaker.container import IN_CONTAINER, Command, Container
-from local_sagemaker.job import Ending, Job, Record, end_of_record, host_names
+from local_sagemaker.container import CONTAINER_ROOT, IN_CONTAINER, Command, Container
+from local_sagemaker.job import PROGRAM, Ending, Job, Record, end_of_record, host_names
 from local_sagemaker.job_files import ClientFault, Input, Output, files_below, put_archive, put_files, unpack
 from local_sagemaker.objects import Objects
 
@@ -104,9 +104,13 @@ class TrainingJob(Job):
         if self._runs_script():
             return self._script(container, environment)
         specification = self.request["AlgorithmSpecification"]
-        command = [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
+        own = self.entry_point(container)
+        entry_point = specification.get("ContainerEntrypoint")
+        # an image's own entry point is told what to do
+        arguments = specification.get("ContainerArguments", [] if entry_point else ["train"])
+        command = [*(entry_point or own), *arguments]
         container.rewrite_code(command, [source.path for source in self.inputs()])
-        return [Command(command, environment)]
+        return [Command(command, environment, folder=PROGRAM if self.runtime.code else CONTAINER_ROOT)]
 
     def observe(self, line: str, now: float) -> None:
         for name, regex in self._regexes:
@@ -163,7 +167,8 @@ class TrainingJob(Job):
         return is_built_in(self.runtime, self.request["AlgorithmSpecification"], self.hyperparameters)
 
     def _runs_script(self) -> bool:
-        return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"] and not self._is_built_in()
+        has_entry_point = "ContainerEntrypoint" in self.request["AlgorithmSpecification"] or self.runtime.command
+        return not has_entry_point and not self._is_built_in()
 
     @cached_property
     def _metric_definitions(self) -> list[dict[str, str]]:

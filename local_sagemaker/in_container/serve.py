@@ -87,14 +87,13 @@ class Model:
         model_fn = self._function(module, "model_fn", 1) or _default_model_fn
         transform_fn = self._function(module, "transform_fn", 4)
         parts = [self._function(module, f"{part}_fn", 2) for part in ("input", "predict", "output")]
-        image = importlib.import_module("xgboost_inference") if FRAMEWORK_MODULE.startswith(XGBOOST) else None
         if transform_fn and any(parts):
             raise ValueError(
                 "Cannot use transform_fn implementation in conjunction with input_fn, predict_fn, and/or output_fn "
                 "implementation"
             )
-        self._input_fn: Callable[..., Any] = parts[0] or getattr(image, "input_fn", _default_input_fn)
-        self._predict_fn: Callable[..., Any] = parts[1] or getattr(image, "predict_fn", _default_predict_fn)
+        input_fn, predict_fn = _image_functions()
+        self._input_fn, self._predict_fn = parts[0] or input_fn, parts[1] or predict_fn
         self._output_fn = parts[2] or _default_output_fn
         self._transform_fn = transform_fn or self._transform
         self._model = model_fn(model_dir)
@@ -185,6 +184,15 @@ def _fork(workers: int) -> None:
             return
     _, status = os.wait()
     sys.exit(os.waitstatus_to_exitcode(status) or 1)
+
+
+def _image_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What stands in for input_fn and predict_fn."""
+    if FRAMEWORK_MODULE.startswith(XGBOOST):
+        import xgboost_inference
+
+        return xgboost_inference.input_fn, xgboost_inference.predict_fn
+    return _default_input_fn, _default_predict_fn
 
 
 def _default_model_fn(model_dir: str) -> Any:

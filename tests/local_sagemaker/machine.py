@@ -12,6 +12,7 @@ from typing import Any
 from local_sagemaker.endpoints.hosting import Hosting
 from local_sagemaker.executor import Executor
 from local_sagemaker.functions.service import Functions
+from local_sagemaker.images import Images
 from local_sagemaker.job_files import split_uri
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.monitors.monitors import Monitors
@@ -32,12 +33,18 @@ TIMEOUT = 30
 class Machine:
     """What the server is made of, without the server."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None, workers: int = 4) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        workers: int = 4,
+        images: Images | None = None,
+    ) -> None:
         self.data_dir = data_dir
         self.store = Store(data_dir)
         self.objects = Objects(data_dir)
         self.objects.create_bucket("bucket")
-        self.jobs = Jobs(self.store, self.objects, environment)
+        self.jobs = Jobs(self.store, self.objects, environment, images)
         self.service = SageMaker(self.store, self.objects)
         self.hosting = self.service.hosting = Hosting(self.store, self.objects, environment)
         self.executor = Executor(self.service, self.jobs, workers)

@@ -360,7 +360,8 @@ def test_a_process_that_comes_early_has_what_is_imported_so_far(unready: WarmPyt
 @pytest.fixture
 def container(tmp_path: Path, warm: WarmPython) -> Iterator[Container]:
     log = LogStream(tmp_path / "log", lambda line, now: None)
-    made = Container(tmp_path / "algo-1", "algo-1", log, {}, warm.command())
+    made = Container(tmp_path / "algo-1", "algo-1", log, {})
+    made.use_python(warm.command())
     yield made
     made.close(keep=False)
 
