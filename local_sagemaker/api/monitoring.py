@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from local_sagemaker.api.common import Record, asked_for, listed, page, within
 from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
-from local_sagemaker.monitors.captured_data import endpoint_record
 from local_sagemaker.monitors.monitoring_job import check_job, find_job
 from local_sagemaker.monitors.monitors import EXECUTION, SCHEDULE
 from local_sagemaker.monitors.schedule_times import DAILY, NOW, check_schedule, due_hours, next_due, window_of
@@ -109,13 +108,11 @@ def _configured(sagemaker: "SageMaker", config: Record, now: float) -> Record:
     job = find_job(config, sagemaker.call)
     check_job(job, sagemaker.jobs.images)
     window_of(datetime.fromtimestamp(now, UTC), schedule, job.input)
-    endpoint = endpoint_record(job.endpoint_name, sagemaker.store)["EndpointName"] if job.endpoint_name else None
-    return {
-        "MonitoringScheduleConfig": config,
-        "MonitoringType": job.type,
-        **({"EndpointName": endpoint} if endpoint else {}),
-        "NextDue": _next_due(config, now),
-    }
+    configured = {"MonitoringScheduleConfig": config, "MonitoringType": job.type, "NextDue": _next_due(config, now)}
+    if job.endpoint_name is None:
+        return configured
+    endpoint = sagemaker.call("DescribeEndpoint", {"EndpointName": job.endpoint_name})
+    return {**configured, "EndpointName": endpoint["EndpointName"]}
 
 
 def _next_due(config: Record, now: float) -> float:

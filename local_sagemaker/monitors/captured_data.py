@@ -8,10 +8,9 @@ from typing import Any
 
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.job_files import ClientFault, split_uri
-from local_sagemaker.monitors.monitoring_job import MODEL_QUALITY, MonitoringJob
+from local_sagemaker.monitors.monitoring_job import MODEL_QUALITY, Call, MonitoringJob
 from local_sagemaker.monitors.schedule_times import Window
 from local_sagemaker.objects import BadName, NoSuchBucket, Objects
-from local_sagemaker.store import Store
 
 Record = dict[str, Any]
 
@@ -28,16 +27,19 @@ class Captured:
     data_type: str = "S3Prefix"
 
 
-def find_captures(job: MonitoringJob, window: Window, store: Store, objects: Objects) -> list[Captured]:
-    """What was captured in the hours of the window. Raises ServiceError where the endpoint captures nothing."""
+def find_captures(job: MonitoringJob, window: Window, call: Call, objects: Objects) -> list[Captured]:
+    """What was captured in the hours of the window. `call`: SageMaker's operations.
+
+    Raises ServiceError where there is no such endpoint, or it captures nothing.
+    """
     if job.endpoint_name is None:
         # manifests: of what the model got, or for its quality of what it answered
         side = "output" if job.type == MODEL_QUALITY else "input"
         captured = job.input["DataCapturedDestinationS3Uri"].rstrip("/")
         return list(_manifests(objects, f"{captured}/{side}", window.hours))
-    endpoint = endpoint_record(job.endpoint_name, store)
+    endpoint = call("DescribeEndpoint", {"EndpointName": job.endpoint_name})
     name = endpoint["EndpointName"]
-    destination = f"{_destination(endpoint, store)}/{name}"
+    destination = f"{_destination(endpoint, call)}/{name}"
     variants = [key.rstrip("/").rpartition("/")[2] for key in _keys(objects, f"{destination}/", delimiter="/")]
     folders = [f"{variant}/{hour}" for variant in variants for hour in window.hours]
     return [Captured(one.uri, f"{name}/{one.folder}") for one in filled(objects, destination, folders)]
@@ -49,19 +51,11 @@ def filled(objects: Objects, root: str, folders: Sequence[str]) -> list[Captured
     return [Captured(uri, folder) for folder, uri in uris.items() if any(_keys(objects, f"{uri}/"))]
 
 
-def endpoint_record(name: str, store: Store) -> Record:
-    """DescribeEndpoint's answer. Raises ServiceError where there is no such endpoint."""
-    endpoint = store.get("endpoint", name.lower())
-    if endpoint is None:
-        raise ServiceError("ValidationException", f'Could not find endpoint "{name}".')
-    return endpoint
-
-
-def _destination(endpoint: Record, store: Store) -> str:
+def _destination(endpoint: Record, call: Call) -> str:
     config_name = endpoint["EndpointConfigName"]
-    config = store.get("endpoint-config", config_name.lower()) or {}
-    capture = config.get("DataCaptureConfig", {})
-    if not capture.get("EnableCapture", "DestinationS3Uri" in capture):
+    config = call("DescribeEndpointConfig", {"EndpointConfigName": config_name})
+    capture = config.get("DataCaptureConfig")
+    if capture is None or not capture.get("EnableCapture", True):
         raise ServiceError(
             "ValidationException",
             f"Endpoint {endpoint['EndpointName']} captures nothing: the DataCaptureConfig of its endpoint config "

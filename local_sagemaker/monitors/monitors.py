@@ -172,7 +172,7 @@ class Monitors:
 
     def _execute(self, name: str, execution: Execution) -> Record:
         """Run the execution's jobs; what its record says of its end. Raises _Failed, ServiceError."""
-        captures = find_captures(execution.job, execution.window, self._store, self._objects)
+        captures = find_captures(execution.job, execution.window, self._service.call, self._objects)
         if not captures:
             raise _Failed(NO_DATA)
         dataset = self._merged(name, execution, captures) if execution.job.ground_truth else captures
