@@ -9,7 +9,7 @@ from local_sagemaker.api.tags import put_tags
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.monitors.monitoring_job import check_job, find_job
 from local_sagemaker.monitors.monitors import EXECUTION, SCHEDULE
-from local_sagemaker.monitors.schedule_times import DAILY, NOW, check_schedule, due_hours, next_due, window_of
+from local_sagemaker.monitors.schedule_times import DAILY, check_schedule, next_start, window_of
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -117,7 +117,7 @@ def _configured(sagemaker: "SageMaker", config: Record, now: float) -> Record:
 
 def _next_due(config: Record, now: float) -> float:
     expression = config.get("ScheduleConfig", {}).get("ScheduleExpression", DAILY)
-    return now if expression == NOW else next_due(due_hours(expression), datetime.fromtimestamp(now, UTC)).timestamp()
+    return next_start(expression, datetime.fromtimestamp(now, UTC)).timestamp()
 
 
 def _schedule(sagemaker: "SageMaker", request: Record) -> Record:

@@ -85,6 +85,8 @@ class Capture:
         self._lock = threading.Lock()
         self._events: list[tuple[CaptureConfig, Event]] = []
         self._bytes = 0
+        # held while events become files, so that a flush returns when all that came before it is written
+        self._writing = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -105,15 +107,20 @@ class Capture:
         self._closed.set()
         if self._thread is not None:
             self._thread.join()
-        self._flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+        with self._writing:
+            with self._lock:
+                events, self._events, self._bytes = self._events, [], 0
+            self._write_all(events)
 
     def _flush_on(self) -> None:
         while not self._closed.wait(FLUSH_SECONDS):
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        with self._lock:
-            events, self._events, self._bytes = self._events, [], 0
+    def _write_all(self, events: list[tuple[CaptureConfig, Event]]) -> None:
         files: dict[str, list[str]] = {}
         for config, event in events:
             hour = datetime.fromtimestamp(event.moment, UTC).strftime("%Y/%m/%d/%H")

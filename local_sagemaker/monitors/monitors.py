@@ -1,8 +1,9 @@
 """Monitoring schedules at work: executions started when they are due, watched to their end, and recorded.
 
 A schedule's record (kind `monitoring-schedule`, name in lower case) is DescribeMonitoringSchedule's answer, with
-NextDue beside it: when its next execution is due, None where none is. An execution's (kind `monitoring-execution`) is
-its summary in ListMonitoringExecutions' answer, with its MonitoringExecutionName and OutputS3Uri beside it.
+NextDue beside it: when its next execution is to be started, None where none is. An execution's (kind
+`monitoring-execution`) is its summary in ListMonitoringExecutions' answer, with its MonitoringExecutionName and
+OutputS3Uri beside it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from local_sagemaker.monitors.processing_requests import (
     merge_uri,
     output_uri,
 )
-from local_sagemaker.monitors.schedule_times import DAILY, HOUR, NOW, Window, due_hours, last_due, next_due, window_of
+from local_sagemaker.monitors.schedule_times import DAILY, HOUR, NOW, Window, due_hours, last_due, next_start, window_of
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -79,7 +80,7 @@ class Monitors:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def run_due(self, now: datetime) -> datetime | None:
-        """Start what is due; when the next execution is."""
+        """Start what is due; when there is more to start."""
         with self._service.lock:
             for schedule in self._store.all(SCHEDULE):
                 due = schedule["NextDue"]
@@ -126,7 +127,7 @@ class Monitors:
     def _start(self, schedule: Record, due: datetime, now: datetime) -> None:
         expression = schedule["MonitoringScheduleConfig"].get("ScheduleConfig", {}).get("ScheduleExpression", DAILY)
         hours = () if expression == NOW else due_hours(expression)
-        following = next_due(hours, now).timestamp() if hours else None
+        following = next_start(expression, now).timestamp() if hours else None
         # first of all: better no execution than one after the other, should the disk be full
         self._store.update(SCHEDULE, schedule["MonitoringScheduleName"].lower(), NextDue=following)
         self._submit(schedule, last_due(hours, now) if hours else due)
@@ -172,6 +173,7 @@ class Monitors:
 
     def _execute(self, name: str, execution: Execution) -> Record:
         """Run the execution's jobs; what its record says of its end. Raises _Failed, ServiceError."""
+        self._service.hosting.capture.flush()
         captures = find_captures(execution.job, execution.window, self._service.call, self._objects)
         if not captures:
             raise _Failed(NO_DATA)

@@ -14,6 +14,8 @@ Record = dict[str, Any]
 
 NOW = "NOW"
 HOUR = timedelta(hours=1)
+# for the requests of the hour that has just ended to be answered, and captured
+SETTLE = timedelta(seconds=5)
 LONGEST_WINDOW = timedelta(hours=24)
 LONGEST_OFFSET = timedelta(days=366)
 # the service picks the time of a schedule that names none
@@ -82,6 +84,11 @@ def due_hours(expression: str) -> range:
     if match[1] is None:
         return range(24)
     return range(int(match[1]), 24, int(match[2] or 24))
+
+
+def next_start(expression: str, after: datetime) -> datetime:
+    """When an execution of this expression is to be started, after a time: when it is due, and a little later."""
+    return after if expression == NOW else next_due(due_hours(expression), after) + SETTLE
 
 
 def next_due(hours: Container[int], after: datetime) -> datetime:

@@ -117,7 +117,7 @@ def test_a_definition_that_cannot_run_here_is_refused(machine: Machine) -> None:
 
 def test_a_schedule_needs_its_endpoint(machine: Machine) -> None:
     machine.store.delete("endpoint", "churn")
-    with pytest.raises(ServiceError, match='Could not find endpoint ".*/churn"'):
+    with pytest.raises(ServiceError, match=r'Could not find endpoint ".*/churn"'):
         schedule(machine)
 
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.monitors.schedule_times import SETTLE
 from tests.local_sagemaker.machine import SCIKIT_LEARN, Machine
+from tests.local_sagemaker.models import create_config, create_endpoint, create_model, invoke
 from tests.local_sagemaker.monitoring import (
     CAPTURES,
     NINE,
@@ -35,7 +37,7 @@ def test_a_due_execution_checks_the_captures_of_the_hour_before(machine: Machine
     capture(machine, [("50,a", "{}")], variant="Canary")
     capture(machine, [("zebra,zebra", "{}")], TEN)
     machine.store.update("monitoring-schedule", "hourly", NextDue=TEN.timestamp())
-    assert machine.service.monitors.run_due(TEN + timedelta(seconds=5)) == TEN + timedelta(hours=1)
+    assert machine.service.monitors.run_due(TEN + SETTLE) == TEN + timedelta(hours=1) + SETTLE
     until(lambda: executions(machine)[0]["MonitoringExecutionStatus"] not in ("Pending", "InProgress"))
     [execution] = executions(machine)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
@@ -75,6 +77,24 @@ def test_a_due_execution_checks_the_captures_of_the_hour_before(machine: Machine
     assert metrics["feature_data_age"]["StatisticValues"]["SampleCount"] == 3
     names = {dimension["Name"]: dimension["Value"] for dimension in metrics["feature_data_age"]["Dimensions"]}
     assert names == {"Endpoint": "Churn", "MonitoringSchedule": "hourly"}
+
+
+def test_what_an_endpoint_was_asked_a_moment_ago_is_checked(machine: Machine) -> None:
+    create_model(machine)
+    config = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": CAPTURES,
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    create_endpoint(machine, create_config(machine, "config", DataCaptureConfig=config), "Churn")
+    data_quality(machine)
+    schedule(machine)
+    for plan in ("a", "b", "zebra"):
+        assert invoke(machine, f"30,{plan}", "Churn").status == 200
+    execution = machine.service.monitors.run_now("hourly")
+    assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
+    statistics = json.loads(machine.read(f"{execution['OutputS3Uri']}/statistics.json"))
+    assert statistics["dataset"]["item_count"] == 3
 
 
 def test_run_now_looks_at_the_last_hour_or_at_what_it_is_told(machine: Machine) -> None:
@@ -269,7 +289,7 @@ def test_of_what_fell_due_while_no_server_ran_the_latest_is_made_up_for(machine:
     for name in ("hourly", "daily"):
         machine.store.update("monitoring-schedule", name, NextDue=long_ago)
     monitors = machine.service.monitors
-    assert monitors.run_due(NINE + timedelta(minutes=30)) == TEN
+    assert monitors.run_due(NINE + timedelta(minutes=30)) == TEN + SETTLE
     found = {one["MonitoringScheduleName"]: one["ScheduledTime"] for one in executions(machine)}
     assert found == {"hourly": NINE.timestamp(), "daily": (NINE - timedelta(hours=1)).timestamp()}
     monitors.run_due(NINE + timedelta(minutes=31))
