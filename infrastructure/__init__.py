@@ -1,1 +1,1 @@
-"""What a team needs around the pipelines: CloudFormation templates, the functions in them, and a command to deploy both."""
+"""What a team needs around the pipelines: templates, the functions in them, and a command that deploys both."""
