@@ -14,12 +14,14 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from local_sagemaker.container import Container
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.job import LONGEST_REASON
 from local_sagemaker.jobs import INTERRUPTED
 from local_sagemaker.monitors.captured_data import Captured, filled, find_captures
 from local_sagemaker.monitors.metrics import Datum, PutMetrics, namespace, read_metrics
@@ -164,11 +166,11 @@ class Monitors:
         except _Failed as failure:
             ended = {"MonitoringExecutionStatus": failure.status, "FailureReason": failure.reason}
         except ServiceError as error:
-            ended = {"MonitoringExecutionStatus": "Failed", "FailureReason": error.message}
+            ended = {"MonitoringExecutionStatus": "Failed", "FailureReason": error.message[:LONGEST_REASON]}
         except Exception as error:
             log.exception("monitoring execution %s: internal error", name)
             reason = f"InternalServerError: {type(error).__name__}: {error}"
-            ended = {"MonitoringExecutionStatus": "Failed", "FailureReason": reason[:1024]}
+            ended = {"MonitoringExecutionStatus": "Failed", "FailureReason": reason[:LONGEST_REASON]}
         self._update(name, **{key: value for key, value in ended.items() if value is not None})
 
     def _execute(self, name: str, execution: Execution) -> Record:
@@ -179,7 +181,8 @@ class Monitors:
             raise _Failed(NO_DATA)
         dataset = self._merged(name, execution, captures) if execution.job.ground_truth else captures
         metrics: list[Datum] = []
-        job = self._job(name, analysis_request(execution, dataset), metrics)
+        request = analysis_request(execution, dataset)
+        job = self._job(name, request, collect=lambda container: metrics.extend(read_metrics(container)))
         if metrics and execution.job.environment.get("publish_cloudwatch_metrics") == "Enabled":
             try:
                 self._put_metrics(namespace(execution.job), metrics)
@@ -201,13 +204,8 @@ class Monitors:
             raise _Failed(NO_DATA)
         return merged
 
-    def _job(self, name: str, request: Record, metrics: list[Datum] | None = None) -> Record:
+    def _job(self, name: str, request: Record, collect: Callable[[Container], None] | None = None) -> Record:
         """Run a processing job to its end; its record. Raises _Failed where it does not complete."""
-
-        def collect(container: Any) -> None:
-            if metrics is not None:
-                metrics.extend(read_metrics(container))
-
         if self._closed:
             raise _Failed(INTERRUPTED)
         arn = self._service.jobs.start("processing-job", request, collect=collect)
