@@ -4,6 +4,7 @@ Nothing in it knows of the local SageMaker; it is run with other environment var
 prints one line of JSON: its name, and what it has made.
 """
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.parameter import ContinuousParameter
@@ -20,9 +22,19 @@ from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS
 from sagemaker.core.transformer import Transformer
 from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.mlops.workflow.callback_step import CallbackStep
+from sagemaker.mlops.workflow.emr_step import EMRStep, EMRStepConfig
 from sagemaker.mlops.workflow.model_step import ModelStep
+from sagemaker.mlops.workflow.notebook_job_step import NotebookJobStep
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, TrainingStep, TransformStep, TuningStep
+from sagemaker.mlops.workflow.steps import (
+    CacheConfig,
+    ProcessingStep,
+    StepTypeEnum,
+    TrainingStep,
+    TransformStep,
+    TuningStep,
+)
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData, OutputDataConfig, SourceCode
@@ -257,6 +269,72 @@ def registry(arn: str) -> None:
     sagemaker.delete_model_package(ModelPackageName=again)
 
 
+def deploy() -> Any:
+    """Train with the built-in algorithm, deploy the model, and ask it."""
+    trainer = ModelTrainer(
+        training_image=image("xgboost", "3.0-5"),
+        compute=Compute(instance_type=INSTANCE, instance_count=1),
+        base_job_name="deployed",
+        sagemaker_session=session,
+        role=role,
+        hyperparameters={"objective": "reg:squarederror", "num_round": 5},
+        input_data_config=[InputData(channel_name="train", data_source=_data(), content_type="text/csv")],
+    )
+    trainer.train(wait=False)
+    job: TrainingJob = trainer._latest_training_job
+    job.wait(**WAIT, logs=False)
+    builder = ModelBuilder(
+        s3_model_data_url=job.refresh().model_artifacts.s3_model_artifacts,
+        image_uri=image("xgboost", "3.0-5"),
+        sagemaker_session=session,
+        role_arn=role,
+    )
+    builder.build(model_name="sdk-deployed")
+    deployment = {"initial_instance_count": 1, "instance_type": INSTANCE, "wait": False}
+    endpoint = builder.deploy(endpoint_name="sdk-endpoint", **deployment)
+    endpoint.wait_for_status("InService", **WAIT)
+    answer = endpoint.invoke(body="3,1", content_type="text/csv")
+    return answer.body.read().decode()
+
+
+def refused() -> dict[str, str]:
+    """What is said of steps as their pipeline is created, "" where it is, by the step's name: some of the SDK's own
+    classes, and one of each type that it knows."""
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-distribution:latest"
+    Path("notebook.ipynb").write_text('{"cells": []}')
+    notebook = {"input_notebook": "notebook.ipynb", "image_uri": image, "kernel_name": "python3", "role": role}
+    empty = {"display_name": None, "description": None}
+    steps = [
+        CallbackStep(name="Ask", sqs_queue_url="https://sqs.us-east-1.amazonaws.com/1/q", inputs={}, outputs=[]),
+        EMRStep(name="Cluster", cluster_id="j-1", step_config=EMRStepConfig(jar="s3://b/a.jar"), **empty),
+        NotebookJobStep(name="Notebook", **notebook),
+    ]
+    words = {}
+    for step in steps:
+        made = Pipeline(name="Refused", steps=[step], sagemaker_session=PipelineSession())
+        words[step.name] = _refusal(lambda made=made: made.create(role_arn=role))
+    sagemaker = boto3.client("sagemaker")
+    for step_type in StepTypeEnum:
+        step = {"Name": f"Own{step_type.value}", "Type": step_type.value, "Arguments": {}}
+        definition = json.dumps({"Version": "2020-12-01", "Steps": [step]})
+        words[step["Name"]] = _refusal(
+            lambda definition=definition: sagemaker.create_pipeline(
+                PipelineName="Refused", PipelineDefinition=definition, RoleArn=role
+            )
+        )
+        with contextlib.suppress(ClientError):
+            sagemaker.delete_pipeline(PipelineName="Refused")
+    return words
+
+
+def _refusal(create: Callable[[], Any]) -> str:
+    try:
+        create()
+    except ClientError as error:
+        return str(error)
+    return ""
+
+
 def _splitter(of: Any) -> Any:
     return ScriptProcessor(
         image_uri=image("sklearn", "1.2-1"),
@@ -383,7 +461,7 @@ def _transform_arguments() -> dict[str, Any]:
 
 
 FLOWS: dict[str, Callable[[], Any]] = {
-    flow.__name__: flow for flow in (process, framework, trainer, driver, pipeline, transform, tuning)
+    flow.__name__: flow for flow in (process, framework, trainer, driver, pipeline, transform, tuning, deploy, refused)
 }
 
 if __name__ == "__main__":

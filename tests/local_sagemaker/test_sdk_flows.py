@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from local_sagemaker.background import RunningServer
+from local_sagemaker.definition import STEP_TYPES
 from local_sagemaker.environment import client_environment
 
-FLOWS = ("process", "framework", "trainer", "driver", "pipeline", "transform", "tuning")
+FLOWS = ("process", "framework", "trainer", "driver", "pipeline", "transform", "tuning", "deploy", "refused")
 BUCKET = "sagemaker-us-east-1-123456789012"
 SECONDS = 150
 
@@ -124,3 +125,19 @@ def test_a_pipeline_tunes_makes_a_model_of_the_second_best_and_transforms(made: 
 def test_the_registry_creates_approves_and_deletes_versions(client: Client) -> None:
     packages = client("sagemaker").list_model_packages(ModelPackageGroupName="sdk-models")["ModelPackageSummaryList"]
     assert [(one["ModelPackageVersion"], one["ModelApprovalStatus"]) for one in packages] == [(1, "Approved")]
+
+
+def test_a_trained_model_is_deployed_and_answers(made: dict[str, Any]) -> None:
+    assert float(made["deploy"]) == pytest.approx(4, abs=1)
+
+
+def test_a_step_that_cannot_run_here_is_refused_with_its_name_and_type(made: dict[str, Any]) -> None:
+    refused = made["refused"]
+    accepted = {name.removeprefix("Own") for name, words in refused.items() if not words}
+    assert accepted == set(STEP_TYPES)
+    for name, words in refused.items():
+        if name.startswith("Own") and words:
+            assert f"step {name!r} is of type {name.removeprefix('Own')!r}, which cannot run here; supported: " in words
+    assert "step 'Ask' is of type 'Callback'" in refused["Ask"]
+    assert "step 'Cluster' is of type 'EMR'" in refused["Cluster"]
+    assert "step 'Notebook': image " in refused["Notebook"]
