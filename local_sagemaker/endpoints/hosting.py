@@ -138,6 +138,8 @@ class Hosting:
             self._start(fleet)
         except FleetFailed as error:
             fleet.close()
+            if self._closing.is_set():
+                return  # the next server tries again
             self._change(name, EndpointStatus="Failed", FailureReason=str(error)[:LONGEST_REASON])
             return
         self._live[name.lower()] = Endpoint(name, fleet)

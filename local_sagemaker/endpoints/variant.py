@@ -131,7 +131,7 @@ class Variant:
                 if not self._starting and time.monotonic() < self._retry_at:
                     raise Unavailable(self._failure)
                 self._start_soon()
-                self._changed.wait()  # no longer than the container's time to come up
+                self._changed.wait(self._startup_seconds)
 
     def _start_soon(self) -> None:
         if not (self._starting or self._closed):

@@ -28,6 +28,7 @@ def predict_fn(data, model):
 def output_fn(prediction, accept):
     return json.dumps({**prediction, "accept": accept}), accept
 """
+INFERENCE = Path(__file__).parents[2] / "inference"
 MODEL_FN = "def model_fn(model_dir): pass"
 JSON = {"Content-Type": "application/json"}
 
@@ -217,6 +218,66 @@ def test_requirements_that_are_there_are_satisfied(make_server: MakeServer) -> N
     assert answered(started(make_server(files={"code/requirements.txt": "packaging>=20\n"})))["model"] == "m"
 
 
+class ToolkitContext:
+    """What the toolkit's transformer asks of the model server around it."""
+
+    def __init__(self, model_dir: Path, headers: Mapping[str, str]) -> None:
+        self.system_properties = {"model_dir": str(model_dir)}
+        self.request_processor = [self]
+        self.status, self.content_type = 200, ""
+        self._headers = headers
+
+    def get_request_properties(self) -> Mapping[str, str]:
+        return self._headers
+
+    def set_response_status(self, code: int, phrase: str) -> None:
+        self.status = code
+
+    def set_response_content_type(self, index: int, content_type: str) -> None:
+        self.content_type = content_type
+
+
+def test_it_answers_as_sagemakers_own_toolkit_does(
+    make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sagemaker_inference.transformer import Transformer
+
+    program = """
+from sagemaker_inference.errors import GenericInferenceToolkitError
+def model_fn(model_dir):
+    return "model"
+def input_fn(body, content_type):
+    if content_type == "text/odd":
+        raise GenericInferenceToolkitError(422, "no such content type")
+    return repr((body, content_type))
+def predict_fn(data, model, context):
+    return data + model + str(1 / (len(data) - 19))
+def output_fn(prediction, accept):
+    return (prediction, "text/chosen") if accept == "text/own" else prediction
+"""
+    server = started(make_server(program, SAGEMAKER_PROGRAM="inference.py"))
+    (tmp_path / "program_for_toolkit.py").write_text(program)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SAGEMAKER_PROGRAM", "program_for_toolkit.py")
+    toolkit = Transformer()
+    for headers in (
+        JSON,
+        {"Content-Type": "text/csv", "Accept": "text/own"},
+        {"Content-Type": "text/csv", "Accept": "*/*"},
+        {"Content-Type": "text/odd", "Accept": "application/json"},
+    ):
+        for body in (b"", b"1,2", b"1,2,3"):
+            context = ToolkitContext(tmp_path, headers)
+            [expected] = toolkit.transform([{"body": body}], context)
+            answered = answer(server, body, headers)
+            assert answered.status == context.status
+            if answered.status == 200:
+                assert (answered.body.decode(), answered.headers["content-type"]) == (expected, context.content_type)
+            else:  # the traces between them name other files
+                lines, wanted = answered.body.decode().splitlines(), expected.splitlines()
+                assert (lines[0], lines[-1]) == (wanted[0], wanted[-1])
+
+
 def test_a_program_called_like_ours_finds_itself_and_its_modules(make_server: MakeServer) -> None:
     program = "import helper\ndef model_fn(d): return helper.WORD\ndef transform_fn(m, b, c, a): return m"
     files = {"code/serve.py": program, "code/helper.py": "WORD = 'found'"}
@@ -315,9 +376,11 @@ def test_the_projects_own_program_serves(make_server: MakeServer) -> None:
         num_boost_round=2,
     )
     schema = {"problem_type": "BinaryClassification", "features": [{"name": "x", "type": "number"}], "classes": [0, 1]}
-    program = (Path(__file__).parents[2] / "inference" / "inference.py").read_text()
-    files = {"model.txt": booster.model_to_string(), "schema.json": json.dumps(schema)}
-    server = started(make_server(program, files))
+    code = {f"code/{path.name}": path.read_text() for path in INFERENCE.glob("*.py")}
+    files = {"model.txt": booster.model_to_string(), "schema.json": json.dumps(schema), **code}
+    server = started(make_server(files=files))
     low, high = answered(server, b'[{"x": 1}, {"x": 99}]')["predictions"]
     assert low["probability"] < 0.5 < high["probability"]
-    assert answer(server, b'{"y": 1}').body.splitlines()[0].startswith(b"row 1: the model has no feature 'y'")
+    refused = answer(server, b'{"y": 1}')
+    assert refused.status == 400
+    assert refused.body.startswith(b"row 1: the model has no feature 'y'")
