@@ -151,8 +151,8 @@ class ModelServer:
         if self._started and not self._over.wait(GRACE):
             self._container.signal(signal.SIGKILL)
             self._over.wait(GRACE)
-        while not self._connections.empty():
-            self._connections.get_nowait().close()
+        for connection in list(self._connections.queue):
+            connection.close()
         self._container.close(keep=False)
 
     def _put_model(self) -> None:
@@ -244,9 +244,13 @@ class ModelServer:
         if not self.alive:
             raise ModelServerError(self._why_gone(None))
         try:
-            return self._connections.get(timeout=timeout)
+            connection = self._connections.get(timeout=timeout)
         except queue.Empty:
             raise TimeoutError(f"the model was busy with other requests for {timeout:g} s") from None
+        if not self.alive:  # meanwhile, and the port may be another one's
+            self._connections.put(connection)
+            raise ModelServerError(self._why_gone(None))
+        return connection
 
     def _why_gone(self, error: Exception | None) -> str:
         self._over.wait(0 if error is None else 1)  # its last words come just after the connection ends

@@ -105,9 +105,7 @@ class Endpoint:
         with self._lock:
             self._new = (new, share)
 
-    def settle(self, fleet: Fleet) -> Fleet | None:
-        """Send everything to one of the fleets; the other one, which gets nothing any more."""
+    def settle(self, fleet: Fleet) -> None:
+        """Send everything to one of the fleets; the other one gets nothing any more."""
         with self._lock:
-            old = [known for known in (self._fleet, self._new and self._new[0]) if known not in (None, fleet)]
             self._fleet, self._new = fleet, None
-            return old[0] if old else None

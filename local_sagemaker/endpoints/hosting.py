@@ -19,7 +19,7 @@ from typing import Any
 from local_sagemaker.endpoints.capture import Capture, CaptureConfig
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, FleetFailed
 from local_sagemaker.endpoints.metrics import Metrics
-from local_sagemaker.endpoints.rollout import Rollout, rollout
+from local_sagemaker.endpoints.rollout import AlarmStates, RolledBack, carry_out, rollout
 from local_sagemaker.endpoints.variant import Variant
 from local_sagemaker.images import Images
 from local_sagemaker.job import LONGEST_REASON
@@ -39,11 +39,6 @@ IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting", "SystemUpdatin
 IDLE_SECONDS = 300.0
 # the longest that SageMaker lets a container take for an answer
 ANSWER_SECONDS = 60.0
-ALARM_CHECK_SECONDS = 1.0
-
-
-class RolledBack(Exception):
-    """An update is not to be gone on with; the message is the endpoint's FailureReason."""
 
 
 class Hosting:
@@ -62,7 +57,7 @@ class Hosting:
         images: Images | None = None,
         *,
         put_metric_data: Callable[[str, list[Record]], None] = lambda namespace, data: None,
-        alarm_states: Callable[[list[str]], Mapping[str, str]] = lambda names: {},
+        alarm_states: AlarmStates = lambda names: {},
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.capture = Capture(objects)
@@ -73,10 +68,10 @@ class Hosting:
         self._alarm_states = alarm_states
         self._idle_seconds = idle_seconds
         self._folder = store.data_dir.resolve() / "endpoints"
-        # guards the two dicts and the fleets that are in none of them yet
-        self._lock = threading.Lock()
         self._live: dict[str, Endpoint] = {}
+        # fleets that are in no endpoint yet, so that they can be ended
         self._coming: set[Fleet] = set()
+        self._lock = threading.Lock()
         self._closing = threading.Event()
 
     def find(self, name: str) -> Endpoint | None:
@@ -107,10 +102,10 @@ class Hosting:
         for record in self._store.all(KIND):
             name = record["EndpointName"]
             if record["EndpointStatus"] == "Deleting":
-                self._store.delete(KIND, name.lower())
+                self._forget(record)
             elif record["EndpointStatus"] == "Creating":
                 self.create(name)
-            elif "Deployed" in record:
+            elif record["EndpointStatus"] != "Failed":
                 if record["EndpointStatus"] in IN_PROGRESS:
                     self._in_service(name, record["Deployed"], "the local SageMaker ended during the update")
                 fleet = self._fleet(name, record["Deployed"])
@@ -122,7 +117,7 @@ class Hosting:
         """End all containers at once, and write what was captured; for the end of the server."""
         self._closing.set()
         with self._lock:
-            fleets = [*self._coming, *(fleet for endpoint in self._live.values() for fleet in endpoint.fleets)]
+            fleets = [*self._coming, *(fleet for endpoint in list(self._live.values()) for fleet in endpoint.fleets)]
         threads = [threading.Thread(target=fleet.close, daemon=True) for fleet in fleets]
         for thread in threads:
             thread.start()
@@ -147,12 +142,13 @@ class Hosting:
 
     def _update(self, name: str) -> None:
         record, endpoint = self._record(name), self._live[name.lower()]
-        old, plan = endpoint.fleets[0], record["Pending"]
-        instances = sum(variant.get("InitialInstanceCount", 1) for variant in plan["Config"]["ProductionVariants"])
-        new = self._fleet(name, plan)
+        old, pending = endpoint.fleets[0], record["Pending"]
+        instances = sum(variant.get("InitialInstanceCount", 1) for variant in pending["Config"]["ProductionVariants"])
+        new = self._fleet(name, pending)
         try:
             self._start(new)
-            self._roll_out(endpoint, new, rollout(record.get("LastDeploymentConfig"), instances))
+            plan = rollout(record.get("LastDeploymentConfig"), instances)
+            carry_out(plan, partial(endpoint.share, new), self._alarm_states, self._closing)
         except (FleetFailed, RolledBack) as error:
             if self._closing.is_set():
                 return  # the next server finds what has been left
@@ -162,36 +158,8 @@ class Hosting:
             new.retire(ANSWER_SECONDS)
             return
         endpoint.settle(new)
-        self._in_service(name, plan)
+        self._in_service(name, pending)
         old.retire(ANSWER_SECONDS)
-
-    def _roll_out(self, endpoint: Endpoint, new: Fleet, plan: Rollout) -> None:
-        """Move the traffic. Raises RolledBack where an alarm goes off or it takes too long."""
-        deadline = time.monotonic() + plan.timeout
-        for shift in plan.shifts:
-            endpoint.share(new, shift.share)
-            self._watch(plan, shift.wait, deadline)
-        self._watch(plan, plan.termination_wait, deadline)
-
-    def _watch(self, plan: Rollout, seconds: float, deadline: float) -> None:
-        end = time.monotonic() + seconds
-        while True:
-            if plan.alarms and (firing := self._firing(list(plan.alarms))):
-                raise RolledBack(f"Rolled back: alarms went off during the deployment: {', '.join(firing)}")
-            now = time.monotonic()
-            if now >= deadline:
-                raise RolledBack(f"Rolled back: the deployment took longer than {plan.timeout:g} seconds")
-            if now >= end:
-                return
-            if self._closing.wait(min(ALARM_CHECK_SECONDS, end - now, deadline - now)):
-                raise RolledBack("the local SageMaker ended")
-
-    def _firing(self, alarms: list[str]) -> list[str]:
-        try:
-            return [name for name, state in self._alarm_states(alarms).items() if state == "ALARM"]
-        except Exception:
-            log.exception("the states of alarms %s cannot be had", ", ".join(alarms))
-            return []
 
     def _reweigh(self, name: str) -> None:
         plan = self._record(name)["Deployed"]
@@ -203,8 +171,11 @@ class Hosting:
     def _delete(self, name: str, endpoint: Endpoint | None) -> None:
         for fleet in endpoint.fleets if endpoint else []:
             fleet.retire(ANSWER_SECONDS)
-        self._store.delete("tags", self._record(name)["EndpointArn"])
-        self._store.delete(KIND, name.lower())
+        self._forget(self._record(name))
+
+    def _forget(self, record: Record) -> None:
+        self._store.delete("tags", record["EndpointArn"])
+        self._store.delete(KIND, record["EndpointName"].lower())
 
     def _start(self, fleet: Fleet) -> None:
         """Start a fleet that is not live yet. Raises FleetFailed."""

@@ -5,15 +5,27 @@ Described in "Deployment guardrails for updating models in production".
 
 from __future__ import annotations
 
+import logging
 import math
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 Record = dict[str, Any]
+AlarmStates = Callable[[list[str]], Mapping[str, str]]
 
 # as long as a deployment may take that sets no MaximumExecutionTimeoutInSeconds, which is as long as one can be set
 LONGEST = 28_800
+ALARM_CHECK_SECONDS = 1.0
+
+
+class RolledBack(Exception):
+    """An update is not to be gone on with; the message is the endpoint's FailureReason."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,45 @@ def rollout(config: Record | None, instances: int) -> Rollout:
         alarms,
         policy.get("MaximumExecutionTimeoutInSeconds", LONGEST),
     )
+
+
+def carry_out(
+    plan: Rollout, share: Callable[[float], None], alarm_states: AlarmStates, interrupted: threading.Event
+) -> None:
+    """Move the traffic as planned, in as much time as that says.
+
+    share: gives the new fleet that part of the requests. alarm_states: the states, by name, of those of the named
+    alarms that there are. Raises RolledBack where an alarm goes off, it takes too long, or it is interrupted.
+    """
+    deadline = time.monotonic() + plan.timeout
+    for shift in plan.shifts:
+        share(shift.share)
+        _watch(plan, shift.wait, deadline, alarm_states, interrupted)
+    _watch(plan, plan.termination_wait, deadline, alarm_states, interrupted)
+
+
+def _watch(
+    plan: Rollout, seconds: float, deadline: float, alarm_states: AlarmStates, interrupted: threading.Event
+) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        if plan.alarms and (firing := _firing(list(plan.alarms), alarm_states)):
+            raise RolledBack(f"Rolled back: alarms went off during the deployment: {', '.join(firing)}")
+        now = time.monotonic()
+        if now >= deadline:
+            raise RolledBack(f"Rolled back: the deployment took longer than {plan.timeout:g} seconds")
+        if now >= end:
+            return
+        if interrupted.wait(min(ALARM_CHECK_SECONDS, end - now, deadline - now)):
+            raise RolledBack("Rolled back: the local SageMaker ended during the deployment")
+
+
+def _firing(alarms: list[str], alarm_states: AlarmStates) -> list[str]:
+    try:
+        return [name for name, state in alarm_states(alarms).items() if state == "ALARM"]
+    except Exception:
+        log.exception("the states of alarms %s cannot be had", ", ".join(alarms))
+        return []
 
 
 def _steps(step: Fraction, wait: float) -> tuple[Shift, ...]:

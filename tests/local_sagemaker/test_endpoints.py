@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from local_sagemaker.endpoints.capture import CaptureConfig, Event, captured
 from local_sagemaker.endpoints.hosting import Hosting
 from local_sagemaker.endpoints.metrics import Metrics
-from local_sagemaker.endpoints.rollout import rollout
+from local_sagemaker.endpoints.rollout import RolledBack, Rollout, Shift, carry_out, rollout
 from local_sagemaker.store import Store
 from tests.local_sagemaker.machine import Machine, Record
 from tests.local_sagemaker.models import (
@@ -345,6 +345,14 @@ def test_a_deployment_config_is_a_plan_of_shares(config: Record | None, shifts: 
     plan = rollout(config, instances=4)
     assert [(shift.share, shift.wait) for shift in plan.shifts] == shifts
     assert plan.alarms == (("errors",) if config and "BlueGreenUpdatePolicy" in config else ())
+
+
+def test_a_deployment_that_takes_too_long_is_rolled_back() -> None:
+    shares: list[float] = []
+    plan = Rollout((Shift(0.1, 60), Shift(1, 0)), timeout=0.1)
+    with pytest.raises(RolledBack, match=r"longer than 0\.1 seconds"):
+        carry_out(plan, shares.append, lambda names: {}, threading.Event())
+    assert shares == [0.1]
 
 
 @given(st.integers(1, 100), st.integers(1, 20), st.sampled_from(["CAPACITY_PERCENT", "INSTANCE_COUNT"]))

@@ -337,6 +337,19 @@ def test_a_killed_process_fails_the_requests_it_had_and_all_after_them(make_serv
         answer(server)
 
 
+def test_requests_that_wait_when_the_container_ends_are_told_at_once(make_server: MakeServer) -> None:
+    server = started(make_server(f"import time\n{MODEL_FN}\ndef transform_fn(m, b, c, a): time.sleep(60)"))
+    with ThreadPoolExecutor(3) as pool:
+        begun = time.monotonic()
+        waiting = [pool.submit(answer, server) for _ in range(3)]
+        time.sleep(0.1)
+        server.close()
+        for one in waiting:
+            with pytest.raises(ModelServerError):
+                one.result()
+    assert time.monotonic() - begun < 5
+
+
 def test_a_worker_that_dies_takes_the_container_with_it(make_server: MakeServer) -> None:
     server = started(make_server(SAGEMAKER_MODEL_SERVER_WORKERS="2"))
     os.kill(answered(server)["pid"], signal.SIGKILL)
