@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -13,18 +12,15 @@ from xml.sax.saxutils import escape
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected
-from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker import identity
-from local_sagemaker.account import REGION, ROLE_NAME
 from local_sagemaker.background import RUN_NOW_PATH, STATUS_PATH
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.endpoints import invocations
 from local_sagemaker.errors import ServiceError
-from local_sagemaker.events.happenings import Happenings
 from local_sagemaker.functions.service import LONGEST_REQUEST, Functions
-from local_sagemaker.logs import GROUPS
+from local_sagemaker.moto_services import MotoServices
 from local_sagemaker.s3 import S3
 from local_sagemaker.service import SageMaker
 
@@ -39,11 +35,6 @@ HEADERS_KEY = "local_sagemaker.headers"
 PROXIED_KEY = "local_sagemaker.proxied"
 
 LONGEST_BODY = 16 << 20
-
-TRUST_POLICY = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
 
 
 class Target(NamedTuple):
@@ -61,18 +52,16 @@ class Application:
         sagemaker: SageMaker,
         s3: S3,
         functions: Functions,
-        happenings: Happenings,
+        moto: MotoServices,
         logs: JobLogs,
         status: Callable[[], dict[str, Any]],
     ) -> None:
         self._sagemaker = sagemaker
         self._s3 = s3
         self._functions = functions
-        self._happenings = happenings
+        self._moto = moto
         self._logs = logs
         self._status = status
-        self._moto: WSGIApplication | None = None
-        self._moto_lock = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -92,7 +81,7 @@ class Application:
         if response is not None:
             return response(environ, start_response)
         try:
-            return self._moto_application()(environ, start_response)
+            return self._moto.respond(request, lambda: _body(Request(environ)))(environ, start_response)
         except Exception as error:
             # an operation that moto has not, or a request that it did not reckon with: not worth a retry
             log.exception("%s %s", request.method, request.path)
@@ -137,14 +126,6 @@ class Application:
     def _logs_response(self, request: Request, operation: str) -> Response | None:
         body = _json_body(request)
         return _json_response(self._logs.call(operation, body)) if self._logs.has(operation, body) else None
-
-    def _moto_application(self) -> WSGIApplication:
-        """moto, imported when it is first needed: that takes longer than everything else here together."""
-        with self._moto_lock:
-            if self._moto is None:
-                self._moto = _start_moto()
-                self._happenings.begin()
-            return self._moto
 
 
 def _utc(text: str) -> datetime:
@@ -238,21 +219,3 @@ def _error(request: Request, code: str, message: str, status: int = 400) -> Resp
 
 def _is_form(request: Request) -> bool:
     return request.mimetype == "application/x-www-form-urlencoded"
-
-
-def _start_moto() -> WSGIApplication:
-    """moto's application for all its services, with the role and the log groups that exist from the start."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-    application = DomainDispatcherApplication(create_backend_app)
-    client = Client(application)
-    role = {"Action": "CreateRole", "RoleName": ROLE_NAME, "AssumeRolePolicyDocument": json.dumps(TRUST_POLICY)}
-    client.post("/", data=role, headers=_signed_for("iam"))
-    for group in GROUPS:
-        headers = {**_signed_for("logs"), "X-Amz-Target": "Logs_20140328.CreateLogGroup"}
-        client.post("/", data=json.dumps({"logGroupName": group}), headers=headers)
-    return application
-
-
-def _signed_for(service: str) -> dict[str, str]:
-    return {"Authorization": f"AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request"}

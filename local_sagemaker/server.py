@@ -42,6 +42,7 @@ from local_sagemaker.isolation import Environments
 from local_sagemaker.job import NOUNS
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.monitors.monitors import Monitors
+from local_sagemaker.moto_services import MotoServices
 from local_sagemaker.objects import Objects
 from local_sagemaker.s3 import S3
 from local_sagemaker.service import SageMaker
@@ -100,14 +101,16 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
         )
         sagemaker.executor.recover()
+        sagemaker.functions.recover()
         sagemaker.hosting.recover()
 
         status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
+        moto = MotoServices(data_dir, Happenings(sagemaker))
         application = Application(
             sagemaker,
             S3(objects, data_dir),
             sagemaker.functions,
-            Happenings(sagemaker),
+            moto,
             JobLogs(data_dir),
             lambda: {**status, "busy": _busy(store)},
         )
@@ -117,6 +120,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        moto.resume()
         log.info("serving %s on http://127.0.0.1:%d", data_dir, port)
         sagemaker.monitors.start()
         # read before the first client asks, and after the server can be found

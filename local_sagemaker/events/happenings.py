@@ -37,12 +37,15 @@ class Happenings:
         self._metrics_came = threading.Event()
         self._store.listen(KINDS, self._changed)
 
-    def begin(self) -> None:
-        """Begin; moto, which keeps the rules, alarms and schedules, has been started."""
+    def prepare(self) -> None:
+        """Have moto, which keeps the rules, alarms and schedules, tell of what happens to them."""
         hook_events(self._bus)
         hook_topics(self._bus)
         hook_alarms(self._alarms, self._metrics_came.set)
         hook_schedules()
+
+    def begin(self) -> None:
+        """Begin; the rules, alarms and schedules of earlier are there."""
         self._bus.open()
         threading.Thread(target=self._tick, name="alarms and schedules", daemon=True).start()
 

@@ -1,7 +1,7 @@
 """Lambda's operations, and what runs the functions.
 
 A record `lambda-function` (by name) has the function's Configuration, as GetFunctionConfiguration answers it, the
-statements of its Policy and its Tags.
+statements of its Policy and its Tags; a record `lambda-invocation` an asynchronous invocation that is not over.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 import time
+import uuid
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
+INVOCATION = "lambda-invocation"
 # an archive's 50 MB in base64, and the rest
 LONGEST_REQUEST = 70 << 20
 # processes kept while nobody calls them
@@ -56,7 +58,7 @@ class Functions:
         self._pool = threading.Lock()  # guards what follows
         self._idle: OrderedDict[str, FunctionProcess] = OrderedDict()
         self._busy: set[FunctionProcess] = set()
-        self._queues: dict[str, deque[bytes]] = {}
+        self._queues: dict[str, deque[tuple[str, bytes]]] = {}
         self._closed = False
 
     def respond(self, request: Request, body: bytes) -> Response:
@@ -103,13 +105,15 @@ class Functions:
     def invoke_later(self, name_or_arn: str, payload: bytes) -> None:
         """Call a function soon: one call of it after the other, each again where it fails. Raises ServiceError."""
         name = self.function(name_or_arn)["Configuration"]["FunctionName"]
-        event = _as_line(payload)
-        with self._pool:
-            if name in self._queues:
-                self._queues[name].append(event)
-                return
-            self._queues[name] = deque([event])
-        threading.Thread(target=self._work, args=(name,), name=f"function {name}", daemon=True).start()
+        event, invocation = _as_line(payload), str(uuid.uuid4())
+        # once it has been accepted it is made, whatever becomes of this process
+        self.store.put(INVOCATION, invocation, {"Id": invocation, "FunctionName": name, "Event": event.decode()})
+        self._queue(name, invocation, event)
+
+    def recover(self) -> None:
+        """Make the asynchronous invocations that another server was given and did not come to the end of."""
+        for record in self.store.all(INVOCATION):
+            self._queue(record["FunctionName"], record["Id"], record["Event"].encode())
 
     def forget_processes(self, name: str) -> None:
         """End the idle process of a function that has changed; one at work ends after its invocation."""
@@ -139,6 +143,8 @@ class Functions:
             process = FunctionProcess(self._data_dir, configuration, task_root, self._environment)
         with self._pool:
             self._busy.add(process)
+            if self._closed:
+                process.kill()
         return process
 
     def _give_back(self, process: FunctionProcess, name: str) -> None:
@@ -153,14 +159,25 @@ class Functions:
         for one in surplus:
             one.close()
 
+    def _queue(self, name: str, invocation: str, event: bytes) -> None:
+        with self._pool:
+            if name in self._queues:
+                self._queues[name].append((invocation, event))
+                return
+            self._queues[name] = deque([(invocation, event)])
+        threading.Thread(target=self._work, args=(name,), name=f"function {name}", daemon=True).start()
+
     def _work(self, name: str) -> None:
         while True:
             with self._pool:
                 if not self._queues[name]:
                     del self._queues[name]
                     return
-                event = self._queues[name].popleft()
+                invocation, event = self._queues[name].popleft()
             self._with_retries(name, event)
+            if self._closed:
+                return
+            self.store.delete(INVOCATION, invocation)
 
     def _with_retries(self, name: str, event: bytes) -> None:
         for delay in (*RETRY_SECONDS, None):

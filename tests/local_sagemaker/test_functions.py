@@ -300,6 +300,21 @@ def test_functions_outlive_the_server(machine: Machine) -> None:
     later.functions.close()
 
 
+def test_an_asynchronous_invocation_that_was_accepted_outlives_the_server(machine: Machine) -> None:
+    trace = machine.data_dir / "trace"
+    wait_and_print = f"time.sleep(0.2)\n    print(e, file=open({str(trace)!r}, 'a'))"
+    create(machine, f"import time\ndef handler(e, c):\n    {wait_and_print}")
+    for event in ("first", "second"):
+        invoke(machine, event, InvocationType="Event")
+    machine.functions.close()
+    assert not trace.exists()
+    later = Machine(machine.data_dir)
+    later.functions.recover()
+    until(lambda: trace.exists() and trace.read_text().split() == ["first", "second"])
+    until(lambda: not later.store.all("lambda-invocation"))
+    later.functions.close()
+
+
 # as a step
 
 

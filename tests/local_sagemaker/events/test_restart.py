@@ -1,0 +1,82 @@
+"""What clients have told the services that moto stands in for, after the server was killed."""
+
+import functools
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from local_sagemaker.background import ensure_server, stop_server
+from tests.local_sagemaker.conftest import Client, make_client
+from tests.local_sagemaker.events.recorder import Recorder, rule
+from tests.local_sagemaker.machine import ROLE
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    stop_server(tmp_path)
+
+
+def kill(folder: Path) -> None:
+    os.kill(ensure_server(folder).pid, signal.SIGKILL)
+
+
+def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(folder: Path) -> None:
+    @functools.cache  # a server that is started anew has the port of the last one
+    def client(service: str) -> Client:
+        return make_client(ensure_server(folder), service)
+
+    client("s3").create_bucket(Bucket="traces")
+    recorder = Recorder(client, "traces")
+    sns, cloudwatch, scheduler = client("sns"), client("cloudwatch"), client("scheduler")
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    dropped = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@b.c", ReturnSubscriptionArn=True)
+    subscription = sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=recorder.arn)["SubscriptionArn"]
+    sns.unsubscribe(SubscriptionArn=dropped["SubscriptionArn"])
+    sns.publish(TopicArn=topic, Message="once")
+    recorder.wait(1)
+    pattern = {"source": ["app"]}
+    rule_name = rule(client("events"), pattern, {"Arn": recorder.arn, "Input": '"rule"'})
+    cloudwatch.put_metric_alarm(
+        AlarmName="drift",
+        AlarmActions=[topic],
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        MetricName="violations",
+        Namespace="x",
+        Period=60,
+        Statistic="Sum",
+        Threshold=0,
+    )
+    for name, seconds in (("soon", 1), ("later", 1000)):
+        moment = datetime.now(UTC) + timedelta(seconds=seconds)
+        scheduler.create_schedule(
+            Name=name,
+            ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": recorder.arn, "RoleArn": ROLE, "Input": '"made up for"'},
+        )
+    client("iam").create_role(RoleName="Extra", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+    kill(folder)
+
+    with (folder / "moto.jsonl").open("a") as file:
+        file.write('{"seed": 1, "half a li')
+    ensure_server(folder)
+    assert recorder.wait(2)[1] == "made up for"  # by itself, before anybody asks for more than S3
+    assert [one["SubscriptionArn"] for one in sns.list_subscriptions()["Subscriptions"]] == [subscription]
+    assert {one["Name"] for one in client("scheduler").list_schedules()["Schedules"]} == {"soon", "later"}
+    assert client("iam").get_role(RoleName="Extra")["Role"]["RoleName"] == "Extra"
+    assert [one["Name"] for one in client("events").list_rules()["Rules"]] == [rule_name]
+    client("events").put_events(Entries=[{"Source": "app", "DetailType": "d", "Detail": "{}"}])
+    assert recorder.wait(3)[2] == "rule"
+    assert cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"] == "INSUFFICIENT_DATA"
+    cloudwatch.put_metric_data(Namespace="x", MetricData=[{"MetricName": "violations", "Value": 1}])
+    assert recorder.wait(4)[3]["Records"][0]["Sns"]["TopicArn"] == topic
+    lines = (folder / "moto.jsonl").read_text().splitlines()
+    client("events").delete_rule(Name="none")
+    assert len((folder / "moto.jsonl").read_text().splitlines()) == len(lines) + 1
