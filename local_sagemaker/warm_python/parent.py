@@ -33,7 +33,9 @@ PRELOADED = (
     "pyarrow.parquet",
     "pandas",
     "scipy.sparse",
+    "scipy.optimize",
     "scipy.stats",
+    "sklearn.base",
     "sklearn.metrics",
     "lightgbm",
     "matplotlib.figure",
@@ -68,6 +70,7 @@ READ_EARLY = (
     "VECLIB_",
 )
 LARGEST_REQUEST = 1 << 20
+LOOK_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
 
 
@@ -85,7 +88,7 @@ def _serve(parent: Parent) -> Program:
     gc.disable()  # what is imported stays
     for name in PRELOADED:
         # what is not installed, or broken, is left to those who want it
-        with contextlib.suppress(Exception), parent.noting_variables():
+        with parent.importing(), contextlib.suppress(Exception):
             importlib.import_module(name)
         if program := parent.answer(timeout=0):
             return program
@@ -119,14 +122,19 @@ class Parent:
         self._selector.register(0, selectors.EVENT_READ, self._close)
 
     @contextlib.contextmanager
-    def noting_variables(self) -> Iterator[None]:
-        """Note which environment variables are read meanwhile."""
+    def importing(self) -> Iterator[None]:
+        """For an import: note which environment variables are read, and look after what runs meanwhile."""
         usual = type(os.environ)
         os.environ.__class__ = _Noting
         _Noting.read = self._read
+        signal.signal(signal.SIGALRM, lambda *_: self._look_after_jobs())
+        signal.siginterrupt(signal.SIGALRM, False)  # not every library begins again what a signal has interrupted
+        signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
         try:
             yield
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             os.environ.__class__ = usual
 
     def answer(self, timeout: float | None = None) -> Program | None:
@@ -136,6 +144,12 @@ class Parent:
             if program is not None:
                 return program
         return None
+
+    def _look_after_jobs(self) -> None:
+        """Do all that can be done in the middle of an import, when nothing can be forked."""
+        for key, _ in self._selector.select(0):
+            if key.data != self._accept and (key.data != self._hear or key.fileobj in self._jobs):
+                key.data(key.fileobj)
 
     def suited(self, request: dict[str, Any]) -> Program:
         """The program that a client wants to run. Raises Unsuited where a child would not be what it wants."""
@@ -171,15 +185,15 @@ class Parent:
         except OSError:
             message, files = b"", []
         program = None
-        if connection in self._jobs:
-            if message:
-                _signal(self._jobs[connection], int(message))
-            else:  # the client was killed, and so is what it stands for
-                _signal(self._jobs[connection], signal.SIGKILL)
-                self._forget(connection)
-        elif message and len(files) == 3:
-            program = self._start(connection, json.loads(message), files)
-        else:
+        try:
+            if connection in self._jobs:
+                # with the client what it stands for is killed, too
+                _signal(self._jobs[connection], int(message) if message else signal.SIGKILL)
+            elif message:
+                program = self._start(connection, json.loads(message), files)
+        except (LookupError, TypeError, ValueError):  # no client of ours
+            message = b""
+        if not message:
             self._forget(connection)
         for file in files:
             os.close(file)
@@ -189,10 +203,11 @@ class Parent:
         try:
             program = self.suited(request)
             connection.send(STARTED)
-        except (Unsuited, OSError) as reason:
+        except Unsuited as reason:
             with contextlib.suppress(OSError):
                 connection.send(str(reason).encode())
-            self._forget(connection)
+            return None
+        except OSError:  # the client is gone
             return None
         parent = os.getpid()
         pid = os.fork()
