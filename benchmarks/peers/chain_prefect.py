@@ -1,0 +1,22 @@
+"""Prefect: the four steps as tasks, each in a process of its own. chain_prefect.py FOLDER"""
+
+import sys
+
+import chain
+from prefect import flow, task
+from prefect.task_runners import ProcessPoolTaskRunner
+
+preprocess, train, evaluate, register = (task(step) for step in chain.STEPS.values())
+
+
+# as many processes as steps: none does a second one
+@flow(task_runner=ProcessPoolTaskRunner(max_workers=4))
+def run(folder: str) -> None:
+    done = preprocess.submit(folder)
+    for following in (train, evaluate, register):
+        done = following.submit(folder, wait_for=[done])
+    done.result()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])
