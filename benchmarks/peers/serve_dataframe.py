@@ -1,0 +1,30 @@
+"""The common handler: JSON to a DataFrame to Booster.predict, and CSV by way of pandas, too."""
+
+import io
+import json
+
+import lightgbm as lgb
+import pandas as pd
+import serving
+
+
+def load(folder):
+    booster = lgb.Booster(model_file=folder / "model" / "model.txt")
+    names = booster.feature_name()
+
+    def record(body):
+        frame = pd.DataFrame([json.loads(body)])[names]
+        # with more threads one row takes as long, and where other work has a core much longer
+        (score,) = booster.predict(frame, num_threads=1).tolist()
+        predictions = [{"label": "yes" if score >= 0.5 else "no", "probability": score}]
+        return json.dumps({"predictions": predictions})
+
+    def rows(body):
+        scores = booster.predict(pd.read_csv(io.BytesIO(body), header=None, names=names))
+        frame = pd.DataFrame({"prediction": (scores >= 0.5).astype(int), "probability": scores})
+        return frame.to_csv(index=False, header=False)
+
+    return record, rows
+
+
+serving.run(load)
