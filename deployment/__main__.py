@@ -123,7 +123,10 @@ def test(
     name: EndpointOption = None,
     data: InputOption = None,
     requests: Annotated[int, typer.Option(min=1, help="Of the load test.")] = 500,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Requests at the same time.")] = 8,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, show_default="8, of a serverless endpoint as many as it takes", help="At a time."),
+    ] = None,
     report_file: Annotated[
         Path | None,
         typer.Option(
@@ -138,8 +141,10 @@ def test(
     target = project.target
     endpoint = _endpoint(project, name)
     records = _records(project, endpoint, data)
-    capture = endpoints.capture_settings(endpoint, _variants(project, endpoint))
-    tested = EndpointTest(target, endpoint, records, requests, concurrency, capture)
+    variants = _variants(project, endpoint)
+    most = min((variant.serverless.get("MaxConcurrency", 8) for variant in variants), default=8)
+    capture = endpoints.capture_settings(endpoint, variants)
+    tested = EndpointTest(target, endpoint, records, requests, concurrency or most, capture)
     for check in tested.run():
         display.show_check(check)
     path = report_file or Path(f"{endpoint.name}-test.json")

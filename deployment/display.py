@@ -127,5 +127,5 @@ def _line(name: str, value: str, style: str = "") -> None:
 def _table(*titles: str, right: bool = False) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
-        table.add_column(title, justify="right" if right else "left")
+        table.add_column(title, justify="right" if right else "left", overflow="fold")
     return table

@@ -1,0 +1,218 @@
+"""An endpoint's life on the local SageMaker, by the commands alone: deploy, test, trouble, update, traffic, delete."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+from deployment.invocations import Answer, as_json, invoke, runtime_client
+from deployment.load import send_load
+from pipelines.bundles import REPOSITORY
+from pipelines.target import local_target
+from tests.stories.conftest import open_workplace
+from tests.stories.workplace import Ended, Workplace
+
+NAME = "breast-cancer"
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    """With an approved model, and results in a folder of its own."""
+    for place in open_workplace(REPOSITORY, tmp_path_factory.mktemp("deployment")):
+        place.run()
+        place.pipelines("approve", "1", "--local")
+        yield place
+
+
+def settings_with(workplace: Workplace, deployment: dict[str, Any]) -> str:
+    """A settings file of the example with a section `deployment`."""
+    example = REPOSITORY / "examples" / NAME
+    text = (example / "settings.yaml").read_text().replace("data.csv", str(example / "data.csv"))
+    path = workplace.data_dir.parent / "settings.yaml"
+    path.write_text(f"{text}deployment: {json.dumps(deployment)}\n")
+    return str(path)
+
+
+def command(workplace: Workplace, name: str, *arguments: str, code: int = 0) -> Ended:
+    ended = workplace.deployment(name, "--local", *arguments)
+    assert ended.code == code, ended.stderr + ended.stdout
+    return ended
+
+
+def checked(workplace: Workplace, *arguments: str) -> dict[str, Any]:
+    """The results of a test that passes."""
+    path = workplace.data_dir.parent / "test.json"
+    command(workplace, "test", "--output", str(path), *arguments)
+    results: dict[str, Any] = json.loads(path.read_text())
+    assert results["passed"]
+    return results
+
+
+@pytest.fixture(scope="module")
+def deployed(workplace: Workplace) -> Workplace:
+    assert f"{NAME} is deployed." in command(workplace, "deploy").stderr
+    return workplace
+
+
+def test_deploying_again_changes_nothing(deployed: Workplace) -> None:
+    before = json.loads(command(deployed, "status", "--json").stdout)
+    assert f"{NAME} is already deployed, nothing has changed." in command(deployed, "deploy").stderr
+    assert json.loads(command(deployed, "status", "--json").stdout) == before
+
+
+def test_two_thousand_requests_at_sixteen_at_a_time_are_answered_and_captured(deployed: Workplace) -> None:
+    results = checked(deployed, "--requests", "2000", "--concurrency", "16")
+    assert results["load"]["failed"] == 0
+    assert 0 < results["load"]["p50"] <= results["load"]["p95"] <= results["load"]["p99"]
+    details = {check["name"]: check["detail"] for check in results["checks"]}
+    assert details["captures"] == "2002 of 2002 requests captured at 100 %"
+    assert details["broken JSON is refused"].startswith("HTTP 400: the body is not JSON")
+    assert details["an unknown content type is refused"].startswith("HTTP 415")
+
+
+def test_a_killed_model_fails_what_it_had_cleanly_and_comes_back(deployed: Workplace) -> None:
+    with deployed.here():
+        client = runtime_client(local_target(), 16)
+        body = as_json([{"mean_radius": 12.0}])
+        before = model_processes(deployed)
+        threading.Timer(0.3, kill, (before,)).start()
+        result, answers = send_load(lambda _: invoke(client, NAME, body), requests=600, concurrency=16)
+        assert 0 < result.failed < 600
+        assert all(500 <= answer.status < 600 for answer in answers if not answer.ok)
+        assert max(answer.seconds for answer in answers) < 30
+        assert recovered(client, body).ok
+        assert model_processes(deployed).isdisjoint(before)
+
+
+def kill(processes: set[int]) -> None:
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+
+
+def model_processes(workplace: Workplace) -> set[int]:
+    """The processes that serve models, which work in folders of their own."""
+    folder = str(workplace.data_dir.resolve() / "endpoints")
+    processes = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd().startswith(folder):
+                processes.add(process.pid)
+    return processes
+
+
+def recovered(client: Any, body: bytes) -> Answer:
+    """The first answer of the model that comes back."""
+    deadline = time.monotonic() + 30
+    while not (answer := invoke(client, NAME, body)).ok and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
+
+
+def test_labels_belong_to_captured_requests_of_drifted_traffic(deployed: Workplace) -> None:
+    labels = deployed.data_dir.parent / "labels.csv"
+    data = REPOSITORY / "examples" / NAME / "data.csv"
+    drift = ("--drift", "mean_radius=+2sd", "--requests", "40", "--rate", "1000")
+    command(deployed, "traffic", "--input", str(data), "--labels", str(labels), *drift)
+    with labels.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 40
+    assert {row["label"] for row in rows} == {"benign", "malignant"}
+    captured = captures(deployed, {row["id"] for row in rows})
+    with data.open(newline="") as lines:
+        highest = max(float(row["mean_radius"]) for row in csv.DictReader(lines))
+    assert max(record["mean_radius"] for record in captured) > highest - 5
+    assert min(record["mean_radius"] for record in captured) > 12
+
+
+def captures(workplace: Workplace, ids: set[str]) -> list[dict[str, Any]]:
+    """The captured inputs of these inference ids, which have to appear."""
+    root = workplace.object(f"s3://{bucket(workplace)}/{NAME}/captures/{NAME}/champion")
+    deadline = time.monotonic() + 20
+    while True:
+        lines = [json.loads(line) for file in root.rglob("*.jsonl") for line in file.read_text().splitlines()]
+        own = [line for line in lines if line["eventMetadata"].get("inferenceId") in ids]
+        if len(own) == len(ids):
+            return [json.loads(line["captureData"]["endpointInput"]["data"]) for line in own]
+        assert time.monotonic() < deadline, f"{len(own)} of {len(ids)} captured"
+        time.sleep(0.2)
+
+
+def bucket(workplace: Workplace) -> str:
+    (found,) = (path.name for path in (workplace.data_dir / "s3").iterdir() if path.name.startswith("sagemaker-"))
+    return found
+
+
+def test_an_update_loses_no_request_and_leaves_nothing_of_the_old(deployed: Workplace) -> None:
+    settings = settings_with(deployed, {"instance_type": "ml.c5.large", "update": {"wait_seconds": 1}})
+    before = json.loads(command(deployed, "status", "--json").stdout)
+    ended: list[Ended] = []
+    with deployed.here():
+        client = runtime_client(local_target(), 4)
+    update = threading.Thread(target=lambda: ended.append(deployed.python(*UPDATE, settings)))
+    update.start()
+    answers = []
+    while update.is_alive():
+        answers.append(invoke(client, NAME, as_json([{"mean_radius": 12.0}])))
+    update.join()
+    assert ended[0].code == 0, ended[0].stderr
+    assert answers
+    assert all(answer.ok for answer in answers), {answer.message for answer in answers if not answer.ok}
+    after = json.loads(command(deployed, "status", "--json").stdout)
+    assert after["variants"][0]["instance_type"] == "ml.c5.large"
+    assert before["config"] not in {item["EndpointConfigName"] for item in left(deployed)["EndpointConfigs"]}
+
+
+UPDATE = ("deployment", "deploy", "--local", "--settings")
+
+
+def test_a_serverless_endpoint_captures_by_itself(deployed: Workplace) -> None:
+    command(deployed, "deploy", "--mode", "serverless", "--endpoint", "small")
+    results = checked(deployed, "--endpoint", "small", "--requests", "50")
+    assert results["checks"][-1]["detail"] == "52 of 52 requests captured at 100 %"
+    listed = command(deployed, "list", "--json").stdout
+    assert {endpoint["name"] for endpoint in json.loads(listed)} == {NAME, "small"}
+
+
+def test_a_batch_job_predicts_every_row_and_leaves_no_model(deployed: Workplace) -> None:
+    before = left(deployed)["Models"]
+    data = REPOSITORY / "examples" / NAME / "data.csv"
+    result = deployed.result(command(deployed, "deploy", "--mode", "batch", "--input", str(data), "--json"))
+    (output,) = result["outputs"]
+    predictions = [json.loads(line) for line in deployed.object(output).read_text().splitlines()]
+    assert len(predictions) == 569
+    assert {prediction["label"] for prediction in predictions} == {"benign", "malignant"}
+    assert left(deployed)["Models"] == before
+
+
+def test_deleting_leaves_nothing(deployed: Workplace) -> None:
+    for name in (NAME, "small"):
+        said = command(deployed, "delete", "--endpoint", name, "--yes").stdout
+        assert f"Removed endpoint {name}" in said
+        assert "There is nothing of endpoint" in command(deployed, "delete", "--endpoint", name, "--yes").stderr
+    assert left(deployed) == {"Endpoints": [], "EndpointConfigs": [], "Models": [], "Targets": [], "MetricAlarms": []}
+    assert model_processes(deployed) == set()
+
+
+def left(workplace: Workplace) -> dict[str, Any]:
+    """What there is of endpoints in the local SageMaker."""
+    with workplace.here():
+        local_target()
+        sagemaker, scaling = boto3.client("sagemaker"), boto3.client("application-autoscaling")
+        return {
+            "Endpoints": sagemaker.list_endpoints()["Endpoints"],
+            "EndpointConfigs": sagemaker.list_endpoint_configs()["EndpointConfigs"],
+            "Models": sagemaker.list_models()["Models"],
+            "Targets": scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"],
+            "MetricAlarms": boto3.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        }
