@@ -145,8 +145,9 @@ def test(
     most = min((variant.serverless.get("MaxConcurrency", 8) for variant in variants), default=8)
     capture = endpoints.capture_settings(endpoint, variants)
     tested = EndpointTest(target, endpoint, records, requests, concurrency or most, capture)
-    for check in tested.run():
-        display.show_check(check)
+    with console.status(f"Testing {endpoint.name} ..."):
+        for check in tested.run():
+            display.show_check(check)
     path = report_file or Path(f"{endpoint.name}-test.json")
     path.write_text(json.dumps(tested.report(), indent=2) + "\n", encoding="utf-8")
     if tested.load:
