@@ -194,7 +194,8 @@ class Hosting:
             try:
                 self._start(fleet)
             except FleetFailed as error:
-                log.warning("%s", error)  # the next request tries again, and hears the same
+                if not self._closing.is_set():
+                    log.warning("%s", error)  # the next request tries again, and hears the same
 
     def _fleet(self, name: str, plan: Record) -> Fleet:
         variants = [

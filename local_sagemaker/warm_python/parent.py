@@ -140,6 +140,8 @@ class Parent:
     def answer(self, timeout: float | None = None) -> Program | None:
         """Do what is asked for, waiting at most so many seconds. In a new child, what that is to run, else None."""
         for key, _ in self._selector.select(timeout):
+            if key.fd not in self._selector.get_map():  # forgotten a moment ago, as its child had ended
+                continue
             program: Program | None = key.data(key.fileobj)
             if program is not None:
                 return program
