@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +39,10 @@ def hook_topics(bus: Bus) -> None:
     own = motos_own(Subscription, "publish")
 
     def publish(self: Any, message: str, message_id: str, subject: str | None = None, **more: Any) -> None:
+        if self.protocol in ("http", "https"):  # it may be long until the other side answers
+            deliver = functools.partial(own, self, message, message_id, subject=subject, **more)
+            threading.Thread(target=deliver, name=f"sns {self.endpoint}", daemon=True).start()
+            return
         if self.protocol != "lambda":
             own(self, message, message_id, subject=subject, **more)
             return

@@ -6,11 +6,14 @@ import time
 import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_sagemaker.background import RunningServer
+from local_sagemaker.environment import client_environment
 from local_sagemaker.errors import ServiceError
 from tests.local_sagemaker.conftest import Client, MakeClient
 from tests.local_sagemaker.machine import ROLE, Machine, Record
@@ -431,3 +434,36 @@ def test_clients_get_lambdas_errors(functions: Client) -> None:
         functions.invoke(FunctionName="strict", Payload=b"no json")
     with pytest.raises(ClientError, match="PublishVersion is not supported"):
         functions.publish_version(FunctionName="strict")
+
+
+def test_the_sdk_makes_the_function_of_a_lambda_step_and_runs_it(
+    data_dir: Path, server: RunningServer, client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in client_environment(data_dir, server.port).items():
+        monkeypatch.setenv(name, value)
+    from sagemaker.core.lambda_helper import Lambda
+    from sagemaker.mlops.workflow.fail_step import FailStep
+    from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
+    from sagemaker.mlops.workflow.pipeline import Pipeline
+
+    script = tmp_path / "double.py"
+    script.write_text("def handler(event, context):\n    return {'twice': 2 * event['n']}\n")
+    doubling = Lambda(
+        function_name="double",
+        execution_role_arn=ROLE,
+        script=str(script),
+        handler="double.handler",
+        runtime="python3.12",
+    )
+    ask = LambdaStep("Ask", doubling, inputs={"n": 21}, outputs=[LambdaOutput("twice", LambdaOutputTypeEnum.Integer)])
+    say = FailStep("Say", error_message=ask.properties.Outputs["twice"])
+    pipeline = Pipeline("sdk-lambda", steps=[ask, say])
+    for _ in range(2):  # the second time the function is there already
+        pipeline.upsert(role_arn=ROLE)
+    sagemaker = client("sagemaker")
+    arn = sagemaker.start_pipeline_execution(PipelineName="sdk-lambda")["PipelineExecutionArn"]
+    until(
+        lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"] == "Failed"
+    )
+    steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
+    assert {step["StepName"]: step.get("FailureReason") for step in steps} == {"Ask": None, "Say": "42"}
