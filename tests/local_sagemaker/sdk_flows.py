@@ -310,8 +310,9 @@ def refused() -> dict[str, str]:
         NotebookJobStep(name="Notebook", **notebook),
     ]
     words = {}
+    steps_session = PipelineSession()
     for step in steps:
-        made = Pipeline(name="Refused", steps=[step], sagemaker_session=PipelineSession())
+        made = Pipeline(name="Refused", steps=[step], sagemaker_session=steps_session)
         words[step.name] = _refusal(lambda made=made: made.create(role_arn=role))
     sagemaker = boto3.client("sagemaker")
     for step_type in StepTypeEnum:

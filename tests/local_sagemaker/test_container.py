@@ -114,6 +114,27 @@ def test_code_is_what_a_command_and_its_shell_scripts_lead_into_archives_include
     assert container.path("code/model.tar.gz").read_bytes() == content
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_requirements_of_code_are_found_packed_or_not(container: Container, packed: bool) -> None:
+    for folder in ("start", "code", "data"):
+        container.path(folder).mkdir()
+    container.path("start/run.sh").write_text("cd /opt/ml/code; tar -xzf sourcedir.tar.gz; python main.py\n")
+    container.path("data/requirements.txt").write_text("not-of-the-code\n")
+    if packed:
+        container.path("code/sourcedir.tar.gz").write_bytes(tar_gz({"requirements.txt": "numpy\n"}))
+    else:
+        container.path("code/requirements.txt").write_text("numpy\n")
+    assert container.requirements() is None
+    container.rewrite_code(["sh", "/opt/ml/start/run.sh"], ["/opt/ml/data", "/opt/ml/code", "/opt/ml/start"])
+    found = container.requirements()
+    assert found is not None and found.read_text() == "numpy\n"
+
+
+def test_an_interpreter_that_does_not_start_is_named(container: Container) -> None:
+    with pytest.raises(ClientFault, match="the interpreter /no/python cannot be started"):
+        container.use_python(["/no/python"])
+
+
 def test_an_archive_that_is_none_is_left_to_who_unpacks_it(tmp_path: Path) -> None:
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(b"no archive")
