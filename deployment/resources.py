@@ -150,12 +150,18 @@ def _schedules(target: Target, endpoint: str) -> Iterator[Resource]:
 
 
 def _monitoring_schedules(target: Target, endpoint: str) -> Iterator[Resource]:
-    """Model Monitor's schedules of the endpoint, each with the definition of its jobs."""
-    for page in target.sagemaker.get_paginator("list_monitoring_schedules").paginate(EndpointName=endpoint):
-        for item in page["MonitoringScheduleSummaries"]:
-            yield Resource("monitoring schedule", item["MonitoringScheduleName"])
-            if definition := item.get("MonitoringJobDefinitionName"):
-                yield Resource(f"{item['MonitoringType']} job definition", definition)
+    """Model Monitor's schedules of the endpoint, and then the definitions of their jobs, which several may share."""
+    pages = target.sagemaker.get_paginator("list_monitoring_schedules").paginate(EndpointName=endpoint)
+    schedules = [item for page in pages for item in page["MonitoringScheduleSummaries"]]
+    for item in schedules:
+        yield Resource("monitoring schedule", item["MonitoringScheduleName"])
+    definitions = {
+        (item["MonitoringType"], item["MonitoringJobDefinitionName"]): None
+        for item in schedules
+        if item.get("MonitoringJobDefinitionName")
+    }
+    for kind, name in definitions:
+        yield Resource(f"{kind} job definition", name)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -49,6 +49,10 @@ class Target:
         return self._client("scheduler")
 
     @cached_property
+    def sns(self) -> Any:
+        return self._client("sns")
+
+    @cached_property
     def feature_store(self) -> Any:
         return self._client("sagemaker-featurestore-runtime")
 

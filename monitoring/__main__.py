@@ -1,0 +1,54 @@
+"""`python -m monitoring`: watch a deployed endpoint, see what its checks have found, and be told when it is bad.
+
+Exit codes: 0 succeeded, 1 a check failed or AWS refused, 2 bad usage or settings; of `check` besides 3: there are
+violations, or an alert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitoring import check_commands, display, schedule_commands
+from monitoring.ground_truth_upload import upload_ground_truth
+from monitoring.options import EndpointOption, command_group, print_result
+from monitoring.watched import ground_truth_uri, watched_endpoint
+from pipelines.options import JsonOption, Project, project_command
+
+app = command_group(__doc__ or "")
+ground_truth = command_group("Labels of captured inferences.")
+app.add_typer(schedule_commands.app, name="schedule")
+app.add_typer(ground_truth, name="ground-truth")
+for command in check_commands.COMMANDS:
+    app.command()(project_command(command))
+
+
+@ground_truth.command()
+@project_command
+def upload(
+    project: Project,
+    file: Annotated[Path, typer.Argument(help="CSV with the columns id and label, or JSON lines of both.")],
+    name: EndpointOption = None,
+    batch_captures: Annotated[
+        str | None, typer.Option(metavar="S3_URI", help="The ids are of batch transform jobs that captured to there.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="How far back captured inferences are looked for.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Upload labels of captured inferences, for model quality. Doing it again changes nothing.
+
+    Example: python -m monitoring ground-truth upload breast-cancer-labels-20261121-140000.csv --local
+    """
+    settings, target = project.settings, project.target
+    endpoint = name or settings.name
+    captures = batch_captures or watched_endpoint(settings, target, endpoint).capture_uri
+    labels = ground_truth_uri(settings, target, endpoint)
+    result = upload_ground_truth(settings, target, file, captures, labels, days, batch_captures is not None)
+    print_result(asdict(result), as_json, lambda: display.show_upload(result))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,136 @@
+"""What a person sees of monitoring: tables that scan, and lines that name the next move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from monitoring.executions import Execution, Findings
+from monitoring.ground_truth_upload import Upload
+from monitoring.schedule import Schedule
+from pipelines.display import console, output
+
+_STYLES = {"Succeeded": "green", "Failed": "bold red", "Stopped": "yellow", "Executing": "cyan", "NoData": "yellow"}
+_MOST_FEATURES = 10
+
+
+def show_schedule(schedule: Schedule) -> None:
+    line("Schedule", schedule.name)
+    line("Backend", schedule.backend)
+    line("Endpoint", schedule.endpoint)
+    line("Runs", f"{schedule.expression}, windows of {schedule.window_minutes} minutes")
+    line("State", "enabled" if schedule.enabled else "paused", "green" if schedule.enabled else "yellow")
+    line("Captures", schedule.captures)
+    for analysis, baseline in schedule.baselines.items():
+        line(analysis, baseline.constraints)
+
+
+def show_schedules(schedules: Sequence[Schedule]) -> None:
+    table = _table("Schedule", "Backend", "Endpoint", "Runs", "Analyses", "State")
+    for schedule in schedules:
+        table.add_row(
+            schedule.name,
+            schedule.backend,
+            schedule.endpoint,
+            schedule.expression,
+            ", ".join(schedule.analyses),
+            Text("enabled", "green") if schedule.enabled else Text("paused", "yellow"),
+        )
+    output.print(table)
+
+
+def show_executions(schedule: Schedule, rows: Sequence[tuple[Execution, Findings | None]]) -> None:
+    """The executions of a schedule, the newest first, each with its findings where it has any."""
+    state = "enabled" if schedule.enabled else "paused"
+    output.print(Text.assemble((schedule.name, "bold"), f"  {schedule.expression}, {state}"), soft_wrap=True)
+    table = _table("Started", "Status", "Records", "Labelled", "Drifted", "Violations", "Alert")
+    for execution, found in rows:
+        table.add_row(
+            f"{execution.started:%Y-%m-%d %H:%M:%S}",
+            Text(execution.status, _STYLES.get(execution.status, "")),
+            *_summarized(found),
+        )
+    output.print(table)
+
+
+def show_findings(found: Findings) -> None:
+    """What an execution found, in full: why it is an alert, what drifted, metrics, violations."""
+    if found.window:
+        output.print(f"\nWindow  {found.window[0]} to {found.window[1]}")
+    for reason in found.reasons:
+        output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
+    if found.drift:
+        output.print()
+        _show_drift(found)
+    if found.metrics:
+        output.print()
+        table = _table("Metric", "Value", "Baseline", "Threshold", "")
+        for metric in found.metrics:
+            values = (_number(value) for value in (metric.value, metric.baseline, metric.threshold))
+            table.add_row(metric.name, *values, Text("violated", "bold red") if metric.violated else "")
+        output.print(table)
+    if found.violations:
+        output.print("\nViolations", style="bold")
+        for one in found.violations:
+            output.print(f"  {one.subject}  {one.check}: {one.description}", markup=False, soft_wrap=True)
+    if found.is_clean:
+        output.print("\nNo violations.", style="green")
+
+
+def show_upload(upload: Upload) -> None:
+    output.print(f"{upload.matched} of {upload.labels} labels match a captured inference and are uploaded")
+    for uri in upload.uris:
+        output.print(f"  {uri}", soft_wrap=True)
+    if upload.unmatched:
+        console.print(
+            f"{upload.labels - upload.matched} match none, such as {', '.join(upload.unmatched)}; where their captures "
+            "have yet to come, give the same command again later",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if upload.unlabelled:
+        console.print(f"{upload.unlabelled} lines have no label", style="yellow")
+
+
+def line(name: str, value: str, style: str = "") -> None:
+    # no table, which would break a URI that somebody wants to copy
+    output.print(Text.assemble((f"{name:<14}", "bold"), (value, style)), soft_wrap=True)
+
+
+def _show_drift(found: Findings) -> None:
+    shown = found.drift[: max(len(found.drifted), _MOST_FEATURES)]
+    table = _table("Feature", "Distance", "Threshold", "")
+    for one in shown:
+        mark = Text("drifted", "bold red") if one.drifted else ""
+        table.add_row(one.feature, _number(one.distance), _number(one.threshold), mark)
+    output.print(table)
+    if left := len(found.drift) - len(shown):
+        output.print(f"and {left} more, none of them drifted", style="dim")
+
+
+def _summarized(found: Findings | None) -> list[str | Text]:
+    if found is None:
+        return [""] * 5
+    drifted = f"{len(found.drifted)} of {len(found.drift)}" if found.drift else ""
+    alert = "" if found.alert is None else Text("yes", "bold red") if found.alert else "no"
+    return [_count(found.records), _count(found.labelled), drifted, str(len(found.violations)), alert]
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, justify="right" if title in _RIGHT else "left")
+    return table
+
+
+_RIGHT = ("Records", "Labelled", "Violations", "Distance", "Threshold", "Value", "Baseline")

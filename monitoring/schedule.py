@@ -1,0 +1,36 @@
+"""A monitoring schedule, whichever service runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from monitoring.watched import Baseline
+
+Backend = Literal["pipeline", "model-monitor"]
+PIPELINE: Backend = "pipeline"
+MODEL_MONITOR: Backend = "model-monitor"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """captures: the S3 URI of the captures that are analysed. baselines: what with, by analysis.
+
+    endpoint: whose captures they are; for those of batch transform jobs the name that the schedule was given.
+    """
+
+    name: str
+    backend: Backend
+    endpoint: str
+    expression: str
+    enabled: bool
+    window_minutes: int
+    captures: str
+    baselines: Mapping[str, Baseline]
+    changed: datetime
+
+    @property
+    def analyses(self) -> tuple[str, ...]:
+        return tuple(self.baselines)

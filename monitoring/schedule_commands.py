@@ -1,0 +1,198 @@
+"""`python -m monitoring schedule`: what starts the checks of an endpoint, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from monitoring import constraint_versions, display, native_schedules, pipeline_schedules, schedules
+from monitoring.options import EndpointOption, YesOption, command_group, print_result
+from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
+from monitoring.schedule_expressions import for_model_monitor, window_minutes
+from monitoring.watched import watched_batches, watched_endpoint
+from pipelines import runner
+from pipelines.display import console, output, show_failure, show_progress
+from pipelines.errors import UserError
+from pipelines.options import JsonOption, Project, project_command
+
+app = command_group("Start checks of an endpoint at regular times.")
+
+
+@app.command()
+@project_command
+def create(
+    project: Project,
+    name: EndpointOption = None,
+    backend: Annotated[
+        Backend,
+        typer.Option(help="The project's monitoring pipeline, or Model Monitor, which takes no new customers."),
+    ] = PIPELINE,
+    expression: Annotated[
+        str, typer.Option("--schedule", metavar="EXPRESSION", help="rate(10 minutes), cron(0 6 * * ? *), ... in UTC.")
+    ] = "rate(1 hour)",
+    window: Annotated[
+        int | None,
+        typer.Option("--window-minutes", min=1, show_default="as long as a rate", help="What one check looks at."),
+    ] = None,
+    batch_captures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S3_URI", help="Watch batch transform jobs that capture to there, in place of an endpoint."
+        ),
+    ] = None,
+    scheduler_role_arn: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SAGEMAKER_SCHEDULER_ROLE_ARN",
+            show_default="the pipeline's role",
+            help="The role with which EventBridge Scheduler starts the pipeline.",
+        ),
+    ] = None,
+    run_now: Annotated[bool, typer.Option("--run-now", help="Check the window that ends now, besides.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="With --run-now: follow it to its end.")] = True,
+    timeout: Annotated[float, typer.Option(help="Longest wait in minutes; the check goes on after it.")] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch an endpoint, compared with the baselines of the model that it serves. Given again, it updates.
+
+    What is analysed, and what counts as an alert, is in the settings under `monitoring`.
+
+    Example: python -m monitoring schedule create --local --schedule "rate(10 minutes)" --run-now
+    """
+    settings, target = project.settings, project.target
+    endpoint = name or settings.name
+    minutes = window_minutes(expression, window) if backend == PIPELINE else 0
+    if backend == MODEL_MONITOR:
+        expression = for_model_monitor(expression)
+        if window is not None:
+            raise UserError(
+                "Model Monitor's windows reach from one time of the schedule to the next; leave --window-minutes out"
+            )
+    elif batch_captures is not None:
+        raise UserError(
+            "--batch-captures goes with --backend model-monitor; the pipeline of pipelines/batch_inference checks each "
+            "batch when it is made"
+        )
+    watched = (
+        watched_endpoint(settings, target, endpoint)
+        if batch_captures is None
+        else watched_batches(settings, target, endpoint, batch_captures)
+    )
+    before = schedules.find_schedules(settings, target, endpoint)
+    watched = constraint_versions.keep_edited(target, watched, before)
+    with console.status("Uploading code, creating the schedule ..."):
+        if backend == PIPELINE:
+            runner.upsert(settings, target, "monitoring")
+            request = pipeline_schedules.schedule_request(
+                settings, watched, expression, minutes, scheduler_role_arn or target.role_arn
+            )
+            pipeline_schedules.put_schedule(target, request)
+        else:
+            native_schedules.put_schedules(settings, target, watched, expression)
+    made = [one for one in schedules.own_schedules(settings, target, endpoint) if one.backend == backend]
+    for one in made:
+        console.print(f"{one.name} watches {endpoint}: {one.expression}.")
+    started = [_run_now(project, one, wait, timeout) for one in made] if run_now else []
+    content = [_as_json(one) for one in made]
+    print_result({"schedules": content, "executions": [arn for arn, _ in started]}, as_json, lambda: None)
+    raise typer.Exit(0 if all(succeeded for _, succeeded in started) else 1)
+
+
+@app.command("list")
+@project_command
+def list_(project: Project, as_json: JsonOption = False) -> None:
+    """List the project's monitoring schedules, of all its endpoints.
+
+    Example: python -m monitoring schedule list --local
+    """
+    found = schedules.project_schedules(project.settings, project.target)
+    if not found:
+        console.print("Nothing is watched yet; `schedule create` makes a schedule.")
+    print_result([_as_json(one) for one in found], as_json, lambda: display.show_schedules(found) if found else None)
+
+
+@app.command()
+@project_command
+def describe(project: Project, name: EndpointOption = None, as_json: JsonOption = False) -> None:
+    """Show what watches an endpoint: how often, on which captures, against which constraints.
+
+    Example: python -m monitoring schedule describe --local
+    """
+    found = _own(project, name)
+
+    def show() -> None:
+        for one in found:
+            display.show_schedule(one)
+
+    print_result([_as_json(one) for one in found], as_json, show)
+
+
+@app.command()
+@project_command
+def pause(project: Project, name: EndpointOption = None) -> None:
+    """Start no more checks until `resume`.
+
+    Example: python -m monitoring schedule pause --local
+    """
+    for one in _own(project, name):
+        schedules.set_enabled(project.target, one, False)
+        output.print(f"Paused {one.name}")
+
+
+@app.command()
+@project_command
+def resume(project: Project, name: EndpointOption = None) -> None:
+    """Start checks again.
+
+    Example: python -m monitoring schedule resume --local
+    """
+    for one in _own(project, name):
+        schedules.set_enabled(project.target, one, True)
+        output.print(f"Resumed {one.name}")
+
+
+@app.command()
+@project_command
+def delete(project: Project, name: EndpointOption = None, yes: YesOption = False) -> None:
+    """Delete an endpoint's schedules; what they have found stays. `cleanup` removes the rest of monitoring, too.
+
+    Example: python -m monitoring schedule delete --local --yes
+    """
+    found = _own(project, name)
+    if not yes:
+        typer.confirm(f"Delete {', '.join(one.name for one in found)}?", abort=True, err=True)
+    for one in found:
+        schedules.delete_schedule(project.target, one)
+        output.print(f"Deleted {one.name}")
+
+
+def _own(project: Project, name: str | None) -> list[Schedule]:
+    return schedules.own_schedules(project.settings, project.target, name or project.settings.name)
+
+
+def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -> tuple[str, bool]:
+    """Check once; what was started, and whether it is not known to have failed."""
+    settings, target = project.settings, project.target
+    if schedule.backend == PIPELINE:
+        arn = pipeline_schedules.run_now(settings, target, schedule)
+        console.print(f"Execution {arn}", soft_wrap=True)
+        if not wait:
+            return arn, True
+        execution = show_progress(runner.follow(target, arn, timeout * 60), ["Monitor"])
+        if execution.status != "Succeeded":
+            failed = execution.step("Monitor")
+            show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
+        return arn, execution.status == "Succeeded"
+    once = native_schedules.run_now(settings, target, schedule)
+    console.print(f"Schedule {once.name} runs once, for the last hour")
+    status = "Pending"
+    if wait:
+        *_, status = native_schedules.await_execution(target, once, timeout * 60)
+        console.print(f"{once.name}: {status}")
+    return once.name, status not in ("Failed", "Stopped")
+
+
+def _as_json(schedule: Schedule) -> dict[str, Any]:
+    return asdict(schedule) | {"analyses": schedule.analyses}
