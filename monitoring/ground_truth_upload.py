@@ -74,7 +74,7 @@ def upload_ground_truth(
     if not hours:
         raise UserError(
             f"none of the {len(labels)} ids in {path} was captured below {capture_uri} in the last {days} days, such "
-            f"as {unmatched[0]!r}; captures reach S3 some minutes after their inferences, so perhaps later, or give --days"
+            f"as {unmatched[0]!r}; captures come some minutes after their inferences: try later, or give --days"
         )
     by_hour = defaultdict(list)
     for one in sorted(hours):
