@@ -52,7 +52,8 @@ def run_batch(
     timeout: float,
     report: Callable[[str], None],
 ) -> BatchResult:
-    """
+    """Run a batch transform job to its end; its model is removed with it.
+
     endpoint: whose name the job's and the model's begin with.
     location: a local CSV with a header or JSON lines, which are uploaded, or the S3 URI of either.
     timeout: seconds to wait for the job.

@@ -62,7 +62,8 @@ class _Prices(TypedDict):
 def estimate_cost(
     settings: Settings, region: str, mode: EndpointMode, requests_per_day: int, checks_per_day: float
 ) -> Estimate:
-    """
+    """A month's cost, item by item.
+
     Raises:
         UserError: the table has no price for the region or an instance type.
     """

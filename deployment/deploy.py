@@ -7,8 +7,11 @@ configuration are, while the old ones go on serving. Given again after an interr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import alarms, autoscaling, endpoints, resources
 from deployment.endpoints import FAILED, IN_SERVICE, Endpoint
@@ -64,7 +67,8 @@ def choose_variants(
 
 
 def carry_out(settings: Settings, target: Target, plan: Plan, timeout: float, report: Report) -> Outcome:
-    """
+    """Make the endpoint what the plan says, and wait until it is.
+
     timeout: seconds to wait for SageMaker.
     report: gets a line whenever something has happened or goes on.
 
@@ -119,33 +123,34 @@ def _start(settings: Settings, target: Target, plan: Plan, existing: Endpoint | 
     alarms.put_alarms(target, guards)
     if existing is not None and existing.config == plan.config_name:
         return "unchanged"
-    made = _make_resources(target, plan)
     try:
+        for model in plan.models:
+            resources.create_unless_there(target.sagemaker.create_model, model)
+        resources.create_unless_there(target.sagemaker.create_endpoint_config, plan.config)
         if existing is None:
             target.sagemaker.create_endpoint(
                 EndpointName=plan.endpoint, EndpointConfigName=plan.config_name, Tags=plan.tags
             )
             return "created"
         _update(settings, target, plan, existing, [alarm["AlarmName"] for alarm in guards], report)
+        return "updated"
     except BaseException:
-        resources.delete_resources(target, made)
+        # what goes wrong here too is not what the person has to know; `delete` finds what stays
+        with suppress(ClientError, BotoCoreError):
+            _withdraw(settings, target, plan, existing)
         raise
-    return "updated"
 
 
-def _make_resources(target: Target, plan: Plan) -> list[resources.Resource]:
-    """Make the models and the configuration that are not there yet; those that are made."""
-    made: list[resources.Resource] = []
-    requests = [(target.sagemaker.create_model, "model", "ModelName", model) for model in plan.models]
-    requests.append((target.sagemaker.create_endpoint_config, "endpoint config", "EndpointConfigName", plan.config))
-    try:
-        for create, kind, name, request in requests:
-            if resources.create_unless_there(create, request):
-                made.append(resources.Resource(kind, request[name]))
-    except BaseException:
-        resources.delete_resources(target, made[::-1])
-        raise
-    return made[::-1]
+def _withdraw(settings: Settings, target: Target, plan: Plan, existing: Endpoint | None) -> None:
+    """Remove what a deployment has made that SageMaker did not take on."""
+    now = endpoints.find_endpoint(target, plan.endpoint)
+    if now is not None and plan.config_name in (now.config, now.pending_config):
+        return  # it did, and only its answer was lost: given again, the deployment goes on
+    if existing is None:
+        resources.delete_resources(target, resources.endpoint_resources(settings, target, plan.endpoint))
+    else:
+        resources.delete_resources(target, resources.unused_resources(settings, target, existing))
+        _scale(settings, target, plan.mode, existing)
 
 
 def _update(

@@ -35,7 +35,8 @@ class Drift:
 
 
 def parse_drift(texts: Sequence[str], rows: Sequence[Record]) -> list[Drift]:
-    """
+    """Read the changes that are asked for.
+
     texts: as in the module's docstring. rows: the records before the change, which give standard deviations and types.
 
     Raises:

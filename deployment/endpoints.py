@@ -106,7 +106,8 @@ def own_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
 
 
 def check_owner(settings: Settings, target: Target, endpoint: Endpoint) -> None:
-    """
+    """Let no endpoint pass that is not the project's.
+
     Raises:
         UserError: the endpoint lacks the project's tags.
     """

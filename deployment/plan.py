@@ -57,7 +57,8 @@ class Plan:
 def plan_endpoint(
     settings: Settings, target: Target, endpoint: str, mode: EndpointMode, variants: tuple[Variant, ...]
 ) -> Plan:
-    """
+    """The endpoint that the settings ask for, with a model for each variant.
+
     Raises:
         UserError: the settings ask for what SageMaker's serverless endpoints can't do.
     """

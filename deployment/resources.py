@@ -41,7 +41,7 @@ class Resource:
 
 
 def endpoint_resources(settings: Settings, target: Target, endpoint: str) -> list[Resource]:
-    """Everything of the project that belongs to the endpoint, in the order of resources.
+    """Everything of the project that belongs to the endpoint, in the order of removal.
 
     Raises:
         UserError: the endpoint is another project's.

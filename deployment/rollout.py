@@ -14,7 +14,8 @@ from pipelines.settings import UpdateSettings
 
 
 def deployment_config(update: UpdateSettings, fleet_size: int, alarms: Sequence[str]) -> dict[str, Any]:
-    """
+    """What UpdateEndpoint is told of steps, waits and alarms.
+
     fleet_size: instances of the smallest variant. A step is at least one of them and, as SageMaker asks, at most half;
         so a single instance gets all traffic at once, watched by the alarms all the same.
     alarms: names of alarms that are not in ALARM state.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from deployment.deploy import DeploymentFailed, Outcome, carry_out, choose_variants
 from deployment.plan import Plan, plan_endpoint
@@ -346,9 +347,38 @@ def test_a_refused_request_leaves_no_half_made_resources(settings: Settings, acc
         raise Refused("ResourceLimitExceeded", "no more endpoints")
 
     account.answers["CreateEndpoint"] = refuse
-    with pytest.raises(Exception, match="no more endpoints"):
+    with pytest.raises(ClientError, match="no more endpoints"):
         deploy(settings, account)
-    assert not (account.models or account.configs)
+    assert not (account.models or account.configs or account.alarms)
+
+
+def test_a_refused_update_leaves_the_old_endpoint_scaled_and_nothing_of_the_new(
+    make_settings: MakeSettings, account: Account
+) -> None:
+    deploy(make_settings(), account, 1)
+    state = (dict(account.models), dict(account.configs), dict(account.scaled), set(account.alarms))
+
+    def refuse(request: dict[str, Any]) -> dict[str, Any]:
+        raise Refused("ResourceLimitExceeded", "no more instances")
+
+    account.answers["UpdateEndpoint"] = refuse
+    with pytest.raises(ClientError, match="no more instances"):
+        deploy(make_settings(deployment={"instance_type": "ml.c5.large"}), account, 1, challenger=2)
+    assert (account.models, account.configs, account.scaled, set(account.alarms)) == state
+
+
+def test_a_creation_whose_answer_was_lost_is_gone_on_with(settings: Settings, account: Account) -> None:
+    create = account.answers["CreateEndpoint"]
+
+    def lose(request: dict[str, Any]) -> dict[str, Any]:
+        create(request)
+        raise Refused("ValidationException", "Cannot create already existing endpoint")
+
+    account.answers["CreateEndpoint"] = lose
+    with pytest.raises(ClientError, match="already existing"):
+        deploy(settings, account)
+    assert deploy(settings, account).change == "unchanged"
+    assert account.scaled
 
 
 def test_an_interrupted_deployment_is_gone_on_with(settings: Settings, account: Account) -> None:
