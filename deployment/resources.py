@@ -6,6 +6,7 @@ Only what carries the project's tags, or watches the endpoint under a name that 
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ def _delete(target: Target, resource: Resource) -> None:
         target.scheduler.delete_schedule(GroupName=group, Name=name, ClientToken=str(uuid.uuid4()))
     elif resource.kind == "monitoring schedule":
         target.sagemaker.delete_monitoring_schedule(MonitoringScheduleName=name)
+        _await_end_of_schedule(target, name)
     elif resource.kind.endswith(" job definition"):
         kind = _JOB_DEFINITIONS[resource.kind.removesuffix(" job definition")]
         getattr(target.sagemaker, f"delete_{kind}_job_definition")(JobDefinitionName=name)
@@ -125,6 +127,18 @@ def _delete(target: Target, resource: Resource) -> None:
         target.sagemaker.delete_model(ModelName=name)
     else:
         raise ValueError(resource.kind)
+
+
+def _await_end_of_schedule(target: Target, name: str) -> None:
+    """Wait until a monitoring schedule is gone, as its job definition and its endpoint can't go before.
+
+    Raises the ClientError that says so.
+    """
+    deadline = time.monotonic() + _DELETION_TIMEOUT
+    while time.monotonic() < deadline:
+        target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)
+        time.sleep(1)
+    raise UserError(f"monitoring schedule {name!r} is still there after {_DELETION_TIMEOUT} s; try again later")
 
 
 def _configs_and_models(settings: Settings, target: Target, endpoint: str) -> Iterator[Resource]:

@@ -162,6 +162,9 @@ class Account:
     def _ListMonitoringSchedules(self, request: Record) -> Record:
         return {"MonitoringScheduleSummaries": self.monitoring_schedules}
 
+    def _DescribeMonitoringSchedule(self, request: Record) -> Record:
+        return _found({}, request["MonitoringScheduleName"], "monitoring schedule")
+
     def _DeleteMonitoringSchedule(self, request: Record) -> Record:
         self.monitoring_schedules.clear()
         return {}

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import boto3
 import psutil
 import pytest
 
@@ -20,6 +19,7 @@ from deployment.invocations import Answer, as_json, invoke, runtime_client
 from deployment.load import send_load
 from pipelines.bundles import REPOSITORY
 from pipelines.target import local_target
+from tests.local_sagemaker.machine import ANALYZER
 from tests.stories.conftest import open_workplace
 from tests.stories.workplace import Ended, Workplace
 
@@ -195,24 +195,82 @@ def test_a_batch_job_predicts_every_row_and_leaves_no_model(deployed: Workplace)
     assert left(deployed)["Models"] == before
 
 
-def test_deleting_leaves_nothing(deployed: Workplace) -> None:
+def test_deleting_leaves_nothing_not_even_what_watched(deployed: Workplace) -> None:
+    watch(deployed)
     for name in (NAME, "small"):
         said = command(deployed, "delete", "--endpoint", name, "--yes").stdout
         assert f"Removed endpoint {name}" in said
         assert "There is nothing of endpoint" in command(deployed, "delete", "--endpoint", name, "--yes").stderr
-    assert left(deployed) == {"Endpoints": [], "EndpointConfigs": [], "Models": [], "Targets": [], "MetricAlarms": []}
+    assert not any(left(deployed).values()), left(deployed)
     assert model_processes(deployed) == set()
+
+
+def watch(workplace: Workplace) -> None:
+    """A native monitoring schedule, a schedule of a pipeline, and an alarm on what they find."""
+    with workplace.here():
+        target = local_target()
+        target.sagemaker.create_data_quality_job_definition(
+            JobDefinitionName="watch",
+            DataQualityAppSpecification={"ImageUri": ANALYZER},
+            DataQualityJobInput={"EndpointInput": {"EndpointName": NAME, "LocalPath": "/opt/ml/processing/input"}},
+            DataQualityJobOutputConfig={
+                "MonitoringOutputs": [
+                    {"S3Output": {"S3Uri": f"s3://{target.bucket}/watch", "LocalPath": "/opt/ml/processing/output"}}
+                ]
+            },
+            JobResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 30}},
+            RoleArn=target.role_arn,
+        )
+        target.sagemaker.create_monitoring_schedule(
+            MonitoringScheduleName="watch",
+            MonitoringScheduleConfig={
+                "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
+                "MonitoringJobDefinitionName": "watch",
+                "MonitoringType": "DataQuality",
+            },
+        )
+        pipeline = target.sagemaker.describe_pipeline(PipelineName=NAME)["PipelineArn"]
+        parameters = [{"Name": "EndpointName", "Value": NAME}]
+        target.scheduler.create_schedule(
+            Name=f"{NAME}-monitoring",
+            ScheduleExpression="rate(12 hours)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": pipeline,
+                "RoleArn": target.role_arn,
+                "SageMakerPipelineParameters": {"PipelineParameterList": parameters},
+            },
+        )
+        target.cloudwatch.put_metric_alarm(
+            AlarmName=f"{NAME}-violations",
+            Namespace="aws/sagemaker/Endpoints/data-metrics",
+            MetricName="total_number_of_violations",
+            Dimensions=[{"Name": "Endpoint", "Value": NAME}],
+            Statistic="Maximum",
+            Period=3600,
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=0,
+        )
 
 
 def left(workplace: Workplace) -> dict[str, Any]:
     """What there is of endpoints in the local SageMaker."""
     with workplace.here():
-        local_target()
-        sagemaker, scaling = boto3.client("sagemaker"), boto3.client("application-autoscaling")
-        return {
-            "Endpoints": sagemaker.list_endpoints()["Endpoints"],
-            "EndpointConfigs": sagemaker.list_endpoint_configs()["EndpointConfigs"],
-            "Models": sagemaker.list_models()["Models"],
-            "Targets": scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"],
-            "MetricAlarms": boto3.client("cloudwatch").describe_alarms()["MetricAlarms"],
-        }
+        target = local_target()
+        answers = (
+            target.sagemaker.list_endpoints(),
+            target.sagemaker.list_endpoint_configs(),
+            target.sagemaker.list_models(),
+            target.sagemaker.list_monitoring_schedules(),
+            target.sagemaker.list_data_quality_job_definitions(),
+            target.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker"),
+            target.cloudwatch.describe_alarms(),
+            target.scheduler.list_schedules(),
+        )
+    return {
+        member: items
+        for answer in answers
+        for member, items in answer.items()
+        if isinstance(items, list) and member != "CompositeAlarms"
+    }
