@@ -27,6 +27,7 @@ from local_sagemaker.logs import GROUPS
 
 if TYPE_CHECKING:
     from local_sagemaker.events.happenings import Happenings
+    from local_sagemaker.templates import Templates
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +58,13 @@ TRUST_POLICY = {
 class MotoServices:
     """moto of one data directory, started when it is first needed: that takes longer than all else here together.
 
-    happenings: what its rules, alarms and schedules set off.
+    happenings: what its rules, alarms and schedules set off. templates: what its CloudFormation makes outside of it.
     """
 
-    def __init__(self, data_dir: Path, happenings: Happenings) -> None:
+    def __init__(self, data_dir: Path, happenings: Happenings, templates: Templates) -> None:
         self._file = data_dir / "moto.jsonl"
         self._happenings = happenings
+        self._templates = templates
         self._application: WSGIApplication | None = None
         self._starting = threading.Lock()
         # one change after the other, as they are made again
@@ -108,8 +110,11 @@ class MotoServices:
 
                 application = DomainDispatcherApplication(create_backend_app)
                 self._happenings.prepare()
+                self._templates.prepare()
                 _make_what_is_always_there(application)
+                self._templates.repeating = True
                 self._repeat(application)
+                self._templates.repeating = False
                 self._application = application
                 self._happenings.begin()
             return self._application

@@ -48,6 +48,7 @@ from local_sagemaker.s3 import S3
 from local_sagemaker.service import SageMaker
 from local_sagemaker.shapes import service_model
 from local_sagemaker.store import Store
+from local_sagemaker.templates import Templates
 from local_sagemaker.warm_python import WarmPython
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         sagemaker.hosting.recover()
 
         status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
-        moto = MotoServices(data_dir, Happenings(sagemaker))
+        moto = MotoServices(data_dir, Happenings(sagemaker), Templates(sagemaker))
         application = Application(
             sagemaker,
             S3(objects, data_dir),

@@ -14,6 +14,7 @@ from local_sagemaker.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import Client, make_client
 from tests.local_sagemaker.events.recorder import Recorder, rule
 from tests.local_sagemaker.machine import ROLE
+from tests.local_sagemaker.test_templates import template
 
 
 @pytest.fixture
@@ -62,19 +63,26 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
             Target={"Arn": recorder.arn, "RoleArn": ROLE, "Input": '"made up for"'},
         )
     client("iam").create_role(RoleName="Extra", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+    client("cloudformation").create_stack(StackName="stack", TemplateBody=template("stack"))
+    functions = client("lambda").list_functions()["Functions"]
     kill(folder)
 
     with (folder / "moto.jsonl").open("a") as file:
         file.write('{"seed": 1, "half a li')
     ensure_server(folder)
     assert recorder.wait(2)[1] == "made up for"  # by itself, before anybody asks for more than S3
-    assert [one["SubscriptionArn"] for one in sns.list_subscriptions()["Subscriptions"]] == [subscription]
-    assert {one["Name"] for one in client("scheduler").list_schedules()["Schedules"]} == {"soon", "later"}
+    assert [one["SubscriptionArn"] for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]] == [
+        subscription
+    ]
+    assert {one["Name"] for one in client("scheduler").list_schedules()["Schedules"]} == {"soon", "later", "stack"}
+    assert client("lambda").list_functions()["Functions"] == functions
+    client("cloudformation").delete_stack(StackName="stack")
+    assert [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]] == [recorder.name]
     assert client("iam").get_role(RoleName="Extra")["Role"]["RoleName"] == "Extra"
-    assert [one["Name"] for one in client("events").list_rules()["Rules"]] == [rule_name]
+    assert [one["Name"] for one in client("events").list_rules(NamePrefix="rule")["Rules"]] == [rule_name]
     client("events").put_events(Entries=[{"Source": "app", "DetailType": "d", "Detail": "{}"}])
     assert recorder.wait(3)[2] == "rule"
-    assert cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"] == "INSUFFICIENT_DATA"
+    assert cloudwatch.describe_alarms(AlarmNames=["drift"])["MetricAlarms"][0]["StateValue"] == "INSUFFICIENT_DATA"
     cloudwatch.put_metric_data(Namespace="x", MetricData=[{"MetricName": "violations", "Value": 1}])
     assert recorder.wait(4)[3]["Records"][0]["Sns"]["TopicArn"] == topic
     lines = (folder / "moto.jsonl").read_text().splitlines()

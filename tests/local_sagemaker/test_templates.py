@@ -1,0 +1,112 @@
+"""CloudFormation templates of which something happens by itself, deployed into a server."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_sagemaker.conftest import Client, MakeClient
+from tests.local_sagemaker.events.recorder import KEEP
+from tests.local_sagemaker.machine import ROLE
+from tests.local_sagemaker.steps import until
+
+
+def template(stack: str, **more: Any) -> str:
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Runtime": "python3.12",
+            "Role": ROLE,
+            "Handler": "index.handler",
+            "Code": {"ZipFile": KEEP},
+            "Timeout": "60",
+            "Environment": {"Variables": {"BUCKET": {"Ref": "Traces"}}},
+            **more,
+        },
+    }
+    arn = {"Fn::GetAtt": ["Keep", "Arn"]}
+    resources = {
+        "Traces": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{stack}-traces"}},
+        "Keep": function,
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": stack}},
+        "Told": {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": {"TopicArn": {"Ref": "Topic"}, "Protocol": "lambda", "Endpoint": arn},
+        },
+        "Drift": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": stack,
+                "Namespace": stack,
+                "MetricName": "drift",
+                "Statistic": "Maximum",
+                "Period": 60,
+                "EvaluationPeriods": 1,
+                "Threshold": 1,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "AlarmActions": [{"Ref": "Topic"}],
+            },
+        },
+        "Rule": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {"EventPattern": {"source": [stack]}, "Targets": [{"Id": "1", "Arn": arn}]},
+        },
+        "Allowed": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "FunctionName": {"Ref": "Keep"},
+                "Action": "lambda:InvokeFunction",
+                "Principal": "events.amazonaws.com",
+                "SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]},
+            },
+        },
+        "Yearly": {
+            "Type": "AWS::Scheduler::Schedule",
+            "Properties": {
+                "Name": stack,
+                "ScheduleExpression": "cron(0 0 1 1 ? *)",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": arn, "RoleArn": ROLE},
+            },
+        },
+    }
+    return json.dumps({"Resources": resources, "Outputs": {"Function": {"Value": {"Ref": "Keep"}}}})
+
+
+@pytest.fixture
+def stack() -> str:
+    return f"stack-{uuid.uuid4().hex[:8]}"
+
+
+def test_what_a_template_makes_is_at_work_and_gone_with_its_stack(client: MakeClient, s3: Client, stack: str) -> None:
+    cloudformation, functions = client("cloudformation"), client("lambda")
+    cloudformation.create_stack(StackName=stack, TemplateBody=template(stack))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack)
+    (output,) = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    name = output["OutputValue"]
+    policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
+    assert policy["Statement"][0]["Principal"] == {"Service": "events.amazonaws.com"}
+    assert client("scheduler").get_schedule(Name=stack)["State"] == "ENABLED"
+
+    client("events").put_events(Entries=[{"Source": stack, "DetailType": "d", "Detail": "{}"}])
+    metric = {"MetricName": "drift", "Value": 2}
+    client("cloudwatch").put_metric_data(Namespace=stack, MetricData=[metric])
+    bucket = f"{stack}-traces"
+    until(lambda: s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 2)
+
+    cloudformation.update_stack(StackName=stack, TemplateBody=template(stack, Timeout=7, Description="changed"))
+    configuration = functions.get_function_configuration(FunctionName=name)
+    assert (configuration["Timeout"], configuration["Description"]) == (7, "changed")
+
+    for item in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        s3.delete_object(Bucket=bucket, Key=item["Key"])
+    cloudformation.delete_stack(StackName=stack)
+    with pytest.raises(functions.exceptions.ResourceNotFoundException):
+        functions.get_function(FunctionName=name)
+    with pytest.raises(ClientError, match="404"):
+        s3.head_bucket(Bucket=bucket)
+    assert client("cloudwatch").describe_alarms(AlarmNames=[stack])["MetricAlarms"] == []
+    assert client("events").list_rules(NamePrefix=stack)["Rules"] == []
+    assert client("scheduler").list_schedules(NamePrefix=stack)["Schedules"] == []
