@@ -24,6 +24,7 @@ from local_sagemaker.errors import ServiceError
 from local_sagemaker.functions.code import code_folder
 from local_sagemaker.functions.operations import KIND, OPERATIONS
 from local_sagemaker.functions.process import FunctionProcess, Invocation
+from local_sagemaker.logs import lambda_group
 from local_sagemaker.objects import Objects
 from local_sagemaker.shapes import check_request, operation_model, shaped
 from local_sagemaker.store import Store
@@ -99,6 +100,9 @@ class Functions:
         process = self._process(configuration)
         try:
             return process.invoke(event, client_context)
+        except BaseException:
+            process.kill()  # what it answers now is no answer to the next event
+            raise
         finally:
             self._give_back(process, configuration["FunctionName"])
 
@@ -191,8 +195,9 @@ class Functions:
                 return
             if invocation.error is None:
                 return
-            words = invocation.payload.decode(errors="replace")[:500]
-            log.warning("function %s: %s; %s", name, words, f"again in {delay} s" if delay else "given up")
+            kind = json.loads(invocation.payload)["errorType"]
+            what = f"again in {delay} s" if delay else "given up"
+            log.warning("function %s failed with %s, %s; see %s", name, kind, what, lambda_group(name))
             if delay is None or self._closed:
                 return
             time.sleep(delay)

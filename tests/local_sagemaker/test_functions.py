@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -441,6 +442,7 @@ def test_the_sdk_makes_the_function_of_a_lambda_step_and_runs_it(
 ) -> None:
     for name, value in client_environment(data_dir, server.port).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it may have been made for another environment
     from sagemaker.core.lambda_helper import Lambda
     from sagemaker.mlops.workflow.fail_step import FailStep
     from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
