@@ -102,7 +102,7 @@ def deploy(
     if (mode == "batch") != (data is not None):
         raise UserError("--input goes with --mode batch, and --mode batch needs it")
     variants = choose_variants(settings, target, version, challenger, weight)
-    with _failures_shown():
+    with _failures_shown(), console.status("Waiting for SageMaker ..."):
         if mode == "batch":
             if data is None or challenger is not None:
                 raise UserError("--mode batch runs one version; leave --challenger out")

@@ -6,6 +6,7 @@ configuration are, while the old ones go on serving. Given again after an interr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -198,12 +199,12 @@ def _guarded(
 
 def _settle(settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report) -> Outcome:
     """Wait until the endpoint has become what the plan says, and put right what goes with it."""
-    endpoint = None
-    status = ""
+    endpoint, told, begin = None, ("", 0), time.monotonic()
     for endpoint in endpoints.follow(target, plan.endpoint, timeout):
-        if endpoint and endpoint.status != status and not endpoint.settled:
-            status = endpoint.status
-            report(f"{plan.endpoint}: {status}")
+        minutes = int(time.monotonic() - begin) // 60
+        if endpoint and not endpoint.settled and told != (endpoint.status, minutes):
+            told = (endpoint.status, minutes)
+            report(f"{plan.endpoint}: {endpoint.status}")
     if endpoint is None:
         raise UserError(f"endpoint {plan.endpoint!r} has been deleted while it was being deployed")
     if endpoint.status != IN_SERVICE or endpoint.config != plan.config_name:

@@ -26,8 +26,6 @@ PROJECT_TAG, ENDPOINT_TAG = "lightgbm-pipelines:project", "lightgbm-pipelines:en
 # inference.py reads these
 CAPTURE_URI, CAPTURE_PERCENTAGE = "DATA_CAPTURE_DESTINATION_S3_URI", "DATA_CAPTURE_SAMPLING_PERCENTAGE"
 
-_LONGEST_NAME = 63
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -142,14 +140,12 @@ def resource_tags(settings: Settings, endpoint: str) -> list[dict[str, str]]:
 
 
 def name_stem(endpoint: str) -> str:
-    """What the names of an endpoint's models and configurations begin with; short enough for version and hash."""
+    """What the names of an endpoint's models and configurations begin with; short enough for version and hash in 63 characters."""
     return endpoint[:43].rstrip("-")
 
 
 def _named(stem: str, content: Mapping[str, Any]) -> str:
-    name = f"{stem}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
-    assert len(name) <= _LONGEST_NAME
-    return name
+    return f"{stem}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
 
 def _own_capture(settings: Settings, endpoint: str, variant: str, uri: str) -> dict[str, str]:
