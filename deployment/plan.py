@@ -140,7 +140,7 @@ def resource_tags(settings: Settings, endpoint: str) -> list[dict[str, str]]:
 
 
 def name_stem(endpoint: str) -> str:
-    """What the names of an endpoint's models and configurations begin with; short enough for version and hash in 63 characters."""
+    """What the names of an endpoint's models and configurations begin with, short enough for 63 in all."""
     return endpoint[:43].rstrip("-")
 
 
