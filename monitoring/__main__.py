@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from monitoring import check_commands, display, schedule_commands
+from monitoring import alarm_commands, check_commands, constraint_commands, display, schedule_commands
 from monitoring.ground_truth_upload import upload_ground_truth
 from monitoring.options import EndpointOption, command_group, print_result
 from monitoring.watched import ground_truth_uri, watched_endpoint
@@ -22,6 +22,8 @@ app = command_group(__doc__ or "")
 ground_truth = command_group("Labels of captured inferences.")
 app.add_typer(schedule_commands.app, name="schedule")
 app.add_typer(ground_truth, name="ground-truth")
+app.add_typer(alarm_commands.app, name="alarms")
+app.add_typer(constraint_commands.app, name="constraints")
 for command in check_commands.COMMANDS:
     app.command()(project_command(command))
 

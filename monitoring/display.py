@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from monitoring.constraint_versions import drift_threshold, metric_thresholds
 from monitoring.executions import Execution, Findings
 from monitoring.ground_truth_upload import Upload
 from monitoring.schedule import Schedule
@@ -58,7 +61,8 @@ def show_executions(schedule: Schedule, rows: Sequence[tuple[Execution, Findings
 def show_findings(found: Findings) -> None:
     """What an execution found, in full: why it is an alert, what drifted, metrics, violations."""
     if found.window:
-        output.print(f"\nWindow  {found.window[0]} to {found.window[1]}")
+        start, end = (datetime.fromisoformat(time) for time in found.window)
+        output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
     for reason in found.reasons:
         output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
     if found.drift:
@@ -66,9 +70,9 @@ def show_findings(found: Findings) -> None:
         _show_drift(found)
     if found.metrics:
         output.print()
-        table = _table("Metric", "Value", "Baseline", "Threshold", "")
+        table = _table("Metric", "Value", "Baseline", "Allowed", "")
         for metric in found.metrics:
-            values = (_number(value) for value in (metric.value, metric.baseline, metric.threshold))
+            values = (_number(metric.value), _number(metric.baseline), f"{metric.bound} {_number(metric.threshold)}")
             table.add_row(metric.name, *values, Text("violated", "bold red") if metric.violated else "")
         output.print(table)
     if found.violations:
@@ -77,6 +81,36 @@ def show_findings(found: Findings) -> None:
             output.print(f"  {one.subject}  {one.check}: {one.description}", markup=False, soft_wrap=True)
     if found.is_clean:
         output.print("\nNo violations.", style="green")
+
+
+def show_alarms(alarms: Sequence[Mapping[str, Any]]) -> None:
+    table = _table("Alarm", "State", "Tells")
+    for alarm in alarms:
+        state = alarm["StateValue"]
+        table.add_row(
+            alarm["AlarmName"],
+            Text(state, {"OK": "green", "ALARM": "bold red"}.get(state, "yellow")),
+            ", ".join(arn.rpartition(":")[2] for arn in alarm.get("AlarmActions", [])) or "nobody",
+        )
+    output.print(table)
+
+
+def show_constraints(uri: str, document: dict[str, Any]) -> None:
+    """The constraints of either analysis."""
+    line("Constraints", uri)
+    output.print()
+    if "features" in document:
+        table = _table("Feature", "Type", "Completeness", "Drift threshold")
+        for feature in document["features"]:
+            threshold = drift_threshold(document, feature)
+            row = (feature["name"], feature["inferred_type"], f"{feature.get('completeness', 0):.4g}")
+            table.add_row(*row, "not compared" if threshold is None else f"{threshold:g}")
+    else:
+        table = _table("Metric", "Threshold", "Violated when")
+        for name, entry in metric_thresholds(document).items():
+            below = entry["comparison_operator"] == "LessThanThreshold"
+            table.add_row(name, _number(entry["threshold"]), "below" if below else "above")
+    output.print(table)
 
 
 def show_upload(upload: Upload) -> None:
@@ -100,7 +134,11 @@ def line(name: str, value: str, style: str = "") -> None:
 
 
 def _show_drift(found: Findings) -> None:
-    shown = found.drift[: max(len(found.drifted), _MOST_FEATURES)]
+    moved = [one for one in found.drift if one.distance > 0]
+    shown = moved[: max(len(found.drifted), _MOST_FEATURES)]
+    if not shown:
+        output.print(f"{len(found.drift)} features compared: none has moved by more than chance")
+        return
     table = _table("Feature", "Distance", "Threshold", "")
     for one in shown:
         mark = Text("drifted", "bold red") if one.drifted else ""
@@ -129,8 +167,19 @@ def _number(value: float | None) -> str:
 def _table(*titles: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
-        table.add_column(title, justify="right" if title in _RIGHT else "left")
+        table.add_column(title, justify="right" if title in _RIGHT else "left", no_wrap=title in _NAMES)
     return table
 
 
-_RIGHT = ("Records", "Labelled", "Violations", "Distance", "Threshold", "Value", "Baseline")
+_NAMES = ("Schedule", "Endpoint", "Alarm", "Feature", "Metric")
+_RIGHT = (
+    "Records",
+    "Labelled",
+    "Violations",
+    "Distance",
+    "Threshold",
+    "Value",
+    "Baseline",
+    "Drift threshold",
+    "Completeness",
+)

@@ -69,12 +69,14 @@ class FeatureDistance:
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A metric on labelled traffic; None for what there is not."""
+    """A metric on labelled traffic; None for what there is not. bound: the value is to be "at least" the threshold, or
+    "at most"."""
 
     name: str
     value: float | None
     baseline: float | None
-    threshold: float | None
+    bound: str
+    threshold: float
     violated: bool
 
 
@@ -231,4 +233,5 @@ def _metrics(analysis: Mapping[str, Any]) -> Iterator[MetricValue]:
         if threshold is not None:
             above = one["comparison_operator"] == "GreaterThanThreshold"
             violated = value is not None and (value > threshold if above else value < threshold)
-            yield MetricValue(one["name"], value, one["baseline"], threshold, violated)
+            bound = "at most" if above else "at least"
+            yield MetricValue(one["name"], value, one["baseline"], bound, threshold, violated)

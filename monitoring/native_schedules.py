@@ -200,6 +200,8 @@ def _schedule(target: Target, endpoint: str, answer: Mapping[str, Any]) -> Sched
         or f"endpoint {source['EndpointInput']['EndpointName']}",
         baselines={_analysis(kind): Baseline(statistics, constraints)},
         changed=answer["LastModifiedTime"],
+        metric_dimension=answer["MonitoringScheduleName"],
+        batch="BatchTransformInput" in source,
     )
 
 

@@ -190,6 +190,7 @@ def _schedule(settings: Settings, answer: Mapping[str, Any]) -> Schedule | None:
             captures=parameters["CaptureUri"],
             baselines=baselines,
             changed=answer["LastModificationDate"],
+            metric_dimension=execution["PipelineName"],
         )
     except (KeyError, ValueError, TypeError):
         return None

@@ -19,6 +19,7 @@ class Schedule:
     """captures: the S3 URI of the captures that are analysed. baselines: what with, by analysis.
 
     endpoint: whose captures they are; for those of batch transform jobs the name that the schedule was given.
+    metric_dimension: the value of the dimension MonitoringSchedule of Model Monitor's metrics.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Schedule:
     captures: str
     baselines: Mapping[str, Baseline]
     changed: datetime
+    metric_dimension: str
+    batch: bool = False
 
     @property
     def analyses(self) -> tuple[str, ...]:

@@ -170,6 +170,8 @@ def analyse(
     window = {"start_time": start.isoformat(), "end_time": end.isoformat()}
     metric_settings = {
         "publish_cloudwatch_metrics": "Enabled",
+        # of the check, not of the inferences: no alarm looks back to where labels come late
+        "metric_time": (options.window_end - timedelta(minutes=options.capture_delay_minutes)).isoformat(),
         "sagemaker_endpoint_name": options.endpoint,
         "sagemaker_monitoring_schedule_name": options.schedule,
     }
