@@ -88,7 +88,7 @@ def show_batch(result: BatchResult) -> None:
 
 def show_resources(resources: Sequence[Resource]) -> None:
     for resource in resources:
-        console.print(Text.assemble("  ", (f"{resource.kind:<22}", "bold"), resource.name), soft_wrap=True)
+        console.print(Text.assemble("  ", (f"{resource.kind:<28}", "bold"), resource.name), soft_wrap=True)
 
 
 def show_estimate(estimate: Estimate) -> None:

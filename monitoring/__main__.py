@@ -13,9 +13,11 @@ from typing import Annotated
 import typer
 
 from monitoring import alarm_commands, check_commands, constraint_commands, display, schedule_commands
+from monitoring.cleanup import removals
 from monitoring.ground_truth_upload import upload_ground_truth
-from monitoring.options import EndpointOption, command_group, print_result
+from monitoring.options import EndpointOption, YesOption, command_group, print_result
 from monitoring.watched import ground_truth_uri, watched_endpoint
+from pipelines.display import console, output
 from pipelines.options import JsonOption, Project, project_command
 
 app = command_group(__doc__ or "")
@@ -26,6 +28,36 @@ app.add_typer(alarm_commands.app, name="alarms")
 app.add_typer(constraint_commands.app, name="constraints")
 for command in check_commands.COMMANDS:
     app.command()(project_command(command))
+
+
+@app.command()
+@project_command
+def cleanup(
+    project: Project,
+    name: EndpointOption = None,
+    reports: Annotated[
+        bool, typer.Option("--reports", help="Also what the project's checks have written, and edited constraints.")
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Remove all that watches an endpoint: schedules, alarms, job definitions, the monitoring pipeline.
+
+    The endpoint, its captures and its labels stay; `python -m deployment delete` removes the endpoint.
+
+    Example: python -m monitoring cleanup --local --yes
+    """
+    settings, target = project.settings, project.target
+    endpoint = name or settings.name
+    found = removals(settings, target, endpoint, reports)
+    if not found:
+        console.print(f"Nothing watches endpoint {endpoint}.")
+        return
+    if not yes:
+        display.show_removals(found)
+        typer.confirm("Remove all of these?", abort=True, err=True)
+    for one in found:
+        one.remove()
+        output.print(f"Removed {one.kind} {one.name}", soft_wrap=True)
 
 
 @ground_truth.command()

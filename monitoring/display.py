@@ -9,9 +9,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from monitoring.cleanup import Removal
 from monitoring.constraint_versions import drift_threshold, metric_thresholds
 from monitoring.executions import Execution, Findings
 from monitoring.ground_truth_upload import Upload
+from monitoring.health import Answer
 from monitoring.schedule import Schedule
 from pipelines.display import console, output
 
@@ -31,14 +33,12 @@ def show_schedule(schedule: Schedule) -> None:
 
 
 def show_schedules(schedules: Sequence[Schedule]) -> None:
-    table = _table("Schedule", "Backend", "Endpoint", "Runs", "Analyses", "State")
+    table = _table("Schedule", "Backend", "Runs", "State")
     for schedule in schedules:
         table.add_row(
             schedule.name,
             schedule.backend,
-            schedule.endpoint,
             schedule.expression,
-            ", ".join(schedule.analyses),
             Text("enabled", "green") if schedule.enabled else Text("paused", "yellow"),
         )
     output.print(table)
@@ -93,6 +93,18 @@ def show_alarms(alarms: Sequence[Mapping[str, Any]]) -> None:
             ", ".join(arn.rpartition(":")[2] for arn in alarm.get("AlarmActions", [])) or "nobody",
         )
     output.print(table)
+
+
+def show_answer(answer: Answer) -> None:
+    mark = ("ok   ", "green") if answer.ok else ("look ", "bold red")
+    output.print(Text.assemble(mark, (answer.question, "bold"), f"  {answer.detail}"), soft_wrap=True)
+    if answer.fix:
+        output.print(Text.assemble("     ", (f"-> {answer.fix}", "yellow")), soft_wrap=True)
+
+
+def show_removals(found: Sequence[Removal]) -> None:
+    for one in found:
+        console.print(Text.assemble("  ", (f"{one.kind:<10}", "bold"), one.name), soft_wrap=True)
 
 
 def show_constraints(uri: str, document: dict[str, Any]) -> None:
@@ -171,7 +183,7 @@ def _table(*titles: str) -> Table:
     return table
 
 
-_NAMES = ("Schedule", "Endpoint", "Alarm", "Feature", "Metric")
+_NAMES = ("Schedule", "Runs", "Alarm", "Feature", "Metric")
 _RIGHT = (
     "Records",
     "Labelled",

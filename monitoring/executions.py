@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from monitoring import s3_objects
+from monitoring.native_schedules import ONCE
 from monitoring.schedule import PIPELINE, Schedule
 from pipelines import runner
 from pipelines.results import processing_outputs
@@ -109,8 +112,12 @@ class Findings:
 
 def last_executions(settings: Settings, target: Target, schedule: Schedule, most: int) -> list[Execution]:
     """The latest executions for the schedule's endpoint, the newest first."""
-    listing = _of_pipeline(settings, target, schedule) if schedule.backend == PIPELINE else _native(target, schedule)
-    return [execution for execution, _ in zip(listing, range(most), strict=False)]
+    return list(islice(executions(settings, target, schedule), most))
+
+
+def executions(settings: Settings, target: Target, schedule: Schedule) -> Iterator[Execution]:
+    """All executions for the schedule's endpoint, the newest first, each described as it is reached."""
+    return _of_pipeline(settings, target, schedule) if schedule.backend == PIPELINE else _native(target, schedule)
 
 
 def read_findings(target: Target, execution: Execution) -> Findings:
@@ -173,24 +180,29 @@ def _execution(target: Target, arn: str, started: datetime) -> Execution:
 
 
 def _native(target: Target, schedule: Schedule) -> Iterator[Execution]:
+    """Those of the schedule, and of the one beside it for --run-now."""
     analysis = schedule.analyses[0]
+    both = (_summaries(target, name) for name in (schedule.name, f"{schedule.name}{ONCE}"))
+    for item in heapq.merge(*both, key=lambda one: one["ScheduledTime"], reverse=True):
+        status, reason = item["MonitoringExecutionStatus"], item.get("FailureReason", "")
+        # a window without captures, which Model Monitor has for a failure
+        without_data = status == FAILED and "had no data" in reason
+        job = item.get("ProcessingJobArn", "")
+        yield Execution(
+            name=f"{analysis}-{item['ScheduledTime']:%Y%m%dT%H%M%S}",
+            arn=job,
+            status=NO_DATA if without_data else _STATUSES.get(status, status),
+            started=item["ScheduledTime"],
+            reason=reason,
+            results={analysis: _native_results(target, job)} if job else {},
+        )
+
+
+def _summaries(target: Target, schedule_name: str) -> Iterator[dict[str, Any]]:
     pages = target.sagemaker.get_paginator("list_monitoring_executions").paginate(
-        MonitoringScheduleName=schedule.name, SortBy="ScheduledTime", SortOrder="Descending"
+        MonitoringScheduleName=schedule_name, SortBy="ScheduledTime", SortOrder="Descending"
     )
-    for page in pages:
-        for item in page["MonitoringExecutionSummaries"]:
-            status, reason = item["MonitoringExecutionStatus"], item.get("FailureReason", "")
-            # a window without captures, which Model Monitor has for a failure
-            without_data = status == FAILED and "had no data" in reason
-            job = item.get("ProcessingJobArn", "")
-            yield Execution(
-                name=f"{item['ScheduledTime']:%Y-%m-%dT%H:%M}",
-                arn=job,
-                status=NO_DATA if without_data else _STATUSES.get(status, status),
-                started=item["ScheduledTime"],
-                reason=reason,
-                results={analysis: _native_results(target, job)} if job else {},
-            )
+    return (item for page in pages for item in page["MonitoringExecutionSummaries"])
 
 
 def _native_results(target: Target, job_arn: str) -> str:

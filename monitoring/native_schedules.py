@@ -23,7 +23,7 @@ from pipelines.settings import Settings
 from pipelines.target import Target
 
 NOW = "NOW"
-_ONCE = "-now"
+ONCE = "-now"
 _LONGEST_NAME = 63
 _API_NAMES = {"DataQuality": "data_quality", "ModelQuality": "model_quality"}
 
@@ -55,18 +55,17 @@ def schedule_name(watched: Watched, analysis: str) -> str:
         UserError: the endpoint's name is too long to be part of a schedule's.
     """
     name = f"{watched.endpoint}-{'batch-' if watched.batch else ''}{analysis}"
-    if len(name) + len(_ONCE) > _LONGEST_NAME:
+    if len(name) + len(ONCE) > _LONGEST_NAME:
         raise UserError(
             f"endpoint {watched.endpoint!r} has a name of {len(watched.endpoint)} characters, and its schedule "
-            f"{name!r} would have too many; Model Monitor allows {_LONGEST_NAME - len(_ONCE)} here"
+            f"{name!r} would have too many; Model Monitor allows {_LONGEST_NAME - len(ONCE)} here"
         )
     return name
 
 
-def find_schedules(settings: Settings, target: Target, endpoint: str, once: bool = False) -> list[Schedule]:
-    """The endpoint's schedules, and those of the batch transform jobs under its name; `once`: those of --run-now."""
-    suffix = _ONCE if once else ""
-    names = {f"{endpoint}-{kind}{analysis}{suffix}" for kind in ("", "batch-") for analysis in TYPES}
+def find_schedules(target: Target, endpoint: str) -> list[Schedule]:
+    """The endpoint's schedules, and those of the batch transform jobs under its name."""
+    names = {f"{endpoint}-{kind}{analysis}" for kind in ("", "batch-") for analysis in TYPES}
     pages = target.sagemaker.get_paginator("list_monitoring_schedules").paginate(NameContains=endpoint[:63])
     found = [item["MonitoringScheduleName"] for page in pages for item in page["MonitoringScheduleSummaries"]]
     described = (_describe(target, name) for name in sorted(names & set(found)))
@@ -75,7 +74,7 @@ def find_schedules(settings: Settings, target: Target, endpoint: str, once: bool
 
 def run_now(settings: Settings, target: Target, schedule: Schedule) -> Schedule:
     """Have Model Monitor analyse the last hour once, by a schedule of its own that replaces an earlier such one."""
-    name = f"{schedule.name}{_ONCE}"
+    name = f"{schedule.name}{ONCE}"
     if _describe(target, name):
         target.sagemaker.delete_monitoring_schedule(MonitoringScheduleName=name)
     answer = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
@@ -141,7 +140,7 @@ def set_constraints(target: Target, schedule: Schedule, analysis: str, uri: str)
 
 def delete_schedule(target: Target, schedule: Schedule) -> None:
     """Delete a schedule, that of its last --run-now, and the definition of their jobs."""
-    answers = [_describe(target, name) for name in (f"{schedule.name}{_ONCE}", schedule.name)]
+    answers = [_describe(target, name) for name in (f"{schedule.name}{ONCE}", schedule.name)]
     for answer in filter(None, answers):
         target.sagemaker.delete_monitoring_schedule(MonitoringScheduleName=answer["MonitoringScheduleName"])
     for answer in filter(None, answers):

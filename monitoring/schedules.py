@@ -13,7 +13,7 @@ from pipelines.target import Target
 def find_schedules(settings: Settings, target: Target, endpoint: str) -> list[Schedule]:
     """The schedules that watch the endpoint; none where there are none."""
     own = pipeline_schedules.find_schedule(settings, target, endpoint)
-    return [*([own] if own else []), *native_schedules.find_schedules(settings, target, endpoint)]
+    return [*([own] if own else []), *native_schedules.find_schedules(target, endpoint)]
 
 
 def own_schedules(settings: Settings, target: Target, endpoint: str) -> list[Schedule]:
@@ -51,4 +51,4 @@ def project_schedules(settings: Settings, target: Target) -> list[Schedule]:
     own = list(pipeline_schedules.find_schedules(settings, target))
     names = {settings.name, *(schedule.endpoint for schedule in own)}
     names |= {endpoint.name for endpoint in own_endpoints(settings, target)}
-    return own + [one for name in sorted(names) for one in native_schedules.find_schedules(settings, target, name)]
+    return own + [one for name in sorted(names) for one in native_schedules.find_schedules(target, name)]
