@@ -24,8 +24,10 @@ AVAILABLE = {
     "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing"},
     "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing"},
     "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "monitoring"},
-    "processing_scripts/evaluation": {"numpy", "matplotlib", "evaluation", "monitoring"},
+    "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "monitoring"},
     "processing_scripts/quality_check.py": {"boto3", "monitoring"},
+    "processing_scripts/monitor.py": {"boto3", "botocore", "window", "monitoring"},
+    "processing_scripts/window": {"monitoring"},
     "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
     "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", *SERVING_MODULES},
 }
