@@ -72,7 +72,7 @@ def find_schedules(target: Target, endpoint: str) -> list[Schedule]:
     return [_schedule(target, endpoint, answer) for answer in described if answer]
 
 
-def run_now(settings: Settings, target: Target, schedule: Schedule) -> Schedule:
+def run_now(target: Target, schedule: Schedule) -> Schedule:
     """Have Model Monitor analyse the last hour once, by a schedule of its own that replaces an earlier such one."""
     name = f"{schedule.name}{ONCE}"
     if _describe(target, name):
@@ -83,7 +83,7 @@ def run_now(settings: Settings, target: Target, schedule: Schedule) -> Schedule:
     target.sagemaker.create_monitoring_schedule(
         MonitoringScheduleName=name,
         MonitoringScheduleConfig=_config(schedule.analyses[0], definition, {"ScheduleExpression": NOW, **window}),
-        Tags=resource_tags(settings, schedule.endpoint),
+        Tags=target.sagemaker.list_tags(ResourceArn=answer["MonitoringScheduleArn"])["Tags"],
     )
     created = _describe(target, name)
     assert created is not None

@@ -49,14 +49,13 @@ def schedule_request(
     role_arn: which EventBridge Scheduler takes on; it needs sagemaker:StartPipelineExecution.
     """
     pipeline = runner.pipeline_name(settings, "monitoring")
-    parameters = _parameters(settings, watched, window_minutes)
     name = schedule_name(watched.endpoint)
     execution = {
         "PipelineName": pipeline,
         # Scheduler delivers at least once: with one token a time, the second delivery starts nothing. The text before
         # the time makes it the 32 characters that SageMaker asks for.
         "ClientRequestToken": f"scheduled-{name}-{_SCHEDULED_TIME}",
-        "PipelineParameters": [{"Name": key, "Value": value} for key, value in parameters.items()],
+        "PipelineParameters": _listed(_parameters(settings, watched, window_minutes)),
     }
     return {
         "Name": name,
@@ -133,14 +132,17 @@ def delete_schedule(target: Target, schedule: Schedule) -> None:
     target.scheduler.delete_schedule(Name=schedule.name, GroupName=GROUP, ClientToken=str(uuid.uuid4()))
 
 
-def run_now(settings: Settings, target: Target, schedule: Schedule) -> str:
-    """Start an execution for the window that ends now; its ARN."""
+def run_now(target: Target, schedule: Schedule) -> str:
+    """Start an execution for the window that ends now, with what has been captured so far; its ARN."""
     answer = target.scheduler.get_schedule(Name=schedule.name, GroupName=GROUP)
     execution = json.loads(answer["Target"]["Input"])
-    for parameter in execution["PipelineParameters"]:
-        if parameter["Name"] == "WindowEnd":
-            parameter["Value"] = datetime.now(UTC).isoformat(timespec="milliseconds")
-    started = target.sagemaker.start_pipeline_execution(**{**execution, "ClientRequestToken": str(uuid.uuid4())})
+    parameters = {item["Name"]: item["Value"] for item in execution["PipelineParameters"]}
+    parameters |= {"WindowEnd": datetime.now(UTC).isoformat(timespec="milliseconds"), "CaptureDelayMinutes": "0"}
+    started = target.sagemaker.start_pipeline_execution(
+        PipelineName=execution["PipelineName"],
+        PipelineParameters=_listed(parameters),
+        ClientRequestToken=str(uuid.uuid4()),
+    )
     return str(started["PipelineExecutionArn"])
 
 
@@ -160,6 +162,11 @@ def _parameters(settings: Settings, watched: Watched, window_minutes: int) -> di
         if watched.positive_label:
             parameters["PositiveLabel"] = watched.positive_label
     return parameters
+
+
+def _listed(parameters: Mapping[str, str]) -> list[dict[str, str]]:
+    """As the API has them."""
+    return [{"Name": name, "Value": value} for name, value in parameters.items()]
 
 
 def _prefix(analysis: str) -> str:

@@ -174,9 +174,9 @@ def _own(project: Project, name: str | None) -> list[Schedule]:
 
 def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -> tuple[str, bool]:
     """Check once; what was started, and whether it is not known to have failed."""
-    settings, target = project.settings, project.target
+    target = project.target
     if schedule.backend == PIPELINE:
-        arn = pipeline_schedules.run_now(settings, target, schedule)
+        arn = pipeline_schedules.run_now(target, schedule)
         console.print(f"Execution {arn}", soft_wrap=True)
         if not wait:
             return arn, True
@@ -185,7 +185,7 @@ def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -
             failed = execution.step("Monitor")
             show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
         return arn, execution.status == "Succeeded"
-    once = native_schedules.run_now(settings, target, schedule)
+    once = native_schedules.run_now(target, schedule)
     console.print(f"Schedule {once.name} runs once, for the last hour")
     status = "Pending"
     if wait:
