@@ -18,11 +18,12 @@ from local_sagemaker import identity
 from local_sagemaker.background import RUN_NOW_PATH, STATUS_PATH
 from local_sagemaker.cloudwatch_logs import JobLogs
 from local_sagemaker.endpoints import invocations
-from local_sagemaker.errors import ServiceError
+from local_sagemaker.errors import ServiceError, refusal_by_disk
 from local_sagemaker.functions.service import LONGEST_REQUEST, Functions
 from local_sagemaker.moto_services import MotoServices
 from local_sagemaker.s3 import S3
 from local_sagemaker.service import SageMaker
+from local_sagemaker.store import DamagedRecord
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +73,10 @@ class Application:
             response = _error(request, error.code, error.message)
         except (ClientDisconnected, TimeoutError) as error:
             response = _error(request, "RequestTimeout", f"the request's body did not arrive: {error}")
+        except DamagedRecord as error:
+            response = _error(request, "ValidationException", str(error))
         except OSError as error:
-            log.exception("%s %s", request.method, request.path)
-            response = _error(request, "InternalFailure", f"the data directory refused it: {error}", 500)
+            response = _refused_by_disk(request, error)
         except Exception:
             log.exception("%s %s", request.method, request.path)
             response = _error(request, "InternalFailure", "internal error; the server's log has the details", 500)
@@ -82,6 +84,8 @@ class Application:
             return response(environ, start_response)
         try:
             return self._moto.respond(request, lambda: _body(Request(environ)))(environ, start_response)
+        except OSError as error:
+            return _refused_by_disk(request, error)(environ, start_response)
         except Exception as error:
             # an operation that moto has not, or a request that it did not reckon with: not worth a retry
             log.exception("%s %s", request.method, request.path)
@@ -215,6 +219,12 @@ def _error(request: Request, code: str, message: str, status: int = 400) -> Resp
         return _json_response({"__type": code, "message": message}, status)
     xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
     return Response(xml, status=status, content_type="text/xml")
+
+
+def _refused_by_disk(request: Request, error: OSError) -> Response:
+    log.error("%s %s: %s", request.method, request.path, error)
+    refusal = refusal_by_disk(error)
+    return _error(request, refusal.code, refusal.message, refusal.status)
 
 
 def _is_form(request: Request) -> bool:

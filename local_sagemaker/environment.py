@@ -40,9 +40,11 @@ def write_client_files(data_dir: Path) -> None:
     """Write the files that the variables point to."""
     folder = _folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / "aws-config", AWS_CONFIG)
-    replace_file(folder / "aws-credentials", "")
-    replace_file(folder / "sagemaker-defaults.yaml", SDK_DEFAULTS)
+    for name, text in (("aws-config", AWS_CONFIG), ("aws-credentials", ""), ("sagemaker-defaults.yaml", SDK_DEFAULTS)):
+        file = folder / name
+        # nothing is written that is there: a server has to start on a full disk, too
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            replace_file(file, text)
 
 
 def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -13,6 +13,7 @@ from local_sagemaker.definition import Definition, Step
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.step_attempts import StepAttempts
 from local_sagemaker.step_cache import StepCache
+from local_sagemaker.step_results import show_steps
 from local_sagemaker.steps.step_type import Outcome, Service
 
 Record = dict[str, Any]
@@ -128,7 +129,7 @@ class Execution:
             shown = {**self._steps.get(name, {}), **changes}
             self._steps[name] = {member: value for member, value in shown.items() if value is not None}
             if write:
-                self.tools.jobs.store.put("execution-steps", self.id, {"Steps": self._steps})
+                show_steps(self.tools.jobs.store, self.id, self._steps)
 
     def over(self, step: Step, outcome: Outcome | None) -> None:
         """Take note that a step is over, with its outcome where it has succeeded, and go on."""
@@ -162,4 +163,4 @@ class Execution:
             self._on_end(self)
 
     def _set_status(self, **changes: Any) -> None:
-        self.tools.jobs.store.update("pipeline-execution", self.id, **changes, LastModifiedTime=time.time())
+        self.tools.jobs.store.note("pipeline-execution", self.id, **changes, LastModifiedTime=time.time())

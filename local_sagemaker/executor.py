@@ -20,7 +20,7 @@ from local_sagemaker.expressions import ExpressionError
 from local_sagemaker.jobs import INTERRUPTED, Jobs
 from local_sagemaker.selective_execution import selected_part
 from local_sagemaker.step_cache import StepCache
-from local_sagemaker.step_results import finished_steps, shown_steps
+from local_sagemaker.step_results import finished_steps, readable_steps, show_steps
 from local_sagemaker.steps.step_type import Service
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Executor:
             definition, values = self._prepared(record)
         except (DefinitionError, ServiceError) as error:
             reason = f"ClientError: {error}"
-            self._store.update(
+            self._store.note(
                 "pipeline-execution",
                 name,
                 PipelineExecutionStatus="Failed",
@@ -66,7 +66,7 @@ class Executor:
             step: result for step, result in finished_steps(self._store, name).items() if step in definition.steps
         }
         # nothing is shown of those that have failed or been stopped until they are run again
-        self._store.put("execution-steps", name, {"Steps": {step: shown for step, (shown, _) in finished.items()}})
+        show_steps(self._store, name, {step: shown for step, (shown, _) in finished.items()})
         execution = Execution(record, definition, values, finished, self._tools, self._end)
         with self._ended:
             self._running[execution_arn] = execution
@@ -92,12 +92,12 @@ class Executor:
             if record["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
                 continue
             name = record["PipelineExecutionArn"].rpartition("/")[2]
-            steps = shown_steps(self._store, name)
+            steps = readable_steps(self._store, name)
             for step in steps.values():
                 if step["StepStatus"] in ("Starting", "Executing", "Stopping"):
                     step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
-            self._store.put("execution-steps", name, {"Steps": steps})
-            self._store.update(
+            show_steps(self._store, name, steps)
+            self._store.note(
                 "pipeline-execution",
                 name,
                 PipelineExecutionStatus="Failed",

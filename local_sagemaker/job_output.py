@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import selectors
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+log = logging.getLogger(__name__)
 
 # CloudWatch's largest event, bytes
 LARGEST_EVENT = 256 * 1024
@@ -25,27 +28,34 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class LogStream:
     """A log stream's file: a line an event, as `local_sagemaker.logs` describes it.
 
-    on_line: called with each line and its time in epoch seconds.
+    on_line: called with each line and its time in epoch seconds. Lines that the disk refuses are lost; the job goes on.
     """
 
     def __init__(self, path: Path, on_line: Callable[[str, float], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)
         self._on_line = on_line
+        self._refused = False
 
     def write(self, lines: Iterable[str]) -> None:
         now = time.time()
         moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        events = []
         for line in lines:
-            self._file.write(f"{moment} {line}\n")
+            events.append(f"{moment} {line}\n")
             self._on_line(line, now)
-        self._file.flush()
+        try:
+            self._file.write("".join(events).encode())
+        except OSError as error:
+            if not self._refused:
+                log.error("%s: lines are lost: %s", self._file.name, error)
+            self._refused = True
 
     def close(self) -> None:
         self._file.close()
 
 
-def read_output(process: subprocess.Popen[bytes], over: int, log: LogStream) -> str:
+def read_output(process: subprocess.Popen[bytes], over: int, stream: LogStream) -> str:
     """Log a process's output line by line until it ends; return its last words.
 
     over: a file descriptor that becomes readable once the process, and its group, have ended. From then on only what is
@@ -64,10 +74,10 @@ def read_output(process: subprocess.Popen[bytes], over: int, log: LogStream) -> 
                 if key.data is None:
                     selector.unregister(over)
                     timeout = 0
-                elif not key.data.read(log):
+                elif not key.data.read(stream):
                     selector.unregister(key.fileobj)
     for source in (output, errors):
-        source.finish(log)
+        source.finish(stream)
     return last_words(errors.last) or last_words(output.last)
 
 
@@ -91,22 +101,22 @@ class _Lines:
         self.last: deque[str] = deque(maxlen=LAST_LINES)
         self._rest = b""
 
-    def read(self, log: LogStream) -> bool:
+    def read(self, stream: LogStream) -> bool:
         """Log the lines that are there; False at the end."""
         chunk = os.read(self.pipe.fileno(), 1 << 16)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) >= LARGEST_EVENT:
             lines, self._rest = [*lines, self._rest], b""
-        self._write(lines, log)
+        self._write(lines, stream)
         return bool(chunk)
 
-    def finish(self, log: LogStream) -> None:
+    def finish(self, stream: LogStream) -> None:
         """Log what is left without an end of line."""
-        self._write([self._rest] if self._rest else [], log)
+        self._write([self._rest] if self._rest else [], stream)
         self.pipe.close()
 
-    def _write(self, lines: list[bytes], log: LogStream) -> None:
+    def _write(self, lines: list[bytes], stream: LogStream) -> None:
         texts = [line.decode("utf-8", errors="replace").rstrip("\r") for line in lines]
         # as in CloudWatch; the metrics of SageMaker's own algorithms are found by a tab written #011
-        log.write(_CONTROL.sub(lambda match: f"#{ord(match[0]):03o}", text) for text in texts)
+        stream.write(_CONTROL.sub(lambda match: f"#{ord(match[0]):03o}", text) for text in texts)
         self.last.extend(texts)

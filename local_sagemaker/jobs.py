@@ -173,7 +173,7 @@ class Jobs:
                     changes = KINDS[kind](record).ended(record, ending, [], now)
                 else:
                     changes = end_of_record(kind, ending, now)
-                self.store.update(kind, record[f"{noun}Name"], **changes)
+                self.store.note(kind, record[f"{noun}Name"], **changes)
 
     def close(self) -> None:
         """End every job at once; for the end of the server."""
@@ -297,11 +297,14 @@ class _Run:
     def _exits(self, commands: list[list[Command]]) -> list[Exit]:
         """Run all containers at once; how they ended, the first to fail first. When one fails, so does the job."""
         exits: list[Exit] = []
+        errors: list[Exception] = []
 
         def run(container: Container, todo: list[Command]) -> None:
-            last = container.run(todo)
-            exits.append(last)
-            if last.code != 0 and self._stopped is None:
+            try:
+                exits.append(container.run(todo))
+            except Exception as error:
+                errors.append(error)
+            if (errors or exits[-1].code != 0) and self._stopped is None:
                 self.kill()
 
         threads = [
@@ -312,6 +315,8 @@ class _Run:
             thread.start()
         for thread in threads:
             thread.join()
+        if errors:
+            raise errors[0]
         return exits
 
     def _phase(self, phase: str) -> None:
@@ -322,7 +327,7 @@ class _Run:
     def _change(self, changes: Callable[[Record], Record]) -> None:
         record = self._store.get(self._job.kind, self._job.name)
         if record is not None:
-            self._store.update(self._job.kind, self._job.name, **changes(record))
+            self._store.note(self._job.kind, self._job.name, **changes(record))
 
     def _signal(self, number: int) -> None:
         for container in self._containers:

@@ -14,7 +14,8 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -85,22 +86,21 @@ class MotoServices:
         operation = _operation(request, body)
         if operation in _HAPPENINGS or _CHANGES_NOTHING.fullmatch(operation):
             return application
-        with self._changing:
-            seed = secrets.randbits(64)
+        seed = secrets.randbits(64)
+        entry = {
+            "seed": seed,
+            "region": region,
+            "service": service,
+            "method": request.method,
+            "path": request.full_path.removesuffix("?"),
+            "headers": {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers},
+            "body": base64.b64encode(body).decode(),
+        }
+        with self._changing, self._kept(entry) as forget:
             _seed(seed)
             response = Response.from_app(application, request.environ, buffered=True)
-            if response.status_code < 400:
-                self._keep(
-                    {
-                        "seed": seed,
-                        "region": region,
-                        "service": service,
-                        "method": request.method,
-                        "path": request.full_path.removesuffix("?"),
-                        "headers": {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers},
-                        "body": base64.b64encode(body).decode(),
-                    }
-                )
+            if response.status_code >= 400:
+                forget()
         return response
 
     def _started(self) -> WSGIApplication:
@@ -119,21 +119,32 @@ class MotoServices:
                 self._happenings.begin()
             return self._application
 
-    def _keep(self, entry: dict[str, Any]) -> None:
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    @contextmanager
+    def _kept(self, entry: dict[str, Any]) -> Iterator[Callable[[], object]]:
+        """Write a request down before it is carried out, while a full disk can still refuse it.
+
+        Gives a function that takes it out again; so does an error. Raises OSError, and keeps the file as it was.
+        """
+        with self._file.open("ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                line = memoryview(json.dumps(entry).encode() + b"\n")
+                while line:
+                    line = line[file.write(line) :]
+                os.fsync(file.fileno())
+                yield lambda: file.truncate(end)
+            except BaseException:
+                file.truncate(end)
+                raise
 
     def _repeat(self, application: WSGIApplication) -> None:
         if not self._file.exists():
             return
         client = Client(application)
-        text = self._file.read_text(encoding="utf-8")
-        if not text.endswith("\n"):  # the power went while the last line was written
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write("\n")
-        for number, line in enumerate(text.splitlines(), start=1):
+        lines = self._file.read_bytes().split(b"\n")
+        if lines[-1]:  # the power went while the last line was written, which nobody was told of
+            os.truncate(self._file, self._file.stat().st_size - len(lines[-1]))
+        for number, line in enumerate(lines[:-1], start=1):
             try:
                 entry = json.loads(line)
                 _seed(entry["seed"])

@@ -1,12 +1,15 @@
 """What is in a bucket, in S3's order."""
 
 import heapq
+import logging
 import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from local_sagemaker.object_keys import key_of
+
+log = logging.getLogger(__name__)
 
 
 class Listing:
@@ -42,6 +45,9 @@ class Listing:
                     else:
                         files.add(stem + child.name)
         except FileNotFoundError:  # deleted meanwhile
+            return
+        except PermissionError as error:
+            log.error("%s; the objects in it are not listed", error)
             return
         # encoded names sort otherwise than their keys; they are few, so they are read whole and merged in
         odd_keys = sorted(key for path in odd for key in self._odd_keys(Path(path)))

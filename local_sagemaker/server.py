@@ -143,7 +143,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
 def _held(data_dir: Path) -> Iterator[IO[str]]:
     """The data directory's lock. Raises ServerError naming the holder."""
     deadline = time.monotonic() + LOCK_SECONDS
-    with lock_file(data_dir).open("a+", encoding="utf-8") as file:
+    with lock_file(data_dir).open("r+" if lock_file(data_dir).exists() else "w+", encoding="utf-8") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,9 +160,9 @@ def _held(data_dir: Path) -> Iterator[IO[str]]:
 
 
 def _say(file: IO[str], text: str) -> None:
-    file.truncate(0)
-    file.write(text)
-    file.flush()
+    """Write over what is there, which takes no room: the disk may be full."""
+    os.pwrite(file.fileno(), text.encode(), 0)
+    file.truncate(len(text))
 
 
 @contextmanager

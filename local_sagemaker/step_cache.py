@@ -14,7 +14,7 @@ from typing import Any
 from local_sagemaker.job_files import ClientFault, split_uri
 from local_sagemaker.objects import BadName, NoSuchBucket, Objects
 from local_sagemaker.steps.step_type import Outcome
-from local_sagemaker.store import Store
+from local_sagemaker.store import DamagedRecord, Store
 
 Record = dict[str, Any]
 
@@ -35,7 +35,10 @@ class StepCache:
 
     def find(self, key: str, expires_after: timedelta) -> Record | None:
         """The result to use, with its Metadata, Properties and CacheHitResult; None where there is none."""
-        found = self._store.get(KIND, key)
+        try:
+            found = self._store.get(KIND, key)
+        except DamagedRecord:  # the store has logged it, and the step's result takes its place
+            return None
         if found is None or time.time() - found["EndTime"] > expires_after.total_seconds():
             return None
         # deleting a pipeline deletes its executions, and what they have found out goes with them

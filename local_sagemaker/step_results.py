@@ -13,7 +13,7 @@ from local_sagemaker.store import DamagedRecord, Store
 
 Record = dict[str, Any]
 
-KIND = "step-result"
+KIND, SHOWN = "step-result", "execution-steps"
 
 
 def keep_result(store: Store, execution_id: str, step: str, properties: Record) -> None:
@@ -27,7 +27,7 @@ def finished_steps(store: Store, execution_id: str) -> dict[str, tuple[Record, R
     A step whose result is no more, or cannot be read, is left out: it can be run again.
     """
     finished = {}
-    for name, shown in shown_steps(store, execution_id).items():
+    for name, shown in readable_steps(store, execution_id).items():
         properties = _properties(store, execution_id, name)
         if shown["StepStatus"] == "Succeeded" and properties is not None:
             finished[name] = (shown, properties)
@@ -36,14 +36,30 @@ def finished_steps(store: Store, execution_id: str) -> dict[str, tuple[Record, R
 
 def shown_steps(store: Store, execution_id: str) -> dict[str, Record]:
     """What ListPipelineExecutionSteps shows of an execution's steps, by name."""
-    return (store.get("execution-steps", execution_id) or {"Steps": {}})["Steps"]
+    return (store.get(SHOWN, execution_id) or {"Steps": {}})["Steps"]
+
+
+def readable_steps(store: Store, execution_id: str) -> dict[str, Record]:
+    """What `shown_steps` gives, and nothing where that cannot be read: the steps can be run again."""
+    try:
+        return shown_steps(store, execution_id)
+    except DamagedRecord:  # the store has logged it
+        return {}
+
+
+def show_steps(store: Store, execution_id: str, steps: Record) -> None:
+    """Set what `shown_steps` gives, over what cannot be read, too."""
+    try:
+        store.note(SHOWN, execution_id, Steps=steps)
+    except DamagedRecord:
+        store.put(SHOWN, execution_id, {"Steps": steps})
 
 
 def forget_steps(store: Store, execution_id: str) -> None:
     """Delete all that is known of an execution's steps."""
-    for name in shown_steps(store, execution_id):
+    for name in readable_steps(store, execution_id):
         store.delete(KIND, f"{execution_id}/{name}")
-    store.delete("execution-steps", execution_id)
+    store.delete(SHOWN, execution_id)
 
 
 def _properties(store: Store, execution_id: str, step: str) -> Record | None:

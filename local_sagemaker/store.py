@@ -9,8 +9,9 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,8 @@ Listener = Callable[[str, str, str | None, str | None], None]
 
 # file names end at 255 bytes on every common file system; quoting can triple a name
 LONGEST_FILE_STEM = 200
+# how often a write that the disk has refused is tried again
+RETRY_SECONDS = 1.0
 
 
 class DamagedRecord(Exception):
@@ -42,6 +45,8 @@ class Store:
         self._texts: dict[str, dict[str, str]] = {}
         self._orders: dict[tuple[str, str], int] = {}
         self._damaged: dict[Path, str] = {}
+        # records that the disk has refused and is owed
+        self._owed: set[tuple[str, str]] = set()
         self._last_order = 0
         self._listeners: dict[str, Listener] = {}
         # one writer at a time a record, so that the disk and the memory agree on which write was last
@@ -74,11 +79,16 @@ class Store:
         """A copy of the record, None where there is none; raises DamagedRecord where its file cannot be read."""
         with self._lock:
             text = self._texts.get(kind, {}).get(name)
-        if text is not None:
-            return json.loads(text)
-        if reason := self._damaged.get(self._file(kind, name)):
-            raise DamagedRecord(reason)
-        return None
+        if text is None and (file := self._file(kind, name)) in self._damaged:
+            # somebody may have followed the message
+            with self._writer(kind, name):
+                if file in self._damaged:
+                    self._read(file)
+                if reason := self._damaged.get(file):
+                    raise DamagedRecord(reason)
+            with self._lock:
+                text = self._texts.get(kind, {}).get(name)
+        return None if text is None else json.loads(text)
 
     def update(self, kind: str, name: str, **changes: Any) -> Record:
         """Merge `changes` into the record's top level and return the record; raises KeyError where there is none."""
@@ -90,13 +100,30 @@ class Store:
             self._write(kind, name, json.dumps(record))
             return record
 
+    def note(self, kind: str, name: str, **changes: Any) -> None:
+        """Merge what has happened, and cannot be refused, into the record; raises KeyError where there is none.
+
+        Where the disk refuses it, it is known in memory at once and on disk when there is room: should the process end
+        before that, the next one finds the record as it was, which is to say interrupted.
+        """
+        with self._writer(kind, name):
+            try:
+                self.update(kind, name, **changes)
+            except OSError as error:
+                log.error("%s: it is tried again until the disk takes it: %s", self._file(kind, name), error)
+                self._remember(kind, name, json.dumps({**(self.get(kind, name) or {}), **changes}))
+                self._owe(kind, name)
+
     def delete(self, kind: str, name: str) -> None:
         """Remove the record; one that is not there is no error."""
         with self._writer(kind, name):
-            self._file(kind, name).unlink(missing_ok=True)
+            file = self._file(kind, name)
+            file.unlink(missing_ok=True)
             with self._lock:
+                self._damaged.pop(file, None)
                 before = self._texts.get(kind, {}).pop(name, None)
                 self._orders.pop((kind, name), None)
+                self._owed.discard((kind, name))
             self._tell(kind, name, before, None)
 
     def all(self, kind: str) -> list[Record]:
@@ -115,11 +142,32 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, f'{{"name": {json.dumps(name)}, "order": {order}, "record": {text}}}\n')
         with self._lock:
-            before = self._texts.setdefault(kind, {}).get(name)
-            self._texts[kind][name] = text
             self._orders[kind, name] = order
             self._damaged.pop(file, None)
+            self._owed.discard((kind, name))
+        self._remember(kind, name, text)
+
+    def _remember(self, kind: str, name: str, text: str) -> None:
+        with self._lock:
+            before = self._texts.setdefault(kind, {}).get(name)
+            self._texts[kind][name] = text
         self._tell(kind, name, before, text)
+
+    def _owe(self, kind: str, name: str) -> None:
+        with self._lock:
+            first = not self._owed
+            self._owed.add((kind, name))
+        if first:
+            threading.Thread(target=self._pay, name="records owed to the disk", daemon=True).start()
+
+    def _pay(self) -> None:
+        while self._owed:
+            time.sleep(RETRY_SECONDS)
+            for kind, name in self._owed.copy():
+                with self._writer(kind, name), suppress(OSError):
+                    text = self._texts.get(kind, {}).get(name)
+                    if text is not None:  # not deleted meanwhile
+                        self._write(kind, name, text)
 
     def _tell(self, kind: str, name: str, before: str | None, after: str | None) -> None:
         if (listener := self._listeners.get(kind)) is not None and before != after:
@@ -133,14 +181,24 @@ class Store:
 
     def _load(self) -> None:
         for file in sorted(self._root.glob("*/*.json")):
-            kind = file.parent.name
-            try:
-                entry = json.loads(file.read_text(encoding="utf-8"))
-                name, order, record = entry["name"], int(entry["order"]), entry["record"]
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                self._damaged[file] = f"the record {file} cannot be read ({error}); restore the file or delete it"
-                log.error("%s", self._damaged[file])
-                continue
+            self._read(file)
+
+    def _read(self, file: Path) -> None:
+        """Take a record from its file, or note that it is damaged or gone."""
+        kind = file.parent.name
+        self._damaged.pop(file, None)
+        try:
+            entry = json.loads(file.read_text(encoding="utf-8"))
+            name, order, record = entry["name"], int(entry["order"]), entry["record"]
+            if not (isinstance(name, str) and isinstance(record, dict)):
+                raise ValueError("it holds no record")
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._damaged[file] = f"the record {file} cannot be read ({error}); restore the file or delete it"
+            log.error("%s", self._damaged[file])
+            return
+        with self._lock:
             self._texts.setdefault(kind, {})[name] = json.dumps(record)
             self._orders[kind, name] = order
             self._last_order = max(self._last_order, order)

@@ -166,7 +166,7 @@ class Transform:
             shutil.rmtree(self._folder, ignore_errors=True)
         try:
             with self._lock:
-                self._store.update(KIND, self.name, **end_of_record(KIND, self._ending or ending, time.time()))
+                self._store.note(KIND, self.name, **end_of_record(KIND, self._ending or ending, time.time()))
         except Exception:
             log.exception("job %s: its end cannot be recorded", self.name)
         finally:
@@ -322,7 +322,7 @@ class Transform:
         return LogStream(logs.log_file(self._store.data_dir.resolve(), logs.TRANSFORM_JOBS, stream), _note_nothing)
 
     def _change(self, **changes: object) -> None:
-        self._store.update(KIND, self.name, **changes, LastModifiedTime=time.time())
+        self._store.note(KIND, self.name, **changes, LastModifiedTime=time.time())
 
 
 def _note_nothing(line: str, now: float) -> None:

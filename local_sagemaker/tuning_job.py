@@ -142,7 +142,7 @@ class Tuning:
             if limit is not None:
                 timer.cancel()
         try:
-            self._store.update(TUNING, self.name, **end_of_record(TUNING, ending, time.time()))
+            self._store.note(TUNING, self.name, **end_of_record(TUNING, ending, time.time()))
         except Exception:
             log.exception("tuning job %s: its end cannot be recorded", self.name)
         finally:

@@ -23,7 +23,7 @@ from local_sagemaker.api.pipelines import (
 from local_sagemaker.definition import Definition, DefinitionError
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.selective_execution import reused_steps, selected_part
-from local_sagemaker.step_results import finished_steps, keep_result, shown_steps
+from local_sagemaker.step_results import finished_steps, forget_steps, keep_result, shown_steps
 
 if TYPE_CHECKING:
     from local_sagemaker.service import SageMaker
@@ -63,12 +63,17 @@ def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
             "DefinitionDigest": version["DefinitionDigest"],
             "ClientRequestToken": request["ClientRequestToken"],
         }
-        for step, (_, properties) in reused.items():
-            keep_result(sagemaker.store, execution_id, step, properties)
         steps = {step: {**shown, "StartTime": now, "EndTime": now} for step, (shown, _) in reused.items()}
-        sagemaker.store.put("execution-steps", execution_id, {"Steps": steps})
-        sagemaker.store.put("pipeline-execution", execution_id, record)
-        sagemaker.store.update("pipeline", pipeline["PipelineName"].lower(), LastRunTime=now)
+        try:
+            sagemaker.store.put("execution-steps", execution_id, {"Steps": steps})
+            for step, (_, properties) in reused.items():
+                keep_result(sagemaker.store, execution_id, step, properties)
+            sagemaker.store.update("pipeline", pipeline["PipelineName"].lower(), LastRunTime=now)
+            # last of all: where the disk refuses one of them, there is no execution
+            sagemaker.store.put("pipeline-execution", execution_id, record)
+        except OSError:
+            forget_steps(sagemaker.store, execution_id)
+            raise
     sagemaker.executor.start(arn)
     return {"PipelineExecutionArn": arn}
 

@@ -236,7 +236,7 @@ class Hosting:
         )
 
     def _change(self, name: str, **changes: Any) -> None:
-        self._store.update(KIND, name.lower(), **changes, LastModifiedTime=time.time())
+        self._store.note(KIND, name.lower(), **changes, LastModifiedTime=time.time())
 
     def _record(self, name: str) -> Record:
         record = self._store.get(KIND, name.lower())

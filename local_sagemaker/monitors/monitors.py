@@ -216,7 +216,7 @@ class Monitors:
         return job
 
     def _update(self, name: str, **changes: Any) -> None:
-        self._store.update(EXECUTION, name, LastModifiedTime=time.time(), **changes)
+        self._store.note(EXECUTION, name, LastModifiedTime=time.time(), **changes)
 
 
 class _Failed(Exception):

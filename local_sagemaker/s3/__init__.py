@@ -16,6 +16,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import ACCOUNT
+from local_sagemaker.errors import refusal_by_disk
 from local_sagemaker.objects import BadName, NoSuchBucket, NoSuchKey, Objects
 from local_sagemaker.s3 import bucket_operations, object_operations, upload_operations
 from local_sagemaker.s3.call import Call
@@ -70,8 +71,8 @@ class S3:
         except (ClientDisconnected, TimeoutError):
             response = _error_response(S3Error("IncompleteBody", 400, "the body ended before its announced length"))
         except OSError as error:
-            log.exception("%s %s", request.method, request.path)
-            response = _error_response(S3Error("InternalError", 500, f"the data directory refused it: {error}"))
+            log.error("%s %s: %s", request.method, request.path, error)
+            response = _error_response(S3Error(*refusal_by_disk(error)))
         if request.method == "HEAD" and response.status_code >= 400:
             response.set_data(b"")
         return response
