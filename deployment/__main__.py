@@ -56,6 +56,10 @@ EndpointOption = Annotated[
     str | None,
     typer.Option("--endpoint", "-e", metavar="NAME", show_default="the project's name", help="The endpoint's name."),
 ]
+StageOption = Annotated[
+    Literal["staging", "prod"] | None,
+    typer.Option(help="The endpoint of a stage, which is called NAME-STAGE."),
+]
 InputOption = Annotated[
     str | None,
     typer.Option(
@@ -80,6 +84,7 @@ def deploy(
         typer.Option(help="An endpoint on instances, a serverless one, or a batch job."),
     ] = "real-time",
     name: EndpointOption = None,
+    stage: StageOption = None,
     challenger: Annotated[
         int | None, typer.Option(min=1, metavar="VERSION", help="An approved version to try beside the first (A/B).")
     ] = None,
@@ -98,7 +103,7 @@ def deploy(
     Example: python -m deployment deploy --local --mode serverless
     """
     settings, target = project.settings, project.target
-    endpoint = name or settings.name
+    endpoint = _name(project, name, stage)
     if (mode == "batch") != (data is not None):
         raise UserError("--input goes with --mode batch, and --mode batch needs it")
     variants = choose_variants(settings, target, version, challenger, weight)
@@ -121,6 +126,7 @@ def deploy(
 def test(
     project: Project,
     name: EndpointOption = None,
+    stage: StageOption = None,
     data: InputOption = None,
     requests: Annotated[int, typer.Option(min=1, help="Of the load test.")] = 500,
     concurrency: Annotated[
@@ -139,7 +145,7 @@ def test(
     Example: python -m deployment test --local --requests 2000 --concurrency 16
     """
     target = project.target
-    endpoint = _endpoint(project, name)
+    endpoint = _endpoint(project, name, stage)
     records = _records(project, endpoint, data)
     variants = _variants(project, endpoint)
     most = min((variant.serverless.get("MaxConcurrency", 8) for variant in variants), default=8)
@@ -162,6 +168,7 @@ def test(
 def traffic(
     project: Project,
     name: EndpointOption = None,
+    stage: StageOption = None,
     data: InputOption = None,
     drift: Annotated[
         list[str] | None,
@@ -185,7 +192,7 @@ def traffic(
 
     Example: python -m deployment traffic --local --input examples/breast-cancer/data.csv --drift mean_radius=+2sd
     """
-    endpoint = _endpoint(project, name)
+    endpoint = _endpoint(project, name, stage)
     if minutes is not None and requests is not None:
         raise UserError("--minutes and --requests say the same thing twice; give one of them")
     records = _records(project, endpoint, data)
@@ -214,6 +221,7 @@ def traffic(
 def invoke(
     project: Project,
     name: EndpointOption = None,
+    stage: StageOption = None,
     record: Annotated[str, typer.Option(help="Features as a JSON object.")] = "{}",
     record_id: Annotated[
         str | None, typer.Option(help="Take features from Feature Store by this id; --record's come on top.")
@@ -224,7 +232,7 @@ def invoke(
 
     Example: python -m deployment invoke --record-id C00042 --feature-group customers --record '{"amount": 12.5}'
     """
-    endpoint = _endpoint(project, name)
+    endpoint = _endpoint(project, name, stage)
     try:
         features = json.loads(record)
     except ValueError as error:
@@ -249,12 +257,14 @@ def invoke(
 
 @app.command()
 @project_command
-def status(project: Project, name: EndpointOption = None, as_json: JsonOption = False) -> None:
+def status(
+    project: Project, name: EndpointOption = None, stage: StageOption = None, as_json: JsonOption = False
+) -> None:
     """Show an endpoint: variants, machines, scaling, capture, alarms.
 
     Example: python -m deployment status --local
     """
-    _report(project, _endpoint(project, name), as_json)
+    _report(project, _endpoint(project, name, stage), as_json)
 
 
 @app.command("list")
@@ -279,6 +289,7 @@ def list_(project: Project, as_json: JsonOption = False) -> None:
 def delete(
     project: Project,
     name: EndpointOption = None,
+    stage: StageOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Remove an endpoint and all that belongs to it: schedules, scaling, alarms, configurations, models.
@@ -287,7 +298,7 @@ def delete(
 
     Example: python -m deployment delete --local --yes
     """
-    endpoint = name or project.settings.name
+    endpoint = _name(project, name, stage)
     found = resources.endpoint_resources(project.settings, project.target, endpoint)
     if not found:
         console.print(f"There is nothing of endpoint {endpoint} to remove.")
@@ -319,8 +330,12 @@ def cost(
         _print(content, as_json, lambda: display.show_estimate(estimate))
 
 
-def _endpoint(project: Project, name: str | None) -> Endpoint:
-    return endpoints.own_endpoint(project.settings, project.target, name or project.settings.name)
+def _endpoint(project: Project, name: str | None, stage: str | None) -> Endpoint:
+    return endpoints.own_endpoint(project.settings, project.target, _name(project, name, stage))
+
+
+def _name(project: Project, name: str | None, stage: str | None) -> str:
+    return "-".join(filter(None, [name or project.settings.name, stage]))
 
 
 def _variants(project: Project, endpoint: Endpoint) -> list[ServedVariant]:

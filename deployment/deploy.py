@@ -74,20 +74,51 @@ def carry_out(settings: Settings, target: Target, plan: Plan, timeout: float, re
     report: gets a line whenever something has happened or goes on.
 
     Raises:
-        UserError: the endpoint is another project's, of another mode, has failed, is busy, or takes too long.
+        UserError: as of `begin`, or it takes too long.
         DeploymentFailed: see there.
+    """
+    return settle(settings, target, plan, begin(settings, target, plan, report), timeout, report)
+
+
+def begin(settings: Settings, target: Target, plan: Plan, report: Report) -> str:
+    """Make what is missing and set SageMaker to work, without waiting for it. Returns what changes: see Outcome.
+
+    Raises:
+        UserError: the endpoint is another project's, of another mode, has failed, or is busy.
     """
     existing = endpoints.find_endpoint(target, plan.endpoint)
     if existing is not None:
         endpoints.check_owner(settings, target, existing)
     if existing is not None and not existing.settled and plan.config_name in (existing.config, existing.pending_config):
         report(f"{plan.endpoint} is being deployed already")
-        change = "created" if existing.status == "Creating" else "updated"
-    else:
-        if existing is not None:
-            _check_changeable(target, plan, existing)
-        change = _start(settings, target, plan, existing, report)
-    return _settle(settings, target, plan, change, timeout, report)
+        return "created" if existing.status == "Creating" else "updated"
+    if existing is not None:
+        _check_changeable(target, plan, existing)
+    return _start(settings, target, plan, existing, report)
+
+
+def settle(settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report) -> Outcome:
+    """Wait until the endpoint has become what the plan says, and put right what goes with it.
+
+    change: what `begin` returned.
+
+    Raises:
+        UserError: it takes too long.
+        DeploymentFailed: see there.
+    """
+    endpoint, told, since = None, ("", 0), time.monotonic()
+    for endpoint in endpoints.follow(target, plan.endpoint, timeout):
+        minutes = int(time.monotonic() - since) // 60
+        if endpoint and not endpoint.settled and told != (endpoint.status, minutes):
+            told = (endpoint.status, minutes)
+            report(f"{plan.endpoint}: {endpoint.status}")
+    if endpoint is None:
+        raise UserError(f"endpoint {plan.endpoint!r} has been deleted while it was being deployed")
+    if endpoint.status != IN_SERVICE or endpoint.config != plan.config_name:
+        raise _failure(settings, target, plan, change, endpoint)
+    _scale(settings, target, plan.mode, endpoint)
+    resources.delete_resources(target, resources.unused_resources(settings, target, endpoint))
+    return Outcome(endpoint, change)
 
 
 def _approved(settings: Settings, target: Target, version: int) -> registry.ModelPackage:
@@ -195,23 +226,6 @@ def _guarded(
     update, quiet = settings.deployment.update, [name for name in names if name not in ringing]
     report(f"The alarms are watched for {update.wait_seconds} s after each step of the traffic")
     return deployment_config(update, fleet_size, quiet)
-
-
-def _settle(settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report) -> Outcome:
-    """Wait until the endpoint has become what the plan says, and put right what goes with it."""
-    endpoint, told, begin = None, ("", 0), time.monotonic()
-    for endpoint in endpoints.follow(target, plan.endpoint, timeout):
-        minutes = int(time.monotonic() - begin) // 60
-        if endpoint and not endpoint.settled and told != (endpoint.status, minutes):
-            told = (endpoint.status, minutes)
-            report(f"{plan.endpoint}: {endpoint.status}")
-    if endpoint is None:
-        raise UserError(f"endpoint {plan.endpoint!r} has been deleted while it was being deployed")
-    if endpoint.status != IN_SERVICE or endpoint.config != plan.config_name:
-        raise _failure(settings, target, plan, change, endpoint)
-    _scale(settings, target, plan.mode, endpoint)
-    resources.delete_resources(target, resources.unused_resources(settings, target, endpoint))
-    return Outcome(endpoint, change)
 
 
 def _failure(settings: Settings, target: Target, plan: Plan, change: str, endpoint: Endpoint) -> DeploymentFailed:

@@ -121,7 +121,7 @@ def model_request(
     environment = {"UNKNOWN_FEATURES": settings.deployment.unknown_features, **environment}
     request: Request = {
         "PrimaryContainer": {"ModelPackageName": package.arn, "Environment": environment},
-        "ExecutionRoleArn": target.role_arn,
+        "ExecutionRoleArn": target.endpoint_role_arn or target.role_arn,
         "EnableNetworkIsolation": security.network_isolation,
     }
     if security.subnets:

@@ -30,6 +30,7 @@ from pipelines.errors import UserError
 from pipelines.options import (
     DEFAULT_SETTINGS,
     BucketOption,
+    JobRoleOption,
     JsonOption,
     Project,
     RegionOption,
@@ -68,6 +69,7 @@ def definition(
     role_arn: RoleOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
+    job_role_arn: JobRoleOption = None,
 ) -> None:
     """Print the pipeline's definition; needs no credentials and no network.
 
@@ -76,7 +78,7 @@ def definition(
     with errors_explained():
         region = region or _EXAMPLE_REGION
         role_arn = role_arn or _EXAMPLE_ROLE
-        target = Target(role_arn, bucket or f"sagemaker-{region}-{role_arn.split(':')[4]}", region)
+        target = Target(role_arn, bucket or f"sagemaker-{region}-{role_arn.split(':')[4]}", region, job_role_arn)
         print(json.dumps(json.loads(runner.build_definition(load_settings(settings_file), target)), indent=2))
 
 

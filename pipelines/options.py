@@ -37,6 +37,16 @@ RoleOption = Annotated[
     str | None,
     typer.Option("--role-arn", envvar="SAGEMAKER_PIPELINE_ROLE_ARN", help="Execution role of pipeline and jobs."),
 ]
+JobRoleOption = Annotated[
+    str | None,
+    typer.Option("--job-role-arn", envvar="SAGEMAKER_JOB_ROLE_ARN", help="Role of the jobs. Default: --role-arn."),
+]
+EndpointRoleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint-role-arn", envvar="SAGEMAKER_ENDPOINT_ROLE_ARN", help="Role of endpoints. Default: --role-arn."
+    ),
+]
 BucketOption = Annotated[
     str | None,
     typer.Option("--bucket", envvar="SAGEMAKER_PIPELINE_BUCKET", help="Default: SageMaker's default bucket."),
@@ -62,11 +72,13 @@ def project_command(command: Callable[..., None]) -> Callable[..., None]:
         role_arn: RoleOption = None,
         bucket: BucketOption = None,
         region: RegionOption = None,
+        job_role_arn: JobRoleOption = None,
+        endpoint_role_arn: EndpointRoleOption = None,
         **own: Any,
     ) -> None:
         with errors_explained():
             settings = load_settings(settings_file)
-            target = local_target() if local else aws_target(role_arn, bucket, region)
+            target = local_target() if local else aws_target(role_arn, bucket, region, job_role_arn, endpoint_role_arn)
             command(Project(settings, target), **own)
 
     common = list(inspect.signature(with_options, eval_str=True).parameters.values())[:-1]

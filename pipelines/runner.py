@@ -75,7 +75,8 @@ def build_definition(settings: Settings, target: Target, pipeline: str = "traini
     module, _ = PIPELINES[pipeline]
     # the SDK takes seconds to import
     get_pipeline = importlib.import_module(f"pipelines.{module}.pipeline").get_pipeline
-    definition: str = get_pipeline(settings, target.role_arn, target.bucket, target.region).definition()
+    role = target.job_role_arn or target.role_arn
+    definition: str = get_pipeline(settings, role, target.bucket, target.region).definition()
     return definition
 
 

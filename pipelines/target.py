@@ -18,11 +18,16 @@ _CLIENT_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, connect
 
 @dataclass(frozen=True)
 class Target:
-    """The execution role, the bucket and the region that a pipeline belongs to."""
+    """The execution role, the bucket and the region that a pipeline belongs to.
+
+    job_role_arn, endpoint_role_arn: roles of jobs and of endpoints, where those are not the pipeline's.
+    """
 
     role_arn: str
     bucket: str
     region: str
+    job_role_arn: str | None = None
+    endpoint_role_arn: str | None = None
 
     @cached_property
     def sagemaker(self) -> Any:
@@ -69,7 +74,13 @@ def local_target() -> Target:
     return Target(account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION)
 
 
-def aws_target(role_arn: str | None, bucket: str | None, region: str | None) -> Target:
+def aws_target(
+    role_arn: str | None,
+    bucket: str | None,
+    region: str | None,
+    job_role_arn: str | None = None,
+    endpoint_role_arn: str | None = None,
+) -> Target:
     """The account that the environment's AWS credentials belong to; the bucket defaults to SageMaker's default one.
 
     Raises:
@@ -85,4 +96,4 @@ def aws_target(role_arn: str | None, bucket: str | None, region: str | None) -> 
     if not bucket:
         account_id = boto3.client("sts", region_name=region, config=_CLIENT_CONFIG).get_caller_identity()["Account"]
         bucket = f"sagemaker-{region}-{account_id}"
-    return Target(role_arn, bucket, region)
+    return Target(role_arn, bucket, region, job_role_arn, endpoint_role_arn)
