@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from sagemaker.core import image_uris
@@ -58,15 +59,9 @@ class Context:
         own: str | None = getattr(images, purpose)
         if own:
             return own
-        scope = "inference" if purpose == "inference" else "training"
-        uri: str = image_uris.retrieve(
-            "sklearn",
-            self.region,
-            version=images.scikit_learn_version,
-            instance_type="ml.m5.xlarge",  # any CPU type: scikit-learn has one image for all of them
-            image_scope=scope,
+        return _scikit_learn_image(
+            self.region, images.scikit_learn_version, "inference" if purpose == "inference" else "training"
         )
-        return uri
 
     def processor(
         self,
@@ -138,6 +133,18 @@ class Context:
     def tags(self) -> list[dict[str, str]] | None:
         """As the API spells them, or None where there are none."""
         return [{"Key": key, "Value": value} for key, value in sorted(self.settings.tags.items())] or None
+
+
+@cache
+def _scikit_learn_image(region: str, version: str, scope: str) -> str:
+    uri: str = image_uris.retrieve(
+        "sklearn",
+        region,
+        version=version,
+        instance_type="ml.m5.xlarge",  # any CPU type: scikit-learn has one image for all of them
+        image_scope=scope,
+    )
+    return uri
 
 
 def processing_input(name: str, uri: object) -> ProcessingInput:

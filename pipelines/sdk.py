@@ -52,15 +52,24 @@ os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"
 _root = logging.getLogger()
 _handlers, _level = list(_root.handlers), _root.level
 with offline_defaults():
-    import sagemaker.mlops.workflow.pipeline  # noqa: F401
-    from sagemaker.core.config.config_manager import SageMakerConfig
+    import sagemaker.core.config.config
+    import sagemaker.core.config.config_manager
+    import sagemaker.mlops.workflow.pipeline
+    import sagemaker.mlops.workflow.steps
+    from sagemaker.core.local.local_session import LocalSagemakerClient
     from sagemaker.core.workflow.pipeline_context import PipelineSession
 _root.handlers[:] = _handlers
 _root.setLevel(_level)
 
-# The SDK checks its defaults config against a JSON schema at each of some 80 look-ups, four of the five seconds that a
-# definition would take. Ours is a constant, see `offline_session`.
-SageMakerConfig.validate_sagemaker_config = staticmethod(lambda sagemaker_config=None: None)
+# The SDK checks its defaults config against a JSON schema, and that against the schema of schemas, in each session and
+# at each of some 80 look-ups: five of the six seconds that a definition would take. Ours is a constant, see
+# `offline_session`.
+for _module in (sagemaker.core.config.config, sagemaker.core.config.config_manager):
+    _module.SAGEMAKER_PYTHON_SDK_CONFIG_SCHEMA = {}
+
+# A processing step asks a new client of the SDK's local mode, with sessions and clients of its own, what one of its
+# methods is called. The class says so, too.
+sagemaker.mlops.workflow.steps.LocalSagemakerClient = lambda: LocalSagemakerClient
 
 # What the SDK says while it builds a definition ("Popping out 'ProcessingJobName' ...") is nothing a user could act on.
 for _name in ("sagemaker", "sagemaker.config", "sagemaker.core.utils.utils"):
