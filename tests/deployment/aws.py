@@ -26,6 +26,7 @@ _CLIENTS = {
     "autoscaling": "application-autoscaling",
     "cloudwatch": "cloudwatch",
     "scheduler": "scheduler",
+    "sns": "sns",
     "logs": "logs",
     "feature_store": "sagemaker-featurestore-runtime",
     "s3": "s3",
