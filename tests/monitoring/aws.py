@@ -88,7 +88,9 @@ class WatchedAccount(Account):
     # S3
 
     def _PutObject(self, request: Record) -> Record:
-        self.objects[request["Key"]] = (request["Body"], NOW, request.get("Metadata", {}))
+        body = request["Body"]
+        content = body if isinstance(body, bytes) else body.read()
+        self.objects[request["Key"]] = (content, NOW, request.get("Metadata", {}))
         return {}
 
     def _GetObject(self, request: Record) -> Record:
@@ -221,6 +223,8 @@ class WatchedAccount(Account):
     _DescribeModelQualityJobDefinition = _DescribeDataQualityJobDefinition
 
     def _DeleteDataQualityJobDefinition(self, request: Record) -> Record:
+        if request["JobDefinitionName"] not in self.definitions:
+            raise Refused("ResourceNotFound", "Job Definition not found")
         users = [item["MonitoringScheduleConfig"] for item in self.native.values()]
         assert request["JobDefinitionName"] not in [user["MonitoringJobDefinitionName"] for user in users]
         del self.definitions[request["JobDefinitionName"]]
