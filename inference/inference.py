@@ -222,6 +222,8 @@ def read_request(body: bytes | str | None, content_type: str) -> Request:
         text = body if isinstance(body, str) else body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"the body is not UTF-8: {error}") from None
+    if text is body and "\ufffd" in text:  # the container has decoded it, and put this for what it could not
+        raise InputError("the body is not UTF-8: it holds U+FFFD, which stands for bytes that are not")
     text = text.removeprefix("\ufeff")
     if media_type == CSV:
         return Request(body, content_type, (), text)

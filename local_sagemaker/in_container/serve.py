@@ -104,9 +104,9 @@ class Model:
         content_type, accept = headers.get("Content-Type"), headers.get("Accept")
         if not accept or accept == "*/*":
             accept = self._accept
-        result = self._transform_fn(
-            self._model, body.decode() if content_type in UTF8_TYPES else body, content_type, accept
-        )
+        # as the image's program has it, which leaves it to the model to refuse what is not UTF-8
+        given = body.decode(errors="replace") if content_type in UTF8_TYPES else body
+        result = self._transform_fn(self._model, given, content_type, accept)
         if isinstance(result, tuple):
             result, accept = result
         return result.encode() if isinstance(result, str) else bytes(result), str(accept)
