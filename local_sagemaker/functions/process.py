@@ -20,7 +20,7 @@ from typing import Any
 
 from local_sagemaker.account import REGION
 from local_sagemaker.container import INHERITED
-from local_sagemaker.job_output import LogStream
+from local_sagemaker.job_output import LARGEST_EVENT, LogStream
 from local_sagemaker.logs import lambda_group, log_file
 
 Record = dict[str, Any]
@@ -30,6 +30,8 @@ RUNTIME = Path(__file__).parent / "runtime.py"
 INIT_SECONDS = 30
 # what an invocation shows of its log
 TAIL_BYTES = 4096
+# as much as the kernel keeps of what nobody has read yet
+PIPE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class FunctionProcess:
         name = configuration["FunctionName"]
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
         self._log = LogStream(log_file(data_dir, lambda_group(name), stream), self._note)
-        self._lines: list[str] = []
+        self._tail = ""
         self._rest = b""
         self._started = time.monotonic()
         self._is_new = True
@@ -77,6 +79,7 @@ class FunctionProcess:
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         os.set_blocking(self._output, False)
+        os.set_blocking(self._requests, False)
 
     @property
     def alive(self) -> bool:
@@ -85,7 +88,7 @@ class FunctionProcess:
     def invoke(self, event: bytes, client_context: Any = None) -> Invocation:
         """Call the handler with an event in JSON. A process that did not answer is at its end afterwards."""
         request_id, timeout = str(uuid.uuid4()), self._configuration["Timeout"]
-        self._lines = []
+        self._tail = ""
         self._log.write([f"START RequestId: {request_id} Version: $LATEST"])
         init = self._initialize()
         begun = time.monotonic()
@@ -93,7 +96,7 @@ class FunctionProcess:
         seconds = time.monotonic() - begun
         invocation = self._outcome(response, request_id, seconds >= timeout)
         self._finish(request_id, min(seconds, timeout), (response or {}).get("memory", 0), init)
-        return Invocation(*invocation, self._tail())
+        return Invocation(*invocation, self._tail.encode()[-TAIL_BYTES:].decode("utf-8", errors="ignore"))
 
     def kill(self) -> None:
         """End the process, and all that it has started, now; an invocation that waits for it gets an error."""
@@ -127,13 +130,13 @@ class FunctionProcess:
             "client_context": client_context,
         }
         request = b'{"context": %b, "event": %b}\n' % (json.dumps(context).encode(), event)
-        try:
-            view = memoryview(request)
-            while view:
-                view = view[os.write(self._requests, view) :]
-        except BrokenPipeError:
-            return None
-        return self._read(time.monotonic() + timeout)
+        deadline = time.monotonic() + timeout
+        rest = memoryview(request)
+        with contextlib.suppress(BrokenPipeError), selectors.DefaultSelector() as selector:
+            selector.register(self._requests, selectors.EVENT_WRITE)
+            while rest and selector.select(max(0, deadline - time.monotonic())):
+                rest = rest[os.write(self._requests, rest) :]
+        return None if rest else self._read(deadline)
 
     def _read(self, deadline: float) -> Record | None:
         """The process's next response, its output logged meanwhile; None where none comes until the deadline."""
@@ -141,10 +144,9 @@ class FunctionProcess:
         with selectors.DefaultSelector() as selector:
             selector.register(self._responses, selectors.EVENT_READ)
             selector.register(self._output, selectors.EVENT_READ)
-            while not answer.endswith(b"\n"):
-                ready = [key.fd for key, _ in selector.select(max(0, deadline - time.monotonic()))]
-                if not ready:
-                    break
+            # the clock rules, not whether there is something: a function may print without end
+            while not answer.endswith(b"\n") and (left := deadline - time.monotonic()) > 0:
+                ready = [key.fd for key, _ in selector.select(left)]
                 if self._output in ready and not self._log_output():
                     selector.unregister(self._output)
                 if self._responses in ready:
@@ -152,9 +154,9 @@ class FunctionProcess:
                     if not piece:
                         break
                     answer += piece
-        # what was printed before the response is in the pipe by now
-        while self._log_output():
-            pass
+        # what was printed before the response is in the pipe by now, which holds no more; behind it may be its end
+        for _ in range(2):
+            self._log_output()
         return json.loads(answer) if answer.endswith(b"\n") else None
 
     def _outcome(self, response: Record | None, request_id: str, timed_out: bool) -> tuple[bytes, str | None]:
@@ -188,21 +190,17 @@ class FunctionProcess:
     def _log_output(self) -> bool:
         """Log what the process has printed; whether there may be more."""
         try:
-            piece = os.read(self._output, 1 << 16)
+            piece = os.read(self._output, PIPE_BYTES)
         except BlockingIOError:
             return False
         *lines, self._rest = (self._rest + piece).split(b"\n")
-        if not piece and self._rest:
-            lines, self._rest = [self._rest], b""
+        if self._rest and (not piece or len(self._rest) >= LARGEST_EVENT):
+            lines, self._rest = [*lines, self._rest], b""
         self._log.write(line.decode("utf-8", errors="replace").replace("\r", "\n") for line in lines)
         return bool(piece)
 
     def _note(self, line: str, now: float) -> None:
-        self._lines.append(line)
-
-    def _tail(self) -> str:
-        text = "".join(f"{line}\n" for line in self._lines)
-        return text.encode()[-TAIL_BYTES:].decode("utf-8", errors="ignore")
+        self._tail = f"{self._tail}{line}\n"[-TAIL_BYTES:]
 
 
 def _environment(configuration: Record, task_root: Path, stream: str, imposed: Mapping[str, str]) -> dict[str, str]:

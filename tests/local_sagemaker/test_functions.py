@@ -144,6 +144,25 @@ def test_a_function_is_ended_when_its_time_is_up(machine: Machine) -> None:
     assert invoke(machine, 0)["Payload"] == "done"
 
 
+@pytest.mark.parametrize("end", ["\\n", ""])
+def test_a_function_that_prints_without_end_is_ended_too(machine: Machine, end: str) -> None:
+    create(machine, f"def handler(event, context):\n    while True:\n        print('x' * 999, end='{end}')", Timeout=1)
+    begun = time.monotonic()
+    answer = invoke(machine)
+    assert time.monotonic() - begun < 5
+    assert answer["Payload"]["errorType"] == "Sandbox.Timedout"
+    assert len(answer["LogResult"]) <= 4096
+
+
+def test_a_function_that_does_not_even_take_its_event_is_ended_too(machine: Machine) -> None:
+    stop = "subprocess.Popen(['sh', '-c', f'sleep 0.2; kill -STOP {os.getpid()}'])"
+    create(machine, f"import os, subprocess\ndef handler(event, context):\n    {stop}", Timeout=1)
+    assert "FunctionError" not in invoke(machine)
+    time.sleep(0.5)
+    answer = invoke(machine, "more than a pipe holds" * 10_000)
+    assert answer["Payload"]["errorType"] == "Sandbox.Timedout"
+
+
 def test_what_a_function_prints_and_logs_is_in_cloudwatch(machine: Machine) -> None:
     code = """
 import logging
