@@ -16,8 +16,8 @@ Record = dict[str, Any]
 
 NAMESPACE = "AWS/SageMaker"
 FLUSH_SECONDS = 2
-# the most values that a metric datum can hold
-MOST_VALUES = 150
+# enough for a percentile over a minute; PutMetricData takes up to 150
+MOST_VALUES = 30
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.alarm_state import MORE_PERIODS, OPERATORS, Condition, Datapoint, Verdict, assess
 from local_sagemaker.events.bus import Bus
 from local_sagemaker.events.metric_math import MetricMathError, Series, evaluate
-from local_sagemaker.events.metrics import Metric, datapoints
+from local_sagemaker.events.metrics import Metric, UnsupportedStatistic, condensed, datapoints
 from local_sagemaker.events.targets import DeliveryError, publish
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 Record = dict[str, Any]
 
 SENDER = "lambda.alarms.cloudwatch.amazonaws.com"
+# moto forgets no datum, and looks at all of them for each question
+MANY_DATA = 50_000
 REGION_NAME = "US East (N. Virginia)"
 
 
@@ -40,8 +43,11 @@ class Alarms:
         for alarm in list(backend.alarms.values()):
             try:
                 verdict = self._verdict(backend, alarm, now)
-            except MetricMathError as error:
+            except (MetricMathError, UnsupportedStatistic) as error:
                 self._refuse(alarm, str(error))
+                continue
+            except Exception as error:  # which is no reason to evaluate no other
+                self._refuse(alarm, f"internal error: {type(error).__name__}: {error}")
                 continue
             if verdict is not None and verdict.state != alarm.state_value and backend.alarms.get(alarm.name) is alarm:
                 backend.set_alarm_state(alarm.name, verdict.reason, verdict.data, verdict.state)
@@ -118,8 +124,16 @@ def hook_alarms(alarms: Alarms, metrics_came: Any) -> None:
         metrics_came()
         return alarm
 
+    putting = threading.Lock()
+    most = MANY_DATA
+
     def put_data(self: Any, *arguments: Any, **request: Any) -> None:
-        put_metric_data(self, *arguments, **request)
+        nonlocal most
+        with putting:
+            put_metric_data(self, *arguments, **request)
+            if len(self.metric_data) > most:
+                self.metric_data = condensed(self.metric_data, time.time())
+                most = max(MANY_DATA, 2 * len(self.metric_data))
         metrics_came()
 
     def set_state(self: Any, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
@@ -174,6 +188,8 @@ def _expression_points(
             points = datapoints(data, metric, stat.stat, period, count + 1, now)
             found[query.id] = {point.start: point.value for point in points if point.value is not None}
             starts.add(points[0].start)
+    if not starts:
+        raise MetricMathError("one of Metrics has to be a metric, with a MetricStat")
     latest = max(starts)
     places = [latest - place * period for place in range(count)]
     series: dict[str, Series] = {name: [values.get(start) for start in places] for name, values in found.items()}

@@ -88,7 +88,7 @@ class Schedules:
         try:
             start = datetime.fromtimestamp(begin, UTC)
             due = next_time(entry.expression, after, _timezone(entry.timezone), start)
-        except ScheduleExpressionError as error:
+        except (ScheduleExpressionError, OverflowError) as error:  # which is no reason to run no other
             log.warning("%s never runs: %s", entry.arn, error)
             return None
         return None if due is None or (entry.end is not None and due.timestamp() > entry.end) else due
@@ -126,7 +126,9 @@ def hook_schedules() -> None:
             try:
                 timezone = _timezone(request.get("schedule_expression_timezone") or "UTC")
                 next_time(request["schedule_expression"], datetime.now(UTC), timezone)
-            except ScheduleExpressionError as error:
+                for edge in ("start_date", "end_date"):
+                    datetime.fromtimestamp(_seconds(request.get(edge)) or 0, UTC)
+            except (ValueError, OverflowError) as error:
                 raise ValidationException(f"Invalid Schedule Expression {error}") from error
             return own(self, **request)
 

@@ -134,3 +134,13 @@ def test_an_alarm_on_metric_math_and_one_that_misses_its_data(cloudwatch: Client
     put(cloudwatch, namespace, 6, "errors", now=now)
     reaches(cloudwatch, name, "ALARM")
     assert state(cloudwatch, band) == "INSUFFICIENT_DATA"
+
+
+def test_an_alarm_that_cannot_be_evaluated_keeps_no_other_from_it(cloudwatch: Client, namespace: str) -> None:
+    stat = {"Metric": {"Namespace": namespace, "MetricName": "drift"}, "Period": 60, "Stat": "tm90"}
+    trimmed = alarm(cloudwatch, namespace, Metrics=[{"Id": "one", "MetricStat": stat, "ReturnData": True}])
+    constant = alarm(cloudwatch, namespace, Metrics=[{"Id": "one", "Expression": "1 + 1", "ReturnData": True}])
+    behind_them = alarm(cloudwatch, namespace)
+    put(cloudwatch, namespace, 5)
+    reaches(cloudwatch, behind_them, "ALARM")
+    assert [state(cloudwatch, name) for name in (trimmed, constant)] == ["INSUFFICIENT_DATA"] * 2

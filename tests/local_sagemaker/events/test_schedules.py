@@ -205,7 +205,11 @@ def test_a_schedule_of_a_client_runs_and_one_that_never_could_is_refused(schedul
     soon = f"at({datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S})"
     scheduler.create_schedule(Name=name, ScheduleExpression=soon, FlexibleTimeWindow=EXACT, Target=target)
     assert recorder.wait(1) == ["ran"]
-    for expression, timezone in (("cron(* * * * *)", "UTC"), ("rate(1 minute)", "Europe/Atlantis")):
+    for expression, timezone in (
+        ("cron(* * * * *)", "UTC"),
+        ("rate(1 minute)", "Europe/Atlantis"),
+        ("at(9999-12-31T23:59:59)", "America/New_York"),  # in UTC that is a year later
+    ):
         with pytest.raises(scheduler.exceptions.ValidationException, match="Invalid Schedule Expression"):
             scheduler.create_schedule(
                 Name=f"{name}-never",
