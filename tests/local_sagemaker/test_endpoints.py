@@ -548,7 +548,7 @@ def test_metrics_stay_small_however_many_requests_there_are() -> None:
     metrics.close()
     values = next(datum["Values"] for datum in put if datum["MetricName"] == "ModelLatency")
     assert len(values) == 30
-    assert 3500 < sum(values) / 150 < 6500  # of all of them, not of the first
+    assert max(values) > 5000  # of all of them, not of the first
 
 
 # across servers
