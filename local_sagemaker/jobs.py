@@ -76,6 +76,12 @@ class Jobs:
         self._folder = store.data_dir.resolve() / "jobs"
         self._running: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
+        # names by kind and in lower case
+        self._names = {
+            (kind, record[f"{noun}Name"].lower()): record[f"{noun}Name"]
+            for kind, noun in NOUNS.items()
+            for record in store.all(kind)
+        }
 
     def start(
         self,
@@ -101,12 +107,14 @@ class Jobs:
         else:
             run, record = self._container_job(kind, request, watch, collect)
         with self._lock:
-            if not self.store.create(kind, name, record):
+            # ARNs have names in lower case: two jobs that differ in nothing else would be one
+            if self.find(kind, name) is not None or not self.store.create(kind, name, record):
                 raise ServiceError(
                     "ResourceInUse",
                     "Job name must be unique within an AWS account and region, but there is "
                     f"{record[f'{noun}Arn']} already",
                 )
+            self._names[kind, name.lower()] = name
             self._running[kind, name] = run
         run.start(ended=lambda: self._running.pop((kind, name)))
         return str(record[f"{noun}Arn"])
@@ -137,6 +145,10 @@ class Jobs:
         folder = self._folder / transform_job.KIND / record["TransformJobName"]
         job = transform_job.Transform(record, folder, self.store, self.objects, self.images, self._environment)
         return job, record
+
+    def find(self, kind: str, name: str) -> Record | None:
+        """The record of a job by its name, in lower case if need be, as clients take it from ARNs; None for none."""
+        return self.store.get(kind, name) or self.store.get(kind, self._names.get((kind, name.lower()), name))
 
     def stop(self, kind: str, name: str) -> None:
         """Ask a job to end: SIGTERM now, SIGKILL after the time that the service gives. An ended one stays as it is.

@@ -84,12 +84,8 @@ def list_training_jobs_of_tuning(sagemaker: "SageMaker", request: Record) -> Rec
 
 
 def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
-    noun = NOUNS[kind]
-    name = request[f"{noun}Name"]
-    # clients take names from ARNs, which hold them in lower case
-    record = sagemaker.store.get(kind, name) or next(
-        (job for job in sagemaker.store.all(kind) if job[f"{noun}Name"].lower() == name.lower()), None
-    )
+    name = request[f"{NOUNS[kind]}Name"]
+    record = sagemaker.jobs.find(kind, name)
     if record is None:
         # not the ResourceNotFound of its model: this is what SageMaker answers
         raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")

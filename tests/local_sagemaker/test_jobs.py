@@ -207,11 +207,17 @@ def test_stopping_what_has_ended_changes_nothing_and_what_never_was_is_an_error(
         machine.jobs.wait("processing-job", "other", 1)
 
 
-def test_a_name_is_given_to_one_job_only(machine: Machine) -> None:
+def test_a_name_is_given_to_one_job_only_whatever_its_case(machine: Machine) -> None:
     machine.process()
-    with pytest.raises(ServiceError) as error:
-        machine.jobs.start("processing-job", machine.processing("job", ""))
-    assert error.value.code == "ResourceInUse"
+    jobs_after_a_restart = Jobs(machine.store, machine.objects)
+    for jobs in (machine.jobs, jobs_after_a_restart):
+        for name in ("job", "Job"):
+            with pytest.raises(ServiceError) as error:
+                jobs.start("processing-job", machine.processing(name, ""))
+            assert error.value.code == "ResourceInUse"
+        found = jobs.find("processing-job", "JOB")
+        assert found is not None and found["ProcessingJobName"] == "job"
+        assert jobs.find("training-job", "job") is None
 
 
 @pytest.mark.parametrize("name", ["../evil", "", "a/b", "-a", "a" * 64])
