@@ -27,6 +27,7 @@ from pipelines.display import (
     steps_table,
 )
 from pipelines.errors import UserError
+from pipelines.latest_model import latest_model
 from pipelines.options import (
     DEFAULT_SETTINGS,
     BucketOption,
@@ -56,6 +57,10 @@ app = typer.Typer(
 _EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 _EXAMPLE_REGION = "us-east-1"
 
+PipelineOption = Annotated[
+    runner.PipelineName,
+    typer.Option("--pipeline", help="Which of the project's pipelines."),
+]
 ExecutionOption = Annotated[
     str | None, typer.Option("--execution", help="ARN of an execution. Default: the newest one.")
 ]
@@ -70,6 +75,7 @@ def definition(
     bucket: BucketOption = None,
     region: RegionOption = None,
     job_role_arn: JobRoleOption = None,
+    pipeline: PipelineOption = "training",
 ) -> None:
     """Print the pipeline's definition; needs no credentials and no network.
 
@@ -79,30 +85,30 @@ def definition(
         region = region or _EXAMPLE_REGION
         role_arn = role_arn or _EXAMPLE_ROLE
         target = Target(role_arn, bucket or f"sagemaker-{region}-{role_arn.split(':')[4]}", region, job_role_arn)
-        print(json.dumps(json.loads(runner.build_definition(load_settings(settings_file), target)), indent=2))
+        print(json.dumps(json.loads(runner.build_definition(load_settings(settings_file), target, pipeline)), indent=2))
 
 
 @app.command()
 @project_command
-def diff(project: Project, as_json: JsonOption = False) -> None:
+def diff(project: Project, pipeline: PipelineOption = "training", as_json: JsonOption = False) -> None:
     """Show what `upsert` would change of the deployed pipeline, without changing it.
 
     Example: python -m pipelines diff --settings examples/churn/settings.yaml
     """
     settings, target = project.settings, project.target
-    new = json.loads(runner.build_definition(settings, target))
-    changes = compare(runner.deployed_definition(settings, target), new)
-    _print(asdict(changes), as_json, lambda: show_diff(settings.name, changes))
+    new = json.loads(runner.build_definition(settings, target, pipeline))
+    changes = compare(runner.deployed_definition(settings, target, pipeline), new)
+    _print(asdict(changes), as_json, lambda: show_diff(runner.pipeline_name(settings, pipeline), changes))
 
 
 @app.command()
 @project_command
-def upsert(project: Project, as_json: JsonOption = False) -> None:
+def upsert(project: Project, pipeline: PipelineOption = "training", as_json: JsonOption = False) -> None:
     """Upload code and data and create or update the pipeline, without starting it.
 
     Example: python -m pipelines upsert --role-arn arn:aws:iam::123456789012:role/PipelineRole
     """
-    arn = runner.upsert(project.settings, project.target)
+    arn = runner.upsert(project.settings, project.target, pipeline)
     _print({"PipelineArn": arn}, as_json, lambda: output.print(arn))
 
 
@@ -118,6 +124,7 @@ def run(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the execution to its end.")] = True,
     timeout: Annotated[float, typer.Option(help="Longest wait in minutes; the execution goes on after it.")] = 360,
+    pipeline: PipelineOption = "training",
     as_json: JsonOption = False,
 ) -> None:
     """Upsert the pipeline, start it and show it until it has ended.
@@ -127,10 +134,12 @@ def run(
     settings, target = project.settings, project.target
     parameters = _parameters(parameter or [])
     with console.status("Uploading code and data, updating the pipeline ..."):
-        runner.upsert(settings, target, with_data=data is None and "InputDataUri" not in parameters)
+        if pipeline == "batch-inference":
+            parameters = {**latest_model(settings, target), **parameters}
+        runner.upsert(settings, target, pipeline, with_data=data is None and "InputDataUri" not in parameters)
         if data is not None:
             parameters["InputDataUri"] = runner.upload_data(settings, target, data)
-        arn = runner.start(settings, target, parameters)
+        arn = runner.start(settings, target, parameters, pipeline)
     if not wait:
         _print({"PipelineExecutionArn": arn}, as_json, lambda: output.print(arn))
         return
@@ -320,6 +329,7 @@ def _results_json(settings: Settings, results: Results) -> dict[str, Any]:
         "ReportUri": results.report_uri,
         "ModelPackage": asdict(results.package) if results.package else None,
         "Baselines": results.baselines,
+        "Outputs": results.outputs,
     }
 
 

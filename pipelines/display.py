@@ -98,7 +98,7 @@ def show_results(settings: Settings, execution: Execution, results: Results) -> 
     if results.package:
         status = results.package.approval_status
         rows.append(("Model package", f"{settings.model_package_group} version {results.package.version}, {status}"))
-    rows += [(name, uri) for name, uri in results.baselines.items()]
+    rows += [*results.baselines.items(), *results.outputs.items()]
     if results.report_uri:
         rows.append(("Evaluation report", results.report_uri))
     if rows:

@@ -14,17 +14,24 @@ from pipelines.settings import METRICS, Settings
 from pipelines.target import Target
 
 BASELINE_STEPS = ("DataQualityBaseline", "ModelQualityBaseline")
+# of the batch-inference and the monitoring pipeline
+OTHER_STEPS = ("Transform", "CheckDataQuality", "Monitor")
 
 
 @dataclass(frozen=True)
 class Results:
-    """metrics: value by Model Monitor's name. Everything is empty that the execution has not got to."""
+    """What an execution of the training pipeline has made, or of another one.
+
+    metrics: value by Model Monitor's name. outputs: of other pipelines' steps, S3 URIs by step. Everything is empty
+    that the execution has not got to.
+    """
 
     metrics: Mapping[str, float]
     threshold: float
     report_uri: str
     package: ModelPackage | None
     baselines: Mapping[str, str]
+    outputs: Mapping[str, str]
 
 
 def read_results(settings: Settings, target: Target, execution: Execution) -> Results:
@@ -49,7 +56,20 @@ def read_results(settings: Settings, target: Target, execution: Execution) -> Re
             for step in execution.steps
             if step.status == "Succeeded" and step.name in BASELINE_STEPS
         },
+        outputs={
+            step.name: _output(step, target)
+            for step in execution.steps
+            if step.status == "Succeeded" and step.name in OTHER_STEPS
+        },
     )
+
+
+def _output(step: Step, target: Target) -> str:
+    """The S3 URI of what a step is there for."""
+    job = describe_job(target, step)
+    if "TransformOutput" in job:
+        return str(job["TransformOutput"]["S3OutputPath"])
+    return str(job["ProcessingOutputConfig"]["Outputs"][-1]["S3Output"]["S3Uri"])
 
 
 def _threshold(settings: Settings, target: Target, execution: Execution) -> float:

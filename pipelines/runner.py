@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -23,8 +23,13 @@ from pipelines.target import Target
 
 ENDED = ("Succeeded", "Failed", "Stopped")
 
+# the jobs of steps, as ARNs and as operations name them
+JOBS = {"processing-job": "ProcessingJob", "training-job": "TrainingJob", "transform-job": "TransformJob"}
+
+PipelineName = Literal["training", "monitoring", "batch-inference"]
+
 # the pipelines of a project: the package of each definition, and its description
-PIPELINES = {
+PIPELINES: dict[PipelineName, tuple[str, str]] = {
     "training": ("training", "LightGBM, {problem_type}: preprocess, train, evaluate, register, baselines"),
     "monitoring": ("monitoring", "A window of an endpoint's captures against the baselines of its model"),
     "batch-inference": ("batch_inference", "Predictions for a data set, and its quality against the model's baseline"),
@@ -70,7 +75,7 @@ class Execution:
         return next((step for step in self.steps if step.name == name), None)
 
 
-def build_definition(settings: Settings, target: Target, pipeline: str = "training") -> str:
+def build_definition(settings: Settings, target: Target, pipeline: PipelineName = "training") -> str:
     """The definition of one of PIPELINES as JSON text."""
     module, _ = PIPELINES[pipeline]
     # the SDK takes seconds to import
@@ -80,12 +85,12 @@ def build_definition(settings: Settings, target: Target, pipeline: str = "traini
     return definition
 
 
-def pipeline_name(settings: Settings, pipeline: str = "training") -> str:
+def pipeline_name(settings: Settings, pipeline: PipelineName = "training") -> str:
     """What one of PIPELINES is called in SageMaker: the project's name, for the training pipeline."""
     return settings.name if pipeline == "training" else f"{settings.name}-{pipeline}"
 
 
-def upsert(settings: Settings, target: Target, pipeline: str = "training", with_data: bool = True) -> str:
+def upsert(settings: Settings, target: Target, pipeline: PipelineName = "training", with_data: bool = True) -> str:
     """Upload the code and the input data and create or update one of PIPELINES. Returns its ARN.
 
     with_data: whether an execution may read the settings' own input, so that it has to be in the bucket.
@@ -117,10 +122,12 @@ def upsert(settings: Settings, target: Target, pipeline: str = "training", with_
     return str(response["PipelineArn"])
 
 
-def deployed_definition(settings: Settings, target: Target) -> dict[str, Any] | None:
-    """The definition that the pipeline has now, None where there is no pipeline yet."""
+def deployed_definition(
+    settings: Settings, target: Target, pipeline: PipelineName = "training"
+) -> dict[str, Any] | None:
+    """The definition that one of PIPELINES has now, None where there is no such pipeline yet."""
     try:
-        description = target.sagemaker.describe_pipeline(PipelineName=settings.name)
+        description = target.sagemaker.describe_pipeline(PipelineName=pipeline_name(settings, pipeline))
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFound":
             return None
@@ -129,29 +136,36 @@ def deployed_definition(settings: Settings, target: Target) -> dict[str, Any] | 
     return content
 
 
-def start(settings: Settings, target: Target, parameters: Mapping[str, str]) -> str:
-    """Start an execution of the upserted pipeline. Returns its ARN.
+def start(
+    settings: Settings, target: Target, parameters: Mapping[str, str], pipeline: PipelineName = "training"
+) -> str:
+    """Start an execution of one of PIPELINES, which has been upserted. Returns its ARN.
 
     parameters: values by name; checked against the definition first, so that a typing error costs nothing.
 
     Raises:
-        UserError: an unknown parameter, a value of the wrong type, or no data at the input URI.
+        UserError: an unknown parameter, one that is missing, a value of the wrong type, or no data at the input URI.
     """
-    description = target.sagemaker.describe_pipeline(PipelineName=settings.name)
+    name = pipeline_name(settings, pipeline)
+    description = target.sagemaker.describe_pipeline(PipelineName=name)
     declared = {item["Name"]: item for item in json.loads(description["PipelineDefinition"])["Parameters"]}
     _check_parameters(parameters, declared)
     effective = {name: str(item["DefaultValue"]) for name, item in declared.items() if "DefaultValue" in item}
     effective |= parameters
-    if "InputDataUri" not in effective:
-        raise UserError("there is no input data; set data.input in the settings, or give --input")
-    _check_input_exists(target, effective["InputDataUri"])
-    if effective["ModelApprovalStatus"] == "Approved" and effective["SkipQualityCheck"].lower() == "false":
+    if "InputDataUri" in declared and "InputDataUri" not in effective:
+        advice = "set data.input in the settings, or give --input" if pipeline == "training" else "give --input"
+        raise UserError(f"there is no input data; {advice}")
+    if missing := [parameter for parameter in declared if parameter not in effective]:
+        raise UserError(f"pipeline {name} needs {', '.join(missing)}; give each with -p NAME=VALUE")
+    if "InputDataUri" in declared:
+        _check_input_exists(target, effective["InputDataUri"])
+    if effective.get("ModelApprovalStatus") == "Approved" and effective["SkipQualityCheck"].lower() == "false":
         raise UserError(
             "ModelApprovalStatus=Approved with SkipQualityCheck=false would compare the new model with itself: the "
             "check reads the baselines of the latest approved package, which is then the new one; leave one of them out"
         )
     response = target.sagemaker.start_pipeline_execution(
-        PipelineName=settings.name,
+        PipelineName=name,
         PipelineParameters=[{"Name": name, "Value": value} for name, value in parameters.items()],
         ClientRequestToken=str(uuid.uuid4()),
     )
@@ -230,26 +244,21 @@ def log_lines(target: Target, step: Step, last: int) -> list[str]:
     if not step.job:
         return []
     job = describe_job(target, step)
-    group, name = (
-        ("/aws/sagemaker/TrainingJobs", job["TrainingJobName"])
-        if "TrainingJobName" in job
-        else ("/aws/sagemaker/ProcessingJobs", job["ProcessingJobName"])
-    )
-    return last_lines(target, group, f"{name}/", last)
+    noun = next(noun for noun in JOBS.values() if f"{noun}Name" in job)
+    return last_lines(target, f"/aws/sagemaker/{noun}s", f"{job[f'{noun}Name']}/", last)
 
 
 def describe_job(target: Target, step: Step) -> dict[str, Any]:
     """The description of a step's job; of a cached step's that of the one that made the results."""
     # ARNs hold names in lower case, by which the service finds a job too; log streams are named by the name itself
     kind, name = step.job.split(":", 5)[5].split("/", 1)
-    if kind == "training-job":
-        return dict(target.sagemaker.describe_training_job(TrainingJobName=name))
-    return dict(target.sagemaker.describe_processing_job(ProcessingJobName=name))
+    describe = getattr(target.sagemaker, f"describe_{kind.replace('-', '_')}")
+    return dict(describe(**{f"{JOBS[kind]}Name": name}))
 
 
 def _step(item: Mapping[str, Any]) -> Step:
     metadata = item.get("Metadata", {})
-    job = next((value["Arn"] for kind, value in metadata.items() if kind in ("ProcessingJob", "TrainingJob")), "")
+    job = next((value["Arn"] for kind, value in metadata.items() if kind in JOBS.values()), "")
     return Step(
         name=item["StepName"],
         status=item["StepStatus"],

@@ -19,7 +19,7 @@ def check_data_quality_step(
 ) -> ProcessingStep:
     environment = {
         "dataset_source": f"{INPUT}/data",
-        "dataset_format": json.dumps({"csv": {"header": False}}),
+        "dataset_format": json.dumps({"json": {"lines": True}}),
         "output_path": OUTPUT,
         "baseline_statistics": f"{INPUT}/statistics/statistics.json",
         "baseline_constraints": f"{INPUT}/constraints/constraints.json",

@@ -38,7 +38,7 @@ def create_model_step(context: Context, parameters: Parameters) -> ModelStep:
 
 
 def transform_step(context: Context, parameters: Parameters, model: ModelStep) -> TransformStep:
-    """Predict with capture; the data is CSV without a header, its columns in the order of the model's features."""
+    """Predict with capture. The data is JSON lines, so that features go by name."""
     kms_key = context.settings.security.kms_key
     transformer = Transformer(
         model_name=model.properties.ModelName,
@@ -46,7 +46,7 @@ def transform_step(context: Context, parameters: Parameters, model: ModelStep) -
         instance_count=1,  # the SDK (3.27) takes no parameter here
         strategy="MultiRecord",
         max_payload=MAX_PAYLOAD_IN_MB,
-        accept="text/csv",
+        accept="application/jsonlines",
         assemble_with="Line",
         output_path=context.output_uri("predictions"),
         output_kms_key=kms_key,
@@ -59,7 +59,7 @@ def transform_step(context: Context, parameters: Parameters, model: ModelStep) -
         description="Predict every line of the data",
         step_args=transformer.transform(
             data=parameters.input_data_uri,
-            content_type="text/csv",
+            content_type="application/jsonlines",
             split_type="Line",
             batch_data_capture_config=BatchDataCaptureConfig(
                 destination_s3_uri=f"{context.settings.uri(context.bucket)}/batch-captures",

@@ -113,6 +113,29 @@ def test_a_version_is_approved_and_another_rejected(workplace: Workplace, first:
     assert "has no version 99" in missing.stderr
 
 
+def test_the_approved_version_predicts_a_batch_whose_data_is_checked(
+    workplace: Workplace, first: dict[str, Any]
+) -> None:
+    with (workplace.checkout / "examples" / "breast-cancer" / "data.csv").open() as file:
+        rows = [
+            {name: float(text) for name, text in row.items() if name != "diagnosis"} for row in csv.DictReader(file)
+        ]
+    for row in rows:
+        row["mean_radius"] += 30
+    batch = workplace.data_dir.parent / "batch.jsonl"
+    batch.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    too_little = workplace.pipelines("run", "--local", "--pipeline", "batch-inference")
+    assert too_little.code == 2
+    assert "there is no input data; give --input" in too_little.stderr
+    result = workplace.run("--pipeline", "batch-inference", "--input", str(batch))
+    assert [step["StepName"] for step in result["Steps"]] == ["CreateModel", "Transform", "CheckDataQuality"]
+    predictions = workplace.object(f"{result['Outputs']['Transform']}/batch.jsonl.out").read_text().splitlines()
+    assert {json.loads(line)["label"] for line in predictions} == {"benign", "malignant"}
+    assert len(predictions) == len(rows)
+    violations = read_json(workplace, f"{result['Outputs']['CheckDataQuality']}/constraint_violations.json")
+    assert "mean_radius" in {violation["feature_name"] for violation in violations["violations"]}
+
+
 def test_new_data_is_compared_with_the_approved_baseline(workplace: Workplace, first: dict[str, Any]) -> None:
     switches = ("--parameter", "SkipQualityCheck=false", "--parameter", "FailOnViolation=true")
     unchanged = workplace.run(*switches)
