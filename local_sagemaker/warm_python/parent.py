@@ -110,6 +110,7 @@ class Parent:
         self._path = sys.path[1:]
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
         self._jobs: dict[socket.socket, int] = {}
+        self._is_looking = False
         self._listener = listener
         self._ended, end = socket.socketpair()
         end.setblocking(False)
@@ -149,9 +150,13 @@ class Parent:
 
     def _look_after_jobs(self) -> None:
         """Do all that can be done in the middle of an import, when nothing can be forked."""
+        if self._is_looking:  # the next signal came before this was done
+            return
+        self._is_looking = True
         for key, _ in self._selector.select(0):
             if key.data != self._accept and (key.data != self._hear or key.fileobj in self._jobs):
                 key.data(key.fileobj)
+        self._is_looking = False
 
     def suited(self, request: dict[str, Any]) -> Program:
         """The program that a client wants to run. Raises Unsuited where a child would not be what it wants."""

@@ -18,7 +18,7 @@ import pytest
 
 from local_sagemaker.container import Command, Container, common_environment
 from local_sagemaker.job_output import LogStream
-from local_sagemaker.warm_python import WarmPython
+from local_sagemaker.warm_python import CLIENT, REPOSITORY, WarmPython
 from local_sagemaker.warm_python.requirements import already_satisfied
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process starts cold")
@@ -361,6 +361,35 @@ def test_a_process_that_comes_early_works_and_can_be_killed_while_the_parent_imp
     assert run(unready.command(), "-c", "import numpy; print(numpy.arange(3).sum())").stdout == "3\n"
 
 
+BUSY_PARENT = """
+import sys
+from local_sagemaker.warm_python import parent
+folder, sys.argv[1:] = sys.argv[1], sys.argv[2:]
+sys.path.insert(1, folder)
+parent.LOOK_SECONDS = 3e-5
+parent.PRELOADED = [f"module_{number}" for number in range(50)]
+parent.main()
+"""
+
+
+def test_jobs_are_looked_after_while_the_parent_imports_however_slow_that_is(tmp_path: Path) -> None:
+    for number in range(50):
+        code = "import time\nend = time.time() + 0.02\nwhile time.time() < end: pass"
+        (tmp_path / f"module_{number}.py").write_text(code)
+    address = tmp_path / "socket"
+    start = [sys.executable, "-c", BUSY_PARENT, str(tmp_path), str(address)]
+    parent = subprocess.Popen(start, cwd=REPOSITORY, env=ENVIRONMENT, stdin=subprocess.PIPE)
+    try:
+        wait_until(address.exists)
+        client = [sys.executable, "-I", "-S", str(CLIENT), str(address), "-c", "import time; time.sleep(0.2)"]
+        clients = [subprocess.Popen(client, env=ENVIRONMENT) for _ in range(10)]
+        assert [one.wait(TIMEOUT) for one in clients] == [0] * 10
+        assert parent.poll() is None
+    finally:
+        parent.kill()
+        parent.communicate(timeout=TIMEOUT)
+
+
 # ends
 
 
@@ -450,7 +479,7 @@ def test_when_the_parent_is_killed_what_runs_says_so_and_the_next_process_is_fin
 def test_the_parent_ends_with_its_server_and_takes_what_it_has_forked_along(tmp_path: Path) -> None:
     code = f"""
 import os, subprocess, time
-from local_sagemaker.warm_python import WarmPython
+from local_sagemaker.warm_python import CLIENT, REPOSITORY, WarmPython
 environment = {ENVIRONMENT!r}
 warm = WarmPython(environment)
 warmed = [*warm.command(), "-c", "import sys; sys.exit('numpy' not in sys.modules)"]
