@@ -155,7 +155,7 @@ def _show(found: list[tuple[Schedule, Rows]]) -> None:
         if latest := _latest(rows):
             execution, findings = latest
             if findings:
-                display.show_findings(findings)
+                display.show_findings(schedule.analyses, findings)
             elif execution.reason:
                 output.print(f"\n{execution.status}: {execution.reason}", markup=False, soft_wrap=True)
         output.print()

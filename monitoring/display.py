@@ -58,8 +58,8 @@ def show_executions(schedule: Schedule, rows: Sequence[tuple[Execution, Findings
     output.print(table)
 
 
-def show_findings(found: Findings) -> None:
-    """What an execution found, in full: why it is an alert, what drifted, metrics, violations."""
+def show_findings(analyses: Sequence[str], found: Findings) -> None:
+    """What an execution of these analyses found, in full: why it is an alert, what drifted, metrics, violations."""
     if found.window:
         start, end = (datetime.fromisoformat(time) for time in found.window)
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
@@ -68,6 +68,8 @@ def show_findings(found: Findings) -> None:
     if found.drift:
         output.print()
         _show_drift(found)
+    if found.labelled is None and "model-quality" in analyses:
+        output.print("\nNo inference has a label yet, of those whose labels are due (monitoring.label_delay_minutes)")
     if found.metrics:
         output.print()
         table = _table("Metric", "Value", "Baseline", "Allowed", "")

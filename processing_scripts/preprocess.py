@@ -35,6 +35,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from preprocessing.columns import BINARY, MULTICLASS, REGRESSION, SPLITS
 from preprocessing.encoding import encode, learn_schema
@@ -45,6 +46,8 @@ from preprocessing.splitting import assign_splits
 from preprocessing.targets import check_split_column, check_splits, check_target
 
 # SageMaker returns the first kilobyte of this file as the job's ExitMessage
+# of floating numbers, that are exact and have at most 17 digits before the point
+LARGEST_WHOLE = 2.0**53
 EXIT_MESSAGE = Path("/opt/ml/output/message")
 
 
@@ -127,7 +130,7 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
 
     for split, part in parts.items():
         write_csv(encode(part, schema), options.output_dir / split / f"{split}.csv")
-    write_csv(parts["train"].select(features), options.output_dir / "baseline" / "baseline.csv")
+    write_csv(as_read(parts["train"].select(features)), options.output_dir / "baseline" / "baseline.csv")
     write_json(schema, options.output_dir / "schema" / "schema.json")
 
     sizes = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
@@ -140,6 +143,17 @@ def fail(message: str) -> NoReturn:
     if EXIT_MESSAGE.parent.is_dir():
         EXIT_MESSAGE.write_text(message.encode()[:1024].decode(errors="ignore"), encoding="utf-8")
     sys.exit(message)
+
+
+def as_read(table: pa.Table) -> pa.Table:
+    """The table with 30.0 written as that: Arrow would write 30, and who sends 30.0 later would have another type."""
+    for place, name in enumerate(table.column_names):
+        column = table[name]
+        if pa.types.is_floating(column.type):
+            whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), LARGEST_WHOLE))
+            if pc.all(whole).as_py():
+                table = table.set_column(place, name, column.cast(pa.decimal128(18, 1)))
+    return table
 
 
 def write_csv(table: pa.Table, path: Path) -> None:

@@ -157,3 +157,13 @@ def test_uneven_groups_are_warned_about(run_preprocess):
     groups = ["big" if row < 190 else row for row in range(200)]
     data = run_preprocess(lines(200, who=groups), "--split-strategy", "group", "--group-column", "who")
     assert data.check("split_shares")["status"] == "failed"
+
+
+def test_the_baseline_has_whole_numbers_as_the_data_has_them(run_preprocess):
+    """Whoever sends 30.0 to a model that was trained on 30.0 sends no other type."""
+    floats = [f"{row}.0" for row in range(200)]
+    data = run_preprocess(lines(200, floats=floats, gaps=["" if row % 5 == 0 else f"{row}.0" for row in range(200)]))
+    for row in data.rows("baseline"):
+        number = int(row["x"])
+        assert row["floats"] == f"{number}.0"
+        assert row["gaps"] == ("" if number % 5 == 0 else f"{number}.0")
