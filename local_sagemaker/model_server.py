@@ -112,8 +112,10 @@ class ModelServer:
             self._started = True
             threading.Thread(target=self._run, args=(commands,), name="model server", daemon=True).start()
             self._await(port, deadline)
+        # From the beginning: a worker serves one connection, and so nobody else on this machine, such as a page in a
+        # browser that has found the port.
         for _ in range(self._workers()):
-            self._connections.put(http.client.HTTPConnection("127.0.0.1", port))
+            self._connections.put(self._connected(port))
 
     def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> ServerResponse:
         """POST a body to /invocations and give the response, whatever its status.
@@ -239,6 +241,14 @@ class ModelServer:
             finally:
                 connection.close()
         raise ModelServerError(self._why_gone(None))
+
+    def _connected(self, port: int) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GRACE)
+        try:
+            connection.connect()
+        except OSError as error:
+            raise ModelServerError(self._why_gone(error)) from error
+        return connection
 
     def _idle_connection(self, timeout: float) -> http.client.HTTPConnection:
         if not self.alive:

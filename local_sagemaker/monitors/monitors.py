@@ -46,7 +46,8 @@ SCHEDULE, EXECUTION = "monitoring-schedule", "monitoring-execution"
 NO_DATA = "Job inputs had no data"
 # how the analyzer's exit message begins where it has found violations
 VIOLATIONS = "CompletedWithViolations"
-RETRY_SECONDS = 60
+# how often is looked for what is due, at the least
+LOOK_SECONDS = 60
 
 
 class Monitors:
@@ -120,11 +121,12 @@ class Monitors:
             self._changed.clear()
             try:
                 due = self.run_due(datetime.now(UTC))
-                seconds = None if due is None else max(due.timestamp() - time.time(), 0)
+                seconds = LOOK_SECONDS if due is None else max(due.timestamp() - time.time(), 0)
             except Exception:
                 log.exception("monitoring schedules: what is due cannot be started")
-                seconds = RETRY_SECONDS
-            self._changed.wait(seconds)
+                seconds = LOOK_SECONDS
+            # the time that a sleeping machine sleeps is not waited for
+            self._changed.wait(min(seconds, LOOK_SECONDS))
 
     def _start(self, schedule: Record, due: datetime, now: datetime) -> None:
         expression = schedule["MonitoringScheduleConfig"].get("ScheduleConfig", {}).get("ScheduleExpression", DAILY)

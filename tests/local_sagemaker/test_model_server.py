@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_sagemaker.job_output import LogStream
@@ -337,6 +339,18 @@ def test_requests_wait_for_each_other_unless_there_are_more_workers(make_server:
     four, together = pids(started(make_server(slow, SAGEMAKER_MODEL_SERVER_WORKERS="4")))
     assert (len(one), len(four)) == (1, 4)
     assert alone >= 0.8 > together
+
+
+def test_nobody_else_on_this_machine_is_answered(make_server: MakeServer) -> None:
+    server = started(make_server(SAGEMAKER_MODEL_SERVER_WORKERS="2"))
+    worker = psutil.Process(answered(server)["pid"])
+    [port] = {one.laddr.port for one in worker.net_connections() if one.status == psutil.CONN_LISTEN}
+    other = http.client.HTTPConnection("127.0.0.1", port, timeout=0.3)
+    other.request("POST", "/invocations", b"[1]", JSON)
+    with pytest.raises(TimeoutError):
+        other.getresponse()
+    other.close()
+    assert answer(server).status == 200
 
 
 def test_a_killed_process_fails_the_requests_it_had_and_all_after_them(make_server: MakeServer) -> None:
