@@ -86,7 +86,9 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         sagemaker = SageMaker(store, objects)
         imposed = {**environment, **job_mark(data_dir)}
         path = {"PATH": os.environ.get("PATH", os.defpath)}
-        warm_python = WarmPython({**path, **common_environment(), **job_mark(data_dir)})
+        warm_python = None
+        if os.environ.get("LOCAL_SAGEMAKER_WARM") != "0":
+            warm_python = WarmPython({**path, **common_environment(), **job_mark(data_dir)})
         sagemaker.jobs = Jobs(store, objects, imposed, _images(data_dir, warm_python))
         sagemaker.functions = Functions(store, objects, imposed)
         sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
@@ -127,14 +129,16 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         # read before the first client asks, and after the server can be found
         threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
         # when whoever has started this server has had the processors for a moment, if no job comes before that
-        warm_up = threading.Timer(WARM_UP_SECONDS, warm_python.command)
-        warm_up.daemon = True
-        warm_up.start()
+        if warm_python is not None:
+            warm_up = threading.Timer(WARM_UP_SECONDS, warm_python.command)
+            warm_up.daemon = True
+            warm_up.start()
         try:
             server.serve_forever(poll_interval=0.1)
         finally:
             _end_work(sagemaker)
-            warm_python.close()
+            if warm_python is not None:
+                warm_python.close()
             end_strays(data_dir)
             log.info("ended")
 
@@ -182,7 +186,7 @@ def _listener(data_dir: Path, port: int | None) -> Iterator[socket.socket]:
             return
 
 
-def _images(data_dir: Path, warm_python: WarmPython) -> Images:
+def _images(data_dir: Path, warm_python: WarmPython | None) -> Images:
     """What runs the images, by the settings in force. Raises ServerError for settings that cannot be used."""
     settings = image_settings(data_dir)
     mapped = None

@@ -1,5 +1,7 @@
 """One local SageMaker server for the tests that talk to it over HTTP, and one without HTTP for each of the others."""
 
+import functools
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,12 +38,16 @@ def server(data_dir: Path) -> Iterator[RunningServer]:
     stop_server(data_dir)
 
 
+# one for all clients: each session reads the services' models again, which takes longer than most tests
+_session = functools.cache(boto3.session.Session)
+_making = threading.Lock()
+
+
 def make_client(server: RunningServer, service: str, **more: Any) -> Client:
     """A boto3 client of the server, whatever the environment of the tests."""
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    return boto3.session.Session().client(
-        service, endpoint_url=server.url, **{"region_name": "us-east-1", **keys, **more}
-    )
+    with _making:
+        return _session().client(service, endpoint_url=server.url, **{"region_name": "us-east-1", **keys, **more})
 
 
 @pytest.fixture

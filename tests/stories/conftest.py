@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local_sagemaker.background import stop_server
 from pipelines.bundles import REPOSITORY
 from tests.stories.workplace import Workplace
 
@@ -16,18 +16,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
     yield from open_workplace(REPOSITORY, tmp_path_factory.mktemp("workplace"))
 
 
-@pytest.fixture
-def copied_workplace(tmp_path: Path) -> Iterator[Workplace]:
-    """A copy of the repo that a test may change."""
-    checkout = tmp_path / "checkout"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "*.egg-info")
-    shutil.copytree(REPOSITORY, checkout, ignore=ignored)
-    yield from open_workplace(checkout, tmp_path)
-
-
 def open_workplace(checkout: Path, folder: Path) -> Iterator[Workplace]:
     place = Workplace(checkout, folder / "local_sagemaker")
     try:
         yield place
     finally:
-        place.python("local_sagemaker", "stop", timeout=60)
+        if place.data_dir.exists():
+            stop_server(place.data_dir)

@@ -8,7 +8,8 @@ from examples import EXAMPLES
 from tests.stories.workplace import Workplace
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+# the other one is the story of test_training_pipeline.py
+@pytest.mark.parametrize("name", sorted({*EXAMPLES} - {"breast-cancer"}))
 def test_an_example_passes_its_threshold(workplace: Workplace, name: str) -> None:
     result = workplace.run(settings=f"examples/{name}/settings.yaml")
     assert result["PipelineExecutionStatus"] == "Succeeded"

@@ -65,10 +65,11 @@ def predictions(workplace: Workplace, result: dict[str, Any], features: pd.DataF
     sys.path.insert(0, str(model_dir / "code"))
     try:
         import inference
+
+        request = inference.input_fn(features.to_csv(index=False), "text/csv")
+        return np.asarray(inference.predict_fn(request, inference.model_fn(str(model_dir))).scores)
     finally:
         sys.path.pop(0)
-    request = inference.input_fn(features.to_csv(index=False), "text/csv")
-    return np.asarray(inference.predict_fn(request, inference.model_fn(str(model_dir))).scores)
 
 
 def analyse(command: str, data: Path, output: Path, baseline: Path, *settings: str) -> None:

@@ -104,7 +104,7 @@ class Workplace:
     def here(self) -> Iterator[None]:
         """Be in the checkout, with its data directory, until the block ends; the environment is then as it was."""
         environment, folder, session = dict(os.environ), Path.cwd(), boto3.DEFAULT_SESSION
-        os.environ["LOCAL_SAGEMAKER_DIR"] = str(self.data_dir)
+        os.environ |= {"LOCAL_SAGEMAKER_DIR": str(self.data_dir), "LOCAL_SAGEMAKER_WARM": "1"}
         os.chdir(self.checkout)
         boto3.DEFAULT_SESSION = None
         try:
