@@ -111,7 +111,8 @@ def transform_request(
             **({"VolumeKmsKeyId": kms_key} if kms_key else {}),
         },
         "DataCaptureConfig": {
-            "DestinationS3Uri": f"{root}/captures",
+            # of all jobs, as a monitoring schedule wants it
+            "DestinationS3Uri": f"{settings.uri(target.bucket)}/batch-captures",
             "GenerateInferenceId": True,
             **({"KmsKeyId": kms_key} if kms_key else {}),
         },

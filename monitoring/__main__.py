@@ -16,7 +16,7 @@ from monitoring import alarm_commands, check_commands, constraint_commands, disp
 from monitoring.cleanup import removals
 from monitoring.ground_truth_upload import upload_ground_truth
 from monitoring.options import EndpointOption, YesOption, command_group, print_result
-from monitoring.watched import ground_truth_uri, watched_endpoint
+from monitoring.watched import batch_capture_uri, endpoint_capture_uri, ground_truth_uri
 from pipelines.display import console, output
 from pipelines.options import JsonOption, Project, project_command
 
@@ -66,9 +66,9 @@ def upload(
     project: Project,
     file: Annotated[Path, typer.Argument(help="CSV with the columns id and label, or JSON lines of both.")],
     name: EndpointOption = None,
-    batch_captures: Annotated[
-        str | None, typer.Option(metavar="S3_URI", help="The ids are of batch transform jobs that captured to there.")
-    ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="The ids are those in outputs of the project's batch transform jobs.")
+    ] = False,
     days: Annotated[int, typer.Option(min=1, help="How far back captured inferences are looked for.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
@@ -78,9 +78,9 @@ def upload(
     """
     settings, target = project.settings, project.target
     endpoint = name or settings.name
-    captures = batch_captures or watched_endpoint(settings, target, endpoint).capture_uri
+    captures = batch_capture_uri(settings, target) if batch else endpoint_capture_uri(settings, target, endpoint)
     labels = ground_truth_uri(settings, target, endpoint)
-    result = upload_ground_truth(settings, target, file, captures, labels, days, batch_captures is not None)
+    result = upload_ground_truth(settings, target, file, captures, labels, days, batch)
     print_result(asdict(result), as_json, lambda: display.show_upload(result))
 
 

@@ -115,8 +115,8 @@ def _is_on(alarm: Mapping[str, Any], endpoint: str) -> bool:
 
 
 def _stem(schedule: Schedule) -> str:
-    """Of the alarms' names; those of Model Monitor's schedules tell the analysis, as there are two of them."""
-    native = "" if schedule.backend == PIPELINE else f"-{schedule.analyses[0]}"
+    """Of the alarms' names; those of Model Monitor's schedules tell which, as there are several."""
+    native = "" if schedule.backend == PIPELINE else schedule.name.removeprefix(schedule.endpoint)
     return f"{schedule.endpoint}-monitoring{native}"
 
 

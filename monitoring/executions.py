@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from monitoring import s3_objects
-from monitoring.native_schedules import ONCE
+from monitoring.native_schedules import ONCE, had_no_data
 from monitoring.schedule import PIPELINE, Schedule
 from pipelines import runner
 from pipelines.results import processing_outputs
@@ -185,13 +185,11 @@ def _native(target: Target, schedule: Schedule) -> Iterator[Execution]:
     both = (_summaries(target, name) for name in (schedule.name, f"{schedule.name}{ONCE}"))
     for item in heapq.merge(*both, key=lambda one: one["ScheduledTime"], reverse=True):
         status, reason = item["MonitoringExecutionStatus"], item.get("FailureReason", "")
-        # a window without captures, which Model Monitor has for a failure
-        without_data = status == FAILED and "had no data" in reason
         job = item.get("ProcessingJobArn", "")
         yield Execution(
             name=f"{analysis}-{item['ScheduledTime']:%Y%m%dT%H%M%S}",
             arn=job,
-            status=NO_DATA if without_data else _STATUSES.get(status, status),
+            status=NO_DATA if had_no_data(item) else _STATUSES.get(status, status),
             started=item["ScheduledTime"],
             reason=reason,
             results={analysis: _native_results(target, job)} if job else {},

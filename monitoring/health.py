@@ -21,6 +21,7 @@ from pipelines.target import Target
 # captures and schedules may be so much later than an interval
 _GRACE = timedelta(minutes=30)
 _LOOK_BACK = timedelta(days=7)
+_SERVING = (IN_SERVICE, "Updating", "SystemUpdating", "RollingBack")
 _SEND_REQUESTS = "send requests: `python -m deployment traffic`"
 
 
@@ -72,9 +73,9 @@ def _in_service(target: Target, name: str) -> Answer:
     endpoint = find_endpoint(target, name)
     if endpoint is None:
         return Answer(question, f"there is no endpoint {name!r}", "`python -m deployment deploy`")
-    if endpoint.status != IN_SERVICE:
+    if endpoint.status not in _SERVING:
         return Answer(question, endpoint.status, "`python -m deployment status` says more")
-    return Answer(question, "yes")
+    return Answer(question, "yes" if endpoint.status == IN_SERVICE else f"yes, it is {endpoint.status}")
 
 
 def _captures(target: Target, uri: str, interval: timedelta) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -90,8 +90,8 @@ def run_now(target: Target, schedule: Schedule) -> Schedule:
     return _schedule(target, schedule.endpoint, created)
 
 
-def await_execution(target: Target, schedule: Schedule, timeout: float) -> Iterator[str]:
-    """Yield the status of the schedule's latest execution, until it has ended.
+def await_execution(target: Target, schedule: Schedule, timeout: float) -> Mapping[str, Any]:
+    """The summary of the schedule's latest execution, as ListMonitoringExecutions has it, when it has ended.
 
     Raises:
         UserError: it has not ended after `timeout` seconds; it goes on.
@@ -99,10 +99,10 @@ def await_execution(target: Target, schedule: Schedule, timeout: float) -> Itera
     begin = time.monotonic()
     while True:
         answer = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
-        status = answer.get("LastMonitoringExecutionSummary", {}).get("MonitoringExecutionStatus", "Pending")
-        yield status
+        summary: dict[str, Any] = answer.get("LastMonitoringExecutionSummary", {})
+        status = summary.get("MonitoringExecutionStatus", "Pending")
         if status not in ("Pending", "InProgress", "Stopping"):
-            return
+            return summary
         waited = time.monotonic() - begin
         if waited > timeout:
             raise UserError(
@@ -110,6 +110,11 @@ def await_execution(target: Target, schedule: Schedule, timeout: float) -> Itera
                 "`python -m monitoring check`"
             )
         time.sleep(min(10.0, 0.3 + waited / 30))
+
+
+def had_no_data(summary: Mapping[str, Any]) -> bool:
+    """Whether an execution's window held no captures, or no labels, which Model Monitor has for a failure."""
+    return summary["MonitoringExecutionStatus"] == "Failed" and "had no data" in summary.get("FailureReason", "")
 
 
 def set_enabled(target: Target, schedule: Schedule, enabled: bool) -> None:

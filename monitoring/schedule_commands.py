@@ -36,12 +36,9 @@ def create(
         int | None,
         typer.Option("--window-minutes", min=1, show_default="as long as a rate", help="What one check looks at."),
     ] = None,
-    batch_captures: Annotated[
-        str | None,
-        typer.Option(
-            metavar="S3_URI", help="Watch batch transform jobs that capture to there, in place of an endpoint."
-        ),
-    ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Watch the project's batch transform jobs in place of an endpoint.")
+    ] = False,
     scheduler_role_arn: Annotated[
         str | None,
         typer.Option(
@@ -70,16 +67,12 @@ def create(
             raise UserError(
                 "Model Monitor's windows reach from one time of the schedule to the next; leave --window-minutes out"
             )
-    elif batch_captures is not None:
+    elif batch:
         raise UserError(
-            "--batch-captures goes with --backend model-monitor; the pipeline of pipelines/batch_inference checks each "
-            "batch when it is made"
+            "--batch goes with --backend model-monitor; without it the batch-inference pipeline checks each batch when "
+            "it is made"
         )
-    watched = (
-        watched_endpoint(settings, target, endpoint)
-        if batch_captures is None
-        else watched_batches(settings, target, endpoint, batch_captures)
-    )
+    watched = (watched_batches if batch else watched_endpoint)(settings, target, endpoint)
     before = schedules.find_schedules(settings, target, endpoint)
     watched = constraint_versions.keep_edited(target, watched, before)
     with console.status("Uploading code, creating the schedule ..."):
@@ -187,11 +180,12 @@ def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -
         return arn, execution.status == "Succeeded"
     once = native_schedules.run_now(target, schedule)
     console.print(f"Schedule {once.name} runs once, for the last hour")
-    status = "Pending"
-    if wait:
-        *_, status = native_schedules.await_execution(target, once, timeout * 60)
-        console.print(f"{once.name}: {status}")
-    return once.name, status not in ("Failed", "Stopped")
+    if not wait:
+        return once.name, True
+    summary = native_schedules.await_execution(target, once, timeout * 60)
+    status, reason = summary["MonitoringExecutionStatus"], summary.get("FailureReason", "")
+    console.print(f"{once.name}: {status} {reason}".rstrip(), soft_wrap=True)
+    return once.name, status not in ("Failed", "Stopped") or native_schedules.had_no_data(summary)
 
 
 def _as_json(schedule: Schedule) -> dict[str, Any]:

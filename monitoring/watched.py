@@ -55,6 +55,49 @@ def watched_endpoint(settings: Settings, target: Target, name: str) -> Watched:
     Raises:
         UserError: there is no such endpoint, it captures nothing, or its model has no baselines.
     """
+    capture_uri, package = _served(settings, target, name)
+    if not package:
+        raise UserError(
+            f"the model package behind endpoint {name!r} is not known, and so are its baselines; deploy one with "
+            "`python -m deployment deploy`"
+        )
+    return _watched(settings, target, name, package, capture_uri, batch=False)
+
+
+def watched_batches(settings: Settings, target: Target, name: str) -> Watched:
+    """The same for the project's batch transform jobs, which predict with the latest approved model package.
+
+    Raises:
+        UserError: no package is approved, or it has no baselines.
+    """
+    package = registry.latest_approved(settings.model_package_group, target)
+    if package is None:
+        raise UserError(
+            f"no version of {settings.model_package_group!r} is approved; see `python -m pipelines approve`"
+        )
+    return _watched(settings, target, name, package.arn, batch_capture_uri(settings, target), batch=True)
+
+
+def endpoint_capture_uri(settings: Settings, target: Target, name: str) -> str:
+    """Below which the captures of the project's endpoint lie.
+
+    Raises:
+        UserError: there is no such endpoint, or it captures nothing.
+    """
+    return _served(settings, target, name)[0]
+
+
+def batch_capture_uri(settings: Settings, target: Target) -> str:
+    """Below which the captures of all batch transform jobs of the project lie."""
+    return f"{settings.uri(target.bucket)}/batch-captures"
+
+
+def ground_truth_uri(settings: Settings, target: Target, endpoint: str) -> str:
+    return f"{settings.uri(target.bucket)}/ground-truth/{endpoint}"
+
+
+def _served(settings: Settings, target: Target, name: str) -> tuple[str, str]:
+    """Where an endpoint's captures lie, and the ARN of the package that it serves, empty where that is not known."""
     endpoint = endpoints.own_endpoint(settings, target, name)
     if not endpoint.config:
         raise UserError(f"endpoint {name!r} is {endpoint.status}; wait until it is in service")
@@ -65,33 +108,7 @@ def watched_endpoint(settings: Settings, target: Target, name: str) -> Watched:
             f"endpoint {name!r} captures nothing, so there is nothing to watch; set deployment.capture_percentage "
             "and deploy again"
         )
-    package = variants[0].package
-    if not package:
-        raise UserError(
-            f"the model package behind endpoint {name!r} is not known, and so are its baselines; deploy one with "
-            "`python -m deployment deploy`"
-        )
-    return _watched(settings, target, name, package, f"{capture.uri.rstrip('/')}/{name}", batch=False)
-
-
-def watched_batches(settings: Settings, target: Target, name: str, capture_uri: str) -> Watched:
-    """The same for batch transform jobs of the latest approved model package.
-
-    capture_uri: the DestinationS3Uri of their DataCaptureConfig.
-
-    Raises:
-        UserError: no package is approved, or it has no baselines.
-    """
-    package = registry.latest_approved(settings.model_package_group, target)
-    if package is None:
-        raise UserError(
-            f"no version of {settings.model_package_group!r} is approved; see `python -m pipelines approve`"
-        )
-    return _watched(settings, target, name, package.arn, capture_uri.rstrip("/"), batch=True)
-
-
-def ground_truth_uri(settings: Settings, target: Target, endpoint: str) -> str:
-    return f"{settings.uri(target.bucket)}/ground-truth/{endpoint}"
+    return f"{capture.uri.rstrip('/')}/{name}", variants[0].package
 
 
 def _watched(settings: Settings, target: Target, name: str, package: str, capture_uri: str, *, batch: bool) -> Watched:

@@ -66,7 +66,7 @@ def test_the_request_asks_for_capture_and_keys(make_settings: MakeSettings, acco
         },
         "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeKmsKeyId": "key-1"},
         "DataCaptureConfig": {
-            "DestinationS3Uri": f"{root}/captures",
+            "DestinationS3Uri": "s3://bucket/demo/batch-captures",
             "GenerateInferenceId": True,
             "KmsKeyId": "key-1",
         },

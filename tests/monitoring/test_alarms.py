@@ -198,3 +198,18 @@ def test_deleting_takes_the_checks_alarms_and_their_topic_and_leaves_the_rest(
     assert sorted(account.alarms) == ["demo-champion-5xx-errors", "demo-champion-latency"]
     assert not account.topics
     assert json.loads(run("alarms", "list", "--json").stdout) == []
+
+
+def test_alarms_of_batches_are_on_the_metrics_of_their_schedules(run: Run, account: WatchedAccount) -> None:
+    run(*NATIVE, "--batch")
+    run("alarms", "create", "--on", "violations", "--on", "metric")
+    found = put(account)
+    assert sorted(found) == [
+        "demo-monitoring-batch-data-quality-violations",
+        "demo-monitoring-batch-model-quality-metric-auc",
+        "demo-monitoring-batch-model-quality-violations",
+    ]
+    violations = found["demo-monitoring-batch-data-quality-violations"]
+    assert violations["Namespace"] == "aws/sagemaker/ModelMonitoring/data-metrics"
+    assert violations["Dimensions"] == [{"Name": "MonitoringSchedule", "Value": "demo-batch-data-quality"}]
+    assert len(json.loads(run("alarms", "list", "--json").stdout)) == 3

@@ -108,11 +108,11 @@ def test_labels_none_of_which_was_captured_are_refused(run: Run, account: Watche
 
 def test_labels_of_batches_match_the_ids_in_their_outputs(run: Run, account: WatchedAccount, labels: Path) -> None:
     manifest = [{"prefix": "s3://bucket/batch/output/"}, "rows.jsonl.out", "rows.csv.out"]
-    account.put(f"s3://bucket/captured/output/{HOUR}/one.json", manifest)
+    account.put(f"s3://bucket/demo/batch-captures/output/{HOUR}/one.json", manifest)
     lines = '{"label": "yes", "SageMakerInferenceId": "a", "SageMakerInferenceTime": "2026-01-01T00:00:00Z"}\n'
     account.put("s3://bucket/batch/output/rows.jsonl.out", lines.encode())
     account.put("s3://bucket/batch/output/rows.csv.out", b"0.5,b,2026-01-01T00:00:00Z\n")
-    run("ground-truth", "upload", str(labels), "--batch-captures", "s3://bucket/captured")
+    run("ground-truth", "upload", str(labels), "--batch")
     (content,) = uploaded(account).values()
     assert [json.loads(line)["eventMetadata"]["eventId"] for line in content.splitlines()] == ["a", "b"]
 

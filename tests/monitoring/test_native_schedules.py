@@ -184,11 +184,11 @@ def test_pausing_and_resuming(run: Run, account: WatchedAccount) -> None:
 
 
 def test_batches_are_watched_by_their_captures(run: Run, account: WatchedAccount) -> None:
-    run(*NATIVE, "--batch-captures", "s3://bucket/captured/")
+    run(*NATIVE, "--batch")
     data = only(account.sent("CreateDataQualityJobDefinition"))
     assert data["DataQualityJobInput"] == {
         "BatchTransformInput": {
-            "DataCapturedDestinationS3Uri": "s3://bucket/captured",
+            "DataCapturedDestinationS3Uri": "s3://bucket/demo/batch-captures",
             "DatasetFormat": {"Json": {"Line": True}},
             "LocalPath": "/opt/ml/processing/input/transform",
             **SOURCE,

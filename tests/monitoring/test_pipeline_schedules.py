@@ -143,5 +143,5 @@ def test_a_baseline_that_is_not_there_is_named(run: Run, account: WatchedAccount
 
 
 def test_batches_are_checked_by_model_monitor_or_by_a_pipeline_of_their_own(run: Run) -> None:
-    said = run(*TEN_MINUTES, "--batch-captures", "s3://bucket/captures", code=2).stderr
-    assert "--batch-captures goes with --backend model-monitor" in said
+    said = run(*TEN_MINUTES, "--batch", code=2).stderr
+    assert "--batch goes with --backend model-monitor" in said
