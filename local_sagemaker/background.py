@@ -56,6 +56,11 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("LOCAL_SAGEMAKER_DIR") or ".local_sagemaker").absolute()
 
 
+def make_data_dir(data_dir: Path) -> None:
+    """Make the data directory if it is not there, closed to other users: what is kept in it may be secret."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def find_server(data_dir: Path) -> RunningServer | None:
     """The server that holds the data directory, None where none does or it does not answer (yet)."""
     if not is_held(data_dir):
@@ -83,7 +88,7 @@ def ensure_server(data_dir: Path, port: int | None = None) -> RunningServer:
     One of another version of this package is replaced while it is idle. Raises ServerError where it is busy, or where
     no server comes up.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(data_dir)
     if (server := find_server(data_dir)) and server.version == package_version():
         return server
     with _locked(data_dir / "start.lock"):

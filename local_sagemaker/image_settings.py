@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_sagemaker.background import make_data_dir
+
 IMAGES_FILE = "images.yaml"
 ISOLATED_MARK = "isolated"
 
@@ -43,7 +45,7 @@ def remember(data_dir: Path, images: Path | None, isolated: bool | None) -> None
     images: is linked to, not copied, for paths in it are relative to where it lies. Raises ImageMapError for one that
     cannot be used.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(data_dir)
     if images is not None:
         from local_sagemaker.image_map import read_image_map  # takes long to import
 

@@ -26,7 +26,15 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from local_sagemaker import proxy
 from local_sagemaker.account import DEFAULT_BUCKET
 from local_sagemaker.application import HEADERS_KEY, PROXIED_KEY, Application
-from local_sagemaker.background import ServerError, end_strays, holder, job_mark, lock_file, package_version
+from local_sagemaker.background import (
+    ServerError,
+    end_strays,
+    holder,
+    job_mark,
+    lock_file,
+    make_data_dir,
+    package_version,
+)
 from local_sagemaker.chunked import ChunkedBody
 from local_sagemaker.cloudwatch import CloudWatch
 from local_sagemaker.cloudwatch_logs import JobLogs
@@ -68,7 +76,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
     variables set in a shell hold. Raises ServerError where another server holds the data directory or the port.
     """
     data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(data_dir)
     with _held(data_dir) as lock, _listener(data_dir, port) as listener:
         port = listener.getsockname()[1]
         _say(lock, f"{os.getpid()} {port}")  # from here on clients find the server, and wait

@@ -192,7 +192,6 @@ def _put_alarm(sagemaker: SageMaker, name: str, properties: Record) -> None:
 
     if "Metrics" in properties:
         raise ServiceError("ValidationError", f"{name}: alarms on Metrics cannot be made by a template here")
-    number = {key: float(properties[key]) for key in ("Threshold",) if key in properties}
     whole = {
         key: int(properties[key]) for key in ("Period", "EvaluationPeriods", "DatapointsToAlarm") if key in properties
     }
@@ -204,7 +203,7 @@ def _put_alarm(sagemaker: SageMaker, name: str, properties: Record) -> None:
         evaluation_periods=whole["EvaluationPeriods"],
         datapoints_to_alarm=whole.get("DatapointsToAlarm"),
         period=whole["Period"],
-        threshold=number["Threshold"],
+        threshold=float(properties["Threshold"]),
         statistic=properties.get("Statistic", ""),
         extended_statistic=properties.get("ExtendedStatistic"),
         description=properties.get("AlarmDescription", ""),

@@ -149,12 +149,16 @@ class Hosting:
             self._start(new)
             plan = rollout(record.get("LastDeploymentConfig"), instances)
             carry_out(plan, partial(endpoint.share, new), self._alarm_states, self._closing)
-        except (FleetFailed, RolledBack) as error:
+        except Exception as error:
             if self._closing.is_set():
                 return  # the next server finds what has been left
+            reason = str(error)
+            if not isinstance(error, FleetFailed | RolledBack):
+                log.exception("endpoint %s: internal error", name)
+                reason = f"InternalServerError: {type(error).__name__}: {error}"
             self._change(name, EndpointStatus="RollingBack")
             endpoint.settle(old)
-            self._in_service(name, record["Deployed"], str(error))
+            self._in_service(name, record["Deployed"], reason)
             new.retire(ANSWER_SECONDS)
             return
         endpoint.settle(new)

@@ -181,7 +181,10 @@ class Functions:
             self._with_retries(name, event)
             if self._closed:
                 return
-            self.store.delete(INVOCATION, invocation)
+            try:
+                self.store.delete(INVOCATION, invocation)
+            except OSError:  # the next server makes it again
+                log.exception("function %s: the end of an invocation cannot be recorded", name)
 
     def _with_retries(self, name: str, event: bytes) -> None:
         for delay in (*RETRY_SECONDS, None):

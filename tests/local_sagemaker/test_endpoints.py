@@ -280,6 +280,21 @@ def test_an_update_that_fails_leaves_what_there_was(machine: Machine) -> None:
     assert invoke(machine).json["model"] == "old"
 
 
+def test_an_update_that_ends_in_an_error_of_ours_leaves_what_there_was(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up(machine, name="old")
+    with_old = folders(machine)
+    create_config(machine, "new", variant(create_model(machine, "new")))
+    monkeypatch.delattr("local_sagemaker.endpoints.hosting.rollout")
+    update_endpoint(machine, "new")
+    description = settled(machine)
+    assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
+    assert description["FailureReason"].startswith("InternalServerError: NameError")
+    assert models_of([invoke(machine) for _ in range(20)]) == {"old": 20}
+    until(lambda: folders(machine) == with_old)
+
+
 def guarded(type: str, wait: int, **sizes: Any) -> Record:
     routing = {"Type": type, "WaitIntervalInSeconds": wait, **sizes}
     return {

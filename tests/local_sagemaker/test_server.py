@@ -466,6 +466,7 @@ def test_the_command_starts_shows_and_stops(own_dir: Path) -> None:
 
 def test_reset_removes_all_state_and_nothing_else(own_dir: Path, tmp_path: Path) -> None:
     server = ensure_server(own_dir)
+    assert own_dir.stat().st_mode & 0o077 == 0, "what is kept may be secret"
     asked = command("reset", "--data-dir", str(own_dir))
     assert asked.returncode == 1 and find_server(own_dir) == server
     done = command("reset", "--yes", "--data-dir", str(own_dir))
