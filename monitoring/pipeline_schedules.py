@@ -42,7 +42,13 @@ _UPDATED = (
 
 
 def schedule_request(
-    settings: Settings, watched: Watched, expression: str, window_minutes: int, role_arn: str
+    settings: Settings,
+    watched: Watched,
+    expression: str,
+    window_minutes: int,
+    *,
+    role_arn: str,
+    enabled: bool = True,
 ) -> dict[str, Any]:
     """The request of CreateSchedule, and of UpdateSchedule.
 
@@ -64,7 +70,7 @@ def schedule_request(
         "ScheduleExpression": expression,
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
-        "State": "ENABLED",
+        "State": _state(enabled),
         "Target": {"Arn": START_PIPELINE_EXECUTION, "RoleArn": role_arn, "Input": json.dumps(execution)},
     }
 
@@ -115,7 +121,7 @@ def find_schedules(settings: Settings, target: Target) -> Iterator[Schedule]:
 
 
 def set_enabled(target: Target, schedule: Schedule, enabled: bool) -> None:
-    _change(target, schedule, State="ENABLED" if enabled else "DISABLED")
+    _change(target, schedule, State=_state(enabled))
 
 
 def set_constraints(target: Target, schedule: Schedule, analysis: str, uri: str) -> None:
@@ -198,9 +204,14 @@ def _schedule(settings: Settings, answer: Mapping[str, Any]) -> Schedule | None:
             baselines=baselines,
             changed=answer["LastModificationDate"],
             metric_dimension=execution["PipelineName"],
+            role_arn=answer["Target"]["RoleArn"],
         )
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def _state(enabled: bool) -> str:
+    return "ENABLED" if enabled else "DISABLED"
 
 
 def _change(target: Target, schedule: Schedule, **changes: Any) -> None:

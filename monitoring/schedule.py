@@ -19,6 +19,7 @@ class Schedule:
     """captures: the S3 URI of the captures that are analysed. baselines: what with, by analysis.
 
     endpoint: whose captures they are; for those of batch transform jobs the name that the schedule was given.
+    role_arn: with which EventBridge Scheduler starts the pipeline.
     metric_dimension: the value of the dimension MonitoringSchedule of Model Monitor's metrics.
     """
 
@@ -33,6 +34,7 @@ class Schedule:
     changed: datetime
     metric_dimension: str
     batch: bool = False
+    role_arn: str = ""
 
     @property
     def analyses(self) -> tuple[str, ...]:

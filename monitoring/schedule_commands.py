@@ -11,11 +11,13 @@ from monitoring import constraint_versions, display, native_schedules, pipeline_
 from monitoring.options import EndpointOption, YesOption, command_group, print_result
 from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
 from monitoring.schedule_expressions import for_model_monitor, window_minutes
-from monitoring.watched import watched_batches, watched_endpoint
+from monitoring.watched import Watched, watched_batches, watched_endpoint
 from pipelines import runner
 from pipelines.display import console, output, show_failure, show_progress
 from pipelines.errors import UserError
 from pipelines.options import JsonOption, Project, project_command
+
+_DEFAULT_SCHEDULE = "rate(1 hour)"
 
 app = command_group("Start checks of an endpoint at regular times.")
 
@@ -30,8 +32,14 @@ def create(
         typer.Option(help="The project's monitoring pipeline, or Model Monitor, which takes no new customers."),
     ] = PIPELINE,
     expression: Annotated[
-        str, typer.Option("--schedule", metavar="EXPRESSION", help="rate(10 minutes), cron(0 6 * * ? *), ... in UTC.")
-    ] = "rate(1 hour)",
+        str | None,
+        typer.Option(
+            "--schedule",
+            metavar="EXPRESSION",
+            show_default=_DEFAULT_SCHEDULE,
+            help="rate(10 minutes), cron(0 6 * * ? *), ... in UTC.",
+        ),
+    ] = None,
     window: Annotated[
         int | None,
         typer.Option("--window-minutes", min=1, show_default="as long as a rate", help="What one check looks at."),
@@ -52,39 +60,28 @@ def create(
     timeout: Annotated[float, typer.Option(help="Longest wait in minutes; the check goes on after it.")] = 60,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch an endpoint, compared with the baselines of the model that it serves. Given again, it updates.
+    """Watch an endpoint, compared with the baselines of the model that it serves.
 
-    What is analysed, and what counts as an alert, is in the settings under `monitoring`.
+    Given again, it updates: to another schedule, or to the model that is served by then; what is not given stays. What
+    is analysed, and what counts as an alert, is in the settings under `monitoring`.
 
     Example: python -m monitoring schedule create --local --schedule "rate(10 minutes)" --run-now
     """
     settings, target = project.settings, project.target
     endpoint = name or settings.name
-    minutes = window_minutes(expression, window) if backend == PIPELINE else 0
-    if backend == MODEL_MONITOR:
-        expression = for_model_monitor(expression)
-        if window is not None:
-            raise UserError(
-                "Model Monitor's windows reach from one time of the schedule to the next; leave --window-minutes out"
-            )
-    elif batch:
-        raise UserError(
-            "--batch goes with --backend model-monitor; without it the batch-inference pipeline checks each batch when "
-            "it is made"
-        )
-    watched = (watched_batches if batch else watched_endpoint)(settings, target, endpoint)
+    _check_options(backend, expression, window, batch)
     before = schedules.find_schedules(settings, target, endpoint)
+    kept = next((one for one in before if (one.backend, one.batch) == (backend, batch)), None)
+    watched = (watched_batches if batch else watched_endpoint)(settings, target, endpoint)
     watched = constraint_versions.keep_edited(target, watched, before)
     with console.status("Uploading code, creating the schedule ..."):
         if backend == PIPELINE:
-            runner.upsert(settings, target, "monitoring")
-            request = pipeline_schedules.schedule_request(
-                settings, watched, expression, minutes, scheduler_role_arn or target.role_arn
-            )
-            pipeline_schedules.put_schedule(target, request)
+            _put_pipeline_schedule(project, watched, kept, expression, window, scheduler_role_arn)
         else:
+            expression = for_model_monitor(expression or (kept.expression if kept else _DEFAULT_SCHEDULE))
             native_schedules.put_schedules(settings, target, watched, expression)
-    made = [one for one in schedules.own_schedules(settings, target, endpoint) if one.backend == backend]
+    found = schedules.own_schedules(settings, target, endpoint)
+    made = [one for one in found if (one.backend, one.batch) == (backend, batch)]
     for one in made:
         console.print(f"{one.name} watches {endpoint}: {one.expression}.")
     started = [_run_now(project, one, wait, timeout) for one in made] if run_now else []
@@ -159,6 +156,49 @@ def delete(project: Project, name: EndpointOption = None, yes: YesOption = False
     for one in found:
         schedules.delete_schedule(project.target, one)
         output.print(f"Deleted {one.name}")
+
+
+def _check_options(backend: Backend, expression: str | None, window: int | None, batch: bool) -> None:
+    """Refuse, before AWS is asked, what does not go together, or what Model Monitor has no schedule for."""
+    if backend == MODEL_MONITOR:
+        if expression is not None:
+            for_model_monitor(expression)
+        if window is not None:
+            raise UserError(
+                "Model Monitor's windows reach from one time of the schedule to the next; leave --window-minutes out"
+            )
+    elif batch:
+        raise UserError(
+            "--batch goes with --backend model-monitor; without it the batch-inference pipeline checks each batch when "
+            "it is made"
+        )
+    elif expression is not None:
+        window_minutes(expression, window)
+
+
+def _put_pipeline_schedule(
+    project: Project,
+    watched: Watched,
+    kept: Schedule | None,
+    expression: str | None,
+    window: int | None,
+    scheduler_role_arn: str | None,
+) -> None:
+    """Create or update the schedule; what is not given stays as it is in `kept`."""
+    settings, target = project.settings, project.target
+    if kept and expression is None:
+        expression, window = kept.expression, window or kept.window_minutes
+    expression = expression or _DEFAULT_SCHEDULE
+    request = pipeline_schedules.schedule_request(
+        settings,
+        watched,
+        expression,
+        window_minutes(expression, window),
+        role_arn=scheduler_role_arn or (kept.role_arn if kept else target.role_arn),
+        enabled=kept is None or kept.enabled,
+    )
+    runner.upsert(settings, target, "monitoring")
+    pipeline_schedules.put_schedule(target, request)
 
 
 def _own(project: Project, name: str | None) -> list[Schedule]:

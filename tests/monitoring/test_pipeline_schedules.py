@@ -66,7 +66,9 @@ def test_deliveries_for_one_time_have_one_token_of_a_length_that_sagemaker_takes
     from tests.deployment.conftest import minimal_settings
 
     watched = Watched(endpoint, "package", "captures", "labels", {}, "")
-    token = input_of(schedule_request(minimal_settings(), watched, "rate(1 hour)", 60, ROLE))["ClientRequestToken"]
+    token = input_of(schedule_request(minimal_settings(), watched, "rate(1 hour)", 60, role_arn=ROLE))[
+        "ClientRequestToken"
+    ]
     filled_in = token.replace("<aws.scheduler.scheduled-time>", "2026-03-22T18:59:43Z")
     assert "<" not in filled_in
     assert 32 <= len(filled_in) <= 128
@@ -78,6 +80,15 @@ def test_creating_again_updates(run: Run, account: WatchedAccount) -> None:
     (request,) = account.sent("UpdateSchedule")
     assert request["ScheduleExpression"] == "cron(0 6 * * ? *)"
     assert parameters_of(request)["WindowMinutes"] == "1440"
+
+
+def test_what_is_not_given_again_stays(run: Run, account: WatchedAccount) -> None:
+    role = "arn:aws:iam::111122223333:role/Scheduler"
+    run("schedule", "create", "--schedule", "cron(0 6 * * ? *)", "--window-minutes", "90", "--scheduler-role-arn", role)
+    run("schedule", "pause")
+    before = account.schedules["demo-monitoring"]
+    run("schedule", "create")
+    assert account.schedules["demo-monitoring"] == before
 
 
 def test_pausing_and_resuming_change_the_state_alone(run: Run, account: WatchedAccount) -> None:

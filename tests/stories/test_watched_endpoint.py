@@ -93,7 +93,7 @@ def send(workplace: Workplace, labels: Path, *drift: str) -> None:
 
 
 def run_now(workplace: Workplace) -> None:
-    monitoring(workplace, "schedule", "create", "--schedule", "rate(10 minutes)", "--run-now")
+    monitoring(workplace, "schedule", "create", "--run-now")
 
 
 def checked(ended: Ended) -> list[dict[str, Any]]:
