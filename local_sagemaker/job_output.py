@@ -10,9 +10,10 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+from local_sagemaker.times import iso_milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class LogStream:
 
     def write(self, lines: Iterable[str]) -> None:
         now = time.time()
-        moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        moment = iso_milliseconds(now)
         events = []
         for line in lines:
             events.append(f"{moment} {line}\n")

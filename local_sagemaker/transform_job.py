@@ -19,7 +19,6 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -32,6 +31,7 @@ from local_sagemaker.job_output import LogStream
 from local_sagemaker.model_server import ModelServer, ModelServerError
 from local_sagemaker.objects import Objects
 from local_sagemaker.store import Store
+from local_sagemaker.times import iso_time
 from local_sagemaker.transform.capture import put_manifests
 from local_sagemaker.transform.data_processing import DataProcessing, DataProcessingError
 from local_sagemaker.transform.payloads import payloads
@@ -122,9 +122,8 @@ class Transform:
         self._at_once = record.get("MaxConcurrentTransforms") or 1
         self._megabytes = record.get("MaxPayloadInMB", DEFAULT_PAYLOAD)
         self._strategy = record.get("BatchStrategy", "MultiRecord")
-        begun = datetime.fromtimestamp(record["CreationTime"], UTC)
         try:
-            self._processing = DataProcessing(record, lambda: str(uuid.uuid4()), f"{begun:%Y-%m-%dT%H:%M:%SZ}")
+            self._processing = DataProcessing(record, lambda: str(uuid.uuid4()), iso_time(record["CreationTime"]))
         except DataProcessingError as error:
             raise ServiceError("ValidationException", str(error)) from error
         # guards the two below

@@ -21,6 +21,7 @@ from typing import Any
 
 from local_sagemaker.job_files import ClientFault, put_file
 from local_sagemaker.objects import Objects
+from local_sagemaker.times import iso_time
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ def captured(config: CaptureConfig, event: Event) -> str:
         "eventId": str(uuid.uuid4()),
         "customAttributes": [event.custom_attributes] if event.custom_attributes else None,
         "inferenceId": event.inference_id,
-        "inferenceTime": datetime.fromtimestamp(event.moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "inferenceTime": iso_time(event.moment),
     }
     line = {
         "captureData": {

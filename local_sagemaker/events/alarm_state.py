@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from local_sagemaker.times import iso_milliseconds
+
 # how many periods beyond those evaluated are searched for datapoints where some are missing
 MORE_PERIODS = 2
 
@@ -127,18 +129,17 @@ def _reason(condition: Condition, points: list[Datapoint], words: str, minimum: 
 
 
 def _data(condition: Condition, real: list[Datapoint], now: float) -> str:
-    def moment(seconds: float) -> str:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
-
     data = {
         "version": "1.0",
-        "queryDate": moment(now),
-        "startDate": moment(real[-1].start) if real else None,
+        "queryDate": iso_milliseconds(now, "+0000"),
+        "startDate": iso_milliseconds(real[-1].start, "+0000") if real else None,
         "statistic": condition.statistic,
         "period": condition.period,
         "recentDatapoints": [point.value for point in reversed(real)],
         "threshold": condition.threshold,
-        "evaluatedDatapoints": [{"timestamp": moment(point.start), "value": point.value} for point in real],
+        "evaluatedDatapoints": [
+            {"timestamp": iso_milliseconds(point.start, "+0000"), "value": point.value} for point in real
+        ],
     }
     return json.dumps({member: value for member, value in data.items() if value is not None})
 

@@ -15,6 +15,7 @@ from local_sagemaker.events.bus import Bus
 from local_sagemaker.events.metric_math import MetricMathError, Series, evaluate
 from local_sagemaker.events.metrics import Metric, UnsupportedStatistic, condensed, datapoints
 from local_sagemaker.events.targets import DeliveryError, publish
+from local_sagemaker.times import iso_milliseconds
 
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm, CloudWatchBackend
@@ -308,4 +309,4 @@ def _invocation(alarm: Alarm, event: Record) -> Record:
 
 def _moment(moment: datetime) -> str:
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+    return iso_milliseconds(moment.timestamp(), "+0000")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from local_sagemaker.events.bus import Bus
-from local_sagemaker.events.state_changes import iso_time
+from local_sagemaker.times import iso_milliseconds, iso_time
 
 Record = dict[str, Any]
 
@@ -70,7 +71,7 @@ def motos_own(owner: type, name: str) -> Callable[..., Any]:
 def _event_time(moment: Any) -> str:
     if isinstance(moment, int | float):
         return iso_time(moment)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(moment, datetime) else str(moment)
+    return iso_time(moment.timestamp()) if isinstance(moment, datetime) else str(moment)
 
 
 def _sns_record(subscription: Any, message: str, message_id: str, subject: str | None, attributes: Record) -> Record:
@@ -85,7 +86,7 @@ def _sns_record(subscription: Any, message: str, message_id: str, subject: str |
             "TopicArn": subscription.topic.arn,
             "Subject": subject,
             "Message": message,
-            "Timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "Timestamp": iso_milliseconds(time.time()),
             "MessageAttributes": {
                 name: {"Type": attribute["Type"], "Value": attribute["Value"]} for name, attribute in attributes.items()
             },

@@ -20,6 +20,7 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.bus import Bus
 from local_sagemaker.events.schedule_expressions import ScheduleExpressionError, next_time
 from local_sagemaker.store import Store
+from local_sagemaker.times import iso_time
 
 if TYPE_CHECKING:
     from moto.events.models import Rule
@@ -185,7 +186,7 @@ def _input(target: Record, arn: str, due: datetime) -> str:
         return json.dumps({**_scheduled_event("aws.scheduler", arn, due), "detail": "{}"})
     attributes = {
         "schedule-arn": arn,
-        "scheduled-time": _iso(due),
+        "scheduled-time": iso_time(due.timestamp()),
         "execution-id": str(uuid.uuid4()),
         "attempt-number": "1",
     }
@@ -202,12 +203,8 @@ def _scheduled_event(source: str, arn: str, due: datetime) -> Record:
         "detail-type": "Scheduled Event",
         "source": source,
         "account": ACCOUNT,
-        "time": _iso(due),
+        "time": iso_time(due.timestamp()),
         "region": REGION,
         "resources": [arn],
         "detail": {},
     }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -16,6 +15,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from local_sagemaker.definition import DefinitionError, parse
 from local_sagemaker.shapes import operation_model, shaped
 from local_sagemaker.store import Store
+from local_sagemaker.times import iso_time
 
 Record = dict[str, Any]
 # detail-type, resources and detail of an event
@@ -133,11 +133,6 @@ def _step_changes(store: Store, execution_id: str, before: Record | None, after:
                 }
             ),
         }
-
-
-def iso_time(seconds: float) -> str:
-    """A time in epoch seconds as events have it: `2026-11-21T13:40:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _step_types(store: Store, execution: Record) -> dict[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import lambda_arn
@@ -14,6 +14,7 @@ from local_sagemaker.api.common import page
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.functions.code import LARGEST_UNPACKED, LARGEST_ZIP, code_folder, forget_code, keep_code
 from local_sagemaker.objects import BadName
+from local_sagemaker.times import iso_milliseconds
 
 if TYPE_CHECKING:
     from local_sagemaker.functions.service import Functions
@@ -314,8 +315,7 @@ def _client_context(text: str | None) -> Any:
 
 
 def _stamps() -> Record:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
-    return {"LastModified": now, "RevisionId": str(uuid.uuid4())}
+    return {"LastModified": iso_milliseconds(time.time(), "+0000"), "RevisionId": str(uuid.uuid4())}
 
 
 def _name(name_or_arn: str) -> str:

@@ -22,6 +22,7 @@ from local_sagemaker.account import REGION
 from local_sagemaker.container import INHERITED
 from local_sagemaker.job_output import LARGEST_EVENT, LogStream
 from local_sagemaker.logs import lambda_group, log_file
+from local_sagemaker.times import iso_milliseconds
 
 Record = dict[str, Any]
 
@@ -170,7 +171,7 @@ class FunctionProcess:
         else:
             kind, words = "Runtime.ExitError", f"Runtime exited with error: {_exit_words(self._process.returncode)}"
         self.kill()
-        self._log.write([f"{_now()} {request_id} {words}"])
+        self._log.write([f"{iso_milliseconds(time.time())} {request_id} {words}"])
         return json.dumps(
             {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {words}"}
         ).encode(), "Unhandled"
@@ -226,7 +227,3 @@ def _environment(configuration: Record, task_root: Path, stream: str, imposed: M
 
 def _exit_words(code: int) -> str:
     return f"exit status {code}" if code >= 0 else f"signal: {signal.Signals(-code).name}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

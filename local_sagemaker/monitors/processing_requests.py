@@ -15,6 +15,7 @@ from typing import Any
 from local_sagemaker.monitors.captured_data import Captured
 from local_sagemaker.monitors.monitoring_job import DATA_QUALITY, MODEL_QUALITY, MonitoringJob
 from local_sagemaker.monitors.schedule_times import Window, folder_of
+from local_sagemaker.times import iso_time
 
 Record = dict[str, Any]
 
@@ -91,9 +92,9 @@ def analysis_request(execution: Execution, dataset: Sequence[Captured]) -> Recor
         "dataset_format": json.dumps(_dataset_format(job), separators=(",", ":")),
         "dataset_source": source,
         "output_path": output,
-        "start_time": _text(window.start),
-        "end_time": _text(window.end),
-        "metric_time": _text(window.start),
+        "start_time": iso_time(window.start.timestamp()),
+        "end_time": iso_time(window.end.timestamp()),
+        "metric_time": iso_time(window.start.timestamp()),
         "monitoring_input_type": "ENDPOINT_INPUT" if job.endpoint_name else "BATCH_TRANSFORM_INPUT",
         "sagemaker_monitoring_schedule_name": execution.schedule_name,
         **({"sagemaker_endpoint_name": job.endpoint_name} if job.endpoint_name else {}),
@@ -172,7 +173,3 @@ def _input(name: str, folder: str, uri: str, data_type: str = "S3Prefix", option
             "S3DataDistributionType": options.get("S3DataDistributionType", "FullyReplicated"),
         },
     }
-
-
-def _text(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from local_sagemaker.errors import ServiceError
@@ -137,11 +137,6 @@ def parse_offset(text: str) -> timedelta:
     if duration > LONGEST_OFFSET:
         raise ServiceError("ValidationException", f"'{text}' is longer than {LONGEST_OFFSET.days} days.")
     return -duration
-
-
-def utc(seconds: float) -> datetime:
-    """A time in epoch seconds as a date."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _hour(time: datetime) -> datetime:

@@ -12,7 +12,8 @@ from local_sagemaker.objects import BadName, ObjectInfo
 from local_sagemaker.s3.bodies import read_body
 from local_sagemaker.s3.call import Call
 from local_sagemaker.s3.errors import S3Error
-from local_sagemaker.s3.xml import document, read_document, timestamp
+from local_sagemaker.s3.xml import document, read_document
+from local_sagemaker.times import iso_milliseconds
 
 MOST_KEYS = 1000
 OWNER = {"ID": ACCOUNT, "DisplayName": "local"}
@@ -20,7 +21,7 @@ OWNER = {"ID": ACCOUNT, "DisplayName": "local"}
 
 def list_buckets(call: Call) -> Response:
     buckets = [
-        {"Name": name, "CreationDate": timestamp(created)}
+        {"Name": name, "CreationDate": iso_milliseconds(created)}
         for name, created in call.objects.buckets()
         if name.startswith(call.request.args.get("prefix", ""))
     ]
@@ -131,7 +132,7 @@ def delete_objects(call: Call) -> Response:
 def _summary(key: str, info: ObjectInfo) -> dict[str, object]:
     return {
         "Key": key,
-        "LastModified": timestamp(info.modified),
+        "LastModified": iso_milliseconds(info.modified),
         "ETag": f'"{info.etag}"',
         "Size": info.size,
         "StorageClass": "STANDARD",

@@ -13,7 +13,8 @@ from local_sagemaker.objects import NoSuchBucket, ObjectInfo
 from local_sagemaker.s3.bodies import CHECKSUM_HEADER, CHUNK, read_body, receive
 from local_sagemaker.s3.call import Call
 from local_sagemaker.s3.errors import S3Error
-from local_sagemaker.s3.xml import document, read_document, timestamp
+from local_sagemaker.s3.xml import document, read_document
+from local_sagemaker.times import iso_milliseconds
 
 # what a client sends with an object and gets back with it
 KEPT_HEADERS = (
@@ -106,7 +107,7 @@ def copy_object(call: Call) -> Response:
         info = call.objects.put_aside(call.bucket, call.key, aside, md5, kept)
     finally:
         aside.unlink(missing_ok=True)
-    content = {"LastModified": timestamp(info.modified), "ETag": f'"{info.etag}"'}
+    content = {"LastModified": iso_milliseconds(info.modified), "ETag": f'"{info.etag}"'}
     return Response(document("CopyObjectResult", content), content_type="application/xml")
 
 

@@ -12,7 +12,8 @@ from local_sagemaker.s3.call import Call
 from local_sagemaker.s3.errors import S3Error
 from local_sagemaker.s3.object_operations import kept_headers, open_copy_source
 from local_sagemaker.s3.uploads import MOST_PARTS, Upload
-from local_sagemaker.s3.xml import document, read_document, timestamp
+from local_sagemaker.s3.xml import document, read_document
+from local_sagemaker.times import iso_milliseconds
 
 MOST_LISTED = 1000
 
@@ -32,7 +33,9 @@ def upload_part(call: Call) -> Response:
     try:
         if "x-amz-copy-source" in call.request.headers:
             md5 = _copy_part(call, aside)
-            response = _xml("CopyPartResult", {"ETag": f'"{md5}"', "LastModified": timestamp(aside.stat().st_mtime)})
+            response = _xml(
+                "CopyPartResult", {"ETag": f'"{md5}"', "LastModified": iso_milliseconds(aside.stat().st_mtime)}
+            )
         else:
             received = receive(call.request, aside)
             md5 = received.md5
@@ -70,7 +73,7 @@ def list_parts(call: Call) -> Response:
     listed = [
         {
             "PartNumber": part.number,
-            "LastModified": timestamp(part.modified),
+            "LastModified": iso_milliseconds(part.modified),
             "ETag": f'"{part.md5}"',
             "Size": part.size,
         }
@@ -93,7 +96,7 @@ def list_parts(call: Call) -> Response:
 def list_multipart_uploads(call: Call) -> Response:
     prefix = call.request.args.get("prefix", "")
     uploads = [
-        {"Key": upload.key, "UploadId": upload.upload_id, "Initiated": timestamp(upload.initiated)}
+        {"Key": upload.key, "UploadId": upload.upload_id, "Initiated": iso_milliseconds(upload.initiated)}
         for upload in call.uploads.all(call.bucket)
         if upload.key.startswith(prefix)
     ]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -16,11 +15,6 @@ def document(name: str, content: Mapping[str, Any]) -> bytes:
     """An XML document; a list stands for several elements of one name, None for no element."""
     namespace = "" if name == "Error" else f' xmlns="{NAMESPACE}"'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<{name}{namespace}>{_inside(content)}</{name}>'.encode()
-
-
-def timestamp(seconds: float) -> str:
-    """Epoch seconds as S3 writes them in documents: `2026-11-21T10:42:01.123Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_document(body: bytes) -> ElementTree.Element:
