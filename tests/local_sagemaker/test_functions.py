@@ -459,6 +459,7 @@ def test_clients_get_lambdas_errors(functions: Client) -> None:
 def test_the_sdk_makes_the_function_of_a_lambda_step_and_runs_it(
     data_dir: Path, server: RunningServer, client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sagemaker = client("sagemaker")
     for name, value in client_environment(data_dir, server.port).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it may have been made for another environment
@@ -481,7 +482,6 @@ def test_the_sdk_makes_the_function_of_a_lambda_step_and_runs_it(
     pipeline = Pipeline("sdk-lambda", steps=[ask, say])
     for _ in range(2):  # the second time the function is there already
         pipeline.upsert(role_arn=ROLE)
-    sagemaker = client("sagemaker")
     arn = sagemaker.start_pipeline_execution(PipelineName="sdk-lambda")["PipelineExecutionArn"]
     until(
         lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"] == "Failed"
