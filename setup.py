@@ -11,8 +11,14 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
-    packages=find_packages(include=["pipelines*", "deployment*", "monitoring*", "local_sagemaker*", "examples"]),
-    package_data={"deployment": ["prices.json"], "monitoring.quality": ["templates/*"]},
+    packages=find_packages(
+        include=["pipelines*", "deployment*", "monitoring*", "infrastructure*", "local_sagemaker*", "examples"]
+    ),
+    package_data={
+        "deployment": ["prices.json"],
+        "infrastructure": ["templates/*.yaml"],
+        "monitoring.quality": ["templates/*"],
+    },
     install_requires=[
         "sagemaker>=3.27,<4",
         "boto3",

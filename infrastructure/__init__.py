@@ -1,1 +1,1 @@
-"""What a team needs around the pipelines: templates, the functions in them, and a command that deploys both."""
+"""What a team needs around the pipeline, as CloudFormation stacks: `python -m infrastructure`."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION, lambda_arn
+from local_sagemaker.change_sets import hook_change_sets
 from local_sagemaker.errors import ServiceError
 from local_sagemaker.objects import BadName, NoSuchBucket
 
@@ -56,6 +57,7 @@ class Templates:
         for kind in TYPES:
             get_model_map()[kind.type] = self._model(kind)
             get_name_type_map()[kind.type] = kind.name_property
+        hook_change_sets()
 
     def _make(self, kind: ResourceType, name: str, properties: Record) -> None:
         if not (self.repeating and kind.kept_here):

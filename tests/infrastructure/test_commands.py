@@ -1,0 +1,205 @@
+"""`python -m infrastructure` on moto: changes are shown before they are made, and data goes only when asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from infrastructure import package
+from infrastructure.__main__ import app
+from infrastructure.parameters import TEMPLATES, load_template
+from local_sagemaker.change_sets import hook_change_sets
+from tests.infrastructure.moto_types import kept
+from tests.infrastructure.templates import NAMES
+
+Run = Callable[..., Result]
+
+STORAGE = ("--stack", "storage-and-roles")
+BUILD = ("-p", "Repository=me/demo", "-p", "Source=CodeCommit")
+COMMANDS = ["deploy", "diff", "status", "destroy"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs a command for the project `demo`, in an account that begins empty."""
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(
+        "{name: demo, problem_type: Regression, data: {target_column: y}, quality: {metric: rmse, threshold: 1}}"
+    )
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    # builds find the settings in the repository, and wheels come from the network
+    monkeypatch.setattr("infrastructure.parameters.REPOSITORY", tmp_path)
+    monkeypatch.setattr(package, "libraries_archive", lambda: b"wheels")
+    monkeypatch.chdir(tmp_path)
+    hook_change_sets()
+
+    def invoke(command: str, *arguments: str, answer: str | None = None, stage: str = "staging") -> Result:
+        whole = [command, "--stage", stage, "--settings", str(settings), *arguments]
+        return CliRunner().invoke(app, whole, input=answer, env={"COLUMNS": "200"})
+
+    with mock_aws():
+        yield invoke
+
+
+def stack_names() -> set[str]:
+    stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
+    return {stack["StackName"] for stack in stacks}
+
+
+def buckets() -> list[str]:
+    return [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_has_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert (result.exit_code, f"python -m infrastructure {command}" in result.output) == (0, True)
+
+
+def test_every_template_belongs_to_a_stage() -> None:
+    assert {name for names in TEMPLATES.values() for name in names} == set(NAMES)
+    assert all(load_template(name).defaults for name in NAMES)
+
+
+def test_a_stage_is_deployed_in_order_and_again_changes_nothing(run: Run) -> None:
+    first = run("deploy", "--yes", *BUILD)
+    assert first.exit_code == 0, first.output
+    order = [line.split()[1] for line in first.stdout.splitlines() if line.endswith("is new:")]
+    assert order == [f"demo-staging-{name}" for name in TEMPLATES["staging"]]
+    assert "demo-staging-deploy-approved" in [
+        function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]
+    ]
+    # parameters that were given are remembered
+    again = run("deploy", "--yes")
+    assert again.exit_code == 0, again.output
+    assert again.stderr.count("is as it should be.") == len(TEMPLATES["staging"])
+    assert ("AWS::CodePipeline::Pipeline", "demo-build") in kept
+
+
+def test_changes_are_shown_before_anything_is_made_and_a_no_leaves_nothing(run: Run) -> None:
+    result = run("deploy", *STORAGE, answer="n\n")
+    assert result.exit_code == 1
+    assert "Add" in result.stdout and "AWS::S3::Bucket" in result.stdout
+    assert buckets() == []
+    assert stack_names() == set()
+    assert run("deploy", *STORAGE, answer="y\n").exit_code == 0
+    assert len(buckets()) == 1
+
+
+def test_the_other_commands_find_roles_and_bucket_in_the_env_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MINE=1\nexport AWS_REGION=elsewhere\n")
+    run("deploy", *STORAGE, "--yes")
+    lines = (tmp_path / ".env").read_text().splitlines()
+    values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    assert (values["MINE"], values["AWS_REGION"], values["SAGEMAKER_PIPELINE_BUCKET"]) == (
+        "1",
+        "eu-west-1",
+        buckets()[0],
+    )
+    roles = {values[f"SAGEMAKER_{who}_ROLE_ARN"] for who in ("PIPELINE", "JOB", "ENDPOINT", "SCHEDULER")}
+    assert len(roles) == 4
+    assert all(role.startswith("arn:aws:iam::123456789012:role/demo-staging-") for role in roles)
+
+
+def test_a_missing_parameter_is_named_before_anything_is_made(run: Run) -> None:
+    result = run("deploy", "--yes")
+    assert result.exit_code == 2
+    assert "build needs the parameter Repository" in result.stderr
+    assert "--parameter Repository=..." in result.stderr
+    assert stack_names() == set()
+
+
+def test_a_parameter_that_nobody_has_and_a_template_that_is_not_there_are_refused(run: Run) -> None:
+    assert "none of the templates has a parameter 'Colour'" in run("diff", *STORAGE, "-p", "Colour=red").stderr
+    assert "'Stage' is not of the form" in run("diff", *STORAGE, "-p", "Stage").stderr
+    assert "there is no template 'castle'" in run("diff", "--stack", "castle").stderr
+
+
+def test_diff_shows_what_would_change_and_changes_nothing(run: Run) -> None:
+    result = run("diff", *BUILD)
+    assert result.exit_code == 0, result.output
+    assert "Stack demo-staging-storage-and-roles is new:" in result.stdout
+    assert "demo-staging-build is new, and stands on storage-and-roles" in " ".join(result.stderr.split())
+    assert stack_names() == set()
+    run("deploy", *STORAGE, "--yes")
+    changes = json.loads(run("diff", *BUILD, "--json").stdout)
+    assert {"action": "Add", "logical_id": "Build", "type": "AWS::CodeBuild::Project", "replacement": ""} in changes[
+        "demo-staging-build"
+    ]
+    assert stack_names() == {"demo-staging-storage-and-roles"}
+
+
+def test_production_stands_on_what_staging_trains(run: Run) -> None:
+    run("deploy", *STORAGE, "--yes")
+    result = run("deploy", "--yes", *BUILD, stage="prod")
+    assert result.exit_code == 0, result.output
+    assert ("AWS::CodePipeline::Pipeline", "demo-promote") in kept
+    assert "ModelsPolicyArn" in run("status", *STORAGE, stage="prod").stdout
+
+
+def test_status_tells_stacks_and_outputs_for_people_and_machines(run: Run) -> None:
+    assert "demo has no stacks in staging" in run("status").stderr
+    run("deploy", *STORAGE, "--yes")
+    shown = run("status").stdout
+    assert "demo-staging-storage-and-roles  CREATE_COMPLETE" in shown
+    (stack,) = json.loads(run("status", "--json").stdout)
+    assert stack["outputs"]["BucketName"] == buckets()[0]
+    assert stack["outputs"]["BucketName"] in shown
+
+
+def test_a_name_that_arns_cannot_hold_is_refused(run: Run, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(settings.read_text().replace("name: demo", "name: Demo"))
+    result = run("diff", *STORAGE)
+    assert (result.exit_code, "lower-case letters" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_stacks_go_in_reverse_order_after_a_yes(run: Run, confirmed: bool) -> None:
+    run("deploy", "--yes", *BUILD)
+    result = run("destroy", "--yes-delete-data", answer="y\n" if confirmed else "n\n")
+    assert result.exit_code == (0 if confirmed else 1), result.output
+    assert len(stack_names()) == (0 if confirmed else 4)
+    if confirmed:
+        removed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("Removed demo-staging-")]
+        assert removed[:4] == [f"demo-staging-{name}" for name in reversed(TEMPLATES["staging"])]
+
+
+def test_data_goes_with_all_its_versions_only_when_asked_for(run: Run) -> None:
+    run("deploy", *STORAGE, "--yes")
+    s3 = boto3.client("s3")
+    (bucket,) = buckets()
+    for number in range(5):
+        s3.put_object(Bucket=bucket, Key="demo/data.csv", Body=str(number).encode())
+    s3.delete_object(Bucket=bucket, Key="demo/data.csv")
+    told = run("destroy", "--yes", "--yes-delete-data")
+    assert told.exit_code == 0, told.output
+    assert "is deleted with all that is in it" in told.stdout
+    assert buckets() == []
+    assert "has no stacks in staging to remove" in run("destroy", "--yes").stderr
+
+
+def test_roles_stay_while_an_endpoint_runs_with_them(run: Run) -> None:
+    run("deploy", *STORAGE, "--yes")
+    sagemaker: Any = boto3.client("sagemaker")
+    role = json.loads(run("status", "--json").stdout)[0]["outputs"]["EndpointRoleArn"]
+    sagemaker.create_model(ModelName="m", ExecutionRoleArn=role, PrimaryContainer={"Image": "i"})
+    variant = {"VariantName": "v", "ModelName": "m", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="demo-staging", EndpointConfigName="c")
+    result = run("destroy", "--yes")
+    assert result.exit_code == 2
+    assert "python -m deployment delete --stage staging" in " ".join(result.stderr.split())
+    assert stack_names()

@@ -1,0 +1,58 @@
+"""What Lambda is given: the same bytes for the same code, and all that the handlers import."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infrastructure.package import content_key, functions_archive, zip_archive
+from pipelines.bundles import REPOSITORY
+
+SETTINGS = REPOSITORY / "examples" / "breast-cancer" / "settings.yaml"
+
+
+def test_the_same_code_gives_the_same_key(tmp_path: Path) -> None:
+    once, again = functions_archive(SETTINGS), functions_archive(SETTINGS)
+    assert content_key("demo", "functions", once) == content_key("demo", "functions", again)
+    changed = tmp_path / "settings.yaml"
+    changed.write_text(SETTINGS.read_text() + "\n")
+    assert functions_archive(changed) != once
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?\.py", fullmatch=True), st.binary(max_size=50)))
+def test_an_archive_holds_the_files_and_does_not_depend_on_their_order(files: dict[str, bytes]) -> None:
+    archive = zip_archive(files)
+    assert archive == zip_archive(dict(reversed(files.items())))
+    with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        assert {name: members.read(name) for name in members.namelist()} == files
+
+
+@pytest.mark.parametrize("handler", ["deploy_approved", "promote", "retrain"])
+def test_a_handler_is_imported_from_the_archive_with_no_more_than_lambda_and_the_layer_have(
+    tmp_path: Path, handler: str
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(functions_archive(SETTINGS))) as members:
+        members.extractall(tmp_path)
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import infrastructure.functions.{handler} as handler
+assert handler.__file__.startswith({str(tmp_path)!r})
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{
+    "lightgbm", "matplotlib", "monitoring", "moto", "numpy", "pandas", "pyarrow", "pydantic", "rich", "sagemaker",
+    "typer", "yaml"}}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path, env=dict(os.environ)
+    )
+    assert done.returncode == 0, done.stderr
+    # retrain needs no layer at all
+    assert done.stdout.strip() == ("[]" if handler == "retrain" else "['pydantic', 'yaml']")
