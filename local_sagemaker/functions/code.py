@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import lzma
 import shutil
 import stat
 import tempfile
@@ -20,6 +21,11 @@ from local_sagemaker.job_files import MOST_MEMBERS, ClientFault, inside
 LARGEST_ZIP = 50 << 20
 LARGEST_UNPACKED = 262_144_000
 
+# also of a name that is a file's and a folder's, or none
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError, EOFError, ValueError,
+    FileExistsError, IsADirectoryError, NotADirectoryError,
+)  # fmt: skip
 CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
 
@@ -65,7 +71,7 @@ def _unpack(archive: bytes, folder: Path) -> None:
                 target.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
     except ClientFault as fault:
         raise ServiceError("InvalidParameterValueException", str(fault)) from fault
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except UNREADABLE as error:
         raise ServiceError("InvalidParameterValueException", CANNOT_UNZIP) from error
 
 

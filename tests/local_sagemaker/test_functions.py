@@ -242,6 +242,7 @@ LINK.external_attr = 0o120777 << 16
     [
         (b"no zip", "Could not unzip uploaded file"),
         (archive({"app.py": ECHO})[:-30], "Could not unzip uploaded file"),
+        (archive({"app": ECHO, "app/app.py": ECHO}), "Could not unzip uploaded file"),
         (archive({"../app.py": ECHO}), "leads out"),
         (archive({"/etc/app.py": ECHO}), "leads out"),
         (archive({LINK: "/etc"}), "not a plain file"),  # type: ignore[dict-item]
