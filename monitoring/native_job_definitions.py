@@ -131,7 +131,7 @@ def _job(settings: Settings, target: Target, interval_seconds: int) -> Request:
             }
         },
         **({"NetworkConfig": network} if network else {}),
-        "RoleArn": target.role_arn,
+        "RoleArn": target.job_role_arn or target.role_arn,
         "StoppingCondition": {
             "MaxRuntimeInSeconds": min(resources.processing_max_runtime_in_seconds, interval_seconds)
         },

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from monitoring.alarms import Occasion, alarm_requests
+from monitoring.pipeline_schedules import find_schedule
+from monitoring.schedule import Schedule
 from pipelines.errors import UserError
 from tests.deployment.aws import Record
 from tests.deployment.conftest import minimal_settings
@@ -139,9 +141,7 @@ def test_a_metric_that_is_better_when_lower_rings_above_its_threshold(run: Run, 
     assert (request["ComparisonOperator"], request["Threshold"]) == ("GreaterThanThreshold", 4.0)
 
 
-def schedule_of(account: WatchedAccount) -> Any:
-    from monitoring.pipeline_schedules import find_schedule
-
+def schedule_of(account: WatchedAccount) -> Schedule:
     schedule = find_schedule(minimal_settings(), account.target, "demo")
     assert schedule is not None
     assert schedule.changed == NOW

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.deployment.conftest import minimal_settings
 from tests.monitoring.aws import WatchedAccount
 from tests.monitoring.conftest import Run
 from tests.monitoring.test_check import finish
@@ -49,8 +50,6 @@ def test_nothing_goes_without_consent(run: Run, account: WatchedAccount) -> None
 
 
 def test_a_pipeline_that_watches_another_endpoint_stays(run: Run, account: WatchedAccount) -> None:
-    from tests.deployment.conftest import minimal_settings
-
     run(*TEN_MINUTES)
     account.deploy(minimal_settings(), "demo-staging")
     run(*TEN_MINUTES, "--endpoint", "demo-staging")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import Any
 
 import pytest
 
 from monitoring.native_job_definitions import job_definition_request
+from monitoring.schedule_expressions import HOURLY
 from monitoring.watched import Baseline, Watched
 from pipelines.settings import Settings
 from tests.deployment.aws import ROLE, Record
 from tests.deployment.conftest import minimal_settings
-from tests.monitoring.aws import BASELINES, CONSTRAINTS, WatchedAccount
+from tests.monitoring.aws import BASELINES, WatchedAccount
 from tests.monitoring.conftest import Run
 
 NATIVE = ("schedule", "create", "--backend", "model-monitor")
@@ -205,9 +206,8 @@ WATCHED = Watched(
 )
 
 
-def definition(settings: Settings, account: WatchedAccount, watched: Watched = WATCHED, **more: Any) -> Record:
-    expression = more.get("expression", "cron(0 0/6 ? * * *)")
-    return job_definition_request(settings, account.target, watched, "model-quality", expression, "image", "script")
+def definition(settings: Settings, account: WatchedAccount) -> Record:
+    return job_definition_request(settings, account.target, WATCHED, "model-quality", HOURLY, "image", "script")
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,7 @@ def test_network_and_keys_are_the_settings(account: WatchedAccount) -> None:
     assert request["ModelQualityJobOutputConfig"]["KmsKeyId"] == "key-1"
 
 
-def test_constraints_of_the_fixture_are_what_the_analyzer_reads() -> None:
-    from pathlib import Path
-
-    from monitoring.quality.files import constraints_from_json
-
-    assert len(constraints_from_json(CONSTRAINTS, Path("constraints.json")).features) == 2
+def test_jobs_have_the_jobs_role(account: WatchedAccount) -> None:
+    target = dataclasses.replace(account.target, job_role_arn="arn:aws:iam::111122223333:role/Jobs")
+    request = job_definition_request(minimal_settings(), target, WATCHED, "model-quality", HOURLY, "image", "script")
+    assert request["RoleArn"] == "arn:aws:iam::111122223333:role/Jobs"

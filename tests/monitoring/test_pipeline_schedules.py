@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from monitoring.pipeline_schedules import schedule_name
+from monitoring.pipeline_schedules import schedule_name, schedule_request
+from monitoring.watched import Watched
 from pipelines.errors import UserError
 from tests.deployment.aws import ROLE, Record
+from tests.deployment.conftest import minimal_settings
 from tests.monitoring.aws import BASELINES, WatchedAccount
 from tests.monitoring.conftest import Run
 
@@ -61,10 +63,6 @@ def test_a_schedule_starts_the_pipeline_for_the_window_that_ends_at_its_time(run
 
 @pytest.mark.parametrize("endpoint", ["a", "e" * 53])
 def test_deliveries_for_one_time_have_one_token_of_a_length_that_sagemaker_takes(endpoint: str) -> None:
-    from monitoring.pipeline_schedules import schedule_request
-    from monitoring.watched import Watched
-    from tests.deployment.conftest import minimal_settings
-
     watched = Watched(endpoint, "package", "captures", "labels", {}, "")
     token = input_of(schedule_request(minimal_settings(), watched, "rate(1 hour)", 60, role_arn=ROLE))[
         "ClientRequestToken"
