@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+import sdk_surroundings  # noqa: F401
+from botocore.exceptions import ClientError, WaiterError
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.parameter import ContinuousParameter
@@ -24,6 +25,7 @@ from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.callback_step import CallbackStep
 from sagemaker.mlops.workflow.emr_step import EMRStep, EMRStepConfig
+from sagemaker.mlops.workflow.fail_step import FailStep
 from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.notebook_job_step import NotebookJobStep
 from sagemaker.mlops.workflow.pipeline import Pipeline
@@ -461,8 +463,26 @@ def _transform_arguments() -> dict[str, Any]:
     }
 
 
+def failing() -> list[Any]:
+    """A pipeline that is made, changed, run to its failure and deleted."""
+    message = ParameterString("Message", default_value="enough")
+    step = FailStep("Stop", error_message=message)
+    made = Pipeline("sdk-failing", parameters=[message], steps=[step], sagemaker_session=PipelineSession())
+    made.upsert(role_arn=role, tags=[{"Key": "a", "Value": "b"}])
+    made.upsert(role_arn=role, description="again", tags=[{"Key": "c", "Value": "d"}])
+    execution = made.start(parameters={"Message": "no more"})
+    with contextlib.suppress(WaiterError):
+        execution.wait(delay=0.1, max_attempts=100)
+    status = execution.describe()["PipelineExecutionStatus"]
+    messages = [step["Metadata"]["Fail"]["ErrorMessage"] for step in execution.list_steps()]
+    description = made.describe()["PipelineDescription"]
+    made.delete()
+    return [session.account_id(), bucket, role, status, messages, description]
+
+
 FLOWS: dict[str, Callable[[], Any]] = {
-    flow.__name__: flow for flow in (process, framework, trainer, driver, pipeline, transform, tuning, deploy, refused)
+    flow.__name__: flow
+    for flow in (process, framework, trainer, driver, pipeline, transform, tuning, deploy, refused, failing)
 }
 
 if __name__ == "__main__":

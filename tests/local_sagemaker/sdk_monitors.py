@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import sdk_surroundings  # noqa: F401
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.model_monitor import (
     CronExpressionGenerator,

@@ -14,10 +14,20 @@ import pytest
 from local_sagemaker.background import RunningServer
 from local_sagemaker.definition import STEP_TYPES
 from local_sagemaker.environment import client_environment
+from tests.local_sagemaker.machine import ROLE
 
-FLOWS = ("process", "framework", "trainer", "driver", "pipeline", "transform", "tuning", "deploy", "refused")
+FLOWS = ("process", "framework", "trainer", "driver", "pipeline", "transform", "tuning", "deploy", "refused", "failing")
 BUCKET = "sagemaker-us-east-1-123456789012"
 SECONDS = 150
+# what the shell of a user may hold
+HOSTILE = {
+    "AWS_PROFILE": "production",
+    "AWS_SESSION_TOKEN": "real",
+    "AWS_ENDPOINT_URL_S3": "http://192.0.2.1",
+    "AWS_ENDPOINT_URL_SAGEMAKER": "http://192.0.2.1",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "HTTP_PROXY": "http://192.0.2.1:3128",
+}
 
 Client = Callable[..., Any]
 
@@ -28,12 +38,13 @@ def made(server: RunningServer, data_dir: Path, tmp_path_factory: pytest.TempPat
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("sdk_flows.py")), *FLOWS],
         cwd=tmp_path_factory.mktemp("flows"),
-        env={**os.environ, **client_environment(data_dir, server.port)},
+        env={**os.environ, **HOSTILE, **client_environment(data_dir, server.port, {**os.environ, **HOSTILE})},
         capture_output=True,
         text=True,
         timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
+    assert "CONNECTED TO" not in done.stdout and "RESOLVED" not in done.stdout, "it does not stay on this machine"
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"flow"')]
     return {line["flow"]: line["made"] for line in lines}
 
@@ -141,3 +152,8 @@ def test_a_step_that_cannot_run_here_is_refused_with_its_name_and_type(made: dic
     assert "step 'Ask' is of type 'Callback'" in refused["Ask"]
     assert "step 'Cluster' is of type 'EMR'" in refused["Cluster"]
     assert "step 'Notebook': image " in refused["Notebook"]
+
+
+def test_a_pipeline_is_changed_run_to_its_failure_and_deleted(made: dict[str, Any]) -> None:
+    # the role is asked of STS at its own address
+    assert made["failing"] == ["123456789012", BUCKET, ROLE, "Failed", ["no more"], "again"]
