@@ -100,18 +100,28 @@ class Hosting:
         shutil.rmtree(self._folder, ignore_errors=True)
         found: list[Fleet] = []
         for record in self._store.all(KIND):
-            name = record["EndpointName"]
-            if record["EndpointStatus"] == "Deleting":
-                self._forget(record)
-            elif record["EndpointStatus"] == "Creating":
-                self.create(name)
-            elif record["EndpointStatus"] != "Failed":
-                if record["EndpointStatus"] in IN_PROGRESS:
-                    self._in_service(name, record["Deployed"], "the local SageMaker ended during the update")
-                fleet = self._fleet(name, record["Deployed"])
-                self._live[name.lower()] = Endpoint(name, fleet)
-                found.append(fleet)
+            try:
+                found += self._taken_up(record)
+            except Exception as error:  # one that cannot be taken up keeps no other from it
+                log.exception("endpoint %s: internal error", record["EndpointName"])
+                reason = f"InternalServerError: {type(error).__name__}: {error}"
+                self._change(record["EndpointName"], EndpointStatus="Failed", FailureReason=reason)
         threading.Thread(target=self._start_again, args=(found,), name="endpoints", daemon=True).start()
+
+    def _taken_up(self, record: Record) -> list[Fleet]:
+        """Go on with an endpoint of an earlier server; its fleet, if that is to be started."""
+        name, status = record["EndpointName"], record["EndpointStatus"]
+        if status == "Deleting":
+            self._forget(record)
+        elif status == "Creating":
+            self.create(name)
+        elif status != "Failed":
+            if status in IN_PROGRESS:
+                self._in_service(name, record["Deployed"], "the local SageMaker ended during the update")
+            fleet = self._fleet(name, record["Deployed"])
+            self._live[name.lower()] = Endpoint(name, fleet)
+            return [fleet]
+        return []
 
     def close(self) -> None:
         """End all containers at once, and write what was captured; for the end of the server."""

@@ -312,3 +312,15 @@ def test_any_damaged_record_is_named_and_keeps_nothing_else_from_being_served(da
                 # of what belongs to something damaged
                 assert error.code == "ValidationException" and f"{file} cannot be read" in error.message
         file.write_bytes(whole)
+
+
+def test_an_endpoint_whose_record_makes_no_sense_has_failed_and_says_so(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.store.put("endpoint", "odd", {"EndpointName": "odd", "EndpointStatus": "InService"})
+    machine.hosting.recover()
+    record = machine.store.get("endpoint", "odd") or {}
+    assert (record["EndpointStatus"], record["FailureReason"]) == (
+        "Failed",
+        "InternalServerError: KeyError: 'Deployed'",
+    )
+    machine.hosting.close()
