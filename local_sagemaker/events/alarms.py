@@ -6,16 +6,15 @@ import json
 import logging
 import threading
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION
+from local_sagemaker.events.alarm_messages import REGION_NAME, event_of, invocation_of, message_of, state_of
 from local_sagemaker.events.alarm_state import MORE_PERIODS, OPERATORS, Condition, Datapoint, Verdict, assess
 from local_sagemaker.events.bus import Bus
 from local_sagemaker.events.metric_math import MetricMathError, Series, evaluate
 from local_sagemaker.events.metrics import Metric, UnsupportedStatistic, condensed, datapoints
 from local_sagemaker.events.targets import DeliveryError, publish
-from local_sagemaker.times import iso_milliseconds
 
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm, CloudWatchBackend
@@ -27,7 +26,6 @@ Record = dict[str, Any]
 SENDER = "lambda.alarms.cloudwatch.amazonaws.com"
 # moto forgets no datum, and looks at all of them for each question
 MANY_DATA = 50_000
-REGION_NAME = "US East (N. Virginia)"
 
 
 class Alarms:
@@ -55,7 +53,7 @@ class Alarms:
 
     def changed(self, alarm: Alarm, before: Record) -> None:
         """Tell of a new state: to the bus, and to the alarm's actions for it. before: `state` of the alarm till now."""
-        event = _event(alarm, before)
+        event = event_of(alarm, before)
         self._bus.soon(lambda: self._bus.put("aws.cloudwatch", event))
         if not alarm.actions_enabled:
             return
@@ -72,11 +70,11 @@ class Alarms:
         if service == "sns":
             subject = f'{alarm.state_value}: "{alarm.name}" in {REGION_NAME}'
             try:
-                publish(action, json.dumps(_message(alarm, before)), subject[:99])
+                publish(action, json.dumps(message_of(alarm, before)), subject[:99])
             except DeliveryError as error:
                 log.warning("alarm %s: not delivered: %s", alarm.name, error)
         elif service == "lambda":
-            text = json.dumps(_invocation(alarm, event))
+            text = json.dumps(invocation_of(alarm, event))
             self._bus.deliver({"Arn": action}, text, SENDER, f"{alarm.alarm_arn} {alarm.state_updated_timestamp}")
         else:
             log.warning("alarm %s: the action %s cannot be had on this machine", alarm.name, action)
@@ -139,7 +137,7 @@ def hook_alarms(alarms: Alarms, metrics_came: Any) -> None:
 
     def set_state(self: Any, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
         alarm = self.alarms.get(alarm_name)
-        before = _state(alarm) if alarm is not None else {}
+        before = state_of(alarm) if alarm is not None else {}
         set_alarm_state(self, alarm_name, reason, reason_data, state_value)
         if before["value"] != state_value:
             alarms.changed(alarm, before)
@@ -205,108 +203,3 @@ def _expression_points(
     if waiting or len(returned) != 1:
         raise MetricMathError("exactly one of Metrics has to return data, and none can refer to itself")
     return [Datapoint(start, value) for start, value in zip(places, series[returned[0]], strict=True)]
-
-
-def _state(alarm: Alarm) -> Record:
-    return {
-        "value": alarm.state_value,
-        "reason": alarm.state_reason,
-        "reasonData": alarm.state_reason_data,
-        "timestamp": _moment(alarm.state_updated_timestamp),
-    }
-
-
-def _event(alarm: Alarm, before: Record) -> Record:
-    """`CloudWatch Alarm State Change`."""
-    detail = {
-        "alarmName": alarm.name,
-        "state": _state(alarm),
-        "previousState": before,
-        "configuration": {
-            **({"description": alarm.description} if alarm.description else {}),
-            "metrics": _metrics(alarm),
-        },
-    }
-    return {"detail-type": "CloudWatch Alarm State Change", "resources": [alarm.alarm_arn], "detail": detail}
-
-
-def _metrics(alarm: Alarm) -> list[Record]:
-    if not alarm.metric_data_queries:
-        metric = {
-            "namespace": alarm.namespace,
-            "name": alarm.metric_name,
-            "dimensions": {one.name: one.value for one in alarm.dimensions},
-        }
-        stat = alarm.statistic or alarm.extended_statistic
-        return [
-            {"id": "m1", "metricStat": {"metric": metric, "period": alarm.period, "stat": stat}, "returnData": True}
-        ]
-    return [
-        {"id": query.id, "expression": query.expression, "returnData": query.return_data}
-        if query.metric_stat is None
-        else {
-            "id": query.id,
-            "metricStat": {
-                "metric": {
-                    "namespace": query.metric_stat.metric.namespace,
-                    "name": query.metric_stat.metric.metric_name,
-                    "dimensions": {one.name: one.value for one in query.metric_stat.metric.dimensions},
-                },
-                "period": query.metric_stat.period,
-                "stat": query.metric_stat.stat,
-            },
-            "returnData": query.return_data,
-        }
-        for query in alarm.metric_data_queries
-    ]
-
-
-def _message(alarm: Alarm, before: Record) -> Record:
-    """What a topic is sent."""
-    return {
-        "AlarmName": alarm.name,
-        "AlarmDescription": alarm.description,
-        "AWSAccountId": ACCOUNT,
-        "AlarmConfigurationUpdatedTimestamp": _moment(alarm.configuration_updated_timestamp),
-        "NewStateValue": alarm.state_value,
-        "NewStateReason": alarm.state_reason,
-        "StateChangeTime": _moment(alarm.state_updated_timestamp),
-        "Region": REGION_NAME,
-        "AlarmArn": alarm.alarm_arn,
-        "OldStateValue": before["value"],
-        "OKActions": alarm.ok_actions,
-        "AlarmActions": alarm.alarm_actions,
-        "InsufficientDataActions": alarm.insufficient_data_actions,
-        "Trigger": {
-            "MetricName": alarm.metric_name,
-            "Namespace": alarm.namespace,
-            "StatisticType": "Statistic" if alarm.statistic else "ExtendedStatistic",
-            "Statistic": (alarm.statistic or alarm.extended_statistic or "").upper(),
-            "Unit": alarm.unit,
-            "Dimensions": [{"value": one.value, "name": one.name} for one in alarm.dimensions],
-            "Period": alarm.period,
-            "EvaluationPeriods": alarm.evaluation_periods,
-            "DatapointsToAlarm": alarm.datapoints_to_alarm or alarm.evaluation_periods,
-            "ComparisonOperator": alarm.comparison_operator,
-            "Threshold": alarm.threshold,
-            "TreatMissingData": alarm.treat_missing_data or "missing",
-            "EvaluateLowSampleCountPercentile": alarm.evaluate_low_sample_count_percentile or "",
-        },
-    }
-
-
-def _invocation(alarm: Alarm, event: Record) -> Record:
-    """What a function is called with."""
-    return {
-        "source": "aws.cloudwatch",
-        "alarmArn": alarm.alarm_arn,
-        "accountId": ACCOUNT,
-        "time": event["detail"]["state"]["timestamp"],
-        "region": REGION,
-        "alarmData": event["detail"],
-    }
-
-
-def _moment(moment: datetime) -> str:
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return iso_milliseconds(moment.timestamp(), "+0000")
