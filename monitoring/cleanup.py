@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from botocore.exceptions import ClientError
 
@@ -35,22 +36,27 @@ def removals(settings: Settings, target: Target, endpoint: str, with_reports: bo
 
     with_reports: also what the project's checks have written, and edited constraints.
     """
-    found: list[Removal] = []
-    for schedule in find_schedules(settings, target, endpoint):
-        found.append(Removal("schedule", schedule.name, lambda one=schedule: delete_schedule(target, one)))  # type: ignore[misc]
-    for one in alarms.monitoring_alarms(target, endpoint):
-        found.append(Removal("alarm", one["AlarmName"], lambda one=one: alarms.delete_alarms(target, [one])))  # type: ignore[misc]
+    found = [
+        Removal("schedule", schedule.name, partial(delete_schedule, target, schedule))
+        for schedule in find_schedules(settings, target, endpoint)
+    ]
+    found += [
+        Removal("alarm", alarm["AlarmName"], partial(alarms.delete_alarms, target, [alarm]))
+        for alarm in alarms.monitoring_alarms(target, endpoint)
+    ]
     if topic := alarms.find_topic(target, endpoint):
-        found.append(Removal("topic", topic, lambda: target.sns.delete_topic(TopicArn=topic)))
+        found.append(Removal("topic", topic, partial(target.sns.delete_topic, TopicArn=topic)))
     others = [one for one in pipeline_schedules.find_schedules(settings, target) if one.endpoint != endpoint]
     pipeline = runner.pipeline_name(settings, "monitoring")
     if not others and _exists(target, pipeline):
-        found.append(Removal("pipeline", pipeline, lambda: _delete_pipeline(target, pipeline)))
+        found.append(Removal("pipeline", pipeline, partial(_delete_pipeline, target, pipeline)))
     if with_reports:
-        for folder in ("monitoring", "constraints"):
-            uri = f"{settings.uri(target.bucket)}/{folder}/"
-            if next(s3_objects.find(target, uri), None):
-                found.append(Removal("objects", uri, lambda uri=uri: _delete_objects(target, uri)))  # type: ignore[misc]
+        uris = (f"{settings.uri(target.bucket)}/{folder}/" for folder in ("monitoring", "constraints"))
+        found += [
+            Removal("objects", uri, partial(_delete_objects, target, uri))
+            for uri in uris
+            if next(s3_objects.find(target, uri), None)
+        ]
     return found
 
 
