@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from werkzeug.http import http_date, parse_date
+from werkzeug.http import http_date, parse_date, parse_etags
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.files import copy_with_md5
@@ -144,13 +144,32 @@ def kept_headers(request: Request) -> dict[str, str]:
 
 
 def open_copy_source(call: Call) -> tuple[BinaryIO, ObjectInfo]:
-    """The object that the header x-amz-copy-source names, opened. Raises S3Error, NoSuchBucket, NoSuchKey."""
-    for name, _ in call.request.headers:
-        if name.lower().startswith("x-amz-copy-source-if"):
-            raise S3Error("NotImplemented", 400, f"{name} is not supported here")
+    """The object that the header x-amz-copy-source names, opened, where the conditions in the headers beside it hold.
+
+    Raises S3Error, NoSuchBucket, NoSuchKey.
+    """
     source = unquote(call.request.headers["x-amz-copy-source"].partition("?versionId=")[0])
     bucket, _, key = source.removeprefix("/").partition("/")
-    return call.objects.open(bucket, key)
+    file, info = call.objects.open(bucket, key)
+    if not _may_be_copied(call.request, info):
+        file.close()
+        raise S3Error("PreconditionFailed", 412, f"the conditions of the copy do not hold; the ETag is {info.etag}")
+    return file, info
+
+
+def _may_be_copied(request: Request, info: ObjectInfo) -> bool:
+    """Whether the x-amz-copy-source-if-* headers hold; as on S3, those on ETags outdo those on times."""
+    conditions = "x-amz-copy-source-if"
+    changed_since = _seconds(request, f"{conditions}-modified-since")
+    unchanged_since = _seconds(request, f"{conditions}-unmodified-since")
+    if (match := request.headers.get(f"{conditions}-match")) is not None:
+        if not parse_etags(match).contains(info.etag):
+            return False
+    elif unchanged_since is not None and int(info.modified) > unchanged_since:
+        return False
+    if (none_match := request.headers.get(f"{conditions}-none-match")) is not None:
+        return not parse_etags(none_match).contains(info.etag)
+    return changed_since is None or int(info.modified) > changed_since
 
 
 def _described(call: Call, info: ObjectInfo) -> Response:
