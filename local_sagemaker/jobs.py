@@ -5,7 +5,6 @@ Processes do their work, threads here wait for them.
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import time
@@ -23,8 +22,6 @@ from local_sagemaker.processing_job import ProcessingJob
 from local_sagemaker.store import Store
 from local_sagemaker.training_job import TrainingJob
 from local_sagemaker.tuning_results import TUNING
-
-log = logging.getLogger(__name__)
 
 KINDS: dict[str, type[Job]] = {kind.kind: kind for kind in (ProcessingJob, TrainingJob)}
 

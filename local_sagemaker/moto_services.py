@@ -70,6 +70,8 @@ class MotoServices:
         self._starting = threading.Lock()
         # one change after the other, as they are made again
         self._changing = threading.RLock()
+        if self._file.exists():
+            happenings.await_beginning()
 
     def resume(self) -> None:
         """Start, in the background, where there is something that may happen by itself."""

@@ -111,12 +111,13 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             alarm_states=cloudwatch.alarm_states,
             idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
         )
+        moto = MotoServices(data_dir, Happenings(sagemaker), Templates(sagemaker))
+        # what this changes is told to the rules, too
         sagemaker.executor.recover()
         sagemaker.functions.recover()
         sagemaker.hosting.recover()
 
         status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
-        moto = MotoServices(data_dir, Happenings(sagemaker), Templates(sagemaker))
         application = Application(
             sagemaker,
             S3(objects, data_dir),

@@ -36,15 +36,9 @@ class Bus:
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._open = False
-
-    @property
-    def is_open(self) -> bool:
-        return self._open
 
     def open(self) -> None:
         """Begin to deliver; moto is there by now."""
-        self._open = True
         threading.Thread(target=self._deliver, name="event bus", daemon=True).start()
 
     def soon(self, work: Callable[[], None]) -> None:

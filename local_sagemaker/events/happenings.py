@@ -35,7 +35,12 @@ class Happenings:
         self._alarms = Alarms(self._bus)
         self._schedules = Schedules(self._bus, self._store)
         self._metrics_came = threading.Event()
+        self._are_awaited = False
         self._store.listen(KINDS, self._changed)
+
+    def await_beginning(self) -> None:
+        """Keep what happens from now on until `begin`: there are rules, and moto, which has them, is not there yet."""
+        self._are_awaited = True
 
     def prepare(self) -> None:
         """Have moto, which keeps the rules, alarms and schedules, tell of what happens to them."""
@@ -46,11 +51,12 @@ class Happenings:
 
     def begin(self) -> None:
         """Begin; the rules, alarms and schedules of earlier are there."""
+        self._are_awaited = True
         self._bus.open()
         threading.Thread(target=self._tick, name="alarms and schedules", daemon=True).start()
 
     def _changed(self, kind: str, name: str, before: str | None, after: str | None) -> None:
-        if self._bus.is_open:
+        if self._are_awaited:
             self._bus.soon(lambda: self._send(kind, name, before, after))
 
     def _send(self, kind: str, name: str, before: str | None, after: str | None) -> None:

@@ -13,7 +13,7 @@ import pytest
 from local_sagemaker.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import Client, make_client
 from tests.local_sagemaker.events.recorder import Recorder, rule
-from tests.local_sagemaker.machine import ROLE
+from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN
 from tests.local_sagemaker.test_templates import template
 
 
@@ -34,7 +34,7 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
 
     client("s3").create_bucket(Bucket="traces")
     recorder = Recorder(client, "traces")
-    sns, cloudwatch, scheduler = client("sns"), client("cloudwatch"), client("scheduler")
+    sns, cloudwatch, scheduler, sagemaker = map(client, ("sns", "cloudwatch", "scheduler", "sagemaker"))
     topic = sns.create_topic(Name="alarms")["TopicArn"]
     dropped = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@b.c", ReturnSubscriptionArn=True)
     subscription = sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=recorder.arn)["SubscriptionArn"]
@@ -43,6 +43,8 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
     recorder.wait(1)
     pattern = {"source": ["app"]}
     rule_name = rule(client("events"), pattern, {"Arn": recorder.arn, "Input": '"rule"'})
+    pattern = {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model State Change"]}
+    models_rule = rule(client("events"), pattern, {"Arn": recorder.arn, "InputPath": "$.detail.ModelName"})
     cloudwatch.put_metric_alarm(
         AlarmName="drift",
         AlarmActions=[topic],
@@ -70,7 +72,9 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
     with (folder / "moto.jsonl").open("a") as file:
         file.write('{"seed": 1, "half a li')
     ensure_server(folder)
-    assert recorder.wait(2)[1] == "made up for"  # by itself, before anybody asks for more than S3
+    # before the services are there that know of rules and schedules; these come up by themselves
+    sagemaker.create_model(ModelName="early", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": SCIKIT_LEARN})
+    assert sorted(recorder.wait(3)[1:]) == ["early", "made up for"]
     assert [one["SubscriptionArn"] for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]] == [
         subscription
     ]
@@ -79,12 +83,13 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
     client("cloudformation").delete_stack(StackName="stack")
     assert [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]] == [recorder.name]
     assert client("iam").get_role(RoleName="Extra")["Role"]["RoleName"] == "Extra"
-    assert [one["Name"] for one in client("events").list_rules(NamePrefix="rule")["Rules"]] == [rule_name]
+    rules = client("events").list_rules(NamePrefix="rule")["Rules"]
+    assert {one["Name"] for one in rules} == {rule_name, models_rule}
     client("events").put_events(Entries=[{"Source": "app", "DetailType": "d", "Detail": "{}"}])
-    assert recorder.wait(3)[2] == "rule"
+    assert recorder.wait(4)[3] == "rule"
     assert cloudwatch.describe_alarms(AlarmNames=["drift"])["MetricAlarms"][0]["StateValue"] == "INSUFFICIENT_DATA"
     cloudwatch.put_metric_data(Namespace="x", MetricData=[{"MetricName": "violations", "Value": 1}])
-    assert recorder.wait(4)[3]["Records"][0]["Sns"]["TopicArn"] == topic
+    assert recorder.wait(5)[4]["Records"][0]["Sns"]["TopicArn"] == topic
     lines = (folder / "moto.jsonl").read_text().splitlines()
     client("events").delete_rule(Name="none")
     assert len((folder / "moto.jsonl").read_text().splitlines()) == len(lines) + 1
