@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION, lambda_arn
 from local_sagemaker.errors import ServiceError
+from local_sagemaker.functions.operations import KEPT_MEMBERS
 from local_sagemaker.objects import BadName, NoSuchBucket
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def _put_function(sagemaker: SageMaker, name: str, properties: Record) -> None:
         if error.code != "ResourceConflictException":
             raise
         call("UpdateFunctionCode", {"FunctionName": name, **code})
-        call("UpdateFunctionConfiguration", {"FunctionName": name, **others})
+        configuration = {member: value for member, value in others.items() if member in KEPT_MEMBERS}
+        call("UpdateFunctionConfiguration", {"FunctionName": name, **configuration})
 
 
 def _delete_function(sagemaker: SageMaker, name: str, properties: Record) -> None:

@@ -31,7 +31,7 @@ def handler(event: Any, context: Any) -> Answer:
     settings, target = project()
     name = endpoint_name(settings)
     detail = event.get("detail") if isinstance(event, dict) else None
-    if not isinstance(detail, dict) or detail.get("EndpointName") != name:
+    if not isinstance(detail, dict) or detail.get("EndpointName") != name or not isinstance(event.get("id"), str):
         return drop(f"this is not the state change of endpoint {name}")
     endpoint = find_endpoint(target, name)
     if endpoint is None or not endpoint.settled:
@@ -51,7 +51,7 @@ def handler(event: Any, context: Any) -> Answer:
             words = "\n".join(f"{check.name}: {check.detail}" for check in bad)
             answer = tell("bad", f"{what} fails its test on {name}", words)
         else:
-            answer = _hand_on(what, name, version, plan.config_name)
+            answer = _hand_on(what, name, version, event["id"])
     if find_endpoint(target, name) is not None:  # of a failed creation nothing is left
         target.sagemaker.delete_tags(ResourceArn=endpoint.arn, TagKeys=[DEPLOYING_TAG])
     return answer
@@ -77,7 +77,7 @@ def _records(settings: Settings, target: Target, plan: Plan) -> Records:
     return training_records(settings, target, plan.variants[0].package)
 
 
-def _hand_on(what: str, endpoint: str, version: int, config: str) -> Answer:
+def _hand_on(what: str, endpoint: str, version: int, event_id: str) -> Answer:
     pipeline = os.environ["PROMOTION_PIPELINE"]
     if not pipeline:
         return tell("good", f"{what} is good on {endpoint}", "It passes its test.")
@@ -85,8 +85,8 @@ def _hand_on(what: str, endpoint: str, version: int, config: str) -> Answer:
         boto3.client("codepipeline").start_pipeline_execution(
             name=pipeline,
             variables=[{"name": "MODEL_PACKAGE_VERSION", "value": str(version)}],
-            # the same deployment, should this be tried again
-            clientRequestToken=config,
+            # EventBridge delivers at least once
+            clientRequestToken=event_id,
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "PipelineNotFoundException":

@@ -86,7 +86,7 @@ def test_an_alarm_that_does_not_ring_retrains_nothing(state: str | None) -> None
 
 
 def test_another_endpoints_change_promotes_nothing() -> None:
-    event = {"detail-type": "SageMaker Endpoint State Change", "detail": {"EndpointName": "demo-prod"}}
+    event = {"detail-type": "SageMaker Endpoint State Change", "id": "1", "detail": {"EndpointName": "demo-prod"}}
     assert promote.handler(event, None)["message"] == "this is not the state change of endpoint demo-staging"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def test_a_missing_role_is_asked_for() -> None:
     result = invoke("upsert", "--region", "us-east-1")
     assert result.exit_code == 2
     assert "give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local" in result.output
+
+
+def test_jobs_have_a_role_of_their_own_where_one_is_given() -> None:
+    role = "arn:aws:iam::123456789012:role/Jobs"
+    definition = invoke("definition", SAGEMAKER_JOB_ROLE_ARN=role).output
+    assert set(re.findall(r'"RoleArn": "([^"]+)"', definition)) == {role}
 
 
 def test_a_missing_settings_file_is_bad_usage() -> None:

@@ -17,6 +17,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from deployment.__main__ import app as deployment_app
+from infrastructure.__main__ import app as infrastructure_app
 from monitoring.__main__ import app as monitoring_app
 from pipelines.__main__ import app as pipelines_app
 
@@ -60,6 +61,10 @@ class Workplace:
     def deployment(self, *arguments: str) -> Ended:
         """`python -m deployment ARGUMENTS`, in this process."""
         return self._invoke(deployment_app, arguments)
+
+    def infrastructure(self, *arguments: str) -> Ended:
+        """`python -m infrastructure ARGUMENTS`, in this process."""
+        return self._invoke(infrastructure_app, arguments)
 
     def monitoring(self, *arguments: str) -> Ended:
         """`python -m monitoring ARGUMENTS`, in this process."""

@@ -1,0 +1,209 @@
+"""A local SageMaker with a stage's stacks in it, and a project `demo` of tiny models: no training, no heavy imports."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from deployment.invocations import Answer, as_json, invoke, runtime_client
+from local_sagemaker.logs import log_file
+from pipelines.target import local_target
+from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, tar_gz
+from tests.stories.workplace import Workplace
+
+SECONDS = 40
+STACKS = ("storage-and-roles", "deploy-on-approval", "retrain-on-drift")
+ENDPOINT = "demo-staging"
+
+# answers its version for each record, and tells clients off for what is none
+PROGRAM = """
+import json
+VERSION = {version}
+class Refused(Exception):
+    status_code, message, phrase = 400, "this is no record", "Bad Request"
+def model_fn(folder):
+    return None
+def transform_fn(model, body, content_type, accept):
+    try:
+        records = json.loads(body)
+        records = records if isinstance(records, list) else [records]
+        numbers = [float(value) for record in records for value in record.values()]
+    except (ValueError, TypeError, AttributeError):
+        raise Refused from None
+    {trouble}
+    return json.dumps({{"predictions": [{{"prediction": VERSION}} for _ in records]}}), "application/json"
+"""
+
+SETTINGS = """
+name: demo
+problem_type: Regression
+data: {target_column: y}
+quality: {metric: rmse, threshold: 1}
+deployment: {update: {wait_seconds: 0}}
+"""
+
+
+class Place:
+    def __init__(self, workplace: Workplace, folder: Path) -> None:
+        self.workplace = workplace
+        self.settings = folder / "settings.yaml"
+        self.settings.write_text(SETTINGS)
+        with workplace.here():
+            self.target = local_target()
+            self.clients = {
+                name: boto3.client(name, region_name=self.target.region)
+                for name in ("sagemaker", "s3", "sns", "sqs", "cloudwatch", "events", "lambda", "cloudformation")
+            }
+            self.runtime = runtime_client(self.target)
+            self.queue = self.clients["sqs"].create_queue(QueueName="told")["QueueUrl"]
+        self.told: list[str] = []
+        self.versions = 0
+        self.deploy("storage-and-roles")
+        outputs = json.loads(self.infrastructure("status", "--stack", "storage-and-roles", "--json"))[0]["outputs"]
+        self.bucket = outputs["BucketName"]
+        queue_arn = f"arn:aws:sqs:{self.target.region}:123456789012:told"
+        self["sns"].subscribe(TopicArn=outputs["TopicArn"], Protocol="sqs", Endpoint=queue_arn)
+        self.put("demo/test.csv", b"a,b,y\n1,2,3\n4,5,6\n")
+        self.deploy("deploy-on-approval", f"TestRecordsUri=s3://{self.bucket}/demo/test.csv", "PromotionPipelineName=")
+        self["sagemaker"].create_model_package_group(ModelPackageGroupName="demo")
+
+    def __getitem__(self, service: str) -> Any:
+        """A client of the local server."""
+        return self.clients[service]
+
+    def infrastructure(self, command: str, *arguments: str) -> str:
+        whole = [command, "--local", "--stage", "staging", "--settings", str(self.settings), *arguments]
+        ended = self.workplace.infrastructure(*whole)
+        assert ended.code == 0, ended.stderr + ended.stdout
+        return ended.stdout
+
+    def deploy(self, stack: str, *parameters: str) -> None:
+        given = [part for parameter in parameters for part in ("-p", parameter)]
+        self.infrastructure("deploy", "--yes", "--stack", stack, *given)
+
+    def put(self, key: str, body: bytes) -> str:
+        self["s3"].put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{key}"
+
+    def register(self, trouble: str = "") -> str:
+        """A version that waits for approval, whose predictions are its number; its ARN."""
+        self.versions += 1
+        code = PROGRAM.format(version=self.versions, trouble=trouble or "pass")
+        uri = self.put(f"demo/models/{self.versions}/model.tar.gz", tar_gz({"code/inference.py": code}))
+        return str(
+            self["sagemaker"].create_model_package(
+                ModelPackageGroupName="demo",
+                ModelApprovalStatus="PendingManualApproval",
+                InferenceSpecification={
+                    "Containers": [
+                        {
+                            "Image": SCIKIT_LEARN,
+                            "ModelDataUrl": uri,
+                            "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+                        }
+                    ],
+                    "SupportedContentTypes": ["application/json"],
+                    "SupportedResponseMIMETypes": ["application/json"],
+                },
+            )["ModelPackageArn"]
+        )
+
+    def decide(self, arn: str, status: str) -> None:
+        self["sagemaker"].update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
+
+    def predict(self) -> Answer:
+        return invoke(self.runtime, ENDPOINT, as_json([{"a": 1, "b": 2}]))
+
+    def hears(self, *words: str) -> str:
+        """Wait until people are told something with all these words, which nobody has been told before."""
+        found: list[str] = []
+
+        def told() -> bool:
+            received = self["sqs"].receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
+            for item in received:
+                self["sqs"].delete_message(QueueUrl=self.queue, ReceiptHandle=item["ReceiptHandle"])
+                self.told.append(json.loads(item["Body"])["Message"])
+            found[:] = [message for message in self.told if all(word in message for word in words)]
+            return bool(found)
+
+        until(told, lambda: f"{words} among {self.told}; log: {self.log('deploy-approved')} {self.log('promote')}")
+        self.told.remove(found[0])
+        return found[0]
+
+    def log(self, function: str) -> str:
+        """All that a function has logged."""
+        folder = log_file(self.workplace.data_dir, f"/aws/lambda/{ENDPOINT}-{function}", "stream").parent
+        return "".join(path.read_text() for path in sorted(folder.rglob("*")) if path.is_file())
+
+    def make_pipeline(self) -> None:
+        """A pipeline `demo` that ends at once, or takes a minute where its parameter Slow is yes."""
+        code = self.put("demo/code/main.py", b"import time\ntime.sleep(60)\n")
+        slow = {
+            "Name": "Wait",
+            "Type": "Processing",
+            "Arguments": {
+                "RoleArn": ROLE,
+                "AppSpecification": {
+                    "ImageUri": SCIKIT_LEARN,
+                    "ContainerEntrypoint": ["python3", "/opt/ml/processing/input/code/main.py"],
+                },
+                "ProcessingInputs": [
+                    {
+                        "InputName": "code",
+                        "S3Input": {
+                            "S3Uri": code,
+                            "LocalPath": "/opt/ml/processing/input/code",
+                            "S3DataType": "S3Prefix",
+                            "S3InputMode": "File",
+                        },
+                    }
+                ],
+                "ProcessingResources": {
+                    "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 30}
+                },
+            },
+        }
+        condition = {"Type": "Equals", "LeftValue": {"Get": "Parameters.Slow"}, "RightValue": "yes"}
+        arguments = {"Conditions": [condition], "IfSteps": [slow], "ElseSteps": []}
+        definition = {
+            "Version": "2020-12-01",
+            "Parameters": [
+                {"Name": "InputDataUri", "Type": "String", "DefaultValue": "s3://none"},
+                {"Name": "Slow", "Type": "String", "DefaultValue": "no"},
+            ],
+            "Steps": [{"Name": "Begin", "Type": "Condition", "Arguments": arguments}],
+        }
+        self["sagemaker"].create_pipeline(
+            PipelineName="demo",
+            PipelineDefinition=json.dumps(definition),
+            RoleArn=ROLE,
+            ClientRequestToken="the-one-and-only-pipeline-of-demo",
+        )
+
+    def executions(self) -> list[dict[str, Any]]:
+        answer = self["sagemaker"].list_pipeline_executions(PipelineName="demo")
+        executions: list[dict[str, Any]] = answer["PipelineExecutionSummaries"]
+        return executions
+
+    def ring(self) -> None:
+        """Monitoring finds drift: the alarm rings, once more where it has rung before."""
+        cloudwatch, alarm = self["cloudwatch"], f"retrain-{ENDPOINT}"
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="a new window")
+        metric = {
+            "MetricName": "MonitoringAlert",
+            "Value": 1,
+            "Dimensions": [{"Name": "Endpoint", "Value": ENDPOINT}],
+        }
+        cloudwatch.put_metric_data(Namespace="LightGBMPipelines", MetricData=[metric])
+
+
+def until(condition: Callable[[], bool], words: Callable[[], str] = lambda: "") -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, words()
+        time.sleep(0.05)
