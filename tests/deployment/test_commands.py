@@ -150,3 +150,12 @@ def test_cost_needs_neither_role_nor_credentials(monkeypatch: pytest.MonkeyPatch
     estimate = json.loads(result.stdout)
     assert estimate["low"] == pytest.approx(sum(item["low"] for item in estimate["items"]))
     assert "An estimate for eu-west-1" in CliRunner().invoke(app, ["cost", "--region", "eu-west-1"]).stdout
+
+
+def test_a_stage_has_an_endpoint_of_its_own(run: Run, account: Account) -> None:
+    assert "demo-staging is deployed." in run("deploy", "--stage", "staging").stderr
+    assert account.endpoints.keys() == {"demo-staging"}
+    assert "demo-staging" in run("status", "--stage", "staging").stdout
+    assert "there is no endpoint 'demo-prod'" in run("status", "--stage", "prod").stderr
+    assert run("delete", "--stage", "staging", "--yes").exit_code == 0
+    assert not account.endpoints

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,14 @@ def test_the_latest_approved_version_is_deployed(settings: Settings, account: Ac
     deploy(settings, account)
     (model,) = account.sent("CreateModel")
     assert model["PrimaryContainer"]["ModelPackageName"] == package_arn(2)
+
+
+def test_an_endpoint_has_a_role_of_its_own_where_one_is_given(settings: Settings, account: Account) -> None:
+    assert plan(settings, account).models[0]["ExecutionRoleArn"] == ROLE
+    other = replace(account.target, endpoint_role_arn="arn:aws:iam::111122223333:role/Endpoints")
+    variants = choose_variants(settings, account.target, None, None, 0)
+    (model,) = plan_endpoint(settings, other, "demo", "real-time", variants).models
+    assert model["ExecutionRoleArn"].endswith("role/Endpoints")
 
 
 def test_a_version_that_is_not_approved_is_refused_with_the_command_that_approves_it(

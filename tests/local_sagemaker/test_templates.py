@@ -110,3 +110,35 @@ def test_what_a_template_makes_is_at_work_and_gone_with_its_stack(client: MakeCl
     assert client("cloudwatch").describe_alarms(AlarmNames=[stack])["MetricAlarms"] == []
     assert client("events").list_rules(NamePrefix=stack)["Rules"] == []
     assert client("scheduler").list_schedules(NamePrefix=stack)["Schedules"] == []
+
+
+def test_a_change_set_makes_and_changes_a_stack_with_outputs_and_exports(client: MakeClient, stack: str) -> None:
+    cloudformation = client("cloudformation")
+
+    def body(**properties: str) -> str:
+        topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": stack, **properties}}
+        output = {"Value": {"Ref": "Topic"}, "Export": {"Name": f"{stack}-Topic"}}
+        absent = {"Value": {"Ref": "Gone"}, "Condition": "Never", "Export": {"Name": f"{stack}-Gone"}}
+        return json.dumps(
+            {
+                "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}},
+                "Resources": {"Topic": topic, "Gone": {"Type": "AWS::SNS::Topic", "Condition": "Never"}},
+                "Outputs": {"Topic": output, "Gone": absent},
+            }
+        )
+
+    def change(kind: str, template: str) -> str:
+        request = {"StackName": stack, "ChangeSetName": f"set-{uuid.uuid4().hex}"}
+        cloudformation.create_change_set(**request, ChangeSetType=kind, TemplateBody=template)
+        status: str = cloudformation.describe_change_set(**request)["Status"]
+        if status == "CREATE_COMPLETE":
+            cloudformation.execute_change_set(**request)
+        return status
+
+    assert change("CREATE", body()) == "CREATE_COMPLETE"
+    (output,) = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    assert output["OutputValue"].endswith(f":{stack}")
+    assert f"{stack}-Topic" in {export["Name"] for export in cloudformation.list_exports()["Exports"]}
+    assert change("UPDATE", body()) == "FAILED"
+    assert change("UPDATE", body(DisplayName="changed")) == "CREATE_COMPLETE"
+    assert cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
