@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 
 from local_sagemaker.background import RunningServer, ensure_server, stop_server
@@ -38,9 +39,16 @@ def server(data_dir: Path) -> Iterator[RunningServer]:
     stop_server(data_dir)
 
 
-# one for all clients: each session reads the services' models again, which takes longer than most tests
-_session = functools.cache(boto3.session.Session)
 _making = threading.Lock()
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """One for all clients: each session reads the services' models again, which takes longer than most tests.
+
+    It knows of no profile, whatever AWS_PROFILE is when a client is made.
+    """
+    return boto3.session.Session(botocore_session=botocore.session.Session({"profile": (None, None, None, None)}))
 
 
 def make_client(server: RunningServer, service: str, **more: Any) -> Client:

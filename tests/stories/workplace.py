@@ -39,6 +39,8 @@ class Workplace:
 
     checkout: Path
     data_dir: Path
+    # kept from one command to the next: a new one reads the services' models again
+    _session: boto3.Session | None = None
 
     def python(self, *arguments: str, timeout: float = 180) -> Ended:
         """`python -m ARGUMENTS` as a process of its own."""
@@ -111,11 +113,11 @@ class Workplace:
         environment, folder, session = dict(os.environ), Path.cwd(), boto3.DEFAULT_SESSION
         os.environ |= {"LOCAL_SAGEMAKER_DIR": str(self.data_dir), "LOCAL_SAGEMAKER_WARM": "1"}
         os.chdir(self.checkout)
-        boto3.DEFAULT_SESSION = None
+        boto3.DEFAULT_SESSION = self._session
         try:
             yield
         finally:
-            boto3.DEFAULT_SESSION = session
+            self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, session
             os.chdir(folder)
             os.environ.clear()
             os.environ.update(environment)
