@@ -26,6 +26,7 @@ from infrastructure.buckets import delete_bucket, empty_bucket
 from infrastructure.display import show_changes, show_outputs, show_stacks
 from infrastructure.environment_file import write_environment
 from infrastructure.parameters import (
+    ALL_TEMPLATES,
     STORAGE,
     TEMPLATES,
     Stage,
@@ -90,7 +91,7 @@ def deploy(
 ) -> None:
     """Make or update a stage's stacks, each after its changes have been shown and agreed to.
 
-    Parameters that were given once are remembered by the stacks.
+    Parameters that follow from the settings are set anew; others that were given once are remembered by the stacks.
 
     Example: python -m infrastructure deploy --stage staging -p Repository=me/my-project -p ConnectionId=1234abcd-...
     """
@@ -164,7 +165,8 @@ def status(
     Example: python -m infrastructure status --stage prod --json
     """
     with errors_explained():
-        place = _place(stage, stack, settings_file, local, region)
+        # of whichever templates, as any may have been deployed by name
+        place = _place(stage, stack or list(ALL_TEMPLATES), settings_file, local, region)
         found = [found for template in place.templates if (found := place.find(template.name)) is not None]
         if as_json:
             print(json.dumps([asdict(item) for item in found], indent=2, default=str))
@@ -193,7 +195,8 @@ def destroy(
     Example: python -m infrastructure destroy --stage staging
     """
     with errors_explained():
-        place = _place(stage, stack, settings_file, local, region)
+        # of whichever templates, as any may have been deployed by name
+        place = _place(stage, stack or list(ALL_TEMPLATES), settings_file, local, region)
         found = [found for template in place.templates if (found := place.find(template.name)) is not None]
         if not found:
             console.print(f"{place.settings.name} has no stacks in {stage} to remove.")
@@ -217,7 +220,7 @@ def destroy(
         if storage is not None and yes_delete_data:
             delete_bucket(place.s3, bucket)
             with suppress(place.kms.exceptions.NotFoundException):  # gone already
-                place.kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=_KEY_DELETION_DAYS)
+                place.kms.schedule_key_deletion(KeyId=key.rpartition("/")[2], PendingWindowInDays=_KEY_DELETION_DAYS)
             output.print(f"Removed {bucket}; its key is deleted in {_KEY_DELETION_DAYS} days")
 
 

@@ -21,6 +21,7 @@ TEMPLATES: dict[Stage, tuple[str, ...]] = {
     "staging": (STORAGE, "build", "deploy-on-approval", "dashboard"),
     "prod": (STORAGE, "promote", "retrain-on-drift", "dashboard"),
 }
+ALL_TEMPLATES = tuple(dict.fromkeys(name for names in TEMPLATES.values() for name in names))
 FOLDER = REPOSITORY / "infrastructure" / "templates"
 
 

@@ -65,6 +65,10 @@ def _apply(change_set: Any) -> None:
         backend.exports.pop(export.name, None)
     stack.template, stack.parameters = change_set.template, change_set.parameters
     stack._parse_template()
+    for resource in stack.template_dict["Resources"].values():
+        # moto knows the one; when a stack is deleted the other is the same
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            resource["DeletionPolicy"] = "Retain"
     stack.description = stack.template_dict.get("Description")
     if change_set.change_set_type == "CREATE":
         stack.cross_stack_resources = backend.exports

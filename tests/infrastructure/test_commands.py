@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,15 @@ def test_stacks_go_in_reverse_order_after_a_yes(run: Run, confirmed: bool) -> No
         assert removed[:4] == [f"demo-staging-{name}" for name in reversed(TEMPLATES["staging"])]
 
 
+def test_a_stack_that_was_deployed_by_its_name_goes_too(run: Run) -> None:
+    run("deploy", *STORAGE, "--stack", "retrain-on-drift", "--yes")
+    assert re.search("demo-staging-retrain-on-drift +CREATE_COMPLETE", run("status").stdout)
+    result = run("destroy", "--yes")
+    assert (result.exit_code, "stays, and so does its key" in result.stdout) == (0, True)
+    assert stack_names() == set()
+    assert len(buckets()) == 1
+
+
 def test_data_goes_with_all_its_versions_only_when_asked_for(run: Run) -> None:
     run("deploy", *STORAGE, "--yes")
     s3 = boto3.client("s3")
@@ -184,10 +194,12 @@ def test_data_goes_with_all_its_versions_only_when_asked_for(run: Run) -> None:
     for number in range(5):
         s3.put_object(Bucket=bucket, Key="demo/data.csv", Body=str(number).encode())
     s3.delete_object(Bucket=bucket, Key="demo/data.csv")
+    key = json.loads(run("status", "--json").stdout)[0]["outputs"]["KeyArn"]
     told = run("destroy", "--yes", "--yes-delete-data")
     assert told.exit_code == 0, told.output
     assert "is deleted with all that is in it" in told.stdout
     assert buckets() == []
+    assert boto3.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert "has no stacks in staging to remove" in run("destroy", "--yes").stderr
 
 
