@@ -124,7 +124,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_request_breaks_the_service(operation: str, data: st.DataObject, machine: Machine) -> None:
     shape = operation_model("sagemaker", operation).input_shape
