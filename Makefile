@@ -30,7 +30,7 @@ run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=example
 	@$(BIN)/python -m pipelines run --local --settings $(SETTINGS)
 
 test: .venv/installed ## run all tests
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadscope $(TEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
 
 IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
 

@@ -10,5 +10,8 @@ os.environ["LOCAL_SAGEMAKER_WARM"] = "0"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories, the longest modules, first: with two workers none is left with one of them in the end."""
+    """The stories, the longest modules, first: with two workers none is left with one of them in the end.
+
+    `make test` has pytest-xdist keep the order.
+    """
     items.sort(key=lambda item: "stories" not in item.path.parts)
