@@ -89,7 +89,8 @@ def test_a_killed_model_fails_what_it_had_cleanly_and_comes_back(deployed: Workp
         before = model_processes(deployed)
         threading.Timer(0.3, kill, (before,)).start()
         result, answers = send_load(lambda _: invoke(client, NAME, body), requests=600, concurrency=16)
-        assert 0 < result.failed < 600
+        # what was waiting for the model is answered by the next one; what it was at work on has failed
+        assert result.failed < 100
         assert all(500 <= answer.status < 600 for answer in answers if not answer.ok)
         assert max(answer.seconds for answer in answers) < 30
         assert recovered(client, body).ok

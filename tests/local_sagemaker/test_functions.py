@@ -27,7 +27,9 @@ def archive(files: dict[str, str], **more: Any) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
         for name, content in files.items():
-            zipped.writestr(name, content, **more)
+            member = zipfile.ZipInfo(name)  # without the time of day: the same bytes whenever they are made
+            member.external_attr = 0o600 << 16
+            zipped.writestr(member, content, **more)
     return buffer.getvalue()
 
 
