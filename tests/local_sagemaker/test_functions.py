@@ -222,14 +222,14 @@ def _is_running(pid: int) -> bool:
 
 
 def test_code_comes_from_s3_too(machine: Machine) -> None:
-    code = archive({"pack/app.py": ECHO})
-    machine.put("s3://bucket/code.zip", code)
+    zipped = archive({"pack/app.py": ECHO})
+    machine.put("s3://bucket/code.zip", zipped)
     code = {"S3Bucket": "bucket", "S3Key": "code.zip"}
     create(machine, "", Code=code, Handler="pack/app.handler")
     assert invoke(machine, 5)["Payload"] == 5
     location = machine.functions.call("GetFunction", {"FunctionName": "f"})["Code"]["Location"]
     with urllib.request.urlopen(location) as response:  # noqa: S310 - a file
-        assert response.read() == code
+        assert response.read() == zipped
     error, message = refused(machine, "UpdateFunctionCode", **{**code, "S3Key": "other.zip"})
     assert (error, "NoSuchKey" in message) == ("InvalidParameterValueException", True)
 
