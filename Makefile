@@ -29,8 +29,11 @@ setup: .venv/installed ## make .venv with the pinned dependencies
 run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=examples/wine/settings.yaml for another)
 	@$(BIN)/python -m pipelines run --local --settings $(SETTINGS)
 
+# one more than processors, as tests also wait: for servers, timers and the processes of jobs
+TEST_PROCESSES = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+
 test: .venv/installed ## run all tests
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
 
 IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,12 @@ from hypothesis import settings
 # A loaded machine is not a fault of the code.
 settings.register_profile("quality", deadline=None)
 settings.load_profile("quality")
+
+
+@pytest.fixture(autouse=True)
+def usual_csv_limit() -> None:
+    """The serving handler raises the csv module's limit for its whole process, which here is that of all tests."""
+    csv.field_size_limit(128 << 10)
 
 
 @pytest.fixture

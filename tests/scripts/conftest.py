@@ -31,14 +31,6 @@ hypothesis.settings.register_profile("scripts", deadline=None)
 hypothesis.settings.load_profile("scripts")
 
 
-@pytest.fixture(autouse=True)
-def csv_limit():
-    """The handler raises the csv module's limit for its whole process, which here is that of all tests."""
-    limit = csv.field_size_limit()
-    yield
-    csv.field_size_limit(limit)
-
-
 @dataclass(frozen=True)
 class Preprocessed:
     """What a run of preprocess.py left behind; error: its last words, None when it succeeded."""
