@@ -56,7 +56,10 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
         Statistic="Sum",
         Threshold=0,
     )
-    for name, seconds in (("soon", 1), ("later", 1000)):
+    client("iam").create_role(RoleName="Extra", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+    client("cloudformation").create_stack(StackName="stack", TemplateBody=template("stack"))
+    functions = client("lambda").list_functions()["Functions"]
+    for name, seconds in (("soon", 2), ("later", 1000)):
         moment = datetime.now(UTC) + timedelta(seconds=seconds)
         scheduler.create_schedule(
             Name=name,
@@ -64,9 +67,6 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
             FlexibleTimeWindow={"Mode": "OFF"},
             Target={"Arn": recorder.arn, "RoleArn": ROLE, "Input": '"made up for"'},
         )
-    client("iam").create_role(RoleName="Extra", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
-    client("cloudformation").create_stack(StackName="stack", TemplateBody=template("stack"))
-    functions = client("lambda").list_functions()["Functions"]
     kill(folder)
 
     with (folder / "moto.jsonl").open("a") as file:
