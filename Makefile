@@ -30,7 +30,7 @@ run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=example
 	@$(BIN)/python -m pipelines run --local --settings $(SETTINGS)
 
 # one more than processors, as tests also wait: for servers, timers and the processes of jobs
-TEST_PROCESSES = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+TEST_PROCESSES = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 test: .venv/installed ## run all tests
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
