@@ -143,9 +143,7 @@ def _input(settings: Settings, target: Target, location: str) -> tuple[str, str]
     digest = hashlib.sha256(content).hexdigest()[:16]
     uri = f"{settings.uri(target.bucket)}/input/{digest}/{path.stem}.jsonl"
     bucket, key = split_s3_uri(uri)
-    kms_key = settings.security.kms_key
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
-    target.s3.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
+    target.s3.put_object(Bucket=bucket, Key=key, Body=content, **settings.security.object_encryption)
     return uri, JSON_LINES
 
 

@@ -111,13 +111,12 @@ def put_version(settings: Settings, target: Target, analysis: str, document: Doc
     ]
     uri = f"{folder}/{max(numbers, default=0) + 1}.json"
     bucket, key = split_s3_uri(uri)
-    kms_key = settings.security.kms_key
     target.s3.put_object(
         Bucket=bucket,
         Key=key,
         Body=json.dumps(document, indent=2, ensure_ascii=False).encode(),
         Metadata={_ORIGIN: origin(target, edited_from)},
-        **({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}),
+        **settings.security.object_encryption,
     )
     return uri
 

@@ -91,9 +91,7 @@ def _put(settings: Settings, target: Target, folder_uri: str, labels: dict[str, 
     content = "".join(f"{json.dumps(_event(one, label), ensure_ascii=False)}\n" for one, label in labels.items())
     uri = f"{folder_uri}/{hashlib.sha256(content.encode()).hexdigest()[:16]}.jsonl"
     bucket, key = split_s3_uri(uri)
-    kms_key = settings.security.kms_key
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
-    target.s3.put_object(Bucket=bucket, Key=key, Body=content.encode(), **encryption)
+    target.s3.put_object(Bucket=bucket, Key=key, Body=content.encode(), **settings.security.object_encryption)
     return uri
 
 

@@ -171,9 +171,7 @@ def _upload_preprocessor(settings: Settings, target: Target) -> str:
     digest = hashlib.sha256(content).hexdigest()[:16]
     uri = f"{settings.uri(target.bucket)}/code/record-preprocessor-{digest}/record_preprocessor.py"
     bucket, key = split_s3_uri(uri)
-    kms_key = settings.security.kms_key
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
-    target.s3.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
+    target.s3.put_object(Bucket=bucket, Key=key, Body=content, **settings.security.object_encryption)
     return uri
 
 

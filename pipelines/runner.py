@@ -97,7 +97,7 @@ def upsert(settings: Settings, target: Target, pipeline: PipelineName = "trainin
     """
     definition = build_definition(settings, target, pipeline)
     root = settings.uri(target.bucket)
-    encryption = _encryption(settings)
+    encryption = settings.security.object_encryption
     code_uri = f"{root}/code"
     # not every definition runs every bundle, and the analyzer alone is some sixty objects
     referred_to = [bundle for bundle in all_bundles() if bundle.uri(code_uri) in definition]
@@ -175,7 +175,7 @@ def start(
 def upload_data(settings: Settings, target: Target, location: str) -> str:
     """Make `location`, a local path or an S3 URI, readable for an execution. Returns its S3 URI."""
     prefix = f"{settings.uri(target.bucket)}/input"
-    return upload_input(location, prefix, target.s3, _encryption(settings))
+    return upload_input(location, prefix, target.s3, settings.security.object_encryption)
 
 
 def follow(target: Target, execution_arn: str, timeout: float) -> Iterator[Execution]:
@@ -313,11 +313,6 @@ def _check_input_exists(target: Target, uri: str) -> None:
         ) from None
     if not found:
         raise UserError(f"there is nothing at {uri}; upload the data or give another place with --input")
-
-
-def _encryption(settings: Settings) -> dict[str, str]:
-    kms_key = settings.security.kms_key
-    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
 
 
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

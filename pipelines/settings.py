@@ -252,6 +252,11 @@ class SecuritySettings(_Section):
     network_isolation: bool = False
     encrypt_inter_container_traffic: bool = False
 
+    @property
+    def object_encryption(self) -> dict[str, str]:
+        """Further arguments of S3's PutObject and of uploads."""
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
+
     @model_validator(mode="after")
     def _consistent(self) -> SecuritySettings:
         if bool(self.subnets) != bool(self.security_group_ids):
