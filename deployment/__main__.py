@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -34,28 +34,20 @@ from pipelines.display import console, output
 from pipelines.errors import UserError
 from pipelines.options import (
     DEFAULT_SETTINGS,
+    EndpointOption,
     JsonOption,
     Project,
     RegionOption,
     SettingsOption,
+    command_group,
     errors_explained,
+    print_result,
     project_command,
 )
 from pipelines.settings import load_settings
 
-app = typer.Typer(
-    help=__doc__,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_group(__doc__)
 
-
-EndpointOption = Annotated[
-    str | None,
-    typer.Option("--endpoint", "-e", metavar="NAME", show_default="the project's name", help="The endpoint's name."),
-]
 StageOption = Annotated[
     Literal["staging", "prod"] | None,
     typer.Option(help="The endpoint of a stage, which is called NAME-STAGE."),
@@ -112,7 +104,7 @@ def deploy(
             if data is None or challenger is not None:
                 raise UserError("--mode batch runs one version; leave --challenger out")
             batch = run_batch(settings, target, endpoint, variants[0].package, data, timeout * 60, _say)
-            _print(asdict(batch), as_json, lambda: display.show_batch(batch))
+            print_result(asdict(batch), as_json, lambda: display.show_batch(batch))
             return
         plan = plan_endpoint(settings, target, endpoint, mode, variants)
         outcome = carry_out(settings, target, plan, timeout * 60, _say)
@@ -281,7 +273,7 @@ def list_(project: Project, as_json: JsonOption = False) -> None:
     if not found:
         console.print(f"Project {project.settings.name} has no endpoints; `deploy` makes one.")
     content = [_as_json(endpoint, variants) for endpoint, variants in found]
-    _print(content, as_json, lambda: display.show_endpoints(found) if found else None)
+    print_result(content, as_json, lambda: display.show_endpoints(found) if found else None)
 
 
 @app.command()
@@ -327,7 +319,7 @@ def cost(
         settings = load_settings(settings_file)
         estimate = estimate_cost(settings, region, mode, requests_per_day, checks_per_day)
         content = {**asdict(estimate), "low": estimate.low, "high": estimate.high}
-        _print(content, as_json, lambda: display.show_estimate(estimate))
+        print_result(content, as_json, lambda: display.show_estimate(estimate))
 
 
 def _endpoint(project: Project, name: str | None, stage: str | None) -> Endpoint:
@@ -357,7 +349,7 @@ def _report(project: Project, endpoint: Endpoint, as_json: bool, **more: str) ->
     states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms.watching_alarms(target, endpoint.name)}
     scaling = autoscaling.scaled_variants(target, endpoint.name)
     content = {**_as_json(endpoint, variants), "scaling": scaling, "alarms": states, **more}
-    _print(content, as_json, lambda: display.show_endpoint(endpoint, variants, scaling, states))
+    print_result(content, as_json, lambda: display.show_endpoint(endpoint, variants, scaling, states))
 
 
 def _as_json(endpoint: Endpoint, variants: list[ServedVariant]) -> dict[str, Any]:
@@ -381,13 +373,6 @@ def _failures_shown() -> Iterator[None]:
 
 def _say(line: str) -> None:
     console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"), soft_wrap=True)
-
-
-def _print(content: Any, as_json: bool, show: Callable[[], None]) -> None:
-    if as_json:
-        print(json.dumps(content, indent=2, default=str))
-    else:
-        show()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import boto3
 import typer
-from botocore.config import Config
 from rich.text import Text
 
 from deployment.endpoints import find_endpoint
@@ -47,20 +46,15 @@ from pipelines.options import (
     LocalOption,
     RegionOption,
     SettingsOption,
+    YesOption,
+    command_group,
     errors_explained,
 )
 from pipelines.settings import Settings, load_settings
-from pipelines.target import Target, local_target
+from pipelines.target import CLIENT_CONFIG, Target, local_target
 
-app = typer.Typer(
-    help=__doc__,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_group(__doc__)
 
-_CLIENT_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
 # the shortest that KMS allows is 7; until then the deletion can be taken back
 _KEY_DELETION_DAYS = 30
 
@@ -73,7 +67,6 @@ ParameterOption = Annotated[
     list[str] | None,
     typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Of the templates, where settings don't say it."),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 TimeoutOption = Annotated[float, typer.Option(help="Longest wait for each stack in minutes.")]
 
 
@@ -248,7 +241,7 @@ class _Place:
         return self._client("kms")
 
     def _client(self, service: str) -> Any:
-        return boto3.client(service, region_name=self.region, config=_CLIENT_CONFIG)
+        return boto3.client(service, region_name=self.region, config=CLIENT_CONFIG)
 
     def stack_name(self, template: Template) -> str:
         return stack_name(self.settings, self.stage, template.name)

@@ -15,10 +15,17 @@ import typer
 from monitoring import alarm_commands, check_commands, constraint_commands, display, schedule_commands
 from monitoring.cleanup import removals
 from monitoring.ground_truth_upload import upload_ground_truth
-from monitoring.options import EndpointOption, YesOption, command_group, print_result
 from monitoring.watched import batch_capture_uri, endpoint_capture_uri, ground_truth_uri
 from pipelines.display import console, output
-from pipelines.options import JsonOption, Project, project_command
+from pipelines.options import (
+    EndpointOption,
+    JsonOption,
+    Project,
+    YesOption,
+    command_group,
+    print_result,
+    project_command,
+)
 
 app = command_group(__doc__ or "")
 ground_truth = command_group("Labels of captured inferences.")

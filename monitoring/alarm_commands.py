@@ -9,12 +9,19 @@ import typer
 from monitoring import alarms, display
 from monitoring.alarms import Occasion
 from monitoring.constraint_versions import drift_threshold, read_constraints
-from monitoring.options import EndpointOption, YesOption, command_group, print_result
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules
 from pipelines.display import console, output
 from pipelines.errors import UserError
-from pipelines.options import JsonOption, Project, project_command
+from pipelines.options import (
+    EndpointOption,
+    JsonOption,
+    Project,
+    YesOption,
+    command_group,
+    print_result,
+    project_command,
+)
 from pipelines.target import Target
 
 app = command_group("Be told when checks have found something.")

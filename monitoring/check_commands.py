@@ -22,12 +22,11 @@ from monitoring.executions import (
     read_findings,
 )
 from monitoring.health import examine
-from monitoring.options import EndpointOption, print_result
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules
 from pipelines.display import console, output
 from pipelines.errors import UserError
-from pipelines.options import JsonOption, Project
+from pipelines.options import EndpointOption, JsonOption, Project, print_result
 
 VIOLATIONS = 3
 

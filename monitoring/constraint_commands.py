@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from monitoring import constraint_versions, display
-from monitoring.options import EndpointOption, command_group, print_result
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules, set_constraints
 from monitoring.watched import Analysis
 from pipelines.display import output
 from pipelines.errors import UserError
-from pipelines.options import JsonOption, Project, project_command
+from pipelines.options import EndpointOption, JsonOption, Project, command_group, print_result, project_command
 
 app = command_group("How far features and metrics may be from the baseline.")
 

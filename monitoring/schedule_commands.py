@@ -8,14 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from monitoring import constraint_versions, display, native_schedules, pipeline_schedules, schedules
-from monitoring.options import EndpointOption, YesOption, command_group, print_result
 from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
 from monitoring.schedule_expressions import for_model_monitor, window_minutes
 from monitoring.watched import Watched, watched_batches, watched_endpoint
 from pipelines import runner
 from pipelines.display import console, output, show_failure, show_progress
 from pipelines.errors import UserError
-from pipelines.options import JsonOption, Project, project_command
+from pipelines.options import (
+    EndpointOption,
+    JsonOption,
+    Project,
+    YesOption,
+    command_group,
+    print_result,
+    project_command,
+)
 
 _DEFAULT_SCHEDULE = "rate(1 hour)"
 

@@ -6,7 +6,6 @@ Exit codes: 0 the execution succeeded, 1 it failed or was stopped, 2 bad usage o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +36,9 @@ from pipelines.options import (
     RegionOption,
     RoleOption,
     SettingsOption,
+    command_group,
     errors_explained,
+    print_result,
     project_command,
 )
 from pipelines.results import Results, read_results
@@ -45,13 +46,7 @@ from pipelines.runner import Execution
 from pipelines.settings import Settings, load_settings
 from pipelines.target import Target
 
-app = typer.Typer(
-    help=__doc__,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_group(__doc__)
 
 # stands in for the account's own where none is named, so that `definition` needs no account
 _EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
@@ -98,7 +93,7 @@ def diff(project: Project, pipeline: PipelineOption = "training", as_json: JsonO
     settings, target = project.settings, project.target
     new = json.loads(runner.build_definition(settings, target, pipeline))
     changes = compare(runner.deployed_definition(settings, target, pipeline), new)
-    _print(asdict(changes), as_json, lambda: show_diff(runner.pipeline_name(settings, pipeline), changes))
+    print_result(asdict(changes), as_json, lambda: show_diff(runner.pipeline_name(settings, pipeline), changes))
 
 
 @app.command()
@@ -109,7 +104,7 @@ def upsert(project: Project, pipeline: PipelineOption = "training", as_json: Jso
     Example: python -m pipelines upsert --role-arn arn:aws:iam::123456789012:role/PipelineRole
     """
     arn = runner.upsert(project.settings, project.target, pipeline)
-    _print({"PipelineArn": arn}, as_json, lambda: output.print(arn))
+    print_result({"PipelineArn": arn}, as_json, lambda: output.print(arn))
 
 
 @app.command()
@@ -141,7 +136,7 @@ def run(
             parameters["InputDataUri"] = runner.upload_data(settings, target, data)
         arn = runner.start(settings, target, parameters, pipeline)
     if not wait:
-        _print({"PipelineExecutionArn": arn}, as_json, lambda: output.print(arn))
+        print_result({"PipelineExecutionArn": arn}, as_json, lambda: output.print(arn))
         return
     console.print(f"Execution {arn}", soft_wrap=True)
     states = runner.follow(target, arn, timeout * 60)
@@ -170,7 +165,7 @@ def steps(project: Project, execution_arn: ExecutionOption = None, as_json: Json
     Example: python -m pipelines steps --local --json
     """
     execution = _execution(project, execution_arn)
-    _print(_steps_json(execution), as_json, lambda: output.print(steps_table(execution)))
+    print_result(_steps_json(execution), as_json, lambda: output.print(steps_table(execution)))
 
 
 @app.command()
@@ -221,7 +216,7 @@ def models(project: Project, as_json: JsonOption = False) -> None:
     packages = registry.list_versions(group, project.target)
     if not packages:
         console.print(f"No models in group {group} yet; `run` registers one.")
-    _print([asdict(package) for package in packages], as_json, lambda: show_models(packages))
+    print_result([asdict(package) for package in packages], as_json, lambda: show_models(packages))
 
 
 @app.command()
@@ -293,7 +288,7 @@ def _parameters(assignments: list[str]) -> dict[str, str]:
 def _report(project: Project, execution: Execution, as_json: bool) -> None:
     settings, target = project.settings, project.target
     results = read_results(settings, target, execution)
-    _print(
+    print_result(
         _steps_json(execution) | _results_json(settings, results),
         as_json,
         lambda: show_results(settings, execution, results),
@@ -331,13 +326,6 @@ def _results_json(settings: Settings, results: Results) -> dict[str, Any]:
         "Baselines": results.baselines,
         "Outputs": results.outputs,
     }
-
-
-def _print(content: Any, as_json: bool, for_people: Callable[[], None]) -> None:
-    if as_json:
-        print(json.dumps(content, indent=2, default=str))
-    else:
-        for_people()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,6 +54,11 @@ BucketOption = Annotated[
 ]
 RegionOption = Annotated[str | None, typer.Option("--region", help="Default: the one of the AWS configuration.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+EndpointOption = Annotated[
+    str | None,
+    typer.Option("--endpoint", "-e", metavar="NAME", show_default="the project's name", help="The endpoint's name."),
+]
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,25 @@ class Project:
 
     settings: Settings
     target: Target
+
+
+def command_group(help: str | None) -> typer.Typer:
+    """The commands of a package, or a group of them."""
+    return typer.Typer(
+        help=help,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def print_result(content: Any, as_json: bool, show: Callable[[], None]) -> None:
+    """Print what a command has found: as JSON, or by `show` as a person reads it."""
+    if as_json:
+        print(json.dumps(content, indent=2, default=str))
+    else:
+        show()
 
 
 def project_command(command: Callable[..., None]) -> Callable[..., None]:

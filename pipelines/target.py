@@ -13,7 +13,7 @@ from botocore.config import Config
 from pipelines.errors import UserError
 
 # AWS throttles describe calls of many runners in one account; adaptive mode backs off. Nothing here may hang for ever.
-_CLIENT_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
+CLIENT_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Target:
         return self._client("sagemaker-featurestore-runtime")
 
     def _client(self, service: str) -> Any:
-        return boto3.client(service, region_name=self.region, config=_CLIENT_CONFIG)
+        return boto3.client(service, region_name=self.region, config=CLIENT_CONFIG)
 
 
 def local_target() -> Target:
@@ -94,6 +94,6 @@ def aws_target(
             "the execution role is not known; give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local"
         )
     if not bucket:
-        account_id = boto3.client("sts", region_name=region, config=_CLIENT_CONFIG).get_caller_identity()["Account"]
+        account_id = boto3.client("sts", region_name=region, config=CLIENT_CONFIG).get_caller_identity()["Account"]
         bucket = f"sagemaker-{region}-{account_id}"
     return Target(role_arn, bucket, region, job_role_arn, endpoint_role_arn)
