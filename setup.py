@@ -12,12 +12,21 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(
-        include=["pipelines*", "deployment*", "monitoring*", "infrastructure*", "local_sagemaker*", "examples"]
+        include=[
+            "pipelines*",
+            "deployment*",
+            "monitoring*",
+            "project*",
+            "analyzer*",
+            "infrastructure*",
+            "local_sagemaker*",
+            "examples",
+        ]
     ),
     package_data={
         "deployment": ["prices.json"],
         "infrastructure": ["templates/*.yaml"],
-        "monitoring.quality": ["templates/*"],
+        "analyzer.reports": ["templates/*"],
     },
     install_requires=[
         "sagemaker>=3.27,<4",

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
 from local_sagemaker import connect  # noqa: E402
-from local_sagemaker.background import stop_server  # noqa: E402
+from local_sagemaker.http.background import stop_server  # noqa: E402
 
 # how this machine gets at packages and trusts hosts is no part of the project
 MACHINE = ("PIP_", "UV_", "SSL_", "REQUESTS_CA_BUNDLE")

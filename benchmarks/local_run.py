@@ -33,7 +33,7 @@ from typing import Any
 from benchmarks.environments import environment
 from benchmarks.measure import Command, Measurement, Run, run_once
 from benchmarks.quality import machine, progress
-from local_sagemaker.background import stop_server
+from local_sagemaker.http.background import stop_server
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "benchmarks" / "peers"

@@ -103,7 +103,7 @@ class Ratio:
 def analyzer(**variables: str) -> Command:
     """The analyzer by its container contract."""
     common = {"PYTHONPATH": str(ROOT), "dataset_format": CSV, "publish_cloudwatch_metrics": "Disabled"}
-    return Command([sys.executable, "-m", "monitoring.quality"], {**common, **variables})
+    return Command([sys.executable, "-m", "analyzer"], {**common, **variables})
 
 
 def profile(source: str) -> list[Command]:

@@ -29,10 +29,10 @@ from deployment.feature_store import FeatureLookup
 from deployment.plan import EndpointMode, plan_endpoint
 from deployment.records import Records, read_records, training_records
 from deployment.traffic import send_traffic
-from pipelines import registry
 from pipelines.display import console, output
-from pipelines.errors import UserError
-from pipelines.options import (
+from project import registry
+from project.errors import UserError
+from project.options import (
     DEFAULT_SETTINGS,
     EndpointOption,
     JsonOption,
@@ -44,7 +44,7 @@ from pipelines.options import (
     print_result,
     project_command,
 )
-from pipelines.settings import load_settings
+from project.settings import load_settings
 
 app = command_group(__doc__)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deployment.plan import Plan
-from pipelines.settings import UpdateSettings
-from pipelines.target import Target
+from project.settings import UpdateSettings
+from project.target import Target
 
 _MOST_NAMES = 100  # that DeleteAlarms and DescribeAlarms take at once
 

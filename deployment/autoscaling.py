@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.settings import DeploymentSettings
-from pipelines.target import Target
+from project.settings import DeploymentSettings
+from project.target import Target
 
 _NAMESPACE = {"ServiceNamespace": "sagemaker"}
 _DIMENSION = {"ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}

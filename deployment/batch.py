@@ -17,12 +17,12 @@ from deployment import resources
 from deployment.deploy import DeploymentFailed
 from deployment.plan import model_request, name_stem, resource_tags
 from deployment.records import read_records
-from pipelines.errors import UserError
-from pipelines.logs import last_lines
-from pipelines.registry import ModelPackage
-from pipelines.s3_uris import is_s3_uri, split_s3_uri
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.logs import last_lines
+from project.registry import ModelPackage
+from project.s3_uris import is_s3_uri, split_s3_uri
+from project.settings import Settings
+from project.target import Target
 
 JSON_LINES, CSV = "application/jsonlines", "text/csv"
 # A CSV file is sent whole, as its header is in its first line alone. JSON lines are cut to requests anywhere.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipelines.s3_uris import split_s3_uri
-from pipelines.target import Target
+from project.s3_uris import split_s3_uri
+from project.target import Target
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from deployment.endpoints import IN_SERVICE, CaptureSettings, Endpoint
 from deployment.invocations import CSV, JSON, Answer, as_json, invoke, runtime_client
 from deployment.load import LoadResult, send_load
 from deployment.records import Record, Records
-from pipelines.target import Target
+from project.target import Target
 
 _BATCH = 20
 _SECONDS_TO_CAPTURE = 300  # SageMaker writes captures within a few minutes

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from deployment.plan import EndpointMode
-from pipelines.errors import UserError
-from pipelines.settings import Settings
+from project.errors import UserError
+from project.settings import Settings
 
 PRICES = Path(__file__).with_name("prices.json")
 

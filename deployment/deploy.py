@@ -18,10 +18,10 @@ from deployment import alarms, autoscaling, endpoints, resources
 from deployment.endpoints import FAILED, IN_SERVICE, Endpoint
 from deployment.plan import CHALLENGER, CHAMPION, Plan, Variant
 from deployment.rollout import deployment_config
-from pipelines import registry
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project import registry
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 Report = Callable[[str], None]
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deployment.records import Record, Value, as_number
-from pipelines.errors import UserError
+from project.errors import UserError
 
 _SHIFT = re.compile(r"(?P<sign>[+-])(?P<size>\d+\.?\d*|\.\d+)(?P<unit>sd)?")
 _FACTOR = re.compile(r"\*(?P<factor>\d+\.?\d*|\.\d+)")

@@ -11,10 +11,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.plan import CAPTURE_PERCENTAGE, CAPTURE_URI, ENDPOINT_TAG, PROJECT_TAG
-from pipelines.errors import UserError
-from pipelines.logs import last_lines
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.logs import last_lines
+from project.settings import Settings
+from project.target import Target
 
 IN_SERVICE, FAILED = "InService", "Failed"
 SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")

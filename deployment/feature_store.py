@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.endpoints import is_missing
-from pipelines.errors import UserError
-from pipelines.target import Target
+from project.errors import UserError
+from project.target import Target
 
 _TYPES = {"Integral": int, "Fractional": float, "String": str}
 

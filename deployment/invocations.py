@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.target import Target
+from project.target import Target
 
 JSON, CSV = "application/json", "text/csv"
 

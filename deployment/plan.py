@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipelines.errors import UserError
-from pipelines.registry import ModelPackage
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.registry import ModelPackage
+from project.settings import Settings
+from project.target import Target
 
 Request = dict[str, Any]
 EndpointMode = Literal["real-time", "serverless"]

@@ -12,12 +12,12 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from pipelines import runner
-from pipelines.errors import UserError
-from pipelines.registry import ModelPackage
 from pipelines.results import processing_outputs
-from pipelines.s3_uris import is_s3_uri, split_s3_uri
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.registry import ModelPackage
+from project.s3_uris import is_s3_uri, split_s3_uri
+from project.settings import Settings
+from project.target import Target
 
 Value = int | float | str | None
 Record = Mapping[str, Value]

@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 from deployment import alarms, autoscaling
 from deployment.endpoints import Endpoint, find_endpoint, follow, is_missing, is_own
 from deployment.plan import name_stem
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 _DELETION_TIMEOUT = 1800
 _JOB_DEFINITIONS = {

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.settings import UpdateSettings
+from project.settings import UpdateSettings
 
 
 def deployment_config(update: UpdateSettings, fleet_size: int, alarms: Sequence[str]) -> dict[str, Any]:

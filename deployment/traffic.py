@@ -13,7 +13,7 @@ from deployment.drift import Drift, apply_drift
 from deployment.invocations import Answer, as_json, invoke, runtime_client
 from deployment.load import LoadResult, summarize
 from deployment.records import Record, Records
-from pipelines.target import Target
+from project.target import Target
 
 _CLIENTS = 16
 

@@ -39,8 +39,8 @@ from infrastructure.parameters import (
 )
 from infrastructure.stacks import ChangeSet, Stack
 from pipelines.display import console, output
-from pipelines.errors import UserError
-from pipelines.options import (
+from project.errors import UserError
+from project.options import (
     DEFAULT_SETTINGS,
     JsonOption,
     LocalOption,
@@ -50,8 +50,8 @@ from pipelines.options import (
     command_group,
     errors_explained,
 )
-from pipelines.settings import Settings, load_settings
-from pipelines.target import CLIENT_CONFIG, Target, local_target
+from project.settings import Settings, load_settings
+from project.target import CLIENT_CONFIG, Target, local_target
 
 app = command_group(__doc__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines.errors import UserError
+from project.errors import UserError
 
 
 def empty_bucket(s3: Any, bucket: str, report: Callable[[int], None]) -> None:

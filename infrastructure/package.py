@@ -17,7 +17,7 @@ from pathlib import Path
 
 from infrastructure.functions.project import SETTINGS_FILE
 from pipelines.bundles import REPOSITORY
-from pipelines.errors import UserError
+from project.errors import UserError
 
 # as the templates say
 _PYTHON, _PLATFORM = "3.13", "x86_64-manylinux_2_28"
@@ -33,6 +33,7 @@ def functions_archive(settings_file: Path) -> bytes:
         *(REPOSITORY / "infrastructure" / "functions").glob("*.py"),
         *(REPOSITORY / "deployment").glob("*.py"),
         *(REPOSITORY / "pipelines").glob("*.py"),
+        *(REPOSITORY / "project").glob("*.py"),
     ]
     files = {path.relative_to(REPOSITORY).as_posix(): _text(path) for path in sources if path.stem != "__main__"}
     return zip_archive(files | {SETTINGS_FILE: _text(settings_file)})

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import yaml
 
 from pipelines.bundles import REPOSITORY
-from pipelines.errors import UserError
-from pipelines.settings import Settings
+from project.errors import UserError
+from project.settings import Settings
 
 Stage = Literal["staging", "prod"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines.errors import UserError
+from project.errors import UserError
 
 Report = Callable[[str], None]
 

@@ -18,8 +18,8 @@ def connect(data_dir: Path | None = None) -> dict[str, str]:
     background unless it runs. The variables are not set here; add them to `os.environ` or a child's environment.
     Raises `background.ServerError` where no server can be had.
     """
-    from local_sagemaker.background import default_data_dir, ensure_server
-    from local_sagemaker.environment import client_environment
+    from local_sagemaker.client_environment import client_environment
+    from local_sagemaker.http.background import default_data_dir, ensure_server
 
     folder = (data_dir or default_data_dir()).absolute()
     return client_environment(folder, ensure_server(folder).port)

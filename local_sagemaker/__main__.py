@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from local_sagemaker.background import (
+from local_sagemaker.client_environment import client_environment
+from local_sagemaker.containers.images.image_settings import IMAGES_FILE, ISOLATED_MARK, ImageMapError, remember
+from local_sagemaker.http.background import (
     ServerError,
     default_data_dir,
     ensure_server,
@@ -18,8 +20,6 @@ from local_sagemaker.background import (
     run_schedule,
     stop_server,
 )
-from local_sagemaker.environment import client_environment
-from local_sagemaker.image_settings import IMAGES_FILE, ISOLATED_MARK, ImageMapError, remember
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -102,7 +102,7 @@ def start(
     if foreground:
         import logging
 
-        from local_sagemaker.server import serve
+        from local_sagemaker.http.server import serve
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         serve(folder, port)

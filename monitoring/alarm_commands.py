@@ -12,17 +12,9 @@ from monitoring.constraint_versions import drift_threshold, read_constraints
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules
 from pipelines.display import console, output
-from pipelines.errors import UserError
-from pipelines.options import (
-    EndpointOption,
-    JsonOption,
-    Project,
-    YesOption,
-    command_group,
-    print_result,
-    project_command,
-)
-from pipelines.target import Target
+from project.errors import UserError
+from project.options import EndpointOption, JsonOption, Project, YesOption, command_group, print_result, project_command
+from project.target import Target
 
 app = command_group("Be told when checks have found something.")
 

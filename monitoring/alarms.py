@@ -9,9 +9,9 @@ from typing import Any
 from deployment.plan import resource_tags
 from monitoring.native_job_definitions import TYPES
 from monitoring.schedule import PIPELINE, Schedule
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 Request = dict[str, Any]
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from monitoring import s3_objects
-from pipelines.s3_uris import split_s3_uri
-from pipelines.target import Target
+from project.s3_uris import split_s3_uri
+from project.target import Target
 
 _DOWNLOADS = 16
 _HOUR = "%Y/%m/%d/%H"

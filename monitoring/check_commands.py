@@ -25,8 +25,8 @@ from monitoring.health import examine
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules
 from pipelines.display import console, output
-from pipelines.errors import UserError
-from pipelines.options import EndpointOption, JsonOption, Project, print_result
+from project.errors import UserError
+from project.options import EndpointOption, JsonOption, Project, print_result
 
 VIOLATIONS = 3
 
@@ -119,9 +119,9 @@ def trend(
     Example: python -m monitoring trend --local --last 100 --open
     """
     # the analyzer takes a while to import
-    from monitoring.quality import QualityError
-    from monitoring.quality.report_commands import find_runs, read_runs
-    from monitoring.quality.trend import write_trend
+    from analyzer import QualityError
+    from analyzer.reports.commands import find_runs, read_runs
+    from analyzer.reports.trend import write_trend
 
     settings, target = project.settings, project.target
     endpoint = name or settings.name

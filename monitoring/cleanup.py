@@ -13,10 +13,10 @@ from deployment.endpoints import is_missing
 from monitoring import alarms, pipeline_schedules, s3_objects
 from monitoring.schedules import delete_schedule, find_schedules
 from pipelines import runner
-from pipelines.errors import UserError
-from pipelines.s3_uris import split_s3_uri
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.s3_uris import split_s3_uri
+from project.settings import Settings
+from project.target import Target
 
 _MOST_KEYS = 1000  # that DeleteObjects takes at once
 _STOP_TIMEOUT = 600

@@ -11,8 +11,8 @@ from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules, set_constraints
 from monitoring.watched import Analysis
 from pipelines.display import output
-from pipelines.errors import UserError
-from pipelines.options import EndpointOption, JsonOption, Project, command_group, print_result, project_command
+from project.errors import UserError
+from project.options import EndpointOption, JsonOption, Project, command_group, print_result, project_command
 
 app = command_group("How far features and metrics may be from the baseline.")
 

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from monitoring import s3_objects
 from monitoring.schedule import Schedule
 from monitoring.watched import Baseline, Watched
-from pipelines.errors import UserError
-from pipelines.s3_uris import split_s3_uri
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.s3_uris import split_s3_uri
+from project.settings import Settings
+from project.target import Target
 
 Document = dict[str, Any]
 
@@ -146,7 +146,8 @@ def keep_edited(target: Target, watched: Watched, before: Sequence[Schedule]) ->
 
 def _check(document: Document) -> None:
     # the analyzer takes a while to import
-    from monitoring.quality import QualityError, files
+    from analyzer import QualityError
+    from analyzer.files import model_monitor as files
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, files.CONSTRAINTS)

@@ -8,9 +8,9 @@ from pathlib import Path
 from monitoring import s3_objects
 from monitoring.executions import Execution
 from monitoring.schedule import Schedule
-from pipelines.errors import UserError
-from pipelines.s3_uris import split_s3_uri
-from pipelines.target import Target
+from project.errors import UserError
+from project.s3_uris import split_s3_uri
+from project.target import Target
 
 REPORT = "report.html"
 _TREND_FILES = ("analysis.json", "statistics.json", "constraints.json", "constraint_violations.json")

@@ -16,8 +16,8 @@ from monitoring.native_schedules import ONCE, had_no_data
 from monitoring.schedule import PIPELINE, Schedule
 from pipelines import runner
 from pipelines.results import processing_outputs
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.settings import Settings
+from project.target import Target
 
 SUCCEEDED, FAILED, EXECUTING, STOPPED, NO_DATA = "Succeeded", "Failed", "Executing", "Stopped", "NoData"
 _SUMMARY = "summary"

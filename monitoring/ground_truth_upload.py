@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from monitoring.captured import hours_of_batch_inferences, hours_of_inferences
-from pipelines.errors import UserError
-from pipelines.s3_uris import split_s3_uri
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.s3_uris import split_s3_uri
+from project.settings import Settings
+from project.target import Target
 
 
 @dataclass(frozen=True)

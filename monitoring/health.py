@@ -14,9 +14,9 @@ from monitoring.executions import FAILED, NO_DATA, STOPPED, Execution, last_exec
 from monitoring.schedule import Schedule
 from monitoring.schedules import find_schedules
 from monitoring.watched import ground_truth_uri, watched_endpoint
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 # captures and schedules may be so much later than an interval
 _GRACE = timedelta(minutes=30)

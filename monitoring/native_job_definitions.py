@@ -10,8 +10,8 @@ from typing import Any
 from deployment.plan import resource_tags
 from monitoring.schedule_expressions import minutes_between
 from monitoring.watched import Watched
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.settings import Settings
+from project.target import Target
 
 Request = dict[str, Any]
 

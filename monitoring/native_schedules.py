@@ -17,10 +17,10 @@ from monitoring.schedule import MODEL_MONITOR, Schedule
 from monitoring.schedule_expressions import minutes_between
 from monitoring.watched import Baseline, Watched
 from pipelines.bundles import REPOSITORY
-from pipelines.errors import UserError
-from pipelines.s3_uris import split_s3_uri
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.s3_uris import split_s3_uri
+from project.settings import Settings
+from project.target import Target
 
 NOW = "NOW"
 ONCE = "-now"

@@ -14,9 +14,9 @@ from deployment.endpoints import is_missing
 from monitoring.schedule import PIPELINE, Schedule
 from monitoring.watched import Baseline, Watched
 from pipelines import runner
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 START_PIPELINE_EXECUTION = "arn:aws:scheduler:::aws-sdk:sagemaker:startPipelineExecution"
 GROUP = "default"

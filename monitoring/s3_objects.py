@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines.s3_uris import split_s3_uri
-from pipelines.target import Target
+from project.s3_uris import split_s3_uri
+from project.target import Target
 
 
 def read(target: Target, uri: str) -> bytes | None:

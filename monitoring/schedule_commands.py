@@ -13,16 +13,8 @@ from monitoring.schedule_expressions import for_model_monitor, window_minutes
 from monitoring.watched import Watched, watched_batches, watched_endpoint
 from pipelines import runner
 from pipelines.display import console, output, show_failure, show_progress
-from pipelines.errors import UserError
-from pipelines.options import (
-    EndpointOption,
-    JsonOption,
-    Project,
-    YesOption,
-    command_group,
-    print_result,
-    project_command,
-)
+from project.errors import UserError
+from project.options import EndpointOption, JsonOption, Project, YesOption, command_group, print_result, project_command
 
 _DEFAULT_SCHEDULE = "rate(1 hour)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pipelines.errors import UserError
+from project.errors import UserError
 
 HOURLY = "cron(0 * ? * * *)"
 _MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}

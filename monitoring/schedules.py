@@ -5,9 +5,9 @@ from __future__ import annotations
 from deployment.endpoints import own_endpoints
 from monitoring import native_schedules, pipeline_schedules
 from monitoring.schedule import PIPELINE, Schedule
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 
 def find_schedules(settings: Settings, target: Target, endpoint: str) -> list[Schedule]:

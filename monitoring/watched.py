@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from deployment import endpoints
 from monitoring import s3_objects
-from pipelines import registry
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project import registry
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 Analysis = Literal["data-quality", "model-quality"]
 

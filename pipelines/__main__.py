@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from examples import EXAMPLES, write_example
-from pipelines import registry, runner
+from pipelines import runner
 from pipelines.definition_diff import compare
 from pipelines.display import (
     console,
@@ -25,9 +25,12 @@ from pipelines.display import (
     show_results,
     steps_table,
 )
-from pipelines.errors import UserError
 from pipelines.latest_model import latest_model
-from pipelines.options import (
+from pipelines.results import Results, read_results
+from pipelines.runner import Execution
+from project import registry
+from project.errors import UserError
+from project.options import (
     DEFAULT_SETTINGS,
     BucketOption,
     JobRoleOption,
@@ -41,10 +44,8 @@ from pipelines.options import (
     print_result,
     project_command,
 )
-from pipelines.results import Results, read_results
-from pipelines.runner import Execution
-from pipelines.settings import Settings, load_settings
-from pipelines.target import Target
+from project.settings import Settings, load_settings
+from project.target import Target
 
 app = command_group(__doc__)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.s3_uris import split_s3_uri
+from project.s3_uris import split_s3_uri
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -76,7 +76,7 @@ def evaluate_bundle() -> Bundle:
         "requirements.txt": "processing_scripts/requirements.txt",
         "run.sh": "processing_scripts/run.sh",
     }
-    shared = ("monitoring/__init__.py", "monitoring/quality/__init__.py", "monitoring/quality/model_quality.py")
+    shared = ("analyzer/__init__.py", "analyzer/performance/__init__.py", "analyzer/performance/metrics.py")
     return Bundle("evaluate", _read(_script("evaluate.py", "evaluation") | files | {path: path for path in shared}))
 
 
@@ -110,9 +110,8 @@ def _analyzer() -> dict[str, str]:
     files = {
         "requirements.txt": "processing_scripts/requirements-quality.txt",
         "run.sh": "processing_scripts/run.sh",
-        "monitoring/__init__.py": "monitoring/__init__.py",
     }
-    sources = (path for path in (REPOSITORY / "monitoring/quality").rglob("*.*") if path.suffix != ".pyc")
+    sources = (path for path in (REPOSITORY / "analyzer").rglob("*.*") if path.suffix != ".pyc")
     modules = [path.relative_to(REPOSITORY).as_posix() for path in sources]
     return files | {path: path for path in modules}
 

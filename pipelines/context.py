@@ -23,7 +23,7 @@ from sagemaker.mlops.workflow.retry import (
 )
 from sagemaker.mlops.workflow.steps import CacheConfig
 
-from pipelines.settings import Settings
+from project.settings import Settings
 
 S3Uri: TypeAlias = str | Join
 

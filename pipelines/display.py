@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.definition_diff import DefinitionDiff
-from pipelines.registry import ModelPackage
 from pipelines.results import Results
 from pipelines.runner import Execution, Step
-from pipelines.settings import Settings
+from project.registry import ModelPackage
+from project.settings import Settings
 
 # progress and messages go to stderr, so that stdout holds results alone
 console = Console(stderr=True, highlight=False)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError
-from pipelines.s3_uris import is_s3_uri, split_s3_uri
+from project.errors import UserError
+from project.s3_uris import is_s3_uri, split_s3_uri
 
 
 def input_uri(location: str, prefix_uri: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines import registry
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project import registry
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 
 def latest_model(settings: Settings, target: Target) -> dict[str, str]:

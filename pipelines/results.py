@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.registry import ModelPackage, describe_package
 from pipelines.runner import Execution, Step, describe_job
-from pipelines.s3_uris import split_s3_uri
-from pipelines.settings import METRICS, Settings
-from pipelines.target import Target
+from project.registry import ModelPackage, describe_package
+from project.s3_uris import split_s3_uri
+from project.settings import METRICS, Settings
+from project.target import Target
 
 BASELINE_STEPS = ("DataQualityBaseline", "ModelQualityBaseline")
 # of the batch-inference and the monitoring pipeline

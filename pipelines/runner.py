@@ -14,12 +14,12 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from pipelines.bundles import all_bundles, upload_bundles
-from pipelines.errors import UserError
 from pipelines.inputs import upload_input
-from pipelines.logs import last_lines
-from pipelines.s3_uris import is_s3_uri, split_s3_uri
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.logs import last_lines
+from project.s3_uris import is_s3_uri, split_s3_uri
+from project.settings import Settings
+from project.target import Target
 
 ENDED = ("Succeeded", "Failed", "Stopped")
 

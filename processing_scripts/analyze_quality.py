@@ -1,8 +1,8 @@
 """Analyse data or model quality in a Processing job, for accounts without Model Monitor.
 
 It is Model Monitor's analyzer by contract: the same environment variables (dataset_source, dataset_format, output_path,
-baseline_statistics, ...; monitoring/quality/__main__.py lists them all), the same statistics.json, constraints.json and
-constraint_violations.json. The package monitoring.quality lies beside this script; requirements are pyarrow and numpy,
+baseline_statistics, ...; analyzer/__main__.py lists them all), the same statistics.json, constraints.json and
+constraint_violations.json. The package analyzer lies beside this script; requirements are pyarrow and numpy,
 which the scikit-learn image has, and datasketches, which it has not.
 
   python3 analyze_quality.py [--fail-on-violation]
@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from monitoring.quality.__main__ import FAIL_ON_VIOLATION, main
+from analyzer.__main__ import FAIL_ON_VIOLATION, main
 
 
 def parse_arguments() -> argparse.Namespace:

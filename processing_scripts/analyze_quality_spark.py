@@ -1,6 +1,6 @@
 """Analyse data quality on a Spark cluster, for data that is too long for one machine or lies in the cluster's reach.
 
-It is analyze_quality.py with other hands: the same environment variables (monitoring/quality/__main__.py lists them
+It is analyze_quality.py with other hands: the same environment variables (analyzer/__main__.py lists them
 all), the same files out, and the same results, the sketches' error aside. Every task profiles its part of the dataset
 with the analyzer's own readers and leaves a partial profile; the driver merges these, checks the whole and writes
 statistics.json, constraints.json and constraint_violations.json. Differences:
@@ -10,9 +10,9 @@ statistics.json, constraints.json and constraint_violations.json. Differences:
                        one block; all CSV files need the same header line
   record_preprocessor_script, ground_truth_source and analysis_type MODEL_QUALITY are for analyze_quality.py alone
 
-  spark-submit --py-files monitoring.zip analyze_quality_spark.py [--fail-on-violation]
+  spark-submit --py-files analyzer.zip analyze_quality_spark.py [--fail-on-violation]
 
-monitoring.zip holds the package monitoring. All nodes need Python 3.11 or newer, numpy, pyarrow 13 or newer,
+analyzer.zip holds the package analyzer. All nodes need Python 3.11 or newer, numpy, pyarrow 13 or newer,
 datasketches, and pandas, for which PySpark asks wherever Arrow is used; on SageMaker an image made from
 sagemaker-spark-processing with these installed. Baselines and output_path are local to the driver, as
 /opt/ml/processing/input/baseline and /opt/ml/processing/output are.
@@ -41,15 +41,17 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from monitoring.quality import QualityError, files, partial
-from monitoring.quality.__main__ import EXIT_MESSAGE, FAIL_ON_VIOLATION, FAILED, VIOLATIONS, run
-from monitoring.quality.analysis import MODEL_QUALITY, Skipped
-from monitoring.quality.datasets import CSV, FORMATS, PARQUET, Dataset
-from monitoring.quality.datasets.conversion import four_types
-from monitoring.quality.datasets.selection import Selection
-from monitoring.quality.datasets.skips import Skips
-from monitoring.quality.profile import Profile
-from monitoring.quality.settings import Settings
+from analyzer import QualityError
+from analyzer.__main__ import EXIT_MESSAGE, FAIL_ON_VIOLATION, FAILED, VIOLATIONS, run
+from analyzer.analysis import MODEL_QUALITY, Skipped
+from analyzer.datasets import CSV, FORMATS, PARQUET, Dataset
+from analyzer.datasets.conversion import four_types
+from analyzer.datasets.selection import Selection
+from analyzer.datasets.skips import Skips
+from analyzer.files import model_monitor as files
+from analyzer.profile import partial
+from analyzer.profile.profile import Profile
+from analyzer.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -32,8 +32,8 @@ from evaluation.cloudwatch import publish
 from evaluation.outcome import Outcome
 from evaluation.page import HEADLINES, report_page
 
-from monitoring.quality import QualityError
-from monitoring.quality.model_quality import METRICS_KEY, model_quality
+from analyzer import QualityError
+from analyzer.performance.metrics import METRICS_KEY, model_quality
 
 # SageMaker returns the first kilobyte of this file as the job's ExitMessage
 EXIT_MESSAGE = Path("/opt/ml/output/message")

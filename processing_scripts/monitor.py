@@ -1,7 +1,7 @@
 """Monitor: compare a window of an endpoint's captures, and their labels, with the baselines.
 
 Written below the output folder:
-    data-quality/      the analyzer's files on the requests: see monitoring/quality/__main__.py
+    data-quality/      the analyzer's files on the requests: see analyzer/__main__.py
     model-quality/     likewise, on the answers that have labels
     summary/monitoring_summary.json
                        what they come to: status (Completed, NoData), alert, reasons, drifted features, metrics
@@ -28,10 +28,11 @@ from botocore.config import Config
 from window.files import download
 from window.summary import NAMESPACE, Alert, Found, metrics, summarize
 
-from monitoring.quality import NoRecords, QualityError, analysis_file
-from monitoring.quality.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis, Merge
-from monitoring.quality.cloudwatch import publish
-from monitoring.quality.container import run
+from analyzer import NoRecords, QualityError
+from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis, Merge
+from analyzer.cloudwatch import publish
+from analyzer.container import run
+from analyzer.files import analysis_file
 
 INPUT = Path("/opt/ml/processing/input")
 # what SageMaker shows as the job's ExitMessage

@@ -2,7 +2,7 @@
 
 Writes the baseline (statistics.json, constraints.json) and, unless the check is skipped, compares the data with the
 baseline of the latest approved model package of a group (constraint_violations.json). The data and its format come in
-the analyzer's own environment variables, see monitoring/quality/__main__.py, which lies beside this script.
+the analyzer's own environment variables, see analyzer/__main__.py, which lies beside this script.
 
 Exit status: 0; 1 when the analysis could not run or there is nothing to compare with, with the reason on stderr; 3 when
 there are violations and they are to fail the job.
@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monitoring.quality.__main__ import FAIL_ON_VIOLATION
-from monitoring.quality.__main__ import main as analyze
+from analyzer.__main__ import FAIL_ON_VIOLATION
+from analyzer.__main__ import main as analyze
 
 # where a model package keeps the baseline of an analysis
 SECTIONS = {"DATA_QUALITY": "ModelDataQuality", "MODEL_QUALITY": "ModelQuality"}

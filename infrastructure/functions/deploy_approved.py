@@ -11,7 +11,7 @@ from typing import Any
 from deployment.deploy import begin
 from infrastructure.functions.messages import Answer, drop, log, tell
 from infrastructure.functions.project import DEPLOYING_TAG, plan_version, project
-from pipelines.errors import UserError
+from project.errors import UserError
 
 
 def handler(event: Any, context: Any) -> Answer:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deployment.deploy import choose_variants
 from deployment.plan import Plan, plan_endpoint
-from pipelines.settings import Settings, load_settings
-from pipelines.target import Target
+from project.settings import Settings, load_settings
+from project.target import Target
 
 SETTINGS_FILE = "settings.yaml"
 # on an endpoint: the version that is being deployed to it, until that has come to its end

@@ -19,9 +19,9 @@ from deployment.plan import Plan
 from deployment.records import Records, read_records, training_records
 from infrastructure.functions.messages import Answer, drop, log, tell
 from infrastructure.functions.project import DEPLOYING_TAG, endpoint_name, plan_version, project
-from pipelines.errors import UserError
-from pipelines.settings import Settings
-from pipelines.target import Target
+from project.errors import UserError
+from project.settings import Settings
+from project.target import Target
 
 # enough to see the endpoint answer under some load; the rest is for `python -m deployment test`
 _REQUESTS, _CLIENTS = 50, 4

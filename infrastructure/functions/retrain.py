@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 
 from infrastructure.functions.messages import Answer, drop, tell
-from pipelines.s3_uris import split_s3_uri
+from project.s3_uris import split_s3_uri
 
 ALARM, SCHEDULE = "CloudWatch Alarm State Change", "Scheduled Retraining"
 # the longest that a job may run, and so beyond which no execution is still running

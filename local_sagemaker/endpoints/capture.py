@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.job_files import ClientFault, put_file
-from local_sagemaker.objects import Objects
-from local_sagemaker.times import iso_time
+from local_sagemaker.protocol.times import iso_time
+from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.transfers import ClientFault, put_file
 
 log = logging.getLogger(__name__)
 

@@ -16,18 +16,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from local_sagemaker.containers.images.images import Images
+from local_sagemaker.containers.model_server import ModelServer
+from local_sagemaker.containers.output import LogStream
 from local_sagemaker.endpoints.capture import Capture, CaptureConfig
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, FleetFailed
 from local_sagemaker.endpoints.metrics import Metrics
 from local_sagemaker.endpoints.rollout import AlarmStates, RolledBack, carry_out, rollout
 from local_sagemaker.endpoints.variant import Variant
-from local_sagemaker.images import Images
-from local_sagemaker.job import LONGEST_REASON
-from local_sagemaker.job_output import LogStream
-from local_sagemaker.logs import endpoint_group, log_file
-from local_sagemaker.model_server import ModelServer
-from local_sagemaker.objects import Objects
-from local_sagemaker.store import Store
+from local_sagemaker.jobs.job import LONGEST_REASON
+from local_sagemaker.storage.log_files import endpoint_group, log_file
+from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.store import Store
 
 log = logging.getLogger(__name__)
 

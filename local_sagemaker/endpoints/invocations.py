@@ -13,14 +13,14 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import ACCOUNT, REGION
+from local_sagemaker.containers.model_server import ModelServerError, ServerResponse
 from local_sagemaker.endpoints.capture import Event
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, NoSuchVariant
 from local_sagemaker.endpoints.hosting import ANSWER_SECONDS, Hosting
 from local_sagemaker.endpoints.variant import Throttled, Unavailable, Variant
-from local_sagemaker.errors import ServiceError
-from local_sagemaker.logs import endpoint_group
-from local_sagemaker.model_server import ModelServerError, ServerResponse
-from local_sagemaker.shapes import check_request, operation_model
+from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.shapes import check_request, operation_model
+from local_sagemaker.storage.log_files import endpoint_group
 
 OPERATIONS = {
     "invocations": "InvokeEndpoint",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local_sagemaker.model_server import ModelServer, ModelServerError, ServerResponse
+from local_sagemaker.containers.model_server import ModelServer, ModelServerError, ServerResponse
 
 log = logging.getLogger(__name__)
 

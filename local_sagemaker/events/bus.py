@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.target_input import target_input
 from local_sagemaker.events.targets import DeliveryError, Targets
-from local_sagemaker.times import iso_time
+from local_sagemaker.protocol.times import iso_time
 
 if TYPE_CHECKING:
     from moto.events.models import Rule

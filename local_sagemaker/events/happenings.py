@@ -8,15 +8,15 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from local_sagemaker.events.alarms import Alarms, hook_alarms
+from local_sagemaker.events.alarms.alarms import Alarms, hook_alarms
 from local_sagemaker.events.bus import Bus
-from local_sagemaker.events.hooks import hook_events, hook_topics
-from local_sagemaker.events.schedules import Schedules, hook_schedules
+from local_sagemaker.events.schedules.schedules import Schedules, hook_schedules
 from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
 from local_sagemaker.events.targets import Targets
+from local_sagemaker.services.moto.hooks import hook_events, hook_topics
 
 if TYPE_CHECKING:
-    from local_sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMaker
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from local_sagemaker.definition import DefinitionError, parse
-from local_sagemaker.shapes import operation_model, shaped
-from local_sagemaker.store import Store
-from local_sagemaker.times import iso_time
+from local_sagemaker.executions.definition import DefinitionError, parse
+from local_sagemaker.protocol.shapes import operation_model, shaped
+from local_sagemaker.protocol.times import iso_time
+from local_sagemaker.storage.store import Store
 
 Record = dict[str, Any]
 # detail-type, resources and detail of an event

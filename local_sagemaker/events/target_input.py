@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from local_sagemaker.expressions import ExpressionError, look_up
+from local_sagemaker.executions.expressions import ExpressionError, look_up
 
 Record = dict[str, Any]
 

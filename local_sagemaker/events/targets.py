@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException
 
 from local_sagemaker.account import ACCOUNT, REGION
-from local_sagemaker.errors import ServiceError
 from local_sagemaker.events.target_input import find
+from local_sagemaker.protocol.errors import ServiceError
 
 if TYPE_CHECKING:
-    from local_sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMaker
 
 log = logging.getLogger(__name__)
 

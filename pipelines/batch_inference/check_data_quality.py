@@ -27,7 +27,7 @@ def check_data_quality_step(
         "sagemaker_monitoring_schedule_name": pipeline_name,
     }
     processor = context.processor(
-        ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "-m", "monitoring.quality"], env=environment
+        ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "-m", "analyzer"], env=environment
     )
     return ProcessingStep(
         name="CheckDataQuality",

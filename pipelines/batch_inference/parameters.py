@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from sagemaker.core.workflow.parameters import Parameter, ParameterString
 
-from pipelines.settings import Settings
+from project.settings import Settings
 
 
 @dataclass(frozen=True)

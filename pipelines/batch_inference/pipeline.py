@@ -10,7 +10,7 @@ from pipelines.batch_inference.parameters import Parameters
 from pipelines.batch_inference.transform import create_model_step, transform_step
 from pipelines.context import Context
 from pipelines.sdk import offline_defaults, offline_session
-from pipelines.settings import Settings
+from project.settings import Settings
 
 
 @offline_defaults()

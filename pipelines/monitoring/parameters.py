@@ -11,7 +11,7 @@ from sagemaker.core.workflow.parameters import (
     ParameterString,
 )
 
-from pipelines.settings import Settings
+from project.settings import Settings
 
 # SageMaker takes no empty string for a container's argument
 NONE = ","

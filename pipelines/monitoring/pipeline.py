@@ -12,7 +12,7 @@ from pipelines.context import Context
 from pipelines.monitoring.monitor import monitor_step
 from pipelines.monitoring.parameters import Parameters
 from pipelines.sdk import offline_defaults, offline_session
-from pipelines.settings import Settings
+from project.settings import Settings
 
 
 @offline_defaults()

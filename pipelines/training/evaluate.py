@@ -8,8 +8,8 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 
 from pipelines.bundles import evaluate_bundle
 from pipelines.context import output_of, processing_input, processing_output
-from pipelines.settings import ProblemType
 from pipelines.training.context import TrainingContext
+from project.settings import ProblemType
 
 OUTPUTS = ("evaluation", "predictions", "report")
 

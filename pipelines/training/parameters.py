@@ -12,7 +12,7 @@ from sagemaker.core.workflow.parameters import (
     ParameterString,
 )
 
-from pipelines.settings import Settings
+from project.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from pipelines.inputs import input_uri
 from pipelines.sdk import offline_defaults, offline_session
-from pipelines.settings import Settings
 from pipelines.training.baselines import baseline_steps
 from pipelines.training.check_quality import check_quality_step
 from pipelines.training.context import TrainingContext
@@ -20,6 +19,7 @@ from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
 from pipelines.training.register_model import register_model_step
 from pipelines.training.train import train_step
+from project.settings import Settings
 
 
 @offline_defaults()

@@ -6,9 +6,9 @@ from sagemaker.mlops.workflow.steps import ProcessingStep
 
 from pipelines.bundles import preprocess_bundle
 from pipelines.context import processing_input, processing_output
-from pipelines.errors import UserError
-from pipelines.settings import Settings
 from pipelines.training.context import TrainingContext
+from project.errors import UserError
+from project.settings import Settings
 
 MOST_ARGUMENTS = 100
 OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")

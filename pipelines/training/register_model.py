@@ -14,10 +14,10 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
 from pipelines.bundles import REPOSITORY
-from pipelines.settings import METRICS
 from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import metric_value
+from project.settings import METRICS
 
 CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
 RESPONSE_TYPES = ["application/json", "text/csv"]

@@ -18,8 +18,8 @@ from sagemaker.train.model_trainer import ModelTrainer
 
 from pipelines.bundles import train_bundle
 from pipelines.context import output_of
-from pipelines.settings import ProblemType
 from pipelines.training.context import TrainingContext
+from project.settings import ProblemType
 
 # what train.py prints for each problem type, for the train and the validation split
 METRICS: dict[ProblemType, tuple[str, ...]] = {

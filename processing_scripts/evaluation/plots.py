@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analyzer.performance.metrics import METRICS_KEY, model_quality
 from evaluation.markup import card, number, shortened
 from evaluation.outcome import BINARY, MULTICLASS, REGRESSION, Outcome
-from monitoring.quality.model_quality import METRICS_KEY, model_quality
 
 # Stand-ins for colours that the page decides, by light and dark; the SVG names its variables instead.
 INK, MUTED, LINE, ACCENT, SECOND = "#010101", "#010102", "#010103", "#010104", "#010105"

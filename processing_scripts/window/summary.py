@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from monitoring.quality.analysis import Analysis, DataQuality, ModelQuality
+from analyzer.analysis import Analysis, DataQuality, ModelQuality
 
 COMPLETED, NO_DATA = "Completed", "NoData"
 NAMESPACE = "LightGBMPipelines"

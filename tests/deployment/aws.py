@@ -14,7 +14,7 @@ from typing import Any
 
 import boto3
 
-from pipelines.target import Target
+from project.target import Target
 
 Record = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.settings import Settings
+from project.settings import Settings
 from tests.deployment.aws import Account
 
 MakeSettings = Callable[..., Settings]

@@ -10,9 +10,9 @@ import pytest
 
 from deployment.batch import BatchResult, run_batch
 from deployment.deploy import DeploymentFailed
-from pipelines.errors import UserError
-from pipelines.registry import latest_approved
-from pipelines.settings import Settings
+from project.errors import UserError
+from project.registry import latest_approved
+from project.settings import Settings
 from tests.deployment.aws import Account, package_arn
 from tests.deployment.conftest import MakeSettings
 

@@ -14,7 +14,7 @@ from deployment.captures import Capture
 from deployment.checks import EndpointTest
 from deployment.endpoints import CaptureSettings, find_endpoint
 from deployment.records import Records
-from pipelines.settings import Settings
+from project.settings import Settings
 from tests.deployment.aws import Account, Refused, client
 from tests.deployment.test_deploy import deploy
 

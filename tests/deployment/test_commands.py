@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deployment.__main__ import app
-from pipelines.settings import Settings
+from project.settings import Settings
 from tests.deployment.aws import Account, Refused
 from tests.deployment.test_deploy import deploy
 
@@ -25,7 +25,7 @@ def run(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     settings.write_text(
         "{name: demo, problem_type: Regression, data: {target_column: y}, quality: {metric: rmse, threshold: 1}}"
     )
-    monkeypatch.setattr("pipelines.options.aws_target", lambda *_: account.target)
+    monkeypatch.setattr("project.options.aws_target", lambda *_: account.target)
     monkeypatch.chdir(tmp_path)
 
     def invoke(*arguments: str, answer: str | None = None) -> Result:

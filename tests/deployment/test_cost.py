@@ -9,8 +9,8 @@ import pytest
 
 from deployment.cost import PRICES, Estimate, estimate_cost
 from deployment.plan import EndpointMode
-from pipelines.errors import UserError
-from pipelines.settings import Settings
+from project.errors import UserError
+from project.settings import Settings
 from tests.deployment.conftest import MakeSettings
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from deployment.resources import Resource, delete_resources, endpoint_resources
-from pipelines.errors import UserError
-from pipelines.settings import Settings
+from project.errors import UserError
+from project.settings import Settings
 from tests.deployment.aws import Account, Refused
 from tests.deployment.test_deploy import deploy
 

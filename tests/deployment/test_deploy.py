@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from deployment.deploy import DeploymentFailed, Outcome, carry_out, choose_variants
 from deployment.plan import Plan, plan_endpoint
-from pipelines.errors import UserError
-from pipelines.settings import Settings
+from project.errors import UserError
+from project.settings import Settings
 from tests.deployment.aws import ROLE, Account, Refused, package_arn
 from tests.deployment.conftest import MakeSettings
 

@@ -9,7 +9,7 @@ import pytest
 
 from deployment.drift import apply_drift, parse_drift
 from deployment.records import Record
-from pipelines.errors import UserError
+from project.errors import UserError
 
 ROWS: list[Record] = [{"age": age, "rate": age / 10, "plan": "basic"} for age in range(20, 60)]
 

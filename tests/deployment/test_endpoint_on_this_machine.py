@@ -19,7 +19,7 @@ import pytest
 from deployment.invocations import Answer, as_json, invoke, runtime_client
 from deployment.load import send_load
 from pipelines.bundles import REPOSITORY
-from pipelines.target import local_target
+from project.target import local_target
 from tests.local_sagemaker.machine import ANALYZER
 from tests.stories.conftest import open_workplace
 from tests.stories.workplace import Ended, Workplace

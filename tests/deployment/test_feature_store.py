@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployment.feature_store import FeatureLookup
-from pipelines.errors import UserError
+from project.errors import UserError
 from tests.deployment.aws import Account, Refused
 
 GROUP = {

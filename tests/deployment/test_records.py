@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployment.records import read_records
-from pipelines.errors import UserError
-from pipelines.settings import Settings
+from project.errors import UserError
+from project.settings import Settings
 from tests.deployment.aws import Account
 from tests.deployment.conftest import MakeSettings, minimal_settings
 

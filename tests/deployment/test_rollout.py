@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployment.rollout import deployment_config
-from pipelines.settings import UpdateSettings
+from project.settings import UpdateSettings
 
 
 @given(st.integers(2, 500), st.integers(10, 50), st.sampled_from(["canary", "linear"]), st.integers(0, 1800))

@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 
 from deployment.invocations import Answer, as_json, invoke, runtime_client
-from local_sagemaker.logs import log_file
-from pipelines.target import local_target
+from local_sagemaker.storage.log_files import log_file
+from project.target import local_target
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, tar_gz
 from tests.stories.workplace import Workplace
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from infrastructure import package
 from infrastructure.__main__ import app
 from infrastructure.parameters import TEMPLATES, load_template
-from local_sagemaker.change_sets import hook_change_sets
+from local_sagemaker.services.moto.change_sets import hook_change_sets
 from tests.infrastructure.moto_types import kept
 from tests.infrastructure.templates import NAMES
 

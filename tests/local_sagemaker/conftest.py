@@ -11,7 +11,7 @@ import boto3
 import botocore.session
 import pytest
 
-from local_sagemaker.background import RunningServer, ensure_server, stop_server
+from local_sagemaker.http.background import RunningServer, ensure_server, stop_server
 from tests.local_sagemaker.machine import Machine
 
 Client = Any

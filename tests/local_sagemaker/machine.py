@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.endpoints.hosting import Hosting
-from local_sagemaker.executor import Executor
-from local_sagemaker.functions.service import Functions
-from local_sagemaker.images import Images
-from local_sagemaker.job_files import split_uri
-from local_sagemaker.jobs import Jobs
-from local_sagemaker.monitors.monitors import Monitors
-from local_sagemaker.objects import Objects
-from local_sagemaker.service import SageMaker
-from local_sagemaker.store import Store
+from local_sagemaker.executions.executor import Executor
+from local_sagemaker.jobs.jobs import Jobs
+from local_sagemaker.model_monitor.monitors import Monitors
+from local_sagemaker.services.lambda_.service import Functions
+from local_sagemaker.services.sagemaker.service import SageMaker
+from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.transfers import split_uri
 
 Record = dict[str, Any]
 

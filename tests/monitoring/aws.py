@@ -9,7 +9,7 @@ from typing import Any
 
 from deployment.deploy import carry_out, choose_variants
 from deployment.plan import plan_endpoint
-from pipelines.settings import Settings
+from project.settings import Settings
 from tests.deployment.aws import Account, Record, Refused, package_arn
 from tests.local_sagemaker.machine import tar_gz
 

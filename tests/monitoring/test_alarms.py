@@ -10,7 +10,7 @@ import pytest
 from monitoring.alarms import Occasion, alarm_requests
 from monitoring.pipeline_schedules import find_schedule
 from monitoring.schedule import Schedule
-from pipelines.errors import UserError
+from project.errors import UserError
 from tests.deployment.aws import Record
 from tests.deployment.conftest import minimal_settings
 from tests.monitoring.aws import NOW, WatchedAccount

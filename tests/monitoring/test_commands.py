@@ -32,6 +32,6 @@ def test_the_help_of_every_command_has_an_example_and_says_which_project_and_whe
 
 def test_the_analyzer_needs_nothing_of_the_commands() -> None:
     """It ships to containers that have neither boto3 nor typer."""
-    script = "import sys, monitoring.quality.__main__; print({'boto3', 'typer', 'pipelines'} & set(sys.modules))"
+    script = "import sys, analyzer.__main__; print({'boto3', 'typer', 'pipelines'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "set()"

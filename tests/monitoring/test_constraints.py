@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyzer.constraints.data_quality import MonitoringConfig
+from analyzer.files.model_monitor import constraints_from_json
 from monitoring.constraint_versions import Document, drift_threshold, edit_features, edit_metric
-from monitoring.quality.constraints import MonitoringConfig
-from monitoring.quality.files import constraints_from_json
-from pipelines.errors import UserError
+from project.errors import UserError
 from tests.monitoring.aws import CONSTRAINTS, METRICS, WatchedAccount
 from tests.monitoring.conftest import Run
 from tests.monitoring.test_pipeline_schedules import TEN_MINUTES, parameters_of

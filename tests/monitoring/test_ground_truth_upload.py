@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.performance.ground_truth import merge
 from monitoring.ground_truth_upload import read_labels
-from monitoring.quality.ground_truth import merge
-from pipelines.errors import UserError
+from project.errors import UserError
 from tests.monitoring.aws import NOW, WatchedAccount
 from tests.monitoring.conftest import Run
 

@@ -10,7 +10,7 @@ import pytest
 from monitoring.native_job_definitions import job_definition_request
 from monitoring.schedule_expressions import HOURLY
 from monitoring.watched import Baseline, Watched
-from pipelines.settings import Settings
+from project.settings import Settings
 from tests.deployment.aws import ROLE, Record
 from tests.deployment.conftest import minimal_settings
 from tests.monitoring.aws import BASELINES, WatchedAccount

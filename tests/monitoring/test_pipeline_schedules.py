@@ -9,7 +9,7 @@ import pytest
 
 from monitoring.pipeline_schedules import schedule_name, schedule_request
 from monitoring.watched import Watched
-from pipelines.errors import UserError
+from project.errors import UserError
 from tests.deployment.aws import ROLE, Record
 from tests.deployment.conftest import minimal_settings
 from tests.monitoring.aws import BASELINES, WatchedAccount

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.schedule_expressions import for_model_monitor, minutes_between, window_minutes
-from pipelines.errors import UserError
+from project.errors import UserError
 
 
 @given(st.integers(1, 999), st.sampled_from([("minute", 1), ("hour", 60), ("day", 1440)]))

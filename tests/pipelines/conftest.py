@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.settings import Settings, load_settings
+from project.settings import Settings, load_settings
 
 MINIMAL: dict[str, Any] = {
     "name": "demo",

@@ -11,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from pipelines.batch_inference.pipeline import get_pipeline
-from pipelines.settings import Settings
+from project.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 MakeSettings = Callable[..., Settings]

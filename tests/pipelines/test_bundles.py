@@ -51,4 +51,4 @@ def test_a_bundle_holds_what_its_script_imports_from_this_repo() -> None:
     for bundle in all_bundles():
         for path, data in bundle.files.items():
             if path.endswith(".py") and b"from monitoring" in data:
-                assert "monitoring/quality/model_quality.py" in bundle.files, path
+                assert "analyzer/performance/metrics.py" in bundle.files, path

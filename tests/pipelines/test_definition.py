@@ -16,9 +16,9 @@ from botocore.validate import ParamValidator
 
 from pipelines import bundles
 from pipelines.bundles import REPOSITORY
-from pipelines.errors import UserError
-from pipelines.settings import Settings
 from pipelines.training.pipeline import get_pipeline
+from project.errors import UserError
+from project.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 API_SHAPES = {

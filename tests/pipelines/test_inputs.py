@@ -9,8 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pipelines.errors import UserError
 from pipelines.inputs import input_uri, upload_input
+from project.errors import UserError
 
 PREFIX = "s3://bucket/demo/input"
 

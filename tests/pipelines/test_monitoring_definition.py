@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.monitoring.pipeline import get_pipeline
-from pipelines.settings import Settings
+from project.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 MakeSettings = Callable[..., Settings]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from pipelines.bundles import REPOSITORY
-from pipelines.settings import METRICS, Settings
+from project.settings import METRICS, Settings
 
 README = (REPOSITORY / "README.md").read_text()
 

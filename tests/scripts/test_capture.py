@@ -174,7 +174,7 @@ def test_the_handler_captures_what_it_answers_and_not_what_it_refuses(make_proje
 
 
 def test_the_analyzer_reads_captures_of_every_content_type(bucket, tmp_path):
-    datasets = pytest.importorskip("monitoring.quality.datasets")
+    datasets = pytest.importorskip("analyzer.datasets")
     captured = Capture(Destination("bucket", "p"), bucket)
     for body, content_type in (("a,b\n1,2", CSV), ('{"a": 1, "b": 2}', JSON), ('{"a": 1, "b": 2}\n' * 2, LINES)):
         add(captured, body, content_type)

@@ -18,7 +18,7 @@ pytest.importorskip("datasketches")
 import monitor  # noqa: E402
 from window.files import hours  # noqa: E402
 
-from monitoring.quality.__main__ import main as analyze  # noqa: E402
+from analyzer.__main__ import main as analyze  # noqa: E402
 
 END = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
 CAPTURES, LABELS = "s3://bucket/captures/churn", "s3://bucket/labels/churn"

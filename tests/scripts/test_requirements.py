@@ -23,11 +23,11 @@ SERVING_MODULES = {path.stem for path in (REPOSITORY / "inference").glob("*.py")
 AVAILABLE = {
     "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing"},
     "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing"},
-    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "monitoring"},
-    "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "monitoring"},
-    "processing_scripts/quality_check.py": {"boto3", "monitoring"},
-    "processing_scripts/monitor.py": {"boto3", "botocore", "window", "monitoring"},
-    "processing_scripts/window": {"monitoring"},
+    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "analyzer"},
+    "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
+    "processing_scripts/quality_check.py": {"boto3", "analyzer"},
+    "processing_scripts/monitor.py": {"boto3", "botocore", "window", "analyzer"},
+    "processing_scripts/window": {"analyzer"},
     "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
     "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", *SERVING_MODULES},
 }
@@ -51,11 +51,11 @@ def test_a_script_imports_only_what_its_container_holds(script):
     assert imported - set(sys.stdlib_module_names) <= AVAILABLE[script]
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "quality/__init__.py", "quality/model_quality.py"])
+@pytest.mark.parametrize("name", ["__init__.py", "performance/__init__.py", "performance/metrics.py"])
 def test_the_metrics_that_travel_with_evaluate_need_numpy_alone(name):
-    imported = modules_imported_by(REPOSITORY / "monitoring" / name)
+    imported = modules_imported_by(REPOSITORY / "analyzer" / name)
     others = {module for module in imported if module.split(".")[0] not in {*sys.stdlib_module_names, "numpy"}}
-    assert others <= {"monitoring.quality"}
+    assert others <= {"analyzer"}
 
 
 def modules_imported_by(path: Path) -> set[str]:

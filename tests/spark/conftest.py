@@ -70,7 +70,7 @@ def on_spark(spark: None, tmp_path: Path) -> Analyse:
 @pytest.fixture
 def on_one_machine(tmp_path: Path) -> Analyse:
     """Runs the same analysis in this process."""
-    from monitoring.quality.__main__ import run as analyse
+    from analyzer.__main__ import run as analyse
 
     def run(source: Path, dataset_format: str, **variables: object) -> Path:
         analyse(contract(source, dataset_format, tmp_path / "on-one-machine", variables))

@@ -23,10 +23,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from monitoring.quality import QualityError, files
-from monitoring.quality.drift import numerical_distance
-from monitoring.quality.number_state import SKETCH_K
-from monitoring.quality.statistics import FeatureStatistics
+from analyzer import QualityError
+from analyzer.drift.distances import numerical_distance
+from analyzer.files import model_monitor as files
+from analyzer.profile.number_state import SKETCH_K
+from analyzer.profile.statistics import FeatureStatistics
 
 REPOSITORY = Path(__file__).parents[2]
 Analyse = Callable[..., Path]
@@ -252,7 +253,7 @@ def test_what_cannot_be_analysed_is_named(
 
 def test_spark_submit_runs_the_script_with_the_package_as_a_zip(java: None, tmp_path: Path) -> None:
     """As in a Processing job: the script alone, the package by --py-files, the settings in the environment."""
-    package = shutil.make_archive(str(tmp_path / "monitoring"), "zip", REPOSITORY, "monitoring")
+    package = shutil.make_archive(str(tmp_path / "analyzer"), "zip", REPOSITORY, "analyzer")
     script = shutil.copy(REPOSITORY / "processing_scripts" / "analyze_quality_spark.py", tmp_path)
     (tmp_path / "before.csv").write_text(as_csv(columns(2_000)), encoding="utf-8")
     (tmp_path / "after.csv").write_text(as_csv(columns(2_000, shift=300)), encoding="utf-8")

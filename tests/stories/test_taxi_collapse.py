@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from monitoring.quality.commands import app
+from analyzer.commands import app
 from pipelines.bundles import REPOSITORY
 from tests.stories.workplace import Workplace
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.bundles import REPOSITORY
-from pipelines.target import Target, local_target
+from project.target import Target, local_target
 from tests.stories.workplace import Ended, Workplace
 
 NAME = "breast-cancer"

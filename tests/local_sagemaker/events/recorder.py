@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.local_sagemaker.conftest import Client, MakeClient
 from tests.local_sagemaker.machine import ROLE
+from tests.local_sagemaker.services.lambda_.test_functions import archive
 from tests.local_sagemaker.steps import until
-from tests.local_sagemaker.test_functions import archive
 
 KEEP = """
 import boto3, json, os, time

@@ -1,0 +1,253 @@
+"""Data-quality constraints: suggested from a baseline as Model Monitor suggests them, and checked on later data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from analyzer import QualityError
+from analyzer.drift.distances import categorical_distance, numerical_distance
+from analyzer.profile.statistics import FRACTIONAL, INTEGRAL, STRING, UNKNOWN, FeatureStatistics, Statistics
+
+ENABLED = "Enabled"
+COMPARISON_METHODS = ("Robust", "Simple")
+CATEGORICAL_DRIFT_METHODS = ("LInfinity", "ChiSquared")
+
+# Deequ's rules, on which Model Monitor is built: a text column is categorical with at most so many distinct values, of
+# which at most this share occurs only once.
+DOMAIN_SIZE = 120
+DOMAIN_SHARE_OF_SINGLES = 0.1
+
+
+@dataclass(frozen=True)
+class MonitoringConfig:
+    """What to check and how strictly; the fields of constraints.json's monitoring_config, flattened.
+
+    A categorical_comparison_threshold of None stands for the comparison_threshold.
+    """
+
+    evaluate_constraints: str = ENABLED
+    emit_metrics: str = ENABLED
+    datatype_check_threshold: float = 1.0
+    domain_content_threshold: float = 1.0
+    perform_comparison: str = ENABLED
+    comparison_threshold: float = 0.1
+    comparison_method: str = "Robust"
+    categorical_comparison_threshold: float | None = None
+    categorical_drift_method: str = "LInfinity"
+
+    def overridden(self, changes: Mapping[str, Any]) -> MonitoringConfig:
+        """The config with a feature's monitoring_config_overrides, flattened likewise, in place of its values."""
+        return replace(self, **changes) if changes else self
+
+
+@dataclass(frozen=True)
+class FeatureConstraints:
+    """What a feature must be like; None where the baseline suggests nothing."""
+
+    name: str
+    inferred_type: str
+    completeness: float
+    is_non_negative: bool | None = None
+    domains: tuple[str, ...] | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """The content of a data-quality constraints.json."""
+
+    features: tuple[FeatureConstraints, ...]
+    config: MonitoringConfig = field(default_factory=MonitoringConfig)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One entry of constraint_violations.json; the check type and the description in Model Monitor's words."""
+
+    feature_name: str
+    constraint_check_type: str
+    description: str
+
+
+def suggest(statistics: Statistics, categorical_drift_method: str = "LInfinity") -> Constraints:
+    """The constraints that the data of these statistics meet, with Model Monitor's default thresholds.
+
+    Raises:
+        QualityError: an unknown categorical drift method.
+    """
+    if categorical_drift_method not in CATEGORICAL_DRIFT_METHODS:
+        raise QualityError(
+            f"categorical_drift_method {categorical_drift_method!r} is unknown; "
+            f"use one of {', '.join(CATEGORICAL_DRIFT_METHODS)}"
+        )
+    config = MonitoringConfig(
+        categorical_comparison_threshold=MonitoringConfig.comparison_threshold,
+        categorical_drift_method=categorical_drift_method,
+    )
+    return Constraints(tuple(_suggest_for(feature) for feature in statistics.features), config)
+
+
+def _suggest_for(feature: FeatureStatistics) -> FeatureConstraints:
+    return FeatureConstraints(
+        name=feature.name,
+        inferred_type=feature.inferred_type,
+        completeness=feature.completeness,
+        is_non_negative=None if feature.numbers is None else feature.numbers.min >= 0,
+        domains=_domain(feature),
+    )
+
+
+def _domain(feature: FeatureStatistics) -> tuple[str, ...] | None:
+    if feature.strings is None or feature.strings.distinct_count > DOMAIN_SIZE:
+        return None
+    singles = sum(count == 1 for count in feature.strings.counts.values())
+    if singles > DOMAIN_SHARE_OF_SINGLES * feature.strings.distinct_count:
+        return None
+    return tuple(sorted(feature.strings.counts))
+
+
+def check(current: Statistics, constraints: Constraints, baseline: Statistics | None = None) -> list[Violation]:
+    """The violations of the constraints in the current data, columns first, then feature by feature.
+
+    Args:
+        current: statistics of a `profile` made now (those read from a file lack the counts for the data type check).
+        constraints: of the baseline, as suggested or edited.
+        baseline: statistics of the baseline; without it there are no drift checks.
+
+    Raises:
+        QualityError: the current data and the constraints have no column in common.
+    """
+    if constraints.config.evaluate_constraints != ENABLED:
+        return []
+    features = {feature.name: feature for feature in current.features}
+    expected = [constraint.name for constraint in constraints.features]
+    if not features.keys() & set(expected):
+        raise QualityError(
+            f"the baseline is of other data: its columns ({_names(expected)}) have none in common with the data's "
+            f"({_names(list(features))}); give the baseline that was made of the same kind of dataset"
+        )
+    violations = list(_check_columns(list(features), expected))
+    for constraint in constraints.features:
+        config = constraints.config.overridden(constraint.overrides)
+        feature = features.get(constraint.name)
+        if feature is not None and config.evaluate_constraints == ENABLED:
+            before = baseline.feature(constraint.name) if baseline else None
+            violations.extend(_check_feature(feature, constraint, config, before))
+    return violations
+
+
+def _check_columns(columns: Sequence[str], expected: Sequence[str]) -> Iterator[Violation]:
+    # Model Monitor compares the numbers of columns; names find a renamed column too, and tell which.
+    for kind, feature_name, names in (
+        ("missing", "Missing columns", [name for name in expected if name not in columns]),
+        ("extra", "Extra columns", [name for name in columns if name not in expected]),
+    ):
+        if names:
+            yield Violation(
+                feature_name,
+                f"{kind}_column_check",
+                f"There are {kind} columns in current dataset. Number of columns in current dataset: {len(columns)}, "
+                f"Number of columns in baseline constraints: {len(expected)} ({kind}: {_names(names)})",
+            )
+
+
+def _check_feature(
+    feature: FeatureStatistics,
+    constraint: FeatureConstraints,
+    config: MonitoringConfig,
+    baseline: FeatureStatistics | None,
+) -> Iterator[Violation]:
+    matching = _type_match(feature, constraint.inferred_type)
+    if matching is not None and matching < config.datatype_check_threshold:
+        yield Violation(
+            feature.name,
+            "data_type_check",
+            f"Data type match requirement is not met. Expected data type: {constraint.inferred_type}, "
+            f"Expected match: {config.datatype_check_threshold * 100}%. "
+            f"Observed: Only {matching * 100}% of data is {constraint.inferred_type}.",
+        )
+    if feature.completeness < constraint.completeness:
+        yield Violation(
+            feature.name,
+            "completeness_check",
+            f"Data completeness requirement is not met. Expected: {constraint.completeness * 100}%. "
+            f"Observed: Only {feature.completeness * 100}%.",
+        )
+    if constraint.domains is not None and feature.strings is not None:
+        known = _share_of(feature, constraint.domains)
+        if known < config.domain_content_threshold:
+            unknown = [text for text in feature.strings.counts if text not in set(constraint.domains)]
+            yield Violation(
+                feature.name,
+                "categorical_values_check",
+                f"Categorical values requirement is not met. Expected match: {config.domain_content_threshold * 100}%. "
+                f"Observed: Only {known * 100}% of data is in the baseline domain (unknown: {_names(unknown)}).",
+            )
+    if config.perform_comparison == ENABLED and baseline is not None:
+        comparison = compared(feature, baseline, config)
+        if comparison is not None and comparison.distance > comparison.threshold:
+            yield Violation(
+                feature.name,
+                "baseline_drift_check",
+                f"Baseline drift distance: {comparison.distance} exceeds threshold: {comparison.threshold}",
+            )
+
+
+def _type_match(feature: FeatureStatistics, expected: str) -> float | None:
+    """The share of present values that are of the expected type; None where there is nothing to compare.
+
+    A whole number is a valid Fractional, and any text in a text column a valid String (a postcode is, too). Whole
+    numbers that are all written as 3.0 are not Integral, as Model Monitor judges by the text.
+    """
+    if UNKNOWN in (expected, feature.inferred_type):
+        return None
+    if expected == feature.inferred_type:
+        return 1.0
+    if expected == FRACTIONAL:
+        return (feature.integral + feature.fractional) / feature.present
+    if expected == INTEGRAL:
+        return feature.integral / feature.present if feature.integral < feature.present else 0.0
+    return 0.0
+
+
+def _share_of(feature: FeatureStatistics, domain: Sequence[str]) -> float:
+    counts = feature.strings.counts if feature.strings else {}
+    return sum(counts.get(text, 0) for text in domain) / feature.present
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A feature's drift as the drift check sees it; ``method`` is Robust or Simple, LInfinity or ChiSquared."""
+
+    method: str
+    distance: float
+    threshold: float
+
+
+def compared(feature: FeatureStatistics, baseline: FeatureStatistics, config: MonitoringConfig) -> Comparison | None:
+    """The distance of a feature from its baseline; None where they are of two kinds or one of them has no value."""
+    robust = config.comparison_method == "Robust"
+    if feature.numbers is not None and baseline.numbers is not None:
+        distance = numerical_distance(feature.numbers.sketch, baseline.numbers.sketch, robust)
+        return Comparison(config.comparison_method, distance, config.comparison_threshold)
+    if feature.inferred_type == baseline.inferred_type == STRING and feature.strings and baseline.strings:
+        distance = categorical_distance(
+            feature.strings.counts,
+            baseline.strings.counts,
+            feature.present,
+            baseline.present,
+            config.categorical_drift_method,
+            robust,
+        )
+        threshold = config.categorical_comparison_threshold
+        return Comparison(
+            config.categorical_drift_method, distance, config.comparison_threshold if threshold is None else threshold
+        )
+    return None
+
+
+def _names(names: Sequence[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

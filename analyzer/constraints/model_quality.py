@@ -1,0 +1,123 @@
+"""Model-quality constraints: the metrics of a baseline as thresholds, and the metrics now against them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from analyzer import QualityError
+from analyzer.analysis import GREATER, LESS, Metric
+from analyzer.performance.metrics import METRICS_KEY
+
+CONSTRAINTS_KEY = {
+    "BinaryClassification": "binary_classification_constraints",
+    "MulticlassClassification": "multiclass_classification_constraints",
+    "Regression": "regression_constraints",
+}
+BETTER_LOW = ("mae", "mse", "rmse", "false_positive_rate", "false_negative_rate")
+TWIN_SUFFIX = "_best_constant_classifier"
+
+
+def suggest_metrics(statistics: Mapping[str, Any], problem_type: str) -> dict[str, Any]:
+    """The constraints.json of a model-quality baseline: no metric may become worse than it is in the statistics.
+
+    Metrics that are not defined there, curves, and the twins, which describe the labels and not the model, get none.
+
+    Raises:
+        QualityError: the statistics are of another problem type.
+    """
+    metrics = _section(statistics, METRICS_KEY[problem_type], problem_type)
+    return {
+        "version": 0.0,
+        CONSTRAINTS_KEY[problem_type]: {
+            name: {
+                "threshold": metric["value"],
+                "comparison_operator": GREATER if name in BETTER_LOW else LESS,
+            }
+            for name, metric in metrics.items()
+            if _is_defined(metric) and not name.endswith(TWIN_SUFFIX)
+        },
+    }
+
+
+def check_metrics(
+    statistics: Mapping[str, Any], constraints: Mapping[str, Any], problem_type: str
+) -> list[dict[str, str]]:
+    """The violations of baseline constraints; a metric that is not defined now, or has no constraint, is not checked.
+
+    Raises:
+        QualityError: the constraints are of another problem type, or one of them is malformed.
+    """
+    metrics = _section(statistics, METRICS_KEY[problem_type], problem_type)
+    violations = []
+    for name, constraint in _section(constraints, CONSTRAINTS_KEY[problem_type], problem_type).items():
+        threshold, operator = _parse(name, constraint)
+        metric: Any = metrics.get(name)
+        if not _is_defined(metric):
+            continue
+        value = metric["value"]
+        if (operator == LESS and value < threshold) or (operator == GREATER and value > threshold):
+            violations.append(
+                {
+                    "constraint_check_type": operator,
+                    "description": f"Metric {name} with {value} was {operator} '{threshold}'",
+                    "metric_name": name,
+                }
+            )
+    return violations
+
+
+def metrics_of(
+    statistics: Mapping[str, Any],
+    problem_type: str,
+    baseline: Mapping[str, Any] | None = None,
+    constraints: Mapping[str, Any] | None = None,
+) -> tuple[Metric, ...]:
+    """Every metric that is one number, beside its value in the baseline and the constraint on it.
+
+    Raises:
+        QualityError: one of the documents is of another problem type.
+    """
+    before = _section(baseline, METRICS_KEY[problem_type], problem_type) if baseline else {}
+    limits = _section(constraints, CONSTRAINTS_KEY[problem_type], problem_type) if constraints else {}
+    return tuple(
+        Metric(
+            name,
+            _number(metric, "value"),
+            _number(metric, "standard_deviation"),
+            _number(before.get(name), "value"),
+            _number(before.get(name), "standard_deviation"),
+            *(_parse(name, limits[name]) if name in limits else ()),
+        )
+        for name, metric in _section(statistics, METRICS_KEY[problem_type], problem_type).items()
+        if isinstance(metric, Mapping) and "value" in metric
+    )
+
+
+def _number(metric: Any, part: str) -> float | None:
+    value = metric.get(part) if isinstance(metric, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _section(document: Mapping[str, Any], key: str, problem_type: str) -> Mapping[str, Any]:
+    section = document.get(key)
+    if not isinstance(section, Mapping):
+        raise QualityError(
+            f"the baseline holds no {key!r} (but: {', '.join(document)}); give the files of a {problem_type} baseline"
+        )
+    return section
+
+
+def _parse(name: str, constraint: Any) -> tuple[float, str]:
+    try:
+        threshold, operator = float(constraint["threshold"]), constraint["comparison_operator"]
+    except (TypeError, KeyError, ValueError) as error:
+        raise QualityError(f"the constraint on {name} has no numeric threshold and comparison_operator") from error
+    if operator not in (LESS, GREATER) or math.isnan(threshold):
+        raise QualityError(f"the constraint on {name} compares by {operator!r}; use {LESS} or {GREATER}")
+    return threshold, operator
+
+
+def _is_defined(metric: Any) -> bool:
+    return isinstance(metric, Mapping) and isinstance(metric.get("value"), int | float)

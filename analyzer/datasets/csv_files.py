@@ -1,0 +1,166 @@
+"""CSV files, with or without a header, as record batches."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from analyzer import QualityError
+from analyzer.datasets.ahead import ahead
+from analyzer.datasets.blocks import NEWLINE, QUOTE, blocks
+from analyzer.datasets.selection import Selection, shorten
+from analyzer.datasets.skips import Skips
+from analyzer.datasets.text_columns import MISSING_TEXTS
+
+NUMBERS = (pa.int64(), pa.float64())
+NARROW_TO_WIDE = [*NUMBERS, pa.string()]
+
+
+def read(
+    files: Sequence[Path], header: bool, known_names: tuple[str, ...], selection: Selection, skips: Skips
+) -> Iterator[pa.RecordBatch]:
+    """Record batches of all files.
+
+    Without a header the columns have the known names if there are as many, else _c0, _c1 ... as Spark names them. An
+    empty field is a missing value, in text columns too; so is NaN. Files may order their columns differently but must
+    have the same ones. Raises QualityError as `Dataset.batches` says.
+    """
+    reader: _Reader | None = None
+    for path in files:
+        pieces = ahead(blocks(path, quoted=True))
+        first = next(pieces, bytearray())
+        if not first or first.isspace():
+            continue
+        record, body = _first_record(first, path)
+        names = _column_names(record, path) if header else [*positional_names(len(record), known_names)]
+        if reader is None:
+            reader = _Reader(selection, selection.of(names, path), names, skips)
+        reader.start_file(path, names, header)
+        for block in chain([body if header else first], pieces):
+            if block and (len(names) == 1 or not block.isspace()):
+                yield from reader.parse(block)
+
+
+@lru_cache
+def positional_names(width: int, known_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names for columns that have none in the file."""
+    return known_names if len(known_names) == width else tuple(f"_c{index}" for index in range(width))
+
+
+@dataclass
+class _Reader:
+    """Parses blocks one by one; what it learns of a column's type in one block it asks for in the next."""
+
+    selection: Selection
+    wanted: list[str]
+    expected: list[str]
+    skips: Skips
+    ragged: list[pacsv.InvalidRow] = field(default_factory=list)
+    types: dict[str, pa.DataType] = field(default_factory=dict)
+    path: Path = Path()
+    names: list[str] = field(default_factory=list)
+    rows: int = 0
+
+    def start_file(self, path: Path, names: list[str], header: bool) -> None:
+        if sorted(names) != sorted(self.expected):
+            raise QualityError(
+                f"{path} has other columns than the files before it: {shorten(names)} instead of "
+                f"{shorten(self.expected)}; all files of a dataset need the same header"
+            )
+        self.path, self.names, self.rows = path, names, int(header)
+
+    def parse(self, block: bytearray) -> Iterator[pa.RecordBatch]:
+        try:
+            table = self._read(block, {**self.types, **dict.fromkeys(self.selection.as_text, pa.string())})
+        except pa.ArrowInvalid:
+            # A value that does not fit the type seen so far: let Arrow look at this block with fresh eyes.
+            table = self._read_afresh(block)
+        self._check_utf8(table)
+        kinds = _kinds(table)
+        texts = {name for name, kind in kinds.items() if kind != pa.null() and self._is_text(name, kind)}
+        if any(kinds[name] != pa.string() for name in texts):
+            table = self._read(block, {**kinds, **dict.fromkeys(texts, pa.string())})
+        for row in self.ragged:
+            reason = (
+                f"has {row.actual_columns} fields, {row.expected_columns} are expected; check its commas and quotes"
+            )
+            self.skips.add(self.path, "row", self.rows + row.number, reason, row.text)
+        self.rows += table.num_rows + len(self.ragged)
+        self._learn(_kinds(table))
+        yield from table.combine_chunks().to_batches()
+
+    def _is_text(self, name: str, kind: pa.DataType) -> bool:
+        # Dates, times and booleans too: Arrow would give one date two texts, depending on the block it stands in.
+        return name in self.selection.as_text or self.types.get(name) == pa.string() or kind not in NUMBERS
+
+    def _learn(self, kinds: dict[str, pa.DataType]) -> None:
+        for name, kind in kinds.items():
+            if kind != pa.null():
+                self.types[name] = max(self.types.get(name, kind), kind, key=NARROW_TO_WIDE.index)
+
+    def _read_afresh(self, block: bytearray) -> pa.Table:
+        try:
+            return self._read(block, {})
+        except pa.ArrowInvalid as error:
+            raise QualityError(f"{self.path} is not CSV after row {self.rows} ({error})") from error
+
+    def _read(self, block: bytearray, types: dict[str, pa.DataType]) -> pa.Table:
+        # A block may be read several times; its ragged rows count once.
+        self.ragged = []
+
+        def on_ragged(row: pacsv.InvalidRow) -> str:
+            self.ragged.append(row)
+            return "skip"
+
+        return pacsv.read_csv(
+            pa.BufferReader(block),
+            read_options=pacsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self.names),
+            parse_options=pacsv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=len(self.names) > 1, invalid_row_handler=on_ragged
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types=types,
+                include_columns=self.wanted,
+                null_values=MISSING_TEXTS,
+                strings_can_be_null=True,
+            ),
+        )
+
+    def _check_utf8(self, table: pa.Table) -> None:
+        for name, kind in _kinds(table).items():
+            if pa.types.is_binary(kind):
+                raise QualityError(f"{self.path} is not UTF-8 in column {name!r}; convert it to UTF-8")
+
+
+def _kinds(table: pa.Table) -> dict[str, pa.DataType]:
+    return dict(zip(table.column_names, table.schema.types, strict=True))
+
+
+def _first_record(block: bytearray, path: Path) -> tuple[list[str], bytearray]:
+    """The fields of the first record and the bytes after it."""
+    if block.lstrip().startswith((b"{", b"[{")):
+        raise QualityError(f'{path} holds JSON, not CSV; set dataset_format to {{"json": {{"lines": true}}}}')
+    end = block.find(NEWLINE) + 1 or len(block)
+    while block.count(QUOTE, 0, end) % 2 and end < len(block):
+        end = block.find(NEWLINE, end) + 1 or len(block)
+    try:
+        line = block[:end].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise QualityError(f"{path} is not UTF-8 in its first line ({error}); convert it to UTF-8") from error
+    record = next(csv.reader([line]), [])
+    return record, block[end:]
+
+
+def _column_names(record: list[str], path: Path) -> list[str]:
+    names = [name.strip() or f"_c{index}" for index, name in enumerate(record)]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise QualityError(f"{path} has several columns named {shorten(sorted(repeated))}; rename them")
+    return names

@@ -1,0 +1,39 @@
+"""Parquet files as record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analyzer import QualityError
+from analyzer.datasets.conversion import four_types
+from analyzer.datasets.selection import Selection, shorten
+
+ROWS = 65_536
+
+
+def read(files: Sequence[Path], selection: Selection) -> Iterator[pa.RecordBatch]:
+    """Record batches of all files, which must have the same columns. Raises QualityError as `Dataset.batches` says."""
+    expected: list[str] | None = None
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                names = file.schema_arrow.names
+                expected = expected or names
+                _check_columns(names, expected, path)
+                wanted = selection.of(names, path)
+                for batch in file.iter_batches(ROWS, columns=wanted):
+                    yield four_types(batch.select(wanted), selection.as_text, path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise QualityError(f"{path} is not a Parquet file, or damaged ({error}); check dataset_format") from error
+
+
+def _check_columns(names: list[str], expected: list[str], path: Path) -> None:
+    if sorted(names) != sorted(expected):
+        raise QualityError(
+            f"{path} has other columns than the files before it: {shorten(names)} instead of {shorten(expected)}; "
+            "all files of a dataset need the same schema"
+        )

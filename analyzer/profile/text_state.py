@@ -1,0 +1,125 @@
+"""The state of a column's texts: how often each occurs, exact while they are few, by sketches when many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import datasketches
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analyzer.profile.statistics import StringStatistics
+
+EXACT_LIMIT = 10_000
+# Longer texts are told apart by their beginning, so that memory stays bounded whatever a column holds.
+TEXT_LENGTH = 256
+
+HLL_LG_K = 14  # relative error of the distinct count 0.8 %
+FREQUENT_LG_SIZE = 14  # room for 12,288 texts; a count is at most 0.02 % of all values too high
+
+WHOLE_NUMBER = r"^\s*[+-]?\d+\s*$"
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+
+
+@dataclass
+class TextState:
+    """Mergeable and bounded. ``integral`` and ``fractional`` count the texts that are written as numbers."""
+
+    count: int = 0
+    integral: int = 0
+    fractional: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    sketches: TextSketches | None = None
+
+    def update(self, texts: pa.Array) -> None:
+        """Add an Arrow string array without nulls."""
+        if pc.max(pc.binary_length(texts)).as_py() > TEXT_LENGTH:
+            texts = pc.utf8_slice_codeunits(texts, 0, TEXT_LENGTH)
+        values, counts = pc.value_counts(texts).flatten()
+        self.count += len(texts)
+        integral = _count_matching(values, counts, WHOLE_NUMBER)
+        self.integral += integral
+        self.fractional += _count_matching(values, counts, NUMBER) - integral
+        self._add(zip(values.to_pylist(), counts.to_pylist(), strict=True))
+
+    def merge(self, other: TextState) -> None:
+        self.count += other.count
+        self.integral += other.integral
+        self.fractional += other.fractional
+        if other.sketches is None:
+            self._add(other.counts.items())
+        else:
+            self._spilled().merge(other.sketches)
+
+    def statistics(self) -> StringStatistics:
+        if self.sketches is None:
+            return StringStatistics(len(self.counts), dict(sorted(self.counts.items(), key=_most_frequent_first)))
+        return self.sketches.statistics()
+
+    def add_numbers(self, counted: Iterable[tuple[float, int]], whole: int, integral: bool) -> None:
+        """Add numbers whose texts are gone; ``whole`` of them have no fraction, ``integral`` says none was written."""
+        texts = [(str(int(value)) if integral else repr(value), count) for value, count in counted]
+        total = sum(count for _, count in texts)
+        self.count += total
+        self.integral += whole
+        self.fractional += total - whole
+        self._add(texts)
+
+    def _add(self, counted: Iterable[tuple[str, int]]) -> None:
+        if self.sketches is not None:
+            self.sketches.add(counted)
+            return
+        for text, count in counted:
+            self.counts[text] = self.counts.get(text, 0) + count
+        if len(self.counts) > EXACT_LIMIT:
+            self._spilled()
+
+    def _spilled(self) -> TextSketches:
+        """The sketches, which take over all counts when they are first needed."""
+        if self.sketches is None:
+            self.sketches = TextSketches()
+            self.sketches.add(self.counts.items())
+            self.counts = {}
+        return self.sketches
+
+
+@dataclass
+class TextSketches:
+    """HyperLogLog for the number of distinct texts, frequent items for those that stand out."""
+
+    distinct: datasketches.hll_sketch = field(
+        default_factory=lambda: datasketches.hll_sketch(HLL_LG_K, datasketches.HLL_8)
+    )
+    frequent: datasketches.frequent_strings_sketch = field(
+        default_factory=lambda: datasketches.frequent_strings_sketch(FREQUENT_LG_SIZE)
+    )
+
+    def add(self, counted: Iterable[tuple[str, int]]) -> None:
+        for text, count in counted:
+            self.distinct.update(text)
+            self.frequent.update(text, count)
+
+    def merge(self, other: TextSketches) -> None:
+        union = datasketches.hll_union(HLL_LG_K)
+        union.update(self.distinct)
+        union.update(other.distinct)
+        self.distinct = union.get_result(datasketches.HLL_8)
+        self.frequent.merge(other.frequent)
+
+    def statistics(self) -> StringStatistics:
+        # Only texts that certainly are more frequent than the sketch's error: the tail of an id column says nothing.
+        kind = datasketches.frequent_items_error_type.NO_FALSE_POSITIVES
+        counts = {text: estimate for text, estimate, _, _ in self.frequent.get_frequent_items(kind)}
+        return StringStatistics(
+            round(self.distinct.get_estimate()), dict(sorted(counts.items(), key=_most_frequent_first))
+        )
+
+
+def _count_matching(values: pa.Array, counts: pa.Array, pattern: str) -> int:
+    return pc.sum(counts.filter(pc.match_substring_regex(values, pattern))).as_py() or 0
+
+
+def _most_frequent_first(item: tuple[str, int]) -> tuple[int, str]:
+    text, count = item
+    return -count, text

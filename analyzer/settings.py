@@ -1,0 +1,120 @@
+"""The settings of an analysis, by the names of Model Monitor's container contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analyzer import QualityError
+from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Window
+from analyzer.performance.metrics import METRICS_KEY
+from analyzer.window import parse_time, window_of
+
+MALFORMED_RECORDS_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to analyse, how, against what, and where to write it.
+
+    Attributes:
+        dataset_source, dataset_format: see `analyzer.datasets.Dataset.of`; the format may be
+            ``{"profile": {}}``, for partial profiles to merge.
+        analysis_type: DATA_QUALITY or MODEL_QUALITY.
+        baseline_statistics, baseline_constraints: files to check against; None for what there is not.
+        problem_type: of a model-quality analysis, else None.
+        ground_truth_source: labels to merge with the captures of dataset_source first.
+        feature_importance: a model or JSON, see `analyzer.drift.importance.read_importance`.
+        window: of the inferences; only captures have times.
+        metric_time: what CloudWatch metrics are of.
+        environment: all variables, for those that one kind of analysis reads alone.
+    """
+
+    dataset_source: Path
+    dataset_format: str
+    output_path: Path
+    analysis_type: str
+    baseline_statistics: Path | None
+    baseline_constraints: Path | None
+    categorical_drift_method: str
+    problem_type: str | None
+    ground_truth_source: Path | None
+    record_preprocessor_script: Path | None
+    post_analytics_processor_script: Path | None
+    feature_importance: Path | None
+    malformed_records_limit: int
+    window: Window
+    metric_time: datetime
+    publish_cloudwatch_metrics: bool
+    endpoint_name: str | None
+    schedule_name: str | None
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], now: datetime | None = None) -> Settings:
+        """From environment variables; QualityError where one is missing or impossible."""
+        now = now or datetime.now(UTC)
+        given = {name: value for name, value in environment.items() if value}
+        window = window_of(given, now)
+        analysis_type = _choice(given, "analysis_type", (DATA_QUALITY, MODEL_QUALITY), DATA_QUALITY)
+        problem_type = _choice(given, "problem_type", tuple(METRICS_KEY)) if analysis_type == MODEL_QUALITY else None
+        return cls(
+            dataset_source=Path(_required(given, "dataset_source")),
+            dataset_format=_required(given, "dataset_format"),
+            output_path=Path(_required(given, "output_path")),
+            analysis_type=analysis_type,
+            baseline_statistics=_path(given, "baseline_statistics"),
+            baseline_constraints=_path(given, "baseline_constraints"),
+            categorical_drift_method=given.get("categorical_drift_method", "LInfinity"),
+            problem_type=problem_type,
+            ground_truth_source=_path(given, "ground_truth_source"),
+            record_preprocessor_script=_path(given, "record_preprocessor_script"),
+            post_analytics_processor_script=_path(given, "post_analytics_processor_script"),
+            feature_importance=_path(given, "feature_importance"),
+            malformed_records_limit=malformed_records_limit(given),
+            window=window,
+            metric_time=_metric_time(given, window, now),
+            publish_cloudwatch_metrics=_choice(given, "publish_cloudwatch_metrics", ("Enabled", "Disabled"), "Disabled")
+            == "Enabled",
+            endpoint_name=given.get("sagemaker_endpoint_name"),
+            schedule_name=given.get("sagemaker_monitoring_schedule_name"),
+            environment=given,
+        )
+
+    @property
+    def name(self) -> str:
+        """What the analysis is of, the same from run to run."""
+        return self.schedule_name or self.endpoint_name or self.dataset_source.name
+
+
+def malformed_records_limit(environment: Mapping[str, str]) -> int:
+    """How many malformed records may be skipped; QualityError if the variable of that name is no number."""
+    text = environment.get("malformed_records_limit") or str(MALFORMED_RECORDS_LIMIT)
+    if not text.isdecimal():
+        raise QualityError(f"malformed_records_limit is {text!r}; give the number of records that may be skipped")
+    return int(text)
+
+
+def _required(given: Mapping[str, str], name: str) -> str:
+    if name not in given:
+        raise QualityError(f"the environment variable {name} is not set; see python -m analyzer --help")
+    return given[name]
+
+
+def _path(given: Mapping[str, str], name: str) -> Path | None:
+    return Path(given[name]) if name in given else None
+
+
+def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...], default: str | None = None) -> str:
+    value = given.get(name, default) or _required(given, name)
+    if value not in choices:
+        raise QualityError(f"{name} {value!r} is unknown; use one of {', '.join(choices)}")
+    return value
+
+
+def _metric_time(given: Mapping[str, str], window: Window, now: datetime) -> datetime:
+    if "metric_time" in given:
+        return parse_time("metric_time", given["metric_time"])
+    return window.start or window.end or now

@@ -1,0 +1,99 @@
+"""The environment variables with which AWS clients, unmodified, talk to a local SageMaker and to nothing else.
+
+What a variable alone cannot do is done by files in the data directory that variables point to: the defaults file of
+the SageMaker SDK (no telemetry; a default bucket, so that it needs no account id to make up its name) and an AWS
+configuration in which any profile set by the user's shell has no effect.
+
+The SDK builds some clients with the explicit URL `https://sts.<region>.amazonaws.com`, which no endpoint variable
+overrides. HTTPS to AWS therefore goes through the server as a proxy, which answers in AWS's stead with a certificate
+of its own; HTTPS to anywhere else passes through untouched.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from local_sagemaker.account import DEFAULT_BUCKET, REGION
+from local_sagemaker.storage.files import replace_file
+
+LOOPBACK = ("127.0.0.1", "localhost", ".localhost")
+
+AWS_CONFIG = f"""\
+[default]
+region = {REGION}
+output = json
+cli_pager =
+"""
+
+SDK_DEFAULTS = f"""\
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+      Session:
+        DefaultS3Bucket: {DEFAULT_BUCKET}
+"""
+
+
+def write_client_files(data_dir: Path) -> None:
+    """Write the files that the variables point to."""
+    folder = _folder(data_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (("aws-config", AWS_CONFIG), ("aws-credentials", ""), ("sagemaker-defaults.yaml", SDK_DEFAULTS)):
+        file = folder / name
+        # nothing is written that is there: a server has to start on a full disk, too
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            replace_file(file, text)
+
+
+def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables for clients of the server on `port`.
+
+    `current` is the environment that they will be added to: variables in it that would lead a client elsewhere
+    (an endpoint for one service, a profile, a session token) are overridden.
+    """
+    url = f"http://127.0.0.1:{port}"
+    folder = _folder(data_dir)
+    own_endpoints = {name: url for name in current if name.startswith("AWS_ENDPOINT_URL_")}
+    without_proxy = ",".join(_listed(current.get("NO_PROXY") or current.get("no_proxy") or ""))
+    return {
+        "AWS_ENDPOINT_URL": url,
+        **own_endpoints,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_USE_FIPS_ENDPOINT": "false",
+        "AWS_USE_DUALSTACK_ENDPOINT": "false",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_PROFILE": "default",
+        "AWS_DEFAULT_PROFILE": "default",
+        "AWS_CONFIG_FILE": str(folder / "aws-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws-credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CA_BUNDLE": str(certificate_file(data_dir)),
+        "SAGEMAKER_VALIDATE_ROLE": "false",
+        "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
+        # both spellings: where a program reads one, the other may be set by the user's shell
+        "HTTPS_PROXY": url,
+        "https_proxy": url,
+        "NO_PROXY": without_proxy,
+        "no_proxy": without_proxy,
+    }
+
+
+def certificate_file(data_dir: Path) -> Path:
+    """The certificate that clients trust for HTTPS to AWS, which they find answered here."""
+    return _folder(data_dir) / "ca.pem"
+
+
+def _folder(data_dir: Path) -> Path:
+    return data_dir / "client"
+
+
+def _listed(no_proxy: str) -> list[str]:
+    hosts = [host for part in no_proxy.split(",") if (host := part.strip())]
+    return [*hosts, *(host for host in LOOPBACK if host not in hosts)]

@@ -1,0 +1,148 @@
+"""What state an alarm is in, from its datapoints: "How CloudWatch alarms evaluate" of AWS's user guide."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from local_sagemaker.protocol.times import iso_milliseconds
+
+# how many periods beyond those evaluated are searched for datapoints where some are missing
+MORE_PERIODS = 2
+
+OPERATORS: dict[str, tuple[Callable[[float, float], bool], str]] = {
+    "GreaterThanThreshold": (operator.gt, "greater than"),
+    "GreaterThanOrEqualToThreshold": (operator.ge, "greater than or equal to"),
+    "LessThanThreshold": (operator.lt, "less than"),
+    "LessThanOrEqualToThreshold": (operator.le, "less than or equal to"),
+}
+
+
+@dataclass(frozen=True)
+class Datapoint:
+    """A period's value, None where there is none. start: of the period, epoch seconds."""
+
+    start: int
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What PutMetricAlarm says of when to alarm. period: seconds. statistic: e.g. `Average` or `p99`."""
+
+    comparison_operator: str
+    threshold: float
+    evaluation_periods: int
+    datapoints_to_alarm: int
+    period: int
+    statistic: str
+    treat_missing_data: str
+
+    def is_breaching(self, value: float) -> bool:
+        return OPERATORS[self.comparison_operator][0](value, self.threshold)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A state, `OK`, `ALARM` or `INSUFFICIENT_DATA`, and AWS's words for why; data is JSON."""
+
+    state: str
+    reason: str
+    data: str
+
+
+def assess(condition: Condition, datapoints: Sequence[Datapoint], now: float) -> Verdict | None:
+    """The state of an alarm, None where it stays what it is.
+
+    datapoints: of the latest periods, the latest first: those evaluated and MORE_PERIODS before them.
+    """
+    periods, needed = condition.evaluation_periods, condition.datapoints_to_alarm
+    real = [point for point in datapoints if point.value is not None][:periods]
+    breaching = [point for point in real if point.value is not None and condition.is_breaching(point.value)]
+    missing, treatment = periods - len(real), condition.treat_missing_data
+    if not real:
+        return _without_data(condition, now)
+    if len(breaching) >= needed:
+        return _crossed(condition, real, breaching, now)
+    if treatment == "breaching" and len(breaching) + missing >= needed:
+        return _crossed(condition, real, breaching, now, filled=missing)
+    if treatment == "ignore" and len(breaching) + missing >= needed:
+        return None
+    if treatment == "missing" and len(breaching) == len(real) and _is_old_enough(condition, datapoints):
+        return _crossed(condition, real, breaching, now)
+    return _not_crossed(condition, real, now)
+
+
+def _is_old_enough(condition: Condition, datapoints: Sequence[Datapoint]) -> bool:
+    """Whether the oldest datapoint of the periods evaluated is as old as there have to be datapoints that breach."""
+    evaluated = datapoints[: condition.evaluation_periods]
+    ages = [age for age, point in enumerate(evaluated) if point.value is not None]
+    return bool(ages) and max(ages) + 1 >= condition.datapoints_to_alarm
+
+
+def _without_data(condition: Condition, now: float) -> Verdict | None:
+    count = condition.evaluation_periods
+    if condition.treat_missing_data == "ignore":
+        return None
+    if condition.treat_missing_data == "missing":
+        words = "datapoint was" if count == 1 else "datapoints were"
+        return Verdict("INSUFFICIENT_DATA", f"Insufficient Data: {count} {words} unknown.", _data(condition, [], now))
+    is_breaching = condition.treat_missing_data == "breaching"
+    reason = (
+        f"Threshold Crossed: no datapoints were received for {count} period{'s' if count > 1 else ''} and {count} "
+        f"missing datapoint{'s were' if count > 1 else ' was'} treated as "
+        f"[{'Breaching' if is_breaching else 'NonBreaching'}]."
+    )
+    return Verdict("ALARM" if is_breaching else "OK", reason, _data(condition, [], now))
+
+
+def _crossed(
+    condition: Condition, real: list[Datapoint], breaching: list[Datapoint], now: float, filled: int = 0
+) -> Verdict:
+    words = f"{OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
+    reason = _reason(condition, breaching, words, condition.datapoints_to_alarm, "OK -> ALARM")
+    if filled:
+        reason += f" {filled} missing datapoint{'s were' if filled > 1 else ' was'} treated as [Breaching]."
+    return Verdict("ALARM", reason, _data(condition, real, now))
+
+
+def _not_crossed(condition: Condition, real: list[Datapoint], now: float) -> Verdict:
+    calm = [point for point in real if point.value is not None and not condition.is_breaching(point.value)]
+    words = f"not {OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
+    minimum = condition.evaluation_periods - condition.datapoints_to_alarm + 1
+    return Verdict("OK", _reason(condition, calm, words, minimum, "ALARM -> OK"), _data(condition, real, now))
+
+
+def _reason(condition: Condition, points: list[Datapoint], words: str, minimum: int, transition: str) -> str:
+    listed = ", ".join(
+        f"{_number(point.value or 0)} ({datetime.fromtimestamp(point.start, UTC):%d/%m/%y %H:%M:%S})"
+        for point in points
+    )
+    return (
+        f"Threshold Crossed: {len(points)} out of the last {condition.evaluation_periods} datapoints [{listed}] "
+        f"{'was' if len(points) == 1 else 'were'} {words} "
+        f"(minimum {minimum} datapoint{'s' if minimum > 1 else ''} for {transition} transition)."
+    )
+
+
+def _data(condition: Condition, real: list[Datapoint], now: float) -> str:
+    data = {
+        "version": "1.0",
+        "queryDate": iso_milliseconds(now, "+0000"),
+        "startDate": iso_milliseconds(real[-1].start, "+0000") if real else None,
+        "statistic": condition.statistic,
+        "period": condition.period,
+        "recentDatapoints": [point.value for point in reversed(real)],
+        "threshold": condition.threshold,
+        "evaluatedDatapoints": [
+            {"timestamp": iso_milliseconds(point.start, "+0000"), "value": point.value} for point in real
+        ],
+    }
+    return json.dumps({member: value for member, value in data.items() if value is not None})
+
+
+def _number(value: float) -> str:
+    return repr(float(value))

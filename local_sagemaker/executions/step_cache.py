@@ -1,0 +1,75 @@
+"""Results of steps that later executions of the same pipeline may use again.
+
+One record a pipeline, step and set of attributes, so that it always holds the most recent successful result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+from local_sagemaker.executions.steps.step_type import Outcome
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, Objects
+from local_sagemaker.storage.store import DamagedRecord, Store
+from local_sagemaker.storage.transfers import ClientFault, split_uri
+
+Record = dict[str, Any]
+
+KIND = "step-cache"
+
+
+class StepCache:
+    """The results kept in a store."""
+
+    def __init__(self, store: Store, objects: Objects) -> None:
+        self._store = store
+        self._objects = objects
+
+    def key(self, pipeline: str, step: str, attributes: Record) -> str:
+        """What results are kept under. attributes: what the step type's result depends on, resolved."""
+        text = json.dumps([pipeline, step, attributes], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def find(self, key: str, expires_after: timedelta) -> Record | None:
+        """The result to use, with its Metadata, Properties and CacheHitResult; None where there is none."""
+        try:
+            found = self._store.get(KIND, key)
+        except DamagedRecord:  # the store has logged it, and the step's result takes its place
+            return None
+        if found is None or time.time() - found["EndTime"] > expires_after.total_seconds():
+            return None
+        # deleting a pipeline deletes its executions, and what they have found out goes with them
+        source = found["CacheHitResult"]["SourcePipelineExecutionArn"].rpartition("/")[2]
+        if self._store.get("pipeline-execution", source) is None:
+            return None
+        # The service takes a hit at its word, and later steps fail where its objects have been deleted. Here, where
+        # people tidy up their data folder by hand, such a step simply runs again.
+        return found if all(self._exists(bucket, key) for bucket, key in found["Objects"]) else None
+
+    def keep(self, key: str, execution_arn: str, metadata: Record, outcome: Outcome) -> None:
+        """Keep the result of a step that an execution has just run."""
+        record = {
+            "CacheHitResult": {"SourcePipelineExecutionArn": execution_arn},
+            "EndTime": time.time(),
+            "Metadata": metadata,
+            "Properties": dict(outcome.properties),
+            "Objects": [place for uri in outcome.outputs for place in self._objects_below(uri)],
+        }
+        self._store.put(KIND, key, record)
+
+    def _objects_below(self, uri: str) -> list[tuple[str, str]]:
+        try:
+            bucket, prefix = split_uri(uri)
+            return [(bucket, key) for key in self._objects.list(bucket, prefix)]
+        except (ClientFault, NoSuchBucket, BadName):
+            return []
+
+    def _exists(self, bucket: str, key: str) -> bool:
+        try:
+            self._objects.path(bucket, key)
+        except (KeyError, BadName):
+            return False
+        return True

@@ -1,0 +1,93 @@
+"""What a tuning job has found out: its training jobs, in the API's words."""
+
+from __future__ import annotations
+
+import time
+
+from local_sagemaker.jobs.job import Record
+from local_sagemaker.storage.store import Store
+
+TUNING = "hyper-parameter-tuning-job"
+TRAINING = "training-job"
+
+
+def described(store: Store, record: Record) -> Record:
+    """DescribeHyperParameterTuningJob's answer."""
+    jobs = training_jobs(store, record)
+    statuses = [job["TrainingJobStatus"] for job in jobs]
+    objectives = [job["ObjectiveStatus"] for job in jobs]
+    best = ranked(jobs, record)
+    overall = ranked([*jobs, *_jobs_of_parents(store, record)], record)
+    ended = record.get("HyperParameterTuningEndTime", time.time())
+    return {
+        **record,
+        "Strategy": record["HyperParameterTuningJobConfig"]["Strategy"],
+        "ResourceLimits": record["HyperParameterTuningJobConfig"]["ResourceLimits"],
+        "TrainingJobStatusCounters": {
+            "Completed": statuses.count("Completed"),
+            "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
+            "RetryableError": 0,
+            "NonRetryableError": statuses.count("Failed"),
+            "Stopped": statuses.count("Stopped"),
+        },
+        "ObjectiveStatusCounters": {status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")},
+        "BestTrainingJob": best[0] if best else None,
+        "OverallBestTrainingJob": overall[0] if overall and _is_continued(record) else None,
+        "ConsumedResources": {"RuntimeInSeconds": round(ended - record["CreationTime"])},
+    }
+
+
+def training_jobs(store: Store, record: Record) -> list[Record]:
+    """The summaries of a tuning job's training jobs, as ListTrainingJobsForHyperParameterTuningJob gives them."""
+    objective = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+    found = [(store.get(TRAINING, item["TrainingJobName"]), item) for item in record["TrainingJobs"]]
+    return [_summary(job, item, objective) for job, item in found if job is not None]
+
+
+def ranked(jobs: list[Record], record: Record) -> list[Record]:
+    """The training jobs that have an objective, the best first."""
+    maximize = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
+    measured = [job for job in jobs if job["ObjectiveStatus"] == "Succeeded"]
+    return sorted(
+        measured, key=lambda job: job["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], reverse=maximize
+    )
+
+
+def final_value(job: Record, metric: str) -> float | None:
+    """The last value of a metric of a training job, None where it has none."""
+    metrics = {item["MetricName"]: item["Value"] for item in job.get("FinalMetricDataList", [])}
+    return metrics.get(metric)
+
+
+def _is_continued(record: Record) -> bool:
+    """Whether what the tuning job's parents have found counts as its own."""
+    return record.get("WarmStartConfig", {}).get("WarmStartType") == "IdenticalDataAndAlgorithm"
+
+
+def _jobs_of_parents(store: Store, record: Record) -> list[Record]:
+    """The summaries of the training jobs of those parents that are still there, and who launched each."""
+    named = record.get("WarmStartConfig", {}).get("ParentHyperParameterTuningJobs", [])
+    parents = [store.get(TUNING, parent["HyperParameterTuningJobName"]) for parent in named]
+    return [
+        {**job, "TuningJobName": parent["HyperParameterTuningJobName"]}
+        for parent in parents
+        if parent is not None
+        for job in training_jobs(store, parent)
+    ]
+
+
+def _summary(job: Record, item: Record, objective: Record) -> Record:
+    value = final_value(job, objective["MetricName"])
+    status = job["TrainingJobStatus"]
+    measured = value is not None and status in ("Completed", "Stopped")
+    under_way = status in ("InProgress", "Stopping")
+    return {
+        **{
+            member: job.get(member)
+            for member in ("TrainingJobArn", "CreationTime", "TrainingStartTime", "TrainingEndTime", "FailureReason")
+        },
+        **item,
+        "TrainingJobStatus": status,
+        "ObjectiveStatus": "Succeeded" if measured else "Pending" if under_way else "Failed",
+        "FinalHyperParameterTuningJobObjectiveMetric": {**objective, "Value": value} if measured else None,
+    }

@@ -1,0 +1,41 @@
+"""Metrics that a monitoring job's container leaves in files, put to CloudWatch.
+
+"CloudWatch Metrics for Bring Your Own Containers" in SageMaker's developer guide: the files below
+/opt/ml/output/metrics/cloudwatch hold one datum of PutMetricData a line, and Model Monitor puts them under the
+namespace of the job's kind. The prebuilt analyzer leaves them there, too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from local_sagemaker.containers.container import Container
+from local_sagemaker.model_monitor.monitoring_job import MODEL_QUALITY, MonitoringJob
+
+log = logging.getLogger(__name__)
+
+Datum = dict[str, Any]
+PutMetrics = Callable[[str, list[Datum]], None]
+
+FOLDER = "output/metrics/cloudwatch"
+
+
+def namespace(job: MonitoringJob) -> str:
+    """Where Model Monitor puts metrics of an endpoint, or of batch transforms."""
+    kind = "model-metrics" if job.type == MODEL_QUALITY else "data-metrics"
+    return f"aws/sagemaker/{'Endpoints' if job.endpoint_name else 'ModelMonitoring'}/{kind}"
+
+
+def read_metrics(container: Container) -> list[Datum]:
+    """The metrics that a container has left; lines that are none are passed over."""
+    data: list[Datum] = []
+    for path in sorted(container.path(FOLDER).glob("*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            try:
+                data.append({"MetricName": "", **json.loads(line)})
+            except (ValueError, TypeError) as error:
+                log.warning("%s line %d is no metric: %s", path.name, number, error)
+    return data

@@ -1,0 +1,175 @@
+"""The processing jobs of a monitoring execution, as requests.
+
+Their inputs, outputs and variables are those of jobs that Model Monitor has started on AWS, and of "Container Contract
+Inputs" in SageMaker's developer guide.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from local_sagemaker.model_monitor.captured_data import Captured
+from local_sagemaker.model_monitor.monitoring_job import DATA_QUALITY, MODEL_QUALITY, MonitoringJob
+from local_sagemaker.model_monitor.schedule_times import Window, folder_of
+from local_sagemaker.protocol.times import iso_time
+
+Record = dict[str, Any]
+
+MERGER = "156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-groundtruth-merger"
+# beside the merged records: how many there are, and how many found no label
+MERGE_COUNTS = "_merge.json"
+
+GROUND_TRUTH = "/opt/ml/processing/groundtruth"
+MERGED = "/opt/ml/processing/output"
+CODE = "/opt/ml/processing/code"
+BASELINES = {
+    "constraints": ("constraints", "/opt/ml/processing/baseline/constraints"),
+    "statistics": ("baseline", "/opt/ml/processing/baseline/stats"),
+}
+SCRIPTS = {
+    "record_preprocessor_script": "RecordPreprocessorSourceUri",
+    "post_analytics_processor_script": "PostAnalyticsProcessorSourceUri",
+}
+ANALYSIS_TYPES = {DATA_QUALITY: "DATA_QUALITY", MODEL_QUALITY: "MODEL_QUALITY"}
+NAMES = {DATA_QUALITY: "model-monitoring", MODEL_QUALITY: "model-quality-monitoring"}
+
+# of the input, and the variables that hand them on
+ATTRIBUTES = {
+    "InferenceAttribute": "inference_attribute",
+    "ProbabilityAttribute": "probability_attribute",
+    "ProbabilityThresholdAttribute": "probability_threshold_attribute",
+}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of a schedule. identity: what tells it from all others, and its processing jobs from theirs."""
+
+    schedule_name: str
+    schedule_arn: str
+    job: MonitoringJob
+    scheduled: datetime
+    window: Window
+    identity: str
+
+
+def merge_uri(job: MonitoringJob) -> str:
+    """The S3 URI below which merged captures lie as the captures themselves do."""
+    return f"{job.output['S3Uri'].rstrip('/')}/merge"
+
+
+def output_uri(execution: Execution) -> str:
+    """The S3 URI of an execution's results, by endpoint, schedule and hour."""
+    parts = (execution.job.endpoint_name, execution.schedule_name, folder_of(execution.scheduled))
+    return "/".join([execution.job.output["S3Uri"].rstrip("/"), *filter(None, parts)])
+
+
+def merge_request(execution: Execution, captures: Sequence[Captured], labels: Sequence[Captured]) -> Record:
+    """The job that gives captured inferences their labels."""
+    source = execution.job.input["LocalPath"]
+    inputs = [*_inputs("groundtruth_input", labels, GROUND_TRUTH), *_inputs("endpoint_input", captures, source)]
+    environment = {"dataset_source": source, "ground_truth_source": GROUND_TRUTH, "output_path": MERGED}
+    output = {"S3Uri": merge_uri(execution.job), "LocalPath": MERGED, "S3UploadMode": "EndOfJob"}
+    return _request("groundtruth-merge", execution, {"ImageUri": MERGER}, inputs, output, environment)
+
+
+def analysis_request(execution: Execution, dataset: Sequence[Captured]) -> Record:
+    """The job that holds a dataset, captured or merged, against the baseline."""
+    job, window = execution.job, execution.window
+    source, output = job.input["LocalPath"], job.output["LocalPath"]
+    files = _files(job)
+    inputs = [_input(name, folder, uri) for name, folder, uri in files.values()]
+    inputs += _inputs("endpoint_input" if job.endpoint_name else "batch_transform_input", dataset, source, job.input)
+    if job.ground_truth:
+        inputs.append(_input("merge_counts", source, f"{merge_uri(job)}/{MERGE_COUNTS}"))
+    environment = {
+        **job.environment,
+        "analysis_type": ANALYSIS_TYPES[job.type],
+        "dataset_format": json.dumps(_dataset_format(job), separators=(",", ":")),
+        "dataset_source": source,
+        "output_path": output,
+        "start_time": iso_time(window.start.timestamp()),
+        "end_time": iso_time(window.end.timestamp()),
+        "metric_time": iso_time(window.start.timestamp()),
+        "monitoring_input_type": "ENDPOINT_INPUT" if job.endpoint_name else "BATCH_TRANSFORM_INPUT",
+        "sagemaker_monitoring_schedule_name": execution.schedule_name,
+        **({"sagemaker_endpoint_name": job.endpoint_name} if job.endpoint_name else {}),
+        **({"problem_type": job.problem_type} if job.problem_type else {}),
+        **{name: str(job.input[member]) for member, name in ATTRIBUTES.items() if member in job.input},
+        **{variable: f"{folder}/{uri.rpartition('/')[2]}" for variable, (_, folder, uri) in files.items()},
+    }
+    names = ("ImageUri", "ContainerEntrypoint", "ContainerArguments")
+    specification = {name: job.specification[name] for name in names if name in job.specification}
+    target = {"S3UploadMode": "Continuous", **job.output, "S3Uri": output_uri(execution)}
+    return _request(NAMES[job.type], execution, specification, inputs, target, environment)
+
+
+def _files(job: MonitoringJob) -> dict[str, tuple[str, str, str]]:
+    """Baseline and scripts by the variables that name them: each one's input, folder and S3 URI."""
+    files = {
+        f"baseline_{part}": (name, folder, job.baseline[part])
+        for part, (name, folder) in BASELINES.items()
+        if part in job.baseline
+    }
+    for variable, member in SCRIPTS.items():
+        if member in job.specification:
+            files[variable] = (variable, f"{CODE}/{variable}", job.specification[member])
+    return files
+
+
+def _dataset_format(job: MonitoringJob) -> Record:
+    if job.ground_truth:
+        return {"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}
+    if job.endpoint_name:
+        return {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}}
+    ((name, options),) = job.input["DatasetFormat"].items()
+    if name == "Csv":
+        return {"csv": {"header": options.get("Header", False)}}
+    if name == "Json":
+        return {"json": {"line": options.get("Line", True)}}
+    return {"parquet": {}}
+
+
+def _request(
+    prefix: str, execution: Execution, specification: Record, inputs: list[Record], output: Record, environment: Record
+) -> Record:
+    job = execution.job
+    return {
+        "ProcessingJobName": f"{prefix}-{execution.identity}",
+        "AppSpecification": specification,
+        "ProcessingInputs": inputs,
+        "ProcessingOutputConfig": {
+            "Outputs": [{"OutputName": "result", "S3Output": output}],
+            **({"KmsKeyId": job.output_key} if job.output_key else {}),
+        },
+        "ProcessingResources": job.resources,
+        "Environment": environment,
+        # not a member of CreateProcessingJob, but of what DescribeProcessingJob answers
+        "MonitoringScheduleArn": execution.schedule_arn,
+        **job.settings,
+    }
+
+
+def _inputs(name: str, sources: Sequence[Captured], root: str, options: Record | None = None) -> list[Record]:
+    return [
+        _input(f"{name}_{number}", f"{root}/{one.folder}", one.uri, one.data_type, options or {})
+        for number, one in enumerate(sources, start=1)
+    ]
+
+
+def _input(name: str, folder: str, uri: str, data_type: str = "S3Prefix", options: Record | None = None) -> Record:
+    options = options or {}
+    return {
+        "InputName": name,
+        "S3Input": {
+            "S3Uri": uri,
+            "LocalPath": folder,
+            "S3DataType": data_type,
+            "S3InputMode": options.get("S3InputMode", "File"),
+            "S3DataDistributionType": options.get("S3DataDistributionType", "FullyReplicated"),
+        },
+    }

@@ -1,0 +1,143 @@
+"""When a monitoring schedule is due, and which captures an execution is about. All times are in UTC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from local_sagemaker.protocol.errors import ServiceError
+
+Record = dict[str, Any]
+
+NOW = "NOW"
+HOUR = timedelta(hours=1)
+# for the requests of the hour that has just ended to be answered, and captured
+SETTLE = timedelta(seconds=5)
+LONGEST_WINDOW = timedelta(hours=24)
+LONGEST_OFFSET = timedelta(days=366)
+# the service picks the time of a schedule that names none
+DAILY = "cron(0 0 ? * * *)"
+
+_HOURS = re.compile(r"cron\(0 (?:\*|([01]?\d|2[0-3])(?:/(0?[1-9]|1\d|2[0-4]))?) \? \* \* \*\)")
+# ISO 8601 without years and months, whose length depends on the calendar
+_OFFSET = re.compile(
+    r"[+-]?P(?=\d|T\d)(?:(\d{1,8})W)?(?:(\d{1,8})D)?"
+    r"(?:T(?=\d)(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8})S)?)?"
+)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time that an execution looks at: inferences from `start` on, before `end`."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def hours(self) -> list[str]:
+        """The folders of captures that the window touches: `2026/11/21/09`, ..."""
+        first = _hour(self.start)
+        count = -((first - self.end) // HOUR)
+        return [folder_of(first + number * HOUR) for number in range(count)]
+
+
+def folder_of(time: datetime) -> str:
+    """The folder of an hour: `2026/11/21/09`."""
+    return time.strftime("%Y/%m/%d/%H")
+
+
+def check_schedule(schedule: Record) -> None:
+    """Raise ServiceError where a ScheduleConfig is none that Model Monitor takes."""
+    expression = schedule.get("ScheduleExpression", DAILY)
+    offsets = [schedule.get(f"DataAnalysis{end}Time") for end in ("Start", "End")]
+    if expression != NOW:
+        due_hours(expression)
+    elif None in offsets:
+        raise ServiceError(
+            "ValidationException",
+            "DataAnalysisStartTime and DataAnalysisEndTime are required when ScheduleExpression is NOW.",
+        )
+    start, end = (parse_offset(offset or "PT0S") for offset in offsets)
+    if None not in offsets and not timedelta(0) < end - start <= LONGEST_WINDOW:
+        raise ServiceError(
+            "ValidationException",
+            f"DataAnalysisStartTime {offsets[0]} must precede DataAnalysisEndTime {offsets[1]}, by at most 24 hours.",
+        )
+
+
+def due_hours(expression: str) -> range:
+    """The hours of a day at which an expression is due. Raises ServiceError for one that Model Monitor does not take.
+
+    As in all of AWS's cron expressions `17/6` ends with the day: it is due at 17 and 23.
+    """
+    match = _HOURS.fullmatch(expression)
+    if match is None:
+        raise ServiceError(
+            "ValidationException",
+            f"Unsupported ScheduleExpression '{expression}'. The supported expressions are cron(0 * ? * * *) for every "
+            "hour, cron(0 [00-23] ? * * *) for every day, cron(0 [00-23]/[01-24] ? * * *) for every so many hours, and "
+            "NOW for once; no schedule runs more often than every hour.",
+        )
+    if match[1] is None:
+        return range(24)
+    return range(int(match[1]), 24, int(match[2] or 24))
+
+
+def next_start(expression: str, after: datetime) -> datetime:
+    """When an execution of this expression is to be started, after a time: when it is due, and a little later."""
+    return after if expression == NOW else next_due(due_hours(expression), after) + SETTLE
+
+
+def next_due(hours: Container[int], after: datetime) -> datetime:
+    """The first full hour of these after a time."""
+    first = _hour(after) + HOUR
+    return next(time for number in range(24) if (time := first + number * HOUR).hour in hours)
+
+
+def last_due(hours: Container[int], until: datetime) -> datetime:
+    """The last full hour of these that is not after a time."""
+    last = _hour(until)
+    return next(time for number in range(24) if (time := last - number * HOUR).hour in hours)
+
+
+def window_of(scheduled: datetime, schedule: Record, data_input: Record) -> Window:
+    """What an execution at a time looks at.
+
+    That is what its input's StartTimeOffset and EndTimeOffset say, or the schedule's DataAnalysisStartTime and
+    DataAnalysisEndTime, and otherwise all since the schedule was due before. Raises ServiceError for an empty window.
+    """
+    start, end = (
+        data_input.get(f"{edge}TimeOffset") or schedule.get(f"DataAnalysis{edge}Time") for edge in ("Start", "End")
+    )
+    expression = schedule.get("ScheduleExpression", DAILY)
+    if start is None:
+        before = scheduled - timedelta(microseconds=1)
+        began = scheduled - HOUR if expression == NOW else last_due(due_hours(expression), before)
+    else:
+        began = scheduled + parse_offset(start)
+    window = Window(began, scheduled + parse_offset(end or "PT0S"))
+    if window.start >= window.end:
+        raise ServiceError("ValidationException", f"StartTimeOffset {start} must precede EndTimeOffset {end}.")
+    return window
+
+
+def parse_offset(text: str) -> timedelta:
+    """An ISO 8601 duration like -PT1H as what is added to a time: never forward, whatever its sign.
+
+    The API documents offsets as subtracted, its examples write them with a minus. Raises ServiceError.
+    """
+    match = _OFFSET.fullmatch(text)
+    if match is None:
+        raise ServiceError("ValidationException", f"'{text}' is not an ISO 8601 duration, such as -PT1H or -P1D.")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    duration = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if duration > LONGEST_OFFSET:
+        raise ServiceError("ValidationException", f"'{text}' is longer than {LONGEST_OFFSET.days} days.")
+    return -duration
+
+
+def _hour(time: datetime) -> datetime:
+    return time.replace(minute=0, second=0, microsecond=0)

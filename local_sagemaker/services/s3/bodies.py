@@ -1,0 +1,175 @@
+"""Request bodies: read in pieces, unwrapped from aws-chunked, compared with every digest that came along."""
+
+import base64
+import binascii
+import hashlib
+import io
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from werkzeug.wrappers import Request
+
+from local_sagemaker.services.s3.errors import S3Error
+
+CHUNK = 1 << 20
+LONGEST_DOCUMENT = 8 << 20
+LONGEST_LINE = 16 << 10
+CHECKSUM_HEADER = re.compile(r"x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)")
+
+
+@dataclass(frozen=True)
+class Received:
+    """A body that has arrived: its MD5 (hexadecimal), its size, and the checksum headers that were sent with it."""
+
+    md5: str
+    size: int
+    checksums: dict[str, str]
+
+
+def receive(request: Request, path: Path) -> Received:
+    """Write a request's body to `path` in pieces.
+
+    Raises S3Error where it is shorter than announced (IncompleteBody) or does not have the MD5 (Content-MD5), SHA-256
+    (x-amz-content-sha256) or checksum (x-amz-checksum-*, header or trailer) that it came with (BadDigest). CRC-32C and
+    CRC-64/NVME are compared where `awscrt` is installed, as it must be for boto3 to send them.
+    """
+    body = _Body(request)
+    with path.open("wb") as file:
+        for piece in body.pieces():
+            file.write(piece)
+    return body.received()
+
+
+def read_body(request: Request) -> bytes:
+    """A request's body, a document, all at once. Raises S3Error as `receive` does, and for more than 8 MiB."""
+    body = _Body(request)
+    pieces, size = [], 0
+    for piece in body.pieces():
+        size += len(piece)
+        if size > LONGEST_DOCUMENT:
+            raise S3Error("MalformedXML", 400, f"the document exceeds {LONGEST_DOCUMENT} bytes")
+        pieces.append(piece)
+    body.received()
+    return b"".join(pieces)
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+class _Crc:
+    """A running CRC with the interface of hashlib; `step(data, crc)` gives the next value."""
+
+    def __init__(self, step: Callable[[bytes, int], int], width: int) -> None:
+        self._step = step
+        self._width = width
+        self._value = 0
+
+    def update(self, data: bytes, /) -> None:
+        self._value = self._step(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(self._width, "big")
+
+
+class _Body:
+    def __init__(self, request: Request) -> None:
+        headers = request.headers
+        self._sha256 = headers.get("x-amz-content-sha256", "")
+        chunked = self._sha256.startswith("STREAMING-") or "aws-chunked" in headers.get("content-encoding", "")
+        if request.content_length is None and "chunked" not in headers.get("transfer-encoding", ""):
+            raise S3Error("MissingContentLength", 411, "the request has no Content-Length")
+        self._stream = io.BufferedReader(cast(io.RawIOBase, request.stream), CHUNK)
+        self._announced = headers.get("x-amz-decoded-content-length") if chunked else None
+        self.pieces = self._unwrapped if chunked else self._plain
+        self._size = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._content_md5 = headers.get("content-md5")
+        self.checksums = {
+            name.lower(): value for name, value in headers.items() if CHECKSUM_HEADER.fullmatch(name.lower())
+        }
+        trailers = [name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")]
+        names = {*self.checksums, *(name for name in trailers if CHECKSUM_HEADER.fullmatch(name))}
+        self._digests = {name: digest for name in names if (digest := _digest(name)) is not None}
+        if re.fullmatch(r"[0-9a-f]{64}", self._sha256):
+            self._digests["x-amz-content-sha256"] = hashlib.sha256()
+
+    def received(self) -> Received:
+        """Compare what has been read with what was announced."""
+        if self._announced is not None and self._announced != str(self._size):
+            raise S3Error("IncompleteBody", 400, f"{self._announced} bytes were announced, {self._size} came")
+        if self._content_md5 is not None and _decoded(self._content_md5) != self._md5.digest():
+            raise S3Error("BadDigest", 400, "the Content-MD5 given does not match what was received")
+        for name, digest in self._digests.items():
+            if name == "x-amz-content-sha256":
+                if digest.digest().hex() != self._sha256:
+                    raise S3Error("XAmzContentSHA256Mismatch", 400, f"the {name} given does not match the body")
+            elif name not in self.checksums:
+                raise S3Error("MalformedTrailerError", 400, f"the trailer {name} was announced and did not come")
+            elif _decoded(self.checksums[name]) != digest.digest():
+                raise S3Error("BadDigest", 400, f"the {name} given does not match what was received")
+        return Received(self._md5.hexdigest(), self._size, self.checksums)
+
+    def _plain(self) -> Iterator[bytes]:
+        while piece := self._stream.read1(CHUNK):
+            yield self._seen(piece)
+
+    def _unwrapped(self) -> Iterator[bytes]:
+        """The bytes within chunks of the form `size[;chunk-signature=...]CRLF bytes CRLF`; the last is empty."""
+        while True:
+            size_text = self._line().partition(b";")[0].strip()
+            if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", size_text):
+                raise S3Error("IncompleteBody", 400, "the body is not in aws-chunked encoding")
+            left = int(size_text, 16)
+            if left == 0:
+                break
+            while left:
+                piece = self._stream.read1(min(left, CHUNK))
+                if not piece:
+                    raise S3Error("IncompleteBody", 400, "the body ended within a chunk")
+                left -= len(piece)
+                yield self._seen(piece)
+            self._line()
+        while line := self._line():
+            name, _, value = line.partition(b":")
+            if CHECKSUM_HEADER.fullmatch(header := name.decode("latin-1").strip().lower()):
+                self.checksums[header] = value.decode("latin-1").strip()
+
+    def _seen(self, piece: bytes) -> bytes:
+        self._size += len(piece)
+        self._md5.update(piece)
+        for digest in self._digests.values():
+            digest.update(piece)
+        return piece
+
+    def _line(self) -> bytes:
+        line = self._stream.readline(LONGEST_LINE)
+        if len(line) == LONGEST_LINE:
+            raise S3Error("InvalidRequest", 400, f"a line of the aws-chunked body exceeds {LONGEST_LINE} bytes")
+        return line.rstrip(b"\r\n")
+
+
+def _digest(header: str) -> _Digest | None:
+    algorithm = header.removeprefix("x-amz-checksum-")
+    if algorithm == "crc32":
+        return _Crc(zlib.crc32, 4)
+    if algorithm in ("sha1", "sha256"):
+        digest: Any = hashlib.new(algorithm, usedforsecurity=False)
+        return digest
+    try:
+        from awscrt import checksums
+    except ImportError:
+        return None
+    return _Crc(checksums.crc32c, 4) if algorithm == "crc32c" else _Crc(checksums.crc64nvme, 8)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise S3Error("InvalidDigest", 400, f"{text[:100]!r} is not a digest in base64") from error

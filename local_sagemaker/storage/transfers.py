@@ -1,0 +1,247 @@
+"""What a job takes from S3 and gives back: inputs copied into its folder, outputs and archives put from it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, Objects
+
+log = logging.getLogger(__name__)
+
+LARGEST_UNPACKED = 20 << 30
+MOST_MEMBERS = 100_000
+# what may spell out a container's paths
+SCRIPTS = (".py", ".sh")
+
+
+class ClientFault(Exception):
+    """A job can't go on for a reason its owner can mend; the message is its FailureReason after `ClientError: `."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What lies in S3 and where the container wants it.
+
+    path: a folder as the container names it, below /opt/ml. data_type: S3Prefix or ManifestFile. sharded: whether each
+    host gets a share of the objects (ShardedByS3Key) rather than all of them. optional: whether there may be none.
+    """
+
+    name: str
+    path: str
+    uri: str
+    data_type: str = "S3Prefix"
+    sharded: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """A folder as the container names it, below /opt/ml, and the prefix its files go to."""
+
+    path: str
+    uri: str
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`; the key may be empty. Raises ClientFault."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket:
+        raise ClientFault(f"{uri!r} is not an S3 URI; it should be s3://bucket/key")
+    return bucket, key
+
+
+def fetch(objects: Objects, source: Input, folder: Path, host: int, hosts: int) -> None:
+    """Copy an input's objects into `folder`, those of host number `host` of `hosts`. Raises ClientFault, OSError."""
+    found = find_objects(objects, source)
+    folder.mkdir(parents=True, exist_ok=True)
+    for bucket, key, relative in found[host::hosts] if source.sharded else found:
+        target = inside(folder, relative)
+        if relative.endswith("/"):
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy_file(objects.path(bucket, key), target)
+
+
+def find_objects(objects: Objects, source: Input) -> list[tuple[str, str, str]]:
+    """Bucket, key and name within the input's folder of each of an input's objects. Raises ClientFault."""
+    return list(_manifest(objects, source) if source.data_type == "ManifestFile" else _prefix(objects, source))
+
+
+def put_files(objects: Objects, folder: Path, uri: str) -> None:
+    """Put every file below `folder` under the prefix. Raises ClientFault where the bucket is missing, OSError."""
+    bucket, prefix = split_uri(uri)
+    prefix = prefix.rstrip("/")
+    for path in files_below(folder):
+        relative = path.relative_to(folder).as_posix()
+        _put(objects, bucket, f"{prefix}/{relative}" if prefix else relative, path)
+
+
+def put_file(objects: Objects, path: Path, uri: str) -> None:
+    """Put a file. Raises ClientFault where the bucket is missing, OSError."""
+    bucket, key = split_uri(uri)
+    _put(objects, bucket, key, path)
+
+
+def put_archive(objects: Objects, folders: list[Path], uri: str) -> None:
+    """Put the files of the folders as one tar.gz; of two of one name the first. Raises ClientFault, OSError."""
+    bucket, key = split_uri(uri)
+    members: dict[str, Path] = {}
+    for folder in folders:
+        for path in files_below(folder):
+            members.setdefault(path.relative_to(folder).as_posix(), path)
+    with tempfile.TemporaryDirectory(dir=folders[0].parent) as aside:
+        archive = Path(aside) / "archive.tar.gz"
+        # level 6 is what gzip itself uses; Python's default of 9 takes twice as long for nothing
+        with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
+            for name, path in sorted(members.items()):
+                member = tar.gettarinfo(path.resolve(), arcname=name)
+                member.uid = member.gid = 0
+                member.uname = member.gname = "root"
+                with path.open("rb") as content:
+                    tar.addfile(member, content)
+        _put(objects, bucket, key, archive)
+
+
+def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None:
+    """Unpack a tar archive, compressed or not, of plain files and folders only.
+
+    Nothing is written outside `folder`, through a link, or beyond `largest` bytes in all. Raises ClientFault where the
+    archive asks for any of it or is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    room = largest
+    try:
+        with tarfile.open(archive) as tar:
+            for count, member in enumerate(tar):
+                if count >= MOST_MEMBERS:
+                    raise ClientFault(f"{archive.name} holds more than {MOST_MEMBERS} files")
+                target = inside(folder, member.name)
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                content = tar.extractfile(member) if member.isreg() else None
+                if content is None:
+                    # a link could lead later members out of the folder, a device has no business in an archive of code
+                    raise ClientFault(f"{archive.name}: {member.name!r} is neither a file nor a folder")
+                room -= member.size
+                if room < 0:
+                    raise ClientFault(f"{archive.name} unpacks to more than {largest} bytes")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                target.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ClientFault(f"{archive.name} cannot be unpacked: {error}") from error
+
+
+def rewrite_archive(archive: Path, rewrite: Callable[[str], str]) -> None:
+    """Rewrite the scripts in a tar archive in place; one that is damaged is left to whoever unpacks it."""
+    aside = archive.with_name(f".{archive.name}")
+    try:
+        with tarfile.open(archive) as old, tarfile.open(aside, "w:gz", compresslevel=1) as new:
+            for member in old:
+                content = old.extractfile(member) if member.isreg() else None
+                if content is not None and member.name.endswith(SCRIPTS):
+                    text = os.fsencode(rewrite(os.fsdecode(content.read())))
+                    member.size, content = len(text), io.BytesIO(text)
+                new.addfile(member, content)
+        aside.replace(archive)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        log.info("%s is not an archive that scripts could be rewritten in: %s", archive, error)
+        aside.unlink(missing_ok=True)
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """The path below `folder`. Raises ClientFault where it would lead out of it."""
+    parts = PurePosixPath(relative).parts
+    if relative.startswith("/") or ".." in parts or "\0" in relative:
+        raise ClientFault(f"{relative!r} leads out of its folder")
+    return folder.joinpath(*parts)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's bytes, never link them.
+
+    A hard link would let a job that opens its input for writing change the stored object. copy_file_range costs no
+    more than a link where the file system can share blocks (XFS, Btrfs), and elsewhere copies inside the kernel.
+    """
+    with source.open("rb") as reading, target.open("wb") as writing:
+        try:
+            while os.copy_file_range(reading.fileno(), writing.fileno(), 1 << 30):
+                pass
+        except (AttributeError, OSError):  # macOS has no such call, and not every pair of file systems takes it
+            reading.seek(0)
+            writing.seek(0)
+            writing.truncate()
+            shutil.copyfileobj(reading, writing, 1 << 20)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The plain files below a folder by path; a link is the file it leads to, if that is within the folder."""
+    root = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            log.warning("%s is a link that leads out of the job's folder; it is left out", path)
+        elif path.is_file():
+            yield path
+
+
+def _prefix(objects: Objects, source: Input) -> Iterator[tuple[str, str, str]]:
+    """Bucket, key and name within the input's folder of every object whose key starts with the prefix."""
+    bucket, prefix = split_uri(source.uri)
+    try:
+        keys = list(objects.list(bucket, prefix))
+    except (NoSuchBucket, BadName):
+        keys = []
+    if not keys and not source.optional:
+        raise ClientFault(
+            f'No S3 objects found under S3 URL "{source.uri}" given in input data source {source.name!r}. '
+            f'Please ensure that the bucket "{bucket}" exists and that objects exist under that S3 prefix.'
+        )
+    # as the service takes it, s3://b/data also means s3://b/data2/x; only what is below data/ loses that part
+    below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    parent = prefix[: prefix.rfind("/") + 1]
+    for key in keys:
+        relative = key.removeprefix(below) if key.startswith(below) else key.removeprefix(parent)
+        if relative:
+            yield bucket, key, relative
+
+
+def _manifest(objects: Objects, source: Input) -> Iterator[tuple[str, str, str]]:
+    """As `_prefix`, of what a manifest lists: `[{"prefix": "s3://bucket/folder/"}, "file", "file", ...]`."""
+    try:
+        listed = json.loads(objects.read(*split_uri(source.uri)))
+        root, names = listed[0]["prefix"], [str(name) for name in listed[1:]]
+    except KeyError as error:
+        raise ClientFault(f"The manifest {source.uri} of input {source.name!r} cannot be used: no {error}") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise ClientFault(
+            f"{source.uri}, the manifest of input {source.name!r}, is no list of a prefix and names"
+        ) from error
+    bucket, prefix = split_uri(root)
+    for name in names:
+        try:
+            objects.path(bucket, prefix + name)
+        except (KeyError, BadName):
+            raise ClientFault(
+                f"{source.uri}, the manifest of input {source.name!r}, lists {root}{name}: no such object"
+            ) from None
+        yield bucket, prefix + name, name
+
+
+def _put(objects: Objects, bucket: str, key: str, path: Path) -> None:
+    try:
+        objects.put_file(bucket, key, path)
+    except (NoSuchBucket, NoSuchKey, BadName) as error:
+        raise ClientFault(f"Data upload to s3://{bucket}/{key} failed: {error}") from error

@@ -1,0 +1,99 @@
+"""Where the runner works: an AWS account, or the SageMaker on this machine; the same API calls either way."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from project.errors import UserError
+
+# AWS throttles describe calls of many runners in one account; adaptive mode backs off. Nothing here may hang for ever.
+CLIENT_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The execution role, the bucket and the region that a pipeline belongs to.
+
+    job_role_arn, endpoint_role_arn: roles of jobs and of endpoints, where those are not the pipeline's.
+    """
+
+    role_arn: str
+    bucket: str
+    region: str
+    job_role_arn: str | None = None
+    endpoint_role_arn: str | None = None
+
+    @cached_property
+    def sagemaker(self) -> Any:
+        return self._client("sagemaker")
+
+    @cached_property
+    def s3(self) -> Any:
+        return self._client("s3")
+
+    @cached_property
+    def logs(self) -> Any:
+        return self._client("logs")
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return self._client("cloudwatch")
+
+    @cached_property
+    def autoscaling(self) -> Any:
+        return self._client("application-autoscaling")
+
+    @cached_property
+    def scheduler(self) -> Any:
+        return self._client("scheduler")
+
+    @cached_property
+    def sns(self) -> Any:
+        return self._client("sns")
+
+    @cached_property
+    def feature_store(self) -> Any:
+        return self._client("sagemaker-featurestore-runtime")
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(service, region_name=self.region, config=CLIENT_CONFIG)
+
+
+def local_target() -> Target:
+    """The SageMaker on this machine, started if it isn't running."""
+    import local_sagemaker
+    from local_sagemaker import account
+
+    os.environ.update(local_sagemaker.connect())
+    return Target(account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION)
+
+
+def aws_target(
+    role_arn: str | None,
+    bucket: str | None,
+    region: str | None,
+    job_role_arn: str | None = None,
+    endpoint_role_arn: str | None = None,
+) -> Target:
+    """The account that the environment's AWS credentials belong to; the bucket defaults to SageMaker's default one.
+
+    Raises:
+        UserError: no role or no region is given.
+    """
+    region = region or boto3.Session().region_name
+    if not region:
+        raise UserError("the AWS region is not known; give --region or set AWS_REGION, or use --local")
+    if not role_arn:
+        raise UserError(
+            "the execution role is not known; give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local"
+        )
+    if not bucket:
+        account_id = boto3.client("sts", region_name=region, config=CLIENT_CONFIG).get_caller_identity()["Account"]
+        bucket = f"sagemaker-{region}-{account_id}"
+    return Target(role_arn, bucket, region, job_role_arn, endpoint_role_arn)

@@ -1,0 +1,168 @@
+"""The analyzer as commands: what they leave, and their exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from analyzer.analysis import DataQuality
+from analyzer.commands import app
+from analyzer.files import analysis_file
+
+Write = Callable[[str, str | bytes], Path]
+Event = Callable[..., dict[str, Any]]
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def baseline(write: Write, tmp_path: Path) -> list[object]:
+    """Makes a baseline, and returns the options that name it."""
+    path = write("train.csv", "age,plan\n" + "".join(f"{20 + row % 50},{'ab'[row % 2]}\n" for row in range(500)))
+    result = run("baseline", path, "-o", tmp_path / "baseline")
+    assert result.exit_code == 0, result.output
+    return [
+        "--statistics",
+        tmp_path / "baseline" / "statistics.json",
+        "--constraints",
+        tmp_path / "baseline" / "constraints.json",
+    ]
+
+
+def test_a_check_exits_with_3_on_violations_only_where_that_is_asked_for(
+    write: Write, baseline: list[object], tmp_path: Path
+) -> None:
+    good = write("good.csv", (tmp_path / "train.csv").read_text())
+    bad = write("bad.csv", "age,plan\n" + "90,c\n" * 100)
+    output = ("-o", tmp_path / "check")
+    assert run("check", good, *output, *baseline, "--fail-on-violation").exit_code == 0
+    found = run("check", bad, *output, *baseline)
+    assert (found.exit_code, found.output) == (
+        0,
+        "CompletedWithViolations: Job completed successfully with 3 violations.\n",
+    )
+    assert run("check", bad, *output, *baseline, "--fail-on-violation").exit_code == 3
+
+
+def test_captures_of_the_last_hours_are_checked_and_ranked_by_importance(
+    write: Write, event: Event, baseline: list[object], tmp_path: Path
+) -> None:
+    events = [
+        event('{"age": 90, "plan": "a"}', identity=str(hour), time=f"2026-01-31T{hour:02}:00:00Z") for hour in range(24)
+    ]
+    captures = write("captures/a.jsonl", "".join(json.dumps(item) + "\n" for item in events) + "cut off")
+    result = run(
+        "check",
+        captures.parent,
+        "--format",
+        "captures",
+        "--start",
+        "2026-01-31T10:00:00Z",
+        "--end",
+        "2026-01-31T12:00:00Z",
+        "--importance",
+        write("gain.json", '{"age": 1, "plan": 3}'),
+        "-o",
+        tmp_path / "check",
+        *baseline,
+    )
+    assert result.exit_code == 0, result.output
+    analysis = analysis_file.read(tmp_path / "check")
+    assert (analysis.name, analysis.item_count, analysis.skipped.count) == ("captures", 2, 1)
+    assert analysis.window.start is not None and analysis.window.start.isoformat() == "2026-01-31T10:00:00+00:00"
+    assert isinstance(analysis.result, DataQuality)
+    assert {drift.feature_name: drift.importance for drift in analysis.result.drift} == {"age": 0.25, "plan": 0.75}
+
+
+def test_errors_are_one_line_and_status_1(write: Write, tmp_path: Path) -> None:
+    path = write("data.csv", "x\n1\n")
+    result = run("check", path, "-o", tmp_path / "out")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: there is nothing to check against; give --statistics, --constraints, or both\n",
+    )
+    result = run("baseline", tmp_path / "absent.csv", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "absent.csv does not exist" in result.stderr
+    ragged = write("ragged.csv", "a,b\n1,2\n3\n")
+    assert "row 3 has 1 fields" in run("baseline", ragged, "-o", "out", "--malformed-records-limit", 0).stderr
+    assert run("baseline", path).exit_code == 2
+
+
+def test_model_quality_of_merged_captures(write: Write, event: Event, tmp_path: Path) -> None:
+    captures = write(
+        "captures.jsonl",
+        "".join(json.dumps(event("1", str(score), identity=str(score))) + "\n" for score in (1.5, 2.5)),
+    )
+    labels = write(
+        "labels.jsonl",
+        "".join(
+            json.dumps({"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": str(score)}})
+            + "\n"
+            for score in (1.5, 2.5)
+        ),
+    )
+    merged = run("merge-ground-truth", captures, labels, "-o", tmp_path / "merged")
+    assert merged.output.startswith("Completed: Merged 2 of 2 inferences")
+    result = run(
+        "model-quality",
+        tmp_path / "merged",
+        "--format",
+        "merged",
+        "--problem-type",
+        "Regression",
+        "--inference",
+        "0",
+        "-o",
+        tmp_path / "quality",
+    )
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "quality" / "statistics.json").read_text())["regression_metrics"]
+    assert metrics["mae"]["value"] == 1.0
+
+
+@pytest.mark.parametrize("command", ["baseline", "check", "model-quality", "merge", "merge-ground-truth"])
+def test_every_command_has_a_manual_with_an_example(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "Example: python -m analyzer " + command in " ".join(result.output.split())
+
+
+def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_told(write: Write, tmp_path: Path) -> None:
+    """As in a processing container: beside the package, with nothing else of the project."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "monitoring").symlink_to(REPOSITORY / "monitoring")
+    script = tmp_path / "code" / "analyze_quality.py"
+    script.write_text((REPOSITORY / "processing_scripts" / "analyze_quality.py").read_text())
+    blocked = write("blocked/typer/__init__.py", "raise ImportError('there is no typer in the container')")
+    constraints = '{"features": [{"name": "x", "inferred_type": "Integral", "completeness": 1.0}]}'
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(blocked.parents[1]),
+        "dataset_source": str(write("data.csv", "x\n1.5\n")),
+        "dataset_format": '{"csv": {"header": true}}',
+        "output_path": str(tmp_path / "output"),
+        "baseline_constraints": str(write("constraints.json", constraints)),
+    }
+    for arguments, status in (([], 0), (["--fail-on-violation"], 3)):
+        result = subprocess.run(
+            [sys.executable, str(script), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (status, "")
+        assert result.stdout == "CompletedWithViolations: Job completed successfully with 1 violations.\n"

@@ -1,0 +1,476 @@
+"""The XGBoost image: its built-in algorithm, scripts in it, and processing."""
+
+import importlib.util
+import io
+import json
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from local_sagemaker.containers.container import XGBOOST as ALGORITHM
+from local_sagemaker.containers.images.images import Images, UnsupportedImage
+from local_sagemaker.containers.model_server import ModelServer
+from local_sagemaker.containers.output import LogStream
+from local_sagemaker.jobs.training_job import TrainingJob
+from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.transfers import split_uri
+from tests.local_sagemaker.machine import TIMEOUT, XGBOOST, Machine, Record
+
+xgb = pytest.importorskip("xgboost")
+
+HYPERPARAMETERS = {"objective": "reg:squarederror", "num_round": "5", "max_depth": "3", "eta": "0.5", "seed": "1"}
+
+
+@pytest.fixture
+def algorithm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The algorithm's program, in this process."""
+    monkeypatch.syspath_prepend(str(ALGORITHM))
+    spec = importlib.util.spec_from_file_location("xgboost_algorithm", ALGORITHM / "xgboost_algorithm.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("xgboost_hyperparameters", None)
+
+
+def table(rows: int = 60, seed: int = 0) -> np.ndarray:
+    """A label, which is a sum of two of the three features that follow, and these."""
+    features = np.random.default_rng(seed).normal(size=(rows, 3)).round(3)
+    return np.column_stack([features[:, 0] + features[:, 1], features])
+
+
+def as_csv(values: np.ndarray) -> str:
+    return "".join(",".join(map(str, row)) + "\n" for row in values)
+
+
+def built_in(machine: Machine, name: str, hyperparameters: dict[str, str], **more: Any) -> Record:
+    """A CreateTrainingJob request of the built-in algorithm."""
+    channels = {
+        channel: machine.put(f"s3://bucket/{name}/{channel}/data.csv", as_csv(table(seed=seed)))
+        for channel, seed in (("train", 0), ("validation", 1))
+    }
+    request = machine.training(name, "", channels=channels)
+    specification = {"TrainingImage": XGBOOST, "TrainingInputMode": "File"}
+    return {**request, "AlgorithmSpecification": specification, "HyperParameters": hyperparameters, **more}
+
+
+def run(machine: Machine, request: Record) -> Record:
+    machine.jobs.start("training-job", request)
+    return machine.jobs.wait("training-job", request["TrainingJobName"], TIMEOUT)
+
+
+def model_of(machine: Machine, record: Record) -> Any:
+    archive = machine.objects.read(*split_uri(record["ModelArtifacts"]["S3ModelArtifacts"]))
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        assert tar.getnames() == ["xgboost-model"]
+        booster = xgb.Booster()
+        booster.load_model(bytearray(tar.extractfile("xgboost-model").read()))  # type: ignore[union-attr]
+    return booster
+
+
+def test_the_built_in_algorithm_trains_the_model_that_xgboost_would(machine: Machine) -> None:
+    record = run(machine, built_in(machine, "job", {**HYPERPARAMETERS, "eval_metric": "rmse,mae"}))
+    assert record["TrainingJobStatus"] == "Completed", record
+    data, other = table(), table(seed=1)
+    history: dict[str, Any] = {}
+    expected = xgb.train(
+        {"objective": "reg:squarederror", "max_depth": 3, "eta": 0.5, "seed": 1, "eval_metric": ["rmse", "mae"]},
+        xgb.DMatrix(data[:, 1:], label=data[:, 0]),
+        5,
+        evals=[(xgb.DMatrix(other[:, 1:], label=other[:, 0]), "validation")],
+        evals_result=history,
+        verbose_eval=False,
+    )
+    matrix = xgb.DMatrix(other[:, 1:])
+    np.testing.assert_allclose(model_of(machine, record).predict(matrix), expected.predict(matrix), rtol=1e-5)
+    metrics = {metric["MetricName"]: metric["Value"] for metric in record["FinalMetricDataList"]}
+    assert sorted(metrics) == ["train:mae", "train:rmse", "validation:mae", "validation:rmse"]
+    assert metrics["validation:rmse"] == pytest.approx(history["validation"]["rmse"][-1], abs=1e-5)
+    lines = machine.log("job")
+    assert any("Train matrix has 60 rows and 3 columns" in line for line in lines)
+    assert [line.partition("#011")[0] for line in lines if "#011train-rmse:" in line] == [f"[{n}]" for n in range(5)]
+
+
+def test_a_job_says_which_metrics_the_algorithm_has(machine: Machine) -> None:
+    job = TrainingJob(built_in(machine, "job", HYPERPARAMETERS))
+    job.runtime = Images().find(XGBOOST, "training-job")
+    specification = job.new_record(0.0)["AlgorithmSpecification"]
+    regexes = {item["Name"]: item["Regex"] for item in specification["MetricDefinitions"]}
+    assert regexes["validation:rmse"].startswith(r".*\[[0-9]+\].*#011validation-rmse:")
+
+
+def test_what_the_algorithm_refuses_fails_the_job_with_its_words(machine: Machine) -> None:
+    record = run(machine, built_in(machine, "job", {**HYPERPARAMETERS, "depth": "3"}))
+    assert record["FailureReason"] == "AlgorithmError: UserError: Extraneous hyperparameter found: depth, exit code: 1"
+
+
+def test_a_tuning_job_needs_no_metric_definitions_for_the_built_in_algorithm(machine: Machine) -> None:
+    definition = {
+        name: value
+        for name, value in built_in(machine, "tuning", {}).items()
+        if name not in ("TrainingJobName", "HyperParameters")
+    }
+    request = {
+        "HyperParameterTuningJobName": "tuning",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Grid",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "validation:rmse"},
+            "ResourceLimits": {"MaxParallelTrainingJobs": 2},
+            "ParameterRanges": {"CategoricalParameterRanges": [{"Name": "num_round", "Values": ["1", "8"]}]},
+        },
+        "TrainingJobDefinition": {**definition, "StaticHyperParameters": {"eta": "0.5"}},
+    }
+    machine.jobs.start("hyper-parameter-tuning-job", request)
+    record = machine.jobs.wait("hyper-parameter-tuning-job", "tuning", TIMEOUT)
+    assert record["HyperParameterTuningJobStatus"] == "Completed", record
+    described = machine.service.call("DescribeHyperParameterTuningJob", {"HyperParameterTuningJobName": "tuning"})
+    best = described["BestTrainingJob"]
+    assert best["TunedHyperParameters"] == {"num_round": "8"}
+    job = machine.service.call("DescribeTrainingJob", {"TrainingJobName": best["TrainingJobName"]})
+    assert job["HyperParameters"]["_tuning_objective_metric"] == "validation:rmse"
+
+
+def test_a_script_runs_in_the_xgboost_image(machine: Machine) -> None:
+    script = "import os, xgboost; print('framework', os.environ['SM_FRAMEWORK_MODULE'])"
+    request = machine.training("job", script)
+    request["AlgorithmSpecification"]["TrainingImage"] = XGBOOST
+    assert run(machine, request)["TrainingJobStatus"] == "Completed"
+    assert machine.log("job") == ["framework sagemaker_xgboost_container.training:main"]
+
+
+def test_a_processing_job_runs_in_the_xgboost_image(machine: Machine) -> None:
+    assert machine.process(script="import xgboost", image=XGBOOST)["ProcessingJobStatus"] == "Completed"
+
+
+def test_the_image_is_refused_where_xgboost_is_not_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UnsupportedImage, match="install xgboost"):
+        Images().find(XGBOOST, "training-job")
+    with pytest.raises(ServiceError, match=rf"{XGBOOST}.*install xgboost"):
+        machine.jobs.start("training-job", built_in(machine, "job", HYPERPARAMETERS))
+
+
+# hyperparameters
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "Missing required hyperparameter: num_round"),
+        ({"num_round": "many"}, "Hyperparameter num_round: could not parse value 'many'"),
+        ({"num_round": "0"}, "Hyperparameter num_round: 0 is not in [1, +inf)"),
+        ({"num_round": "1", "eta": "1.5"}, "Hyperparameter eta: 1.5 is not in [0, 1]"),
+        ({"num_round": "1", "subsample": "0"}, "Hyperparameter subsample: 0.0 is not in (0, 1]"),
+        ({"num_round": "1", "eta": "nan"}, "Hyperparameter eta: nan is not in [0, 1]"),
+        (
+            {"num_round": "1", "booster": "tree"},
+            "Hyperparameter booster: tree is not in ['gbtree', 'gblinear', 'dart']",
+        ),
+        ({"num_round": "1", "eval_metric": "rmse,best"}, "Hyperparameter eval_metric: value ['rmse', 'best']"),
+        ({"num_round": "1", "eval_metric": "auc"}, "Metric 'auc' can only be applied for classification"),
+        ({"num_round": "1", "objective": "multi:softmax"}, "Require input for parameter 'num_class'"),
+        ({"num_round": "1", "monotone_constraints": "__import__('os')"}, "could not parse value"),
+    ],
+)
+def test_hyperparameters_are_refused_in_the_images_words(algorithm: Any, given: dict[str, str], words: str) -> None:
+    with pytest.raises(algorithm.UserError) as error:
+        algorithm.read_hyperparameters(given)
+    assert words in str(error.value)
+
+
+def test_hyperparameters_are_read_by_the_names_that_xgboost_knows(algorithm: Any) -> None:
+    given = {"num_round": "3", "learning_rate": "0.3", "silent": "0", "eval_metric": "error@0.7,auc",
+             "objective": "binary:logistic", "monotone_constraints": "(1,-1)"}  # fmt: skip
+    assert algorithm.read_hyperparameters(given) == {
+        "num_round": 3, "eta": 0.3, "eval_metric": ["error@0.7", "auc"], "objective": "binary:logistic",
+        "monotone_constraints": (1, -1),
+    }  # fmt: skip
+
+
+# channels
+
+
+def channel(algorithm: Any, monkeypatch: Any, folder: Path, content_type: str | None, **parameters: Any) -> Any:
+    monkeypatch.setenv("SM_CHANNEL_TRAIN", str(folder))
+    config = {} if content_type is None else {"ContentType": content_type}
+    return algorithm.read_channel("train", {"train": config}, parameters)
+
+
+def write_csv(path: Path, values: np.ndarray) -> None:
+    path.with_suffix(".csv").write_text(as_csv(values))
+
+
+def write_tabs(path: Path, values: np.ndarray) -> None:
+    path.with_suffix(".csv").write_text(as_csv(values).replace(",", "\t"))
+
+
+def write_libsvm(path: Path, values: np.ndarray) -> None:
+    lines = [f"{row[0]} " + " ".join(f"{n}:{value}" for n, value in enumerate(row[1:])) for row in values]
+    path.with_suffix(".libsvm").write_text("# made by a test\n" + "\n".join(lines))
+
+
+def write_parquet(path: Path, values: np.ndarray) -> None:
+    parquet.write_table(pa.table({str(n): column for n, column in enumerate(values.T)}), path.with_suffix(".parquet"))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "write"),
+    [
+        ("text/csv", write_csv),
+        ("csv;label_size=1", write_csv),
+        ("text/csv", write_tabs),
+        ("text/libsvm", write_libsvm),
+        (None, write_libsvm),
+        ("application/x-parquet", write_parquet),
+    ],
+)
+def test_a_channel_is_read_as_its_content_type_says_from_all_its_folders(
+    algorithm: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content_type: str | None, write: Any
+) -> None:
+    values = table(10)
+    (tmp_path / "deep").mkdir()
+    write(tmp_path / "a", values[:4])
+    write(tmp_path / "deep" / "b", values[4:])
+    (tmp_path / "empty").touch()
+    matrix = channel(algorithm, monkeypatch, tmp_path, content_type)
+    np.testing.assert_allclose(matrix.get_label(), values[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(matrix.get_data().toarray(), values[:, 1:], rtol=1e-6)
+
+
+def test_empty_fields_are_missing_and_weights_are_the_second_column(
+    algorithm: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("1,0.5,,3\n0,2,4,\n")
+    matrix = channel(algorithm, monkeypatch, tmp_path, "text/csv", csv_weights=1)
+    assert list(matrix.get_weight()) == [0.5, 2]
+    assert (matrix.num_row(), matrix.num_col(), matrix.num_nonmissing()) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "files", "words"),
+    [
+        ("text/csv", {"a.csv": "label,x\n1,2\n"}, "there is to be no header"),
+        ("text/csv", {"a.csv": "1,2\n1,two\n"}, "Failed to load csv data with exception"),
+        ("text/csv", {"a.csv": "1,2\n1,2,3\n"}, "Failed to load csv data with exception"),
+        ("text/csv;label_size=2", {"a.csv": "1,2\n"}, "label_size must be equal to 1"),
+        ("text/libsvm", {"a": "1 0:1\n1,2,3\n"}, "Line 2 '1,2,3...' of file 'a' is not 'LIBSVM' format"),
+        ("application/json", {"a": "1"}, "application/json is not an accepted ContentType"),
+        ("text/csv", {"a.csv": ""}, "No data in train channel path"),
+        ("text/csv", {".hidden": "1,2\n"}, "Hidden file found"),
+    ],
+)
+def test_data_that_cannot_be_read_is_named(
+    algorithm: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content_type: str,
+    files: dict[str, str],
+    words: str,
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(algorithm.UserError) as error:
+        channel(algorithm, monkeypatch, tmp_path, content_type)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("names", [["validation"], ["train", "test"]])
+def test_channels_other_than_train_and_validation_are_refused(algorithm: Any, names: list[str]) -> None:
+    with pytest.raises(algorithm.UserError, match="channel"):
+        algorithm._named({name: {} for name in names})
+
+
+# training
+
+
+def matrices(label: Any = lambda values: values[:, 0]) -> dict[str, Any]:
+    found = {"train": table(), "validation": table(seed=1)}
+    return {name: xgb.DMatrix(values[:, 1:], label=label(values)) for name, values in found.items()}
+
+
+def loaded(folder: Path) -> Any:
+    booster = xgb.Booster()
+    booster.load_model(bytearray((folder / "xgboost-model").read_bytes()))
+    return booster
+
+
+def model_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    return folder
+
+
+def test_training_stops_early_and_keeps_the_best_round(algorithm: Any, tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).normal(size=60)
+    parameters = {"num_round": 500, "early_stopping_rounds": 3, "eval_metric": ["mae", "rmse"], "eta": 1.0}
+    folder = model_folder(tmp_path)
+    algorithm.train(parameters, matrices(lambda values: noise + values[:, 0] * 0), folder, None)
+    assert loaded(folder).num_boosted_rounds() < 50
+
+
+def test_metrics_of_the_images_own_are_those_of_scikit_learn(
+    algorithm: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    data = matrices(lambda values: (values[:, 0] > 0).astype(int))
+    folder = model_folder(tmp_path)
+    parameters = {"num_round": 2, "objective": "binary:logistic", "eval_metric": ["accuracy", "f1", "logloss"]}
+    algorithm.train(parameters, data, folder, None)
+    measured = dict(part.rsplit(":", 1) for part in capsys.readouterr().out.splitlines()[-1].split("\t")[1:])
+    labels = data["validation"].get_label()
+    predicted = loaded(folder).predict(data["validation"]) > 0.5
+    assert float(measured["validation-accuracy"]) == pytest.approx(accuracy_score(labels, predicted), abs=1e-4)
+    assert float(measured["validation-f1"]) == pytest.approx(f1_score(labels, predicted, average="macro"), abs=1e-4)
+    assert "validation-logloss" in measured
+
+
+def test_training_goes_on_from_a_checkpoint(algorithm: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, checkpoints = model_folder(tmp_path), tmp_path / "checkpoints"
+    algorithm.train({"num_round": 4}, matrices(), folder, checkpoints)
+    capsys.readouterr()
+    algorithm.train({"num_round": 6}, matrices(), folder, checkpoints)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert loaded(folder).num_boosted_rounds() == 6
+
+
+def test_a_job_with_checkpoints_finds_them_where_it_asked(machine: Machine) -> None:
+    request = built_in(machine, "job", HYPERPARAMETERS, CheckpointConfig={"S3Uri": "s3://bucket/kept"})
+    assert run(machine, request)["TrainingJobStatus"] == "Completed"
+    assert machine.keys("kept/")[-1] == "kept/xgboost-checkpoint_4.ubj"
+
+
+def test_a_model_of_each_round_is_there_should_the_job_be_stopped(algorithm: Any, tmp_path: Path) -> None:
+    folder = model_folder(tmp_path)
+    algorithm._SaveEachRound(folder).after_iteration(xgb.train({}, matrices()["train"], 3), 2, {})
+    assert loaded(folder).num_boosted_rounds() == 3
+    assert json.loads(loaded(folder).save_config())["learner"]
+
+
+# inference
+
+
+@pytest.fixture
+def inference(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program that serves the algorithm's models, in this process."""
+    spec = importlib.util.spec_from_file_location("xgboost_inference", ALGORITHM / "xgboost_inference.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def serve(machine: Machine) -> Iterator[Any]:
+    """Brings up a container of the XGBoost image for the files of a model."""
+    servers = []
+
+    def start(files: dict[str, bytes], **environment: str) -> ModelServer:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        uri = machine.put("s3://bucket/model.tar.gz", buffer.getvalue())
+        log = LogStream(machine.data_dir / "model.log", lambda line, now: None)
+        container = {"Image": XGBOOST, "ModelDataUrl": uri, "Environment": environment}
+        server = ModelServer(container, machine.data_dir / f"model-{len(servers)}", machine.objects, {}, log)
+        servers.append(server)
+        server.start(TIMEOUT)
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def answer(server: ModelServer, body: str, content_type: str = "text/csv", **headers: str) -> tuple[int, str]:
+    response = server.invoke(body.encode(), {"Content-Type": content_type, **headers}, TIMEOUT)
+    return response.status, response.body.decode()
+
+
+def trained() -> Any:
+    return xgb.train({"max_depth": 3}, matrices()["train"], 3)
+
+
+def test_a_model_of_the_algorithm_is_served_without_a_program(serve: Any) -> None:
+    server = serve({"xgboost-model": bytes(trained().save_raw("ubj"))})
+    rows = table(3)[:, 1:]
+    scores = trained().predict(xgb.DMatrix(rows)).tolist()
+    status, text = answer(server, as_csv(rows))
+    assert (status, [float(line) for line in text.splitlines()]) == (200, pytest.approx(scores, rel=1e-6))
+    status, text = answer(server, as_csv(rows), Accept="application/json")
+    assert [one["score"] for one in json.loads(text)["predictions"]] == pytest.approx(scores, rel=1e-6)
+    status, text = answer(server, "[1]", "application/json")
+    assert (status, text.splitlines()[0]) == (415, "Content-type application/json is not supported.")
+
+
+def test_a_script_in_the_image_is_given_a_matrix_where_it_has_no_input_fn(serve: Any) -> None:
+    script = b"""
+import os, xgboost
+def model_fn(model_dir):
+    booster = xgboost.Booster()
+    booster.load_model(os.path.join(model_dir, "mine.ubj"))
+    return booster
+"""
+    files = {"mine.ubj": bytes(trained().save_raw("ubj")), "code/inference.py": script}
+    server = serve(files, SAGEMAKER_PROGRAM="inference.py")
+    rows = table(2)[:, 1:]
+    status, text = answer(server, as_csv(rows), Accept="application/json")
+    assert (status, json.loads(text)) == (200, pytest.approx(trained().predict(xgb.DMatrix(rows)).tolist(), rel=1e-6))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_libsvm_rows_may_count_from_one(inference: Any, first: int) -> None:
+    rows = inference.input_fn(f"{first}:0.5 {first + 2}:1\n{first + 1}:2".encode(), "text/libsvm")
+    assert (rows.num_row(), rows.num_col(), rows.num_nonmissing()) == (2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [("a,b", "text/csv", 415), ("1,2\n1", "text/csv", 415), ("", "text/csv", 415), ("x:1", "text/libsvm", 415)],
+)
+def test_rows_that_cannot_be_read_are_the_clients_mistake(
+    inference: Any, body: str, content_type: str, status: int
+) -> None:
+    with pytest.raises(inference.RequestError) as error:
+        inference.input_fn(body, content_type)
+    assert error.value.status_code == status
+
+
+def test_rows_of_another_width_are_the_clients_mistake(inference: Any) -> None:
+    with pytest.raises(inference.RequestError, match="Unable to evaluate payload provided") as error:
+        inference.predict_fn(inference.input_fn("1,2,3,4", "text/csv"), trained())
+    assert error.value.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("accept", "text"),
+    [
+        ("text/csv", "0.25,0.75\n1.0,0.0\n"),
+        ("application/json", '{"predictions": [{"score": [0.25, 0.75]}, {"score": [1.0, 0.0]}]}'),
+        ("application/jsonlines", '{"score": [0.25, 0.75]}\n{"score": [1.0, 0.0]}\n'),
+    ],
+)
+def test_scores_of_several_classes_are_a_row_each(inference: Any, accept: str, text: str) -> None:
+    assert inference.output_fn(np.array([[0.25, 0.75], [1, 0]]), accept) == (text, accept)
+    with pytest.raises(inference.RequestError, match="image/png is not supported"):
+        inference.output_fn(np.array([1.0]), "image/png")
+
+
+def test_a_model_in_another_format_is_refused(inference: Any, tmp_path: Path) -> None:
+    (tmp_path / "xgboost-model").write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(ValueError, match=r"not in XGBoost's own format.*pickle"):
+        inference.model_fn(str(tmp_path))
+    (tmp_path / "xgboost-model").unlink()
+    with pytest.raises(ValueError, match=r"no xgboost-model among the model's files \(none\)"):
+        inference.model_fn(str(tmp_path))

@@ -1,0 +1,613 @@
+"""Endpoints that answer: routing, updates, serverless, failures, capture."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_sagemaker.endpoints.capture import CaptureConfig, Event, captured
+from local_sagemaker.endpoints.hosting import Hosting
+from local_sagemaker.endpoints.metrics import Metrics
+from local_sagemaker.endpoints.rollout import RolledBack, Rollout, Shift, carry_out, rollout
+from local_sagemaker.storage.store import Store
+from tests.local_sagemaker.machine import Machine, Record
+from tests.local_sagemaker.models import (
+    ECHO,
+    Answer,
+    create_config,
+    create_endpoint,
+    create_model,
+    describe,
+    invoke,
+    post,
+    settled,
+    update_endpoint,
+    variant,
+)
+from tests.local_sagemaker.steps import until
+
+SERVERLESS = {"MemorySizeInMB": 2048, "MaxConcurrency": 2}
+CAPTURE = {
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://bucket/captured",
+    "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+}
+
+
+def up(machine: Machine, program: str = ECHO, name: str = "echo", **more: Any) -> None:
+    """An endpoint of one variant with a program of its own."""
+    create_model(machine, name, program)
+    create_config(machine, name, variant(name, **more.pop("variant", {})), **more)
+    description = create_endpoint(machine, name)
+    assert description["EndpointStatus"] == "InService", description
+
+
+@contextmanager
+def load(machine: Machine, clients: int = 4) -> Iterator[list[Answer]]:
+    """Clients that ask one request after the other; all answers, once they have stopped."""
+    stop, answers = threading.Event(), []
+
+    def ask() -> None:
+        while not stop.is_set():
+            answers.append(invoke(machine))
+
+    with ThreadPoolExecutor(clients) as pool:
+        for _ in range(clients):
+            pool.submit(ask)
+        try:
+            yield answers
+        finally:
+            stop.set()
+
+
+def models_of(answers: list[Answer]) -> Counter[str]:
+    return Counter(answer.json["model"] for answer in answers)
+
+
+# requests
+
+
+def test_a_request_reaches_the_model_and_its_answer_the_client(machine: Machine) -> None:
+    up(machine)
+    answer = invoke(machine, "1,2", Accept="application/x-own")
+    assert (answer.status, answer.variant, answer.headers["Content-Type"]) == (200, "AllTraffic", "application/x-own")
+    assert answer.json["body"] == "1,2"
+
+
+def test_custom_attributes_and_inference_id_go_in_and_attributes_come_out(machine: Machine) -> None:
+    program = """
+def model_fn(model_dir): pass
+def transform_fn(model, body, content_type, accept, context):
+    headers = context.get_all_request_header(0)
+    context.set_response_header(0, "X-Amzn-SageMaker-Custom-Attributes", "seen")
+    names = ("X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id", "Authorization")
+    return ",".join(str(context.get_request_header(0, name)) for name in names)
+"""
+    up(machine, program)
+    answer = invoke(machine, CustomAttributes="trace=7", InferenceId="id-1", Authorization="secret")
+    assert answer.body == b"trace=7,id-1,None"
+    assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == "seen"
+
+
+def test_an_error_of_the_model_is_a_model_error_with_its_status_and_message(machine: Machine) -> None:
+    program = """
+class Refused(Exception):
+    status_code, message = 422, "row 1: too old"
+def model_fn(model_dir): pass
+def transform_fn(model, body, content_type, accept):
+    raise Refused if body == "mine" else ValueError("broken")
+"""
+    up(machine, program)
+    mine, other = invoke(machine, "mine"), invoke(machine, "yours")
+    assert (mine.status, mine.error, mine.json["OriginalStatusCode"]) == (424, "ModelError", 422)
+    assert mine.json["OriginalMessage"].startswith("row 1: too old\n")
+    assert mine.json["Message"].startswith('Received client error (422) from primary with message "row 1: too old')
+    assert "/aws/sagemaker/Endpoints/endpoint" in mine.json["Message"]
+    assert (other.error, other.json["OriginalStatusCode"]) == ("ModelError", 500)
+    assert other.json["Message"].startswith("Received server error (500) from primary")
+
+
+def test_what_cannot_be_asked_is_refused(machine: Machine) -> None:
+    up(machine)
+    for path, header, words in (
+        ("other/invocations", "", "Endpoint other of account 123456789012 not found."),
+        ("endpoint/invocations-response-stream", "", "ResponseStream is not supported"),
+        ("endpoint/async-invocations", "", "InvokeEndpointAsync is not supported"),
+        ("a.b/invocations", "", "endpointName"),
+        ("endpoint/invocations", "Target-Model", "TargetModel is not supported"),
+        ("endpoint/invocations", "Session-Id", "SessionId is not supported"),
+        ("endpoint/invocations", "Target-Variant", "Variant a not found; the endpoint's variants: AllTraffic."),
+    ):
+        headers = {f"X-Amzn-SageMaker-{header}": "a"} if header else {}
+        answer = post(machine, f"/endpoints/{path}", "x", headers)
+        assert (answer.status, answer.error) == (400, "ValidationError"), path
+        assert words in answer.json["Message"]
+    assert invoke(machine, InferenceId="x" * 65).error == "ValidationError"
+    assert post(machine, "/endpoints/endpoint/other").status == 404
+
+
+def test_a_body_that_is_too_large_is_refused(machine: Machine) -> None:
+    up(machine, ECHO.replace('"body": text', '"body": text * (content_type == "echo")'))
+    assert invoke(machine, b"x" * (6 << 20)).status == 200
+    answered = invoke(machine, b"x" * (6 << 20), ContentType="echo")
+    assert (answered.error, "bytes; it can have 6291456" in answered.json["Message"]) == ("ModelError", True)
+    refused = invoke(machine, b"x" * ((6 << 20) + 1))
+    assert (refused.status, refused.error) == (400, "ValidationError")
+    assert "less than or equal to 6291456" in refused.json["Message"]
+
+
+# variants
+
+
+def test_variants_are_asked_by_their_weights_or_by_name(machine: Machine) -> None:
+    variants = [variant(create_model(machine, name), name, weight) for name, weight in (("A", 3), ("B", 1), ("C", 0))]
+    create_endpoint(machine, create_config(machine, "many", *variants))
+    counts = Counter(invoke(machine).variant for _ in range(200))
+    assert counts["C"] == 0 and 115 < counts["A"] < 185  # five standard deviations
+    answer = invoke(machine, TargetVariant="C")
+    assert (answer.variant, answer.json["model"]) == ("C", "C")
+
+
+def test_weights_can_be_changed_and_stay_changed(machine: Machine) -> None:
+    variants = [variant(create_model(machine, name), name) for name in ("A", "B")]
+    create_endpoint(machine, create_config(machine, "two", *variants))
+    desired = [{"VariantName": "A", "DesiredWeight": 0.0}, {"VariantName": "B", "DesiredInstanceCount": 3}]
+    request = {"EndpointName": "endpoint", "DesiredWeightsAndCapacities": desired}
+    machine.service.call("UpdateEndpointWeightsAndCapacities", request)
+    shown = {one["VariantName"]: one for one in settled(machine)["ProductionVariants"]}
+    assert (shown["A"]["CurrentWeight"], shown["B"]["CurrentInstanceCount"]) == (0, 3)
+    assert {invoke(machine).variant for _ in range(20)} == {"B"}
+    again = reopened(machine)
+    assert {invoke(again).variant for _ in range(20)} == {"B"}
+    again.hosting.close()
+
+
+# failures
+
+
+def test_a_model_that_does_not_load_fails_the_endpoint_in_the_services_words(machine: Machine) -> None:
+    create_model(machine, "broken", "def model_fn(model_dir): raise ValueError('no weights in it')")
+    description = create_endpoint(machine, create_config(machine, "broken", variant("broken")))
+    assert description["EndpointStatus"] == "Failed"
+    assert description["FailureReason"].startswith(
+        "The primary container for production variant AllTraffic did not pass the ping health check. "
+    )
+    assert "ValueError: no weights in it" in description["FailureReason"]
+    assert invoke(machine).json["Message"] == "Endpoint endpoint of account 123456789012 not found."
+    machine.service.call("DeleteEndpoint", {"EndpointName": "endpoint"})
+    until(lambda: not machine.store.all("endpoint"))
+
+
+def test_a_killed_model_fails_what_it_had_and_comes_back(machine: Machine) -> None:
+    up(machine)
+    before = invoke(machine).json["pid"]
+    with load(machine) as answers:
+        until(lambda: len(answers) > 20)
+        os.kill(before, signal.SIGKILL)
+        seen = len(answers)
+        until(lambda: len(answers) > seen + 100)
+    failed = [answer for answer in answers if answer.status != 200]
+    assert len(failed) <= 4  # one a client
+    assert {answer.error for answer in failed} <= {"ModelError"}
+    assert all("killed by SIGKILL" in answer.json["Message"] for answer in failed)
+    assert invoke(machine).json["pid"] != before
+
+
+def test_a_model_that_cannot_come_back_is_unavailable_and_says_why(machine: Machine) -> None:
+    program = f"""
+import os
+flag = "{machine.data_dir}/flag"
+if os.path.exists(flag):
+    raise RuntimeError("only once")
+open(flag, "w").close()
+{ECHO}"""
+    up(machine, program)
+    os.kill(invoke(machine).json["pid"], signal.SIGKILL)
+    until(lambda: invoke(machine).status == 503)
+    answer = invoke(machine)
+    assert (answer.status, answer.error) == (503, "ServiceUnavailable")
+    assert "RuntimeError: only once" in answer.json["Message"]
+    (machine.data_dir / "flag").unlink()
+    until(lambda: invoke(machine).status == 200)
+
+
+def test_a_model_that_takes_too_long_is_told_of_and_replaced(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    up(machine, ECHO.replace("text =", "import time; time.sleep(60 if body == 'slow' else 0); text ="))
+    monkeypatch.setattr("local_sagemaker.endpoints.invocations.ANSWER_SECONDS", 0.3)
+    answer = invoke(machine, "slow")
+    assert (answer.error, answer.json["OriginalStatusCode"]) == ("ModelError", 0)
+    assert "Your invocation timed out while waiting for a response" in answer.json["Message"]
+    monkeypatch.undo()
+    assert invoke(machine).status == 200
+
+
+# updates
+
+
+def test_an_update_under_load_fails_no_request(machine: Machine) -> None:
+    up(machine, name="old")
+    create_config(machine, "new", variant(create_model(machine, "new")))
+    with load(machine) as answers:
+        until(lambda: len(answers) > 20)
+        update_endpoint(machine, "new")
+        assert settled(machine)["EndpointConfigName"] == "new"
+        seen = len(answers)
+        until(lambda: len(answers) > seen + 20)
+    assert {answer.status for answer in answers} == {200}
+    models = [answer.json["model"] for answer in answers]
+    assert (models[0], models[-1]) == ("old", "new")
+    until(lambda: not psutil.pid_exists(answers[0].json["pid"]))
+
+
+def test_a_slow_request_is_answered_by_the_model_it_was_given_to(machine: Machine) -> None:
+    up(machine, ECHO.replace("text =", "import time; time.sleep(1 if body == 'slow' else 0); text ="), "old")
+    create_config(machine, "new", variant(create_model(machine, "new")))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(invoke, machine, "slow")
+        time.sleep(0.1)
+        update_endpoint(machine, "new")
+        settled(machine)
+        assert invoke(machine).json["model"] == "new"
+        assert slow.result().json["model"] == "old"
+
+
+def test_an_update_that_fails_leaves_what_there_was(machine: Machine) -> None:
+    up(machine, name="old")
+    create_model(machine, "broken", "raise ValueError('no')")
+    update_endpoint(machine, create_config(machine, "broken", variant("broken")))
+    with pytest.raises(Exception, match="Cannot update in-progress endpoint"):
+        update_endpoint(machine, "old")
+    description = settled(machine)
+    assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
+    assert "ping health check" in description["FailureReason"]
+    assert invoke(machine).json["model"] == "old"
+
+
+def test_an_update_that_ends_in_an_error_of_ours_leaves_what_there_was(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up(machine, name="old")
+    with_old = folders(machine)
+    create_config(machine, "new", variant(create_model(machine, "new")))
+    monkeypatch.delattr("local_sagemaker.endpoints.hosting.rollout")
+    update_endpoint(machine, "new")
+    description = settled(machine)
+    assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
+    assert description["FailureReason"].startswith("InternalServerError: NameError")
+    assert models_of([invoke(machine) for _ in range(20)]) == {"old": 20}
+    until(lambda: folders(machine) == with_old)
+
+
+def guarded(type: str, wait: int, **sizes: Any) -> Record:
+    routing = {"Type": type, "WaitIntervalInSeconds": wait, **sizes}
+    return {
+        "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+    }
+
+
+CANARY = guarded("CANARY", 1, CanarySize={"Type": "CAPACITY_PERCENT", "Value": 30})
+
+
+def test_a_canary_takes_its_share_and_then_everything(machine: Machine) -> None:
+    up(machine, name="old")
+    create_config(machine, "new", variant(create_model(machine, "new")))
+    update_endpoint(machine, "new", DeploymentConfig=CANARY)
+    assert describe(machine)["PendingDeploymentSummary"]["EndpointConfigName"] == "new"
+    until(lambda: invoke(machine).json["model"] == "new")
+    models = models_of([invoke(machine) for _ in range(100)])
+    assert models["old"] and models["new"]
+    description = settled(machine)
+    assert (description["EndpointConfigName"], description["LastDeploymentConfig"]) == ("new", CANARY)
+    assert "PendingDeploymentSummary" not in description
+    assert models_of([invoke(machine) for _ in range(20)]) == {"new": 20}
+
+
+def test_an_alarm_in_the_canary_brings_the_old_one_back(machine: Machine) -> None:
+    states = {"errors": "OK"}
+    hosting = Hosting(machine.store, machine.objects, alarm_states=lambda names: states)
+    machine.hosting = machine.service.hosting = hosting
+    up(machine, name="old")
+    create_config(machine, "new", variant(create_model(machine, "new")))
+    update_endpoint(machine, "new", DeploymentConfig=CANARY)
+    until(lambda: invoke(machine).json["model"] == "new")
+    states["errors"] = "ALARM"
+    description = settled(machine)
+    assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
+    assert "errors" in description["FailureReason"]
+    assert models_of([invoke(machine) for _ in range(20)]) == {"old": 20}
+
+
+@pytest.mark.parametrize(
+    ("config", "shifts"),
+    [
+        (None, [(1, 0)]),
+        (guarded("ALL_AT_ONCE", 60), [(1, 60)]),
+        (guarded("CANARY", 60, CanarySize={"Type": "INSTANCE_COUNT", "Value": 1}), [(0.25, 60), (1, 0)]),
+        (
+            guarded("LINEAR", 60, LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 40}),
+            [(0.4, 60), (0.8, 60), (1, 0)],
+        ),
+        (
+            {
+                "RollingUpdatePolicy": {
+                    "MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 2},
+                    "WaitIntervalInSeconds": 5,
+                }
+            },
+            [(0.5, 5), (1, 0)],
+        ),
+    ],
+)
+def test_a_deployment_config_is_a_plan_of_shares(config: Record | None, shifts: list[tuple[float, float]]) -> None:
+    plan = rollout(config, instances=4)
+    assert [(shift.share, shift.wait) for shift in plan.shifts] == shifts
+    assert plan.alarms == (("errors",) if config and "BlueGreenUpdatePolicy" in config else ())
+
+
+def test_a_deployment_that_takes_too_long_is_rolled_back() -> None:
+    shares: list[float] = []
+    plan = Rollout((Shift(0.1, 60), Shift(1, 0)), timeout=0.1)
+    with pytest.raises(RolledBack, match=r"longer than 0\.1 seconds"):
+        carry_out(plan, shares.append, lambda names: {}, threading.Event())
+    assert shares == [0.1]
+
+
+@given(st.integers(1, 100), st.integers(1, 20), st.sampled_from(["CAPACITY_PERCENT", "INSTANCE_COUNT"]))
+def test_steps_of_a_linear_shift_are_even_and_end_with_everything(value: int, instances: int, type: str) -> None:
+    plan = rollout(guarded("LINEAR", 1, LinearStepSize={"Type": type, "Value": value}), instances)
+    shares = [0.0, *(shift.share for shift in plan.shifts)]
+    step = min(1, value / (100 if type == "CAPACITY_PERCENT" else instances))
+    assert shares[-1] == 1
+    assert all(0 < after - before <= step + 1e-9 for before, after in itertools.pairwise(shares))
+
+
+# serverless
+
+
+def serverless(machine: Machine, program: str = ECHO, idle: float = 0.3, **more: int) -> None:
+    machine.hosting = machine.service.hosting = Hosting(machine.store, machine.objects, idle_seconds=idle)
+    up(machine, program, variant={"ServerlessConfig": {**SERVERLESS, **more}})
+
+
+def folders(machine: Machine) -> int:
+    return len(list((machine.data_dir / "endpoints").glob("*/*")))
+
+
+def test_a_serverless_endpoint_starts_with_a_request_and_stops_when_idle(machine: Machine) -> None:
+    serverless(machine)
+    assert folders(machine) == 0
+    first = invoke(machine)
+    assert first.status == 200 and folders(machine) > 0
+    until(lambda: folders(machine) == 0)
+    assert not psutil.pid_exists(first.json["pid"])
+    assert invoke(machine).json["pid"] != first.json["pid"]
+
+
+def test_provisioned_concurrency_keeps_it_up(machine: Machine) -> None:
+    serverless(machine, idle=0.1, ProvisionedConcurrency=1)
+    pid = invoke(machine).json["pid"]
+    time.sleep(0.4)
+    assert invoke(machine).json["pid"] == pid
+
+
+def test_requests_beyond_the_concurrency_are_throttled(machine: Machine) -> None:
+    serverless(machine, ECHO.replace("text =", "import time; time.sleep(0.5); text ="))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: invoke(machine), range(4)))
+    assert sorted(answer.status for answer in answers) == [200, 200, 429, 429]
+    assert {answer.error for answer in answers} == {"", "ThrottlingException"}
+
+
+def test_a_serverless_body_is_smaller(machine: Machine) -> None:
+    serverless(machine)
+    assert "less than or equal to 4194304" in invoke(machine, b"x" * ((4 << 20) + 1)).json["Message"]
+
+
+# capture
+
+
+def events(machine: Machine) -> list[Record]:
+    """What has been captured, once all of it is written."""
+    machine.hosting.capture.close()
+    return [
+        json.loads(line)
+        for key in machine.keys("captured/")
+        for line in machine.read(f"s3://bucket/{key}").split("\n")[:-1]
+    ]
+
+
+def test_what_is_captured_is_what_was_sent_and_answered(machine: Machine) -> None:
+    up(machine, DataCaptureConfig=CAPTURE)
+    answers = [invoke(machine, f"{n},ü", InferenceId=f"id-{n}", CustomAttributes="a=1") for n in range(3)]
+    invoke(machine, b"[1]", ContentType="application/json; charset=utf-8")
+    invoke(machine, b"abc", ContentType="image/png", Accept="image/png")
+    *csv, json_event, other = events(machine)
+    for number, (event, answer) in enumerate(zip(csv, answers, strict=True)):
+        assert event["captureData"] == {
+            "endpointInput": {
+                "observedContentType": "text/csv",
+                "mode": "INPUT",
+                "data": f"{number},ü",
+                "encoding": "CSV",
+            },
+            "endpointOutput": {
+                "observedContentType": "application/json",
+                "mode": "OUTPUT",
+                "data": answer.body.decode(),
+                "encoding": "JSON",
+            },
+        }
+        metadata = event["eventMetadata"]
+        assert (metadata["inferenceId"], metadata["customAttributes"]) == (f"id-{number}", ["a=1"])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", metadata["inferenceTime"])
+        assert event["eventVersion"] == "0"
+    assert len({event["eventMetadata"]["eventId"] for event in csv}) == 3
+    assert json_event["captureData"]["endpointInput"]["encoding"] == "JSON"
+    assert "inferenceId" not in json_event["eventMetadata"]
+    image = other["captureData"]["endpointInput"]
+    assert (image["encoding"], base64.b64decode(image["data"])) == ("BASE64", b"abc")
+
+
+def test_captured_requests_are_in_files_by_variant_and_hour_soon(machine: Machine) -> None:
+    up(machine, DataCaptureConfig=CAPTURE)
+    begun = time.monotonic()
+    invoke(machine)
+    until(lambda: machine.keys("captured/"))
+    assert time.monotonic() - begun < 2
+    hour = time.strftime("%Y/%m/%d/%H", time.gmtime())
+    pattern = rf"captured/endpoint/AllTraffic/{hour}/\d\d-\d\d-\d\d\d-[0-9a-f-]{{36}}\.jsonl"
+    assert re.fullmatch(pattern, machine.keys("captured/")[0])
+
+
+def test_a_capture_that_cannot_be_written_fails_no_request(machine: Machine) -> None:
+    up(machine, DataCaptureConfig={**CAPTURE, "DestinationS3Uri": "s3://no-such-bucket/x"})
+    assert invoke(machine).status == 200
+    assert events(machine) == []
+
+
+def test_requests_that_failed_are_not_captured(machine: Machine) -> None:
+    up(machine, "def model_fn(d): pass\ndef transform_fn(m, b, c, a): raise ValueError", DataCaptureConfig=CAPTURE)
+    assert invoke(machine).status == 424
+    assert events(machine) == []
+
+
+@pytest.mark.parametrize(
+    ("modes", "shown"),
+    [
+        (["Input"], {"endpointInput"}),
+        (["Output"], {"endpointOutput"}),
+        (["InputAndOutput"], {"endpointInput", "endpointOutput"}),
+        (["Output", "Input"], {"endpointInput", "endpointOutput"}),
+    ],
+)
+def test_capture_options_say_what_is_captured(modes: list[str], shown: set[str]) -> None:
+    config = CaptureConfig.of({**CAPTURE, "CaptureOptions": [{"CaptureMode": mode} for mode in modes]})
+    assert config is not None
+    event = Event("e", "v", (b"1", "text/csv"), (b"2", "text/csv"), None, None, 0)
+    assert json.loads(captured(config, event))["captureData"].keys() == shown
+
+
+@given(st.binary(max_size=200), st.sampled_from(["text/csv", "application/json", "application/x-npy", ""]))
+def test_a_captured_body_can_be_had_back(body: bytes, content_type: str) -> None:
+    config = CaptureConfig.of(CAPTURE)
+    assert config is not None
+    line = captured(config, Event("e", "v", (body, content_type), (b"", ""), None, None, 0))
+    data = json.loads(line)["captureData"]["endpointInput"]
+    assert (base64.b64decode(data["data"]) if data["encoding"] == "BASE64" else data["data"].encode()) == body
+    assert "\n" not in line
+    assert data["encoding"] in {"text/csv": ("CSV", "BASE64"), "application/json": ("JSON", "BASE64")}.get(
+        content_type, ("BASE64",)
+    )
+
+
+@pytest.mark.parametrize(("percentage", "least", "most"), [(0, 0, 0), (100, 2000, 2000), (50, 880, 1120)])
+def test_sampling_takes_its_percentage(percentage: int, least: int, most: int) -> None:
+    config = CaptureConfig.of({**CAPTURE, "InitialSamplingPercentage": percentage})
+    assert config is not None
+    assert least <= sum(config.samples() for _ in range(2000)) <= most
+
+
+def test_nothing_is_captured_where_that_is_off() -> None:
+    assert CaptureConfig.of(None) is None
+    assert CaptureConfig.of({**CAPTURE, "EnableCapture": False}) is None
+
+
+# metrics
+
+
+def test_metrics_count_requests_by_what_became_of_them() -> None:
+    put: list[tuple[str, list[Record]]] = []
+    metrics = Metrics(lambda namespace, data: put.append((namespace, data)))
+    for status in (200, 200, 422, 500):
+        metrics.add("e", "v", status, model_seconds=0.002, overhead_seconds=0.001)
+    metrics.flush()
+    metrics.close()
+    [(namespace, data)] = put
+    assert namespace == "AWS/SageMaker"
+    by_name = {datum["MetricName"]: datum for datum in data}
+    assert by_name["Invocations"]["StatisticValues"] == {"Sum": 4, "SampleCount": 4, "Minimum": 1, "Maximum": 1}
+    assert by_name["Invocation4XXErrors"]["StatisticValues"]["Sum"] == 1
+    assert by_name["Invocation5XXErrors"]["StatisticValues"]["Sum"] == 1
+    assert by_name["ModelLatency"]["Values"] == pytest.approx([2000] * 4)
+    assert by_name["OverheadLatency"]["Unit"] == "Microseconds"
+    assert by_name["Invocations"]["Dimensions"] == [
+        {"Name": "EndpointName", "Value": "e"},
+        {"Name": "VariantName", "Value": "v"},
+    ]
+
+
+def test_metrics_stay_small_however_many_requests_there_are() -> None:
+    put: list[Record] = []
+    metrics = Metrics(lambda namespace, data: put.extend(data))
+    for number in range(10_000):
+        metrics.add("e", "v", 200, number / 1e6, 0)
+    metrics.flush()
+    metrics.close()
+    values = next(datum["Values"] for datum in put if datum["MetricName"] == "ModelLatency")
+    assert len(values) == 30
+    assert max(values) > 5000  # of all of them, not of the first
+
+
+# across servers
+
+
+def reopened(machine: Machine) -> Machine:
+    """What the next server finds after this one has ended."""
+    machine.hosting.close()
+    again = Machine(machine.data_dir)
+    again.hosting.recover()
+    return again
+
+
+def test_endpoints_come_back_with_the_next_server(machine: Machine) -> None:
+    up(machine)
+    pid = invoke(machine).json["pid"]
+    again = reopened(machine)
+    assert not psutil.pid_exists(pid)
+    assert invoke(again).json["body"] == "hello"
+    again.hosting.close()
+
+
+def test_an_endpoint_needs_neither_its_configuration_nor_its_model_any_more(machine: Machine) -> None:
+    up(machine)
+    machine.service.call("DeleteEndpointConfig", {"EndpointConfigName": "echo"})
+    machine.service.call("DeleteModel", {"ModelName": "echo"})
+    again = reopened(machine)
+    assert invoke(again).status == 200
+    again.hosting.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "becomes"), [("Updating", "InService"), ("Creating", "InService"), ("Deleting", None)]
+)
+def test_what_was_under_way_is_settled_by_the_next_server(machine: Machine, status: str, becomes: str | None) -> None:
+    up(machine)
+    machine.hosting.close()
+    plan = machine.store.get("endpoint", "endpoint")["Deployed"]  # type: ignore[index]
+    Store(machine.data_dir).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
+    again = Machine(machine.data_dir)
+    again.hosting.recover()
+    if becomes is None:
+        assert again.store.all("endpoint") == []
+    else:
+        assert settled(again)["EndpointStatus"] == becomes
+        assert invoke(again).status == 200
+    again.hosting.close()

@@ -1,0 +1,346 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local_sagemaker.jobs.tuning.search import make_search, parse_ranges
+from local_sagemaker.jobs.tuning.tuning_job import ALL_FAILED, MedianRule
+from local_sagemaker.protocol.errors import ServiceError
+from tests.local_sagemaker.machine import TIMEOUT, Machine, Record
+from tests.local_sagemaker.steps import fail, run, until
+
+# the objective is (x - 3)^2, lowest at 3
+PARABOLA = """
+import argparse, os
+parser = argparse.ArgumentParser()
+parser.add_argument("-x", type=float)
+parser.add_argument("--kind", default="a")
+given = parser.parse_args()
+open(os.environ["SM_MODEL_DIR"] + "/model.txt", "w").write(str(given.x))
+print(f"loss={(given.x - 3) ** 2}")
+"""
+X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "10"}]}
+
+
+def request(
+    machine: Machine, name: str = "tune", script: str = PARABOLA, ranges: Record = X, jobs: int = 3, **config: Any
+) -> Record:
+    """A CreateHyperParameterTuningJob request; `config` has members of HyperParameterTuningJobConfig."""
+    data = machine.put("s3://bucket/a.csv", "1")
+    training = machine.training_arguments(name, script, channels={"train": data}, metrics={"loss": "loss=([0-9.e+-]+)"})
+    return {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": 2},
+            "ParameterRanges": ranges,
+            "RandomSeed": 1,
+            **config,
+        },
+        "TrainingJobDefinition": {"StaticHyperParameters": training.pop("HyperParameters"), **training},
+    }
+
+
+def tune(machine: Machine, name: str = "tune", warm_start: Record | None = None, **more: Any) -> Record:
+    """Run a tuning job to its end; its description."""
+    asked = request(machine, name, **more) | ({"WarmStartConfig": warm_start} if warm_start else {})
+    machine.service.call("CreateHyperParameterTuningJob", asked)
+    machine.jobs.wait("hyper-parameter-tuning-job", name, TIMEOUT)
+    return describe(machine, name)
+
+
+def describe(machine: Machine, name: str = "tune") -> Record:
+    return machine.service.call("DescribeHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
+
+
+def jobs_of(machine: Machine, name: str = "tune", **query: Any) -> list[Record]:
+    query = {"HyperParameterTuningJobName": name, "MaxResults": 100, **query}
+    return machine.service.call("ListTrainingJobsForHyperParameterTuningJob", query)["TrainingJobSummaries"]
+
+
+def value(job: Record) -> float:
+    return job["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+
+
+def test_a_tuning_job_finds_the_best_of_its_training_jobs(machine: Machine) -> None:
+    job = tune(machine, jobs=4)
+    assert job["HyperParameterTuningJobStatus"] == "Completed", job
+    counters = {"Completed": 4, "InProgress": 0, "RetryableError": 0, "NonRetryableError": 0, "Stopped": 0}
+    assert job["TrainingJobStatusCounters"] == counters
+    assert job["ObjectiveStatusCounters"] == {"Succeeded": 4, "Pending": 0, "Failed": 0}
+    order = {"SortBy": "FinalObjectiveMetricValue", "SortOrder": "Ascending"}
+    best, *others = jobs_of(machine, **order)
+    assert job["BestTrainingJob"] == best
+    assert all(value(best) <= value(other) for other in others)
+    assert value(best) == (float(best["TunedHyperParameters"]["x"]) - 3) ** 2
+    trained = machine.service.call("DescribeTrainingJob", {"TrainingJobName": best["TrainingJobName"]})
+    assert trained["TuningJobArn"] == job["HyperParameterTuningJobArn"]
+    assert trained["HyperParameters"]["x"] == best["TunedHyperParameters"]["x"]
+    assert machine.archive(trained["ModelArtifacts"]["S3ModelArtifacts"]) == {
+        "model.txt": best["TunedHyperParameters"]["x"]
+    }
+    assert [one["TrainingJobName"][:8] for one in jobs_of(machine)] == [f"tune-00{number}" for number in (1, 2, 3, 4)]
+    (summary,) = machine.service.call("ListHyperParameterTuningJobs", {"NameContains": "TUN"})[
+        "HyperParameterTuningJobSummaries"
+    ]
+    assert (summary["Strategy"], summary["TrainingJobStatusCounters"]) == ("Random", counters)
+
+
+def test_the_best_is_the_highest_where_it_is_to_be_high(machine: Machine) -> None:
+    job = tune(machine, HyperParameterTuningJobObjective={"Type": "Maximize", "MetricName": "loss"})
+    assert value(job["BestTrainingJob"]) == max(map(value, jobs_of(machine)))
+
+
+def test_a_grid_tries_every_combination_once(machine: Machine) -> None:
+    choices = [{"Name": "x", "Values": ["1", "3"]}, {"Name": "kind", "Values": ["a", "b"]}]
+    limits = {"MaxParallelTrainingJobs": 2}
+    ranges = {"CategoricalParameterRanges": choices}
+    job = tune(machine, ranges=ranges, Strategy="Grid", ResourceLimits=limits)
+    tried = [(one["TunedHyperParameters"]["x"], one["TunedHyperParameters"]["kind"]) for one in jobs_of(machine)]
+    assert sorted(tried) == [("1", "a"), ("1", "b"), ("3", "a"), ("3", "b")]
+    assert job["BestTrainingJob"]["TunedHyperParameters"]["x"] == "3"
+
+
+def test_a_training_job_that_fails_does_not_fail_the_others(machine: Machine) -> None:
+    choices = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["3", "broken"]}]}
+    job = tune(machine, ranges=choices, Strategy="Grid")
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    assert job["TrainingJobStatusCounters"]["NonRetryableError"] == job["ObjectiveStatusCounters"]["Failed"] == 1
+    assert [one["TunedHyperParameters"]["x"] for one in jobs_of(machine, StatusEquals="Failed")] == ["broken"]
+    assert len(jobs_of(machine, SortBy="FinalObjectiveMetricValue")) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("raise SystemExit(1)", ALL_FAILED),
+        ("print('loss is low')", "No objective metrics found after running 3 training jobs."),
+    ],
+)
+def test_a_tuning_job_without_an_objective_fails_with_the_reason(machine: Machine, script: str, reason: str) -> None:
+    job = tune(machine, script=script)
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith(reason)
+    assert "BestTrainingJob" not in job
+
+
+def test_a_tuning_job_without_any_objective_gives_up_early(machine: Machine) -> None:
+    job = tune(machine, script="", jobs=50)
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert 5 <= len(jobs_of(machine)) <= 7
+
+
+def test_a_stopped_tuning_job_stops_its_training_jobs_and_starts_no_more(machine: Machine) -> None:
+    slow = "import time; print('loss=1', flush=True); time.sleep(60)"
+    machine.service.call("CreateHyperParameterTuningJob", request(machine, script=slow, jobs=9))
+    until(lambda: jobs_of(machine) and machine.log(jobs_of(machine)[0]["TrainingJobName"]))
+    machine.service.call("StopHyperParameterTuningJob", {"HyperParameterTuningJobName": "tune"})
+    assert describe(machine)["HyperParameterTuningJobStatus"] in ("Stopping", "Stopped")
+    machine.jobs.wait("hyper-parameter-tuning-job", "tune", TIMEOUT)
+    assert describe(machine)["HyperParameterTuningJobStatus"] == "Stopped"
+    assert {job["TrainingJobStatus"] for job in jobs_of(machine)} == {"Stopped"}
+    assert len(jobs_of(machine)) <= 2
+
+
+def test_a_training_job_that_does_worse_than_others_did_is_stopped_early(machine: Machine) -> None:
+    script = """
+import sys, time
+x = float(sys.argv[sys.argv.index("-x") + 1])
+print(f"loss={x}", flush=True)
+if x > 1: time.sleep(60)
+"""
+    choices = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["1", "5"]}]}
+    limits = {"MaxParallelTrainingJobs": 1}
+    more = {"Strategy": "Grid", "ResourceLimits": limits, "TrainingJobEarlyStoppingType": "Auto"}
+    job = tune(machine, script=script, ranges=choices, **more)
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    assert [one["TrainingJobStatus"] for one in jobs_of(machine)] == ["Completed", "Stopped"]
+    assert [value(one) for one in jobs_of(machine)] == [1, 5]
+
+
+def test_a_warm_start_learns_from_its_parents(machine: Machine) -> None:
+    tune(machine, "parent", jobs=6)
+    parents = {
+        "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
+        "WarmStartType": "IdenticalDataAndAlgorithm",
+    }
+    child = tune(machine, "child", jobs=2, warm_start=parents, Strategy="Bayesian")
+    alone = tune(machine, "alone", jobs=2, Strategy="Bayesian")
+    assert child["HyperParameterTuningJobStatus"] == "Completed" and child["WarmStartConfig"] == parents
+    tried = [[job["TunedHyperParameters"] for job in jobs_of(machine, name)] for name in ("child", "alone")]
+    assert tried[0] != tried[1] and alone["HyperParameterTuningJobStatus"] == "Completed"
+    with pytest.raises(ServiceError, match="the parent 'none' is not a tuning job that has ended"):
+        none = {**parents, "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "none"}]}
+        tune(machine, "orphan", warm_start=none)
+
+
+@pytest.mark.parametrize("start", ["IdenticalDataAndAlgorithm", "TransferLearning"])
+def test_the_overall_best_is_a_parents_where_the_child_went_on_with_the_same(machine: Machine, start: str) -> None:
+    tune(machine, "parent", jobs=6)
+    parents = {
+        "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
+        "WarmStartType": start,
+    }
+    child = tune(machine, "child", jobs=1, warm_start=parents)
+    best = min(jobs_of(machine, "parent"), key=value)
+    assert value(best) < value(child["BestTrainingJob"])
+    if start == "TransferLearning":
+        assert "OverallBestTrainingJob" not in child
+    else:
+        overall = child["OverallBestTrainingJob"]
+        assert (overall["TrainingJobName"], overall["TuningJobName"]) == (best["TrainingJobName"], "parent")
+
+
+def test_a_deleted_tuning_job_leaves_its_training_jobs(machine: Machine) -> None:
+    name = {"HyperParameterTuningJobName": "tune"}
+    machine.service.call("CreateHyperParameterTuningJob", request(machine, script="import time; time.sleep(60)"))
+    with pytest.raises(ServiceError, match="tune is in status InProgress; stop it first"):
+        machine.service.call("DeleteHyperParameterTuningJob", name)
+    until(lambda: machine.store.all("training-job"))
+    machine.service.call("StopHyperParameterTuningJob", name)
+    machine.jobs.wait("hyper-parameter-tuning-job", "tune", TIMEOUT)
+    machine.service.call("DeleteHyperParameterTuningJob", name)
+    assert machine.service.call("ListHyperParameterTuningJobs", {})["HyperParameterTuningJobSummaries"] == []
+    assert len(machine.store.all("training-job")) >= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"Strategy": "Hyperband"}, "Strategy Hyperband is not supported on this machine; use Bayesian, Random, Grid"),
+        ({"Strategy": "Grid"}, "Strategy Grid takes CategoricalParameterRanges only; x is none"),
+        ({"ParameterRanges": {}}, "there is no range to search"),
+        ({"HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "auc"}}, "'auc' is none of Metric"),
+        ({"ResourceLimits": {"MaxParallelTrainingJobs": 1}}, "ResourceLimits needs MaxNumberOfTrainingJobs"),
+        ({"TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 1.0}}, "TuningJobCompletionCriteria is not"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused_at_once(machine: Machine, changes: Record, words: str) -> None:
+    with pytest.raises(ServiceError, match=f"ValidationException: .*{words}"):
+        tune(machine, **changes)
+    assert machine.store.all("hyper-parameter-tuning-job") == []
+
+
+def test_what_was_being_tuned_when_a_server_ended_is_failed_by_the_next(machine: Machine, tmp_path: Path) -> None:
+    machine.service.call("CreateHyperParameterTuningJob", request(machine, script="import time; time.sleep(60)"))
+    until(lambda: jobs_of(machine))
+    next_server = Machine(tmp_path)
+    next_server.executor.recover()
+    assert describe(next_server)["HyperParameterTuningJobStatus"] == "Failed"
+    assert "the local SageMaker ended" in describe(next_server)["FailureReason"]
+    assert {job["TrainingJobStatus"] for job in jobs_of(next_server)} == {"Failed"}
+
+
+# the step
+
+
+def test_a_tuning_step_hands_its_best_models_to_others(machine: Machine) -> None:
+    arguments = request(machine)
+    del arguments["HyperParameterTuningJobName"]
+    top = ["s3:/", "bucket", "tune", {"Get": "Steps.Tune.TrainingJobSummaries[1].TrainingJobName"}]
+    uri = {"Std:Join": {"On": "/", "Values": [*top, "output/model.tar.gz"]}}  # the SDK's get_top_model_s3_uri
+    words = {"Std:Join": {"On": " ", "Values": [{"Get": "Steps.Tune.BestTrainingJob.TrainingJobName"}, uri]}}
+    cached = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}}
+    steps = [{"Name": "Tune", "Type": "Tuning", "Arguments": arguments, **cached}, fail("End", words)]
+    _, shown = run(machine, steps)
+    (job,) = machine.store.all("hyper-parameter-tuning-job")
+    assert shown["Tune"]["Metadata"] == {"TuningJob": {"Arn": job["HyperParameterTuningJobArn"]}}
+    best, second, _ = sorted(jobs_of(machine, job["HyperParameterTuningJobName"]), key=value)
+    name, uri = shown["End"]["FailureReason"].split()
+    assert name == best["TrainingJobName"]
+    assert machine.archive(uri) == {"model.txt": second["TunedHyperParameters"]["x"]}
+    _, shown = run(machine, steps)
+    assert "CacheHitResult" in shown["Tune"]
+    assert len(machine.store.all("hyper-parameter-tuning-job")) == 1
+
+
+# the search
+
+NUMBERS = st.floats(-1e6, 1e6)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_what_is_drawn_lies_in_the_ranges(data: Any) -> None:
+    low, high = sorted(data.draw(st.tuples(NUMBERS, NUMBERS)))
+    whole = data.draw(st.booleans())
+    scalings = ["Auto", "Linear", *(["Logarithmic"] if low >= 1 else [])]
+    if whole:
+        low, high = int(low), int(high)
+    elif data.draw(st.booleans()):
+        low, high = sorted(data.draw(st.tuples(st.floats(0, 0.999), st.floats(0, 0.999))))
+        scalings = ["ReverseLogarithmic"]
+    item = {"Name": "n", "MinValue": str(low), "MaxValue": str(high)}
+    item["ScalingType"] = data.draw(st.sampled_from(scalings))
+    ranges = {"IntegerParameterRanges" if whole else "ContinuousParameterRanges": [item]}
+    config = {"Strategy": "Random", "ResourceLimits": {}}
+    search = make_search(config, ranges)
+    for _ in range(5):
+        drawn = search.ask()
+        assert drawn is not None and low <= float(drawn["n"]) <= high
+        assert not whole or drawn["n"] == str(int(drawn["n"]))
+        assert parse_ranges(ranges)["n"].drawn(drawn["n"]) is not None
+
+
+def test_a_seed_makes_a_search_repeatable() -> None:
+    def drawn(seed: int) -> list[Any]:
+        search = make_search({"Strategy": "Random", "ResourceLimits": {}, "RandomSeed": seed}, X)
+        return [search.ask() for _ in range(3)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
+def test_a_bayesian_search_comes_closer_than_a_random_one() -> None:
+    def lowest(strategy: str, seed: int) -> float:
+        objective = {"Type": "Minimize", "MetricName": "loss"}
+        limits = {"MaxNumberOfTrainingJobs": 40}
+        names = [f"x{number}" for number in range(3)]
+        ranges = [{"Name": name, "MinValue": "0", "MaxValue": "10", "ScalingType": "Linear"} for name in names]
+        config = {"Strategy": strategy, "HyperParameterTuningJobObjective": objective, "ResourceLimits": limits}
+        search = make_search({**config, "RandomSeed": seed}, {"ContinuousParameterRanges": ranges})
+        losses = []
+        for _ in range(40):
+            tried = search.ask()
+            assert tried is not None
+            losses.append(sum((float(tried[name]) - 3) ** 2 for name in names))
+            search.tell(tried, losses[-1])
+        return min(losses)
+
+    assert sum(lowest("Bayesian", seed) < lowest("Random", seed) for seed in range(5)) >= 4
+
+
+def test_a_range_is_logarithmic_by_itself_where_it_spans_much() -> None:
+    def scaling(low: str, high: str) -> str:
+        return parse_ranges({"ContinuousParameterRanges": [{"Name": "x", "MinValue": low, "MaxValue": high}]})[
+            "x"
+        ].scaling  # type: ignore[union-attr]
+
+    assert (scaling("1e-6", "1"), scaling("0", "1"), scaling("1", "10")) == ("Logarithmic", "Linear", "Linear")
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_the_median_rule_compares_with_running_averages_at_the_same_epoch(maximize: bool) -> None:
+    sign = -1 if maximize else 1
+    rule = MedianRule(maximize)
+    assert not any(rule.is_hopeless("first", sign * value) for value in (9, 3, 1)), "nothing to compare with"
+    rule.ended("first", counts=True)
+    rule.is_hopeless("broken", sign * -100)
+    rule.ended("broken", counts=False)
+    assert not rule.is_hopeless("second", sign * 9)  # average 9
+    assert not rule.is_hopeless("second", sign * 6)  # average 6
+    assert rule.is_hopeless("second", sign * 5)  # average 13/3
+
+
+def test_definitions_with_tuning_steps_are_checked_for_their_image(machine: Machine) -> None:
+    arguments = request(machine)
+    arguments["TrainingJobDefinition"]["AlgorithmSpecification"]["TrainingImage"] = "me/mine:1"
+    definition = json.dumps(
+        {"Version": "2020-12-01", "Steps": [{"Name": "Tune", "Type": "Tuning", "Arguments": arguments}]}
+    )
+    call = {"PipelineName": "p", "PipelineDefinition": definition, "ClientRequestToken": "t" * 32}
+    with pytest.raises(ServiceError, match="step 'Tune': image 'me/mine:1' cannot run on this machine"):
+        machine.service.call("CreatePipeline", {**call, "RoleArn": "arn:aws:iam::123456789012:role/R"})

@@ -1,0 +1,204 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.services.sagemaker.service import SageMaker
+from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.store import Store
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012"
+CONTAINER = {"Image": "image:1", "ModelDataUrl": "s3://bucket/model.tar.gz"}
+INFERENCE = {"Containers": [CONTAINER], "SupportedContentTypes": ["text/csv"]}
+
+
+@pytest.fixture
+def sagemaker(tmp_path: Path) -> SageMaker:
+    return SageMaker(Store(tmp_path), Objects(tmp_path))
+
+
+@pytest.fixture
+def group(sagemaker: SageMaker) -> str:
+    sagemaker.call("CreateModelPackageGroup", {"ModelPackageGroupName": "Churn"})
+    return "Churn"
+
+
+def create(sagemaker: SageMaker, group: str, **more: Any) -> str:
+    request = {"ModelPackageGroupName": group, "InferenceSpecification": INFERENCE, **more}
+    return sagemaker.call("CreateModelPackage", request)["ModelPackageArn"]
+
+
+def describe(sagemaker: SageMaker, name: str) -> dict[str, Any]:
+    return sagemaker.call("DescribeModelPackage", {"ModelPackageName": name})
+
+
+def versions(sagemaker: SageMaker, **request: Any) -> list[int]:
+    found = sagemaker.call("ListModelPackages", {"ModelPackageGroupName": "Churn", **request})
+    return [one["ModelPackageVersion"] for one in found["ModelPackageSummaryList"]]
+
+
+def refused(sagemaker: SageMaker, operation: str, **request: Any) -> tuple[str, str]:
+    with pytest.raises(ServiceError) as raised:
+        sagemaker.call(operation, request)
+    return raised.value.code, raised.value.message
+
+
+def test_a_version_is_described_as_it_was_registered(sagemaker: SageMaker, group: str) -> None:
+    metrics = {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": "s3://bucket/s.json"}}}
+    more = {"ModelMetrics": metrics, "CustomerMetadataProperties": {"commit": "abc"}, "ModelPackageDescription": "new"}
+    arn = create(sagemaker, group, ModelApprovalStatus="Approved", **more)
+    assert arn == f"{ARN}:model-package/churn/1"
+    described = describe(sagemaker, arn)
+    assert described == describe(sagemaker, "Churn/1") == {**described, **more, "InferenceSpecification": INFERENCE}
+    assert (described["ModelPackageGroupName"], described["ModelPackageVersion"]) == ("Churn", 1)
+    assert (described["ModelPackageStatus"], described["ModelApprovalStatus"]) == ("Completed", "Approved")
+    assert not {"ClientToken", "LastVersion"} & described.keys()
+
+
+def test_a_version_awaits_approval_unless_it_says_otherwise(sagemaker: SageMaker, group: str) -> None:
+    assert describe(sagemaker, create(sagemaker, group))["ModelApprovalStatus"] == "PendingManualApproval"
+
+
+def test_version_numbers_count_up_and_are_never_used_again(sagemaker: SageMaker, group: str, tmp_path: Path) -> None:
+    for _ in range(3):
+        create(sagemaker, group)
+    sagemaker.call("DeleteModelPackage", {"ModelPackageName": f"{ARN}:model-package/churn/3"})
+    assert create(sagemaker, group).endswith("/4")
+    again = SageMaker(Store(tmp_path), Objects(tmp_path))
+    again.call("DeleteModelPackage", {"ModelPackageName": "churn/4"})
+    assert create(again, group).endswith("/5")
+    assert versions(again) == [5, 2, 1]
+
+
+def test_versions_created_at_once_do_not_collide(sagemaker: SageMaker, group: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        arns = list(pool.map(lambda _: create(sagemaker, group), range(40)))
+    assert sorted(int(arn.rpartition("/")[2]) for arn in arns) == list(range(1, 41))
+    assert sorted(versions(sagemaker, MaxResults=100)) == list(range(1, 41))
+
+
+def test_a_request_sent_twice_registers_once(sagemaker: SageMaker, group: str) -> None:
+    assert create(sagemaker, group, ClientToken="same") == create(sagemaker, group, ClientToken="same")
+    assert create(sagemaker, group, ClientToken="other").endswith("/2")
+
+
+def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMaker, group: str) -> None:
+    arn = create(sagemaker, group, CustomerMetadataProperties={"a": "1", "b": "2"})
+    sagemaker.call(
+        "UpdateModelPackage",
+        {
+            "ModelPackageArn": arn,
+            "ModelApprovalStatus": "Approved",
+            "ApprovalDescription": "looks good",
+            "CustomerMetadataProperties": {"b": "3", "c": "4"},
+            "CustomerMetadataPropertiesToRemove": ["a"],
+        },
+    )
+    described = describe(sagemaker, arn)
+    assert (described["ModelApprovalStatus"], described["ApprovalDescription"]) == ("Approved", "looks good")
+    assert described["CustomerMetadataProperties"] == {"b": "3", "c": "4"}
+    assert described["LastModifiedTime"] > described["CreationTime"]
+    assert versions(sagemaker, ModelApprovalStatus="Approved") == [1]
+    assert versions(sagemaker, ModelApprovalStatus="Rejected") == []
+    code, message = refused(sagemaker, "UpdateModelPackage", ModelPackageArn=arn, ModelApprovalStatus="Maybe")
+    assert (code, "[Approved, Rejected, PendingManualApproval]" in message) == ("ValidationException", True)
+    many = {f"key{number}": "x" for number in range(50)}
+    assert refused(sagemaker, "UpdateModelPackage", ModelPackageArn=arn, CustomerMetadataProperties=many)[0] == (
+        "ValidationException"
+    )
+    assert describe(sagemaker, arn) == described
+
+
+def test_the_newest_come_first_and_page_by_page(sagemaker: SageMaker, group: str) -> None:
+    for number in range(12):
+        create(sagemaker, group, ModelApprovalStatus="Approved" if number % 3 == 0 else "Rejected")
+    assert versions(sagemaker) == list(range(12, 2, -1)), "ten to a page"
+    assert versions(sagemaker, SortOrder="Ascending", MaxResults=2) == [1, 2]
+    assert versions(sagemaker, ModelApprovalStatus="Approved", SortBy="CreationTime", MaxResults=1) == [10]
+    request = {"ModelPackageGroupName": group, "MaxResults": 5}
+    seen = []
+    while True:
+        page = sagemaker.call("ListModelPackages", request)
+        seen += [one["ModelPackageVersion"] for one in page["ModelPackageSummaryList"]]
+        if "NextToken" not in page:
+            break
+        request["NextToken"] = page["NextToken"]
+    assert seen == list(range(12, 0, -1))
+
+
+def test_packages_without_a_group_are_listed_apart(sagemaker: SageMaker, group: str) -> None:
+    create(sagemaker, group)
+    arn = sagemaker.call("CreateModelPackage", {"ModelPackageName": "Alone"})["ModelPackageArn"]
+    assert arn == f"{ARN}:model-package/alone"
+    assert "ModelPackageVersion" not in describe(sagemaker, "Alone")
+
+    def listed(**request: str) -> list[str]:
+        found = sagemaker.call("ListModelPackages", {"SortOrder": "Ascending", **request})
+        return [one["ModelPackageArn"].rpartition("package/")[2] for one in found["ModelPackageSummaryList"]]
+
+    assert listed() == ["alone"]
+    assert listed(ModelPackageType="Versioned") == ["churn/1"]
+    assert listed(ModelPackageType="Both") == ["churn/1", "alone"]
+    code, message = refused(sagemaker, "CreateModelPackage", ModelPackageName="Alone")
+    assert (code, "ModelPackage already exists" in message) == ("ValidationException", True)
+    assert refused(sagemaker, "CreateModelPackage", ModelPackageName="B", ModelPackageGroupName=group)[0] == (
+        "ValidationException"
+    )
+
+
+def test_a_group_goes_when_it_is_empty(sagemaker: SageMaker, group: str) -> None:
+    create(sagemaker, group)
+    code, message = refused(sagemaker, "CreateModelPackageGroup", ModelPackageGroupName=group)
+    assert (code, message.startswith("Model Package Group already exists")) == ("ValidationException", True)
+    code, message = refused(sagemaker, "DeleteModelPackageGroup", ModelPackageGroupName=group)
+    assert (code, f"{ARN}:model-package/churn/1" in message) == ("ConflictException", True)
+    sagemaker.call("DeleteModelPackage", {"ModelPackageName": "Churn/1"})
+    sagemaker.call("DeleteModelPackageGroup", {"ModelPackageGroupName": f"{ARN}:model-package-group/churn"})
+    code, message = refused(sagemaker, "DescribeModelPackageGroup", ModelPackageGroupName=group)
+    assert (code, "churn does not exist" in message) == ("ValidationException", True)
+    assert refused(sagemaker, "CreateModelPackage", ModelPackageGroupName=group)[0] == "ValidationException"
+
+
+def test_groups_are_listed_by_name_and_time(sagemaker: SageMaker) -> None:
+    for name in ("b-model", "a-model", "other"):
+        sagemaker.call("CreateModelPackageGroup", {"ModelPackageGroupName": name})
+
+    def listed(**request: str) -> list[str]:
+        found = sagemaker.call("ListModelPackageGroups", request)["ModelPackageGroupSummaryList"]
+        return [one["ModelPackageGroupName"] for one in found]
+
+    assert listed() == ["other", "a-model", "b-model"]
+    assert listed(NameContains="model", SortBy="Name", SortOrder="Ascending") == ["a-model", "b-model"]
+
+
+# tags
+
+
+def test_tags_are_added_replaced_and_removed(sagemaker: SageMaker) -> None:
+    tags = [{"Key": "team", "Value": "a"}, {"Key": "cost", "Value": "1"}]
+    arn = sagemaker.call("CreateModelPackageGroup", {"ModelPackageGroupName": "Churn", "Tags": tags})[
+        "ModelPackageGroupArn"
+    ]
+    more = [{"Key": "cost", "Value": "2"}, {"Key": "new", "Value": ""}]
+    merged = [tags[0], more[0], more[1]]
+    assert sagemaker.call("AddTags", {"ResourceArn": arn, "Tags": more}) == {"Tags": merged}
+    sagemaker.call("DeleteTags", {"ResourceArn": arn, "TagKeys": ["team", "absent"]})
+    assert sagemaker.call("ListTags", {"ResourceArn": arn}) == {"Tags": more}
+    many = [{"Key": str(number), "Value": ""} for number in range(49)]
+    assert refused(sagemaker, "AddTags", ResourceArn=arn, Tags=many)[0] == "ResourceLimitExceeded"
+    assert sagemaker.call("ListTags", {"ResourceArn": arn}) == {"Tags": more}
+
+
+def test_tags_need_something_to_be_on(sagemaker: SageMaker) -> None:
+    for arn in (f"{ARN}:model-package-group/nope", f"{ARN}:pipeline/nope", f"{ARN}:endpoint/nope"):
+        assert refused(sagemaker, "ListTags", ResourceArn=arn)[0] == "ResourceNotFound"
+
+
+def test_tags_go_with_what_they_were_on(sagemaker: SageMaker, group: str) -> None:
+    tags = [{"Key": "a", "Value": "b"}]
+    arn = create(sagemaker, group, Tags=tags)
+    assert sagemaker.call("ListTags", {"ResourceArn": arn})["Tags"] == tags
+    sagemaker.call("DeleteModelPackage", {"ModelPackageName": arn})
+    assert refused(sagemaker, "ListTags", ResourceArn=arn)[0] == "ResourceNotFound"

@@ -1,0 +1,109 @@
+"""Settings: a ten-line file is enough, and an error names the key, the value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples import EXAMPLES
+from pipelines.bundles import REPOSITORY
+from project.errors import UserError
+from project.settings import load_settings
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_has_settings_that_load(name: str) -> None:
+    settings = load_settings(REPOSITORY / "examples" / name / "settings.yaml")
+    assert settings.name == name
+    assert Path(settings.data.input).is_file()
+
+
+def test_a_relative_input_is_taken_from_the_settings_folder(write_settings: Callable[..., Path]) -> None:
+    path = write_settings(data={"input": "rows.csv", "target_column": "y"})
+    assert load_settings(path).data.input == str(path.parent / "rows.csv")
+
+
+def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
+    assert make_settings().data.input == "s3://bucket/data.csv"
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"nam": "x"}, "nam: unknown key; allowed here: name, problem_type, data, quality"),
+        ({"training": {"leaves": 3}}, "training.leaves: unknown key; allowed here: num_leaves, learning_rate"),
+        ({"name": "has space"}, "name is 'has space'"),
+        ({"problem_type": "Binary"}, "'BinaryClassification', 'MulticlassClassification' or 'Regression'"),
+        ({"training": {"num_leaves": 1}}, "training.num_leaves is 1; it should be greater than or equal to 2"),
+        ({"training": {"learning_rate": "fast"}}, "training.learning_rate is 'fast'; it should be a valid number"),
+        ({"quality": {"metric": "auc", "threshold": 1.5}}, "quality.threshold is 1.5; for auc it is from 0 to 1"),
+        (
+            {"quality": {"metric": "rmse", "threshold": 1}},
+            "quality.metric is 'rmse'; for BinaryClass",
+        ),
+        ({"quality": {"metric": "auc"}}, "quality.threshold: is missing; set it"),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "split": {"train": 0.9}}},
+            "data.split: train, validation and test must add up to 1, they add up to 1.2",
+        ),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "split": {"strategy": "time"}}},
+            "data.split: strategy 'time' needs time_column",
+        ),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "positive_class": True}},
+            "positive_class",
+        ),
+        (
+            {"deployment": {"serverless": {"memory_in_mb": 1500}}},
+            "deployment.serverless.memory_in_mb is 1500; it should be 1024, 2048, 3072, 4096, 5120 or 6144",
+        ),
+        (
+            {"deployment": {"instance_count": 3}},
+            "deployment: max_instance_count is 2; it is at least instance_count, 3",
+        ),
+        (
+            {"deployment": {"instance_type": "ml.t2.medium"}},
+            "deployment: SageMaker does not scale the burstable ml.t2.medium; set max_instance_count to instance_count",
+        ),
+        ({"security": {"subnets": ["subnet-1"]}}, "security: subnets and security_group_ids go together"),
+        ({"cache": {"expire_after": "30 days"}}, "cache.expire_after is '30 days'"),
+        ({"tags": {"aws:x": "1"}}, "tags: tag 'aws:x': keys that start with 'aws:' are reserved"),
+        ({"resources": {"training_instance_type": "m5.large"}}, "resources.training_instance_type is 'm5.large'"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(
+    write_settings: Callable[..., Path], sections: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        load_settings(write_settings(**sections))
+    assert message in str(error.value)
+    assert "settings.yaml" in str(error.value)
+
+
+def test_all_errors_are_told_at_once(write_settings: Callable[..., Path]) -> None:
+    with pytest.raises(UserError) as error:
+        load_settings(write_settings(name="-", training={"num_leaves": 0, "seed": -1}))
+    assert all(key in str(error.value) for key in ("name", "training.num_leaves", "training.seed"))
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "mse"])
+def test_an_error_metric_is_better_the_lower_it_is(make_settings: Callable[..., Any], metric: str) -> None:
+    settings = make_settings(problem_type="Regression", quality={"metric": metric, "threshold": 10})
+    assert settings.quality.lower_is_better
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml: No such file or directory; give an existing file"):
+        load_settings(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [1", "just text", "", "\xff"])
+def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=r"broken\.yaml"):
+        load_settings(path)
