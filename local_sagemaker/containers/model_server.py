@@ -17,7 +17,7 @@ from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import IN_CONTAINER, Command, Container, Exit
 from local_sagemaker.containers.images.images import Image, Images, UnsupportedImage
 from local_sagemaker.containers.output import LogStream
-from local_sagemaker.storage.objects import BadName, Objects
+from local_sagemaker.storage.objects import BadName, ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, Input, copy_file, fetch, split_uri, unpack
 
 Record = dict[str, Any]
@@ -67,7 +67,7 @@ class ModelServer:
         self,
         container: Record,
         folder: Path,
-        objects: Objects,
+        objects: ObjectStore,
         environment: Mapping[str, str],
         log_stream: LogStream,
         images: Images | None = None,

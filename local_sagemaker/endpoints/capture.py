@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.protocol.times import iso_time
-from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, put_file
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Event:
 class Capture:
     """Writes events to S3, by and by, in a thread of its own. Never fails and never waits for the disk."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         # guards the events and their size
         self._lock = threading.Lock()

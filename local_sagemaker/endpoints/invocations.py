@@ -16,7 +16,7 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.containers.model_server import ModelServerError, ServerResponse
 from local_sagemaker.endpoints.capture import Event
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, NoSuchVariant
-from local_sagemaker.endpoints.hosting import ANSWER_SECONDS, Hosting
+from local_sagemaker.endpoints.manager import ANSWER_SECONDS, EndpointManager
 from local_sagemaker.endpoints.variant import Throttled, Unavailable, Variant
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model
@@ -61,10 +61,10 @@ class InvocationError(Exception):
         return int(self.body.get("OriginalStatusCode", self.status) or 500)
 
 
-def respond(hosting: Hosting, request: Request) -> Response:
+def respond(endpoint_manager: EndpointManager, request: Request) -> Response:
     """Answer a request to /endpoints/<name>/<operation>."""
     try:
-        return _invoke(hosting, request)
+        return _invoke(endpoint_manager, request)
     except InvocationError as error:
         response = Response(json.dumps(error.body), status=error.status, content_type="application/json")
         response.headers["x-amzn-ErrorType"] = error.kind
@@ -72,12 +72,12 @@ def respond(hosting: Hosting, request: Request) -> Response:
         return response
 
 
-def _invoke(hosting: Hosting, request: Request) -> Response:
+def _invoke(endpoint_manager: EndpointManager, request: Request) -> Response:
     begun = time.perf_counter()
     name = _checked_name(request)
     body = request.stream.read(LARGEST_BODY + 1)
     _check_size(body, LARGEST_BODY)
-    endpoint = hosting.find(name)
+    endpoint = endpoint_manager.find(name)
     if endpoint is None:
         raise InvocationError(
             "ValidationError", 400, "NO_SUCH_ENDPOINT", f"Endpoint {name} of account {ACCOUNT} not found."
@@ -96,8 +96,8 @@ def _invoke(hosting: Hosting, request: Request) -> Response:
         raise
     finally:
         variant.leave()
-        hosting.metrics.add(endpoint.name, variant.name, status, time.perf_counter() - asked, asked - begun)
-    _capture(hosting, endpoint, fleet, variant, request, body, answer)
+        endpoint_manager.metrics.add(endpoint.name, variant.name, status, time.perf_counter() - asked, asked - begun)
+    _capture(endpoint_manager, endpoint, fleet, variant, request, body, answer)
     return _response(variant, answer)
 
 
@@ -179,7 +179,7 @@ def _invalid(message: str) -> InvocationError:
 
 
 def _capture(
-    hosting: Hosting,
+    endpoint_manager: EndpointManager,
     endpoint: Endpoint,
     fleet: Fleet,
     variant: Variant,
@@ -197,7 +197,7 @@ def _capture(
             custom_attributes=request.headers.get(CUSTOM_ATTRIBUTES),
             moment=time.time(),
         )
-        hosting.capture.add(fleet.capture, event)
+        endpoint_manager.capture.add(fleet.capture, event)
 
 
 def _response(variant: Variant, answer: ServerResponse) -> Response:

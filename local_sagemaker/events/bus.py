@@ -30,7 +30,7 @@ SENDER = "events.amazonaws.com"
 RETRY_SECONDS = (0.1, 1, 5)
 
 
-class Bus:
+class EventBus:
     """The rules of this machine's account, at work from `open` on."""
 
     def __init__(self, targets: Targets) -> None:

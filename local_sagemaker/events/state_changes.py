@@ -15,7 +15,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from local_sagemaker.executions.definition import DefinitionError, parse
 from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.protocol.times import iso_time
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.records import RecordStore
 
 Record = dict[str, Any]
 # detail-type, resources and detail of an event
@@ -50,7 +50,7 @@ SUBJECTS = {
 KINDS = (*SUBJECTS, "pipeline-execution", "execution-steps")
 
 
-def state_changes(store: Store, kind: str, name: str, before: Record | None, after: Record | None) -> list[Event]:
+def state_changes(store: RecordStore, kind: str, name: str, before: Record | None, after: Record | None) -> list[Event]:
     """The events of a record that was written: `before` and `after` that, None for no record."""
     if kind == "pipeline-execution":
         return list(_execution_changes(before, after))
@@ -65,7 +65,7 @@ def state_changes(store: Store, kind: str, name: str, before: Record | None, aft
     return [_event(store, subject, after, changed if before else [])] if changed or before is None else []
 
 
-def _event(store: Store, subject: Subject, record: Record, changed: list[str] | None = None) -> Event:
+def _event(store: RecordStore, subject: Subject, record: Record, changed: list[str] | None = None) -> Event:
     shape = operation_model("sagemaker", f"Describe{subject.noun}").output_shape
     arn = record[f"{subject.noun}Arn"]
     detail = _with_times(shape, shaped(shape, record), subject.iso_times)
@@ -103,7 +103,9 @@ def _execution_changes(before: Record | None, after: Record | None) -> Iterator[
     }
 
 
-def _step_changes(store: Store, execution_id: str, before: Record | None, after: Record | None) -> Iterator[Event]:
+def _step_changes(
+    store: RecordStore, execution_id: str, before: Record | None, after: Record | None
+) -> Iterator[Event]:
     previous, current = (before or {"Steps": {}})["Steps"], (after or {"Steps": {}})["Steps"]
     changed = [name for name in current if current[name]["StepStatus"] != previous.get(name, {}).get("StepStatus")]
     execution = store.get("pipeline-execution", execution_id) if changed else None
@@ -135,7 +137,7 @@ def _step_changes(store: Store, execution_id: str, before: Record | None, after:
         }
 
 
-def _step_types(store: Store, execution: Record) -> dict[str, str]:
+def _step_types(store: RecordStore, execution: Record) -> dict[str, str]:
     record = store.get("pipeline-definition", execution["DefinitionDigest"])
     try:
         return {step.name: step.type for step in parse(record["PipelineDefinition"]).steps.values()} if record else {}

@@ -18,7 +18,7 @@ from local_sagemaker.events.target_input import find
 from local_sagemaker.protocol.errors import ServiceError
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Targets:
     Topics, queues and log groups are moto's, which has to be running by then.
     """
 
-    def __init__(self, sagemaker: SageMaker) -> None:
+    def __init__(self, sagemaker: SageMakerService) -> None:
         self._sagemaker = sagemaker
 
     def deliver(self, target: Record, text: str, sender: str, token: str) -> None:

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from local_sagemaker.executions.definition import Definition, DefinitionError, parse
-from local_sagemaker.executions.execution import STEPS_FAILED, Execution, Tools
 from local_sagemaker.executions.expressions import ExpressionError
+from local_sagemaker.executions.pipeline_execution import STEPS_FAILED, PipelineExecution, StepServices
 from local_sagemaker.executions.selective_execution import selected_part
 from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_results import finished_steps, readable_steps, show_steps
 from local_sagemaker.executions.steps.step_type import Service
-from local_sagemaker.jobs.jobs import INTERRUPTED, Jobs
+from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.protocol.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -31,13 +31,13 @@ Record = dict[str, Any]
 class Executor:
     """The executions of one data directory. workers: how many steps of all executions run at once."""
 
-    def __init__(self, service: Service, jobs: Jobs, workers: int | None = None) -> None:
+    def __init__(self, service: Service, jobs: JobManager, workers: int | None = None) -> None:
         self._service = service
         self._store = jobs.store
         self._jobs = jobs
         slots = _Slots(workers or os.cpu_count() or 1)
-        self._tools = Tools(service, jobs, StepCache(jobs.store, jobs.objects), slots.run)
-        self._running: dict[str, Execution] = {}
+        self._tools = StepServices(service, jobs, StepCache(jobs.store, jobs.objects), slots.run)
+        self._running: dict[str, PipelineExecution] = {}
         self._ended = threading.Condition()
 
     def start(self, execution_arn: str) -> None:
@@ -54,7 +54,7 @@ class Executor:
             definition, values = self._prepared(record)
         except (DefinitionError, ServiceError) as error:
             reason = f"ClientError: {error}"
-            self._store.note(
+            self._store.update_best_effort(
                 "pipeline-execution",
                 name,
                 PipelineExecutionStatus="Failed",
@@ -67,7 +67,7 @@ class Executor:
         }
         # nothing is shown of those that have failed or been stopped until they are run again
         show_steps(self._store, name, {step: shown for step, (shown, _) in finished.items()})
-        execution = Execution(record, definition, values, finished, self._tools, self._end)
+        execution = PipelineExecution(record, definition, values, finished, self._tools, self._end)
         with self._ended:
             self._running[execution_arn] = execution
         execution.advance()
@@ -97,7 +97,7 @@ class Executor:
                 if step["StepStatus"] in ("Starting", "Executing", "Stopping"):
                     step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
             show_steps(self._store, name, steps)
-            self._store.note(
+            self._store.update_best_effort(
                 "pipeline-execution",
                 name,
                 PipelineExecutionStatus="Failed",
@@ -137,7 +137,7 @@ class Executor:
                 return given
             token = {"NextToken": page["NextToken"]}
 
-    def _end(self, execution: Execution) -> None:
+    def _end(self, execution: PipelineExecution) -> None:
         with self._ended:
             if self._running.get(execution.arn) is execution:  # it may have been retried by now
                 del self._running[execution.arn]

@@ -18,11 +18,11 @@ from local_sagemaker.executions.step_policies import Retries
 from local_sagemaker.executions.step_results import keep_result
 from local_sagemaker.executions.steps import STEPS
 from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepStopped
-from local_sagemaker.storage.objects import BadName, Objects
+from local_sagemaker.storage.objects import BadName, ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
 if TYPE_CHECKING:
-    from local_sagemaker.executions.execution import Execution
+    from local_sagemaker.executions.pipeline_execution import PipelineExecution
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,11 @@ LONGEST_REASON = 1024
 class StepAttempts:
     """The attempts at one step; each is the StepRun that its type is given, and the scope of its expressions."""
 
-    def __init__(self, execution: Execution, step: Step) -> None:
+    def __init__(self, execution: PipelineExecution, step: Step) -> None:
         self.step = step
-        self.service = execution.tools.service
-        self.jobs = execution.tools.jobs
-        self.objects: Objects = execution.tools.jobs.objects
+        self.service = execution.step_services.service
+        self.jobs = execution.step_services.jobs
+        self.objects: ObjectStore = execution.step_services.jobs.objects
         self.execution_id = execution.id
         self.job_name = ""
         self._execution = execution
@@ -138,7 +138,7 @@ class StepAttempts:
 
     def _outcome(self) -> Outcome:
         """An earlier result, or that of the first attempt which does not fail in a way to be retried."""
-        step_type, step, cache = STEPS[self.step.type], self.step, self._execution.tools.cache
+        step_type, step, cache = STEPS[self.step.type], self.step, self._execution.step_services.cache
         self.job_name = _job_name(self.execution_id, step.name)
         attributes = None if step.cache_expires_after is None else step_type.cache_key(self)
         if attributes is None or step.cache_expires_after is None:

@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 from local_sagemaker.executions.steps.step_type import Outcome
-from local_sagemaker.storage.objects import BadName, NoSuchBucket, Objects
-from local_sagemaker.storage.store import DamagedRecord, Store
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
+from local_sagemaker.storage.records import DamagedRecord, RecordStore
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
 Record = dict[str, Any]
@@ -24,7 +24,7 @@ KIND = "step-cache"
 class StepCache:
     """The results kept in a store."""
 
-    def __init__(self, store: Store, objects: Objects) -> None:
+    def __init__(self, store: RecordStore, objects: ObjectStore) -> None:
         self._store = store
         self._objects = objects
 

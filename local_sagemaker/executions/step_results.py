@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_sagemaker.storage.store import DamagedRecord, Store
+from local_sagemaker.storage.records import DamagedRecord, RecordStore
 
 Record = dict[str, Any]
 
 KIND, SHOWN = "step-result", "execution-steps"
 
 
-def keep_result(store: Store, execution_id: str, step: str, properties: Record) -> None:
+def keep_result(store: RecordStore, execution_id: str, step: str, properties: Record) -> None:
     """Keep what `Steps.<step>.<path>` finds in an execution."""
     store.put(KIND, f"{execution_id}/{step}", {"Properties": properties})
 
 
-def finished_steps(store: Store, execution_id: str) -> dict[str, tuple[Record, Record]]:
+def finished_steps(store: RecordStore, execution_id: str) -> dict[str, tuple[Record, Record]]:
     """What ListPipelineExecutionSteps shows of each step that has succeeded, and its properties.
 
     A step whose result is no more, or cannot be read, is left out: it can be run again.
@@ -34,12 +34,12 @@ def finished_steps(store: Store, execution_id: str) -> dict[str, tuple[Record, R
     return finished
 
 
-def shown_steps(store: Store, execution_id: str) -> dict[str, Record]:
+def shown_steps(store: RecordStore, execution_id: str) -> dict[str, Record]:
     """What ListPipelineExecutionSteps shows of an execution's steps, by name."""
     return (store.get(SHOWN, execution_id) or {"Steps": {}})["Steps"]
 
 
-def readable_steps(store: Store, execution_id: str) -> dict[str, Record]:
+def readable_steps(store: RecordStore, execution_id: str) -> dict[str, Record]:
     """What `shown_steps` gives, and nothing where that cannot be read: the steps can be run again."""
     try:
         return shown_steps(store, execution_id)
@@ -47,22 +47,22 @@ def readable_steps(store: Store, execution_id: str) -> dict[str, Record]:
         return {}
 
 
-def show_steps(store: Store, execution_id: str, steps: Record) -> None:
+def show_steps(store: RecordStore, execution_id: str, steps: Record) -> None:
     """Set what `shown_steps` gives, over what cannot be read, too."""
     try:
-        store.note(SHOWN, execution_id, Steps=steps)
+        store.update_best_effort(SHOWN, execution_id, Steps=steps)
     except DamagedRecord:
         store.put(SHOWN, execution_id, {"Steps": steps})
 
 
-def forget_steps(store: Store, execution_id: str) -> None:
+def forget_steps(store: RecordStore, execution_id: str) -> None:
     """Delete all that is known of an execution's steps."""
     for name in readable_steps(store, execution_id):
         store.delete(KIND, f"{execution_id}/{name}")
     store.delete(SHOWN, execution_id)
 
 
-def _properties(store: Store, execution_id: str, step: str) -> Record | None:
+def _properties(store: RecordStore, execution_id: str, step: str) -> Record | None:
     try:
         record = store.get(KIND, f"{execution_id}/{step}")
     except DamagedRecord:  # the store has logged it

@@ -17,13 +17,13 @@ from werkzeug.wrappers import Request, Response
 from local_sagemaker.endpoints import invocations
 from local_sagemaker.http.background import RUN_NOW_PATH, STATUS_PATH
 from local_sagemaker.protocol.errors import ServiceError, refusal_by_disk
-from local_sagemaker.services.lambda_.service import LONGEST_REQUEST, Functions
-from local_sagemaker.services.logs.service import JobLogs
-from local_sagemaker.services.moto.backend import MotoServices
-from local_sagemaker.services.s3 import S3
-from local_sagemaker.services.sagemaker.service import SageMaker
+from local_sagemaker.services.lambda_.service import LONGEST_REQUEST, LambdaService
+from local_sagemaker.services.logs.service import LogsService
+from local_sagemaker.services.moto.backend import MotoBackend
+from local_sagemaker.services.s3.service import S3Service
+from local_sagemaker.services.sagemaker.service import SageMakerService
 from local_sagemaker.services.sts_iam import identity
-from local_sagemaker.storage.store import DamagedRecord
+from local_sagemaker.storage.records import DamagedRecord
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ class Application:
 
     def __init__(
         self,
-        sagemaker: SageMaker,
-        s3: S3,
-        functions: Functions,
-        moto: MotoServices,
-        logs: JobLogs,
+        sagemaker: SageMakerService,
+        s3: S3Service,
+        functions: LambdaService,
+        moto: MotoBackend,
+        logs: LogsService,
         status: Callable[[], dict[str, Any]],
     ) -> None:
         self._sagemaker = sagemaker
@@ -104,7 +104,7 @@ class Application:
         if target.service == "sagemaker":
             return _json_response(self._sagemaker.call(target.operation, _json_body(request)))
         if target.service == "sagemaker-runtime":
-            return invocations.respond(self._sagemaker.hosting, request)
+            return invocations.respond(self._sagemaker.endpoint_manager, request)
         if target.service == "s3":
             return self._s3.respond(request)
         if target.service == "lambda":
@@ -125,7 +125,7 @@ class Application:
             name = str(body["MonitoringScheduleName"])
         except (KeyError, ValueError, TypeError) as error:
             raise ServiceError("ValidationException", f"the request names no schedule or no window: {error}") from error
-        return self._sagemaker.monitors.run_now(name, start, end)
+        return self._sagemaker.monitoring_scheduler.run_now(name, start, end)
 
     def _logs_response(self, request: Request, operation: str) -> Response | None:
         body = _json_body(request)

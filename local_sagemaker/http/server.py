@@ -30,8 +30,8 @@ from local_sagemaker.containers.images.image_settings import ImageMapError, imag
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
 from local_sagemaker.containers.warm_python import WarmPython
-from local_sagemaker.endpoints.hosting import IDLE_SECONDS, Hosting
-from local_sagemaker.events.happenings import Happenings
+from local_sagemaker.endpoints.manager import IDLE_SECONDS, EndpointManager
+from local_sagemaker.events.engine import EventEngine
 from local_sagemaker.executions.executor import Executor
 from local_sagemaker.http import proxy
 from local_sagemaker.http.application import HEADERS_KEY, PROXIED_KEY, Application
@@ -46,18 +46,18 @@ from local_sagemaker.http.background import (
 )
 from local_sagemaker.http.chunked import ChunkedBody
 from local_sagemaker.jobs.job import NOUNS
-from local_sagemaker.jobs.jobs import Jobs
-from local_sagemaker.model_monitor.monitors import Monitors
+from local_sagemaker.jobs.manager import JobManager
+from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.cloudformation.templates import Templates
-from local_sagemaker.services.lambda_.service import Functions
-from local_sagemaker.services.logs.service import JobLogs
-from local_sagemaker.services.moto.backend import MotoServices
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.services.logs.service import LogsService
+from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.moto.cloudwatch import CloudWatch
-from local_sagemaker.services.s3 import S3
-from local_sagemaker.services.sagemaker.service import SageMaker
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.services.s3.service import S3Service
+from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 
 log = logging.getLogger(__name__)
 
@@ -89,20 +89,20 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
 
         end_strays(data_dir)
-        store, objects = Store(data_dir), Objects(data_dir)
+        store, objects = RecordStore(data_dir), ObjectStore(data_dir)
         objects.create_bucket(DEFAULT_BUCKET)
-        sagemaker = SageMaker(store, objects)
+        sagemaker = SageMakerService(store, objects)
         imposed = {**environment, **job_mark(data_dir)}
         path = {"PATH": os.environ.get("PATH", os.defpath)}
         warm_python = None
         if os.environ.get("LOCAL_SAGEMAKER_WARM") != "0":
             warm_python = WarmPython({**path, **common_environment(), **job_mark(data_dir)})
-        sagemaker.jobs = Jobs(store, objects, imposed, _images(data_dir, warm_python))
-        sagemaker.functions = Functions(store, objects, imposed)
+        sagemaker.jobs = JobManager(store, objects, imposed, _images(data_dir, warm_python))
+        sagemaker.functions = LambdaService(store, objects, imposed)
         sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
         cloudwatch = CloudWatch(environment["AWS_ENDPOINT_URL"])
-        sagemaker.monitors = Monitors(sagemaker, cloudwatch.put_metric_data)
-        sagemaker.hosting = Hosting(
+        sagemaker.monitoring_scheduler = MonitoringScheduler(sagemaker, cloudwatch.put_metric_data)
+        sagemaker.endpoint_manager = EndpointManager(
             store,
             objects,
             imposed,
@@ -111,19 +111,19 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             alarm_states=cloudwatch.alarm_states,
             idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
         )
-        moto = MotoServices(data_dir, Happenings(sagemaker), Templates(sagemaker))
+        moto = MotoBackend(data_dir, EventEngine(sagemaker), Templates(sagemaker))
         # what this changes is told to the rules, too
         sagemaker.executor.recover()
         sagemaker.functions.recover()
-        sagemaker.hosting.recover()
+        sagemaker.endpoint_manager.recover()
 
         status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
         application = Application(
             sagemaker,
-            S3(objects, data_dir),
+            S3Service(objects, data_dir),
             sagemaker.functions,
             moto,
-            JobLogs(data_dir),
+            LogsService(data_dir),
             lambda: {**status, "busy": _busy(store)},
         )
         _Handler.certificate, _Handler.upstream = certificate_file(data_dir), upstream
@@ -134,7 +134,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         moto.resume()
         log.info("serving %s on http://127.0.0.1:%d", data_dir, port)
-        sagemaker.monitors.start()
+        sagemaker.monitoring_scheduler.start()
         # read before the first client asks, and after the server can be found
         threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
         # when whoever has started this server has had the processors for a moment, if no job comes before that
@@ -216,7 +216,7 @@ def _upstream_proxy() -> str | None:
     return None if upstream == os.environ.get("AWS_ENDPOINT_URL") else upstream
 
 
-def _busy(store: Store) -> int:
+def _busy(store: RecordStore) -> int:
     """How many executions and jobs are running."""
     statuses = [execution["PipelineExecutionStatus"] for execution in store.all("pipeline-execution")]
     statuses += [execution["MonitoringExecutionStatus"] for execution in store.all("monitoring-execution")]
@@ -224,11 +224,11 @@ def _busy(store: Store) -> int:
     return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
 
 
-def _end_work(sagemaker: SageMaker) -> None:
+def _end_work(sagemaker: SageMakerService) -> None:
     """End what is running, and give the threads that wait for it a moment to say so in the records."""
-    sagemaker.monitors.close()
+    sagemaker.monitoring_scheduler.close()
     sagemaker.executor.close()
-    sagemaker.hosting.close()
+    sagemaker.endpoint_manager.close()
     sagemaker.functions.close()
     deadline = time.monotonic() + CLOSE_SECONDS
     while _busy(sagemaker.store) and time.monotonic() < deadline:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, files_below, put_file
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ Version = tuple[int, int]
 
 
 @contextmanager
-def kept_in_step(objects: Objects, folders: Sequence[Path], uri: str) -> Iterator[None]:
+def kept_in_step(objects: ObjectStore, folders: Sequence[Path], uri: str) -> Iterator[None]:
     """Put what is written to the folders under the prefix, now and then and once more at the end.
 
     Raises ClientFault or OSError where that cannot be done at the end.
@@ -56,7 +56,7 @@ def kept_in_step(objects: Objects, folders: Sequence[Path], uri: str) -> Iterato
 class _Copy:
     """One host's folder and what of it is in S3 already."""
 
-    def __init__(self, objects: Objects, folder: Path, uri: str) -> None:
+    def __init__(self, objects: ObjectStore, folder: Path, uri: str) -> None:
         self._objects, self._folder, self._uri = objects, folder, uri.rstrip("/")
         self._put = self._versions()
         self._seen = dict(self._put)

@@ -15,10 +15,10 @@ from local_sagemaker.containers.container import Command, Container, Exit
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.checkpoints import kept_in_step
-from local_sagemaker.jobs.job import Ending, Job, Record
+from local_sagemaker.jobs.job import Job, JobResult, Record
 from local_sagemaker.storage.log_files import log_file
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 from local_sagemaker.storage.transfers import ClientFault, fetch
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ class ContainerJob:
         job: Job,
         arn: str,
         folder: Path,
-        store: Store,
-        objects: Objects,
+        store: RecordStore,
+        objects: ObjectStore,
         environment: Mapping[str, str],
         images: Images,
     ) -> None:
@@ -43,12 +43,12 @@ class ContainerJob:
         self._containers: list[Container] = []
         # guards the containers, the record's changes and the decision to stop
         self._lock = threading.Lock()
-        self._stopped: Ending | None = None
+        self._stopped: JobResult | None = None
 
     def start(self, ended: Callable[[], object]) -> None:
         threading.Thread(target=self._run, args=(ended,), name=f"job {self._job.name}", daemon=True).start()
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: JobResult) -> None:
         """Begin to end the job in this way, unless that has begun already."""
         with self._lock:
             if self._stopped is not None or self.done.is_set():
@@ -64,14 +64,14 @@ class ContainerJob:
             self._signal(signal.SIGKILL)
 
     def _run(self, ended: Callable[[], object]) -> None:
-        _after(self._job.max_runtime, lambda: self.end(Ending("Stopped", timed_out=True)), self.done)
+        _after(self._job.max_runtime, lambda: self.end(JobResult("Stopped", timed_out=True)), self.done)
         try:
             ending = self._outcome()
         except ClientFault as fault:
-            ending = Ending("Failed", f"ClientError: {fault}")
+            ending = JobResult("Failed", f"ClientError: {fault}")
         except Exception as error:
             log.exception("job %s: internal error", self._job.name)
-            ending = Ending("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            ending = JobResult("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         try:
             with self._lock:
                 ending = self._stopped or ending
@@ -87,7 +87,7 @@ class ContainerJob:
         if ending.status != "Failed":
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _outcome(self) -> Ending:
+    def _outcome(self) -> JobResult:
         job, hosts = self._job, self._job.hosts
         inputs = job.inputs()
         shutil.rmtree(self._folder, ignore_errors=True)  # of a job of this name whose record is no more
@@ -112,11 +112,11 @@ class ContainerJob:
             if job.collect is not None:
                 for container in self._containers:
                     job.collect(container)
-            return Ending("Completed")
+            return JobResult("Completed")
         left = (container.read_text("output/failure") for container in self._containers)
         words = next(filter(None, left), failed.reason)
         # the exit code comes last, and stays where the rest is cut
-        return Ending("Failed", f"AlgorithmError: {words[:900]}, exit code: {failed.code}")
+        return JobResult("Failed", f"AlgorithmError: {words[:900]}, exit code: {failed.code}")
 
     def _container(self, host: str, stream: str) -> Container:
         path = log_file(self._store.data_dir.resolve(), self._job.log_group, stream)
@@ -167,7 +167,7 @@ class ContainerJob:
     def _change(self, changes: Callable[[Record], Record]) -> None:
         record = self._store.get(self._job.kind, self._job.name)
         if record is not None:
-            self._store.note(self._job.kind, self._job.name, **changes(record))
+            self._store.update_best_effort(self._job.kind, self._job.name, **changes(record))
 
     def _signal(self, number: int) -> None:
         for container in self._containers:

@@ -1,4 +1,4 @@
-"""What every kind of job has, for `local_sagemaker.jobs.jobs` to run it without knowing which kind it is."""
+"""What every kind of job has, for `local_sagemaker.jobs.manager` to run it without knowing which kind it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.containers.container import Command, Container
 from local_sagemaker.containers.images.images import Runtime
-from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.transfers import Input, Output
 
 Record = dict[str, Any]
@@ -33,7 +33,7 @@ PROGRAM = "/opt/ml/program"
 
 
 @dataclass(frozen=True)
-class Ending:
+class JobResult:
     """How a job ended. status: Completed, Failed or Stopped. timed_out: stopped by its MaxRuntimeInSeconds."""
 
     status: str
@@ -97,11 +97,11 @@ class Job(ABC):
         """What of the record changes as Downloading, Running, Uploading or Stopping begins."""
 
     @abstractmethod
-    def upload(self, objects: Objects, containers: Sequence[Container], failed: bool) -> None:
+    def upload(self, objects: ObjectStore, containers: Sequence[Container], failed: bool) -> None:
         """Put what the containers have left. Raises ClientFault, OSError."""
 
     @abstractmethod
-    def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
+    def ended(self, record: Record, ending: JobResult, containers: Sequence[Container], now: float) -> Record:
         """What of the record changes as the job ends."""
 
 
@@ -117,7 +117,7 @@ def job_record(kind: str, request: Record, now: float) -> Record:
     }
 
 
-def end_of_record(kind: str, ending: Ending, now: float) -> Record:
+def end_of_record(kind: str, ending: JobResult, now: float) -> Record:
     """What of the record of a job of any kind changes as it ends."""
     noun = NOUNS[kind]
     return {

@@ -9,9 +9,9 @@ from pathlib import Path
 from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import CONTAINER_ROOT, Command, Container
 from local_sagemaker.containers.images.images import Image
-from local_sagemaker.jobs.job import PROGRAM, Ending, Job, Record, end_of_record, host_names
+from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, Record, end_of_record, host_names
 from local_sagemaker.storage import log_files as logs
-from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, Input, Output, copy_file, put_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -61,12 +61,12 @@ class ProcessingJob(Job):
             return {"ProcessingJobStatus": "Stopping", "LastModifiedTime": now}
         return {}
 
-    def upload(self, objects: Objects, containers: Sequence[Container], failed: bool) -> None:
+    def upload(self, objects: ObjectStore, containers: Sequence[Container], failed: bool) -> None:
         for output in self._outputs():
             for container in containers:
                 put_files(objects, container.path(output.path), output.uri)
 
-    def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
+    def ended(self, record: Record, ending: JobResult, containers: Sequence[Container], now: float) -> Record:
         if ending.timed_out:
             reason = f"ClientError: The job was stopped: it exceeded MaxRuntimeInSeconds ({self.max_runtime:g})"
             ending = replace(ending, reason=reason)

@@ -13,9 +13,9 @@ from local_sagemaker.account import REGION
 from local_sagemaker.algorithms.xgboost.built_in import is_built_in, metric_definitions
 from local_sagemaker.containers.container import CONTAINER_ROOT, XGBOOST, Command, Container
 from local_sagemaker.jobs import checkpoints, script_mode
-from local_sagemaker.jobs.job import PROGRAM, Ending, Job, Record, end_of_record, host_names
+from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, Record, end_of_record, host_names
 from local_sagemaker.storage import log_files as logs
-from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, Input, Output, files_below, put_archive, put_files, unpack
 
 SOURCE = "source"
@@ -132,7 +132,7 @@ class TrainingJob(Job):
             changes["TrainingJobStatus"] = "Stopping"
         return changes
 
-    def upload(self, objects: Objects, containers: Sequence[Container], failed: bool) -> None:
+    def upload(self, objects: ObjectStore, containers: Sequence[Container], failed: bool) -> None:
         # a failed job has no model, though it may have output; an empty model is one, an empty output is none
         folders = {"output": [container.path("output/data") for container in containers]}
         if not failed:
@@ -145,7 +145,7 @@ class TrainingJob(Job):
             elif name == "model" or any(any(files_below(source)) for source in sources):
                 put_archive(objects, sources, f"{uri}.tar.gz")
 
-    def ended(self, record: Record, ending: Ending, containers: Sequence[Container], now: float) -> Record:
+    def ended(self, record: Record, ending: JobResult, containers: Sequence[Container], now: float) -> Record:
         status = "MaxRuntimeExceeded" if ending.timed_out else ending.status
         seconds = max(1, round(now - record.get("TrainingStartTime", now)))
         changes = {

@@ -9,7 +9,7 @@ from typing import Any
 from local_sagemaker.model_monitor.monitoring_job import MODEL_QUALITY, Call, MonitoringJob
 from local_sagemaker.model_monitor.schedule_times import Window
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.objects import BadName, NoSuchBucket, Objects
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
 Record = dict[str, Any]
@@ -27,7 +27,7 @@ class Captured:
     data_type: str = "S3Prefix"
 
 
-def find_captures(job: MonitoringJob, window: Window, call: Call, objects: Objects) -> list[Captured]:
+def find_captures(job: MonitoringJob, window: Window, call: Call, objects: ObjectStore) -> list[Captured]:
     """What was captured in the hours of the window. `call`: SageMaker's operations.
 
     Raises ServiceError where there is no such endpoint, or it captures nothing.
@@ -45,7 +45,7 @@ def find_captures(job: MonitoringJob, window: Window, call: Call, objects: Objec
     return [Captured(one.uri, f"{name}/{one.folder}") for one in filled(objects, destination, folders)]
 
 
-def filled(objects: Objects, root: str, folders: Sequence[str]) -> list[Captured]:
+def filled(objects: ObjectStore, root: str, folders: Sequence[str]) -> list[Captured]:
     """Those of the folders below an S3 URI in which there is an object."""
     uris = {folder: f"{root.rstrip('/')}/{folder}" for folder in folders}
     return [Captured(uri, folder) for folder, uri in uris.items() if any(_keys(objects, f"{uri}/"))]
@@ -64,14 +64,14 @@ def _destination(endpoint: Record, call: Call) -> str:
     return str(capture["DestinationS3Uri"]).rstrip("/")
 
 
-def _manifests(objects: Objects, root: str, hours: Sequence[str]) -> Iterator[Captured]:
+def _manifests(objects: ObjectStore, root: str, hours: Sequence[str]) -> Iterator[Captured]:
     bucket = split_uri(root)[0]
     for hour in hours:
         for number, key in enumerate(_keys(objects, f"{root}/{hour}/"), start=1):
             yield Captured(f"s3://{bucket}/{key}", f"{hour}/{number}", "ManifestFile")
 
 
-def _keys(objects: Objects, prefix: str, delimiter: str = "") -> Iterator[str]:
+def _keys(objects: ObjectStore, prefix: str, delimiter: str = "") -> Iterator[str]:
     """Keys that begin with an S3 URI; up to the next delimiter, where there is one."""
     try:
         bucket, key = split_uri(prefix)

@@ -46,7 +46,7 @@ ATTRIBUTES = {
 
 
 @dataclass(frozen=True)
-class Execution:
+class MonitoringExecution:
     """One execution of a schedule. identity: what tells it from all others, and its processing jobs from theirs."""
 
     schedule_name: str
@@ -62,13 +62,13 @@ def merge_uri(job: MonitoringJob) -> str:
     return f"{job.output['S3Uri'].rstrip('/')}/merge"
 
 
-def output_uri(execution: Execution) -> str:
+def output_uri(execution: MonitoringExecution) -> str:
     """The S3 URI of an execution's results, by endpoint, schedule and hour."""
     parts = (execution.job.endpoint_name, execution.schedule_name, folder_of(execution.scheduled))
     return "/".join([execution.job.output["S3Uri"].rstrip("/"), *filter(None, parts)])
 
 
-def merge_request(execution: Execution, captures: Sequence[Captured], labels: Sequence[Captured]) -> Record:
+def merge_request(execution: MonitoringExecution, captures: Sequence[Captured], labels: Sequence[Captured]) -> Record:
     """The job that gives captured inferences their labels."""
     source = execution.job.input["LocalPath"]
     inputs = [*_inputs("groundtruth_input", labels, GROUND_TRUTH), *_inputs("endpoint_input", captures, source)]
@@ -77,7 +77,7 @@ def merge_request(execution: Execution, captures: Sequence[Captured], labels: Se
     return _request("groundtruth-merge", execution, {"ImageUri": MERGER}, inputs, output, environment)
 
 
-def analysis_request(execution: Execution, dataset: Sequence[Captured]) -> Record:
+def analysis_request(execution: MonitoringExecution, dataset: Sequence[Captured]) -> Record:
     """The job that holds a dataset, captured or merged, against the baseline."""
     job, window = execution.job, execution.window
     source, output = job.input["LocalPath"], job.output["LocalPath"]
@@ -135,7 +135,12 @@ def _dataset_format(job: MonitoringJob) -> Record:
 
 
 def _request(
-    prefix: str, execution: Execution, specification: Record, inputs: list[Record], output: Record, environment: Record
+    prefix: str,
+    execution: MonitoringExecution,
+    specification: Record,
+    inputs: list[Record],
+    output: Record,
+    environment: Record,
 ) -> Record:
     job = execution.job
     return {

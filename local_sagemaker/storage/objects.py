@@ -55,7 +55,7 @@ class ObjectInfo:
     headers: dict[str, str]
 
 
-class Objects:
+class ObjectStore:
     """The buckets of one data directory, safe to use from many threads of one process."""
 
     def __init__(self, data_dir: Path) -> None:

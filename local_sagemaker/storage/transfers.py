@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, Objects
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def fetch(objects: Objects, source: Input, folder: Path, host: int, hosts: int) -> None:
+def fetch(objects: ObjectStore, source: Input, folder: Path, host: int, hosts: int) -> None:
     """Copy an input's objects into `folder`, those of host number `host` of `hosts`. Raises ClientFault, OSError."""
     found = find_objects(objects, source)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,12 +73,12 @@ def fetch(objects: Objects, source: Input, folder: Path, host: int, hosts: int) 
         copy_file(objects.path(bucket, key), target)
 
 
-def find_objects(objects: Objects, source: Input) -> list[tuple[str, str, str]]:
+def find_objects(objects: ObjectStore, source: Input) -> list[tuple[str, str, str]]:
     """Bucket, key and name within the input's folder of each of an input's objects. Raises ClientFault."""
     return list(_manifest(objects, source) if source.data_type == "ManifestFile" else _prefix(objects, source))
 
 
-def put_files(objects: Objects, folder: Path, uri: str) -> None:
+def put_files(objects: ObjectStore, folder: Path, uri: str) -> None:
     """Put every file below `folder` under the prefix. Raises ClientFault where the bucket is missing, OSError."""
     bucket, prefix = split_uri(uri)
     prefix = prefix.rstrip("/")
@@ -87,13 +87,13 @@ def put_files(objects: Objects, folder: Path, uri: str) -> None:
         _put(objects, bucket, f"{prefix}/{relative}" if prefix else relative, path)
 
 
-def put_file(objects: Objects, path: Path, uri: str) -> None:
+def put_file(objects: ObjectStore, path: Path, uri: str) -> None:
     """Put a file. Raises ClientFault where the bucket is missing, OSError."""
     bucket, key = split_uri(uri)
     _put(objects, bucket, key, path)
 
 
-def put_archive(objects: Objects, folders: list[Path], uri: str) -> None:
+def put_archive(objects: ObjectStore, folders: list[Path], uri: str) -> None:
     """Put the files of the folders as one tar.gz; of two of one name the first. Raises ClientFault, OSError."""
     bucket, key = split_uri(uri)
     members: dict[str, Path] = {}
@@ -197,7 +197,7 @@ def files_below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _prefix(objects: Objects, source: Input) -> Iterator[tuple[str, str, str]]:
+def _prefix(objects: ObjectStore, source: Input) -> Iterator[tuple[str, str, str]]:
     """Bucket, key and name within the input's folder of every object whose key starts with the prefix."""
     bucket, prefix = split_uri(source.uri)
     try:
@@ -218,7 +218,7 @@ def _prefix(objects: Objects, source: Input) -> Iterator[tuple[str, str, str]]:
             yield bucket, key, relative
 
 
-def _manifest(objects: Objects, source: Input) -> Iterator[tuple[str, str, str]]:
+def _manifest(objects: ObjectStore, source: Input) -> Iterator[tuple[str, str, str]]:
     """As `_prefix`, of what a manifest lists: `[{"prefix": "s3://bucket/folder/"}, "file", "file", ...]`."""
     try:
         listed = json.loads(objects.read(*split_uri(source.uri)))
@@ -240,7 +240,7 @@ def _manifest(objects: Objects, source: Input) -> Iterator[tuple[str, str, str]]
         yield bucket, prefix + name, name
 
 
-def _put(objects: Objects, bucket: str, key: str, path: Path) -> None:
+def _put(objects: ObjectStore, bucket: str, key: str, path: Path) -> None:
     try:
         objects.put_file(bucket, key, path)
     except (NoSuchBucket, NoSuchKey, BadName) as error:

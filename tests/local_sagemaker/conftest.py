@@ -22,9 +22,9 @@ MakeClient = Callable[..., Client]
 def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path)
     yield made
-    made.service.monitors.close()
+    made.service.monitoring_scheduler.close()
     made.executor.close()
-    made.hosting.close()
+    made.endpoint_manager.close()
     made.functions.close()
 
 

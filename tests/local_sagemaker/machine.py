@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.endpoints.hosting import Hosting
+from local_sagemaker.endpoints.manager import EndpointManager
 from local_sagemaker.executions.executor import Executor
-from local_sagemaker.jobs.jobs import Jobs
-from local_sagemaker.model_monitor.monitors import Monitors
-from local_sagemaker.services.lambda_.service import Functions
-from local_sagemaker.services.sagemaker.service import SageMaker
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.jobs.manager import JobManager
+from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 from local_sagemaker.storage.transfers import split_uri
 
 Record = dict[str, Any]
@@ -41,19 +41,19 @@ class Machine:
         images: Images | None = None,
     ) -> None:
         self.data_dir = data_dir
-        self.store = Store(data_dir)
-        self.objects = Objects(data_dir)
+        self.store = RecordStore(data_dir)
+        self.objects = ObjectStore(data_dir)
         self.objects.create_bucket("bucket")
-        self.jobs = Jobs(self.store, self.objects, environment, images)
-        self.service = SageMaker(self.store, self.objects)
-        self.hosting = self.service.hosting = Hosting(self.store, self.objects, environment)
+        self.jobs = JobManager(self.store, self.objects, environment, images)
+        self.service = SageMakerService(self.store, self.objects)
+        self.endpoint_manager = self.service.endpoint_manager = EndpointManager(self.store, self.objects, environment)
         self.executor = Executor(self.service, self.jobs, workers)
-        self.functions = Functions(self.store, self.objects, environment)
+        self.functions = LambdaService(self.store, self.objects, environment)
         self.service.jobs, self.service.executor = self.jobs, self.executor
         self.service.functions = self.functions
         # what CloudWatch would get, by namespace
         self.metrics: dict[str, list[Record]] = {}
-        self.service.monitors = Monitors(self.service, self.metrics.__setitem__)
+        self.service.monitoring_scheduler = MonitoringScheduler(self.service, self.metrics.__setitem__)
 
     def put(self, uri: str, content: str | bytes) -> str:
         aside = self.data_dir / "aside"

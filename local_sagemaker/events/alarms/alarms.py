@@ -13,7 +13,7 @@ from local_sagemaker.events.alarms.messages import REGION_NAME, event_of, invoca
 from local_sagemaker.events.alarms.metric_math import MetricMathError, Series, evaluate
 from local_sagemaker.events.alarms.metrics import Metric, UnsupportedStatistic, condensed, datapoints
 from local_sagemaker.events.alarms.state import MORE_PERIODS, OPERATORS, Condition, Datapoint, Verdict, assess
-from local_sagemaker.events.bus import Bus
+from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.targets import DeliveryError, publish
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ MANY_DATA = 50_000
 class Alarms:
     """The alarms of this machine's account; `evaluate` is to be called every now and then."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: EventBus) -> None:
         self._bus = bus
         self._refused: set[str] = set()
 
@@ -106,11 +106,11 @@ def hook_alarms(alarms: Alarms, metrics_came: Any) -> None:
     """Have alarms begin as CloudWatch's do, and changes of their states and new metrics told of."""
     from moto.cloudwatch.models import CloudWatchBackend
 
-    from local_sagemaker.services.moto.hooks import motos_own
+    from local_sagemaker.services.moto.hooks import original_method
 
-    put_metric_alarm = motos_own(CloudWatchBackend, "put_metric_alarm")
-    put_metric_data = motos_own(CloudWatchBackend, "put_metric_data")
-    set_alarm_state = motos_own(CloudWatchBackend, "set_alarm_state")
+    put_metric_alarm = original_method(CloudWatchBackend, "put_metric_alarm")
+    put_metric_data = original_method(CloudWatchBackend, "put_metric_data")
+    set_alarm_state = original_method(CloudWatchBackend, "set_alarm_state")
 
     def put_alarm(self: Any, **request: Any) -> Any:
         before = self.alarms.get(request["name"])

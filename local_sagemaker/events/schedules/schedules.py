@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local_sagemaker.account import ACCOUNT, REGION
-from local_sagemaker.events.bus import Bus
+from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.schedules.expressions import ScheduleExpressionError, next_time
 from local_sagemaker.protocol.times import iso_time
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.records import RecordStore
 
 if TYPE_CHECKING:
     from moto.events.models import Rule
@@ -51,7 +51,7 @@ class _Entry:
 class Schedules:
     """The schedules of this machine's account; `run_due` is to be called every now and then."""
 
-    def __init__(self, bus: Bus, store: Store) -> None:
+    def __init__(self, bus: EventBus, store: RecordStore) -> None:
         self._bus = bus
         self._store = store
         self._due: dict[_Entry, datetime | None] = {}
@@ -118,10 +118,10 @@ def hook_schedules() -> None:
     from moto.scheduler.exceptions import ValidationException
     from moto.scheduler.models import EventBridgeSchedulerBackend
 
-    from local_sagemaker.services.moto.hooks import motos_own
+    from local_sagemaker.services.moto.hooks import original_method
 
     def checked(name: str) -> Any:
-        own = motos_own(EventBridgeSchedulerBackend, name)
+        own = original_method(EventBridgeSchedulerBackend, name)
 
         def check(self: Any, **request: Any) -> Any:
             try:

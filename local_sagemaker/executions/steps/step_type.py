@@ -11,9 +11,9 @@ from local_sagemaker.executions.definition import Step
 from local_sagemaker.protocol.errors import ServiceError
 
 if TYPE_CHECKING:
-    from local_sagemaker.jobs.jobs import Jobs
-    from local_sagemaker.services.lambda_.service import Functions
-    from local_sagemaker.storage.objects import Objects
+    from local_sagemaker.jobs.manager import JobManager
+    from local_sagemaker.services.lambda_.service import LambdaService
+    from local_sagemaker.storage.objects import ObjectStore
 
 Record = dict[str, Any]
 
@@ -56,7 +56,7 @@ class Outcome:
 class Service(Protocol):
     """The service's operations, as `local_sagemaker.services.sagemaker.service.SageMaker` answers them."""
 
-    functions: Functions
+    functions: LambdaService
 
     def call(self, operation: str, request: Record) -> Record: ...
 
@@ -69,8 +69,8 @@ class StepRun(Protocol):
 
     step: Step
     service: Service
-    jobs: Jobs
-    objects: Objects
+    jobs: JobManager
+    objects: ObjectStore
     execution_id: str
     job_name: str
 

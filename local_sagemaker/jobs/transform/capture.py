@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.transfers import put_file
 
 Record = dict[str, Any]
 
 
 def put_manifests(
-    objects: Objects, record: Record, inputs: list[tuple[str, str, str]], output_prefix: str, folder: Path
+    objects: ObjectStore, record: Record, inputs: list[tuple[str, str, str]], output_prefix: str, folder: Path
 ) -> None:
     """Put the manifests of a job that has completed.
 

@@ -25,15 +25,15 @@ from typing import IO, BinaryIO, cast
 from local_sagemaker.containers.images.images import Images, UnsupportedImage
 from local_sagemaker.containers.model_server import ModelServer, ModelServerError
 from local_sagemaker.containers.output import LogStream
-from local_sagemaker.jobs.job import NOUNS, Ending, Record, end_of_record, job_record
+from local_sagemaker.jobs.job import NOUNS, JobResult, Record, end_of_record, job_record
 from local_sagemaker.jobs.transform.capture import put_manifests
 from local_sagemaker.jobs.transform.data_processing import DataProcessing, DataProcessingError
 from local_sagemaker.jobs.transform.payloads import payloads
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage import log_files as logs
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 from local_sagemaker.storage.transfers import ClientFault, Input, find_objects, put_file, split_uri
 
 log = logging.getLogger(__name__)
@@ -110,8 +110,8 @@ class Transform:
         self,
         record: Record,
         folder: Path,
-        store: Store,
-        objects: Objects,
+        store: RecordStore,
+        objects: ObjectStore,
         images: Images,
         environment: Mapping[str, str],
     ) -> None:
@@ -129,12 +129,12 @@ class Transform:
         # guards the two below
         self._lock = threading.Lock()
         self._server: ModelServer | None = None
-        self._ending: Ending | None = None
+        self._ending: JobResult | None = None
 
     def start(self, ended: Callable[[], object]) -> None:
         threading.Thread(target=self._run, args=(ended,), name=f"job {self.name}", daemon=True).start()
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: JobResult) -> None:
         """Begin to end the job in this way, unless that has begun already."""
         with self._lock:
             if self._ending is not None or self.done.is_set():
@@ -156,23 +156,25 @@ class Transform:
         try:
             ending = self._outcome()
         except ClientFault as fault:
-            ending = Ending("Failed", f"ClientError: {fault}")
+            ending = JobResult("Failed", f"ClientError: {fault}")
         except Exception as error:
             log.exception("job %s: internal error", self.name)
-            ending = Ending("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            ending = JobResult("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         finally:
             self.kill()
             shutil.rmtree(self._folder, ignore_errors=True)
         try:
             with self._lock:
-                self._store.note(KIND, self.name, **end_of_record(KIND, self._ending or ending, time.time()))
+                self._store.update_best_effort(
+                    KIND, self.name, **end_of_record(KIND, self._ending or ending, time.time())
+                )
         except Exception:
             log.exception("job %s: its end cannot be recorded", self.name)
         finally:
             self.done.set()
             ended()
 
-    def _outcome(self) -> Ending:
+    def _outcome(self) -> JobResult:
         source = self._record["TransformInput"]["DataSource"]["S3DataSource"]
         found = [
             place
@@ -187,7 +189,7 @@ class Transform:
             try:
                 server = self._start_server(stream)
             except ModelServerError as error:
-                return Ending("Failed", f"AlgorithmError: {_SEE_LOGS}: {error}")
+                return JobResult("Failed", f"AlgorithmError: {_SEE_LOGS}: {error}")
             data_log.write(
                 [
                     f"[sagemaker logs]: MaxConcurrentTransforms={self._at_once}, MaxPayloadInMB={self._megabytes}, "
@@ -200,10 +202,10 @@ class Transform:
         for output, name in done:
             put_file(self._objects, output, f"{self._output_prefix}{name}")
         if reason is not None:
-            return Ending("Failed", reason)
+            return JobResult("Failed", reason)
         if "DataCaptureConfig" in self._record:
             put_manifests(self._objects, self._record, found, self._output_prefix, self._folder)
-        return Ending("Completed")
+        return JobResult("Completed")
 
     def _transform_all(
         self, server: ModelServer, found: list[tuple[str, str, str]], outputs: Path, data_log: LogStream
@@ -321,7 +323,7 @@ class Transform:
         return LogStream(logs.log_file(self._store.data_dir.resolve(), logs.TRANSFORM_JOBS, stream), _note_nothing)
 
     def _change(self, **changes: object) -> None:
-        self._store.note(KIND, self.name, **changes, LastModifiedTime=time.time())
+        self._store.update_best_effort(KIND, self.name, **changes, LastModifiedTime=time.time())
 
 
 def _note_nothing(line: str, now: float) -> None:

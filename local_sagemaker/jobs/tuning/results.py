@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from local_sagemaker.jobs.job import Record
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.records import RecordStore
 
 TUNING = "hyper-parameter-tuning-job"
 TRAINING = "training-job"
 
 
-def described(store: Store, record: Record) -> Record:
+def described(store: RecordStore, record: Record) -> Record:
     """DescribeHyperParameterTuningJob's answer."""
     jobs = training_jobs(store, record)
     statuses = [job["TrainingJobStatus"] for job in jobs]
@@ -37,7 +37,7 @@ def described(store: Store, record: Record) -> Record:
     }
 
 
-def training_jobs(store: Store, record: Record) -> list[Record]:
+def training_jobs(store: RecordStore, record: Record) -> list[Record]:
     """The summaries of a tuning job's training jobs, as ListTrainingJobsForHyperParameterTuningJob gives them."""
     objective = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
     found = [(store.get(TRAINING, item["TrainingJobName"]), item) for item in record["TrainingJobs"]]
@@ -64,7 +64,7 @@ def _is_continued(record: Record) -> bool:
     return record.get("WarmStartConfig", {}).get("WarmStartType") == "IdenticalDataAndAlgorithm"
 
 
-def _jobs_of_parents(store: Store, record: Record) -> list[Record]:
+def _jobs_of_parents(store: RecordStore, record: Record) -> list[Record]:
     """The summaries of the training jobs of those parents that are still there, and who launched each."""
     named = record.get("WarmStartConfig", {}).get("ParentHyperParameterTuningJobs", [])
     parents = [store.get(TUNING, parent["HyperParameterTuningJobName"]) for parent in named]

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.algorithms.xgboost.built_in import TUNING_OBJECTIVE, is_built_in, metric_definitions
 from local_sagemaker.containers.images.images import Images, UnsupportedImage
-from local_sagemaker.jobs.job import Ending, Record, end_of_record, job_record
+from local_sagemaker.jobs.job import JobResult, Record, end_of_record, job_record
 from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, final_value, ranked, training_jobs
 from local_sagemaker.jobs.tuning.search import Search, SearchError, make_search
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.records import RecordStore
 
 if TYPE_CHECKING:
-    from local_sagemaker.jobs.jobs import Jobs
+    from local_sagemaker.jobs.manager import JobManager
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def new_record(request: Record, images: Images, now: float) -> Record:
 class Tuning:
     """One tuning job on its way. Raises ServiceError for ranges that cannot be searched."""
 
-    def __init__(self, jobs: Jobs, record: Record) -> None:
+    def __init__(self, jobs: JobManager, record: Record) -> None:
         self.done = threading.Event()
         self._jobs, self._store = jobs, jobs.store
         self.name: str = record["HyperParameterTuningJobName"]
@@ -98,13 +98,13 @@ class Tuning:
         self._started: list[Record] = []
         self._without_objective = 0
         self._any_objective = False
-        self._ending: Ending | None = None
+        self._ending: JobResult | None = None
         self._median = MedianRule(self._config["HyperParameterTuningJobObjective"]["Type"] == "Maximize")
 
     def start(self, ended: Callable[[], object]) -> None:
         threading.Thread(target=self._run, args=(ended,), name=f"job {self.name}", daemon=True).start()
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: JobResult) -> None:
         """Begin to end the tuning job in this way, unless that has begun already.
 
         No further training job is started, and those that run are stopped.
@@ -125,7 +125,7 @@ class Tuning:
     def _run(self, ended: Callable[[], object]) -> None:
         limit = self._config["ResourceLimits"].get("MaxRuntimeInSeconds")
         if limit is not None:
-            timer = threading.Timer(limit, self.end, [Ending("Completed")])
+            timer = threading.Timer(limit, self.end, [JobResult("Completed")])
             timer.daemon = True
             timer.start()
         try:
@@ -137,25 +137,25 @@ class Tuning:
             ending = self._ending or self._outcome()
         except Exception as error:
             log.exception("tuning job %s: internal error", self.name)
-            ending = Ending("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            ending = JobResult("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         finally:
             if limit is not None:
                 timer.cancel()
         try:
-            self._store.note(TUNING, self.name, **end_of_record(TUNING, ending, time.time()))
+            self._store.update_best_effort(TUNING, self.name, **end_of_record(TUNING, ending, time.time()))
         except Exception:
             log.exception("tuning job %s: its end cannot be recorded", self.name)
         finally:
             self.done.set()
             ended()
 
-    def _outcome(self) -> Ending:
+    def _outcome(self) -> JobResult:
         summaries = training_jobs(self._store, {**self._record, "TrainingJobs": self._started})
         if all(job["TrainingJobStatus"] == "Failed" for job in summaries):
-            return Ending("Failed", ALL_FAILED)
+            return JobResult("Failed", ALL_FAILED)
         if not self._any_objective:
-            return Ending("Failed", NO_OBJECTIVE.format(count=len(summaries)))
-        return Ending("Completed")
+            return JobResult("Failed", NO_OBJECTIVE.format(count=len(summaries)))
+        return JobResult("Completed")
 
     def _work(self) -> None:
         """Run training jobs one after the other, until there are no more."""
@@ -165,10 +165,10 @@ class Tuning:
                 self._jobs.wait(TRAINING, name)
                 self._take_note(name, hyperparameters)
         except ServiceError as error:
-            self.end(Ending("Failed", f"ClientError: {error.message}"))
+            self.end(JobResult("Failed", f"ClientError: {error.message}"))
         except Exception as error:
             log.exception("tuning job %s: internal error", self.name)
-            self.end(Ending("Failed", f"InternalServerError: {type(error).__name__}: {error}"))
+            self.end(JobResult("Failed", f"InternalServerError: {type(error).__name__}: {error}"))
 
     def _next(self) -> tuple[str, dict[str, str]] | None:
         """Start the next training job; its name and hyperparameters, None where there is to be none."""
@@ -208,7 +208,7 @@ class Tuning:
                 self._without_objective += 1
             give_up = self._without_objective >= MOST_WITHOUT_OBJECTIVE and not self._any_objective
         if give_up:
-            self.end(Ending("Failed", NO_OBJECTIVE.format(count=self._without_objective)))
+            self.end(JobResult("Failed", NO_OBJECTIVE.format(count=self._without_objective)))
 
     def _watch(self, name: str) -> Callable[[str, float], None] | None:
         if self._config.get("TrainingJobEarlyStoppingType") != "Auto":
@@ -254,7 +254,7 @@ class MedianRule:
             self._completed.append(values)
 
 
-def _search(store: Store, request: Record) -> Search:
+def _search(store: RecordStore, request: Record) -> Search:
     """The search of a tuning job, with what its parents have found out. Raises ServiceError."""
     config = request["HyperParameterTuningJobConfig"]
     ranges = config.get("ParameterRanges") or request["TrainingJobDefinition"].get("HyperParameterRanges") or {}
@@ -270,7 +270,7 @@ def _search(store: Store, request: Record) -> Search:
         raise ServiceError("ValidationException", str(error)) from error
 
 
-def _parents(store: Store, request: Record) -> list[Record]:
+def _parents(store: RecordStore, request: Record) -> list[Record]:
     """The tuning jobs that one is warmed up by. Raises ServiceError for one that is not there or still running."""
     named = request.get("WarmStartConfig", {}).get("ParentHyperParameterTuningJobs", [])
     parents = []

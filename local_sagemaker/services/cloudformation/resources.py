@@ -15,7 +15,7 @@ from local_sagemaker.services.lambda_.operations import KEPT_MEMBERS
 from local_sagemaker.storage.objects import BadName, NoSuchBucket
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +32,13 @@ class ResourceType:
 
     type: str
     name_property: str
-    make: Callable[[SageMaker, str, Record], None]
+    make: Callable[[SageMakerService, str, Record], None]
     attributes: Callable[[str, Record], Record]
-    delete: Callable[[SageMaker, str, Record], None]
+    delete: Callable[[SageMakerService, str, Record], None]
     kept_here: bool = False
 
 
-def _put_function(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _put_function(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     call = sagemaker.functions.call
     code = dict(properties["Code"])
     if "ZipFile" in code:  # in a template, the text of the one module
@@ -57,7 +57,7 @@ def _put_function(sagemaker: SageMaker, name: str, properties: Record) -> None:
         call("UpdateFunctionConfiguration", {"FunctionName": name, **configuration})
 
 
-def _delete_function(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _delete_function(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     try:
         sagemaker.functions.call("DeleteFunction", {"FunctionName": name})
     except ServiceError as error:  # gone already
@@ -71,14 +71,14 @@ def _zipped(text: str) -> bytes:
     return archive.getvalue()
 
 
-def _put_permission(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _put_permission(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     _delete_permission(sagemaker, name, properties)
     members = ("FunctionName", "Action", "Principal", "SourceArn", "SourceAccount")
     given: Record = {member: properties[member] for member in members if member in properties}
     sagemaker.functions.call("AddPermission", {**given, "StatementId": name})
 
 
-def _delete_permission(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _delete_permission(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     try:
         request = {"FunctionName": properties["FunctionName"], "StatementId": name}
         sagemaker.functions.call("RemovePermission", request)
@@ -86,14 +86,14 @@ def _delete_permission(sagemaker: SageMaker, name: str, properties: Record) -> N
         log.info("%s", error)
 
 
-def _put_bucket(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _put_bucket(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     try:
         sagemaker.objects.create_bucket(name)
     except BadName as error:
         raise ServiceError("ValidationError", str(error)) from error
 
 
-def _delete_bucket(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _delete_bucket(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     try:
         if not sagemaker.objects.delete_bucket(name):
             raise ServiceError("ValidationError", f"The bucket {name} you tried to delete is not empty")
@@ -107,7 +107,7 @@ def _bucket_attributes(name: str, properties: Record) -> Record:
     return {"Ref": name, "Arn": f"arn:aws:s3:::{name}", "DomainName": domain, "RegionalDomainName": regional}
 
 
-def _put_alarm(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _put_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     from moto.cloudwatch.models import cloudwatch_backends
 
     if "Metrics" in properties:
@@ -137,7 +137,7 @@ def _put_alarm(sagemaker: SageMaker, name: str, properties: Record) -> None:
     )
 
 
-def _delete_alarm(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _delete_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     from moto.cloudwatch.models import cloudwatch_backends
 
     cloudwatch_backends[ACCOUNT][REGION].delete_alarms([name])
@@ -153,7 +153,7 @@ def _subscription(properties: Record) -> Any:
     return None
 
 
-def _put_subscription(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _put_subscription(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     from moto.sns.models import sns_backends
 
     sns_backends[ACCOUNT][REGION].subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
@@ -165,14 +165,14 @@ def _subscription_attributes(name: str, properties: Record) -> Record:
     return {"Ref": arn, "Arn": arn}
 
 
-def _delete_subscription(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _delete_subscription(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     from moto.sns.models import sns_backends
 
     if (subscription := _subscription(properties)) is not None:
         sns_backends[ACCOUNT][REGION].unsubscribe(subscription.arn)
 
 
-def _put_schedule(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _put_schedule(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     from moto.scheduler.models import scheduler_backends
 
     backend = scheduler_backends[ACCOUNT][REGION]
@@ -195,7 +195,7 @@ def _put_schedule(sagemaker: SageMaker, name: str, properties: Record) -> None:
         backend.create_schedule(**given, action_after_completion=None)
 
 
-def _delete_schedule(sagemaker: SageMaker, name: str, properties: Record) -> None:
+def _delete_schedule(sagemaker: SageMakerService, name: str, properties: Record) -> None:
     from moto.scheduler.models import scheduler_backends
 
     group = scheduler_backends[ACCOUNT][REGION].get_schedule_group(properties.get("GroupName", "default"))

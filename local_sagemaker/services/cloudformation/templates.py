@@ -11,7 +11,7 @@ from local_sagemaker.services.cloudformation.resources import TYPES, ResourceTyp
 from local_sagemaker.services.moto.change_sets import hook_change_sets
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 Record = dict[str, Any]
 
@@ -22,7 +22,7 @@ class Templates:
     repeating: set while moto is told again what it was told before; what is kept here is there already then.
     """
 
-    def __init__(self, sagemaker: SageMaker) -> None:
+    def __init__(self, sagemaker: SageMakerService) -> None:
         self._sagemaker = sagemaker
         self.repeating = False
 

@@ -17,7 +17,7 @@ from local_sagemaker.services.sagemaker.common import page
 from local_sagemaker.storage.objects import BadName
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.lambda_.service import Functions
+    from local_sagemaker.services.lambda_.service import LambdaService
 
 Record = dict[str, Any]
 
@@ -48,7 +48,7 @@ LARGEST_PAYLOADS = {"RequestResponse": 6_291_556, "Event": 1 << 20}
 NO_HANDLER = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
 
 
-def create_function(functions: Functions, request: Record) -> Record:
+def create_function(functions: LambdaService, request: Record) -> Record:
     name = _name(request["FunctionName"])
     if not request.get("Runtime") or not request.get("Handler"):
         raise _invalid(NO_HANDLER)
@@ -75,7 +75,7 @@ def create_function(functions: Functions, request: Record) -> Record:
     return {**configuration, **STATES}
 
 
-def get_function(functions: Functions, request: Record) -> Record:
+def get_function(functions: LambdaService, request: Record) -> Record:
     record = functions.function(request["FunctionName"], request.get("Qualifier"))
     configuration = record["Configuration"]
     folder = code_folder(functions.folder(configuration["FunctionName"]), configuration["CodeSha256"])
@@ -87,11 +87,11 @@ def get_function(functions: Functions, request: Record) -> Record:
     }
 
 
-def get_configuration(functions: Functions, request: Record) -> Record:
+def get_configuration(functions: LambdaService, request: Record) -> Record:
     return {**functions.function(request["FunctionName"], request.get("Qualifier"))["Configuration"], **STATES}
 
 
-def list_functions(functions: Functions, request: Record) -> Record:
+def list_functions(functions: LambdaService, request: Record) -> Record:
     given = {"MaxResults": request.get("MaxItems", 50), "NextToken": request.get("Marker")}
     chosen, following = page(
         [record["Configuration"] for record in functions.store.all(KIND)],
@@ -103,7 +103,7 @@ def list_functions(functions: Functions, request: Record) -> Record:
     return {"Functions": chosen, "NextMarker": following.get("NextToken")}
 
 
-def update_code(functions: Functions, request: Record) -> Record:
+def update_code(functions: LambdaService, request: Record) -> Record:
     archive = _archive(functions, request)
     with functions.lock:
         record = functions.function(request["FunctionName"])
@@ -116,7 +116,7 @@ def update_code(functions: Functions, request: Record) -> Record:
         return _changed(functions, record, changes)
 
 
-def update_configuration(functions: Functions, request: Record) -> Record:
+def update_configuration(functions: LambdaService, request: Record) -> Record:
     _check(request)
     with functions.lock:
         record = functions.function(request["FunctionName"])
@@ -124,7 +124,7 @@ def update_configuration(functions: Functions, request: Record) -> Record:
         return _changed(functions, record, {member: request[member] for member in KEPT_MEMBERS if member in request})
 
 
-def delete_function(functions: Functions, request: Record) -> Record:
+def delete_function(functions: LambdaService, request: Record) -> Record:
     with functions.lock:
         name = functions.function(request["FunctionName"], request.get("Qualifier"))["Configuration"]["FunctionName"]
         functions.store.delete(KIND, name)
@@ -133,7 +133,7 @@ def delete_function(functions: Functions, request: Record) -> Record:
     return {"StatusCode": 204}
 
 
-def invoke(functions: Functions, request: Record) -> Record:
+def invoke(functions: LambdaService, request: Record) -> Record:
     name, kind = request["FunctionName"], request.get("InvocationType", "RequestResponse")
     payload = request.get("Payload", b"")
     functions.function(name, request.get("Qualifier"))
@@ -158,7 +158,7 @@ def invoke(functions: Functions, request: Record) -> Record:
     }
 
 
-def add_permission(functions: Functions, request: Record) -> Record:
+def add_permission(functions: LambdaService, request: Record) -> Record:
     statement = _statement(request)
     with functions.lock:
         record = functions.function(request["FunctionName"], request.get("Qualifier"))
@@ -174,7 +174,7 @@ def add_permission(functions: Functions, request: Record) -> Record:
     return {"Statement": json.dumps(statement)}
 
 
-def remove_permission(functions: Functions, request: Record) -> Record:
+def remove_permission(functions: LambdaService, request: Record) -> Record:
     with functions.lock:
         record = functions.function(request["FunctionName"], request.get("Qualifier"))
         _check_revision(record, request)
@@ -185,7 +185,7 @@ def remove_permission(functions: Functions, request: Record) -> Record:
     return {}
 
 
-def get_policy(functions: Functions, request: Record) -> Record:
+def get_policy(functions: LambdaService, request: Record) -> Record:
     record = functions.function(request["FunctionName"], request.get("Qualifier"))
     if not record["Policy"]:
         raise _no_policy("The resource you requested does not exist.")
@@ -193,20 +193,20 @@ def get_policy(functions: Functions, request: Record) -> Record:
     return {"Policy": json.dumps(policy), "RevisionId": record["Configuration"]["RevisionId"]}
 
 
-def tag_resource(functions: Functions, request: Record) -> Record:
+def tag_resource(functions: LambdaService, request: Record) -> Record:
     return _put_tags(functions, request, lambda tags: {**tags, **request["Tags"]})
 
 
-def untag_resource(functions: Functions, request: Record) -> Record:
+def untag_resource(functions: LambdaService, request: Record) -> Record:
     removed = request["TagKeys"]
     return _put_tags(functions, request, lambda tags: {key: tags[key] for key in tags if key not in removed})
 
 
-def list_tags(functions: Functions, request: Record) -> Record:
+def list_tags(functions: LambdaService, request: Record) -> Record:
     return {"Tags": functions.function(request["Resource"])["Tags"]}
 
 
-def _changed(functions: Functions, record: Record, changes: Record) -> Record:
+def _changed(functions: LambdaService, record: Record, changes: Record) -> Record:
     configuration = {**record["Configuration"], **changes, **_stamps()}
     name = configuration["FunctionName"]
     functions.store.update(KIND, name, Configuration=configuration)
@@ -216,11 +216,11 @@ def _changed(functions: Functions, record: Record, changes: Record) -> Record:
     return {**configuration, **STATES}
 
 
-def _put_policy(functions: Functions, record: Record, policy: list[Record]) -> None:
+def _put_policy(functions: LambdaService, record: Record, policy: list[Record]) -> None:
     functions.store.update(KIND, record["Configuration"]["FunctionName"], Policy=policy)
 
 
-def _put_tags(functions: Functions, request: Record, change: Callable[[Record], Record]) -> Record:
+def _put_tags(functions: LambdaService, request: Record, change: Callable[[Record], Record]) -> Record:
     with functions.lock:
         record = functions.function(request["Resource"])
         functions.store.update(KIND, record["Configuration"]["FunctionName"], Tags=change(record["Tags"]))
@@ -258,7 +258,7 @@ RESERVED = (
 )
 
 
-def _archive(functions: Functions, code: Record) -> bytes:
+def _archive(functions: LambdaService, code: Record) -> bytes:
     """The zip archive that a request gives, itself or as an object in S3."""
     if "ZipFile" in code:
         archive = code["ZipFile"]
@@ -333,7 +333,7 @@ def _no_policy(message: str) -> ServiceError:
     return ServiceError("ResourceNotFoundException", message)
 
 
-OPERATIONS: dict[str, Callable[[Functions, Record], Record]] = {
+OPERATIONS: dict[str, Callable[[LambdaService, Record], Record]] = {
     "CreateFunction": create_function,
     "GetFunction": get_function,
     "GetFunctionConfiguration": get_configuration,

@@ -26,8 +26,8 @@ from local_sagemaker.services.lambda_.code import code_folder
 from local_sagemaker.services.lambda_.operations import KIND, OPERATIONS
 from local_sagemaker.services.lambda_.process import FunctionProcess, Invocation
 from local_sagemaker.storage.log_files import lambda_group
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ MOST_IDLE = 8
 RETRY_SECONDS = (1, 2)
 
 
-class Functions:
+class LambdaService:
     """The functions of one data directory.
 
     environment: variables of every function that it can't override, such as those that keep AWS clients on this
     machine.
     """
 
-    def __init__(self, store: Store, objects: Objects, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, store: RecordStore, objects: ObjectStore, environment: Mapping[str, str] | None = None) -> None:
         self.store = store
         self.objects = objects
         # held by operations that read records and write them again

@@ -31,7 +31,7 @@ class Event:
     message: str
 
 
-class JobLogs:
+class LogsService:
     """The log groups of one data directory's jobs and functions."""
 
     def __init__(self, data_dir: Path) -> None:
@@ -151,11 +151,11 @@ class JobLogs:
         return sorted((str(file.relative_to(folder).with_suffix("")), file) for file in files)
 
 
-OPERATIONS: dict[str, Callable[[JobLogs, Request], dict[str, Any]]] = {
-    "DescribeLogGroups": JobLogs.describe_log_groups,
-    "DescribeLogStreams": JobLogs.describe_log_streams,
-    "GetLogEvents": JobLogs.get_log_events,
-    "FilterLogEvents": JobLogs.filter_log_events,
+OPERATIONS: dict[str, Callable[[LogsService, Request], dict[str, Any]]] = {
+    "DescribeLogGroups": LogsService.describe_log_groups,
+    "DescribeLogStreams": LogsService.describe_log_streams,
+    "GetLogEvents": LogsService.get_log_events,
+    "FilterLogEvents": LogsService.filter_log_events,
 }
 
 

@@ -27,7 +27,7 @@ from local_sagemaker.account import REGION, ROLE_NAME
 from local_sagemaker.storage.log_files import GROUPS
 
 if TYPE_CHECKING:
-    from local_sagemaker.events.happenings import Happenings
+    from local_sagemaker.events.engine import EventEngine
     from local_sagemaker.services.cloudformation.templates import Templates
 
 log = logging.getLogger(__name__)
@@ -56,13 +56,13 @@ TRUST_POLICY = {
 }
 
 
-class MotoServices:
+class MotoBackend:
     """moto of one data directory, started when it is first needed: that takes longer than all else here together.
 
     happenings: what its rules, alarms and schedules set off. templates: what its CloudFormation makes outside of it.
     """
 
-    def __init__(self, data_dir: Path, happenings: Happenings, templates: Templates) -> None:
+    def __init__(self, data_dir: Path, happenings: EventEngine, templates: Templates) -> None:
         self._file = data_dir / "moto.jsonl"
         self._happenings = happenings
         self._templates = templates
@@ -71,7 +71,7 @@ class MotoServices:
         # one change after the other, as they are made again
         self._changing = threading.RLock()
         if self._file.exists():
-            happenings.await_beginning()
+            happenings.hold_events()
 
     def resume(self) -> None:
         """Start, in the background, where there is something that may happen by itself."""

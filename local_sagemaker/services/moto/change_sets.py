@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from local_sagemaker.services.moto.hooks import motos_own
+from local_sagemaker.services.moto.hooks import original_method
 
 _REFERENCE = re.compile(r'"Ref": "([^"]+)"|\$\{([A-Za-z0-9]+)')
 
@@ -17,7 +17,7 @@ def hook_change_sets() -> None:
     from moto.cloudformation.models import ChangeSet
     from moto.cloudformation.responses import CloudFormationResponse
 
-    check_different = motos_own(CloudFormationResponse, "_validate_different_update")
+    check_different = original_method(CloudFormationResponse, "_validate_different_update")
 
     def check(self: Any, *arguments: Any) -> None:
         # of a change set it is the status, not an error, that tells that nothing changes

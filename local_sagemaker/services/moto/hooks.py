@@ -10,17 +10,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from local_sagemaker.events.bus import Bus
+from local_sagemaker.events.bus import EventBus
 from local_sagemaker.protocol.times import iso_milliseconds, iso_time
 
 Record = dict[str, Any]
 
 
-def hook_events(bus: Bus) -> None:
+def hook_events(bus: EventBus) -> None:
     """Have what clients put to a bus (PutEvents) delivered by ours."""
     from moto.events.models import Rule
 
-    own = motos_own(Rule, "send_to_targets")
+    own = original_method(Rule, "send_to_targets")
 
     def send_to_targets(self: Any, event: Any, transform_input: bool = True) -> None:
         if self.managed_by:  # an archive
@@ -33,11 +33,11 @@ def hook_events(bus: Bus) -> None:
     Rule.send_to_targets = send_to_targets  # type: ignore[method-assign, assignment]
 
 
-def hook_topics(bus: Bus) -> None:
+def hook_topics(bus: EventBus) -> None:
     """Have messages to a topic's Lambda subscriptions delivered to our functions."""
     from moto.sns.models import Subscription
 
-    own = motos_own(Subscription, "publish")
+    own = original_method(Subscription, "publish")
 
     def publish(self: Any, message: str, message_id: str, subject: str | None = None, **more: Any) -> None:
         if self.protocol in ("http", "https"):  # it may be long until the other side answers
@@ -60,7 +60,7 @@ def hook_topics(bus: Bus) -> None:
     Subscription.publish = publish  # type: ignore[method-assign, assignment]
 
 
-def motos_own(owner: type, name: str) -> Callable[..., Any]:
+def original_method(owner: type, name: str) -> Callable[..., Any]:
     """A method as moto has it, however often it has been replaced."""
     method = getattr(owner, name)
     kept = getattr(owner, f"_moto_{name}", method)

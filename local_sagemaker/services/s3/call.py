@@ -6,7 +6,7 @@ from werkzeug.wrappers import Request
 
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.uploads import Uploads
-from local_sagemaker.storage.objects import Objects
+from local_sagemaker.storage.objects import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Call:
     request: Request
     bucket: str
     key: str
-    objects: Objects
+    objects: ObjectStore
     uploads: Uploads
 
     def number(self, name: str, default: int, most: int) -> int:

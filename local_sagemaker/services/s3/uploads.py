@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.storage.files import PIECE, replace_file
-from local_sagemaker.storage.objects import ObjectInfo, Objects
+from local_sagemaker.storage.objects import ObjectInfo, ObjectStore
 
 SMALLEST_PART = 5 << 20
 MOST_PARTS = 10_000
@@ -43,7 +43,7 @@ class Upload:
 class Uploads:
     """The uploads of one data directory. Every method raises S3Error (NoSuchUpload) for one that is not there."""
 
-    def __init__(self, folder: Path, objects: Objects) -> None:
+    def __init__(self, folder: Path, objects: ObjectStore) -> None:
         self._folder = folder
         self._objects = objects
         self._lock = threading.Lock()
@@ -100,7 +100,7 @@ class Uploads:
         """Join the chosen parts (number and ETag, ascending) into the object.
 
         Its ETag is S3's: the MD5 of the parts' MD5s, `-`, their count. Raises S3Error for parts out of order, not
-        there, or too small, and as `Objects.put_aside` does; the upload is still there then.
+        there, or too small, and as `ObjectStore.put_aside` does; the upload is still there then.
         """
         with self._lock:
             if upload.upload_id in self._completing:

@@ -15,14 +15,14 @@ from local_sagemaker.services.sagemaker.tags import put_tags
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 KIND = "endpoint-config"
 
 NOT_HERE = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 
 
-def create_endpoint_config(sagemaker: "SageMaker", request: Record) -> Record:
+def create_endpoint_config(sagemaker: "SageMakerService", request: Record) -> Record:
     for member in NOT_HERE:
         if member in request:
             raise _invalid(f"{member} is not supported on this machine")
@@ -45,11 +45,11 @@ def create_endpoint_config(sagemaker: "SageMaker", request: Record) -> Record:
     return {"EndpointConfigArn": arn}
 
 
-def describe_endpoint_config(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_endpoint_config(sagemaker: "SageMakerService", request: Record) -> Record:
     return endpoint_config(sagemaker, request["EndpointConfigName"])
 
 
-def list_endpoint_configs(sagemaker: "SageMaker", request: Record) -> Record:
+def list_endpoint_configs(sagemaker: "SageMakerService", request: Record) -> Record:
     configs = [
         config
         for config in sagemaker.store.all(KIND)
@@ -63,7 +63,7 @@ def list_endpoint_configs(sagemaker: "SageMaker", request: Record) -> Record:
     return {"EndpointConfigs": summaries, **following}
 
 
-def delete_endpoint_config(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_endpoint_config(sagemaker: "SageMakerService", request: Record) -> Record:
     """Endpoints that use it keep what they have been given of it, as they do in the service."""
     with sagemaker.lock:
         config = endpoint_config(sagemaker, request["EndpointConfigName"])
@@ -72,7 +72,7 @@ def delete_endpoint_config(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def endpoint_config(sagemaker: "SageMaker", name: str) -> Record:
+def endpoint_config(sagemaker: "SageMakerService", name: str) -> Record:
     """The record of that name. Raises ServiceError where there is none."""
     record = sagemaker.store.get(KIND, name.lower())
     if record is None:
@@ -94,7 +94,7 @@ def _check_variants(request: Record) -> None:
         raise _invalid("Data capture is not supported for serverless endpoints; leave out DataCaptureConfig.")
 
 
-def _check_variant(sagemaker: "SageMaker", variant: Record) -> None:
+def _check_variant(sagemaker: "SageMakerService", variant: Record) -> None:
     """Raise ServiceError for a variant that can't be hosted."""
     name = variant["VariantName"]
     if "ModelName" not in variant:

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from local_sagemaker.endpoints.hosting import IN_PROGRESS, KIND
+from local_sagemaker.endpoints.manager import IN_PROGRESS, KIND
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import Record, page, within
 from local_sagemaker.services.sagemaker.endpoint_configs import endpoint_config
@@ -11,14 +11,14 @@ from local_sagemaker.services.sagemaker.models import serving_container
 from local_sagemaker.services.sagemaker.tags import put_tags
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 # members of a variant, and of a configuration, that an update can keep
 RETAINED = {"DesiredWeight": "InitialVariantWeight", "DesiredInstanceCount": "InitialInstanceCount"}
 CAPTURE = "DataCaptureConfig"
 
 
-def create_endpoint(sagemaker: "SageMaker", request: Record) -> Record:
+def create_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
     name, now = request["EndpointName"], time.time()
     arn = sagemaker.arn(KIND, name)
     plan = _plan(sagemaker, endpoint_config(sagemaker, request["EndpointConfigName"]))
@@ -35,15 +35,15 @@ def create_endpoint(sagemaker: "SageMaker", request: Record) -> Record:
     if not sagemaker.store.create(KIND, name.lower(), record):
         raise _invalid(f'Cannot create already existing endpoint "{arn}".')
     put_tags(sagemaker, arn, request.get("Tags", []))
-    sagemaker.hosting.create(name)
+    sagemaker.endpoint_manager.create(name)
     return {"EndpointArn": arn}
 
 
-def describe_endpoint(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
     return _endpoint(sagemaker, request["EndpointName"])
 
 
-def list_endpoints(sagemaker: "SageMaker", request: Record) -> Record:
+def list_endpoints(sagemaker: "SageMakerService", request: Record) -> Record:
     status = request.get("StatusEquals")
     endpoints = [
         endpoint
@@ -62,7 +62,7 @@ def list_endpoints(sagemaker: "SageMaker", request: Record) -> Record:
     return {"Endpoints": summaries, **following}
 
 
-def update_endpoint(sagemaker: "SageMaker", request: Record) -> Record:
+def update_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
     config = endpoint_config(sagemaker, request["EndpointConfigName"])
     with sagemaker.lock:
         endpoint = _in_service(sagemaker, request["EndpointName"])
@@ -81,11 +81,11 @@ def update_endpoint(sagemaker: "SageMaker", request: Record) -> Record:
             FailureReason=None,
             PendingDeploymentSummary=_summary(config),
         )
-    sagemaker.hosting.update(endpoint["EndpointName"])
+    sagemaker.endpoint_manager.update(endpoint["EndpointName"])
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 
-def update_weights_and_capacities(sagemaker: "SageMaker", request: Record) -> Record:
+def update_weights_and_capacities(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         endpoint = _in_service(sagemaker, request["EndpointName"])
         plan = endpoint["Deployed"]
@@ -103,27 +103,27 @@ def update_weights_and_capacities(sagemaker: "SageMaker", request: Record) -> Re
                     raise _invalid(f"Variant {desired['VariantName']} is not serverless.")
                 variant["ServerlessConfig"] |= desired["ServerlessUpdateConfig"]
         _update(sagemaker, endpoint, Deployed=plan, FailureReason=None)
-    sagemaker.hosting.reweigh(endpoint["EndpointName"])
+    sagemaker.endpoint_manager.reweigh(endpoint["EndpointName"])
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 
-def delete_endpoint(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         endpoint = _endpoint(sagemaker, request["EndpointName"])
         _check_settled(endpoint)
         _update(sagemaker, endpoint, EndpointStatus="Deleting")
-    sagemaker.hosting.delete(endpoint["EndpointName"])
+    sagemaker.endpoint_manager.delete(endpoint["EndpointName"])
     return {}
 
 
-def _endpoint(sagemaker: "SageMaker", name: str) -> Record:
+def _endpoint(sagemaker: "SageMakerService", name: str) -> Record:
     record = sagemaker.store.get(KIND, name.lower())
     if record is None:
         raise _invalid(f'Could not find endpoint "{sagemaker.arn(KIND, name)}".')
     return record
 
 
-def _in_service(sagemaker: "SageMaker", name: str) -> Record:
+def _in_service(sagemaker: "SageMakerService", name: str) -> Record:
     endpoint = _endpoint(sagemaker, name)
     _check_settled(endpoint)
     if endpoint["EndpointStatus"] != "InService":
@@ -139,12 +139,12 @@ def _check_settled(endpoint: Record) -> None:
         raise _invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
 
 
-def _update(sagemaker: "SageMaker", endpoint: Record, **changes: object) -> None:
+def _update(sagemaker: "SageMakerService", endpoint: Record, **changes: object) -> None:
     changes = {"EndpointStatus": "Updating", "LastModifiedTime": time.time(), **changes}
     sagemaker.store.update(KIND, endpoint["EndpointName"].lower(), **changes)
 
 
-def _plan(sagemaker: "SageMaker", config: Record) -> Record:
+def _plan(sagemaker: "SageMakerService", config: Record) -> Record:
     """What an endpoint of this configuration runs. Raises ServiceError where a model of it is gone."""
     containers = {
         variant["VariantName"]: serving_container(sagemaker, variant["ModelName"])

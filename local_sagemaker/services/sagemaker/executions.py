@@ -26,10 +26,10 @@ from local_sagemaker.services.sagemaker.pipelines import (
 )
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 
-def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+def start_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         pipeline = find_pipeline(sagemaker, request["PipelineName"])
         for execution in executions_of(sagemaker, pipeline["PipelineArn"]):
@@ -78,7 +78,7 @@ def start_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineExecutionArn": arn}
 
 
-def retry_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+def retry_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         execution = _execution(sagemaker, request["PipelineExecutionArn"])
         arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
@@ -103,11 +103,11 @@ def retry_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineExecutionArn": arn}
 
 
-def describe_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
     return _execution(sagemaker, request["PipelineExecutionArn"])
 
 
-def update_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+def update_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
     execution = _execution(sagemaker, request["PipelineExecutionArn"])
     changeable = ("PipelineExecutionDescription", "PipelineExecutionDisplayName", "ParallelismConfiguration")
     changes = {member: request[member] for member in changeable if member in request}
@@ -121,7 +121,7 @@ def update_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record
     return execution
 
 
-def stop_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
+def stop_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
     # the lock, lest a retry has written its status and not yet started what is to be stopped
     with sagemaker.lock:
         execution = _execution(sagemaker, request["PipelineExecutionArn"])
@@ -134,7 +134,7 @@ def stop_pipeline_execution(sagemaker: "SageMaker", request: Record) -> Record:
     return execution
 
 
-def list_pipeline_executions(sagemaker: "SageMaker", request: Record) -> Record:
+def list_pipeline_executions(sagemaker: "SageMakerService", request: Record) -> Record:
     pipeline = find_pipeline(sagemaker, request["PipelineName"])
     executions = [
         {
@@ -155,7 +155,7 @@ def list_pipeline_executions(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineExecutionSummaries": summaries, **following}
 
 
-def list_pipeline_execution_steps(sagemaker: "SageMaker", request: Record) -> Record:
+def list_pipeline_execution_steps(sagemaker: "SageMakerService", request: Record) -> Record:
     if "PipelineExecutionArn" not in request:
         raise ServiceError("ValidationException", "PipelineExecutionArn must be given")
     execution = _execution(sagemaker, request["PipelineExecutionArn"])
@@ -170,7 +170,7 @@ def list_pipeline_execution_steps(sagemaker: "SageMaker", request: Record) -> Re
     return {"PipelineExecutionSteps": chosen, **following}
 
 
-def list_pipeline_parameters_for_execution(sagemaker: "SageMaker", request: Record) -> Record:
+def list_pipeline_parameters_for_execution(sagemaker: "SageMakerService", request: Record) -> Record:
     execution = _execution(sagemaker, request["PipelineExecutionArn"])
     parameters, following = page(
         execution["PipelineParameters"],
@@ -183,7 +183,7 @@ def list_pipeline_parameters_for_execution(sagemaker: "SageMaker", request: Reco
     return {"PipelineParameters": parameters, **following}
 
 
-def describe_pipeline_definition_for_execution(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_pipeline_definition_for_execution(sagemaker: "SageMakerService", request: Record) -> Record:
     execution = _execution(sagemaker, request["PipelineExecutionArn"])
     return {
         "PipelineDefinition": definition_text(sagemaker, execution["DefinitionDigest"]),
@@ -191,7 +191,7 @@ def describe_pipeline_definition_for_execution(sagemaker: "SageMaker", request: 
     }
 
 
-def _execution(sagemaker: "SageMaker", arn: str) -> Record:
+def _execution(sagemaker: "SageMakerService", arn: str) -> Record:
     record = sagemaker.store.get("pipeline-execution", execution_id_of(arn))
     if record is None or record["PipelineExecutionArn"] != arn:
         raise ServiceError("ResourceNotFound", f"Pipeline execution with ARN '{arn}' does not exist.")
@@ -199,7 +199,7 @@ def _execution(sagemaker: "SageMaker", arn: str) -> Record:
 
 
 def _reused(
-    sagemaker: "SageMaker", pipeline: Record, definition: Definition, config: Record | None
+    sagemaker: "SageMakerService", pipeline: Record, definition: Definition, config: Record | None
 ) -> dict[str, tuple[Record, Record]]:
     """What is shown of the steps whose results a selective execution takes up, and their properties.
 

@@ -8,19 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from local_sagemaker.model_monitor.monitoring_job import DEFINITIONS, check_job, job_of_definition
-from local_sagemaker.model_monitor.monitors import SCHEDULE
+from local_sagemaker.model_monitor.scheduler import SCHEDULE
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import Record, listed
 from local_sagemaker.services.sagemaker.tags import put_tags
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 # they need SageMaker Clarify
 NOT_HERE = ("ModelBias", "ModelExplainability")
 
 
-def create_definition(type_: str, sagemaker: "SageMaker", request: Record) -> Record:
+def create_definition(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
     name, kind = request["JobDefinitionName"], DEFINITIONS[type_]
     check_job(job_of_definition(type_, request, sagemaker.call), sagemaker.jobs.images)
     arn = sagemaker.arn(kind, name)
@@ -35,7 +35,7 @@ def create_definition(type_: str, sagemaker: "SageMaker", request: Record) -> Re
     return {"JobDefinitionArn": arn}
 
 
-def describe_definition(type_: str, sagemaker: "SageMaker", request: Record) -> Record:
+def describe_definition(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
     name, kind = request["JobDefinitionName"], DEFINITIONS[type_]
     record = sagemaker.store.get(kind, name.lower())
     if record is None:
@@ -43,7 +43,7 @@ def describe_definition(type_: str, sagemaker: "SageMaker", request: Record) -> 
     return record
 
 
-def delete_definition(type_: str, sagemaker: "SageMaker", request: Record) -> Record:
+def delete_definition(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         record = describe_definition(type_, sagemaker, request)
         for schedule in sagemaker.store.all(SCHEDULE):
@@ -59,7 +59,7 @@ def delete_definition(type_: str, sagemaker: "SageMaker", request: Record) -> Re
     return {}
 
 
-def list_definitions(type_: str, sagemaker: "SageMaker", request: Record) -> Record:
+def list_definitions(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
     summaries = [
         {
             "MonitoringJobDefinitionName": record["JobDefinitionName"],
@@ -78,7 +78,7 @@ def list_definitions(type_: str, sagemaker: "SageMaker", request: Record) -> Rec
     return {"JobDefinitionSummaries": chosen, **following}
 
 
-def _refuse(type_: str, sagemaker: "SageMaker", request: Record) -> NoReturn:
+def _refuse(type_: str, sagemaker: "SageMakerService", request: Record) -> NoReturn:
     raise ServiceError(
         "ValidationException",
         f"{type_} monitoring is not supported by the local SageMaker; it runs {' and '.join(DEFINITIONS)}",

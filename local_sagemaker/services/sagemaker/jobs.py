@@ -1,4 +1,4 @@
-"""Jobs of every kind. What runs them, and writes their records, is `local_sagemaker.jobs.jobs`."""
+"""Jobs of every kind. What runs them, and writes their records, is `local_sagemaker.jobs.manager`."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,26 +11,26 @@ from local_sagemaker.services.sagemaker.models import serving_container
 from local_sagemaker.services.sagemaker.tags import put_tags
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 
-def create_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+def create_job(kind: str, sagemaker: "SageMakerService", request: Record) -> Record:
     arn = sagemaker.jobs.start(kind, request)
     put_tags(sagemaker, arn, request.get("Tags", []))
     return {f"{NOUNS[kind]}Arn": arn}
 
 
-def create_transform_job(sagemaker: "SageMaker", request: Record) -> Record:
+def create_transform_job(sagemaker: "SageMakerService", request: Record) -> Record:
     # the model as it is now: a job goes on where it is deleted
     container = serving_container(sagemaker, request["ModelName"])
     return create_job("transform-job", sagemaker, {**request, "Container": container})
 
 
-def describe_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+def describe_job(kind: str, sagemaker: "SageMakerService", request: Record) -> Record:
     return _shown(kind, sagemaker, _job(kind, sagemaker, request))
 
 
-def stop_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+def stop_job(kind: str, sagemaker: "SageMakerService", request: Record) -> Record:
     noun = NOUNS[kind]
     job = _job(kind, sagemaker, request)
     if job[f"{noun}Status"] not in ("InProgress", "Stopping"):
@@ -43,12 +43,12 @@ def stop_job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def list_jobs(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+def list_jobs(kind: str, sagemaker: "SageMakerService", request: Record) -> Record:
     summaries, following = listed(sagemaker.store.all(kind), request, NOUNS[kind])
     return {f"{NOUNS[kind]}Summaries": [_shown(kind, sagemaker, job) for job in summaries], **following}
 
 
-def delete_tuning_job(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_tuning_job(sagemaker: "SageMakerService", request: Record) -> Record:
     """Delete the tuning job alone: its training jobs, and what they have left, stay."""
     job = _job(TUNING, sagemaker, request)
     if job["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
@@ -62,7 +62,7 @@ def delete_tuning_job(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def list_training_jobs_of_tuning(sagemaker: "SageMaker", request: Record) -> Record:
+def list_training_jobs_of_tuning(sagemaker: "SageMakerService", request: Record) -> Record:
     record = _job(TUNING, sagemaker, request)
     jobs, by = training_jobs(sagemaker.store, record), request.get("SortBy", "Name")
     if by == "FinalObjectiveMetricValue":
@@ -83,7 +83,7 @@ def list_training_jobs_of_tuning(sagemaker: "SageMaker", request: Record) -> Rec
     return {"TrainingJobSummaries": summaries, **following}
 
 
-def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
+def _job(kind: str, sagemaker: "SageMakerService", request: Record) -> Record:
     name = request[f"{NOUNS[kind]}Name"]
     record = sagemaker.jobs.find(kind, name)
     if record is None:
@@ -92,7 +92,7 @@ def _job(kind: str, sagemaker: "SageMaker", request: Record) -> Record:
     return record
 
 
-def _shown(kind: str, sagemaker: "SageMaker", record: Record) -> Record:
+def _shown(kind: str, sagemaker: "SageMakerService", record: Record) -> Record:
     return described(sagemaker.store, record) if kind == TUNING else record
 
 

@@ -14,10 +14,10 @@ from local_sagemaker.storage.objects import BadName, NoSuchBucket
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 
-def create_model(sagemaker: "SageMaker", request: Record) -> Record:
+def create_model(sagemaker: "SageMakerService", request: Record) -> Record:
     if ("PrimaryContainer" in request) == ("Containers" in request):
         raise ServiceError("ValidationException", "Give either PrimaryContainer or Containers, and not both.")
     for container in request.get("Containers", [request.get("PrimaryContainer")]):
@@ -35,16 +35,16 @@ def create_model(sagemaker: "SageMaker", request: Record) -> Record:
     return {"ModelArn": arn}
 
 
-def describe_model(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_model(sagemaker: "SageMakerService", request: Record) -> Record:
     return _model(sagemaker, request["ModelName"])
 
 
-def list_models(sagemaker: "SageMaker", request: Record) -> Record:
+def list_models(sagemaker: "SageMakerService", request: Record) -> Record:
     summaries, following = listed(sagemaker.store.all("model"), request, "Model")
     return {"Models": summaries, **following}
 
 
-def delete_model(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_model(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         model = _model(sagemaker, request["ModelName"])
         sagemaker.store.delete("tags", model["ModelArn"])
@@ -52,7 +52,7 @@ def delete_model(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def serving_container(sagemaker: "SageMaker", name: str) -> Record:
+def serving_container(sagemaker: "SageMakerService", name: str) -> Record:
     """What runs the model of that name: Image, ModelDataUrl or ModelDataSource, and Environment.
 
     Of a model package, these are its own, with the model's Environment over them. Raises ServiceError where there is no
@@ -75,14 +75,14 @@ def serving_container(sagemaker: "SageMaker", name: str) -> Record:
     return container
 
 
-def _model(sagemaker: "SageMaker", name: str) -> Record:
+def _model(sagemaker: "SageMakerService", name: str) -> Record:
     record = sagemaker.store.get("model", name.lower())
     if record is None:
         raise ServiceError("ValidationException", f'Could not find model "{sagemaker.arn("model", name)}".')
     return record
 
 
-def _check_container(sagemaker: "SageMaker", container: Record) -> None:
+def _check_container(sagemaker: "SageMakerService", container: Record) -> None:
     """Raise ServiceError for a container without an image, or whose model data is not there."""
     if "ModelPackageName" in container:
         sagemaker.call("DescribeModelPackage", {"ModelPackageName": container["ModelPackageName"]})
@@ -102,7 +102,7 @@ def _model_data(container: Record) -> Iterator[tuple[str, bool]]:
         yield source["S3Uri"], source["S3DataType"] == "S3Prefix"
 
 
-def _exists(sagemaker: "SageMaker", uri: str, is_prefix: bool) -> bool:
+def _exists(sagemaker: "SageMakerService", uri: str, is_prefix: bool) -> bool:
     try:
         bucket, key = split_uri(uri)
         if is_prefix:

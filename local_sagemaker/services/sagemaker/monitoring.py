@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from local_sagemaker.model_monitor.monitoring_job import check_job, find_job
-from local_sagemaker.model_monitor.monitors import EXECUTION, SCHEDULE
 from local_sagemaker.model_monitor.schedule_times import DAILY, check_schedule, next_start, window_of
+from local_sagemaker.model_monitor.scheduler import EXECUTION, SCHEDULE
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import Record, asked_for, listed, page, within
 from local_sagemaker.services.sagemaker.tags import put_tags
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 
-def create_schedule(sagemaker: "SageMaker", request: Record) -> Record:
+def create_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
     name = request["MonitoringScheduleName"]
     arn, now = sagemaker.arn(SCHEDULE, name), time.time()
     record = {
@@ -29,18 +29,18 @@ def create_schedule(sagemaker: "SageMaker", request: Record) -> Record:
     if not sagemaker.store.create(SCHEDULE, name.lower(), record):
         raise ServiceError("ResourceInUse", f"Monitoring Schedule {arn} already exists")
     put_tags(sagemaker, arn, request.get("Tags", []))
-    sagemaker.monitors.changed()
+    sagemaker.monitoring_scheduler.changed()
     return {"MonitoringScheduleArn": arn}
 
 
-def describe_schedule(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
     schedule = _schedule(sagemaker, request)
     executions = _executions(sagemaker, schedule["MonitoringScheduleName"])
     last = max(executions, key=lambda one: (one["ScheduledTime"], one["CreationTime"]), default=None)
     return {**schedule, "LastMonitoringExecutionSummary": last}
 
 
-def update_schedule(sagemaker: "SageMaker", request: Record) -> Record:
+def update_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         schedule = _schedule(sagemaker, request)
         now = time.time()
@@ -50,7 +50,7 @@ def update_schedule(sagemaker: "SageMaker", request: Record) -> Record:
     return {"MonitoringScheduleArn": schedule["MonitoringScheduleArn"]}
 
 
-def start_schedule(sagemaker: "SageMaker", request: Record) -> Record:
+def start_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         schedule = _schedule(sagemaker, request)
         if schedule["MonitoringScheduleStatus"] != "Scheduled":
@@ -59,13 +59,13 @@ def start_schedule(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def stop_schedule(sagemaker: "SageMaker", request: Record) -> Record:
+def stop_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         _put(sagemaker, {**_schedule(sagemaker, request), "MonitoringScheduleStatus": "Stopped", "NextDue": None})
     return {}
 
 
-def delete_schedule(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
     """Executions that run go on, and the records of all stay, as they do on AWS."""
     with sagemaker.lock:
         schedule = _schedule(sagemaker, request)
@@ -74,7 +74,7 @@ def delete_schedule(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def list_schedules(sagemaker: "SageMaker", request: Record) -> Record:
+def list_schedules(sagemaker: "SageMakerService", request: Record) -> Record:
     schedules = [
         {**schedule, "MonitoringJobDefinitionName": _definition_name(schedule)}
         for schedule in sagemaker.store.all(SCHEDULE)
@@ -83,7 +83,7 @@ def list_schedules(sagemaker: "SageMaker", request: Record) -> Record:
     return {"MonitoringScheduleSummaries": summaries, **following}
 
 
-def list_executions(sagemaker: "SageMaker", request: Record) -> Record:
+def list_executions(sagemaker: "SageMakerService", request: Record) -> Record:
     executions = [
         execution
         for execution in _of_one(_executions(sagemaker, request.get("MonitoringScheduleName")), request)
@@ -101,7 +101,7 @@ def list_executions(sagemaker: "SageMaker", request: Record) -> Record:
     return {"MonitoringExecutionSummaries": summaries, **following}
 
 
-def _configured(sagemaker: "SageMaker", config: Record, now: float) -> Record:
+def _configured(sagemaker: "SageMakerService", config: Record, now: float) -> Record:
     """What a schedule's record says of its configuration. Raises ServiceError for one that cannot run here."""
     schedule = config.get("ScheduleConfig", {})
     check_schedule(schedule)
@@ -120,7 +120,7 @@ def _next_due(config: Record, now: float) -> float:
     return next_start(expression, datetime.fromtimestamp(now, UTC)).timestamp()
 
 
-def _schedule(sagemaker: "SageMaker", request: Record) -> Record:
+def _schedule(sagemaker: "SageMakerService", request: Record) -> Record:
     name = request["MonitoringScheduleName"]
     schedule = sagemaker.store.get(SCHEDULE, name.lower())
     if schedule is None:
@@ -128,12 +128,12 @@ def _schedule(sagemaker: "SageMaker", request: Record) -> Record:
     return schedule
 
 
-def _put(sagemaker: "SageMaker", schedule: Record) -> None:
+def _put(sagemaker: "SageMakerService", schedule: Record) -> None:
     sagemaker.store.put(SCHEDULE, schedule["MonitoringScheduleName"].lower(), schedule)
-    sagemaker.monitors.changed()
+    sagemaker.monitoring_scheduler.changed()
 
 
-def _executions(sagemaker: "SageMaker", schedule_name: str | None) -> list[Record]:
+def _executions(sagemaker: "SageMakerService", schedule_name: str | None) -> list[Record]:
     return [
         execution
         for execution in sagemaker.store.all(EXECUTION)

@@ -16,13 +16,13 @@ from local_sagemaker.services.sagemaker.tags import put_tags
 from local_sagemaker.storage.objects import BadName
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 LONGEST_DEFINITION = 1 << 20
 RUNNING = ("Executing", "Stopping")
 
 
-def create_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
+def create_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
     name = request["PipelineName"]
     arn = sagemaker.arn("pipeline", name)
     digest = _keep_definition(sagemaker, _given_definition(sagemaker, request))
@@ -54,7 +54,7 @@ def create_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineArn": arn}
 
 
-def update_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
+def update_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
     given = {"PipelineDefinition", "PipelineDefinitionS3Location"} & request.keys()
     digest = _keep_definition(sagemaker, _given_definition(sagemaker, request)) if given else None
     now = time.time()
@@ -76,13 +76,13 @@ def update_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineArn": pipeline["PipelineArn"], "PipelineVersionId": versions[-1]["PipelineVersionId"]}
 
 
-def describe_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
     pipeline = find_pipeline(sagemaker, request["PipelineName"])
     version = chosen_version(pipeline, request)
     return {**pipeline, "PipelineDefinition": definition_text(sagemaker, version["DefinitionDigest"])}
 
 
-def list_pipelines(sagemaker: "SageMaker", request: Record) -> Record:
+def list_pipelines(sagemaker: "SageMakerService", request: Record) -> Record:
     prefix = request.get("PipelineNamePrefix", "")
     pipelines = [
         {**pipeline, "LastExecutionTime": pipeline.get("LastRunTime")}
@@ -101,7 +101,7 @@ def list_pipelines(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineSummaries": summaries, **following}
 
 
-def list_pipeline_versions(sagemaker: "SageMaker", request: Record) -> Record:
+def list_pipeline_versions(sagemaker: "SageMakerService", request: Record) -> Record:
     pipeline = find_pipeline(sagemaker, request["PipelineName"])
     versions = [
         {**version, "PipelineArn": pipeline["PipelineArn"]}
@@ -114,7 +114,7 @@ def list_pipeline_versions(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineVersionSummaries": summaries, **following}
 
 
-def delete_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         pipeline = find_pipeline(sagemaker, request["PipelineName"])
         arn = pipeline["PipelineArn"]
@@ -135,7 +135,7 @@ def delete_pipeline(sagemaker: "SageMaker", request: Record) -> Record:
     return {"PipelineArn": arn}
 
 
-def find_pipeline(sagemaker: "SageMaker", name_or_arn: str) -> Record:
+def find_pipeline(sagemaker: "SageMakerService", name_or_arn: str) -> Record:
     """The record of a pipeline. Raises ServiceError (ResourceNotFound)."""
     name = name_or_arn.partition(":pipeline/")[2] or name_or_arn
     record = sagemaker.store.get("pipeline", name.lower())
@@ -144,7 +144,7 @@ def find_pipeline(sagemaker: "SageMaker", name_or_arn: str) -> Record:
     return record
 
 
-def executions_of(sagemaker: "SageMaker", pipeline_arn: str) -> list[Record]:
+def executions_of(sagemaker: "SageMakerService", pipeline_arn: str) -> list[Record]:
     """The records of a pipeline's executions, oldest first."""
     return [one for one in sagemaker.store.all("pipeline-execution") if one["PipelineArn"] == pipeline_arn]
 
@@ -165,7 +165,7 @@ def chosen_version(pipeline: Record, request: Record) -> Record:
     raise ServiceError("ResourceNotFound", f"Pipeline '{pipeline['PipelineArn']}' has no version {chosen}.")
 
 
-def definition_text(sagemaker: "SageMaker", digest: str) -> str:
+def definition_text(sagemaker: "SageMakerService", digest: str) -> str:
     """A definition as it was uploaded, byte for byte."""
     record = sagemaker.store.get("pipeline-definition", digest)
     if record is None:
@@ -173,7 +173,7 @@ def definition_text(sagemaker: "SageMaker", digest: str) -> str:
     return record["PipelineDefinition"]
 
 
-def parsed(sagemaker: "SageMaker", text: str) -> Definition:
+def parsed(sagemaker: "SageMakerService", text: str) -> Definition:
     """A definition that can run here. Raises ServiceError (ValidationException) in the service's words."""
     try:
         definition = parse(text)
@@ -183,7 +183,7 @@ def parsed(sagemaker: "SageMaker", text: str) -> Definition:
         raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error
 
 
-def _given_definition(sagemaker: "SageMaker", request: Record) -> str:
+def _given_definition(sagemaker: "SageMakerService", request: Record) -> str:
     if ("PipelineDefinition" in request) == ("PipelineDefinitionS3Location" in request):
         raise ServiceError(
             "ValidationException", "Give either PipelineDefinition or PipelineDefinitionS3Location, and not both."
@@ -201,7 +201,7 @@ def _given_definition(sagemaker: "SageMaker", request: Record) -> str:
         raise ServiceError("ValidationException", f"s3://{bucket}/{key} is not UTF-8 text: {error}") from error
 
 
-def _keep_definition(sagemaker: "SageMaker", text: str) -> str:
+def _keep_definition(sagemaker: "SageMakerService", text: str) -> str:
     parsed(sagemaker, text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     sagemaker.store.create("pipeline-definition", digest, {"PipelineDefinition": text})

@@ -12,7 +12,7 @@ from local_sagemaker.services.sagemaker.common import USER_CONTEXT, Record, aske
 from local_sagemaker.services.sagemaker.tags import put_tags
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 # what CreateModelPackage and DescribeModelPackage have in common
 KEPT_MEMBERS = (
@@ -40,7 +40,7 @@ KEPT_MEMBERS = (
 MOST_CUSTOMER_METADATA = 50
 
 
-def create_group(sagemaker: "SageMaker", request: Record) -> Record:
+def create_group(sagemaker: "SageMakerService", request: Record) -> Record:
     name = request["ModelPackageGroupName"]
     arn = sagemaker.arn("model-package-group", name)
     record = {
@@ -58,16 +58,16 @@ def create_group(sagemaker: "SageMaker", request: Record) -> Record:
     return {"ModelPackageGroupArn": arn}
 
 
-def describe_group(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_group(sagemaker: "SageMakerService", request: Record) -> Record:
     return _group(sagemaker, request["ModelPackageGroupName"])
 
 
-def list_groups(sagemaker: "SageMaker", request: Record) -> Record:
+def list_groups(sagemaker: "SageMakerService", request: Record) -> Record:
     summaries, following = listed(sagemaker.store.all("model-package-group"), request, "ModelPackageGroup")
     return {"ModelPackageGroupSummaryList": summaries, **following}
 
 
-def delete_group(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_group(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         group = _group(sagemaker, request["ModelPackageGroupName"])
         if held := _versions(sagemaker, group):
@@ -81,7 +81,7 @@ def delete_group(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def create_model_package(sagemaker: "SageMaker", request: Record) -> Record:
+def create_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
     if ("ModelPackageName" in request) == ("ModelPackageGroupName" in request):
         raise ServiceError(
             "ValidationException", "Give either ModelPackageGroupName or ModelPackageName, and not both."
@@ -104,11 +104,11 @@ def create_model_package(sagemaker: "SageMaker", request: Record) -> Record:
     return {"ModelPackageArn": arn}
 
 
-def describe_model_package(sagemaker: "SageMaker", request: Record) -> Record:
+def describe_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
     return _package(sagemaker, request["ModelPackageName"])
 
 
-def update_model_package(sagemaker: "SageMaker", request: Record) -> Record:
+def update_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
     replaced = (
         "ModelApprovalStatus",
         "ApprovalDescription",
@@ -153,7 +153,7 @@ def update_model_package(sagemaker: "SageMaker", request: Record) -> Record:
     return {"ModelPackageArn": package["ModelPackageArn"]}
 
 
-def list_model_packages(sagemaker: "SageMaker", request: Record) -> Record:
+def list_model_packages(sagemaker: "SageMakerService", request: Record) -> Record:
     packages = sagemaker.store.all("model-package")
     if "ModelPackageGroupName" in request:
         packages = _versions(sagemaker, _group(sagemaker, request["ModelPackageGroupName"]))
@@ -176,7 +176,7 @@ def list_model_packages(sagemaker: "SageMaker", request: Record) -> Record:
     return {"ModelPackageSummaryList": summaries, **following}
 
 
-def delete_model_package(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
     with sagemaker.lock:
         arn = _package(sagemaker, request["ModelPackageName"])["ModelPackageArn"]
         sagemaker.store.delete("tags", arn)
@@ -184,7 +184,7 @@ def delete_model_package(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def _create_version(sagemaker: "SageMaker", request: Record, record: Record) -> str:
+def _create_version(sagemaker: "SageMakerService", request: Record, record: Record) -> str:
     group = _group(sagemaker, request["ModelPackageGroupName"])
     name = group["ModelPackageGroupName"]
     if token := request.get("ClientToken"):
@@ -206,7 +206,7 @@ def _create_version(sagemaker: "SageMaker", request: Record, record: Record) -> 
     return arn
 
 
-def _create_unversioned(sagemaker: "SageMaker", request: Record, record: Record) -> str:
+def _create_unversioned(sagemaker: "SageMakerService", request: Record, record: Record) -> str:
     if "ModelApprovalStatus" in request:
         raise ServiceError("ValidationException", "ModelApprovalStatus can be set on versioned model packages only.")
     name = request["ModelPackageName"]
@@ -217,7 +217,7 @@ def _create_unversioned(sagemaker: "SageMaker", request: Record, record: Record)
     return arn
 
 
-def _group(sagemaker: "SageMaker", name_or_arn: str) -> Record:
+def _group(sagemaker: "SageMakerService", name_or_arn: str) -> Record:
     name = name_or_arn.rpartition("/")[2]
     record = sagemaker.store.get("model-package-group", name.lower())
     if record is None:
@@ -226,12 +226,12 @@ def _group(sagemaker: "SageMaker", name_or_arn: str) -> Record:
     return record
 
 
-def _versions(sagemaker: "SageMaker", group: Record) -> list[Record]:
+def _versions(sagemaker: "SageMakerService", group: Record) -> list[Record]:
     name = group["ModelPackageGroupName"]
     return [one for one in sagemaker.store.all("model-package") if one.get("ModelPackageGroupName") == name]
 
 
-def _package(sagemaker: "SageMaker", name_or_arn: str) -> Record:
+def _package(sagemaker: "SageMakerService", name_or_arn: str) -> Record:
     record = sagemaker.store.get("model-package", _record_name(name_or_arn))
     if record is None:
         arn = sagemaker.arn("model-package", _record_name(name_or_arn))

@@ -19,17 +19,17 @@ from local_sagemaker.services.sagemaker import (
     tags,
 )
 from local_sagemaker.services.sagemaker import jobs as job_operations
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import DamagedRecord, Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import DamagedRecord, RecordStore
 
 if TYPE_CHECKING:
-    from local_sagemaker.endpoints.hosting import Hosting
+    from local_sagemaker.endpoints.manager import EndpointManager
     from local_sagemaker.executions.executor import Executor
-    from local_sagemaker.jobs.jobs import Jobs
-    from local_sagemaker.model_monitor.monitors import Monitors
-    from local_sagemaker.services.lambda_.service import Functions
+    from local_sagemaker.jobs.manager import JobManager
+    from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
+    from local_sagemaker.services.lambda_.service import LambdaService
 
-Operation = Callable[["SageMaker", dict[str, Any]], dict[str, Any]]
+Operation = Callable[["SageMakerService", dict[str, Any]], dict[str, Any]]
 
 OPERATIONS: dict[str, Operation] = {
     **pipelines.OPERATIONS,
@@ -45,21 +45,20 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-class SageMaker:
+class SageMakerService:
     """The service of one data directory.
 
-    `jobs` runs the jobs, `hosting` the endpoints, `executor` the pipeline executions, `functions` what Lambda steps
-    call, `monitors` the monitoring schedules; they are set once all are there, since executor and monitors call this
-    service themselves.
+    `jobs`, `endpoint_manager`, `executor`, `functions` and `monitoring_scheduler` are set once all are there, since
+    executor and scheduler call this service themselves.
     """
 
-    jobs: "Jobs"
-    hosting: "Hosting"
+    jobs: "JobManager"
+    endpoint_manager: "EndpointManager"
     executor: "Executor"
-    functions: "Functions"
-    monitors: "Monitors"
+    functions: "LambdaService"
+    monitoring_scheduler: "MonitoringScheduler"
 
-    def __init__(self, store: Store, objects: Objects, region: str = REGION, account: str = ACCOUNT) -> None:
+    def __init__(self, store: RecordStore, objects: ObjectStore, region: str = REGION, account: str = ACCOUNT) -> None:
         self.store = store
         self.objects = objects
         self.region = region

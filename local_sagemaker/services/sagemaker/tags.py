@@ -7,7 +7,7 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import Record
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 MOST_TAGS = 50
 
@@ -27,7 +27,7 @@ ARN_MEMBERS = {
 }
 
 
-def put_tags(sagemaker: "SageMaker", arn: str, tags: list[Record]) -> list[Record]:
+def put_tags(sagemaker: "SageMakerService", arn: str, tags: list[Record]) -> list[Record]:
     """Add tags to what was just created, or replace those of the same keys; returns all of them."""
     with sagemaker.lock:
         merged = {tag["Key"]: tag for tag in [*get_tags(sagemaker, arn), *tags]}
@@ -40,21 +40,21 @@ def put_tags(sagemaker: "SageMaker", arn: str, tags: list[Record]) -> list[Recor
         return list(merged.values())
 
 
-def get_tags(sagemaker: "SageMaker", arn: str) -> list[Record]:
+def get_tags(sagemaker: "SageMakerService", arn: str) -> list[Record]:
     """The tags on an ARN, none where there never were any."""
     return (sagemaker.store.get("tags", arn) or {"Tags": []})["Tags"]
 
 
-def add_tags(sagemaker: "SageMaker", request: Record) -> Record:
+def add_tags(sagemaker: "SageMakerService", request: Record) -> Record:
     return {"Tags": put_tags(sagemaker, _existing(sagemaker, request["ResourceArn"]), request["Tags"])}
 
 
-def list_tags(sagemaker: "SageMaker", request: Record) -> Record:
+def list_tags(sagemaker: "SageMakerService", request: Record) -> Record:
     # at most 50 tags are on anything, and a page holds at least 50
     return {"Tags": get_tags(sagemaker, _existing(sagemaker, request["ResourceArn"]))}
 
 
-def delete_tags(sagemaker: "SageMaker", request: Record) -> Record:
+def delete_tags(sagemaker: "SageMakerService", request: Record) -> Record:
     arn = _existing(sagemaker, request["ResourceArn"])
     with sagemaker.lock:
         kept = [tag for tag in get_tags(sagemaker, arn) if tag["Key"] not in request["TagKeys"]]
@@ -62,7 +62,7 @@ def delete_tags(sagemaker: "SageMaker", request: Record) -> Record:
     return {}
 
 
-def _existing(sagemaker: "SageMaker", arn: str) -> str:
+def _existing(sagemaker: "SageMakerService", arn: str) -> str:
     for kind, member in ARN_MEMBERS.items():
         if f":{kind.removesuffix('-execution')}/" in arn:
             for record in sagemaker.store.all(kind):

@@ -22,10 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker.endpoints.capture import CaptureConfig, Event, captured
-from local_sagemaker.endpoints.hosting import Hosting
+from local_sagemaker.endpoints.manager import EndpointManager
 from local_sagemaker.endpoints.metrics import Metrics
 from local_sagemaker.endpoints.rollout import RolledBack, Rollout, Shift, carry_out, rollout
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import Machine, Record
 from tests.local_sagemaker.models import (
     ECHO,
@@ -176,7 +176,7 @@ def test_weights_can_be_changed_and_stay_changed(machine: Machine) -> None:
     assert {invoke(machine).variant for _ in range(20)} == {"B"}
     again = reopened(machine)
     assert {invoke(again).variant for _ in range(20)} == {"B"}
-    again.hosting.close()
+    again.endpoint_manager.close()
 
 
 # failures
@@ -286,7 +286,7 @@ def test_an_update_that_ends_in_an_error_of_ours_leaves_what_there_was(
     up(machine, name="old")
     with_old = folders(machine)
     create_config(machine, "new", variant(create_model(machine, "new")))
-    monkeypatch.delattr("local_sagemaker.endpoints.hosting.rollout")
+    monkeypatch.delattr("local_sagemaker.endpoints.manager.rollout")
     update_endpoint(machine, "new")
     description = settled(machine)
     assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
@@ -322,8 +322,8 @@ def test_a_canary_takes_its_share_and_then_everything(machine: Machine) -> None:
 
 def test_an_alarm_in_the_canary_brings_the_old_one_back(machine: Machine) -> None:
     states = {"errors": "OK"}
-    hosting = Hosting(machine.store, machine.objects, alarm_states=lambda names: states)
-    machine.hosting = machine.service.hosting = hosting
+    endpoint_manager = EndpointManager(machine.store, machine.objects, alarm_states=lambda names: states)
+    machine.endpoint_manager = machine.service.endpoint_manager = endpoint_manager
     up(machine, name="old")
     create_config(machine, "new", variant(create_model(machine, "new")))
     update_endpoint(machine, "new", DeploymentConfig=CANARY)
@@ -383,7 +383,9 @@ def test_steps_of_a_linear_shift_are_even_and_end_with_everything(value: int, in
 
 
 def serverless(machine: Machine, program: str = ECHO, idle: float = 0.3, **more: int) -> None:
-    machine.hosting = machine.service.hosting = Hosting(machine.store, machine.objects, idle_seconds=idle)
+    machine.endpoint_manager = machine.service.endpoint_manager = EndpointManager(
+        machine.store, machine.objects, idle_seconds=idle
+    )
     up(machine, program, variant={"ServerlessConfig": {**SERVERLESS, **more}})
 
 
@@ -426,7 +428,7 @@ def test_a_serverless_body_is_smaller(machine: Machine) -> None:
 
 def events(machine: Machine) -> list[Record]:
     """What has been captured, once all of it is written."""
-    machine.hosting.capture.close()
+    machine.endpoint_manager.capture.close()
     return [
         json.loads(line)
         for key in machine.keys("captured/")
@@ -571,9 +573,9 @@ def test_metrics_stay_small_however_many_requests_there_are() -> None:
 
 def reopened(machine: Machine) -> Machine:
     """What the next server finds after this one has ended."""
-    machine.hosting.close()
+    machine.endpoint_manager.close()
     again = Machine(machine.data_dir)
-    again.hosting.recover()
+    again.endpoint_manager.recover()
     return again
 
 
@@ -583,7 +585,7 @@ def test_endpoints_come_back_with_the_next_server(machine: Machine) -> None:
     again = reopened(machine)
     assert not psutil.pid_exists(pid)
     assert invoke(again).json["body"] == "hello"
-    again.hosting.close()
+    again.endpoint_manager.close()
 
 
 def test_an_endpoint_needs_neither_its_configuration_nor_its_model_any_more(machine: Machine) -> None:
@@ -592,7 +594,7 @@ def test_an_endpoint_needs_neither_its_configuration_nor_its_model_any_more(mach
     machine.service.call("DeleteModel", {"ModelName": "echo"})
     again = reopened(machine)
     assert invoke(again).status == 200
-    again.hosting.close()
+    again.endpoint_manager.close()
 
 
 @pytest.mark.parametrize(
@@ -600,14 +602,14 @@ def test_an_endpoint_needs_neither_its_configuration_nor_its_model_any_more(mach
 )
 def test_what_was_under_way_is_settled_by_the_next_server(machine: Machine, status: str, becomes: str | None) -> None:
     up(machine)
-    machine.hosting.close()
+    machine.endpoint_manager.close()
     plan = machine.store.get("endpoint", "endpoint")["Deployed"]  # type: ignore[index]
-    Store(machine.data_dir).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
+    RecordStore(machine.data_dir).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
     again = Machine(machine.data_dir)
-    again.hosting.recover()
+    again.endpoint_manager.recover()
     if becomes is None:
         assert again.store.all("endpoint") == []
     else:
         assert settled(again)["EndpointStatus"] == becomes
         assert invoke(again).status == 200
-    again.hosting.close()
+    again.endpoint_manager.close()

@@ -11,12 +11,12 @@ from local_sagemaker.containers.images.images import Images
 from local_sagemaker.executions.definition import STEP_TYPES, DefinitionError, parse
 from local_sagemaker.executions.executor import Executor
 from local_sagemaker.executions.steps import STEPS
-from local_sagemaker.jobs.jobs import Jobs
+from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.service import SageMaker
+from local_sagemaker.services.sagemaker.service import SageMakerService
 from local_sagemaker.storage import transfers as job_files
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN, TIMEOUT, Machine, Record
 from tests.local_sagemaker.steps import condition, fail, output_of, processing, run, statuses, until, write
 
@@ -316,7 +316,7 @@ def test_a_registration_that_is_refused_leaves_no_empty_group(machine: Machine) 
 class Throttled:
     """The service, of which one operation is refused so many times."""
 
-    def __init__(self, service: SageMaker, operation: str, code: str, times: int) -> None:
+    def __init__(self, service: SageMakerService, operation: str, code: str, times: int) -> None:
         self._service, self._operation, self._code, self.times = service, operation, code, times
 
     def call(self, operation: str, request: Record) -> Record:
@@ -524,9 +524,9 @@ def test_what_was_running_when_a_server_ended_is_failed_by_the_next_with_the_rea
     arn = machine.start_pipeline([processing(machine, "Slow", "import time; time.sleep(60)")])
     until(lambda: machine.steps(arn).get("Slow", {}).get("StepStatus") == "Executing")
 
-    store, objects = Store(tmp_path), Objects(tmp_path)
-    service = SageMaker(store, objects)
-    service.jobs = Jobs(store, objects)
+    store, objects = RecordStore(tmp_path), ObjectStore(tmp_path)
+    service = SageMakerService(store, objects)
+    service.jobs = JobManager(store, objects)
     service.executor = Executor(service, service.jobs)
     service.executor.recover()
     execution = service.call("DescribePipelineExecution", {"PipelineExecutionArn": arn})

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from local_sagemaker.jobs.jobs import INTERRUPTED, Jobs
+from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.jobs.processing_job import ProcessingJob
 from local_sagemaker.jobs.training_job import TrainingJob
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import TIMEOUT, Machine, tar_gz
 
 COPY = """
@@ -209,7 +209,7 @@ def test_stopping_what_has_ended_changes_nothing_and_what_never_was_is_an_error(
 
 def test_a_name_is_given_to_one_job_only_whatever_its_case(machine: Machine) -> None:
     machine.process()
-    jobs_after_a_restart = Jobs(machine.store, machine.objects)
+    jobs_after_a_restart = JobManager(machine.store, machine.objects)
     for jobs in (machine.jobs, jobs_after_a_restart):
         for name in ("job", "Job"):
             with pytest.raises(ServiceError) as error:
@@ -506,7 +506,7 @@ def test_what_a_server_left_unfinished_is_failed_by_the_next(machine: Machine) -
     machine.process("done")
     until(lambda: "ProcessingStartTime" in describe(machine, "ProcessingJob", "slow"))
 
-    next_jobs = Jobs(Store(machine.data_dir), Objects(machine.data_dir))
+    next_jobs = JobManager(RecordStore(machine.data_dir), ObjectStore(machine.data_dir))
     next_jobs.recover()
     records = {name: next_jobs.store.get("processing-job", name) or {} for name in ("slow", "done")}
     assert records["done"]["ProcessingJobStatus"] == "Completed"

@@ -317,10 +317,10 @@ def test_any_damaged_record_is_named_and_keeps_nothing_else_from_being_served(da
 def test_an_endpoint_whose_record_makes_no_sense_has_failed_and_says_so(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.store.put("endpoint", "odd", {"EndpointName": "odd", "EndpointStatus": "InService"})
-    machine.hosting.recover()
+    machine.endpoint_manager.recover()
     record = machine.store.get("endpoint", "odd") or {}
     assert (record["EndpointStatus"], record["FailureReason"]) == (
         "Failed",
         "InternalServerError: KeyError: 'Deployed'",
     )
-    machine.hosting.close()
+    machine.endpoint_manager.close()

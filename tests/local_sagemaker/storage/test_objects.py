@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, Objects, is_bucket_name
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore, is_bucket_name
 
 # few letters, so that keys are often prefixes of each other; and all that is no file name
 PIECES = st.sampled_from([*"ab/%é\0 ", "/", "a.b", "a-b", ".", "..", "%25", "%+", "%61", "x" * 245])
@@ -14,13 +14,13 @@ KEYS = st.lists(PIECES, min_size=1, max_size=4).map("".join)
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> Objects:
-    made = Objects(tmp_path)
+def objects(tmp_path: Path) -> ObjectStore:
+    made = ObjectStore(tmp_path)
     made.create_bucket("bucket")
     return made
 
 
-def put(objects: Objects, key: str, content: str, headers: dict[str, str] | None = None) -> None:
+def put(objects: ObjectStore, key: str, content: str, headers: dict[str, str] | None = None) -> None:
     aside = objects.aside()
     aside.write_text(content)
     objects.put_aside("bucket", key, aside, "etag", headers or {})
@@ -44,7 +44,7 @@ def rolled_up(keys: list[str], prefix: str, delimiter: str, after: str) -> list[
 @example(keys={"x" * 300, "x" * 300 + "/y", "x" * 240, "x" * 240 + "/y", "x" * 1024})
 def test_every_key_is_an_object_of_its_own(keys: set[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("objects")
-    objects = Objects(folder)
+    objects = ObjectStore(folder)
     objects.create_bucket("bucket")
     for key in keys:
         put(objects, key, key)
@@ -69,7 +69,7 @@ def test_every_key_is_an_object_of_its_own(keys: set[str], tmp_path_factory: pyt
 def test_listings_are_those_of_s3(
     keys: set[str], prefix: str, delimiter: str, after: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    objects = Objects(tmp_path_factory.mktemp("objects"))
+    objects = ObjectStore(tmp_path_factory.mktemp("objects"))
     objects.create_bucket("bucket")
     for key in keys:
         put(objects, key, "")
@@ -77,7 +77,7 @@ def test_listings_are_those_of_s3(
     assert entries == rolled_up(list(keys), prefix, delimiter, after)
 
 
-def test_an_object_is_a_plain_file(tmp_path: Path, objects: Objects) -> None:
+def test_an_object_is_a_plain_file(tmp_path: Path, objects: ObjectStore) -> None:
     source = tmp_path / "source.csv"
     source.write_text("1,2\n")
     objects.put_file("bucket", "data/train.csv", source)
@@ -87,7 +87,7 @@ def test_an_object_is_a_plain_file(tmp_path: Path, objects: Objects) -> None:
 
 
 @pytest.mark.parametrize("name", ["data.csv", "50%.csv", "a%20b.csv", "ünï cödé.csv", "new\nline", "%", "y" * 250])
-def test_a_file_dropped_in_by_hand_is_an_object(name: str, tmp_path: Path, objects: Objects) -> None:
+def test_a_file_dropped_in_by_hand_is_an_object(name: str, tmp_path: Path, objects: ObjectStore) -> None:
     (tmp_path / "s3" / "bucket" / "by hand").mkdir()
     (tmp_path / "s3" / "bucket" / "by hand" / name).write_text("content")
     [key] = objects.list("bucket", "")
@@ -100,7 +100,7 @@ def test_a_file_dropped_in_by_hand_is_an_object(name: str, tmp_path: Path, objec
     assert list(objects.list("bucket", "")) == []
 
 
-def test_a_file_edited_by_hand_is_another_object(tmp_path: Path, objects: Objects) -> None:
+def test_a_file_edited_by_hand_is_another_object(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a.csv", "put", {"content-type": "text/csv"})
     assert objects.info("bucket", "a.csv").headers == {"content-type": "text/csv"}
     (tmp_path / "s3" / "bucket" / "a.csv").write_text("edited")
@@ -109,19 +109,19 @@ def test_a_file_edited_by_hand_is_another_object(tmp_path: Path, objects: Object
     assert info.etag != "etag"
 
 
-def test_metadata_stays_when_the_data_directory_is_opened_again(tmp_path: Path, objects: Objects) -> None:
+def test_metadata_stays_when_the_data_directory_is_opened_again(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a", "content", {"x-amz-meta-run_id": "7"})
-    again = Objects(tmp_path).info("bucket", "a")
+    again = ObjectStore(tmp_path).info("bucket", "a")
     assert (again.etag, again.headers) == ("etag", {"x-amz-meta-run_id": "7"})
 
 
-def test_bodies_that_never_became_objects_are_cleared_away(tmp_path: Path, objects: Objects) -> None:
+def test_bodies_that_never_became_objects_are_cleared_away(tmp_path: Path, objects: ObjectStore) -> None:
     objects.aside().write_text("cut short")
-    Objects(tmp_path)
+    ObjectStore(tmp_path)
     assert list((tmp_path / "s3-incoming").iterdir()) == []
 
 
-def test_links_lead_nowhere(tmp_path: Path, objects: Objects) -> None:
+def test_links_lead_nowhere(tmp_path: Path, objects: ObjectStore) -> None:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "file").write_text("secret")
     (tmp_path / "s3" / "bucket" / "folder").symlink_to(tmp_path / "secret")
@@ -137,7 +137,7 @@ def test_links_lead_nowhere(tmp_path: Path, objects: Objects) -> None:
     assert objects.read("bucket", "file") == b"new"
 
 
-def test_what_is_not_there_is_named(objects: Objects) -> None:
+def test_what_is_not_there_is_named(objects: ObjectStore) -> None:
     with pytest.raises(NoSuchKey, match="there is no object s3://bucket/nope"):
         objects.read("bucket", "nope")
     with pytest.raises(NoSuchBucket, match="there is no bucket 'nope'"):
@@ -159,7 +159,7 @@ def test_buckets_have_the_names_that_s3_allows(name: str, allowed: bool) -> None
     assert is_bucket_name(name) == allowed
 
 
-def test_folders_may_come_and_go_under_many_threads(objects: Objects) -> None:
+def test_folders_may_come_and_go_under_many_threads(objects: ObjectStore) -> None:
     def come_and_go(number: int) -> None:
         key = f"deep/er/{number % 3}/{number}"
         put(objects, key, key)
@@ -171,7 +171,7 @@ def test_folders_may_come_and_go_under_many_threads(objects: Objects) -> None:
     assert list(objects.list("bucket", "")) == []
 
 
-def test_readers_see_one_version_or_the_other(objects: Objects) -> None:
+def test_readers_see_one_version_or_the_other(objects: ObjectStore) -> None:
     put(objects, "key", "0" * 100, {"version": "0"})
 
     def read_and_replace(number: int) -> None:
@@ -185,7 +185,7 @@ def test_readers_see_one_version_or_the_other(objects: Objects) -> None:
         list(pool.map(read_and_replace, range(200)))
 
 
-def test_a_bucket_with_objects_stays(tmp_path: Path, objects: Objects) -> None:
+def test_a_bucket_with_objects_stays(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a/b", "")
     assert not objects.create_bucket("bucket")
     assert not objects.delete_bucket("bucket")

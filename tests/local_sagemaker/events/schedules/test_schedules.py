@@ -11,7 +11,7 @@ from moto.events.models import events_backends
 from moto.scheduler.models import scheduler_backends
 
 from local_sagemaker.account import ACCOUNT, REGION
-from local_sagemaker.events.bus import Bus
+from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.schedules.schedules import Schedules
 from local_sagemaker.events.targets import Targets
 from tests.local_sagemaker.conftest import Client, MakeClient
@@ -36,7 +36,7 @@ class Day:
         self._start()
 
     def _start(self) -> None:
-        self._bus = Bus(Targets(self.machine.service))
+        self._bus = EventBus(Targets(self.machine.service))
         self._bus.open()
         self._schedules = Schedules(self._bus, self.machine.store)
         self._schedules.run_due(self.now)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from local_sagemaker.jobs.jobs import Jobs
+from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.logs.service import JobLogs
+from local_sagemaker.services.logs.service import LogsService
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, TIMEOUT, Machine, Record, tar_gz
 from tests.local_sagemaker.steps import run, statuses, until
 
@@ -248,7 +248,7 @@ def test_a_mistake_of_the_client_is_told_with_status_and_message_and_leaves_othe
 def test_the_data_log_has_a_stream_beside_the_containers(sums: Machine) -> None:
     sums.put("s3://bucket/in/bad.csv", "x\n")
     transform(sums)
-    logs, group = JobLogs(sums.data_dir), {"logGroupName": "/aws/sagemaker/TransformJobs"}
+    logs, group = LogsService(sums.data_dir), {"logGroupName": "/aws/sagemaker/TransformJobs"}
     streams = logs.call("DescribeLogStreams", {**group, "logStreamNamePrefix": "job/"})["logStreams"]
     container, data_log = [stream["logStreamName"] for stream in streams]
     assert re.fullmatch(r"job/i-[0-9a-f]{17}-\d+", container)
@@ -309,7 +309,7 @@ def test_a_job_that_was_running_when_the_server_ended_has_failed(sums: Machine) 
     sums.put("s3://bucket/in/a.csv", "slow\n")
     start(sums)
     until(lambda: "received 1" in sums.log("job"))
-    Jobs(sums.store, sums.objects).recover()
+    JobManager(sums.store, sums.objects).recover()
     job = described(sums)
     assert (job["TransformJobStatus"], "ended while this was running" in job["FailureReason"]) == ("Failed", True)
     sums.jobs.close()

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.logs.service import JobLogs
+from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.storage.log_files import PROCESSING_JOBS, TRAINING_JOBS, log_file
 
 START = 1_763_720_000  # 2025-11-21T10:13:20Z
@@ -26,12 +26,12 @@ def stamped(second: int, message: str) -> str:
 
 
 @pytest.fixture
-def logs(tmp_path: Path) -> JobLogs:
+def logs(tmp_path: Path) -> LogsService:
     write(tmp_path, TRAINING_JOBS, STREAM, [stamped(number, f"round {number}") for number in range(10)])
-    return JobLogs(tmp_path)
+    return LogsService(tmp_path)
 
 
-def events(logs: JobLogs, **more: Any) -> dict[str, Any]:
+def events(logs: LogsService, **more: Any) -> dict[str, Any]:
     request = {"logGroupName": TRAINING_JOBS, "logStreamName": STREAM, **more}
     return logs.call("GetLogEvents", request)
 
@@ -40,13 +40,13 @@ def rounds(answer: dict[str, Any]) -> list[int]:
     return [int(event["message"].removeprefix("round ")) for event in answer["events"]]
 
 
-def refused(logs: JobLogs, operation: str, **request: Any) -> str:
+def refused(logs: LogsService, operation: str, **request: Any) -> str:
     with pytest.raises(ServiceError) as raised:
         logs.call(operation, request)
     return raised.value.code
 
 
-def test_an_event_is_a_line_with_its_time_in_milliseconds(logs: JobLogs) -> None:
+def test_an_event_is_a_line_with_its_time_in_milliseconds(logs: LogsService) -> None:
     first = events(logs, startFromHead=True)["events"][0]
     assert (first["timestamp"], first["message"]) == (START * 1000 + 250, "round 0")
 
@@ -54,7 +54,7 @@ def test_an_event_is_a_line_with_its_time_in_milliseconds(logs: JobLogs) -> None
 def test_lines_without_a_time_have_that_of_the_line_before(tmp_path: Path) -> None:
     lines = ["at the start", stamped(5, "Traceback:"), "  File x", "", "naïve ünïcödé"]
     write(tmp_path, PROCESSING_JOBS, STREAM, lines)
-    answer = JobLogs(tmp_path).call("GetLogEvents", {"logGroupName": PROCESSING_JOBS, "logStreamName": STREAM})
+    answer = LogsService(tmp_path).call("GetLogEvents", {"logGroupName": PROCESSING_JOBS, "logStreamName": STREAM})
     assert [(event["timestamp"] - START * 1000, event["message"]) for event in answer["events"]] == [
         (0, "at the start"),
         (5250, "Traceback:"),
@@ -64,7 +64,7 @@ def test_lines_without_a_time_have_that_of_the_line_before(tmp_path: Path) -> No
     ]
 
 
-def test_events_are_read_forward_and_backward_in_pages(logs: JobLogs) -> None:
+def test_events_are_read_forward_and_backward_in_pages(logs: LogsService) -> None:
     first = events(logs, startFromHead=True, limit=4)
     second = events(logs, nextToken=first["nextForwardToken"], limit=4)
     third = events(logs, nextToken=second["nextForwardToken"], limit=4)
@@ -77,7 +77,7 @@ def test_events_are_read_forward_and_backward_in_pages(logs: JobLogs) -> None:
     assert rounds(events(logs, nextToken=latest["nextBackwardToken"], limit=3)) == [4, 5, 6]
 
 
-def test_what_comes_later_is_behind_the_token(logs: JobLogs, tmp_path: Path) -> None:
+def test_what_comes_later_is_behind_the_token(logs: LogsService, tmp_path: Path) -> None:
     token = events(logs, startFromHead=True)["nextForwardToken"]
     with log_file(tmp_path, TRAINING_JOBS, STREAM).open("a") as file:
         file.write(stamped(11, "round 11") + "\n")
@@ -86,19 +86,19 @@ def test_what_comes_later_is_behind_the_token(logs: JobLogs, tmp_path: Path) -> 
 
 def test_a_page_ends_at_a_megabyte(tmp_path: Path) -> None:
     write(tmp_path, TRAINING_JOBS, STREAM, [stamped(number, "x" * 300_000) for number in range(5)])
-    first = events(JobLogs(tmp_path), startFromHead=True)
+    first = events(LogsService(tmp_path), startFromHead=True)
     assert len(first["events"]) == 3
-    assert len(events(JobLogs(tmp_path), nextToken=first["nextForwardToken"])["events"]) == 2
+    assert len(events(LogsService(tmp_path), nextToken=first["nextForwardToken"])["events"]) == 2
 
 
-def test_a_time_window_has_its_start_and_not_its_end(logs: JobLogs) -> None:
+def test_a_time_window_has_its_start_and_not_its_end(logs: LogsService) -> None:
     window = {"startTime": START * 1000 + 3250, "endTime": START * 1000 + 6250, "startFromHead": True}
     assert rounds(events(logs, **window)) == [3, 4, 5]
     first = events(logs, **window, limit=2)
     assert rounds(events(logs, **{**window, "nextToken": first["nextForwardToken"]})) == [5]
 
 
-def test_streams_are_listed_by_job(logs: JobLogs, tmp_path: Path) -> None:
+def test_streams_are_listed_by_job(logs: LogsService, tmp_path: Path) -> None:
     for number, job in enumerate(["other", "job-2"]):
         write(tmp_path, TRAINING_JOBS, f"{job}/algo-1-{START}", [stamped(0, "x")])
         os.utime(log_file(tmp_path, TRAINING_JOBS, f"{job}/algo-1-{START}"), (START + number, START + number))
@@ -116,7 +116,7 @@ def test_streams_are_listed_by_job(logs: JobLogs, tmp_path: Path) -> None:
     assert listed(nextToken=page["nextToken"]) == [f"other/algo-1-{START}"]
 
 
-def test_events_are_found_by_their_words_across_streams(logs: JobLogs, tmp_path: Path) -> None:
+def test_events_are_found_by_their_words_across_streams(logs: LogsService, tmp_path: Path) -> None:
     write(tmp_path, TRAINING_JOBS, f"other/algo-1-{START}", [stamped(2, "auc: 0.9 valid"), stamped(4, 'auc: 0.8 "x"')])
 
     def found(**more: Any) -> list[str]:
@@ -137,7 +137,7 @@ def test_events_are_found_by_their_words_across_streams(logs: JobLogs, tmp_path:
     )
 
 
-def test_what_is_not_there_is_refused(logs: JobLogs) -> None:
+def test_what_is_not_there_is_refused(logs: LogsService) -> None:
     missing = {"logGroupName": TRAINING_JOBS, "logStreamName": f"../../records/algo-1-{START}"}
     assert refused(logs, "GetLogEvents", **missing) == "ResourceNotFoundException"
     assert refused(logs, "DescribeLogStreams", logGroupName="/aws/sagemaker/Nope") == "ResourceNotFoundException"

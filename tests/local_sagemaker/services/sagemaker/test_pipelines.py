@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.service import SageMaker
-from local_sagemaker.storage.store import Store
+from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import ROLE, TIMEOUT, Machine
 
 PARAMETERS = [
@@ -26,11 +26,11 @@ def definition(steps: list[dict] = FAIL, parameters: list[dict] = PARAMETERS, **
 
 
 @pytest.fixture
-def sagemaker(machine: Machine) -> SageMaker:
+def sagemaker(machine: Machine) -> SageMakerService:
     return machine.service
 
 
-def create(sagemaker: SageMaker, name: str = "Churn", text: str = "", token: str = "t" * 32, **more: Any) -> str:
+def create(sagemaker: SageMakerService, name: str = "Churn", text: str = "", token: str = "t" * 32, **more: Any) -> str:
     text = text or definition()
     source = {} if "PipelineDefinitionS3Location" in more else {"PipelineDefinition": text}
     request = {"PipelineName": name, "RoleArn": ROLE, "ClientRequestToken": token, **source, **more}
@@ -45,7 +45,7 @@ def start(machine: Machine, token: str = "s" * 32, wait: bool = True, **more: An
     return arn
 
 
-def refused(sagemaker: SageMaker, operation: str, **request: Any) -> tuple[str, str]:
+def refused(sagemaker: SageMakerService, operation: str, **request: Any) -> tuple[str, str]:
     with pytest.raises(ServiceError) as raised:
         sagemaker.call(operation, request)
     return raised.value.code, raised.value.message
@@ -58,7 +58,7 @@ def given(**values: str) -> list[dict[str, str]]:
 # pipelines
 
 
-def test_a_pipeline_is_described_by_name_and_arn_in_any_case(sagemaker: SageMaker) -> None:
+def test_a_pipeline_is_described_by_name_and_arn_in_any_case(sagemaker: SageMakerService) -> None:
     text = definition() + "\n  \n"
     arn = create(sagemaker, text=text, PipelineDescription="of customers", Tags=[{"Key": "a", "Value": "b"}])
     assert arn == "arn:aws:sagemaker:us-east-1:123456789012:pipeline/churn"
@@ -71,7 +71,7 @@ def test_a_pipeline_is_described_by_name_and_arn_in_any_case(sagemaker: SageMake
     assert sagemaker.call("ListTags", {"ResourceArn": arn})["Tags"] == [{"Key": "a", "Value": "b"}]
 
 
-def test_a_name_is_taken_once(sagemaker: SageMaker) -> None:
+def test_a_name_is_taken_once(sagemaker: SageMakerService) -> None:
     arn = create(sagemaker)
     code, message = refused(
         sagemaker,
@@ -120,7 +120,7 @@ def test_a_definition_can_lie_in_s3(machine: Machine) -> None:
     ],
 )
 def test_a_definition_that_cannot_run_is_refused_before_anything_is_kept(
-    text: str, words: str, sagemaker: SageMaker
+    text: str, words: str, sagemaker: SageMakerService
 ) -> None:
     request = {"PipelineName": "Churn", "RoleArn": ROLE, "PipelineDefinition": text, "ClientRequestToken": "t" * 32}
     code, message = refused(sagemaker, "CreatePipeline", **request)
@@ -155,7 +155,7 @@ def test_an_execution_keeps_the_definition_it_was_started_with(machine: Machine)
     )
 
 
-def test_what_an_update_does_not_name_stays(sagemaker: SageMaker) -> None:
+def test_what_an_update_does_not_name_stays(sagemaker: SageMakerService) -> None:
     create(sagemaker, PipelineDescription="old")
     before = sagemaker.call("DescribePipeline", {"PipelineName": "Churn"})
     sagemaker.call("UpdatePipeline", {"PipelineName": "Churn", "PipelineDisplayName": "Shown"})
@@ -165,7 +165,7 @@ def test_what_an_update_does_not_name_stays(sagemaker: SageMaker) -> None:
     assert changed == {"PipelineDisplayName", "LastModifiedTime"}
 
 
-def test_a_pipeline_that_is_not_there_is_named(sagemaker: SageMaker) -> None:
+def test_a_pipeline_that_is_not_there_is_named(sagemaker: SageMakerService) -> None:
     for operation in ("DescribePipeline", "UpdatePipeline", "ListPipelineExecutions"):
         code, message = refused(sagemaker, operation, PipelineName="Nope")
         assert (code, message) == (
@@ -174,7 +174,7 @@ def test_a_pipeline_that_is_not_there_is_named(sagemaker: SageMaker) -> None:
         )
 
 
-def test_pipelines_are_listed_in_pages_newest_first(sagemaker: SageMaker) -> None:
+def test_pipelines_are_listed_in_pages_newest_first(sagemaker: SageMakerService) -> None:
     for number in range(23):
         create(sagemaker, f"P{number:02}")
     names, token = [], {}
@@ -328,7 +328,7 @@ def test_a_running_execution_can_be_stopped_and_holds_its_pipeline(machine: Mach
 def test_all_of_it_is_there_after_a_restart(machine: Machine, tmp_path: Path) -> None:
     create(machine.service)
     query = {"PipelineExecutionArn": start(machine)}
-    again = SageMaker(Store(tmp_path), machine.objects)
+    again = SageMakerService(RecordStore(tmp_path), machine.objects)
     for operation, request in (
         ("DescribePipeline", {"PipelineName": "Churn"}),
         ("DescribePipelineExecution", query),

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.service import SageMaker
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
 CONTAINER = {"Image": "image:1", "ModelDataUrl": "s3://bucket/model.tar.gz"}
@@ -15,37 +15,37 @@ INFERENCE = {"Containers": [CONTAINER], "SupportedContentTypes": ["text/csv"]}
 
 
 @pytest.fixture
-def sagemaker(tmp_path: Path) -> SageMaker:
-    return SageMaker(Store(tmp_path), Objects(tmp_path))
+def sagemaker(tmp_path: Path) -> SageMakerService:
+    return SageMakerService(RecordStore(tmp_path), ObjectStore(tmp_path))
 
 
 @pytest.fixture
-def group(sagemaker: SageMaker) -> str:
+def group(sagemaker: SageMakerService) -> str:
     sagemaker.call("CreateModelPackageGroup", {"ModelPackageGroupName": "Churn"})
     return "Churn"
 
 
-def create(sagemaker: SageMaker, group: str, **more: Any) -> str:
+def create(sagemaker: SageMakerService, group: str, **more: Any) -> str:
     request = {"ModelPackageGroupName": group, "InferenceSpecification": INFERENCE, **more}
     return sagemaker.call("CreateModelPackage", request)["ModelPackageArn"]
 
 
-def describe(sagemaker: SageMaker, name: str) -> dict[str, Any]:
+def describe(sagemaker: SageMakerService, name: str) -> dict[str, Any]:
     return sagemaker.call("DescribeModelPackage", {"ModelPackageName": name})
 
 
-def versions(sagemaker: SageMaker, **request: Any) -> list[int]:
+def versions(sagemaker: SageMakerService, **request: Any) -> list[int]:
     found = sagemaker.call("ListModelPackages", {"ModelPackageGroupName": "Churn", **request})
     return [one["ModelPackageVersion"] for one in found["ModelPackageSummaryList"]]
 
 
-def refused(sagemaker: SageMaker, operation: str, **request: Any) -> tuple[str, str]:
+def refused(sagemaker: SageMakerService, operation: str, **request: Any) -> tuple[str, str]:
     with pytest.raises(ServiceError) as raised:
         sagemaker.call(operation, request)
     return raised.value.code, raised.value.message
 
 
-def test_a_version_is_described_as_it_was_registered(sagemaker: SageMaker, group: str) -> None:
+def test_a_version_is_described_as_it_was_registered(sagemaker: SageMakerService, group: str) -> None:
     metrics = {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": "s3://bucket/s.json"}}}
     more = {"ModelMetrics": metrics, "CustomerMetadataProperties": {"commit": "abc"}, "ModelPackageDescription": "new"}
     arn = create(sagemaker, group, ModelApprovalStatus="Approved", **more)
@@ -57,34 +57,36 @@ def test_a_version_is_described_as_it_was_registered(sagemaker: SageMaker, group
     assert not {"ClientToken", "LastVersion"} & described.keys()
 
 
-def test_a_version_awaits_approval_unless_it_says_otherwise(sagemaker: SageMaker, group: str) -> None:
+def test_a_version_awaits_approval_unless_it_says_otherwise(sagemaker: SageMakerService, group: str) -> None:
     assert describe(sagemaker, create(sagemaker, group))["ModelApprovalStatus"] == "PendingManualApproval"
 
 
-def test_version_numbers_count_up_and_are_never_used_again(sagemaker: SageMaker, group: str, tmp_path: Path) -> None:
+def test_version_numbers_count_up_and_are_never_used_again(
+    sagemaker: SageMakerService, group: str, tmp_path: Path
+) -> None:
     for _ in range(3):
         create(sagemaker, group)
     sagemaker.call("DeleteModelPackage", {"ModelPackageName": f"{ARN}:model-package/churn/3"})
     assert create(sagemaker, group).endswith("/4")
-    again = SageMaker(Store(tmp_path), Objects(tmp_path))
+    again = SageMakerService(RecordStore(tmp_path), ObjectStore(tmp_path))
     again.call("DeleteModelPackage", {"ModelPackageName": "churn/4"})
     assert create(again, group).endswith("/5")
     assert versions(again) == [5, 2, 1]
 
 
-def test_versions_created_at_once_do_not_collide(sagemaker: SageMaker, group: str) -> None:
+def test_versions_created_at_once_do_not_collide(sagemaker: SageMakerService, group: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         arns = list(pool.map(lambda _: create(sagemaker, group), range(40)))
     assert sorted(int(arn.rpartition("/")[2]) for arn in arns) == list(range(1, 41))
     assert sorted(versions(sagemaker, MaxResults=100)) == list(range(1, 41))
 
 
-def test_a_request_sent_twice_registers_once(sagemaker: SageMaker, group: str) -> None:
+def test_a_request_sent_twice_registers_once(sagemaker: SageMakerService, group: str) -> None:
     assert create(sagemaker, group, ClientToken="same") == create(sagemaker, group, ClientToken="same")
     assert create(sagemaker, group, ClientToken="other").endswith("/2")
 
 
-def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMaker, group: str) -> None:
+def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMakerService, group: str) -> None:
     arn = create(sagemaker, group, CustomerMetadataProperties={"a": "1", "b": "2"})
     sagemaker.call(
         "UpdateModelPackage",
@@ -111,7 +113,7 @@ def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMaker, 
     assert describe(sagemaker, arn) == described
 
 
-def test_the_newest_come_first_and_page_by_page(sagemaker: SageMaker, group: str) -> None:
+def test_the_newest_come_first_and_page_by_page(sagemaker: SageMakerService, group: str) -> None:
     for number in range(12):
         create(sagemaker, group, ModelApprovalStatus="Approved" if number % 3 == 0 else "Rejected")
     assert versions(sagemaker) == list(range(12, 2, -1)), "ten to a page"
@@ -128,7 +130,7 @@ def test_the_newest_come_first_and_page_by_page(sagemaker: SageMaker, group: str
     assert seen == list(range(12, 0, -1))
 
 
-def test_packages_without_a_group_are_listed_apart(sagemaker: SageMaker, group: str) -> None:
+def test_packages_without_a_group_are_listed_apart(sagemaker: SageMakerService, group: str) -> None:
     create(sagemaker, group)
     arn = sagemaker.call("CreateModelPackage", {"ModelPackageName": "Alone"})["ModelPackageArn"]
     assert arn == f"{ARN}:model-package/alone"
@@ -148,7 +150,7 @@ def test_packages_without_a_group_are_listed_apart(sagemaker: SageMaker, group: 
     )
 
 
-def test_a_group_goes_when_it_is_empty(sagemaker: SageMaker, group: str) -> None:
+def test_a_group_goes_when_it_is_empty(sagemaker: SageMakerService, group: str) -> None:
     create(sagemaker, group)
     code, message = refused(sagemaker, "CreateModelPackageGroup", ModelPackageGroupName=group)
     assert (code, message.startswith("Model Package Group already exists")) == ("ValidationException", True)
@@ -161,7 +163,7 @@ def test_a_group_goes_when_it_is_empty(sagemaker: SageMaker, group: str) -> None
     assert refused(sagemaker, "CreateModelPackage", ModelPackageGroupName=group)[0] == "ValidationException"
 
 
-def test_groups_are_listed_by_name_and_time(sagemaker: SageMaker) -> None:
+def test_groups_are_listed_by_name_and_time(sagemaker: SageMakerService) -> None:
     for name in ("b-model", "a-model", "other"):
         sagemaker.call("CreateModelPackageGroup", {"ModelPackageGroupName": name})
 
@@ -176,7 +178,7 @@ def test_groups_are_listed_by_name_and_time(sagemaker: SageMaker) -> None:
 # tags
 
 
-def test_tags_are_added_replaced_and_removed(sagemaker: SageMaker) -> None:
+def test_tags_are_added_replaced_and_removed(sagemaker: SageMakerService) -> None:
     tags = [{"Key": "team", "Value": "a"}, {"Key": "cost", "Value": "1"}]
     arn = sagemaker.call("CreateModelPackageGroup", {"ModelPackageGroupName": "Churn", "Tags": tags})[
         "ModelPackageGroupArn"
@@ -191,12 +193,12 @@ def test_tags_are_added_replaced_and_removed(sagemaker: SageMaker) -> None:
     assert sagemaker.call("ListTags", {"ResourceArn": arn}) == {"Tags": more}
 
 
-def test_tags_need_something_to_be_on(sagemaker: SageMaker) -> None:
+def test_tags_need_something_to_be_on(sagemaker: SageMakerService) -> None:
     for arn in (f"{ARN}:model-package-group/nope", f"{ARN}:pipeline/nope", f"{ARN}:endpoint/nope"):
         assert refused(sagemaker, "ListTags", ResourceArn=arn)[0] == "ResourceNotFound"
 
 
-def test_tags_go_with_what_they_were_on(sagemaker: SageMaker, group: str) -> None:
+def test_tags_go_with_what_they_were_on(sagemaker: SageMakerService, group: str) -> None:
     tags = [{"Key": "a", "Value": "b"}]
     arn = create(sagemaker, group, Tags=tags)
     assert sagemaker.call("ListTags", {"ResourceArn": arn})["Tags"] == tags

@@ -26,8 +26,8 @@ from local_sagemaker.endpoints.rollout import AlarmStates, RolledBack, carry_out
 from local_sagemaker.endpoints.variant import Variant
 from local_sagemaker.jobs.job import LONGEST_REASON
 from local_sagemaker.storage.log_files import endpoint_group, log_file
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ IDLE_SECONDS = 300.0
 ANSWER_SECONDS = 60.0
 
 
-class Hosting:
+class EndpointManager:
     """What runs the endpoints.
 
     environment: variables for every container that it can't override. put_metric_data: takes a namespace and data as
@@ -51,8 +51,8 @@ class Hosting:
 
     def __init__(
         self,
-        store: Store,
-        objects: Objects,
+        store: RecordStore,
+        objects: ObjectStore,
         environment: Mapping[str, str] | None = None,
         images: Images | None = None,
         *,
@@ -101,14 +101,14 @@ class Hosting:
         found: list[Fleet] = []
         for record in self._store.all(KIND):
             try:
-                found += self._taken_up(record)
+                found += self._restore(record)
             except Exception as error:  # one that cannot be taken up keeps no other from it
                 log.exception("endpoint %s: internal error", record["EndpointName"])
                 reason = f"InternalServerError: {type(error).__name__}: {error}"
                 self._change(record["EndpointName"], EndpointStatus="Failed", FailureReason=reason)
         threading.Thread(target=self._start_again, args=(found,), name="endpoints", daemon=True).start()
 
-    def _taken_up(self, record: Record) -> list[Fleet]:
+    def _restore(self, record: Record) -> list[Fleet]:
         """Go on with an endpoint of an earlier server; its fleet, if that is to be started."""
         name, status = record["EndpointName"], record["EndpointStatus"]
         if status == "Deleting":
@@ -250,7 +250,7 @@ class Hosting:
         )
 
     def _change(self, name: str, **changes: Any) -> None:
-        self._store.note(KIND, name.lower(), **changes, LastModifiedTime=time.time())
+        self._store.update_best_effort(KIND, name.lower(), **changes, LastModifiedTime=time.time())
 
     def _record(self, name: str) -> Record:
         record = self._store.get(KIND, name.lower())

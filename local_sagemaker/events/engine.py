@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from local_sagemaker.events.alarms.alarms import Alarms, hook_alarms
-from local_sagemaker.events.bus import Bus
+from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.schedules.schedules import Schedules, hook_schedules
 from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
 from local_sagemaker.events.targets import Targets
 from local_sagemaker.services.moto.hooks import hook_events, hook_topics
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +25,20 @@ TICK_SECONDS = 1
 ALARM_SECONDS = 10
 
 
-class Happenings:
+class EventEngine:
     """At work from `begin` on; until then there is no rule, alarm or schedule that anything could happen to."""
 
-    def __init__(self, sagemaker: SageMaker) -> None:
+    def __init__(self, sagemaker: SageMakerService) -> None:
         self._store = sagemaker.store
         self._targets = Targets(sagemaker)
-        self._bus = Bus(self._targets)
+        self._bus = EventBus(self._targets)
         self._alarms = Alarms(self._bus)
         self._schedules = Schedules(self._bus, self._store)
         self._metrics_came = threading.Event()
         self._are_awaited = False
         self._store.listen(KINDS, self._changed)
 
-    def await_beginning(self) -> None:
+    def hold_events(self) -> None:
         """Keep what happens from now on until `begin`: there are rules, and moto, which has them, is not there yet."""
         self._are_awaited = True
 

@@ -34,7 +34,7 @@ class DamagedRecord(Exception):
     """A record's file cannot be read; the message names the file and what to do."""
 
 
-class Store:
+class RecordStore:
     """Records by kind and name, safe to use from many threads of one process."""
 
     def __init__(self, data_dir: Path) -> None:
@@ -46,7 +46,7 @@ class Store:
         self._orders: dict[tuple[str, str], int] = {}
         self._damaged: dict[Path, str] = {}
         # records that the disk has refused and is owed
-        self._owed: set[tuple[str, str]] = set()
+        self._pending_writes: set[tuple[str, str]] = set()
         self._last_order = 0
         self._listeners: dict[str, Listener] = {}
         # one writer at a time a record, so that the disk and the memory agree on which write was last
@@ -100,7 +100,7 @@ class Store:
             self._write(kind, name, json.dumps(record))
             return record
 
-    def note(self, kind: str, name: str, **changes: Any) -> None:
+    def update_best_effort(self, kind: str, name: str, **changes: Any) -> None:
         """Merge what has happened, and cannot be refused, into the record; raises KeyError where there is none.
 
         Where the disk refuses it, it is known in memory at once and on disk when there is room: should the process end
@@ -112,7 +112,7 @@ class Store:
             except OSError as error:
                 log.error("%s: it is tried again until the disk takes it: %s", self._file(kind, name), error)
                 self._remember(kind, name, json.dumps({**(self.get(kind, name) or {}), **changes}))
-                self._owe(kind, name)
+                self._queue_write(kind, name)
 
     def delete(self, kind: str, name: str) -> None:
         """Remove the record; one that is not there is no error."""
@@ -123,8 +123,8 @@ class Store:
                 self._damaged.pop(file, None)
                 before = self._texts.get(kind, {}).pop(name, None)
                 self._orders.pop((kind, name), None)
-                self._owed.discard((kind, name))
-            self._tell(kind, name, before, None)
+                self._pending_writes.discard((kind, name))
+            self._notify(kind, name, before, None)
 
     def all(self, kind: str) -> list[Record]:
         """Copies of all records of the kind, in the order of their creation; damaged ones are left out."""
@@ -144,32 +144,32 @@ class Store:
         with self._lock:
             self._orders[kind, name] = order
             self._damaged.pop(file, None)
-            self._owed.discard((kind, name))
+            self._pending_writes.discard((kind, name))
         self._remember(kind, name, text)
 
     def _remember(self, kind: str, name: str, text: str) -> None:
         with self._lock:
             before = self._texts.setdefault(kind, {}).get(name)
             self._texts[kind][name] = text
-        self._tell(kind, name, before, text)
+        self._notify(kind, name, before, text)
 
-    def _owe(self, kind: str, name: str) -> None:
+    def _queue_write(self, kind: str, name: str) -> None:
         with self._lock:
-            first = not self._owed
-            self._owed.add((kind, name))
+            first = not self._pending_writes
+            self._pending_writes.add((kind, name))
         if first:
-            threading.Thread(target=self._pay, name="records owed to the disk", daemon=True).start()
+            threading.Thread(target=self._flush_pending, name="records owed to the disk", daemon=True).start()
 
-    def _pay(self) -> None:
-        while self._owed:
+    def _flush_pending(self) -> None:
+        while self._pending_writes:
             time.sleep(RETRY_SECONDS)
-            for kind, name in self._owed.copy():
+            for kind, name in self._pending_writes.copy():
                 with self._writer(kind, name), suppress(OSError):
                     text = self._texts.get(kind, {}).get(name)
                     if text is not None:  # not deleted meanwhile
                         self._write(kind, name, text)
 
-    def _tell(self, kind: str, name: str, before: str | None, after: str | None) -> None:
+    def _notify(self, kind: str, name: str, before: str | None, after: str | None) -> None:
         if (listener := self._listeners.get(kind)) is not None and before != after:
             listener(kind, name, before, after)
 

@@ -14,7 +14,7 @@ from local_sagemaker.executions.step_attempts import StepAttempts
 from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_results import show_steps
 from local_sagemaker.executions.steps.step_type import Outcome, Service
-from local_sagemaker.jobs.jobs import Jobs
+from local_sagemaker.jobs.manager import JobManager
 
 Record = dict[str, Any]
 
@@ -23,16 +23,16 @@ STEPS_FAILED = "Step failure: One or multiple steps failed."
 
 
 @dataclass(frozen=True)
-class Tools:
+class StepServices:
     """What executions work with. run_soon: runs a function in a thread, when one is free."""
 
     service: Service
-    jobs: Jobs
+    jobs: JobManager
     cache: StepCache
     run_soon: Callable[[Callable[[], None]], None]
 
 
-class Execution:
+class PipelineExecution:
     """The run of a definition under a `pipeline-execution` record.
 
     finished: the steps that are not to be run, with what is shown of them and their properties.
@@ -45,15 +45,15 @@ class Execution:
         definition: Definition,
         values: Record,
         finished: Mapping[str, tuple[Record, Record]],
-        tools: Tools,
-        on_end: Callable[[Execution], None],
+        step_services: StepServices,
+        on_end: Callable[[PipelineExecution], None],
     ) -> None:
         self.arn: str = record["PipelineExecutionArn"]
         self.id = self.arn.rpartition("/")[2]
         self.record = record
         self.definition = definition
         self.values = values
-        self.tools = tools
+        self.step_services = step_services
         self.properties: dict[str, Mapping[str, Any]] = {name: last for name, (_, last) in finished.items()}
         self.stopping = threading.Event()
         self._on_end = on_end
@@ -83,7 +83,7 @@ class Execution:
             while self._ready and not ending and len(self._running) < self._parallel:
                 name = self._ready.popleft()
                 attempts = self._running[name] = StepAttempts(self, self.definition.steps[name])
-                self.tools.run_soon(attempts.run)
+                self.step_services.run_soon(attempts.run)
             if not self._running and not self._over:
                 self._over = True
                 self._end()
@@ -129,7 +129,7 @@ class Execution:
             shown = {**self._steps.get(name, {}), **changes}
             self._steps[name] = {member: value for member, value in shown.items() if value is not None}
             if write:
-                show_steps(self.tools.jobs.store, self.id, self._steps)
+                show_steps(self.step_services.jobs.store, self.id, self._steps)
 
     def over(self, step: Step, outcome: Outcome | None) -> None:
         """Take note that a step is over, with its outcome where it has succeeded, and go on."""
@@ -163,4 +163,6 @@ class Execution:
             self._on_end(self)
 
     def _set_status(self, **changes: Any) -> None:
-        self.tools.jobs.store.note("pipeline-execution", self.id, **changes, LastModifiedTime=time.time())
+        self.step_services.jobs.store.update_best_effort(
+            "pipeline-execution", self.id, **changes, LastModifiedTime=time.time()
+        )

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.containers.container import Container
 from local_sagemaker.jobs.job import LONGEST_REASON
-from local_sagemaker.jobs.jobs import INTERRUPTED
+from local_sagemaker.jobs.manager import INTERRUPTED
 from local_sagemaker.model_monitor.captured_data import Captured, filled, find_captures
 from local_sagemaker.model_monitor.metrics import Datum, PutMetrics, namespace, read_metrics
 from local_sagemaker.model_monitor.monitoring_job import find_job
 from local_sagemaker.model_monitor.processing_requests import (
-    Execution,
+    MonitoringExecution,
     analysis_request,
     merge_request,
     merge_uri,
@@ -45,7 +45,7 @@ from local_sagemaker.model_monitor.schedule_times import (
 from local_sagemaker.protocol.errors import ServiceError
 
 if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMaker
+    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ VIOLATIONS = "CompletedWithViolations"
 LOOK_SECONDS = 60
 
 
-class Monitors:
+class MonitoringScheduler:
     """The monitoring schedules of one data directory. put_metrics: puts metrics to CloudWatch."""
 
-    def __init__(self, service: SageMaker, put_metrics: PutMetrics) -> None:
+    def __init__(self, service: SageMakerService, put_metrics: PutMetrics) -> None:
         self._service, self._store, self._objects = service, service.store, service.objects
         self._put_metrics = put_metrics
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="monitoring execution")
@@ -171,7 +171,7 @@ class Monitors:
             job = find_job(config, self._service.call)
             window = window or window_of(scheduled, config.get("ScheduleConfig", {}), job.input)
             arn = schedule["MonitoringScheduleArn"]
-            execution = Execution(schedule["MonitoringScheduleName"], arn, job, scheduled, window, identity)
+            execution = MonitoringExecution(schedule["MonitoringScheduleName"], arn, job, scheduled, window, identity)
             self._update(name, MonitoringExecutionStatus="InProgress")
             ended = self._execute(name, execution)
         except _Failed as failure:
@@ -184,9 +184,9 @@ class Monitors:
             ended = {"MonitoringExecutionStatus": "Failed", "FailureReason": reason[:LONGEST_REASON]}
         self._update(name, **{key: value for key, value in ended.items() if value is not None})
 
-    def _execute(self, name: str, execution: Execution) -> Record:
+    def _execute(self, name: str, execution: MonitoringExecution) -> Record:
         """Run the execution's jobs; what its record says of its end. Raises _Failed, ServiceError."""
-        self._service.hosting.capture.flush()
+        self._service.endpoint_manager.capture.flush()
         captures = find_captures(execution.job, execution.window, self._service.call, self._objects)
         if not captures:
             raise _Failed(NO_DATA)
@@ -203,7 +203,7 @@ class Monitors:
         status = VIOLATIONS if found else "Completed"
         return {"MonitoringExecutionStatus": status, "OutputS3Uri": output_uri(execution)}
 
-    def _merged(self, name: str, execution: Execution, captures: Sequence[Captured]) -> list[Captured]:
+    def _merged(self, name: str, execution: MonitoringExecution, captures: Sequence[Captured]) -> list[Captured]:
         """The captures with their labels, which may have been collected at any time since."""
         collected = Window(execution.window.start, max(execution.window.end, datetime.now(UTC) + timedelta(seconds=1)))
         labels = filled(self._objects, execution.job.ground_truth or "", collected.hours)
@@ -227,7 +227,7 @@ class Monitors:
         return job
 
     def _update(self, name: str, **changes: Any) -> None:
-        self._store.note(EXECUTION, name, LastModifiedTime=time.time(), **changes)
+        self._store.update_best_effort(EXECUTION, name, LastModifiedTime=time.time(), **changes)
 
 
 class _Failed(Exception):

@@ -14,15 +14,15 @@ from typing import Protocol
 from local_sagemaker.containers.container import Container
 from local_sagemaker.containers.images.images import Images, UnsupportedImage
 from local_sagemaker.jobs.container_job import ContainerJob
-from local_sagemaker.jobs.job import NOUNS, Ending, Job, Record, end_of_record
+from local_sagemaker.jobs.job import NOUNS, Job, JobResult, Record, end_of_record
 from local_sagemaker.jobs.processing_job import ProcessingJob
 from local_sagemaker.jobs.training_job import TrainingJob
 from local_sagemaker.jobs.transform import transform_job
 from local_sagemaker.jobs.tuning import tuning_job
 from local_sagemaker.jobs.tuning.results import TUNING
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.objects import Objects
-from local_sagemaker.storage.store import Store
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 
 KINDS: dict[str, type[Job]] = {kind.kind: kind for kind in (ProcessingJob, TrainingJob)}
 
@@ -39,14 +39,14 @@ class Running(Protocol):
     def start(self, ended: Callable[[], object]) -> None:
         """Begin; `ended` is called once all is over and recorded."""
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: JobResult) -> None:
         """Begin to end the job in this way, unless that has begun already."""
 
     def kill(self) -> None:
         """End what the job still runs now."""
 
 
-class Jobs:
+class JobManager:
     """The jobs of one data directory.
 
     environment: variables for every job that it can't override, such as those that keep AWS clients on this machine.
@@ -55,8 +55,8 @@ class Jobs:
 
     def __init__(
         self,
-        store: Store,
-        objects: Objects,
+        store: RecordStore,
+        objects: ObjectStore,
         environment: Mapping[str, str] | None = None,
         images: Images | None = None,
     ) -> None:
@@ -148,7 +148,7 @@ class Jobs:
         """
         run = self._running.get((kind, name))
         if run is not None:
-            run.end(Ending("Stopped"))
+            run.end(JobResult("Stopped"))
         elif self.store.get(kind, name) is None:
             raise KeyError(name)
 
@@ -167,7 +167,7 @@ class Jobs:
 
     def recover(self) -> None:
         """Mark what another server left unfinished as Failed. Call it before any start."""
-        ending, now = Ending("Failed", INTERRUPTED), time.time()
+        ending, now = JobResult("Failed", INTERRUPTED), time.time()
         for kind, noun in NOUNS.items():
             for record in self.store.all(kind):
                 if record[f"{noun}Status"] not in ("InProgress", "Stopping"):
@@ -176,12 +176,12 @@ class Jobs:
                     changes = KINDS[kind](record).ended(record, ending, [], now)
                 else:
                     changes = end_of_record(kind, ending, now)
-                self.store.note(kind, record[f"{noun}Name"], **changes)
+                self.store.update_best_effort(kind, record[f"{noun}Name"], **changes)
 
     def close(self) -> None:
         """End every job at once; for the end of the server."""
         # the tuning jobs first, lest they start others
         for kind in sorted(NOUNS, key=lambda kind: kind != TUNING):
             for run in [run for (of, _), run in list(self._running.items()) if of == kind]:
-                run.end(Ending("Failed", INTERRUPTED))
+                run.end(JobResult("Failed", INTERRUPTED))
                 run.kill()
