@@ -1,6 +1,7 @@
-"""What SageMaker tells EventBridge: the events of a record that has changed.
+"""The state-change events that SageMaker sends to EventBridge when a record changes.
 
-Their form is documented as "Events that Amazon SageMaker AI sends to Amazon EventBridge".
+Their format is documented in "Events that Amazon SageMaker AI sends to Amazon EventBridge" of SageMaker's developer
+guide.
 """
 
 from __future__ import annotations
@@ -18,65 +19,84 @@ from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage.records import RecordStore
 
 Record = dict[str, Any]
-# detail-type, resources and detail of an event
+# detail-type, resources and detail
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A kind of records whose changes are told. watched: the members a change of which is an event."""
+class ObservedResource:
+    """A resource whose changes are sent as events.
+
+    Attributes:
+        noun: As in the API's operations.
+        title: As in the events' detail-type.
+        watched: The members of the record whose changes are sent, beside the creation.
+        iso_times: Whether times in `detail` are ISO 8601, as model packages have them, instead of epoch milliseconds.
+    """
 
     noun: str
     title: str
     watched: tuple[str, ...] = ()
-    # of registered models the times are told as ISO 8601, of all others in epoch milliseconds
     iso_times: bool = False
 
 
-SUBJECTS = {
-    "training-job": Subject("TrainingJob", "Training Job", ("TrainingJobStatus", "SecondaryStatus")),
-    "processing-job": Subject("ProcessingJob", "Processing Job", ("ProcessingJobStatus",)),
-    "transform-job": Subject("TransformJob", "Transform Job", ("TransformJobStatus",)),
-    "hyper-parameter-tuning-job": Subject(
+# by kind of record
+OBSERVED_RESOURCES = {
+    "training-job": ObservedResource("TrainingJob", "Training Job", ("TrainingJobStatus", "SecondaryStatus")),
+    "processing-job": ObservedResource("ProcessingJob", "Processing Job", ("ProcessingJobStatus",)),
+    "transform-job": ObservedResource("TransformJob", "Transform Job", ("TransformJobStatus",)),
+    "hyper-parameter-tuning-job": ObservedResource(
         "HyperParameterTuningJob", "HyperParameter Tuning Job", ("HyperParameterTuningJobStatus",)
     ),
-    "model": Subject("Model", "Model"),
-    "model-package": Subject(
-        "ModelPackage", "Model Package", ("ModelPackageStatus", "ModelApprovalStatus", "ModelLifeCycle"), True
+    "model": ObservedResource("Model", "Model"),
+    "model-package": ObservedResource(
+        "ModelPackage",
+        "Model Package",
+        ("ModelPackageStatus", "ModelApprovalStatus", "ModelLifeCycle"),
+        iso_times=True,
     ),
-    "endpoint-config": Subject("EndpointConfig", "Endpoint Config"),
-    "endpoint": Subject("Endpoint", "Endpoint", ("EndpointStatus",)),
+    "endpoint-config": ObservedResource("EndpointConfig", "Endpoint Config"),
+    "endpoint": ObservedResource("Endpoint", "Endpoint", ("EndpointStatus",)),
 }
-KINDS = (*SUBJECTS, "pipeline-execution", "execution-steps")
+RECORD_KINDS = (*OBSERVED_RESOURCES, "pipeline-execution", "execution-steps")
 
 
 def state_changes(store: RecordStore, kind: str, name: str, before: Record | None, after: Record | None) -> list[Event]:
-    """The events of a record that was written: `before` and `after` that, None for no record."""
+    """Make the events of a change of a record.
+
+    Args:
+        store: Holds the tags and executions that the events name.
+        kind: One of `RECORD_KINDS`.
+        name: The record's name.
+        before: The record before the change, None if it was created.
+        after: The record after the change, None if it was deleted.
+    """
     if kind == "pipeline-execution":
         return list(_execution_changes(before, after))
     if kind == "execution-steps":
         return list(_step_changes(store, name, before, after))
-    subject = SUBJECTS[kind]
+    resource = OBSERVED_RESOURCES[kind]
+    # an endpoint is never gone without the event of its deletion
     if kind == "endpoint" and after is None and before is not None and before["EndpointStatus"] != "Deleting":
-        return [_event(store, subject, {**before, "EndpointStatus": "Deleting"})]
+        return [_event(store, resource, {**before, "EndpointStatus": "Deleting"})]
     if after is None:
         return []
-    changed = [member for member in subject.watched if (before or {}).get(member) != after.get(member)]
-    return [_event(store, subject, after, changed if before else [])] if changed or before is None else []
+    changed = [member for member in resource.watched if (before or {}).get(member) != after.get(member)]
+    return [_event(store, resource, after, changed if before else [])] if changed or before is None else []
 
 
-def _event(store: RecordStore, subject: Subject, record: Record, changed: list[str] | None = None) -> Event:
-    shape = operation_model("sagemaker", f"Describe{subject.noun}").output_shape
-    arn = record[f"{subject.noun}Arn"]
-    detail = _with_times(shape, shaped(shape, record), subject.iso_times)
-    if subject.noun == "Endpoint":
+def _event(store: RecordStore, resource: ObservedResource, record: Record, changed: list[str] | None = None) -> Event:
+    shape = operation_model("sagemaker", f"Describe{resource.noun}").output_shape
+    arn = record[f"{resource.noun}Arn"]
+    detail = _with_times(shape, shaped(shape, record), resource.iso_times)
+    if resource.noun == "Endpoint":
         detail["EndpointStatus"] = _upper_snake(detail["EndpointStatus"])
-    if subject.noun == "ModelPackage":
+    if resource.noun == "ModelPackage":
         detail["UpdatedModelPackageFields"] = changed or []
     else:
         tags = (store.get("tags", arn) or {"Tags": []})["Tags"]
         detail["Tags"] = {tag["Key"]: tag["Value"] for tag in tags}
-    return {"detail-type": f"SageMaker {subject.title} State Change", "resources": [arn], "detail": detail}
+    return {"detail-type": f"SageMaker {resource.title} State Change", "resources": [arn], "detail": detail}
 
 
 def _execution_changes(before: Record | None, after: Record | None) -> Iterator[Event]:
@@ -141,7 +161,8 @@ def _step_types(store: RecordStore, execution: Record) -> dict[str, str]:
     record = store.get("pipeline-definition", execution["DefinitionDigest"])
     try:
         return {step.name: step.type for step in parse(record["PipelineDefinition"]).steps.values()} if record else {}
-    except DefinitionError:  # of another version of this package
+    # the execution was started by a version of this package that supported other step types
+    except DefinitionError:
         return {}
 
 
@@ -171,6 +192,6 @@ def _without_none(detail: Record) -> Record:
     return {member: value for member, value in detail.items() if value is not None}
 
 
-def as_record(text: str | None) -> Record | None:
-    """A record from the JSON that the store tells of a change."""
+def decode_record(text: str | None) -> Record | None:
+    """Decode a record from the JSON that the store passes to its listeners."""
     return None if text is None else json.loads(text)

@@ -49,7 +49,7 @@ from local_sagemaker.jobs.job import NOUNS
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
 from local_sagemaker.protocol.shapes import service_model
-from local_sagemaker.services.cloudformation.templates import Templates
+from local_sagemaker.services.cloudformation.provisioner import ResourceProvisioner
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.services.moto.backend import MotoBackend
@@ -111,7 +111,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             alarm_states=cloudwatch.alarm_states,
             idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
         )
-        moto = MotoBackend(data_dir, EventEngine(sagemaker), Templates(sagemaker))
+        moto = MotoBackend(data_dir, EventEngine(sagemaker), ResourceProvisioner(sagemaker))
         # what this changes is told to the rules, too
         sagemaker.executor.recover()
         sagemaker.functions.recover()

@@ -14,7 +14,7 @@ from local_sagemaker.http.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import Client, make_client
 from tests.local_sagemaker.events.recorder import Recorder, rule
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN
-from tests.local_sagemaker.services.cloudformation.test_templates import template
+from tests.local_sagemaker.services.cloudformation.test_provisioner import template
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
+from local_sagemaker.events.state_changes import RECORD_KINDS, decode_record, state_changes
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Machine, Record
 from tests.local_sagemaker.steps import fail, processing, run
 
@@ -13,9 +13,9 @@ def events(machine: Machine) -> list[Record]:
     seen: list[Record] = []
 
     def listen(kind: str, name: str, before: str | None, after: str | None) -> None:
-        seen.extend(state_changes(machine.store, kind, name, as_record(before), as_record(after)))
+        seen.extend(state_changes(machine.store, kind, name, decode_record(before), decode_record(after)))
 
-    machine.store.listen(KINDS, listen)
+    machine.store.listen(RECORD_KINDS, listen)
     return seen
 
 

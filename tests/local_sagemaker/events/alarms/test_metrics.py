@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatum, MetricDatumBase
 
-from local_sagemaker.events.alarms.metrics import Metric, condensed, datapoints
+from local_sagemaker.events.alarms.metrics import Metric, datapoints
+from local_sagemaker.services.moto.metric_data import condensed
 
 NOW = 1_795_000_000.0
 HOUR = 3600

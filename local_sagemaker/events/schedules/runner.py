@@ -1,8 +1,8 @@
-"""EventBridge Scheduler's schedules and rules with a ScheduleExpression, which moto keeps: run at their times.
+"""Runs EventBridge Scheduler's schedules and rules with a ScheduleExpression, which moto stores.
 
-A record `schedule` (by ARN) has when the schedule was first seen here, from which a rate() counts, and whether an at()
-is done, so that a new start of the server neither begins a day anew nor does a thing twice. What would have been due
-while there was no server is left out, but for an at(), which is made up for.
+A record of the kind `schedule` holds when the server first saw a schedule, from which a rate() counts, and whether an
+at() has run. A restart of the server therefore neither resets a rate nor runs an at() twice. Runs that were due while
+no server was running are skipped, except that an at() runs late.
 """
 
 from __future__ import annotations
@@ -20,36 +20,42 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.schedules.expressions import ScheduleExpressionError, next_time
 from local_sagemaker.protocol.times import iso_time
+from local_sagemaker.services.moto import state
 from local_sagemaker.storage.records import RecordStore
 
 if TYPE_CHECKING:
-    from moto.events.models import Rule
-    from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
+    from local_sagemaker.services.moto.state import Rule, Schedule
 
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
 KIND = "schedule"
-SENDER = "scheduler.amazonaws.com"
-# an at() may lie so long before the schedule is first looked at
+PRINCIPAL = "scheduler.amazonaws.com"
+# an at() still runs if its time is at most so long before the server first sees the schedule
 GRACE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A schedule or a scheduled rule, as far as its times go. start, end: outside of which it does not run."""
+    """The times of a schedule or of a rule with a schedule.
+
+    Attributes:
+        start: The first moment at which it may run, epoch seconds.
+        end: The last such moment.
+        source: The schedule or rule.
+    """
 
     arn: str
     expression: str
     timezone: str
     start: float | None
     end: float | None
-    of: Any
+    source: Any
 
 
-class Schedules:
-    """The schedules of this machine's account; `run_due` is to be called every now and then."""
+class ScheduleRunner:
+    """Runs schedules and scheduled rules when `run_due` is called, at least once a minute."""
 
     def __init__(self, bus: EventBus, store: RecordStore) -> None:
         self._bus = bus
@@ -57,10 +63,10 @@ class Schedules:
         self._due: dict[_Entry, datetime | None] = {}
 
     def run_due(self, now: datetime) -> None:
-        """Run what has become due since it was last asked."""
+        """Run what has become due since the last call."""
         entries = set(_entries())
-        for gone in {entry.arn for entry in self._due} - {entry.arn for entry in entries}:
-            self._store.delete(KIND, gone)
+        for deleted in {entry.arn for entry in self._due} - {entry.arn for entry in entries}:
+            self._store.delete(KIND, deleted)
         self._due = {entry: due for entry, due in self._due.items() if entry in entries}
         for entry in entries:
             if entry not in self._due:
@@ -70,7 +76,7 @@ class Schedules:
                 self._run(entry, due)
                 self._due[entry] = self._next(entry, now)
                 if self._due[entry] is None:
-                    self._done(entry)
+                    self._complete(entry)
 
     def _first(self, entry: _Entry, now: datetime) -> datetime | None:
         self._store.create(KIND, entry.arn, {"Since": now.timestamp()})
@@ -83,70 +89,54 @@ class Schedules:
 
     def _next(self, entry: _Entry, after: datetime) -> datetime | None:
         since = (self._store.get(KIND, entry.arn) or {}).get("Since", after.timestamp())
-        begin = max(since, entry.start or 0)
+        rate_start = datetime.fromtimestamp(max(since, entry.start or 0), UTC)
         if entry.start is not None and after.timestamp() < entry.start:
             after = datetime.fromtimestamp(entry.start - 1, UTC)
         try:
-            start = datetime.fromtimestamp(begin, UTC)
-            due = next_time(entry.expression, after, _timezone(entry.timezone), start)
-        except (ScheduleExpressionError, OverflowError) as error:  # which is no reason to run no other
+            due = next_time(entry.expression, after, _timezone(entry.timezone), rate_start)
+        # rules are not checked when they are created, and one bad rule must not stop the others
+        except (ScheduleExpressionError, OverflowError) as error:
             log.warning("%s never runs: %s", entry.arn, error)
             return None
         return None if due is None or (entry.end is not None and due.timestamp() > entry.end) else due
 
     def _run(self, entry: _Entry, due: datetime) -> None:
-        log.info("%s runs", entry.arn)
+        log.info("running %s", entry.arn)
         if ":rule/" in entry.arn:
             event = _scheduled_event("aws.events", entry.arn, due)
-            self._bus.soon(lambda: self._bus.trigger(entry.of, event))
+            self._bus.submit(lambda: self._bus.deliver_to_targets(entry.source, event))
         else:
-            target = entry.of.target
-            text = _input(target, entry.arn, due)
-            self._bus.soon(lambda: self._bus.deliver(target, text, SENDER, f"{entry.arn} {due.isoformat()}"))
+            target = entry.source.target
+            text = _target_input(target, entry.arn, due)
+            token = f"{entry.arn} {due.isoformat()}"
+            self._bus.submit(lambda: self._bus.deliver(target, text, PRINCIPAL, token))
 
-    def _done(self, entry: _Entry) -> None:
-        """Remember that a schedule has run for the last time, or delete it where that is wanted."""
-        if getattr(entry.of, "action_after_completion", None) == "DELETE":
-            self._bus.soon(lambda: _backend().delete_schedule(entry.of.group_name, entry.of.name))
+    def _complete(self, entry: _Entry) -> None:
+        """Record that a schedule has run for the last time, or apply its ActionAfterCompletion."""
+        if getattr(entry.source, "action_after_completion", None) == "DELETE":
+            self._bus.submit(lambda: state.delete_schedule(entry.source.group_name, entry.source.name))
             self._store.delete(KIND, entry.arn)
         else:
             self._store.update(KIND, entry.arn, Done=entry.expression)
 
 
-def hook_schedules() -> None:
-    """Have schedules refused whose times cannot be told, as EventBridge Scheduler does."""
-    from moto.scheduler.exceptions import ValidationException
-    from moto.scheduler.models import EventBridgeSchedulerBackend
+def check_schedule(expression: str, timezone: str, start: Any, end: Any) -> None:
+    """Check that a schedule can run; see `Listener.check_schedule`.
 
-    from local_sagemaker.services.moto.hooks import original_method
-
-    def checked(name: str) -> Any:
-        own = original_method(EventBridgeSchedulerBackend, name)
-
-        def check(self: Any, **request: Any) -> Any:
-            try:
-                timezone = _timezone(request.get("schedule_expression_timezone") or "UTC")
-                next_time(request["schedule_expression"], datetime.now(UTC), timezone)
-                for edge in ("start_date", "end_date"):
-                    datetime.fromtimestamp(_seconds(request.get(edge)) or 0, UTC)
-            except (ValueError, OverflowError) as error:
-                raise ValidationException(f"Invalid Schedule Expression {error}") from error
-            return own(self, **request)
-
-        return check
-
-    EventBridgeSchedulerBackend.create_schedule = checked("create_schedule")  # type: ignore[method-assign]
-    EventBridgeSchedulerBackend.update_schedule = checked("update_schedule")  # type: ignore[method-assign]
+    Raises:
+        ValueError: For an expression, a time zone or a moment that is not valid.
+        OverflowError: For a moment beyond the calendar.
+    """
+    next_time(expression, datetime.now(UTC), _timezone(timezone))
+    for moment in (start, end):
+        datetime.fromtimestamp(_seconds(moment) or 0, UTC)
 
 
 def _entries() -> Iterator[_Entry]:
-    from moto.events.models import events_backends
-
-    for group in list(_backend().schedule_groups.values()):
-        for schedule in list(group.schedules.values()):
-            if schedule.state == "ENABLED":
-                yield _schedule_entry(schedule)
-    for rule in list(events_backends[ACCOUNT][REGION].event_buses["default"].rules.values()):
+    for schedule in state.schedules():
+        if schedule.state == "ENABLED":
+            yield _schedule_entry(schedule)
+    for rule in state.rules():
         if rule.scheduled_expression and rule.state != "DISABLED":
             yield _rule_entry(rule)
 
@@ -159,12 +149,6 @@ def _schedule_entry(schedule: Schedule) -> _Entry:
 
 def _rule_entry(rule: Rule) -> _Entry:
     return _Entry(rule.arn, str(rule.scheduled_expression), "UTC", None, None, rule)
-
-
-def _backend() -> EventBridgeSchedulerBackend:
-    from moto.scheduler.models import scheduler_backends
-
-    return scheduler_backends[ACCOUNT][REGION]
 
 
 def _timezone(name: str) -> ZoneInfo:
@@ -180,8 +164,8 @@ def _seconds(moment: Any) -> float | None:
     return moment.timestamp() if isinstance(moment, datetime) else datetime.fromisoformat(str(moment)).timestamp()
 
 
-def _input(target: Record, arn: str, due: datetime) -> str:
-    """A schedule's Input with its context attributes filled in, or the event that a target gets without one."""
+def _target_input(target: Record, arn: str, due: datetime) -> str:
+    """Fill in the context attributes of a target's Input; without an Input, the target gets a scheduled event."""
     if "Input" not in target:
         return json.dumps({**_scheduled_event("aws.scheduler", arn, due), "detail": "{}"})
     attributes = {

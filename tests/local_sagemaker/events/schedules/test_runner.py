@@ -12,7 +12,7 @@ from moto.scheduler.models import scheduler_backends
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.bus import EventBus
-from local_sagemaker.events.schedules.schedules import Schedules
+from local_sagemaker.events.schedules.runner import ScheduleRunner
 from local_sagemaker.events.targets import Targets
 from tests.local_sagemaker.conftest import Client, MakeClient
 from tests.local_sagemaker.events.recorder import Recorder
@@ -37,8 +37,8 @@ class Day:
 
     def _start(self) -> None:
         self._bus = EventBus(Targets(self.machine.service))
-        self._bus.open()
-        self._schedules = Schedules(self._bus, self.machine.store)
+        self._bus.start()
+        self._schedules = ScheduleRunner(self._bus, self.machine.store)
         self._schedules.run_due(self.now)
 
     def restart(self) -> None:
