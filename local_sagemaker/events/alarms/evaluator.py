@@ -6,9 +6,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from local_sagemaker.events.alarms.condition import EXTRA_PERIODS, OPERATORS, AlarmState, Condition, Datapoint, assess
 from local_sagemaker.events.alarms.metric_math import MetricMathError, Series, evaluate
 from local_sagemaker.events.alarms.metrics import Metric, UnsupportedStatistic, datapoints
-from local_sagemaker.events.alarms.state import EXTRA_PERIODS, OPERATORS, AlarmState, Condition, Datapoint, assess
 from local_sagemaker.services.moto import state
 
 if TYPE_CHECKING:

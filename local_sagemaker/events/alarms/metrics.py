@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_sagemaker.events.alarms.state import Datapoint
+from local_sagemaker.events.alarms.condition import Datapoint
 from local_sagemaker.services.moto.metric_data import Statistics, timestamp
 
 if TYPE_CHECKING:

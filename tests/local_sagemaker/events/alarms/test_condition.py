@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_sagemaker.events.alarms.state import AlarmState, Condition, Datapoint, assess
+from local_sagemaker.events.alarms.condition import AlarmState, Condition, Datapoint, assess
 
 NOW = 1_763_732_430.0
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
@@ -48,7 +48,7 @@ def test_missing_data_is_treated_as_documented(periods: int, needed: int, data: 
     assert found == expected.split()
 
 
-def test_a_change_is_explained_in_cloudwatchs_words() -> None:
+def test_reasons_have_cloudwatchs_wording() -> None:
     found = assess(condition(), points("X"), NOW)
     assert found is not None
     assert found.reason == (
@@ -90,7 +90,7 @@ def test_every_operator_compares_with_the_threshold(word: str, breaching: list[f
 
 
 @given(data=st.text("0X-", min_size=5, max_size=5), needed=st.integers(1, 3))
-def test_missing_data_treated_as_breaching_alarms_whenever_another_treatment_does(data: str, needed: int) -> None:
+def test_missing_data_as_breaching_is_the_strictest_treatment(data: str, needed: int) -> None:
     states = {treatment: state(assess(condition(3, needed, treatment), points(data), NOW)) for treatment in TREATMENTS}
     if "ALARM" in states.values():
         assert states["breaching"] == "ALARM"
