@@ -105,9 +105,9 @@ def _without_data(condition: Condition, now: float) -> AlarmState | None:
     if condition.treat_missing_data == "ignore":
         return None
     if condition.treat_missing_data == "missing":
-        words = "datapoint was" if count == 1 else "datapoints were"
+        subject = "datapoint was" if count == 1 else "datapoints were"
         return AlarmState(
-            "INSUFFICIENT_DATA", f"Insufficient Data: {count} {words} unknown.", _data(condition, [], now)
+            "INSUFFICIENT_DATA", f"Insufficient Data: {count} {subject} unknown.", _data(condition, [], now)
         )
     is_breaching = condition.treat_missing_data == "breaching"
     reason = (
@@ -121,28 +121,30 @@ def _without_data(condition: Condition, now: float) -> AlarmState | None:
 def _crossed(
     condition: Condition, real: list[Datapoint], breaching: list[Datapoint], now: float, filled: int = 0
 ) -> AlarmState:
-    words = f"{OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
-    reason = _reason(condition, breaching, words, condition.datapoints_to_alarm, "OK -> ALARM")
+    comparison = f"{OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
+    reason = _reason(condition, breaching, comparison, condition.datapoints_to_alarm, "OK -> ALARM")
     if filled:
         reason += f" {filled} missing datapoint{'s were' if filled > 1 else ' was'} treated as [Breaching]."
     return AlarmState("ALARM", reason, _data(condition, real, now))
 
 
 def _not_crossed(condition: Condition, real: list[Datapoint], now: float) -> AlarmState:
-    calm = [point for point in real if point.value is not None and not condition.is_breaching(point.value)]
-    words = f"not {OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
+    not_breaching = [point for point in real if point.value is not None and not condition.is_breaching(point.value)]
+    comparison = f"not {OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
     minimum = condition.evaluation_periods - condition.datapoints_to_alarm + 1
-    return AlarmState("OK", _reason(condition, calm, words, minimum, "ALARM -> OK"), _data(condition, real, now))
+    return AlarmState(
+        "OK", _reason(condition, not_breaching, comparison, minimum, "ALARM -> OK"), _data(condition, real, now)
+    )
 
 
-def _reason(condition: Condition, points: list[Datapoint], words: str, minimum: int, transition: str) -> str:
+def _reason(condition: Condition, points: list[Datapoint], comparison: str, minimum: int, transition: str) -> str:
     listed = ", ".join(
         f"{_number(point.value or 0)} ({datetime.fromtimestamp(point.start, UTC):%d/%m/%y %H:%M:%S})"
         for point in points
     )
     return (
         f"Threshold Crossed: {len(points)} out of the last {condition.evaluation_periods} datapoints [{listed}] "
-        f"{'was' if len(points) == 1 else 'were'} {words} "
+        f"{'was' if len(points) == 1 else 'were'} {comparison} "
         f"(minimum {minimum} datapoint{'s' if minimum > 1 else ''} for {transition} transition)."
     )
 
