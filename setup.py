@@ -45,14 +45,18 @@ setup(
     ],
     extras_require={
         "local": ["moto[server]>=5.2.5", "cryptography", "optuna", "psutil", "werkzeug"],
+        "docs": ["mkdocs-material"],
         "dev": [
             "awscli",
             "bandit",
             "cfn-lint",
+            "coverage",
             "hypothesis",
+            "import-linter",
             "mypy",
             "pip",
             "pip-audit",
+            "pre-commit",
             "sagemaker-inference",
             "setuptools",
             "wheel",
