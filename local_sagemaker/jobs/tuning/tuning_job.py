@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.algorithms.xgboost.built_in import TUNING_OBJECTIVE, is_built_in, metric_definitions
 from local_sagemaker.containers.images.images import Images, UnsupportedImage
-from local_sagemaker.jobs.job import JobResult, Record, end_of_record, job_record
+from local_sagemaker.jobs.job import JobResult, end_of_record, job_record
 from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, final_value, ranked, training_jobs
 from local_sagemaker.jobs.tuning.search import Search, SearchError, make_search
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 
 if TYPE_CHECKING:
     from local_sagemaker.jobs.manager import JobManager
