@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [
     "processing_scripts/requirements.txt",
     "processing_scripts/requirements-quality.txt",
