@@ -62,12 +62,11 @@ def preprocess_bundle() -> Bundle:
 def train_bundle() -> Bundle:
     """The training script with the inference code that it puts into the model archive."""
     files = {
-        "train.py": "training_scripts/train.py",
         "requirements.txt": "training_scripts/requirements.txt",
         "inference/requirements.txt": "inference/requirements.txt",
     }
-    served = (f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py"))
-    return Bundle("train", _read(files | {path: path for path in served}), archive=True)
+    served = {f"inference/{path.name}": f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py")}
+    return Bundle("train", _read(_script("train.py", "training", "training_scripts") | files | served), archive=True)
 
 
 def evaluate_bundle() -> Bundle:
@@ -116,10 +115,10 @@ def _analyzer() -> dict[str, str]:
     return files | {path: path for path in modules}
 
 
-def _script(name: str, package: str) -> dict[str, str]:
-    """A processing script and the package that it is made of."""
-    paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / "processing_scripts" / package).glob("*.py"))]
-    return {path: f"processing_scripts/{path}" for path in paths}
+def _script(name: str, package: str, folder: str = "processing_scripts") -> dict[str, str]:
+    """A script and the package that it is made of."""
+    paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / folder / package).glob("*.py"))]
+    return {path: f"{folder}/{path}" for path in paths}
 
 
 def _read(files: Mapping[str, str]) -> dict[str, bytes]:

@@ -28,7 +28,8 @@ AVAILABLE = {
     "processing_scripts/quality_check.py": {"boto3", "analyzer"},
     "processing_scripts/monitor.py": {"boto3", "botocore", "window", "analyzer"},
     "processing_scripts/window": {"analyzer"},
-    "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
+    "training_scripts/train.py": {"numpy", "lightgbm", "training"},
+    "training_scripts/training": {"numpy", "pyarrow", "sklearn", "lightgbm", "training"},
     "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", *SERVING_MODULES},
 }
 

@@ -9,10 +9,10 @@ import json
 import lightgbm as lgb
 import numpy as np
 import pytest
-import train
 from csv_records import is_header
 from features import Feature
 from request_errors import InputError
+from training.data import read_split
 
 from inference import input_fn, model_fn, output_fn, predict_fn
 
@@ -34,7 +34,7 @@ def rows(make_project) -> list[dict[str, str]]:
 def expected(make_project) -> list[float]:
     """What the model says of these records as training saw them."""
     project = make_project("mixed")
-    encoded = train.read_split(project.data.output / "train", project.data.schema)
+    encoded = read_split(project.data.output / "train", project.data.schema)
     return lgb.Booster(model_file=project.model / "model.txt").predict(encoded.features[:20]).tolist()
 
 
@@ -158,7 +158,7 @@ def test_a_regression_answers_with_numbers(make_project):
     model = model_fn(str(project.model))
     body = as_csv([list(row.values()) for row in project.data.rows("baseline")[:3]])
     numbers = [prediction["prediction"] for prediction in json.loads(ask(model, body, CSV))["predictions"]]
-    encoded = train.read_split(project.data.output / "train", project.data.schema).features[:3]
+    encoded = read_split(project.data.output / "train", project.data.schema).features[:3]
     assert numbers == lgb.Booster(model_file=project.model / "model.txt").predict(encoded).tolist()
     assert ask(model, body, CSV, CSV) == "".join(f"{number!r}\n" for number in numbers)
 
