@@ -38,7 +38,7 @@ from booster import Scores
 from model import Model, load_model
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
-from responses import accepted_type
+from response_bodies import accepted_type
 
 if TYPE_CHECKING:
     from capture import Capture

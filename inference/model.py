@@ -13,7 +13,7 @@ from booster import Booster, Scores
 from features import Features, read_features
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
-from responses import MULTICLASS, ResponseFormat
+from response_bodies import MULTICLASS, ResponseFormat
 
 if TYPE_CHECKING:
     from capture import Capture

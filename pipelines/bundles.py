@@ -18,6 +18,15 @@ from typing import Any
 from project.s3_uris import split_s3_uri
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# The files of the analyzer that evaluate.py imports or reads.
+EVALUATE_SHARES = (
+    "__init__.py",
+    "performance/__init__.py",
+    "performance/metrics.py",
+    "reports/__init__.py",
+    "reports/html.py",
+    "reports/templates/page.css",
+)
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,13 @@ def train_bundle() -> Bundle:
 
 
 def evaluate_bundle() -> Bundle:
-    """The evaluation script with the one definition of the metrics, shared with monitoring."""
+    """The evaluation script with the analyzer's metrics and its page frame, which monitoring uses too."""
     files = {
         "requirements.txt": "processing_scripts/requirements.txt",
         "run.sh": "processing_scripts/run.sh",
     }
-    shared = ("analyzer/__init__.py", "analyzer/performance/__init__.py", "analyzer/performance/metrics.py")
+    found = (path for pattern in EVALUATE_SHARES for path in (REPOSITORY / "analyzer").glob(pattern))
+    shared = [path.relative_to(REPOSITORY).as_posix() for path in found]
     return Bundle("evaluate", _read(_script("evaluate.py", "evaluation") | files | {path: path for path in shared}))
 
 
