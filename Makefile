@@ -52,15 +52,15 @@ docs: .venv/installed ## build the documentation in site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation is in site/index.html."
 
-IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
+IMAGE_REQUIREMENTS = tests/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
 
 .venv-image/installed: $(UV) $(IMAGE_REQUIREMENTS)
 	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-image
-	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/scripts/image-requirements.txt
+	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/image-requirements.txt
 	@touch $@
 
 test-image: .venv-image/installed ## test the container scripts on the library versions of SageMaker's scikit-learn image
-	@.venv-image/bin/python -m pytest tests/scripts
+	@.venv-image/bin/python -m pytest tests/processing_scripts tests/training_scripts tests/inference tests/test_container_scripts.py
 
 .venv-spark/installed: $(UV) tests/spark/requirements.txt
 	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-spark

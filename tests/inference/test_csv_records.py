@@ -97,5 +97,5 @@ def test_lines_may_end_as_they_did_on_old_machines():
 
 
 def test_rows_are_counted_without_the_header():
-    with pytest.raises(InputError, match="row 2 has 1 fields, the header has 2"):
+    with pytest.raises(InputError, match="row 2 has 1 fields, but the header has 2"):
         read_records("plan,age\ngold,1\ngold\n", Features(FEATURES))

@@ -20,7 +20,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 for folder in (".", "processing_scripts", "training_scripts", "inference"):
     sys.path.insert(0, str(REPOSITORY / folder))
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import capture
 import pytest
-from capture import Capture, Destination, Payload, destination_of
+from capture import Capture, Destination, Payload, destination_from
 
 import inference
 
@@ -50,7 +50,7 @@ def add(captured: Capture, body: str = "1,2", content_type: str = CSV, inference
 
 
 def test_an_event_and_its_place_are_as_sagemaker_has_them(bucket):
-    captured = Capture(destination_of(ENVIRONMENT), bucket)
+    captured = Capture(destination_from(ENVIRONMENT), bucket)
     captured.add(Payload(b"1,2", "text/csv; charset=utf-8"), Payload('{"predictions": []}', JSON), "order-7")
     captured.close()
     ((key, content),) = bucket.files.items()
@@ -106,7 +106,7 @@ def test_only_the_sampled_share_is_kept(bucket):
 
 def test_a_slow_bucket_makes_captures_drop_and_nobody_wait(bucket, monkeypatch):
     monkeypatch.setattr(capture, "FLUSH_BYTES", 1000)
-    monkeypatch.setattr(capture, "MOST_WAITING_BYTES", 10_000)
+    monkeypatch.setattr(capture, "MAX_PENDING_BYTES", 10_000)
     bucket.is_open.clear()
     captured = Capture(Destination("bucket", "p"), bucket)
     start = time.perf_counter()
@@ -125,7 +125,7 @@ def test_a_failing_bucket_costs_the_captures_alone_and_the_log_counts_them(bucke
     add(captured)
     captured.close()
     assert captured.dropped == 1
-    assert "1 captures are lost, 1 so far: PermissionError: AccessDenied" in capsys.readouterr().err
+    assert "lost 1 captures (1 in total): PermissionError: AccessDenied" in capsys.readouterr().err
     add(captured)
     assert captured.dropped == 2, "after the end"
 
@@ -144,15 +144,18 @@ def test_what_is_old_or_large_enough_is_uploaded_without_an_end(bucket, monkeypa
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({URI: "https://bucket/x"}, f"{URI} is 'https://bucket/x'; give s3://bucket/prefix"),
+        ({URI: "https://bucket/x"}, f"{URI} is 'https://bucket/x'; set it to s3://bucket/prefix"),
         ({"DATA_CAPTURE_ENDPOINT_NAME": ""}, "DATA_CAPTURE_ENDPOINT_NAME is not set"),
-        ({"DATA_CAPTURE_SAMPLING_PERCENTAGE": "half"}, "DATA_CAPTURE_SAMPLING_PERCENTAGE is 'half'; give a number"),
-        ({"DATA_CAPTURE_SAMPLING_PERCENTAGE": "101"}, "DATA_CAPTURE_SAMPLING_PERCENTAGE is '101'; give a number"),
+        (
+            {"DATA_CAPTURE_SAMPLING_PERCENTAGE": "half"},
+            "DATA_CAPTURE_SAMPLING_PERCENTAGE is 'half'; set it to a number",
+        ),
+        ({"DATA_CAPTURE_SAMPLING_PERCENTAGE": "101"}, "DATA_CAPTURE_SAMPLING_PERCENTAGE is '101'; set it to a number"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_at_the_start(settings, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        destination_of(ENVIRONMENT | settings)
+        destination_from(ENVIRONMENT | settings)
 
 
 def test_the_handler_captures_what_it_answers_and_not_what_it_refuses(make_project, monkeypatch, bucket):

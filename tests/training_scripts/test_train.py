@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 import lightgbm as lgb
 import numpy as np
 import pytest
-import train
+from training.cluster import Cluster
+from training.data import Split, class_weights, read_split
+from training.errors import TrainingError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METRICS = {
@@ -109,7 +111,7 @@ def test_the_number_of_threads_does_not_change_the_model(make_project, run_train
     for threads in ("1", "2"):
         monkeypatch.setenv("SM_NUM_CPUS", threads)
         folder, _ = run_train(make_project("cancer").data, "--num_boost_round", "30")
-        rows = train.read_split(make_project("cancer").data.output / "test", make_project("cancer").data.schema)
+        rows = read_split(make_project("cancer").data.output / "test", make_project("cancer").data.schema)
         predictions.append(lgb.Booster(model_file=folder / "model" / "model.txt").predict(rows.features))
     assert np.array_equal(*predictions)
 
@@ -134,7 +136,7 @@ def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_
     signal = generator.normal(size=1500) + 1.2 * target
     lines = [f"{x!r},{y}" for x, y in zip(signal.tolist(), target.tolist(), strict=True)]
     data = run_preprocess("\n".join(["x,target", *lines]))
-    rows = train.read_split(data.output / "test", data.schema)
+    rows = read_split(data.output / "test", data.schema)
     recalls = {}
     for weight in ("none", "balanced"):
         folder, _ = run_train(data, "--class_weight", weight, "--num_boost_round", "50")
@@ -145,7 +147,7 @@ def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_
 
 def test_class_weights_make_all_classes_count_alike():
     target = np.array([0.0, 0, 0, 1, 2, 2])
-    weights = train.class_weights(target, {"classes": ["a", "b", "c"]})
+    weights = class_weights(target, {"classes": ["a", "b", "c"]})
     totals = np.bincount(target.astype(int), weights[target.astype(int)])
     assert totals.tolist() == pytest.approx([2, 2, 2])
 
@@ -166,8 +168,8 @@ def test_features_may_have_any_name(run_preprocess, run_train):
         (("--num_leaves", "many"), "hyperparameters: argument --num_leaves: invalid int value: 'many'"),
         (("--class_weight", "balanced"), "class_weight is 'balanced', but a Regression has no classes"),
         (("--num_leaves", "1"), "Check failed: (num_leaves) > (1)"),
-        (("--train", "/nowhere"), "the channel /nowhere has no CSV file"),
-        (("--schema", "/nowhere"), "the schema channel has no readable /nowhere/schema.json"),
+        (("--train", "/nowhere"), "channel folder /nowhere has no CSV file"),
+        (("--schema", "/nowhere"), "cannot read /nowhere/schema.json"),
     ],
 )
 def test_a_failure_is_written_where_sagemaker_reads_it(make_project, run_train, monkeypatch, tmp_path, given, message):
@@ -188,7 +190,7 @@ def test_an_unforeseen_failure_keeps_its_trace_and_is_written_too(make_project, 
 
 def test_a_split_of_another_execution_is_refused(make_project, run_train):
     other = make_project("wine").data.output / "train"
-    with pytest.raises(SystemExit, match=r"has other columns than schema\.json"):
+    with pytest.raises(SystemExit, match=r"do not match schema\.json"):
         run_train(make_project("cancer").data, "--train", str(other))
 
 
@@ -218,31 +220,31 @@ def test_two_hosts_learn_one_model(make_project, tmp_path):
     assert not (tmp_path / "localhost" / "model").exists()
     assert "[num_machines: 2]" in (tmp_path / "127.0.0.1" / "model" / "model.txt").read_text()
     assert last_values(outputs[0])["validation_auc"] > 0.97
-    assert "host 2 of 2 is done" in outputs[1]
+    assert "host 2 of 2 finished" in outputs[1]
     rows_at_the_root = model.dump_model()["tree_info"][0]["tree_structure"]["internal_count"]
     assert rows_at_the_root == len(data.rows("train")), "those of both hosts"
 
 
-def cluster_of(distribution: str, channel: str = "train", current: str = "localhost") -> train.Cluster:
+def cluster_of(distribution: str, channel: str = "train", current: str = "localhost") -> Cluster:
     channels = {channel: {"S3DistributionType": distribution}}
     environment = {"SM_HOSTS": '["127.0.0.1", "localhost"]', "SM_CURRENT_HOST": current}
-    return train.Cluster.of_job(environment | {"SM_INPUT_DATA_CONFIG": json.dumps(channels)})
+    return Cluster.from_environment(environment | {"SM_INPUT_DATA_CONFIG": json.dumps(channels)})
 
 
 def test_hosts_share_the_rows_of_a_replicated_channel():
-    rows = train.Rows(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
     shares = [cluster_of("FullyReplicated", current=host).share_of(rows) for host in ("127.0.0.1", "localhost")]
     assert [share.target.tolist() for share in shares] == [[0, 2, 4], [1, 3]]
     assert shares[1].features.tolist() == [[2, 3], [6, 7]]
 
 
 def test_hosts_keep_the_rows_of_a_sharded_channel():
-    rows = train.Rows(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
     assert cluster_of("ShardedByS3Key").share_of(rows) is rows
 
 
 def test_a_sharded_validation_channel_is_refused():
-    with pytest.raises(train.TrainingError, match="channel 'validation' is ShardedByS3Key"):
+    with pytest.raises(TrainingError, match="channel 'validation' is ShardedByS3Key"):
         cluster_of("ShardedByS3Key", channel="validation")
 
 
@@ -254,4 +256,4 @@ def test_hosts_agree_on_addresses_and_have_ports_of_their_own():
 
 
 def test_one_host_needs_no_network():
-    assert train.Cluster.of_job({"SM_HOSTS": '["algo-1"]', "SM_CURRENT_HOST": "algo-1"}).parameters() == {}
+    assert Cluster.from_environment({"SM_HOSTS": '["algo-1"]', "SM_CURRENT_HOST": "algo-1"}).parameters() == {}

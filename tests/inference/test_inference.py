@@ -9,10 +9,10 @@ import json
 import lightgbm as lgb
 import numpy as np
 import pytest
-import train
 from csv_records import is_header
 from features import Feature
 from request_errors import InputError
+from training.data import read_split
 
 from inference import input_fn, model_fn, output_fn, predict_fn
 
@@ -34,7 +34,7 @@ def rows(make_project) -> list[dict[str, str]]:
 def expected(make_project) -> list[float]:
     """What the model says of these records as training saw them."""
     project = make_project("mixed")
-    encoded = train.read_split(project.data.output / "train", project.data.schema)
+    encoded = read_split(project.data.output / "train", project.data.schema)
     return lgb.Booster(model_file=project.model / "model.txt").predict(encoded.features[:20]).tolist()
 
 
@@ -158,7 +158,7 @@ def test_a_regression_answers_with_numbers(make_project):
     model = model_fn(str(project.model))
     body = as_csv([list(row.values()) for row in project.data.rows("baseline")[:3]])
     numbers = [prediction["prediction"] for prediction in json.loads(ask(model, body, CSV))["predictions"]]
-    encoded = train.read_split(project.data.output / "train", project.data.schema).features[:3]
+    encoded = read_split(project.data.output / "train", project.data.schema).features[:3]
     assert numbers == lgb.Booster(model_file=project.model / "model.txt").predict(encoded).tolist()
     assert ask(model, body, CSV, CSV) == "".join(f"{number!r}\n" for number in numbers)
 
@@ -197,22 +197,22 @@ def test_the_answer_comes_in_the_first_accepted_type_there_is(model, rows, accep
         ('{"malic acid": true}', JSON, "row 1: feature 'malic acid' is True, not a number"),
         ('{"malic acid": [1]}', JSON, "row 1: feature 'malic acid' is [1], not a number"),
         ('{"malic acid": "inf"}', JSON, "row 1: feature 'malic acid' is 'inf', not a number"),
-        ('{"malic acid": 1e999}', JSON, "row 1: feature 'malic acid' is inf, beyond what a number can be"),
+        ('{"malic acid": 1e999}', JSON, "row 1: feature 'malic acid' is inf, out of range for a number"),
         ('{"malic acid": 1' + "0" * 400 + "}", JSON, "row 1: feature 'malic acid' is 1000000"),
-        ('{"malic acid": NaN}', JSON, "the body is not JSON: NaN is no JSON value; send null"),
+        ('{"malic acid": NaN}', JSON, "the body is not JSON: NaN is not a JSON value; send null"),
         ('{"colour": {"deep": 1}}', JSON, "row 1: feature 'colour' is {'deep': 1}, not a category"),
-        ("[1, 2]", JSON, "row 1 has 2 values, the model has 5 features"),
-        ("1,2\n", CSV, "row 1 has 2 values, the model has 5 features"),
-        ("colour,malic acid\ndeep\n", CSV, "row 1 has 1 fields, the header has 2"),
+        ("[1, 2]", JSON, "row 1 has 2 values, but the model has 5 features"),
+        ("1,2\n", CSV, "row 1 has 2 values, but the model has 5 features"),
+        ("colour,malic acid\ndeep\n", CSV, "row 1 has 1 fields, but the header has 2"),
         ("7", JSON, "row 1 is neither an object nor an array"),
         ('[{"malic acid": 1}, 7]', JSON, "row 2 is neither an object nor an array"),
         ("{", JSON, "the body is not JSON"),
         ('{"malic acid": 1}\n{', LINES, "row 2 is not JSON"),
-        ("", CSV, "the request holds no record"),
-        ("colour,malic acid\n", CSV, "the request holds no record"),
-        ("[]", JSON, "the request holds no record"),
-        ('{"instances": []}', JSON, "the request holds no record"),
-        ("", LINES, "the request holds no record"),
+        ("", CSV, "the request contains no records"),
+        ("colour,malic acid\n", CSV, "the request contains no records"),
+        ("[]", JSON, "the request contains no records"),
+        ('{"instances": []}', JSON, "the request contains no records"),
+        ("", LINES, "the request contains no records"),
         (b"\xff\xfe", CSV, "the body is not UTF-8"),
         ("<x/>", "application/xml", "content type 'application/xml' is not supported; send text/csv"),
     ],
@@ -240,19 +240,19 @@ def test_unknown_features_are_ignored_where_that_is_set(make_project, monkeypatc
 
 def test_a_setting_that_cannot_be_is_refused_at_the_start(make_project, monkeypatch):
     monkeypatch.setenv("UNKNOWN_FEATURES", "yes")
-    with pytest.raises(ValueError, match="UNKNOWN_FEATURES is 'yes'; give refuse or ignore"):
+    with pytest.raises(ValueError, match="UNKNOWN_FEATURES is 'yes'; set it to refuse or ignore"):
         model_fn(str(make_project("mixed").model))
 
 
 def test_an_answer_nobody_can_give_is_refused(model, rows):
-    with pytest.raises(InputError, match="accept 'text/html' is not supported; ask for application/json"):
+    with pytest.raises(InputError, match="accept 'text/html' is not supported; accept application/json"):
         ask(model, json.dumps(as_json(rows[0])), JSON, "text/html")
 
 
 def test_a_model_that_does_not_fit_its_schema_is_refused(make_project, tmp_path):
     (tmp_path / "model.txt").write_bytes((make_project("cancer").model / "model.txt").read_bytes())
     (tmp_path / "schema.json").write_bytes((make_project("wine").model / "schema.json").read_bytes())
-    with pytest.raises(ValueError, match=r"model\.txt has 30 features and schema\.json 13"):
+    with pytest.raises(ValueError, match=r"model\.txt has 30 features, but schema\.json has 13"):
         model_fn(str(tmp_path))
 
 
@@ -262,7 +262,9 @@ def test_a_model_that_cannot_answer_is_never_healthy(make_project, tmp_path):
     (tmp_path / "model.txt").write_bytes((source / "model.txt").read_bytes())
     schema = json.loads((source / "schema.json").read_text())
     (tmp_path / "schema.json").write_text(json.dumps(schema | {"classes": [0, 1]}))
-    with pytest.raises(ValueError, match=r"model\.txt has 3 outputs, schema\.json 2 classes; train again"):
+    with pytest.raises(
+        ValueError, match=r"model\.txt has 3 outputs, but schema\.json has 2 classes; train the model again"
+    ):
         model_fn(str(tmp_path))
     (tmp_path / "model.txt").write_text("")
     with pytest.raises(ValueError, match=r"LightGBM cannot read model\.txt"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [
     "processing_scripts/requirements.txt",
     "processing_scripts/requirements-quality.txt",
@@ -28,7 +28,8 @@ AVAILABLE = {
     "processing_scripts/quality_check.py": {"boto3", "analyzer"},
     "processing_scripts/monitor.py": {"boto3", "botocore", "window", "analyzer"},
     "processing_scripts/window": {"analyzer"},
-    "training_scripts/train.py": {"numpy", "pyarrow", "sklearn", "lightgbm"},
+    "training_scripts/train.py": {"numpy", "lightgbm", "training"},
+    "training_scripts/training": {"numpy", "pyarrow", "sklearn", "lightgbm", "training"},
     "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", *SERVING_MODULES},
 }
 
@@ -51,8 +52,14 @@ def test_a_script_imports_only_what_its_container_holds(script):
     assert imported - set(sys.stdlib_module_names) <= AVAILABLE[script]
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "performance/__init__.py", "performance/metrics.py"])
-def test_the_metrics_that_travel_with_evaluate_need_numpy_alone(name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("__init__.py", "performance/__init__.py", "performance/metrics.py"),
+        *("reports/__init__.py", "reports/html.py"),
+    ],
+)
+def test_the_modules_of_the_analyzer_that_evaluate_ships_need_numpy_alone(name):
     imported = modules_imported_by(REPOSITORY / "analyzer" / name)
     others = {module for module in imported if module.split(".")[0] not in {*sys.stdlib_module_names, "numpy"}}
     assert others <= {"analyzer"}
