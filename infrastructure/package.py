@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infrastructure.functions.project import SETTINGS_FILE
-from pipelines.bundles import REPOSITORY
 from project.errors import UserError
+from project.paths import REPOSITORY
 
 # as the templates say
 _PYTHON, _PLATFORM = "3.13", "x86_64-manylinux_2_28"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import yaml
 
-from pipelines.bundles import REPOSITORY
 from project.errors import UserError
+from project.paths import REPOSITORY
 from project.settings import Settings
 
 Stage = Literal["staging", "prod"]

@@ -8,7 +8,8 @@ import tarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.bundles import REPOSITORY, Bundle, all_bundles, evaluate_bundle, train_bundle
+from pipelines.bundles import Bundle, all_bundles, evaluate_bundle, train_bundle
+from project.paths import REPOSITORY
 
 names = st.text("abcdefgh/._", min_size=1, max_size=12)
 files = st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5)

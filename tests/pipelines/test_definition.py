@@ -15,9 +15,9 @@ import pytest
 from botocore.validate import ParamValidator
 
 from pipelines import bundles
-from pipelines.bundles import REPOSITORY
 from pipelines.training.pipeline import get_pipeline
 from project.errors import UserError
+from project.paths import REPOSITORY
 from project.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"

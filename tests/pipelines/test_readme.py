@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 from project.settings import METRICS, Settings
 
 README = (REPOSITORY / "README.md").read_text()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from examples import EXAMPLES
-from pipelines.bundles import REPOSITORY
 from project.errors import UserError
+from project.paths import REPOSITORY
 from project.settings import load_settings
 
 
