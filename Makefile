@@ -60,7 +60,7 @@ lint: .venv/installed ## check style
 types: .venv/installed ## check types
 	@$(BIN)/mypy
 
-PACKAGES = project pipelines analyzer deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples
+PACKAGES = project pipelines analyzer deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples sagemaker_lightgbm.py
 
 audit: .venv/installed ## look for known vulnerabilities in the dependencies, and for insecure code
 	@$(BIN)/bandit --quiet --severity-level high --recursive $(PACKAGES)
