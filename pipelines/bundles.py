@@ -12,12 +12,11 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from project.paths import REPOSITORY
 from project.s3_uris import split_s3_uri
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 # The files of the analyzer that evaluate.py imports or reads.
 EVALUATE_SHARES = (
     "__init__.py",

@@ -1,5 +1,6 @@
 """What a rule makes of an event for a target: the event itself, a part of it (InputPath), a text (Input), or a
-template filled in (InputTransformer)."""
+template filled in (InputTransformer).
+"""
 
 from __future__ import annotations
 

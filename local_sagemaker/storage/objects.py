@@ -48,7 +48,8 @@ class NoSuchKey(KeyError):
 @dataclass(frozen=True)
 class ObjectInfo:
     """What is known of an object: `size` in bytes, `modified` in epoch seconds, `etag` without quotes, and the
-    `headers` (content type, user metadata ...) that it was put with."""
+    `headers` (content type, user metadata ...) that it was put with.
+    """
 
     size: int
     modified: float

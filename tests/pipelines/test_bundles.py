@@ -1,4 +1,4 @@
-"""Code bundles: the same content has the same key everywhere, and other content another."""
+"""Code bundles: the key depends on the content alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import tarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.bundles import REPOSITORY, Bundle, all_bundles, evaluate_bundle, train_bundle
+from pipelines.bundles import Bundle, all_bundles, evaluate_bundle, train_bundle
+from project.paths import REPOSITORY
 
 names = st.text("abcdefgh/._", min_size=1, max_size=12)
 files = st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5)
@@ -49,9 +50,9 @@ def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
     assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "metrics.py"}
 
 
-def test_a_bundle_holds_what_its_script_imports_from_this_repo() -> None:
+def test_a_bundle_contains_the_modules_that_its_scripts_import_from_this_repository() -> None:
     for bundle in all_bundles():
         for path, data in bundle.files.items():
-            for module in re.findall(r"^from (analyzer[\w.]*) import", data.decode(errors="replace"), re.MULTILINE):
-                source = module.replace(".", "/")
-                assert {f"{source}.py", f"{source}/__init__.py"} & bundle.files.keys(), (path, module)
+            for module in re.findall(rb"^(?:from|import) (analyzer[\w.]*)", data, re.M):
+                name = module.decode().replace(".", "/")
+                assert {f"{name}.py", f"{name}/__init__.py"} & bundle.files.keys(), path

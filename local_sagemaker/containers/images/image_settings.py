@@ -20,7 +20,8 @@ class ImageMapError(ValueError):
 @dataclass(frozen=True)
 class ImageSettings:
     """file: maps images of the user's own, None where there is none. isolated: whether jobs have environments of
-    their own."""
+    their own.
+    """
 
     file: Path | None
     isolated: bool

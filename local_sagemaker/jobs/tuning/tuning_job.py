@@ -232,7 +232,8 @@ class Tuning:
 
 class MedianRule:
     """Which training jobs are to be stopped early: those whose objective is worse than the median of the running
-    averages that completed ones had at the same epoch ("Stop Training Jobs Early" in the developer guide)."""
+    averages that completed ones had at the same epoch ("Stop Training Jobs Early" in the developer guide).
+    """
 
     def __init__(self, maximize: bool) -> None:
         self._sign = 1 if maximize else -1
