@@ -111,7 +111,8 @@ class Container:
 
     def rewrite_code(self, command: Sequence[str], folders: Iterable[str]) -> None:
         """Rewrite the scripts in those of the folders that hold code: which the command, or a shell script in one of
-        them, leads into. An archive that a shell script unpacks is rewritten too."""
+        them, leads into. An archive that a shell script unpacks is rewritten too.
+        """
         rest, texts = list(folders), [" ".join(command)]
         while texts:
             text = texts.pop()

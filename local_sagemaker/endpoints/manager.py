@@ -25,15 +25,15 @@ from local_sagemaker.endpoints.metrics import Metrics
 from local_sagemaker.endpoints.rollout import AlarmStates, RolledBack, carry_out, rollout
 from local_sagemaker.endpoints.variant import Variant
 from local_sagemaker.jobs.job import LONGEST_REASON
+from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.log_files import endpoint_group, log_file
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
-KIND = "endpoint"
+KIND = record_kinds.ENDPOINT.kind
 IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting", "SystemUpdating")
 # until a serverless endpoint that nobody asks stops its container
 IDLE_SECONDS = 300.0
@@ -67,7 +67,7 @@ class EndpointManager:
         self._images = images or Images()
         self._alarm_states = alarm_states
         self._idle_seconds = idle_seconds
-        self._folder = store.data_dir.resolve() / "endpoints"
+        self._folder = store.data_dir.endpoints
         self._live: dict[str, Endpoint] = {}
         # fleets that are in no endpoint yet, so that they can be ended
         self._coming: set[Fleet] = set()
@@ -188,7 +188,7 @@ class EndpointManager:
         self._forget(self._record(name))
 
     def _forget(self, record: Record) -> None:
-        self._store.delete("tags", record["EndpointArn"])
+        self._store.delete(record_kinds.TAGS, record["EndpointArn"])
         self._store.delete(KIND, record["EndpointName"].lower())
 
     def _start(self, fleet: Fleet) -> None:
@@ -228,7 +228,7 @@ class EndpointManager:
     def _server(self, endpoint: str, variant: str, container: Record) -> ModelServer:
         folder = self._folder / endpoint / f"{variant}-{uuid.uuid4().hex[:12]}"
         stream = f"{variant}/i-{int(time.time())}"
-        file = log_file(self._store.data_dir.resolve(), endpoint_group(endpoint), stream)
+        file = log_file(self._store.data_dir, endpoint_group(endpoint), stream)
         stream_log = LogStream(file, lambda line, now: None)
         return ModelServer(container, folder, self._objects, self._environment, stream_log, self._images)
 

@@ -15,14 +15,12 @@ from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.schedules.runner import ScheduleRunner, check_schedule
 from local_sagemaker.events.state_changes import RECORD_KINDS, decode_record, state_changes
 from local_sagemaker.events.targets import Targets
+from local_sagemaker.storage.records import Record, RecordStore
 
 if TYPE_CHECKING:
     from local_sagemaker.services.moto.state import Alarm, Rule
-    from local_sagemaker.services.sagemaker.service import SageMakerService
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 SNS_PRINCIPAL = "sns.amazonaws.com"
 SCHEDULE_INTERVAL_SECONDS = 1
@@ -33,9 +31,9 @@ ALARM_INTERVAL_SECONDS = 10
 class EventEngine:
     """The event engine of one data directory; a `Listener` of moto, which stores rules, alarms and schedules."""
 
-    def __init__(self, sagemaker: SageMakerService) -> None:
-        self._store = sagemaker.store
-        self._bus = EventBus(Targets(sagemaker))
+    def __init__(self, store: RecordStore, targets: Targets) -> None:
+        self._store = store
+        self._bus = EventBus(targets)
         self._alarms = AlarmEvaluator()
         self._alarm_actions = AlarmActions(self._bus)
         self._schedules = ScheduleRunner(self._bus, self._store)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -16,49 +15,15 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from local_sagemaker.executions.definition import DefinitionError, parse
 from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.protocol.times import iso_time
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, PIPELINE_EXECUTION, RESOURCES, RecordKind
+from local_sagemaker.storage.records import Record, RecordStore
 
-Record = dict[str, Any]
 # detail-type, resources and detail
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class ObservedResource:
-    """A resource whose changes are sent as events.
-
-    Attributes:
-        noun: As in the API's operations.
-        title: As in the events' detail-type.
-        watched: The members of the record whose changes are sent, beside the creation.
-        iso_times: Whether times in `detail` are ISO 8601, as model packages have them, instead of epoch milliseconds.
-    """
-
-    noun: str
-    title: str
-    watched: tuple[str, ...] = ()
-    iso_times: bool = False
-
-
-# by kind of record
-OBSERVED_RESOURCES = {
-    "training-job": ObservedResource("TrainingJob", "Training Job", ("TrainingJobStatus", "SecondaryStatus")),
-    "processing-job": ObservedResource("ProcessingJob", "Processing Job", ("ProcessingJobStatus",)),
-    "transform-job": ObservedResource("TransformJob", "Transform Job", ("TransformJobStatus",)),
-    "hyper-parameter-tuning-job": ObservedResource(
-        "HyperParameterTuningJob", "HyperParameter Tuning Job", ("HyperParameterTuningJobStatus",)
-    ),
-    "model": ObservedResource("Model", "Model"),
-    "model-package": ObservedResource(
-        "ModelPackage",
-        "Model Package",
-        ("ModelPackageStatus", "ModelApprovalStatus", "ModelLifeCycle"),
-        iso_times=True,
-    ),
-    "endpoint-config": ObservedResource("EndpointConfig", "Endpoint Config"),
-    "endpoint": ObservedResource("Endpoint", "Endpoint", ("EndpointStatus",)),
-}
-RECORD_KINDS = (*OBSERVED_RESOURCES, "pipeline-execution", "execution-steps")
+OBSERVED_KINDS = {kind.kind: kind for kind in RESOURCES if kind.event_title is not None}
+RECORD_KINDS = (*OBSERVED_KINDS, PIPELINE_EXECUTION.kind, EXECUTION_STEPS)
 
 
 def state_changes(store: RecordStore, kind: str, name: str, before: Record | None, after: Record | None) -> list[Event]:
@@ -71,24 +36,24 @@ def state_changes(store: RecordStore, kind: str, name: str, before: Record | Non
         before: The record before the change, None if it was created.
         after: The record after the change, None if it was deleted.
     """
-    if kind == "pipeline-execution":
+    if kind == PIPELINE_EXECUTION.kind:
         return list(_execution_changes(before, after))
-    if kind == "execution-steps":
+    if kind == EXECUTION_STEPS:
         return list(_step_changes(store, name, before, after))
-    resource = OBSERVED_RESOURCES[kind]
+    resource = OBSERVED_KINDS[kind]
     # an endpoint is never gone without the event of its deletion
     if kind == "endpoint" and after is None and before is not None and before["EndpointStatus"] != "Deleting":
         return [_event(store, resource, {**before, "EndpointStatus": "Deleting"})]
     if after is None:
         return []
-    changed = [member for member in resource.watched if (before or {}).get(member) != after.get(member)]
+    changed = [member for member in resource.event_members if (before or {}).get(member) != after.get(member)]
     return [_event(store, resource, after, changed if before else [])] if changed or before is None else []
 
 
-def _event(store: RecordStore, resource: ObservedResource, record: Record, changed: list[str] | None = None) -> Event:
+def _event(store: RecordStore, resource: RecordKind, record: Record, changed: list[str] | None = None) -> Event:
     shape = operation_model("sagemaker", f"Describe{resource.noun}").output_shape
-    arn = record[f"{resource.noun}Arn"]
-    detail = _with_times(shape, shaped(shape, record), resource.iso_times)
+    arn = record[resource.arn_member]
+    detail = _with_times(shape, shaped(shape, record), resource.event_times_are_iso)
     if resource.noun == "Endpoint":
         detail["EndpointStatus"] = _upper_snake(detail["EndpointStatus"])
     if resource.noun == "ModelPackage":
@@ -96,7 +61,7 @@ def _event(store: RecordStore, resource: ObservedResource, record: Record, chang
     else:
         tags = (store.get("tags", arn) or {"Tags": []})["Tags"]
         detail["Tags"] = {tag["Key"]: tag["Value"] for tag in tags}
-    return {"detail-type": f"SageMaker {resource.title} State Change", "resources": [arn], "detail": detail}
+    return {"detail-type": f"SageMaker {resource.event_title} State Change", "resources": [arn], "detail": detail}
 
 
 def _execution_changes(before: Record | None, after: Record | None) -> Iterator[Event]:
@@ -128,7 +93,7 @@ def _step_changes(
 ) -> Iterator[Event]:
     previous, current = (before or {"Steps": {}})["Steps"], (after or {"Steps": {}})["Steps"]
     changed = [name for name in current if current[name]["StepStatus"] != previous.get(name, {}).get("StepStatus")]
-    execution = store.get("pipeline-execution", execution_id) if changed else None
+    execution = store.get(PIPELINE_EXECUTION.kind, execution_id) if changed else None
     if execution is None:
         return
     types = _step_types(store, execution)

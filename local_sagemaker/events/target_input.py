@@ -7,8 +7,7 @@ import re
 from typing import Any
 
 from local_sagemaker.executions.expressions import ExpressionError, look_up
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 _VARIABLE = re.compile(r"<([\w.-]+)>")
 

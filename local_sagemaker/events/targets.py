@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.events.target_input import value_at
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.moto import state
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 START_PIPELINE_EXECUTION = "arn:aws:scheduler:::aws-sdk:sagemaker:startPipelineExecution"
 
@@ -28,8 +25,15 @@ class DeliveryError(Exception):
 class Targets:
     """The targets that the local SageMaker supports, by ARN."""
 
-    def __init__(self, sagemaker: SageMakerService) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, call: Call, functions: LambdaService) -> None:
+        """Make the targets.
+
+        Args:
+            call: Calls SageMaker's operations.
+            functions: The Lambda functions.
+        """
+        self._call = call
+        self._functions = functions
 
     def deliver(self, target: Record, text: str, principal: str, token: str) -> None:
         """Deliver a text to a target.
@@ -57,7 +61,7 @@ class Targets:
             elif service == "logs":
                 state.put_log_event(arn, text)
             elif arn.lower() == START_PIPELINE_EXECUTION.lower():
-                self._sagemaker.call("StartPipelineExecution", _universal_target_request(text, token))
+                self._call("StartPipelineExecution", _universal_target_request(text, token))
             else:
                 raise DeliveryError(
                     f"the local SageMaker does not support the target {arn}; use a Lambda function, SNS topic, "
@@ -67,8 +71,7 @@ class Targets:
             raise DeliveryError(f"{arn}: {error.message}") from error
 
     def _invoke_function(self, arn: str, text: str, principal: str) -> None:
-        functions = self._sagemaker.functions
-        policy = functions.function(arn)["Policy"]
+        policy = self._functions.function(arn)["Policy"]
         if not any(principal in str(statement["Principal"]) for statement in policy):
             log.warning(
                 "%s lacks a permission for %s to invoke it, and would not be invoked on AWS; "
@@ -76,7 +79,7 @@ class Targets:
                 arn,
                 principal,
             )
-        functions.invoke_later(arn, text.encode())
+        self._functions.invoke_later(arn, text.encode())
 
     def _start_pipeline(self, arn: str, target: Record, text: str, token: str) -> None:
         parameters = target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
@@ -87,7 +90,7 @@ class Targets:
             ],
             "ClientRequestToken": _client_token(token),
         }
-        self._sagemaker.call("StartPipelineExecution", request)
+        self._call("StartPipelineExecution", request)
 
 
 def _parameter_value(value: str, text: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from local_sagemaker.model_monitor.monitoring_job import MODEL_QUALITY, Call, MonitoringJob
 from local_sagemaker.model_monitor.schedule_times import Window
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from local_sagemaker.containers.images.images import Images, UnsupportedImage
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.storage.record_kinds import RESOURCES
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
-Record = dict[str, Any]
-Call = Callable[[str, Record], Record]
-
 DATA_QUALITY, MODEL_QUALITY = "DataQuality", "ModelQuality"
-# kinds of records, by type
-DEFINITIONS = {DATA_QUALITY: "data-quality-job-definition", MODEL_QUALITY: "model-quality-job-definition"}
+# the MonitoringTypes that job definitions can have
+SUPPORTED_TYPES = tuple(kind.monitoring_type for kind in RESOURCES if kind.monitoring_type is not None)
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,10 @@ def find_job(config: Record, call: Call) -> MonitoringJob:
     Raises ServiceError where it is not defined, or of a type that cannot run here.
     """
     type_, name = config.get("MonitoringType", DATA_QUALITY), config.get("MonitoringJobDefinitionName")
-    if type_ not in DEFINITIONS:
+    if type_ not in SUPPORTED_TYPES:
         raise ServiceError(
             "ValidationException",
-            f"MonitoringType {type_} is not supported by the local SageMaker; it runs {' and '.join(DEFINITIONS)}",
+            f"MonitoringType {type_} is not supported by the local SageMaker; it runs {' and '.join(SUPPORTED_TYPES)}",
         )
     if (name is None) == ("MonitoringJobDefinition" not in config):
         raise ServiceError(

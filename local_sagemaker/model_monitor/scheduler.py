@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local_sagemaker.containers.container import Container
 from local_sagemaker.jobs.job import LONGEST_REASON
-from local_sagemaker.jobs.manager import INTERRUPTED
+from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.model_monitor.captured_data import Captured, filled, find_captures
 from local_sagemaker.model_monitor.metrics import Datum, PutMetrics, namespace, read_metrics
 from local_sagemaker.model_monitor.monitoring_job import find_job
@@ -43,15 +43,14 @@ from local_sagemaker.model_monitor.schedule_times import (
     window_of,
 )
 from local_sagemaker.protocol.errors import ServiceError
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
-SCHEDULE, EXECUTION = "monitoring-schedule", "monitoring-execution"
+SCHEDULE, EXECUTION = record_kinds.MONITORING_SCHEDULE.kind, record_kinds.MONITORING_EXECUTION.kind
 NO_DATA = "Job inputs had no data"
 # how the analyzer's exit message begins where it has found violations
 VIOLATIONS = "CompletedWithViolations"
@@ -60,11 +59,29 @@ LOOK_SECONDS = 60
 
 
 class MonitoringScheduler:
-    """The monitoring schedules of one data directory. put_metrics: puts metrics to CloudWatch."""
+    """The monitoring schedules of one data directory."""
 
-    def __init__(self, service: SageMakerService, put_metrics: PutMetrics) -> None:
-        self._service, self._store, self._objects = service, service.store, service.objects
-        self._put_metrics = put_metrics
+    def __init__(
+        self,
+        call: Call,
+        jobs: JobManager,
+        flush_captures: Callable[[], None],
+        put_metrics: PutMetrics,
+        lock: threading.RLock,
+    ) -> None:
+        """Make the scheduler.
+
+        Args:
+            call: SageMaker's operations.
+            jobs: Runs the processing jobs.
+            flush_captures: Writes what endpoints have captured so far.
+            put_metrics: Puts metrics to CloudWatch.
+            lock: Held by operations that change schedules.
+        """
+        self._call, self._jobs = call, jobs
+        self._store, self._objects = jobs.store, jobs.objects
+        self._flush_captures, self._put_metrics = flush_captures, put_metrics
+        self._lock = lock
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="monitoring execution")
         self._changed = threading.Event()
         self._closed = False
@@ -93,7 +110,7 @@ class MonitoringScheduler:
 
     def run_due(self, now: datetime) -> datetime | None:
         """Start what is due; when there is more to start."""
-        with self._service.lock:
+        with self._lock:
             for schedule in self._store.all(SCHEDULE):
                 due = schedule["NextDue"]
                 if schedule["MonitoringScheduleStatus"] == "Scheduled" and due is not None and due <= now.timestamp():
@@ -168,7 +185,7 @@ class MonitoringScheduler:
     def _run(self, name: str, identity: str, schedule: Record, scheduled: datetime, window: Window | None) -> None:
         config = schedule["MonitoringScheduleConfig"]
         try:
-            job = find_job(config, self._service.call)
+            job = find_job(config, self._call)
             window = window or window_of(scheduled, config.get("ScheduleConfig", {}), job.input)
             arn = schedule["MonitoringScheduleArn"]
             execution = MonitoringExecution(schedule["MonitoringScheduleName"], arn, job, scheduled, window, identity)
@@ -186,8 +203,8 @@ class MonitoringScheduler:
 
     def _execute(self, name: str, execution: MonitoringExecution) -> Record:
         """Run the execution's jobs; what its record says of its end. Raises _Failed, ServiceError."""
-        self._service.endpoint_manager.capture.flush()
-        captures = find_captures(execution.job, execution.window, self._service.call, self._objects)
+        self._flush_captures()
+        captures = find_captures(execution.job, execution.window, self._call, self._objects)
         if not captures:
             raise _Failed(NO_DATA)
         dataset = self._merged(name, execution, captures) if execution.job.ground_truth else captures
@@ -219,9 +236,9 @@ class MonitoringScheduler:
         """Run a processing job to its end; its record. Raises _Failed where it does not complete."""
         if self._closed:
             raise _Failed(INTERRUPTED)
-        arn = self._service.jobs.start("processing-job", request, collect=collect)
+        arn = self._jobs.start("processing-job", request, collect=collect)
         self._update(name, ProcessingJobArn=arn)
-        job = self._service.jobs.wait("processing-job", request["ProcessingJobName"])
+        job = self._jobs.wait("processing-job", request["ProcessingJobName"])
         if job["ProcessingJobStatus"] != "Completed":
             raise _Failed(job.get("FailureReason"), job["ProcessingJobStatus"])
         return job

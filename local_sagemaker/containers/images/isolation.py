@@ -7,19 +7,18 @@ requirements ask for. It is made when a job first needs it, and the only thing f
 from __future__ import annotations
 
 import ensurepip
-import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from local_sagemaker.containers.images.images import Image
 from local_sagemaker.containers.output import last_words
+from local_sagemaker.storage.locks import file_lock
 from local_sagemaker.storage.transfers import ClientFault
 
 INSTALL_SECONDS = 1800
@@ -60,7 +59,7 @@ class Environments:
         # An environment knows where it lies and cannot be made aside and renamed: it is there once it says so.
         complete = folder / "complete"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self._folder / f"{folder.name}.lock"):
+        with file_lock(self._folder / f"{folder.name}.lock"):
             if not complete.exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 _make(folder)
@@ -123,10 +122,3 @@ def _run(command: list[str], folder: Path) -> None:
     if done.returncode != 0:
         words = last_words((done.stderr or done.stdout).splitlines())
         raise ClientFault(f"the job's environment cannot be made: {words}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # held no longer than INSTALL_SECONDS for each step of the making
-        yield

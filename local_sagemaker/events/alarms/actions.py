@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_sagemaker.events.alarms.messages import (
     REGION_NAME,
@@ -15,13 +15,12 @@ from local_sagemaker.events.alarms.messages import (
 from local_sagemaker.events.bus import EventBus
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.moto import state
+from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
     from local_sagemaker.services.moto.state import Alarm
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
 # of an SNS message's subject

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.protocol.times import iso_milliseconds
+from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
     from local_sagemaker.services.moto.state import Alarm
 
-Record = dict[str, Any]
 
 REGION_NAME = "US East (N. Virginia)"
 

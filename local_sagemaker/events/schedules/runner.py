@@ -21,16 +21,14 @@ from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.schedules.expressions import ScheduleExpressionError, next_time
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.services.moto import state
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import SCHEDULE
+from local_sagemaker.storage.records import Record, RecordStore
 
 if TYPE_CHECKING:
     from local_sagemaker.services.moto.state import Rule, Schedule
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
-
-KIND = "schedule"
 PRINCIPAL = "scheduler.amazonaws.com"
 # an at() still runs if its time is at most so long before the server first sees the schedule
 GRACE_SECONDS = 60
@@ -66,7 +64,7 @@ class ScheduleRunner:
         """Run what has become due since the last call."""
         entries = set(_entries())
         for deleted in {entry.arn for entry in self._due} - {entry.arn for entry in entries}:
-            self._store.delete(KIND, deleted)
+            self._store.delete(SCHEDULE, deleted)
         self._due = {entry: due for entry, due in self._due.items() if entry in entries}
         for entry in entries:
             if entry not in self._due:
@@ -79,8 +77,8 @@ class ScheduleRunner:
                     self._complete(entry)
 
     def _first(self, entry: _Entry, now: datetime) -> datetime | None:
-        self._store.create(KIND, entry.arn, {"Since": now.timestamp()})
-        record = self._store.get(KIND, entry.arn) or {"Since": now.timestamp()}
+        self._store.create(SCHEDULE, entry.arn, {"Since": now.timestamp()})
+        record = self._store.get(SCHEDULE, entry.arn) or {"Since": now.timestamp()}
         if record.get("Done") == entry.expression:
             return None
         if entry.expression.startswith("at("):
@@ -88,7 +86,7 @@ class ScheduleRunner:
         return self._next(entry, now)
 
     def _next(self, entry: _Entry, after: datetime) -> datetime | None:
-        since = (self._store.get(KIND, entry.arn) or {}).get("Since", after.timestamp())
+        since = (self._store.get(SCHEDULE, entry.arn) or {}).get("Since", after.timestamp())
         rate_start = datetime.fromtimestamp(max(since, entry.start or 0), UTC)
         if entry.start is not None and after.timestamp() < entry.start:
             after = datetime.fromtimestamp(entry.start - 1, UTC)
@@ -115,9 +113,9 @@ class ScheduleRunner:
         """Record that a schedule has run for the last time, or apply its ActionAfterCompletion."""
         if getattr(entry.source, "action_after_completion", None) == "DELETE":
             self._bus.submit(lambda: state.delete_schedule(entry.source.group_name, entry.source.name))
-            self._store.delete(KIND, entry.arn)
+            self._store.delete(SCHEDULE, entry.arn)
         else:
-            self._store.update(KIND, entry.arn, Done=entry.expression)
+            self._store.update(SCHEDULE, entry.arn, Done=entry.expression)
 
 
 def check_schedule(expression: str, timezone: str, start: Any, end: Any) -> None:

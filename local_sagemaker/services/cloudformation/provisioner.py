@@ -8,14 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
-from local_sagemaker.services.cloudformation.resource_types import RESOURCE_TYPES, ResourceType
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
-
-Record = dict[str, Any]
+from local_sagemaker.services.cloudformation.resource_types import RESOURCE_TYPES, Backends, ResourceType
+from local_sagemaker.storage.records import Record
 
 
 class ResourceProvisioner:
@@ -23,8 +18,8 @@ class ResourceProvisioner:
 
     resource_types = RESOURCE_TYPES
 
-    def __init__(self, sagemaker: SageMakerService) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, backends: Backends) -> None:
+        self._backends = backends
         self._replaying = False
 
     @contextmanager
@@ -39,9 +34,9 @@ class ResourceProvisioner:
     def put(self, kind: ResourceType, name: str, properties: Record) -> None:
         """Create or update a resource."""
         if not (self._replaying and kind.persistent):
-            kind.put(self._sagemaker, name, properties)
+            kind.put(self._backends, name, properties)
 
     def delete(self, kind: ResourceType, name: str, properties: Record) -> None:
         """Delete a resource if it exists."""
         if not (self._replaying and kind.persistent):
-            kind.delete(self._sagemaker, name, properties)
+            kind.delete(self._backends, name, properties)

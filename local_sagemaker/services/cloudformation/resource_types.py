@@ -7,20 +7,24 @@ import logging
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
 from local_sagemaker.account import ACCOUNT, REGION, lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.lambda_.operations import KEPT_MEMBERS
+from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.moto import state
-from local_sagemaker.storage.objects import BadName, NoSuchBucket
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
+
+class Backends(NamedTuple):
+    """The services in which persistent resources are created."""
+
+    functions: LambdaService
+    objects: ObjectStore
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,14 @@ class ResourceType:
 
     name: str
     name_property: str
-    put: Callable[[SageMakerService, str, Record], None]
+    put: Callable[[Backends, str, Record], None]
     attributes: Callable[[str, Record], Record]
-    delete: Callable[[SageMakerService, str, Record], None]
+    delete: Callable[[Backends, str, Record], None]
     persistent: bool = False
 
 
-def _put_function(sagemaker: SageMakerService, name: str, properties: Record) -> None:
-    call = sagemaker.functions.call
+def _put_function(backends: Backends, name: str, properties: Record) -> None:
+    call = backends.functions.call
     code = dict(properties["Code"])
     # in a template, the source of a single module
     if "ZipFile" in code:
@@ -64,9 +68,9 @@ def _put_function(sagemaker: SageMakerService, name: str, properties: Record) ->
         call("UpdateFunctionConfiguration", {"FunctionName": name, **configuration})
 
 
-def _delete_function(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_function(backends: Backends, name: str, properties: Record) -> None:
     try:
-        sagemaker.functions.call("DeleteFunction", {"FunctionName": name})
+        backends.functions.call("DeleteFunction", {"FunctionName": name})
     except ServiceError as error:
         log.info("not deleted: %s", error)
 
@@ -78,31 +82,31 @@ def _zipped(text: str) -> bytes:
     return archive.getvalue()
 
 
-def _put_permission(sagemaker: SageMakerService, name: str, properties: Record) -> None:
-    _delete_permission(sagemaker, name, properties)
+def _put_permission(backends: Backends, name: str, properties: Record) -> None:
+    _delete_permission(backends, name, properties)
     members = ("FunctionName", "Action", "Principal", "SourceArn", "SourceAccount")
     given: Record = {member: properties[member] for member in members if member in properties}
-    sagemaker.functions.call("AddPermission", {**given, "StatementId": name})
+    backends.functions.call("AddPermission", {**given, "StatementId": name})
 
 
-def _delete_permission(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_permission(backends: Backends, name: str, properties: Record) -> None:
     try:
         request = {"FunctionName": properties["FunctionName"], "StatementId": name}
-        sagemaker.functions.call("RemovePermission", request)
+        backends.functions.call("RemovePermission", request)
     except ServiceError as error:
         log.info("not deleted: %s", error)
 
 
-def _put_bucket(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_bucket(backends: Backends, name: str, properties: Record) -> None:
     try:
-        sagemaker.objects.create_bucket(name)
+        backends.objects.create_bucket(name)
     except BadName as error:
         raise ServiceError("ValidationError", str(error)) from error
 
 
-def _delete_bucket(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_bucket(backends: Backends, name: str, properties: Record) -> None:
     try:
-        if not sagemaker.objects.delete_bucket(name):
+        if not backends.objects.delete_bucket(name):
             raise ServiceError("ValidationError", f"The bucket {name} you tried to delete is not empty")
     except NoSuchBucket:
         log.info("not deleted: there is no bucket %s", name)
@@ -114,7 +118,7 @@ def _bucket_attributes(name: str, properties: Record) -> Record:
     return {"Ref": name, "Arn": f"arn:aws:s3:::{name}", "DomainName": domain, "RegionalDomainName": regional}
 
 
-def _put_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_alarm(backends: Backends, name: str, properties: Record) -> None:
     if "Metrics" in properties:
         raise ServiceError(
             "ValidationError",
@@ -146,11 +150,11 @@ def _put_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> No
     )
 
 
-def _delete_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_alarm(backends: Backends, name: str, properties: Record) -> None:
     state.delete_alarm(name)
 
 
-def _put_subscription(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_subscription(backends: Backends, name: str, properties: Record) -> None:
     state.subscribe(*_subscription_key(properties))
 
 
@@ -160,7 +164,7 @@ def _subscription_attributes(name: str, properties: Record) -> Record:
     return {"Ref": arn, "Arn": arn}
 
 
-def _delete_subscription(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_subscription(backends: Backends, name: str, properties: Record) -> None:
     if (subscription := state.subscription(*_subscription_key(properties))) is not None:
         state.unsubscribe(subscription.arn)
 
@@ -169,7 +173,7 @@ def _subscription_key(properties: Record) -> tuple[str, str, str]:
     return properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
 
 
-def _put_schedule(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_schedule(backends: Backends, name: str, properties: Record) -> None:
     state.put_schedule(
         description=properties.get("Description", ""),
         end_date=properties.get("EndDate"),
@@ -185,7 +189,7 @@ def _put_schedule(sagemaker: SageMakerService, name: str, properties: Record) ->
     )
 
 
-def _delete_schedule(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_schedule(backends: Backends, name: str, properties: Record) -> None:
     state.delete_schedule(properties.get("GroupName", "default"), name)
 
 

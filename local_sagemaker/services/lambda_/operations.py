@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.paging import page
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.services.lambda_.code import LARGEST_UNPACKED, LARGEST_ZIP, code_folder, forget_code, keep_code
-from local_sagemaker.services.sagemaker.common import page
 from local_sagemaker.storage.objects import BadName
+from local_sagemaker.storage.record_kinds import LAMBDA_FUNCTION
+from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
     from local_sagemaker.services.lambda_.service import LambdaService
 
-Record = dict[str, Any]
 
-KIND = "lambda-function"
+KIND = LAMBDA_FUNCTION
 
 # members that CreateFunction, UpdateFunctionConfiguration and GetFunctionConfiguration have in common
 KEPT_MEMBERS = (

@@ -21,10 +21,10 @@ from typing import Any
 from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import INHERITED
 from local_sagemaker.containers.output import LARGEST_EVENT, LogStream
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.storage.log_files import lambda_group, log_file
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 RUNTIME = Path(__file__).parent / "runtime.py"
 # what Lambda gives the import of a function's code before the clock of the invocation runs, and then some
@@ -51,7 +51,7 @@ class FunctionProcess:
     function's own do not override.
     """
 
-    def __init__(self, data_dir: Path, configuration: Record, task_root: Path, imposed: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: DataDir, configuration: Record, task_root: Path, imposed: Mapping[str, str]) -> None:
         self.revision = configuration["RevisionId"]
         self._configuration = configuration
         name = configuration["FunctionName"]

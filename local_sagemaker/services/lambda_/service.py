@@ -20,6 +20,7 @@ from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import lambda_arn
 from local_sagemaker.protocol import rest_json
+from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped
 from local_sagemaker.services.lambda_.code import code_folder
@@ -27,13 +28,13 @@ from local_sagemaker.services.lambda_.operations import KIND, OPERATIONS
 from local_sagemaker.services.lambda_.process import FunctionProcess, Invocation
 from local_sagemaker.storage.log_files import lambda_group
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import LAMBDA_INVOCATION
+from local_sagemaker.storage.records import Record, RecordStore
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
-INVOCATION = "lambda-invocation"
+INVOCATION = LAMBDA_INVOCATION
 # an archive's 50 MB in base64, and the rest
 LONGEST_REQUEST = 70 << 20
 # processes kept while nobody calls them
@@ -55,15 +56,15 @@ class LambdaService:
         # held by operations that read records and write them again
         self.lock = threading.RLock()
         self._environment = dict(environment or {})
-        self._data_dir = store.data_dir.resolve()
+        self._data_dir = store.data_dir
         self._pool = threading.Lock()  # guards what follows
         self._idle: OrderedDict[str, FunctionProcess] = OrderedDict()
         self._busy: set[FunctionProcess] = set()
         self._queues: dict[str, deque[tuple[str, bytes]]] = {}
         self._closed = False
 
-    def respond(self, request: Request, body: bytes) -> Response:
-        """Answer an HTTP request."""
+    def respond(self, request: Request) -> Response:
+        body = read_body(request, LONGEST_REQUEST)
         try:
             operation, members = rest_json.read_request("lambda", request, body)
             return rest_json.write_response("lambda", operation, self.call(operation, members))
@@ -91,7 +92,7 @@ class LambdaService:
 
     def folder(self, name: str) -> Path:
         """Where a function's code is."""
-        return self._data_dir / "functions" / name
+        return self._data_dir.functions / name
 
     def invoke(self, name_or_arn: str, payload: bytes, client_context: Any = None) -> Invocation:
         """Call a function and wait for its answer, no longer than its Timeout. payload: JSON. Raises ServiceError."""

@@ -8,12 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from werkzeug.wrappers import Request, Response
+
 from local_sagemaker.account import ACCOUNT, REGION
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import NotImplementedHere
 from local_sagemaker.protocol.shapes import check_request, operation_model
 from local_sagemaker.storage.log_files import group_folder, groups
-
-Request = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 MOST_EVENTS = 10_000
 # CloudWatch ends a page at one megabyte
@@ -34,10 +38,16 @@ class Event:
 class LogsService:
     """The log groups of one data directory's jobs and functions."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: DataDir) -> None:
         self._data_dir = data_dir
 
-    def has(self, operation: str, request: Request) -> bool:
+    def respond(self, request: Request) -> Response:
+        operation, members = aws_json.read_request(request)
+        if not self.has(operation, members):
+            raise NotImplementedHere(operation)
+        return aws_json.write_response(self.call(operation, members))
+
+    def has(self, operation: str, request: Record) -> bool:
         """Whether a request is about groups that are kept here: those of jobs, and what functions have logged."""
         name = request.get("logGroupName") or request.get("logGroupIdentifier") or request.get("logGroupNamePrefix")
         if not isinstance(name, str):
@@ -45,7 +55,7 @@ class LogsService:
         is_functions = any(group.startswith(_group_name(name)) for group in groups(self._data_dir))
         return "/aws/sagemaker/" in name or ("/aws/lambda/" in name and operation in OPERATIONS and is_functions)
 
-    def call(self, operation: str, request: Request) -> dict[str, Any]:
+    def call(self, operation: str, request: Record) -> dict[str, Any]:
         """Answer an operation of CloudWatch Logs. Raises ServiceError."""
         model = operation_model("logs", operation)
         if operation not in OPERATIONS:
@@ -53,7 +63,7 @@ class LogsService:
         check_request(model.input_shape, request)
         return OPERATIONS[operation](self, request)
 
-    def describe_log_groups(self, request: Request) -> dict[str, Any]:
+    def describe_log_groups(self, request: Record) -> dict[str, Any]:
         prefix = request.get("logGroupNamePrefix", "")
         return {
             "logGroups": [
@@ -63,7 +73,7 @@ class LogsService:
             ]
         }
 
-    def describe_log_streams(self, request: Request) -> dict[str, Any]:
+    def describe_log_streams(self, request: Record) -> dict[str, Any]:
         group, prefix = self._group(request), request.get("logStreamNamePrefix", "")
         streams: list[dict[str, Any]] = []
         for name, file in self._streams(group):
@@ -90,7 +100,7 @@ class LogsService:
         following = {"nextToken": f"s/{start + most}"} if start + most < len(streams) else {}
         return {"logStreams": streams[start : start + most], **following}
 
-    def get_log_events(self, request: Request) -> dict[str, Any]:
+    def get_log_events(self, request: Record) -> dict[str, Any]:
         group, name = self._group(request), request.get("logStreamName")
         files = dict(self._streams(group))
         if name not in files:
@@ -118,7 +128,7 @@ class LogsService:
             "nextBackwardToken": f"b/{first}",
         }
 
-    def filter_log_events(self, request: Request) -> dict[str, Any]:
+    def filter_log_events(self, request: Record) -> dict[str, Any]:
         group = self._group(request)
         names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix", "")
         matches = _pattern(request.get("filterPattern", ""))
@@ -139,7 +149,7 @@ class LogsService:
         following = {"nextToken": f"e/{end}"} if end < len(found) else {}
         return {"events": events, **following}
 
-    def _group(self, request: Request) -> str:
+    def _group(self, request: Record) -> str:
         name = request.get("logGroupName") or _group_name(str(request.get("logGroupIdentifier")))
         if name not in groups(self._data_dir):
             raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
@@ -151,7 +161,7 @@ class LogsService:
         return sorted((str(file.relative_to(folder).with_suffix("")), file) for file in files)
 
 
-OPERATIONS: dict[str, Callable[[LogsService, Request], dict[str, Any]]] = {
+OPERATIONS: dict[str, Callable[[LogsService, Record], dict[str, Any]]] = {
     "DescribeLogGroups": LogsService.describe_log_groups,
     "DescribeLogStreams": LogsService.describe_log_streams,
     "GetLogEvents": LogsService.get_log_events,
@@ -185,7 +195,7 @@ def _fitting(events: list[tuple[int, Event]], most: int) -> list[tuple[int, Even
     return events[:most]
 
 
-def _between(event: Event, request: Request) -> bool:
+def _between(event: Event, request: Record) -> bool:
     start, end = request.get("startTime"), request.get("endTime")
     return (start is None or event.timestamp >= start) and (end is None or event.timestamp < end)
 
@@ -222,7 +232,7 @@ def _group_name(name_or_arn: str) -> str:
     return name_or_arn.removesuffix(":*").rpartition(":")[2]
 
 
-def _limit(request: Request, default: int, most: int) -> int:
+def _limit(request: Record, default: int, most: int) -> int:
     limit = request.get("limit", default)
     if not isinstance(limit, int) or not 1 <= limit <= most:
         raise ServiceError("InvalidParameterException", f"limit must be from 1 to {most}, it is {limit!r}")

@@ -6,18 +6,22 @@ Clients' changes to moto's state survive a restart of the server: see `journal`.
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Callable
-from pathlib import Path
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import ROLE_NAME
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.moto.cloudformation import Provisioner, register_resource_types
 from local_sagemaker.services.moto.journal import Journal, WSGIApplication, journal_entry, signature
 from local_sagemaker.services.moto.listener import Listener
 from local_sagemaker.storage.log_files import GROUPS
+
+log = logging.getLogger(__name__)
 
 TRUST_POLICY = {
     "Version": "2012-10-17",
@@ -28,7 +32,7 @@ TRUST_POLICY = {
 class MotoBackend:
     """moto for one data directory, started on first use because its import takes longer than the server's start."""
 
-    def __init__(self, data_dir: Path, listener: Listener, provisioner: Provisioner) -> None:
+    def __init__(self, data_dir: DataDir, listener: Listener, provisioner: Provisioner) -> None:
         """Prepare to start moto.
 
         Args:
@@ -36,7 +40,7 @@ class MotoBackend:
             listener: Acts on events, and on moto's rules, alarms and schedules.
             provisioner: Creates the resources of stacks that moto's CloudFormation does not.
         """
-        self._journal = Journal(data_dir / "moto.jsonl")
+        self._journal = Journal(data_dir.moto_journal)
         self._listener = listener
         self._provisioner = provisioner
         self._application: WSGIApplication | None = None
@@ -51,20 +55,29 @@ class MotoBackend:
         if self._journal.exists():
             threading.Thread(target=self._started, name="moto", daemon=True).start()
 
-    def respond(self, request: Request, read_body: Callable[[], bytes]) -> WSGIApplication:
+    def respond(self, request: Request) -> Response:
         """Execute a request, journaled if it changes moto's state.
 
-        Args:
-            request: The request.
-            read_body: Returns its body, which stays readable afterwards.
-
-        Returns:
-            The WSGI application that gives the response.
+        Raises:
+            ServiceError: If moto does not support the operation, or fails.
         """
+        try:
+            return self._execute(request)
+        except (ServiceError, ClientDisconnected, OSError):
+            raise
+        # an operation that moto does not implement, or a request that it does not expect: a retry would not help
+        except Exception as error:
+            log.exception("%s %s", request.method, request.path)
+            raise ServiceError(
+                "UnsupportedOperation",
+                f"moto, which simulates this service, cannot answer: {type(error).__name__}: {error}",
+            ) from error
+
+    def _execute(self, request: Request) -> Response:
         application = self._started()
-        entry = journal_entry(request, read_body)
+        entry = journal_entry(request)
         if entry is None:
-            return application
+            return Response.from_app(application, request.environ)
         with self._change_lock, self._journal.appended(entry) as discard:
             response = Response.from_app(application, request.environ, buffered=True)
             if response.status_code >= 400:

@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from local_sagemaker.protocol.errors import ServiceError
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 
 class ResourceType(Protocol):

@@ -9,8 +9,7 @@ import functools
 from typing import Any
 
 from local_sagemaker.account import REGION
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 # below the 1,000 data that PutMetricData accepts
 BATCH_SIZE = 500

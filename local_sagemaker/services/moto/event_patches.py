@@ -20,8 +20,8 @@ from local_sagemaker.protocol.times import iso_milliseconds, iso_time
 from local_sagemaker.services.moto.listener import Listener
 from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed
 from local_sagemaker.services.moto.patching import PatchSet
+from local_sagemaker.storage.records import Record
 
-Record = dict[str, Any]
 Original = Callable[..., Any]
 
 patches = PatchSet()

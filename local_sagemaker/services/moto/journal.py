@@ -22,6 +22,8 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
 from local_sagemaker.account import REGION
+from local_sagemaker.protocol.bodies import read_body
+from local_sagemaker.protocol.credentials import Scope, credential_scope
 
 log = logging.getLogger(__name__)
 
@@ -45,20 +47,12 @@ _NOT_REPLAYED = ("PutMetricData", "PutEvents", "Publish", "PublishBatch", "SetAl
 _HEADERS = ("Accept", "Content-Type", "Smithy-Protocol", "X-Amz-Target", "X-Amzn-Query-Mode")
 
 
-def journal_entry(request: Request, read_body: Callable[[], bytes]) -> Entry | None:
-    """Make the journal entry of a request.
-
-    Args:
-        request: Any request to moto.
-        read_body: Returns its body; called only where the body decides.
-
-    Returns:
-        None for a request that changes nothing, or nothing that is kept.
-    """
-    region, service = _scope(request)
+def journal_entry(request: Request) -> Entry | None:
+    """Make the journal entry of a request to moto; None for a request that is not journaled."""
+    region, service = credential_scope(request) or Scope("", "")
     if service not in _SERVICES or request.method == "GET":
         return None
-    body = read_body()
+    body = read_body(request)
     operation = _operation(request, body)
     if operation in _NOT_REPLAYED or _READ_ONLY.fullmatch(operation):
         return None
@@ -140,14 +134,6 @@ def _seed(entry: Entry) -> None:
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(entry["seed"])
-
-
-def _scope(request: Request) -> tuple[str, str]:
-    """The region and the service that a request is signed for."""
-    # Credential=KEY/date/region/service/aws4_request
-    credential = request.headers.get("Authorization", "").partition("Credential=")[2].partition(",")[0]
-    scope = credential.split("/")
-    return (scope[-3], scope[-2]) if len(scope) >= 5 else ("", "")
 
 
 def _operation(request: Request, body: bytes) -> str:

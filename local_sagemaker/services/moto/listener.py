@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from local_sagemaker.storage.records import Record
+
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm
     from moto.events.models import Rule
-
-Record = dict[str, Any]
 
 
 class Listener(Protocol):

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
     from moto.sns.models import SNSBackend, Subscription
 
-Record = dict[str, Any]
-
 
 def alarms() -> dict[str, Alarm]:
     """All alarms by name."""

@@ -301,7 +301,8 @@ def deploy() -> Any:
 
 def refused() -> dict[str, str]:
     """What is said of steps as their pipeline is created, "" where it is, by the step's name: some of the SDK's own
-    classes, and one of each type that it knows."""
+    classes, and one of each type that it knows.
+    """
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-distribution:latest"
     Path("notebook.ipynb").write_text('{"cells": []}')
     notebook = {"input_notebook": "notebook.ipynb", "image_uri": image, "kernel_name": "python3", "role": role}

@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.capture import CaptureConfig, Event, captured
-from local_sagemaker.endpoints.manager import EndpointManager
 from local_sagemaker.endpoints.metrics import Metrics
 from local_sagemaker.endpoints.rollout import RolledBack, Rollout, Shift, carry_out, rollout
 from local_sagemaker.storage.records import RecordStore
@@ -321,14 +321,12 @@ def test_a_canary_takes_its_share_and_then_everything(machine: Machine) -> None:
 
 
 def test_an_alarm_in_the_canary_brings_the_old_one_back(machine: Machine) -> None:
-    states = {"errors": "OK"}
-    endpoint_manager = EndpointManager(machine.store, machine.objects, alarm_states=lambda names: states)
-    machine.endpoint_manager = machine.service.endpoint_manager = endpoint_manager
+    machine.alarms = {"errors": "OK"}
     up(machine, name="old")
     create_config(machine, "new", variant(create_model(machine, "new")))
     update_endpoint(machine, "new", DeploymentConfig=CANARY)
     until(lambda: invoke(machine).json["model"] == "new")
-    states["errors"] = "ALARM"
+    machine.alarms["errors"] = "ALARM"
     description = settled(machine)
     assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
     assert "errors" in description["FailureReason"]
@@ -383,9 +381,7 @@ def test_steps_of_a_linear_shift_are_even_and_end_with_everything(value: int, in
 
 
 def serverless(machine: Machine, program: str = ECHO, idle: float = 0.3, **more: int) -> None:
-    machine.endpoint_manager = machine.service.endpoint_manager = EndpointManager(
-        machine.store, machine.objects, idle_seconds=idle
-    )
+    machine.rebuild(idle_seconds=idle)
     up(machine, program, variant={"ServerlessConfig": {**SERVERLESS, **more}})
 
 
@@ -604,7 +600,7 @@ def test_what_was_under_way_is_settled_by_the_next_server(machine: Machine, stat
     up(machine)
     machine.endpoint_manager.close()
     plan = machine.store.get("endpoint", "endpoint")["Deployed"]  # type: ignore[index]
-    RecordStore(machine.data_dir).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
+    RecordStore(DataDir(machine.data_dir)).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
     again = Machine(machine.data_dir)
     again.endpoint_manager.recover()
     if becomes is None:

@@ -36,7 +36,7 @@ class Clock:
         self._start()
 
     def _start(self) -> None:
-        self._bus = EventBus(Targets(self.machine.service))
+        self._bus = EventBus(Targets(self.machine.service.call, self.machine.functions))
         self._bus.start()
         self._schedules = ScheduleRunner(self._bus, self.machine.store)
         self._schedules.run_due(self.now)
