@@ -103,7 +103,7 @@ def update_weights_and_capacities(sagemaker: "SageMakerService", request: Record
                     raise _invalid(f"Variant {desired['VariantName']} is not serverless.")
                 variant["ServerlessConfig"] |= desired["ServerlessUpdateConfig"]
         _update(sagemaker, endpoint, Deployed=plan, FailureReason=None)
-    sagemaker.endpoint_manager.reweigh(endpoint["EndpointName"])
+    sagemaker.endpoint_manager.update_weights(endpoint["EndpointName"])
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 

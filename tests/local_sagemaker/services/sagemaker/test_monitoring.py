@@ -84,7 +84,7 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
     assert (describe(machine)["MonitoringType"], describe(machine)["EndpointName"]) == ("DataQuality", "Churn")
     with pytest.raises(ServiceError, match="not both"):
         schedule(machine, "both", MonitoringJobDefinition=job, MonitoringJobDefinitionName="columns")
-    with pytest.raises(ServiceError, match="ModelQuality schedule needs a MonitoringJobDefinitionName"):
+    with pytest.raises(ServiceError, match="ModelQuality schedule requires a MonitoringJobDefinitionName"):
         schedule(machine, "quality", MonitoringJobDefinition=job, MonitoringType="ModelQuality")
 
 
@@ -94,7 +94,7 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
         ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "no schedule runs more often than"),
         ({"MonitoringJobDefinitionName": "missing"}, "ResourceNotFound: Job Definition .*/missing not found"),
         ({"MonitoringType": "ModelBias"}, "MonitoringType ModelBias is not supported by the local SageMaker"),
-        ({"MonitoringType": "ModelExplainability"}, "it runs DataQuality and ModelQuality"),
+        ({"MonitoringType": "ModelExplainability"}, "use DataQuality or ModelQuality"),
     ],
 )
 def test_a_schedule_that_cannot_run_here_is_refused(machine: Machine, config: dict[str, Any], words: str) -> None:
