@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.account import REGION
-from local_sagemaker.containers.container import INHERITED
-from local_sagemaker.containers.output import LARGEST_EVENT, LogStream
+from local_sagemaker.containers.container import INHERITED_VARIABLES
+from local_sagemaker.containers.output import MAX_EVENT_BYTES, LogStream
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.storage.log_files import lambda_group, log_file
 
@@ -209,7 +209,7 @@ class FunctionProcess:
         except BlockingIOError:
             return False
         *lines, self._unfinished_line = (self._unfinished_line + piece).split(b"\n")
-        if self._unfinished_line and (not piece or len(self._unfinished_line) >= LARGEST_EVENT):
+        if self._unfinished_line and (not piece or len(self._unfinished_line) >= MAX_EVENT_BYTES):
             lines, self._unfinished_line = [*lines, self._unfinished_line], b""
         self._log.write(line.decode("utf-8", errors="replace").replace("\r", "\n") for line in lines)
         return bool(piece)
@@ -221,7 +221,7 @@ class FunctionProcess:
 def _environment(configuration: Record, task_root: Path, stream: str, overrides: Mapping[str, str]) -> dict[str, str]:
     name = configuration["FunctionName"]
     return {
-        **{name: os.environ[name] for name in (*INHERITED, "PATH") if name in os.environ},
+        **{name: os.environ[name] for name in (*INHERITED_VARIABLES, "PATH") if name in os.environ},
         "PYTHONPATH": str(task_root),
         **configuration.get("Environment", {}).get("Variables", {}),
         "TZ": ":UTC",

@@ -91,7 +91,7 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "no schedule runs more often than"),
+        ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "a schedule runs once per hour at most"),
         ({"MonitoringJobDefinitionName": "missing"}, "ResourceNotFound: Job Definition .*/missing not found"),
         ({"MonitoringType": "ModelBias"}, "MonitoringType ModelBias is not supported by the local SageMaker"),
         ({"MonitoringType": "ModelExplainability"}, "use DataQuality or ModelQuality"),
