@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every
 
 TIMEOUT = 30
 ENVIRONMENT = {"PATH": os.environ["PATH"], **common_environment()}
-# the last that is imported
+# imported last
 IS_WARM = "import sys; print('sklearn.ensemble' in sys.modules)"
 
 
@@ -82,7 +82,7 @@ def test_libraries_are_loaded_when_a_process_starts(warm: WarmPython) -> None:
     assert loaded.stdout == "lightgbm numpy sklearn\n"
 
 
-# as a new interpreter
+# equivalence with a new interpreter
 
 STATE = """
 import json, locale, os, resource, signal, stat, sys, threading, time
@@ -388,7 +388,7 @@ def test_jobs_are_served_during_slow_imports(tmp_path: Path) -> None:
         parent.communicate(timeout=TIMEOUT)
 
 
-# ends
+# how processes end
 
 
 @pytest.fixture
