@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import IN_CONTAINER, Command, Container, Exit
@@ -20,9 +19,8 @@ from local_sagemaker.containers.images.image import Image
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.storage.objects import BadName, ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, Input, copy_file, fetch, split_uri, unpack
-
-Record = dict[str, Any]
 
 MODEL_FOLDER = "/opt/ml/model"
 CODE_FOLDER = f"{MODEL_FOLDER}/code"

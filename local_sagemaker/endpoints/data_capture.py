@@ -22,11 +22,10 @@ from typing import Any
 
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, put_file
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 FLUSH_SECONDS = 0.5
 # events beyond this are dropped, because requests do not wait for the disk

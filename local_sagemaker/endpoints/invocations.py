@@ -69,15 +69,20 @@ class InvocationError(Exception):
         return int(self.body.get("OriginalStatusCode", self.status) or 500)
 
 
-def respond(endpoint_manager: EndpointManager, request: Request) -> Response:
-    """Answer a request to /endpoints/<name>/<operation>."""
-    try:
-        return _invoke(endpoint_manager, request)
-    except InvocationError as error:
-        response = Response(json.dumps(error.body), status=error.status, content_type="application/json")
-        response.headers["x-amzn-ErrorType"] = error.kind
-        response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
-        return response
+class SageMakerRuntime:
+    """InvokeEndpoint, for the endpoints of one data directory."""
+
+    def __init__(self, endpoint_manager: EndpointManager) -> None:
+        self._endpoint_manager = endpoint_manager
+
+    def respond(self, request: Request) -> Response:
+        try:
+            return _invoke(self._endpoint_manager, request)
+        except InvocationError as error:
+            response = Response(json.dumps(error.body), status=error.status, content_type="application/json")
+            response.headers["x-amzn-ErrorType"] = error.kind
+            response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
+            return response
 
 
 def _invoke(endpoint_manager: EndpointManager, request: Request) -> Response:

@@ -26,15 +26,14 @@ from local_sagemaker.endpoints.metrics import InvocationMetrics
 from local_sagemaker.endpoints.traffic_shifting import AlarmStates, DeploymentRolledBack, deployment_plan, shift_traffic
 from local_sagemaker.endpoints.variant import Variant
 from local_sagemaker.jobs.job import LONGEST_REASON
+from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.log_files import endpoint_group, log_file
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
-
-KIND = "endpoint"
+KIND = record_kinds.ENDPOINT.kind
 IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting", "SystemUpdating")
 # until an idle serverless endpoint stops its container
 IDLE_SECONDS = 300.0
@@ -73,7 +72,7 @@ class EndpointManager:
         self._images = images or Images()
         self._alarm_states = alarm_states
         self._idle_seconds = idle_seconds
-        self._folder = store.data_dir.resolve() / "endpoints"
+        self._folder = store.data_dir.endpoints
         # by name in lower case
         self._in_service: dict[str, Endpoint] = {}
         # fleets that do not belong to an endpoint yet, so that `close` can stop them
@@ -201,7 +200,7 @@ class EndpointManager:
         self._delete_record(self._record(name))
 
     def _delete_record(self, record: Record) -> None:
-        self._store.delete("tags", record["EndpointArn"])
+        self._store.delete(record_kinds.TAGS, record["EndpointArn"])
         self._store.delete(KIND, record["EndpointName"].lower())
 
     def _start(self, fleet: Fleet) -> None:
@@ -242,7 +241,7 @@ class EndpointManager:
     def _server(self, endpoint: str, variant: str, container: Record) -> ModelServer:
         folder = self._folder / endpoint / f"{variant}-{uuid.uuid4().hex[:12]}"
         stream = f"{variant}/i-{int(time.time())}"
-        file = log_file(self._store.data_dir.resolve(), endpoint_group(endpoint), stream)
+        file = log_file(self._store.data_dir, endpoint_group(endpoint), stream)
         stream_log = LogStream(file, lambda line, now: None)
         return ModelServer(container, folder, self._objects, self._environment, stream_log, self._images)
 

@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 NAMESPACE = "AWS/SageMaker"
 FLUSH_SECONDS = 2

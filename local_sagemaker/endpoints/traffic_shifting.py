@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 AlarmStates = Callable[[list[str]], Mapping[str, str]]
 
 # the largest MaximumExecutionTimeoutInSeconds, and the one of a deployment that does not set it

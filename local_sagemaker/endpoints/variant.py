@@ -6,13 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from local_sagemaker.containers.model_server import ModelServer, ModelServerError, ServerResponse
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 # the startup timeouts of containers
 STARTUP_SECONDS = 480

@@ -11,19 +11,19 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.target_input import target_input
 from local_sagemaker.events.targets import DeliveryError, Targets
 from local_sagemaker.protocol.times import iso_time
+from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
     from moto.events.models import Rule
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
 SENDER = "events.amazonaws.com"
 # seconds before a delivery that failed for no lasting reason is tried again

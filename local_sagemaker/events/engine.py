@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from local_sagemaker.events.alarms.alarms import Alarms, hook_alarms
 from local_sagemaker.events.bus import EventBus
@@ -14,9 +13,7 @@ from local_sagemaker.events.schedules.schedules import Schedules, hook_schedules
 from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
 from local_sagemaker.events.targets import Targets
 from local_sagemaker.services.moto.hooks import hook_events, hook_topics
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.storage.records import RecordStore
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +25,9 @@ ALARM_SECONDS = 10
 class EventEngine:
     """At work from `begin` on; until then there is no rule, alarm or schedule that anything could happen to."""
 
-    def __init__(self, sagemaker: SageMakerService) -> None:
-        self._store = sagemaker.store
-        self._targets = Targets(sagemaker)
+    def __init__(self, store: RecordStore, targets: Targets) -> None:
+        self._store = store
+        self._targets = targets
         self._bus = EventBus(self._targets)
         self._alarms = Alarms(self._bus)
         self._schedules = Schedules(self._bus, self._store)

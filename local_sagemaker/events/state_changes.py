@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -15,60 +14,36 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from local_sagemaker.executions.definition import DefinitionError, parse
 from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.protocol.times import iso_time
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, PIPELINE_EXECUTION, RESOURCES, RecordKind
+from local_sagemaker.storage.records import Record, RecordStore
 
-Record = dict[str, Any]
 # detail-type, resources and detail of an event
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A kind of records whose changes are told. watched: the members a change of which is an event."""
-
-    noun: str
-    title: str
-    watched: tuple[str, ...] = ()
-    # of registered models the times are told as ISO 8601, of all others in epoch milliseconds
-    iso_times: bool = False
-
-
-SUBJECTS = {
-    "training-job": Subject("TrainingJob", "Training Job", ("TrainingJobStatus", "SecondaryStatus")),
-    "processing-job": Subject("ProcessingJob", "Processing Job", ("ProcessingJobStatus",)),
-    "transform-job": Subject("TransformJob", "Transform Job", ("TransformJobStatus",)),
-    "hyper-parameter-tuning-job": Subject(
-        "HyperParameterTuningJob", "HyperParameter Tuning Job", ("HyperParameterTuningJobStatus",)
-    ),
-    "model": Subject("Model", "Model"),
-    "model-package": Subject(
-        "ModelPackage", "Model Package", ("ModelPackageStatus", "ModelApprovalStatus", "ModelLifeCycle"), True
-    ),
-    "endpoint-config": Subject("EndpointConfig", "Endpoint Config"),
-    "endpoint": Subject("Endpoint", "Endpoint", ("EndpointStatus",)),
-}
-KINDS = (*SUBJECTS, "pipeline-execution", "execution-steps")
+SUBJECTS = {kind.kind: kind for kind in RESOURCES if kind.event_title is not None}
+KINDS = (*SUBJECTS, PIPELINE_EXECUTION.kind, EXECUTION_STEPS)
 
 
 def state_changes(store: RecordStore, kind: str, name: str, before: Record | None, after: Record | None) -> list[Event]:
     """The events of a record that was written: `before` and `after` that, None for no record."""
-    if kind == "pipeline-execution":
+    if kind == PIPELINE_EXECUTION.kind:
         return list(_execution_changes(before, after))
-    if kind == "execution-steps":
+    if kind == EXECUTION_STEPS:
         return list(_step_changes(store, name, before, after))
     subject = SUBJECTS[kind]
     if kind == "endpoint" and after is None and before is not None and before["EndpointStatus"] != "Deleting":
         return [_event(store, subject, {**before, "EndpointStatus": "Deleting"})]
     if after is None:
         return []
-    changed = [member for member in subject.watched if (before or {}).get(member) != after.get(member)]
+    changed = [member for member in subject.event_members if (before or {}).get(member) != after.get(member)]
     return [_event(store, subject, after, changed if before else [])] if changed or before is None else []
 
 
-def _event(store: RecordStore, subject: Subject, record: Record, changed: list[str] | None = None) -> Event:
+def _event(store: RecordStore, subject: RecordKind, record: Record, changed: list[str] | None = None) -> Event:
     shape = operation_model("sagemaker", f"Describe{subject.noun}").output_shape
-    arn = record[f"{subject.noun}Arn"]
-    detail = _with_times(shape, shaped(shape, record), subject.iso_times)
+    arn = record[subject.arn_member]
+    detail = _with_times(shape, shaped(shape, record), subject.event_times_are_iso)
     if subject.noun == "Endpoint":
         detail["EndpointStatus"] = _upper_snake(detail["EndpointStatus"])
     if subject.noun == "ModelPackage":
@@ -76,7 +51,7 @@ def _event(store: RecordStore, subject: Subject, record: Record, changed: list[s
     else:
         tags = (store.get("tags", arn) or {"Tags": []})["Tags"]
         detail["Tags"] = {tag["Key"]: tag["Value"] for tag in tags}
-    return {"detail-type": f"SageMaker {subject.title} State Change", "resources": [arn], "detail": detail}
+    return {"detail-type": f"SageMaker {subject.event_title} State Change", "resources": [arn], "detail": detail}
 
 
 def _execution_changes(before: Record | None, after: Record | None) -> Iterator[Event]:
@@ -108,7 +83,7 @@ def _step_changes(
 ) -> Iterator[Event]:
     previous, current = (before or {"Steps": {}})["Steps"], (after or {"Steps": {}})["Steps"]
     changed = [name for name in current if current[name]["StepStatus"] != previous.get(name, {}).get("StepStatus")]
-    execution = store.get("pipeline-execution", execution_id) if changed else None
+    execution = store.get(PIPELINE_EXECUTION.kind, execution_id) if changed else None
     if execution is None:
         return
     types = _step_types(store, execution)

@@ -1,5 +1,6 @@
 """What a rule makes of an event for a target: the event itself, a part of it (InputPath), a text (Input), or a
-template filled in (InputTransformer)."""
+template filled in (InputTransformer).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +9,7 @@ import re
 from typing import Any
 
 from local_sagemaker.executions.expressions import ExpressionError, look_up
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 _VARIABLE = re.compile(r"<([\w.-]+)>")
 

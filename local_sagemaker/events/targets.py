@@ -9,20 +9,17 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.target_input import find
 from local_sagemaker.protocol.errors import ServiceError
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 
 class DeliveryError(Exception):
@@ -35,8 +32,10 @@ class Targets:
     Topics, queues and log groups are moto's, which has to be running by then.
     """
 
-    def __init__(self, sagemaker: SageMakerService) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, call: Call, functions: LambdaService) -> None:
+        """Make the targets. call: SageMaker's operations."""
+        self._call = call
+        self._functions = functions
 
     def deliver(self, target: Record, text: str, sender: str, token: str) -> None:
         """Send a text to a target: an item of PutTargets or a schedule's Target.
@@ -58,7 +57,7 @@ class Targets:
             elif service == "logs":
                 _log(arn, text)
             elif arn.lower() == "arn:aws:scheduler:::aws-sdk:sagemaker:startpipelineexecution":
-                self._sagemaker.call("StartPipelineExecution", _universal(text, token))
+                self._call("StartPipelineExecution", _universal(text, token))
             else:
                 raise DeliveryError(
                     f"{arn} cannot be a target on this machine; functions, SNS topics, SQS queues, log "
@@ -68,8 +67,7 @@ class Targets:
             raise DeliveryError(f"{arn}: {error.message}") from error
 
     def _call_function(self, arn: str, text: str, sender: str) -> None:
-        functions = self._sagemaker.functions
-        policy = functions.function(arn)["Policy"]
+        policy = self._functions.function(arn)["Policy"]
         if not any(sender in str(statement["Principal"]) for statement in policy):
             log.warning(
                 "%s may not be invoked by %s, which on AWS would keep it from running; "
@@ -77,7 +75,7 @@ class Targets:
                 arn,
                 sender,
             )
-        functions.invoke_later(arn, text.encode())
+        self._functions.invoke_later(arn, text.encode())
 
     def _start_pipeline(self, arn: str, target: Record, text: str, token: str) -> None:
         parameters = target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
@@ -88,7 +86,7 @@ class Targets:
             ],
             "ClientRequestToken": _client_token(token),
         }
-        self._sagemaker.call("StartPipelineExecution", request)
+        self._call("StartPipelineExecution", request)
 
 
 def publish(topic_arn: str, message: str, subject: str | None = None) -> None:

@@ -20,24 +20,33 @@ from local_sagemaker.executions.selective_execution import selected_part
 from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.step_results import finished_steps, readable_steps, show_steps
-from local_sagemaker.executions.steps.step_type import Service
 from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
-
 
 class Executor:
-    """The executions of one data directory. workers: how many steps of all executions run at once."""
+    """The executions of one data directory."""
 
-    def __init__(self, service: Service, jobs: JobManager, workers: int | None = None) -> None:
-        self._service = service
+    def __init__(self, call: Call, functions: LambdaService, jobs: JobManager, workers: int | None = None) -> None:
+        """Make the executor.
+
+        Args:
+            call: SageMaker's operations.
+            functions: Invoked by Lambda steps.
+            jobs: Runs the jobs of steps; the executor works on its records and objects.
+            workers: How many steps of all executions run at once; by default one a processor.
+        """
+        self._call = call
         self._store = jobs.store
         self._jobs = jobs
         slots = _Slots(workers or os.cpu_count() or 1)
-        self._tools = StepServices(service, jobs, StepCache(jobs.store, jobs.objects), slots.run)
+        self._tools = StepServices(call, functions, jobs, StepCache(jobs.store, jobs.objects), slots.run)
         self._running: dict[str, PipelineExecution] = {}
         self._ended = threading.Condition()
 
@@ -48,7 +57,7 @@ class Executor:
         One whose definition or parameters turn out to be of no use ends as Failed, with the reason, before any step.
         """
         name = execution_arn.rpartition("/")[2]
-        record = self._store.get("pipeline-execution", name)
+        record = self._store.get(PIPELINE_EXECUTION.kind, name)
         if record is None:
             raise KeyError(execution_arn)
         try:
@@ -56,7 +65,7 @@ class Executor:
         except (DefinitionError, ServiceError) as error:
             reason = f"ClientError: {error}"
             self._store.update_best_effort(
-                "pipeline-execution",
+                PIPELINE_EXECUTION.kind,
                 name,
                 PipelineExecutionStatus="Failed",
                 FailureReason=reason,
@@ -89,7 +98,7 @@ class Executor:
         """Mark as Failed what was running when another server ended. Call it before any start."""
         self._jobs.recover()
         now = time.time()
-        for record in self._store.all("pipeline-execution"):
+        for record in self._store.all(PIPELINE_EXECUTION.kind):
             if record["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
                 continue
             name = record["PipelineExecutionArn"].rpartition("/")[2]
@@ -99,7 +108,7 @@ class Executor:
                     step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
             show_steps(self._store, name, steps)
             self._store.update_best_effort(
-                "pipeline-execution",
+                PIPELINE_EXECUTION.kind,
                 name,
                 PipelineExecutionStatus="Failed",
                 FailureReason=f"{STEPS_FAILED} {INTERRUPTED}",
@@ -120,7 +129,7 @@ class Executor:
         Raises DefinitionError, ServiceError.
         """
         query = {"PipelineExecutionArn": record["PipelineExecutionArn"]}
-        text = self._service.call("DescribePipelineDefinitionForExecution", query)["PipelineDefinition"]
+        text = self._call("DescribePipelineDefinitionForExecution", query)["PipelineDefinition"]
         definition = parse(text)
         values = definition.values(self._given_parameters(query))
         if selection := record.get("SelectiveExecutionConfig"):
@@ -132,7 +141,7 @@ class Executor:
         given: dict[str, str] = {}
         token: Record = {}
         while True:
-            page = self._service.call("ListPipelineParametersForExecution", {**query, **token})
+            page = self._call("ListPipelineParametersForExecution", {**query, **token})
             given |= {parameter["Name"]: parameter["Value"] for parameter in page.get("PipelineParameters", [])}
             if "NextToken" not in page:
                 return given

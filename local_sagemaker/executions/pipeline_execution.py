@@ -13,10 +13,12 @@ from local_sagemaker.executions.definition import Definition, Step
 from local_sagemaker.executions.step_attempts import StepAttempts
 from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_results import show_steps
-from local_sagemaker.executions.steps.step_type import Outcome, Service
+from local_sagemaker.executions.steps.step_type import Outcome
 from local_sagemaker.jobs.manager import JobManager
-
-Record = dict[str, Any]
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION
+from local_sagemaker.storage.records import Record
 
 MOST_PARALLEL_STEPS = 50
 STEPS_FAILED = "Step failure: One or multiple steps failed."
@@ -26,7 +28,8 @@ STEPS_FAILED = "Step failure: One or multiple steps failed."
 class StepServices:
     """What executions work with. run_soon: runs a function in a thread, when one is free."""
 
-    service: Service
+    call: Call
+    functions: LambdaService
     jobs: JobManager
     cache: StepCache
     run_soon: Callable[[Callable[[], None]], None]
@@ -164,5 +167,5 @@ class PipelineExecution:
 
     def _set_status(self, **changes: Any) -> None:
         self.step_services.jobs.store.update_best_effort(
-            "pipeline-execution", self.id, **changes, LastModifiedTime=time.time()
+            PIPELINE_EXECUTION.kind, self.id, **changes, LastModifiedTime=time.time()
         )

@@ -19,6 +19,7 @@ from local_sagemaker.executions.step_results import keep_result
 from local_sagemaker.executions.steps import STEPS
 from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepStopped
 from local_sagemaker.storage.objects import BadName, ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
 # the longest FailureReason of a step
 LONGEST_REASON = 1024
@@ -37,7 +37,8 @@ class StepAttempts:
 
     def __init__(self, execution: PipelineExecution, step: Step) -> None:
         self.step = step
-        self.service = execution.step_services.service
+        self.call = execution.step_services.call
+        self.functions = execution.step_services.functions
         self.jobs = execution.step_services.jobs
         self.objects: ObjectStore = execution.step_services.jobs.objects
         self.execution_id = execution.id

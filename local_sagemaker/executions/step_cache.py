@@ -9,16 +9,14 @@ import hashlib
 import json
 import time
 from datetime import timedelta
-from typing import Any
 
 from local_sagemaker.executions.steps.step_type import Outcome
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
-from local_sagemaker.storage.records import DamagedRecord, RecordStore
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION, STEP_CACHE
+from local_sagemaker.storage.records import DamagedRecord, Record, RecordStore
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
-Record = dict[str, Any]
-
-KIND = "step-cache"
+KIND = STEP_CACHE
 
 
 class StepCache:
@@ -43,7 +41,7 @@ class StepCache:
             return None
         # deleting a pipeline deletes its executions, and what they have found out goes with them
         source = found["CacheHitResult"]["SourcePipelineExecutionArn"].rpartition("/")[2]
-        if self._store.get("pipeline-execution", source) is None:
+        if self._store.get(PIPELINE_EXECUTION.kind, source) is None:
             return None
         # The service takes a hit at its word, and later steps fail where its objects have been deleted. Here, where
         # people tidy up their data folder by hand, such a step simply runs again.

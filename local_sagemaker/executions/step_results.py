@@ -7,13 +7,10 @@ has a result, whenever the server was killed.
 
 from __future__ import annotations
 
-from typing import Any
+from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, STEP_RESULT
+from local_sagemaker.storage.records import DamagedRecord, Record, RecordStore
 
-from local_sagemaker.storage.records import DamagedRecord, RecordStore
-
-Record = dict[str, Any]
-
-KIND, SHOWN = "step-result", "execution-steps"
+KIND, SHOWN = STEP_RESULT, EXECUTION_STEPS
 
 
 def keep_result(store: RecordStore, execution_id: str, step: str, properties: Record) -> None:

@@ -15,10 +15,10 @@ from local_sagemaker.containers.container import Command, Container, Exit
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.checkpoints import kept_in_step
-from local_sagemaker.jobs.job import Job, JobResult, Record
+from local_sagemaker.jobs.job import Job, JobResult
 from local_sagemaker.storage.log_files import log_file
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 from local_sagemaker.storage.transfers import ClientFault, fetch
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class ContainerJob:
         return JobResult("Failed", f"AlgorithmError: {words[:900]}, exit code: {failed.code}")
 
     def _container(self, host: str, stream: str) -> Container:
-        path = log_file(self._store.data_dir.resolve(), self._job.log_group, stream)
+        path = log_file(self._store.data_dir, self._job.log_group, stream)
         log_stream = LogStream(path, self._job.observe)
         container = Container(self._folder / host, host, log_stream, self._environment)
         with self._lock:

@@ -15,7 +15,7 @@ from local_sagemaker.containers.container import Container
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.jobs.container_job import ContainerJob
-from local_sagemaker.jobs.job import NOUNS, Job, JobResult, Record, end_of_record
+from local_sagemaker.jobs.job import NOUNS, Job, JobResult, end_of_record
 from local_sagemaker.jobs.processing_job import ProcessingJob
 from local_sagemaker.jobs.training_job import TrainingJob
 from local_sagemaker.jobs.transform import transform_job
@@ -23,7 +23,7 @@ from local_sagemaker.jobs.tuning import tuning_job
 from local_sagemaker.jobs.tuning.results import TUNING
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 
 KINDS: dict[str, type[Job]] = {kind.kind: kind for kind in (ProcessingJob, TrainingJob)}
 
@@ -65,7 +65,7 @@ class JobManager:
         self.objects = objects
         self.images = images or Images()
         self._environment = dict(environment or {})
-        self._folder = store.data_dir.resolve() / "jobs"
+        self._folder = store.data_dir.jobs
         self._running: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
         # names by kind and in lower case

@@ -13,9 +13,10 @@ from local_sagemaker.account import REGION
 from local_sagemaker.algorithms.xgboost.built_in import is_built_in, metric_definitions
 from local_sagemaker.containers.container import CONTAINER_ROOT, XGBOOST, Command, Container
 from local_sagemaker.jobs import checkpoints, script_mode
-from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, Record, end_of_record, host_names
+from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, end_of_record, host_names
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, Input, Output, files_below, put_archive, put_files, unpack
 
 SOURCE = "source"

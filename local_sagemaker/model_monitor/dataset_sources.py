@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from local_sagemaker.model_monitor.monitoring_job import MODEL_QUALITY, MonitoringJob, OperationCall
+from local_sagemaker.model_monitor.monitoring_job import MODEL_QUALITY, MonitoringJob
 from local_sagemaker.model_monitor.schedule_times import Window
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import Call
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class DatasetSource:
     data_type: str = "S3Prefix"
 
 
-def find_captures(job: MonitoringJob, window: Window, call: OperationCall, objects: ObjectStore) -> list[DatasetSource]:
+def find_captures(job: MonitoringJob, window: Window, call: Call, objects: ObjectStore) -> list[DatasetSource]:
     """Return the captured data of the hours that a window overlaps.
 
     Args:
@@ -62,7 +61,7 @@ def non_empty_sources(objects: ObjectStore, root: str, folders: Sequence[str]) -
     return [DatasetSource(uri, folder) for folder, uri in uris.items() if any(_keys(objects, f"{uri}/"))]
 
 
-def _destination(endpoint: Record, call: OperationCall) -> str:
+def _destination(endpoint: Record, call: Call) -> str:
     config_name = endpoint["EndpointConfigName"]
     config = call("DescribeEndpointConfig", {"EndpointConfigName": config_name})
     capture = config.get("DataCaptureConfig")

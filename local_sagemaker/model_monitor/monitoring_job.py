@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.storage.record_kinds import RESOURCES
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
-Record = dict[str, Any]
-OperationCall = Callable[[str, Record], Record]
-
 DATA_QUALITY, MODEL_QUALITY = "DataQuality", "ModelQuality"
-# kinds of records, by MonitoringType
-DEFINITIONS = {DATA_QUALITY: "data-quality-job-definition", MODEL_QUALITY: "model-quality-job-definition"}
+# the MonitoringTypes that job definitions can have
+SUPPORTED_TYPES = tuple(kind.monitoring_type for kind in RESOURCES if kind.monitoring_type is not None)
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class MonitoringJob:
         return self.input.get("EndpointName")
 
 
-def find_job(config: Record, call: OperationCall) -> MonitoringJob:
+def find_job(config: Record, call: Call) -> MonitoringJob:
     """Return the job of a schedule.
 
     Args:
@@ -68,10 +66,10 @@ def find_job(config: Record, call: OperationCall) -> MonitoringJob:
         ServiceError: The job definition does not exist, or its MonitoringType is not supported.
     """
     type_, name = config.get("MonitoringType", DATA_QUALITY), config.get("MonitoringJobDefinitionName")
-    if type_ not in DEFINITIONS:
+    if type_ not in SUPPORTED_TYPES:
         raise ServiceError(
             "ValidationException",
-            f"MonitoringType {type_} is not supported by the local SageMaker; use {' or '.join(DEFINITIONS)}",
+            f"MonitoringType {type_} is not supported by the local SageMaker; use {' or '.join(SUPPORTED_TYPES)}",
         )
     if (name is None) == ("MonitoringJobDefinition" not in config):
         raise ServiceError(
@@ -89,7 +87,7 @@ def find_job(config: Record, call: OperationCall) -> MonitoringJob:
     return _job_of_schedule(config["MonitoringJobDefinition"], call)
 
 
-def job_of_definition(type_: str, definition: Record, call: OperationCall) -> MonitoringJob:
+def job_of_definition(type_: str, definition: Record, call: Call) -> MonitoringJob:
     """Return the job of a job definition.
 
     Args:
@@ -136,7 +134,7 @@ def check_job(job: MonitoringJob, images: Images) -> None:
         raise ServiceError("ValidationException", str(error)) from error
 
 
-def _job_of_schedule(definition: Record, call: OperationCall) -> MonitoringJob:
+def _job_of_schedule(definition: Record, call: Call) -> MonitoringJob:
     return MonitoringJob(
         type=DATA_QUALITY,
         definition_name=None,
@@ -160,7 +158,7 @@ def _input(item: Record) -> Record:
     return dict(inputs[0])
 
 
-def _baseline(config: Record, call: OperationCall) -> dict[str, str]:
+def _baseline(config: Record, call: Call) -> dict[str, str]:
     """Return the baseline's files: those that are given, else the output of the baselining job."""
     given = {
         part.lower(): config[f"{part}Resource"]["S3Uri"]

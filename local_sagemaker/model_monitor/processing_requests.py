@@ -10,14 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from local_sagemaker.model_monitor.dataset_sources import DatasetSource
 from local_sagemaker.model_monitor.monitoring_job import DATA_QUALITY, MODEL_QUALITY, MonitoringJob
 from local_sagemaker.model_monitor.schedule_times import Window, folder_of
 from local_sagemaker.protocol.times import iso_time
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 MERGER = "156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-groundtruth-merger"
 # next to the merged records: how many there are, and how many have no label

@@ -6,11 +6,9 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from local_sagemaker.protocol.errors import ServiceError
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 NOW = "NOW"
 HOUR = timedelta(hours=1)

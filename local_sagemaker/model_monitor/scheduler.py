@@ -16,10 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from local_sagemaker.containers.container import Container
-from local_sagemaker.endpoints.manager import EndpointManager
 from local_sagemaker.jobs.job import LONGEST_REASON
 from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.model_monitor.dataset_sources import DatasetSource, find_captures, non_empty_sources
@@ -43,14 +42,13 @@ from local_sagemaker.model_monitor.schedule_times import (
     window_of,
 )
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
-
-SCHEDULE, EXECUTION = "monitoring-schedule", "monitoring-execution"
+SCHEDULE, EXECUTION = record_kinds.MONITORING_SCHEDULE.kind, record_kinds.MONITORING_EXECUTION.kind
 NO_DATA = "Job inputs had no data"
 # the prefix of the analyzer's exit message if it has found violations
 VIOLATIONS = "CompletedWithViolations"
@@ -58,29 +56,29 @@ VIOLATIONS = "CompletedWithViolations"
 MAX_WAIT_SECONDS = 60
 
 
-class SageMaker(Protocol):
-    """What the scheduler uses of SageMaker."""
-
-    store: RecordStore
-    objects: ObjectStore
-    lock: threading.RLock
-    jobs: JobManager
-    endpoint_manager: EndpointManager
-
-    def call(self, operation: str, request: Record) -> Record: ...
-
-
 class MonitoringScheduler:
     """The monitoring schedules of one data directory.
 
     Args:
-        service: The SageMaker service.
+        call: Calls an operation of SageMaker.
+        jobs: Runs the processing jobs.
+        flush_captures: Writes the pending captured data of endpoints.
         put_metrics: Publishes metrics to CloudWatch.
+        lock: Held by operations that change schedules.
     """
 
-    def __init__(self, service: SageMaker, put_metrics: PutMetrics) -> None:
-        self._service, self._store, self._objects = service, service.store, service.objects
-        self._put_metrics = put_metrics
+    def __init__(
+        self,
+        call: Call,
+        jobs: JobManager,
+        flush_captures: Callable[[], None],
+        put_metrics: PutMetrics,
+        lock: threading.RLock,
+    ) -> None:
+        self._call, self._jobs = call, jobs
+        self._store, self._objects = jobs.store, jobs.objects
+        self._flush_captures, self._put_metrics = flush_captures, put_metrics
+        self._lock = lock
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="monitoring execution")
         self._changed = threading.Event()
         self._closed = False
@@ -109,7 +107,7 @@ class MonitoringScheduler:
 
     def run_due(self, now: datetime) -> datetime | None:
         """Start the executions that are due. Returns when the next one is due, None if there is none."""
-        with self._service.lock:
+        with self._lock:
             for schedule in self._store.all(SCHEDULE):
                 due = schedule["NextDue"]
                 if schedule["MonitoringScheduleStatus"] == "Scheduled" and due is not None and due <= now.timestamp():
@@ -198,7 +196,7 @@ class MonitoringScheduler:
     def _run(self, name: str, execution_id: str, schedule: Record, scheduled: datetime, window: Window | None) -> None:
         config = schedule["MonitoringScheduleConfig"]
         try:
-            job = find_job(config, self._service.call)
+            job = find_job(config, self._call)
             window = window or window_of(scheduled, config.get("ScheduleConfig", {}), job.input)
             arn = schedule["MonitoringScheduleArn"]
             execution = MonitoringExecution(
@@ -218,8 +216,8 @@ class MonitoringScheduler:
 
     def _execute(self, name: str, execution: MonitoringExecution) -> Record:
         """Run the execution's jobs and return the changes to its record. Raises _ExecutionFailed, ServiceError."""
-        self._service.endpoint_manager.data_capture.flush()
-        captures = find_captures(execution.job, execution.window, self._service.call, self._objects)
+        self._flush_captures()
+        captures = find_captures(execution.job, execution.window, self._call, self._objects)
         if not captures:
             raise _ExecutionFailed(NO_DATA)
         dataset = self._merge_labels(name, execution, captures) if execution.job.ground_truth else captures
@@ -255,9 +253,9 @@ class MonitoringScheduler:
         """Run a processing job and return its record. Raises _ExecutionFailed if it does not complete."""
         if self._closed:
             raise _ExecutionFailed(INTERRUPTED)
-        arn = self._service.jobs.start("processing-job", request, collect=collect)
+        arn = self._jobs.start("processing-job", request, collect=collect)
         self._update(name, ProcessingJobArn=arn)
-        job = self._service.jobs.wait("processing-job", request["ProcessingJobName"])
+        job = self._jobs.wait("processing-job", request["ProcessingJobName"])
         if job["ProcessingJobStatus"] != "Completed":
             raise _ExecutionFailed(job.get("FailureReason"), job["ProcessingJobStatus"])
         return job

@@ -234,11 +234,15 @@ def test_files_with_other_headers_are_refused(on_spark: Analyse, tmp_path: Path)
         ("x,y\n", {}, "holds no record"),
         ("", {}, "holds no record"),
         ("x,y\n1,2\n", {"dataset_format": '{"xml": {}}'}, "is not supported"),
-        ("x,y\n1,2\n", {"dataset_format": '{"parquet": {}}'}, "Spark cannot analyse"),
-        ("x,y\n1,2\n", {"analysis_type": "MODEL_QUALITY", "problem_type": "Regression"}, "analyze_quality.py"),
-        ("x,y\n1,2\n", {"record_preprocessor_script": "script.py"}, "not for Spark"),
+        ("x,y\n1,2\n", {"dataset_format": '{"parquet": {}}'}, "Spark cannot analyze"),
+        (
+            "x,y\n1,2\n",
+            {"analysis_type": "MODEL_QUALITY", "problem_type": "Regression"},
+            "model quality is not supported on Spark",
+        ),
+        ("x,y\n1,2\n", {"record_preprocessor_script": "script.py"}, "is not supported on Spark"),
         ("x,y\n1,2\n", {"baseline_statistics": "absent.json"}, "absent.json"),
-        (None, {}, "Spark cannot analyse .*data.csv"),
+        (None, {}, "Spark cannot analyze .*data.csv"),
     ],
 )
 def test_what_cannot_be_analysed_is_named(
@@ -289,4 +293,4 @@ def test_spark_submit_runs_the_script_with_the_package_as_a_zip(java: None, tmp_
     failed = submit("absent.csv", "nowhere")
     assert failed.returncode == 1
     # The launcher prints both of the script's outputs on its own standard output.
-    assert "error: Spark cannot analyse" in failed.stdout
+    assert "error: Spark cannot analyze" in failed.stdout

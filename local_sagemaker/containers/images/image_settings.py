@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_sagemaker.http.background import make_data_dir
-
-IMAGES_FILE = "images.yaml"
-ISOLATED_MARK = "isolated"
+from local_sagemaker.data_dir import DataDir
 
 
 class ImageMapError(ValueError):
@@ -33,17 +30,17 @@ class ImageSettings:
     isolated: bool
 
 
-def image_settings(data_dir: Path, environment: Mapping[str, str] = os.environ) -> ImageSettings:
+def image_settings(data_dir: DataDir, environment: Mapping[str, str] = os.environ) -> ImageSettings:
     """Return the settings: $LOCAL_SAGEMAKER_IMAGES and $LOCAL_SAGEMAKER_ISOLATED (0 or 1), else the kept ones."""
     named, isolated = environment.get("LOCAL_SAGEMAKER_IMAGES"), environment.get("LOCAL_SAGEMAKER_ISOLATED")
-    own = data_dir / IMAGES_FILE
+    own = data_dir.images_file
     # a broken link counts, too, so that reading it reports the missing file
     kept = own.resolve() if own.exists() or own.is_symlink() else None
     file = Path(named).absolute() if named else kept
-    return ImageSettings(file, isolated == "1" if isolated else (data_dir / ISOLATED_MARK).exists())
+    return ImageSettings(file, isolated == "1" if isolated else data_dir.isolated_mark.exists())
 
 
-def remember(data_dir: Path, images: Path | None, isolated: bool | None) -> None:
+def remember(data_dir: DataDir, images: Path | None, isolated: bool | None) -> None:
     """Keep settings for later starts of the server.
 
     Args:
@@ -55,16 +52,16 @@ def remember(data_dir: Path, images: Path | None, isolated: bool | None) -> None
     Raises:
         ImageMapError: The file cannot be read or is not valid.
     """
-    make_data_dir(data_dir)
+    data_dir.make()
     if images is not None:
         # slow to import because of pydantic
         from local_sagemaker.containers.images.image_map import read_image_map
 
         read_image_map(images)
-        link = data_dir / IMAGES_FILE
+        link = data_dir.images_file
         link.unlink(missing_ok=True)
         link.symlink_to(images.resolve())
     if isolated:
-        (data_dir / ISOLATED_MARK).touch()
+        data_dir.isolated_mark.touch()
     elif isolated is not None:
-        (data_dir / ISOLATED_MARK).unlink(missing_ok=True)
+        data_dir.isolated_mark.unlink(missing_ok=True)

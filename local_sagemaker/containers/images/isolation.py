@@ -7,19 +7,18 @@ requirements. It is created when a job first needs it, which is the only time th
 from __future__ import annotations
 
 import ensurepip
-import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from local_sagemaker.containers.images.image import Image
 from local_sagemaker.containers.output import failure_message
+from local_sagemaker.storage.locks import file_lock
 from local_sagemaker.storage.transfers import ClientFault
 
 INSTALL_TIMEOUT = 1800
@@ -68,7 +67,7 @@ class Environments:
         # an environment has its own path in its scripts and cannot be renamed, so this file marks a complete one
         complete = folder / "complete"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self._folder / f"{folder.name}.lock"):
+        with file_lock(self._folder / f"{folder.name}.lock"):
             if not complete.exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 _create(folder)
@@ -131,11 +130,3 @@ def _run(command: list[str], folder: Path) -> None:
     if done.returncode != 0:
         message = failure_message((done.stderr or done.stdout).splitlines())
         raise ClientFault(f"cannot create the job's Python environment: {message}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        # bounded: each installation step ends after INSTALL_TIMEOUT
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

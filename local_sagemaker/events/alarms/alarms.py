@@ -15,13 +15,13 @@ from local_sagemaker.events.alarms.metrics import Metric, UnsupportedStatistic, 
 from local_sagemaker.events.alarms.state import MORE_PERIODS, OPERATORS, Condition, Datapoint, Verdict, assess
 from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.targets import DeliveryError, publish
+from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm, CloudWatchBackend
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
 SENDER = "lambda.alarms.cloudwatch.amazonaws.com"
 # moto forgets no datum, and looks at all of them for each question

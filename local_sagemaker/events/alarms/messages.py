@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.protocol.times import iso_milliseconds
+from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm
 
-Record = dict[str, Any]
 
 REGION_NAME = "US East (N. Virginia)"
 

@@ -1,5 +1,6 @@
 """Metric math, as far as alarms need it: arithmetic, comparisons, IF, FILL, ABS, and MAX, MIN, SUM, AVG of several
-metrics (`MAX([m1, m2])`, `MAX(METRICS())`), period by period."""
+metrics (`MAX([m1, m2])`, `MAX(METRICS())`), period by period.
+"""
 
 from __future__ import annotations
 

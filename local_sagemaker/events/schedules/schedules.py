@@ -20,7 +20,8 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.bus import EventBus
 from local_sagemaker.events.schedules.expressions import ScheduleExpressionError, next_time
 from local_sagemaker.protocol.times import iso_time
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import SCHEDULE
+from local_sagemaker.storage.records import Record, RecordStore
 
 if TYPE_CHECKING:
     from moto.events.models import Rule
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
-KIND = "schedule"
+KIND = SCHEDULE
 SENDER = "scheduler.amazonaws.com"
 # an at() may lie so long before the schedule is first looked at
 GRACE_SECONDS = 60

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from local_sagemaker.executions.steps.step_type import Outcome, Record, StepRun, StepType, invoke, without_nulls
+from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepType, invoke, without_nulls
+from local_sagemaker.storage.records import Record
 
 
 class EndpointConfig(StepType):

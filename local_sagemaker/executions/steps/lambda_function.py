@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local_sagemaker.executions.steps.step_type import Outcome, Record, StepFailed, StepRun, StepType
+from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepRun, StepType
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.records import Record
 
 # what the metadata of a step can hold of one output
 LONGEST_VALUE = 1024
@@ -20,7 +21,7 @@ class Lambda(StepType):
         arn = request["FunctionArn"]
         run.report({"Lambda": {"Arn": arn}})
         try:
-            invocation = run.service.functions.invoke(arn, json.dumps(request["Arguments"]).encode())
+            invocation = run.functions.invoke(arn, json.dumps(request["Arguments"]).encode())
         except ServiceError as error:
             reason = f"ClientError: Failed to invoke lambda:Invoke. Error Details: {error.message}"
             raise StepFailed(reason, "Step.THROTTLING" if error.code == "TooManyRequestsException" else None) from error

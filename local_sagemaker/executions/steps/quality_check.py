@@ -21,8 +21,9 @@ from typing import Any
 
 from local_sagemaker.executions.steps.job_step import run_job
 from local_sagemaker.executions.steps.processing import outputs_of
-from local_sagemaker.executions.steps.step_type import Outcome, Record, StepFailed, StepRun, StepType, without_nulls
+from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepRun, StepType, without_nulls
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import split_uri
 
 # where a model package keeps the baseline of a check, by CheckType
@@ -125,12 +126,12 @@ def _registered(run: StepRun, settings: Record) -> list[str | None]:
         "MaxResults": 1,
     }
     try:
-        found = run.service.call("ListModelPackages", query)["ModelPackageSummaryList"]
+        found = run.call("ListModelPackages", query)["ModelPackageSummaryList"]
     except ServiceError:  # there is no such group yet
         found = []
     if not settings["ModelPackageGroupName"] or not found:
         return [None, None]
-    package = run.service.call("DescribeModelPackage", {"ModelPackageName": found[0]["ModelPackageArn"]})
+    package = run.call("DescribeModelPackage", {"ModelPackageName": found[0]["ModelPackageArn"]})
     files = package.get("DriftCheckBaselines", {}).get(BASELINES[settings["CheckType"]], {})
     return [files.get(part, {}).get("S3Uri") for part in ("Statistics", "Constraints")]
 

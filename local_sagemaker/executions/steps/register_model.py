@@ -26,7 +26,7 @@ class RegisterModel(StepType):
 def _make_group(run: StepRun, name: str) -> bool:
     """Make the group, as the service does, where it is not there; whether it was made."""
     try:
-        run.service.call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
+        run.call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
     except ServiceError:
         invoke(run, "CreateModelPackageGroup", {"ModelPackageGroupName": name})
         return True

@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from local_sagemaker.executions.definition import Step
+from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
-
-if TYPE_CHECKING:
-    from local_sagemaker.jobs.manager import JobManager
-    from local_sagemaker.services.lambda_.service import LambdaService
-    from local_sagemaker.storage.objects import ObjectStore
-
-Record = dict[str, Any]
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 
 # what RetryPolicies call the errors of the service's operations
 _EXCEPTION_TYPES = {
@@ -53,14 +51,6 @@ class Outcome:
     outputs: Sequence[str] = ()
 
 
-class Service(Protocol):
-    """The service's operations, as `local_sagemaker.services.sagemaker.service.SageMaker` answers them."""
-
-    functions: LambdaService
-
-    def call(self, operation: str, request: Record) -> Record: ...
-
-
 class StepRun(Protocol):
     """One attempt at a step, from the executor.
 
@@ -68,7 +58,8 @@ class StepRun(Protocol):
     """
 
     step: Step
-    service: Service
+    call: Call
+    functions: LambdaService
     jobs: JobManager
     objects: ObjectStore
     execution_id: str
@@ -108,7 +99,7 @@ class StepType(ABC):
 def invoke(run: StepRun, operation: str, request: Record) -> Record:
     """Call an operation of the service. Raises StepFailed, worded as SageMaker does."""
     try:
-        return run.service.call(operation, request)
+        return run.call(operation, request)
     except ServiceError as error:
         reason = f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error.message}"
         raise StepFailed(reason, _EXCEPTION_TYPES.get(error.code)) from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from local_sagemaker.executions.steps.job_step import run_job
-from local_sagemaker.executions.steps.step_type import Outcome, Record, StepRun, StepType, invoke, without_nulls
+from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepType, invoke, without_nulls
+from local_sagemaker.storage.records import Record
 
 CACHE_KEY = ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions")
 # what a step keeps for get_top_model_s3_uri

@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from local_sagemaker.jobs.transform.json_path import JsonPath, JsonPathError
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault
-
-Record = dict[str, Any]
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -55,7 +54,8 @@ class DataProcessing:
 
     def result(self, payload: bytes, response: bytes) -> bytes:
         """What the output has for a payload that the model has answered. Raises ClientFault as `body` does, and where
-        the response has more or fewer records than the payload."""
+        the response has more or fewer records than the payload.
+        """
         if self._is_off:
             return response
         inputs = self._lines(payload)

@@ -26,7 +26,7 @@ from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.model_server import ModelServer, ModelServerError
 from local_sagemaker.containers.output import LogStream
-from local_sagemaker.jobs.job import NOUNS, JobResult, Record, end_of_record, job_record
+from local_sagemaker.jobs.job import NOUNS, JobResult, end_of_record, job_record
 from local_sagemaker.jobs.transform.capture import put_manifests
 from local_sagemaker.jobs.transform.data_processing import DataProcessing, DataProcessingError
 from local_sagemaker.jobs.transform.payloads import payloads
@@ -34,12 +34,13 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import TRANSFORM_JOB
+from local_sagemaker.storage.records import Record, RecordStore
 from local_sagemaker.storage.transfers import ClientFault, Input, find_objects, put_file, split_uri
 
 log = logging.getLogger(__name__)
 
-KIND = "transform-job"
+KIND = TRANSFORM_JOB.kind
 
 MEGABYTE = 1 << 20
 MOST_MEGABYTES = 100
@@ -321,7 +322,7 @@ class Transform:
         raise _Failed(f"{response.status}: {first_line}", fault, f"{fault}: {response.status}\n\nMessage:\n{message}")
 
     def _log(self, stream: str) -> LogStream:
-        return LogStream(logs.log_file(self._store.data_dir.resolve(), logs.TRANSFORM_JOBS, stream), _note_nothing)
+        return LogStream(logs.log_file(self._store.data_dir, logs.TRANSFORM_JOBS, stream), _note_nothing)
 
     def _change(self, **changes: object) -> None:
         self._store.update_best_effort(KIND, self.name, **changes, LastModifiedTime=time.time())

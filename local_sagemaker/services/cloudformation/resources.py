@@ -7,19 +7,23 @@ import logging
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from local_sagemaker.account import ACCOUNT, REGION, lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.lambda_.operations import KEPT_MEMBERS
-from local_sagemaker.storage.objects import BadName, NoSuchBucket
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
+
+class Backends(NamedTuple):
+    """Services of this machine that make resources."""
+
+    functions: LambdaService
+    objects: ObjectStore
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,14 @@ class ResourceType:
 
     type: str
     name_property: str
-    make: Callable[[SageMakerService, str, Record], None]
+    make: Callable[[Backends, str, Record], None]
     attributes: Callable[[str, Record], Record]
-    delete: Callable[[SageMakerService, str, Record], None]
+    delete: Callable[[Backends, str, Record], None]
     kept_here: bool = False
 
 
-def _put_function(sagemaker: SageMakerService, name: str, properties: Record) -> None:
-    call = sagemaker.functions.call
+def _put_function(backends: Backends, name: str, properties: Record) -> None:
+    call = backends.functions.call
     code = dict(properties["Code"])
     if "ZipFile" in code:  # in a template, the text of the one module
         code = {"ZipFile": _zipped(code["ZipFile"])}
@@ -57,9 +61,9 @@ def _put_function(sagemaker: SageMakerService, name: str, properties: Record) ->
         call("UpdateFunctionConfiguration", {"FunctionName": name, **configuration})
 
 
-def _delete_function(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_function(backends: Backends, name: str, properties: Record) -> None:
     try:
-        sagemaker.functions.call("DeleteFunction", {"FunctionName": name})
+        backends.functions.call("DeleteFunction", {"FunctionName": name})
     except ServiceError as error:  # gone already
         log.info("%s", error)
 
@@ -71,31 +75,31 @@ def _zipped(text: str) -> bytes:
     return archive.getvalue()
 
 
-def _put_permission(sagemaker: SageMakerService, name: str, properties: Record) -> None:
-    _delete_permission(sagemaker, name, properties)
+def _put_permission(backends: Backends, name: str, properties: Record) -> None:
+    _delete_permission(backends, name, properties)
     members = ("FunctionName", "Action", "Principal", "SourceArn", "SourceAccount")
     given: Record = {member: properties[member] for member in members if member in properties}
-    sagemaker.functions.call("AddPermission", {**given, "StatementId": name})
+    backends.functions.call("AddPermission", {**given, "StatementId": name})
 
 
-def _delete_permission(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_permission(backends: Backends, name: str, properties: Record) -> None:
     try:
         request = {"FunctionName": properties["FunctionName"], "StatementId": name}
-        sagemaker.functions.call("RemovePermission", request)
+        backends.functions.call("RemovePermission", request)
     except ServiceError as error:  # gone already
         log.info("%s", error)
 
 
-def _put_bucket(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_bucket(backends: Backends, name: str, properties: Record) -> None:
     try:
-        sagemaker.objects.create_bucket(name)
+        backends.objects.create_bucket(name)
     except BadName as error:
         raise ServiceError("ValidationError", str(error)) from error
 
 
-def _delete_bucket(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_bucket(backends: Backends, name: str, properties: Record) -> None:
     try:
-        if not sagemaker.objects.delete_bucket(name):
+        if not backends.objects.delete_bucket(name):
             raise ServiceError("ValidationError", f"The bucket {name} you tried to delete is not empty")
     except NoSuchBucket:  # gone already
         log.info("there is no bucket %s", name)
@@ -107,7 +111,7 @@ def _bucket_attributes(name: str, properties: Record) -> Record:
     return {"Ref": name, "Arn": f"arn:aws:s3:::{name}", "DomainName": domain, "RegionalDomainName": regional}
 
 
-def _put_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_alarm(backends: Backends, name: str, properties: Record) -> None:
     from moto.cloudwatch.models import cloudwatch_backends
 
     if "Metrics" in properties:
@@ -137,7 +141,7 @@ def _put_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> No
     )
 
 
-def _delete_alarm(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_alarm(backends: Backends, name: str, properties: Record) -> None:
     from moto.cloudwatch.models import cloudwatch_backends
 
     cloudwatch_backends[ACCOUNT][REGION].delete_alarms([name])
@@ -153,7 +157,7 @@ def _subscription(properties: Record) -> Any:
     return None
 
 
-def _put_subscription(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_subscription(backends: Backends, name: str, properties: Record) -> None:
     from moto.sns.models import sns_backends
 
     sns_backends[ACCOUNT][REGION].subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
@@ -165,14 +169,14 @@ def _subscription_attributes(name: str, properties: Record) -> Record:
     return {"Ref": arn, "Arn": arn}
 
 
-def _delete_subscription(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_subscription(backends: Backends, name: str, properties: Record) -> None:
     from moto.sns.models import sns_backends
 
     if (subscription := _subscription(properties)) is not None:
         sns_backends[ACCOUNT][REGION].unsubscribe(subscription.arn)
 
 
-def _put_schedule(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _put_schedule(backends: Backends, name: str, properties: Record) -> None:
     from moto.scheduler.models import scheduler_backends
 
     backend = scheduler_backends[ACCOUNT][REGION]
@@ -195,7 +199,7 @@ def _put_schedule(sagemaker: SageMakerService, name: str, properties: Record) ->
         backend.create_schedule(**given, action_after_completion=None)
 
 
-def _delete_schedule(sagemaker: SageMakerService, name: str, properties: Record) -> None:
+def _delete_schedule(backends: Backends, name: str, properties: Record) -> None:
     from moto.scheduler.models import scheduler_backends
 
     group = scheduler_backends[ACCOUNT][REGION].get_schedule_group(properties.get("GroupName", "default"))

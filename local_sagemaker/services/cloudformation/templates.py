@@ -4,16 +4,12 @@ alarms, subscriptions and schedules in moto's backends. Stacks, and all other re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.cloudformation.resources import TYPES, ResourceType
+from local_sagemaker.services.cloudformation.resources import TYPES, Backends, ResourceType
 from local_sagemaker.services.moto.change_sets import hook_change_sets
-
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 
 class Templates:
@@ -22,8 +18,8 @@ class Templates:
     repeating: set while moto is told again what it was told before; what is kept here is there already then.
     """
 
-    def __init__(self, sagemaker: SageMakerService) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, backends: Backends) -> None:
+        self._backends = backends
         self.repeating = False
 
     def prepare(self) -> None:
@@ -37,11 +33,11 @@ class Templates:
 
     def _make(self, kind: ResourceType, name: str, properties: Record) -> None:
         if not (self.repeating and kind.kept_here):
-            kind.make(self._sagemaker, name, properties)
+            kind.make(self._backends, name, properties)
 
     def _delete(self, kind: ResourceType, name: str, properties: Record) -> None:
         if not (self.repeating and kind.kept_here):
-            kind.delete(self._sagemaker, name, properties)
+            kind.delete(self._backends, name, properties)
 
     def _model(self, kind: ResourceType) -> Any:
         """The class that moto's CloudFormation makes resources of a type with."""

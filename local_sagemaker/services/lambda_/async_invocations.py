@@ -17,11 +17,12 @@ from collections.abc import Callable
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.lambda_.process import Invocation
 from local_sagemaker.storage.log_files import lambda_group
+from local_sagemaker.storage.record_kinds import LAMBDA_INVOCATION
 from local_sagemaker.storage.records import RecordStore
 
 log = logging.getLogger(__name__)
 
-KIND = "lambda-invocation"
+KIND = LAMBDA_INVOCATION
 # before each retry; Lambda waits one minute, then two
 RETRY_SECONDS = (1, 2)
 

@@ -19,11 +19,10 @@ from local_sagemaker.services.lambda_.code import code_folder
 from local_sagemaker.services.lambda_.process import Invocation
 from local_sagemaker.services.lambda_.process_pool import ProcessPool
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import LAMBDA_FUNCTION
+from local_sagemaker.storage.records import Record, RecordStore
 
-Record = dict[str, Any]
-
-KIND = "lambda-function"
+KIND = LAMBDA_FUNCTION
 
 
 class FunctionManager:
@@ -34,7 +33,7 @@ class FunctionManager:
         self.objects = objects
         # held by operations that read records and write them back
         self.lock = threading.RLock()
-        self._data_dir = store.data_dir.resolve()
+        self._data_dir = store.data_dir
         self._processes = ProcessPool(self._data_dir, environment)
         self._async_invocations = AsyncInvocations(store, self.invoke)
 
@@ -54,7 +53,7 @@ class FunctionManager:
 
     def folder(self, name: str) -> Path:
         """Return the folder that holds the versions of a function's code."""
-        return self._data_dir / "functions" / name
+        return self._data_dir.functions / name
 
     def invoke(self, name_or_arn: str, payload: bytes, client_context: Any = None) -> Invocation:
         """Invoke a function and wait for its response, at most for its Timeout.

@@ -11,6 +11,7 @@ from typing import Any
 
 from local_sagemaker.account import lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.paging import page
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.services.lambda_.code import (
     MAX_UNZIPPED_BYTES,
@@ -20,10 +21,8 @@ from local_sagemaker.services.lambda_.code import (
     store_code,
 )
 from local_sagemaker.services.lambda_.manager import KIND, FunctionManager
-from local_sagemaker.services.sagemaker.common import page
 from local_sagemaker.storage.objects import BadName
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 # members that CreateFunction, UpdateFunctionConfiguration and GetFunctionConfiguration have in common
 KEPT_MEMBERS = (

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.lambda_.manager import KIND, FunctionManager
 from local_sagemaker.services.lambda_.operations import check_revision
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 
 def add_permission(functions: FunctionManager, request: Record) -> Record:

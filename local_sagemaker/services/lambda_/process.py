@@ -21,10 +21,10 @@ from typing import Any
 from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import INHERITED_VARIABLES
 from local_sagemaker.containers.output import MAX_EVENT_BYTES, LogStream
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.storage.log_files import lambda_group, log_file
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 RUNTIME = Path(__file__).parent / "runtime.py"
 # for the import of the function's code, which does not count towards its Timeout; Lambda allows 10
@@ -60,7 +60,7 @@ class FunctionProcess:
         overrides: Variables that take precedence over the function's own.
     """
 
-    def __init__(self, data_dir: Path, configuration: Record, task_root: Path, overrides: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: DataDir, configuration: Record, task_root: Path, overrides: Mapping[str, str]) -> None:
         self.revision = configuration["RevisionId"]
         self._configuration = configuration
         name = configuration["FunctionName"]

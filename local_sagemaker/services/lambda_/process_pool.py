@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.services.lambda_.process import FunctionProcess
 
 MAX_IDLE = 8
@@ -21,7 +22,7 @@ class ProcessPool:
         environment: Variables of every function that it cannot override.
     """
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: DataDir, environment: Mapping[str, str]) -> None:
         self._data_dir = data_dir
         self._environment = environment
         # guards everything below

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.protocol import rest_json
+from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped
 from local_sagemaker.services.lambda_ import operations, permissions
 from local_sagemaker.services.lambda_.manager import FunctionManager
 from local_sagemaker.services.lambda_.process import Invocation
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record, RecordStore
 
 # an archive of 50 MB in base64, and the other members
 LONGEST_REQUEST = 70 << 20
@@ -40,8 +38,9 @@ class LambdaService:
     def __init__(self, store: RecordStore, objects: ObjectStore, environment: Mapping[str, str] | None = None) -> None:
         self.manager = FunctionManager(store, objects, environment or {})
 
-    def respond(self, request: Request, body: bytes) -> Response:
+    def respond(self, request: Request) -> Response:
         """Answer an HTTP request."""
+        body = read_body(request, LONGEST_REQUEST)
         try:
             operation, members = rest_json.read_request("lambda", request, body)
             return rest_json.write_response("lambda", operation, self.call(operation, members))

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.account import ACCOUNT, REGION
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.logs.events import LogEvent, page_of, read_events
 from local_sagemaker.services.logs.filter_pattern import parse_filter_pattern
 from local_sagemaker.storage.log_files import group_folder, groups
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 MAX_EVENTS = 10_000
 MAX_STREAMS = 50
 
 
-def describe_log_groups(data_dir: Path, request: Record) -> Record:
+def describe_log_groups(data_dir: DataDir, request: Record) -> Record:
     prefix = request.get("logGroupNamePrefix", "")
     return {
         "logGroups": [
@@ -30,7 +30,7 @@ def describe_log_groups(data_dir: Path, request: Record) -> Record:
     }
 
 
-def describe_log_streams(data_dir: Path, request: Record) -> Record:
+def describe_log_streams(data_dir: DataDir, request: Record) -> Record:
     group, prefix = _group(data_dir, request), request.get("logStreamNamePrefix", "")
     streams: list[Record] = []
     for name, file in _streams(data_dir, group):
@@ -58,7 +58,7 @@ def describe_log_streams(data_dir: Path, request: Record) -> Record:
     return {"logStreams": streams[start : start + limit], **next_token}
 
 
-def get_log_events(data_dir: Path, request: Record) -> Record:
+def get_log_events(data_dir: DataDir, request: Record) -> Record:
     group, name = _group(data_dir, request), request.get("logStreamName")
     files = dict(_streams(data_dir, group))
     if name not in files:
@@ -91,7 +91,7 @@ def get_log_events(data_dir: Path, request: Record) -> Record:
     }
 
 
-def filter_log_events(data_dir: Path, request: Record) -> Record:
+def filter_log_events(data_dir: DataDir, request: Record) -> Record:
     group = _group(data_dir, request)
     names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix", "")
     matches = parse_filter_pattern(request.get("filterPattern", ""))
@@ -113,7 +113,7 @@ def filter_log_events(data_dir: Path, request: Record) -> Record:
     return {"events": events, **next_token}
 
 
-OPERATIONS: dict[str, Callable[[Path, Record], Record]] = {
+OPERATIONS: dict[str, Callable[[DataDir, Record], Record]] = {
     "DescribeLogGroups": describe_log_groups,
     "DescribeLogStreams": describe_log_streams,
     "GetLogEvents": get_log_events,
@@ -126,14 +126,14 @@ def group_name(name_or_arn: str) -> str:
     return name_or_arn.removesuffix(":*").rpartition(":")[2]
 
 
-def _group(data_dir: Path, request: Record) -> str:
+def _group(data_dir: DataDir, request: Record) -> str:
     name = request.get("logGroupName") or group_name(str(request.get("logGroupIdentifier")))
     if name not in groups(data_dir):
         raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
     return name
 
 
-def _streams(data_dir: Path, group: str) -> list[tuple[str, Path]]:
+def _streams(data_dir: DataDir, group: str) -> list[tuple[str, Path]]:
     folder = group_folder(data_dir, group)
     files = folder.rglob("*.log") if folder.is_dir() else []
     return sorted((str(file.relative_to(folder).with_suffix("")), file) for file in files)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from werkzeug.wrappers import Request, Response
 
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import NotImplementedHere
 from local_sagemaker.protocol.shapes import check_request, operation_model
 from local_sagemaker.services.logs.operations import OPERATIONS, group_name
 from local_sagemaker.storage.log_files import groups
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 
 class LogsService:
     """The log groups of the jobs and functions of one data directory."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: DataDir) -> None:
         self._data_dir = data_dir
+
+    def respond(self, request: Request) -> Response:
+        """Answer an HTTP request; raises NotImplementedHere for other log groups."""
+        operation, members = aws_json.read_request(request)
+        if not self.has(operation, members):
+            raise NotImplementedHere(operation)
+        return aws_json.write_response(self.call(operation, members))
 
     def has(self, operation: str, request: Record) -> bool:
         """Return whether a request is about log groups kept here: those of jobs, and of functions that have run."""

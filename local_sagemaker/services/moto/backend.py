@@ -16,19 +16,21 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import REGION, ROLE_NAME
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.events.engine import EventEngine
+from local_sagemaker.protocol.bodies import read_body
+from local_sagemaker.protocol.credentials import Scope, credential_scope
+from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.services.cloudformation.templates import Templates
 from local_sagemaker.storage.log_files import GROUPS
-
-if TYPE_CHECKING:
-    from local_sagemaker.events.engine import EventEngine
-    from local_sagemaker.services.cloudformation.templates import Templates
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,8 @@ class MotoBackend:
     happenings: what its rules, alarms and schedules set off. templates: what its CloudFormation makes outside of it.
     """
 
-    def __init__(self, data_dir: Path, happenings: EventEngine, templates: Templates) -> None:
-        self._file = data_dir / "moto.jsonl"
+    def __init__(self, data_dir: DataDir, happenings: EventEngine, templates: Templates) -> None:
+        self._file = data_dir.moto_journal
         self._happenings = happenings
         self._templates = templates
         self._application: WSGIApplication | None = None
@@ -78,16 +80,28 @@ class MotoBackend:
         if self._file.exists():
             threading.Thread(target=self._started, name="moto", daemon=True).start()
 
-    def respond(self, request: Request, read_body: Callable[[], bytes]) -> WSGIApplication:
-        """What answers a request. read_body: its body, which can be read once more afterwards."""
+    def respond(self, request: Request) -> Response:
+        try:
+            return self._respond(request)
+        except (ServiceError, ClientDisconnected, OSError):
+            raise
+        except Exception as error:
+            # an operation that moto does not have, or a request that it does not expect: no status to retry
+            log.exception("%s %s", request.method, request.path)
+            raise ServiceError(
+                "UnsupportedOperation",
+                f"moto, which stands in for this service, cannot answer: {type(error).__name__}: {error}",
+            ) from error
+
+    def _respond(self, request: Request) -> Response:
         application = self._started()
-        region, service = _scope(request)
+        region, service = credential_scope(request) or Scope("", "")
         if service not in KEPT_SERVICES or request.method == "GET":
-            return application
-        body = read_body()
+            return Response.from_app(application, request.environ)
+        body = read_body(request)
         operation = _operation(request, body)
         if operation in _HAPPENINGS or _CHANGES_NOTHING.fullmatch(operation):
-            return application
+            return Response.from_app(application, request.environ)
         seed = secrets.randbits(64)
         entry = {
             "seed": seed,
@@ -174,14 +188,6 @@ def _seed(seed: int) -> None:
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(seed)
-
-
-def _scope(request: Request) -> tuple[str, str]:
-    """The region and the service that a request is signed for."""
-    # Credential=KEY/date/region/service/aws4_request
-    credential = request.headers.get("Authorization", "").partition("Credential=")[2].partition(",")[0]
-    scope = credential.split("/")
-    return (scope[-3], scope[-2]) if len(scope) >= 5 else ("", "")
 
 
 def _operation(request: Request, body: bytes) -> str:

@@ -6,8 +6,7 @@ import functools
 from typing import Any
 
 from local_sagemaker.account import REGION
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 # CloudWatch takes 1,000 in one request
 BATCH = 500

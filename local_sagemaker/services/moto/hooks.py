@@ -12,8 +12,7 @@ from typing import Any
 
 from local_sagemaker.events.bus import EventBus
 from local_sagemaker.protocol.times import iso_milliseconds, iso_time
-
-Record = dict[str, Any]
+from local_sagemaker.storage.records import Record
 
 
 def hook_events(bus: EventBus) -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import ACCOUNT
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import refusal_by_disk
 from local_sagemaker.services.s3 import bucket_operations, object_operations, upload_operations
 from local_sagemaker.services.s3.errors import S3Error
@@ -53,9 +53,9 @@ SUBRESOURCES = frozenset(
 class S3Service:
     """Answers S3's operations for the objects of one data directory."""
 
-    def __init__(self, objects: ObjectStore, data_dir: Path) -> None:
+    def __init__(self, objects: ObjectStore, data_dir: DataDir) -> None:
         self._objects = objects
-        self._uploads = Uploads(data_dir / "s3-uploads", objects)
+        self._uploads = Uploads(data_dir.uploads, objects)
 
     def respond(self, request: Request) -> Response:
         """Answer a request; errors are answered with S3's XML document and status."""

@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.data_capture import CapturedInvocation, DataCaptureConfig, capture_line
-from local_sagemaker.endpoints.manager import EndpointManager
 from local_sagemaker.endpoints.metrics import InvocationMetrics
 from local_sagemaker.endpoints.traffic_shifting import (
     DeploymentPlan,
@@ -327,14 +327,12 @@ def test_a_canary_gets_its_share_of_the_traffic_and_then_all(machine: Machine) -
 
 
 def test_an_alarm_during_the_canary_rolls_back(machine: Machine) -> None:
-    states = {"errors": "OK"}
-    endpoint_manager = EndpointManager(machine.store, machine.objects, alarm_states=lambda names: states)
-    machine.endpoint_manager = machine.service.endpoint_manager = endpoint_manager
+    machine.alarms = {"errors": "OK"}
     up(machine, name="old")
     create_config(machine, "new", variant(create_model(machine, "new")))
     update_endpoint(machine, "new", DeploymentConfig=CANARY)
     until(lambda: invoke(machine).json["model"] == "new")
-    states["errors"] = "ALARM"
+    machine.alarms["errors"] = "ALARM"
     description = settled(machine)
     assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
     assert "errors" in description["FailureReason"]
@@ -391,9 +389,7 @@ def test_linear_shifts_are_even_and_end_with_all_traffic(value: int, instances: 
 
 
 def serverless(machine: Machine, program: str = ECHO, idle: float = 0.3, **more: int) -> None:
-    machine.endpoint_manager = machine.service.endpoint_manager = EndpointManager(
-        machine.store, machine.objects, idle_seconds=idle
-    )
+    machine.rebuild(idle_seconds=idle)
     up(machine, program, variant={"ServerlessConfig": {**SERVERLESS, **more}})
 
 
@@ -617,7 +613,7 @@ def test_operations_in_progress_are_finished_by_the_next_server(
     up(machine)
     machine.endpoint_manager.close()
     plan = machine.store.get("endpoint", "endpoint")["Deployed"]  # type: ignore[index]
-    RecordStore(machine.data_dir).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
+    RecordStore(DataDir(machine.data_dir)).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
     again = Machine(machine.data_dir)
     again.endpoint_manager.recover()
     if becomes is None:

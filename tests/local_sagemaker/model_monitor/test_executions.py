@@ -37,7 +37,7 @@ def test_a_due_execution_checks_the_captured_data_of_the_previous_hour(machine: 
     capture(machine, [("50,a", "{}")], variant="Canary")
     capture(machine, [("zebra,zebra", "{}")], TEN)
     machine.store.update("monitoring-schedule", "hourly", NextDue=TEN.timestamp())
-    assert machine.service.monitoring_scheduler.run_due(TEN + CAPTURE_DELAY) == TEN + timedelta(hours=1) + CAPTURE_DELAY
+    assert machine.scheduler.run_due(TEN + CAPTURE_DELAY) == TEN + timedelta(hours=1) + CAPTURE_DELAY
     until(lambda: executions(machine)[0]["MonitoringExecutionStatus"] not in ("Pending", "InProgress"))
     [execution] = executions(machine)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
@@ -91,7 +91,7 @@ def test_the_latest_requests_are_checked(machine: Machine) -> None:
     schedule(machine)
     for plan in ("a", "b", "zebra"):
         assert invoke(machine, f"30,{plan}", "Churn").status == 200
-    execution = machine.service.monitoring_scheduler.run_now("hourly")
+    execution = machine.scheduler.run_now("hourly")
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
     statistics = json.loads(machine.read(f"{execution['OutputS3Uri']}/statistics.json"))
     assert statistics["dataset"]["item_count"] == 3
@@ -103,20 +103,18 @@ def test_run_now_checks_the_last_hour_or_the_given_window(machine: Machine) -> N
     schedule(machine)
     recent = datetime.now(UTC) - timedelta(seconds=10)
     capture(machine, GOOD, recent)
-    execution = machine.service.monitoring_scheduler.run_now("Hourly")
+    execution = machine.scheduler.run_now("Hourly")
     assert execution["MonitoringExecutionStatus"] == "Completed", execution
     assert machine.metrics == {}, "the schedule publishes none"
-    assert (
-        machine.service.monitoring_scheduler.run_now("hourly", NINE, TEN)["FailureReason"] == "Job inputs had no data"
-    )
+    assert machine.scheduler.run_now("hourly", NINE, TEN)["FailureReason"] == "Job inputs had no data"
     capture(machine, BAD)
-    execution = machine.service.monitoring_scheduler.run_now("hourly", end=TEN)
+    execution = machine.scheduler.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
     assert execution["OutputS3Uri"] == f"{REPORTS}/Churn/hourly/2026/11/21/10"
     with pytest.raises(ServiceError, match="not after its start"):
-        machine.service.monitoring_scheduler.run_now("hourly", TEN, TEN)
+        machine.scheduler.run_now("hourly", TEN, TEN)
     with pytest.raises(ServiceError, match="'hurly' does not exist; existing schedules: hourly"):
-        machine.service.monitoring_scheduler.run_now("hurly")
+        machine.scheduler.run_now("hurly")
 
 
 def test_labels_are_merged_with_captured_data_before_model_quality_is_measured(machine: Machine) -> None:
@@ -126,10 +124,10 @@ def test_labels_are_merged_with_captured_data_before_model_quality_is_measured(m
     schedule(machine, "model", "answers", "ModelQuality")
     answers = [json.dumps({"predictions": [{"label": label}]}) for label in ("yes", "no", "no", "yes")]
     capture(machine, [("1,a", answer) for answer in answers])
-    assert machine.service.monitoring_scheduler.run_now("model", end=TEN)["FailureReason"] == "Job inputs had no data"
+    assert machine.scheduler.run_now("model", end=TEN)["FailureReason"] == "Job inputs had no data"
     # uploaded hours later; the last one is still missing
     labels(machine, ["yes", "no", "yes"], datetime.now(UTC))
-    execution = machine.service.monitoring_scheduler.run_now("model", end=TEN)
+    execution = machine.scheduler.run_now("model", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
 
     job = processing_job(machine, execution)
@@ -168,7 +166,7 @@ def test_batch_transforms_are_checked_through_the_manifests_of_their_inputs(mach
         "s3://bucket/batch/input/2026/11/21/09/x.json",
         json.dumps([{"prefix": "s3://bucket/data/"}, "one.csv", "two.csv"]),
     )
-    execution = machine.service.monitoring_scheduler.run_now("hourly", end=TEN)
+    execution = machine.scheduler.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "Completed", execution
     assert "EndpointName" not in execution
     assert json.loads(machine.read(f"{REPORTS}/hourly/2026/11/21/10/statistics.json"))["dataset"]["item_count"] == 3
@@ -189,7 +187,7 @@ def test_labels_are_merged_with_outputs_of_batch_transforms_by_inference_id(mach
     manifest = [{"prefix": "s3://bucket/out/"}, "one.csv.out"]
     machine.put("s3://bucket/batch/output/2026/11/21/09/x.json", json.dumps(manifest))
     labels(machine, ["yes", "yes"])
-    execution = machine.service.monitoring_scheduler.run_now("model", end=TEN)
+    execution = machine.scheduler.run_now("model", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "Completed", execution
     statistics = json.loads(machine.read(f"{REPORTS}/model/2026/11/21/10/statistics.json"))
     assert statistics["multiclass_classification_metrics"]["accuracy"]["value"] == 0.5
@@ -212,7 +210,7 @@ def test_preprocessor_and_postprocessor_scripts_are_run(machine: Machine) -> Non
     data_quality(machine, DataQualityAppSpecification=specification)
     schedule(machine)
     capture(machine, BAD)
-    execution = machine.service.monitoring_scheduler.run_now("hourly", end=TEN)
+    execution = machine.scheduler.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "Completed", execution
     assert "all done" in machine.log(execution["ProcessingJobArn"].rpartition("/")[2])
 
@@ -239,7 +237,7 @@ pathlib.Path("/opt/ml/output/message").write_text("CompletedWithViolations: too 
     data_quality(machine, DataQualityAppSpecification=specification)
     schedule(machine)
     capture(machine, BAD)
-    execution = machine.service.monitoring_scheduler.run_now("hourly", end=TEN)
+    execution = machine.scheduler.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
     [datum] = machine.metrics["aws/sagemaker/Endpoints/data-metrics"]
     assert (datum["MetricName"], datum["Value"]) == ("events", 2)
@@ -250,16 +248,14 @@ def test_a_failed_execution_has_a_failure_reason(machine: Machine) -> None:
     data_quality(machine)
     schedule(machine)
     capture(machine, BAD)
-    assert (
-        "Data capture is disabled" in machine.service.monitoring_scheduler.run_now("hourly", end=TEN)["FailureReason"]
-    )
+    assert "Data capture is disabled" in machine.scheduler.run_now("hourly", end=TEN)["FailureReason"]
     endpoint(machine)
     machine.objects.delete("bucket", "baseline/constraints.json")
-    execution = machine.service.monitoring_scheduler.run_now("hourly", end=TEN)
+    execution = machine.scheduler.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "Failed"
     assert "No S3 objects found under S3 URL" in execution["FailureReason"]
     machine.store.delete("data-quality-job-definition", "columns")
-    assert "not found" in machine.service.monitoring_scheduler.run_now("hourly", end=TEN)["FailureReason"]
+    assert "not found" in machine.scheduler.run_now("hourly", end=TEN)["FailureReason"]
 
 
 def test_an_execution_whose_job_is_stopped_is_stopped(machine: Machine) -> None:
@@ -274,7 +270,7 @@ def test_an_execution_whose_job_is_stopped_is_stopped(machine: Machine) -> None:
     schedule(machine)
     capture(machine, GOOD)
     machine.store.update("monitoring-schedule", "hourly", NextDue=TEN.timestamp())
-    machine.service.monitoring_scheduler.run_due(TEN)
+    machine.scheduler.run_due(TEN)
     until(lambda: "ProcessingJobArn" in executions(machine)[0])
     assert executions(machine)[0]["MonitoringExecutionStatus"] == "InProgress"
     job = executions(machine)[0]["ProcessingJobArn"].rpartition("/")[2]
@@ -292,7 +288,7 @@ def test_only_the_latest_execution_missed_without_a_server_is_made_up_for(machin
     long_ago = (NINE - timedelta(days=3)).timestamp()
     for name in ("hourly", "daily"):
         machine.store.update("monitoring-schedule", name, NextDue=long_ago)
-    monitoring_scheduler = machine.service.monitoring_scheduler
+    monitoring_scheduler = machine.scheduler
     assert monitoring_scheduler.run_due(NINE + timedelta(minutes=30)) == TEN + CAPTURE_DELAY
     found = {one["MonitoringScheduleName"]: one["ScheduledTime"] for one in executions(machine)}
     assert found == {"hourly": NINE.timestamp(), "daily": (NINE - timedelta(hours=1)).timestamp()}
@@ -303,7 +299,7 @@ def test_only_the_latest_execution_missed_without_a_server_is_made_up_for(machin
 def test_a_now_schedule_runs_once(machine: Machine) -> None:
     endpoint(machine)
     data_quality(machine)
-    machine.service.monitoring_scheduler.start()
+    machine.scheduler.start()
     window = {"DataAnalysisStartTime": "-PT2H", "DataAnalysisEndTime": "PT0H"}
     capture(machine, GOOD, datetime.now(UTC) - timedelta(minutes=90))
     schedule(machine, ScheduleConfig={"ScheduleExpression": "NOW", **window})
@@ -315,12 +311,12 @@ def test_unfinished_executions_of_an_earlier_server_are_marked_failed(machine: M
     endpoint(machine)
     data_quality(machine)
     schedule(machine)
-    machine.service.monitoring_scheduler.run_now("hourly", end=TEN)
+    machine.scheduler.run_now("hourly", end=TEN)
     name = machine.store.all("monitoring-execution")[0]["MonitoringExecutionName"]
     machine.store.update("monitoring-execution", name, MonitoringExecutionStatus="InProgress")
     again = Machine(machine.data_dir)
-    again.service.monitoring_scheduler.start()
+    again.scheduler.start()
     [execution] = executions(again)
     assert execution["MonitoringExecutionStatus"] == "Failed"
     assert execution["FailureReason"].startswith("InternalServerError: the local SageMaker ended")
-    again.service.monitoring_scheduler.close()
+    again.scheduler.close()

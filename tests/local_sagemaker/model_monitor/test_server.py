@@ -29,7 +29,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     machine = Machine(folder)
     endpoint(machine)
     capture(machine, [("30,a", "1"), ("40,zebra", "0")], RECENT)
-    machine.service.monitoring_scheduler.close()
+    machine.scheduler.close()
     return folder
 
 

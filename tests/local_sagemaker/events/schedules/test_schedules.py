@@ -36,7 +36,7 @@ class Day:
         self._start()
 
     def _start(self) -> None:
-        self._bus = EventBus(Targets(self.machine.service))
+        self._bus = EventBus(Targets(self.machine.service.call, self.machine.functions))
         self._bus.open()
         self._schedules = Schedules(self._bus, self.machine.store)
         self._schedules.run_due(self.now)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.logs.service import LogsService
@@ -248,7 +249,7 @@ def test_a_mistake_of_the_client_is_told_with_status_and_message_and_leaves_othe
 def test_the_data_log_has_a_stream_beside_the_containers(sums: Machine) -> None:
     sums.put("s3://bucket/in/bad.csv", "x\n")
     transform(sums)
-    logs, group = LogsService(sums.data_dir), {"logGroupName": "/aws/sagemaker/TransformJobs"}
+    logs, group = LogsService(DataDir(sums.data_dir)), {"logGroupName": "/aws/sagemaker/TransformJobs"}
     streams = logs.call("DescribeLogStreams", {**group, "logStreamNamePrefix": "job/"})["logStreams"]
     container, data_log = [stream["logStreamName"] for stream in streams]
     assert re.fullmatch(r"job/i-[0-9a-f]{17}-\d+", container)

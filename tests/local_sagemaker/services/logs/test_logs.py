@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.storage.log_files import PROCESSING_JOBS, TRAINING_JOBS, log_file
@@ -16,7 +17,7 @@ STREAM = f"job/algo-1-{START}"
 
 
 def write(data_dir: Path, group: str, stream: str, lines: list[str]) -> None:
-    file = log_file(data_dir, group, stream)
+    file = log_file(DataDir(data_dir), group, stream)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
@@ -28,7 +29,7 @@ def stamped(second: int, message: str) -> str:
 @pytest.fixture
 def logs(tmp_path: Path) -> LogsService:
     write(tmp_path, TRAINING_JOBS, STREAM, [stamped(number, f"round {number}") for number in range(10)])
-    return LogsService(tmp_path)
+    return LogsService(DataDir(tmp_path))
 
 
 def events(logs: LogsService, **more: Any) -> dict[str, Any]:
@@ -54,7 +55,9 @@ def test_an_event_is_a_line_with_its_time_in_milliseconds(logs: LogsService) -> 
 def test_a_line_without_a_time_has_the_time_of_the_previous_line(tmp_path: Path) -> None:
     lines = ["at the start", stamped(5, "Traceback:"), "  File x", "", "naïve ünïcödé"]
     write(tmp_path, PROCESSING_JOBS, STREAM, lines)
-    answer = LogsService(tmp_path).call("GetLogEvents", {"logGroupName": PROCESSING_JOBS, "logStreamName": STREAM})
+    answer = LogsService(DataDir(tmp_path)).call(
+        "GetLogEvents", {"logGroupName": PROCESSING_JOBS, "logStreamName": STREAM}
+    )
     assert [(event["timestamp"] - START * 1000, event["message"]) for event in answer["events"]] == [
         (0, "at the start"),
         (5250, "Traceback:"),
@@ -79,16 +82,16 @@ def test_events_are_read_forward_and_backward_in_pages(logs: LogsService) -> Non
 
 def test_events_written_later_follow_the_token(logs: LogsService, tmp_path: Path) -> None:
     token = events(logs, startFromHead=True)["nextForwardToken"]
-    with log_file(tmp_path, TRAINING_JOBS, STREAM).open("a") as file:
+    with log_file(DataDir(tmp_path), TRAINING_JOBS, STREAM).open("a") as file:
         file.write(stamped(11, "round 11") + "\n")
     assert rounds(events(logs, nextToken=token)) == [11]
 
 
 def test_a_page_holds_at_most_one_megabyte(tmp_path: Path) -> None:
     write(tmp_path, TRAINING_JOBS, STREAM, [stamped(number, "x" * 300_000) for number in range(5)])
-    first = events(LogsService(tmp_path), startFromHead=True)
+    first = events(LogsService(DataDir(tmp_path)), startFromHead=True)
     assert len(first["events"]) == 3
-    assert len(events(LogsService(tmp_path), nextToken=first["nextForwardToken"])["events"]) == 2
+    assert len(events(LogsService(DataDir(tmp_path)), nextToken=first["nextForwardToken"])["events"]) == 2
 
 
 def test_a_time_range_includes_its_start_and_excludes_its_end(logs: LogsService) -> None:
@@ -101,7 +104,7 @@ def test_a_time_range_includes_its_start_and_excludes_its_end(logs: LogsService)
 def test_streams_are_listed_by_prefix_in_order_and_in_pages(logs: LogsService, tmp_path: Path) -> None:
     for number, job in enumerate(["other", "job-2"]):
         write(tmp_path, TRAINING_JOBS, f"{job}/algo-1-{START}", [stamped(0, "x")])
-        os.utime(log_file(tmp_path, TRAINING_JOBS, f"{job}/algo-1-{START}"), (START + number, START + number))
+        os.utime(log_file(DataDir(tmp_path), TRAINING_JOBS, f"{job}/algo-1-{START}"), (START + number, START + number))
 
     def listed(**more: Any) -> list[str]:
         answer = logs.call("DescribeLogStreams", {"logGroupName": TRAINING_JOBS, **more})

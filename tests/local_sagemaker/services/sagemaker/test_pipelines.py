@@ -8,7 +8,6 @@ import pytest
 
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.service import SageMakerService
-from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import ROLE, TIMEOUT, Machine
 
 PARAMETERS = [
@@ -328,7 +327,7 @@ def test_a_running_execution_can_be_stopped_and_holds_its_pipeline(machine: Mach
 def test_all_of_it_is_there_after_a_restart(machine: Machine, tmp_path: Path) -> None:
     create(machine.service)
     query = {"PipelineExecutionArn": start(machine)}
-    again = SageMakerService(RecordStore(tmp_path), machine.objects)
+    again = Machine(tmp_path).service
     for operation, request in (
         ("DescribePipeline", {"PipelineName": "Churn"}),
         ("DescribePipelineExecution", query),
