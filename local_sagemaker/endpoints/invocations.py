@@ -70,12 +70,13 @@ class InvocationError(Exception):
 
 
 class SageMakerRuntime:
-    """InvokeEndpoint, for the endpoints of one data directory."""
+    """The sagemaker-runtime service of one data directory's endpoints."""
 
     def __init__(self, endpoint_manager: EndpointManager) -> None:
         self._endpoint_manager = endpoint_manager
 
     def respond(self, request: Request) -> Response:
+        """Answer a request to /endpoints/<name>/<operation>."""
         try:
             return _invoke(self._endpoint_manager, request)
         except InvocationError as error:

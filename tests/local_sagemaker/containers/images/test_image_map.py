@@ -18,6 +18,7 @@ from local_sagemaker.containers.images.image_map import read_image_map
 from local_sagemaker.containers.images.image_settings import ImageSettings, image_settings, remember
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.http.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ANALYZER, ROLE, SCIKIT_LEARN, TIMEOUT, Machine
@@ -178,7 +179,7 @@ def test_an_image_with_a_custom_entry_point_trains_and_processes(
 def test_a_data_directory_keeps_its_settings_which_environment_variables_override(
     images_file: Any, tmp_path: Path
 ) -> None:
-    data_dir, file = tmp_path / "data", images_file("team/x: {as: sagemaker-scikit-learn}")
+    data_dir, file = DataDir(tmp_path / "data"), images_file("team/x: {as: sagemaker-scikit-learn}")
     assert image_settings(data_dir, {}) == ImageSettings(None, False)
     remember(data_dir, file, True)
     remember(data_dir, None, None)
@@ -192,9 +193,10 @@ def test_a_data_directory_keeps_its_settings_which_environment_variables_overrid
 
 
 def test_an_invalid_file_is_not_kept(images_file: Any, tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path / "data")
     with pytest.raises(ImageMapError):
-        remember(tmp_path / "data", images_file("- no"), None)
-    assert image_settings(tmp_path / "data", {}).file is None
+        remember(data_dir, images_file("- no"), None)
+    assert image_settings(data_dir, {}).file is None
 
 
 def test_the_command_starts_a_server_that_runs_mapped_images(images_file: Any, tmp_path: Path) -> None:
