@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from local_sagemaker.client_environment import client_environment
-from local_sagemaker.containers.images.image_settings import ImageMapError, remember
+from local_sagemaker.containers.images.errors import ImageMapError
+from local_sagemaker.containers.images.image_settings import remember
 from local_sagemaker.data_dir import DataDir, default_data_dir
 from local_sagemaker.http.background import (
     ServerError,
