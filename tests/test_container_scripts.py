@@ -21,12 +21,13 @@ SERVING_MODULES = {path.stem for path in (REPOSITORY / "inference").glob("*.py")
 
 # what the image holds, what requirements.txt adds, and what travels in the bundle
 AVAILABLE = {
-    "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing"},
+    "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing", "job_files"},
     "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing"},
-    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "analyzer"},
+    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "job_files", "analyzer"},
     "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
+    "processing_scripts/job_files.py": set(),
     "processing_scripts/quality_check.py": {"boto3", "analyzer"},
-    "processing_scripts/monitor.py": {"boto3", "botocore", "window", "analyzer"},
+    "processing_scripts/monitor.py": {"boto3", "botocore", "window", "job_files", "analyzer"},
     "processing_scripts/window": {"analyzer"},
     "training_scripts/train.py": {"numpy", "lightgbm", "training"},
     "training_scripts/training": {"numpy", "pyarrow", "sklearn", "lightgbm", "training"},

@@ -166,8 +166,8 @@ def test_drifted_traffic_is_an_alert_that_names_the_features(s3: Any, baseline: 
     summary = run(tmp_path, baseline, "data-quality", "--critical-features=age,plan")
     assert summary["alert"]
     assert summary["reasons"] == [
-        "1 features have drifted, 50% of those compared (at most 40%): age",
-        "critical feature age has drifted",
+        "1 feature drifted, 50% of the compared features (at most 40%): age",
+        "critical feature age drifted",
     ]
     (drifted,) = summary["data_quality"]["drifted"]
     assert drifted["feature"] == "age" and drifted["distance"] > 0.5 > drifted["threshold"]

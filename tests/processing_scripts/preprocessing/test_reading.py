@@ -123,7 +123,7 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
     [
         ({"data.csv": ""}, "data.csv is empty"),
         ({"data.csv": " \n\n"}, "data.csv is empty"),
-        ({"data.csv": "size,target\n"}, "data.csv has a header and no rows"),
+        ({"data.csv": "size,target\n"}, "data.csv has a header but no rows"),
         ({"data.csv": gzip.compress(TABLE.encode())}, "data.csv is neither CSV nor Parquet (it looks like gzip)"),
         (
             {"data.xlsx": b"PK\x03\x04..."},
@@ -135,21 +135,21 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
         ({"data.csv": TABLE.encode("utf-16")}, "data.csv is UTF-16; save it as UTF-8"),
         (
             {"data.csv": TABLE.replace("20,", "é,").encode("latin-1")},
-            "data.csv is not UTF-8: line 22 holds the byte 0xe9",
+            "data.csv is not UTF-8: line 22 contains the byte 0xe9",
         ),
-        ({"data.csv": "größe,target\n1,0\n".encode("latin-1")}, "data.csv is not UTF-8: line 1 holds the byte 0xf6"),
-        ({"data.csv": TABLE + "1,a\n"}, "data.csv line 42 has 2 fields where the header has 3"),
-        ({"data.csv": TABLE + '1,"a\nb",0\n1,a,0,5\n'}, "data.csv line 44 has 4 fields where the header has 3"),
+        ({"data.csv": "größe,target\n1,0\n".encode("latin-1")}, "data.csv is not UTF-8: line 1 contains the byte 0xf6"),
+        ({"data.csv": TABLE + "1,a\n"}, "data.csv line 42 has 2 fields, but the header has 3"),
+        ({"data.csv": TABLE + '1,"a\nb",0\n1,a,0,5\n'}, "data.csv line 44 has 4 fields, but the header has 3"),
         ({"data.csv": TABLE + '1,"a,0\n' + "2,b,1\n" * 5}, "data.csv line 42 opens a quote that is never closed"),
-        ({"data.csv": "size,plan,size,target\n"}, "data.csv has more than one column named 'size'"),
+        ({"data.csv": "size,plan,size,target\n"}, "data.csv has several columns named 'size'"),
         ({"data.csv": ",size,target\n0,1,0\n"}, "column 1 of data.csv has no name"),
         ({"data.csv": "size;target\n1;0\n"}, "the columns of data.csv are separated by ';'"),
-        ({"data.parquet": b"PAR1 and nothing more"}, "data.parquet begins like Parquet but cannot be read"),
+        ({"data.parquet": b"PAR1 and nothing more"}, "data.parquet looks like Parquet but cannot be read"),
         (
             {"a.csv": TABLE, "b.csv": "size,target\n1,0\n"},
-            "b.csv has other columns (size, target) than a.csv (size, plan",
+            "b.csv has different columns (size, target) from a.csv (size, plan",
         ),
-        ({"_SUCCESS": ""}, "there is no file under"),
+        ({"_SUCCESS": ""}, "there are no files under"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_what_is_wrong(run_preprocess, files, message):

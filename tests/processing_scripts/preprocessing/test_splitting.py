@@ -129,13 +129,17 @@ def test_no_group_of_a_table_is_in_two_splits_nor_a_feature(run_preprocess):
 @pytest.mark.parametrize(
     ("strategy", "column", "message"),
     [
-        ("time", ["03.04.2024"] * 200, "time_column 'key' has values that are no times, as '03.04.2024'"),
-        ("time", [*["2024-04-03"] * 150, *["soon"] * 50], "time_column 'key' has values that are no times, as 'soon'"),
-        ("time", ["2024-04-03T10:00", "2024-04-03T10:00Z"] * 100, "has times with and without an offset from UTC"),
-        ("time", ["2024-04-03", "2024-04-03 00:00"] * 100, "time_column 'key' has 1 different value;"),
+        ("time", ["03.04.2024"] * 200, "time_column 'key' has values that are not times, for example '03.04.2024'"),
+        (
+            "time",
+            [*["2024-04-03"] * 150, *["soon"] * 50],
+            "time_column 'key' has values that are not times, for example 'soon'",
+        ),
+        ("time", ["2024-04-03T10:00", "2024-04-03T10:00Z"] * 100, "has times with and without a UTC offset"),
+        ("time", ["2024-04-03", "2024-04-03 00:00"] * 100, "time_column 'key' has 1 distinct value;"),
         ("time", [*range(199), ""], "time_column 'key': 1 of 200 rows is without a value"),
-        ("time", [1, 2] * 100, "time_column 'key' has 2 different values; three splits need three"),
-        ("group", ["a", "b"] * 100, "group_column 'key' has 2 different values; three splits need three"),
+        ("time", [1, 2] * 100, "time_column 'key' has 2 distinct values; three splits need at least three"),
+        ("group", ["a", "b"] * 100, "group_column 'key' has 2 distinct values; three splits need at least three"),
         ("group", ["", *range(199)], "group_column 'key': 1 of 200 rows is without a value"),
     ],
 )
@@ -147,9 +151,9 @@ def test_a_column_that_cannot_be_split_by_is_named(run_preprocess, strategy, col
 def test_a_class_that_comes_up_after_training_alone_is_an_error(run_preprocess):
     labels = ["new" if row >= 190 else "old" for row in range(200)]
     data = run_preprocess(lines(200, target=labels), "--split-strategy", "time", "--time-column", "x", "--drop-columns")
-    assert "column besides" in data.error, "x is the only feature"
+    assert "columns besides" in data.error, "x is the only feature"
     data = run_preprocess(lines(200, target=labels, at=range(200)), "--split-strategy", "time", "--time-column", "at")
-    assert "the train split has no row of class 'new' of column 'target'" in data.error
+    assert "the train split has no rows of class 'new' of column 'target'" in data.error
     assert not (data.output / "train").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import job_files
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -49,33 +50,48 @@ def test_every_setting_that_names_a_missing_column_is_named(run_preprocess):
 CLASSES, REGRESSION = ("--problem-type", "MulticlassClassification"), ("--problem-type", "Regression")
 
 ERRORS = [
-    (table(target=["yes"] * 60), (), "target", "column 'target' has one class only ('yes')"),
-    (table(target=["a", "b", "c"] * 20), (), "target", "has 3 classes ('a', 'b', 'c') and a BinaryClassification two"),
-    (table(target=[""] * 60), (), "target", "column 'target' has no value in any row; set target_column"),
+    (table(target=["yes"] * 60), (), "target", "column 'target' has only one class ('yes')"),
+    (
+        table(target=["a", "b", "c"] * 20),
+        (),
+        "target",
+        "has 3 classes ('a', 'b', 'c'), but a BinaryClassification has two",
+    ),
+    (table(target=[""] * 60), (), "target", "column 'target' is empty in every row; set target_column"),
     (
         table(),
         ("--positive-class", "Yes"),
         "target",
         "positive_class 'Yes' is not in column 'target' (classes: 'no', 'yes')",
     ),
-    (table(target=mostly(1, 60)), CLASSES, "target", "no class labels, as 1.1; is the problem_type Regression?"),
-    (table(target=["1e300", "2"] * 30), (), "target", "no class labels, as 1e+300; is the problem_type Regression?"),
+    (
+        table(target=mostly(1, 60)),
+        CLASSES,
+        "target",
+        "not class labels, for example 1.1; set problem_type to Regression",
+    ),
+    (
+        table(target=["1e300", "2"] * 30),
+        (),
+        "target",
+        "not class labels, for example 1e+300; set problem_type to Regression",
+    ),
     (table(target=[*"ab" * 29, "c", "c"]), CLASSES, "class_size", "classes too small to stratify: 'c' (2 rows)"),
     (
         table(target=mostly(1, 58, "n.k.")),
         REGRESSION,
         "target",
-        "column 'target' is not numeric: 2 of 60 values are no number, as 'n.k.'",
+        "predicts numbers: 2 of 60 values are not numeric, for example 'n.k.'",
     ),
     (table(target=[7] * 60), REGRESSION, "target", "column 'target' is 7 in every row"),
     (table(target=mostly(1, 59, "inf")), REGRESSION, "infinities", "column 'target' is infinite in 1 row;"),
-    (table(price=mostly(1, 58, "-inf")), (), "infinities", "column 'price' is infinite in 2 rows; mend its source"),
-    (table(price=[""] * 60), (), "all_missing", "column 'price' has no value in any row; drop it with drop_columns"),
+    (table(price=mostly(1, 58, "-inf")), (), "infinities", "column 'price' is infinite in 2 rows; fix its source"),
+    (table(price=[""] * 60), (), "all_missing", "column 'price' is empty in every row; add it to drop_columns"),
     (
         table(price=mostly(1, 1, "")),
         (),
         "missing_share",
-        "column 'price' is 98.3% missing, more than max_missing_share (95.0%); drop it with drop_columns, or raise",
+        "column 'price' is 98.3% missing, more than max_missing_share (95.0%); add it to drop_columns, or raise",
     ),
     (
         table(price=mostly(1, 20, "")),
@@ -84,8 +100,13 @@ ERRORS = [
         "column 'price' is 66.7% missing",
     ),
     (table(), ("--min-rows", "100"), "rows", "60 usable rows are fewer than min_rows (100)"),
-    (table(), ("--drop-columns", "size", "plan"), "columns", "has no column besides"),
-    (table(), ("--drop-columns", "target"), "columns", "column 'target' is the target and in drop_columns"),
+    (table(), ("--drop-columns", "size", "plan"), "columns", "has no columns besides"),
+    (
+        table(),
+        ("--drop-columns", "target"),
+        "columns",
+        "column 'target' is the target_column; remove it from drop_columns",
+    ),
 ]
 
 
@@ -104,9 +125,9 @@ def test_an_error_is_named_and_nothing_but_the_report_is_written(run_preprocess,
 def test_all_errors_are_told_at_once(run_preprocess):
     data = run_preprocess(table(a=[""] * 60, b=mostly(1, 57, "inf"), target=["x"] * 60), "--min-rows", "1000")
     for part in (
-        "column 'a' has no value",
+        "column 'a' is empty",
         "column 'b' is infinite in 3 rows",
-        "one class only",
+        "only one class",
         "fewer than min_rows",
     ):
         assert part in data.error
@@ -116,7 +137,7 @@ def test_a_nested_parquet_column_is_refused_unless_it_is_dropped(run_preprocess)
     file = io.BytesIO()
     content = {"size": [*range(40)], "tags": [["a"]] * 40, "target": [*"ab" * 20]}
     pa.parquet.write_table(pa.table(content), file)
-    assert "column 'tags' holds list<element: string>" in run_preprocess(file.getvalue()).error
+    assert "column 'tags' has type list<element: string>" in run_preprocess(file.getvalue()).error
     assert run_preprocess(file.getvalue(), "--drop-columns", "tags").error is None
 
 
@@ -127,11 +148,16 @@ WARNINGS = [
         table(id=[f"C{row}" for row in range(60)]),
         "id_like",
         "id",
-        "column 'id' has 60 different texts in 60 rows, like an id",
+        "column 'id' has 60 distinct texts in 60 rows, like an ID",
     ),
-    (table(id=[*range(500, 560)]), "id_like", "id", "column 'id' has another whole number in each row, like an id"),
-    (table(day=[f"2024-01-{row % 28 + 1:02}" for row in range(60)]), "dates", "day", "column 'day' holds dates"),
-    (table(price=mostly(1, 58, "?")), "numbers_as_text", "price", "because 2 of 60 values are no number, as '?'"),
+    (table(id=[*range(500, 560)]), "id_like", "id", "column 'id' has a different integer in every row, like an ID"),
+    (table(day=[f"2024-01-{row % 28 + 1:02}" for row in range(60)]), "dates", "day", "column 'day' contains dates"),
+    (
+        table(price=mostly(1, 58, "?")),
+        "numbers_as_text",
+        "price",
+        "because 2 of 60 values are not numeric, for example '?'",
+    ),
     (table(rows=80, target=[*["no"] * 77, *["yes"] * 3]), "class_balance", "target", "rare classes: 'yes' (3.75%)"),
 ]
 
@@ -174,9 +200,7 @@ def test_a_column_mostly_of_one_value_has_no_measurable_outliers(run_preprocess)
 
 
 def test_the_reason_is_left_where_sagemaker_reads_it(run_preprocess, monkeypatch, tmp_path):
-    import preprocess
-
-    monkeypatch.setattr(preprocess, "EXIT_MESSAGE", tmp_path / "output" / "message")
+    monkeypatch.setattr(job_files, "EXIT_MESSAGE", tmp_path / "output" / "message")
     run_preprocess("")
     assert not (tmp_path / "output").exists(), "only a container has the folder"
     (tmp_path / "output").mkdir()
