@@ -1,4 +1,4 @@
-"""What preprocess.py checks, and what it says of data that no model should be trained on."""
+"""Checks of preprocess.py, and its errors for data that no model should be trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 
 def table(rows: int = 60, **columns: list) -> str:
-    """CSV of a harmless table, with the given columns added or put in place of its own."""
+    """Make the CSV of a valid table, with the given columns added or replaced."""
     content = {
         "size": [f"{(number * 37) % 101}.5" for number in range(rows)],
         "plan": ["abc"[number % 3] for number in range(rows)],
@@ -22,18 +22,18 @@ def table(rows: int = 60, **columns: list) -> str:
 
 
 def mostly(number: int, count: int, otherwise: object = "", rows: int = 60) -> list:
-    """A column of `count` different numbers that begin with `number`, and another value in the rest of the rows."""
+    """Make a column of `count` distinct numbers that begin with `number`, and another value in the other rows."""
     return [*(f"{number}.{row}" for row in range(count)), *[otherwise] * (rows - count)]
 
 
-def test_harmless_data_passes_every_check(run_preprocess):
+def test_valid_data_passes_every_check(run_preprocess):
     data = run_preprocess(table())
     assert data.error is None
     assert data.report["status"] == "passed"
     assert {check["status"] for check in data.report["checks"]} == {"passed"}
 
 
-def test_a_missing_target_column_is_named_with_the_columns_there_are(run_preprocess):
+def test_a_missing_target_column_is_named_with_the_existing_columns(run_preprocess):
     data = run_preprocess(table().replace("target", "churned", 1))
     assert data.error == "column 'target' is not in data.csv (columns: size, plan, churned); set target_column"
     assert data.check("columns")["status"] == "failed"
@@ -111,7 +111,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("content", "arguments", "check", "message"), ERRORS, ids=[error[3] for error in ERRORS])
-def test_an_error_is_named_and_nothing_but_the_report_is_written(run_preprocess, content, arguments, check, message):
+def test_an_error_is_named_and_only_the_report_is_written(run_preprocess, content, arguments, check, message):
     data = run_preprocess(content, *arguments)
     assert data.error is not None
     assert message in data.error
@@ -122,7 +122,7 @@ def test_an_error_is_named_and_nothing_but_the_report_is_written(run_preprocess,
     assert [path.name for path in data.output.iterdir()] == ["report"]
 
 
-def test_all_errors_are_told_at_once(run_preprocess):
+def test_all_errors_are_reported_at_once(run_preprocess):
     data = run_preprocess(table(a=[""] * 60, b=mostly(1, 57, "inf"), target=["x"] * 60), "--min-rows", "1000")
     for part in (
         "column 'a' is empty",
@@ -163,7 +163,7 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("content", "check", "column", "message"), WARNINGS, ids=[found[3] for found in WARNINGS])
-def test_a_warning_is_reported_and_stops_nothing(run_preprocess, capsys, content, check, column, message):
+def test_a_warning_is_reported_and_does_not_fail_the_job(run_preprocess, capsys, content, check, column, message):
     data = run_preprocess(content)
     assert data.error is None
     assert data.report["status"] == "passed"
@@ -181,7 +181,7 @@ def test_exact_duplicates_and_rows_without_target_are_counted_and_dropped(run_pr
     assert sum(len(data.rows(split)) for split in ("train", "validation", "test")) == 56
 
 
-def test_rows_that_differ_only_in_a_dropped_column_are_no_duplicates(run_preprocess):
+def test_rows_that_differ_only_in_a_dropped_column_are_not_duplicates(run_preprocess):
     data = run_preprocess(table(size=["1"] * 60, plan=["a"] * 60, id=[*range(60)]), "--drop-columns", "id")
     assert data.check("duplicate_rows")["numbers"]["duplicates"] == 0
 
@@ -194,12 +194,12 @@ def test_the_outlier_score_is_that_of_iglewicz_and_hoaglin(run_preprocess):
         assert data.check("outliers")["numbers"]["outliers"] == outliers
 
 
-def test_a_column_mostly_of_one_value_has_no_measurable_outliers(run_preprocess):
+def test_outliers_of_a_column_with_mostly_one_value_are_not_measured(run_preprocess):
     data = run_preprocess(table(price=[*[0] * 58, 5, 900]))
     assert data.check("outliers")["numbers"]["not_measured"] == ["price"]
 
 
-def test_the_reason_is_left_where_sagemaker_reads_it(run_preprocess, monkeypatch, tmp_path):
+def test_the_reason_is_written_where_sagemaker_reads_it(run_preprocess, monkeypatch, tmp_path):
     monkeypatch.setattr(job_files, "EXIT_MESSAGE", tmp_path / "output" / "message")
     run_preprocess("")
     assert not (tmp_path / "output").exists(), "only a container has the folder"
@@ -220,6 +220,6 @@ def test_the_reason_is_left_where_sagemaker_reads_it(run_preprocess, monkeypatch
         (("--targt-column", "x"), "unrecognized arguments: --targt-column"),
     ],
 )
-def test_wrong_arguments_are_refused(run_preprocess, capsys, arguments, message):
+def test_invalid_arguments_are_refused(run_preprocess, capsys, arguments, message):
     assert run_preprocess(table(), *arguments).error == "2"
     assert message in capsys.readouterr().err
