@@ -317,7 +317,7 @@ def _check_limit(profiles: list[dict[str, Any]], limit: int) -> None:
 
 
 def _dataset(settings: Settings, folder: Path) -> Dataset:
-    """What is to be known of the format; the files that it reads are made by each task."""
+    """Describe the format; each task writes the files that its readers read."""
     nothing = folder / "nothing"
     nothing.touch()
     names: tuple[str, ...] = ()

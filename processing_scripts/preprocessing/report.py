@@ -59,7 +59,7 @@ class Report:
         return [sentence for its_severity, sentence in self.problems if its_severity == severity]
 
     def raise_errors(self) -> None:
-        """Raise all errors at once, so that nobody has to mend them one run at a time."""
+        """Raise a DataError with all errors so far, so that a user can fix them in one go."""
         if errors := self.messages(ERROR):
             raise DataError(" | ".join(errors))
 

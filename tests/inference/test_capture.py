@@ -125,7 +125,7 @@ def test_a_failing_bucket_loses_only_captures_and_logs_their_number(bucket, caps
     add(captured)
     captured.close()
     assert captured.dropped == 1
-    assert "lost 1 captures (1 in total): PermissionError: AccessDenied" in capsys.readouterr().err
+    assert "captures lost: 1, in total 1 (PermissionError: AccessDenied)" in capsys.readouterr().err
     add(captured)
     assert captured.dropped == 2, "after closing"
 
