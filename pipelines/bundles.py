@@ -18,6 +18,7 @@ from typing import Any
 from project.s3_uris import split_s3_uri
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+METRICS = REPOSITORY / "analyzer" / "performance" / "metrics"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def evaluate_bundle() -> Bundle:
         "requirements.txt": "processing_scripts/requirements.txt",
         "run.sh": "processing_scripts/run.sh",
     }
-    shared = ("analyzer/__init__.py", "analyzer/performance/__init__.py", "analyzer/performance/metrics.py")
+    shared = ["analyzer/__init__.py", "analyzer/performance/__init__.py"]
+    shared += [f"analyzer/performance/metrics/{path.name}" for path in METRICS.glob("*.py")]
     return Bundle("evaluate", _read(_script("evaluate.py", "evaluation") | files | {path: path for path in shared}))
 
 

@@ -15,7 +15,7 @@ import pytest
 from analyzer import QualityError, cloudwatch, container
 from analyzer.analysis import Analysis, DataQuality, ModelQuality, Skipped, Window
 from analyzer.constraints.data_quality import check, suggest
-from analyzer.constraints.model_quality import metrics_of, suggest_metrics
+from analyzer.constraints.model_quality import collect_metrics, suggest_metrics
 from analyzer.drift.feature_drift import measure
 from analyzer.performance.metrics import model_quality
 from analyzer.profile.profile import Profile
@@ -27,7 +27,7 @@ TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def statistics(**columns: Any) -> Statistics:
-    return Profile.of([pa.RecordBatch.from_pydict(columns)]).statistics()
+    return Profile.from_batches([pa.RecordBatch.from_pydict(columns)]).statistics()
 
 
 def data_quality(**overrides: dict[str, Any]) -> Analysis:
@@ -76,7 +76,7 @@ def test_emit_metrics_can_be_disabled_for_a_feature() -> None:
 def test_model_quality_has_its_metrics_by_their_own_names() -> None:
     document = model_quality("Regression", [1.0], [2.0])
     result = ModelQuality(
-        "Regression", document, suggest_metrics(document, "Regression"), metrics_of(document, "Regression")
+        "Regression", document, suggest_metrics(document, "Regression"), collect_metrics(document, "Regression")
     )
     found = by_name(cloudwatch.metrics(Analysis("churn", TIME, Window(), Skipped(), result), TIME, None, None))
     # r2 of one row is not defined, and CloudWatch takes no NaN.
@@ -137,7 +137,7 @@ def test_metrics_that_cannot_be_put_fail_the_run_after_its_files_are_written(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(QualityError, match=r"the results are written, but .* allow cloudwatch:PutMetricData"):
+    with pytest.raises(QualityError, match=r"the results were written, but .* allow cloudwatch:PutMetricData"):
         container.run(environment)
     assert (tmp_path / "output" / "statistics.json").exists()
 

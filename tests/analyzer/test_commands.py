@@ -90,7 +90,7 @@ def test_errors_are_one_line_and_status_1(write: Write, tmp_path: Path) -> None:
     result = run("check", path, "-o", tmp_path / "out")
     assert (result.exit_code, result.stderr) == (
         1,
-        "error: there is nothing to check against; give --statistics, --constraints, or both\n",
+        "error: no baseline to check against; pass --statistics, --constraints, or both\n",
     )
     result = run("baseline", tmp_path / "absent.csv", "-o", tmp_path / "out")
     assert result.exit_code == 1
@@ -142,7 +142,7 @@ def test_every_command_has_a_manual_with_an_example(command: str) -> None:
 def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_told(write: Write, tmp_path: Path) -> None:
     """As in a processing container: beside the package, with nothing else of the project."""
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "monitoring").symlink_to(REPOSITORY / "monitoring")
+    (tmp_path / "code" / "analyzer").symlink_to(REPOSITORY / "analyzer")
     script = tmp_path / "code" / "analyze_quality.py"
     script.write_text((REPOSITORY / "processing_scripts" / "analyze_quality.py").read_text())
     blocked = write("blocked/typer/__init__.py", "raise ImportError('there is no typer in the container')")

@@ -168,22 +168,26 @@ BASELINE_OF_OTHER_COLUMNS = '{"features": [{"name": "z", "inferred_type": "Integ
 @pytest.mark.parametrize(
     ("content", "variables", "message"),
     [
-        ("", {}, "holds no record"),
-        ("a,b\n", {}, "holds no record"),
-        ("a,b\n1\n", {"malformed_records_limit": "0"}, "row 2 has 1 fields, 2 are expected"),
-        ("a,b\n1\n", {}, "holds no record that can be read; the first of 1, in .*data.csv at 2, has 1 fields"),
+        ("", {}, "has no records"),
+        ("a,b\n", {}, "has no records"),
+        ("a,b\n1\n", {"malformed_records_limit": "0"}, "row 2 has 1 fields instead of 2"),
+        ("a,b\n1\n", {}, "has no records that can be read; the first of 1 malformed ones, .*data.csv:2, has 1 fields"),
         (b"a,b\n1,\xe9\n", {}, "not UTF-8 in column 'b'"),
-        ("a\n1\n", {"dataset_format": "csv"}, "dataset_format 'csv' is not one JSON object"),
+        ("a\n1\n", {"dataset_format": "csv"}, "dataset_format 'csv' is not a JSON object"),
         ("a\n1\n", {"dataset_format": '{"parquet": {}}'}, "not a Parquet file"),
         ("a\n1\n", {"dataset_format": ""}, "environment variable dataset_format is not set"),
-        ("a\n1\n", {"analysis_type": "BIAS"}, "analysis_type 'BIAS' is unknown"),
-        ("a\n1\n", {"record_preprocessor_script": "/x.py"}, r"/x.py is no Python file; set record_preprocessor_script"),
+        ("a\n1\n", {"analysis_type": "BIAS"}, "unknown analysis_type 'BIAS'"),
+        (
+            "a\n1\n",
+            {"record_preprocessor_script": "/x.py"},
+            r"/x.py is not a Python file; set record_preprocessor_script",
+        ),
         ("a\n1\n", {"baseline_constraints": "/absent.json"}, "/absent.json does not exist"),
-        ("a\n1\n", {"baseline_constraints": "{other}"}, r"baseline is of other data: its columns \(z\)"),
-        ("a\n1\n", {"categorical_drift_method": "KS"}, "categorical_drift_method 'KS' is unknown"),
+        ("a\n1\n", {"baseline_constraints": "{other}"}, r"the baseline \(columns z\) and the data \(columns a\)"),
+        ("a\n1\n", {"categorical_drift_method": "KS"}, "unknown categorical_drift_method 'KS'"),
         ("a\n1\n", {"analysis_type": "MODEL_QUALITY"}, "environment variable problem_type is not set"),
         ("a\n1\n", MODEL_QUALITY, r"column 'label' is not in .*data.csv \(columns: a\)"),
-        ("a\n1\n", MODEL_QUALITY | {"problem_type": "Ranking"}, "problem_type 'Ranking' is unknown"),
+        ("a\n1\n", MODEL_QUALITY | {"problem_type": "Ranking"}, "unknown problem_type 'Ranking'"),
         ("a\n1\n", MODEL_QUALITY | {"ground_truth_attribute": ""}, "ground_truth_attribute is not set"),
         (
             "a\n1\n",
@@ -198,22 +202,22 @@ BASELINE_OF_OTHER_COLUMNS = '{"features": [{"name": "z", "inferred_type": "Integ
         (
             "prediction,probability,label\n1,0.5,yes\n",
             MODEL_QUALITY,
-            "labels are 'yes'; a binary classification needs 0 and 1, or positive_label",
+            "labels are 'yes' instead of 0 and 1; set positive_label",
         ),
         (
             "prediction,probability,label\n1,inf,1\n",
             MODEL_QUALITY,
-            "probabilities must be finite numbers, row 1 is inf",
+            "probabilities must be finite numbers, but row 1 is inf",
         ),
         (
             "prediction,probability,label\n1,x,1\n",
             MODEL_QUALITY | {"inference_attribute": ""},
-            "column 'probability' must hold numbers",
+            "column 'probability' is not numeric",
         ),
         (
             "prediction,probability,label\n1,0.5,1\n",
             MODEL_QUALITY | {"probability_threshold_attribute": "half"},
-            "probability_threshold_attribute is 'half'",
+            "probability_threshold_attribute 'half' is not a number",
         ),
     ],
 )
@@ -291,7 +295,7 @@ def test_the_process_fails_with_one_line_and_status_1(write: Write, tmp_path: Pa
     result = process(tmp_path, source)
     assert (result.returncode, result.stdout) == (1, "")
     assert len(result.stderr.splitlines()) == 1
-    assert result.stderr.startswith(f"error: {source} holds no record")
+    assert result.stderr.startswith(f"error: {source} has no records")
     assert not (tmp_path / "output").exists()
 
 
@@ -313,11 +317,13 @@ def test_the_analyzer_starts_without_pandas_and_without_aws() -> None:
 
 
 def test_model_quality_needs_numpy_alone(tmp_path: Path) -> None:
-    """It ships into a processing container with two empty-handed packages above it."""
-    for name in ("__init__.py", "quality/__init__.py", "quality/model_quality.py"):
-        target = tmp_path / "monitoring" / name
+    """It ships into a processing container beneath two packages that are otherwise empty."""
+    metrics = (REPOSITORY / "analyzer" / "performance" / "metrics").glob("*.py")
+    names = ["__init__.py", "performance/__init__.py", *(f"performance/metrics/{path.name}" for path in metrics)]
+    for name in names:
+        target = tmp_path / "analyzer" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((REPOSITORY / "monitoring" / name).read_bytes())
+        target.write_bytes((REPOSITORY / "analyzer" / name).read_bytes())
     code = (
         "import sys, analyzer.performance.metrics as m; "
         "print(sorted({'pyarrow', 'datasketches', 'pandas', 'scipy', 'sklearn'} & sys.modules.keys()), m.__file__)"

@@ -39,7 +39,7 @@ def test_a_duration_is_the_sum_of_its_parts(days: int, hours: int, minutes: int,
 
 @pytest.mark.parametrize("text", ["", "P", "PT", "3H", "P1M", "P1Y", "-PT", "P1DT", "PT3", "PT-3H", "--PT3H"])
 def test_what_is_no_duration_of_a_fixed_length_is_refused(text: str) -> None:
-    with pytest.raises(QualityError, match=r"offset is .*; give an ISO 8601 duration like -PT3H"):
+    with pytest.raises(QualityError, match=r"offset .* is not an ISO 8601 duration; use a duration like -PT3H"):
         parse_duration("offset", text)
 
 
@@ -62,7 +62,7 @@ def test_without_settings_every_time_counts() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"start_time": "monday"}, "start_time is 'monday'; give a time like"),
+        ({"start_time": "monday"}, "start_time 'monday' is not an ISO 8601 time; use a time like"),
         ({"start_time": "2026-01-01", "start_time_offset": "-PT1H"}, "start_time and start_time_offset are both set"),
         ({"start_time_offset": "PT1H", "end_time_offset": "PT0S"}, "which is not after its start"),
     ],

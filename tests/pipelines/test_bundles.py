@@ -44,11 +44,11 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
 def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
     uris = [uri for uri, _ in evaluate_bundle().objects("s3://bucket/code")]
     assert all(uri.startswith(evaluate_bundle().uri("s3://bucket/code") + "/") for uri in uris)
-    assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "model_quality.py"}
+    assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "multiclass.py"}
 
 
 def test_a_bundle_holds_what_its_script_imports_from_this_repo() -> None:
     for bundle in all_bundles():
         for path, data in bundle.files.items():
-            if path.endswith(".py") and b"from monitoring" in data:
-                assert "analyzer/performance/metrics.py" in bundle.files, path
+            if path.endswith(".py") and b"from analyzer" in data:
+                assert "analyzer/performance/metrics/__init__.py" in bundle.files, path

@@ -87,10 +87,13 @@ def test_a_metric_that_is_undefined_now_is_not_a_violation() -> None:
 @pytest.mark.parametrize(
     ("constraints", "message"),
     [
-        ({"regression_constraints": {}}, "holds no 'binary_classification_constraints' .but: regression_constraints"),
+        ({"regression_constraints": {}}, "has no 'binary_classification_constraints' .it has: regression_constraints"),
         ({BINARY: {"auc": {"threshold": 0.9}}}, "constraint on auc has no numeric threshold"),
         ({BINARY: {"auc": {"threshold": "high", "comparison_operator": "LessThanThreshold"}}}, "constraint on auc"),
-        ({BINARY: {"auc": {"threshold": 0.9, "comparison_operator": "Less"}}}, "compares by 'Less'; use LessThan"),
+        (
+            {BINARY: {"auc": {"threshold": 0.9, "comparison_operator": "Less"}}},
+            "comparison_operator 'Less'; use LessThan",
+        ),
     ],
 )
 def test_constraints_of_another_kind_are_refused(constraints: dict[str, Any], message: str) -> None:
@@ -99,5 +102,5 @@ def test_constraints_of_another_kind_are_refused(constraints: dict[str, Any], me
 
 
 def test_statistics_of_another_kind_are_refused() -> None:
-    with pytest.raises(QualityError, match=r"holds no 'regression_metrics' .but: version, dataset, binary_class"):
+    with pytest.raises(QualityError, match=r"has no 'regression_metrics' .it has: version, dataset, binary_class"):
         suggest_metrics(quality(), "Regression")

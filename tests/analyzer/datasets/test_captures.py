@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from analyzer import QualityError
 from analyzer.analysis import Window
-from analyzer.datasets import Dataset, captures
-from analyzer.datasets.skips import Skips
-from analyzer.datasets.text_columns import typed
+from analyzer.datasets import captures
+from analyzer.datasets.dataset import Dataset
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.text_columns import parse_texts
 
 Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]
@@ -35,9 +36,11 @@ def lines(*events: dict[str, Any]) -> str:
     return "".join(json.dumps(event) + "\n" for event in events)
 
 
-def rows(source: Path, dataset_format: str, skips: Skips | None = None, **options: Any) -> list[dict[str, Any]]:
-    dataset = Dataset.of(source, dataset_format, **options)
-    return [row for batch in dataset.batches(skips=skips) for row in batch.to_pylist()]
+def rows(
+    source: Path, dataset_format: str, malformed: MalformedRecords | None = None, **options: Any
+) -> list[dict[str, Any]]:
+    dataset = Dataset.from_format(source, dataset_format, **options)
+    return [row for batch in dataset.batches(malformed=malformed) for row in batch.to_pylist()]
 
 
 def test_a_csv_payload_has_numbers_texts_and_missing_values(write: Write, event: Event) -> None:
@@ -156,7 +159,7 @@ def test_only_inferences_of_the_window_count_and_none_of_a_shadow(write: Write, 
     window = Window(datetime(2026, 1, 1, 10, tzinfo=UTC), datetime(2026, 1, 1, 12, tzinfo=UTC))
     assert [row["_c0"] for row in rows(path, INPUT, window=window)] == [10, 11]
     later = Window(datetime(2027, 1, 1, tzinfo=UTC))
-    with pytest.raises(QualityError, match=r"holds no record from 2027-01-01 00:00:00.* check the window"):
+    with pytest.raises(QualityError, match=r"has no records from 2027-01-01 00:00:00.* check the window"):
         rows(path, INPUT, window=later)
 
 
@@ -169,15 +172,18 @@ def test_a_tree_of_hours_plain_and_gzip_is_one_dataset(write: Write, event: Even
 MALFORMED = [
     ("no JSON", "is not JSON"),
     ("[1]", "is a JSON list, not an object"),
-    ("{}", "is no captured inference: it has no 'captureData'"),
+    ("{}", "is not a captured inference: it has no 'captureData'"),
     ('{"captureData": {"endpointOutput": {"data": "1", "encoding": "CSV"}}}', "has no endpointInput"),
     ('{"captureData": {"endpointInput": {"encoding": "CSV"}}}', "has no payload in 'data'"),
     ('{"captureData": {"endpointInput": {"data": "", "encoding": "CSV"}}}', "has an empty payload"),
-    ('{"captureData": {"endpointInput": {"data": "1,2\\n3", "encoding": "CSV"}}}', "records of 1 to 2 values"),
+    ('{"captureData": {"endpointInput": {"data": "1,2\\n3", "encoding": "CSV"}}}', "records with 1 to 2 values"),
     (json.dumps({"captureData": {"endpointInput": {"data": '"' + "x" * 200_000, "encoding": "CSV"}}}), "is not CSV"),
     ('{"captureData": {"endpointInput": {"data": "{", "encoding": "JSON"}}}', "neither JSON nor JSON lines"),
     ('{"captureData": {"endpointInput": {"data": "[1, {}]", "encoding": "JSON"}}}', "objects and other values"),
-    ('{"captureData": {"endpointInput": {"data": "x", "encoding": "XML"}}}', "encoding 'XML'; CSV, JSON and BASE64"),
+    (
+        '{"captureData": {"endpointInput": {"data": "x", "encoding": "XML"}}}',
+        "encoding 'XML'; supported are CSV, JSON and BASE64",
+    ),
     (
         json.dumps({"captureData": {"endpointInput": {"data": "[" * 99_999, "encoding": "JSON"}}}),
         "a payload that is nested too deeply",
@@ -199,10 +205,10 @@ def test_a_malformed_line_is_counted_sampled_and_skipped_or_fails_with_its_place
     line: str, reason: str, write: Write, event: Event
 ) -> None:
     path = write("a.jsonl", lines(event("1")) + line + "\n" + lines(event("2")))
-    skips = Skips(limit=1)
-    assert [row["_c0"] for row in rows(path, INPUT, skips)] == [1, 2]
-    (sample,) = skips.frozen().samples
-    assert (skips.count, sample.file, sample.line, sample.excerpt) == (1, str(path), 2, line[:120])
+    malformed = MalformedRecords(limit=1)
+    assert [row["_c0"] for row in rows(path, INPUT, malformed)] == [1, 2]
+    (sample,) = malformed.summary().samples
+    assert (malformed.count, sample.file, sample.line, sample.excerpt) == (1, str(path), 2, line[:120])
     assert reason in sample.reason
     with pytest.raises(QualityError, match=r"a\.jsonl line 2 ") as caught:
         rows(path, INPUT)
@@ -211,14 +217,18 @@ def test_a_malformed_line_is_counted_sampled_and_skipped_or_fails_with_its_place
 
 def test_too_many_malformed_lines_fail_with_the_place_and_the_next_move(write: Write, event: Event) -> None:
     path = write("a.jsonl", "x\n" + lines(event("1")) + "y\nz\n")
-    with pytest.raises(QualityError, match=r"a\.jsonl line 4 .*it is malformed record 3 where 2 may be skipped"):
-        rows(path, INPUT, Skips(limit=2))
+    with pytest.raises(
+        QualityError, match=r"a\.jsonl line 4 .*this is malformed record 3, and malformed_records_limit is 2"
+    ):
+        rows(path, INPUT, MalformedRecords(limit=2))
 
 
 def test_where_no_line_can_be_read_the_first_reason_is_told(write: Write) -> None:
     path = write("a.jsonl", "a,b\n1,2\n")
-    with pytest.raises(QualityError, match=r"no record that can be read; the first of 2, in .* at 1, is not JSON"):
-        rows(path, INPUT, Skips(limit=9))
+    with pytest.raises(
+        QualityError, match=r"no records that can be read; the first of 2 malformed ones, .*:1, is not JSON"
+    ):
+        rows(path, INPUT, MalformedRecords(limit=9))
 
 
 def test_huge_numbers_booleans_and_halves_of_characters_have_a_place(write: Write, event: Event) -> None:
@@ -242,17 +252,17 @@ def test_unequal_numbers_of_records_in_and_out_are_malformed(write: Write, event
 
 def test_an_inference_without_a_time_is_malformed_where_a_window_is_set(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1", time="yesterday")))
-    with pytest.raises(QualityError, match=r"no time in eventMetadata.inferenceTime \(but 'yesterday'\)"):
+    with pytest.raises(QualityError, match=r"no valid time in eventMetadata.inferenceTime \('yesterday'\)"):
         rows(path, INPUT, window=Window(datetime(2026, 1, 1, tzinfo=UTC)))
 
 
 def test_no_message_shows_what_a_record_holds(write: Write, event: Event) -> None:
     card = "4111-1111"
     path = write("a.jsonl", lines(event(f'{{"card": "{card}"', input_encoding="JSON")) + f'{{"{card}\n')
-    skips = Skips(limit=2)
+    malformed = MalformedRecords(limit=2)
     with pytest.raises(QualityError) as caught:
-        rows(path, INPUT, skips)
-    assert skips.count == 2
+        rows(path, INPUT, malformed)
+    assert malformed.count == 2
     assert card not in str(caught.value)
 
 
@@ -273,18 +283,21 @@ def test_every_record_comes_once_whatever_the_size_of_the_batches(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"captureIndexNames": ["input"]}, "captureIndexNames are input; use endpointInput, endpointOutput or both"),
-        ({"output_columns_position": "LEFT"}, "output_columns_position is 'LEFT'; use START or END"),
+        (
+            {"captureIndexNames": ["input"]},
+            "invalid captureIndexNames input; use endpointInput, endpointOutput or both",
+        ),
+        ({"output_columns_position": "LEFT"}, "invalid output_columns_position 'LEFT'; use START or END"),
     ],
 )
 def test_an_unknown_option_is_refused(options: dict[str, Any], message: str, write: Write) -> None:
     with pytest.raises(QualityError, match=message):
-        Dataset.of(write("a.jsonl", ""), json.dumps({"sagemakerCaptureJson": options}))
+        Dataset.from_format(write("a.jsonl", ""), json.dumps({"sagemakerCaptureJson": options}))
 
 
 def test_an_empty_folder_and_a_truncated_gzip_are_refused_by_name(write: Write, event: Event, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(QualityError, match="empty holds no file; check the path"):
+    with pytest.raises(QualityError, match="empty contains no files; check the path"):
         rows(tmp_path / "empty", INPUT)
     path = write("a.jsonl.gz", gzip.compress(lines(*[event("1")] * 100).encode())[:-9])
     with pytest.raises(QualityError, match=r"a\.jsonl\.gz is a damaged gzip file"):
@@ -293,6 +306,6 @@ def test_an_empty_folder_and_a_truncated_gzip_are_refused_by_name(write: Write, 
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_column_of_payloads_with_nothing_in_it_has_no_type(as_text: bool) -> None:
-    column = typed(["", "nan", ""], as_text)
+    column = parse_texts(["", "nan", ""], as_text)
     assert column.type == pa.null()
     assert len(column) == column.null_count == 3

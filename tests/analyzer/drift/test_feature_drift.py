@@ -35,7 +35,7 @@ def exact(values: list[float]) -> Sketch:
 
 
 def statistics(**columns: Any) -> Statistics:
-    return Profile.of([pa.RecordBatch.from_pydict(columns)]).statistics()
+    return Profile.from_batches([pa.RecordBatch.from_pydict(columns)]).statistics()
 
 
 def shares(counts: dict[str, int], other: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,7 @@ def test_numbers_by_feature_become_shares(write: Write) -> None:
     "content", ["", "x", "{", '{"a": "b"}', '{"a": -1}', '{"a": NaN}', "tree\nsplit_feature=0\n", b"\x1f\x8b\x00"]
 )
 def test_anything_else_is_refused_by_name(content: str | bytes, write: Write) -> None:
-    with pytest.raises(QualityError, match=r"model\.bin tells no feature importance .*; give model\.txt"):
+    with pytest.raises(QualityError, match=r"model\.bin has no feature importance .*; use model\.txt"):
         read_importance(write("model.bin", content))
-    with pytest.raises(QualityError, match="absent tells no feature importance"):
+    with pytest.raises(QualityError, match="absent has no feature importance"):
         read_importance(Path("absent"))

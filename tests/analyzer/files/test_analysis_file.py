@@ -12,7 +12,7 @@ import pytest
 
 from analyzer import QualityError
 from analyzer.analysis import Analysis, DataQuality, ModelQuality
-from analyzer.analyzer import analyse
+from analyzer.analyzer import analyze
 from analyzer.files import analysis_file
 from analyzer.settings import Settings
 
@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Callable[..., Analysis]:
             "output_path": str(tmp_path / output),
             **{name: str(value) for name, value in variables.items()},
         }
-        return analyse(Settings.of(environment, datetime(2026, 1, 31, tzinfo=UTC)))
+        return analyze(Settings.from_environment(environment, datetime(2026, 1, 31, tzinfo=UTC)))
 
     return run_analysis
 
@@ -101,5 +101,5 @@ def test_a_model_quality_analysis_reads_back_as_it_was(write: Write, run: Run, t
 
 @pytest.mark.parametrize("content", ["{}", '{"analysis_type": "DATA_QUALITY"}', "[]"])
 def test_a_file_that_is_no_analysis_is_refused_by_name(content: str, write: Write) -> None:
-    with pytest.raises(QualityError, match=r"analysis\.json (is no analysis\.json|holds no JSON object)"):
+    with pytest.raises(QualityError, match=r"analysis\.json (is not an analysis\.json|is not a JSON object)"):
         analysis_file.read(write("analysis.json", content).parent)

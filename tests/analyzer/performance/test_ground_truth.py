@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from analyzer import QualityError
 from analyzer.analysis import Merge, Window
-from analyzer.datasets.skips import Skips
+from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.performance.ground_truth import merge
 
 Write = Callable[[str, str | bytes], Path]
@@ -162,9 +162,9 @@ def test_outputs_of_batch_transforms_go_by_the_ids_that_were_generated_for_them(
 def test_malformed_lines_of_both_are_skipped_up_to_the_limit(write: Write, event: Event, tmp_path: Path) -> None:
     captures = write("captures.jsonl", lines([event(None, "1", identity="a")]) + "{\n")
     labels = write("labels.jsonl", lines([label("a", "1")]) + '{"groundTruthData": {}}\n')
-    skips = Skips(limit=2)
-    assert merge(captures, labels, tmp_path / "merged", None, skips).merged == 1
-    assert skips.count == 2
+    malformed = MalformedRecords(limit=2)
+    assert merge(captures, labels, tmp_path / "merged", None, malformed).merged == 1
+    assert malformed.count == 2
     with pytest.raises(QualityError, match=r"labels\.jsonl line 2 has no label in groundTruthData\.data"):
         merge(captures, labels, tmp_path / "other")
     assert not any((tmp_path / "other").iterdir())

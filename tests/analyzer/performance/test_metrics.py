@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
 from analyzer import QualityError
-from analyzer.performance.metrics import CURVE_POINTS, model_quality
+from analyzer.performance.metrics import model_quality
+from analyzer.performance.metrics.binary import CURVE_POINTS
 
 EXACT = {"rel": 1e-12, "abs": 1e-12}
 # Few distinct scores make ties, many make none; both paths matter for AUC.
@@ -234,16 +235,21 @@ def test_labels_of_other_types_are_compared_by_their_text() -> None:
 @pytest.mark.parametrize(
     ("problem_type", "labels", "predictions", "message"),
     [
-        ("Ranking", [1], [1], "problem type 'Ranking' is unknown; use one of BinaryClassification"),
+        ("Ranking", [1], [1], "unknown problem type 'Ranking'; use one of BinaryClassification"),
         ("Regression", [], [], "no rows"),
         ("Regression", [1.0, 2.0], [1.0], "2 labels, 1 predictions"),
         ("Regression", [[1.0]], [[1.0]], r"labels have shape \(1, 1\)"),
-        ("Regression", [1.0, math.nan], [1.0, 1.0], "labels must be finite numbers, row 2 is nan"),
+        ("Regression", [1.0, math.nan], [1.0, 1.0], "labels must be finite numbers, but row 2 is nan"),
         ("Regression", ["a"], ["b"], "labels must be numbers"),
         ("BinaryClassification", [0, 1], [0, 2], "predictions of a binary .* row 2 is 2"),
         ("BinaryClassification", ["no", "yes"], ["no", "no"], "labels must be numbers: .*'no'"),
         ("MulticlassClassification", ["a", None], ["a", "a"], "labels have a missing value in row 2"),
-        ("MulticlassClassification", list(range(2000)), list(range(2000)), "2000 classes, .* is this a Regression"),
+        (
+            "MulticlassClassification",
+            list(range(2000)),
+            list(range(2000)),
+            "2000 classes, .* whether the problem type is Regression",
+        ),
     ],
 )
 def test_impossible_input_is_refused_with_the_place_and_the_value(

@@ -137,7 +137,7 @@ def test_named_classes_of_a_binary_model_need_the_positive_one_to_be_named(
     attributes = {"inference_attribute": "label", "probability_attribute": "probabilities"}
     found = measure(path, MERGED, "BinaryClassification", positive_label="yes", **attributes)
     assert (value(found, "precision"), value(found, "auc")) == (0.5, 1.0)
-    with pytest.raises(QualityError, match=r"predictions are 'yes', 'no'; .* positive_label set to the one"):
+    with pytest.raises(QualityError, match=r"predictions are 'yes', 'no' instead of 0 and 1; set positive_label"):
         measure(path, MERGED, "BinaryClassification", inference_attribute="label")
 
 
@@ -185,7 +185,9 @@ def test_labels_that_meet_no_inference_are_an_error_with_the_counts(
 ) -> None:
     captures = write("captures.jsonl", lines([event("1", "0.5")]))
     labels = write("labels.jsonl", lines([truth({"eventMetadata": {"eventId": "other"}}, "1")]))
-    with pytest.raises(QualityError, match=r"none of 1 captured inferences has a label among 1 in .*labels"):
+    with pytest.raises(
+        QualityError, match=r"none of the 1 captured inferences matches one of the 1 labels in .*labels"
+    ):
         measure(captures, CAPTURES, "Regression", ground_truth_source=labels, inference_attribute="0")
     with pytest.raises(QualityError, match="set dataset_format to sagemakerCaptureJson"):
         measure(captures, JSON, "Regression", ground_truth_source=labels, inference_attribute="0")
@@ -196,7 +198,7 @@ def test_labels_that_meet_no_inference_are_an_error_with_the_counts(
     [
         ({"inference_attribute": "score"}, r"column 'score' is not in .* \(columns: endpointOutput_label, groundTruth"),
         ({"inference_attribute": "label", "ground_truth_attribute": "1"}, "column '1' is not in"),
-        ({"probability_attribute": "label"}, "column 'label' of .* holds no list or object of scores"),
+        ({"probability_attribute": "label"}, "column 'label' of .* is not a list or object of scores"),
     ],
 )
 def test_an_attribute_that_is_not_there_is_named_with_those_that_are(

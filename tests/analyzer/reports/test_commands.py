@@ -37,7 +37,7 @@ def test_a_run_becomes_a_page_beside_its_files(runs: Path) -> None:
     assert done.exit_code == 0
     page = (runs / "3" / "report.html").read_text(encoding="utf-8")
     assert done.stdout.strip() == str(runs / "3" / "report.html")
-    assert "1 of 2 features drifted beyond its threshold" in page
+    assert "1 of 2 features exceeded its drift threshold" in page
     assert "from 2026-11-03 00:00 to 2026-11-04 00:00 UTC" in page
     assert '"baseline":[' in page
 
@@ -45,7 +45,7 @@ def test_a_run_becomes_a_page_beside_its_files(runs: Path) -> None:
 def test_without_the_baseline_the_report_still_knows_the_drift(runs: Path) -> None:
     assert command("report", runs / "3", "-o", runs / "page.html").exit_code == 0
     page = (runs / "page.html").read_text(encoding="utf-8")
-    assert "1 of 2 features drifted beyond its threshold" in page
+    assert "1 of 2 features exceeded its drift threshold" in page
     assert '"baseline":null' in page
 
 
@@ -70,4 +70,4 @@ def test_a_trend_of_one_feature_over_chosen_runs(runs: Path, tmp_path: Path) -> 
 def test_says_what_is_missing(name: str, tmp_path: Path) -> None:
     done = command(name, tmp_path)
     assert done.exit_code == 1
-    assert f"{tmp_path} holds no run (analysis.json); give the output folder of an analysis" in done.stderr
+    assert f"{tmp_path} contains no run (analysis.json); use the output folder of an analysis" in done.stderr
