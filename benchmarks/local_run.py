@@ -1,18 +1,18 @@
-"""Measure one four-step chain on the local SageMaker against bare scripts and its peers, as whole processes.
+"""Measure a four-step pipeline on the local SageMaker against bare scripts and other tools, as whole processes.
 
-The chain: preprocess, train, evaluate and register, this project's own scripts on 3,000 rows of 25 features
-(benchmarks/peers/chain.py). The contenders: the scripts themselves, one process after the other; the local SageMaker,
-driven with boto3, with a server that runs already and with one that is started for it; Metaflow, Prefect, ZenML and
-Kedro, each as its documentation has it, in an environment of its own that is made on first use in .benchmarks/ (about
-2 GB, all of them) and with its telemetry off. Each has run once before it is measured, so that whatever it sets up is
-there. Of the local SageMaker's cold server that is nothing: its data directory is new each time.
+The steps are preprocess, train, evaluate and register, with this project's scripts on 3,000 rows of 25 features
+(benchmarks/peers/chain.py). The contenders are the bare scripts, one process each; the local SageMaker, driven with
+boto3, with a running server and with a server started for the run; and Metaflow, Prefect, ZenML and Kedro, each as
+documented, with telemetry disabled, and in its own environment, which is created on first use in .benchmarks/ (about
+2 GB in total). Each has a warm-up run, except the cold server of the local SageMaker, whose data directory is new in
+each run.
 
-Contenders take turns, so that whatever else the machine does falls on all of them alike. Training is one of OpenMP's
-programs, to which another program beside does great harm: measure on a quiet machine.
+Contenders take turns, so that other load affects all of them alike. Training uses OpenMP threads, which other processes
+slow down considerably: measure on a quiet machine.
 
 examples:
   python -m benchmarks.local_run                               everything; about 6 minutes on 2 quiet cores
-  python -m benchmarks.local_run --only bare warm --repeats 9  what the goals are about
+  python -m benchmarks.local_run --only bare warm --repeats 9  the contenders with goals
   python -m benchmarks.local_run --json > local_run.json
 """
 
@@ -43,7 +43,7 @@ STEPS = ("preprocess", "train", "evaluate", "register")
 
 @dataclass(frozen=True)
 class Contender:
-    """``commands`` makes the processes that run the chain in a folder; ``fresh``: with nothing left of earlier runs."""
+    """A contender; ``commands`` makes the processes for a folder, which is empty in each run if ``fresh``."""
 
     title: str
     commands: Callable[[Path], Sequence[Command]]

@@ -1,16 +1,16 @@
-"""Measure the quality analyzer against its peers, on generated data, as whole processes.
+"""Measure the quality analyzer against other tools on generated data, as whole processes.
 
-The data: a CSV of 1,000,000 rows and 26 columns (22 floats, 2 integers, 1 string of 8 categories, 1 label; 1 % missing
-in 3 columns), a drifted one of 200,000 rows, and 1,000,000 predictions. Each peer runs in an environment of its own,
-which is made on first use in .benchmarks/ (about 1.5 GB, all of them); the data is in a temporary folder.
+The data is a CSV of 1,000,000 rows and 26 columns (22 floats, 2 integers, 1 string of 8 categories, 1 label; 1 %
+missing in 3 columns), a drifted one of 200,000 rows, and 1,000,000 predictions. Each peer runs in its own environment, which is
+created on first use in .benchmarks/ (about 1.5 GB in total); the data is in a temporary folder.
 
-Contenders take turns, so that whatever else the machine does falls on all of them alike. What counts are the medians of
-the wall-clock times and of the peak memories, and their ratios. Peers that take half a minute run at most three times.
+Contenders take turns, so that other load affects all of them alike. The results are medians of the wall-clock times and
+of the peak memory, and their ratios. Peers that take half a minute run at most three times.
 
 examples:
   python -m benchmarks.quality                                     everything but 10,000,000 rows; about 12 minutes
-  python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against the parse alone; a minute
-  python -m benchmarks.quality --only profile --large              the same memory for ten times the rows?
+  python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against parsing only; a minute
+  python -m benchmarks.quality --only profile --large              whether memory is constant for ten times the rows
   python -m benchmarks.quality --json > quality.json
 """
 
@@ -41,7 +41,7 @@ CSV = '{"csv": {"header": true}}'
 
 @dataclass(frozen=True)
 class Files:
-    """Where the generated data lies; ``large`` is there with --large alone."""
+    """Paths of the generated data; ``large`` exists with --large only."""
 
     folder: Path
 

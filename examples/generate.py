@@ -1,6 +1,6 @@
-"""Makes the examples' data anew: `python -m examples.generate`. The files are checked in; a test compares them.
+"""Generates the examples' data: `python -m examples.generate`. A test compares the result with the checked-in files.
 
-breast-cancer, wine and diabetes are real data that scikit-learn ships; the others are drawn from fixed seeds.
+breast-cancer, wine and diabetes are real data from scikit-learn; the others are generated from fixed seeds.
 """
 
 from __future__ import annotations
@@ -12,25 +12,26 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_classification
 
-TAXI_LAGS = (12, 24, 48, 96, 192, 672, 1344, 2016)  # quarters of an hour
+# In quarters of an hour.
+TAXI_LAGS = (12, 24, 48, 96, 192, 672, 1344, 2016)
 
 
 def breast_cancer() -> dict[str, pd.DataFrame]:
-    """The Wisconsin diagnostic data: 569 tumours, 30 measurements of cell nuclei, benign or malignant."""
+    """Return the Wisconsin diagnostic data: 569 tumors, 30 measurements of cell nuclei, benign or malignant."""
     table, names = _sklearn_table(load_breast_cancer(as_frame=True))
     table["diagnosis"] = table.pop("target").map(dict(enumerate(names)))
     return {"data.csv": table}
 
 
 def wine() -> dict[str, pd.DataFrame]:
-    """178 wines of three cultivars, 13 chemical measurements."""
+    """Return 178 wines of three cultivars with 13 chemical measurements."""
     table, names = _sklearn_table(load_wine(as_frame=True))
     table["cultivar"] = table.pop("target").map(dict(enumerate(names)))
     return {"data.csv": table}
 
 
 def diabetes() -> dict[str, pd.DataFrame]:
-    """442 patients, ten measurements, and how far the disease has progressed a year later."""
+    """Return 442 patients with ten measurements and the progression of the disease after a year."""
     table, _ = _sklearn_table(load_diabetes(as_frame=True, scaled=False))
     return {"data.csv": table.rename(columns={"target": "progression"})}
 
