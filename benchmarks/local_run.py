@@ -64,7 +64,7 @@ def data_dir(folder: Path) -> Path:
 
 
 def peer(name: str, *arguments: str, **variables: str) -> Callable[[Path], list[Command]]:
-    """A peer's script in the peer's environment. {folder} in an argument or a variable is the contender's folder."""
+    """Make a run of a peer's script in its environment; {folder} stands for the folder."""
 
     def commands(folder: Path) -> list[Command]:
         place = environment(name)
@@ -98,7 +98,7 @@ CONTENDERS = {
     ),
     "kedro": Contender("Kedro 1.7.0, one process", peer("kedro", "{folder}", KEDRO_DISABLE_TELEMETRY="1")),
 }
-# the most that a contender may take, as a multiple of the bare scripts
+# Goals: the longest time of a contender, as a multiple of the bare scripts' time.
 GOALS = {"warm": 0.75, "cold": 1.2}
 
 
@@ -130,7 +130,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(contenders: Mapping[str, Contender], folder: Path, repeats: int) -> dict[str, Measurement]:
-    """Run every contender ``repeats`` times, in turns, after a run that does not count."""
+    """Run each contender ``repeats`` times, in turns, after a warm-up run."""
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     try:
         for repeat in range(repeats + 1):
@@ -158,7 +158,7 @@ def run_chain(contender: Contender, folder: Path) -> Run:
 
 
 def table(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> str:
-    """A table in Markdown: the medians and, where the bare scripts have run, their ratios with the goals."""
+    """Format a Markdown table: medians and, if the bare scripts were measured, ratios with their goals."""
     lines = ["| contender | median | fastest | to the bare scripts | goal | |", "|---|---:|---:|---:|---:|---|"]
     for name, contender in contenders.items():
         found, ratio = measurements[name], ratio_of(name, measurements)
@@ -178,7 +178,7 @@ def ratio_of(name: str, measurements: Mapping[str, Measurement]) -> float | None
 
 
 def document(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> dict[str, Any]:
-    """What `table` shows, and every run, for JSON."""
+    """Return the results of `table` and all runs as JSON values."""
     return {
         "contenders": {
             name: {

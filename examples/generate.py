@@ -37,7 +37,7 @@ def diabetes() -> dict[str, pd.DataFrame]:
 
 
 def synthetic() -> dict[str, pd.DataFrame]:
-    """3,000 rows, 25 features, 20 of them informative, two classes."""
+    """Return 3,000 rows of two classes with 25 features, 20 of them informative."""
     features, target = make_classification(
         n_samples=3000, n_features=25, n_informative=20, n_redundant=5, class_sep=1.5, random_state=42
     )
@@ -46,7 +46,7 @@ def synthetic() -> dict[str, pd.DataFrame]:
 
 
 def churn() -> dict[str, pd.DataFrame]:
-    """4,000 customers; one in twenty values of three columns is missing, and missing says nothing about churn."""
+    """Return 4,000 customers; 5 % of three columns are missing, independently of churn."""
     rng = np.random.default_rng(7)
     rows = 4000
     contract = rng.choice(["month-to-month", "one year", "two year"], rows, p=[0.55, 0.25, 0.2])
@@ -81,7 +81,7 @@ def churn() -> dict[str, pd.DataFrame]:
 
 
 def fraud() -> dict[str, pd.DataFrame]:
-    """20,000 card transactions, 2 % of them fraud: many an hour, at many merchants, far above the average amount."""
+    """Return 20,000 card transactions; 2 % are fraud: many per hour, at many merchants, for large amounts."""
     rng = np.random.default_rng(11)
     rows = 20_000
     is_fraud = rng.random(rows) < 0.02
@@ -125,7 +125,7 @@ def taxi() -> dict[str, pd.DataFrame]:
     )
     for lag in TAXI_LAGS:
         table[f"pickups_lag_{lag}"] = table["pickups"].shift(lag)
-    # without the first three weeks, whose longest lag reaches back before the beginning
+    # Without the first three weeks, whose longest lag is before the start of the data.
     table = table.iloc[max(TAXI_LAGS) :].astype({f"pickups_lag_{lag}": "int64" for lag in TAXI_LAGS})
     split = 20 * slots_a_week
     return {"data.parquet": table.iloc[:split], "collapse.parquet": table.iloc[split:]}

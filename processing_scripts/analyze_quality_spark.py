@@ -126,7 +126,7 @@ def profile_on_spark(source: str, dataset: Dataset, settings: Settings) -> dict[
         as_text |= mixed
     found = [part["profile"] for part in parts]
     if not sum(profile["records"] for profile in found):
-        raise QualityError(f"{source} holds no record; check the path and whether the step before wrote rows")
+        raise QualityError(f"{source} has no records; check the path and whether the previous step wrote rows")
     _check_limit(found, settings.malformed_records_limit)
     return {partial_profile.file_name(f"{number:05}"): profile for number, profile in enumerate(found)}
 

@@ -1,4 +1,4 @@
-"""CloudWatch metrics: Model Monitor's names, the metrics file, and what arrives when they are put."""
+"""CloudWatch metrics: Model Monitor's names, the metrics file, and publishing."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_model_quality_has_its_metrics_by_their_own_names() -> None:
     assert found["mae"]["Dimensions"] == [{"Name": "MonitoringSchedule", "Value": "churn"}]
 
 
-def test_the_namespace_tells_an_endpoint_from_batch_inference() -> None:
+def test_the_namespace_distinguishes_endpoints_from_batch_inference() -> None:
     assert cloudwatch.namespace(data_quality(), "endpoint") == "aws/sagemaker/Endpoints/data-metrics"
     assert cloudwatch.namespace(data_quality(), None) == "aws/sagemaker/ModelMonitoring/data-metrics"
 
@@ -132,7 +132,7 @@ def test_published_metrics_arrive_in_cloudwatch(environment: dict[str, str]) -> 
     assert all({"Name": "Endpoint", "Value": "endpoint"} in metric["Dimensions"] for metric in found)
 
 
-def test_metrics_that_cannot_be_put_fail_the_run_after_its_files_are_written(
+def test_metrics_that_cannot_be_published_fail_the_run_after_its_files_are_written(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -142,7 +142,7 @@ def test_metrics_that_cannot_be_put_fail_the_run_after_its_files_are_written(
     assert (tmp_path / "output" / "statistics.json").exists()
 
 
-def test_where_model_monitor_runs_the_job_it_is_left_to_it_to_put_what_the_file_holds(
+def test_metrics_are_not_published_if_model_monitor_runs_the_job(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -150,7 +150,7 @@ def test_where_model_monitor_runs_the_job_it_is_left_to_it_to_put_what_the_file_
     assert (tmp_path / "metrics" / cloudwatch.FILE).read_text()
 
 
-def test_in_a_container_the_metrics_file_lies_where_it_is_forwarded_from(
+def test_in_a_container_the_metrics_file_is_written_where_model_monitor_reads_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     container.run(environment | {"publish_cloudwatch_metrics": "Disabled"}, metrics=tmp_path / "metrics")

@@ -1,4 +1,4 @@
-"""The analyzer as commands: what they leave, and their exit status."""
+"""The analyzer's commands: their result files and exit status."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture
 def baseline(write: Write, tmp_path: Path) -> list[object]:
-    """Makes a baseline, and returns the options that name it."""
+    """Create a baseline, and return the options for it."""
     path = write("train.csv", "age,plan\n" + "".join(f"{20 + row % 50},{'ab'[row % 2]}\n" for row in range(500)))
     result = run("baseline", path, "-o", tmp_path / "baseline")
     assert result.exit_code == 0, result.output
@@ -40,7 +40,7 @@ def baseline(write: Write, tmp_path: Path) -> list[object]:
     ]
 
 
-def test_a_check_exits_with_3_on_violations_only_where_that_is_asked_for(
+def test_a_check_exits_with_3_on_violations_only_with_fail_on_violation(
     write: Write, baseline: list[object], tmp_path: Path
 ) -> None:
     good = write("good.csv", (tmp_path / "train.csv").read_text())
@@ -133,14 +133,14 @@ def test_model_quality_of_merged_captures(write: Write, event: Event, tmp_path: 
 
 
 @pytest.mark.parametrize("command", ["baseline", "check", "model-quality", "merge", "merge-ground-truth"])
-def test_every_command_has_a_manual_with_an_example(command: str) -> None:
+def test_the_help_of_every_command_has_an_example(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert "Example: python -m analyzer " + command in " ".join(result.output.split())
 
 
 def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_told(write: Write, tmp_path: Path) -> None:
-    """As in a processing container: beside the package, with nothing else of the project."""
+    """As in a processing container: only the script and the package analyzer."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "analyzer").symlink_to(REPOSITORY / "analyzer")
     script = tmp_path / "code" / "analyze_quality.py"

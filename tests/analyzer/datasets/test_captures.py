@@ -1,4 +1,4 @@
-"""Captured inferences as records: payloads, names, windows, and what is left out."""
+"""Captured inferences as records: payloads, names, windows and malformed events."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def test_a_csv_payload_has_numbers_texts_and_missing_values(write: Write, event:
     assert rows(path, INPUT) == [{"_c0": 34, "_c1": "gold", "_c2": 1.5}, {"_c0": 7, "_c1": "x, y", "_c2": None}]
 
 
-def test_quotes_and_line_ends_of_any_kind_are_csvs(write: Write, event: Event) -> None:
+def test_quotes_and_all_line_endings_are_parsed_as_csv(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event('1,"a\n""b"""\r\n2,c\r3,d')))
     assert [(row["_c0"], row["_c1"]) for row in rows(path, INPUT)] == [(1, 'a\n"b"'), (2, "c"), (3, "d")]
 
 
-def test_a_payload_may_hold_several_records(write: Write, event: Event) -> None:
+def test_a_payload_may_contain_several_records(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1,a\n2,b\n", '{"predictions": [0.5, 0.25]}')))
     assert rows(path, BOTH) == [
         {"_c0": 1, "_c1": "a", "endpointOutput_0": 0.5},
@@ -99,7 +99,7 @@ def test_base64_of_csv_is_read_by_its_content_type(write: Write, event: Event) -
     assert rows(path, INPUT) == [{"_c0": 1, "_c1": "a"}]
 
 
-def test_the_endpoints_own_answer_becomes_columns(write: Write, event: Event) -> None:
+def test_the_endpoints_response_becomes_columns(write: Write, event: Event) -> None:
     answer = {"predictions": [{"label": "yes", "probability": 0.83, "probabilities": {"no": 0.17, "yes": 0.83}}]}
     path = write("a.jsonl", lines(event("1", json.dumps(answer))))
     assert rows(path, OUTPUT) == [
@@ -112,9 +112,7 @@ def test_the_endpoints_own_answer_becomes_columns(write: Write, event: Event) ->
     ]
 
 
-def test_input_without_names_takes_those_of_the_baseline_and_unknown_output_is_left_out(
-    write: Write, event: Event
-) -> None:
+def test_unnamed_input_gets_the_baselines_names_and_unknown_output_is_ignored(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("31,gold", '{"predictions": [{"label": "yes"}]}')))
     assert rows(path, BOTH, known_names=["age", "plan"]) == [{"age": 31, "plan": "gold"}]
     assert rows(path, BOTH, known_names=["age", "plan", "endpointOutput_label"]) == [
@@ -122,15 +120,13 @@ def test_input_without_names_takes_those_of_the_baseline_and_unknown_output_is_l
     ]
 
 
-def test_output_and_input_together_take_the_baselines_names_in_the_order_that_is_set(
-    write: Write, event: Event
-) -> None:
+def test_output_and_input_together_get_the_baselines_names_in_the_configured_order(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("31,gold", "0.7", output_encoding="CSV")))
     assert rows(path, BOTH, known_names=["churn", "age", "plan"]) == [{"churn": 0.7, "age": 31, "plan": "gold"}]
     assert rows(path, BOTH_END, known_names=["age", "plan", "churn"]) == [{"age": 31, "plan": "gold", "churn": 0.7}]
 
 
-def test_a_csv_request_may_begin_with_the_features_names(write: Write, event: Event) -> None:
+def test_a_csv_request_may_have_a_header(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("plan,age\ngold,31\n"), event("22,basic")))
     found = rows(path, INPUT, known_names=["age", "plan"])
     assert {(row["age"], row["plan"]) for row in found} == {(31, "gold"), (22, "basic")}
@@ -142,7 +138,7 @@ def test_json_records_may_lack_keys_and_csv_and_json_may_be_mixed(write: Write, 
     assert sorted((row["age"] or 0, row["plan"] or "") for row in found) == [(0, "basic"), (1, ""), (2, "gold")]
 
 
-def test_merged_events_say_where_a_column_comes_from(write: Write, event: Event) -> None:
+def test_columns_of_merged_events_are_prefixed_with_their_origin(write: Write, event: Event) -> None:
     answer = '{"predictions": [{"label": "a"}, {"label": "b"}]}'
     path = write("a.jsonl", lines(event("1", answer) | {"groundTruthData": {"data": "a\na", "encoding": "CSV"}}))
     assert rows(path, MERGED) == [
@@ -151,7 +147,7 @@ def test_merged_events_say_where_a_column_comes_from(write: Write, event: Event)
     ]
 
 
-def test_only_inferences_of_the_window_count_and_none_of_a_shadow(write: Write, event: Event) -> None:
+def test_only_inferences_in_the_window_are_read_and_none_of_shadow_variants(write: Write, event: Event) -> None:
     shadow = event("4", time="2026-01-01T10:30:00Z")
     shadow["eventMetadata"]["invocationSource"] = "ShadowExperiment"
     events = [event(str(hour), time=f"2026-01-01T{hour:02}:00:00Z") for hour in (9, 10, 11, 12)]
@@ -201,7 +197,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("line", "reason"), MALFORMED)
-def test_a_malformed_line_is_counted_sampled_and_skipped_or_fails_with_its_place(
+def test_a_malformed_line_is_counted_sampled_and_skipped_or_fails_with_its_position(
     line: str, reason: str, write: Write, event: Event
 ) -> None:
     path = write("a.jsonl", lines(event("1")) + line + "\n" + lines(event("2")))
@@ -215,7 +211,7 @@ def test_a_malformed_line_is_counted_sampled_and_skipped_or_fails_with_its_place
     assert reason in str(caught.value)
 
 
-def test_too_many_malformed_lines_fail_with_the_place_and_the_next_move(write: Write, event: Event) -> None:
+def test_too_many_malformed_lines_fail_with_the_position_and_the_next_move(write: Write, event: Event) -> None:
     path = write("a.jsonl", "x\n" + lines(event("1")) + "y\nz\n")
     with pytest.raises(
         QualityError, match=r"a\.jsonl line 4 .*this is malformed record 3, and malformed_records_limit is 2"
@@ -223,7 +219,7 @@ def test_too_many_malformed_lines_fail_with_the_place_and_the_next_move(write: W
         rows(path, INPUT, MalformedRecords(limit=2))
 
 
-def test_where_no_line_can_be_read_the_first_reason_is_told(write: Write) -> None:
+def test_if_no_line_can_be_read_the_first_reason_is_reported(write: Write) -> None:
     path = write("a.jsonl", "a,b\n1,2\n")
     with pytest.raises(
         QualityError, match=r"no records that can be read; the first of 2 malformed ones, .*:1, is not JSON"
@@ -231,7 +227,7 @@ def test_where_no_line_can_be_read_the_first_reason_is_told(write: Write) -> Non
         rows(path, INPUT, MalformedRecords(limit=9))
 
 
-def test_huge_numbers_booleans_and_halves_of_characters_have_a_place(write: Write, event: Event) -> None:
+def test_huge_numbers_booleans_and_unpaired_surrogates_are_read(write: Write, event: Event) -> None:
     path = write(
         "a.jsonl",
         lines(
@@ -244,19 +240,19 @@ def test_huge_numbers_booleans_and_halves_of_characters_have_a_place(write: Writ
     assert (found["b"], found["t"], other) == ("true", "?", {"_c0": "x?", "_c1": 1})
 
 
-def test_unequal_numbers_of_records_in_and_out_are_malformed(write: Write, event: Event) -> None:
+def test_unequal_numbers_of_records_in_input_and_output_are_malformed(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1\n2", '{"predictions": [1]}')))
     with pytest.raises(QualityError, match="has 2 records in endpointInput and 1 records in endpointOutput"):
         rows(path, BOTH)
 
 
-def test_an_inference_without_a_time_is_malformed_where_a_window_is_set(write: Write, event: Event) -> None:
+def test_an_inference_without_a_time_is_malformed_if_there_is_a_window(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1", time="yesterday")))
     with pytest.raises(QualityError, match=r"no valid time in eventMetadata.inferenceTime \('yesterday'\)"):
         rows(path, INPUT, window=Window(datetime(2026, 1, 1, tzinfo=UTC)))
 
 
-def test_no_message_shows_what_a_record_holds(write: Write, event: Event) -> None:
+def test_no_message_contains_the_content_of_a_record(write: Write, event: Event) -> None:
     card = "4111-1111"
     path = write("a.jsonl", lines(event(f'{{"card": "{card}"', input_encoding="JSON")) + f'{{"{card}\n')
     malformed = MalformedRecords(limit=2)
@@ -268,7 +264,7 @@ def test_no_message_shows_what_a_record_holds(write: Write, event: Event) -> Non
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=20), size=st.integers(1, 9))
-def test_every_record_comes_once_whatever_the_size_of_the_batches(
+def test_every_record_is_read_once_for_any_batch_size(
     counts: list[int], size: int, event: Event, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
@@ -290,12 +286,12 @@ def test_every_record_comes_once_whatever_the_size_of_the_batches(
         ({"output_columns_position": "LEFT"}, "invalid output_columns_position 'LEFT'; use START or END"),
     ],
 )
-def test_an_unknown_option_is_refused(options: dict[str, Any], message: str, write: Write) -> None:
+def test_an_unknown_option_is_rejected(options: dict[str, Any], message: str, write: Write) -> None:
     with pytest.raises(QualityError, match=message):
         Dataset.from_format(write("a.jsonl", ""), json.dumps({"sagemakerCaptureJson": options}))
 
 
-def test_an_empty_folder_and_a_truncated_gzip_are_refused_by_name(write: Write, event: Event, tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_truncated_gzip_are_rejected_by_name(write: Write, event: Event, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(QualityError, match="empty contains no files; check the path"):
         rows(tmp_path / "empty", INPUT)
@@ -305,7 +301,7 @@ def test_an_empty_folder_and_a_truncated_gzip_are_refused_by_name(write: Write, 
 
 
 @pytest.mark.parametrize("as_text", [False, True])
-def test_a_column_of_payloads_with_nothing_in_it_has_no_type(as_text: bool) -> None:
+def test_a_column_without_values_has_no_type(as_text: bool) -> None:
     column = parse_texts(["", "nan", ""], as_text)
     assert column.type == pa.null()
     assert len(column) == column.null_count == 3

@@ -1,4 +1,4 @@
-"""Reading CSV, JSON lines and Parquet as record batches, and refusing what is none."""
+"""CSV, JSON lines and Parquet as record batches, and errors for other files."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def test_a_csv_file_has_numbers_texts_and_missing_values(write: Write) -> None:
     ]
 
 
-def test_a_csv_file_without_a_header_names_its_columns_as_spark_does(write: Write) -> None:
+def test_columns_of_a_csv_file_without_a_header_are_named_as_in_spark(write: Write) -> None:
     assert rows(write("data.csv", "1,a\n2,b\n"), HEADLESS) == [{"_c0": 1, "_c1": "a"}, {"_c0": 2, "_c1": "b"}]
 
 
-def test_a_country_code_na_is_a_text_and_not_a_missing_value(write: Write) -> None:
+def test_the_country_code_na_is_text_and_not_a_missing_value(write: Write) -> None:
     assert rows(write("data.csv", "country\nNA\nnull\n"), CSV) == [{"country": "NA"}, {"country": "null"}]
 
 
-def test_an_empty_line_is_a_missing_value_where_there_is_one_column(write: Write) -> None:
+def test_an_empty_line_is_a_missing_value_in_a_file_of_one_column(write: Write) -> None:
     assert rows(write("data.csv", "x\n1\n\n3\n"), CSV) == [{"x": 1}, {"x": None}, {"x": 3}]
 
 
-def test_windows_line_ends_a_byte_order_mark_and_no_last_newline_are_fine(write: Write) -> None:
+def test_windows_line_endings_a_byte_order_mark_and_no_final_newline_are_supported(write: Write) -> None:
     assert rows(write("data.csv", b"\xef\xbb\xbfa,b\r\n1,x\r\n2,y"), CSV) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
 
@@ -122,7 +122,7 @@ def test_parquet_types_become_numbers_and_texts(tmp_path: Path) -> None:
     ]
 
 
-def test_a_tree_of_plain_and_gzip_files_is_one_dataset_without_markers(write: Write, tmp_path: Path) -> None:
+def test_a_tree_of_plain_and_gzip_files_is_one_dataset_without_marker_files(write: Write, tmp_path: Path) -> None:
     write("data/2026/01/part-0.csv", "a,b\n1,x\n")
     write("data/2026/02/part-1.csv.gz", gzip.compress(b"b,a\ny,2\n"))
     write("data/2026/03/empty.csv", "")
@@ -131,7 +131,7 @@ def test_a_tree_of_plain_and_gzip_files_is_one_dataset_without_markers(write: Wr
     assert rows(tmp_path / "data", CSV) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
 
-def test_columns_come_in_the_order_asked_for_by_name_or_by_index(write: Write, tmp_path: Path) -> None:
+def test_columns_come_in_the_order_of_the_selection_by_name_or_index(write: Write, tmp_path: Path) -> None:
     path = write("data.csv", "a,b,c\n1,2,3\n")
     pq.write_table(pa.table({"a": [1], "b": [2], "c": [3]}), tmp_path / "data.parquet")
     json_lines = write("data.jsonl", '{"a": 1, "b": 2, "c": 3}\n')
@@ -162,7 +162,7 @@ def test_columns_come_in_the_order_asked_for_by_name_or_by_index(write: Write, t
         (gzip.compress(b"a,b\n" + b"1,2\n" * 1000, mtime=0)[:-20], CSV, "damaged gzip file"),
     ],
 )
-def test_a_file_that_is_not_of_the_format_is_refused_by_name(
+def test_a_file_in_another_format_is_rejected_by_name(
     content: str | bytes, dataset_format: str, message: str, write: Write
 ) -> None:
     path = write("data.bin", content)
@@ -171,7 +171,7 @@ def test_a_file_that_is_not_of_the_format_is_refused_by_name(
     assert str(path) in str(caught.value)
 
 
-def test_bad_text_is_found_in_a_later_block_too(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_text_is_detected_in_a_later_block(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
     path = write("data.csv", b"a,b\n" + b"1,x\n" * 20 + b"2,\xff\n")
     with pytest.raises(QualityError, match="not UTF-8 in column 'b'"):
@@ -188,13 +188,13 @@ def test_files_of_a_dataset_must_have_the_same_columns(write: Write, tmp_path: P
         rows(tmp_path / "data", CSV)
 
 
-def test_a_parquet_column_of_lists_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_parquet_column_of_lists_is_rejected_by_name(tmp_path: Path) -> None:
     pq.write_table(pa.table({"tags": [[1], [2]]}), tmp_path / "data.parquet")
     with pytest.raises(QualityError, match=r"column 'tags' of .*data\.parquet has the unsupported type list"):
         rows(tmp_path, PARQUET)
 
 
-def test_a_damaged_parquet_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_rejected_by_name(tmp_path: Path) -> None:
     path = tmp_path / "data.parquet"
     pq.write_table(pa.table({"x": list(range(1_000))}), path)
     content = bytearray(path.read_bytes())
@@ -214,19 +214,19 @@ def test_parquet_files_must_have_the_same_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "dataset_format", ["csv", '"csv"', "{}", '{"xml": {}}', '{"csv": 1}', '{"csv": {}, "json": {}}']
 )
-def test_another_dataset_format_is_refused_with_those_there_are(dataset_format: str, write: Write) -> None:
+def test_an_unknown_dataset_format_is_rejected_with_the_supported_ones(dataset_format: str, write: Write) -> None:
     with pytest.raises(QualityError, match=r'dataset_format .* use \{"csv": \{"header": true\}\}'):
         Dataset.from_format(write("data.csv", "a\n1\n"), dataset_format)
 
 
-def test_a_path_without_files_is_refused(tmp_path: Path) -> None:
+def test_a_path_without_files_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(QualityError, match="absent does not exist; set dataset_source"):
         Dataset.from_format(tmp_path / "absent", CSV)
     with pytest.raises(QualityError, match="contains no files"):
         Dataset.from_format(tmp_path, CSV)
 
 
-def test_an_error_ahead_surfaces_in_its_place() -> None:
+def test_an_error_while_prefetching_is_raised_in_its_place() -> None:
     def failing() -> Iterator[int]:
         yield 1
         raise QualityError("broken")
@@ -237,7 +237,7 @@ def test_an_error_ahead_surfaces_in_its_place() -> None:
         next(items)
 
 
-def test_leaving_early_ends_the_thread_that_reads_ahead() -> None:
+def test_closing_the_iterator_early_ends_the_prefetching_thread() -> None:
     threads = threading.active_count()
     items = prefetch(iter(range(1_000)))
     next(items)

@@ -1,4 +1,4 @@
-"""Model Monitor's files: what is written loads in the SDK, and what AWS writes loads here."""
+"""Model Monitor's files: ours load in the SDK, and AWS's load here."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_the_files_load_in_the_sdks_own_classes(sdk: Any, tmp_path: Path) -> Non
 
 
 class MemorySession:
-    """As much of a SageMaker session as the SDK's classes need to keep a file in S3 and to read it again."""
+    """The part of a SageMaker session that the SDK's classes need to write files to S3 and read them."""
 
     default_bucket_prefix = None
 
@@ -185,7 +185,7 @@ def edited(write: Write, change: dict[str, Any], overrides: dict[str, Any] | Non
     return read_constraints(write("constraints.json", json.dumps(document)))
 
 
-def test_edited_thresholds_and_overrides_are_honoured_in_either_spelling(write: Write) -> None:
+def test_edited_thresholds_and_overrides_apply_in_either_spelling(write: Write) -> None:
     inner = {"distribution_constraints": {"comparison_threshold": 0.3, "comparison_method": "linf_simple"}}
     assert edited(write, {"datatype_check_threshold": 0.5, **inner}).config == MonitoringConfig(
         datatype_check_threshold=0.5, comparison_threshold=0.3, comparison_method="Simple"
@@ -197,7 +197,7 @@ def test_edited_thresholds_and_overrides_are_honoured_in_either_spelling(write: 
         )
 
 
-def test_what_a_file_leaves_out_has_the_default(write: Write) -> None:
+def test_absent_settings_have_defaults(write: Write) -> None:
     path = write("constraints.json", '{"features": [{"name": "x", "inferred_type": "Integral"}]}')
     constraints = read_constraints(path)
     assert constraints.config == MonitoringConfig()
@@ -221,7 +221,7 @@ def test_what_a_file_leaves_out_has_the_default(write: Write) -> None:
         ),
     ],
 )
-def test_an_impossible_setting_is_refused_with_the_file_and_the_value(
+def test_an_invalid_setting_is_rejected_with_the_file_and_the_value(
     write: Write, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(QualityError, match=rf"constraints\.json: {message}"):
@@ -238,12 +238,12 @@ def test_an_impossible_setting_is_refused_with_the_file_and_the_value(
         ('{"features": [{"name": "x"}]}', "'inferred_type' is missing"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(write: Write, content: str, message: str) -> None:
+def test_a_file_of_another_kind_is_rejected(write: Write, content: str, message: str) -> None:
     with pytest.raises(QualityError, match=message):
         read_constraints(write("constraints.json", content))
 
 
-def test_statistics_of_another_kind_or_place_are_refused(write: Write, tmp_path: Path) -> None:
+def test_statistics_of_another_kind_or_place_are_rejected(write: Write, tmp_path: Path) -> None:
     with pytest.raises(QualityError, match=r"does not contain data quality statistics .'features' is missing"):
         read_statistics(write("statistics.json", '{"dataset": {"item_count": 1}}'))
     with pytest.raises(QualityError, match=r"absent\.json does not exist"):
@@ -276,7 +276,7 @@ def test_all_files_are_written_or_none(tmp_path: Path) -> None:
     assert {path.name: json.loads(path.read_text()) for path in tmp_path.iterdir()} == {"a.json": {"old": 1}}
 
 
-def test_a_folder_that_cannot_be_made_is_refused_by_name(write: Write) -> None:
+def test_a_folder_that_cannot_be_made_is_rejected_by_name(write: Write) -> None:
     path = write("file", "")
     with pytest.raises(QualityError, match=r"cannot write to .*file.*; set output_path"):
         json_files.write(path, {"a.json": {}})

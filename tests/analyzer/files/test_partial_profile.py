@@ -1,4 +1,4 @@
-"""Partial profiles: written, read and merged into the profile of the whole."""
+"""Partial profiles: written, read and merged to the profile of the whole dataset."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def assert_same(one: Statistics, other: Statistics) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(rows=st.lists(ROW, min_size=1, max_size=40), data=st.data())
-def test_any_split_over_any_number_of_instances_merges_into_the_whole(
+def test_partial_profiles_of_any_split_merge_to_the_whole(
     rows: list[tuple[Any, Any, Any]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("profiles")
@@ -90,7 +90,7 @@ def test_sketched_columns_merge_within_the_sketches_error(tmp_path: Path) -> Non
     assert strings.counts["often"] == pytest.approx(20_000, rel=0.02)
 
 
-def test_a_column_of_numbers_here_and_text_there_is_text_and_keeps_its_counts(
+def test_a_column_with_numbers_in_one_part_and_text_in_another_becomes_text_with_correct_counts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for host, values in {"a": [7, 7, 8], "b": ["n/a", "7"]}.items():
@@ -102,14 +102,14 @@ def test_a_column_of_numbers_here_and_text_there_is_text_and_keeps_its_counts(
     assert "column x has numbers in one part and text in another" in caplog.text
 
 
-def test_infinite_sums_and_columns_without_a_value_survive(tmp_path: Path) -> None:
+def test_infinite_sums_and_columns_without_values_survive(tmp_path: Path) -> None:
     part = Profile.from_batches([pa.RecordBatch.from_pydict({"x": [1.7e308, 1.7e308], "e": pa.nulls(2)})])
     write_partial(tmp_path, "a", part, Skipped())
     numbers = merge_partials(tmp_path, MalformedRecords()).statistics().features[0].numbers
     assert numbers is not None and (numbers.sum, numbers.max) == (float("inf"), 1.7e308)
 
 
-def test_what_every_instance_skipped_adds_up(tmp_path: Path) -> None:
+def test_skipped_records_of_all_instances_add_up(tmp_path: Path) -> None:
     sample = SkippedRecord("f.csv", 3, "has 1 fields", "x")
     for host in "ab":
         write_partial(tmp_path, host, profile_of([(1.0, 1, "a")]), Skipped(2, 100, (sample,)))
@@ -130,7 +130,7 @@ def test_what_every_instance_skipped_adds_up(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_is_no_profile_is_refused_by_name(content: str, message: str, write: Write) -> None:
+def test_a_file_that_is_not_a_profile_is_rejected_by_name(content: str, message: str, write: Write) -> None:
     with pytest.raises(QualityError, match=message) as caught:
         merge_partials(write("profile-a.json", content), MalformedRecords())
     assert "profile-a.json" in str(caught.value)
@@ -178,14 +178,14 @@ def test_sharded_instances_and_a_merge_check_like_one_instance(write: Write, tmp
     assert ours == theirs
 
 
-def test_instances_that_all_have_the_whole_dataset_leave_it_to_the_first(write: Write, tmp_path: Path) -> None:
+def test_only_the_first_instance_analyzes_a_fully_replicated_dataset(write: Write, tmp_path: Path) -> None:
     variables = environment(write("data.csv", "x\n1\n"), tmp_path / "output")
     message, _ = container.run(variables, ProcessingCluster("algo-2", ("algo-1", "algo-2")))
     assert message == "Completed: algo-1 analyzes the dataset, which is fully replicated to all instances."
     assert not (tmp_path / "output").exists()
 
 
-def test_model_quality_on_shards_is_refused(write: Write, tmp_path: Path) -> None:
+def test_model_quality_on_shards_is_rejected(write: Write, tmp_path: Path) -> None:
     variables = environment(
         write("data.csv", "x\n1\n"), tmp_path, analysis_type="MODEL_QUALITY", problem_type="Regression"
     )
@@ -193,7 +193,9 @@ def test_model_quality_on_shards_is_refused(write: Write, tmp_path: Path) -> Non
         container.run(variables, ProcessingCluster("algo-1", ("algo-1", "algo-2"), sharded=True))
 
 
-def test_the_jobs_description_tells_the_hosts_and_how_the_dataset_is_spread(write: Write, tmp_path: Path) -> None:
+def test_the_jobs_configuration_describes_the_instances_and_the_distribution_of_the_dataset(
+    write: Write, tmp_path: Path
+) -> None:
     assert container.read_cluster(tmp_path, "/data") == ProcessingCluster()
     write("resourceconfig.json", '{"current_host": "algo-2", "hosts": ["algo-2", "algo-1"]}')
     inputs = [{"S3Input": {"LocalPath": "/data", "S3DataDistributionType": "ShardedByS3Key"}}]

@@ -29,7 +29,7 @@ SWITCH: Schema = {"enum": ["Enabled", "Disabled"]}
 
 
 def record(optional: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
-    """An object with these properties, all required but the optional ones, and no others."""
+    """Return the schema of an object with exactly these properties, all required except the optional ones."""
     return {
         "type": "object",
         "properties": properties,
@@ -133,7 +133,7 @@ def statistics(columns: dict[str, Any]) -> Statistics:
 
 @settings(max_examples=60)
 @given(TABLE, TABLE)
-def test_whatever_the_data_the_files_are_as_published(before: dict[str, Any], now: dict[str, Any]) -> None:
+def test_files_match_the_published_schemas_for_any_data(before: dict[str, Any], now: dict[str, Any]) -> None:
     baseline, current = statistics(before), statistics(now)
     constraints = suggest(baseline)
     for document, schema in (

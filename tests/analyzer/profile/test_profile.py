@@ -1,4 +1,4 @@
-"""One pass over a dataset: what it finds, and that parts merge into the whole."""
+"""Profiles of datasets: statistics from one pass, and merging of parts."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def of_values(values: Any) -> Statistics:
         (["inf", "-inf"], "Unknown"),
     ],
 )
-def test_the_type_of_a_column_is_that_of_its_texts(cells: list[str], expected: str, write: Write) -> None:
+def test_the_type_of_a_column_is_inferred_from_its_texts(cells: list[str], expected: str, write: Write) -> None:
     path = write("data.csv", "key,x\n" + "".join(f"k,{cell}\n" for cell in cells))
     assert feature(profile(Dataset.from_format(path, CSV)), "x").inferred_type == expected
 
 
 @given(COLUMN)
-def test_moments_are_numpys_over_the_present_values(values: list[float | None]) -> None:
+def test_moments_of_present_values_equal_numpys(values: list[float | None]) -> None:
     present = np.array([value for value in values if value is not None])
     assume(len(present) > 0)
     found = feature(of_values(pa.array(values, pa.float64())), "x")
@@ -90,7 +90,7 @@ def test_moments_are_numpys_over_the_present_values(values: list[float | None]) 
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=200))
-def test_the_ten_buckets_are_numpys_histogram_while_the_sketch_is_exact(values: list[float]) -> None:
+def test_buckets_equal_numpys_histogram_while_the_sketch_is_exact(values: list[float]) -> None:
     assume(max(values) - min(values) > 1e-6)
     buckets = numbers(of_values(values), "x").buckets()
     bounds = [low for low, _, _ in buckets] + [buckets[-1][1]]
@@ -99,14 +99,14 @@ def test_the_ten_buckets_are_numpys_histogram_while_the_sketch_is_exact(values: 
     assert [count for _, _, count in buckets] == np.histogram(values, bounds)[0].tolist()
 
 
-def test_one_distinct_value_lies_in_the_last_of_ten_buckets() -> None:
+def test_a_single_distinct_value_is_in_the_last_of_ten_buckets() -> None:
     found = numbers(of_values([5.0, 5.0, 5.0]), "x")
     assert found.std_dev == 0.0
     assert [bucket[2] for bucket in found.buckets()] == [0] * 9 + [3]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5_000, 300_000])
-def test_the_sketchs_levels_weigh_as_much_as_there_are_values(count: int) -> None:
+def test_the_weights_of_the_sketch_add_up_to_the_number_of_values(count: int) -> None:
     values = np.random.default_rng(count).normal(size=count)
     found = numbers(of_values(values), "x")
     assert sum(len(level) * 2**power for power, level in enumerate(found.sketch.levels)) == count
@@ -114,7 +114,7 @@ def test_the_sketchs_levels_weigh_as_much_as_there_are_values(count: int) -> Non
     assert len(found.sketch.levels[0]) <= 2 * 2048
 
 
-def test_the_sketchs_ranks_are_within_klls_bound_on_a_million_values_in_a_few_thousand() -> None:
+def test_ranks_of_a_sketch_of_a_million_values_are_within_klls_error_bound() -> None:
     generator = np.random.default_rng(3)
     values = generator.lognormal(size=1_000_000)
     state = Profile.from_batches(batch(x=values[start : start + 10_000]) for start in range(0, 1_000_000, 10_000))
@@ -135,7 +135,9 @@ def test_the_sketchs_ranks_are_within_klls_bound_on_a_million_values_in_a_few_th
     ),
     st.data(),
 )
-def test_any_split_merges_into_the_profile_of_the_whole(rows: list[tuple[Any, Any, Any]], data: st.DataObject) -> None:
+def test_profiles_of_any_split_merge_to_the_profile_of_the_whole(
+    rows: list[tuple[Any, Any, Any]], data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(0, len(rows)))
 
     def of(part: list[tuple[Any, Any, Any]]) -> Profile:
@@ -181,7 +183,7 @@ def test_a_column_that_turns_into_text_is_counted_as_text_from_its_start(
     assert feature(found, "y").inferred_type == "Integral"
 
 
-def test_a_column_that_appears_late_is_missing_before() -> None:
+def test_a_column_counts_as_missing_before_its_first_appearance() -> None:
     found = Profile.from_batches([batch(a=[1, 2]), batch(a=[3], b=["x"])]).statistics()
     assert (feature(found, "b").present, feature(found, "b").missing) == (1, 2)
     assert feature(found, "b").completeness == pytest.approx(1 / 3)
@@ -203,7 +205,7 @@ def test_few_texts_are_counted_exactly_the_most_frequent_first(texts: list[str])
     assert list(found.counts.values()) == sorted(found.counts.values(), reverse=True)
 
 
-def test_50_000_distinct_texts_take_sketches_that_know_their_number_and_the_frequent_ones() -> None:
+def test_sketches_of_50_000_distinct_texts_estimate_their_number_and_the_most_frequent() -> None:
     tail = [f"id-{number}" for number in range(50_000)]
     first = Profile.from_batches([batch(x=["often"] * 20_000 + tail[:30_000])])
     first.merge(Profile.from_batches([batch(x=["often"] * 10_000), batch(x=tail[20_000:])]))
@@ -216,7 +218,7 @@ def test_50_000_distinct_texts_take_sketches_that_know_their_number_and_the_freq
     assert state.counts == {}
 
 
-def test_an_exact_and_a_sketched_part_merge_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_and_sketched_parts_merge_in_either_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_state, "EXACT_LIMIT", 10)
     few, many = [batch(x=["a"] * 50)], [batch(x=[f"id-{number}" for number in range(40)])]
     for first, second in ((few, many), (many, few)):
@@ -226,7 +228,7 @@ def test_an_exact_and_a_sketched_part_merge_either_way(monkeypatch: pytest.Monke
         assert strings(merged.statistics(), "x").counts["a"] == 50
 
 
-def test_long_texts_are_told_apart_by_their_beginning() -> None:
+def test_long_texts_are_distinguished_by_their_beginning() -> None:
     found = strings(of_values(["ü" * 1_000 + "a", "ü" * 1_000 + "b", "short"]), "x")
     assert found.counts == {"ü" * 256: 2, "short": 1}
 
