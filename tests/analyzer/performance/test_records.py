@@ -172,7 +172,7 @@ def test_captures_and_labels_are_merged_and_evaluated_in_one_run(
         "output_path": str(tmp_path / "merged"),
     }
     message, _ = container.run(merge_job)
-    assert message.startswith("Completed: Merged 250 of 300 inferences; 50 have no label yet, 0 of 250 labels no")
+    assert message.startswith("Completed: Merged 250 of 300 inferences; 50 have no label yet, 0 of 250 labels match no")
     again = measure(tmp_path / "merged", MERGED, "BinaryClassification", **attributes)
     assert again.merge == found.merge
     assert again.metrics == found.metrics

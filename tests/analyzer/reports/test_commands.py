@@ -53,7 +53,7 @@ def test_all_runs_below_a_folder_become_a_trend(runs: Path, tmp_path: Path) -> N
     baseline = tmp_path / "baseline" / "statistics.json"
     assert command("trend", runs, "--statistics", baseline, "-o", tmp_path / "trend.html").exit_code == 0
     page = (tmp_path / "trend.html").read_text(encoding="utf-8")
-    assert "There is drift in every run since 2026-11-03" in page
+    assert "Every run since 2026-11-03 has drift" in page
     assert '"runs":["2026-11-01","2026-11-02","2026-11-03"]' in page
     assert sorted(re.findall(r'data-name="(\w+)"', page)) == ["age", "plan"]
 
