@@ -35,15 +35,15 @@ TEST_PROCESSES = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1
 test: .venv/installed ## run all tests
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
 
-IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
+IMAGE_REQUIREMENTS = tests/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
 
 .venv-image/installed: $(UV) $(IMAGE_REQUIREMENTS)
 	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-image
-	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/scripts/image-requirements.txt
+	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/image-requirements.txt
 	@touch $@
 
 test-image: .venv-image/installed ## test the container scripts on the library versions of SageMaker's scikit-learn image
-	@.venv-image/bin/python -m pytest tests/scripts
+	@.venv-image/bin/python -m pytest tests/processing_scripts tests/training_scripts tests/inference tests/test_container_scripts.py
 
 .venv-spark/installed: $(UV) tests/spark/requirements.txt
 	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-spark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 
 from hypothesis import given
@@ -35,10 +36,11 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
     assert uri == train_bundle().uri("s3://bucket/code")
     with tarfile.open(fileobj=io.BytesIO(first)) as archive:
         names = archive.getnames()
-        modules = [name for name in names if name.startswith("inference/") and name.endswith(".py")]
-        assert names == [*modules, "inference/requirements.txt", "requirements.txt", "train.py"]
-    shipped = {path.name for path in (REPOSITORY / "inference").glob("*.py")}
-    assert {name.removeprefix("inference/") for name in modules} == shipped > {"inference.py"}
+    handler = {f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py")}
+    package = {f"training/{path.name}" for path in (REPOSITORY / "training_scripts" / "training").glob("*.py")}
+    assert handler > {"inference/inference.py"}
+    assert package > {"training/__init__.py"}
+    assert set(names) == {*handler, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
 
 
 def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
@@ -50,5 +52,6 @@ def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
 def test_a_bundle_holds_what_its_script_imports_from_this_repo() -> None:
     for bundle in all_bundles():
         for path, data in bundle.files.items():
-            if path.endswith(".py") and b"from analyzer" in data:
-                assert "analyzer/performance/metrics/__init__.py" in bundle.files, path
+            for module in re.findall(r"^from (analyzer[\w.]*) import", data.decode(errors="replace"), re.MULTILINE):
+                source = module.replace(".", "/")
+                assert {f"{source}.py", f"{source}/__init__.py"} & bundle.files.keys(), (path, module)

@@ -1,4 +1,4 @@
-"""What train.py learns, writes and prints, on real data."""
+"""Models, files and log lines of train.py on real data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 import lightgbm as lgb
 import numpy as np
 import pytest
-import train
+from training.cluster import Cluster
+from training.data import Split, class_weights, read_split
+from training.errors import TrainingError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METRICS = {
@@ -24,7 +26,7 @@ METRICS = {
 
 
 def last_values(printed: str) -> dict[str, float]:
-    """What SageMaker would put into FinalMetricDataList: each metric's last match of the MetricDefinition's kind."""
+    """Read the last value of each metric, as SageMaker does for FinalMetricDataList."""
     return {name: float(value) for name, value in re.findall(r"(\w+)=([-+0-9.eE]+)", printed)}
 
 
@@ -47,14 +49,14 @@ def test_the_model_has_learned(make_project, name, metric, at_least):
     assert make_project(name).metrics["validation"][metric] >= at_least
 
 
-def test_a_curve_can_be_drawn_from_the_log_while_training_runs(make_project):
+def test_the_log_of_a_running_job_has_the_training_curve(make_project):
     printed = make_project("cancer").printed
     losses = re.findall(r"^iteration=\d+ .*validation_binary_logloss=([0-9.e-]+)", printed, re.MULTILINE)
     assert 5 <= len(losses) <= 60
     assert float(losses[0]) > float(losses[-1])
 
 
-def test_the_model_folder_is_all_that_registering_needs(make_project):
+def test_the_model_folder_can_be_registered_and_served(make_project):
     project = make_project("cancer")
     files = {str(path.relative_to(project.model)) for path in project.model.rglob("*") if path.is_file()}
     served = {path.name: path for path in (REPOSITORY / "inference").iterdir() if path.is_file()}
@@ -65,7 +67,7 @@ def test_the_model_folder_is_all_that_registering_needs(make_project):
         assert (project.model / "code" / name).read_bytes() == source.read_bytes()
 
 
-def test_early_stopping_keeps_the_best_iteration_alone(make_project, run_train):
+def test_early_stopping_keeps_the_trees_up_to_the_best_iteration(make_project, run_train):
     project = make_project("diabetes")
     trees = lgb.Booster(model_file=project.model / "model.txt").num_trees()
     assert trees == project.metrics["best_iteration"] < 500
@@ -73,7 +75,7 @@ def test_early_stopping_keeps_the_best_iteration_alone(make_project, run_train):
     assert lgb.Booster(model_file=folder / "model" / "model.txt").num_trees() == 120
 
 
-def test_the_training_curve_has_a_row_an_iteration_and_a_picture(make_project, run_train):
+def test_the_training_curve_has_a_row_per_iteration_and_an_svg(make_project, run_train):
     folder, _ = run_train(make_project("wine").data, "--num_boost_round", "30", "--early_stopping_rounds", "0")
     with (folder / "data" / "training_curve.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -109,7 +111,7 @@ def test_the_number_of_threads_does_not_change_the_model(make_project, run_train
     for threads in ("1", "2"):
         monkeypatch.setenv("SM_NUM_CPUS", threads)
         folder, _ = run_train(make_project("cancer").data, "--num_boost_round", "30")
-        rows = train.read_split(make_project("cancer").data.output / "test", make_project("cancer").data.schema)
+        rows = read_split(make_project("cancer").data.output / "test", make_project("cancer").data.schema)
         predictions.append(lgb.Booster(model_file=folder / "model" / "model.txt").predict(rows.features))
     assert np.array_equal(*predictions)
 
@@ -134,7 +136,7 @@ def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_
     signal = generator.normal(size=1500) + 1.2 * target
     lines = [f"{x!r},{y}" for x, y in zip(signal.tolist(), target.tolist(), strict=True)]
     data = run_preprocess("\n".join(["x,target", *lines]))
-    rows = train.read_split(data.output / "test", data.schema)
+    rows = read_split(data.output / "test", data.schema)
     recalls = {}
     for weight in ("none", "balanced"):
         folder, _ = run_train(data, "--class_weight", weight, "--num_boost_round", "50")
@@ -143,9 +145,9 @@ def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_
     assert recalls["balanced"] > recalls["none"] + 0.3
 
 
-def test_class_weights_make_all_classes_count_alike():
+def test_class_weights_give_all_classes_the_same_total():
     target = np.array([0.0, 0, 0, 1, 2, 2])
-    weights = train.class_weights(target, {"classes": ["a", "b", "c"]})
+    weights = class_weights(target, {"classes": ["a", "b", "c"]})
     totals = np.bincount(target.astype(int), weights[target.astype(int)])
     assert totals.tolist() == pytest.approx([2, 2, 2])
 
@@ -166,8 +168,8 @@ def test_features_may_have_any_name(run_preprocess, run_train):
         (("--num_leaves", "many"), "hyperparameters: argument --num_leaves: invalid int value: 'many'"),
         (("--class_weight", "balanced"), "class_weight is 'balanced', but a Regression has no classes"),
         (("--num_leaves", "1"), "Check failed: (num_leaves) > (1)"),
-        (("--train", "/nowhere"), "the channel /nowhere has no CSV file"),
-        (("--schema", "/nowhere"), "the schema channel has no readable /nowhere/schema.json"),
+        (("--train", "/nowhere"), "channel folder /nowhere has no CSV file"),
+        (("--schema", "/nowhere"), "cannot read /nowhere/schema.json"),
     ],
 )
 def test_a_failure_is_written_where_sagemaker_reads_it(make_project, run_train, monkeypatch, tmp_path, given, message):
@@ -178,7 +180,7 @@ def test_a_failure_is_written_where_sagemaker_reads_it(make_project, run_train, 
     assert (tmp_path / "failure").read_text() == failed.value.code
 
 
-def test_an_unforeseen_failure_keeps_its_trace_and_is_written_too(make_project, run_train, monkeypatch, tmp_path):
+def test_an_unexpected_failure_keeps_its_traceback_and_is_written_too(make_project, run_train, monkeypatch, tmp_path):
     monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path))
     with pytest.raises(FileNotFoundError):
         run_train(make_project("wine").data, "--num_boost_round", "2", "--inference_code", "/nowhere")
@@ -188,7 +190,7 @@ def test_an_unforeseen_failure_keeps_its_trace_and_is_written_too(make_project, 
 
 def test_a_split_of_another_execution_is_refused(make_project, run_train):
     other = make_project("wine").data.output / "train"
-    with pytest.raises(SystemExit, match=r"has other columns than schema\.json"):
+    with pytest.raises(SystemExit, match=r"do not match schema\.json"):
         run_train(make_project("cancer").data, "--train", str(other))
 
 
@@ -218,35 +220,35 @@ def test_two_hosts_learn_one_model(make_project, tmp_path):
     assert not (tmp_path / "localhost" / "model").exists()
     assert "[num_machines: 2]" in (tmp_path / "127.0.0.1" / "model" / "model.txt").read_text()
     assert last_values(outputs[0])["validation_auc"] > 0.97
-    assert "host 2 of 2 is done" in outputs[1]
+    assert "host 2 of 2 finished" in outputs[1]
     rows_at_the_root = model.dump_model()["tree_info"][0]["tree_structure"]["internal_count"]
-    assert rows_at_the_root == len(data.rows("train")), "those of both hosts"
+    assert rows_at_the_root == len(data.rows("train")), "rows of both hosts"
 
 
-def cluster_of(distribution: str, channel: str = "train", current: str = "localhost") -> train.Cluster:
+def cluster_of(distribution: str, channel: str = "train", current: str = "localhost") -> Cluster:
     channels = {channel: {"S3DistributionType": distribution}}
     environment = {"SM_HOSTS": '["127.0.0.1", "localhost"]', "SM_CURRENT_HOST": current}
-    return train.Cluster.of_job(environment | {"SM_INPUT_DATA_CONFIG": json.dumps(channels)})
+    return Cluster.from_environment(environment | {"SM_INPUT_DATA_CONFIG": json.dumps(channels)})
 
 
 def test_hosts_share_the_rows_of_a_replicated_channel():
-    rows = train.Rows(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
     shares = [cluster_of("FullyReplicated", current=host).share_of(rows) for host in ("127.0.0.1", "localhost")]
     assert [share.target.tolist() for share in shares] == [[0, 2, 4], [1, 3]]
     assert shares[1].features.tolist() == [[2, 3], [6, 7]]
 
 
 def test_hosts_keep_the_rows_of_a_sharded_channel():
-    rows = train.Rows(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
     assert cluster_of("ShardedByS3Key").share_of(rows) is rows
 
 
 def test_a_sharded_validation_channel_is_refused():
-    with pytest.raises(train.TrainingError, match="channel 'validation' is ShardedByS3Key"):
+    with pytest.raises(TrainingError, match="channel 'validation' is ShardedByS3Key"):
         cluster_of("ShardedByS3Key", channel="validation")
 
 
-def test_hosts_agree_on_addresses_and_have_ports_of_their_own():
+def test_hosts_agree_on_addresses_and_have_their_own_ports():
     first, second = (cluster_of("FullyReplicated", current=host) for host in ("127.0.0.1", "localhost"))
     assert first.machines == second.machines
     assert (first.is_first, second.is_first) == (True, False)
@@ -254,4 +256,4 @@ def test_hosts_agree_on_addresses_and_have_ports_of_their_own():
 
 
 def test_one_host_needs_no_network():
-    assert train.Cluster.of_job({"SM_HOSTS": '["algo-1"]', "SM_CURRENT_HOST": "algo-1"}).parameters() == {}
+    assert Cluster.from_environment({"SM_HOSTS": '["algo-1"]', "SM_CURRENT_HOST": "algo-1"}).parameters() == {}
