@@ -7,7 +7,7 @@ start is the time and the memory of a process that serves one record, including 
 
 Contenders take turns, and the result is the median over the turns.
 
-examples:
+Examples:
   python -m benchmarks.inference                         everything; about 3 minutes (lleaves: 150 MB at first)
   python -m benchmarks.inference --only handler c-api --repeats 5
   python -m benchmarks.inference --json > inference.json

@@ -10,7 +10,7 @@ each run.
 Contenders take turns, so that other load affects all of them alike. Training uses OpenMP threads, which other processes
 slow down considerably: measure on a quiet machine.
 
-examples:
+Examples:
   python -m benchmarks.local_run                               everything; about 6 minutes on 2 quiet cores
   python -m benchmarks.local_run --only bare warm --repeats 9  the contenders with goals
   python -m benchmarks.local_run --json > local_run.json

@@ -7,7 +7,7 @@ which is created on first use in .benchmarks/ (about 1.5 GB in total); the data 
 Contenders take turns, so that other load affects all of them alike. The results are medians of the wall-clock times and
 of the peak memory, and their ratios. Peers that take half a minute run at most three times.
 
-examples:
+Examples:
   python -m benchmarks.quality                                     everything but 10,000,000 rows; about 12 minutes
   python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against parsing only; a minute
   python -m benchmarks.quality --only profile --large              whether memory is constant for ten times the rows

@@ -101,7 +101,7 @@ def _headline(result: DataQuality, analysis: Analysis, findings: Sequence[Findin
     if result.drift:
         drifted = sum(drift.exceeded for drift in result.drift)
         cards.insert(1, ("Drifted features", f"{drifted:,}", f"of {len(result.drift):,} compared"))
-    cards.append(("Features with missing values", f"{incomplete:,}", f"of {counted(len(now.features), 'feature')}"))
+    cards.append(("Incomplete features", f"{incomplete:,}", f"of {counted(len(now.features), 'feature')}"))
     limit = f"limit {analysis.skipped.limit:,}" if analysis.skipped.limit else "malformed records"
     cards.append(("Skipped records", f"{analysis.skipped.count:,}", limit))
     return cards
