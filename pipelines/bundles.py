@@ -21,7 +21,7 @@ from project.s3_uris import split_s3_uri
 EVALUATE_SHARES = (
     "__init__.py",
     "performance/__init__.py",
-    "performance/metrics.py",
+    "performance/metrics/*.py",
     "reports/__init__.py",
     "reports/html.py",
     "reports/templates/page.css",

@@ -43,12 +43,13 @@ from pyspark.sql import functions as F
 from analyzer import QualityError
 from analyzer.__main__ import EXIT_MESSAGE, FAIL_ON_VIOLATION, FAILED, VIOLATIONS, run
 from analyzer.analysis import MODEL_QUALITY, Skipped
-from analyzer.datasets import CSV, FORMATS, PARQUET, Dataset
-from analyzer.datasets.conversion import four_types
+from analyzer.datasets.conversion import to_supported_types
+from analyzer.datasets.dataset import CSV, FORMATS, PARQUET, Dataset
+from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.selection import Selection
-from analyzer.datasets.skips import Skips
-from analyzer.files import model_monitor as files
-from analyzer.profile import partial
+from analyzer.files import json_files, partial_profile
+from analyzer.files.constraints_file import read_constraints
+from analyzer.files.statistics_file import read_statistics
 from analyzer.profile.profile import Profile
 from analyzer.settings import Settings
 
@@ -56,7 +57,7 @@ logger = logging.getLogger(__name__)
 
 Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-PROFILES = json.dumps({partial.FORMAT: {}})
+PROFILES = json.dumps({partial_profile.FORMAT: {}})
 NOT_ON_SPARK = ("record_preprocessor_script", "ground_truth_source")
 # A profile is several MB that the driver collects; two tasks per core balance tasks of different length.
 TASKS_A_CORE = 2
@@ -92,7 +93,7 @@ def analyse(environment: Mapping[str, str]) -> tuple[str, int]:
     Raises:
         QualityError: A setting is invalid, or the data cannot be read or analyzed; nothing is written.
     """
-    settings = Settings.of(environment)
+    settings = Settings.from_environment(environment)
     if settings.analysis_type == MODEL_QUALITY:
         raise QualityError(
             "model quality is not supported on Spark; run python -m analyzer model-quality on one instance"
@@ -105,12 +106,12 @@ def analyse(environment: Mapping[str, str]) -> tuple[str, int]:
     with tempfile.TemporaryDirectory(prefix="profiles-") as folder:
         # The folder's name becomes that of the analysis.
         profiles = Path(folder, PurePosixPath(source).name or "dataset")
-        files.write(profiles, profile_on_spark(source, _dataset(settings, Path(folder)), settings))
+        json_files.write(profiles, profile_on_spark(source, _dataset(settings, Path(folder)), settings))
         return run({**environment, "dataset_source": str(profiles), "dataset_format": PROFILES})
 
 
 def profile_on_spark(source: str, dataset: Dataset, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Profile the dataset, and return a partial profile per task by file name, as `partial.merge_partials` reads them.
+    """Profile the dataset; return one partial profile per task by file name, for `partial_profile.merge_partials`.
 
     A column with numbers in one part and text in another is read again as text, as on one instance.
 
@@ -129,9 +130,9 @@ def profile_on_spark(source: str, dataset: Dataset, settings: Settings) -> dict[
         as_text |= mixed
     found = [part["profile"] for part in parts]
     if not sum(profile["records"] for profile in found):
-        raise QualityError(f"{source} holds no record; check the path and whether the step before wrote rows")
+        raise QualityError(f"{source} has no records; check the path and whether the previous step wrote rows")
     _check_limit(found, settings.malformed_records_limit)
-    return {partial.file_name(f"{number:05}"): profile for number, profile in enumerate(found)}
+    return {partial_profile.file_name(f"{number:05}"): profile for number, profile in enumerate(found)}
 
 
 def _pass(
@@ -178,20 +179,20 @@ def _header(lines: DataFrame) -> bytes | None:
     return None if first is None else bytes(first["line"])
 
 
-def _task(add: Callable[[Iterable[pa.RecordBatch], Profile, Skips], None]) -> Work:
+def _task(add: Callable[[Iterable[pa.RecordBatch], Profile, MalformedRecords], None]) -> Work:
     """Make a task, which adds its rows to a profile and returns the profile."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        profile, skips = Profile(), Skips()
+        profile, malformed = Profile(), MalformedRecords()
         try:
-            add(batches, profile, skips)
+            add(batches, profile, malformed)
         except QualityError as error:
             # Returned, because Spark would retry the task three times and hide the message in a stack trace.
             yield _part({"error": str(error)})
             return
         yield _part(
             {
-                "profile": partial.to_json(profile, skips.frozen()),
+                "profile": partial_profile.to_json(profile, malformed.summary()),
                 "numbers": [name for name, state in profile.columns.items() if state.numbers.count],
                 "texts": [name for name, state in profile.columns.items() if state.texts.count],
             }
@@ -211,10 +212,10 @@ class Rows:
     source: str
     as_text: frozenset[str]
 
-    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, skips: Skips) -> None:
+    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, malformed: MalformedRecords) -> None:
         """Add rows to the profile; none can be malformed."""
         for batch in batches:
-            profile.update(four_types(batch, self.as_text, Path(self.source)))
+            profile.update(to_supported_types(batch, self.as_text, Path(self.source)))
 
 
 @dataclass(frozen=True)
@@ -230,11 +231,11 @@ class Pieces:
     as_text: frozenset[str]
     limit: int
 
-    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, skips: Skips) -> None:
+    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, malformed: MalformedRecords) -> None:
         """Add records to the profile, and count those that are malformed."""
         with tempfile.TemporaryDirectory(prefix="lines-") as folder:
             for path, place in self._write(batches, Path(folder)):
-                skips.merge(self._profile(path, place, profile))
+                malformed.merge(self._profile(path, place, profile))
 
     def _write(self, batches: Iterable[pa.RecordBatch], folder: Path) -> Iterator[tuple[Path, str]]:
         """Write each block to a file and yield it. The next block overwrites the file."""
@@ -262,13 +263,13 @@ class Pieces:
 
     def _profile(self, path: Path, place: str, profile: Profile) -> Skipped:
         """Add the records of a block to the profile; returns its malformed records."""
-        skips = Skips(self.limit)
+        malformed = MalformedRecords(self.limit)
         try:
-            for batch in FORMATS[self.dataset.format]([path], self.dataset, Selection(None, self.as_text), skips):
+            for batch in FORMATS[self.dataset.format]([path], self.dataset, Selection(None, self.as_text), malformed):
                 profile.update(batch)
         except QualityError as error:
             raise QualityError(str(error).replace(str(path), place)) from error
-        return Skipped(skips.count, self.limit, tuple(replace(sample, file=place) for sample in skips.samples))
+        return Skipped(malformed.count, self.limit, tuple(replace(sample, file=place) for sample in malformed.samples))
 
     def _without_header(self, lines: pa.Array, file: str) -> pa.Array:
         first = lines[0].as_py()
@@ -323,10 +324,10 @@ def _dataset(settings: Settings, folder: Path) -> Dataset:
     names: tuple[str, ...] = ()
     # Read before the long pass, too: a wrong path should cost seconds.
     if settings.baseline_statistics:
-        names = tuple(feature.name for feature in files.read_statistics(settings.baseline_statistics).features)
+        names = tuple(feature.name for feature in read_statistics(settings.baseline_statistics).features)
     if settings.baseline_constraints:
-        names = tuple(feature.name for feature in files.read_constraints(settings.baseline_constraints).features)
-    return Dataset.of(nothing, settings.dataset_format, names, settings.window)
+        names = tuple(feature.name for feature in read_constraints(settings.baseline_constraints).features)
+    return Dataset.from_format(nothing, settings.dataset_format, names, settings.window)
 
 
 def _leave_message(message: str) -> None:

@@ -177,7 +177,7 @@ def test_the_handler_captures_responses_but_not_refused_requests(make_project, m
 
 
 def test_the_analyzer_reads_captures_of_every_content_type(bucket, tmp_path):
-    datasets = pytest.importorskip("analyzer.datasets")
+    datasets = pytest.importorskip("analyzer.datasets.dataset")
     captured = Capture(Destination("bucket", "p"), bucket)
     for body, content_type in (("a,b\n1,2", CSV), ('{"a": 1, "b": 2}', JSON), ('{"a": 1, "b": 2}\n' * 2, LINES)):
         add(captured, body, content_type)
@@ -185,5 +185,7 @@ def test_the_analyzer_reads_captures_of_every_content_type(bucket, tmp_path):
     (content,) = bucket.files.values()
     (tmp_path / "captured.jsonl").write_bytes(content)
     options = {"captureIndexNames": ["endpointInput"]}
-    dataset = datasets.Dataset.of(tmp_path, json.dumps({"sagemakerCaptureJson": options}), known_names=["a", "b"])
+    dataset = datasets.Dataset.from_format(
+        tmp_path, json.dumps({"sagemakerCaptureJson": options}), known_names=["a", "b"]
+    )
     assert [row for batch in dataset.batches() for row in batch.to_pylist()] == [{"a": 1, "b": 2}] * 4

@@ -47,7 +47,7 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
 def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
     uris = [uri for uri, _ in evaluate_bundle().objects("s3://bucket/code")]
     assert all(uri.startswith(evaluate_bundle().uri("s3://bucket/code") + "/") for uri in uris)
-    assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "metrics.py"}
+    assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "multiclass.py"}
 
 
 def test_a_bundle_contains_the_modules_that_its_scripts_import_from_this_repository() -> None:

@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 
 from analyzer import QualityError
 from analyzer.drift.distances import numerical_distance
-from analyzer.files import model_monitor as files
+from analyzer.files import json_files
+from analyzer.files.statistics_file import read_statistics
 from analyzer.profile.number_state import SKETCH_K
 from analyzer.profile.statistics import FeatureStatistics
 
@@ -139,7 +140,7 @@ def assert_same_feature(found: FeatureStatistics, expected: FeatureStatistics) -
 
 
 def assert_same_statistics(found: Path, expected: Path) -> None:
-    ours, theirs = (files.read_statistics(folder / files.STATISTICS) for folder in (found, expected))
+    ours, theirs = (read_statistics(folder / json_files.STATISTICS) for folder in (found, expected))
     assert ours.item_count == theirs.item_count
     assert sorted(f.name for f in ours.features) == sorted(f.name for f in theirs.features)
     for feature in theirs.features:
@@ -162,7 +163,7 @@ def test_results_are_those_of_one_instance(
     dataset_format = write(tmp_path / "data", columns())
     spark, one = (run(tmp_path / "data", dataset_format) for run in (on_spark, on_one_machine))
     assert_same_statistics(spark, one)
-    assert read(spark, files.CONSTRAINTS) == read(one, files.CONSTRAINTS)
+    assert read(spark, json_files.CONSTRAINTS) == read(one, json_files.CONSTRAINTS)
 
 
 def test_violations_are_those_of_one_instance(on_spark: Analyse, on_one_machine: Analyse, tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_violations_are_those_of_one_instance(on_spark: Analyse, on_one_machine:
     }
     spark, one = (run(tmp_path / "after", CSV, **given) for run in (on_spark, on_one_machine))
     found, expected = (
-        {(v["feature_name"], v["constraint_check_type"]) for v in read(folder, files.VIOLATIONS)["violations"]}
+        {(v["feature_name"], v["constraint_check_type"]) for v in read(folder, json_files.VIOLATIONS)["violations"]}
         for folder in (spark, one)
     )
     assert found == expected
@@ -198,7 +199,7 @@ def test_a_column_with_text_in_one_task_is_text_as_on_one_instance(
     )
     spark, one = (run(source, CSV) for run in (on_spark, on_one_machine))
     assert_same_statistics(spark, one)
-    counts = files.read_statistics(spark / files.STATISTICS).features[0].strings
+    counts = read_statistics(spark / json_files.STATISTICS).features[0].strings
     assert counts is not None
     assert counts.counts["7.00"] == ROWS // 50
 
@@ -231,8 +232,8 @@ def test_files_with_different_headers_are_refused(on_spark: Analyse, tmp_path: P
 @pytest.mark.parametrize(
     ("content", "variables", "message"),
     [
-        ("x,y\n", {}, "holds no record"),
-        ("", {}, "holds no record"),
+        ("x,y\n", {}, "has no records"),
+        ("", {}, "has no records"),
         ("x,y\n1,2\n", {"dataset_format": '{"xml": {}}'}, "is not supported"),
         ("x,y\n1,2\n", {"dataset_format": '{"parquet": {}}'}, "Spark cannot analyze"),
         (
@@ -286,10 +287,10 @@ def test_spark_submit_runs_the_script_with_the_package_as_a_zip(java: None, tmp_
     baseline = submit("before.csv", "baseline")
     assert baseline.returncode == 0, baseline.stderr[-2000:]
     assert "no violations" in baseline.stdout
-    check = submit("after.csv", "check", baseline_statistics=str(tmp_path / "baseline" / files.STATISTICS))
+    check = submit("after.csv", "check", baseline_statistics=str(tmp_path / "baseline" / json_files.STATISTICS))
     assert check.returncode == 3, check.stderr[-2000:]
     assert "CompletedWithViolations" in check.stdout
-    assert "amount" in {v["feature_name"] for v in read(tmp_path / "check", files.VIOLATIONS)["violations"]}
+    assert "amount" in {v["feature_name"] for v in read(tmp_path / "check", json_files.VIOLATIONS)["violations"]}
     failed = submit("absent.csv", "nowhere")
     assert failed.returncode == 1
     # The launcher prints both of the script's outputs on its own standard output.

@@ -13,18 +13,25 @@ EXCERPT_LENGTH = 120
 
 
 @dataclass
-class Skips:
-    """What a pass over a dataset has left out so far; a limit of 0 makes the first malformed record an error."""
+class MalformedRecords:
+    """The malformed records skipped so far in a pass over a dataset; with a limit of 0 the first one is an error."""
 
     limit: int = 0
     count: int = 0
     samples: list[SkippedRecord] = field(default_factory=list)
 
     def add(self, file: Path, unit: str, number: int, reason: str, text: str) -> None:
-        """Count a record; ``unit`` and ``number`` say where in the file it stands ("row", 7), from 1.
+        """Count a malformed record.
+
+        Args:
+            file: The file of the record.
+            unit: What ``number`` counts: "line" or "row".
+            number: Position in the file, starting at 1.
+            reason: Why the record is malformed, as a clause that follows its position in the message.
+            text: The record.
 
         Raises:
-            QualityError: there are more than the limit; with the place and the reason, never with the record.
+            QualityError: The limit is exceeded. The message has the position and the reason, but not the record.
         """
         self.count += 1
         if len(self.samples) < SAMPLES:
@@ -33,18 +40,18 @@ class Skips:
             raise QualityError(f"{file} {unit} {number} {reason}" + self._advice())
 
     def merge(self, other: Skipped) -> None:
-        """Add what another pass left out, whose limit was its own matter."""
+        """Add the malformed records of another pass, which applied its own limit."""
         self.count += other.count
         self.samples = [*self.samples, *other.samples][:SAMPLES]
 
-    def frozen(self) -> Skipped:
-        """The count and the samples so far."""
+    def summary(self) -> Skipped:
+        """Return the count and the first records."""
         return Skipped(self.count, self.limit, tuple(self.samples))
 
     def _advice(self) -> str:
         if self.limit == 0:
             return ""
         return (
-            f"; it is malformed record {self.count} where {self.limit} may be skipped: "
-            "check what writes them, or raise malformed_records_limit"
+            f"; this is malformed record {self.count}, and malformed_records_limit is {self.limit}: fix the records, "
+            "or raise the limit"
         )

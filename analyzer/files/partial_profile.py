@@ -1,7 +1,8 @@
-"""The profile of a part of a dataset as a file, so that several instances can profile one dataset together.
+"""Files with the profile of a part of a dataset, so that several instances can profile one dataset together.
 
-JSON; sketches are in Apache DataSketches' own binary form, which its libraries of all languages and versions read, in
-BASE64. Merging is exact for counts, extremes and moments (to rounding), and within the sketches' error for the rest.
+The files are JSON. Sketches are BASE64 of Apache DataSketches' binary format, which its libraries in all languages and
+versions read. Merging is exact for counts, extremes and moments (up to rounding), and within the sketches' error for
+everything else.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import datasketches
 
 from analyzer import QualityError
 from analyzer.analysis import Skipped, SkippedRecord
-from analyzer.datasets import list_files
-from analyzer.datasets.skips import Skips
-from analyzer.files import model_monitor as files
+from analyzer.datasets.dataset import list_files
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.files import json_files
 from analyzer.profile.number_state import NumberState
 from analyzer.profile.profile import ColumnState, Profile
 from analyzer.profile.text_state import TextSketches, TextState
@@ -27,34 +28,38 @@ VERSION = 1
 
 
 def file_name(host: str) -> str:
-    """What the profile of an instance is called, in a folder that all of them share."""
+    """Return the file name of an instance's profile in the folder that all instances share."""
     return f"profile-{host}.json"
 
 
 def write_partial(folder: Path, host: str, profile: Profile, skipped: Skipped) -> None:
-    """Write an instance's profile; QualityError if the folder cannot be written."""
-    files.write(folder, {file_name(host): to_json(profile, skipped)})
+    """Write an instance's profile. Raises QualityError if the folder is not writable."""
+    json_files.write(folder, {file_name(host): to_json(profile, skipped)})
 
 
-def merge_partials(source: Path, skips: Skips) -> Profile:
-    """The profile of the whole from the files of all parts.
+def merge_partials(source: Path, malformed: MalformedRecords) -> Profile:
+    """Merge partial profiles to the profile of the whole dataset.
+
+    Args:
+        source: Folder of the partial profiles.
+        malformed: Adds up the malformed records of all parts.
 
     Raises:
-        QualityError: there is no file, or one holds no profile.
+        QualityError: There are no files, or one of them is not a partial profile.
     """
     whole = Profile()
     for path in list_files(source):
-        profile, skipped = _from_json(files.read(path), path)
+        profile, skipped = _from_json(json_files.read(path), path)
         whole.merge(profile)
-        skips.merge(skipped)
-    whole.settle()
+        malformed.merge(skipped)
+    whole.resolve_mixed_columns()
     if whole.records == 0:
-        raise QualityError(f"the profiles in {source} are of no record; check the dataset that they were made of")
+        raise QualityError(f"the profiles in {source} have no records; check the dataset that they were made from")
     return whole
 
 
 def to_json(profile: Profile, skipped: Skipped) -> dict[str, Any]:
-    """The document of a partial profile."""
+    """Return the document of a partial profile."""
     return {
         "version": VERSION,
         "records": profile.records,
@@ -73,7 +78,7 @@ def to_json(profile: Profile, skipped: Skipped) -> dict[str, Any]:
 def _from_json(document: dict[str, Any], path: Path) -> tuple[Profile, Skipped]:
     try:
         if document["version"] != VERSION:
-            raise ValueError(f"its version is {document['version']!r}, not {VERSION}")
+            raise ValueError(f"version {document['version']!r} instead of {VERSION}")
         columns = {
             column["name"]: ColumnState(_numbers_from_json(column["numbers"]), _texts_from_json(column["texts"]))
             for column in document["columns"]
@@ -82,7 +87,7 @@ def _from_json(document: dict[str, Any], path: Path) -> tuple[Profile, Skipped]:
         samples = tuple(SkippedRecord(**sample) for sample in skipped["samples"])
         return Profile(int(document["records"]), columns), Skipped(skipped["count"], skipped["limit"], samples)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise QualityError(f"{path} holds no profile of this analyzer ({error}); make it again") from error
+        raise QualityError(f"{path} is not a partial profile of this analyzer ({error}); create it again") from error
 
 
 def _numbers_to_json(state: NumberState) -> dict[str, Any] | None:
@@ -93,7 +98,7 @@ def _numbers_to_json(state: NumberState) -> dict[str, Any] | None:
         "whole": state.whole,
         "infinite": state.infinite,
         "has_fractional_type": state.has_fractional_type,
-        # JSON has no infinity, of which sums can be and of which the extremes of no value are.
+        # JSON has no infinity. Sums can overflow to it, and the extremes of no values are infinite.
         **{
             name: value if math.isfinite(value := getattr(state, name)) else str(value)
             for name in ("sum", "mean", "squares", "min", "max")

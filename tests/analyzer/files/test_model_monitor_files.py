@@ -1,4 +1,4 @@
-"""Model Monitor's files: what is written loads in the SDK, and what AWS writes loads here."""
+"""Model Monitor's files: ours load in the SDK, and AWS's load here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from analyzer import QualityError
 from analyzer.constraints.data_quality import Constraints, MonitoringConfig, Violation, check, suggest
-from analyzer.files import model_monitor as files
+from analyzer.files import json_files
+from analyzer.files.constraints_file import constraints_to_json, read_constraints, violations_to_json
+from analyzer.files.statistics_file import read_statistics, statistics_to_json
 from analyzer.profile.profile import Profile
 from analyzer.profile.statistics import Statistics
 
@@ -23,7 +25,7 @@ Write = Callable[[str, str | bytes], Path]
 
 
 def statistics(**columns: Any) -> Statistics:
-    return Profile.of([pa.RecordBatch.from_pydict(columns)]).statistics()
+    return Profile.from_batches([pa.RecordBatch.from_pydict(columns)]).statistics()
 
 
 MIXED = statistics(
@@ -32,7 +34,7 @@ MIXED = statistics(
 
 
 def test_statistics_have_the_documented_layout() -> None:
-    document = files.statistics_to_json(MIXED)
+    document = statistics_to_json(MIXED)
     assert document["version"] == 0.0
     assert document["dataset"] == {"item_count": 4}
     age, score, plan, empty = document["features"]
@@ -55,7 +57,7 @@ def test_statistics_have_the_documented_layout() -> None:
 
 
 def test_constraints_have_the_documented_layout_and_defaults() -> None:
-    assert files.constraints_to_json(suggest(MIXED)) == {
+    assert constraints_to_json(suggest(MIXED)) == {
         "version": 0.0,
         "features": [
             {
@@ -105,17 +107,17 @@ COLUMN = st.one_of(
 def test_any_baseline_is_written_as_valid_json_read_back_and_met_by_its_own_data(values: list[Any]) -> None:
     current = statistics(x=values)
     documents = {
-        "statistics.json": files.statistics_to_json(current),
-        "constraints.json": files.constraints_to_json(suggest(current)),
+        "statistics.json": statistics_to_json(current),
+        "constraints.json": constraints_to_json(suggest(current)),
     }
     with pytest.MonkeyPatch.context() as patch:
         texts = {name: json.dumps(document, allow_nan=False) for name, document in documents.items()}
         patch.setattr(Path, "read_text", lambda path, encoding: texts[path.name])
-        baseline = files.read_statistics(Path("statistics.json"))
-        constraints = files.read_constraints(Path("constraints.json"))
+        baseline = read_statistics(Path("statistics.json"))
+        constraints = read_constraints(Path("constraints.json"))
     assert constraints == suggest(current)
     assert check(current, constraints, baseline) == []
-    assert files.statistics_to_json(baseline) == files.statistics_to_json(current)
+    assert statistics_to_json(baseline) == statistics_to_json(current)
 
 
 @pytest.fixture
@@ -129,37 +131,37 @@ def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_the_files_load_in_the_sdks_own_classes(sdk: Any, tmp_path: Path) -> None:
     now = statistics(age=[1, None], score=[0.5, 1.5], plan=["é", "c"])
-    files.write(
+    json_files.write(
         tmp_path,
         {
-            files.STATISTICS: files.statistics_to_json(now),
-            files.CONSTRAINTS: files.constraints_to_json(suggest(now)),
-            files.VIOLATIONS: files.violations_to_json(check(now, suggest(MIXED), MIXED)),
+            json_files.STATISTICS: statistics_to_json(now),
+            json_files.CONSTRAINTS: constraints_to_json(suggest(now)),
+            json_files.VIOLATIONS: violations_to_json(check(now, suggest(MIXED), MIXED)),
         },
     )
     loaded = {
         name: kind.from_file_path(str(tmp_path / name), sagemaker_session=MemorySession())
         for name, kind in (
-            (files.STATISTICS, sdk.Statistics),
-            (files.CONSTRAINTS, sdk.Constraints),
-            (files.VIOLATIONS, sdk.ConstraintViolations),
+            (json_files.STATISTICS, sdk.Statistics),
+            (json_files.CONSTRAINTS, sdk.Constraints),
+            (json_files.VIOLATIONS, sdk.ConstraintViolations),
         )
     }
-    assert [item["name"] for item in loaded[files.STATISTICS].body_dict["features"]] == ["age", "score", "plan"]
-    assert {item["constraint_check_type"] for item in loaded[files.VIOLATIONS].body_dict["violations"]} == {
+    assert [item["name"] for item in loaded[json_files.STATISTICS].body_dict["features"]] == ["age", "score", "plan"]
+    assert {item["constraint_check_type"] for item in loaded[json_files.VIOLATIONS].body_dict["violations"]} == {
         "completeness_check",
         "categorical_values_check",
         "missing_column_check",
     }
-    constraints = loaded[files.CONSTRAINTS]
+    constraints = loaded[json_files.CONSTRAINTS]
     constraints.set_monitoring(enable_monitoring=False, feature_name="plan")
     edited = tmp_path / "edited.json"
     edited.write_text(json.dumps(constraints.body_dict), encoding="utf-8")
-    assert files.read_constraints(edited).features[2].overrides == {"evaluate_constraints": "Disabled"}
+    assert read_constraints(edited).features[2].overrides == {"evaluate_constraints": "Disabled"}
 
 
 class MemorySession:
-    """As much of a SageMaker session as the SDK's classes need to keep a file in S3 and to read it again."""
+    """The part of a SageMaker session that the SDK's classes need to write files to S3 and read them."""
 
     default_bucket_prefix = None
 
@@ -177,13 +179,13 @@ class MemorySession:
 
 
 def edited(write: Write, change: dict[str, Any], overrides: dict[str, Any] | None = None) -> Constraints:
-    document = files.constraints_to_json(suggest(statistics(x=[1, 2])))
+    document = constraints_to_json(suggest(statistics(x=[1, 2])))
     document["monitoring_config"].update(change)
     document["features"][0].update(overrides or {})
-    return files.read_constraints(write("constraints.json", json.dumps(document)))
+    return read_constraints(write("constraints.json", json.dumps(document)))
 
 
-def test_edited_thresholds_and_overrides_are_honoured_in_either_spelling(write: Write) -> None:
+def test_edited_thresholds_and_overrides_apply_in_either_spelling(write: Write) -> None:
     inner = {"distribution_constraints": {"comparison_threshold": 0.3, "comparison_method": "linf_simple"}}
     assert edited(write, {"datatype_check_threshold": 0.5, **inner}).config == MonitoringConfig(
         datatype_check_threshold=0.5, comparison_threshold=0.3, comparison_method="Simple"
@@ -195,9 +197,9 @@ def test_edited_thresholds_and_overrides_are_honoured_in_either_spelling(write: 
         )
 
 
-def test_what_a_file_leaves_out_has_the_default(write: Write) -> None:
+def test_absent_settings_have_defaults(write: Write) -> None:
     path = write("constraints.json", '{"features": [{"name": "x", "inferred_type": "Integral"}]}')
-    constraints = files.read_constraints(path)
+    constraints = read_constraints(path)
     assert constraints.config == MonitoringConfig()
     assert constraints.features[0].completeness == 0.0
 
@@ -207,13 +209,19 @@ def test_what_a_file_leaves_out_has_the_default(write: Write) -> None:
     [
         (
             {"datatype_check_threshold": "1"},
-            "datatype_check_threshold in monitoring_config is '1'; it must be a number",
+            "datatype_check_threshold '1' in monitoring_config is not a number",
         ),
-        ({"distribution_constraints": {"comparison_method": "KS"}}, "comparison_method .* is 'KS'; use one of Robust"),
-        ({"evaluate_constraints": False}, "evaluate_constraints in monitoring_config is False; use one of Enabled"),
+        (
+            {"distribution_constraints": {"comparison_method": "KS"}},
+            "unknown comparison_method 'KS' in .*; use one of Robust",
+        ),
+        (
+            {"evaluate_constraints": False},
+            "unknown evaluate_constraints False in monitoring_config; use one of Enabled",
+        ),
     ],
 )
-def test_an_impossible_setting_is_refused_with_the_file_and_the_value(
+def test_an_invalid_setting_is_rejected_with_the_file_and_the_value(
     write: Write, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(QualityError, match=rf"constraints\.json: {message}"):
@@ -223,23 +231,23 @@ def test_an_impossible_setting_is_refused_with_the_file_and_the_value(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "not readable as JSON"),
-        ("[1]", "holds no JSON object"),
-        ('{"regression_constraints": {}}', "no data-quality constraints .'features' is missing"),
-        ('{"features": 1}', "no data-quality constraints"),
+        ("", "not valid JSON"),
+        ("[1]", "is not a JSON object"),
+        ('{"regression_constraints": {}}', "does not contain data quality constraints .'features' is missing"),
+        ('{"features": 1}', "does not contain data quality constraints"),
         ('{"features": [{"name": "x"}]}', "'inferred_type' is missing"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(write: Write, content: str, message: str) -> None:
+def test_a_file_of_another_kind_is_rejected(write: Write, content: str, message: str) -> None:
     with pytest.raises(QualityError, match=message):
-        files.read_constraints(write("constraints.json", content))
+        read_constraints(write("constraints.json", content))
 
 
-def test_statistics_of_another_kind_or_place_are_refused(write: Write, tmp_path: Path) -> None:
-    with pytest.raises(QualityError, match=r"holds no data-quality statistics .'features' is missing"):
-        files.read_statistics(write("statistics.json", '{"dataset": {"item_count": 1}}'))
+def test_statistics_of_another_kind_or_place_are_rejected(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(QualityError, match=r"does not contain data quality statistics .'features' is missing"):
+        read_statistics(write("statistics.json", '{"dataset": {"item_count": 1}}'))
     with pytest.raises(QualityError, match=r"absent\.json does not exist"):
-        files.read_statistics(tmp_path / "absent.json")
+        read_statistics(tmp_path / "absent.json")
 
 
 def test_statistics_as_model_monitor_writes_them_can_be_read(write: Write) -> None:
@@ -254,7 +262,7 @@ def test_statistics_as_model_monitor_writes_them_can_be_read(write: Write) -> No
           "buckets": [{"value": "a", "count": 2}, {"value": "b", "count": 1}]}}}},
       {"name": "u", "inferred_type": "Unknown"}]}
     """
-    read = files.read_statistics(write("statistics.json", content))
+    read = read_statistics(write("statistics.json", content))
     numbers, strings = read.features[0].numbers, read.features[1].strings
     assert numbers is not None and numbers.sketch.cumulative()[1].tolist() == [1, 3]
     assert strings is not None and strings.counts == {"a": 2, "b": 1}
@@ -262,19 +270,19 @@ def test_statistics_as_model_monitor_writes_them_can_be_read(write: Write) -> No
 
 
 def test_all_files_are_written_or_none(tmp_path: Path) -> None:
-    files.write(tmp_path, {"a.json": {"old": 1}})
+    json_files.write(tmp_path, {"a.json": {"old": 1}})
     with pytest.raises(ValueError, match="JSON"):
-        files.write(tmp_path, {"a.json": {"new": 1}, "b.json": {"x": math.nan}})
+        json_files.write(tmp_path, {"a.json": {"new": 1}, "b.json": {"x": math.nan}})
     assert {path.name: json.loads(path.read_text()) for path in tmp_path.iterdir()} == {"a.json": {"old": 1}}
 
 
-def test_a_folder_that_cannot_be_made_is_refused_by_name(write: Write) -> None:
+def test_a_folder_that_cannot_be_made_is_rejected_by_name(write: Write) -> None:
     path = write("file", "")
     with pytest.raises(QualityError, match=r"cannot write to .*file.*; set output_path"):
-        files.write(path, {"a.json": {}})
+        json_files.write(path, {"a.json": {}})
 
 
 def test_violations_have_the_documented_layout() -> None:
-    assert files.violations_to_json([Violation("x", "data_type_check", "words")]) == {
+    assert violations_to_json([Violation("x", "data_type_check", "words")]) == {
         "violations": [{"feature_name": "x", "constraint_check_type": "data_type_check", "description": "words"}]
     }

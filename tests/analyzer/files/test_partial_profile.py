@@ -1,4 +1,4 @@
-"""Partial profiles: written, read and merged into the profile of the whole."""
+"""Partial profiles: written, read and merged to the profile of the whole dataset."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from analyzer import QualityError, container
 from analyzer.analysis import Skipped, SkippedRecord
-from analyzer.analyzer import Hosts
-from analyzer.datasets.skips import Skips
-from analyzer.profile.partial import merge_partials, to_json, write_partial
+from analyzer.analyzer import ProcessingCluster
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.files.partial_profile import merge_partials, to_json, write_partial
 from analyzer.profile.profile import Profile
 from analyzer.profile.statistics import Statistics
 
@@ -38,7 +38,7 @@ def profile_of(rows: list[tuple[Any, Any, Any]]) -> Profile:
         "whole": pa.array([row[1] for row in rows], pa.int64()),
         "text": pa.array([row[2] for row in rows], pa.string()),
     }
-    return Profile.of([pa.RecordBatch.from_pydict(columns)])
+    return Profile.from_batches([pa.RecordBatch.from_pydict(columns)])
 
 
 def assert_same(one: Statistics, other: Statistics) -> None:
@@ -59,14 +59,14 @@ def assert_same(one: Statistics, other: Statistics) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(rows=st.lists(ROW, min_size=1, max_size=40), data=st.data())
-def test_any_split_over_any_number_of_instances_merges_into_the_whole(
+def test_partial_profiles_of_any_split_merge_to_the_whole(
     rows: list[tuple[Any, Any, Any]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("profiles")
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=4)))
     for host, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(rows)], strict=True)):
         write_partial(folder, f"algo-{host}", profile_of(rows[start:end]), Skipped())
-    assert_same(merge_partials(folder, Skips()).statistics(), profile_of(rows).statistics())
+    assert_same(merge_partials(folder, MalformedRecords()).statistics(), profile_of(rows).statistics())
 
 
 def test_sketched_columns_merge_within_the_sketches_error(tmp_path: Path) -> None:
@@ -74,10 +74,10 @@ def test_sketched_columns_merge_within_the_sketches_error(tmp_path: Path) -> Non
     values = generator.lognormal(size=200_000)
     texts = [f"id-{number}" for number in range(30_000)]
     for host in range(4):
-        part = Profile.of([pa.RecordBatch.from_pydict({"x": values[host::4]})])
-        part.merge(Profile.of([pa.RecordBatch.from_pydict({"id": texts[host::4] + ["often"] * 5_000})]))
+        part = Profile.from_batches([pa.RecordBatch.from_pydict({"x": values[host::4]})])
+        part.merge(Profile.from_batches([pa.RecordBatch.from_pydict({"id": texts[host::4] + ["often"] * 5_000})]))
         write_partial(tmp_path, f"algo-{host}", part, Skipped())
-    whole = merge_partials(tmp_path, Skips()).statistics()
+    whole = merge_partials(tmp_path, MalformedRecords()).statistics()
     numbers, strings = whole.features[0].numbers, whole.features[1].strings
     assert numbers is not None and strings is not None
     assert (numbers.min, numbers.max) == (values.min(), values.max())
@@ -90,49 +90,49 @@ def test_sketched_columns_merge_within_the_sketches_error(tmp_path: Path) -> Non
     assert strings.counts["often"] == pytest.approx(20_000, rel=0.02)
 
 
-def test_a_column_of_numbers_here_and_text_there_is_text_and_keeps_its_counts(
+def test_a_column_with_numbers_in_one_part_and_text_in_another_becomes_text_with_correct_counts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for host, values in {"a": [7, 7, 8], "b": ["n/a", "7"]}.items():
-        write_partial(tmp_path, host, Profile.of([pa.RecordBatch.from_pydict({"x": values})]), Skipped())
-    feature = merge_partials(tmp_path, Skips()).statistics().features[0]
+        write_partial(tmp_path, host, Profile.from_batches([pa.RecordBatch.from_pydict({"x": values})]), Skipped())
+    feature = merge_partials(tmp_path, MalformedRecords()).statistics().features[0]
     assert feature.strings is not None
     assert (feature.inferred_type, feature.strings.counts) == ("String", {"7": 3, "8": 1, "n/a": 1})
     assert (feature.present, feature.integral) == (5, 4)
-    assert "column x is numbers in one part and text in another" in caplog.text
+    assert "column x has numbers in one part and text in another" in caplog.text
 
 
-def test_infinite_sums_and_columns_without_a_value_survive(tmp_path: Path) -> None:
-    part = Profile.of([pa.RecordBatch.from_pydict({"x": [1.7e308, 1.7e308], "e": pa.nulls(2)})])
+def test_infinite_sums_and_columns_without_values_survive(tmp_path: Path) -> None:
+    part = Profile.from_batches([pa.RecordBatch.from_pydict({"x": [1.7e308, 1.7e308], "e": pa.nulls(2)})])
     write_partial(tmp_path, "a", part, Skipped())
-    numbers = merge_partials(tmp_path, Skips()).statistics().features[0].numbers
+    numbers = merge_partials(tmp_path, MalformedRecords()).statistics().features[0].numbers
     assert numbers is not None and (numbers.sum, numbers.max) == (float("inf"), 1.7e308)
 
 
-def test_what_every_instance_skipped_adds_up(tmp_path: Path) -> None:
+def test_skipped_records_of_all_instances_add_up(tmp_path: Path) -> None:
     sample = SkippedRecord("f.csv", 3, "has 1 fields", "x")
     for host in "ab":
         write_partial(tmp_path, host, profile_of([(1.0, 1, "a")]), Skipped(2, 100, (sample,)))
-    skips = Skips(limit=0)
-    merge_partials(tmp_path, skips)
-    assert (skips.count, skips.samples) == (4, [sample, sample])
+    malformed = MalformedRecords(limit=0)
+    merge_partials(tmp_path, malformed)
+    assert (malformed.count, malformed.samples) == (4, [sample, sample])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("x", "not readable as JSON"),
-        ("{}", "holds no profile of this analyzer .'version'"),
-        ('{"version": 9}', "its version is 9, not 1"),
+        ("x", "not valid JSON"),
+        ("{}", "is not a partial profile of this analyzer .'version'"),
+        ('{"version": 9}', "version 9 instead of 1"),
         (
             json.dumps(to_json(profile_of([(1.0, 1, "a")]), Skipped())).replace('"sketch": "', '"sketch": "AAAA'),
-            "holds no profile",
+            "is not a partial profile",
         ),
     ],
 )
-def test_a_file_that_is_no_profile_is_refused_by_name(content: str, message: str, write: Write) -> None:
+def test_a_file_that_is_not_a_profile_is_rejected_by_name(content: str, message: str, write: Write) -> None:
     with pytest.raises(QualityError, match=message) as caught:
-        merge_partials(write("profile-a.json", content), Skips())
+        merge_partials(write("profile-a.json", content), MalformedRecords())
     assert "profile-a.json" in str(caught.value)
 
 
@@ -159,7 +159,7 @@ def test_sharded_instances_and_a_merge_check_like_one_instance(write: Write, tmp
     (tmp_path / "algo-3").mkdir()
     for host in hosts:
         message, violations = container.run(
-            environment(tmp_path / host, tmp_path / "profiles"), Hosts(host, hosts, sharded=True)
+            environment(tmp_path / host, tmp_path / "profiles"), ProcessingCluster(host, hosts, sharded=True)
         )
         assert (message.startswith(f"Completed: Profiled {0 if host == 'algo-3' else 1000} records"), violations) == (
             True,
@@ -178,25 +178,31 @@ def test_sharded_instances_and_a_merge_check_like_one_instance(write: Write, tmp
     assert ours == theirs
 
 
-def test_instances_that_all_have_the_whole_dataset_leave_it_to_the_first(write: Write, tmp_path: Path) -> None:
+def test_only_the_first_instance_analyzes_a_fully_replicated_dataset(write: Write, tmp_path: Path) -> None:
     variables = environment(write("data.csv", "x\n1\n"), tmp_path / "output")
-    message, _ = container.run(variables, Hosts("algo-2", ("algo-1", "algo-2")))
-    assert message == "Completed: algo-1 analyses the dataset, which all instances have in full."
+    message, _ = container.run(variables, ProcessingCluster("algo-2", ("algo-1", "algo-2")))
+    assert message == "Completed: algo-1 analyzes the dataset, which is fully replicated to all instances."
     assert not (tmp_path / "output").exists()
 
 
-def test_model_quality_on_shards_is_refused(write: Write, tmp_path: Path) -> None:
+def test_model_quality_on_shards_is_rejected(write: Write, tmp_path: Path) -> None:
     variables = environment(
         write("data.csv", "x\n1\n"), tmp_path, analysis_type="MODEL_QUALITY", problem_type="Regression"
     )
-    with pytest.raises(QualityError, match="use S3DataDistributionType FullyReplicated"):
-        container.run(variables, Hosts("algo-1", ("algo-1", "algo-2"), sharded=True))
+    with pytest.raises(QualityError, match="set S3DataDistributionType to FullyReplicated"):
+        container.run(variables, ProcessingCluster("algo-1", ("algo-1", "algo-2"), sharded=True))
 
 
-def test_the_jobs_description_tells_the_hosts_and_how_the_dataset_is_spread(write: Write, tmp_path: Path) -> None:
-    assert container.read_hosts(tmp_path, "/data") == Hosts()
+def test_the_jobs_configuration_describes_the_instances_and_the_distribution_of_the_dataset(
+    write: Write, tmp_path: Path
+) -> None:
+    assert container.read_cluster(tmp_path, "/data") == ProcessingCluster()
     write("resourceconfig.json", '{"current_host": "algo-2", "hosts": ["algo-2", "algo-1"]}')
     inputs = [{"S3Input": {"LocalPath": "/data", "S3DataDistributionType": "ShardedByS3Key"}}]
     write("processingjobconfig.json", json.dumps({"ProcessingInputs": inputs}))
-    assert container.read_hosts(tmp_path, "/data/captures") == Hosts("algo-2", ("algo-1", "algo-2"), sharded=True)
-    assert container.read_hosts(tmp_path, "/elsewhere") == Hosts("algo-2", ("algo-1", "algo-2"), sharded=False)
+    assert container.read_cluster(tmp_path, "/data/captures") == ProcessingCluster(
+        "algo-2", ("algo-1", "algo-2"), sharded=True
+    )
+    assert container.read_cluster(tmp_path, "/elsewhere") == ProcessingCluster(
+        "algo-2", ("algo-1", "algo-2"), sharded=False
+    )
