@@ -35,12 +35,12 @@ def put_object(call: Call) -> Response:
     if "If-Match" in call.request.headers:
         raise S3Error("NotImplemented", 400, "If-Match on a PUT is not supported here; If-None-Match: * is")
     _require_bucket(call)
-    aside = call.objects.aside()
+    aside = call.objects.temporary_path()
     try:
         received = receive(call.request, aside)
         headers = kept_headers(call.request) | received.checksums
         only_new = call.request.headers.get("If-None-Match") == "*"
-        info = call.objects.put_aside(call.bucket, call.key, aside, received.md5, headers, only_new=only_new)
+        info = call.objects.put_temporary(call.bucket, call.key, aside, received.md5, headers, only_new=only_new)
     except FileExistsError as error:
         raise S3Error("PreconditionFailed", 412, f"s3://{call.bucket}/{call.key} exists already") from error
     finally:
@@ -92,7 +92,7 @@ def copy_object(call: Call) -> Response:
     """CopyObject: metadata and tags of the source, unless their directives say REPLACE."""
     headers = call.request.headers
     _require_bucket(call)
-    aside = call.objects.aside()
+    aside = call.objects.temporary_path()
     try:
         file, source = open_copy_source(call)
         with file:
@@ -104,7 +104,7 @@ def copy_object(call: Call) -> Response:
             kept = {name: kept[name] for name in lasting} | {**given, TAGS_HEADER: kept.get(TAGS_HEADER, "")}
         if headers.get("x-amz-tagging-directive", "COPY") == "REPLACE":
             kept[TAGS_HEADER] = given.get(TAGS_HEADER, "")
-        info = call.objects.put_aside(call.bucket, call.key, aside, md5, kept)
+        info = call.objects.put_temporary(call.bucket, call.key, aside, md5, kept)
     finally:
         aside.unlink(missing_ok=True)
     content = {"LastModified": iso_milliseconds(info.modified), "ETag": f'"{info.etag}"'}

@@ -29,7 +29,7 @@ def upload_part(call: Call) -> Response:
     upload, number = _upload(call), call.number("partNumber", 0, MOST_PARTS + 1)
     if not 1 <= number <= MOST_PARTS:
         raise S3Error("InvalidArgument", 400, f"partNumber must be from 1 to {MOST_PARTS}")
-    aside = call.objects.aside()
+    aside = call.objects.temporary_path()
     try:
         if "x-amz-copy-source" in call.request.headers:
             md5 = _copy_part(call, aside)

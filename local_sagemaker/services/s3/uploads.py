@@ -100,7 +100,7 @@ class Uploads:
         """Join the chosen parts (number and ETag, ascending) into the object.
 
         Its ETag is S3's: the MD5 of the parts' MD5s, `-`, their count. Raises S3Error for parts out of order, not
-        there, or too small, and as `ObjectStore.put_aside` does; the upload is still there then.
+        there, or too small, and as `ObjectStore.put_temporary` does; the upload is still there then.
         """
         with self._lock:
             if upload.upload_id in self._completing:
@@ -109,14 +109,14 @@ class Uploads:
         try:
             parts = self._chosen(upload, chosen)
             digest = hashlib.md5(b"".join(bytes.fromhex(part.md5) for part in parts), usedforsecurity=False)
-            aside = self._objects.aside()
+            aside = self._objects.temporary_path()
             try:
                 with aside.open("wb") as whole:
                     for part in parts:
                         with part.path.open("rb") as file:
                             shutil.copyfileobj(file, whole, PIECE)
                 etag = f"{digest.hexdigest()}-{len(parts)}"
-                info = self._objects.put_aside(upload.bucket, upload.key, aside, etag, upload.headers)
+                info = self._objects.put_temporary(upload.bucket, upload.key, aside, etag, upload.headers)
             finally:
                 aside.unlink(missing_ok=True)
             shutil.rmtree(self._folder / upload.upload_id)
