@@ -1,4 +1,4 @@
-"""`python -m local_sagemaker`: start, stop, status, reset and env of a local SageMaker."""
+"""The command line of the local SageMaker: `python -m local_sagemaker`."""
 
 import shlex
 import shutil
@@ -26,12 +26,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""SageMaker on this machine: no AWS account, no Docker.
+    help="""Run SageMaker on this machine, without an AWS account or Docker.
 
-    A server on loopback speaks SageMaker's API, S3's and CloudWatch Logs' (and, through moto, those of STS, IAM, SNS,
-    CloudWatch, EventBridge ..., whose state ends with the server) and runs pipelines and jobs as processes. All other
-    state is in one folder, the data directory: --data-dir, else $LOCAL_SAGEMAKER_DIR, else ./.local_sagemaker; its
-    objects in S3 are plain files below s3/BUCKET/.
+    A server on 127.0.0.1 implements the APIs of SageMaker, S3, Lambda and CloudWatch Logs (and, through moto, those of
+    IAM, SNS, CloudWatch, EventBridge ...), and runs pipelines and jobs as processes. All state is in one folder, the
+    data directory: --data-dir, else $LOCAL_SAGEMAKER_DIR, else ./.local_sagemaker. S3 objects are plain files in it,
+    below s3/BUCKET/.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ app = typer.Typer(
 
 TIMES = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 
-Folder = Annotated[Path | None, typer.Option("--data-dir", help="The folder that holds all state.", show_default=False)]
+Folder = Annotated[Path | None, typer.Option("--data-dir", help="The data directory.", show_default=False)]
 
 
 @app.command()
@@ -52,13 +52,14 @@ def start(
     data_dir: Folder = None,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Where to listen; else where it did last, or any free port."),
+        typer.Option(min=1, max=65535, help="The port to listen on; by default the last one, or any free port."),
     ] = None,
-    foreground: Annotated[bool, typer.Option("--foreground", help="Serve until Ctrl-C, logging here.")] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Serve until Ctrl-C; log to this terminal.")] = False,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="A file that says what runs images of your own; remembered. $LOCAL_SAGEMAKER_IMAGES names another.",
+            help="A file that maps container images to what runs them; saved for later starts. $LOCAL_SAGEMAKER_IMAGES "
+            "overrides it.",
             exists=True,
             dir_okay=False,
             show_default=False,
@@ -68,13 +69,13 @@ def start(
         bool | None,
         typer.Option(
             "--isolated/--no-isolated",
-            help="Run jobs in environments made for their image and requirements.txt, which are downloaded, rather "
-            "than on this Python; remembered. $LOCAL_SAGEMAKER_ISOLATED (1 or 0) says otherwise.",
+            help="Run jobs in Python environments with the packages of their image and requirements.txt (downloaded), "
+            "not in this one; saved for later starts. $LOCAL_SAGEMAKER_ISOLATED (1 or 0) overrides it.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Start the server, in the background unless told otherwise; one that runs already is fine.
+    """Start the server in the background, unless it is running.
 
     \b
     Examples:
@@ -84,18 +85,18 @@ def start(
       python -m local_sagemaker start --images images.yaml
 
     \b
-    An images file maps repositories, without registry and tag, to what runs their images:
+    An images file maps repositories, without registry and tag, to how their images run:
       team/churn-*:
-        as: sagemaker-scikit-learn     # does what SageMaker's image does,
-        python: envs/churn/bin/python  # on this interpreter
+        as: sagemaker-scikit-learn     # like this image of SageMaker's,
+        python: envs/churn/bin/python  # with this interpreter
       team/trainer:
-        command: \\[python, train.py]    # has an entry point of its own,
-        code: containers/trainer       # which runs in a copy of this folder
+        command: \\[python, train.py]    # by an entry point of its own,
+        code: containers/trainer       # in a copy of this folder
     """
     folder = _folder(data_dir)
     if images is not None or isolated is not None:
         if is_held(folder):
-            raise ServerError(f"{folder} is served already; stop that server first, then start it with these options")
+            raise ServerError(f"a server is running for {folder}; stop it first, then start it with these options")
         remember(DataDir(folder), images, isolated)
     if foreground:
         import logging
@@ -107,62 +108,62 @@ def start(
         return
     server = ensure_server(folder, port)
     if port not in (None, server.port):
-        raise ServerError(f"{folder} is served on port {server.port} already; stop that server first")
+        raise ServerError(f"a server is running for {folder} on port {server.port}; stop it first")
     typer.echo(f"serving {folder} at {server.url} (process {server.pid})")
 
 
 @app.command()
 def stop(data_dir: Folder = None) -> None:
-    """End the server and every job that it runs; nothing that was acknowledged is lost."""
+    """Stop the server and every job that it runs; no acknowledged request is lost."""
     folder = _folder(data_dir)
-    typer.echo(f"stopped the server of {folder}" if stop_server(folder) else f"no server serves {folder}")
+    typer.echo(f"stopped the server of {folder}" if stop_server(folder) else f"no server is running for {folder}")
 
 
 @app.command()
 def status(data_dir: Folder = None) -> None:
-    """Say whether the server runs, where, and how much it is doing; exit code 1 where it does not run."""
+    """Show whether the server is running, and how many executions and jobs; exit code 1 if it is not running."""
     folder = _folder(data_dir)
     if server := find_server(folder):
         typer.echo(
-            f"serving {folder} at {server.url} (process {server.pid}); {server.busy} execution(s) and job(s) run"
+            f"serving {folder} at {server.url} (process {server.pid}); {server.busy} execution(s) and job(s) running"
         )
         return
     if is_held(folder):
         typer.echo(f"the server of {folder} is starting, or does not answer; see {DataDir(folder).server_log}")
     else:
-        typer.echo(f"no server serves {folder}; `python -m local_sagemaker start` starts one")
+        typer.echo(f"no server is running for {folder}; start one with `python -m local_sagemaker start`")
     raise typer.Exit(1)
 
 
 @app.command()
 def reset(
     data_dir: Folder = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Stop the server and remove all state: pipelines, executions, models, logs and every object in S3."""
+    """Stop the server and delete all state: pipelines, executions, models, logs and all objects in S3."""
     folder = _folder(data_dir)
     if not folder.exists():
-        typer.echo(f"there is no state in {folder}")
+        typer.echo(f"{folder} does not exist; nothing to delete")
         return
-    # never someone's home, for a slip of the hand
+    # a mistyped path must not delete somebody's home directory
     unknown = DataDir(folder).foreign_entries()
     if unknown:
         raise ServerError(
-            f"{folder} holds {unknown[0]!r}, which is not of a local SageMaker; remove the folder yourself"
+            f"{folder} contains {unknown[0]!r}, which does not belong to a local SageMaker; delete the folder yourself"
         )
     if not yes:
-        typer.confirm(f"Remove all state in {folder}?", abort=True)
+        typer.confirm(f"Delete all state in {folder}?", abort=True)
     stop_server(folder)
     shutil.rmtree(folder)
-    typer.echo(f"removed {folder}")
+    typer.echo(f"deleted {folder}")
 
 
 @app.command()
 def env(data_dir: Folder = None) -> None:
-    """Print the lines that point a shell's AWS clients here, starting the server if need be.
+    """Print the environment variables for AWS clients in a shell; start the server if it is not running.
 
-    HTTPS passes through the server, which answers for AWS's hosts and leaves all others alone: unset HTTPS_PROXY and
-    https_proxy once the server is stopped.
+    The server is also the HTTPS proxy: it answers requests to AWS's hosts and forwards all others. Unset HTTPS_PROXY
+    and https_proxy after the server is stopped.
 
     \b
     Example:
@@ -179,15 +180,15 @@ def run_now(
     data_dir: Folder = None,
     start: Annotated[
         datetime | None,
-        typer.Option(formats=TIMES, help="Where the window begins, in UTC; else an hour before its end."),
+        typer.Option(formats=TIMES, help="Start of the window in UTC; by default an hour before its end."),
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Where the window ends, in UTC; else now.")
+        datetime | None, typer.Option(formats=TIMES, help="End of the window in UTC; by default now.")
     ] = None,
 ) -> None:
-    """Run a monitoring schedule at once, and wait: for tests, and for those who would not wait for the hour.
+    """Run a monitoring schedule now, and wait for its execution to end.
 
-    The exit code is 1 where the execution has failed or was stopped, and 0 with violations or without.
+    The exit code is 1 if the execution failed or was stopped, and 0 otherwise, with or without violations.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The local SageMaker of one data directory, everything wired up: for the server, and for tests without one."""
+"""The parts of the local SageMaker, wired up: for the server, and for tests without a server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BUSY_KINDS = [kind for kind in RESOURCES if kind.is_job or kind in (PIPELINE_EX
 
 
 class CloudWatch(Protocol):
-    """What monitoring and endpoints need of CloudWatch."""
+    """The part of CloudWatch that monitors and endpoints use."""
 
     def put_metric_data(self, namespace: str, data: list[Record], /) -> None: ...
 
@@ -49,7 +49,7 @@ class App:
     """The parts of a local SageMaker. Nothing runs before `start`, and nothing after `close`.
 
     Attributes:
-        services: What answers requests, by the name that these are signed for; all others go to `moto`.
+        services: By the name that requests are signed for; `moto` answers for all others.
     """
 
     data_dir: DataDir
@@ -64,14 +64,14 @@ class App:
     warm_python: WarmPython | None
 
     def start(self) -> None:
-        """Recover what another server left unfinished, and begin with schedules, events and alarms."""
+        """Recover the unfinished work of an earlier server, and start schedules, events and alarms."""
         self.objects.create_bucket(DEFAULT_BUCKET)
         self.sagemaker.context.executor.recover()
         self.functions.recover()
         self.endpoint_manager.recover()
         self.moto.resume()
         self.sagemaker.context.monitoring_scheduler.start()
-        # later, unless a job needs it before: the process that has started this one is given the processors first
+        # delayed, so that the process that started this one has the processors first; a job that needs it does not wait
         if self.warm_python is not None:
             warm_up = threading.Timer(WARM_UP_SECONDS, self.warm_python.command)
             warm_up.daemon = True
@@ -83,7 +83,7 @@ class App:
         return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
 
     def close(self) -> None:
-        """End what is running, and wait a moment for the threads that record its end."""
+        """End all jobs, endpoints and functions, and give the threads that record their end a moment."""
         self.sagemaker.context.monitoring_scheduler.close()
         self.sagemaker.context.executor.close()
         self.endpoint_manager.close()

@@ -81,7 +81,7 @@ def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = o
         "SAGEMAKER_VALIDATE_ROLE": "false",
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
-        # both spellings: where a program reads one, the other may be set by the user's shell
+        # both spellings: a program may read the one that the user's shell has set
         "HTTPS_PROXY": url,
         "https_proxy": url,
         "NO_PROXY": without_proxy,

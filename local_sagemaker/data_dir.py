@@ -27,13 +27,12 @@ class _Entry:
 
 @dataclass(frozen=True)
 class DataDir:
-    """The paths of one data directory, none of which has to exist."""
+    """The paths of a data directory, whether they exist or not."""
 
     root: Path
 
-    # resources, and what is known of them
+    # state of SageMaker, of moto and of Lambda
     records = _Entry("records")
-    # requests that have changed moto's state
     moto_journal = _Entry("moto.jsonl")
     functions = _Entry("functions")
 
@@ -43,7 +42,7 @@ class DataDir:
     incoming_objects = _Entry("s3-incoming")
     uploads = _Entry("s3-uploads")
 
-    # what runs, and what it prints
+    # working folders, Python environments and logs
     jobs = _Entry("jobs")
     endpoints = _Entry("endpoints")
     environments = _Entry("environments")

@@ -1,6 +1,6 @@
-"""HTTP's chunked transfer coding, undone.
+"""Decoding of HTTP's chunked transfer coding.
 
-werkzeug's own reader of it trusts the sizes in a body that is cut short, and the interpreter crashes.
+werkzeug's own decoder trusts the chunk sizes of a truncated body, which crashes the interpreter.
 """
 
 import io
@@ -14,14 +14,14 @@ MOST_TRAILERS = 100
 
 
 class Readable(Protocol):
-    """What a request is read from."""
+    """A stream that a request is read from."""
 
     def read(self, size: int, /) -> bytes: ...
     def readline(self, size: int, /) -> bytes: ...
 
 
 class ChunkedBody(io.RawIOBase):
-    """The bytes within the chunks of a request's body. Reading raises ClientDisconnected where it is malformed."""
+    """The decoded body of a request. Reading raises ClientDisconnected if the body is malformed."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -42,13 +42,13 @@ class ChunkedBody(io.RawIOBase):
         buffer[: len(piece)] = piece
         self._left -= len(piece)
         if self._left == 0 and self._line():
-            raise ClientDisconnected("a chunk does not end where it should")
+            raise ClientDisconnected("a chunk is longer than its size says")
         return len(piece)
 
     def _begin_chunk(self) -> None:
         size = self._line().partition(b";")[0].strip()
         if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", size):
-            raise ClientDisconnected("a chunk does not begin with its size")
+            raise ClientDisconnected("a chunk has no valid size")
         self._left = int(size, 16)
         if self._left == 0:
             self._over = True

@@ -1,6 +1,6 @@
-"""The server as an HTTPS proxy: what is meant for AWS is answered here, everything else passes through.
+"""The server as an HTTPS proxy: requests to AWS are answered by the server, all others pass through.
 
-See `local_sagemaker.client_environment` for why clients are sent through it.
+See `local_sagemaker.client_environment` for why clients use it.
 """
 
 import contextlib
@@ -12,18 +12,18 @@ from urllib.parse import urlsplit
 
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 300
-LONGEST_ANSWER = 64 << 10
+LONGEST_RESPONSE = 64 << 10
 
 log = logging.getLogger(__name__)
 
 
 def is_aws(host: str) -> bool:
-    """Whether a host is one of AWS's API endpoints."""
+    """Return whether a host is one of AWS's API endpoints."""
     return host.lower().rstrip(".").endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
 def open_tunnel(target: str, upstream: str | None) -> socket.socket:
-    """A connection to `host:port`, through the proxy `upstream` (a URL) where there is one. Raises OSError."""
+    """Connect to `host:port`, through the proxy `upstream` (a URL) if there is one. Raises OSError."""
     if upstream is None:
         host, _, port = target.rpartition(":")
         return socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS)
@@ -33,14 +33,14 @@ def open_tunnel(target: str, upstream: str | None) -> socket.socket:
         connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):
-            # byte by byte: what comes behind the answer is the client's
+            # byte by byte: what follows the response belongs to the client
             piece = connection.recv(1)
-            if not piece or len(answer) > LONGEST_ANSWER:
-                raise OSError(f"the proxy {proxy.hostname} gave no answer")
+            if not piece or len(answer) > LONGEST_RESPONSE:
+                raise OSError(f"the proxy {proxy.hostname} did not answer")
             answer += piece
         status = answer.split(b"\r\n", 1)[0]
         if b" 200" not in status:
-            raise OSError(f"the proxy {proxy.hostname} answers {status.decode('latin-1')!r}")
+            raise OSError(f"the proxy {proxy.hostname} answered {status.decode('latin-1')!r}")
     except BaseException:
         connection.close()
         raise
@@ -48,7 +48,7 @@ def open_tunnel(target: str, upstream: str | None) -> socket.socket:
 
 
 def pass_through(client: socket.socket, remote: socket.socket) -> None:
-    """Carry bytes both ways until one side ends or nothing has come for five minutes."""
+    """Forward bytes in both directions until one side closes, or for IDLE_SECONDS without any."""
     with remote, selectors.DefaultSelector() as selector:
         selector.register(client, selectors.EVENT_READ, remote)
         selector.register(remote, selectors.EVENT_READ, client)
@@ -62,9 +62,9 @@ def pass_through(client: socket.socket, remote: socket.socket) -> None:
 
 
 def answer_in_tls(client: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket | None:
-    """The client's connection with TLS on it, None where it does not trust the certificate."""
+    """Return the client's connection in TLS; None if the client does not trust the certificate."""
     try:
         return context.wrap_socket(client, server_side=True)
     except (ssl.SSLError, OSError) as error:
-        log.info("a client ended TLS: %s", error)
+        log.info("TLS handshake failed: %s", error)
         return None

@@ -183,7 +183,8 @@ class _Handler(WSGIRequestHandler):
     """One request.
 
     Attributes:
-        certificate, upstream: Settings of the proxy, of this process's one server.
+        certificate: For requests to AWS's host names.
+        upstream: The proxy for all other hosts, if there is one.
     """
 
     timeout = SOCKET_SECONDS

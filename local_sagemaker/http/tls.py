@@ -1,7 +1,7 @@
-"""The certificate with which the server answers for AWS's host names, to clients that insist on HTTPS to AWS.
+"""The certificate for AWS's host names, for clients that connect to AWS by HTTPS.
 
-It is made once a data directory and signed by itself: only clients that are told to (AWS_CA_BUNDLE) trust it. Its key
-lies beside it in a file that only the owner can read.
+It is self-signed, and made once for each data directory: only clients that are configured to (AWS_CA_BUNDLE) trust it.
+Its private key is in a file beside it that only the owner can read.
 """
 
 import os
@@ -18,7 +18,7 @@ VALID_FOR = timedelta(days=3650)
 
 
 def server_context(certificate_file: Path) -> ssl.SSLContext:
-    """The server's side of TLS with the certificate at this path, which is made if it is not there."""
+    """Return a server's TLS context with the certificate at this path, which is made if it does not exist."""
     key_file = certificate_file.with_suffix(".key")
     if not (certificate_file.exists() and key_file.exists()):
         _make(certificate_file, key_file)
@@ -33,7 +33,8 @@ def _make(certificate_file: Path, key_file: Path) -> None:
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
         digital_signature=True,
-        key_cert_sign=True,  # of itself
+        # it signs itself
+        key_cert_sign=True,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
@@ -68,7 +69,7 @@ def _make(certificate_file: Path, key_file: Path) -> None:
 
 
 def _host_names() -> list[str]:
-    """`sts.us-east-1.amazonaws.com` and the like, of every region that botocore knows."""
+    """Return wildcard host names, such as `*.us-east-1.amazonaws.com`, for every region that botocore knows."""
     names = []
     for partition in Loader().load_data("endpoints")["partitions"]:
         suffix = partition["dnsSuffix"]

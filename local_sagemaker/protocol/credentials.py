@@ -1,4 +1,4 @@
-"""What the signature of a request says of where it is meant to go. Signatures are not checked."""
+"""Scopes of requests' credentials. Signatures are not verified."""
 
 from typing import NamedTuple
 

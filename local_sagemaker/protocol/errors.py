@@ -1,14 +1,15 @@
-"""The one error that the local SageMaker answers a client with, and what a disk that refuses is to clients."""
+"""Errors that clients see."""
 
 import errno
 from typing import NamedTuple
 
 
 class ServiceError(Exception):
-    """An operation refused, as the service words it.
+    """An error response of an operation, which boto3 raises as `ClientError`.
 
-    `code` is AWS's error code (`ValidationException`, `ResourceNotFound`, `ConflictException`, ...); it travels to the
-    client in the response, where boto3 raises it as `ClientError`.
+    Attributes:
+        code: AWS's error code, such as `ValidationException`, `ResourceNotFound` or `ConflictException`.
+        message: As the service words it.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -18,7 +19,7 @@ class ServiceError(Exception):
 
 
 class Refusal(NamedTuple):
-    """An error's code, HTTP status and message."""
+    """Code, HTTP status and message of an error."""
 
     code: str
     status: int
@@ -26,16 +27,16 @@ class Refusal(NamedTuple):
 
 
 def refusal_by_disk(error: OSError) -> Refusal:
-    """What a client is told where the data directory's disk refuses what it asks for.
+    """Return the response to a request for which the data directory's disk refuses a write.
 
-    Neither a full disk nor a lack of permission is a status that AWS clients try again at once.
+    AWS clients do not retry the statuses of a full disk and of missing permissions.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Refusal(
             "InsufficientStorage",
             507,
-            f"the disk has no room for it ({error}); nothing was changed: make room and try again",
+            f"the disk is full ({error}); nothing was changed: free some space and try again",
         )
     if isinstance(error, PermissionError):
-        return Refusal("AccessDenied", 403, f"the data directory refused it: {error}; change the file's permissions")
-    return Refusal("InternalFailure", 500, f"the data directory refused it: {error}")
+        return Refusal("AccessDenied", 403, f"access denied: {error}; change the file's permissions")
+    return Refusal("InternalFailure", 500, f"the data directory cannot be written: {error}")

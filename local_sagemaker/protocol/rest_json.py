@@ -1,4 +1,4 @@
-"""AWS's REST-JSON protocol, which has a request's members in the path, the query, headers and the body."""
+"""AWS's REST-JSON protocol: members of a request are in its path, query, headers and body."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from local_sagemaker.protocol.shapes import operation_model, service_model
 
 
 def read_request(service: str, request: Request, body: bytes) -> tuple[str, dict[str, Any]]:
-    """The operation that an HTTP request asks for, and its members. Raises ServiceError where there is none such."""
+    """Return the operation of an HTTP request, and its members. Raises ServiceError if there is no such operation."""
     path = request.path.rstrip("/")
     for method, pattern, operation in _routes(service):
         if method == request.method and (match := pattern.fullmatch(path)):
@@ -31,7 +31,7 @@ def read_request(service: str, request: Request, body: bytes) -> tuple[str, dict
 
 
 def write_response(service: str, operation: str, content: Mapping[str, Any]) -> Response:
-    """The HTTP response that carries the members of an operation's answer."""
+    """Return the HTTP response with the members of an operation's response."""
     model = operation_model(service, operation)
     shape = model.output_shape
     status, headers, members = model.http.get("responseCode", 200), {"x-amzn-RequestId": str(uuid.uuid4())}, {}
@@ -50,7 +50,7 @@ def write_response(service: str, operation: str, content: Mapping[str, Any]) -> 
 
 
 def write_error(service: str, error: ServiceError) -> Response:
-    """The HTTP response that carries an error, with the status that the service's model has for it."""
+    """Return the HTTP response for an error, with its status in the service's model."""
     model = service_model(service)
     shape = model.shape_for(error.code) if error.code in model.shape_names else None
     status = shape.metadata.get("error", {}).get("httpStatusCode", 400) if shape else 400
@@ -92,20 +92,20 @@ def _members(shape: Any, request: Request, in_path: Mapping[str, str], body: byt
             members[name] = given if isinstance(member, ListShape) else _read_text(member, given[0], name)
         elif location is None and name != payload and wire_name in content:
             members[name] = _with_bytes(member, content.pop(wire_name), name)
-    # what the shape does not have is left for the check of the request to refuse
+    # members that the shape does not have are left for the validation of the request to refuse
     return {**content, **members}
 
 
 def _read_text(shape: Shape, text: str, name: str) -> Any:
     if shape.type_name in ("integer", "long"):
         if not re.fullmatch(r"-?\d{1,18}", text):
-            raise ServiceError("SerializationException", f"{name} must be an integer, it is {text[:200]!r}")
+            raise ServiceError("SerializationException", f"{name} must be an integer, not {text[:200]!r}")
         return int(text)
     return text == "true" if shape.type_name == "boolean" else text
 
 
 def _with_bytes(shape: Shape, value: Any, name: str) -> Any:
-    """The value with its blobs, which JSON carries in base64, as bytes."""
+    """Decode the blobs in a value, which are base64 in JSON."""
     if shape.type_name == "blob" and isinstance(value, str):
         try:
             return base64.b64decode(value, validate=True)

@@ -1,4 +1,4 @@
-"""What every service of this package is to the server, and how one leaves a request to moto."""
+"""The interface of all services, and the way for a service to leave a request to moto."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NotImplementedHere(Exception):
 
 
 class WithFallback:
-    """A service, and another one that answers requests which the first does not implement."""
+    """A service with another one that answers the requests it does not implement."""
 
     def __init__(self, service: Service, fallback: Service) -> None:
         self._service = service

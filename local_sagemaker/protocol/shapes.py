@@ -1,4 +1,4 @@
-"""Requests checked, and responses shaped, by botocore's own model of the service."""
+"""Validation of requests, and shaping of responses, by botocore's models of the services."""
 
 import functools
 import math
@@ -13,22 +13,23 @@ from local_sagemaker.protocol.errors import ServiceError
 
 @functools.cache
 def service_model(service: str) -> ServiceModel:
-    """The model of a service, e.g. `sagemaker`, whose reading takes a fifth of a second, once."""
+    """Load the model of a service, e.g. `sagemaker`, which takes 0.2 s the first time."""
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 def operation_model(service: str, operation: str) -> OperationModel:
-    """The model of one operation. Raises ServiceError (UnknownOperationException) where the service has none such."""
+    """Return the model of an operation. Raises ServiceError (UnknownOperationException)."""
     if operation not in service_model(service).operation_names:
         raise ServiceError("UnknownOperationException", f"{service} has no operation {operation!r}")
     return service_model(service).operation_model(operation)
 
 
 def check_request(shape: Shape | None, request: Any) -> None:
-    """Compare a request with its shape: types, required members, lengths, ranges, enumerations, patterns.
+    """Validate a request: types, required members, lengths, ranges, enumerations, patterns.
 
-    Raises ServiceError: SerializationException for a value of another type or a member that the shape has not,
-    ValidationException, in the service's words and naming every fault, for the rest.
+    Raises:
+        ServiceError: SerializationException for a value of another type or an unknown member, else
+            ValidationException with all errors, in the service's words.
     """
     faults = list(_faults(shape, request, "")) if shape else []
     if faults:
@@ -37,7 +38,7 @@ def check_request(shape: Shape | None, request: Any) -> None:
 
 
 def shaped(shape: Shape | None, value: Any) -> Any:
-    """What of `value` the shape has: no members of ours, no None, no empty structures."""
+    """Return the parts of a value that the shape has: without our own members, None and empty structures."""
     if isinstance(shape, StructureShape):
         members = {
             name: shaped(member, value[name])
@@ -56,13 +57,13 @@ def shaped(shape: Shape | None, value: Any) -> Any:
     return value
 
 
-def _faults(shape: Shape, value: Any, path: str) -> "list[str]":
+def _faults(shape: Shape, value: Any, path: str) -> list[str]:
     check = _CHECKS.get(shape.type_name)
     if check is None:
         return []
     python_types, what = _TYPES[shape.type_name]
     if not isinstance(value, python_types) or (isinstance(value, bool) and shape.type_name != "boolean"):
-        raise ServiceError("SerializationException", f"{path or 'the request'} must be {what}, it is {_short(value)}")
+        raise ServiceError("SerializationException", f"{path or 'the request'} must be {what}, not {_short(value)}")
     return check(shape, value, path)
 
 
@@ -105,7 +106,7 @@ def _string_faults(shape: Any, value: str, path: str) -> list[str]:
     if shape.enum and value not in shape.enum:
         faults.append(_fault(value, path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"))
     pattern = shape.metadata.get("pattern")
-    # an over-long text is refused already, and no expression gets to chew on it
+    # a string that is too long has been refused, and would take long to match
     if pattern and not faults and (expression := _expression(pattern)) and not expression.fullmatch(value):
         faults.append(_fault(value, path, f"Member must satisfy regular expression pattern: {pattern}"))
     return faults
@@ -154,7 +155,7 @@ def _short(value: Any) -> str:
 
 @functools.cache
 def _expression(pattern: str) -> re.Pattern[str] | None:
-    """The model's expression, None where it uses what Python's `re` does not know (`\\p{L}`)."""
+    r"""Compile a pattern of the model; None if it uses syntax that Python's `re` does not have, such as `\p{L}`."""
     try:
         return re.compile(pattern)
     except re.error:

@@ -1,8 +1,10 @@
-"""Files that are whole or not there: written aside, flushed to the disk, renamed into place."""
+"""Files that are complete or absent: written to a temporary file, flushed to the disk, renamed into place."""
 
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,25 +12,36 @@ PIECE = 1 << 20
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader, or the next start after a crash, sees the old content or the new.
+    """Write a file so that a reader, or the next start after a crash, sees either the old content or the new.
 
-    The folder must exist. Raises OSError and leaves the old content where the disk refuses.
+    Args:
+        path: The file; its folder must exist.
+        text: The new content.
+
+    Raises:
+        OSError: The disk refuses it; the old content is unchanged.
     """
-    aside = path.with_name(f".{threading.get_ident():x}-{os.getpid():x}.part")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     flush_folder(path.parent)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` afterwards, or remove it after an error."""
+    temporary = path.with_name(f".{threading.get_ident():x}-{os.getpid():x}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def copy_with_md5(source: BinaryIO, target: Path, length: int) -> str:
-    """Copy the next `length` bytes of a file to a new one, in pieces; returns their MD5 in hexadecimal."""
+    """Copy the next `length` bytes of a file to a new one; return their MD5 in hexadecimal."""
     digest = hashlib.md5(usedforsecurity=False)
     with target.open("wb") as copy:
         while length > 0 and (piece := source.read(min(length, PIECE))):
@@ -39,8 +52,9 @@ def copy_with_md5(source: BinaryIO, target: Path, length: int) -> str:
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the renames in `folder` outlive a power cut, where the system can."""
-    if os.name == "nt":  # Windows cannot open a folder
+    """Flush the renames in a folder to the disk, so that they survive a power cut."""
+    # Windows cannot open a folder
+    if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,13 +1,13 @@
-"""Where the bytes of a key lie below its bucket's folder, and which key a file there is.
+"""Paths of objects below their bucket's folder, by key, and keys by path.
 
-A key is its path, with what cannot be a file name percent-encoded:
+A key is its path, with parts that cannot be file names percent-encoded:
 
 - `%` is `%25`, control characters are `%00` to `%1F` and `%7F`, the segments `.` and `..` are `%2E` and `%2E%2E`;
 - an empty segment, as at the end of `folder/` or within `a//b`, is a lone `%`;
 - a segment of more than 240 bytes is cut into nested folders whose names end in `%+`;
-- when `a` and `a/b` both are keys, the folder is called `a` and the object `a` is the file `a%`.
+- if both `a` and `a/b` are keys, `a` is the folder and the object `a` is the file `a%`.
 
-A file whose name is not one that these rules would write (`50%.csv`, dropped in by hand) is taken at its word.
+A file whose name does not follow these rules (such as `50%.csv`, added by hand) is an object whose key is its path.
 """
 
 import re
@@ -25,18 +25,19 @@ Parts = tuple[str, ...]
 
 
 class BadName(ValueError):
-    """The bucket's name or the key is not one that S3 allows."""
+    """The name of a bucket or a key is not one that S3 allows."""
 
 
 def is_bucket_name(name: str) -> bool:
-    """Whether S3 takes the name: 3 to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends, no '..'."""
+    """Return whether S3 allows the name: 3 to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends, no '..'."""
     return re.fullmatch(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]", name) is not None
 
 
 def places(key: str) -> list[Parts]:
-    """Where the key's bytes may lie: as written, as written beside a folder of that name, as dropped in by hand.
+    """Return where the bytes of a key may be: as written, as written beside a folder of that name, as added by hand.
 
-    Raises BadName.
+    Raises:
+        BadName: S3 does not allow the key.
     """
     found = _written_places(key)
     by_hand = tuple(key.split("/"))
@@ -46,7 +47,7 @@ def places(key: str) -> list[Parts]:
 
 
 def plain_path(key: str) -> Parts:
-    """The key's path below its bucket, unless a folder of that name is there. Raises BadName."""
+    """Return the path of a key below its bucket, unless there is a folder of that name. Raises BadName."""
     try:
         length = len(key.encode())
     except UnicodeEncodeError as error:
@@ -57,7 +58,7 @@ def plain_path(key: str) -> Parts:
 
 
 def key_of(parts: Parts) -> str | None:
-    """The key of the file at this path, None where it cannot be one."""
+    """Return the key of the file at this path; None if it cannot be an object."""
     if _is_written(parts):
         return _decode(parts)
     by_hand = "/".join(parts)
@@ -68,7 +69,7 @@ def key_of(parts: Parts) -> str | None:
 
 
 def beside_folder(path: Path) -> Path:
-    """Where an object goes when there is, or will be, a folder in its place."""
+    """Return the path of an object if there is a folder of its name."""
     return path.with_name(path.name + BESIDE_A_FOLDER)
 
 
@@ -78,7 +79,7 @@ def _written_places(key: str) -> list[Parts]:
 
 
 def _is_written(parts: Parts) -> bool:
-    """Whether a key would be written to this path."""
+    """Return whether a key would be written to this path."""
     try:
         return parts in _written_places(_decode(parts))
     except BadName:
@@ -86,7 +87,7 @@ def _is_written(parts: Parts) -> bool:
 
 
 def _encode(segment: str) -> list[str]:
-    """The names, outermost first, that stand for one segment of a key."""
+    """Return the file names, outermost first, of one segment of a key."""
     if segment == "":
         return [EMPTY]
     if segment in (".", ".."):
@@ -104,7 +105,7 @@ def _encode(segment: str) -> list[str]:
 
 
 def _decode(parts: Parts) -> str:
-    """The key that would be written to this path; any text where none would be."""
+    """Return the key that would be written to this path; an arbitrary string if none would be."""
     key = ""
     for place, part in enumerate(parts, start=1):
         if place == len(parts) and part != EMPTY:

@@ -1,4 +1,4 @@
-"""What is in a bucket, in S3's order."""
+"""Listings of a bucket, in S3's order."""
 
 import heapq
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Listing:
-    """One walk over a bucket's folders, in the order of the keys and into no folder that cannot matter."""
+    """One walk over a bucket's folders in the order of keys, without folders that cannot contain entries."""
 
     def __init__(self, root: Path, prefix: str, delimiter: str, after: str) -> None:
         self.root = root
@@ -25,13 +25,13 @@ class Listing:
         last = None
         for key in self._keys(self.root, ""):
             entry = self._entry(key)
-            # an entry to begin behind may be rolled up itself: nothing in it is listed again
+            # the entry to begin after may be rolled up itself: its keys are not listed again
             if key > self.after and entry != self.after and entry != last:
                 yield entry
                 last = entry
 
     def _keys(self, folder: Path, stem: str) -> Iterator[str]:
-        """The wanted keys in a folder, whose keys all start with `stem`."""
+        """Yield the matching keys in a folder, whose keys all start with `stem`."""
         files, folders, odd = set(), {}, []
         try:
             with os.scandir(folder) as children:
@@ -44,12 +44,12 @@ class Listing:
                         folders[stem + child.name + "/"] = Path(child.path)
                     else:
                         files.add(stem + child.name)
-        except FileNotFoundError:  # deleted meanwhile
+        except FileNotFoundError:
             return
         except PermissionError as error:
-            log.error("%s; the objects in it are not listed", error)
+            log.error("%s; its objects are not listed", error)
             return
-        # encoded names sort otherwise than their keys; they are few, so they are read whole and merged in
+        # encoded names do not sort like their keys; they are few, so all of them are read, then merged
         odd_keys = sorted(key for path in odd for key in self._odd_keys(Path(path)))
         yield from heapq.merge(self._plain_keys(files, folders), odd_keys)
 

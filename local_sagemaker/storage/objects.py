@@ -1,12 +1,11 @@
-"""S3 objects as plain files: `<data_dir>/s3/<bucket>/<key>`, to be looked at, and dropped in, by hand.
+"""S3 objects as plain files, `<data_dir>/s3/<bucket>/<key>`, which users may read and add by hand.
 
-What S3 knows of an object beside its bytes (content type, ETag, user metadata) lies apart, under
-`<data_dir>/s3-metadata/`, in a file named by the key's digest and by the size and modification time of the bytes it
-belongs to. So an object that was put there or edited by hand is simply an object without metadata, and a crash
-between the two files cannot give an object another one's metadata.
+The metadata of an object (content type, ETag, user metadata) is in a file of its own below `<data_dir>/s3-metadata/`,
+named by the key's digest and by size and modification time of the object. So an object that was added or edited by
+hand is an object without metadata, and a crash between the two writes cannot give an object the metadata of another.
 
-How keys become paths is told in `object_keys`. Symbolic links are not followed: neither a link nor what
-lies behind one is an object.
+See `object_keys` for how keys become paths. Symbolic links are not followed: neither a link nor its target is an
+object.
 """
 
 import errno
@@ -47,8 +46,13 @@ class NoSuchKey(KeyError):
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What is known of an object: `size` in bytes, `modified` in epoch seconds, `etag` without quotes, and the
-    `headers` (content type, user metadata ...) that it was put with.
+    """Metadata of an object.
+
+    Attributes:
+        size: In bytes.
+        modified: In epoch seconds.
+        etag: Without quotes.
+        headers: Content type, user metadata and other headers that it was put with.
     """
 
     size: int
@@ -58,21 +62,22 @@ class ObjectInfo:
 
 
 class ObjectStore:
-    """The buckets of one data directory, safe to use from many threads of one process."""
+    """The buckets of one data directory; thread-safe, for one process at a time."""
 
     def __init__(self, data_dir: DataDir) -> None:
         self._root = data_dir.objects.resolve()
         self._metadata = data_dir.object_metadata
-        self._aside = data_dir.incoming_objects
-        shutil.rmtree(self._aside, ignore_errors=True)  # bodies that were under way when the last process ended
-        for folder in (self._root, self._metadata, self._aside):
+        self._incoming = data_dir.incoming_objects
+        # bodies that were still arriving when the last process ended
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        for folder in (self._root, self._metadata, self._incoming):
             folder.mkdir(parents=True, exist_ok=True)
-        # held while names change, never while bytes move
+        # held while files are renamed, never while bytes are copied
         self._lock = threading.RLock()
         self._last_time = 0
 
     def create_bucket(self, bucket: str) -> bool:
-        """Make the bucket; False where it was there already. Raises BadName."""
+        """Make a bucket; return False if it exists. Raises BadName."""
         if not is_bucket_name(bucket):
             raise BadName(f"{bucket!r} is not a bucket name: 3 to 63 lower-case letters, digits, '-' and '.'")
         with self._lock:
@@ -83,16 +88,16 @@ class ObjectStore:
         return True
 
     def has_bucket(self, bucket: str) -> bool:
-        """Whether there is such a bucket; a name that S3 would not allow is none."""
+        """Return whether a bucket exists; one whose name S3 would not allow does not."""
         folder = self._root / bucket
         return is_bucket_name(bucket) and folder.is_dir() and not folder.is_symlink()
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Name and creation time (epoch seconds) of each bucket, by name."""
+        """Return name and creation time (epoch seconds) of each bucket, sorted by name."""
         return sorted((path.name, path.stat().st_ctime) for path in self._root.iterdir() if self.has_bucket(path.name))
 
     def delete_bucket(self, bucket: str) -> bool:
-        """Remove the bucket; False where objects are in it. Raises NoSuchBucket."""
+        """Delete a bucket; return False if it is not empty. Raises NoSuchBucket."""
         with self._lock:
             folder = self._bucket(bucket)
             if next(self.list(bucket, ""), None) is not None:
@@ -102,69 +107,87 @@ class ObjectStore:
             return True
 
     def path(self, bucket: str, key: str) -> Path:
-        """Where the object's bytes lie. Raises NoSuchBucket, NoSuchKey (both KeyError) and BadName (ValueError)."""
+        """Return the file of an object. Raises NoSuchBucket, NoSuchKey (both KeyError) or BadName (ValueError)."""
         found = self._found(self._bucket(bucket), key)
         if not found:
             raise NoSuchKey(bucket, key)
         return found[0]
 
     def read(self, bucket: str, key: str) -> bytes:
-        """The object's bytes, all at once: for small ones. Raises as `path` does."""
+        """Return the content of a small object. Raises as `path` does."""
         file, _ = self.open(bucket, key)
         with file:
             return file.read()
 
     def open(self, bucket: str, key: str) -> tuple[BinaryIO, ObjectInfo]:
-        """The object opened for reading and what is known of it, both of the same version. Raises as `path` does."""
+        """Open an object for reading; return it with the metadata of the same version. Raises as `path` does."""
         with self._lock:
             file = self.path(bucket, key).open("rb")
             return file, self._info(bucket, key, os.fstat(file.fileno()))
 
     def info(self, bucket: str, key: str) -> ObjectInfo:
-        """What is known of the object. Raises as `path` does."""
+        """Return the metadata of an object. Raises as `path` does."""
         with self._lock:
             return self._info(bucket, key, self.path(bucket, key).stat())
 
     def list(self, bucket: str, prefix: str) -> Iterator[str]:
-        """The keys that start with `prefix`, in S3's order (by UTF-8 bytes). Raises NoSuchBucket."""
+        """Yield the keys that start with a prefix, in S3's order (by UTF-8 bytes). Raises NoSuchBucket."""
         return self.entries(bucket, prefix, delimiter="", after="")
 
     def entries(self, bucket: str, prefix: str, delimiter: str, after: str) -> Iterator[str]:
-        """What ListObjects lists, in its order, from behind `after` on: keys that start with `prefix`; those that
-        have the delimiter behind the prefix are rolled up into one entry, which ends with the first delimiter.
+        """Yield what ListObjects lists, in its order.
 
-        Raises NoSuchBucket.
+        Args:
+            bucket: The bucket.
+            prefix: What keys start with.
+            delimiter: Keys that contain it after the prefix are rolled up into one entry, which ends with its first
+                occurrence; "" for none.
+            after: The entries begin after this key or entry.
+
+        Raises:
+            NoSuchBucket: The bucket does not exist.
         """
         return Listing(self._bucket(bucket), prefix, delimiter, after).entries()
 
     def check(self, bucket: str, key: str) -> None:
-        """Raise NoSuchBucket or BadName where nothing could be put there."""
+        """Raise NoSuchBucket or BadName if no object can be put there."""
         self._bucket(bucket)
         plain_path(key)
 
-    def aside(self) -> Path:
-        """A new path on the objects' own file system, to write a body to before `put_aside` makes it an object."""
-        return self._aside / uuid.uuid4().hex
+    def temporary_path(self) -> Path:
+        """Return a new path on the file system of the objects, to write a body to before `put_temporary`."""
+        return self._incoming / uuid.uuid4().hex
 
     def put_file(self, bucket: str, key: str, source: Path) -> None:
-        """Copy a file to an object; readers see the old bytes or the new. Raises NoSuchBucket, BadName, OSError."""
-        aside = self.aside()
+        """Copy a file to an object; readers see the old content or the new. Raises as `put_temporary` does."""
+        temporary = self.temporary_path()
         try:
             with source.open("rb") as file:
-                md5 = copy_with_md5(file, aside, source.stat().st_size)
-            self.put_aside(bucket, key, aside, md5, {})
+                md5 = copy_with_md5(file, temporary, source.stat().st_size)
+            self.put_temporary(bucket, key, temporary, md5, {})
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
-    def put_aside(
-        self, bucket: str, key: str, aside: Path, etag: str, headers: dict[str, str], only_new: bool = False
+    def put_temporary(
+        self, bucket: str, key: str, temporary: Path, etag: str, headers: dict[str, str], only_new: bool = False
     ) -> ObjectInfo:
-        """Turn the file at `aside` into the object; it is on disk when this returns.
+        """Rename a temporary file to an object; it is on disk when this returns.
 
-        Raises NoSuchBucket, BadName, FileExistsError where `only_new` and there is such an object, and OSError where
-        the disk refuses; the old object is whole then.
+        Args:
+            bucket: The bucket.
+            key: The key.
+            temporary: A file at a `temporary_path`.
+            etag: Of the object, without quotes.
+            headers: See `ObjectInfo`.
+            only_new: Refuse to replace an object.
+
+        Raises:
+            NoSuchBucket: The bucket does not exist.
+            BadName: S3 does not allow the key.
+            FileExistsError: There is such an object, and `only_new` is set.
+            OSError: The disk refuses it; the old object is unchanged.
         """
-        version = self._stamp(aside)
+        version = self._stamp(temporary)
         with self._lock:
             root = self._bucket(bucket)
             old = self._found(root, key)
@@ -172,9 +195,9 @@ class ObjectStore:
                 raise FileExistsError(f"s3://{bucket}/{key}")
             old_versions = {_version(path.stat()) for path in old} - {version}
             target = self._make_room(root, key)
-            # the new metadata first, in a file of its own: until the rename the old pair is whole
+            # the new metadata first, in its own file: until the rename, the old pair is complete
             self._write_metadata(bucket, key, version, etag, headers)
-            aside.replace(target)
+            temporary.replace(target)
             info = self._info(bucket, key, target.stat())
             for path in self._found(root, key)[1:]:
                 path.unlink()
@@ -184,14 +207,14 @@ class ObjectStore:
         return info
 
     def set_header(self, bucket: str, key: str, name: str, value: str) -> None:
-        """Change one of the headers kept with an object. Raises as `path` does."""
+        """Change one of the headers of an object. Raises as `path` does."""
         with self._lock:
             status = self.path(bucket, key).stat()
             info = self._info(bucket, key, status)
             self._write_metadata(bucket, key, _version(status), info.etag, {**info.headers, name: value})
 
     def delete(self, bucket: str, key: str) -> None:
-        """Remove the object and the folders that it leaves empty; none there is no error. Raises NoSuchBucket."""
+        """Delete an object, if there is one, and folders that are then empty. Raises NoSuchBucket."""
         with self._lock:
             root = self._bucket(bucket)
             for path in reversed(self._found(root, key)):
@@ -208,12 +231,12 @@ class ObjectStore:
         return self._root / bucket
 
     def _found(self, root: Path, key: str) -> tuple[Path, ...]:
-        """The files that hold the key's bytes, the one that counts first: more than one only after a crash."""
+        """Return the files that hold a key's bytes, the current one first; more than one only after a crash."""
         candidates = [root.joinpath(*parts) for parts in places(key)]
         return tuple(path for path in candidates if path.is_file() and os.path.realpath(path) == str(path))
 
     def _make_room(self, root: Path, key: str) -> Path:
-        """The path to write the key to, its folders made; an object in a folder's way moves beside the folder."""
+        """Return the path to write a key to, and make its folders; an object in place of a folder moves beside it."""
         plain = root.joinpath(*plain_path(key))
         for depth in range(1, len(plain_path(key))):
             folder = root.joinpath(*plain_path(key)[:depth])
@@ -225,7 +248,7 @@ class ObjectStore:
         return beside_folder(plain) if plain.is_dir() and not plain.is_symlink() else plain
 
     def _stamp(self, path: Path) -> str:
-        """Give the file a modification time that no other object has, flush it, and return its version."""
+        """Give a file a modification time that no other object has, flush it, and return its version."""
         with self._lock:
             self._last_time = max(self._last_time + 1, time.time_ns())
             os.utime(path, ns=(self._last_time, self._last_time))
@@ -248,7 +271,7 @@ class ObjectStore:
             known = json.loads(self._metadata_file(bucket, key, version).read_text(encoding="utf-8"))
             etag, headers = str(known["etag"]), dict(known["headers"])
         except (OSError, ValueError, KeyError, TypeError):
-            # as for a multipart upload, "-1" says that this is not the MD5 of the bytes
+            # as for a multipart upload, "-1" means that this is not the MD5 of the content
             etag, headers = hashlib.md5(version.encode(), usedforsecurity=False).hexdigest() + "-1", {}
         return ObjectInfo(status.st_size, status.st_mtime, etag, headers)
 

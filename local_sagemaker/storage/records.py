@@ -1,8 +1,8 @@
-"""Records on disk: what SageMaker has acknowledged is in a file before the caller hears of it.
+"""Records of resources, jobs and executions. A change is on disk before the caller continues.
 
-One JSON file a record, `<data_dir>/records/<kind>/<quoted name>.json`, holding the record's name, its place in the
-order of creation and the record. All of them are read at start and kept in memory as JSON text, so that reading
-touches no disk and every caller gets a copy of its own.
+Each record is a JSON file, `<data_dir>/records/<kind>/<quoted name>.json`, with the record's name, its position in the
+order of creation and the record itself. All are read at start and kept in memory as JSON text, so that reads need no
+disk and every caller gets its own copy. See `record_kinds` for the kinds.
 """
 
 import hashlib
@@ -22,53 +22,55 @@ from local_sagemaker.storage.files import replace_file
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
-# is told kind and name of a record that has changed, and its JSON before and after, None for none
+# called with kind and name of a record that has changed, and its JSON before and after; None for no record
 Listener = Callable[[str, str, str | None, str | None], None]
 
-# file names end at 255 bytes on every common file system; quoting can triple a name
+# file systems limit names to 255 bytes; quoting can triple a name
 LONGEST_FILE_STEM = 200
-# how often a write that the disk has refused is tried again
+# how often a write that the disk has refused is retried
 RETRY_SECONDS = 1.0
 
 
 class DamagedRecord(Exception):
-    """A record's file cannot be read; the message names the file and what to do."""
+    """A record's file cannot be read; the message names the file and says what to do."""
 
 
 class RecordStore:
-    """Records by kind and name, safe to use from many threads of one process."""
+    """Records by kind and name; thread-safe, for one process at a time."""
 
     def __init__(self, data_dir: DataDir) -> None:
         self.data_dir = data_dir
         self._root = data_dir.records
-        # guards the three dicts; held for moments only
+        # guards the dicts; never held while a file is written
         self._lock = threading.Lock()
         self._texts: dict[str, dict[str, str]] = {}
         self._orders: dict[tuple[str, str], int] = {}
         self._damaged: dict[Path, str] = {}
-        # records that the disk has refused and is owed
+        # records whose last change the disk has refused
         self._pending_writes: set[tuple[str, str]] = set()
         self._last_order = 0
         self._listeners: dict[str, Listener] = {}
-        # one writer at a time a record, so that the disk and the memory agree on which write was last
+        # one writer at a time for each record, so that disk and memory agree on which write was last
         self._writers = [threading.RLock() for _ in range(64)]
         self._load()
 
     def listen(self, kinds: Iterable[str], listener: Listener) -> None:
-        """Have a listener told of every change of records of these kinds, in whose thread it happens: be quick."""
+        """Call a listener on every change of records of these kinds, in the thread that makes the change."""
         self._listeners |= dict.fromkeys(kinds, listener)
 
     def put(self, kind: str, name: str, record: Record) -> None:
-        """Write the record, new or in place of the old one; it is on disk when this returns.
+        """Write a record, new or in place of the old one; it is on disk when this returns.
 
-        Raises TypeError where the record is not JSON, OSError where the disk refuses it (nothing has changed then).
+        Raises:
+            TypeError: The record is not JSON.
+            OSError: The disk refuses it; nothing has changed.
         """
         text = json.dumps(record)
         with self._writer(kind, name):
             self._write(kind, name, text)
 
     def create(self, kind: str, name: str, record: Record) -> bool:
-        """Write the record unless there is one of that name; say whether it was written."""
+        """Write a record unless there is one of that name; return whether it was written."""
         text = json.dumps(record)
         with self._writer(kind, name):
             if self.get(kind, name) is not None:
@@ -77,11 +79,11 @@ class RecordStore:
             return True
 
     def get(self, kind: str, name: str) -> Record | None:
-        """A copy of the record, None where there is none; raises DamagedRecord where its file cannot be read."""
+        """Return a copy of a record, None if there is none. Raises DamagedRecord if its file cannot be read."""
         with self._lock:
             text = self._texts.get(kind, {}).get(name)
         if text is None and (file := self._file(kind, name)) in self._damaged:
-            # somebody may have followed the message
+            # the file may have been restored or deleted by now
             with self._writer(kind, name):
                 if file in self._damaged:
                     self._read(file)
@@ -92,7 +94,7 @@ class RecordStore:
         return None if text is None else json.loads(text)
 
     def update(self, kind: str, name: str, **changes: Any) -> Record:
-        """Merge `changes` into the record's top level and return the record; raises KeyError where there is none."""
+        """Merge changes into the top level of a record and return it. Raises KeyError if there is none."""
         with self._writer(kind, name):
             record = self.get(kind, name)
             if record is None:
@@ -102,21 +104,21 @@ class RecordStore:
             return record
 
     def update_best_effort(self, kind: str, name: str, **changes: Any) -> None:
-        """Merge what has happened, and cannot be refused, into the record; raises KeyError where there is none.
+        """Merge changes that have already happened into a record. Raises KeyError if there is none.
 
-        Where the disk refuses it, it is known in memory at once and on disk when there is room: should the process end
-        before that, the next one finds the record as it was, which is to say interrupted.
+        If the disk refuses them, they are in memory at once and on disk as soon as there is space. If the process ends
+        before that, the next one finds the record as it was, and treats its job as interrupted.
         """
         with self._writer(kind, name):
             try:
                 self.update(kind, name, **changes)
             except OSError as error:
-                log.error("%s: it is tried again until the disk takes it: %s", self._file(kind, name), error)
+                log.error("%s cannot be written, retrying: %s", self._file(kind, name), error)
                 self._remember(kind, name, json.dumps({**(self.get(kind, name) or {}), **changes}))
                 self._queue_write(kind, name)
 
     def delete(self, kind: str, name: str) -> None:
-        """Remove the record; one that is not there is no error."""
+        """Delete a record, if there is one."""
         with self._writer(kind, name):
             file = self._file(kind, name)
             file.unlink(missing_ok=True)
@@ -128,7 +130,7 @@ class RecordStore:
             self._notify(kind, name, before, None)
 
     def all(self, kind: str) -> list[Record]:
-        """Copies of all records of the kind, in the order of their creation; damaged ones are left out."""
+        """Return copies of all records of a kind in the order of their creation, without damaged ones."""
         with self._lock:
             texts = self._texts.get(kind, {})
             ordered = [texts[name] for name in sorted(texts, key=lambda name: self._orders[kind, name])]
@@ -159,7 +161,7 @@ class RecordStore:
             first = not self._pending_writes
             self._pending_writes.add((kind, name))
         if first:
-            threading.Thread(target=self._flush_pending, name="records owed to the disk", daemon=True).start()
+            threading.Thread(target=self._flush_pending, name="pending record writes", daemon=True).start()
 
     def _flush_pending(self) -> None:
         while self._pending_writes:
@@ -167,7 +169,8 @@ class RecordStore:
             for kind, name in self._pending_writes.copy():
                 with self._writer(kind, name), suppress(OSError):
                     text = self._texts.get(kind, {}).get(name)
-                    if text is not None:  # not deleted meanwhile
+                    # it may have been deleted meanwhile
+                    if text is not None:
                         self._write(kind, name, text)
 
     def _notify(self, kind: str, name: str, before: str | None, after: str | None) -> None:
@@ -185,14 +188,14 @@ class RecordStore:
             self._read(file)
 
     def _read(self, file: Path) -> None:
-        """Take a record from its file, or note that it is damaged or gone."""
+        """Load a record from its file, and keep track of whether that is damaged."""
         kind = file.parent.name
         self._damaged.pop(file, None)
         try:
             entry = json.loads(file.read_text(encoding="utf-8"))
             name, order, record = entry["name"], int(entry["order"]), entry["record"]
             if not (isinstance(name, str) and isinstance(record, dict)):
-                raise ValueError("it holds no record")
+                raise ValueError("it does not contain a record")
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -206,7 +209,7 @@ class RecordStore:
 
 
 def _file_stem(name: str) -> str:
-    """The name as a file name: percent-encoded, and cut with a digest in place of the rest where that is too long."""
+    """Return the percent-encoded name; if that is too long, a digest replaces its end."""
     quoted = quote(name, safe="").replace(".", "%2E")
     if len(quoted) <= LONGEST_FILE_STEM:
         return quoted

@@ -1,4 +1,4 @@
-"""What a job takes from S3 and gives back: inputs copied into its folder, outputs and archives put from it."""
+"""Transfers between S3 and the folders of jobs: inputs, outputs and archives."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from local_sagemaker.storage.files import replacing
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore
 
 log = logging.getLogger(__name__)
 
 LARGEST_UNPACKED = 20 << 30
 MOST_MEMBERS = 100_000
-# what may spell out a container's paths
+# files in which a container's paths may be written out
 SCRIPTS = (".py", ".sh")
 
 
 class ClientFault(Exception):
-    """A job can't go on for a reason its owner can mend; the message is its FailureReason after `ClientError: `."""
+    """A job fails for a reason that its owner can fix; its FailureReason is `ClientError: ` and the message."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """What lies in S3 and where the container wants it.
+    """An input of a container.
 
-    path: a folder as the container names it, below /opt/ml. data_type: S3Prefix or ManifestFile. sharded: whether each
-    host gets a share of the objects (ShardedByS3Key) rather than all of them. optional: whether there may be none.
+    Attributes:
+        path: A folder as the container names it, below /opt/ml.
+        data_type: S3Prefix or ManifestFile.
+        sharded: Whether each host gets a share of the objects (ShardedByS3Key) rather than all of them.
+        optional: Whether there may be no objects.
     """
 
     name: str
@@ -46,22 +50,22 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """A folder as the container names it, below /opt/ml, and the prefix its files go to."""
+    """An output of a container: a folder below /opt/ml, and the prefix that its files are uploaded to."""
 
     path: str
     uri: str
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`; the key may be empty. Raises ClientFault."""
+    """Return bucket and key of `s3://bucket/key`; the key may be empty. Raises ClientFault."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
-        raise ClientFault(f"{uri!r} is not an S3 URI; it should be s3://bucket/key")
+        raise ClientFault(f"{uri!r} is not an S3 URI; expected s3://bucket/key")
     return bucket, key
 
 
 def fetch(objects: ObjectStore, source: Input, folder: Path, host: int, hosts: int) -> None:
-    """Copy an input's objects into `folder`, those of host number `host` of `hosts`. Raises ClientFault, OSError."""
+    """Copy the objects of an input that are for host number `host` of `hosts`. Raises ClientFault, OSError."""
     found = find_objects(objects, source)
     folder.mkdir(parents=True, exist_ok=True)
     for bucket, key, relative in found[host::hosts] if source.sharded else found:
@@ -74,12 +78,12 @@ def fetch(objects: ObjectStore, source: Input, folder: Path, host: int, hosts: i
 
 
 def find_objects(objects: ObjectStore, source: Input) -> list[tuple[str, str, str]]:
-    """Bucket, key and name within the input's folder of each of an input's objects. Raises ClientFault."""
+    """Return bucket, key and path within the input's folder of each object of an input. Raises ClientFault."""
     return list(_manifest(objects, source) if source.data_type == "ManifestFile" else _prefix(objects, source))
 
 
 def put_files(objects: ObjectStore, folder: Path, uri: str) -> None:
-    """Put every file below `folder` under the prefix. Raises ClientFault where the bucket is missing, OSError."""
+    """Upload every file below a folder to a prefix. Raises ClientFault if the bucket does not exist, OSError."""
     bucket, prefix = split_uri(uri)
     prefix = prefix.rstrip("/")
     for path in files_below(folder):
@@ -88,21 +92,21 @@ def put_files(objects: ObjectStore, folder: Path, uri: str) -> None:
 
 
 def put_file(objects: ObjectStore, path: Path, uri: str) -> None:
-    """Put a file. Raises ClientFault where the bucket is missing, OSError."""
+    """Upload a file. Raises ClientFault if the bucket does not exist, OSError."""
     bucket, key = split_uri(uri)
     _put(objects, bucket, key, path)
 
 
 def put_archive(objects: ObjectStore, folders: list[Path], uri: str) -> None:
-    """Put the files of the folders as one tar.gz; of two of one name the first. Raises ClientFault, OSError."""
+    """Upload the files of folders as one tar.gz; of files of the same name, the first. Raises ClientFault, OSError."""
     bucket, key = split_uri(uri)
     members: dict[str, Path] = {}
     for folder in folders:
         for path in files_below(folder):
             members.setdefault(path.relative_to(folder).as_posix(), path)
-    with tempfile.TemporaryDirectory(dir=folders[0].parent) as aside:
-        archive = Path(aside) / "archive.tar.gz"
-        # level 6 is what gzip itself uses; Python's default of 9 takes twice as long for nothing
+    with tempfile.TemporaryDirectory(dir=folders[0].parent) as temporary:
+        archive = Path(temporary) / "archive.tar.gz"
+        # gzip's own default level; Python's, 9, takes twice as long and saves next to nothing
         with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
             for name, path in sorted(members.items()):
                 member = tar.gettarinfo(path.resolve(), arcname=name)
@@ -116,8 +120,10 @@ def put_archive(objects: ObjectStore, folders: list[Path], uri: str) -> None:
 def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None:
     """Unpack a tar archive, compressed or not, of plain files and folders only.
 
-    Nothing is written outside `folder`, through a link, or beyond `largest` bytes in all. Raises ClientFault where the
-    archive asks for any of it or is damaged.
+    Nothing is written outside `folder`, through a link, or beyond `largest` bytes in total.
+
+    Raises:
+        ClientFault: The archive is damaged, or contains any of that.
     """
     folder.mkdir(parents=True, exist_ok=True)
     room = largest
@@ -132,7 +138,7 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None
                     continue
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is None:
-                    # a link could lead later members out of the folder, a device has no business in an archive of code
+                    # a link could lead later members out of the folder, and code contains no devices
                     raise ClientFault(f"{archive.name}: {member.name!r} is neither a file nor a folder")
                 room -= member.size
                 if room < 0:
@@ -146,24 +152,25 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None
 
 
 def rewrite_archive(archive: Path, rewrite: Callable[[str], str]) -> None:
-    """Rewrite the scripts in a tar archive in place; one that is damaged is left to whoever unpacks it."""
-    aside = archive.with_name(f".{archive.name}")
+    """Rewrite the scripts in a tar archive in place; a damaged one is left for `unpack` to refuse."""
     try:
-        with tarfile.open(archive) as old, tarfile.open(aside, "w:gz", compresslevel=1) as new:
+        with (
+            replacing(archive) as temporary,
+            tarfile.open(archive) as old,
+            tarfile.open(temporary, "w:gz", compresslevel=1) as new,
+        ):
             for member in old:
                 content = old.extractfile(member) if member.isreg() else None
                 if content is not None and member.name.endswith(SCRIPTS):
                     text = os.fsencode(rewrite(os.fsdecode(content.read())))
                     member.size, content = len(text), io.BytesIO(text)
                 new.addfile(member, content)
-        aside.replace(archive)
     except (tarfile.TarError, EOFError, OSError) as error:
-        log.info("%s is not an archive that scripts could be rewritten in: %s", archive, error)
-        aside.unlink(missing_ok=True)
+        log.info("the scripts in %s cannot be rewritten: %s", archive, error)
 
 
 def inside(folder: Path, relative: str) -> Path:
-    """The path below `folder`. Raises ClientFault where it would lead out of it."""
+    """Return a path below a folder. Raises ClientFault if it leads out of the folder."""
     parts = PurePosixPath(relative).parts
     if relative.startswith("/") or ".." in parts or "\0" in relative:
         raise ClientFault(f"{relative!r} leads out of its folder")
@@ -171,16 +178,17 @@ def inside(folder: Path, relative: str) -> Path:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's bytes, never link them.
+    """Copy a file; never link it.
 
-    A hard link would let a job that opens its input for writing change the stored object. copy_file_range costs no
-    more than a link where the file system can share blocks (XFS, Btrfs), and elsewhere copies inside the kernel.
+    Through a hard link, a job that opens its input for writing would change the stored object. copy_file_range costs no
+    more than a link on file systems that share blocks (XFS, Btrfs), and copies inside the kernel on others.
     """
     with source.open("rb") as reading, target.open("wb") as writing:
         try:
             while os.copy_file_range(reading.fileno(), writing.fileno(), 1 << 30):
                 pass
-        except (AttributeError, OSError):  # macOS has no such call, and not every pair of file systems takes it
+        # macOS does not have this call, and not every pair of file systems supports it
+        except (AttributeError, OSError):
             reading.seek(0)
             writing.seek(0)
             writing.truncate()
@@ -188,17 +196,17 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The plain files below a folder by path; a link is the file it leads to, if that is within the folder."""
+    """Yield the plain files below a folder, sorted by path, and links to files within the folder."""
     root = folder.resolve()
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() and not path.resolve().is_relative_to(root):
-            log.warning("%s is a link that leads out of the job's folder; it is left out", path)
+            log.warning("%s is a link that leads out of the job's folder; skipped", path)
         elif path.is_file():
             yield path
 
 
 def _prefix(objects: ObjectStore, source: Input) -> Iterator[tuple[str, str, str]]:
-    """Bucket, key and name within the input's folder of every object whose key starts with the prefix."""
+    """Yield bucket, key and path within the input's folder of every object whose key starts with the prefix."""
     bucket, prefix = split_uri(source.uri)
     try:
         keys = list(objects.list(bucket, prefix))
@@ -209,7 +217,7 @@ def _prefix(objects: ObjectStore, source: Input) -> Iterator[tuple[str, str, str
             f'No S3 objects found under S3 URL "{source.uri}" given in input data source {source.name!r}. '
             f'Please ensure that the bucket "{bucket}" exists and that objects exist under that S3 prefix.'
         )
-    # as the service takes it, s3://b/data also means s3://b/data2/x; only what is below data/ loses that part
+    # as on AWS, s3://b/data also matches s3://b/data2/x; only keys below data/ lose that part
     below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
     parent = prefix[: prefix.rfind("/") + 1]
     for key in keys:
@@ -219,15 +227,15 @@ def _prefix(objects: ObjectStore, source: Input) -> Iterator[tuple[str, str, str
 
 
 def _manifest(objects: ObjectStore, source: Input) -> Iterator[tuple[str, str, str]]:
-    """As `_prefix`, of what a manifest lists: `[{"prefix": "s3://bucket/folder/"}, "file", "file", ...]`."""
+    """Yield the same of the objects in a manifest: `[{"prefix": "s3://bucket/folder/"}, "file", "file", ...]`."""
     try:
         listed = json.loads(objects.read(*split_uri(source.uri)))
         root, names = listed[0]["prefix"], [str(name) for name in listed[1:]]
     except KeyError as error:
-        raise ClientFault(f"The manifest {source.uri} of input {source.name!r} cannot be used: no {error}") from error
+        raise ClientFault(f"The manifest {source.uri} of input {source.name!r} cannot be read: {error}") from error
     except (ValueError, LookupError, TypeError) as error:
         raise ClientFault(
-            f"{source.uri}, the manifest of input {source.name!r}, is no list of a prefix and names"
+            f"{source.uri}, the manifest of input {source.name!r}, is not a list of a prefix and names"
         ) from error
     bucket, prefix = split_uri(root)
     for name in names:

@@ -1,4 +1,4 @@
-"""One local SageMaker server for the tests that talk to it over HTTP, and one without HTTP for each of the others."""
+"""Fixtures: one local SageMaker server for tests over HTTP, and one app without a server for each of the others."""
 
 import functools
 import threading
@@ -41,15 +41,15 @@ _making = threading.Lock()
 
 @functools.cache
 def _session() -> boto3.session.Session:
-    """One for all clients: each session reads the services' models again, which takes longer than most tests.
+    """Return one session for all clients: loading the services' models again would take longer than most tests.
 
-    It knows of no profile, whatever AWS_PROFILE is when a client is made.
+    It has no profile, whatever AWS_PROFILE is when a client is made.
     """
     return boto3.session.Session(botocore_session=botocore.session.Session({"profile": (None, None, None, None)}))
 
 
 def make_client(server: RunningServer, service: str, **more: Any) -> Client:
-    """A boto3 client of the server, whatever the environment of the tests."""
+    """Make a boto3 client of the server, whatever the environment of the tests."""
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     with _making:
         return _session().client(service, endpoint_url=server.url, **{"region_name": "us-east-1", **keys, **more})
@@ -67,7 +67,7 @@ def s3(client: MakeClient) -> Client:
 
 @pytest.fixture
 def bucket(s3: Client) -> str:
-    """A bucket of the test's own."""
+    """A bucket for one test."""
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
     return name

@@ -1,4 +1,4 @@
-"""The execution half of the local SageMaker on a data directory, and requests for small jobs."""
+"""A local SageMaker without a server, and requests for small jobs and pipelines."""
 
 from __future__ import annotations
 

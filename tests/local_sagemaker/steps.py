@@ -1,4 +1,4 @@
-"""Steps of small pipelines, and what becomes of them."""
+"""Steps of small pipelines, and their results."""
 
 from __future__ import annotations
 

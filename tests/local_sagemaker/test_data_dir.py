@@ -57,7 +57,7 @@ def test_a_data_directory_that_has_been_used_in_every_way_is_reset(tmp_path: Pat
         if not (folder / name).exists():
             (folder / name).mkdir()
     done = reset(folder)
-    assert (done.exit_code, done.output) == (0, f"removed {folder}\n")
+    assert (done.exit_code, done.output) == (0, f"deleted {folder}\n")
     assert not folder.exists()
 
 

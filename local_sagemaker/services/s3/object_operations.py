@@ -36,12 +36,14 @@ def put_object(request: S3Request) -> Response:
     if "If-Match" in request.http.headers:
         raise S3Error("NotImplemented", 400, "If-Match is not supported for PUT; use If-None-Match: *")
     request.require_bucket()
-    temporary = request.objects.aside()
+    temporary = request.objects.temporary_path()
     try:
         body = receive_body(request.http, temporary)
         headers = kept_headers(request.http) | body.checksums
         only_new = request.http.headers.get("If-None-Match") == "*"
-        info = request.objects.put_aside(request.bucket, request.key, temporary, body.md5, headers, only_new=only_new)
+        info = request.objects.put_temporary(
+            request.bucket, request.key, temporary, body.md5, headers, only_new=only_new
+        )
     except FileExistsError as error:
         raise S3Error("PreconditionFailed", 412, f"s3://{request.bucket}/{request.key} exists already") from error
     finally:
@@ -94,7 +96,7 @@ def copy_object(request: S3Request) -> Response:
     """Answer CopyObject: metadata and tags are the source's, unless their directives are REPLACE."""
     headers = request.http.headers
     request.require_bucket()
-    temporary = request.objects.aside()
+    temporary = request.objects.temporary_path()
     try:
         file, source = open_copy_source(request)
         with file:
@@ -106,7 +108,7 @@ def copy_object(request: S3Request) -> Response:
             kept = {name: kept[name] for name in retained} | {**new, TAGS_HEADER: kept.get(TAGS_HEADER, "")}
         if headers.get("x-amz-tagging-directive", "COPY") == "REPLACE":
             kept[TAGS_HEADER] = new.get(TAGS_HEADER, "")
-        info = request.objects.put_aside(request.bucket, request.key, temporary, md5, kept)
+        info = request.objects.put_temporary(request.bucket, request.key, temporary, md5, kept)
     finally:
         temporary.unlink(missing_ok=True)
     content = {"LastModified": iso_milliseconds(info.modified), "ETag": f'"{info.etag}"'}

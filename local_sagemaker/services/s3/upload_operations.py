@@ -28,7 +28,7 @@ def upload_part(request: S3Request) -> Response:
     upload, number = _upload(request), request.number("partNumber", 0, MAX_PARTS + 1)
     if not 1 <= number <= MAX_PARTS:
         raise S3Error("InvalidArgument", 400, f"partNumber must be from 1 to {MAX_PARTS}")
-    temporary = request.objects.aside()
+    temporary = request.objects.temporary_path()
     try:
         if "x-amz-copy-source" in request.http.headers:
             md5 = _copy_part(request, temporary)

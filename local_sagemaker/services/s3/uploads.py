@@ -130,14 +130,14 @@ class Uploads:
         try:
             parts = self._chosen_parts(upload, chosen)
             digest = hashlib.md5(b"".join(bytes.fromhex(part.md5) for part in parts), usedforsecurity=False)
-            temporary = self._objects.aside()
+            temporary = self._objects.temporary_path()
             try:
                 with temporary.open("wb") as joined:
                     for part in parts:
                         with part.path.open("rb") as file:
                             shutil.copyfileobj(file, joined, PIECE)
                 etag = f"{digest.hexdigest()}-{len(parts)}"
-                info = self._objects.put_aside(upload.bucket, upload.key, temporary, etag, upload.headers)
+                info = self._objects.put_temporary(upload.bucket, upload.key, temporary, etag, upload.headers)
             finally:
                 temporary.unlink(missing_ok=True)
             shutil.rmtree(self._folder / upload.upload_id)

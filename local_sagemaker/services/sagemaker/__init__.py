@@ -1,1 +1,1 @@
-"""SageMaker's operations by subject: each takes the service and a checked request and gives the response."""
+"""SageMaker's operations, a module for each resource: functions of the context and a validated request."""

@@ -1,4 +1,4 @@
-"""What SageMaker's operations work on."""
+"""The context of SageMaker's operations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Context:
 
     Attributes:
         lock: Held by operations that read records and write them back.
-        call: Answers an operation of SageMaker, for one that needs another's response.
+        call: Calls another operation of SageMaker.
     """
 
     store: RecordStore

@@ -53,9 +53,8 @@ def update_endpoint(context: Context, request: Record) -> Record:
     with context.lock:
         endpoint = _in_service(context, request["EndpointName"])
         if request.get("RetainAllVariantProperties"):
-            excluded = {
-                property_["VariantPropertyType"] for property_ in request.get("ExcludeRetainedVariantProperties", [])
-            }
+            properties = request.get("ExcludeRetainedVariantProperties", [])
+            excluded = {item["VariantPropertyType"] for item in properties}
             config = _retaining(endpoint["Deployed"]["Config"], config, excluded)
         plan = _plan(context, config)
         deployment = request.get("DeploymentConfig")

@@ -1,7 +1,7 @@
 """Pipelines.
 
 Records: a `pipeline` (name in lower case, as in its ARN) has the members of DescribePipeline and its `Versions`.
-Definitions are records of their own, by their digest, so that an execution keeps the one it was started with.
+Definitions are separate records, named by their digest, so that an execution keeps the one it was started with.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What Create, Describe, List and Delete of simple resources have in common."""
+"""Create, find, list and delete: the common part of operations on simple resources."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ class Resource:
     """Resources whose records are named by the resource's name in lower case, as in its ARN.
 
     Attributes:
-        missing, exists: What SageMaker answers where there is no such resource, or already is one: error code and
-            message, with `{arn}` and `{name}` for those of the resource.
+        kind: The kind of their records.
+        missing: SageMaker's error if there is no such resource: code and message, in which `{arn}` and `{name}` stand
+            for those of the resource.
+        exists: Its error if there is a resource of that name.
     """
 
     kind: RecordKind
@@ -43,10 +45,10 @@ class Resource:
         return context.store.all(self.kind.kind)
 
     def create(self, context: Context, record: Record, tags: list[Record]) -> Record:
-        """Write the record of a new resource, its tags beside it; returns its ARN as Create operations do.
+        """Write the record of a new resource and its tags; return its ARN as Create operations do.
 
         Raises:
-            ServiceError: There is one of that name.
+            ServiceError: There is a resource of that name.
         """
         name, arn = record[self.kind.name_member], record[self.kind.arn_member]
         if not context.store.create(self.kind.kind, name.lower(), record):

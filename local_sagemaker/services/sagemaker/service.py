@@ -48,7 +48,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class SageMakerService:
-    """The service of one data directory, with the executor and the scheduler, which call its operations themselves."""
+    """The service of one data directory. It owns the executor and the scheduler, which call its operations."""
 
     def __init__(
         self,

@@ -22,14 +22,14 @@ def decoded(body: bytes) -> bytes:
 
 
 @given(chunks=CHUNKS, behind=st.binary(max_size=10))
-def test_chunks_are_joined_and_what_is_behind_them_is_left(chunks: list[bytes], behind: bytes) -> None:
+def test_chunks_are_joined_and_the_rest_of_the_stream_is_not_read(chunks: list[bytes], behind: bytes) -> None:
     stream = io.BytesIO(coded(chunks, b"x-trailer: 1\r\n") + behind)
     assert io.BufferedReader(ChunkedBody(stream)).read() == b"".join(chunks)
     assert stream.read() == behind
 
 
 @given(chunks=CHUNKS, data=st.data())
-def test_a_body_cut_anywhere_is_an_error(chunks: list[bytes], data: st.DataObject) -> None:
+def test_a_truncated_body_is_an_error(chunks: list[bytes], data: st.DataObject) -> None:
     body = coded(chunks)
     cut = data.draw(st.integers(0, len(body) - 1))
     with pytest.raises(ClientDisconnected):
@@ -53,7 +53,9 @@ def test_a_malformed_body_is_an_error(body: bytes) -> None:
         decoded(body)
 
 
-def test_a_client_that_goes_away_within_a_chunk_takes_nobody_along(server: RunningServer, data_dir: Path) -> None:
+def test_a_client_that_disconnects_within_a_chunk_does_not_crash_the_server(
+    server: RunningServer, data_dir: Path
+) -> None:
     for target, expected in (("X-Amz-Target: SageMaker.ListPipelines", b" 400 "), ("x: y", b" 404 ")):
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             head = f"PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\n{target}\r\nTransfer-Encoding: chunked\r\n\r\n"

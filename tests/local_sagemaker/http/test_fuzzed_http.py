@@ -1,4 +1,4 @@
-"""Whatever is sent to the server, the answer comes soon and is no 5xx."""
+"""Whatever is sent to the server, it responds soon, and not with a 5xx."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 def status(server: RunningServer, method: str, target: str, sent: dict[str, str], body: bytes) -> int:
-    """The status of the answer to a request, which is sent as it is, and then no more."""
+    """Send a request as it is and return the status of its response."""
     lines = {"Host": "localhost", "Content-Length": str(len(body)), **sent}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:

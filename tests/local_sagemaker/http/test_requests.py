@@ -1,4 +1,4 @@
-"""What clients may send, and what they get to hear of it."""
+"""Validation of requests and shapes of responses."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def faults(operation: str, request: Any) -> str:
     return f"{raised.value.code}: {raised.value.message}"
 
 
-def test_every_fault_is_named_in_the_words_of_the_service() -> None:
+def test_all_validation_errors_are_reported_as_the_service_words_them() -> None:
     assert faults("CreatePipeline", {"PipelineName": "-", "RoleArn": "short", "Tags": [{"Key": ""}]}) == (
         "ValidationException: 5 validation errors detected: "
         "Value null at 'clientRequestToken' failed to satisfy constraint: Member must not be null; "
@@ -42,7 +42,7 @@ def test_every_fault_is_named_in_the_words_of_the_service() -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ({"PipelineName": 5}, "pipelineName must be a string, it is 5"),
+        ({"PipelineName": 5}, "pipelineName must be a string, not 5"),
         ({"PipelineName": ["a"]}, "pipelineName must be a string"),
         ({"PipelineName": "a", "PipelineVersionId": True}, "pipelineVersionId must be an integer"),
         ({"PipelineName": "a", "PipelineVersionId": 1.5}, "pipelineVersionId must be an integer"),
@@ -51,16 +51,16 @@ def test_every_fault_is_named_in_the_words_of_the_service() -> None:
         ([], "the request must be a structure"),
     ],
 )
-def test_a_value_of_another_type_is_no_value(request_: Any, words: str) -> None:
+def test_a_value_of_another_type_is_a_serialization_error(request_: Any, words: str) -> None:
     message = faults("DescribePipeline", request_)
     assert message.startswith("SerializationException: ") and words in message
 
 
-def test_an_absurdly_long_value_is_cut_short_in_the_message() -> None:
+def test_a_very_long_value_is_truncated_in_the_message() -> None:
     assert len(faults("DescribePipeline", {"PipelineName": "x" * 1_000_000})) < 500
 
 
-def test_responses_hold_no_empty_structures_nothing_of_ours_and_no_none() -> None:
+def test_responses_have_no_empty_structures_no_internal_members_and_no_none() -> None:
     shape = operation_model("sagemaker", "DescribePipelineExecution").output_shape
     record = {
         "PipelineArn": "arn",
@@ -75,7 +75,7 @@ def test_responses_hold_no_empty_structures_nothing_of_ours_and_no_none() -> Non
     assert shaped(listing, {"PipelineSummaries": []}) == {"PipelineSummaries": []}
 
 
-def test_operations_that_are_not_there_are_named(tmp_path: Path) -> None:
+def test_unknown_operations_are_refused_by_name(tmp_path: Path) -> None:
     service = Machine(tmp_path).service
     with pytest.raises(ServiceError, match="UnknownOperationException: CreateHub is not supported by the local SageMa"):
         service.call("CreateHub", {})
@@ -95,7 +95,7 @@ ANYTHING = st.recursive(
 
 
 def values(shape: Shape, depth: int = 0) -> st.SearchStrategy[Any]:
-    """Values that a shape may have, and some that it may not."""
+    """Generate valid values of a shape, and some invalid ones."""
     if depth > 4:
         return ANYTHING
     fitting: st.SearchStrategy[Any]
@@ -126,7 +126,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 @settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_no_request_breaks_the_service(operation: str, data: st.DataObject, machine: Machine) -> None:
+def test_every_request_gets_a_response_or_a_service_error(
+    operation: str, data: st.DataObject, machine: Machine
+) -> None:
     shape = operation_model("sagemaker", operation).input_shape
     assert shape is not None
     request = data.draw(values(shape))

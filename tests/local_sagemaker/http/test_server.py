@@ -32,12 +32,12 @@ REPOSITORY = Path(local_sagemaker.__file__).parent.parent
 def until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + SECONDS
     while not condition():
-        assert time.monotonic() < end, "it did not come to that"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.02)
 
 
 def python(*arguments: str, folder: Path = REPOSITORY, **environment: str) -> subprocess.CompletedProcess[str]:
-    """An interpreter started in a folder, its output in pipes."""
+    """Run an interpreter in a folder and capture its output."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -49,7 +49,7 @@ def python(*arguments: str, folder: Path = REPOSITORY, **environment: str) -> su
 
 
 def command(*arguments: str, folder: Path = REPOSITORY, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m local_sagemaker ...`"""
+    """Run `python -m local_sagemaker ...`."""
     return python("-m", "local_sagemaker", *arguments, folder=folder, **environment)
 
 
@@ -118,11 +118,13 @@ def test_a_malformed_request_is_refused(target: str, body: bytes, code: str, ser
         ({"Host": "127.0.0.1", "Origin": "null"}, 403),
     ],
 )
-def test_other_names_and_other_sites_are_kept_out(headers: dict[str, str], status: int, server: RunningServer) -> None:
+def test_other_host_names_and_other_origins_are_refused(
+    headers: dict[str, str], status: int, server: RunningServer
+) -> None:
     assert call(server, "SageMaker.ListPipelines", b"{}", **headers)[0] == status
 
 
-def test_it_listens_on_loopback_alone(server: RunningServer) -> None:
+def test_it_listens_on_loopback_only(server: RunningServer) -> None:
     listening = [
         connection.laddr.ip
         for connection in psutil.Process(server.pid).net_connections()
@@ -147,7 +149,7 @@ def test_the_caller_is_a_session_of_the_role(client: Callable[..., Any]) -> None
     assert {one["EvalActionName"]: one["EvalDecision"] for one in results} == dict.fromkeys(actions, "allowed")
 
 
-def test_other_services_are_motos(client: Callable[..., Any]) -> None:
+def test_moto_answers_for_other_services(client: Callable[..., Any]) -> None:
     topic = client("sns").create_topic(Name="alarms")["TopicArn"]
     client("cloudwatch").put_metric_alarm(
         AlarmName="drift",
@@ -178,7 +180,9 @@ print(s3.list_objects_v2(Bucket="sagemaker-us-east-1-123456789012", MaxKeys=1)["
 """
 
 
-def test_https_to_aws_is_answered_here_and_to_others_passes_through(server: RunningServer, data_dir: Path) -> None:
+def test_https_to_aws_is_answered_by_the_server_and_other_https_passes_through(
+    server: RunningServer, data_dir: Path
+) -> None:
     environment = client_environment(data_dir, server.port, {})
     done = python("-c", EXPLICIT_ADDRESSES, **environment)
     assert done.stdout.split() == ["123456789012"] * 3 + ["sagemaker-us-east-1-123456789012"], done.stderr
@@ -225,7 +229,7 @@ def test_connecting_imports_nothing_heavy() -> None:
     assert python("-c", script).stdout == "set()\n"
 
 
-def test_it_is_up_within_a_second_and_a_half(own_dir: Path) -> None:
+def test_it_starts_within_a_second_and_a_half(own_dir: Path) -> None:
     seconds = []
     for _ in range(3):  # the best of three: the machine has other things to do as well
         begun = time.monotonic()
@@ -246,7 +250,7 @@ def test_starting_holds_no_pipe_open(own_dir: Path) -> None:
     assert os.getsid(server.pid) == server.pid != os.getsid(0)
 
 
-def test_a_second_server_is_told_who_holds_the_data_directory(own_dir: Path) -> None:
+def test_a_second_server_names_the_holder_of_the_data_directory(own_dir: Path) -> None:
     server = ensure_server(own_dir)
     done = command("start", "--foreground", "--data-dir", str(own_dir))
     assert done.returncode == 1
@@ -264,7 +268,7 @@ def test_a_taken_port_is_named(own_dir: Path) -> None:
     assert not is_held(own_dir)
 
 
-def test_it_comes_back_on_the_port_it_had(own_dir: Path) -> None:
+def test_it_restarts_on_the_same_port(own_dir: Path) -> None:
     port = ensure_server(own_dir).port
     assert stop_server(own_dir)
     assert ensure_server(own_dir).port == port
@@ -276,7 +280,7 @@ def test_it_comes_back_on_the_port_it_had(own_dir: Path) -> None:
         assert ensure_server(own_dir).port != port
 
 
-def test_what_a_server_that_is_gone_has_left_misleads_nobody(own_dir: Path) -> None:
+def test_a_stale_lock_file_is_ignored(own_dir: Path) -> None:
     own_dir.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as other:
         lock = DataDir(own_dir).server_lock
@@ -327,7 +331,7 @@ def start_job(server: RunningServer) -> None:
 
 
 def sleepers(data_dir: Path) -> list[psutil.Process]:
-    """What runs of the data directory's jobs; the server's own helper, from which they are forked, is none of them."""
+    """Find processes of the data directory's jobs, without the server's own one that they are forked from."""
     mark, (server, _) = job_mark(DataDir(data_dir)), background.holder(data_dir)
     found = []
     for process in psutil.process_iter():
@@ -390,7 +394,7 @@ def test_a_server_of_another_version_is_replaced_once_it_is_idle(own_dir: Path, 
 def test_the_command_starts_shows_and_stops(own_dir: Path) -> None:
     where = {"LOCAL_SAGEMAKER_DIR": str(own_dir)}
     missing = command("status", **where)
-    assert (missing.returncode, f"no server serves {own_dir}" in missing.stdout) == (1, True)
+    assert (missing.returncode, f"no server is running for {own_dir}" in missing.stdout) == (1, True)
     lines = command("env", **where).stdout.splitlines()
     server = find_server(own_dir)
     assert server is not None and f"export AWS_ENDPOINT_URL={server.url}" in lines
@@ -398,7 +402,7 @@ def test_the_command_starts_shows_and_stops(own_dir: Path) -> None:
     shown = command("status", **where)
     assert shown.returncode == 0 and f"{server.url} (process {server.pid}); 0 " in shown.stdout
     assert command("stop", **where).stdout == f"stopped the server of {own_dir}\n"
-    assert command("stop", **where).stdout == f"no server serves {own_dir}\n"
+    assert command("stop", **where).stdout == f"no server is running for {own_dir}\n"
 
 
 def test_reset_removes_all_state_and_nothing_else(own_dir: Path, tmp_path: Path) -> None:
@@ -407,21 +411,21 @@ def test_reset_removes_all_state_and_nothing_else(own_dir: Path, tmp_path: Path)
     asked = command("reset", "--data-dir", str(own_dir))
     assert asked.returncode == 1 and find_server(own_dir) == server
     done = command("reset", "--yes", "--data-dir", str(own_dir))
-    assert (done.returncode, done.stdout) == (0, f"removed {own_dir}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"deleted {own_dir}\n"), done.stderr
     assert not own_dir.exists()
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("dear")
     refused = command("reset", "--yes", "--data-dir", str(tmp_path / "home"))
-    assert refused.returncode == 1 and "holds 'thesis.tex'" in refused.stderr
+    assert refused.returncode == 1 and "contains 'thesis.tex'" in refused.stderr
     assert (tmp_path / "home" / "thesis.tex").exists()
 
 
-def test_help_reads_like_a_manual_page() -> None:
+def test_help_lists_the_commands_with_an_example() -> None:
     shown = command("--help").stdout
     for word in ("start", "stop", "status", "reset", "env", 'eval "$(python -m local_sagemaker env)"'):
         assert word in shown
 
 
-def test_an_operation_that_is_missing_reads_well_in_boto3(client: Callable[..., Any]) -> None:
+def test_an_unsupported_operation_is_named_in_the_boto3_error(client: Callable[..., Any]) -> None:
     with pytest.raises(ClientError, match=r"UnknownOperationException.*ListHubs is not supported"):
         client("sagemaker").list_hubs()

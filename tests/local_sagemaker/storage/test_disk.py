@@ -1,4 +1,4 @@
-"""What a data directory does to its server: no room, no permission, files damaged or gone."""
+"""A server on a data directory with problems: a full disk, missing permissions, damaged or missing files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh
 
 
 class Place:
-    """A server in the foreground on a data directory of its own; subclasses say how its disk is filled."""
+    """A server in the foreground on its own data directory; subclasses fill its disk in different ways."""
 
     prefix: tuple[str, ...] = tuple(AS_ANYBODY) if os.geteuid() == 0 else ()
 
@@ -72,7 +72,7 @@ class Place:
 
 
 class SmallDisk(Place):
-    """On a file system of its own, which nobody else sees: of 4 MiB."""
+    """On its own file system of 4 MiB, in a private mount namespace."""
 
     unshare = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
 
@@ -105,8 +105,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def refusal(call: Callable[..., Any], **request: Any) -> tuple[str, int, int]:
-    """The code of an error, its status, and how often the client has tried again."""
-    with pytest.raises(ClientError, match=r"has no room for it .* make room and try again") as raised:
+    """Return code and status of an error, and the number of retries."""
+    with pytest.raises(ClientError, match=r"the disk is full .* free some space and try again") as raised:
         call(**request)
     answer = raised.value.response
     return (
@@ -137,7 +137,7 @@ def processing_step(script_uri: str) -> dict[str, Any]:
     return {"Name": "Write", "Type": "Processing", "Arguments": arguments}
 
 
-def test_a_full_disk_refuses_what_is_new_and_serves_the_rest_until_there_is_room(place: Place) -> None:
+def test_a_full_disk_refuses_writes_and_serves_reads_until_there_is_space(place: Place) -> None:
     s3, sagemaker, ssm = (make_client(place.server, service) for service in ("s3", "sagemaker", "ssm"))
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="old", Body=b"old" * 100)
@@ -182,7 +182,7 @@ def test_a_full_disk_refuses_what_is_new_and_serves_the_rest_until_there_is_room
     assert [json.loads(base64.b64decode(entry["body"]))["Name"] for entry in kept] == ["old", "newer"]
 
 
-def test_an_execution_that_a_full_disk_ends_says_so_and_can_be_retried(place: Place) -> None:
+def test_an_execution_that_fails_on_a_full_disk_says_so_and_can_be_retried(place: Place) -> None:
     s3, sagemaker = make_client(place.server, "s3"), make_client(place.server, "sagemaker")
     s3.create_bucket(Bucket=BUCKET)
     script = (
@@ -229,7 +229,7 @@ def own_place(tmp_path: Path) -> Iterator[Place]:
     made.stop()
 
 
-def test_what_may_not_be_read_is_named_and_the_rest_is_served(own_place: Place) -> None:
+def test_an_unreadable_file_is_named_and_the_others_are_served(own_place: Place) -> None:
     s3, sagemaker = make_client(own_place.server, "s3"), make_client(own_place.server, "sagemaker")
     s3.create_bucket(Bucket=BUCKET)
     for key in ("closed/a", "file", "gone", "other"):
@@ -263,7 +263,7 @@ def test_what_may_not_be_read_is_named_and_the_rest_is_served(own_place: Place) 
 
 
 def one_of_each(machine: Machine) -> None:
-    """Records of all kinds, of things that were running when their server ended."""
+    """Make records of all kinds, of resources that were running when their server ended."""
     call, arn = machine.service.call, "arn:aws:sagemaker:us-east-1:123456789012"
     machine.process("job")
     call("CreateModel", {"ModelName": "m", "PrimaryContainer": {"Image": SCIKIT_LEARN}, "ExecutionRoleArn": ROLE})
@@ -295,7 +295,7 @@ LISTINGS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(
     "damage", [b"", b'{"name": "x", "order": 1, "rec', b'{"name": 1, "order": 1, "record": []}', b"\xff"]
 )
-def test_any_damaged_record_is_named_and_keeps_nothing_else_from_being_served(damage: bytes, tmp_path: Path) -> None:
+def test_any_damaged_record_is_named_and_all_others_are_served(damage: bytes, tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     one_of_each(machine)
     files = sorted((tmp_path / "records").rglob("*.json"))
@@ -314,7 +314,7 @@ def test_any_damaged_record_is_named_and_keeps_nothing_else_from_being_served(da
         file.write_bytes(whole)
 
 
-def test_an_endpoint_whose_record_makes_no_sense_has_failed_and_says_so(tmp_path: Path) -> None:
+def test_an_endpoint_with_an_inconsistent_record_is_failed_with_the_reason(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.store.put("endpoint", "odd", {"EndpointName": "odd", "EndpointStatus": "InService"})
     machine.endpoint_manager.recover()

@@ -49,7 +49,7 @@ class Acknowledged:
     interrupted: int = 0
 
 
-def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path) -> None:
+def test_no_acknowledged_write_is_lost_after_twenty_kills(tmp_path: Path) -> None:
     told, chance = Acknowledged(), random.Random(20)  # noqa: S311
     try:
         server = ensure_server(tmp_path)
@@ -133,7 +133,7 @@ def approve_packages(server: RunningServer, told: Acknowledged, number: int) -> 
 
 
 def run_pipeline(server: RunningServer, told: Acknowledged, number: int) -> None:
-    """Go on with the newest execution, or start another, and watch it."""
+    """Continue with the newest execution, or start another, and watch it."""
     sagemaker = make_client(server, "sagemaker", config=ONCE)
     for count in itertools.count():
         arn = next((arn for arn in told.executions if status(sagemaker, arn) == "Failed"), None)
@@ -154,7 +154,7 @@ def status(sagemaker: Any, arn: str) -> str:
 
 
 def succeeded(sagemaker: Any, arn: str) -> dict[str, Any]:
-    """Name and start of the steps that have succeeded."""
+    """Return names and start times of the steps that have succeeded."""
     answer = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
     steps = answer["PipelineExecutionSteps"]
     return {step["StepName"]: step["StartTime"] for step in steps if step["StepStatus"] == "Succeeded"}
@@ -204,7 +204,7 @@ def crowded(tmp_path: Path) -> Iterator[RunningServer]:
     stop_server(tmp_path)
 
 
-def test_a_crowd_of_clients_meets_no_error_and_loses_no_write(crowded: RunningServer) -> None:
+def test_many_concurrent_clients_get_no_error_and_lose_no_write(crowded: RunningServer) -> None:
     s3, sagemaker = make_client(crowded, "s3", config=ONCE), make_client(crowded, "sagemaker", config=ONCE)
     s3.create_bucket(Bucket=BUCKET)
     sagemaker.create_model_package_group(ModelPackageGroupName=BUCKET)

@@ -22,13 +22,13 @@ def objects(tmp_path: Path) -> ObjectStore:
 
 
 def put(objects: ObjectStore, key: str, content: str, headers: dict[str, str] | None = None) -> None:
-    aside = objects.aside()
+    aside = objects.temporary_path()
     aside.write_text(content)
-    objects.put_aside("bucket", key, aside, "etag", headers or {})
+    objects.put_temporary("bucket", key, aside, "etag", headers or {})
 
 
 def rolled_up(keys: list[str], prefix: str, delimiter: str, after: str) -> list[str]:
-    """What ListObjects is documented to list."""
+    """Return what ListObjects lists according to its documentation."""
     entries = []
     for key in sorted(key for key in keys if key.startswith(prefix) and key > after):
         rest = key[len(prefix) :]
@@ -43,7 +43,7 @@ def rolled_up(keys: list[str], prefix: str, delimiter: str, after: str) -> list[
 @example(keys={"a", "a/b", "a/b/c", "a%", "a/", "a//", "/a", "//"})
 @example(keys={"..", "../..", "../../etc/passwd", ".", "%2E%2E/x"})
 @example(keys={"x" * 300, "x" * 300 + "/y", "x" * 240, "x" * 240 + "/y", "x" * 1024})
-def test_every_key_is_an_object_of_its_own(keys: set[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_every_key_is_a_separate_object(keys: set[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("objects")
     objects = ObjectStore(DataDir(folder))
     objects.create_bucket("bucket")
@@ -67,7 +67,7 @@ def test_every_key_is_an_object_of_its_own(keys: set[str], tmp_path_factory: pyt
 )
 @example(keys={"a/b", "a/c"}, prefix="", delimiter="/", after="a/b")
 @example(keys={"a/b", "a/c", "b"}, prefix="", delimiter="/", after="a/")
-def test_listings_are_those_of_s3(
+def test_listings_are_like_s3s(
     keys: set[str], prefix: str, delimiter: str, after: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     objects = ObjectStore(DataDir(tmp_path_factory.mktemp("objects")))
@@ -88,7 +88,7 @@ def test_an_object_is_a_plain_file(tmp_path: Path, objects: ObjectStore) -> None
 
 
 @pytest.mark.parametrize("name", ["data.csv", "50%.csv", "a%20b.csv", "ünï cödé.csv", "new\nline", "%", "y" * 250])
-def test_a_file_dropped_in_by_hand_is_an_object(name: str, tmp_path: Path, objects: ObjectStore) -> None:
+def test_a_file_added_by_hand_is_an_object(name: str, tmp_path: Path, objects: ObjectStore) -> None:
     (tmp_path / "s3" / "bucket" / "by hand").mkdir()
     (tmp_path / "s3" / "bucket" / "by hand" / name).write_text("content")
     [key] = objects.list("bucket", "")
@@ -101,7 +101,7 @@ def test_a_file_dropped_in_by_hand_is_an_object(name: str, tmp_path: Path, objec
     assert list(objects.list("bucket", "")) == []
 
 
-def test_a_file_edited_by_hand_is_another_object(tmp_path: Path, objects: ObjectStore) -> None:
+def test_a_file_edited_by_hand_is_a_new_version(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a.csv", "put", {"content-type": "text/csv"})
     assert objects.info("bucket", "a.csv").headers == {"content-type": "text/csv"}
     (tmp_path / "s3" / "bucket" / "a.csv").write_text("edited")
@@ -110,19 +110,19 @@ def test_a_file_edited_by_hand_is_another_object(tmp_path: Path, objects: Object
     assert info.etag != "etag"
 
 
-def test_metadata_stays_when_the_data_directory_is_opened_again(tmp_path: Path, objects: ObjectStore) -> None:
+def test_metadata_is_kept_when_the_data_directory_is_reopened(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a", "content", {"x-amz-meta-run_id": "7"})
     again = ObjectStore(DataDir(tmp_path)).info("bucket", "a")
     assert (again.etag, again.headers) == ("etag", {"x-amz-meta-run_id": "7"})
 
 
-def test_bodies_that_never_became_objects_are_cleared_away(tmp_path: Path, objects: ObjectStore) -> None:
-    objects.aside().write_text("cut short")
+def test_incomplete_bodies_are_deleted_at_the_next_start(tmp_path: Path, objects: ObjectStore) -> None:
+    objects.temporary_path().write_text("cut short")
     ObjectStore(DataDir(tmp_path))
     assert list((tmp_path / "s3-incoming").iterdir()) == []
 
 
-def test_links_lead_nowhere(tmp_path: Path, objects: ObjectStore) -> None:
+def test_symbolic_links_are_not_followed(tmp_path: Path, objects: ObjectStore) -> None:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "file").write_text("secret")
     (tmp_path / "s3" / "bucket" / "folder").symlink_to(tmp_path / "secret")
@@ -138,7 +138,7 @@ def test_links_lead_nowhere(tmp_path: Path, objects: ObjectStore) -> None:
     assert objects.read("bucket", "file") == b"new"
 
 
-def test_what_is_not_there_is_named(objects: ObjectStore) -> None:
+def test_missing_buckets_and_objects_are_named(objects: ObjectStore) -> None:
     with pytest.raises(NoSuchKey, match="there is no object s3://bucket/nope"):
         objects.read("bucket", "nope")
     with pytest.raises(NoSuchBucket, match="there is no bucket 'nope'"):
@@ -160,7 +160,7 @@ def test_buckets_have_the_names_that_s3_allows(name: str, allowed: bool) -> None
     assert is_bucket_name(name) == allowed
 
 
-def test_folders_may_come_and_go_under_many_threads(objects: ObjectStore) -> None:
+def test_many_threads_can_create_and_delete_folders(objects: ObjectStore) -> None:
     def come_and_go(number: int) -> None:
         key = f"deep/er/{number % 3}/{number}"
         put(objects, key, key)
@@ -172,7 +172,7 @@ def test_folders_may_come_and_go_under_many_threads(objects: ObjectStore) -> Non
     assert list(objects.list("bucket", "")) == []
 
 
-def test_readers_see_one_version_or_the_other(objects: ObjectStore) -> None:
+def test_readers_see_the_old_version_or_the_new(objects: ObjectStore) -> None:
     put(objects, "key", "0" * 100, {"version": "0"})
 
     def read_and_replace(number: int) -> None:
@@ -186,7 +186,7 @@ def test_readers_see_one_version_or_the_other(objects: ObjectStore) -> None:
         list(pool.map(read_and_replace, range(200)))
 
 
-def test_a_bucket_with_objects_stays(tmp_path: Path, objects: ObjectStore) -> None:
+def test_a_bucket_with_objects_is_not_deleted(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a/b", "")
     assert not objects.create_bucket("bucket")
     assert not objects.delete_bucket("bucket")

@@ -21,9 +21,7 @@ def store(tmp_path: Path) -> RecordStore:
     return RecordStore(DataDir(tmp_path))
 
 
-def test_records_are_there_for_the_next_store_in_the_order_of_their_creation(
-    tmp_path: Path, store: RecordStore
-) -> None:
+def test_the_next_store_finds_the_records_in_the_order_of_their_creation(tmp_path: Path, store: RecordStore) -> None:
     for name in ("zebra", "ant", "group/10", "group/9"):
         store.put("pipeline", name, {"Name": name})
     store.put("pipeline", "zebra", {"Name": "zebra", "again": True})
@@ -37,7 +35,7 @@ def test_records_are_there_for_the_next_store_in_the_order_of_their_creation(
 
 @settings(max_examples=60, deadline=None)
 @given(records=st.dictionaries(NAMES, RECORDS, min_size=1, max_size=5))
-def test_any_name_is_a_name_of_its_own(records: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_every_name_is_a_separate_record(records: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("store")
     store = RecordStore(DataDir(folder))
     for name, record in records.items():
@@ -47,7 +45,7 @@ def test_any_name_is_a_name_of_its_own(records: dict[str, dict], tmp_path_factor
     assert all(path.parent == folder / "records" / "kind" for path in folder.rglob("*.json"))
 
 
-def test_what_is_read_is_a_copy(store: RecordStore) -> None:
+def test_reads_return_copies(store: RecordStore) -> None:
     record = {"list": [1]}
     store.put("kind", "name", record)
     record["list"].append(2)
@@ -56,14 +54,14 @@ def test_what_is_read_is_a_copy(store: RecordStore) -> None:
     assert store.get("kind", "name") == {"list": [1]}
 
 
-def test_an_update_merges_into_the_record_and_needs_one(store: RecordStore) -> None:
+def test_an_update_merges_into_an_existing_record(store: RecordStore) -> None:
     store.put("kind", "name", {"a": 1, "b": 1})
     assert store.update("kind", "name", b=2, c=3) == {"a": 1, "b": 2, "c": 3}
     with pytest.raises(KeyError, match="no kind is called 'other'"):
         store.update("kind", "other", a=1)
 
 
-def test_a_deleted_record_is_gone_and_may_come_again(tmp_path: Path, store: RecordStore) -> None:
+def test_a_deleted_record_is_gone_and_can_be_created_again(tmp_path: Path, store: RecordStore) -> None:
     store.put("kind", "name", {})
     store.delete("kind", "name")
     store.delete("kind", "name")
@@ -72,7 +70,7 @@ def test_a_deleted_record_is_gone_and_may_come_again(tmp_path: Path, store: Reco
     assert store.create("kind", "name", {"new": True})
 
 
-def test_no_update_of_many_threads_is_lost(tmp_path: Path, store: RecordStore) -> None:
+def test_concurrent_updates_are_not_lost(tmp_path: Path, store: RecordStore) -> None:
     store.put("kind", "name", {})
 
     def change(number: int) -> None:
@@ -84,7 +82,7 @@ def test_no_update_of_many_threads_is_lost(tmp_path: Path, store: RecordStore) -
     assert len(RecordStore(DataDir(tmp_path)).get("kind", "name") or {}) == 100
 
 
-def test_of_many_that_create_the_same_record_one_does(store: RecordStore) -> None:
+def test_only_one_of_many_threads_creates_a_record(store: RecordStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         created = list(pool.map(lambda number: store.create("kind", "name", {"by": number}), range(32)))
     assert created.count(True) == 1
@@ -104,7 +102,7 @@ def test_a_damaged_record_is_named_and_the_others_are_served(tmp_path: Path, sto
     assert again.get("kind", "bad") == {"fine": "again"}
 
 
-def test_a_refusing_disk_leaves_the_old_record(tmp_path: Path, store: RecordStore) -> None:
+def test_a_failed_write_leaves_the_old_record(tmp_path: Path, store: RecordStore) -> None:
     store.put("kind", "name", {"old": True})
     _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
@@ -130,7 +128,7 @@ for number in range(1_000_000):
 """
 
 
-def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+def test_no_acknowledged_write_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for _ in range(50):

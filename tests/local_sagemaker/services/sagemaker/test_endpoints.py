@@ -45,7 +45,7 @@ def refused(machine: Machine, operation: str, **request: Any) -> str:
 # configurations
 
 
-def test_a_configuration_is_described_as_it_was_created_and_is_no_more_once_deleted(machine: Machine) -> None:
+def test_a_configuration_is_described_as_it_was_created_until_it_is_deleted(machine: Machine) -> None:
     create_model(machine)
     tags = [{"Key": "team", "Value": "a"}]
     create_config(machine, "Config", variant(weight=2.0), DataCaptureConfig=CAPTURE, Tags=tags)
@@ -88,7 +88,7 @@ def test_a_configuration_is_described_as_it_was_created_and_is_no_more_once_dele
         ({"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig is not supported"),
     ],
 )
-def test_a_configuration_that_could_not_be_hosted_is_refused(machine: Machine, more: Record, words: str) -> None:
+def test_a_configuration_that_cannot_be_hosted_is_refused(machine: Machine, more: Record, words: str) -> None:
     create_model(machine)
     request = {"EndpointConfigName": "config", "ProductionVariants": [variant()], **more}
     assert words in refused(machine, "CreateEndpointConfig", **request)
@@ -155,12 +155,12 @@ def test_an_endpoint_is_described_from_its_creation_to_its_deletion(machine: Mac
     assert machine.store.get("tags", f"{ARN}:endpoint/endpoint") is None
 
 
-def test_an_endpoint_of_a_configuration_that_is_not_there_is_refused(machine: Machine) -> None:
+def test_an_endpoint_of_a_missing_configuration_is_refused(machine: Machine) -> None:
     words = refused(machine, "CreateEndpoint", EndpointName="e", EndpointConfigName="none")
     assert words == f'Could not find endpoint configuration "{ARN}:endpoint-config/none".'
 
 
-def test_an_update_can_keep_what_the_variants_had(machine: Machine) -> None:
+def test_an_update_can_retain_variant_properties(machine: Machine) -> None:
     create_model(machine)
     create_config(machine, "old", variant(weight=1), variant(name="Gone"), DataCaptureConfig=CAPTURE)
     create_config(machine, "new", variant(weight=5, InitialInstanceCount=2), variant(name="Added", weight=7))
@@ -183,7 +183,7 @@ def test_an_update_can_keep_what_the_variants_had(machine: Machine) -> None:
     assert after() == ({"AllTraffic": (5, 2), "Added": (7, 1)}, False)
 
 
-def test_a_variant_that_is_not_there_cannot_be_reweighed(machine: Machine) -> None:
+def test_the_weight_of_a_missing_variant_cannot_be_updated(machine: Machine) -> None:
     create_model(machine)
     create_endpoint(machine, create_config(machine, "config"))
     for desired, words in (
@@ -277,7 +277,9 @@ def test_boto3_creates_waits_invokes_updates_and_deletes(
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="http", **wait)
 
 
-def test_throttling_is_what_boto3_calls_it(client: MakeClient, sagemaker: Client, s3: Client, bucket: str) -> None:
+def test_throttling_raises_boto3s_throttling_exception(
+    client: MakeClient, sagemaker: Client, s3: Client, bucket: str
+) -> None:
     slow = ECHO.replace("text =", "import time; time.sleep(0.5); text =")
     s3.put_object(Bucket=bucket, Key="m.tar.gz", Body=tar_gz({"model.txt": "m", "code/inference.py": slow}))
     container = {"Image": SCIKIT_LEARN, "ModelDataUrl": f"s3://{bucket}/m.tar.gz"}

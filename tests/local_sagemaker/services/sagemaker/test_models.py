@@ -29,7 +29,7 @@ def data(machine: Machine) -> str:
     return machine.put(DATA, "model")
 
 
-def test_a_model_is_described_as_it_was_created_and_is_no_more_once_deleted(machine: Machine) -> None:
+def test_a_model_is_described_as_it_was_created_until_it_is_deleted(machine: Machine) -> None:
     tags = [{"Key": "team", "Value": "a"}]
     arn = create(machine, Tags=tags)
     assert arn == "arn:aws:sagemaker:us-east-1:123456789012:model/churn"
@@ -65,12 +65,12 @@ def test_a_model_is_described_as_it_was_created_and_is_no_more_once_deleted(mach
         ({"PrimaryContainer": CONTAINER | {"ModelDataUrl": "https://x/y"}}, "'https://x/y' is not an S3 URI"),
     ],
 )
-def test_a_model_that_could_not_be_run_is_refused(machine: Machine, model: Record, words: str) -> None:
+def test_a_model_that_cannot_run_is_refused(machine: Machine, model: Record, words: str) -> None:
     assert words in refused(machine, "CreateModel", ModelName="Churn", **model)
     assert machine.service.call("ListModels", {}) == {"Models": []}
 
 
-def test_models_may_have_many_files_or_be_many(machine: Machine) -> None:
+def test_model_data_can_be_a_prefix_or_a_multi_model_folder(machine: Machine) -> None:
     machine.put("s3://bucket/models/a.tar.gz", "model")
     folder = {"S3DataSource": {"S3Uri": "s3://bucket/models/", "S3DataType": "S3Prefix", "CompressionType": "None"}}
     create(machine, "Plain", PrimaryContainer={"Image": SCIKIT_LEARN, "ModelDataSource": folder})
@@ -91,7 +91,7 @@ def test_models_are_listed_by_name_and_time(machine: Machine) -> None:
     assert listed(MaxResults=1) == ["other"]
 
 
-def test_what_runs_a_model_is_its_container_or_its_packages(machine: Machine) -> None:
+def test_a_model_runs_in_its_own_container_or_its_packages(machine: Machine) -> None:
     create(machine, "Plain")
     assert serving_container(machine.context, "plain") == CONTAINER
     machine.service.call("CreateModelPackageGroup", {"ModelPackageGroupName": "churn"})
@@ -109,7 +109,7 @@ def test_what_runs_a_model_is_its_container_or_its_packages(machine: Machine) ->
     "more",
     [{"Containers": [CONTAINER, CONTAINER]}, {"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}],
 )
-def test_a_model_of_several_does_not_run_here(machine: Machine, more: Record) -> None:
+def test_a_model_of_several_containers_does_not_run(machine: Machine, more: Record) -> None:
     create(machine, "Several", **more)
     with pytest.raises(ServiceError, match="one container and one model"):
         serving_container(machine.context, "Several")

@@ -39,7 +39,7 @@ def watched(machine: Machine) -> None:
     data_quality(machine)
 
 
-def test_a_schedule_is_described_as_it_was_created_and_is_no_more_once_deleted(machine: Machine) -> None:
+def test_a_schedule_is_described_as_it_was_created_until_it_is_deleted(machine: Machine) -> None:
     arn = schedule(machine)
     assert arn == "arn:aws:sagemaker:us-east-1:123456789012:monitoring-schedule/hourly"
     described = describe(machine)
@@ -134,7 +134,7 @@ def test_a_stopped_schedule_is_not_due_until_it_is_started_again(machine: Machin
     assert due is not None and due > now and executions(machine) == []
 
 
-def test_an_update_takes_the_place_of_what_was_configured(machine: Machine) -> None:
+def test_an_update_replaces_the_configuration(machine: Machine) -> None:
     schedule(machine)
     batch = {
         "DataCapturedDestinationS3Uri": "s3://bucket/batch",
@@ -183,7 +183,7 @@ def test_a_definition_is_described_listed_and_deleted(machine: Machine, type_: s
     assert refused(machine, f"Describe{type_}JobDefinition", JobDefinitionName="Mine").startswith("ResourceNotFound")
 
 
-def test_a_definition_stays_as_long_as_a_schedule_uses_it(machine: Machine) -> None:
+def test_a_definition_cannot_be_deleted_while_a_schedule_uses_it(machine: Machine) -> None:
     schedule(machine, definition="Columns")
     message = refused(machine, "DeleteDataQualityJobDefinition", JobDefinitionName="columns")
     assert message.startswith("ResourceInUse") and "monitoring-schedule/hourly; delete that first" in message
@@ -191,7 +191,7 @@ def test_a_definition_stays_as_long_as_a_schedule_uses_it(machine: Machine) -> N
     machine.service.call("DeleteDataQualityJobDefinition", {"JobDefinitionName": "columns"})
 
 
-def test_a_baselining_job_stands_for_what_it_has_left(machine: Machine) -> None:
+def test_a_baselining_job_stands_for_its_output_files(machine: Machine) -> None:
     machine.process("baselining", outputs=("result",))
     data_quality(machine, "from-job", DataQualityBaselineConfig={"BaseliningJobName": "baselining"})
     with pytest.raises(ServiceError, match="Could not find requested job with name: other"):

@@ -88,7 +88,7 @@ def test_a_name_is_taken_once(sagemaker: SageMakerService) -> None:
     assert create(sagemaker) == arn, "the same request, sent again after its answer got lost, is no conflict"
 
 
-def test_a_definition_can_lie_in_s3(machine: Machine) -> None:
+def test_a_definition_can_be_in_s3(machine: Machine) -> None:
     text = definition() + " "
     machine.put("s3://bucket/definition.json", text)
     create(machine.service, PipelineDefinitionS3Location={"Bucket": "bucket", "ObjectKey": "definition.json"})
@@ -118,7 +118,7 @@ def test_a_definition_can_lie_in_s3(machine: Machine) -> None:
         ),
     ],
 )
-def test_a_definition_that_cannot_run_is_refused_before_anything_is_kept(
+def test_a_definition_that_cannot_run_is_refused_and_not_stored(
     text: str, words: str, sagemaker: SageMakerService
 ) -> None:
     request = {"PipelineName": "Churn", "RoleArn": ROLE, "PipelineDefinition": text, "ClientRequestToken": "t" * 32}
@@ -154,7 +154,7 @@ def test_an_execution_keeps_the_definition_it_was_started_with(machine: Machine)
     )
 
 
-def test_what_an_update_does_not_name_stays(sagemaker: SageMakerService) -> None:
+def test_an_update_keeps_members_that_it_does_not_have(sagemaker: SageMakerService) -> None:
     create(sagemaker, PipelineDescription="old")
     before = sagemaker.call("DescribePipeline", {"PipelineName": "Churn"})
     sagemaker.call("UpdatePipeline", {"PipelineName": "Churn", "PipelineDisplayName": "Shown"})
@@ -164,7 +164,7 @@ def test_what_an_update_does_not_name_stays(sagemaker: SageMakerService) -> None
     assert changed == {"PipelineDisplayName", "LastModifiedTime"}
 
 
-def test_a_pipeline_that_is_not_there_is_named(sagemaker: SageMakerService) -> None:
+def test_a_missing_pipeline_is_named(sagemaker: SageMakerService) -> None:
     for operation in ("DescribePipeline", "UpdatePipeline", "ListPipelineExecutions"):
         code, message = refused(sagemaker, operation, PipelineName="Nope")
         assert (code, message) == (
@@ -193,7 +193,7 @@ def test_pipelines_are_listed_in_pages_newest_first(sagemaker: SageMakerService)
     assert refused(sagemaker, "ListPipelines", SortBy="Name", NextToken=token["NextToken"])[0] == "ValidationException"
 
 
-def test_a_deleted_pipeline_takes_its_executions_along(machine: Machine) -> None:
+def test_deleting_a_pipeline_deletes_its_executions(machine: Machine) -> None:
     create(machine.service)
     arn = start(machine)
     machine.service.call("DeletePipeline", {"PipelineName": "Churn", "ClientRequestToken": "d" * 32})
@@ -222,7 +222,7 @@ def test_every_parameter_of_an_execution_is_listed_defaults_included(machine: Ma
         (given(Rounds="1") + given(Rounds="2"), "given twice"),
     ],
 )
-def test_unfit_parameters_are_refused_and_nothing_starts(parameters: list, words: str, machine: Machine) -> None:
+def test_invalid_parameters_are_refused_and_nothing_starts(parameters: list, words: str, machine: Machine) -> None:
     create(machine.service)
     code, message = refused(
         machine.service,
@@ -243,7 +243,7 @@ def test_a_parameter_without_default_must_be_given(machine: Machine) -> None:
     assert (code, "'Status' has no default" in message) == ("ValidationException", True)
 
 
-def test_one_token_is_one_execution_however_often_it_is_sent(machine: Machine) -> None:
+def test_requests_with_the_same_token_start_one_execution(machine: Machine) -> None:
     create(machine.service)
     request = {"PipelineName": "Churn", "ClientRequestToken": "s" * 32}
     with ThreadPoolExecutor(8) as pool:
@@ -274,7 +274,7 @@ def test_an_execution_is_described_and_listed(machine: Machine) -> None:
     assert described["PipelineExecutionDescription"] == "of the week"
 
 
-def test_steps_are_listed_newest_first_and_only_those_that_were_reached(machine: Machine) -> None:
+def test_steps_that_were_reached_are_listed_newest_first(machine: Machine) -> None:
     quick = machine.processing_arguments("quick", "print('done')")
     create(
         machine.service,
@@ -310,7 +310,7 @@ def test_steps_are_listed_newest_first_and_only_those_that_were_reached(machine:
     assert [step["StepName"] for step in rest["PipelineExecutionSteps"]] == names[-2::-1]
 
 
-def test_a_running_execution_can_be_stopped_and_holds_its_pipeline(machine: Machine) -> None:
+def test_a_running_execution_can_be_stopped_and_keeps_its_pipeline_from_being_deleted(machine: Machine) -> None:
     step = {"Name": "Long", "Type": "Processing", "Arguments": machine.processing_arguments("long", SLEEP)}
     create(machine.service, text=definition([step]))
     arn = start(machine, wait=False)
@@ -324,7 +324,7 @@ def test_a_running_execution_can_be_stopped_and_holds_its_pipeline(machine: Mach
     assert refused(machine.service, "StopPipelineExecution", **stop)[0] == "ConflictException"
 
 
-def test_all_of_it_is_there_after_a_restart(machine: Machine, tmp_path: Path) -> None:
+def test_pipelines_and_executions_survive_a_restart(machine: Machine, tmp_path: Path) -> None:
     create(machine.service)
     query = {"PipelineExecutionArn": start(machine)}
     again = Machine(tmp_path).service

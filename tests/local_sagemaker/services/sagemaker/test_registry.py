@@ -56,13 +56,11 @@ def test_a_version_is_described_as_it_was_registered(sagemaker: SageMakerService
     assert not {"ClientToken", "LastVersion"} & described.keys()
 
 
-def test_a_version_awaits_approval_unless_it_says_otherwise(sagemaker: SageMakerService, group: str) -> None:
+def test_a_version_is_pending_manual_approval_by_default(sagemaker: SageMakerService, group: str) -> None:
     assert describe(sagemaker, create(sagemaker, group))["ModelApprovalStatus"] == "PendingManualApproval"
 
 
-def test_version_numbers_count_up_and_are_never_used_again(
-    sagemaker: SageMakerService, group: str, tmp_path: Path
-) -> None:
+def test_version_numbers_increase_and_are_never_reused(sagemaker: SageMakerService, group: str, tmp_path: Path) -> None:
     for _ in range(3):
         create(sagemaker, group)
     sagemaker.call("DeleteModelPackage", {"ModelPackageName": f"{ARN}:model-package/churn/3"})
@@ -73,7 +71,7 @@ def test_version_numbers_count_up_and_are_never_used_again(
     assert versions(again) == [5, 2, 1]
 
 
-def test_versions_created_at_once_do_not_collide(sagemaker: SageMakerService, group: str) -> None:
+def test_versions_created_concurrently_do_not_collide(sagemaker: SageMakerService, group: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         arns = list(pool.map(lambda _: create(sagemaker, group), range(40)))
     assert sorted(int(arn.rpartition("/")[2]) for arn in arns) == list(range(1, 41))
@@ -112,7 +110,7 @@ def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMakerSe
     assert describe(sagemaker, arn) == described
 
 
-def test_the_newest_come_first_and_page_by_page(sagemaker: SageMakerService, group: str) -> None:
+def test_versions_are_listed_in_pages_newest_first(sagemaker: SageMakerService, group: str) -> None:
     for number in range(12):
         create(sagemaker, group, ModelApprovalStatus="Approved" if number % 3 == 0 else "Rejected")
     assert versions(sagemaker) == list(range(12, 2, -1)), "ten to a page"
@@ -129,7 +127,7 @@ def test_the_newest_come_first_and_page_by_page(sagemaker: SageMakerService, gro
     assert seen == list(range(12, 0, -1))
 
 
-def test_packages_without_a_group_are_listed_apart(sagemaker: SageMakerService, group: str) -> None:
+def test_packages_without_a_group_are_listed_separately(sagemaker: SageMakerService, group: str) -> None:
     create(sagemaker, group)
     arn = sagemaker.call("CreateModelPackage", {"ModelPackageName": "Alone"})["ModelPackageArn"]
     assert arn == f"{ARN}:model-package/alone"
@@ -149,7 +147,7 @@ def test_packages_without_a_group_are_listed_apart(sagemaker: SageMakerService, 
     )
 
 
-def test_a_group_goes_when_it_is_empty(sagemaker: SageMakerService, group: str) -> None:
+def test_an_empty_group_can_be_deleted(sagemaker: SageMakerService, group: str) -> None:
     create(sagemaker, group)
     code, message = refused(sagemaker, "CreateModelPackageGroup", ModelPackageGroupName=group)
     assert (code, message.startswith("Model Package Group already exists")) == ("ValidationException", True)
@@ -192,12 +190,12 @@ def test_tags_are_added_replaced_and_removed(sagemaker: SageMakerService) -> Non
     assert sagemaker.call("ListTags", {"ResourceArn": arn}) == {"Tags": more}
 
 
-def test_tags_need_something_to_be_on(sagemaker: SageMakerService) -> None:
+def test_tags_of_a_missing_resource_are_refused(sagemaker: SageMakerService) -> None:
     for arn in (f"{ARN}:model-package-group/nope", f"{ARN}:pipeline/nope", f"{ARN}:endpoint/nope"):
         assert refused(sagemaker, "ListTags", ResourceArn=arn)[0] == "ResourceNotFound"
 
 
-def test_tags_go_with_what_they_were_on(sagemaker: SageMakerService, group: str) -> None:
+def test_tags_are_deleted_with_their_resource(sagemaker: SageMakerService, group: str) -> None:
     tags = [{"Key": "a", "Value": "b"}]
     arn = create(sagemaker, group, Tags=tags)
     assert sagemaker.call("ListTags", {"ResourceArn": arn})["Tags"] == tags
