@@ -63,7 +63,7 @@ setup(
         "datasketches",
     ],
     extras_require={
-        "local": ["moto[server]>=5.2.5", "cryptography", "optuna", "psutil", "werkzeug"],
+        "local": ["moto[server]>=5.2.5,<5.3", "cryptography", "optuna", "psutil", "werkzeug"],
         "docs": ["mkdocs-material"],
         "dev": [
             "awscli",

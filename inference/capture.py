@@ -160,7 +160,7 @@ class Capture:
                 with self._lock:
                     self.dropped += len(events_of_hour)
                 print(
-                    f"lost {len(events_of_hour)} captures ({self.dropped} in total): {type(error).__name__}: {error}",
+                    f"captures lost: {len(events_of_hour)}, in total {self.dropped} ({type(error).__name__}: {error})",
                     file=sys.stderr,
                     flush=True,
                 )

@@ -64,7 +64,7 @@ class Bundle:
 
 
 def preprocess_bundle() -> Bundle:
-    return Bundle("preprocess", _read(_script("preprocess.py", "preprocessing")))
+    return Bundle("preprocess", _read(_processing_script("preprocess.py", "preprocessing")))
 
 
 def train_bundle() -> Bundle:
@@ -85,7 +85,9 @@ def evaluate_bundle() -> Bundle:
     }
     found = (path for pattern in EVALUATE_SHARES for path in (REPOSITORY / "analyzer").glob(pattern))
     shared = [path.relative_to(REPOSITORY).as_posix() for path in found]
-    return Bundle("evaluate", _read(_script("evaluate.py", "evaluation") | files | {path: path for path in shared}))
+    return Bundle(
+        "evaluate", _read(_processing_script("evaluate.py", "evaluation") | files | {path: path for path in shared})
+    )
 
 
 def quality_check_bundle() -> Bundle:
@@ -95,7 +97,7 @@ def quality_check_bundle() -> Bundle:
 
 def monitor_bundle() -> Bundle:
     """The quality analyzer, for the captures of an endpoint."""
-    return Bundle("monitor", _read(_analyzer() | _script("monitor.py", "window")))
+    return Bundle("monitor", _read(_analyzer() | _processing_script("monitor.py", "window")))
 
 
 def all_bundles() -> tuple[Bundle, ...]:
@@ -124,7 +126,12 @@ def _analyzer() -> dict[str, str]:
     return files | {path: path for path in modules}
 
 
-def _script(name: str, package: str, folder: str = "processing_scripts") -> dict[str, str]:
+def _processing_script(name: str, package: str) -> dict[str, str]:
+    """A processing script, its package and what processing scripts share."""
+    return _script(name, package, "processing_scripts") | {"job_files.py": "processing_scripts/job_files.py"}
+
+
+def _script(name: str, package: str, folder: str) -> dict[str, str]:
     """A script and the package that it is made of."""
     paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / folder / package).glob("*.py"))]
     return {path: f"{folder}/{path}" for path in paths}

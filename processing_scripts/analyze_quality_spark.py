@@ -2,7 +2,7 @@
 
 The environment variables (listed in analyzer/__main__.py), the output files and the results, apart from the error of
 the sketches, are those of `python -m analyzer`. Each task profiles its part of the dataset with the analyzer's
-readers and returns a partial profile; the driver merges the profiles, checks the constraints and writes statistics.json,
+readers and returns a partial profile; the driver merges these, checks the constraints and writes statistics.json,
 constraints.json and constraint_violations.json. Differences:
 
   dataset_source       anything Spark can read: s3://bucket/prefix, hdfs://..., or a folder that all nodes share
@@ -317,7 +317,7 @@ def _check_limit(profiles: list[dict[str, Any]], limit: int) -> None:
 
 
 def _dataset(settings: Settings, folder: Path) -> Dataset:
-    """What is to be known of the format; the files that it reads are made by each task."""
+    """Describe the format; each task writes the files that its readers read."""
     nothing = folder / "nothing"
     nothing.touch()
     names: tuple[str, ...] = ()

@@ -17,12 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import posixpath
-import sys
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -31,12 +30,10 @@ import pyarrow.csv
 from evaluation.cloudwatch import publish
 from evaluation.outcome import Outcome
 from evaluation.page import HEADLINES, report_page
+from job_files import fail, write_text
 
 from analyzer import QualityError
 from analyzer.performance.metrics import METRICS_KEY, model_quality
-
-# SageMaker returns the first kilobyte of this file as the job's ExitMessage.
-EXIT_MESSAGE = Path("/opt/ml/output/message")
 
 
 class EvaluationError(Exception):
@@ -76,27 +73,14 @@ def evaluate(options: argparse.Namespace) -> None:
     metrics = quality[METRICS_KEY[schema["problem_type"]]]
     gains = dict(zip([f["name"] for f in schema["features"]], booster.feature_importance("gain"), strict=True))
 
-    write(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
-    write(outcome.as_csv(), options.output_dir / "predictions" / "predictions.csv")
-    write(report_page(schema, outcome, metrics, gains), options.output_dir / "report" / "report.html")
+    write_text(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
+    write_text(outcome.as_csv(), options.output_dir / "predictions" / "predictions.csv")
+    write_text(report_page(schema, outcome, metrics, gains), options.output_dir / "report" / "report.html")
     headlines = {name: metrics[name]["value"] for name in HEADLINES[schema["problem_type"]]}
     for name, value in headlines.items():
         print(f"test_{name}={value}")
     if options.model_name:
         publish(headlines, training["training_seconds"], options.model_name)
-
-
-def fail(message: str) -> NoReturn:
-    if EXIT_MESSAGE.parent.is_dir():
-        EXIT_MESSAGE.write_text(message.encode()[:1024].decode(errors="ignore"), encoding="utf-8")
-    sys.exit(message)
-
-
-def write(text: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary_path = path.with_name(f".{path.name}")
-    temporary_path.write_text(text, encoding="utf-8")
-    temporary_path.replace(path)
 
 
 def load_model(archive: Path) -> tuple[lgb.Booster, dict[str, Any], dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""The container scripts as modules, and real data on its way through them.
+"""Fixtures of the container scripts' tests: the scripts as modules, with real data.
 
-Nothing here or beside it imports more than the container image holds, as these tests also run on the image's versions.
+These tests also run on the library versions of the container image, so they import only what the image has.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 for folder in (".", "processing_scripts", "training_scripts", "inference"):
     sys.path.insert(0, str(REPOSITORY / folder))
 
-# more threads than free cores wait for each other, which takes longer than such small data takes to learn from
+# More threads than free cores are slower than one thread on such small data.
 os.environ["SM_NUM_CPUS"] = "1"
 
 hypothesis.settings.register_profile("scripts", deadline=None)
@@ -33,7 +33,7 @@ hypothesis.settings.load_profile("scripts")
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """What a run of preprocess.py left behind; error: its last words, None when it succeeded."""
+    """The output folder of a run of preprocess.py, and its error message, None if it succeeded."""
 
     output: Path
     error: str | None
@@ -51,12 +51,12 @@ class Preprocessed:
         return check
 
     def rows(self, name: str) -> list[dict[str, str]]:
-        """The rows of train, validation, test or baseline, by column."""
+        """Read the rows of train, validation, test or baseline, by column."""
         with (self.output / name / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
     def training_arguments(self, folder: Path) -> list[str]:
-        """train.py's arguments, for a model and a curve under the folder."""
+        """Make the arguments of train.py, for output under the folder."""
         channels = [
             item for name in ("train", "validation", "schema") for item in (f"--{name}", str(self.output / name))
         ]
@@ -66,7 +66,7 @@ class Preprocessed:
 
 @pytest.fixture
 def run_preprocess(tmp_path: Path) -> Callable[..., Preprocessed]:
-    """Runs preprocess.py on a file's content, or on files by name; further arguments as on its command line."""
+    """Run preprocess.py on the content of a file, or on files by name, with further arguments of its command line."""
     import preprocess
 
     runs: Iterator[int] = iter(range(1000))
@@ -91,7 +91,7 @@ def run_preprocess(tmp_path: Path) -> Callable[..., Preprocessed]:
 
 @dataclass(frozen=True)
 class Project:
-    """Data on its way: raw as CSV text, then preprocessed, then a model trained on it."""
+    """A preprocessed dataset, the model trained on it, and the log of the training."""
 
     name: str
     data: Preprocessed
@@ -103,7 +103,7 @@ class Project:
         return json.loads((self.model / "metrics.json").read_text(encoding="utf-8"))
 
     def packed(self, folder: Path) -> Path:
-        """The folder, now with model.tar.gz."""
+        """Write model.tar.gz into the folder, and return the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
             for path in sorted(self.model.rglob("*")):
@@ -113,7 +113,7 @@ class Project:
 
 @pytest.fixture
 def run_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[Path, str]]:
-    """Runs train.py on preprocessed data; returns the folder with model and data, and what was printed."""
+    """Run train.py on preprocessed data; returns its output folder and its log."""
     import train
 
     runs: Iterator[int] = iter(range(1000))
@@ -129,7 +129,7 @@ def run_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..
 
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
-    """Real data of scikit-learn, preprocessed and trained on once: cancer, wine, diabetes, mixed (see below)."""
+    """Preprocess and train on a dataset, once: cancer, wine, diabetes or mixed (see `mixed_data`)."""
     import preprocess
     import train
 
@@ -154,7 +154,7 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pr
 
 
 def raw_data(name: str) -> tuple[str, str]:
-    """The problem type and the data as CSV."""
+    """Return the problem type and the data as CSV."""
     from sklearn import datasets
 
     if name == "mixed":
@@ -174,7 +174,7 @@ def raw_data(name: str) -> tuple[str, str]:
 
 
 def mixed_data() -> str:
-    """The wine data as people keep theirs: text, booleans and gaps beside numbers, a text target, names with commas."""
+    """Make the wine data less clean: texts, booleans and missing values, a text target, names with commas."""
     from sklearn import datasets
 
     wine = datasets.load_wine()

@@ -47,7 +47,7 @@ def subtitle(outcome: Outcome, gains: Mapping[str, float]) -> str:
     problem = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", outcome.problem_type).capitalize()
     facts = [f"{problem} on the test split", counted(len(outcome.truth), "row"), counted(len(gains), "feature")]
     if outcome.problem_type == BINARY:
-        facts.append(f"positive class {shortened(outcome.classes[-1], 28)!r}")
+        facts.append(f"positive class: {shortened(outcome.classes[-1], 28)}")
     elif outcome.classes:
         facts.append(f"{len(outcome.classes)} classes")
     return " · ".join(facts)

@@ -63,10 +63,9 @@ def plots(outcome: Outcome, metrics: Mapping[str, Any], gains: Mapping[str, floa
     """
     if outcome.problem_type == REGRESSION:
         return regression_plots(outcome, gains)
-    curves = [(str(outcome.classes[-1]), metrics)]
-    note = ""
     if outcome.problem_type == BINARY:
-        note = f"Positive class {shortened(outcome.classes[-1], 28)}"
+        curves = [(str(outcome.classes[-1]), metrics)]
+        note = f"Positive class: {shortened(outcome.classes[-1], 28)}"
     else:
         curves = one_vs_rest(outcome)
         note = "One class against the rest"

@@ -1,4 +1,4 @@
-"""Whatever way a prediction takes, it is LightGBM's."""
+"""Every prediction path gives the predictions of LightGBM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INFERENCE = Path(booster.__file__).parent
 
 
 def data(rows: int, seed: int = 0) -> np.ndarray:
-    """Numbers, whole numbers with ties, a heavy tail, codes of 40 categories, and gaps; one column is constant."""
+    """Make numbers, integers with ties, a heavy tail, codes of 40 categories and a constant, with missing values."""
     generator = np.random.default_rng(seed)
     columns = np.column_stack(
         [
@@ -49,7 +49,7 @@ def train(path: Path, objective: str, rounds: int = 20, **parameters: object) ->
         settings["num_class"] = 3
     model = lgb.train(settings, lgb.Dataset(features, target, categorical_feature=[5]), rounds)
     model.save_model(path)
-    # the text rounds: what is served is what it says
+    # Read back, because the text rounds numbers, and the text is what is served.
     return lgb.Booster(model_file=path)
 
 
@@ -81,7 +81,7 @@ def models(tmp_path_factory) -> dict[str, tuple[Path, lgb.Booster]]:
 
 
 @pytest.mark.parametrize("name", [*MODELS, *WALKED])
-def test_one_row_some_rows_and_many_rows_get_the_answers_of_lightgbm(models, name):
+def test_predictions_for_one_row_and_many_rows_are_those_of_lightgbm(models, name):
     path, reference = models[name]
     ours, rows = Booster(path), data(MANY_ROWS * 3, seed=1)
     expected = reference.predict(rows)
@@ -92,12 +92,12 @@ def test_one_row_some_rows_and_many_rows_get_the_answers_of_lightgbm(models, nam
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_bitvectors_do_what_they_can_and_leave_the_rest_to_lightgbm(models, name):
+def test_bitvectors_support_the_models_of_train_py(models, name):
     assert bitvectors.read_model(models[name][0]) is not None
 
 
 @pytest.mark.parametrize("name", WALKED)
-def test_what_bitvectors_cannot_do_is_walked(models, name):
+def test_unsupported_models_are_left_to_lightgbm(models, name):
     assert bitvectors.read_model(models[name][0]) is None
 
 
@@ -105,16 +105,16 @@ VALUES = st.floats() | st.floats(-5, 5) | st.integers(-5, 50).map(float)
 
 
 @given(st.lists(st.lists(VALUES, min_size=7, max_size=7), min_size=1, max_size=20), st.sampled_from(sorted(MODELS)))
-def test_bitvectors_walk_like_lightgbm_whatever_the_values(models, rows, name):
+def test_bitvectors_predict_like_lightgbm_for_any_values(models, rows, name):
     path, reference = models[name]
     trees = bitvectors.read_model(path)
-    # a value on a threshold, and its neighbours, are where rounding would show
+    # Rounding errors would show at thresholds and their neighbours.
     edges = [table.intervals.edges for table in trees._tables if table.intervals is not None]
     on_edges = np.zeros((3, 7))
     for table, values in zip((table for table in trees._tables if table.intervals is not None), edges, strict=True):
         edge = values[len(rows) % len(values)]
         on_edges[:, table.feature] = np.nextafter(edge, -np.inf), edge, np.nextafter(edge, np.inf)
-    # LightGBM casts a category to an integer, which is undefined for what is none
+    # LightGBM casts categories to integers, which is undefined for large values.
     matrix = np.vstack([np.array(rows), on_edges])
     matrix[:, 5] = np.where(np.abs(matrix[:, 5]) < 1e6, matrix[:, 5], np.nan)
     with np.errstate(all="ignore"):
@@ -122,7 +122,7 @@ def test_bitvectors_walk_like_lightgbm_whatever_the_values(models, rows, name):
     np.testing.assert_allclose(predicted, reference.predict(matrix), rtol=1e-12, atol=1e-12)
 
 
-def test_the_lightgbm_package_gives_the_same_answers_as_its_library(models):
+def test_the_lightgbm_package_predicts_like_its_library(models):
     rows = data(30, seed=2)
     for name in ("binary", "multiclass"):
         path, _ = models[name]
@@ -133,7 +133,7 @@ def test_the_lightgbm_package_gives_the_same_answers_as_its_library(models):
         assert library.predict_columns(rows.T.copy()) == package.predict_columns(rows.T.copy())
 
 
-def test_without_its_library_lightgbm_is_imported_and_the_log_says_so(models, monkeypatch, capsys):
+def test_without_its_library_lightgbm_is_imported_and_logged(models, monkeypatch, capsys):
     path, reference = models["binary"]
     monkeypatch.setattr(booster.importlib.util, "find_spec", lambda name: None)
     ours, rows = Booster(path), data(3)
@@ -160,14 +160,14 @@ def test_threads_do_not_disturb_each_other(models):
     assert not wrong
 
 
-def test_a_file_that_is_no_model_is_refused_with_the_reason(tmp_path):
+def test_a_file_that_is_not_a_model_is_refused_with_the_reason(tmp_path):
     (tmp_path / "model.txt").write_text("tree\nnonsense")
     with pytest.raises(ValueError, match=r"LightGBM cannot read model\.txt: "):
         Booster(tmp_path / "model.txt")
 
 
 def test_models_are_freed(models):
-    """A hundred loaded models take no more memory than a few."""
+    """Loading a hundred models takes no more memory than loading a few."""
     program = f"""
 import sys, resource
 sys.path.insert(0, {str(INFERENCE)!r})

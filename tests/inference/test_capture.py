@@ -1,4 +1,4 @@
-"""Captures written by the handler are those of SageMaker, and no request ever waits for one or fails of it."""
+"""The handler captures like SageMaker, and captures never delay or fail a request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENVIRONMENT = {URI: "s3://bucket/captures/", "DATA_CAPTURE_ENDPOINT_NAME": "chur
 
 
 class Bucket:
-    """Takes uploads; can be slow, or out of order."""
+    """A bucket that can be slow or fail."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -49,7 +49,7 @@ def add(captured: Capture, body: str = "1,2", content_type: str = CSV, inference
     captured.add(Payload(body, content_type), Payload("0,0.25\n", CSV), inference_id)
 
 
-def test_an_event_and_its_place_are_as_sagemaker_has_them(bucket):
+def test_events_and_keys_are_those_of_sagemaker(bucket):
     captured = Capture(destination_from(ENVIRONMENT), bucket)
     captured.add(Payload(b"1,2", "text/csv; charset=utf-8"), Payload('{"predictions": []}', JSON), "order-7")
     captured.close()
@@ -93,7 +93,7 @@ def test_events_of_two_hours_go_to_two_folders(bucket, monkeypatch):
     ]
 
 
-def test_only_the_sampled_share_is_kept(bucket):
+def test_only_the_sampled_share_is_captured(bucket):
     none, some = (Capture(Destination("bucket", "p", percentage), bucket) for percentage in (0, 25))
     for _ in range(1000):
         add(none)
@@ -104,7 +104,7 @@ def test_only_the_sampled_share_is_kept(bucket):
     assert 150 < len(bucket.events()) < 350
 
 
-def test_a_slow_bucket_makes_captures_drop_and_nobody_wait(bucket, monkeypatch):
+def test_a_slow_bucket_drops_captures_and_delays_no_request(bucket, monkeypatch):
     monkeypatch.setattr(capture, "FLUSH_BYTES", 1000)
     monkeypatch.setattr(capture, "MAX_PENDING_BYTES", 10_000)
     bucket.is_open.clear()
@@ -119,18 +119,18 @@ def test_a_slow_bucket_makes_captures_drop_and_nobody_wait(bucket, monkeypatch):
     assert len(bucket.events()) == 10
 
 
-def test_a_failing_bucket_costs_the_captures_alone_and_the_log_counts_them(bucket, capsys):
+def test_a_failing_bucket_loses_only_captures_and_logs_their_number(bucket, capsys):
     bucket.error = PermissionError("AccessDenied")
     captured = Capture(Destination("bucket", "p"), bucket)
     add(captured)
     captured.close()
     assert captured.dropped == 1
-    assert "lost 1 captures (1 in total): PermissionError: AccessDenied" in capsys.readouterr().err
+    assert "captures lost: 1, in total 1 (PermissionError: AccessDenied)" in capsys.readouterr().err
     add(captured)
-    assert captured.dropped == 2, "after the end"
+    assert captured.dropped == 2, "after closing"
 
 
-def test_what_is_old_or_large_enough_is_uploaded_without_an_end(bucket, monkeypatch):
+def test_events_are_uploaded_after_a_time_without_closing(bucket, monkeypatch):
     monkeypatch.setattr(capture, "FLUSH_SECONDS", 0.01)
     captured = Capture(Destination("bucket", "p"), bucket)
     add(captured)
@@ -153,12 +153,12 @@ def test_what_is_old_or_large_enough_is_uploaded_without_an_end(bucket, monkeypa
         ({"DATA_CAPTURE_SAMPLING_PERCENTAGE": "101"}, "DATA_CAPTURE_SAMPLING_PERCENTAGE is '101'; set it to a number"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused_at_the_start(settings, message):
+def test_an_invalid_setting_is_refused_at_startup(settings, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         destination_from(ENVIRONMENT | settings)
 
 
-def test_the_handler_captures_what_it_answers_and_not_what_it_refuses(make_project, monkeypatch, bucket):
+def test_the_handler_captures_responses_but_not_refused_requests(make_project, monkeypatch, bucket):
     for name, value in (ENVIRONMENT | {"DATA_CAPTURE_VARIANT_NAME": "blue"}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(capture, "S3Upload", lambda: bucket)

@@ -1,4 +1,4 @@
-"""Long CSV bodies are read by Arrow, short ones by Python, and nobody can tell from the numbers."""
+"""Long CSV bodies are parsed by Arrow and short ones by Python, with the same results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def by_python(text: str, features: Features) -> np.ndarray:
 
 
 def long_body(header: list[str], rows: list[list[str]], line_end: str = "\n") -> str:
-    """The rows again and again until the body is long."""
+    """Repeat the rows until the body is long."""
     lines = [",".join(row) for row in rows]
     lines = lines * (LONG_BODY // len("".join(lines)) + 1)
     return line_end.join([",".join(header), *lines] if header else lines) + line_end
@@ -50,7 +50,7 @@ def long_body(header: list[str], rows: list[list[str]], line_end: str = "\n") ->
     st.none() | st.permutations(NAMES).flatmap(lambda names: st.sampled_from([names, names[:2]])),
 )
 def test_both_readers_read_the_same_numbers(rows, line_end, header):
-    """header: names in any order, of which one may be left out; None for none."""
+    """The header has the names in any order, one of which may be omitted; None for no header."""
     order = [NAMES.index(name) for name in header or NAMES]
     text = long_body(header or [], [[row[index] for index in order] for row in rows], line_end)
     columns = read_long(text, Features(FEATURES))
@@ -59,7 +59,7 @@ def test_both_readers_read_the_same_numbers(rows, line_end, header):
 
 
 @given(st.lists(st.tuples(NUMBERS | ODD_NUMBERS, PLANS, NUMBERS | ODD_NUMBERS), min_size=1, max_size=5))
-def test_what_arrow_takes_for_a_number_counts_only_where_python_does_too(rows):
+def test_arrow_accepts_a_number_only_if_python_does(rows):
     features = Features(FEATURES)
     text = long_body([], rows)
     columns = read_long(text, features)
@@ -71,12 +71,12 @@ def test_what_arrow_takes_for_a_number_counts_only_where_python_does_too(rows):
     "line",
     ["1,gold", "1,gold,2,3", '1,"gold",2', "1,gold,inf", "1,gold,nan(1)", "1,gold,x", "1,gold,1_0"],
 )
-def test_python_decides_on_whatever_is_out_of_the_ordinary(line):
+def test_unusual_values_are_left_to_the_python_reader(line):
     text = "1,gold,2\n" * LONG_BODY + f"{line}\n"
     assert read_long(text, Features(FEATURES)) is None
 
 
-def test_names_are_checked_however_long_the_body_is():
+def test_names_of_a_long_body_are_checked():
     text = "age,shoe size\n" + "1,2\n" * LONG_BODY
     assert read_long(text, Features(FEATURES)) is None
     ignoring = Features(FEATURES, ignore_unknown=True)
@@ -86,13 +86,13 @@ def test_names_are_checked_however_long_the_body_is():
     assert read_long("age,age\n" + "1,2\n" * LONG_BODY, ignoring) is None
 
 
-def test_a_quoted_field_may_hold_what_separates_fields_and_lines():
+def test_a_quoted_field_may_contain_separators_and_line_ends():
     features = Features(FEATURES)
     records = read_records('plan,age\r\n"a,\r\nb",1\r\n"say ""gold""",2\r\n', features)
     assert records == [{"plan": "a,\r\nb", "age": "1"}, {"plan": 'say "gold"', "age": "2"}]
 
 
-def test_lines_may_end_as_they_did_on_old_machines():
+def test_lines_may_end_with_a_carriage_return():
     assert read_records("1,gold,2\r3,gold,4\r", Features(FEATURES)) == [["1", "gold", "2"], ["3", "gold", "4"]]
 
 

@@ -1,4 +1,4 @@
-"""What the serving functions take, give and refuse."""
+"""Requests, responses and errors of the serving functions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def model(make_project):
 
 @pytest.fixture(scope="module")
 def rows(make_project) -> list[dict[str, str]]:
-    """Records as they came in."""
+    """Records with their original values."""
     return make_project("mixed").data.rows("baseline")[:20]
 
 
 @pytest.fixture(scope="module")
 def expected(make_project) -> list[float]:
-    """What the model says of these records as training saw them."""
+    """The predictions for the same records of the encoded training split."""
     project = make_project("mixed")
     encoded = read_split(project.data.output / "train", project.data.schema)
     return lgb.Booster(model_file=project.model / "model.txt").predict(encoded.features[:20]).tolist()
@@ -53,13 +53,13 @@ def as_csv(rows: list[list[str]]) -> bytes:
 
 
 def as_json(row: dict[str, str]) -> dict:
-    """The record as a client would send it in JSON."""
+    """Convert a record to the JSON that a client would send."""
     meanings = {"": None, "True": True, "False": False}
     record = {name: meanings.get(value, value) for name, value in row.items()}
     return record | {name: float(row[name]) for name in ("alcohol, %",)}
 
 
-def test_every_content_type_gets_the_answer_that_training_implies(model, rows, expected):
+def test_every_content_type_gets_the_predictions_of_the_training_data(model, rows, expected):
     values = [list(row.values()) for row in rows]
     objects = [as_json(row) for row in rows]
     arrays = [list(record.values()) for record in objects]
@@ -92,20 +92,20 @@ def test_named_features_may_come_in_any_order(model, rows, expected):
     assert probabilities(ask(model, shuffled, CSV)) == expected
 
 
-def test_a_feature_left_out_is_missing(model, rows):
+def test_an_omitted_feature_is_missing(model, rows):
     empty = [as_json(row) | {"colour": None} for row in rows]
     absent = [{name: value for name, value in record.items() if name != "colour"} for record in empty]
     assert ask(model, json.dumps(absent), JSON) == ask(model, json.dumps(empty), JSON)
 
 
-def test_a_category_that_training_did_not_see_is_missing(model, rows):
+def test_an_unknown_category_is_missing(model, rows):
     unknown = [as_json(row) | {"colour": "mauve"} for row in rows]
     missing = [as_json(row) | {"colour": ""} for row in rows]
     assert ask(model, json.dumps(unknown), JSON) == ask(model, json.dumps(missing), JSON)
 
 
-def test_a_first_line_that_could_be_a_record_is_one():
-    """A category may be called like a feature."""
+def test_a_first_line_that_could_be_a_record_is_not_a_header():
+    """A category may have the name of a feature."""
     features = (
         Feature("colour", {"colour": 0, "plan": 1}),
         Feature("plan", {"other": 0, "plan": 1}),
@@ -113,15 +113,15 @@ def test_a_first_line_that_could_be_a_record_is_one():
     )
     assert not is_header(["plan", "other", "3"], features)
     assert not is_header(["colour", "plan", "NA"], features)
-    assert is_header(["colour", "plan", "x"], features), "'x' is no number"
-    assert is_header(["plan", "colour", "3"], features), "'colour' is no plan"
+    assert is_header(["colour", "plan", "x"], features), "'x' is not a number"
+    assert is_header(["plan", "colour", "3"], features), "'colour' is not a plan"
     assert is_header(["plan", "x"], features), "a record has three values"
 
 
-# --- answers ---
+# --- responses ---
 
 
-def test_a_binary_answer_names_label_and_probabilities(model, rows, expected):
+def test_a_binary_prediction_has_label_and_probabilities(model, rows, expected):
     answer = json.loads(ask(model, json.dumps([as_json(row) for row in rows]), JSON))
     for prediction, score in zip(answer["predictions"], expected, strict=True):
         assert prediction["label"] == ("other" if score >= 0.5 else "barolo")
@@ -130,17 +130,17 @@ def test_a_binary_answer_names_label_and_probabilities(model, rows, expected):
         assert sum(prediction["probabilities"].values()) == pytest.approx(1)
 
 
-def test_csv_answers_are_lines_like_those_of_predictions_csv(model, rows, expected):
+def test_csv_responses_have_the_lines_of_predictions_csv(model, rows, expected):
     answer = ask(model, json.dumps([as_json(row) for row in rows]), JSON, CSV)
     assert answer == "".join(f"{int(score >= 0.5)},{score!r}\n" for score in expected)
 
 
-def test_json_lines_answers_hold_a_prediction_a_line(model, rows, expected):
+def test_json_lines_responses_have_a_prediction_per_line(model, rows, expected):
     answer = ask(model, json.dumps([as_json(row) for row in rows]), JSON, LINES)
     assert [json.loads(line)["probability"] for line in answer.splitlines()] == expected
 
 
-def test_a_multiclass_answer_gives_the_probability_of_its_label(make_project):
+def test_a_multiclass_prediction_has_the_probability_of_its_label(make_project):
     project = make_project("wine")
     model = model_fn(str(project.model))
     rows = project.data.rows("baseline")[:5]
@@ -153,7 +153,7 @@ def test_a_multiclass_answer_gives_the_probability_of_its_label(make_project):
     assert lines[0] == f"{answer['predictions'][0]['label']},{answer['predictions'][0]['probability']!r}"
 
 
-def test_a_regression_answers_with_numbers(make_project):
+def test_a_regression_predicts_numbers(make_project):
     project = make_project("diabetes")
     model = model_fn(str(project.model))
     body = as_csv([list(row.values()) for row in project.data.rows("baseline")[:3]])
@@ -176,7 +176,7 @@ def test_a_regression_answers_with_numbers(make_project):
         (LINES, LINES),
     ],
 )
-def test_the_answer_comes_in_the_first_accepted_type_there_is(model, rows, accept, content_type):
+def test_the_response_has_the_first_supported_accepted_type(model, rows, accept, content_type):
     predictions = predict_fn(input_fn(json.dumps([as_json(row) for row in rows]), JSON), model)
     assert output_fn(predictions, accept)[1] == content_type
 
@@ -217,7 +217,7 @@ def test_the_answer_comes_in_the_first_accepted_type_there_is(model, rows, accep
         ("<x/>", "application/xml", "content type 'application/xml' is not supported; send text/csv"),
     ],
 )
-def test_a_bad_request_is_told_what_is_wrong_and_where(model, body, content_type, message):
+def test_the_error_for_an_invalid_request_names_place_and_reason(model, body, content_type, message):
     with pytest.raises(InputError) as refused:
         ask(model, body, content_type)
     assert message in str(refused.value)
@@ -231,20 +231,20 @@ def test_a_bad_request_is_told_what_is_wrong_and_where(model, body, content_type
         (b"smell,malic acid\n" + b"3,2.5\n" * 10_000, CSV),
     ],
 )
-def test_unknown_features_are_ignored_where_that_is_set(make_project, monkeypatch, body, content_type):
+def test_unknown_features_are_ignored_if_configured(make_project, monkeypatch, body, content_type):
     monkeypatch.setenv("UNKNOWN_FEATURES", "ignore")
     model = model_fn(str(make_project("mixed").model))
     known = ask(model, b'{"malic acid": 2.5}', JSON)
     assert probabilities(ask(model, body, content_type))[0] == pytest.approx(probabilities(known)[0], rel=1e-12)
 
 
-def test_a_setting_that_cannot_be_is_refused_at_the_start(make_project, monkeypatch):
+def test_an_invalid_setting_is_refused_at_startup(make_project, monkeypatch):
     monkeypatch.setenv("UNKNOWN_FEATURES", "yes")
     with pytest.raises(ValueError, match="UNKNOWN_FEATURES is 'yes'; set it to refuse or ignore"):
         model_fn(str(make_project("mixed").model))
 
 
-def test_an_answer_nobody_can_give_is_refused(model, rows):
+def test_an_unsupported_accept_header_is_refused(model, rows):
     with pytest.raises(InputError, match="accept 'text/html' is not supported; accept application/json"):
         ask(model, json.dumps(as_json(rows[0])), JSON, "text/html")
 
@@ -256,8 +256,8 @@ def test_a_model_that_does_not_fit_its_schema_is_refused(make_project, tmp_path)
         model_fn(str(tmp_path))
 
 
-def test_a_model_that_cannot_answer_is_never_healthy(make_project, tmp_path):
-    """Its schema names other classes than the model has."""
+def test_a_model_that_cannot_predict_is_never_healthy(make_project, tmp_path):
+    """The schema has other classes than the model."""
     source = make_project("wine").model
     (tmp_path / "model.txt").write_bytes((source / "model.txt").read_bytes())
     schema = json.loads((source / "schema.json").read_text())
@@ -271,8 +271,8 @@ def test_a_model_that_cannot_answer_is_never_healthy(make_project, tmp_path):
         model_fn(str(tmp_path))
 
 
-def test_records_by_name_are_not_reordered_by_chance(model):
-    """The matrix has one column a feature, in the model's order, whatever is sent."""
+def test_records_by_name_are_encoded_in_the_models_order(model):
+    """The matrix has a column per feature, in the model's order."""
     values = model.features.encode({"malic acid": 2.5, "alcohol, %": 13}, row=1)
     assert values[0] == 13
     assert values[2] == 2.5

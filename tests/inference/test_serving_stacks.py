@@ -1,4 +1,4 @@
-"""What reaches a client, through the programs that serve: SageMaker's inference toolkit, and the older one in Flask."""
+"""Responses through the serving stacks: SageMaker's inference toolkit, and sagemaker-containers in Flask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
 
 
 class Context:
-    """What multi-model-server hands to the toolkit."""
+    """The context that multi-model-server passes to the toolkit."""
 
     def __init__(self, model_dir: str):
         self.system_properties = {"model_dir": model_dir}
@@ -38,7 +38,7 @@ class Context:
 
 
 class Toolkit:
-    """The toolkit's own Transformer around the handler, as a client sees it."""
+    """The toolkit's Transformer with the handler, called like an endpoint."""
 
     def __init__(self, model_dir: str):
         from sagemaker_inference.transformer import Transformer
@@ -46,10 +46,14 @@ class Toolkit:
         self.context, self.transformer = Context(model_dir), Transformer()
 
     def post(self, body: bytes, **headers: str) -> tuple[int, str, str]:
-        """Status, content type and text of the response; header names with _ for -."""
+        """Send a request, with header names that have _ for -.
+
+        Returns:
+            Status, content type and text of the response.
+        """
         self.context.status, self.context.content_type = 200, ""
         self.context.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        # the server hands over a bytearray
+        # The server passes a bytearray.
         (response,) = self.transformer.transform([{"body": bytearray(body)}], self.context)
         return self.context.status, self.context.content_type, response
 
@@ -60,7 +64,7 @@ def toolkit(make_project) -> Toolkit:
     return Toolkit(str(make_project("mixed").model))
 
 
-def test_a_request_is_answered_in_json_unless_it_asks_for_another_type(toolkit):
+def test_responses_are_json_unless_another_type_is_accepted(toolkit):
     for headers in ({}, {"Accept": "*/*"}, {"Accept": JSON}):
         status, content_type, text = toolkit.post(b'{"malic acid": 2.5}', Content_Type=JSON, **headers)
         assert (status, content_type) == (200, JSON)
@@ -106,15 +110,15 @@ def test_a_request_is_answered_in_json_unless_it_asks_for_another_type(toolkit):
         (b"{}", {"Content_Type": JSON, "Accept": "image/png"}, 406, "accept 'image/png' is not supported"),
     ],
 )
-def test_a_clients_mistake_is_told_to_it_with_a_4xx(toolkit, body, headers, status, message):
+def test_an_invalid_request_gets_a_4xx_with_the_reason(toolkit, body, headers, status, message):
     found, _, text = toolkit.post(body, **headers)
     assert (found, text.splitlines()[0][: len(message)]) == (status, message)
-    assert len(text) < 5000, "megabytes are not sent back"
+    assert len(text) < 5000, "the message is shortened"
     text.encode()
 
 
-def test_in_the_older_program_a_mistake_is_a_response_as_it_makes_a_500_of_every_exception(make_project, monkeypatch):
-    """sagemaker-containers 2.8.6 calls the functions one by one and returns what output_fn gives to Flask."""
+def test_sagemaker_containers_gets_a_response_instead_of_an_exception(make_project, monkeypatch):
+    """sagemaker-containers 2.8.6 turns exceptions into a 500, and returns the result of output_fn to Flask."""
     flask = SimpleNamespace(
         has_request_context=lambda: True,
         Response=lambda response, status, mimetype: SimpleNamespace(data=response, status=status, mimetype=mimetype),
@@ -137,7 +141,7 @@ def test_in_the_older_program_a_mistake_is_a_response_as_it_makes_a_500_of_every
         assert len(response.data.splitlines()) == 1
 
 
-# --- whatever is sent ---
+# --- arbitrary requests ---
 
 NAMES = st.sampled_from(["alcohol, %", "colour", "malic acid", "proline above 700", "vineyard", "smell"]) | st.text()
 SCALARS = (
@@ -168,7 +172,7 @@ ACCEPTS = st.sampled_from([CSV, JSON, LINES, "*/*", "", "text/html, */*;q=0.1", 
 
 @settings(max_examples=400)
 @given(BODIES, TYPES, ACCEPTS)
-def test_nothing_that_a_client_sends_is_a_5xx_or_harms_the_model(toolkit, body, content_type, accept):
+def test_no_request_causes_a_5xx_or_breaks_the_model(toolkit, body, content_type, accept):
     status, _, text = toolkit.post(body, Content_Type=content_type, Accept=accept)
     assert status in (200, 400, 406, 415), text
     text.encode()
@@ -178,7 +182,7 @@ def test_nothing_that_a_client_sends_is_a_5xx_or_harms_the_model(toolkit, body, 
 
 @settings(max_examples=150)
 @given(BODIES, st.sampled_from([CSV, JSON, LINES]))
-def test_an_answer_has_a_prediction_for_every_record(toolkit, body, content_type):
+def test_a_response_has_a_prediction_for_every_record(toolkit, body, content_type):
     status, _, text = toolkit.post(body, Content_Type=content_type, Accept=JSON)
     if status == 200:
         predictions = json.loads(text)["predictions"]

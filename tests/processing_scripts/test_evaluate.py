@@ -1,4 +1,4 @@
-"""What evaluate.py measures, writes and shows, on real data."""
+"""Outputs of evaluate.py on real data."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_regression_metrics_are_those_of_scikit_learn(evaluated):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_predictions_hold_a_line_for_each_test_row(evaluated, make_project, name):
+def test_predictions_have_a_line_per_test_row(evaluated, make_project, name):
     rows, test = evaluated(name).predictions, make_project(name).data.rows("test")
     assert len(rows) == len(test) == evaluated(name).quality["dataset"]["item_count"]
     columns = ["prediction", "label"] if name == "diabetes" else ["prediction", "probability", "label"]
@@ -102,7 +102,7 @@ def test_predictions_hold_a_line_for_each_test_row(evaluated, make_project, name
     assert [float(row["label"]) for row in rows] == [float(row["target"]) for row in test]
 
 
-def test_two_classes_are_written_as_0_and_1_and_more_by_name(evaluated, make_project):
+def test_two_classes_are_written_as_0_and_1_and_several_by_name(evaluated, make_project):
     assert make_project("mixed").data.schema["classes"] == ["barolo", "other"]
     rows = evaluated("mixed").predictions
     assert {row["prediction"] for row in rows} == {row["label"] for row in rows} == {"0", "1"}
@@ -111,7 +111,7 @@ def test_two_classes_are_written_as_0_and_1_and_more_by_name(evaluated, make_pro
 
 
 class Page(html.parser.HTMLParser):
-    """What a browser would see of a page."""
+    """The structure of a page, parsed as a browser would."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ def test_the_report_shows_the_metrics_first_and_then_the_plots(evaluated, name, 
 
 
 @pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
-def test_the_report_needs_nothing_but_itself(evaluated, name):
+def test_the_report_is_self_contained(evaluated, name):
     page = Page(evaluated(name).page)
     assert all(reference.startswith("#") for reference in page.references)
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
@@ -166,7 +166,7 @@ def test_the_report_needs_nothing_but_itself(evaluated, name):
     assert "@import" not in evaluated(name).page
 
 
-def test_the_report_follows_light_and_dark(evaluated):
+def test_the_report_follows_light_and_dark_mode(evaluated):
     page = evaluated("cancer").page
     assert "prefers-color-scheme: dark" in page
     for variable in ("ink", "muted", "line", "accent"):
@@ -197,7 +197,7 @@ def test_evaluating_again_gives_the_same_bytes(evaluated, make_project, tmp_path
     assert again.quality == evaluated("cancer").quality
 
 
-# --- what cannot be evaluated ---
+# --- invalid inputs ---
 
 
 def archive_of(folder: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
@@ -214,7 +214,7 @@ def link(name: str, target: Path) -> tarfile.TarInfo:
     return member
 
 
-def test_members_that_are_links_or_lie_elsewhere_are_not_read(make_project, tmp_path):
+def test_links_and_members_outside_the_archive_are_not_read(make_project, tmp_path):
     project = make_project("cancer")
     model, schema = (project.model / name for name in ("model.txt", "schema.json"))
     for members in (
@@ -236,7 +236,7 @@ def test_a_damaged_archive_is_named(make_project, tmp_path, damage):
     assert not (tmp_path / "output").exists()
 
 
-def test_an_absent_archive_and_an_absent_test_split_are_named(make_project, tmp_path):
+def test_a_missing_archive_and_a_missing_test_split_are_named(make_project, tmp_path):
     with pytest.raises(SystemExit, match=r"model\.tar\.gz is not a readable model archive"):
         evaluate.main(evaluate_arguments(tmp_path, make_project("cancer").data.output / "test"))
     make_project("cancer").packed(tmp_path / "model")
@@ -250,7 +250,7 @@ def test_a_test_split_of_another_execution_is_refused(make_project, tmp_path):
         evaluate.main(evaluate_arguments(tmp_path, make_project("wine").data.output / "test"))
 
 
-def test_the_metrics_reach_cloudwatch_under_the_models_name(make_project, tmp_path, monkeypatch):
+def test_the_metrics_are_published_under_the_model_name(make_project, tmp_path, monkeypatch):
     boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
@@ -278,7 +278,7 @@ def test_the_metrics_reach_cloudwatch_under_the_models_name(make_project, tmp_pa
     assert [point["Maximum"] for point in points] == pytest.approx([quality["accuracy"]["value"]])
 
 
-def test_a_cloudwatch_that_refuses_does_not_spoil_the_evaluation(make_project, tmp_path, monkeypatch, capsys):
+def test_a_cloudwatch_failure_does_not_fail_the_evaluation(make_project, tmp_path, monkeypatch, capsys):
     pytest.importorskip("boto3")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):

@@ -1,4 +1,4 @@
-"""What monitor.py makes of captures and labels in S3."""
+"""Outputs of monitor.py for captures and labels in S3."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THRESHOLDS = ["--max-drifted-share=0.4", "--metric=accuracy", "--metric-threshol
 
 @pytest.fixture(scope="module")
 def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The baseline of `traffic` without drift, as a job finds it."""
+    """The baseline of `traffic` without drift, in the input folder of a job."""
     folder = tmp_path_factory.mktemp("baseline")
     rows = [record for record, _ in traffic(2000, seed=1)]
     lines = ["age,plan", *(f"{row['age']},{row['plan']}" for row in rows)]
@@ -48,7 +48,7 @@ def run_analyzer(*arguments: str) -> int:
 
 
 def traffic(count: int, seed: int, shift: float = 0.0) -> list[tuple[dict[str, Any], str]]:
-    """Records and the label of each."""
+    """Generate records with their labels."""
     chance = random.Random(seed)  # noqa: S311
     records = [
         {"age": round(chance.gauss(40 + shift, 8), 3), "plan": chance.choice(["basic", "gold"])} for _ in range(count)
@@ -68,7 +68,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def capture(s3: Any, records: list[tuple[dict[str, Any], str]], at: datetime, variant: str = "AllTraffic/") -> None:
-    """Put records, answered by what a model thinks that is right nine times of ten, as one capture file."""
+    """Upload records as one capture file, with predictions that are right nine times out of ten."""
     events = []
     for number, (record, label) in enumerate(records):
         answer = label if number % 10 else {"yes": "no", "no": "yes"}[label]
@@ -114,7 +114,7 @@ def run(folder: Path, baseline: Path, analyses: str, *more: str) -> dict[str, An
 
 
 def published() -> Mapping[str, float]:
-    """The newest value of each of our own metrics."""
+    """Read the newest value of each metric of the namespace LightGBMPipelines."""
     found = boto3.client("cloudwatch").get_metric_data(
         MetricDataQueries=[
             {
@@ -138,7 +138,7 @@ def published() -> Mapping[str, float]:
     return {one["Label"]: one["Values"][0] for one in found if one["Values"]}
 
 
-def test_traffic_as_in_training_is_no_alert(s3: Any, baseline: Path, tmp_path: Path) -> None:
+def test_traffic_like_the_training_data_raises_no_alert(s3: Any, baseline: Path, tmp_path: Path) -> None:
     records = traffic(500, seed=2)
     capture(s3, records, END - timedelta(minutes=30))
     label(s3, records, END - timedelta(minutes=10))
@@ -161,20 +161,20 @@ def test_traffic_as_in_training_is_no_alert(s3: Any, baseline: Path, tmp_path: P
     } <= files
 
 
-def test_drifted_traffic_is_an_alert_that_names_the_features(s3: Any, baseline: Path, tmp_path: Path) -> None:
+def test_drifted_traffic_raises_an_alert_that_names_the_features(s3: Any, baseline: Path, tmp_path: Path) -> None:
     capture(s3, traffic(500, seed=3, shift=16), END - timedelta(minutes=30))
     summary = run(tmp_path, baseline, "data-quality", "--critical-features=age,plan")
     assert summary["alert"]
     assert summary["reasons"] == [
-        "1 features have drifted, 50% of those compared (at most 40%): age",
-        "critical feature age has drifted",
+        "1 feature drifted, 50% of the compared features (at most 40%): age",
+        "critical feature age drifted",
     ]
     (drifted,) = summary["data_quality"]["drifted"]
     assert drifted["feature"] == "age" and drifted["distance"] > 0.5 > drifted["threshold"]
     assert published()["MonitoringAlert"] == 1
 
 
-def test_a_metric_below_its_threshold_and_missing_labels_are_alerts(s3: Any, baseline: Path, tmp_path: Path) -> None:
+def test_a_metric_below_its_threshold_and_missing_labels_raise_alerts(s3: Any, baseline: Path, tmp_path: Path) -> None:
     records = traffic(500, seed=4)
     capture(s3, records, END - timedelta(minutes=30))
     label(s3, records[:200], END)
@@ -186,14 +186,14 @@ def test_a_metric_below_its_threshold_and_missing_labels_are_alerts(s3: Any, bas
     assert summary["data_quality"] is None
 
 
-def test_no_labels_at_all_are_all_labels_missing(s3: Any, baseline: Path, tmp_path: Path) -> None:
+def test_without_any_labels_all_of_them_are_missing(s3: Any, baseline: Path, tmp_path: Path) -> None:
     capture(s3, traffic(50, seed=5), END - timedelta(minutes=30))
     summary = run(tmp_path, baseline, "model-quality")
     assert summary["missing_label_share"] == 1 and summary["model_quality"] is None and summary["alert"]
 
 
 @pytest.mark.parametrize("minutes", [-10, 61, 600])
-def test_a_window_without_captures_is_no_failure(s3: Any, baseline: Path, tmp_path: Path, minutes: int) -> None:
+def test_a_window_without_captures_is_not_a_failure(s3: Any, baseline: Path, tmp_path: Path, minutes: int) -> None:
     capture(s3, traffic(50, seed=6), END - timedelta(minutes=minutes))
     summary = run(tmp_path, baseline, "data-quality,model-quality")
     assert (summary["status"], summary["alert"]) == ("NoData", False)
@@ -201,7 +201,7 @@ def test_a_window_without_captures_is_no_failure(s3: Any, baseline: Path, tmp_pa
     assert published() == {"MonitoringAlert": 0, "CapturedRecords": 0}
 
 
-def test_model_quality_looks_at_a_window_whose_labels_are_due(s3: Any, baseline: Path, tmp_path: Path) -> None:
+def test_model_quality_uses_a_window_whose_labels_have_arrived(s3: Any, baseline: Path, tmp_path: Path) -> None:
     records = traffic(300, seed=7)
     capture(s3, records, END - timedelta(minutes=150))
     label(s3, records, END - timedelta(minutes=5))
@@ -215,7 +215,7 @@ def test_captures_of_all_variants_count(s3: Any, baseline: Path, tmp_path: Path)
     assert run(tmp_path, baseline, "data-quality")["data_quality"]["records"] == 60
 
 
-def test_a_baseline_that_is_none_is_named(s3: Any, baseline: Path, tmp_path: Path, capsys: Any) -> None:
+def test_an_invalid_baseline_is_named(s3: Any, baseline: Path, tmp_path: Path, capsys: Any) -> None:
     capture(s3, traffic(20, seed=9), END - timedelta(minutes=30))
     broken = tmp_path / "input" / "data-quality-statistics" / "statistics.json"
     broken.parent.mkdir(parents=True)
@@ -225,7 +225,7 @@ def test_a_baseline_that_is_none_is_named(s3: Any, baseline: Path, tmp_path: Pat
     assert f"{broken} holds no data-quality statistics" in capsys.readouterr().err
 
 
-def test_the_hours_of_a_window_and_one_more() -> None:
+def test_the_hours_of_a_window_include_the_next_hour() -> None:
     assert list(hours(datetime(2026, 12, 31, 22, 59, tzinfo=UTC), datetime(2026, 12, 31, 23, 0, tzinfo=UTC))) == [
         *("2026/12/31/22", "2026/12/31/23", "2027/01/01/00")
     ]

@@ -1,4 +1,4 @@
-"""What train.py learns, writes and prints, on real data."""
+"""Models, files and log lines of train.py on real data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METRICS = {
 
 
 def last_values(printed: str) -> dict[str, float]:
-    """What SageMaker would put into FinalMetricDataList: each metric's last match of the MetricDefinition's kind."""
+    """Read the last value of each metric, as SageMaker does for FinalMetricDataList."""
     return {name: float(value) for name, value in re.findall(r"(\w+)=([-+0-9.eE]+)", printed)}
 
 
@@ -49,14 +49,14 @@ def test_the_model_has_learned(make_project, name, metric, at_least):
     assert make_project(name).metrics["validation"][metric] >= at_least
 
 
-def test_a_curve_can_be_drawn_from_the_log_while_training_runs(make_project):
+def test_the_log_of_a_running_job_has_the_training_curve(make_project):
     printed = make_project("cancer").printed
     losses = re.findall(r"^iteration=\d+ .*validation_binary_logloss=([0-9.e-]+)", printed, re.MULTILINE)
     assert 5 <= len(losses) <= 60
     assert float(losses[0]) > float(losses[-1])
 
 
-def test_the_model_folder_is_all_that_registering_needs(make_project):
+def test_the_model_folder_can_be_registered_and_served(make_project):
     project = make_project("cancer")
     files = {str(path.relative_to(project.model)) for path in project.model.rglob("*") if path.is_file()}
     served = {path.name: path for path in (REPOSITORY / "inference").iterdir() if path.is_file()}
@@ -67,7 +67,7 @@ def test_the_model_folder_is_all_that_registering_needs(make_project):
         assert (project.model / "code" / name).read_bytes() == source.read_bytes()
 
 
-def test_early_stopping_keeps_the_best_iteration_alone(make_project, run_train):
+def test_early_stopping_keeps_the_trees_up_to_the_best_iteration(make_project, run_train):
     project = make_project("diabetes")
     trees = lgb.Booster(model_file=project.model / "model.txt").num_trees()
     assert trees == project.metrics["best_iteration"] < 500
@@ -75,7 +75,7 @@ def test_early_stopping_keeps_the_best_iteration_alone(make_project, run_train):
     assert lgb.Booster(model_file=folder / "model" / "model.txt").num_trees() == 120
 
 
-def test_the_training_curve_has_a_row_an_iteration_and_a_picture(make_project, run_train):
+def test_the_training_curve_has_a_row_per_iteration_and_an_svg(make_project, run_train):
     folder, _ = run_train(make_project("wine").data, "--num_boost_round", "30", "--early_stopping_rounds", "0")
     with (folder / "data" / "training_curve.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -145,7 +145,7 @@ def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_
     assert recalls["balanced"] > recalls["none"] + 0.3
 
 
-def test_class_weights_make_all_classes_count_alike():
+def test_class_weights_give_all_classes_the_same_total():
     target = np.array([0.0, 0, 0, 1, 2, 2])
     weights = class_weights(target, {"classes": ["a", "b", "c"]})
     totals = np.bincount(target.astype(int), weights[target.astype(int)])
@@ -180,7 +180,7 @@ def test_a_failure_is_written_where_sagemaker_reads_it(make_project, run_train, 
     assert (tmp_path / "failure").read_text() == failed.value.code
 
 
-def test_an_unforeseen_failure_keeps_its_trace_and_is_written_too(make_project, run_train, monkeypatch, tmp_path):
+def test_an_unexpected_failure_keeps_its_traceback_and_is_written_too(make_project, run_train, monkeypatch, tmp_path):
     monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path))
     with pytest.raises(FileNotFoundError):
         run_train(make_project("wine").data, "--num_boost_round", "2", "--inference_code", "/nowhere")
@@ -222,7 +222,7 @@ def test_two_hosts_learn_one_model(make_project, tmp_path):
     assert last_values(outputs[0])["validation_auc"] > 0.97
     assert "host 2 of 2 finished" in outputs[1]
     rows_at_the_root = model.dump_model()["tree_info"][0]["tree_structure"]["internal_count"]
-    assert rows_at_the_root == len(data.rows("train")), "those of both hosts"
+    assert rows_at_the_root == len(data.rows("train")), "rows of both hosts"
 
 
 def cluster_of(distribution: str, channel: str = "train", current: str = "localhost") -> Cluster:
@@ -248,7 +248,7 @@ def test_a_sharded_validation_channel_is_refused():
         cluster_of("ShardedByS3Key", channel="validation")
 
 
-def test_hosts_agree_on_addresses_and_have_ports_of_their_own():
+def test_hosts_agree_on_addresses_and_have_their_own_ports():
     first, second = (cluster_of("FullyReplicated", current=host) for host in ("127.0.0.1", "localhost"))
     assert first.machines == second.machines
     assert (first.is_first, second.is_first) == (True, False)

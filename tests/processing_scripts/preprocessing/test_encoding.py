@@ -1,4 +1,4 @@
-"""What training sees and what an endpoint sees are the same numbers."""
+"""Training and serving encode the same values as the same numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from preprocessing import columns
 from preprocessing.encoding import encode, learn_schema
 from preprocessing.reading import read_table
 
-# texts that look like numbers, booleans, dates and missing values among those that look like nothing
+# Texts that look like numbers, booleans, dates and missing values, and arbitrary texts.
 WORDS = st.sampled_from(
     ["true", "False", "1.0", "01", "7", "-3.00", "2.50", "1e3", "NA", "null", "2024-01-31", "12:30"]
 )
@@ -27,7 +27,7 @@ TEXTS = st.one_of(
     WORDS, st.text(string.ascii_letters + "0123456789 .,;\"'é日\n-", max_size=6).filter(lambda t: "x" not in t.lower())
 )
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(repr) | st.integers(-(2**70), 2**70).map(str)
-# a column is numbers or texts, with gaps
+# A column of numbers or texts, with missing values.
 COLUMNS = st.lists(
     st.sampled_from([NUMBERS, TEXTS]).flatmap(lambda values: st.lists(values | st.just(""), min_size=8, max_size=8)),
     min_size=2,
@@ -49,7 +49,7 @@ def test_a_request_is_encoded_as_training_data_was(values, all_categories):
         with (Path(folder) / "data.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
         table, _ = read_table(Path(folder), settings.categorical_columns)
-    # a third of the rows is not trained on, so that some of its categories are unknown
+    # A third of the rows is outside the training split, so that some categories are unknown.
     schema = learn_schema(table.slice(0, 5), names, settings)
     encoded = encode(table, schema)
 
@@ -61,17 +61,17 @@ def test_a_request_is_encoded_as_training_data_was(values, all_categories):
 
 
 @given(TEXTS | st.text())
-def test_both_sides_have_one_rule_for_the_text_of_a_category(text):
+def test_training_and_serving_normalize_categories_alike(text):
     assert columns.category_text(text) == features.category_text(text)
     assert columns.category_text(columns.category_text(text)) == columns.category_text(text)
 
 
-def test_both_sides_agree_on_what_is_missing_and_what_is_a_number():
+def test_training_and_serving_agree_on_missing_values_and_numbers():
     assert set(columns.MISSING) == features.MISSING
     assert f"^{features.NUMBER.pattern}$" == columns.NUMBER_PATTERN
 
 
-def test_json_values_mean_the_categories_of_a_csv():
+def test_json_values_match_the_categories_of_a_csv():
     feature = features.Feature("plan", {"3": 0, "true": 1, "2.5": 2})
     for value, code in ((3, 0), (3.0, 0), ("3", 0), (" 3.0 ", 0), (True, 1), ("TRUE", 1), (2.5, 2)):
         assert features.as_code(value, feature, row=1) == code
@@ -91,7 +91,7 @@ def test_codes_and_classes_are_learned_on_the_training_split_alone(run_preproces
     assert data.check("unseen_categories")["columns"] == ["plan"]
 
 
-def test_the_baseline_holds_the_values_as_they_came_in(make_project):
+def test_the_baseline_has_the_original_values(make_project):
     data = make_project("mixed").data
     assert list(data.rows("baseline")[0]) == ["alcohol, %", "colour", "malic acid", "proline above 700", "vineyard"]
     assert {row["colour"] for row in data.rows("baseline")} == {"pale", "medium", "deep"}
@@ -100,7 +100,7 @@ def test_the_baseline_holds_the_values_as_they_came_in(make_project):
     assert len(data.rows("baseline")) == len(data.rows("train"))
 
 
-def test_numbers_survive_unchanged(run_preprocess):
+def test_numbers_are_unchanged(run_preprocess):
     generator = np.random.default_rng(0)
     values = (generator.normal(size=200) * 10.0 ** generator.integers(-300, 300, 200)).tolist()
     lines = ["x,target", *(f"{value!r},{row % 2}" for row, value in enumerate(values))]
@@ -128,7 +128,7 @@ def test_classes_keep_their_json_type_and_the_positive_one_comes_last(run_prepro
     ]
 
 
-def test_whole_number_labels_stay_integers_beside_missing_ones(run_preprocess):
+def test_integer_labels_stay_integers_if_some_are_missing(run_preprocess):
     rows = [f"{row}.5,{'' if row == 7 else f'{row % 2}.0'}" for row in range(60)]
     schema = run_preprocess("\n".join(["x,target", *rows])).schema
     assert json.dumps(schema["classes"]) == "[0, 1]"
@@ -140,7 +140,7 @@ def test_a_regression_has_no_classes_and_keeps_its_target(make_project):
     assert min(float(row["target"]) for row in data.rows("train")) >= 25
 
 
-def test_declared_categories_keep_the_text_they_were_written_with(run_preprocess):
+def test_declared_categories_keep_their_text(run_preprocess):
     rows = [f"0{row % 3},{row},{row % 2}" for row in range(60)]
     data = run_preprocess("\n".join(["zip,x,target", *rows]), "--categorical-columns", "zip")
     assert data.schema["features"][0] == {"name": "zip", "type": "category", "categories": ["00", "01", "02"]}

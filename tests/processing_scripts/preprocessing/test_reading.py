@@ -1,4 +1,4 @@
-"""Which files preprocess.py reads, and what it says of those it cannot read."""
+"""Files that preprocess.py reads, and its errors for those it cannot read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_parquet_gives_what_csv_gives(run_preprocess):
         assert from_parquet.rows(split) == from_csv.rows(split)
 
 
-def test_parquet_is_known_by_its_content_not_its_name(run_preprocess):
+def test_parquet_is_detected_by_content_not_by_name(run_preprocess):
     table = pa.csv.read_csv(io.BytesIO(TABLE.encode()))
     assert run_preprocess({"part-0000": as_parquet(table)}).error is None
 
@@ -58,13 +58,13 @@ def test_a_column_that_is_text_in_one_file_keeps_its_text_in_all(tmp_path):
     assert table.to_pydict() == {"code": ["007", "abc"], "x": [1.0, 2.5]}
 
 
-def test_a_file_with_a_header_alone_adds_nothing_to_the_others(tmp_path):
+def test_a_file_with_only_a_header_adds_no_rows(tmp_path):
     (tmp_path / "a.csv").write_text("x,plan\n")
     (tmp_path / "b.csv").write_text("x,plan\n1,gold\n")
     assert read_table(tmp_path)[0].to_pydict() == {"x": [1], "plan": ["gold"]}
 
 
-def test_a_byte_order_mark_and_blanks_in_the_header_do_not_count(tmp_path):
+def test_a_byte_order_mark_and_whitespace_in_the_header_are_ignored(tmp_path):
     (tmp_path / "a.csv").write_bytes("\ufeffage , plan\n3, gold\n".encode())
     assert read_table(tmp_path)[0].to_pydict() == {"age": [3], "plan": [" gold"]}
 
@@ -80,12 +80,12 @@ def test_quoted_fields_may_hold_commas_quotes_and_line_breaks(tmp_path):
     assert read_table(tmp_path)[0].to_pydict() == {"text": ['a, "b"\nc', '5" pipe'], "x": [1, 2]}
 
 
-def test_missing_values_are_missing_however_they_are_written(tmp_path):
+def test_every_spelling_of_a_missing_value_is_missing(tmp_path):
     (tmp_path / "a.csv").write_text("x,plan\n1,gold\n,\nNA, NA \nnull,N/A\n")
     assert read_table(tmp_path)[0].to_pydict() == {"x": [1, None, None, None], "plan": ["gold", None, None, None]}
 
 
-def test_booleans_and_dates_stay_as_they_were_written(tmp_path):
+def test_booleans_and_dates_keep_their_text(tmp_path):
     (tmp_path / "a.csv").write_text("flag,day,at\nTrue,2024-02-29,2024-02-29T10:00:00\nFalse,,2024-02-29T10:00:01\n")
     table, _ = read_table(tmp_path)
     assert table["flag"].to_pylist() == ["True", "False"]
@@ -123,7 +123,7 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
     [
         ({"data.csv": ""}, "data.csv is empty"),
         ({"data.csv": " \n\n"}, "data.csv is empty"),
-        ({"data.csv": "size,target\n"}, "data.csv has a header and no rows"),
+        ({"data.csv": "size,target\n"}, "data.csv has a header but no rows"),
         ({"data.csv": gzip.compress(TABLE.encode())}, "data.csv is neither CSV nor Parquet (it looks like gzip)"),
         (
             {"data.xlsx": b"PK\x03\x04..."},
@@ -135,24 +135,24 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
         ({"data.csv": TABLE.encode("utf-16")}, "data.csv is UTF-16; save it as UTF-8"),
         (
             {"data.csv": TABLE.replace("20,", "é,").encode("latin-1")},
-            "data.csv is not UTF-8: line 22 holds the byte 0xe9",
+            "data.csv is not UTF-8: line 22 contains the byte 0xe9",
         ),
-        ({"data.csv": "größe,target\n1,0\n".encode("latin-1")}, "data.csv is not UTF-8: line 1 holds the byte 0xf6"),
-        ({"data.csv": TABLE + "1,a\n"}, "data.csv line 42 has 2 fields where the header has 3"),
-        ({"data.csv": TABLE + '1,"a\nb",0\n1,a,0,5\n'}, "data.csv line 44 has 4 fields where the header has 3"),
+        ({"data.csv": "größe,target\n1,0\n".encode("latin-1")}, "data.csv is not UTF-8: line 1 contains the byte 0xf6"),
+        ({"data.csv": TABLE + "1,a\n"}, "data.csv line 42 has 2 fields, but the header has 3"),
+        ({"data.csv": TABLE + '1,"a\nb",0\n1,a,0,5\n'}, "data.csv line 44 has 4 fields, but the header has 3"),
         ({"data.csv": TABLE + '1,"a,0\n' + "2,b,1\n" * 5}, "data.csv line 42 opens a quote that is never closed"),
-        ({"data.csv": "size,plan,size,target\n"}, "data.csv has more than one column named 'size'"),
+        ({"data.csv": "size,plan,size,target\n"}, "data.csv has several columns named 'size'"),
         ({"data.csv": ",size,target\n0,1,0\n"}, "column 1 of data.csv has no name"),
         ({"data.csv": "size;target\n1;0\n"}, "the columns of data.csv are separated by ';'"),
-        ({"data.parquet": b"PAR1 and nothing more"}, "data.parquet begins like Parquet but cannot be read"),
+        ({"data.parquet": b"PAR1 and nothing more"}, "data.parquet looks like Parquet but cannot be read"),
         (
             {"a.csv": TABLE, "b.csv": "size,target\n1,0\n"},
-            "b.csv has other columns (size, target) than a.csv (size, plan",
+            "b.csv has different columns (size, target) from a.csv (size, plan",
         ),
-        ({"_SUCCESS": ""}, "there is no file under"),
+        ({"_SUCCESS": ""}, "there are no files under"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_what_is_wrong(run_preprocess, files, message):
+def test_an_unreadable_file_is_named_with_the_reason(run_preprocess, files, message):
     data = run_preprocess(files)
     assert data.error is not None
     assert message in data.error

@@ -1,4 +1,4 @@
-"""How preprocess.py splits: the laws that hold for any data, and what it refuses to split."""
+"""Splits of preprocess.py: properties that hold for any data, and refused split columns."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_each_split_ends_before_the_next_begins(times, shares):
 
 
 @given(st.permutations(range(60)), SHARES)
-def test_a_time_split_with_no_two_rows_at_a_time_keeps_the_shares(times, shares):
+def test_a_time_split_of_distinct_times_keeps_the_shares(times, shares):
     found = sizes(split_by_time(np.array(times), shares))
     assert np.all(np.abs(found - 60 * np.array(shares)) <= 1)
 
 
 @given(st.lists(st.integers(0, 30), min_size=3).filter(lambda groups: len(set(groups)) >= 3), SHARES, SEEDS)
-def test_no_group_is_in_two_splits(groups, shares, seed):
+def test_each_group_is_in_one_split(groups, shares, seed):
     _, codes = np.unique(groups, return_inverse=True)
     assignment = split_by_group(codes, shares, seed)
     assert_complete(assignment, len(groups))
@@ -118,7 +118,7 @@ def test_the_latest_rows_are_the_test_split(run_preprocess, time):
     assert "at" not in [feature["name"] for feature in data.schema["features"]]
 
 
-def test_no_group_of_a_table_is_in_two_splits_nor_a_feature(run_preprocess):
+def test_each_group_of_a_table_is_in_one_split_and_not_a_feature(run_preprocess):
     groups = [f"G{row // 7}" for row in range(210)]
     data = run_preprocess(lines(210, who=groups), "--split-strategy", "group", "--group-column", "who")
     found = [{groups[int(row["x"])] for row in data.rows(split)} for split in ("train", "validation", "test")]
@@ -129,38 +129,42 @@ def test_no_group_of_a_table_is_in_two_splits_nor_a_feature(run_preprocess):
 @pytest.mark.parametrize(
     ("strategy", "column", "message"),
     [
-        ("time", ["03.04.2024"] * 200, "time_column 'key' has values that are no times, as '03.04.2024'"),
-        ("time", [*["2024-04-03"] * 150, *["soon"] * 50], "time_column 'key' has values that are no times, as 'soon'"),
-        ("time", ["2024-04-03T10:00", "2024-04-03T10:00Z"] * 100, "has times with and without an offset from UTC"),
-        ("time", ["2024-04-03", "2024-04-03 00:00"] * 100, "time_column 'key' has 1 different value;"),
+        ("time", ["03.04.2024"] * 200, "time_column 'key' has values that are not times, for example '03.04.2024'"),
+        (
+            "time",
+            [*["2024-04-03"] * 150, *["soon"] * 50],
+            "time_column 'key' has values that are not times, for example 'soon'",
+        ),
+        ("time", ["2024-04-03T10:00", "2024-04-03T10:00Z"] * 100, "has times with and without a UTC offset"),
+        ("time", ["2024-04-03", "2024-04-03 00:00"] * 100, "time_column 'key' has 1 distinct value;"),
         ("time", [*range(199), ""], "time_column 'key': 1 of 200 rows is without a value"),
-        ("time", [1, 2] * 100, "time_column 'key' has 2 different values; three splits need three"),
-        ("group", ["a", "b"] * 100, "group_column 'key' has 2 different values; three splits need three"),
+        ("time", [1, 2] * 100, "time_column 'key' has 2 distinct values; three splits need at least three"),
+        ("group", ["a", "b"] * 100, "group_column 'key' has 2 distinct values; three splits need at least three"),
         ("group", ["", *range(199)], "group_column 'key': 1 of 200 rows is without a value"),
     ],
 )
-def test_a_column_that_cannot_be_split_by_is_named(run_preprocess, strategy, column, message):
+def test_an_invalid_split_column_is_named(run_preprocess, strategy, column, message):
     data = run_preprocess(lines(200, key=column), "--split-strategy", strategy, f"--{strategy}-column", "key")
     assert message in data.error
 
 
-def test_a_class_that_comes_up_after_training_alone_is_an_error(run_preprocess):
+def test_a_class_outside_the_training_split_is_an_error(run_preprocess):
     labels = ["new" if row >= 190 else "old" for row in range(200)]
     data = run_preprocess(lines(200, target=labels), "--split-strategy", "time", "--time-column", "x", "--drop-columns")
-    assert "column besides" in data.error, "x is the only feature"
+    assert "columns besides" in data.error, "x is the only feature"
     data = run_preprocess(lines(200, target=labels, at=range(200)), "--split-strategy", "time", "--time-column", "at")
-    assert "the train split has no row of class 'new' of column 'target'" in data.error
+    assert "the train split has no rows of class 'new' of column 'target'" in data.error
     assert not (data.output / "train").exists()
 
 
-def test_uneven_groups_are_warned_about(run_preprocess):
+def test_uneven_groups_cause_a_warning(run_preprocess):
     groups = ["big" if row < 190 else row for row in range(200)]
     data = run_preprocess(lines(200, who=groups), "--split-strategy", "group", "--group-column", "who")
     assert data.check("split_shares")["status"] == "failed"
 
 
-def test_the_baseline_has_whole_numbers_as_the_data_has_them(run_preprocess):
-    """Whoever sends 30.0 to a model that was trained on 30.0 sends no other type."""
+def test_the_baseline_keeps_the_fraction_of_whole_numbers(run_preprocess):
+    """A request with 30.0 must have the type of the training data."""
     floats = [f"{row}.0" for row in range(200)]
     data = run_preprocess(lines(200, floats=floats, gaps=["" if row % 5 == 0 else f"{row}.0" for row in range(200)]))
     for row in data.rows("baseline"):

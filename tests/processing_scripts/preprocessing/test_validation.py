@@ -1,16 +1,17 @@
-"""What preprocess.py checks, and what it says of data that no model should be trained on."""
+"""Checks of preprocess.py, and its errors for data that no model should be trained on."""
 
 from __future__ import annotations
 
 import io
 
+import job_files
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
 
 def table(rows: int = 60, **columns: list) -> str:
-    """CSV of a harmless table, with the given columns added or put in place of its own."""
+    """Make the CSV of a valid table, with the given columns added or replaced."""
     content = {
         "size": [f"{(number * 37) % 101}.5" for number in range(rows)],
         "plan": ["abc"[number % 3] for number in range(rows)],
@@ -21,18 +22,18 @@ def table(rows: int = 60, **columns: list) -> str:
 
 
 def mostly(number: int, count: int, otherwise: object = "", rows: int = 60) -> list:
-    """A column of `count` different numbers that begin with `number`, and another value in the rest of the rows."""
+    """Make a column of `count` distinct numbers that begin with `number`, and another value in the other rows."""
     return [*(f"{number}.{row}" for row in range(count)), *[otherwise] * (rows - count)]
 
 
-def test_harmless_data_passes_every_check(run_preprocess):
+def test_valid_data_passes_every_check(run_preprocess):
     data = run_preprocess(table())
     assert data.error is None
     assert data.report["status"] == "passed"
     assert {check["status"] for check in data.report["checks"]} == {"passed"}
 
 
-def test_a_missing_target_column_is_named_with_the_columns_there_are(run_preprocess):
+def test_a_missing_target_column_is_named_with_the_existing_columns(run_preprocess):
     data = run_preprocess(table().replace("target", "churned", 1))
     assert data.error == "column 'target' is not in data.csv (columns: size, plan, churned); set target_column"
     assert data.check("columns")["status"] == "failed"
@@ -49,33 +50,48 @@ def test_every_setting_that_names_a_missing_column_is_named(run_preprocess):
 CLASSES, REGRESSION = ("--problem-type", "MulticlassClassification"), ("--problem-type", "Regression")
 
 ERRORS = [
-    (table(target=["yes"] * 60), (), "target", "column 'target' has one class only ('yes')"),
-    (table(target=["a", "b", "c"] * 20), (), "target", "has 3 classes ('a', 'b', 'c') and a BinaryClassification two"),
-    (table(target=[""] * 60), (), "target", "column 'target' has no value in any row; set target_column"),
+    (table(target=["yes"] * 60), (), "target", "column 'target' has only one class ('yes')"),
+    (
+        table(target=["a", "b", "c"] * 20),
+        (),
+        "target",
+        "has 3 classes ('a', 'b', 'c'), but a BinaryClassification has two",
+    ),
+    (table(target=[""] * 60), (), "target", "column 'target' is empty in every row; set target_column"),
     (
         table(),
         ("--positive-class", "Yes"),
         "target",
         "positive_class 'Yes' is not in column 'target' (classes: 'no', 'yes')",
     ),
-    (table(target=mostly(1, 60)), CLASSES, "target", "no class labels, as 1.1; is the problem_type Regression?"),
-    (table(target=["1e300", "2"] * 30), (), "target", "no class labels, as 1e+300; is the problem_type Regression?"),
+    (
+        table(target=mostly(1, 60)),
+        CLASSES,
+        "target",
+        "not class labels, for example 1.1; set problem_type to Regression",
+    ),
+    (
+        table(target=["1e300", "2"] * 30),
+        (),
+        "target",
+        "not class labels, for example 1e+300; set problem_type to Regression",
+    ),
     (table(target=[*"ab" * 29, "c", "c"]), CLASSES, "class_size", "classes too small to stratify: 'c' (2 rows)"),
     (
         table(target=mostly(1, 58, "n.k.")),
         REGRESSION,
         "target",
-        "column 'target' is not numeric: 2 of 60 values are no number, as 'n.k.'",
+        "predicts numbers: 2 of 60 values are not numeric, for example 'n.k.'",
     ),
     (table(target=[7] * 60), REGRESSION, "target", "column 'target' is 7 in every row"),
     (table(target=mostly(1, 59, "inf")), REGRESSION, "infinities", "column 'target' is infinite in 1 row;"),
-    (table(price=mostly(1, 58, "-inf")), (), "infinities", "column 'price' is infinite in 2 rows; mend its source"),
-    (table(price=[""] * 60), (), "all_missing", "column 'price' has no value in any row; drop it with drop_columns"),
+    (table(price=mostly(1, 58, "-inf")), (), "infinities", "column 'price' is infinite in 2 rows; fix its source"),
+    (table(price=[""] * 60), (), "all_missing", "column 'price' is empty in every row; add it to drop_columns"),
     (
         table(price=mostly(1, 1, "")),
         (),
         "missing_share",
-        "column 'price' is 98.3% missing, more than max_missing_share (95.0%); drop it with drop_columns, or raise",
+        "column 'price' is 98.3% missing, more than max_missing_share (95.0%); add it to drop_columns, or raise",
     ),
     (
         table(price=mostly(1, 20, "")),
@@ -84,13 +100,18 @@ ERRORS = [
         "column 'price' is 66.7% missing",
     ),
     (table(), ("--min-rows", "100"), "rows", "60 usable rows are fewer than min_rows (100)"),
-    (table(), ("--drop-columns", "size", "plan"), "columns", "has no column besides"),
-    (table(), ("--drop-columns", "target"), "columns", "column 'target' is the target and in drop_columns"),
+    (table(), ("--drop-columns", "size", "plan"), "columns", "has no columns besides"),
+    (
+        table(),
+        ("--drop-columns", "target"),
+        "columns",
+        "column 'target' is the target_column; remove it from drop_columns",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("content", "arguments", "check", "message"), ERRORS, ids=[error[3] for error in ERRORS])
-def test_an_error_is_named_and_nothing_but_the_report_is_written(run_preprocess, content, arguments, check, message):
+def test_an_error_is_named_and_only_the_report_is_written(run_preprocess, content, arguments, check, message):
     data = run_preprocess(content, *arguments)
     assert data.error is not None
     assert message in data.error
@@ -101,12 +122,12 @@ def test_an_error_is_named_and_nothing_but_the_report_is_written(run_preprocess,
     assert [path.name for path in data.output.iterdir()] == ["report"]
 
 
-def test_all_errors_are_told_at_once(run_preprocess):
+def test_all_errors_are_reported_at_once(run_preprocess):
     data = run_preprocess(table(a=[""] * 60, b=mostly(1, 57, "inf"), target=["x"] * 60), "--min-rows", "1000")
     for part in (
-        "column 'a' has no value",
+        "column 'a' is empty",
         "column 'b' is infinite in 3 rows",
-        "one class only",
+        "only one class",
         "fewer than min_rows",
     ):
         assert part in data.error
@@ -116,7 +137,7 @@ def test_a_nested_parquet_column_is_refused_unless_it_is_dropped(run_preprocess)
     file = io.BytesIO()
     content = {"size": [*range(40)], "tags": [["a"]] * 40, "target": [*"ab" * 20]}
     pa.parquet.write_table(pa.table(content), file)
-    assert "column 'tags' holds list<element: string>" in run_preprocess(file.getvalue()).error
+    assert "column 'tags' has type list<element: string>" in run_preprocess(file.getvalue()).error
     assert run_preprocess(file.getvalue(), "--drop-columns", "tags").error is None
 
 
@@ -127,17 +148,22 @@ WARNINGS = [
         table(id=[f"C{row}" for row in range(60)]),
         "id_like",
         "id",
-        "column 'id' has 60 different texts in 60 rows, like an id",
+        "column 'id' has 60 distinct texts in 60 rows, like an ID",
     ),
-    (table(id=[*range(500, 560)]), "id_like", "id", "column 'id' has another whole number in each row, like an id"),
-    (table(day=[f"2024-01-{row % 28 + 1:02}" for row in range(60)]), "dates", "day", "column 'day' holds dates"),
-    (table(price=mostly(1, 58, "?")), "numbers_as_text", "price", "because 2 of 60 values are no number, as '?'"),
+    (table(id=[*range(500, 560)]), "id_like", "id", "column 'id' has a different integer in every row, like an ID"),
+    (table(day=[f"2024-01-{row % 28 + 1:02}" for row in range(60)]), "dates", "day", "column 'day' contains dates"),
+    (
+        table(price=mostly(1, 58, "?")),
+        "numbers_as_text",
+        "price",
+        "because 2 of 60 values are not numeric, for example '?'",
+    ),
     (table(rows=80, target=[*["no"] * 77, *["yes"] * 3]), "class_balance", "target", "rare classes: 'yes' (3.75%)"),
 ]
 
 
 @pytest.mark.parametrize(("content", "check", "column", "message"), WARNINGS, ids=[found[3] for found in WARNINGS])
-def test_a_warning_is_reported_and_stops_nothing(run_preprocess, capsys, content, check, column, message):
+def test_a_warning_is_reported_and_does_not_fail_the_job(run_preprocess, capsys, content, check, column, message):
     data = run_preprocess(content)
     assert data.error is None
     assert data.report["status"] == "passed"
@@ -155,7 +181,7 @@ def test_exact_duplicates_and_rows_without_target_are_counted_and_dropped(run_pr
     assert sum(len(data.rows(split)) for split in ("train", "validation", "test")) == 56
 
 
-def test_rows_that_differ_only_in_a_dropped_column_are_no_duplicates(run_preprocess):
+def test_rows_that_differ_only_in_a_dropped_column_are_not_duplicates(run_preprocess):
     data = run_preprocess(table(size=["1"] * 60, plan=["a"] * 60, id=[*range(60)]), "--drop-columns", "id")
     assert data.check("duplicate_rows")["numbers"]["duplicates"] == 0
 
@@ -168,15 +194,13 @@ def test_the_outlier_score_is_that_of_iglewicz_and_hoaglin(run_preprocess):
         assert data.check("outliers")["numbers"]["outliers"] == outliers
 
 
-def test_a_column_mostly_of_one_value_has_no_measurable_outliers(run_preprocess):
+def test_outliers_of_a_column_with_mostly_one_value_are_not_measured(run_preprocess):
     data = run_preprocess(table(price=[*[0] * 58, 5, 900]))
     assert data.check("outliers")["numbers"]["not_measured"] == ["price"]
 
 
-def test_the_reason_is_left_where_sagemaker_reads_it(run_preprocess, monkeypatch, tmp_path):
-    import preprocess
-
-    monkeypatch.setattr(preprocess, "EXIT_MESSAGE", tmp_path / "output" / "message")
+def test_the_reason_is_written_where_sagemaker_reads_it(run_preprocess, monkeypatch, tmp_path):
+    monkeypatch.setattr(job_files, "EXIT_MESSAGE", tmp_path / "output" / "message")
     run_preprocess("")
     assert not (tmp_path / "output").exists(), "only a container has the folder"
     (tmp_path / "output").mkdir()
@@ -196,6 +220,6 @@ def test_the_reason_is_left_where_sagemaker_reads_it(run_preprocess, monkeypatch
         (("--targt-column", "x"), "unrecognized arguments: --targt-column"),
     ],
 )
-def test_wrong_arguments_are_refused(run_preprocess, capsys, arguments, message):
+def test_invalid_arguments_are_refused(run_preprocess, capsys, arguments, message):
     assert run_preprocess(table(), *arguments).error == "2"
     assert message in capsys.readouterr().err

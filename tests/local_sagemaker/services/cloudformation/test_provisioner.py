@@ -1,4 +1,4 @@
-"""CloudFormation templates of which something happens by itself, deployed into a server."""
+"""Stacks whose rules, alarms and schedules take effect."""
 
 import json
 import uuid
@@ -8,30 +8,36 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_sagemaker.conftest import Client, MakeClient
-from tests.local_sagemaker.events.recorder import KEEP
+from tests.local_sagemaker.events.recorder import RECORDER_SOURCE
 from tests.local_sagemaker.machine import ROLE
 from tests.local_sagemaker.steps import until
 
 
 def template(stack: str, **more: Any) -> str:
+    """Make a template in which a rule and an alarm invoke a function that records its events.
+
+    Args:
+        stack: Names its resources.
+        **more: Properties of the function.
+    """
     function = {
         "Type": "AWS::Lambda::Function",
         "Properties": {
             "Runtime": "python3.12",
             "Role": ROLE,
             "Handler": "index.handler",
-            "Code": {"ZipFile": KEEP},
+            "Code": {"ZipFile": RECORDER_SOURCE},
             "Timeout": "60",
             "Environment": {"Variables": {"BUCKET": {"Ref": "Traces"}}},
             **more,
         },
     }
-    arn = {"Fn::GetAtt": ["Keep", "Arn"]}
+    arn = {"Fn::GetAtt": ["Recorder", "Arn"]}
     resources = {
         "Traces": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{stack}-traces"}},
-        "Keep": function,
+        "Recorder": function,
         "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": stack}},
-        "Told": {
+        "Subscription": {
             "Type": "AWS::SNS::Subscription",
             "Properties": {"TopicArn": {"Ref": "Topic"}, "Protocol": "lambda", "Endpoint": arn},
         },
@@ -53,10 +59,10 @@ def template(stack: str, **more: Any) -> str:
             "Type": "AWS::Events::Rule",
             "Properties": {"EventPattern": {"source": [stack]}, "Targets": [{"Id": "1", "Arn": arn}]},
         },
-        "Allowed": {
+        "Permission": {
             "Type": "AWS::Lambda::Permission",
             "Properties": {
-                "FunctionName": {"Ref": "Keep"},
+                "FunctionName": {"Ref": "Recorder"},
                 "Action": "lambda:InvokeFunction",
                 "Principal": "events.amazonaws.com",
                 "SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]},
@@ -72,7 +78,7 @@ def template(stack: str, **more: Any) -> str:
             },
         },
     }
-    return json.dumps({"Resources": resources, "Outputs": {"Function": {"Value": {"Ref": "Keep"}}}})
+    return json.dumps({"Resources": resources, "Outputs": {"Function": {"Value": {"Ref": "Recorder"}}}})
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def stack() -> str:
     return f"stack-{uuid.uuid4().hex[:8]}"
 
 
-def test_what_a_template_makes_is_at_work_and_gone_with_its_stack(client: MakeClient, s3: Client, stack: str) -> None:
+def test_resources_of_a_stack_take_effect_and_are_deleted_with_it(client: MakeClient, s3: Client, stack: str) -> None:
     cloudformation, functions = client("cloudformation"), client("lambda")
     cloudformation.create_stack(StackName=stack, TemplateBody=template(stack))
     cloudformation.get_waiter("stack_create_complete").wait(StackName=stack)
@@ -112,7 +118,7 @@ def test_what_a_template_makes_is_at_work_and_gone_with_its_stack(client: MakeCl
     assert client("scheduler").list_schedules(NamePrefix=stack)["Schedules"] == []
 
 
-def test_a_change_set_makes_and_changes_a_stack_with_outputs_and_exports(client: MakeClient, stack: str) -> None:
+def test_a_change_set_creates_and_updates_a_stack_with_outputs_and_exports(client: MakeClient, stack: str) -> None:
     cloudformation = client("cloudformation")
 
     def body(**properties: str) -> str:
@@ -127,7 +133,7 @@ def test_a_change_set_makes_and_changes_a_stack_with_outputs_and_exports(client:
             }
         )
 
-    def change(kind: str, template: str) -> str:
+    def execute(kind: str, template: str) -> str:
         request = {"StackName": stack, "ChangeSetName": f"set-{uuid.uuid4().hex}"}
         cloudformation.create_change_set(**request, ChangeSetType=kind, TemplateBody=template)
         status: str = cloudformation.describe_change_set(**request)["Status"]
@@ -135,10 +141,10 @@ def test_a_change_set_makes_and_changes_a_stack_with_outputs_and_exports(client:
             cloudformation.execute_change_set(**request)
         return status
 
-    assert change("CREATE", body()) == "CREATE_COMPLETE"
+    assert execute("CREATE", body()) == "CREATE_COMPLETE"
     (output,) = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
     assert output["OutputValue"].endswith(f":{stack}")
     assert f"{stack}-Topic" in {export["Name"] for export in cloudformation.list_exports()["Exports"]}
-    assert change("UPDATE", body()) == "FAILED"
-    assert change("UPDATE", body(DisplayName="changed")) == "CREATE_COMPLETE"
+    assert execute("UPDATE", body()) == "FAILED"
+    assert execute("UPDATE", body(DisplayName="changed")) == "CREATE_COMPLETE"
     assert cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"

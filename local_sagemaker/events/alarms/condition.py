@@ -1,4 +1,4 @@
-"""What state an alarm is in, from its datapoints: "How CloudWatch alarms evaluate" of AWS's user guide."""
+"""The state of an alarm from its datapoints, as in "How CloudWatch alarms evaluate" of CloudWatch's user guide."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from local_sagemaker.protocol.times import iso_milliseconds
 
-# how many periods beyond those evaluated are searched for datapoints where some are missing
-MORE_PERIODS = 2
+# CloudWatch's evaluation range: periods before the evaluated ones that are searched where datapoints are missing
+EXTRA_PERIODS = 2
 
 OPERATORS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "GreaterThanThreshold": (operator.gt, "greater than"),
@@ -23,7 +23,7 @@ OPERATORS: dict[str, tuple[Callable[[float, float], bool], str]] = {
 
 @dataclass(frozen=True)
 class Datapoint:
-    """A period's value, None where there is none. start: of the period, epoch seconds."""
+    """A period's start in epoch seconds, and its value, None if missing."""
 
     start: int
     value: float | None
@@ -31,7 +31,12 @@ class Datapoint:
 
 @dataclass(frozen=True)
 class Condition:
-    """What PutMetricAlarm says of when to alarm. period: seconds. statistic: e.g. `Average` or `p99`."""
+    """The condition of an alarm, as in PutMetricAlarm.
+
+    Attributes:
+        period: In seconds.
+        statistic: E.g. `Average` or `p99`.
+    """
 
     comparison_operator: str
     threshold: float
@@ -46,18 +51,30 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A state, `OK`, `ALARM` or `INSUFFICIENT_DATA`, and AWS's words for why; data is JSON."""
+class AlarmState:
+    """A state of an alarm, as in SetAlarmState.
 
-    state: str
+    Attributes:
+        value: `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+        reason: In CloudWatch's words.
+        reason_data: The reason as JSON.
+    """
+
+    value: str
     reason: str
-    data: str
+    reason_data: str
 
 
-def assess(condition: Condition, datapoints: Sequence[Datapoint], now: float) -> Verdict | None:
-    """The state of an alarm, None where it stays what it is.
+def assess(condition: Condition, datapoints: Sequence[Datapoint], now: float) -> AlarmState | None:
+    """Evaluate an alarm.
 
-    datapoints: of the latest periods, the latest first: those evaluated and MORE_PERIODS before them.
+    Args:
+        condition: The alarm's condition.
+        datapoints: Of the evaluated periods and EXTRA_PERIODS before them, the latest first.
+        now: Epoch seconds.
+
+    Returns:
+        The alarm's new state; None to keep its present state.
     """
     periods, needed = condition.evaluation_periods, condition.datapoints_to_alarm
     real = [point for point in datapoints if point.value is not None][:periods]
@@ -77,53 +94,57 @@ def assess(condition: Condition, datapoints: Sequence[Datapoint], now: float) ->
 
 
 def _is_old_enough(condition: Condition, datapoints: Sequence[Datapoint]) -> bool:
-    """Whether the oldest datapoint of the periods evaluated is as old as there have to be datapoints that breach."""
+    """Whether the evaluated datapoints reach back `datapoints_to_alarm` periods."""
     evaluated = datapoints[: condition.evaluation_periods]
     ages = [age for age, point in enumerate(evaluated) if point.value is not None]
     return bool(ages) and max(ages) + 1 >= condition.datapoints_to_alarm
 
 
-def _without_data(condition: Condition, now: float) -> Verdict | None:
+def _without_data(condition: Condition, now: float) -> AlarmState | None:
     count = condition.evaluation_periods
     if condition.treat_missing_data == "ignore":
         return None
     if condition.treat_missing_data == "missing":
-        words = "datapoint was" if count == 1 else "datapoints were"
-        return Verdict("INSUFFICIENT_DATA", f"Insufficient Data: {count} {words} unknown.", _data(condition, [], now))
+        subject = "datapoint was" if count == 1 else "datapoints were"
+        return AlarmState(
+            "INSUFFICIENT_DATA", f"Insufficient Data: {count} {subject} unknown.", _data(condition, [], now)
+        )
     is_breaching = condition.treat_missing_data == "breaching"
     reason = (
         f"Threshold Crossed: no datapoints were received for {count} period{'s' if count > 1 else ''} and {count} "
         f"missing datapoint{'s were' if count > 1 else ' was'} treated as "
         f"[{'Breaching' if is_breaching else 'NonBreaching'}]."
     )
-    return Verdict("ALARM" if is_breaching else "OK", reason, _data(condition, [], now))
+    return AlarmState("ALARM" if is_breaching else "OK", reason, _data(condition, [], now))
 
 
 def _crossed(
     condition: Condition, real: list[Datapoint], breaching: list[Datapoint], now: float, filled: int = 0
-) -> Verdict:
-    words = f"{OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
-    reason = _reason(condition, breaching, words, condition.datapoints_to_alarm, "OK -> ALARM")
+) -> AlarmState:
+    comparison = f"{OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
+    reason = _reason(condition, breaching, comparison, condition.datapoints_to_alarm, "OK -> ALARM")
     if filled:
         reason += f" {filled} missing datapoint{'s were' if filled > 1 else ' was'} treated as [Breaching]."
-    return Verdict("ALARM", reason, _data(condition, real, now))
+    return AlarmState("ALARM", reason, _data(condition, real, now))
 
 
-def _not_crossed(condition: Condition, real: list[Datapoint], now: float) -> Verdict:
-    calm = [point for point in real if point.value is not None and not condition.is_breaching(point.value)]
-    words = f"not {OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
+def _not_crossed(condition: Condition, real: list[Datapoint], now: float) -> AlarmState:
+    not_breaching = [point for point in real if point.value is not None and not condition.is_breaching(point.value)]
+    comparison = f"not {OPERATORS[condition.comparison_operator][1]} the threshold ({_number(condition.threshold)})"
     minimum = condition.evaluation_periods - condition.datapoints_to_alarm + 1
-    return Verdict("OK", _reason(condition, calm, words, minimum, "ALARM -> OK"), _data(condition, real, now))
+    return AlarmState(
+        "OK", _reason(condition, not_breaching, comparison, minimum, "ALARM -> OK"), _data(condition, real, now)
+    )
 
 
-def _reason(condition: Condition, points: list[Datapoint], words: str, minimum: int, transition: str) -> str:
+def _reason(condition: Condition, points: list[Datapoint], comparison: str, minimum: int, transition: str) -> str:
     listed = ", ".join(
         f"{_number(point.value or 0)} ({datetime.fromtimestamp(point.start, UTC):%d/%m/%y %H:%M:%S})"
         for point in points
     )
     return (
         f"Threshold Crossed: {len(points)} out of the last {condition.evaluation_periods} datapoints [{listed}] "
-        f"{'was' if len(points) == 1 else 'were'} {words} "
+        f"{'was' if len(points) == 1 else 'were'} {comparison} "
         f"(minimum {minimum} datapoint{'s' if minimum > 1 else ''} for {transition} transition)."
     )
 

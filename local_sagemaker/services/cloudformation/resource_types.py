@@ -1,4 +1,4 @@
-"""CloudFormation's types of resources that are made here: how each is made, referred to and deleted."""
+"""How resources of CloudFormation stacks are created, referred to and deleted, by resource type."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import logging
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from local_sagemaker.account import ACCOUNT, REGION, lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.lambda_.operations import KEPT_MEMBERS
 from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.services.moto import state
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
 from local_sagemaker.storage.records import Record
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Backends(NamedTuple):
-    """Services of this machine that make resources."""
+    """The services in which persistent resources are created."""
 
     functions: LambdaService
     objects: ObjectStore
@@ -28,28 +29,34 @@ class Backends(NamedTuple):
 
 @dataclass(frozen=True)
 class ResourceType:
-    """A type of resource; its functions are given a resource's name and Properties.
+    """A resource type; its functions take a resource's name and Properties.
 
-    name_property: the property with the name, where a template gives one. make: new, or anew where it is there.
-    attributes: what `Ref` and Fn::GetAtt find. kept_here: its state is in the data directory, not in moto.
+    Attributes:
+        name: The type's name, e.g. `AWS::S3::Bucket`.
+        name_property: The property with which a template names the resource.
+        put: Creates the resource, or updates it if it exists.
+        attributes: The values of `Ref` and of each attribute of Fn::GetAtt.
+        delete: Deletes the resource if it exists.
+        persistent: Whether the resource is stored in the data directory, not in moto's memory.
     """
 
-    type: str
+    name: str
     name_property: str
-    make: Callable[[Backends, str, Record], None]
+    put: Callable[[Backends, str, Record], None]
     attributes: Callable[[str, Record], Record]
     delete: Callable[[Backends, str, Record], None]
-    kept_here: bool = False
+    persistent: bool = False
 
 
 def _put_function(backends: Backends, name: str, properties: Record) -> None:
     call = backends.functions.call
     code = dict(properties["Code"])
-    if "ZipFile" in code:  # in a template, the text of the one module
+    # in a template, the source of a single module
+    if "ZipFile" in code:
         code = {"ZipFile": _zipped(code["ZipFile"])}
     tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
     others = {member: value for member, value in properties.items() if member not in ("Code", "Tags", "FunctionName")}
-    # numbers in templates may be written as texts
+    # templates may give numbers as strings
     others |= {member: int(others[member]) for member in ("Timeout", "MemorySize") if member in others}
     try:
         call("CreateFunction", {"FunctionName": name, "Code": code, "Tags": tags, **others})
@@ -64,8 +71,8 @@ def _put_function(backends: Backends, name: str, properties: Record) -> None:
 def _delete_function(backends: Backends, name: str, properties: Record) -> None:
     try:
         backends.functions.call("DeleteFunction", {"FunctionName": name})
-    except ServiceError as error:  # gone already
-        log.info("%s", error)
+    except ServiceError as error:
+        log.info("not deleted: %s", error)
 
 
 def _zipped(text: str) -> bytes:
@@ -86,8 +93,8 @@ def _delete_permission(backends: Backends, name: str, properties: Record) -> Non
     try:
         request = {"FunctionName": properties["FunctionName"], "StatementId": name}
         backends.functions.call("RemovePermission", request)
-    except ServiceError as error:  # gone already
-        log.info("%s", error)
+    except ServiceError as error:
+        log.info("not deleted: %s", error)
 
 
 def _put_bucket(backends: Backends, name: str, properties: Record) -> None:
@@ -101,8 +108,8 @@ def _delete_bucket(backends: Backends, name: str, properties: Record) -> None:
     try:
         if not backends.objects.delete_bucket(name):
             raise ServiceError("ValidationError", f"The bucket {name} you tried to delete is not empty")
-    except NoSuchBucket:  # gone already
-        log.info("there is no bucket %s", name)
+    except NoSuchBucket:
+        log.info("not deleted: there is no bucket %s", name)
 
 
 def _bucket_attributes(name: str, properties: Record) -> Record:
@@ -112,21 +119,23 @@ def _bucket_attributes(name: str, properties: Record) -> Record:
 
 
 def _put_alarm(backends: Backends, name: str, properties: Record) -> None:
-    from moto.cloudwatch.models import cloudwatch_backends
-
     if "Metrics" in properties:
-        raise ServiceError("ValidationError", f"{name}: alarms on Metrics cannot be made by a template here")
-    whole = {
+        raise ServiceError(
+            "ValidationError",
+            f"{name}: the local SageMaker does not support Metrics of AWS::CloudWatch::Alarm; use MetricName, or "
+            "create the alarm with PutMetricAlarm",
+        )
+    integers = {
         key: int(properties[key]) for key in ("Period", "EvaluationPeriods", "DatapointsToAlarm") if key in properties
     }
-    cloudwatch_backends[ACCOUNT][REGION].put_metric_alarm(
+    state.put_metric_alarm(
         name=name,
         namespace=properties["Namespace"],
         metric_name=properties["MetricName"],
         comparison_operator=properties["ComparisonOperator"],
-        evaluation_periods=whole["EvaluationPeriods"],
-        datapoints_to_alarm=whole.get("DatapointsToAlarm"),
-        period=whole["Period"],
+        evaluation_periods=integers["EvaluationPeriods"],
+        datapoints_to_alarm=integers.get("DatapointsToAlarm"),
+        period=integers["Period"],
         threshold=float(properties["Threshold"]),
         statistic=properties.get("Statistic", ""),
         extended_statistic=properties.get("ExtendedStatistic"),
@@ -142,87 +151,65 @@ def _put_alarm(backends: Backends, name: str, properties: Record) -> None:
 
 
 def _delete_alarm(backends: Backends, name: str, properties: Record) -> None:
-    from moto.cloudwatch.models import cloudwatch_backends
-
-    cloudwatch_backends[ACCOUNT][REGION].delete_alarms([name])
-
-
-def _subscription(properties: Record) -> Any:
-    from moto.sns.models import sns_backends
-
-    wanted = (properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
-    for subscription in sns_backends[ACCOUNT][REGION].subscriptions.values():
-        if (subscription.topic.arn, subscription.endpoint, subscription.protocol) == wanted:
-            return subscription
-    return None
+    state.delete_alarm(name)
 
 
 def _put_subscription(backends: Backends, name: str, properties: Record) -> None:
-    from moto.sns.models import sns_backends
-
-    sns_backends[ACCOUNT][REGION].subscribe(properties["TopicArn"], properties["Endpoint"], properties["Protocol"])
+    state.subscribe(*_subscription_key(properties))
 
 
 def _subscription_attributes(name: str, properties: Record) -> Record:
-    subscription = _subscription(properties)
+    subscription = state.subscription(*_subscription_key(properties))
     arn = subscription.arn if subscription is not None else name
     return {"Ref": arn, "Arn": arn}
 
 
 def _delete_subscription(backends: Backends, name: str, properties: Record) -> None:
-    from moto.sns.models import sns_backends
+    if (subscription := state.subscription(*_subscription_key(properties))) is not None:
+        state.unsubscribe(subscription.arn)
 
-    if (subscription := _subscription(properties)) is not None:
-        sns_backends[ACCOUNT][REGION].unsubscribe(subscription.arn)
+
+def _subscription_key(properties: Record) -> tuple[str, str, str]:
+    return properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
 
 
 def _put_schedule(backends: Backends, name: str, properties: Record) -> None:
-    from moto.scheduler.models import scheduler_backends
-
-    backend = scheduler_backends[ACCOUNT][REGION]
-    given = {
-        "description": properties.get("Description", ""),
-        "end_date": properties.get("EndDate"),
-        "flexible_time_window": properties["FlexibleTimeWindow"],
-        "group_name": properties.get("GroupName", "default"),
-        "kms_key_arn": properties.get("KmsKeyArn", ""),
-        "name": name,
-        "schedule_expression": properties["ScheduleExpression"],
-        "schedule_expression_timezone": properties.get("ScheduleExpressionTimezone", "UTC"),
-        "start_date": properties.get("StartDate"),
-        "state": properties.get("State", "ENABLED"),
-        "target": properties["Target"],
-    }
-    if name in backend.get_schedule_group(given["group_name"]).schedules:
-        backend.update_schedule(**given)
-    else:
-        backend.create_schedule(**given, action_after_completion=None)
+    state.put_schedule(
+        description=properties.get("Description", ""),
+        end_date=properties.get("EndDate"),
+        flexible_time_window=properties["FlexibleTimeWindow"],
+        group_name=properties.get("GroupName", "default"),
+        kms_key_arn=properties.get("KmsKeyArn", ""),
+        name=name,
+        schedule_expression=properties["ScheduleExpression"],
+        schedule_expression_timezone=properties.get("ScheduleExpressionTimezone", "UTC"),
+        start_date=properties.get("StartDate"),
+        state=properties.get("State", "ENABLED"),
+        target=properties["Target"],
+    )
 
 
 def _delete_schedule(backends: Backends, name: str, properties: Record) -> None:
-    from moto.scheduler.models import scheduler_backends
-
-    group = scheduler_backends[ACCOUNT][REGION].get_schedule_group(properties.get("GroupName", "default"))
-    group.schedules.pop(name, None)
+    state.delete_schedule(properties.get("GroupName", "default"), name)
 
 
 def _arn(service: str, kind: str) -> Callable[[str, Record], Record]:
     return lambda name, _: {"Ref": name, "Arn": f"arn:aws:{service}:{REGION}:{ACCOUNT}:{kind}{name}"}
 
 
-TYPES = (
+RESOURCE_TYPES = (
     ResourceType(
         "AWS::Lambda::Function",
         "FunctionName",
         _put_function,
         lambda name, _: {"Ref": name, "Arn": lambda_arn(name)},
         _delete_function,
-        kept_here=True,
+        persistent=True,
     ),
     ResourceType(
         "AWS::Lambda::Permission", "Id", _put_permission, lambda name, _: {"Ref": name}, _delete_permission, True
     ),
-    ResourceType("AWS::S3::Bucket", "BucketName", _put_bucket, _bucket_attributes, _delete_bucket, kept_here=True),
+    ResourceType("AWS::S3::Bucket", "BucketName", _put_bucket, _bucket_attributes, _delete_bucket, persistent=True),
     ResourceType("AWS::CloudWatch::Alarm", "AlarmName", _put_alarm, _arn("cloudwatch", "alarm:"), _delete_alarm),
     ResourceType("AWS::SNS::Subscription", "Id", _put_subscription, _subscription_attributes, _delete_subscription),
     ResourceType(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_sagemaker.events.alarms.state import Condition, Datapoint, Verdict, assess
+from local_sagemaker.events.alarms.condition import AlarmState, Condition, Datapoint, assess
 
 NOW = 1_763_732_430.0
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
@@ -21,8 +21,8 @@ def points(text: str) -> list[Datapoint]:
     return [Datapoint(latest - 60 * age, values[letter]) for age, letter in enumerate(reversed(text))]
 
 
-def state(verdict: Verdict | None) -> str:
-    return "stays" if verdict is None else verdict.state
+def state(found: AlarmState | None) -> str:
+    return "stays" if found is None else found.value
 
 
 # the tables of "Configuring how CloudWatch alarms treat missing data", in the order of TREATMENTS
@@ -48,27 +48,27 @@ def test_missing_data_is_treated_as_documented(periods: int, needed: int, data: 
     assert found == expected.split()
 
 
-def test_a_change_is_explained_in_cloudwatchs_words() -> None:
-    verdict = assess(condition(), points("X"), NOW)
-    assert verdict is not None
-    assert verdict.reason == (
+def test_reasons_have_cloudwatchs_wording() -> None:
+    found = assess(condition(), points("X"), NOW)
+    assert found is not None
+    assert found.reason == (
         "Threshold Crossed: 1 out of the last 1 datapoints [5.0 (21/11/25 13:40:00)] was greater than the threshold "
         "(1.0) (minimum 1 datapoint for OK -> ALARM transition)."
     )
-    data = json.loads(verdict.data)
+    data = json.loads(found.reason_data)
     assert (data["recentDatapoints"], data["threshold"], data["period"]) == ([5.0], 1.0, 60)
-    verdict = assess(condition(3, 2), points("X00"), NOW)
-    assert verdict is not None
-    assert verdict.reason == (
+    found = assess(condition(3, 2), points("X00"), NOW)
+    assert found is not None
+    assert found.reason == (
         "Threshold Crossed: 2 out of the last 3 datapoints [0.0 (21/11/25 13:40:00), 0.0 (21/11/25 13:39:00)] were "
         "not greater than the threshold (1.0) (minimum 2 datapoints for ALARM -> OK transition)."
     )
-    verdict = assess(condition(2), points("----"), NOW)
-    assert verdict is not None
-    assert verdict.reason == "Insufficient Data: 2 datapoints were unknown."
-    verdict = assess(condition(1, treatment="breaching"), points("---"), NOW)
-    assert verdict is not None
-    assert verdict.reason == (
+    found = assess(condition(2), points("----"), NOW)
+    assert found is not None
+    assert found.reason == "Insufficient Data: 2 datapoints were unknown."
+    found = assess(condition(1, treatment="breaching"), points("---"), NOW)
+    assert found is not None
+    assert found.reason == (
         "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as "
         "[Breaching]."
     )
@@ -90,7 +90,7 @@ def test_every_operator_compares_with_the_threshold(word: str, breaching: list[f
 
 
 @given(data=st.text("0X-", min_size=5, max_size=5), needed=st.integers(1, 3))
-def test_missing_data_treated_as_breaching_alarms_whenever_another_treatment_does(data: str, needed: int) -> None:
+def test_missing_data_as_breaching_is_the_strictest_treatment(data: str, needed: int) -> None:
     states = {treatment: state(assess(condition(3, needed, treatment), points(data), NOW)) for treatment in TREATMENTS}
     if "ALARM" in states.values():
         assert states["breaching"] == "ALARM"
