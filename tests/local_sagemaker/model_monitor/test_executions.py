@@ -111,7 +111,7 @@ def test_run_now_checks_the_last_hour_or_the_given_window(machine: Machine) -> N
     execution = machine.scheduler.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
     assert execution["OutputS3Uri"] == f"{REPORTS}/Churn/hourly/2026/11/21/10"
-    with pytest.raises(ServiceError, match="not after its start"):
+    with pytest.raises(ServiceError, match="must precede its end"):
         machine.scheduler.run_now("hourly", TEN, TEN)
     with pytest.raises(ServiceError, match="'hurly' does not exist; existing schedules: hourly"):
         machine.scheduler.run_now("hurly")
