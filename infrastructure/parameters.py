@@ -40,9 +40,10 @@ class Template:
 
 
 def load_template(name: str) -> Template:
-    """
+    """Load a template by name.
+
     Raises:
-        UserError: there is no such template.
+        UserError: The template does not exist.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():

@@ -71,7 +71,14 @@ BucketOption = Annotated[
     ),
 ]
 RegionOption = Annotated[
-    str | None, typer.Option("--region", show_default="the region of the AWS configuration", help="AWS region.")
+    str | None,
+    typer.Option(
+        "--region",
+        # boto3 reads only AWS_DEFAULT_REGION
+        envvar="AWS_REGION",
+        show_default="the region of the AWS configuration",
+        help="AWS region.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]

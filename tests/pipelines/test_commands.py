@@ -40,6 +40,11 @@ def test_a_missing_role_is_asked_for() -> None:
     assert "give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local" in result.output
 
 
+def test_the_region_is_read_from_the_environment() -> None:
+    result = invoke("upsert", AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="")
+    assert "no execution role is configured" in result.output
+
+
 def test_jobs_have_a_role_of_their_own_where_one_is_given() -> None:
     role = "arn:aws:iam::123456789012:role/Jobs"
     definition = invoke("definition", SAGEMAKER_JOB_ROLE_ARN=role).output

@@ -68,5 +68,5 @@ def test_an_s3_uri_is_left_alone() -> None:
 def test_a_missing_path_and_an_empty_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.csv does not exist; give a file, a folder or an s3:// URI"):
         input_uri(str(tmp_path / "nowhere.csv"), PREFIX)
-    with pytest.raises(UserError, match="holds no files"):
+    with pytest.raises(UserError, match="contains no files"):
         input_uri(str(tmp_path), PREFIX)

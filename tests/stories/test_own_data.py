@@ -135,12 +135,12 @@ def test_a_script_that_does_not_end_well_is_told_with_the_end_of_its_log(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--parameter", "NumLeafs=3"), "there is no parameter 'NumLeafs'; there are InputDataUri"),
-        (("--parameter", "NumLeaves=many"), "parameter NumLeaves is 'many'; it is of type Integer"),
-        (("--parameter", "ModelApprovalStatus=Maybe"), "it is one of PendingManualApproval, Approved, Rejected"),
-        (("--parameter", "NumLeaves"), "is not of the form Name=Value"),
-        (("--input", "s3://sagemaker-us-east-1-123456789012/nowhere/"), "there is nothing at s3://"),
-        (("--input", "s3://no-such-bucket/x.csv"), "s3://no-such-bucket/x.csv can't be listed: NoSuchBucket"),
+        (("--parameter", "NumLeafs=3"), "unknown parameter 'NumLeafs'; the pipeline has InputDataUri"),
+        (("--parameter", "NumLeaves=many"), "parameter NumLeaves is 'many'; it must be of type Integer"),
+        (("--parameter", "ModelApprovalStatus=Maybe"), "it must be one of PendingManualApproval, Approved, Rejected"),
+        (("--parameter", "NumLeaves"), "is not of the form NAME=VALUE"),
+        (("--input", "s3://sagemaker-us-east-1-123456789012/nowhere/"), "no objects found at s3://"),
+        (("--input", "s3://no-such-bucket/x.csv"), "cannot list s3://no-such-bucket/x.csv: NoSuchBucket"),
         (("--input", "nowhere.csv"), "nowhere.csv does not exist"),
         (
             ("--parameter", "ModelApprovalStatus=Approved", "--parameter", "SkipQualityCheck=false"),

@@ -139,7 +139,7 @@ def test_the_approved_version_predicts_a_batch_whose_data_is_checked(
     batch.write_text("".join(json.dumps(row) + "\n" for row in rows))
     too_little = workplace.pipelines("run", "--local", "--pipeline", "batch-inference")
     assert too_little.code == 2
-    assert "there is no input data; give --input" in too_little.stderr
+    assert "no input data; give --input" in too_little.stderr
     result = workplace.run("--pipeline", "batch-inference", "--input", str(batch))
     assert [step["StepName"] for step in result["Steps"]] == ["CreateModel", "Transform", "CheckDataQuality"]
     predictions = workplace.object(f"{result['Outputs']['Transform']}/batch.jsonl.out").read_text().splitlines()
