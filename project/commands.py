@@ -116,9 +116,13 @@ def print_result(content: Any, as_json: bool, show: Callable[[], None]) -> None:
         show: Prints the result for people.
     """
     if as_json:
-        print(json.dumps(content, indent=2, default=str))
+        print_json(content)
     else:
         show()
+
+
+def print_json(content: Any) -> None:
+    print(json.dumps(content, indent=2, default=str))
 
 
 def command_with(create: Callable[..., T]) -> Callable[[Command], Command]:
