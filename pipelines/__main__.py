@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,7 +24,8 @@ from pipelines.display import (
     steps_table,
 )
 from pipelines.latest_model import latest_model
-from pipelines.results import ExecutionResults, read_results
+from pipelines.result_json import execution_json, results_json
+from pipelines.results import read_results
 from pipelines.runner import PipelineExecution
 from project import registry
 from project.commands import (
@@ -43,7 +44,7 @@ from project.commands import (
 from project.display import console, output
 from project.errors import UserError
 from project.paths import DEFAULT_SETTINGS
-from project.settings import Settings, load_settings
+from project.settings import load_settings
 from project.target import Target
 
 app = command_group(__doc__)
@@ -171,7 +172,7 @@ def steps(project: Project, execution_arn: ExecutionOption = None, as_json: Json
     Example: python -m pipelines steps --local --json
     """
     execution = _find_execution(project, execution_arn)
-    print_result(_steps_json(execution), as_json, lambda: output.print(steps_table(execution)))
+    print_result(execution_json(execution), as_json, lambda: output.print(steps_table(execution)))
 
 
 @app.command()
@@ -295,43 +296,13 @@ def _print_execution(project: Project, execution: PipelineExecution, as_json: bo
     settings, target = project.settings, project.target
     results = read_results(settings, target, execution)
     print_result(
-        _steps_json(execution) | _results_json(settings, results),
+        execution_json(execution) | results_json(settings, results),
         as_json,
         lambda: show_results(settings, execution, results),
     )
     if execution.ended and execution.status != "Succeeded":
         failed = next((step for step in execution.steps if step.status == "Failed"), None)
         show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
-
-
-def _steps_json(execution: PipelineExecution) -> dict[str, Any]:
-    return {
-        "PipelineExecutionArn": execution.arn,
-        "PipelineExecutionStatus": execution.status,
-        "FailureReason": execution.reason,
-        "Steps": [
-            {
-                "StepName": step.name,
-                "StepStatus": step.status,
-                "Cached": step.cached,
-                "Seconds": step.seconds,
-                "FailureReason": step.reason,
-                "JobArn": step.job,
-            }
-            for step in execution.steps
-        ],
-    }
-
-
-def _results_json(settings: Settings, results: ExecutionResults) -> dict[str, Any]:
-    return {
-        "Metrics": results.metrics,
-        "Quality": {"Metric": settings.quality.metric, "Threshold": results.threshold},
-        "ReportUri": results.report_uri,
-        "ModelPackage": asdict(results.package) if results.package else None,
-        "Baselines": results.baselines,
-        "Outputs": results.outputs,
-    }
 
 
 if __name__ == "__main__":

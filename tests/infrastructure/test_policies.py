@@ -71,7 +71,7 @@ def test_metrics_are_put_to_named_namespaces_only() -> None:
 
 
 def test_roles_are_passed_by_name_to_a_named_service() -> None:
-    passing = [(where, one) for where, one in STATEMENTS if "iam:PassRole" in listed(one["Action"])]
+    passing = [(where, statement) for where, statement in STATEMENTS if "iam:PassRole" in listed(statement["Action"])]
     assert len(passing) >= 3
     for where, statement in passing:
         assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "sagemaker.amazonaws.com", where
@@ -113,6 +113,6 @@ def test_github_workflows_of_one_repository_assume_roles_and_pull_requests_only_
         "GitHubPullRequestRole": "repo:${Repository}:pull_request",
     }
     policies = resources["GitHubPullRequestRole"]["Properties"]["Policies"]
-    actions = [one["Action"] for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+    actions = [item["Action"] for policy in policies for item in policy["PolicyDocument"]["Statement"]]
     assert actions == ["sagemaker:DescribePipeline"]
     assert "ManagedPolicyArns" not in resources["GitHubPullRequestRole"]["Properties"]

@@ -48,7 +48,7 @@ deployment: {update: {wait_seconds: 0}}
 """
 
 
-class Place:
+class LocalStage:
     def __init__(self, workplace: Workplace, folder: Path) -> None:
         self.workplace = workplace
         self.settings = folder / "settings.yaml"
