@@ -1,1 +1,1 @@
-"""What a team needs around the pipeline, as CloudFormation stacks: `python -m infrastructure`."""
+"""The CloudFormation stacks around the pipelines: storage, roles, builds, promotion, retraining and a dashboard."""

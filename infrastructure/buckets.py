@@ -1,25 +1,27 @@
-"""Buckets with versions: emptied, and deleted."""
+"""Emptying and deleting buckets with versioning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from project.errors import UserError
 
 
 def empty_bucket(s3: Any, bucket: str, report: Callable[[int], None]) -> None:
-    """Delete all objects with all their versions.
+    """Delete all versions of all objects.
 
-    report: gets the number of versions that are gone, now and then.
+    Args:
+        s3: Boto3 client.
+        bucket: Name of the bucket.
+        report: Receives the number of deleted versions after each page.
 
     Raises:
-        UserError: some can't be deleted.
+        UserError: A version cannot be deleted.
     """
-    gone = 0
-    # a page holds no more than DeleteObjects takes
+    deleted = 0
+    # a page contains no more versions than DeleteObjects accepts
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         versions = [
             {"Key": item["Key"], "VersionId": item["VersionId"]}
@@ -31,17 +33,14 @@ def empty_bucket(s3: Any, bucket: str, report: Callable[[int], None]) -> None:
         answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
         if errors := answer.get("Errors"):
             raise UserError(
-                f"{len(errors)} objects of bucket {bucket} can't be deleted, such as {errors[0]['Key']}: "
+                f"cannot delete {len(errors)} objects of bucket {bucket}, such as {errors[0]['Key']}: "
                 f"{errors[0]['Code']}"
             )
-        gone += len(versions)
-        report(gone)
+        deleted += len(versions)
+        report(deleted)
 
 
 def delete_bucket(s3: Any, bucket: str) -> None:
-    """Delete an empty bucket; one that is gone already is no error."""
-    try:
+    """Delete an empty bucket, if it exists."""
+    with suppress(s3.exceptions.NoSuchBucket):
         s3.delete_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchBucket":
-            raise

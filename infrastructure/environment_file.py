@@ -1,4 +1,4 @@
-"""`.env`: where the other commands find what a stage's stacks have made."""
+"""The file `.env`: environment variables of the other commands, with the roles and the bucket of a stage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-# variables of the other commands, and the outputs of storage-and-roles.yaml that they get
+# outputs of storage-and-roles.yaml by environment variable
 VARIABLES = {
     "SAGEMAKER_PIPELINE_ROLE_ARN": "PipelineRoleArn",
     "SAGEMAKER_JOB_ROLE_ARN": "JobRoleArn",
@@ -17,7 +17,7 @@ VARIABLES = {
 
 
 def write_environment(path: Path, region: str, outputs: Mapping[str, str]) -> None:
-    """Set our variables in a file of `export NAME=value` lines, and leave its other lines as they are."""
+    """Set the variables in a file of `export NAME=value` lines; other lines are kept."""
     values = {"AWS_REGION": region, **{name: outputs[output] for name, output in VARIABLES.items()}}
     kept = [
         line
@@ -25,6 +25,6 @@ def write_environment(path: Path, region: str, outputs: Mapping[str, str]) -> No
         if line.removeprefix("export ").split("=", 1)[0].strip() not in values
     ]
     lines = [*kept, *(f"export {name}={shlex.quote(value)}" for name, value in values.items())]
-    aside = path.with_name(f"{path.name}.new")
-    aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    aside.replace(path)
+    temporary_path = path.with_name(f"{path.name}.new")
+    temporary_path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary_path.replace(path)

@@ -1,8 +1,8 @@
-"""The templates of each stage, and what their parameters are given."""
+"""The templates of each stage, and the values of their parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,21 +13,26 @@ from project.errors import UserError
 from project.paths import REPOSITORY
 from project.settings import Settings
 
-Stage = Literal["staging", "prod"]
+StageName = Literal["staging", "prod"]
 
 STORAGE = "storage-and-roles"
-# in the order in which they are deployed; what trains, and so is built, is in staging
-TEMPLATES: dict[Stage, tuple[str, ...]] = {
+# in the order of deployment; training, and therefore the build, is in staging
+TEMPLATES: dict[StageName, tuple[str, ...]] = {
     "staging": (STORAGE, "build", "deploy-on-approval", "dashboard"),
     "prod": (STORAGE, "promote", "retrain-on-drift", "dashboard"),
 }
 ALL_TEMPLATES = tuple(dict.fromkeys(name for names in TEMPLATES.values() for name in names))
-FOLDER = REPOSITORY / "infrastructure" / "templates"
+TEMPLATE_FOLDER = REPOSITORY / "infrastructure" / "templates"
 
 
 @dataclass(frozen=True)
 class Template:
-    """defaults: of the parameters, None where there is none. descriptions: of the parameters too."""
+    """A template.
+
+    Attributes:
+        defaults: Default values by parameter; None for required parameters.
+        descriptions: Descriptions by parameter.
+    """
 
     name: str
     body: str
@@ -40,33 +45,35 @@ class Template:
 
 
 def load_template(name: str) -> Template:
-    """Raises:
-    UserError: there is no such template.
+    """Load a template by name.
+
+    Raises:
+        UserError: The template does not exist.
     """
-    path = FOLDER / f"{name}.yaml"
+    path = TEMPLATE_FOLDER / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
-        raise UserError(f"there is no template {name!r}; there are {known}")
+        known = ", ".join(sorted(file.stem for file in TEMPLATE_FOLDER.glob("*.yaml")))
+        raise UserError(f"unknown template {name!r}; choose one of {known}")
     body = path.read_text(encoding="utf-8")
-    parameters = yaml.load(body, _Loader)["Parameters"]  # noqa: S506, a SafeLoader
+    parameters = yaml.load(body, _Loader)["Parameters"]  # noqa: S506 - _Loader is a SafeLoader
     defaults = {key: str(item["Default"]) if "Default" in item else None for key, item in parameters.items()}
     return Template(name, body, defaults, {key: item["Description"] for key, item in parameters.items()})
 
 
-def stack_name(settings: Settings, stage: Stage, template: str) -> str:
+def stack_name(settings: Settings, stage: StageName, template: str) -> str:
     return f"{settings.name}-{stage}-{template}"
 
 
-def known_parameters(settings: Settings, settings_file: Path, stage: Stage) -> dict[str, str]:
-    """What follows from the settings, for all templates.
+def known_parameters(settings: Settings, settings_file: Path, stage: StageName) -> dict[str, str]:
+    """Return the parameter values that follow from the settings, for all templates.
 
     Raises:
-        UserError: the project's name can't be part of all names, or the settings file is not in the repository.
+        UserError: The project's name is not valid as a part of all resource names.
     """
     if settings.name != settings.name.lower() or len(settings.name) > 35:
         raise UserError(
-            f"name is {settings.name!r} in {settings_file}; stacks, endpoints and their ARNs need lower-case letters, "
-            "digits and hyphens, at most 35"
+            f"name is {settings.name!r} in {settings_file}; stacks and endpoints need a name of at most 35 lower-case "
+            "letters, digits and hyphens"
         )
     quality = settings.quality
     return {
@@ -84,60 +91,68 @@ def known_parameters(settings: Settings, settings_file: Path, stage: Stage) -> d
 
 
 def settings_path(settings_file: Path) -> str:
-    """The settings file as builds find it, from the repository's root.
+    """Return the path of the settings file relative to the repository's root, for builds.
 
     Raises:
-        UserError: it is somewhere else.
+        UserError: The file is outside the repository.
     """
     try:
         return settings_file.resolve().relative_to(REPOSITORY).as_posix()
     except ValueError:
-        raise UserError(f"{settings_file} is not in the repository, where builds find it; move it there") from None
+        raise UserError(
+            f"{settings_file} is outside the repository, where builds cannot read it; move it there"
+        ) from None
 
 
 def template_parameters(
     template: Template, known: Mapping[str, str], given: Mapping[str, str], previous: Mapping[str, str]
 ) -> dict[str, str]:
-    """The values of a template's parameters: given ones, else known ones, else the stack's own, else the defaults.
+    """Return the values of a template's parameters.
+
+    Args:
+        template: The template.
+        known: Values that follow from the settings.
+        given: Values given by the user, which have precedence.
+        previous: Values of the deployed stack, which have precedence over the template's defaults.
 
     Raises:
-        UserError: a parameter has none of these.
+        UserError: A required parameter has no value.
     """
     values = {}
     for name, default in template.defaults.items():
         value = given.get(name, known.get(name, previous.get(name, default)))
         if value is None:
             raise UserError(
-                f"{template.name} needs the parameter {name} ({template.descriptions[name]}); give it with "
-                f"--parameter {name}=..., or leave {template.name} out by naming others with --stack"
+                f"template {template.name} needs the parameter {name} ({template.descriptions[name].rstrip('.')}); "
+                f"give it with --parameter {name}=..., or select other templates with --stack"
             )
         values[name] = value
     return values
 
 
-def parse_parameters(texts: list[str], templates: list[Template]) -> dict[str, str]:
-    """`NAME=VALUE` texts.
+def parse_parameters(assignments: Sequence[str], templates: Sequence[Template]) -> dict[str, str]:
+    """Parse `NAME=VALUE` assignments.
 
     Raises:
-        UserError: one is not of that form, or no template has such a parameter.
+        UserError: An assignment is malformed, or no template has the parameter.
     """
     given = {}
     known = {name for template in templates for name in template.defaults}
-    for text in texts:
-        name, equals, value = text.partition("=")
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
         if not equals:
-            raise UserError(f"--parameter {text!r} is not of the form NAME=VALUE")
+            raise UserError(f"--parameter {assignment!r} is not of the form NAME=VALUE")
         if name not in known:
-            raise UserError(f"none of the templates has a parameter {name!r}; they have {', '.join(sorted(known))}")
+            raise UserError(f"no template has a parameter {name!r}; choose one of {', '.join(sorted(known))}")
         given[name] = value
     return given
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads past CloudFormation's tags such as !Sub."""
+    """A YAML loader that ignores CloudFormation's tags, such as !Sub."""
 
 
-def _tagged(loader: _Loader, suffix: str, node: Any) -> Any:
+def _construct_untagged(loader: _Loader, suffix: str, node: Any) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):
@@ -145,4 +160,4 @@ def _tagged(loader: _Loader, suffix: str, node: Any) -> Any:
     return loader.construct_mapping(node)
 
 
-_Loader.add_multi_constructor("!", _tagged)
+_Loader.add_multi_constructor("!", _construct_untagged)

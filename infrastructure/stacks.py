@@ -1,4 +1,4 @@
-"""CloudFormation stacks: change sets that are shown before they are executed, and waiting for what follows."""
+"""CloudFormation stacks: creating, executing and discarding change sets, and deleting stacks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from botocore.exceptions import ClientError
 
 from project.errors import UserError, is_not_found
 
-Report = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 
-# a change set that changes nothing fails with one of these
+# parts of the reasons with which a change set without changes fails
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _CHANGE_SET_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What DescribeStacks says. parameters, outputs: values by key. reason: of the status, empty for none."""
+    """A stack as DescribeStacks returns it.
+
+    Attributes:
+        reason: Reason of the status; may be empty.
+        parameters: Values by key.
+        outputs: Values by key.
+    """
 
     name: str
     status: str
@@ -33,13 +39,18 @@ class Stack:
 
     @property
     def is_new(self) -> bool:
-        """Whether it is there for the sake of a change set only."""
+        """Whether the stack exists only for a change set that creates it."""
         return self.status == "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True)
 class Change:
-    """action: Add, Modify, Remove ... replacement: True, False or Conditional, empty where that says nothing."""
+    """A change of a resource.
+
+    Attributes:
+        action: "Add", "Modify", "Remove" and others.
+        replacement: "True", "False" or "Conditional"; empty where it does not apply.
+    """
 
     action: str
     logical_id: str
@@ -49,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """creates: whether its execution makes the stack."""
+    """A change set; `creates` tells whether its execution creates the stack."""
 
     arn: str
     stack: str
@@ -77,10 +88,20 @@ def find_stack(client: Any, name: str) -> Stack | None:
 def create_change_set(
     client: Any, name: str, body: str, parameters: Mapping[str, str], tags: Mapping[str, str]
 ) -> ChangeSet | None:
-    """What a template would change of a stack; None for nothing.
+    """Create a change set and wait until it is available.
+
+    Args:
+        client: Boto3 client of CloudFormation.
+        name: Name of the stack.
+        body: Template.
+        parameters: Values by key.
+        tags: Tags of the stack and its resources.
+
+    Returns:
+        The change set, or None if there are no changes.
 
     Raises:
-        UserError: the stack can't be changed as it is, or CloudFormation can't make the change set.
+        UserError: The status of the stack does not allow changes, or the change set fails.
     """
     stack = find_stack(client, name)
     if stack is not None and not stack.is_new:
@@ -95,7 +116,7 @@ def create_change_set(
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
     )["Id"]
-    changes = _await_changes(client, arn, name)
+    changes = _wait_for_changes(client, arn, name)
     change_set = ChangeSet(arn, name, creates, tuple(changes or ()))
     if changes is None:
         discard(client, change_set)
@@ -104,36 +125,46 @@ def create_change_set(
 
 
 def discard(client: Any, change_set: ChangeSet) -> None:
-    """Delete a change set, with the stack that was only there for it."""
+    """Delete a change set, and the stack if it exists only for it."""
     client.delete_change_set(ChangeSetName=change_set.arn, StackName=change_set.stack)
     stack = find_stack(client, change_set.stack)
     if change_set.creates and stack is not None and stack.is_new:
         client.delete_stack(StackName=change_set.stack)
 
 
-def execute(client: Any, change_set: ChangeSet, timeout: float, report: Report) -> Stack:
-    """Carry a change set out and wait for its end.
+def execute(client: Any, change_set: ChangeSet, timeout: float, report: ProgressCallback) -> Stack:
+    """Execute a change set and wait until the stack is complete.
 
-    timeout: in seconds. report: gets a line for whatever happens to a resource.
+    Args:
+        client: Boto3 client of CloudFormation.
+        change_set: Change set to execute.
+        timeout: Maximum time to wait in seconds; after it, CloudFormation continues.
+        report: Receives a line for every event of a resource.
 
     Raises:
-        UserError: it fails, and CloudFormation takes back what it did; or it takes too long and goes on.
+        UserError: The execution fails and is rolled back, or takes longer than the timeout.
     """
     begin = datetime.now(UTC)
     client.execute_change_set(ChangeSetName=change_set.arn, StackName=change_set.stack)
     stack = _follow(client, change_set.stack, begin, timeout, report)
     if stack is None or stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        status = stack.status if stack else "gone"
+        status = stack.status if stack else "DELETE_COMPLETE"
         reason = next(_failures(client, change_set.stack, begin), stack.reason if stack else "")
         raise UserError(f"stack {change_set.stack} is {status}: {reason}")
     return stack
 
 
-def delete_stack(client: Any, name: str, timeout: float, report: Report) -> None:
-    """Delete a stack and wait until it is gone.
+def delete_stack(client: Any, name: str, timeout: float, report: ProgressCallback) -> None:
+    """Delete a stack and wait until it is deleted.
+
+    Args:
+        client: Boto3 client of CloudFormation.
+        name: Name of the stack.
+        timeout: Maximum time to wait in seconds; after it, CloudFormation continues.
+        report: Receives a line for every event of a resource.
 
     Raises:
-        UserError: it can't be deleted, or that takes too long and goes on.
+        UserError: The deletion fails, or takes longer than the timeout.
     """
     begin = datetime.now(UTC)
     client.delete_stack(StackName=name)
@@ -143,28 +174,18 @@ def delete_stack(client: Any, name: str, timeout: float, report: Report) -> None
         raise UserError(f"stack {name} is {stack.status}: {reason}")
 
 
-def physical_ids(client: Any, name: str) -> dict[str, str]:
-    """The ids of a stack's resources by their logical ones."""
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
-    return {
-        item["LogicalResourceId"]: item.get("PhysicalResourceId", "")
-        for page in pages
-        for item in page["StackResourceSummaries"]
-    }
-
-
 def _check_changeable(stack: Stack) -> None:
     if stack.status == "ROLLBACK_COMPLETE":
         raise UserError(
-            f"stack {stack.name} could not be made the first time and has to be deleted before it is made again: "
-            f"give `destroy` with the same --stack"
+            f"stack {stack.name} is ROLLBACK_COMPLETE, as its creation failed; "
+            "delete it with `destroy --stack` and deploy it again"
         )
     if stack.status.endswith("_IN_PROGRESS"):
-        raise UserError(f"stack {stack.name} is {stack.status}; wait until that has ended (`status` shows it)")
+        raise UserError(f"stack {stack.name} is {stack.status}; wait until the operation ends, see `status`")
 
 
-def _await_changes(client: Any, arn: str, stack: str) -> list[Change] | None:
-    """The changes of a change set; None where CloudFormation finds none."""
+def _wait_for_changes(client: Any, arn: str, stack: str) -> list[Change] | None:
+    """Wait for a change set; return its changes, or None if there are none."""
     deadline = time.monotonic() + _CHANGE_SET_SECONDS
     while True:
         described = client.describe_change_set(ChangeSetName=arn, StackName=stack)
@@ -174,9 +195,11 @@ def _await_changes(client: Any, arn: str, stack: str) -> list[Change] | None:
         if status == "FAILED":
             if any(words in reason for words in _NO_CHANGES):
                 return None
-            raise UserError(f"CloudFormation can't make a change set of stack {stack}: {reason}")
+            raise UserError(f"CloudFormation cannot create a change set for stack {stack}: {reason}")
         if time.monotonic() > deadline:
-            raise UserError(f"the change set of stack {stack} is still {status} after {_CHANGE_SET_SECONDS} s")
+            raise UserError(
+                f"the change set of stack {stack} is still {status} after {_CHANGE_SET_SECONDS} s; try again later"
+            )
         time.sleep(2)
 
 
@@ -192,27 +215,27 @@ def _changes(client: Any, arn: str, stack: str) -> Iterator[Change]:
             )
 
 
-def _follow(client: Any, name: str, begin: datetime, timeout: float, report: Report) -> Stack | None:
-    """Wait until nothing is in progress; None where the stack is gone."""
+def _follow(client: Any, name: str, begin: datetime, timeout: float, report: ProgressCallback) -> Stack | None:
+    """Wait until no operation is in progress; return the stack, or None if it no longer exists."""
     deadline = time.monotonic() + timeout
-    told: set[str] = set()
+    reported: set[str] = set()
     while True:
-        # asked for first: what happens between the two calls is told the next time
+        # read before the events: events between the two calls are reported in the next round
         stack = find_stack(client, name)
         for event in reversed(list(_events(client, name, begin)) if stack else []):
-            if event["EventId"] not in told:
-                told.add(event["EventId"])
+            if event["EventId"] not in reported:
+                reported.add(event["EventId"])
                 reason = f": {event['ResourceStatusReason']}" if event.get("ResourceStatusReason") else ""
                 report(f"{event['LogicalResourceId']} {event['ResourceStatus']}{reason}")
         if stack is None or not stack.status.endswith("_IN_PROGRESS"):
             return stack
         if time.monotonic() > deadline:
-            raise UserError(f"stack {name} is still {stack.status} after {timeout:.0f} s and goes on; see `status`")
+            raise UserError(f"stack {name} is still {stack.status} after {timeout:.0f} s and continues; see `status`")
         time.sleep(5)
 
 
 def _events(client: Any, name: str, begin: datetime) -> Iterator[Mapping[str, Any]]:
-    """What has happened since, the newest first."""
+    """Yield the events since `begin`, newest first."""
     for page in client.get_paginator("describe_stack_events").paginate(StackName=name):
         for event in page["StackEvents"]:
             if event["Timestamp"] < begin:
@@ -221,7 +244,7 @@ def _events(client: Any, name: str, begin: datetime) -> Iterator[Mapping[str, An
 
 
 def _failures(client: Any, name: str, begin: datetime) -> Iterator[str]:
-    """What failed, the first first."""
+    """Yield the failures since `begin`, oldest first."""
     for event in reversed(list(_events(client, name, begin))):
         if event["ResourceStatus"].endswith("_FAILED"):
             yield f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"

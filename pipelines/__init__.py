@@ -1,1 +1,1 @@
-"""SageMaker Pipelines for tabular LightGBM models: settings, definitions and the runner."""
+"""SageMaker Pipelines for tabular LightGBM models: definitions, code bundles and the runner."""

@@ -1,6 +1,6 @@
-"""`python -m pipelines`: define, upsert, run and follow the training pipeline, and approve what it registers.
+"""Define, upsert, run and follow the pipelines of a project, and approve the models they register.
 
-Exit codes: 0 the execution succeeded, 1 it failed or was stopped, 2 bad usage or settings.
+Exit codes: 0 success, 1 the execution failed or was stopped, or AWS returned an error, 2 invalid usage or settings.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,8 +24,9 @@ from pipelines.display import (
     steps_table,
 )
 from pipelines.latest_model import latest_model
-from pipelines.results import Results, read_results
-from pipelines.runner import Execution
+from pipelines.result_json import execution_json, results_json
+from pipelines.results import read_results
+from pipelines.runner import PipelineExecution
 from project import registry
 from project.commands import (
     BucketOption,
@@ -43,24 +44,27 @@ from project.commands import (
 from project.display import console, output
 from project.errors import UserError
 from project.paths import DEFAULT_SETTINGS
-from project.settings import Settings, load_settings
+from project.settings import load_settings
 from project.target import Target
 
 app = command_group(__doc__)
 
-# stands in for the account's own where none is named, so that `definition` needs no account
+# placeholders, so that `definition` needs no account
 _EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 _EXAMPLE_REGION = "us-east-1"
 
 PipelineOption = Annotated[
     runner.PipelineName,
-    typer.Option("--pipeline", help="Which of the project's pipelines."),
+    typer.Option("--pipeline", help="Pipeline of the project."),
 ]
 ExecutionOption = Annotated[
-    str | None, typer.Option("--execution", help="ARN of an execution. Default: the newest one.")
+    str | None,
+    typer.Option(
+        "--execution", metavar="ARN", show_default="the latest of the training pipeline", help="ARN of the execution."
+    ),
 ]
-VersionArgument = Annotated[int, typer.Argument(min=1, help="As `models` lists it.")]
-CommentOption = Annotated[str, typer.Option(help="Kept with the decision.")]
+VersionArgument = Annotated[int, typer.Argument(min=1, help="Version number; see `models`.")]
+CommentOption = Annotated[str, typer.Option(help="Approval description to store with the version.")]
 
 
 @app.command()
@@ -72,7 +76,7 @@ def definition(
     job_role_arn: JobRoleOption = None,
     pipeline: PipelineOption = "training",
 ) -> None:
-    """Print the pipeline's definition; needs no credentials and no network.
+    """Print the definition of a pipeline. Needs no credentials and no network.
 
     Example: python -m pipelines definition --settings examples/wine/settings.yaml
     """
@@ -86,7 +90,7 @@ def definition(
 @app.command()
 @project_command
 def diff(project: Project, pipeline: PipelineOption = "training", as_json: JsonOption = False) -> None:
-    """Show what `upsert` would change of the deployed pipeline, without changing it.
+    """Show what `upsert` would change in the deployed pipeline.
 
     Example: python -m pipelines diff --settings examples/churn/settings.yaml
     """
@@ -99,7 +103,7 @@ def diff(project: Project, pipeline: PipelineOption = "training", as_json: JsonO
 @app.command()
 @project_command
 def upsert(project: Project, pipeline: PipelineOption = "training", as_json: JsonOption = False) -> None:
-    """Upload code and data and create or update the pipeline, without starting it.
+    """Upload code and data, and create or update the pipeline without starting it.
 
     Example: python -m pipelines upsert --role-arn arn:aws:iam::123456789012:role/PipelineRole
     """
@@ -112,22 +116,25 @@ def upsert(project: Project, pipeline: PipelineOption = "training", as_json: Jso
 def run(
     project: Project,
     data: Annotated[
-        str | None, typer.Option("--input", help="Data of this execution: a path, which is uploaded, or an s3:// URI.")
+        str | None, typer.Option("--input", help="Data for this execution: a local path to upload, or an s3:// URI.")
     ] = None,
     parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", help="Name=Value, as often as needed.")
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Pipeline parameter (repeatable)."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the execution to its end.")] = True,
-    timeout: Annotated[float, typer.Option(help="Longest wait in minutes; the execution goes on after it.")] = 360,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the execution ends.")] = True,
+    timeout: Annotated[
+        float, typer.Option(help="Maximum time to wait, in minutes; the execution keeps running after it.")
+    ] = 360,
     pipeline: PipelineOption = "training",
     as_json: JsonOption = False,
 ) -> None:
-    """Upsert the pipeline, start it and show it until it has ended.
+    """Upsert the pipeline, start it and wait until the execution ends.
 
     Example: python -m pipelines run --local --input my.csv -p NumLeaves=63
     """
     settings, target = project.settings, project.target
-    parameters = _parameters(parameter or [])
+    parameters = _parse_parameters(parameter or [])
     with console.status("Uploading code and data, updating the pipeline ..."):
         if pipeline == "batch-inference":
             parameters = {**latest_model(settings, target), **parameters}
@@ -141,52 +148,52 @@ def run(
     console.print(f"Execution {arn}", soft_wrap=True)
     states = runner.follow(target, arn, timeout * 60)
     execution = show_progress(states, runner.planned_steps(target, arn))
-    _report(project, execution, as_json)
+    _print_execution(project, execution, as_json)
     raise typer.Exit(0 if execution.status == "Succeeded" else 1)
 
 
 @app.command()
 @project_command
 def status(project: Project, execution_arn: ExecutionOption = None, as_json: JsonOption = False) -> None:
-    """Show an execution as it is now, with what it has made so far.
+    """Show the state and the results of an execution.
 
     Example: python -m pipelines status --local
     """
-    execution = _execution(project, execution_arn)
+    execution = _find_execution(project, execution_arn)
     console.print(f"Execution {execution.arn}: {execution.status}", soft_wrap=True)
-    _report(project, execution, as_json)
+    _print_execution(project, execution, as_json)
 
 
 @app.command()
 @project_command
 def steps(project: Project, execution_arn: ExecutionOption = None, as_json: JsonOption = False) -> None:
-    """List the steps that an execution has reached.
+    """List the steps of an execution that have started.
 
     Example: python -m pipelines steps --local --json
     """
-    execution = _execution(project, execution_arn)
-    print_result(_steps_json(execution), as_json, lambda: output.print(steps_table(execution)))
+    execution = _find_execution(project, execution_arn)
+    print_result(execution_json(execution), as_json, lambda: output.print(steps_table(execution)))
 
 
 @app.command()
 @project_command
 def logs(
     project: Project,
-    step_name: Annotated[str, typer.Argument(metavar="STEP", help="Such as Train.")],
+    step_name: Annotated[str, typer.Argument(metavar="STEP", help="Name of the step, such as Train.")],
     execution_arn: ExecutionOption = None,
-    last: Annotated[int, typer.Option(min=1, max=10000, help="How many lines from the end.")] = 200,
+    last: Annotated[int, typer.Option(min=1, max=10000, help="Number of lines to print, from the end.")] = 200,
 ) -> None:
     """Print the log of a step's job.
 
     Example: python -m pipelines logs Train --local
     """
-    execution = _execution(project, execution_arn)
+    execution = _find_execution(project, execution_arn)
     step = execution.step(step_name)
     if step is None:
-        reached = ", ".join(step.name for step in execution.steps) or "none"
-        raise UserError(f"the execution has not reached a step {step_name!r}; reached: {reached}")
+        started = ", ".join(step.name for step in execution.steps) or "none"
+        raise UserError(f"step {step_name!r} has not started in this execution; steps that have: {started}")
     if not step.job:
-        raise UserError(f"step {step_name} has no job and so no log; see `steps`")
+        raise UserError(f"step {step_name!r} has no job and therefore no log; see `steps`")
     for line in runner.log_lines(project.target, step, last):
         print(line)
 
@@ -198,9 +205,9 @@ def stop(project: Project, execution_arn: ExecutionOption = None) -> None:
 
     Example: python -m pipelines stop --local
     """
-    execution = _execution(project, execution_arn)
+    execution = _find_execution(project, execution_arn)
     if execution.ended:
-        raise UserError(f"{execution.arn} has already ended: {execution.status}")
+        raise UserError(f"execution {execution.arn} has already ended with status {execution.status}")
     runner.stop(project.target, execution.arn)
     output.print(f"Stopping {execution.arn}")
 
@@ -208,124 +215,94 @@ def stop(project: Project, execution_arn: ExecutionOption = None) -> None:
 @app.command()
 @project_command
 def models(project: Project, as_json: JsonOption = False) -> None:
-    """List the registered versions, the newest first.
+    """List the registered model versions, newest first.
 
     Example: python -m pipelines models --local
     """
     group = project.settings.model_package_group
     packages = registry.list_versions(group, project.target)
     if not packages:
-        console.print(f"No models in group {group} yet; `run` registers one.")
+        console.print(f"Model package group {group} has no versions; `run` registers one.")
     print_result([asdict(package) for package in packages], as_json, lambda: show_models(packages))
 
 
 @app.command()
 @project_command
 def approve(project: Project, version: VersionArgument, comment: CommentOption = "") -> None:
-    """Approve a version for deployment.
+    """Approve a model version for deployment.
 
     Example: python -m pipelines approve 3 --local --comment "better on new customers"
     """
-    _decide(project, version, "Approved", comment)
+    _set_approval(project, version, "Approved", comment)
 
 
 @app.command()
 @project_command
 def reject(project: Project, version: VersionArgument, comment: CommentOption = "") -> None:
-    """Reject a version.
+    """Reject a model version.
 
     Example: python -m pipelines reject 2 --local
     """
-    _decide(project, version, "Rejected", comment)
+    _set_approval(project, version, "Rejected", comment)
 
 
 @app.command("example-data")
 def example_data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(EXAMPLES)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"Example: {', '.join(EXAMPLES)}.")],
     destination: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
 ) -> None:
-    """Write an example's data and settings to a folder, to start a project of one's own from.
+    """Write the data and settings of an example to a folder, as a start for your own project.
 
     Example: python -m pipelines example-data churn --output my-project
     """
     with errors_explained():
         if name not in EXAMPLES:
-            raise UserError(f"there is no example {name!r}; there are {', '.join(EXAMPLES)}")
+            raise UserError(f"unknown example {name!r}; choose one of {', '.join(EXAMPLES)}")
         for path in write_example(name, destination):
             output.print(str(path))
 
 
 def run_pipeline() -> None:
-    """Entry point `run-pipeline`, the name that SageMaker's project templates call."""
+    """Run the command `run-pipeline`, as SageMaker's project templates do."""
     typer.run(run)
 
 
 def get_pipeline_definition() -> None:
-    """Entry point `get-pipeline-definition`, likewise."""
+    """Run the command `get-pipeline-definition`, as SageMaker's project templates do."""
     typer.run(definition)
 
 
-def _execution(project: Project, arn: str | None) -> Execution:
+def _find_execution(project: Project, arn: str | None) -> PipelineExecution:
     return runner.describe(project.target, arn or runner.latest_execution(project.settings, project.target))
 
 
-def _decide(project: Project, version: int, decision: str, comment: str) -> None:
+def _set_approval(project: Project, version: int, status: str, comment: str) -> None:
     group = project.settings.model_package_group
-    package = registry.set_approval(group, version, decision, comment, project.target)
+    package = registry.set_approval(group, version, status, comment, project.target)
     output.print(f"{group} version {package.version}: {package.approval_status}")
 
 
-def _parameters(assignments: list[str]) -> dict[str, str]:
+def _parse_parameters(assignments: list[str]) -> dict[str, str]:
     pairs = {}
     for assignment in assignments:
         name, separator, value = assignment.partition("=")
         if not separator or not name:
-            raise UserError(f"--parameter {assignment!r} is not of the form Name=Value")
+            raise UserError(f"--parameter {assignment!r} is not of the form NAME=VALUE")
         pairs[name] = value
     return pairs
 
 
-def _report(project: Project, execution: Execution, as_json: bool) -> None:
+def _print_execution(project: Project, execution: PipelineExecution, as_json: bool) -> None:
     settings, target = project.settings, project.target
     results = read_results(settings, target, execution)
     print_result(
-        _steps_json(execution) | _results_json(settings, results),
+        execution_json(execution) | results_json(settings, results),
         as_json,
         lambda: show_results(settings, execution, results),
     )
     if execution.ended and execution.status != "Succeeded":
         failed = next((step for step in execution.steps if step.status == "Failed"), None)
         show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
-
-
-def _steps_json(execution: Execution) -> dict[str, Any]:
-    return {
-        "PipelineExecutionArn": execution.arn,
-        "PipelineExecutionStatus": execution.status,
-        "FailureReason": execution.reason,
-        "Steps": [
-            {
-                "StepName": step.name,
-                "StepStatus": step.status,
-                "Cached": step.cached,
-                "Seconds": step.seconds,
-                "FailureReason": step.reason,
-                "JobArn": step.job,
-            }
-            for step in execution.steps
-        ],
-    }
-
-
-def _results_json(settings: Settings, results: Results) -> dict[str, Any]:
-    return {
-        "Metrics": results.metrics,
-        "Quality": {"Metric": settings.quality.metric, "Threshold": results.threshold},
-        "ReportUri": results.report_uri,
-        "ModelPackage": asdict(results.package) if results.package else None,
-        "Baselines": results.baselines,
-        "Outputs": results.outputs,
-    }
 
 
 if __name__ == "__main__":

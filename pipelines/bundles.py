@@ -1,7 +1,7 @@
-"""Code bundles: what a container runs, under S3 keys named by the hash of the content.
+"""Code bundles: the code of a container, under S3 keys that contain the hash of the content.
 
-The hash is over relative paths and bytes alone, so two clones of one commit give the same keys, an unchanged repo gives
-the same definition, and a changed script changes the steps that run it and no others.
+The hash covers only relative paths and bytes. Two clones of a commit have the same keys, an unchanged repository has
+the same definition, and a changed script changes only the steps that run it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ EVALUATE_SHARES = (
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files that a container finds in one folder.
+    """The files of a container's code folder.
 
-    files: bytes by path relative to that folder.
-    archive: whether they travel as one `sourcedir.tar.gz` (script mode) or as they are (a processing input).
+    Attributes:
+        files: Contents by path relative to the folder.
+        archive: Whether the files are uploaded as one `sourcedir.tar.gz` (script mode) or one by one (an input of a
+            processing job).
     """
 
     name: str
@@ -42,7 +44,7 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """Hexadecimal, 16 characters."""
+        """The hash of the content: 16 hexadecimal characters."""
         content = hashlib.sha256()
         for path, data in sorted(self.files.items()):
             content.update(f"{path}\0{len(data)}\0".encode())
@@ -50,12 +52,12 @@ class Bundle:
         return content.hexdigest()[:16]
 
     def uri(self, code_uri: str) -> str:
-        """Where the bundle lies below `code_uri`: a prefix, or the archive's own URI."""
+        """Return the S3 URI below `code_uri`: a prefix, or the URI of the archive."""
         folder = f"{code_uri}/{self.name}-{self.digest}"
         return f"{folder}/sourcedir.tar.gz" if self.archive else folder
 
     def objects(self, code_uri: str) -> Iterator[tuple[str, bytes]]:
-        """The objects to upload, as pairs of URI and content."""
+        """Yield URI and content of the objects to upload."""
         if self.archive:
             yield self.uri(code_uri), _tar_gz(self.files)
         else:
@@ -68,7 +70,7 @@ def preprocess_bundle() -> Bundle:
 
 
 def train_bundle() -> Bundle:
-    """The training script with the inference code that it puts into the model archive."""
+    """Return the training script, with the inference code that it adds to the model archive."""
     files = {
         "requirements.txt": "training_scripts/requirements.txt",
         "inference/requirements.txt": "inference/requirements.txt",
@@ -78,7 +80,7 @@ def train_bundle() -> Bundle:
 
 
 def evaluate_bundle() -> Bundle:
-    """The evaluation script with the analyzer's metrics and its page frame, which monitoring uses too."""
+    """Return the evaluation script, with the metrics and the page frame that it shares with the analyzer."""
     files = {
         "requirements.txt": "processing_scripts/requirements.txt",
         "run.sh": "processing_scripts/run.sh",
@@ -91,12 +93,12 @@ def evaluate_bundle() -> Bundle:
 
 
 def quality_check_bundle() -> Bundle:
-    """The quality analyzer, for Processing jobs in place of QualityCheck steps."""
+    """Return the analyzer for the Processing jobs that replace QualityCheck steps."""
     return Bundle("quality-check", _read(_analyzer() | {"quality_check.py": "processing_scripts/quality_check.py"}))
 
 
 def monitor_bundle() -> Bundle:
-    """The quality analyzer, for the captures of an endpoint."""
+    """Return the analyzer for the captured data of an endpoint."""
     return Bundle("monitor", _read(_analyzer() | _processing_script("monitor.py", "window")))
 
 
@@ -105,9 +107,13 @@ def all_bundles() -> tuple[Bundle, ...]:
 
 
 def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption: Mapping[str, str]) -> None:
-    """Put every bundle where the definition expects it; the same bytes again where they already are.
+    """Upload bundles to the keys that definitions refer to.
 
-    s3: a boto3 S3 client. encryption: further put_object arguments, as KMS ones.
+    Args:
+        bundles: Bundles to upload; existing objects are overwritten with the same bytes.
+        code_uri: S3 prefix of all bundles.
+        s3: Boto3 client.
+        encryption: Encryption arguments for PutObject.
     """
     for bundle in bundles:
         for uri, data in bundle.objects(code_uri):
@@ -116,7 +122,7 @@ def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption
 
 
 def _analyzer() -> dict[str, str]:
-    """The quality analyzer and what it takes to run it in a Processing job."""
+    """Return the analyzer, with its requirements and the script that installs them in a Processing job."""
     files = {
         "requirements.txt": "processing_scripts/requirements-quality.txt",
         "run.sh": "processing_scripts/run.sh",
@@ -127,23 +133,23 @@ def _analyzer() -> dict[str, str]:
 
 
 def _processing_script(name: str, package: str) -> dict[str, str]:
-    """A processing script, its package and what processing scripts share."""
+    """Return a processing script, its package and the modules that processing scripts share."""
     return _script(name, package, "processing_scripts") | {"job_files.py": "processing_scripts/job_files.py"}
 
 
 def _script(name: str, package: str, folder: str) -> dict[str, str]:
-    """A script and the package that it is made of."""
+    """Return a script and the package of its modules."""
     paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / folder / package).glob("*.py"))]
     return {path: f"{folder}/{path}" for path in paths}
 
 
 def _read(files: Mapping[str, str]) -> dict[str, bytes]:
-    # a checkout on Windows may end lines with CRLF; the containers, and the hash, want what is in git
+    # a checkout on Windows may have CRLF line endings; containers and the hash need the bytes that are in git
     return {path: (REPOSITORY / source).read_bytes().replace(b"\r\n", b"\n") for path, source in files.items()}
 
 
 def _tar_gz(files: Mapping[str, bytes]) -> bytes:
-    """A tar.gz whose bytes depend on the files alone: no times, no owners, no file name in the gzip header."""
+    """Return a tar.gz whose bytes depend only on the files: no times, no owners, no file name in the gzip header."""
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed,

@@ -1,4 +1,4 @@
-"""What the steps of every pipeline are built from."""
+"""The context of a pipeline: settings, S3 locations and the parts that its steps have in common."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ S3Uri: TypeAlias = str | Join
 
 
 @dataclass(frozen=True)
-class Context:
-    """Settings and the place in S3, with the pieces that several steps have in common.
+class PipelineContext:
+    """Settings and S3 locations of a pipeline.
 
-    processing_instance_type: the machine of processing jobs, chosen for each execution. results: the folder below the
-    project's prefix whose `executions/` hold what executions write; the prefix itself where there is none.
+    Attributes:
+        role: ARN of the execution role of the jobs.
+        processing_instance_type: Parameter with the instance type of processing jobs.
+        results: Folder below the project's prefix that contains `executions/`; empty for the prefix itself.
     """
 
     settings: Settings
@@ -49,16 +51,16 @@ class Context:
         return f"{self.settings.uri(self.bucket)}/code"
 
     def output_uri(self, *path: str) -> Join:
-        """A place of the running execution's own, so that no execution overwrites another's results."""
+        """Return an S3 location of the running execution, so that executions do not overwrite each other's results."""
         root = "/".join(filter(None, [self.settings.uri(self.bucket), self.results, "executions"]))
         return Join(on="/", values=[root, ExecutionVariables.PIPELINE_EXECUTION_ID, *path])
 
     def image(self, purpose: str) -> str:
-        """The image for "processing", "training" or "inference"."""
+        """Return the URI of the image for "processing", "training" or "inference"."""
         images = self.settings.images
-        own: str | None = getattr(images, purpose)
-        if own:
-            return own
+        custom: str | None = getattr(images, purpose)
+        if custom:
+            return custom
         return _scikit_learn_image(
             self.region, images.scikit_learn_version, "inference" if purpose == "inference" else "training"
         )
@@ -69,7 +71,7 @@ class Context:
         instance_count: int | ParameterInteger = 1,
         env: dict[str, str] | None = None,
     ) -> Processor:
-        """What runs a processing script; the scripts but the baselines' work on one instance."""
+        """Return the processor of a processing step; all steps but the baselines run on one instance."""
         resources, kms_key = self.settings.resources, self.settings.security.kms_key
         return Processor(
             role=self.role,
@@ -131,7 +133,7 @@ class Context:
 
     @property
     def tags(self) -> list[dict[str, str]] | None:
-        """As the API spells them, or None where there are none."""
+        """The tags as the API expects them, or None."""
         return [{"Key": key, "Value": value} for key, value in sorted(self.settings.tags.items())] or None
 
 
@@ -141,14 +143,15 @@ def _scikit_learn_image(region: str, version: str, scope: str) -> str:
         "sklearn",
         region,
         version=version,
-        instance_type="ml.m5.xlarge",  # any CPU type: scikit-learn has one image for all of them
+        # any CPU type will do: scikit-learn has one image for all
+        instance_type="ml.m5.xlarge",
         image_scope=scope,
     )
     return uri
 
 
 def processing_input(name: str, uri: object) -> ProcessingInput:
-    """An input that appears in /opt/ml/processing/input/<name>."""
+    """Return an input that is downloaded to /opt/ml/processing/input/<name>."""
     return ProcessingInput(
         input_name=name,
         s3_input=ProcessingS3Input(
@@ -162,7 +165,7 @@ def processing_input(name: str, uri: object) -> ProcessingInput:
 
 
 def processing_output(name: str, uri: S3Uri) -> ProcessingOutput:
-    """An output that is uploaded from /opt/ml/processing/output/<name>."""
+    """Return an output that is uploaded from /opt/ml/processing/output/<name>."""
     return ProcessingOutput(
         output_name=name,
         s3_output=ProcessingS3Output(
@@ -172,5 +175,5 @@ def processing_output(name: str, uri: S3Uri) -> ProcessingOutput:
 
 
 def output_of(step: object, name: str) -> object:
-    """The S3 URI of a processing step's output, as a reference that also orders the steps."""
+    """Return the S3 URI of a processing step's output, as a reference that makes later steps depend on it."""
     return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri  # type: ignore[attr-defined]

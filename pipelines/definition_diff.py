@@ -1,4 +1,4 @@
-"""What would change if a definition replaced the deployed one: parameters and steps added, removed, changed."""
+"""The difference of two pipeline definitions: parameters and steps that are added, removed or changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Definition = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Changes:
-    """Names added and removed; of changed ones what of them differs, as paths like `Arguments.Environment.MODE`."""
+    """Names that are added, removed and changed; changed ones with paths such as `Arguments.Environment.MODE`."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -31,10 +31,10 @@ class DefinitionDiff:
 
 
 def compare(deployed: Definition | None, new: Definition) -> DefinitionDiff:
-    """Compare two pipeline definitions; None stands for a pipeline that is not there yet.
+    """Compare a new pipeline definition with the deployed one, which is None if the pipeline does not exist.
 
-    Steps are matched by name, those within a Condition's branches too; a Condition's own changes are in its conditions
-    and in which steps its branches hold.
+    Steps are matched by name, in the branches of Condition steps too. A Condition step itself changes when its
+    conditions or the names of the steps in its branches do.
     """
     old: Definition = deployed or {}
     return DefinitionDiff(
@@ -60,7 +60,7 @@ def _named(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _steps(steps: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Each step by name; of a Condition's branches it holds the names alone, as their steps follow by themselves."""
+    """Yield steps by name; in a Condition step, names replace the steps of its branches, which follow on their own."""
     for step in steps:
         if step["Type"] != "Condition":
             yield step["Name"], step
@@ -73,7 +73,7 @@ def _steps(steps: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """The paths at which two values differ."""
+    """Yield the paths at which two values differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             if old.get(key) != new.get(key):

@@ -1,4 +1,4 @@
-"""What a person sees: tables of steps, metrics and model packages, live while an execution runs."""
+"""Tables of steps, metrics and model packages, and the progress of an execution."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.definition_diff import DefinitionDiff
-from pipelines.results import Results
-from pipelines.runner import Execution, Step
-from project.display import console, output
+from pipelines.results import ExecutionResults
+from pipelines.runner import PipelineExecution, Step
+from project.display import console, output, plain_table
 from project.registry import ModelPackage
 from project.settings import Settings
 
@@ -28,22 +28,25 @@ _STYLES = {
 }
 
 
-def show_progress(states: Iterator[Execution], planned: Sequence[str]) -> Execution:
-    """Show an execution while it runs and return its last state: a live table, or in a log one line a change."""
+def show_progress(states: Iterator[PipelineExecution], planned: Sequence[str]) -> PipelineExecution:
+    """Show an execution while it runs and return its final state.
+
+    A terminal gets a live table, a log gets a line for every change.
+    """
     if console.is_terminal:
         return _show_live(states, planned)
     return _show_lines(states)
 
 
-def _show_live(states: Iterator[Execution], planned: Sequence[str]) -> Execution:
-    # the table is cleared in the end, as the summary prints the steps once more
+def _show_live(states: Iterator[PipelineExecution], planned: Sequence[str]) -> PipelineExecution:
+    # the live table is cleared at the end, as the summary prints the steps again
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         for execution in states:
             live.update(steps_table(execution, planned))
     return execution
 
 
-def _show_lines(states: Iterator[Execution]) -> Execution:
+def _show_lines(states: Iterator[PipelineExecution]) -> PipelineExecution:
     seen: dict[str, str] = {}
     for execution in states:
         for step in execution.steps:
@@ -53,39 +56,35 @@ def _show_lines(states: Iterator[Execution]) -> Execution:
     return execution
 
 
-def steps_table(execution: Execution, planned: Sequence[str] = ()) -> Table:
-    """The execution's steps; `planned` ones that are not reached yet follow, dimmed."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Step")
-    table.add_column("Status")
-    table.add_column("Seconds", justify="right")
-    table.add_column("")
+def steps_table(execution: PipelineExecution, planned: Sequence[str] = ()) -> Table:
+    """Return a table of the execution's steps, followed by the planned ones that have not started."""
+    table = plain_table("Step", "Status", "Seconds", "", right=["Seconds"])
     for step in execution.steps:
         seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
         note = f"attempt {step.attempts}" if step.attempts > 1 else ""
         table.add_row(step.name, Text(_status(step), _STYLES.get(step.status, "")), seconds, note)
-    reached = {step.name for step in execution.steps}
+    started = {step.name for step in execution.steps}
     for name in planned:
-        if name not in reached:
+        if name not in started:
             table.add_row(Text(name, "dim"), Text("waiting", "dim"), "", "")
     return table
 
 
-def show_failure(execution: Execution, step: Step | None, lines: Sequence[str]) -> None:
-    """Why an execution did not succeed, with the last lines of the failed step's log."""
-    console.print(f"\nThe execution has {execution.status.lower()}.", style="bold red")
+def show_failure(execution: PipelineExecution, step: Step | None, lines: Sequence[str]) -> None:
+    """Show why an execution failed, with the last log lines of the failed step."""
+    console.print(f"\nExecution {execution.status.lower()}.", style="bold red")
     if step is None:
         console.print(execution.reason, markup=False, soft_wrap=True)
         return
     console.print(f"{step.name}: {step.reason}", markup=False, soft_wrap=True)
     if lines:
-        console.print(f"\nLast lines of {step.name}'s log:", style="bold")
+        console.print(f"\nLast log lines of {step.name}:", style="bold")
         for line in lines:
             console.print(f"  {line}", markup=False, style="dim", soft_wrap=True)
 
 
-def show_results(settings: Settings, execution: Execution, results: Results) -> None:
-    """The summary in the end of `run`: steps, metrics against the threshold, package, baselines."""
+def show_results(settings: Settings, execution: PipelineExecution, results: ExecutionResults) -> None:
+    """Show the summary of an execution: steps, metrics, model package, baselines and outputs."""
     output.print(steps_table(execution))
     if results.metrics:
         output.print()
@@ -100,29 +99,26 @@ def show_results(settings: Settings, execution: Execution, results: Results) -> 
     if rows:
         output.print()
         for name, value in rows:
-            # not a table, which would break a URI that somebody wants to copy
+            # a table would break URIs, which people copy
             output.print(Text.assemble((f"{name:<22}", "bold"), value), soft_wrap=True)
 
 
-def _metrics_table(settings: Settings, results: Results) -> Table:
+def _metrics_table(settings: Settings, results: ExecutionResults) -> Table:
     bound = "at most" if settings.quality.lower_is_better else "at least"
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Test metric")
-    table.add_column("Value", justify="right")
-    table.add_column("Threshold")
+    table = plain_table("Test metric", "Value", "Threshold", right=["Value"])
     for name, value in results.metrics.items():
-        decides = name == settings.quality.metric
-        threshold = f"{bound} {results.threshold:g}" if decides else ""
-        table.add_row(name, f"{value:.4f}", threshold, style="bold" if decides else "")
+        is_quality_metric = name == settings.quality.metric
+        threshold = f"{bound} {results.threshold:g}" if is_quality_metric else ""
+        table.add_row(name, f"{value:.4f}", threshold, style="bold" if is_quality_metric else "")
     return table
 
 
 def show_diff(pipeline: str, diff: DefinitionDiff) -> None:
-    """A line for each parameter and step that an upsert would add, remove or change."""
+    """Show the parameters and steps that an upsert would add, remove or change."""
     if not diff:
-        output.print(f"{pipeline}: an upsert would change nothing")
+        output.print(f"Pipeline {pipeline}: no changes.")
         return
-    output.print(f"An upsert of {pipeline} would change:")
+    output.print(f"An upsert would change pipeline {pipeline}:")
     for kind, changes in (("parameter", diff.parameters), ("step", diff.steps)):
         for name in changes.added:
             output.print(f"  + {kind} {name}", style="green", markup=False)
@@ -133,10 +129,7 @@ def show_diff(pipeline: str, diff: DefinitionDiff) -> None:
 
 
 def show_models(packages: Sequence[ModelPackage]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Version", justify="right")
-    for title in ("Status", "Metric", "Created", "Execution", "Commit"):
-        table.add_column(title)
+    table = plain_table("Version", "Status", "Metric", "Created", "Execution", "Commit", right=["Version"])
     for package in packages:
         status = package.approval_status
         table.add_row(

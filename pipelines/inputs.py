@@ -1,4 +1,4 @@
-"""Input data: an S3 URI is used as it is, a local file or folder goes to a key named by its content."""
+"""Input data: S3 URIs are used unchanged, local files and folders are uploaded to keys named by their content."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from project.s3_uris import is_s3_uri, split_s3_uri
 
 
 def input_uri(location: str, prefix_uri: str) -> str:
-    """The S3 URI that a job reads for `location`, a local path or an S3 URI.
+    """Return the S3 URI that jobs read for a local path or an S3 URI.
 
     Raises:
-        UserError: the local path does not exist or is an empty folder.
+        UserError: The local path does not exist or is an empty folder.
     """
     if is_s3_uri(location):
         return location
@@ -25,9 +25,13 @@ def input_uri(location: str, prefix_uri: str) -> str:
 
 
 def upload_input(location: str, prefix_uri: str, s3: Any, encryption: Mapping[str, str]) -> str:
-    """Upload local input data unless it is there already, and return its S3 URI.
+    """Upload local input data and return its S3 URI; objects that exist are not uploaded again.
 
-    s3: a boto3 S3 client. encryption: further arguments of the upload, as KMS ones.
+    Args:
+        location: Local path or S3 URI.
+        prefix_uri: S3 prefix of uploaded data.
+        s3: Boto3 client.
+        encryption: Encryption arguments for the upload.
     """
     uri = input_uri(location, prefix_uri)
     if is_s3_uri(location):
@@ -48,7 +52,7 @@ def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
 
 
 def _digest(path: Path) -> str:
-    """Hexadecimal, 16 characters, over names and bytes."""
+    """Return the hash of names and bytes: 16 hexadecimal characters."""
     content = hashlib.sha256()
     for name, file in _files(path):
         content.update(f"{name}\0{file.stat().st_size}\0".encode())
@@ -66,5 +70,5 @@ def _files(path: Path) -> list[tuple[str, Path]]:
     visible = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     files = sorted((file.relative_to(path).as_posix(), file) for file in visible)
     if not files:
-        raise UserError(f"input folder {path} holds no files; give one that does with --input")
+        raise UserError(f"input folder {path} contains no files; give a folder with data with --input")
     return files

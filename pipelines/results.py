@@ -1,4 +1,4 @@
-"""What an execution has made: test metrics, the registered package, the baselines, from where the steps left them."""
+"""The results of an execution: test metrics, model package, baselines and outputs, read from what its steps wrote."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.runner import Execution, Step, describe_job
+from pipelines.runner import PipelineExecution, Step, describe_job
 from project.registry import ModelPackage, describe_package
 from project.s3_uris import split_s3_uri
 from project.settings import METRICS, Settings
 from project.target import Target
 
 BASELINE_STEPS = ("DataQualityBaseline", "ModelQualityBaseline")
-# of the batch-inference and the monitoring pipeline
-OTHER_STEPS = ("Transform", "CheckDataQuality", "Monitor")
+# steps of the batch-inference and the monitoring pipeline
+OUTPUT_STEPS = ("Transform", "CheckDataQuality", "Monitor")
 
 
 @dataclass(frozen=True)
-class Results:
-    """What an execution of the training pipeline has made, or of another one.
+class ExecutionResults:
+    """The results of an execution, empty where the execution has not produced them.
 
-    metrics: value by Model Monitor's name. outputs: of other pipelines' steps, S3 URIs by step. Everything is empty
-    that the execution has not got to.
+    Attributes:
+        metrics: Values by Model Monitor's names.
+        threshold: The threshold of the quality metric in this execution.
+        baselines: S3 prefixes by step.
+        outputs: S3 prefixes by step, of the pipelines that do not train.
     """
 
     metrics: Mapping[str, float]
@@ -34,7 +37,7 @@ class Results:
     outputs: Mapping[str, str]
 
 
-def read_results(settings: Settings, target: Target, execution: Execution) -> Results:
+def read_results(settings: Settings, target: Target, execution: PipelineExecution) -> ExecutionResults:
     evaluate = execution.step("Evaluate")
     metrics: dict[str, float] = {}
     report_uri = ""
@@ -46,7 +49,7 @@ def read_results(settings: Settings, target: Target, execution: Execution) -> Re
         report_uri = f"{outputs['report']}/report.html"
     register = execution.step("RegisterModel")
     arn = ((register.metadata or {}).get("RegisterModel", {}).get("Arn", "")) if register else ""
-    return Results(
+    return ExecutionResults(
         metrics=metrics,
         threshold=_threshold(settings, target, execution),
         report_uri=report_uri,
@@ -59,21 +62,21 @@ def read_results(settings: Settings, target: Target, execution: Execution) -> Re
         outputs={
             step.name: _output(step, target)
             for step in execution.steps
-            if step.status == "Succeeded" and step.name in OTHER_STEPS
+            if step.status == "Succeeded" and step.name in OUTPUT_STEPS
         },
     )
 
 
 def _output(step: Step, target: Target) -> str:
-    """The S3 URI of what a step is there for."""
+    """Return the S3 prefix of the main output of a step."""
     job = describe_job(target, step)
     if "TransformOutput" in job:
         return str(job["TransformOutput"]["S3OutputPath"])
     return str(job["ProcessingOutputConfig"]["Outputs"][-1]["S3Output"]["S3Uri"])
 
 
-def _threshold(settings: Settings, target: Target, execution: Execution) -> float:
-    """The threshold in force: the execution's parameter, else the settings'."""
+def _threshold(settings: Settings, target: Target, execution: PipelineExecution) -> float:
+    """Return the threshold of the execution: its parameter, by default the one of the settings."""
     pages = target.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
         PipelineExecutionArn=execution.arn
     )
@@ -82,7 +85,7 @@ def _threshold(settings: Settings, target: Target, execution: Execution) -> floa
 
 
 def processing_outputs(step: Step, target: Target) -> dict[str, str]:
-    """S3 URIs by output name."""
+    """Return the S3 URIs of a processing step's outputs by name."""
     outputs: list[dict[str, Any]] = describe_job(target, step)["ProcessingOutputConfig"]["Outputs"]
     return {output["OutputName"]: output["S3Output"]["S3Uri"] for output in outputs}
 

@@ -1,6 +1,6 @@
-"""The SDK, prepared for building definitions offline: no network, no telemetry, no logging of its own.
+"""The SageMaker SDK, prepared for building definitions offline: no network, no telemetry, no log output.
 
-Modules that import the SDK import this one first.
+Modules that import the SDK import this module first.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _UNUSED = {
 
 
 def unused_session(region: str) -> boto3.Session:
-    """A session with credentials that are valid nowhere, for clients that are made but never called."""
+    """Return a session with invalid credentials, for clients that are created but never called."""
     return boto3.Session(aws_access_key_id="unused", aws_secret_access_key="unused", region_name=region)  # noqa: S106
 
 
 @contextmanager
 def offline_defaults() -> Iterator[None]:
-    """For a moment, let AWS clients find a region and unused credentials in the environment.
+    """Provide a region and unused credentials in the environment.
 
-    The SDK makes clients of its own, at import and in some constructors. On a machine without a region that fails, and
-    on one without credentials it asks the instance metadata service for some.
+    The SDK creates clients at import and in some constructors. Without a region that fails, and without credentials it
+    queries the instance metadata service.
     """
     environment, default_session = dict(os.environ), boto3.DEFAULT_SESSION
     os.environ.update(_UNUSED)
@@ -44,11 +44,11 @@ def offline_defaults() -> Iterator[None]:
         os.environ.update({name: environment[name] for name in _UNUSED if name in environment})
 
 
-# Otherwise building a step asks IAM whether the role may do everything that a step could need. A definition is a pure
-# function of repo and settings; the service itself checks the role when it runs.
+# Otherwise the SDK asks IAM whether the role has the permissions of each step. A definition is a pure function of
+# repository and settings; the service checks the role when the step runs.
 os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"
 
-# importing the SDK also sets the root logger to INFO, with a handler
+# importing the SDK sets the root logger to INFO and adds a handler
 _root = logging.getLogger()
 _handlers, _level = list(_root.handlers), _root.level
 with offline_defaults():
@@ -61,30 +61,30 @@ with offline_defaults():
 _root.handlers[:] = _handlers
 _root.setLevel(_level)
 
-# The SDK checks its defaults config against a JSON schema, and that against the schema of schemas, in each session and
-# at each of some 80 look-ups: five of the six seconds that a definition would take. Ours is a constant, see
-# `offline_session`.
+# The SDK validates its defaults config against a JSON schema, and the schema against its metaschema, in every session
+# and at each of some 80 look-ups, which takes five of the six seconds of building a definition. This config is a
+# constant, see `offline_session`.
 for _module in (sagemaker.core.config.config, sagemaker.core.config.config_manager):
     _module.SAGEMAKER_PYTHON_SDK_CONFIG_SCHEMA = {}
 
-# A processing step asks a new client of the SDK's local mode, with sessions and clients of its own, what one of its
-# methods is called. The class says so, too.
+# A processing step creates a client of the SDK's local mode, which creates sessions and clients, only to look up the
+# name of a method. The class has the same attribute.
 sagemaker.mlops.workflow.steps.LocalSagemakerClient = lambda: LocalSagemakerClient
 
-# What the SDK says while it builds a definition ("Popping out 'ProcessingJobName' ...") is nothing a user could act on.
+# users cannot act on the SDK's messages, such as "Popping out 'ProcessingJobName' ..."
 for _name in ("sagemaker", "sagemaker.config", "sagemaker.core.utils.utils"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message="Running within a PipelineSession")
 
 
 class _OfflineSession(PipelineSession):
-    """A session that takes the bucket's existence for granted, where the SDK's would ask S3 for it."""
+    """A session that does not check the existence of the bucket."""
 
     def default_bucket(self) -> str:
         return str(self._default_bucket_name_override)
 
 
 def offline_session(bucket: str, region: str) -> PipelineSession:
-    """A session to build a definition with, which can't reach anything."""
+    """Return a session for building a definition, without network access."""
     config = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
     return _OfflineSession(boto_session=unused_session(region), default_bucket=bucket, sagemaker_config=config)

@@ -71,7 +71,14 @@ BucketOption = Annotated[
     ),
 ]
 RegionOption = Annotated[
-    str | None, typer.Option("--region", show_default="the region of the AWS configuration", help="AWS region.")
+    str | None,
+    typer.Option(
+        "--region",
+        # boto3 reads only AWS_DEFAULT_REGION
+        envvar="AWS_REGION",
+        show_default="the region of the AWS configuration",
+        help="AWS region.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
@@ -109,9 +116,13 @@ def print_result(content: Any, as_json: bool, show: Callable[[], None]) -> None:
         show: Prints the result for people.
     """
     if as_json:
-        print(json.dumps(content, indent=2, default=str))
+        print_json(content)
     else:
         show()
+
+
+def print_json(content: Any) -> None:
+    print(json.dumps(content, indent=2, default=str))
 
 
 def command_with(create: Callable[..., T]) -> Callable[[Command], Command]:

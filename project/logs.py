@@ -1,4 +1,4 @@
-"""What containers have logged."""
+"""Container logs in CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from project.target import Target
 
 
 def last_lines(target: Target, group: str, stream_prefix: str, last: int) -> list[str]:
-    """The last lines of all the group's log streams whose names begin with the prefix; none where nothing is logged."""
+    """Return the last lines of the log streams whose names start with a prefix; empty if there are none."""
     pages = target.logs.get_paginator("describe_log_streams").paginate(
         logGroupName=group, **({"logStreamNamePrefix": stream_prefix} if stream_prefix else {})
     )

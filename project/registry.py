@@ -1,4 +1,4 @@
-"""The model registry: the versions of a model package group and their approval."""
+"""The model registry: model package versions and their approval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from project.target import Target
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """One version of a model, with what was known when it was registered."""
+    """A model package version, with the metadata of its registration."""
 
     arn: str
     version: int
@@ -25,14 +25,14 @@ class ModelPackage:
 
     @property
     def metric(self) -> str:
-        """Such as "auc 0.9931"; empty where the package was registered by something else."""
+        """The quality metric, such as "auc 0.9931"; empty for packages that another pipeline registered."""
         name = self.metadata.get("quality_metric", "")
         value = self.metadata.get(name, "")
         return f"{name} {float(value):.4f}" if value else ""
 
 
 def list_versions(group: str, target: Target) -> list[ModelPackage]:
-    """All versions, the newest first; none where the group does not exist yet."""
+    """List all versions, newest first; empty if the group does not exist."""
     return [describe_package(arn, target) for arn in _arns(group, target).values()]
 
 
@@ -48,31 +48,36 @@ def describe_package(arn: str, target: Target) -> ModelPackage:
 
 
 def latest_approved(group: str, target: Target) -> ModelPackage | None:
-    """The approved version that was registered last."""
+    """Return the most recently registered approved version, or None."""
     arn = next(iter(_arns(group, target, ModelApprovalStatus="Approved").values()), None)
     return describe_package(arn, target) if arn else None
 
 
 def find_version(group: str, version: int, target: Target) -> ModelPackage:
-    """One version of the group.
+    """Return a version of a model package group.
 
     Raises:
-        UserError: the group has no such version.
+        UserError: The group has no such version.
     """
     arns = _arns(group, target)
     if version not in arns:
         known = ", ".join(str(number) for number in sorted(arns)) or "none"
-        raise UserError(f"model package group {group!r} has no version {version}; it has: {known}")
+        raise UserError(f"model package group {group!r} has no version {version}; it has {known}")
     return describe_package(arns[version], target)
 
 
 def set_approval(group: str, version: int, status: str, comment: str, target: Target) -> ModelPackage:
-    """Approve or reject a version; what deploys on approval acts on the event that this causes.
+    """Approve or reject a version; SageMaker sends a state change event, on which deployments can be triggered.
 
-    status: "Approved" or "Rejected".
+    Args:
+        group: Model package group.
+        version: Number of the version.
+        status: "Approved" or "Rejected".
+        comment: Approval description; empty for none.
+        target: Account or local SageMaker that has the registry.
 
     Raises:
-        UserError: the group has no such version.
+        UserError: The group has no such version.
     """
     arn = find_version(group, version, target).arn
     request = {"ModelPackageArn": arn, "ModelApprovalStatus": status}
@@ -82,10 +87,10 @@ def set_approval(group: str, version: int, status: str, comment: str, target: Ta
     return describe_package(arn, target)
 
 
-def _arns(group: str, target: Target, **conditions: str) -> dict[int, str]:
-    """ARNs by version, the newest first."""
+def _arns(group: str, target: Target, **filters: str) -> dict[int, str]:
+    """Return ARNs by version, newest first."""
     pages = target.sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", **conditions
+        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", **filters
     )
     try:
         return {

@@ -1,4 +1,4 @@
-"""S3 URIs as text."""
+"""S3 URIs."""
 
 
 def is_s3_uri(text: str) -> bool:
@@ -6,6 +6,6 @@ def is_s3_uri(text: str) -> bool:
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`; the key is empty where the URI is that of a bucket."""
+    """Split `s3://bucket/key` into bucket and key; the key of a bucket's URI is empty."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key

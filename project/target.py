@@ -1,4 +1,4 @@
-"""Where the runner works: an AWS account, or the SageMaker on this machine; the same API calls either way."""
+"""The target of the commands: an AWS account or the local SageMaker, with the same API calls."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from botocore.config import Config
 
 from project.errors import UserError
 
-# AWS throttles describe calls of many runners in one account; adaptive mode backs off. Nothing here may hang for ever.
+# AWS throttles Describe calls of many clients in one account; adaptive mode backs off. The timeouts keep calls from
+# hanging.
 CLIENT_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
 
 
 @dataclass(frozen=True)
 class Target:
-    """The execution role, the bucket and the region that a pipeline belongs to.
+    """The roles, the bucket and the region of a project, with clients of the services.
 
-    job_role_arn, endpoint_role_arn: roles of jobs and of endpoints, where those are not the pipeline's.
+    Attributes:
+        role_arn: Execution role of the pipelines.
+        job_role_arn: Execution role of the jobs; by default `role_arn`.
+        endpoint_role_arn: Execution role of the endpoints; by default `role_arn`.
     """
 
     role_arn: str
@@ -66,7 +70,7 @@ class Target:
 
 
 def local_target() -> Target:
-    """The SageMaker on this machine, started if it isn't running."""
+    """Return the local SageMaker as the target; its server is started if it is not running."""
     import local_sagemaker
     from local_sagemaker import account
 
@@ -81,17 +85,24 @@ def aws_target(
     job_role_arn: str | None = None,
     endpoint_role_arn: str | None = None,
 ) -> Target:
-    """The account that the environment's AWS credentials belong to; the bucket defaults to SageMaker's default one.
+    """Return the account of the AWS credentials as the target.
+
+    Args:
+        role_arn: Execution role of the pipelines.
+        bucket: By default SageMaker's default bucket, `sagemaker-REGION-ACCOUNT`.
+        region: By default the region of the AWS configuration.
+        job_role_arn: Execution role of the jobs; by default `role_arn`.
+        endpoint_role_arn: Execution role of the endpoints; by default `role_arn`.
 
     Raises:
-        UserError: no role or no region is given.
+        UserError: The role or the region is missing.
     """
     region = region or boto3.Session().region_name
     if not region:
-        raise UserError("the AWS region is not known; give --region or set AWS_REGION, or use --local")
+        raise UserError("no AWS region is configured; give --region or set AWS_REGION, or use --local")
     if not role_arn:
         raise UserError(
-            "the execution role is not known; give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local"
+            "no execution role is configured; give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local"
         )
     if not bucket:
         account_id = boto3.client("sts", region_name=region, config=CLIENT_CONFIG).get_caller_identity()["Account"]

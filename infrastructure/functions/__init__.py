@@ -1,4 +1,4 @@
-"""Lambda's handlers, each `handler(event, context)`.
+"""Handlers of the Lambda functions.
 
-An event that is not what a function is for is logged and dropped: raising would only have it delivered again.
+Unexpected events are logged and ignored: after an exception, EventBridge would deliver them again.
 """

@@ -1,6 +1,6 @@
-"""A model package has been approved: set SageMaker to work on the stage's endpoint, without waiting for it.
+"""Start the deployment of an approved model package to the endpoint of the stage.
 
-`promote` goes on when the endpoint is in service, or has failed.
+`promote` continues when the endpoint is in service, or has failed.
 """
 
 from __future__ import annotations
@@ -9,50 +9,50 @@ import dataclasses
 from typing import Any
 
 from deployment.deploy import begin
-from infrastructure.functions.messages import Answer, drop, log, tell
-from infrastructure.functions.project import DEPLOYING_TAG, plan_version, project
+from infrastructure.functions.environment import DEPLOYING_TAG, load_project, plan_version
+from infrastructure.functions.notifications import Result, ignore, log, notify
 from project.errors import UserError
 
 
-def handler(event: Any, context: Any) -> Answer:
-    settings, target = project()
+def handler(event: Any, context: Any) -> Result:
+    settings, target = load_project()
     try:
         version = _approved_version(event, settings.model_package_group)
     except ValueError as error:
-        return drop(str(error))
-    group = f"Version {version} of {settings.model_package_group}"
+        return ignore(str(error))
+    model = f"Version {version} of {settings.model_package_group}"
     tag = {"Key": DEPLOYING_TAG, "Value": str(version)}
     try:
         plan = plan_version(settings, target, version)
-        # a new endpoint has the tag from its first moment on
+        # a new endpoint is created with the tag
         change = begin(settings, target, dataclasses.replace(plan, tags=[*plan.tags, tag]), log.info)
     except UserError as error:
-        return tell("refused", f"{group} is approved, and not deployed", str(error))
+        return notify("refused", f"{model} was approved but not deployed", str(error))
     if change == "unchanged":
-        return tell("unchanged", f"{group} is approved", f"{plan.endpoint} serves it already.")
+        return notify("unchanged", f"{model} was approved", f"Endpoint {plan.endpoint} already serves it.")
     if change == "updated":
         described = target.sagemaker.describe_endpoint(EndpointName=plan.endpoint)
         target.sagemaker.add_tags(ResourceArn=described["EndpointArn"], Tags=[tag])
-    return tell(change, f"{group} is approved", f"{plan.endpoint} is being {change} with it.")
+    return notify(change, f"{model} was approved", f"Endpoint {plan.endpoint} is being {change} with it.")
 
 
 def _approved_version(event: Any, group: str) -> int:
-    """The version that an event tells the approval of.
+    """Return the version whose approval an event reports.
 
     Raises:
-        ValueError: it tells something else, or is no event at all.
+        ValueError: The event reports something else, or is malformed.
     """
     detail = event.get("detail") if isinstance(event, dict) else None
     if not isinstance(detail, dict) or event.get("detail-type") != "SageMaker Model Package State Change":
-        raise ValueError("this is not the state change of a model package")
+        raise ValueError("the event is not a state change of a model package")
     if detail.get("ModelPackageGroupName") != group:
-        raise ValueError(f"the model package is not of group {group}")
+        raise ValueError(f"the model package is not in group {group}")
     if detail.get("ModelApprovalStatus") != "Approved":
         raise ValueError("the model package is not approved")
     changed = detail.get("UpdatedModelPackageFields")
-    # of a version that is registered as approved nothing has been updated
+    # a version that is registered as approved has no updated fields
     if changed and "ModelApprovalStatus" not in changed:
-        raise ValueError("the model package has been approved before")
+        raise ValueError("the model package was already approved")
     version = detail.get("ModelPackageVersion")
     if not isinstance(version, int):
         raise ValueError("the model package has no version")

@@ -1,7 +1,7 @@
-"""The stage's endpoint has settled: end the deployment, test the endpoint, and hand a good version on.
+"""Finish a deployment when the endpoint of the stage is stable: test the endpoint, and promote the version.
 
-What `deploy_approved` has begun is known by a tag of the endpoint; without it the endpoint has settled for another
-reason, as after scaling, and nothing is done.
+`deploy_approved` tags the endpoint with the version that it deploys. Without the tag the endpoint changed for another
+reason, such as scaling, and the event is ignored.
 """
 
 from __future__ import annotations
@@ -17,55 +17,56 @@ from deployment.deploy import DeploymentFailed, settle
 from deployment.endpoints import FAILED, Endpoint, find_endpoint
 from deployment.plan import Plan
 from deployment.records import Records, read_records, training_records
-from infrastructure.functions.messages import Answer, drop, log, tell
-from infrastructure.functions.project import DEPLOYING_TAG, endpoint_name, plan_version, project
+from infrastructure.functions.environment import DEPLOYING_TAG, endpoint_name, load_project, plan_version
+from infrastructure.functions.notifications import Result, ignore, log, notify
 from project.errors import UserError
 from project.settings import Settings
 from project.target import Target
 
-# enough to see the endpoint answer under some load; the rest is for `python -m deployment test`
+# a small load test; `python -m deployment test` has more
 _REQUESTS, _CLIENTS = 50, 4
 
 
-def handler(event: Any, context: Any) -> Answer:
-    settings, target = project()
+def handler(event: Any, context: Any) -> Result:
+    settings, target = load_project()
     name = endpoint_name(settings)
     detail = event.get("detail") if isinstance(event, dict) else None
     if not isinstance(detail, dict) or detail.get("EndpointName") != name or not isinstance(event.get("id"), str):
-        return drop(f"this is not the state change of endpoint {name}")
+        return ignore(f"the event is not a state change of endpoint {name}")
     endpoint = find_endpoint(target, name)
     if endpoint is None or not endpoint.settled:
-        return drop(f"endpoint {name} is {endpoint.status if endpoint else 'gone'} by now")
-    version = _deploying(target, endpoint)
+        return ignore(f"endpoint {name} is now {endpoint.status if endpoint else 'deleted'}")
+    version = _version_in_deployment(target, endpoint)
     if version is None:
-        return drop(f"no deployment to {name} is under way")
-    what = f"Version {version} of {settings.model_package_group}"
+        return ignore(f"no deployment to endpoint {name} is in progress")
+    model = f"Version {version} of {settings.model_package_group}"
     try:
         plan = plan_version(settings, target, version)
         settle(settings, target, plan, "created" if endpoint.status == FAILED else "updated", 0, log.info)
-        bad = _bad_checks(settings, target, endpoint, plan)
+        failed = _failed_checks(settings, target, endpoint, plan)
     except (UserError, DeploymentFailed) as error:
-        answer = tell("failed", f"{what} is not deployed to {name}", str(error))
+        result = notify("failed", f"{model} was not deployed to {name}", str(error))
     else:
-        if bad:
-            words = "\n".join(f"{check.name}: {check.detail}" for check in bad)
-            answer = tell("bad", f"{what} fails its test on {name}", words)
+        if failed:
+            details = "\n".join(f"{check.name}: {check.detail}" for check in failed)
+            result = notify("test failed", f"{model} failed its test on {name}", details)
         else:
-            answer = _hand_on(what, name, version, event["id"])
-    if find_endpoint(target, name) is not None:  # of a failed creation nothing is left
+            result = _promote(model, name, version, event["id"])
+    # an endpoint that could not be created has been deleted
+    if find_endpoint(target, name) is not None:
         target.sagemaker.delete_tags(ResourceArn=endpoint.arn, TagKeys=[DEPLOYING_TAG])
-    return answer
+    return result
 
 
-def _deploying(target: Target, endpoint: Endpoint) -> int | None:
-    """The version whose deployment has been begun and not ended; None for none."""
+def _version_in_deployment(target: Target, endpoint: Endpoint) -> int | None:
+    """Return the version that is being deployed, or None."""
     pages = target.sagemaker.get_paginator("list_tags").paginate(ResourceArn=endpoint.arn)
     tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
     return int(tags[DEPLOYING_TAG]) if DEPLOYING_TAG in tags else None
 
 
-def _bad_checks(settings: Settings, target: Target, endpoint: Endpoint, plan: Plan) -> list[Check]:
-    """The checks of `python -m deployment test` that the endpoint fails, without waiting for captures."""
+def _failed_checks(settings: Settings, target: Target, endpoint: Endpoint, plan: Plan) -> list[Check]:
+    """Run the checks of `python -m deployment test`, without waiting for captured data; return those that failed."""
     test = EndpointTest(target, endpoint, _records(settings, target, plan), _REQUESTS, _CLIENTS, None)
     return [check for check in test.run() if not check.passed]
 
@@ -77,24 +78,24 @@ def _records(settings: Settings, target: Target, plan: Plan) -> Records:
     return training_records(settings, target, plan.variants[0].package)
 
 
-def _hand_on(what: str, endpoint: str, version: int, event_id: str) -> Answer:
+def _promote(model: str, endpoint: str, version: int, event_id: str) -> Result:
     pipeline = os.environ["PROMOTION_PIPELINE"]
     if not pipeline:
-        return tell("good", f"{what} is good on {endpoint}", "It passes its test.")
+        return notify("test passed", f"{model} passed its test on {endpoint}", "No promotion pipeline is configured.")
     try:
         boto3.client("codepipeline").start_pipeline_execution(
             name=pipeline,
             variables=[{"name": "MODEL_PACKAGE_VERSION", "value": str(version)}],
-            # EventBridge delivers at least once
+            # EventBridge may deliver an event more than once
             clientRequestToken=event_id,
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "PipelineNotFoundException":
             raise
-        return tell(
-            "good",
-            f"{what} is good on {endpoint}",
-            f"It goes no further, as there is no pipeline {pipeline}; `python -m infrastructure deploy --stage prod` "
-            "makes it.",
+        return notify(
+            "test passed",
+            f"{model} passed its test on {endpoint}",
+            f"It was not promoted, as pipeline {pipeline} does not exist; create it with "
+            "`python -m infrastructure deploy --stage prod`.",
         )
-    return tell("promoted", f"{what} is good on {endpoint}", f"{pipeline} asks for approval to deploy it further.")
+    return notify("promoted", f"{model} passed its test on {endpoint}", f"{pipeline} asks for approval to deploy it.")

@@ -1,3 +1,3 @@
-"""The batch-inference pipeline's definition."""
+"""The definition of the batch-inference pipeline."""
 
-import pipelines.sdk  # noqa: F401 - prepares the SDK, before the modules here import it
+import pipelines.sdk  # noqa: F401 - prepares the SDK before other modules import it

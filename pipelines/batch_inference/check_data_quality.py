@@ -1,4 +1,4 @@
-"""The step CheckDataQuality: what the transform job has captured, its input, against the model's baseline."""
+"""The step CheckDataQuality: compares the input of the transform job with the baseline of the model."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, TransformStep
 
 from pipelines.batch_inference.parameters import Parameters
 from pipelines.bundles import monitor_bundle
-from pipelines.context import Context, processing_input, processing_output
+from pipelines.context import PipelineContext, processing_input, processing_output
 
 INPUT, OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output/data-quality"
 
 
 def check_data_quality_step(
-    context: Context, parameters: Parameters, transform: TransformStep, pipeline_name: str
+    context: PipelineContext, parameters: Parameters, transform: TransformStep, pipeline_name: str
 ) -> ProcessingStep:
     environment = {
         "dataset_source": f"{INPUT}/data",
@@ -31,10 +31,10 @@ def check_data_quality_step(
     )
     return ProcessingStep(
         name="CheckDataQuality",
-        description="Compare the data with the baseline of the model",
+        description="Compare the input data with the baseline of the model",
         step_args=processor.run(
             inputs=[
-                # what the capture's manifests list, at the place where it lies anyway
+                # the captured data is a manifest of the input, which is read where it is
                 processing_input("data", transform.properties.TransformInput.DataSource.S3DataSource.S3Uri),
                 processing_input("statistics", parameters.data_quality_statistics),
                 processing_input("constraints", parameters.data_quality_constraints),

@@ -1,4 +1,4 @@
-"""The steps CreateModel and Transform: a model package's predictions for every line of the data."""
+"""The steps CreateModel and Transform: predict every line of the data with a model package."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.steps import TransformStep
 
 from pipelines.batch_inference.parameters import Parameters
-from pipelines.context import Context
+from pipelines.context import PipelineContext
 
 MAX_PAYLOAD_IN_MB = 6
 
 
-def create_model_step(context: Context, parameters: Parameters) -> ModelStep:
+def create_model_step(context: PipelineContext, parameters: Parameters) -> ModelStep:
     security = context.settings.security
     vpc = {"Subnets": list(security.subnets), "SecurityGroupIds": list(security.security_group_ids)}
-    # ModelBuilder describes a package while it builds, and this one is known only when an execution starts; so the
-    # session is asked directly, as ModelBuilder would ask it
+    # ModelBuilder describes the model package while it builds, but this one is known only when an execution starts;
+    # these are the calls that ModelBuilder makes
     context.session.init_model_step_arguments(SimpleNamespace(sagemaker_session=context.session))
     context.session.create_model(
-        "",  # each execution makes up a name of its own
+        # each execution generates a name
+        "",
         context.role,
         container_defs={"ModelPackageName": parameters.model_package_arn},
         vpc_config=vpc if security.subnets else None,
@@ -31,19 +32,20 @@ def create_model_step(context: Context, parameters: Parameters) -> ModelStep:
     )
     return ModelStep(
         name="CreateModel",
-        description="Make a model of the model package",
+        description="Create a model from the model package",
         step_args=context.session.context,
         retry_policies=context.step_retries,
     )
 
 
-def transform_step(context: Context, parameters: Parameters, model: ModelStep) -> TransformStep:
-    """Predict with capture. The data is JSON lines, so that features go by name."""
+def transform_step(context: PipelineContext, parameters: Parameters, model: ModelStep) -> TransformStep:
+    """Return the transform step, with data capture; the data is JSON lines, so that features have names."""
     kms_key = context.settings.security.kms_key
     transformer = Transformer(
         model_name=model.properties.ModelName,
         instance_type=parameters.transform_instance_type,
-        instance_count=1,  # the SDK (3.27) takes no parameter here
+        # the SDK (3.27) does not accept a parameter here
+        instance_count=1,
         strategy="MultiRecord",
         max_payload=MAX_PAYLOAD_IN_MB,
         accept="application/jsonlines",

@@ -1,6 +1,6 @@
-"""The step Monitor: the captures and labels of a window against the baselines, and whether that is an alert.
+"""The step Monitor: compares captured data and ground truth of a window with the baselines, and decides on an alert.
 
-One job does all of it, as each would cost minutes of a machine of its own for seconds of work.
+One job runs all analyses, as each job costs minutes of instance time for seconds of work.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.steps import ProcessingStep
 
 from pipelines.bundles import monitor_bundle
-from pipelines.context import Context, processing_input, processing_output
+from pipelines.context import PipelineContext, processing_input, processing_output
 from pipelines.monitoring.parameters import Parameters
 
 SUMMARY = "summary"
 
 
-def monitor_step(context: Context, parameters: Parameters, pipeline_name: str) -> ProcessingStep:
+def monitor_step(context: PipelineContext, parameters: Parameters, pipeline_name: str) -> ProcessingStep:
     settings = context.settings
     analyses = settings.monitoring.analyses
     baselines = {
@@ -27,7 +27,7 @@ def monitor_step(context: Context, parameters: Parameters, pipeline_name: str) -
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "monitor.py"])
     return ProcessingStep(
         name="Monitor",
-        description="Compare a window of captures, and their labels, with the baselines",
+        description="Compare captured data and ground truth of a window with the baselines",
         step_args=processor.run(
             inputs=[
                 *(processing_input(name, uri) for name, uri in baselines.items() if name.startswith(analyses)),
@@ -43,7 +43,7 @@ def monitor_step(context: Context, parameters: Parameters, pipeline_name: str) -
     )
 
 
-def _arguments(context: Context, parameters: Parameters, pipeline_name: str) -> list[object]:
+def _arguments(context: PipelineContext, parameters: Parameters, pipeline_name: str) -> list[object]:
     settings = context.settings
     options: dict[str, object] = {
         "analyses": ",".join(settings.monitoring.analyses),
@@ -69,5 +69,5 @@ def _arguments(context: Context, parameters: Parameters, pipeline_name: str) -> 
             "metric-threshold": parameters.metric_threshold.to_string(),
             "max-missing-label-share": parameters.max_missing_label_share.to_string(),
         }
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return [*words, "--lower-is-better"] if settings.quality.lower_is_better else words
+    arguments = [item for name, value in options.items() for item in (f"--{name}", value)]
+    return [*arguments, "--lower-is-better"] if settings.quality.lower_is_better else arguments

@@ -1,3 +1,3 @@
-"""The training pipeline's definition."""
+"""The definition of the training pipeline."""
 
-import pipelines.sdk  # noqa: F401 - prepares the SDK, before the modules here import it
+import pipelines.sdk  # noqa: F401 - prepares the SDK before other modules import it

@@ -1,7 +1,7 @@
-"""Steps 6 and 7, DataQualityBaseline and ModelQualityBaseline: what later traffic and labels are compared with.
+"""Steps 6 and 7, DataQualityBaseline and ModelQualityBaseline: the baselines that monitoring compares with.
 
-They run after registration and write to the very URIs that the model package names. They are never cached: a cached
-step writes nothing, and the new package would name files that do not exist.
+The steps run after registration and write to the URIs that the model package refers to. They are never cached: a cached
+step writes nothing, and the new model package would refer to files that do not exist.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from pipelines.training.context import TrainingContext
 
 DATA_QUALITY = "data-quality-baseline"
 MODEL_QUALITY = "model-quality-baseline"
-DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"  # what QualityCheck steps call them
+# the names that QualityCheck steps use
+DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"
 CSV_WITH_HEADER = {"csv": {"header": True, "output_columns_position": "START"}}
 
 
@@ -37,11 +38,11 @@ def baseline_uri(context: TrainingContext, kind: str, *path: str) -> Join:
 def baseline_steps(
     context: TrainingContext, preprocess: ProcessingStep, evaluate: ProcessingStep, after: ModelStep
 ) -> list[Step]:
-    """DataQualityBaseline and ModelQualityBaseline: QualityCheck steps, or Processing steps of the same outputs."""
+    """Return the baseline steps: QualityCheck steps, or Processing steps with the same outputs."""
     binary = context.settings.problem_type == "BinaryClassification"
-    make = _processing_step if context.settings.quality_checks == "processing" else _quality_check_step
+    create_step = _processing_step if context.settings.quality_checks == "processing" else _quality_check_step
     return [
-        make(
+        create_step(
             context,
             "DataQualityBaseline",
             "Profile the training features and suggest constraints",
@@ -52,7 +53,7 @@ def baseline_steps(
             ),
             after,
         ),
-        make(
+        create_step(
             context,
             "ModelQualityBaseline",
             "Profile the test predictions and suggest constraints",
@@ -135,7 +136,7 @@ def _processing_step(
 
 
 def _analyzer_environment(config: QualityCheckConfig) -> dict[str, str]:
-    """The analyzer's settings, which a QualityCheck step derives from its config by itself."""
+    """Return the environment of the analyzer, as QualityCheck steps derive it from their configuration."""
     environment: dict[str, str | None] = {
         "dataset_source": f"/opt/ml/processing/input/{DATASET}",
         "dataset_format": json.dumps(config.dataset_format),
@@ -155,7 +156,7 @@ def _analyzer_environment(config: QualityCheckConfig) -> dict[str, str]:
 
 
 class _QualityCheckStep(QualityCheckStep):
-    """The SDK (3.27) puts its NetworkConfig object into the request, which then can't be written as JSON."""
+    """Works around the SDK (3.27), which puts its NetworkConfig object, not serializable as JSON, into the request."""
 
     @property
     def arguments(self) -> dict[str, Any]:

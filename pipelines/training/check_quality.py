@@ -1,4 +1,4 @@
-"""Step 4, CheckQuality: register the model, or fail with both numbers."""
+"""Step 4, CheckQuality: register the model, or fail with the metric and the threshold."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def check_quality_step(context: TrainingContext, evaluate: ProcessingStep, if_go
     value = metric_value(evaluate, context.settings.problem_type, quality.metric)
     condition_class = ConditionLessThanOrEqualTo if quality.lower_is_better else ConditionGreaterThanOrEqualTo
     bound = "at most" if quality.lower_is_better else "at least"
-    too_low = FailStep(
+    fail = FailStep(
         name="QualityTooLow",
-        description="End the execution with the metric and the threshold it missed",
+        description="Fail with the metric and the threshold that it missed",
         error_message=Join(
             on=" ",
             values=[
                 f"The model is not registered: {quality.metric} on the test split is",
                 value,
-                f"and has to be {bound}",
+                f"and must be {bound}",
                 threshold.to_string(),
             ],
         ),
@@ -37,5 +37,5 @@ def check_quality_step(context: TrainingContext, evaluate: ProcessingStep, if_go
         description=f"Is {quality.metric} on the test split {bound} the threshold?",
         conditions=[condition_class(left=value, right=threshold)],
         if_steps=list(if_good),
-        else_steps=[too_low],
+        else_steps=[fail],
     )

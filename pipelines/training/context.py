@@ -1,15 +1,15 @@
-"""What the steps of the training pipeline are built from."""
+"""The context of the training pipeline."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipelines.context import Context
+from pipelines.context import PipelineContext
 from pipelines.training.parameters import Parameters
 
 
 @dataclass(frozen=True)
-class TrainingContext(Context):
-    """The context with the pipeline's parameters."""
+class TrainingContext(PipelineContext):
+    """A pipeline context with the parameters of the training pipeline."""
 
     parameters: Parameters = field(kw_only=True)

@@ -13,7 +13,7 @@ from project.settings import ProblemType
 
 OUTPUTS = ("evaluation", "predictions", "report")
 
-# the section of evaluation.json that holds a problem type's metrics, as Model Monitor names it
+# the section of evaluation.json with the metrics of a problem type, as Model Monitor names it
 SECTIONS: dict[ProblemType, str] = {
     "BinaryClassification": "binary_classification_metrics",
     "MulticlassClassification": "multiclass_classification_metrics",
@@ -23,11 +23,11 @@ SECTIONS: dict[ProblemType, str] = {
 
 def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
-    # an isolated container reaches no CloudWatch
+    # without network access, metrics cannot be sent to CloudWatch
     isolated = context.settings.security.network_isolation
     return ProcessingStep(
         name="Evaluate",
-        description="Measure the model on the test split",
+        description="Evaluate the model on the test split",
         step_args=processor.run(
             inputs=[
                 processing_input("model", train.properties.ModelArtifacts.S3ModelArtifacts),
@@ -46,7 +46,7 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
 
 
 def metric_value(evaluate: ProcessingStep, problem_type: ProblemType, metric: str) -> JsonGet:
-    """The value of a test metric, read from evaluation.json when the execution gets there."""
+    """Return the value of a test metric, which the execution reads from evaluation.json."""
     return JsonGet(
         step_name=evaluate.name,
         property_file="EvaluationReport",

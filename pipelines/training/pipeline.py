@@ -1,7 +1,7 @@
-"""The training pipeline:
+r"""The training pipeline.
 
-preprocess -> train -> evaluate -> good enough? -> register -> data-quality and model-quality baselines
-                                        \\-> no: fail, with the numbers
+preprocess -> train -> evaluate -> metric reaches the threshold? -> register -> baselines of data and model quality
+                                                             \-> otherwise fail, with both values
 """
 
 from __future__ import annotations
@@ -26,24 +26,28 @@ from project.settings import Settings
 def get_pipeline(
     settings: Settings, role: str, bucket: str, region: str, session: PipelineSession | None = None
 ) -> Pipeline:
-    """Build the training pipeline; needs no credentials and no network.
+    """Build the training pipeline. Needs no credentials and no network.
 
-    role: ARN of the execution role of the pipeline and its jobs. bucket: where code, data and results go, below the
-    project's name. session: an SDK session to build with; by default one that can't reach anything.
+    The definition refers to code bundles that must be in the bucket before an execution starts;
+    `python -m pipelines upsert` uploads them.
 
-    The code bundles that the definition refers to have to be in the bucket before an execution starts;
-    `python -m pipelines upsert` sends both.
+    Args:
+        settings: Settings of the project.
+        role: ARN of the execution role of the jobs.
+        bucket: Bucket for code, data and results.
+        region: AWS region.
+        session: SDK session to build with; by default a session without network access.
 
     Raises:
-        InputError: `settings.data.input` is a local path that does not exist.
+        UserError: `settings.data.input` is a local path that does not exist.
     """
     session = session or offline_session(bucket, region)
     location = settings.data.input
     default_uri = input_uri(location, f"{settings.uri(bucket)}/input") if location else None
     parameters = Parameters.of(settings, default_uri)
-    machine = parameters.processing_instance_type
-    machine = parameters.processing_instance_type
-    context = TrainingContext(settings, role, bucket, region, session, machine, parameters=parameters)
+    context = TrainingContext(
+        settings, role, bucket, region, session, parameters.processing_instance_type, parameters=parameters
+    )
 
     preprocess = preprocess_step(context)
     train = train_step(context, preprocess)

@@ -10,7 +10,7 @@ from pipelines.training.context import TrainingContext
 from project.errors import UserError
 from project.settings import Settings
 
-MOST_ARGUMENTS = 100
+MAX_ARGUMENTS = 100
 OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")
 
 
@@ -57,9 +57,9 @@ def _arguments(settings: Settings) -> list[str]:
         values = value if isinstance(value, tuple) else (value,)
         if value is not None and values:
             arguments += [f"--{name}", *(str(item) for item in values)]
-    if len(arguments) > MOST_ARGUMENTS:
+    if len(arguments) > MAX_ARGUMENTS:
         raise UserError(
-            f"data.drop_columns and data.categorical_columns make {len(arguments)} container arguments, SageMaker "
-            f"takes {MOST_ARGUMENTS}; leave columns out of the data instead of dropping them here"
+            f"data.drop_columns and data.categorical_columns need {len(arguments)} container arguments, SageMaker "
+            f"accepts {MAX_ARGUMENTS}; remove columns from the data instead of listing them in drop_columns"
         )
     return arguments

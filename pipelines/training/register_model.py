@@ -1,4 +1,4 @@
-"""Step 5, RegisterModel: a versioned model package with its metrics, baselines and origin."""
+"""Step 5, RegisterModel: a model package version with its metrics, baselines and lineage."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def register_model_step(context: TrainingContext, train: TrainingStep, evaluate:
     settings, parameters = context.settings, context.parameters
     model = ModelBuilder(
         image_uri=context.image("inference"),
-        # The archive already holds code/inference.py and code/requirements.txt. Given as source_code they would make
-        # the SDK add a training job that only repacks the archive.
+        # The archive already contains code/inference.py and code/requirements.txt. Given as source_code, they would
+        # make the SDK add a training job that only repacks the archive.
         s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
         env_vars={
             "SAGEMAKER_PROGRAM": "inference.py",
@@ -80,7 +80,7 @@ def register_model_step(context: TrainingContext, train: TrainingStep, evaluate:
 
 
 def _baseline_files(context: TrainingContext, kind: str) -> tuple[MetricsSource, MetricsSource]:
-    """statistics.json and constraints.json of a baseline, where its step will write them."""
+    """Return statistics.json and constraints.json of a baseline, at the URIs that its step writes to."""
     statistics, constraints = (
         MetricsSource(content_type="application/json", s3_uri=baseline_uri(context, kind, f"{name}.json"))
         for name in ("statistics", "constraints")
@@ -89,10 +89,10 @@ def _baseline_files(context: TrainingContext, kind: str) -> tuple[MetricsSource,
 
 
 def _commit() -> str:
-    """The commit this definition is made from; CodeBuild hands it over, as it gets the source without its history."""
-    handed_over = os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
-    if handed_over:
-        return handed_over
+    """Return the commit of the definition; in CodeBuild, which has no .git folder, from its variable."""
+    from_codebuild = os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
+    if from_codebuild:
+        return from_codebuild
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

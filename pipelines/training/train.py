@@ -21,7 +21,7 @@ from pipelines.context import output_of
 from pipelines.training.context import TrainingContext
 from project.settings import ProblemType
 
-# what train.py prints for each problem type, for the train and the validation split
+# the metrics that train.py prints for the train and the validation split
 METRICS: dict[ProblemType, tuple[str, ...]] = {
     "BinaryClassification": ("auc", "binary_logloss", "accuracy", "f1"),
     "MulticlassClassification": ("multi_logloss", "accuracy", "weighted_f1"),
@@ -32,8 +32,8 @@ CHANNELS = ("train", "validation", "schema")
 
 def train_step(context: TrainingContext, preprocess: ProcessingStep) -> TrainingStep:
     settings, parameters = context.settings, context.parameters
-    # Script mode by its hyperparameters rather than ModelTrainer's source_code, whose uploads carry a timestamp: with
-    # that, every upsert would change the definition and no step would ever be cached.
+    # Script mode is configured by its hyperparameters. The uploads of ModelTrainer's source_code have a timestamp, with
+    # which every upsert would change the definition and no step would ever be cached.
     trainer = ModelTrainer(
         training_image=context.image("training"),
         hyperparameters=_hyperparameters(context),
@@ -78,7 +78,7 @@ def train_step(context: TrainingContext, preprocess: ProcessingStep) -> Training
 
 def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
     training, parameters = context.settings.training, context.parameters
-    chosen_per_execution = {
+    from_parameters = {
         "num_leaves": parameters.num_leaves.to_string(),
         "learning_rate": parameters.learning_rate.to_string(),
         "num_boost_round": parameters.num_boost_round.to_string(),
@@ -90,7 +90,7 @@ def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
         "sagemaker_container_log_level": "20",
         "sagemaker_region": context.region,
     }
-    return training.model_dump() | chosen_per_execution | script_mode
+    return training.model_dump() | from_parameters | script_mode
 
 
 def _networking(context: TrainingContext) -> Networking | None:

@@ -1,6 +1,6 @@
-"""Resource types that moto's CloudFormation lacks, so that templates with them can be deployed into it.
+"""Resource types that moto's CloudFormation does not have, so that the templates can be deployed.
 
-Their properties are resolved and kept, which is what stacks and tests ask of them; nothing more becomes of them.
+Resources are not created; their resolved properties are stored for tests to check.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from moto.core.common_models import CloudFormationModel
 
 Record = dict[str, Any]
 
-# the properties that say what Ref gives, and what an ARN is made of
+# by type: the property that Ref returns, and the service and path of the ARN
 _TYPES = {
     "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch", "alarm:{name}"),
     "AWS::CodeBuild::Project": ("Name", "codebuild", "project/{name}"),
@@ -68,5 +68,5 @@ def _of_type(type_name: str, name_property: str, service: str, path: str) -> typ
     )
 
 
-# moto finds the classes as subclasses of CloudFormationModel, and those have to be held somewhere
+# moto looks up subclasses of CloudFormationModel, which need a reference to stay alive
 TYPES = [_of_type(type_name, *rest) for type_name, rest in _TYPES.items()]

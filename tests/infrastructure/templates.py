@@ -19,7 +19,7 @@ NAMES = [file.stem for file in FILES]
 
 
 def template(name: str) -> Record:
-    """A template as data, tags such as !Sub spelled out."""
+    """Return a template as data, with tags such as !Sub in their long form."""
     content: Record = cfn_yaml.load(str(path(name)))
     return content
 
@@ -29,7 +29,7 @@ def path(name: str) -> Path:
 
 
 def create_stack(client: Any, name: str, template_name: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Make a stack and return its outputs."""
+    """Create a stack and return its outputs."""
     client.create_stack(
         StackName=name,
         TemplateBody=path(template_name).read_text(),
@@ -42,7 +42,7 @@ def create_stack(client: Any, name: str, template_name: str, parameters: Mapping
 
 
 def create_storage(client: Any, stage: str = "staging", **parameters: str) -> dict[str, str]:
-    """The storage of a stage of project `demo`, with an object `code.zip`; its outputs."""
+    """Create the storage stack of a stage of project `demo`, with an object `code.zip`, and return its outputs."""
     given = {"ProjectName": "demo", "ModelPackageGroupName": "demo", "Stage": stage, **parameters}
     outputs = create_stack(client, storage_stack(stage), "storage-and-roles", given)
     s3 = boto3.client("s3", region_name=client.meta.region_name)
@@ -55,13 +55,13 @@ def storage_stack(stage: str = "staging") -> str:
 
 
 def statements(name: str) -> Iterator[tuple[str, Record]]:
-    """Every statement of every policy of a template, with where it is; of an Fn::If both sides."""
+    """Yield the location and content of all policy statements of a template, including both sides of Fn::If."""
     for logical_id, resource in template(name)["Resources"].items():
         for key, document in _documents(resource.get("Properties", {})):
             for statement in document["Statement"]:
-                for one in statement["Fn::If"][1:] if "Fn::If" in statement else [statement]:
-                    if "Effect" in one:
-                        yield f"{name}: {logical_id}.{key}", one
+                for alternative in statement["Fn::If"][1:] if "Fn::If" in statement else [statement]:
+                    if "Effect" in alternative:
+                        yield f"{name}: {logical_id}.{key}", alternative
 
 
 def _documents(value: Any, key: str = "") -> Iterator[tuple[str, Record]]:

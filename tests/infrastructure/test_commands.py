@@ -1,4 +1,4 @@
-"""`python -m infrastructure` on moto: changes are shown before they are made, and data goes only when asked for."""
+"""`python -m infrastructure` on moto: changes are shown before they are made, and data is deleted only on request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMANDS = ["deploy", "diff", "status", "destroy"]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs a command for the project `demo`, in an account that begins empty."""
+    """Run commands for the project `demo`, in an account that is empty at first."""
     settings = tmp_path / "settings.yaml"
     settings.write_text(
         "{name: demo, problem_type: Regression, data: {target_column: y}, quality: {metric: rmse, threshold: 1}}"
@@ -41,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         "AWS_DEFAULT_REGION": "eu-west-1",
     }.items():
         monkeypatch.setenv(name, value)
-    # builds find the settings in the repository, and wheels come from the network
+    # builds read the settings from the repository, and wheels are downloaded
     monkeypatch.setattr("infrastructure.parameters.REPOSITORY", tmp_path)
     monkeypatch.setattr(package, "libraries_archive", lambda: b"wheels")
     monkeypatch.chdir(tmp_path)
@@ -83,14 +83,14 @@ def test_a_stage_is_deployed_in_order_and_again_changes_nothing(run: Run) -> Non
     assert "demo-staging-deploy-approved" in [
         function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]
     ]
-    # parameters that were given are remembered
+    # parameters of earlier deployments are kept
     again = run("deploy", "--yes")
     assert again.exit_code == 0, again.output
-    assert again.stderr.count("is as it should be.") == len(TEMPLATES["staging"])
+    assert again.stderr.count(": no changes.") == len(TEMPLATES["staging"])
     assert ("AWS::CodePipeline::Pipeline", "demo-build") in kept
 
 
-def test_changes_are_shown_before_anything_is_made_and_a_no_leaves_nothing(run: Run) -> None:
+def test_changes_are_shown_first_and_nothing_is_created_without_confirmation(run: Run) -> None:
     result = run("deploy", *STORAGE, answer="n\n")
     assert result.exit_code == 1
     assert "Add" in result.stdout and "AWS::S3::Bucket" in result.stdout
@@ -115,7 +115,7 @@ def test_the_other_commands_find_roles_and_bucket_in_the_env_file(run: Run, tmp_
     assert all(role.startswith("arn:aws:iam::123456789012:role/demo-staging-") for role in roles)
 
 
-def test_a_missing_parameter_is_named_before_anything_is_made(run: Run) -> None:
+def test_a_missing_parameter_is_named_before_anything_is_created(run: Run) -> None:
     result = run("deploy", "--yes")
     assert result.exit_code == 2
     assert "build needs the parameter Repository" in result.stderr
@@ -123,17 +123,17 @@ def test_a_missing_parameter_is_named_before_anything_is_made(run: Run) -> None:
     assert stack_names() == set()
 
 
-def test_a_parameter_that_nobody_has_and_a_template_that_is_not_there_are_refused(run: Run) -> None:
-    assert "none of the templates has a parameter 'Colour'" in run("diff", *STORAGE, "-p", "Colour=red").stderr
+def test_unknown_parameters_and_templates_are_refused(run: Run) -> None:
+    assert "no template has a parameter 'Colour'" in run("diff", *STORAGE, "-p", "Colour=red").stderr
     assert "'Stage' is not of the form" in run("diff", *STORAGE, "-p", "Stage").stderr
-    assert "there is no template 'castle'" in run("diff", "--stack", "castle").stderr
+    assert "unknown template 'castle'" in run("diff", "--stack", "castle").stderr
 
 
 def test_diff_shows_what_would_change_and_changes_nothing(run: Run) -> None:
     result = run("diff", *BUILD)
     assert result.exit_code == 0, result.output
     assert "Stack demo-staging-storage-and-roles is new:" in result.stdout
-    assert "demo-staging-build is new, and stands on storage-and-roles" in " ".join(result.stderr.split())
+    assert "demo-staging-build is new and depends on storage-and-roles" in " ".join(result.stderr.split())
     assert stack_names() == set()
     run("deploy", *STORAGE, "--yes")
     changes = json.loads(run("diff", *BUILD, "--json").stdout)
@@ -143,7 +143,7 @@ def test_diff_shows_what_would_change_and_changes_nothing(run: Run) -> None:
     assert stack_names() == {"demo-staging-storage-and-roles"}
 
 
-def test_production_stands_on_what_staging_trains(run: Run) -> None:
+def test_production_uses_the_models_of_staging(run: Run) -> None:
     run("deploy", *STORAGE, "--yes")
     result = run("deploy", "--yes", *BUILD, stage="prod")
     assert result.exit_code == 0, result.output
@@ -151,7 +151,7 @@ def test_production_stands_on_what_staging_trains(run: Run) -> None:
     assert "ModelsPolicyArn" in run("status", *STORAGE, stage="prod").stdout
 
 
-def test_status_tells_stacks_and_outputs_for_people_and_machines(run: Run) -> None:
+def test_status_shows_stacks_and_outputs_as_text_and_json(run: Run) -> None:
     assert "demo has no stacks in staging" in run("status").stderr
     run("deploy", *STORAGE, "--yes")
     shown = run("status").stdout
@@ -161,34 +161,34 @@ def test_status_tells_stacks_and_outputs_for_people_and_machines(run: Run) -> No
     assert stack["outputs"]["BucketName"] in shown
 
 
-def test_a_name_that_arns_cannot_hold_is_refused(run: Run, tmp_path: Path) -> None:
+def test_a_name_that_is_not_valid_in_arns_is_refused(run: Run, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yaml"
     settings.write_text(settings.read_text().replace("name: demo", "name: Demo"))
     result = run("diff", *STORAGE)
-    assert (result.exit_code, "lower-case letters" in result.stderr) == (2, True)
+    assert (result.exit_code, "lower-case" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-def test_stacks_go_in_reverse_order_after_a_yes(run: Run, confirmed: bool) -> None:
+def test_stacks_are_deleted_in_reverse_order_after_confirmation(run: Run, confirmed: bool) -> None:
     run("deploy", "--yes", *BUILD)
     result = run("destroy", "--yes-delete-data", answer="y\n" if confirmed else "n\n")
     assert result.exit_code == (0 if confirmed else 1), result.output
     assert len(stack_names()) == (0 if confirmed else 4)
     if confirmed:
-        removed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("Removed demo-staging-")]
+        removed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("Deleted demo-staging-")]
         assert removed[:4] == [f"demo-staging-{name}" for name in reversed(TEMPLATES["staging"])]
 
 
-def test_a_stack_that_was_deployed_by_its_name_goes_too(run: Run) -> None:
+def test_a_stack_that_was_deployed_by_name_is_deleted_too(run: Run) -> None:
     run("deploy", *STORAGE, "--stack", "retrain-on-drift", "--yes")
     assert re.search("demo-staging-retrain-on-drift +CREATE_COMPLETE", run("status").stdout)
     result = run("destroy", "--yes")
-    assert (result.exit_code, "stays, and so does its key" in result.stdout) == (0, True)
+    assert (result.exit_code, "will be kept, with its key" in result.stdout) == (0, True)
     assert stack_names() == set()
     assert len(buckets()) == 1
 
 
-def test_data_goes_with_all_its_versions_only_when_asked_for(run: Run) -> None:
+def test_all_versions_of_the_data_are_deleted_only_on_request(run: Run) -> None:
     run("deploy", *STORAGE, "--yes")
     s3 = boto3.client("s3")
     (bucket,) = buckets()
@@ -196,17 +196,17 @@ def test_data_goes_with_all_its_versions_only_when_asked_for(run: Run) -> None:
         s3.put_object(Bucket=bucket, Key="demo/data.csv", Body=str(number).encode())
     s3.delete_object(Bucket=bucket, Key="demo/data.csv")
     key = json.loads(run("status", "--json").stdout)[0]["outputs"]["KeyArn"]
-    told = run("destroy", "--yes", "--yes-delete-data")
-    assert told.exit_code == 0, told.output
-    assert "is deleted with all that is in it" in told.stdout
+    result = run("destroy", "--yes", "--yes-delete-data")
+    assert result.exit_code == 0, result.output
+    assert "will be deleted with all its objects" in result.stdout
     assert buckets() == []
     # moto's DescribeKey fails on a policy that a template has given
     keys = kms_backends[key.split(":")[4]]["eu-west-1"].keys
     assert keys[key.rpartition("/")[2]].key_state == "PendingDeletion"
-    assert "has no stacks in staging to remove" in run("destroy", "--yes").stderr
+    assert "has no stacks in staging" in run("destroy", "--yes").stderr
 
 
-def test_roles_stay_while_an_endpoint_runs_with_them(run: Run) -> None:
+def test_stacks_are_kept_while_an_endpoint_uses_their_roles(run: Run) -> None:
     run("deploy", *STORAGE, "--yes")
     sagemaker: Any = boto3.client("sagemaker")
     role = json.loads(run("status", "--json").stdout)[0]["outputs"]["EndpointRoleArn"]

@@ -1,4 +1,4 @@
-"""The templates at work: deployed into a local SageMaker, whose events, alarms and functions are real."""
+"""The templates, deployed into a local SageMaker that runs their rules, alarms and functions."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Iterator
 
 import pytest
 
-from infrastructure.functions.project import DEPLOYING_TAG
+from infrastructure.functions.environment import DEPLOYING_TAG
 from project.paths import REPOSITORY
-from tests.infrastructure.place import ENDPOINT, Place, until
+from tests.infrastructure.local_stage import ENDPOINT, LocalStage, until
 from tests.stories.conftest import open_workplace
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStage]:
     folder = tmp_path_factory.mktemp("event-paths")
     for workplace in open_workplace(REPOSITORY, folder):
-        yield Place(workplace, folder)
+        yield LocalStage(workplace, folder)
 
 
 @pytest.fixture(scope="module")
-def deployed(place: Place) -> Place:
-    """With version 1 approved, deployed and found good."""
-    place.decide(place.register(), "Approved")
-    place.hears("Version 1 of demo is approved", f"{ENDPOINT} is being created")
-    place.hears("Version 1 of demo is good", "It passes its test.")
-    return place
+def deployed(stage: LocalStage) -> LocalStage:
+    """With version 1 approved, deployed and tested."""
+    stage.decide(stage.register(), "Approved")
+    stage.wait_for_notification("Version 1 of demo was approved", f"{ENDPOINT} is being created")
+    stage.wait_for_notification("Version 1 of demo passed its test")
+    return stage
 
 
-def predicted(place: Place) -> int:
-    return int(json.loads(place.predict().body)["predictions"][0]["prediction"])
+def predicted(stage: LocalStage) -> int:
+    return int(json.loads(stage.predict().body)["predictions"][0]["prediction"])
 
 
-def test_an_approved_version_becomes_an_endpoint_that_answers(deployed: Place) -> None:
+def test_an_approved_version_is_deployed_to_an_endpoint(deployed: LocalStage) -> None:
     assert predicted(deployed) == 1
     endpoint = deployed["sagemaker"].describe_endpoint(EndpointName=ENDPOINT)
     tags = deployed["sagemaker"].list_tags(ResourceArn=endpoint["EndpointArn"])["Tags"]
@@ -46,12 +46,12 @@ def test_an_approved_version_becomes_an_endpoint_that_answers(deployed: Place) -
     assert endpoint["DataCaptureConfig"]["DestinationS3Uri"] == f"s3://{deployed.bucket}/demo/captures"
 
 
-def test_rejected_and_deleted_versions_deploy_nothing_and_malformed_events_are_dropped(deployed: Place) -> None:
+def test_rejected_and_deleted_versions_are_not_deployed_and_malformed_events_are_ignored(deployed: LocalStage) -> None:
     calls = deployed.log("deploy-approved").count("START RequestId")
     rejected, deleted = deployed.register(), deployed.register()
     deployed.decide(rejected, "Rejected")
     deployed["sagemaker"].delete_model_package(ModelPackageName=deleted)
-    # events come in order: when this one has been dropped, those of the versions would have been acted on
+    # events arrive in order: when this one has been ignored, those of the versions have been handled
     detail = {"ModelPackageGroupName": "demo", "ModelApprovalStatus": "Approved", "ModelPackageVersion": "two"}
     deployed["events"].put_events(
         Entries=[
@@ -62,67 +62,67 @@ def test_rejected_and_deleted_versions_deploy_nothing_and_malformed_events_are_d
             }
         ]
     )
-    until(lambda: "dropped: the model package has no version" in deployed.log("deploy-approved"))
+    until(lambda: "ignored: the model package has no version" in deployed.log("deploy-approved"))
     assert deployed.log("deploy-approved").count("START RequestId") == calls + 1
     assert predicted(deployed) == 1
 
 
-def test_a_version_that_fails_its_test_goes_no_further_and_the_next_good_one_does(deployed: Place) -> None:
+def test_a_version_that_fails_its_test_is_not_promoted_and_the_next_one_is_deployed(deployed: LocalStage) -> None:
     deployed.decide(deployed.register(trouble="assert len(records) == 1"), "Approved")
-    message = deployed.hears("fails its test")
+    message = deployed.wait_for_notification("failed its test")
     assert "batch: HTTP 500" in message
     good = deployed.register()
     deployed.decide(good, "Approved")
     version = int(good.rsplit("/", 1)[1])
-    deployed.hears(f"Version {version} of demo is good")
+    deployed.wait_for_notification(f"Version {version} of demo passed its test")
     assert predicted(deployed) == version
 
 
-def test_an_endpoint_that_settles_without_a_deployment_is_left_alone(deployed: Place) -> None:
+def test_an_endpoint_change_without_a_deployment_is_ignored(deployed: LocalStage) -> None:
     event = {"detail-type": "SageMaker Endpoint State Change", "id": "1", "detail": {"EndpointName": ENDPOINT}}
     answer = deployed["lambda"].invoke(FunctionName=f"{ENDPOINT}-promote", Payload=json.dumps(event))
     outcome = json.load(answer["Payload"])
-    assert outcome == {"outcome": "dropped", "message": f"no deployment to {ENDPOINT} is under way"}
+    assert outcome == {"outcome": "ignored", "message": f"no deployment to endpoint {ENDPOINT} is in progress"}
 
 
-def test_drift_starts_one_retraining_on_the_newest_data(place: Place) -> None:
-    place.make_pipeline()
-    fresh = f"FreshDataUri=s3://{place.bucket}/demo/fresh"
-    place.deploy("retrain-on-drift", fresh, f"FreshDataBucketName={place.bucket}", "CoolDownHours=1")
-    place.put("demo/fresh/2026-03/part.csv", b"a,y\n1,2\n")
-    place.ring()
-    message = place.hears("demo is retrained", f"s3://{place.bucket}/demo/fresh/2026-03")
-    assert f"retrain-{ENDPOINT} rings" in message
-    (execution,) = place.executions()
-    parameters = place["sagemaker"].list_pipeline_parameters_for_execution(
+def test_drift_starts_one_retraining_on_the_newest_data(stage: LocalStage) -> None:
+    stage.make_pipeline()
+    fresh = f"FreshDataUri=s3://{stage.bucket}/demo/fresh"
+    stage.deploy("retrain-on-drift", fresh, f"FreshDataBucketName={stage.bucket}", "CoolDownHours=1")
+    stage.put("demo/fresh/2026-03/part.csv", b"a,y\n1,2\n")
+    stage.raise_alert()
+    message = stage.wait_for_notification("Retraining of demo was started", f"s3://{stage.bucket}/demo/fresh/2026-03")
+    assert f"retrain-{ENDPOINT} is in state ALARM" in message
+    (execution,) = stage.executions()
+    parameters = stage["sagemaker"].list_pipeline_parameters_for_execution(
         PipelineExecutionArn=execution["PipelineExecutionArn"]
     )["PipelineParameters"]
-    assert {"Name": "InputDataUri", "Value": f"s3://{place.bucket}/demo/fresh/2026-03"} in parameters
+    assert {"Name": "InputDataUri", "Value": f"s3://{stage.bucket}/demo/fresh/2026-03"} in parameters
 
-    until(lambda: place.executions()[0]["PipelineExecutionStatus"] == "Succeeded")
-    place.ring()
-    place.hears("demo is not retrained", "the cool-down is 1 hours")
-    assert len(place.executions()) == 1
+    until(lambda: stage.executions()[0]["PipelineExecutionStatus"] == "Succeeded")
+    stage.raise_alert()
+    stage.wait_for_notification("Retraining of demo was not started", "the cool-down period is 1 hours")
+    assert len(stage.executions()) == 1
 
 
-def test_a_running_execution_blocks_and_the_same_event_starts_once(place: Place) -> None:
-    place.deploy("retrain-on-drift", "CoolDownHours=0")
-    running = place["sagemaker"].start_pipeline_execution(
+def test_a_running_execution_blocks_and_the_same_event_starts_once(stage: LocalStage) -> None:
+    stage.deploy("retrain-on-drift", "CoolDownHours=0")
+    running = stage["sagemaker"].start_pipeline_execution(
         PipelineName="demo",
         PipelineParameters=[{"Name": "Slow", "Value": "yes"}],
         ClientRequestToken="an-execution-that-takes-its-time",
     )["PipelineExecutionArn"]
-    place.ring()
-    place.hears("demo is not retrained", f"{running} is running")
-    place["sagemaker"].stop_pipeline_execution(
+    stage.raise_alert()
+    stage.wait_for_notification("Retraining of demo was not started", f"{running} is running")
+    stage["sagemaker"].stop_pipeline_execution(
         PipelineExecutionArn=running, ClientRequestToken="an-execution-that-takes-its-time"
     )
-    until(lambda: all(one["PipelineExecutionStatus"] in ("Stopped", "Succeeded") for one in place.executions()))
+    until(lambda: all(item["PipelineExecutionStatus"] in ("Stopped", "Succeeded") for item in stage.executions()))
 
-    count = len(place.executions())
+    count = len(stage.executions())
     event = json.dumps({"detail-type": "Scheduled Retraining", "id": "once"})
     for _ in range(2):
-        place["lambda"].invoke(FunctionName=f"{ENDPOINT}-retrain", Payload=event)
-        place.hears("demo is retrained", "It is time by the schedule.")
-        until(lambda: place.executions()[0]["PipelineExecutionStatus"] == "Succeeded")
-    assert len(place.executions()) == count + 1
+        stage["lambda"].invoke(FunctionName=f"{ENDPOINT}-retrain", Payload=event)
+        stage.wait_for_notification("Retraining of demo was started", "Retraining is scheduled.")
+        until(lambda: stage.executions()[0]["PipelineExecutionStatus"] == "Succeeded")
+    assert len(stage.executions()) == count + 1

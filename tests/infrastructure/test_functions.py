@@ -1,4 +1,4 @@
-"""Handlers called as Lambda calls them: what they refuse, and what they pick."""
+"""Handlers, invoked as Lambda does: the events they ignore, and the data they choose."""
 
 from __future__ import annotations
 
@@ -58,36 +58,36 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.mark.parametrize("handler", [deploy_approved.handler, promote.handler, retrain.handler])
 @given(event=JSON | NEARLY)
-def test_what_is_no_event_is_dropped_and_never_raised(handler: Any, event: Any) -> None:
-    assert handler(event, None)["outcome"] == "dropped"
+def test_malformed_events_are_ignored_without_an_exception(handler: Any, event: Any) -> None:
+    assert handler(event, None)["outcome"] == "ignored"
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"ModelPackageGroupName": "other"}, "not of group demo"),
+        ({"ModelPackageGroupName": "other"}, "not in group demo"),
         ({"ModelApprovalStatus": "Rejected"}, "not approved"),
         ({"ModelApprovalStatus": "PendingManualApproval"}, "not approved"),
-        ({"UpdatedModelPackageFields": ["ModelLifeCycle"]}, "has been approved before"),
+        ({"UpdatedModelPackageFields": ["ModelLifeCycle"]}, "was already approved"),
         ({"ModelPackageVersion": "2"}, "no version"),
     ],
 )
-def test_only_a_fresh_approval_of_the_own_group_is_acted_on(change: dict[str, Any], why: str) -> None:
+def test_only_a_new_approval_in_the_projects_group_is_deployed(change: dict[str, Any], why: str) -> None:
     event = {"detail-type": "SageMaker Model Package State Change", "detail": {**APPROVED, **change}}
     answer = deploy_approved.handler(event, None)
-    assert (answer["outcome"], why in answer["message"]) == ("dropped", True)
+    assert (answer["outcome"], why in answer["message"]) == ("ignored", True)
 
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA", None])
-def test_an_alarm_that_does_not_ring_retrains_nothing(state: str | None) -> None:
+def test_an_alarm_outside_the_alarm_state_does_not_start_retraining(state: str | None) -> None:
     detail = {**ALARM, "state": {"value": state}}
     event = {"detail-type": retrain.ALARM, "id": "1", "detail": detail}
-    assert retrain.handler(event, None) == {"outcome": "dropped", "message": "drift does not ring"}
+    assert retrain.handler(event, None) == {"outcome": "ignored", "message": "alarm drift is not in state ALARM"}
 
 
-def test_another_endpoints_change_promotes_nothing() -> None:
+def test_a_change_of_another_endpoint_is_ignored() -> None:
     event = {"detail-type": "SageMaker Endpoint State Change", "id": "1", "detail": {"EndpointName": "demo-prod"}}
-    assert promote.handler(event, None)["message"] == "this is not the state change of endpoint demo-staging"
+    assert promote.handler(event, None)["message"] == "the event is not a state change of endpoint demo-staging"
 
 
 @pytest.fixture
@@ -105,9 +105,9 @@ def put(s3: Any, *keys: str) -> None:
         s3.put_object(Bucket="fresh", Key=key, Body=b"" if key.endswith("/") else b"a,b\n1,2\n")
 
 
-def test_the_data_set_that_changed_last_is_trained_on_whole(s3: Any) -> None:
+def test_the_most_recently_changed_dataset_is_used(s3: Any) -> None:
     put(s3, "demo/2026-02/part-1.csv", "demo/2026-01/part-1.csv", "elsewhere/late.csv")
-    # S3 tells times by the second
+    # S3 times have a resolution of a second
     newest = s3.head_object(Bucket="fresh", Key="demo/2026-01/part-1.csv")["LastModified"]
     old = s3.head_object(Bucket="fresh", Key="demo/2026-02/part-1.csv")["LastModified"]
     expected = "2026-01" if newest > old else "2026-02"
@@ -115,7 +115,7 @@ def test_the_data_set_that_changed_last_is_trained_on_whole(s3: Any) -> None:
         assert retrain.newest_data(s3, location) == f"s3://fresh/demo/{expected}"
 
 
-def test_a_file_is_a_data_set_and_an_empty_folder_is_none(s3: Any) -> None:
+def test_a_file_is_a_dataset_and_an_empty_folder_is_not(s3: Any) -> None:
     put(s3, "demo/", "demo/empty/")
     assert retrain.newest_data(s3, "s3://fresh/demo") is None
     put(s3, "demo/march.csv")

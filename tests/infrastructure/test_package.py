@@ -1,4 +1,4 @@
-"""What Lambda is given: the same bytes for the same code, and all that the handlers import."""
+"""Deployment packages of the functions: reproducible, and complete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_same_code_gives_the_same_key(tmp_path: Path) -> None:
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?\.py", fullmatch=True), st.binary(max_size=50)))
-def test_an_archive_holds_the_files_and_does_not_depend_on_their_order(files: dict[str, bytes]) -> None:
+def test_an_archive_contains_the_files_and_does_not_depend_on_their_order(files: dict[str, bytes]) -> None:
     archive = zip_archive(files)
     assert archive == zip_archive(dict(reversed(files.items())))
     with zipfile.ZipFile(io.BytesIO(archive)) as members:
@@ -36,7 +36,7 @@ def test_an_archive_holds_the_files_and_does_not_depend_on_their_order(files: di
 
 
 @pytest.mark.parametrize("handler", ["deploy_approved", "promote", "retrain"])
-def test_a_handler_is_imported_from_the_archive_with_no_more_than_lambda_and_the_layer_have(
+def test_a_handler_can_be_imported_from_the_archive_with_the_libraries_of_lambda_and_the_layer(
     tmp_path: Path, handler: str
 ) -> None:
     with zipfile.ZipFile(io.BytesIO(functions_archive(SETTINGS))) as members:
@@ -54,5 +54,5 @@ print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr
-    # retrain needs no layer at all
+    # retrain needs no layer
     assert done.stdout.strip() == ("[]" if handler == "retrain" else "['pydantic', 'yaml']")

@@ -1,4 +1,4 @@
-"""What the roles may do: nothing that is not named, but for a short list with reasons."""
+"""Least privilege: roles have permissions for named resources only, except for a short list with reasons."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tests.infrastructure.templates import NAMES, statements, template
 
 STATEMENTS = [found for name in NAMES for found in statements(name)]
 
-# actions that know no resources (or whose resources nobody knows beforehand), and why they are needed
+# actions that support no resources, or whose resources are not known beforehand, and why they are needed
 ON_ANYTHING = {
-    "ecr:GetAuthorizationToken": "every container's image is pulled with it",
-    "cloudwatch:PutMetricData": "knows namespaces, which its condition names",
+    "ecr:GetAuthorizationToken": "pulling container images",
+    "cloudwatch:PutMetricData": "supports a condition on namespaces instead",
     "ec2:DescribeDhcpOptions": "jobs in a VPC",
     "ec2:DescribeNetworkInterfaces": "jobs in a VPC",
     "ec2:DescribeSecurityGroups": "jobs in a VPC",
     "ec2:DescribeSubnets": "jobs in a VPC",
     "ec2:DescribeVpcs": "jobs in a VPC",
     "ec2:DescribeVpcEndpoints": "jobs in a VPC",
-    "sagemaker:ListModels": "what belongs to an endpoint",
-    "sagemaker:ListEndpointConfigs": "what belongs to an endpoint",
-    "sagemaker:ListMonitoringSchedules": "what belongs to an endpoint",
-    "scheduler:ListSchedules": "what belongs to an endpoint",
-    "cloudwatch:DescribeAlarms": "the alarms of an endpoint, by prefix",
-    "application-autoscaling:DescribeScalableTargets": "the scaling of an endpoint",
+    "sagemaker:ListModels": "finding the resources of an endpoint",
+    "sagemaker:ListEndpointConfigs": "finding the resources of an endpoint",
+    "sagemaker:ListMonitoringSchedules": "finding the resources of an endpoint",
+    "scheduler:ListSchedules": "finding the resources of an endpoint",
+    "cloudwatch:DescribeAlarms": "finding the alarms of an endpoint, by prefix",
+    "application-autoscaling:DescribeScalableTargets": "finding the autoscaling of an endpoint",
 }
 
 
@@ -34,27 +34,27 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_there_are_policies_to_look_at() -> None:
+def test_policies_are_found() -> None:
     assert len(STATEMENTS) > 50
 
 
-def test_nothing_but_the_key_itself_allows_all_of_a_service() -> None:
+def test_only_the_key_policy_allows_all_actions_of_a_service() -> None:
     wide = [
         (where, action)
         for where, statement in STATEMENTS
         for action in listed(statement["Action"])
         if "*" in action and statement["Effect"] == "Allow"
     ]
-    # without it nobody could ever change the key
+    # keeps the key manageable
     assert wide == [("storage-and-roles: Key.KeyPolicy", "kms:*")]
 
 
-def test_only_what_knows_no_resources_is_allowed_on_any() -> None:
+def test_only_actions_without_resources_are_allowed_on_all_resources() -> None:
     anywhere = {
         action
         for where, statement in STATEMENTS
         if statement["Effect"] == "Allow" and "*" in listed(statement.get("Resource", []))
-        # the resource of a key's policy is the key
+        # in a key policy, "*" is the key
         if not where.endswith(".KeyPolicy")
         for action in listed(statement["Action"])
     }
@@ -71,7 +71,7 @@ def test_metrics_are_put_to_named_namespaces_only() -> None:
 
 
 def test_roles_are_passed_by_name_to_a_named_service() -> None:
-    passing = [(where, one) for where, one in STATEMENTS if "iam:PassRole" in listed(one["Action"])]
+    passing = [(where, statement) for where, statement in STATEMENTS if "iam:PassRole" in listed(statement["Action"])]
     assert len(passing) >= 3
     for where, statement in passing:
         assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "sagemaker.amazonaws.com", where
@@ -81,26 +81,26 @@ def test_roles_are_passed_by_name_to_a_named_service() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_role_has_a_policy_of_aws_own(name: str) -> None:
+def test_no_role_has_an_aws_managed_policy(name: str) -> None:
     for logical_id, resource in template(name)["Resources"].items():
         if resource["Type"] == "AWS::IAM::Role":
             for policy in resource["Properties"].get("ManagedPolicyArns", []):
                 assert "arn:" not in str(policy), logical_id
 
 
-def test_roles_are_taken_on_by_one_service_for_this_account_alone() -> None:
+def test_each_role_is_assumed_by_one_service_and_only_for_this_account() -> None:
     for name in NAMES:
         for logical_id, resource in template(name)["Resources"].items():
             if resource["Type"] != "AWS::IAM::Role":
                 continue
             (trust,) = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
             service = trust["Principal"].get("Service")
-            # of GitHub's roles see below; Lambda does not say on whose behalf it takes a role on
+            # GitHub's roles have their own test; Lambda does not set aws:SourceAccount
             if service is not None and service != "lambda.amazonaws.com":
                 assert trust["Condition"]["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}, logical_id
 
 
-def test_github_gets_in_from_one_repository_and_by_a_pull_request_only_looks() -> None:
+def test_github_workflows_of_one_repository_assume_roles_and_pull_requests_only_read() -> None:
     resources = template("build")["Resources"]
     subjects = {}
     for logical_id in ("GitHubRole", "GitHubPullRequestRole"):
@@ -113,6 +113,6 @@ def test_github_gets_in_from_one_repository_and_by_a_pull_request_only_looks() -
         "GitHubPullRequestRole": "repo:${Repository}:pull_request",
     }
     policies = resources["GitHubPullRequestRole"]["Properties"]["Policies"]
-    actions = [one["Action"] for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+    actions = [item["Action"] for policy in policies for item in policy["PolicyDocument"]["Statement"]]
     assert actions == ["sagemaker:DescribePipeline"]
     assert "ManagedPolicyArns" not in resources["GitHubPullRequestRole"]["Properties"]

@@ -1,4 +1,4 @@
-"""Templates that cfn-lint has nothing to say about, and that can be deployed."""
+"""Templates: they pass cfn-lint and can be deployed."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cfn_lint_has_nothing_to_say(name: str) -> None:
+def test_cfn_lint_reports_nothing(name: str) -> None:
     assert lint_file(path(name)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_parameter_says_what_it_is_and_what_is_allowed(name: str) -> None:
+def test_every_parameter_has_a_description_and_constraints(name: str) -> None:
     limits = {"AllowedPattern", "AllowedValues", "MinValue"}
     for key, parameter in template(name)["Parameters"].items():
         assert parameter["Description"], key
@@ -48,7 +48,7 @@ def test_every_output_is_exported_under_the_stacks_name(name: str) -> None:
         assert output["Export"]["Name"] == {"Fn::Sub": f"${{AWS::StackName}}-{key}"}
 
 
-def test_the_bucket_is_private_encrypted_versioned_and_cleans_itself_up() -> None:
+def test_the_bucket_is_private_encrypted_and_versioned_and_expires_objects() -> None:
     bucket = template("storage-and-roles")["Resources"]["Bucket"]
     properties = bucket["Properties"]
     assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
@@ -60,7 +60,7 @@ def test_the_bucket_is_private_encrypted_versioned_and_cleans_itself_up() -> Non
     assert {"{'Fn::Sub': '${ProjectName}/captures/'}", "{'Fn::Sub': '${ProjectName}/monitoring/'}"} <= prefixes
 
 
-def test_a_stages_storage_exports_what_the_other_stacks_import(cloudformation: Any) -> None:
+def test_the_storage_stack_exports_what_the_other_stacks_import(cloudformation: Any) -> None:
     outputs = create_storage(cloudformation)
     exports = {export["Name"] for export in cloudformation.list_exports()["Exports"]}
     assert exports >= {f"{storage_stack()}-{key}" for key in outputs}
@@ -91,7 +91,9 @@ def test_a_stages_storage_exports_what_the_other_stacks_import(cloudformation: A
         ("dashboard", {**PROJECT, "BuildProjectName": "demo-build"}),
     ],
 )
-def test_every_other_stack_stands_on_the_storage(cloudformation: Any, name: str, parameters: dict[str, str]) -> None:
+def test_every_other_stack_can_be_deployed_after_the_storage_stack(
+    cloudformation: Any, name: str, parameters: dict[str, str]
+) -> None:
     create_storage(cloudformation)
     create_storage(cloudformation, "prod", TrainingStackName=storage_stack())
     assert create_stack(
@@ -99,7 +101,7 @@ def test_every_other_stack_stands_on_the_storage(cloudformation: Any, name: str,
     )
 
 
-def test_production_asks_a_person_before_it_deploys_with_rollback_and_tests(cloudformation: Any) -> None:
+def test_production_requires_a_manual_approval_before_deployment_and_test(cloudformation: Any) -> None:
     create_storage(cloudformation)
     create_storage(cloudformation, "prod", TrainingStackName=storage_stack())
     parameters = {**PROJECT, "SettingsFile": "settings.yaml", "Repository": "demo", "Source": "CodeCommit"}
@@ -114,7 +116,7 @@ def test_production_asks_a_person_before_it_deploys_with_rollback_and_tests(clou
     assert commands.index("deployment deploy") < commands.index("deployment test")
 
 
-def test_the_dashboard_is_json_and_shows_the_stages_endpoint(cloudformation: Any) -> None:
+def test_the_dashboard_is_valid_json_and_shows_the_endpoint_of_the_stage(cloudformation: Any) -> None:
     create_storage(cloudformation)
     parameters = {"ProjectName": "demo", "Stage": "staging", "BuildProjectName": "demo-build"}
     create_stack(cloudformation, "demo-dashboard", "dashboard", {**parameters, "StorageStackName": storage_stack()})

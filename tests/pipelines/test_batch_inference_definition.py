@@ -1,4 +1,4 @@
-"""The batch-inference pipeline's definition."""
+"""The definition of the batch-inference pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from project.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 MakeSettings = Callable[..., Settings]
-# the shape of each step's request, and the member that an execution adds
+# the request shape of each step type, and the member that an execution adds
 REQUESTS = {
     "Model": ("CreateModelInput", "ModelName"),
     "Transform": ("CreateTransformJobRequest", "TransformJobName"),
@@ -29,7 +29,7 @@ def steps(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """The value with references replaced by what could stand there."""
+    """Replace references by valid values."""
     if isinstance(value, dict):
         return (
             "s3://bucket/x" if value.keys() & {"Get", "Std:Join"} else {key: plain(item) for key, item in value.items()}
@@ -37,7 +37,7 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def test_the_model_of_a_package_predicts_and_what_it_saw_is_checked(make_settings: MakeSettings) -> None:
+def test_a_model_package_predicts_and_its_input_is_checked(make_settings: MakeSettings) -> None:
     found = steps(make_settings())
     assert list(found) == ["CreateModel", "Transform", "CheckDataQuality"]
     (container,) = found["CreateModel"]["Arguments"]["Containers"]
@@ -65,7 +65,7 @@ def test_the_model_of_a_package_predicts_and_what_it_saw_is_checked(make_setting
     ],
     ids=["plain", "guarded"],
 )
-def test_every_request_passes_the_services_validation(make_settings: MakeSettings, sections: dict[str, Any]) -> None:
+def test_every_request_is_valid_by_the_api_model(make_settings: MakeSettings, sections: dict[str, Any]) -> None:
     model = botocore.session.get_session().get_service_model("sagemaker")
     for step in steps(make_settings(**sections)).values():
         shape, name = REQUESTS[step["Type"]]

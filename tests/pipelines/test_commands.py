@@ -1,4 +1,4 @@
-"""The commands' surface: help with an example, and errors that name the thing and the next move."""
+"""The command line: help with examples, and errors that name the value and the next step."""
 
 from __future__ import annotations
 
@@ -29,36 +29,41 @@ def test_the_help_of_every_command_has_an_example(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"definition", "example-data"}))
-def test_every_command_that_talks_to_sagemaker_says_which_project_and_where(command: str) -> None:
+def test_every_command_that_calls_sagemaker_has_the_project_and_target_options(command: str) -> None:
     options = invoke(command, "--help").output
     assert all(option in options for option in ("--settings", "--local", "--role-arn", "--bucket", "--region"))
 
 
-def test_a_missing_role_is_asked_for() -> None:
+def test_a_missing_role_is_reported() -> None:
     result = invoke("upsert", "--region", "us-east-1")
     assert result.exit_code == 2
     assert "give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local" in result.output
 
 
-def test_jobs_have_a_role_of_their_own_where_one_is_given() -> None:
+def test_the_region_is_read_from_the_environment() -> None:
+    result = invoke("upsert", AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="")
+    assert "no execution role is configured" in result.output
+
+
+def test_jobs_have_their_own_role_if_given() -> None:
     role = "arn:aws:iam::123456789012:role/Jobs"
     definition = invoke("definition", SAGEMAKER_JOB_ROLE_ARN=role).output
     assert set(re.findall(r'"RoleArn": "([^"]+)"', definition)) == {role}
 
 
-def test_a_missing_settings_file_is_bad_usage() -> None:
+def test_a_missing_settings_file_is_reported() -> None:
     result = invoke("definition", "--settings", "nowhere.yaml")
     assert result.exit_code == 2
     assert "nowhere.yaml: No such file or directory" in result.output
 
 
-def test_an_unknown_example_is_told_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_example_lists_the_known_ones(tmp_path: Path) -> None:
     result = invoke("example-data", "titanic", "--output", str(tmp_path))
     assert result.exit_code == 2
     assert all(name in result.output for name in EXAMPLES)
 
 
-def test_an_example_is_written_whole(tmp_path: Path) -> None:
+def test_an_example_is_written_completely(tmp_path: Path) -> None:
     result = invoke("example-data", "churn", "--output", str(tmp_path / "project"))
     assert result.exit_code == 0
     source = REPOSITORY / "examples" / "churn"

@@ -1,4 +1,4 @@
-"""The definition: a pure function of repo and settings, valid for the service's own API models."""
+"""The definition: a pure function of repository and settings, valid by the service's API models."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_steps_come_in_order(plain: dict[str, Any]) -> None:
     ]
 
 
-def test_every_request_passes_the_services_own_validation(
+def test_every_request_is_valid_by_the_api_model(
     plain: dict[str, Any], guarded: dict[str, Any], own_analyzer: dict[str, Any]
 ) -> None:
     model = botocore.session.Session().get_service_model("sagemaker")
@@ -141,7 +141,7 @@ def test_every_request_passes_the_services_own_validation(
 
 
 def resolve(value: Any) -> Any:
-    """References and functions of the definition language replaced by values of the type they stand for."""
+    """Replace references and functions of the definition language by values of their types."""
     if isinstance(value, dict):
         if "Get" in value:
             return 1 if value["Get"].endswith("Count") else "s3://bucket/resolved"
@@ -151,7 +151,7 @@ def resolve(value: Any) -> Any:
     return [resolve(item) for item in value] if isinstance(value, list) else value
 
 
-def test_a_package_names_the_files_that_its_baseline_steps_write(plain: dict[str, Any]) -> None:
+def test_a_package_refers_to_the_files_that_its_baseline_steps_write(plain: dict[str, Any]) -> None:
     steps = steps_by_name(plain)
     arguments = steps["RegisterModel"]["Arguments"]
     assert arguments["ModelMetrics"]["ModelDataQuality"] == arguments["DriftCheckBaselines"]["ModelDataQuality"]
@@ -162,7 +162,7 @@ def test_a_package_names_the_files_that_its_baseline_steps_write(plain: dict[str
             assert named["Values"] == [*output["Std:Join"]["Values"], f"{kind.lower()}.json"]
 
 
-def test_baselines_come_after_registration_and_are_never_cached(plain: dict[str, Any]) -> None:
+def test_baselines_run_after_registration_and_are_never_cached(plain: dict[str, Any]) -> None:
     steps = steps_by_name(plain)
     for name in ("DataQualityBaseline", "ModelQualityBaseline"):
         assert steps[name]["DependsOn"] == ["RegisterModel"]
@@ -195,7 +195,7 @@ def test_parameters_have_defaults_and_the_approval_status_its_enumeration(plain:
     assert parameters["ModelApprovalStatus"]["EnumValues"] == ["PendingManualApproval", "Approved", "Rejected"]
 
 
-def test_a_metric_has_to_reach_its_threshold_and_an_error_to_stay_below(
+def test_metrics_must_reach_the_threshold_and_errors_must_not_exceed_it(
     plain: dict[str, Any], guarded: dict[str, Any]
 ) -> None:
     (at_least,) = steps_by_name(plain)["CheckQuality"]["Arguments"]["Conditions"]
@@ -206,7 +206,7 @@ def test_a_metric_has_to_reach_its_threshold_and_an_error_to_stay_below(
     assert at_most["LeftValue"]["Std:JsonGet"]["Path"] == "regression_metrics.rmse.value"
 
 
-def test_the_failure_message_holds_both_numbers(plain: dict[str, Any]) -> None:
+def test_the_failure_message_contains_metric_and_threshold(plain: dict[str, Any]) -> None:
     message = json.dumps(steps_by_name(plain)["QualityTooLow"]["Arguments"]["ErrorMessage"])
     assert "binary_classification_metrics.auc.value" in message
     assert "Parameters.MetricThreshold" in message
@@ -243,11 +243,11 @@ def test_cache_and_retries_come_from_the_settings(guarded: dict[str, Any]) -> No
     assert steps["RegisterModel"]["RetryPolicies"]
 
 
-def test_more_columns_to_drop_than_sagemaker_takes_arguments_are_refused(
+def test_more_columns_to_drop_than_sagemaker_accepts_arguments_are_refused(
     make_settings: Callable[..., Settings],
 ) -> None:
     data = {"input": "s3://bucket/data.csv", "target_column": "y", "drop_columns": [f"c{i}" for i in range(90)]}
-    with pytest.raises(UserError, match="make 111 container arguments, SageMaker takes 100"):
+    with pytest.raises(UserError, match="need 111 container arguments, SageMaker accepts 100"):
         compile_definition(make_settings(data=data))
 
 

@@ -1,4 +1,4 @@
-"""What a definition would change of the deployed one."""
+"""The difference between a definition and the deployed one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_same_definition_changes_nothing() -> None:
     assert not compare(DEFINITION, changed())
 
 
-def test_all_of_a_pipeline_that_is_not_there_is_new() -> None:
+def test_everything_in_a_new_pipeline_is_added() -> None:
     diff = compare(None, DEFINITION)
     assert diff.parameters.added == ("Rows",)
     assert set(diff.steps.added) == {"Prepare", "Check", "Register", "Stop"}
@@ -50,13 +50,13 @@ def test_a_change_is_named_by_step_and_path() -> None:
     assert diff.parameters.changed == {"Rows": ("DefaultValue",)}
 
 
-def test_a_step_within_a_branch_changes_by_itself() -> None:
+def test_a_changed_step_in_a_branch_does_not_change_the_condition() -> None:
     new = changed()
     new["Steps"][1]["Arguments"]["ElseSteps"][0]["Arguments"]["ErrorMessage"] = "too low"
     assert compare(DEFINITION, new).steps.changed == {"Stop": ("Arguments.ErrorMessage",)}
 
 
-def test_a_step_that_leaves_a_branch_changes_the_condition_too() -> None:
+def test_removing_a_step_from_a_branch_changes_the_condition() -> None:
     new = changed()
     new["Steps"][1]["Arguments"]["ElseSteps"] = []
     diff = compare(DEFINITION, new)
@@ -72,7 +72,7 @@ DEFINITIONS = st.builds(lambda steps: {"Steps": steps}, st.lists(STEP, unique_by
 
 
 @given(DEFINITIONS, DEFINITIONS)
-def test_the_way_back_adds_what_the_way_there_removes(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_the_reverse_comparison_swaps_additions_and_removals(old: dict[str, Any], new: dict[str, Any]) -> None:
     there, back = compare(old, new).steps, compare(new, old).steps
     assert set(there.added) == set(back.removed) and set(there.removed) == set(back.added)
     assert there.changed.keys() == back.changed.keys()

@@ -1,4 +1,4 @@
-"""Input data: named by content, uploaded once."""
+"""Input data: keys named by content, uploaded once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_folder_is_uploaded_as_a_prefix_without_hidden_files(s3: Any, tmp_path
     assert sorted(keys(s3)) == [f"{prefix}/a.csv", f"{prefix}/part/b.csv"]
 
 
-def test_what_is_there_already_is_not_sent_again(s3: Any, tmp_path: Path) -> None:
+def test_existing_objects_are_not_uploaded_again(s3: Any, tmp_path: Path) -> None:
     data = tmp_path / "rows.csv"
     data.write_text("a\n")
     uri = upload_input(str(data), PREFIX, s3, {})
@@ -61,12 +61,12 @@ def test_what_is_there_already_is_not_sent_again(s3: Any, tmp_path: Path) -> Non
     assert s3.get_object_tagging(Bucket="bucket", Key=key)["TagSet"]
 
 
-def test_an_s3_uri_is_left_alone() -> None:
+def test_an_s3_uri_is_unchanged() -> None:
     assert input_uri("s3://elsewhere/rows/", PREFIX) == "s3://elsewhere/rows/"
 
 
 def test_a_missing_path_and_an_empty_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.csv does not exist; give a file, a folder or an s3:// URI"):
         input_uri(str(tmp_path / "nowhere.csv"), PREFIX)
-    with pytest.raises(UserError, match="holds no files"):
+    with pytest.raises(UserError, match="contains no files"):
         input_uri(str(tmp_path), PREFIX)

@@ -1,4 +1,4 @@
-"""The monitoring pipeline's definition."""
+"""The definition of the monitoring pipeline."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def compiled(settings: Settings) -> dict[str, Any]:
     return content
 
 
-def test_one_job_makes_all_analyses_and_reports_below_its_execution(make_settings: MakeSettings) -> None:
+def test_one_job_runs_all_analyses_and_writes_below_its_execution(make_settings: MakeSettings) -> None:
     (step,) = compiled(make_settings())["Steps"]
     assert (step["Name"], step["Type"]) == ("Monitor", "Processing")
-    inputs = [one["InputName"] for one in step["Arguments"]["ProcessingInputs"]]
+    inputs = [item["InputName"] for item in step["Arguments"]["ProcessingInputs"]]
     kinds = ("data-quality-statistics", "data-quality-constraints", "model-quality-statistics")
     assert inputs == [*kinds, "model-quality-constraints", "code"]
     outputs = {
-        one["OutputName"]: one["S3Output"]["S3Uri"]["Std:Join"]["Values"]
-        for one in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+        item["OutputName"]: item["S3Output"]["S3Uri"]["Std:Join"]["Values"]
+        for item in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
     }
     assert set(outputs) == {"data-quality", "model-quality", "summary"}
     root = "s3://bucket/demo/monitoring/executions"
     assert outputs["summary"] == [root, {"Get": "Execution.PipelineExecutionId"}, "summary"]
 
 
-def test_what_comes_after_can_read_the_summary(make_settings: MakeSettings) -> None:
+def test_later_steps_can_read_the_summary(make_settings: MakeSettings) -> None:
     (step,) = compiled(make_settings())["Steps"]
     (file,) = step["PropertyFiles"]
     assert file == {
@@ -49,7 +49,7 @@ def test_what_comes_after_can_read_the_summary(make_settings: MakeSettings) -> N
     ("analysis", "unused"),
     [("data-quality", ("GroundTruth", "Label", "ModelQuality", "Metric")), ("model-quality", ("DataQuality", "Drift"))],
 )
-def test_a_pipeline_asks_for_nothing_that_has_no_effect(
+def test_the_pipeline_has_only_parameters_with_an_effect(
     make_settings: MakeSettings, analysis: str, unused: tuple[str, ...]
 ) -> None:
     definition = compiled(make_settings(monitoring={"analyses": [analysis]}))
@@ -59,9 +59,9 @@ def test_a_pipeline_asks_for_nothing_that_has_no_effect(
     assert all(f'"Parameters.{name}"' in text for name in names)
 
 
-def test_the_threshold_of_the_metric_is_that_of_registration_unless_told_otherwise(make_settings: MakeSettings) -> None:
+def test_the_metric_threshold_defaults_to_the_one_of_registration(make_settings: MakeSettings) -> None:
     def default(settings: Settings) -> Any:
-        parameters = {one["Name"]: one for one in compiled(settings)["Parameters"]}
+        parameters = {item["Name"]: item for item in compiled(settings)["Parameters"]}
         return parameters["MetricThreshold"]["DefaultValue"]
 
     assert default(make_settings()) == 0.9

@@ -12,7 +12,7 @@ from tests.stories.workplace import Workplace
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    """The repo itself with a fresh data directory; what is started in it is stopped in the end."""
+    """The checkout with a new data directory, whose server is stopped at the end."""
     yield from open_workplace(REPOSITORY, tmp_path_factory.mktemp("workplace"))
 
 

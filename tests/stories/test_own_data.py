@@ -1,4 +1,4 @@
-"""Somebody's own table, with strings, missing values and its own target name, and a ten-line settings file."""
+"""A user's own table, with text, missing values and a ten-line settings file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def settings(workplace: Workplace) -> Path:
 
 
 def bikes(rows: int) -> list[str]:
-    """A table of customers; those with an income above 40 who live in a flat mostly buy."""
+    """Return a table of customers; those with an income above 40 who live in a flat mostly buy."""
     draw = random.Random(3)  # noqa: S311
     lines = ["Kundennummer,Alter,Einkommen (T€),Wohnung,Stadt 🚲,Gekauft?"]
     for number in range(rows):
@@ -42,7 +42,7 @@ def bikes(rows: int) -> list[str]:
     return lines
 
 
-def test_it_runs_from_input_and_settings_alone(workplace: Workplace, settings: Path, tmp_path: Path) -> None:
+def test_it_runs_with_only_input_and_settings(workplace: Workplace, settings: Path, tmp_path: Path) -> None:
     data = tmp_path / "kunden.csv"
     data.write_text("\n".join(bikes(600)) + "\n", encoding="utf-8")
     result = workplace.pipelines("run", "--local", "--settings", str(settings), "--input", str(data))
@@ -90,7 +90,7 @@ BAD_INPUT: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_data_gets_one_clear_message_and_registers_nothing(
+def test_invalid_data_gets_one_clear_message_and_registers_nothing(
     workplace: Workplace, settings: Path, tmp_path: Path, case: str
 ) -> None:
     content, message = BAD_INPUT[case]
@@ -113,7 +113,7 @@ def test_bad_data_gets_one_clear_message_and_registers_nothing(
     ],
     ids=["dies", "runs out of time"],
 )
-def test_a_script_that_does_not_end_well_is_told_with_the_end_of_its_log(
+def test_a_failing_script_is_reported_with_the_end_of_its_log(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
     broken = Bundle("train", {"train.py": script.encode()}, archive=True)
@@ -135,12 +135,12 @@ def test_a_script_that_does_not_end_well_is_told_with_the_end_of_its_log(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--parameter", "NumLeafs=3"), "there is no parameter 'NumLeafs'; there are InputDataUri"),
-        (("--parameter", "NumLeaves=many"), "parameter NumLeaves is 'many'; it is of type Integer"),
-        (("--parameter", "ModelApprovalStatus=Maybe"), "it is one of PendingManualApproval, Approved, Rejected"),
-        (("--parameter", "NumLeaves"), "is not of the form Name=Value"),
-        (("--input", "s3://sagemaker-us-east-1-123456789012/nowhere/"), "there is nothing at s3://"),
-        (("--input", "s3://no-such-bucket/x.csv"), "s3://no-such-bucket/x.csv can't be listed: NoSuchBucket"),
+        (("--parameter", "NumLeafs=3"), "unknown parameter 'NumLeafs'; the pipeline has InputDataUri"),
+        (("--parameter", "NumLeaves=many"), "parameter NumLeaves is 'many'; it must be of type Integer"),
+        (("--parameter", "ModelApprovalStatus=Maybe"), "it must be one of PendingManualApproval, Approved, Rejected"),
+        (("--parameter", "NumLeaves"), "is not of the form NAME=VALUE"),
+        (("--input", "s3://sagemaker-us-east-1-123456789012/nowhere/"), "no objects found at s3://"),
+        (("--input", "s3://no-such-bucket/x.csv"), "cannot list s3://no-such-bucket/x.csv: NoSuchBucket"),
         (("--input", "nowhere.csv"), "nowhere.csv does not exist"),
         (
             ("--parameter", "ModelApprovalStatus=Approved", "--parameter", "SkipQualityCheck=false"),
@@ -148,7 +148,7 @@ def test_a_script_that_does_not_end_well_is_told_with_the_end_of_its_log(
         ),
     ],
 )
-def test_bad_usage_starts_nothing(workplace: Workplace, arguments: tuple[str, ...], message: str) -> None:
+def test_invalid_usage_starts_nothing(workplace: Workplace, arguments: tuple[str, ...], message: str) -> None:
     result = workplace.pipelines("run", "--local", *arguments)
     assert result.code == 2, result.stderr
     assert message in result.stderr.replace("\n", " ")

@@ -1,4 +1,4 @@
-"""A local run opens no connection off loopback."""
+"""A local run opens no connection beyond the loopback interface."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from project.paths import REPOSITORY
 
-# In a network namespace with nothing but a loopback interface, the kernel counts every packet that has nowhere to go:
-# from the runner, the server, the jobs and their name look-ups alike.
+# In a network namespace that has only a loopback interface, the kernel counts all packets without a route: those of the
+# runner, the server, the jobs and their name lookups.
 SCRIPT = """
 import fcntl, socket, struct, subprocess, sys
 from pathlib import Path
@@ -35,7 +35,7 @@ def attempt():
 
 before = no_routes()
 attempt()
-assert no_routes() > before, "the kernel does not count, so this would show nothing"
+assert no_routes() > before, "the kernel does not count packets without a route"
 before = no_routes()
 code = subprocess.run([sys.executable, "-m", "pipelines", "run", "--local"]).returncode
 subprocess.run([sys.executable, "-m", "local_sagemaker", "stop"])
@@ -43,11 +43,11 @@ print("exit code", code, "attempts", no_routes() - before)
 """
 
 
-def test_a_run_sends_nothing_off_loopback(tmp_path: Path) -> None:
+def test_a_run_sends_nothing_beyond_loopback(tmp_path: Path) -> None:
     unshare = shutil.which("unshare")
     isolate = [unshare or "unshare", "--net", "--user", "--map-root-user"]
     if unshare is None or subprocess.run([*isolate, "true"], capture_output=True, timeout=10, check=False).returncode:
-        pytest.skip("network namespaces are not to be had here")
+        pytest.skip("network namespaces are not available")
     environment = {
         "PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin",
         "HOME": str(tmp_path),

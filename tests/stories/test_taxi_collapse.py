@@ -1,4 +1,4 @@
-"""The taxi example's later weeks: the week in which demand collapses is the week in which drift and error rise."""
+"""The later weeks of the taxi example: drift and error rise in the week in which demand collapses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEEKS, SLOTS_A_WEEK, COLLAPSE = 10, 7 * 96, 5
 
 @pytest.fixture(scope="module")
 def weeks(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What the analyzer says of each week, with the baselines of the registered model."""
+    """The analyzer's results for each week, with the baselines of the registered model."""
     result = workplace.run(settings="examples/taxi/settings.yaml")
     baselines = {name: workplace.object(uri) for name, uri in result["Baselines"].items()}
     folder = tmp_path_factory.mktemp("weeks")
@@ -55,7 +55,7 @@ def weeks(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 
 def predictions(workplace: Workplace, result: dict[str, Any], features: pd.DataFrame) -> np.ndarray:
-    """By the very code that the model archive brings for its endpoint."""
+    """Predict with the inference code in the model archive."""
     report = workplace.object(result["ReportUri"])
     (archive,) = (report.parents[2] / "train").glob("*/output/model.tar.gz")
     model_dir = workplace.data_dir.parent / "model"
@@ -78,14 +78,14 @@ def analyse(command: str, data: Path, output: Path, baseline: Path, *settings: s
     assert result.exit_code == 0, result.output
 
 
-def test_nothing_drifts_before_the_collapse_and_the_short_lags_do_from_its_first_week_on(
+def test_short_lags_drift_from_the_first_week_of_the_collapse_and_nothing_before(
     weeks: list[dict[str, Any]],
 ) -> None:
     assert [bool(week["drifted"]) for week in weeks] == [week >= COLLAPSE for week in range(WEEKS)]
     assert {"pickups_lag_12", "pickups_lag_24"} <= weeks[COLLAPSE]["drifted"]
 
 
-def test_long_lags_drift_as_many_weeks_later_as_they_reach_back(weeks: list[dict[str, Any]]) -> None:
+def test_long_lags_drift_later_by_their_length(weeks: list[dict[str, Any]]) -> None:
     for weeks_back, lag in ((1, "pickups_lag_672"), (2, "pickups_lag_1344"), (3, "pickups_lag_2016")):
         first = next(number for number, week in enumerate(weeks) if lag in week["drifted"])
         assert first == COLLAPSE + weeks_back
@@ -96,7 +96,7 @@ def test_the_error_rises_in_the_week_of_the_collapse(weeks: list[dict[str, Any]]
     assert weeks[COLLAPSE]["mae"] > 3 * usual
 
 
-def test_the_trend_shows_it(weeks: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_trend_report_shows_the_drift(weeks: list[dict[str, Any]], tmp_path: Path) -> None:
     runs = [str(week["output"]) for week in weeks]
     result = CliRunner().invoke(app, ["trend", *runs, "-o", str(tmp_path / "trend.html")])
     assert result.exit_code == 0, result.output

@@ -1,4 +1,4 @@
-"""The whole pipeline on this machine, from the command line."""
+"""The whole training pipeline in the local SageMaker, from the command line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_step_succeeds_and_the_model_reaches_its_threshold(first: dict[str
     assert first["Metrics"]["auc"] >= first["Quality"]["Threshold"] == 0.95
 
 
-def test_the_package_waits_for_approval_and_names_existing_baselines(
+def test_the_package_is_pending_approval_and_refers_to_existing_baselines(
     workplace: Workplace, first: dict[str, Any]
 ) -> None:
     package = first["ModelPackage"]
@@ -46,7 +46,7 @@ def test_the_package_waits_for_approval_and_names_existing_baselines(
             assert json.loads(workplace.object(f"{uri}/{name}").read_text())
 
 
-def test_the_files_on_disk_are_what_the_readme_says(workplace: Workplace, first: dict[str, Any]) -> None:
+def test_the_files_on_disk_are_those_in_the_readme(workplace: Workplace, first: dict[str, Any]) -> None:
     execution_id = first["PipelineExecutionArn"].rsplit("/", 1)[1]
     folder = workplace.object(first["Baselines"]["DataQualityBaseline"]).parent
     assert folder.name == execution_id
@@ -75,7 +75,7 @@ def test_a_second_run_reuses_the_cached_steps_and_registers_a_second_version(
         assert workplace.object(f"{uri}/statistics.json").is_file()
 
 
-def test_a_changed_hyperparameter_trains_again_and_preprocesses_no_more(
+def test_a_changed_hyperparameter_trains_again_without_preprocessing(
     workplace: Workplace, first: dict[str, Any]
 ) -> None:
     result = workplace.run("--parameter", "NumLeaves=15")
@@ -85,7 +85,7 @@ def test_a_changed_hyperparameter_trains_again_and_preprocesses_no_more(
     assert not cached["Evaluate"]
 
 
-def test_a_changed_script_reruns_its_step_and_those_after_it(
+def test_a_changed_script_reruns_its_step_and_later_steps(
     workplace: Workplace, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = evaluate_bundle()
@@ -107,7 +107,7 @@ def test_a_model_that_misses_its_threshold_is_not_registered(workplace: Workplac
     assert workplace.models() == before
 
 
-def test_status_steps_and_logs_tell_of_the_latest_execution(workplace: Workplace, first: dict[str, Any]) -> None:
+def test_status_steps_and_logs_show_an_execution(workplace: Workplace, first: dict[str, Any]) -> None:
     steps = workplace.pipelines("steps", "--local", "--execution", first["PipelineExecutionArn"]).stdout
     assert all(name in steps for name in ALL_STEPS)
     status = workplace.pipelines("status", "--local", "--execution", first["PipelineExecutionArn"]).stdout
@@ -137,9 +137,9 @@ def test_the_approved_version_predicts_a_batch_whose_data_is_checked(
         row["mean_radius"] += 30
     batch = workplace.data_dir.parent / "batch.jsonl"
     batch.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    too_little = workplace.pipelines("run", "--local", "--pipeline", "batch-inference")
-    assert too_little.code == 2
-    assert "there is no input data; give --input" in too_little.stderr
+    without_input = workplace.pipelines("run", "--local", "--pipeline", "batch-inference")
+    assert without_input.code == 2
+    assert "no input data; give --input" in without_input.stderr
     result = workplace.run("--pipeline", "batch-inference", "--input", str(batch))
     assert [step["StepName"] for step in result["Steps"]] == ["CreateModel", "Transform", "CheckDataQuality"]
     predictions = workplace.object(f"{result['Outputs']['Transform']}/batch.jsonl.out").read_text().splitlines()
@@ -190,7 +190,7 @@ def read_json(workplace: Workplace, uri: str) -> Any:
 
 
 def shifted_data(workplace: Workplace) -> str:
-    """A copy of the data in which one feature has moved far away."""
+    """Write a copy of the data with one shifted feature."""
     data = (workplace.checkout / "examples" / "breast-cancer" / "data.csv").read_text().splitlines()
     header, *rows = data
     column = header.split(",").index("mean_radius")

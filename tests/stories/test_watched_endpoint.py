@@ -1,4 +1,4 @@
-"""From training to a watched endpoint and back to nothing, by the commands of the README on one local server."""
+"""From training to a monitored endpoint and its removal, with the commands of the README on one local server."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NAME = "breast-cancer"
 DATA = str(REPOSITORY / "examples" / NAME / "data.csv")
 
 
-def test_an_endpoint_is_watched_from_training_to_removal(workplace: Workplace, tmp_path: Path) -> None:
+def test_an_endpoint_is_monitored_from_training_to_removal(workplace: Workplace, tmp_path: Path) -> None:
     workplace.run()
     workplace.pipelines("approve", "1", "--local")
     deployment(workplace, "deploy")
     monitoring(workplace, "schedule", "create", "--schedule", "rate(10 minutes)")
     monitoring(workplace, "alarms", "create", "--periods", "1", "--email", "me@example.com")
 
-    # traffic like the training data, and its labels: clean
+    # traffic like the training data, with labels: no violations
     send(workplace, tmp_path / "labels.csv")
     upload = monitoring(workplace, "ground-truth", "upload", str(tmp_path / "labels.csv"), "--json")
     assert json.loads(upload.stdout)["matched"] == 500
@@ -34,43 +34,43 @@ def test_an_endpoint_is_watched_from_training_to_removal(workplace: Workplace, t
     monitoring(workplace, "health")
     assert set(alarm_states(workplace).values()) == {"OK"}
 
-    # traffic that has drifted: which features, and by how much
+    # drifted traffic: the features and their drift distances
     send(workplace, tmp_path / "drifted.csv", "--drift", "mean_radius=+2sd", "--drift", "worst_texture=*1.5")
     run_now(workplace)
     drifted = monitoring(workplace, "check", "--json", code=3)
-    moved = {one["feature"]: one["distance"] for one in latest(drifted)["drift"] if one["drifted"]}
+    moved = {item["feature"]: item["distance"] for item in latest(drifted)["drift"] if item["drifted"]}
     assert moved.keys() == {"mean_radius", "worst_texture"}
     assert all(0.1 < distance < 1 for distance in moved.values())
-    said = monitoring(workplace, "check", code=3).stdout
-    assert "Baseline drift distance: " in said
+    printed = monitoring(workplace, "check", code=3).stdout
+    assert "Baseline drift distance: " in printed
 
-    # an alarm rings, and reports show what has happened
-    assert rings(workplace, f"{NAME}-monitoring-drift")
+    # an alarm is raised, and the reports show the drift
+    assert goes_into_alarm(workplace, f"{NAME}-monitoring-drift")
     reports = monitoring(workplace, "report", "--output", str(tmp_path / "reports")).stdout.splitlines()
     assert [Path(path).parent.name for path in reports] == ["data-quality", "model-quality"]
     assert "mean_radius" in Path(reports[0]).read_text(encoding="utf-8")
     page = monitoring(workplace, "trend", "--output", str(tmp_path / "reports")).stdout.strip()
     assert "2 runs" in Path(page).read_text(encoding="utf-8")
 
-    # a threshold is relaxed by hand: the next check has fewer violations
+    # a threshold is raised by hand: the next check finds fewer violations
     monitoring(workplace, "constraints", "edit", "--feature", "mean_radius", "--threshold", "1")
     run_now(workplace)
     relaxed = latest(monitoring(workplace, "check", "--json", code=3))
-    assert [one["feature"] for one in relaxed["drift"] if one["drifted"]] == ["worst_texture"]
+    assert [item["feature"] for item in relaxed["drift"] if item["drifted"]] == ["worst_texture"]
 
     # Model Monitor's own schedules find the same
     monitoring(workplace, "schedule", "create", "--backend", "model-monitor", "--run-now")
     schedules = {item["schedule"]["name"]: item for item in checked(monitoring(workplace, "check", "--json", code=3))}
     native = schedules[f"{NAME}-data-quality"]["executions"][0]["findings"]
-    assert [one["subject"] for one in native["violations"]] == ["worst_texture"]
+    assert [item["subject"] for item in native["violations"]] == ["worst_texture"]
     assert schedules[f"{NAME}-model-quality"]["executions"][0]["findings"]["labelled"] == 500
 
-    # and nothing is left
+    # everything is removed
     monitoring(workplace, "cleanup", "--yes", "--reports")
     deployment(workplace, "delete", "--yes")
     with workplace.here():
-        left = what_is_left(local_target())
-    assert not any(left.values()), left
+        remaining = remaining_resources(local_target())
+    assert not any(remaining.values()), remaining
 
 
 def monitoring(workplace: Workplace, *arguments: str, code: int = 0) -> Ended:
@@ -85,11 +85,12 @@ def deployment(workplace: Workplace, *arguments: str) -> None:
 
 
 def send(workplace: Workplace, labels: Path, *drift: str) -> None:
-    """500 requests with the features of the example's data."""
+    """Send 500 requests with the features of the example's data."""
     deployment(
         workplace, "traffic", "--input", DATA, "--requests", "500", "--rate", "500", "--labels", str(labels), *drift
     )
-    time.sleep(1)  # captures come a moment after their answers
+    # data is captured shortly after the response
+    time.sleep(1)
 
 
 def run_now(workplace: Workplace) -> None:
@@ -102,7 +103,7 @@ def checked(ended: Ended) -> list[dict[str, Any]]:
 
 
 def latest(ended: Ended) -> dict[str, Any]:
-    """What the newest execution of the first schedule has found."""
+    """Return the findings of the latest execution of the first schedule."""
     findings: dict[str, Any] = checked(ended)[0]["executions"][0]["findings"]
     return findings
 
@@ -112,7 +113,7 @@ def alarm_states(workplace: Workplace) -> dict[str, str]:
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in listed}
 
 
-def rings(workplace: Workplace, alarm: str) -> bool:
+def goes_into_alarm(workplace: Workplace, alarm: str) -> bool:
     deadline = time.monotonic() + 20
     while alarm_states(workplace)[alarm] != "ALARM":
         assert time.monotonic() < deadline, alarm_states(workplace)
@@ -120,7 +121,7 @@ def rings(workplace: Workplace, alarm: str) -> bool:
     return True
 
 
-def what_is_left(target: Target) -> dict[str, list[Any]]:
+def remaining_resources(target: Target) -> dict[str, list[Any]]:
     sagemaker = target.sagemaker
     pipelines = sagemaker.list_pipelines()["PipelineSummaries"]
     objects = target.s3.list_objects_v2(Bucket=target.bucket, Prefix=f"{NAME}/monitoring/")
@@ -132,7 +133,7 @@ def what_is_left(target: Target) -> dict[str, list[Any]]:
         "monitoring schedules": sagemaker.list_monitoring_schedules()["MonitoringScheduleSummaries"],
         "data-quality definitions": sagemaker.list_data_quality_job_definitions()["JobDefinitionSummaries"],
         "model-quality definitions": sagemaker.list_model_quality_job_definitions()["JobDefinitionSummaries"],
-        "pipelines": [one for one in pipelines if one["PipelineName"] != NAME],
+        "pipelines": [item for item in pipelines if item["PipelineName"] != NAME],
         "alarms": target.cloudwatch.describe_alarms()["MetricAlarms"],
         "topics": target.sns.list_topics()["Topics"],
         "scaling": target.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"],

@@ -1,4 +1,4 @@
-"""Where a story happens: a checkout and a data directory."""
+"""A checkout and a data directory, in which the stories run commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BREAST_CANCER = "examples/breast-cancer/settings.yaml"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     stdout: str
@@ -35,15 +35,15 @@ class Ended:
 
 @dataclass
 class Workplace:
-    """A checkout and a data directory of its own, in which commands run as a person would run them."""
+    """A checkout and a separate data directory, in which commands run as users run them."""
 
     checkout: Path
     data_dir: Path
-    # kept from one command to the next: a new one reads the services' models again
+    # reused by all commands, as a new session reads the service models again
     _session: boto3.Session | None = None
 
     def python(self, *arguments: str, timeout: float = 180) -> Ended:
-        """`python -m ARGUMENTS` as a process of its own."""
+        """Run `python -m ARGUMENTS` in a new process."""
         command = [sys.executable, "-m", *arguments]
         done = subprocess.run(
             command,
@@ -57,19 +57,19 @@ class Workplace:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def pipelines(self, *arguments: str) -> Ended:
-        """`python -m pipelines ARGUMENTS`, in this process, where the SDK is imported but once."""
+        """Run `python -m pipelines ARGUMENTS` in this process, which imports the SDK only once."""
         return self._invoke(pipelines_app, arguments)
 
     def deployment(self, *arguments: str) -> Ended:
-        """`python -m deployment ARGUMENTS`, in this process."""
+        """Run `python -m deployment ARGUMENTS` in this process."""
         return self._invoke(deployment_app, arguments)
 
     def infrastructure(self, *arguments: str) -> Ended:
-        """`python -m infrastructure ARGUMENTS`, in this process."""
+        """Run `python -m infrastructure ARGUMENTS` in this process."""
         return self._invoke(infrastructure_app, arguments)
 
     def monitoring(self, *arguments: str) -> Ended:
-        """`python -m monitoring ARGUMENTS`, in this process."""
+        """Run `python -m monitoring ARGUMENTS` in this process."""
         return self._invoke(monitoring_app, arguments)
 
     def _invoke(self, app: Typer, arguments: Sequence[str]) -> Ended:
@@ -80,7 +80,7 @@ class Workplace:
         return Ended(result.exit_code, result.stdout, result.stderr)
 
     def run(self, *arguments: str, settings: str = BREAST_CANCER) -> dict[str, Any]:
-        """The result of a run, which has to succeed."""
+        """Run the pipeline, which must succeed, and return the result."""
         return self.result(self.pipelines("run", "--local", "--json", "--settings", settings, *arguments))
 
     def models(self, settings: str = BREAST_CANCER) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ class Workplace:
         return content
 
     def object(self, uri: str) -> Path:
-        """Where the bytes of an S3 object lie."""
+        """Return the path of an S3 object's content."""
         return self.data_dir / "s3" / uri.removeprefix("s3://")
 
     def _environment(self) -> dict[str, str]:
@@ -109,7 +109,7 @@ class Workplace:
 
     @contextmanager
     def here(self) -> Iterator[None]:
-        """Be in the checkout, with its data directory, until the block ends; the environment is then as it was."""
+        """Change to the checkout and its data directory, and restore folder and environment at the end."""
         environment, folder, session = dict(os.environ), Path.cwd(), boto3.DEFAULT_SESSION
         os.environ |= {"LOCAL_SAGEMAKER_DIR": str(self.data_dir), "LOCAL_SAGEMAKER_WARM": "1"}
         os.chdir(self.checkout)

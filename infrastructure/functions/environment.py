@@ -1,4 +1,4 @@
-"""The project that functions work for: its settings travel with the code, where it works is in the environment."""
+"""The project of the functions: settings from the deployment package, the target from environment variables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from project.settings import Settings, load_settings
 from project.target import Target
 
 SETTINGS_FILE = "settings.yaml"
-# on an endpoint: the version that is being deployed to it, until that has come to its end
+# tag of an endpoint: the version that is being deployed, until the deployment ends
 DEPLOYING_TAG = "lightgbm-pipelines:deploying"
 
 
-def project() -> tuple[Settings, Target]:
+def load_project() -> tuple[Settings, Target]:
     role = os.environ["ENDPOINT_ROLE_ARN"]
     target = Target(role, os.environ["BUCKET"], os.environ["AWS_REGION"])
     return load_settings(Path(os.environ["LAMBDA_TASK_ROOT"]) / SETTINGS_FILE), target
@@ -26,10 +26,10 @@ def endpoint_name(settings: Settings) -> str:
 
 
 def plan_version(settings: Settings, target: Target, version: int) -> Plan:
-    """The plan by which an approved version comes to the stage's endpoint.
+    """Plan the deployment of an approved version to the endpoint of the stage.
 
     Raises:
-        UserError: there is no such version, or it is not approved.
+        UserError: The version does not exist or is not approved.
     """
     variants = choose_variants(settings, target, version, None, 0)
     return plan_endpoint(settings, target, endpoint_name(settings), "real-time", variants)

@@ -1,4 +1,4 @@
-"""A local SageMaker with a stage's stacks in it, and a project `demo` of tiny models: no training, no heavy imports."""
+"""A local SageMaker with the stacks of a stage, and a project `demo` of tiny models that need no training."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SECONDS = 40
 STACKS = ("storage-and-roles", "deploy-on-approval", "retrain-on-drift")
 ENDPOINT = "demo-staging"
 
-# answers its version for each record, and tells clients off for what is none
+# predicts its version for each record, and answers 400 to anything else
 PROGRAM = """
 import json
 VERSION = {version}
 class Refused(Exception):
-    status_code, message, phrase = 400, "this is no record", "Bad Request"
+    status_code, message, phrase = 400, "not a record", "Bad Request"
 def model_fn(folder):
     return None
 def transform_fn(model, body, content_type, accept):
@@ -49,7 +49,7 @@ deployment: {update: {wait_seconds: 0}}
 """
 
 
-class Place:
+class LocalStage:
     def __init__(self, workplace: Workplace, folder: Path) -> None:
         self.workplace = workplace
         self.settings = folder / "settings.yaml"
@@ -61,20 +61,20 @@ class Place:
                 for name in ("sagemaker", "s3", "sns", "sqs", "cloudwatch", "events", "lambda", "cloudformation")
             }
             self.runtime = runtime_client(self.target)
-            self.queue = self.clients["sqs"].create_queue(QueueName="told")["QueueUrl"]
-        self.told: list[str] = []
+            self.queue = self.clients["sqs"].create_queue(QueueName="notifications")["QueueUrl"]
+        self.notifications: list[str] = []
         self.versions = 0
         self.deploy("storage-and-roles")
         outputs = json.loads(self.infrastructure("status", "--stack", "storage-and-roles", "--json"))[0]["outputs"]
         self.bucket = outputs["BucketName"]
-        queue_arn = f"arn:aws:sqs:{self.target.region}:123456789012:told"
+        queue_arn = f"arn:aws:sqs:{self.target.region}:123456789012:notifications"
         self["sns"].subscribe(TopicArn=outputs["TopicArn"], Protocol="sqs", Endpoint=queue_arn)
         self.put("demo/test.csv", b"a,b,y\n1,2,3\n4,5,6\n")
         self.deploy("deploy-on-approval", f"TestRecordsUri=s3://{self.bucket}/demo/test.csv", "PromotionPipelineName=")
         self["sagemaker"].create_model_package_group(ModelPackageGroupName="demo")
 
     def __getitem__(self, service: str) -> Any:
-        """A client of the local server."""
+        """Return a client of the local server."""
         return self.clients[service]
 
     def infrastructure(self, command: str, *arguments: str) -> str:
@@ -92,7 +92,7 @@ class Place:
         return f"s3://{self.bucket}/{key}"
 
     def register(self, trouble: str = "") -> str:
-        """A version that waits for approval, whose predictions are its number; its ARN."""
+        """Register a version, which predicts its number and is pending approval, and return its ARN."""
         self.versions += 1
         code = PROGRAM.format(version=self.versions, trouble=trouble or "pass")
         uri = self.put(f"demo/models/{self.versions}/model.tar.gz", tar_gz({"code/inference.py": code}))
@@ -120,29 +120,32 @@ class Place:
     def predict(self) -> Answer:
         return invoke(self.runtime, ENDPOINT, as_json([{"a": 1, "b": 2}]))
 
-    def hears(self, *words: str) -> str:
-        """Wait until people are told something with all these words, which nobody has been told before."""
+    def wait_for_notification(self, *words: str) -> str:
+        """Wait for a new notification that contains all these words."""
         found: list[str] = []
 
-        def told() -> bool:
-            received = self["sqs"].receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
-            for item in received:
+        def received_all() -> bool:
+            messages = self["sqs"].receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
+            for item in messages:
                 self["sqs"].delete_message(QueueUrl=self.queue, ReceiptHandle=item["ReceiptHandle"])
-                self.told.append(json.loads(item["Body"])["Message"])
-            found[:] = [message for message in self.told if all(word in message for word in words)]
+                self.notifications.append(json.loads(item["Body"])["Message"])
+            found[:] = [message for message in self.notifications if all(word in message for word in words)]
             return bool(found)
 
-        until(told, lambda: f"{words} among {self.told}; log: {self.log('deploy-approved')} {self.log('promote')}")
-        self.told.remove(found[0])
+        until(
+            received_all,
+            lambda: f"{words} among {self.notifications}; log: {self.log('deploy-approved')} {self.log('promote')}",
+        )
+        self.notifications.remove(found[0])
         return found[0]
 
     def log(self, function: str) -> str:
-        """All that a function has logged."""
+        """Return the log of a function."""
         folder = log_file(DataDir(self.workplace.data_dir), f"/aws/lambda/{ENDPOINT}-{function}", "stream").parent
         return "".join(path.read_text() for path in sorted(folder.rglob("*")) if path.is_file())
 
     def make_pipeline(self) -> None:
-        """A pipeline `demo` that ends at once, or takes a minute where its parameter Slow is yes."""
+        """Create a pipeline `demo` that ends at once, or after a minute if its parameter Slow is yes."""
         code = self.put("demo/code/main.py", b"import time\ntime.sleep(60)\n")
         slow = {
             "Name": "Wait",
@@ -191,8 +194,8 @@ class Place:
         executions: list[dict[str, Any]] = answer["PipelineExecutionSummaries"]
         return executions
 
-    def ring(self) -> None:
-        """Monitoring finds drift: the alarm rings, once more where it has rung before."""
+    def raise_alert(self) -> None:
+        """Put the metric with which monitoring reports drift; the alarm goes into state ALARM again."""
         cloudwatch, alarm = self["cloudwatch"], f"retrain-{ENDPOINT}"
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="a new window")
         metric = {

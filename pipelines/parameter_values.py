@@ -1,0 +1,58 @@
+"""Validation of parameter values, before an execution starts and its jobs cost anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from project.errors import UserError
+from project.s3_uris import is_s3_uri, split_s3_uri
+from project.target import Target
+
+
+def check_parameters(values: Mapping[str, str], declared: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check values against the parameters of a definition, by name.
+
+    Raises:
+        UserError: A parameter is unknown, or its value is not allowed or of the wrong type.
+    """
+    for name, value in values.items():
+        if name not in declared:
+            raise UserError(f"unknown parameter {name!r}; the pipeline has {', '.join(declared)}")
+        declaration = declared[name]
+        allowed = declaration.get("EnumValues")
+        if allowed and value not in allowed:
+            raise UserError(f"parameter {name} is {value!r}; it must be one of {', '.join(allowed)}")
+        if not _has_type(value, declaration["Type"]):
+            raise UserError(f"parameter {name} is {value!r}; it must be of type {declaration['Type']}")
+
+
+def check_input_exists(target: Target, uri: str) -> None:
+    """Check that there are objects at the URI of the input data.
+
+    Raises:
+        UserError: There are none, or they cannot be listed.
+    """
+    if not is_s3_uri(uri):
+        raise UserError(f"InputDataUri is {uri!r}; it must be an s3:// URI (give a local path with --input)")
+    bucket, key = split_s3_uri(uri)
+    try:
+        count = target.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0)
+    except ClientError as error:
+        raise UserError(
+            f"cannot list {uri}: {error.response['Error']['Code']}; check the bucket and the permissions"
+        ) from None
+    if not count:
+        raise UserError(f"no objects found at {uri}; upload the data or give another location with --input")
+
+
+def _has_type(value: str, kind: str) -> bool:
+    if kind == "Boolean":
+        return value.lower() in ("true", "false")
+    try:
+        {"Integer": int, "Float": float}.get(kind, str)(value)
+    except ValueError:
+        return False
+    return True
