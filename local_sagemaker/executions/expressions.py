@@ -137,7 +137,7 @@ def parse_reference(text: Any) -> Reference:
     kind, _, rest = text.partition(".") if isinstance(text, str) else ("", "", "")
     if kind == "Parameters" and rest:
         return Reference(kind, rest)
-    if kind == "PipelineExecution" and rest in EXECUTION_VARIABLES:
+    if kind == "Execution" and rest in EXECUTION_VARIABLES:
         return Reference(kind, rest)
     if kind == "Steps" and rest:
         step, _, path = rest.partition(".")
@@ -187,7 +187,7 @@ def as_text(value: Any) -> str:
 def _get(reference: Reference, scope: Scope) -> Any:
     if reference.kind == "Parameters":
         return scope.parameter(reference.name)
-    if reference.kind == "PipelineExecution":
+    if reference.kind == "Execution":
         return scope.execution_variable(reference.name)
     if reference.kind == "PropertyFiles":
         return scope.property_file(reference.name, reference.path)
