@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from local_sagemaker.client_environment import client_environment
-from local_sagemaker.containers.images.image_settings import IMAGES_FILE, ISOLATED_MARK, ImageMapError, remember
+from local_sagemaker.containers.images.errors import ImageMapError
+from local_sagemaker.containers.images.image_settings import IMAGES_FILE, ISOLATED_MARK, remember
 from local_sagemaker.http.background import (
     ServerError,
     default_data_dir,

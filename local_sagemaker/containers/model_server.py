@@ -15,7 +15,9 @@ from typing import Any
 
 from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import IN_CONTAINER, Command, Container, Exit
-from local_sagemaker.containers.images.images import Image, Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.image import Image
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.storage.objects import BadName, ObjectStore
 from local_sagemaker.storage.transfers import ClientFault, Input, copy_file, fetch, split_uri, unpack

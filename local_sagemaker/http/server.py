@@ -26,7 +26,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from local_sagemaker.account import DEFAULT_BUCKET
 from local_sagemaker.client_environment import certificate_file, client_environment, write_client_files
 from local_sagemaker.containers.container import common_environment
-from local_sagemaker.containers.images.image_settings import ImageMapError, image_settings
+from local_sagemaker.containers.images.errors import ImageMapError
+from local_sagemaker.containers.images.image_settings import image_settings
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
 from local_sagemaker.containers.warm_python import WarmPython

@@ -10,7 +10,7 @@ from typing import Any
 
 from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.containers.container import Command, Container
-from local_sagemaker.containers.images.images import Runtime
+from local_sagemaker.containers.images.image import Runtime
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.transfers import Input, Output
 

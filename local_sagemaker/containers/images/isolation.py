@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_sagemaker.containers.images.images import Image
+from local_sagemaker.containers.images.image import Image
 from local_sagemaker.containers.output import last_words
 from local_sagemaker.storage.transfers import ClientFault
 

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.algorithms.xgboost.built_in import TUNING_OBJECTIVE, is_built_in, metric_definitions
-from local_sagemaker.containers.images.images import Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.jobs.job import JobResult, Record, end_of_record, job_record
 from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, final_value, ranked, training_jobs
 from local_sagemaker.jobs.tuning.search import Search, SearchError, make_search

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from local_sagemaker.containers.images.images import UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import Record, page, within
 from local_sagemaker.services.sagemaker.models import serving_container

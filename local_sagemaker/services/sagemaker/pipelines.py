@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from local_sagemaker.executions.definition import Definition, DefinitionError, parse
+from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.step_results import forget_steps
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import USER_CONTEXT, Record, page, within
@@ -177,7 +178,7 @@ def parsed(sagemaker: "SageMakerService", text: str) -> Definition:
     """A definition that can run here. Raises ServiceError (ValidationException) in the service's words."""
     try:
         definition = parse(text)
-        sagemaker.jobs.images.check(definition)
+        check_images(definition, sagemaker.jobs.images)
         return definition
     except DefinitionError as error:
         raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error

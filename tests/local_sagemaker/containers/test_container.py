@@ -20,7 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker.containers.container import Command, Container
-from local_sagemaker.containers.images.images import Image, Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.image import Image
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.output import LARGEST_EVENT, LogStream, last_words
 from local_sagemaker.jobs import script_mode
 from local_sagemaker.storage.transfers import (

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_sagemaker.containers.images.errors import ImageMapError, UnsupportedImage
+from local_sagemaker.containers.images.image import Image, Runtime
 from local_sagemaker.containers.images.image_map import read_image_map
-from local_sagemaker.containers.images.image_settings import ImageMapError, ImageSettings, image_settings, remember
-from local_sagemaker.containers.images.images import Image, Images, Runtime, UnsupportedImage
+from local_sagemaker.containers.images.image_settings import ImageSettings, image_settings, remember
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
 from local_sagemaker.http.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import make_client
@@ -93,15 +95,15 @@ def test_the_first_pattern_that_matches_holds(images_file: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- team", "has to be a mapping"),
-        ("team: {", "cannot be read"),
+        ("- team", "must be a mapping"),
+        ("team: {", "cannot read "),
         ("team: {}", "team: Value error, give either `as`"),
         ("team: {as: sagemaker-scikit-learn, command: [run]}", "give either `as`"),
         ("team: {as: sagemaker-tensorflow}", "team: as: Input should be 'sagemaker-scikit-learn'"),
-        ("team: {as: sagemaker-scikit-learn, code: .}", "`code` is the folder in which `command` runs"),
+        ("team: {as: sagemaker-scikit-learn, code: .}", "`code` is the folder that `command` runs in"),
         ("team: {command: []}", "command: List should have at least 1 item"),
-        ("team: {as: sagemaker-scikit-learn, python: no/python}", "there is no "),
-        ("team: {command: [run], code: nowhere}", "there is no folder "),
+        ("team: {as: sagemaker-scikit-learn, python: no/python}", "no/python does not exist"),
+        ("team: {command: [run], code: nowhere}", "nowhere is not a folder"),
         ("team: {comand: [run]}", "comand: Extra inputs are not permitted"),
         ("team: run", "team: Input should be a valid dictionary"),
     ],
@@ -127,7 +129,10 @@ def test_an_image_is_refused_where_nothing_runs_it_with_the_way_to_map_it(
 ) -> None:
     with pytest.raises(UnsupportedImage) as error:
         Images(mapped=read_image_map(images_file(text))).find(OWN, kind)
-    assert f"image {OWN!r} cannot run on this machine in a {kind.replace('-', ' ')}; supported: " in str(error.value)
+    where = kind.replace("-", " ")
+    assert f"image {OWN!r} cannot run on this machine in a {where}; supported images, in any version: " in str(
+        error.value
+    )
     assert "images.yaml" in str(error.value)
 
 
