@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.executions.definition import Definition, DefinitionError
 from local_sagemaker.executions.selective_execution import reused_steps, selected_part
-from local_sagemaker.executions.step_results import finished_steps, forget_steps, keep_result, shown_steps
+from local_sagemaker.executions.step_results import delete_steps, finished_steps, save_result, step_summaries
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import USER_CONTEXT, Record, page, within
 from local_sagemaker.services.sagemaker.pipelines import (
@@ -67,12 +67,12 @@ def start_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> 
         try:
             sagemaker.store.put("execution-steps", execution_id, {"Steps": steps})
             for step, (_, properties) in reused.items():
-                keep_result(sagemaker.store, execution_id, step, properties)
+                save_result(sagemaker.store, execution_id, step, properties)
             sagemaker.store.update("pipeline", pipeline["PipelineName"].lower(), LastRunTime=now)
             # last of all: where the disk refuses one of them, there is no execution
             sagemaker.store.put("pipeline-execution", execution_id, record)
         except OSError:
-            forget_steps(sagemaker.store, execution_id)
+            delete_steps(sagemaker.store, execution_id)
             raise
     sagemaker.executor.start(arn)
     return {"PipelineExecutionArn": arn}
@@ -159,7 +159,7 @@ def list_pipeline_execution_steps(sagemaker: "SageMakerService", request: Record
     if "PipelineExecutionArn" not in request:
         raise ServiceError("ValidationException", "PipelineExecutionArn must be given")
     execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    steps = shown_steps(sagemaker.store, execution_id_of(execution["PipelineExecutionArn"]))
+    steps = step_summaries(sagemaker.store, execution_id_of(execution["PipelineExecutionArn"]))
     chosen, following = page(
         [step for step in steps.values() if step.get("StartTime") is not None],  # the others were not reached
         request,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from local_sagemaker.executions.definition import Definition, DefinitionError, parse
 from local_sagemaker.executions.step_images import check_images
-from local_sagemaker.executions.step_results import forget_steps
+from local_sagemaker.executions.step_results import delete_steps
+from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.common import USER_CONTEXT, Record, page, within
 from local_sagemaker.services.sagemaker.tags import put_tags
@@ -129,7 +130,7 @@ def delete_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
         # as on SageMaker, the executions of a pipeline go with it; the pipeline last, should this be cut short
         for execution in executions:
             execution_id = execution_id_of(execution["PipelineExecutionArn"])
-            forget_steps(sagemaker.store, execution_id)
+            delete_steps(sagemaker.store, execution_id)
             sagemaker.store.delete("pipeline-execution", execution_id)
         sagemaker.store.delete("tags", arn)
         sagemaker.store.delete("pipeline", pipeline["PipelineName"].lower())
@@ -177,7 +178,7 @@ def definition_text(sagemaker: "SageMakerService", digest: str) -> str:
 def parsed(sagemaker: "SageMakerService", text: str) -> Definition:
     """A definition that can run here. Raises ServiceError (ValidationException) in the service's words."""
     try:
-        definition = parse(text)
+        definition = parse(text, STEP_TYPES)
         check_images(definition, sagemaker.jobs.images)
         return definition
     except DefinitionError as error:

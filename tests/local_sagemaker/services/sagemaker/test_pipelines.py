@@ -216,8 +216,8 @@ def test_every_parameter_of_an_execution_is_listed_defaults_included(machine: Ma
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        (given(Nope="1"), "there is no parameter 'Nope'; the pipeline's parameters: Rounds, Status, Rate, Check"),
-        (given(Status="Rejected"), "'Rejected'; it can be Pending, Approved"),
+        (given(Nope="1"), "unknown parameter 'Nope'; the pipeline's parameters: Rounds, Status, Rate, Check"),
+        (given(Status="Rejected"), "must be one of Pending, Approved, not 'Rejected'"),
         (given(Rounds="many"), "'Rounds' takes an integer, not 'many'"),
         (given(Rounds=""), "'Rounds' is an empty string"),
         (given(Rounds="1") + given(Rounds="2"), "given twice"),
