@@ -163,7 +163,7 @@ def test_the_image_is_rejected_if_xgboost_is_not_installed(machine: Machine, mon
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "expected"),
     [
         ({}, "Missing required hyperparameter: num_round"),
         ({"num_round": "many"}, "Hyperparameter num_round: could not parse value 'many'"),
@@ -182,11 +182,11 @@ def test_the_image_is_rejected_if_xgboost_is_not_installed(machine: Machine, mon
     ],
 )
 def test_invalid_hyperparameters_are_rejected_with_the_images_messages(
-    algorithm: Any, given: dict[str, str], words: str
+    algorithm: Any, given: dict[str, str], expected: str
 ) -> None:
     with pytest.raises(algorithm.UserError) as error:
         algorithm.read_hyperparameters(given)
-    assert words in str(error.value)
+    assert expected in str(error.value)
 
 
 def test_hyperparameters_have_xgboosts_names(algorithm: Any) -> None:
@@ -258,7 +258,7 @@ def test_empty_fields_are_missing_values_and_weights_are_the_second_column(
 
 
 @pytest.mark.parametrize(
-    ("content_type", "files", "words"),
+    ("content_type", "files", "expected"),
     [
         ("text/csv", {"a.csv": "label,x\n1,2\n"}, "remove the header"),
         ("text/csv", {"a.csv": "1,2\n1,two\n"}, "Failed to load csv data with exception"),
@@ -276,13 +276,13 @@ def test_the_error_for_unreadable_data_names_it(
     tmp_path: Path,
     content_type: str,
     files: dict[str, str],
-    words: str,
+    expected: str,
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(algorithm.UserError) as error:
         channel(algorithm, monkeypatch, tmp_path, content_type)
-    assert words in str(error.value)
+    assert expected in str(error.value)
 
 
 @pytest.mark.parametrize("names", [["validation"], ["train", "test"]])

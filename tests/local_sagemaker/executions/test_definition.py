@@ -121,7 +121,7 @@ def test_branch_steps_depend_on_their_condition_which_does_not_depend_on_their_r
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         ("{", ["not JSON"]),
         ("[]", ["Version"]),
@@ -175,10 +175,10 @@ def test_branch_steps_depend_on_their_condition_which_does_not_depend_on_their_r
         ),
     ],
 )  # fmt: skip
-def test_an_invalid_definition_is_rejected_with_the_step_and_the_reason(text: str, words: list[str]) -> None:
+def test_an_invalid_definition_is_rejected_with_the_step_and_the_reason(text: str, expected: list[str]) -> None:
     with pytest.raises(DefinitionError) as error:
         parse(text)
-    assert all(word in str(error.value) for word in words), str(error.value)
+    assert all(word in str(error.value) for word in expected), str(error.value)
 
 
 JSON = st.recursive(
@@ -243,7 +243,7 @@ def test_a_value_is_converted_to_the_parameters_type(type_: str, text: str, valu
 
 
 @pytest.mark.parametrize(
-    ("parameters", "given_values", "words"),
+    ("parameters", "given_values", "expected"),
     [
         ([parameter("Integer")], {"P": "1.5"}, ["'P'", "an integer", "'1.5'"]),
         ([parameter("Integer")], {"P": "1_000"}, ["'P'"]),
@@ -254,10 +254,10 @@ def test_a_value_is_converted_to_the_parameters_type(type_: str, text: str, valu
         ([parameter("String", DefaultValue="a")], {"Q": "1"}, ["'Q'", "P"]),
     ],
 )
-def test_an_invalid_parameter_value_is_rejected(parameters: Any, given_values: Any, words: list[str]) -> None:
+def test_an_invalid_parameter_value_is_rejected(parameters: Any, given_values: Any, expected: list[str]) -> None:
     with pytest.raises(DefinitionError) as error:
         parse(definition(fail("A"), parameters=parameters)).values(given_values)
-    assert all(word in str(error.value) for word in words), str(error.value)
+    assert all(word in str(error.value) for word in expected), str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_a_pipeline_processes_data_and_registers_a_model(client: Callable[..., A
     evaluation = json.loads(s3.get_object(Bucket=BUCKET, Key="e2e/evaluation/evaluation.json")["Body"].read())
     assert evaluation["regression_metrics"]["mean"]["value"] == 3.0
 
-    # the ARN has the name in lower case, and either will do
+    # ARNs contain the name in lower case, and both spellings are accepted
     arn_name = steps[1]["Metadata"]["ProcessingJob"]["Arn"].rpartition("/")[2]
     described = sagemaker.describe_processing_job(ProcessingJobName=arn_name)
     job = described["ProcessingJobName"]

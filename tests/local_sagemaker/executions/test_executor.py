@@ -251,7 +251,7 @@ def test_after_a_failure_running_steps_finish_and_no_step_starts(machine: Machin
 
 
 @pytest.mark.parametrize(
-    ("content", "path", "words"),
+    ("content", "path", "expected"),
     [
         ("{}", "auc.value", "no value at 'auc.value': 'auc' not found"),
         ("not json", "auc", "not JSON"),
@@ -259,7 +259,7 @@ def test_after_a_failure_running_steps_finish_and_no_step_starts(machine: Machin
     ],
 )
 def test_a_missing_value_fails_the_step_with_its_path(
-    machine: Machine, content: str | None, path: str, words: str
+    machine: Machine, content: str | None, path: str, expected: str
 ) -> None:
     get = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.First.PropertyFiles.File"}, "Path": path}}
     file = {"PropertyFileName": "File", "OutputName": "out", "FilePath": "file.json"}
@@ -271,7 +271,7 @@ def test_a_missing_value_fails_the_step_with_its_path(
         ],
     )
     assert shown["Check"]["FailureReason"].startswith("ClientError: ")
-    assert words in shown["Check"]["FailureReason"]
+    assert expected in shown["Check"]["FailureReason"]
 
 
 def test_a_rejected_request_fails_the_step_with_the_services_message(machine: Machine) -> None:

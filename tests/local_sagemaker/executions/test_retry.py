@@ -76,8 +76,8 @@ def test_a_retry_keeps_the_taken_branch_and_the_original_definition(machine: Mac
 
 
 def test_a_retry_resumes_a_stopped_execution(machine: Machine, tmp_path: Path) -> None:
-    go_on = tmp_path / "go-on"
-    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)"
+    proceed = tmp_path / "proceed"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(proceed)!r}).exists(): time.sleep(0.01)"
     steps = [processing(machine, "First"), processing(machine, "Second", wait, DependsOn=["First"])]
     arn = machine.start_pipeline(steps)
     until(lambda: machine.steps(arn).get("Second", {}).get("StepStatus") == "Executing")
@@ -89,7 +89,7 @@ def test_a_retry_resumes_a_stopped_execution(machine: Machine, tmp_path: Path) -
     machine.service.call("StopPipelineExecution", stop)
     assert machine.executor.wait(arn, TIMEOUT)
     assert statuses(machine.steps(arn)) == {"First": "Succeeded", "Second": "Stopped"}
-    go_on.touch()
+    proceed.touch()
     assert retry(machine, arn, "2" * 32)["PipelineExecutionStatus"] == "Succeeded"
     assert jobs(machine) == ["First", "Second", "Second", "Second"]
 
@@ -138,8 +138,8 @@ def test_deleting_a_pipeline_deletes_its_results(machine: Machine) -> None:
 
 
 def test_an_execution_is_retried_by_the_next_server_after_a_kill(data_dir: Path, tmp_path: Path) -> None:
-    began, go_on = tmp_path / "began", tmp_path / "go-on"
-    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)"
+    began, proceed = tmp_path / "began", tmp_path / "proceed"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(proceed)!r}).exists(): time.sleep(0.01)"
     read = "import pathlib; assert pathlib.Path('/opt/ml/processing/input/data/a').read_text() == '1'"
     machine = Machine(data_dir)  # for the steps' scripts
     steps = [
@@ -154,7 +154,7 @@ def test_an_execution_is_retried_by_the_next_server_after_a_kill(data_dir: Path,
     arn = client.start_pipeline_execution(PipelineName="pipeline")["PipelineExecutionArn"]
     until(began.exists)
     os.kill(server.pid, signal.SIGKILL)
-    go_on.touch()
+    proceed.touch()
 
     client = make_client(ensure_server(data_dir), "sagemaker")
     assert described(client, arn) == ("Failed", {"First": "Succeeded", "Slow": "Failed"})

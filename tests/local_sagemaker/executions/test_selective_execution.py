@@ -118,7 +118,7 @@ def test_a_selective_execution_is_retried_without_the_source(machine: Machine, t
 
 
 @pytest.mark.parametrize(
-    ("selected", "source", "words"),
+    ("selected", "source", "expected"),
     [
         (["Nope"], True, r"unknown step 'Nope' in SelectedSteps; the pipeline's steps: First, Second, Third"),
         (["First", "Third"], True, r"steps between selected steps must be selected, too: Second"),
@@ -126,10 +126,10 @@ def test_a_selective_execution_is_retried_without_the_source(machine: Machine, t
     ],
 )
 def test_an_invalid_selection_is_rejected_immediately(
-    machine: Machine, selected: list[str], source: bool, words: str
+    machine: Machine, selected: list[str], source: bool, expected: str
 ) -> None:
     execution, _ = run(machine, chain(machine))
-    with pytest.raises(ServiceError, match=f"ValidationException: .*{words}"):
+    with pytest.raises(ServiceError, match=f"ValidationException: .*{expected}"):
         start(machine, selected, execution["PipelineExecutionArn"] if source else None)
     assert len(machine.store.all("pipeline-execution")) == 1
 

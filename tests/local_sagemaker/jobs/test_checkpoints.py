@@ -45,18 +45,18 @@ def test_a_job_resumes_from_the_checkpoints_of_an_earlier_one(machine: Machine) 
 
 
 def test_checkpoints_are_uploaded_while_the_job_runs_and_not_deleted_from_s3(machine: Machine) -> None:
-    go_on = machine.data_dir / "go-on"
+    proceed = machine.data_dir / "proceed"
     script = f"""
 import pathlib, time
 folder = pathlib.Path("/opt/ml/checkpoints")
 (folder / "first").write_text("1")
-while not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)
+while not pathlib.Path({str(proceed)!r}).exists(): time.sleep(0.01)
 (folder / "first").unlink()
 (folder / "last").write_text("2")
 """
     machine.jobs.start("training-job", training(machine, "job", script))
     until(lambda: machine.keys("kept/") == ["kept/first"])
-    go_on.touch()
+    proceed.touch()
     assert machine.jobs.wait("training-job", "job", TIMEOUT)["TrainingJobStatus"] == "Completed"
     assert machine.keys("kept/") == ["kept/first", "kept/last"]
 
@@ -80,18 +80,18 @@ def test_local_path_sets_the_checkpoint_folder(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "expected"),
     [
         ({"LocalPath": "/tmp/mine"}, "LocalPath must be below /opt/ml on this machine, not '/tmp/mine'"),  # noqa: S108
         ({"uri": "s3://none/kept"}, "Data upload to s3://none/kept/deep/count.txt failed: there is no bucket 'none'"),
     ],
 )
 def test_checkpoints_that_cannot_be_uploaded_fail_the_job_with_the_reason(
-    machine: Machine, config: dict[str, str], words: str
+    machine: Machine, config: dict[str, str], expected: str
 ) -> None:
     job = train(machine, "job", COUNT, **config)
     assert job["TrainingJobStatus"] == "Failed"
-    assert job["FailureReason"].startswith("ClientError: ") and words in job["FailureReason"]
+    assert job["FailureReason"].startswith("ClientError: ") and expected in job["FailureReason"]
 
 
 def test_a_file_is_not_uploaded_while_it_is_being_written(machine: Machine, tmp_path: Path) -> None:

@@ -135,17 +135,17 @@ def test_an_input_without_objects_fails_the_job_before_it_runs(machine: Machine)
 
 
 @pytest.mark.parametrize(
-    ("member", "value", "words"),
+    ("member", "value", "expected"),
     [
         ("LocalPath", "/etc/cron.d", "'/etc/cron.d' leads out"),
         ("LocalPath", "/opt/ml/../../etc", "leads out"),
         ("S3InputMode", "Pipe", "Pipe is not supported"),
     ],
 )
-def test_an_unsupported_input_is_a_client_error(machine: Machine, member: str, value: str, words: str) -> None:
+def test_an_unsupported_input_is_a_client_error(machine: Machine, member: str, value: str, expected: str) -> None:
     data = machine.put("s3://bucket/data/a.csv", "")
     record = machine.process(script="", inputs={"data": {"S3Uri": data, member: value}})
-    assert record["FailureReason"].startswith("ClientError: ") and words in record["FailureReason"]
+    assert record["FailureReason"].startswith("ClientError: ") and expected in record["FailureReason"]
 
 
 def test_an_unexpected_error_is_an_internal_server_error(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ while True: time.sleep(1)
     until(lambda: machine.log("job"))
     machine.service.call("StopProcessingJob", {"ProcessingJobName": "job"})
     assert describe(machine, "ProcessingJob")["ProcessingJobStatus"] == "Stopping"
-    machine.jobs.stop("processing-job", "job")  # once more changes nothing
+    machine.jobs.stop("processing-job", "job")  # has no further effect
     record = machine.jobs.wait("processing-job", "job", TIMEOUT)
     assert record["ProcessingJobStatus"] == "Stopped"
     assert machine.log("job") == ["ready", "told"]
@@ -381,7 +381,7 @@ def test_requirements_are_installed_before_the_script_runs(machine: Machine) -> 
 
 
 @pytest.mark.parametrize(
-    ("hyperparameters", "words"),
+    ("hyperparameters", "expected"),
     [
         ({"sagemaker_program": "other.py"}, "s3://bucket/code/job/sourcedir.tar.gz does not contain 'other.py'"),
         ({"sagemaker_submit_directory": "s3://bucket/nothing.tar.gz"}, "No S3 objects found"),
@@ -389,13 +389,15 @@ def test_requirements_are_installed_before_the_script_runs(machine: Machine) -> 
         ({"sagemaker_submit_directory": "s3://bucket/evil.tar.gz"}, "'../evil' leads out of its folder"),
     ],
 )
-def test_invalid_source_code_is_a_client_error(machine: Machine, hyperparameters: dict[str, str], words: str) -> None:
+def test_invalid_source_code_is_a_client_error(
+    machine: Machine, hyperparameters: dict[str, str], expected: str
+) -> None:
     machine.put("s3://bucket/evil.tar.gz", tar_gz({"../evil": ""}))
     request = machine.training("job", "")
     request["HyperParameters"] |= hyperparameters
     machine.jobs.start("training-job", request)
     reason = machine.jobs.wait("training-job", "job", TIMEOUT)["FailureReason"]
-    assert reason.startswith("ClientError: ") and words in reason
+    assert reason.startswith("ClientError: ") and expected in reason
 
 
 def test_a_script_other_than_python_runs_in_the_shell(machine: Machine) -> None:
@@ -406,7 +408,7 @@ def test_a_script_other_than_python_runs_in_the_shell(machine: Machine) -> None:
     assert machine.archive("s3://bucket/job/job/output/model.tar.gz") == {"x": "-x a b\n"}
 
 
-SAVE_WHEN_TOLD = """
+SAVE_ON_SIGTERM = """
 import os, pathlib, signal, sys, time
 def save(*_):
     pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text("so far")
@@ -418,7 +420,7 @@ while True: time.sleep(1)
 
 
 def test_a_stopped_training_job_has_the_model_saved_on_sigterm(machine: Machine) -> None:
-    machine.jobs.start("training-job", machine.training("job", SAVE_WHEN_TOLD))
+    machine.jobs.start("training-job", machine.training("job", SAVE_ON_SIGTERM))
     until(lambda: machine.log("job"))
     machine.service.call("StopTrainingJob", {"TrainingJobName": "job"})
     record = machine.jobs.wait("training-job", "job", TIMEOUT)

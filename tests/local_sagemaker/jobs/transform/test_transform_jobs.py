@@ -17,7 +17,7 @@ from local_sagemaker.services.logs.service import LogsService
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, TIMEOUT, Machine, Record, tar_gz
 from tests.local_sagemaker.steps import run, statuses, until
 
-# responds with the sum of each record's columns; other text is a client error, and some words have special effects
+# responds with the sum of each record's columns; other text is a client error, and some expected have special effects
 SUM = """
 import json, os, time
 

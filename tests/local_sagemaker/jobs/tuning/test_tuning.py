@@ -214,7 +214,7 @@ def test_deleting_a_tuning_job_keeps_its_training_jobs(machine: Machine) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "expected"),
     [
         ({"Strategy": "Hyperband"}, "Strategy Hyperband is not supported on this machine; use Bayesian, Random, Grid"),
         ({"Strategy": "Grid"}, "Strategy Grid supports CategoricalParameterRanges only; change the ranges of x"),
@@ -224,8 +224,8 @@ def test_deleting_a_tuning_job_keeps_its_training_jobs(machine: Machine) -> None
         ({"TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 1.0}}, "TuningJobCompletionCriteria is not"),
     ],
 )
-def test_an_unsupported_tuning_request_is_rejected_immediately(machine: Machine, changes: Record, words: str) -> None:
-    with pytest.raises(ServiceError, match=f"ValidationException: .*{words}"):
+def test_an_unsupported_tuning_request_is_rejected(machine: Machine, changes: Record, expected: str) -> None:
+    with pytest.raises(ServiceError, match=f"ValidationException: .*{expected}"):
         tune(machine, **changes)
     assert machine.store.all("hyper-parameter-tuning-job") == []
 
@@ -248,9 +248,9 @@ def test_later_steps_can_use_the_best_models_of_a_tuning_step(machine: Machine) 
     del arguments["HyperParameterTuningJobName"]
     top = ["s3:/", "bucket", "tune", {"Get": "Steps.Tune.TrainingJobSummaries[1].TrainingJobName"}]
     uri = {"Std:Join": {"On": "/", "Values": [*top, "output/model.tar.gz"]}}  # the SDK's get_top_model_s3_uri
-    words = {"Std:Join": {"On": " ", "Values": [{"Get": "Steps.Tune.BestTrainingJob.TrainingJobName"}, uri]}}
+    expected = {"Std:Join": {"On": " ", "Values": [{"Get": "Steps.Tune.BestTrainingJob.TrainingJobName"}, uri]}}
     cached = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}}
-    steps = [{"Name": "Tune", "Type": "Tuning", "Arguments": arguments, **cached}, fail("End", words)]
+    steps = [{"Name": "Tune", "Type": "Tuning", "Arguments": arguments, **cached}, fail("End", expected)]
     _, shown = run(machine, steps)
     (job,) = machine.store.all("hyper-parameter-tuning-job")
     assert shown["Tune"]["Metadata"] == {"TuningJob": {"Arn": job["HyperParameterTuningJobArn"]}}
