@@ -149,8 +149,8 @@ def test_a_step_that_cannot_run_here_is_refused_with_its_name_and_type(made: dic
     for name, words in refused.items():
         if name.startswith("Own") and words:
             assert f"step {name!r} has the unsupported type {name.removeprefix('Own')!r}; supported types: " in words
-    assert "step 'Ask' is of type 'Callback'" in refused["Ask"]
-    assert "step 'Cluster' is of type 'EMR'" in refused["Cluster"]
+    assert "step 'Ask' has the unsupported type 'Callback'" in refused["Ask"]
+    assert "step 'Cluster' has the unsupported type 'EMR'" in refused["Cluster"]
     assert "step 'Notebook': image " in refused["Notebook"]
 
 
