@@ -7,7 +7,7 @@ memory of a process that answers one record, interpreter and imports included.
 
 Contenders take turns, and of each the median over its turns counts.
 
-examples:
+Examples:
   python -m benchmarks.inference                         everything; about 3 minutes, and 150 MB for lleaves at first
   python -m benchmarks.inference --only handler c-api --repeats 5
   python -m benchmarks.inference --json > inference.json

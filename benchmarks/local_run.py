@@ -10,7 +10,7 @@ there. Of the local SageMaker's cold server that is nothing: its data directory 
 Contenders take turns, so that whatever else the machine does falls on all of them alike. Training is one of OpenMP's
 programs, to which another program beside does great harm: measure on a quiet machine.
 
-examples:
+Examples:
   python -m benchmarks.local_run                               everything; about 6 minutes on 2 quiet cores
   python -m benchmarks.local_run --only bare warm --repeats 9  what the goals are about
   python -m benchmarks.local_run --json > local_run.json

@@ -7,7 +7,7 @@ which is made on first use in .benchmarks/ (about 1.5 GB, all of them); the data
 Contenders take turns, so that whatever else the machine does falls on all of them alike. What counts are the medians of
 the wall-clock times and of the peak memories, and their ratios. Peers that take half a minute run at most three times.
 
-examples:
+Examples:
   python -m benchmarks.quality                                     everything but 10,000,000 rows; about 12 minutes
   python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against the parse alone; a minute
   python -m benchmarks.quality --only profile --large              the same memory for ten times the rows?

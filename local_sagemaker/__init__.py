@@ -1,25 +1,31 @@
-"""SageMaker on this machine: an AWS-compatible endpoint that really executes pipelines and jobs, as processes.
+"""SageMaker on this machine: an AWS-compatible endpoint that executes pipelines and jobs as processes.
 
     import os
     import local_sagemaker
 
-    os.environ |= local_sagemaker.connect()  # from here on, boto3 and the SageMaker SDK talk to it
+    os.environ |= local_sagemaker.connect()  # boto3 and the SageMaker SDK now talk to it
 
-`python -m local_sagemaker --help` has the same for a shell.
+For a shell, see `python -m local_sagemaker --help`.
 """
 
 from pathlib import Path
 
 
 def connect(data_dir: Path | None = None) -> dict[str, str]:
-    """The environment variables that send any AWS client of a process to the local SageMaker of `data_dir`.
+    """Return the environment variables that send AWS clients to the local SageMaker of a data directory.
 
-    data_dir: default $LOCAL_SAGEMAKER_DIR, else `.local_sagemaker` in the current folder. Its server is started in the
-    background unless it runs. The variables are not set here; add them to `os.environ` or a child's environment.
-    Raises `background.ServerError` where no server can be had.
+    Its server is started in the background if it is not running. The variables are not set; add them to `os.environ`
+    or to the environment of a child process.
+
+    Args:
+        data_dir: By default $LOCAL_SAGEMAKER_DIR, else `.local_sagemaker` in the current folder.
+
+    Raises:
+        local_sagemaker.http.background.ServerError: The server does not start.
     """
     from local_sagemaker.client_environment import client_environment
-    from local_sagemaker.http.background import default_data_dir, ensure_server
+    from local_sagemaker.data_dir import default_data_dir
+    from local_sagemaker.http.background import ensure_server
 
     folder = (data_dir or default_data_dir()).absolute()
     return client_environment(folder, ensure_server(folder).port)

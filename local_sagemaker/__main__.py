@@ -10,14 +10,13 @@ import typer
 
 from local_sagemaker.client_environment import client_environment
 from local_sagemaker.containers.images.errors import ImageMapError
-from local_sagemaker.containers.images.image_settings import IMAGES_FILE, ISOLATED_MARK, remember
+from local_sagemaker.containers.images.image_settings import remember
+from local_sagemaker.data_dir import DataDir, default_data_dir
 from local_sagemaker.http.background import (
     ServerError,
-    default_data_dir,
     ensure_server,
     find_server,
     is_held,
-    log_file,
     run_schedule,
     stop_server,
 )
@@ -45,14 +44,12 @@ app = typer.Typer(
 
 TIMES = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="The folder that holds all state.", show_default=False)
-]
+Folder = Annotated[Path | None, typer.Option("--data-dir", help="The folder that holds all state.", show_default=False)]
 
 
 @app.command()
 def start(
-    data_dir: DataDir = None,
+    data_dir: Folder = None,
     port: Annotated[
         int | None,
         typer.Option(min=1, max=65535, help="Where to listen; else where it did last, or any free port."),
@@ -99,7 +96,7 @@ def start(
     if images is not None or isolated is not None:
         if is_held(folder):
             raise ServerError(f"{folder} is served already; stop that server first, then start it with these options")
-        remember(folder, images, isolated)
+        remember(DataDir(folder), images, isolated)
     if foreground:
         import logging
 
@@ -115,14 +112,14 @@ def start(
 
 
 @app.command()
-def stop(data_dir: DataDir = None) -> None:
+def stop(data_dir: Folder = None) -> None:
     """End the server and every job that it runs; nothing that was acknowledged is lost."""
     folder = _folder(data_dir)
     typer.echo(f"stopped the server of {folder}" if stop_server(folder) else f"no server serves {folder}")
 
 
 @app.command()
-def status(data_dir: DataDir = None) -> None:
+def status(data_dir: Folder = None) -> None:
     """Say whether the server runs, where, and how much it is doing; exit code 1 where it does not run."""
     folder = _folder(data_dir)
     if server := find_server(folder):
@@ -131,7 +128,7 @@ def status(data_dir: DataDir = None) -> None:
         )
         return
     if is_held(folder):
-        typer.echo(f"the server of {folder} is starting, or does not answer; see {log_file(folder)}")
+        typer.echo(f"the server of {folder} is starting, or does not answer; see {DataDir(folder).server_log}")
     else:
         typer.echo(f"no server serves {folder}; `python -m local_sagemaker start` starts one")
     raise typer.Exit(1)
@@ -139,7 +136,7 @@ def status(data_dir: DataDir = None) -> None:
 
 @app.command()
 def reset(
-    data_dir: DataDir = None,
+    data_dir: Folder = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Stop the server and remove all state: pipelines, executions, models, logs and every object in S3."""
@@ -148,7 +145,7 @@ def reset(
         typer.echo(f"there is no state in {folder}")
         return
     # never someone's home, for a slip of the hand
-    unknown = sorted(path.name for path in folder.iterdir() if path.name not in STATE)
+    unknown = DataDir(folder).foreign_entries()
     if unknown:
         raise ServerError(
             f"{folder} holds {unknown[0]!r}, which is not of a local SageMaker; remove the folder yourself"
@@ -161,7 +158,7 @@ def reset(
 
 
 @app.command()
-def env(data_dir: DataDir = None) -> None:
+def env(data_dir: Folder = None) -> None:
     """Print the lines that point a shell's AWS clients here, starting the server if need be.
 
     HTTPS passes through the server, which answers for AWS's hosts and leaves all others alone: unset HTTPS_PROXY and
@@ -179,7 +176,7 @@ def env(data_dir: DataDir = None) -> None:
 @app.command("run-now")
 def run_now(
     schedule: Annotated[str, typer.Argument(help="The name of a monitoring schedule.", show_default=False)],
-    data_dir: DataDir = None,
+    data_dir: Folder = None,
     start: Annotated[
         datetime | None,
         typer.Option(formats=TIMES, help="Where the window begins, in UTC; else an hour before its end."),
@@ -208,26 +205,6 @@ def run_now(
 
 def _folder(data_dir: Path | None) -> Path:
     return (data_dir or default_data_dir()).absolute()
-
-
-# everything that may lie in a data directory
-STATE = {
-    "client",
-    "endpoints",
-    "environments",
-    IMAGES_FILE,
-    ISOLATED_MARK,
-    "jobs",
-    "logs",
-    "records",
-    "s3",
-    "s3-incoming",
-    "s3-metadata",
-    "s3-uploads",
-    "server.lock",
-    "server.log",
-    "start.lock",
-}
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """The environment variables with which AWS clients, unmodified, talk to a local SageMaker and to nothing else.
 
-What a variable alone cannot do is done by files in the data directory that variables point to: the defaults file of
-the SageMaker SDK (no telemetry; a default bucket, so that it needs no account id to make up its name) and an AWS
-configuration in which any profile set by the user's shell has no effect.
+Some settings have no variable; they are in files in the data directory that variables point to: the defaults file of
+the SageMaker SDK (no telemetry; a default bucket, so that its name is not derived from an account id) and an AWS
+configuration that no profile of the user's shell overrides.
 
-The SDK builds some clients with the explicit URL `https://sts.<region>.amazonaws.com`, which no endpoint variable
-overrides. HTTPS to AWS therefore goes through the server as a proxy, which answers in AWS's stead with a certificate
-of its own; HTTPS to anywhere else passes through untouched.
+The SDK makes some clients with the explicit URL `https://sts.<region>.amazonaws.com`, which no endpoint variable
+overrides. HTTPS to AWS therefore goes through the server as a proxy, which answers in place of AWS with a certificate
+of its own; HTTPS to any other host passes through unchanged.
 """
 
 import os
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local_sagemaker.account import DEFAULT_BUCKET, REGION
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.files import replace_file
 
 LOOPBACK = ("127.0.0.1", "localhost", ".localhost")
@@ -38,23 +39,26 @@ SageMaker:
 
 def write_client_files(data_dir: Path) -> None:
     """Write the files that the variables point to."""
-    folder = _folder(data_dir)
+    folder = DataDir(data_dir).client
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("aws-config", AWS_CONFIG), ("aws-credentials", ""), ("sagemaker-defaults.yaml", SDK_DEFAULTS)):
         file = folder / name
-        # nothing is written that is there: a server has to start on a full disk, too
+        # unchanged files are not written: a server has to start on a full disk, too
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             replace_file(file, text)
 
 
 def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables for clients of the server on `port`.
+    """Return the environment variables for clients of a server.
 
-    `current` is the environment that they will be added to: variables in it that would lead a client elsewhere
-    (an endpoint for one service, a profile, a session token) are overridden.
+    Args:
+        data_dir: Of the server.
+        port: Where the server listens.
+        current: The environment that the variables will be added to. Those in it that would send a client elsewhere
+            (an endpoint of one service, a profile, a session token) are overridden.
     """
     url = f"http://127.0.0.1:{port}"
-    folder = _folder(data_dir)
+    folder = DataDir(data_dir).client
     own_endpoints = {name: url for name in current if name.startswith("AWS_ENDPOINT_URL_")}
     without_proxy = ",".join(_listed(current.get("NO_PROXY") or current.get("no_proxy") or ""))
     return {
@@ -73,7 +77,7 @@ def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = o
         "AWS_CONFIG_FILE": str(folder / "aws-config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws-credentials"),
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CA_BUNDLE": str(certificate_file(data_dir)),
+        "AWS_CA_BUNDLE": str(DataDir(data_dir).certificate),
         "SAGEMAKER_VALIDATE_ROLE": "false",
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
@@ -83,15 +87,6 @@ def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = o
         "NO_PROXY": without_proxy,
         "no_proxy": without_proxy,
     }
-
-
-def certificate_file(data_dir: Path) -> Path:
-    """The certificate that clients trust for HTTPS to AWS, which they find answered here."""
-    return _folder(data_dir) / "ca.pem"
-
-
-def _folder(data_dir: Path) -> Path:
-    return data_dir / "client"
 
 
 def _listed(no_proxy: str) -> list[str]:

@@ -31,9 +31,8 @@ def constraints_folder(settings: Settings, target: Target, analysis: str) -> str
 
 
 def read_constraints(target: Target, uri: str) -> Document:
-    """
-    Raises:
-        UserError: there is no such object.
+    """Raises:
+    UserError: there is no such object.
     """
     document = s3_objects.read_json(target, uri)
     if document is None:

@@ -1,24 +1,23 @@
-"""Analyse data quality on a Spark cluster, for data that is too long for one machine or lies in the cluster's reach.
+"""Analyze data quality on a Spark cluster, for datasets that are too large for one instance.
 
-It is analyze_quality.py with other hands: the same environment variables (analyzer/__main__.py lists them
-all), the same files out, and the same results, the sketches' error aside. Every task profiles its part of the dataset
-with the analyzer's own readers and leaves a partial profile; the driver merges these, checks the whole and writes
-statistics.json, constraints.json and constraint_violations.json. Differences:
+The environment variables (listed in analyzer/__main__.py), the output files and the results, apart from the error of
+the sketches, are those of `python -m analyzer`. Each task profiles its part of the dataset with the analyzer's
+readers and returns a partial profile; the driver merges these, checks the constraints and writes statistics.json,
+constraints.json and constraint_violations.json. Differences:
 
-  dataset_source       whatever Spark can read: s3://bucket/prefix, hdfs://..., or a folder that all nodes share
-  dataset_format       text files are cut at line ends, so that a CSV field may hold a line break only within a file of
+  dataset_source       anything Spark can read: s3://bucket/prefix, hdfs://..., or a folder that all nodes share
+  dataset_format       text files are split at line ends, so that a CSV field may contain a line break only in a file of
                        one block; all CSV files need the same header line
-  record_preprocessor_script, ground_truth_source and analysis_type MODEL_QUALITY are for analyze_quality.py alone
+  record_preprocessor_script, ground_truth_source and analysis_type MODEL_QUALITY are not supported
 
   spark-submit --py-files analyzer.zip analyze_quality_spark.py [--fail-on-violation]
 
-analyzer.zip holds the package analyzer. All nodes need Python 3.11 or newer, numpy, pyarrow 13 or newer,
-datasketches, and pandas, for which PySpark asks wherever Arrow is used; on SageMaker an image made from
-sagemaker-spark-processing with these installed. Baselines and output_path are local to the driver, as
-/opt/ml/processing/input/baseline and /opt/ml/processing/output are.
+analyzer.zip contains the package analyzer. All nodes need Python 3.11 or newer, numpy, pyarrow 13 or newer,
+datasketches, and pandas, which PySpark needs for Arrow; on SageMaker, use an image based on sagemaker-spark-processing
+with these packages installed. Baselines and output_path are local to the driver, for example
+/opt/ml/processing/input/baseline and /opt/ml/processing/output.
 
-The exit status is 0 when the analysis ran, 1 when it could not, and with --fail-on-violation 3 where there are
-violations.
+Exit status 0 if the analysis ran, 1 if it failed, and with --fail-on-violation 3 if there are violations.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 PROFILES = json.dumps({partial.FORMAT: {}})
 NOT_ON_SPARK = ("record_preprocessor_script", "ground_truth_source")
-# A task's profile is some MB for the driver to collect, and tasks that differ in length should not wait for the last.
+# A profile is several MB that the driver collects; two tasks per core balance tasks of different length.
 TASKS_A_CORE = 2
 
 
@@ -80,22 +79,27 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(FAIL_ON_VIOLATION, action="store_true", help="exit with 3 where there are violations")
+    parser.add_argument(FAIL_ON_VIOLATION, action="store_true", help="exit with status 3 if there are violations")
     return parser.parse_args()
 
 
 def analyse(environment: Mapping[str, str]) -> tuple[str, int]:
-    """Profile on Spark, then merge, check and write on the driver; the exit message and the number of violations.
+    """Profile on Spark, then merge, check and write on the driver.
+
+    Returns:
+        The exit message and the number of violations.
 
     Raises:
-        QualityError: a setting is wrong, or the data cannot be read or analysed; nothing is written then.
+        QualityError: A setting is invalid, or the data cannot be read or analyzed; nothing is written.
     """
     settings = Settings.of(environment)
     if settings.analysis_type == MODEL_QUALITY:
-        raise QualityError("model quality needs all records on one machine; run analyze_quality.py for it")
+        raise QualityError(
+            "model quality is not supported on Spark; run python -m analyzer model-quality on one instance"
+        )
     for name in NOT_ON_SPARK:
         if environment.get(name):
-            raise QualityError(f"{name} is not for Spark; unset it, or run analyze_quality.py")
+            raise QualityError(f"{name} is not supported on Spark; unset it, or run python -m analyzer on one instance")
     # Not settings.dataset_source, a path, of which the two slashes of s3:// are one.
     source = environment["dataset_source"]
     with tempfile.TemporaryDirectory(prefix="profiles-") as folder:
@@ -106,12 +110,12 @@ def analyse(environment: Mapping[str, str]) -> tuple[str, int]:
 
 
 def profile_on_spark(source: str, dataset: Dataset, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Partial profiles of the dataset by file name, one of each task, as `partial.merge_partials` reads them.
+    """Profile the dataset, and return a partial profile per task by file name, as `partial.merge_partials` reads them.
 
-    A column that is numbers in one part and text in another is read again as text, as on one machine.
+    A column with numbers in one part and text in another is read again as text, as on one instance.
 
     Raises:
-        QualityError: the data cannot be read, has too many malformed records, or has no record.
+        QualityError: The data cannot be read, has too many malformed records, or has no records.
     """
     spark = SparkSession.builder.appName("analyze-quality").config("spark.sql.session.timeZone", "UTC").getOrCreate()
     as_text: frozenset[str] = frozenset()
@@ -145,7 +149,7 @@ def _pass(
         parts = [json.loads(row["part"]) for row in tasks.mapInArrow(_task(add), "part string").collect()]
     except (PySparkException, Py4JJavaError) as error:
         raise QualityError(
-            f"Spark cannot analyse {source} ({_reason(error)}); check the source, its format and the executors' logs"
+            f"Spark cannot analyze {source} ({_reason(error)}); check the source, its format and the executors' logs"
         ) from error
     for part in parts:
         if "error" in part:
@@ -154,13 +158,13 @@ def _pass(
 
 
 def _reason(error: Exception) -> str:
-    """What Spark says, without the stack traces of Java and of the Python worker."""
+    """Extract Spark's message, without the stack traces of Java and of the Python worker."""
     lines = [line for line in str(error).split("JVM stacktrace")[0].splitlines() if line and not line[0].isspace()]
     return " ".join([line for line in lines if not line.startswith("Traceback")][:2])
 
 
 def _lines(spark: SparkSession, source: str) -> DataFrame:
-    """Lines as bytes, so that the readers see what is in the file, and from where each comes."""
+    """Read the lines as bytes, as they are in the file, with their file and block."""
     lines = spark.read.option("recursiveFileLookup", True).option("lineSep", "\n").text(source)
     return lines.select(
         F.col("value").cast("binary").alias("line"),
@@ -175,14 +179,14 @@ def _header(lines: DataFrame) -> bytes | None:
 
 
 def _task(add: Callable[[Iterable[pa.RecordBatch], Profile, Skips], None]) -> Work:
-    """What a task does: ``add`` its rows to a profile, and hand that back."""
+    """Make a task, which adds its rows to a profile and returns the profile."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         profile, skips = Profile(), Skips()
         try:
             add(batches, profile, skips)
         except QualityError as error:
-            # Spark would run the task again, three times, and bury the message in a stack trace.
+            # Returned, because Spark would retry the task three times and hide the message in a stack trace.
             yield _part({"error": str(error)})
             return
         yield _part(
@@ -202,7 +206,7 @@ def _part(document: dict[str, Any]) -> pa.RecordBatch:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of Parquet files, which come with their types."""
+    """The rows of Parquet files, which have types."""
 
     source: str
     as_text: frozenset[str]
@@ -215,9 +219,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Pieces:
-    """The blocks of text files that fall to one task, each as a file for the analyzer's own readers.
+    """The blocks of text files of one task, each written to a file for the analyzer's readers.
 
-    ``header`` is the first line of every file, None where there is none.
+    Attributes:
+        header: The first line of every file; None if the files have no header.
     """
 
     dataset: Dataset
@@ -232,7 +237,7 @@ class Pieces:
                 skips.merge(self._profile(path, place, profile))
 
     def _write(self, batches: Iterable[pa.RecordBatch], folder: Path) -> Iterator[tuple[Path, str]]:
-        """Write the lines; yields each block's file, to be read before the next one takes its place."""
+        """Write each block to a file and yield it. The next block overwrites the file."""
         path = folder / "piece"
         block: tuple[str, int] | None = None
         output = path.open("wb")
@@ -256,7 +261,7 @@ class Pieces:
             output.close()
 
     def _profile(self, path: Path, place: str, profile: Profile) -> Skipped:
-        """Add a block's records to the profile; returns what of it was malformed."""
+        """Add the records of a block to the profile; returns its malformed records."""
         skips = Skips(self.limit)
         try:
             for batch in FORMATS[self.dataset.format]([path], self.dataset, Selection(None, self.as_text), skips):
@@ -276,7 +281,7 @@ class Pieces:
 
 
 def _runs(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, int], pa.Array]]:
-    """The lines of each batch, block by block, with the block's file and start."""
+    """Iterate over the lines of each batch by block, with the file and the start of the block."""
     for batch in batches:
         lines, names, starts = batch.columns
         if batch.num_rows == 0:
@@ -312,7 +317,7 @@ def _check_limit(profiles: list[dict[str, Any]], limit: int) -> None:
 
 
 def _dataset(settings: Settings, folder: Path) -> Dataset:
-    """What is to be known of the format; the files that it reads are made by each task."""
+    """Describe the format; each task writes the files that its readers read."""
     nothing = folder / "nothing"
     nothing.touch()
     names: tuple[str, ...] = ()

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from analyzer import QualityError
-from analyzer.files import analysis_file, model_monitor as files
 from analyzer.analysis import Analysis, DataQuality
+from analyzer.files import analysis_file
+from analyzer.files import model_monitor as files
 from analyzer.reports.report import write_report
 from analyzer.reports.trend import write_trend
 

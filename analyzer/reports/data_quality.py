@@ -10,11 +10,23 @@ import numpy as np
 
 from analyzer.analysis import Analysis, DataQuality, FeatureDrift
 from analyzer.constraints.data_quality import Violation
-from analyzer.reports.html import NOTHING, counted, escape, headline, measure, name_html, number, percent, section, tag, verdict
+from analyzer.profile.statistics import FeatureStatistics
 from analyzer.reports.feature_list import Cell, Head, Row, anchor, feature_list
+from analyzer.reports.html import (
+    NOTHING,
+    counted,
+    escape,
+    headline,
+    measure,
+    name_html,
+    number,
+    percent,
+    section,
+    tag,
+    verdict,
+)
 from analyzer.reports.plots import distribution
 from analyzer.reports.violations import CHECKS, TONES, Finding, Severity, by_severity, violations_section, worst_tone
-from analyzer.profile.statistics import FeatureStatistics
 
 MEANINGS: Mapping[Severity, str] = {
     "High": "the model does not get the columns and types that it was trained on",

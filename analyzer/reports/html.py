@@ -28,21 +28,24 @@ ICONS = {
 }
 
 
-def page(title: str, body: str, data: Any, script: str) -> str:
+def page(title: str, body: str, data: Any = None, script: str | None = None) -> str:
     """The whole page, which loads nothing: styles, scripts and data are inside.
 
     Args:
         title: plain text.
         body: HTML, in which every name is escaped already.
         data: what the script draws, as JSON.
-        script: the name of the template that comes after plots.js.
+        script: the name of the template that comes after plots.js; None for a page without a script.
     """
-    code = _template("plots.js") + _template(script)
-    # The browser runs this one script and no other, should a name ever slip through the escaping.
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    # A JSON string may hold "</script>" or "<!--", and nothing but a "<" can begin them.
-    embedded = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    policy, scripts = "default-src 'none'; style-src 'unsafe-inline'", ""
+    if script is not None:
+        code = _template("plots.js") + _template(script)
+        # The browser runs this one script and no other, should a name ever slip through the escaping.
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
+        # A JSON string may hold "</script>" or "<!--", and nothing but a "<" can begin them.
+        embedded = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+        scripts = f'<script type="application/json" id="data">{embedded}</script>\n<script>{code}</script>\n'
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -57,15 +60,13 @@ def page(title: str, body: str, data: Any, script: str) -> str:
 <main>
 {body}
 </main>
-<script type="application/json" id="data">{embedded}</script>
-<script>{code}</script>
-</body>
+{scripts}</body>
 </html>
 """
 
 
 def _template(name: str) -> str:
-    return resources.files("analyzer.reports").joinpath("templates", name).read_text(encoding="utf-8")
+    return (resources.files("analyzer.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def write_page(text: str, path: Path) -> None:

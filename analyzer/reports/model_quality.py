@@ -8,7 +8,18 @@ from typing import Any
 from analyzer.analysis import Analysis, Merge, Metric, MetricViolation, ModelQuality
 from analyzer.constraints.model_quality import LESS, TWIN_SUFFIX
 from analyzer.performance.metrics import METRICS_KEY
-from analyzer.reports.html import NOTHING, counted, escape, headline, metric_number, percent, section, sheet, tag, verdict
+from analyzer.reports.html import (
+    NOTHING,
+    counted,
+    escape,
+    headline,
+    metric_number,
+    percent,
+    section,
+    sheet,
+    tag,
+    verdict,
+)
 from analyzer.reports.violations import Finding, Severity, by_severity, violations_section, worst_tone
 
 HEADLINES = {

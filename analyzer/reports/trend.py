@@ -9,8 +9,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from analyzer.analysis import Analysis
-from analyzer.reports.html import NO_SCRIPT, NOTHING, counted, day, escape, headline, measure, metric_number, name_html, page, section, tag, time, verdict, write_page
 from analyzer.reports.feature_list import Cell, Head, Row, anchor, feature_list
+from analyzer.reports.html import (
+    NO_SCRIPT,
+    NOTHING,
+    counted,
+    day,
+    escape,
+    headline,
+    measure,
+    metric_number,
+    name_html,
+    page,
+    section,
+    tag,
+    time,
+    verdict,
+    write_page,
+)
 from analyzer.reports.model_quality import metric_title
 from analyzer.reports.trend_runs import FeatureTrend, ModelRun, Trend, collect
 

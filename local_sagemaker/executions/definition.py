@@ -188,7 +188,7 @@ def _steps(items: list[Any], branch: tuple[str, bool] | None, step_types: Collec
 
 def _step(item: Any, branch: tuple[str, bool] | None, step_types: Collection[str]) -> Step:
     name, step_type = _name(item, "Name", "step"), item.get("Type")
-    if step_type not in step_types:
+    if not isinstance(step_type, str) or step_type not in step_types:
         raise DefinitionError(
             f"step {name!r} has the unsupported type {step_type!r}; supported types: {', '.join(step_types)}"
         )

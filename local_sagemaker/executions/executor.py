@@ -22,30 +22,32 @@ from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.step_results import finished_steps, readable_steps, save_steps
 from local_sagemaker.executions.steps import STEP_TYPES
-from local_sagemaker.executions.steps.step_type import Service
 from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 
 class Executor:
     """The pipeline executions of one data directory.
 
     Args:
-        service: The SageMaker operations.
+        call: Calls a SageMaker operation.
+        functions: The Lambda functions that Lambda steps invoke.
         jobs: The jobs of the data directory.
         workers: Number of steps that run concurrently, over all executions; by default the number of CPUs.
     """
 
-    def __init__(self, service: Service, jobs: JobManager, workers: int | None = None) -> None:
-        self._service = service
+    def __init__(self, call: Call, functions: LambdaService, jobs: JobManager, workers: int | None = None) -> None:
+        self._call = call
         self._store = jobs.store
         self._jobs = jobs
         self._threads = _ThreadPool(workers or os.cpu_count() or 1)
-        self._step_services = StepServices(service, jobs, StepCache(jobs.store, jobs.objects))
+        self._step_services = StepServices(call, functions, jobs, StepCache(jobs.store, jobs.objects))
         self._running: dict[str, PipelineExecution] = {}
         self._ended = threading.Condition()
 
@@ -59,7 +61,7 @@ class Executor:
             KeyError: There is no such execution.
         """
         name = execution_arn.rpartition("/")[2]
-        record = self._store.get("pipeline-execution", name)
+        record = self._store.get(PIPELINE_EXECUTION.kind, name)
         if record is None:
             raise KeyError(execution_arn)
         try:
@@ -67,7 +69,7 @@ class Executor:
         except (DefinitionError, ServiceError) as error:
             reason = f"ClientError: {error}"
             self._store.update_best_effort(
-                "pipeline-execution",
+                PIPELINE_EXECUTION.kind,
                 name,
                 PipelineExecutionStatus="Failed",
                 FailureReason=reason,
@@ -102,7 +104,7 @@ class Executor:
         """Mark executions and jobs that an earlier server left running as Failed. Call it before any start."""
         self._jobs.recover()
         now = time.time()
-        for record in self._store.all("pipeline-execution"):
+        for record in self._store.all(PIPELINE_EXECUTION.kind):
             if record["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
                 continue
             name = record["PipelineExecutionArn"].rpartition("/")[2]
@@ -112,7 +114,7 @@ class Executor:
                     step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
             save_steps(self._store, name, steps)
             self._store.update_best_effort(
-                "pipeline-execution",
+                PIPELINE_EXECUTION.kind,
                 name,
                 PipelineExecutionStatus="Failed",
                 FailureReason=f"{STEPS_FAILED} {INTERRUPTED}",
@@ -135,7 +137,7 @@ class Executor:
             ServiceError: The definition or the parameters are not available.
         """
         query = {"PipelineExecutionArn": record["PipelineExecutionArn"]}
-        text = self._service.call("DescribePipelineDefinitionForExecution", query)["PipelineDefinition"]
+        text = self._call("DescribePipelineDefinitionForExecution", query)["PipelineDefinition"]
         definition = parse(text, STEP_TYPES)
         values = definition.values(self._given_parameters(query))
         if selection := record.get("SelectiveExecutionConfig"):
@@ -147,7 +149,7 @@ class Executor:
         given: dict[str, str] = {}
         token: Record = {}
         while True:
-            page = self._service.call("ListPipelineParametersForExecution", {**query, **token})
+            page = self._call("ListPipelineParametersForExecution", {**query, **token})
             given |= {parameter["Name"]: parameter["Value"] for parameter in page.get("PipelineParameters", [])}
             if "NextToken" not in page:
                 return given

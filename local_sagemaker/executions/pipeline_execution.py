@@ -12,8 +12,8 @@ from local_sagemaker.executions.definition import Definition, Step, dependents
 from local_sagemaker.executions.step_attempts import StepAttempts, StepServices
 from local_sagemaker.executions.step_results import save_steps
 from local_sagemaker.executions.steps.step_type import Outcome
-
-Record = dict[str, Any]
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION
+from local_sagemaker.storage.records import Record
 
 # the service's default of MaxParallelExecutionSteps
 MAX_PARALLEL_STEPS = 50
@@ -162,4 +162,4 @@ class PipelineExecution:
             self._on_end(self)
 
     def _set_status(self, **changes: Any) -> None:
-        self._store.update_best_effort("pipeline-execution", self.id, **changes, LastModifiedTime=time.time())
+        self._store.update_best_effort(PIPELINE_EXECUTION.kind, self.id, **changes, LastModifiedTime=time.time())

@@ -20,14 +20,16 @@ from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_policies import Retries
 from local_sagemaker.executions.step_results import save_result
 from local_sagemaker.executions.steps import STEP_TYPES
-from local_sagemaker.executions.steps.step_type import Outcome, Service, StepFailed, StepStopped
+from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepStopped
 from local_sagemaker.jobs.manager import JobManager
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.storage.objects import BadName, ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 
 # maximum length of a step's FailureReason
 LONGEST_REASON = 1024
@@ -37,7 +39,8 @@ LONGEST_REASON = 1024
 class StepServices:
     """What steps run on: the SageMaker operations, the jobs and the step cache."""
 
-    service: Service
+    call: Call
+    functions: LambdaService
     jobs: JobManager
     cache: StepCache
 
@@ -65,7 +68,8 @@ class StepAttempts:
 
     def __init__(self, execution: Execution, step: Step, services: StepServices) -> None:
         self.step = step
-        self.service = services.service
+        self.call = services.call
+        self.functions = services.functions
         self.jobs = services.jobs
         self.objects: ObjectStore = services.jobs.objects
         self.execution_id = execution.id

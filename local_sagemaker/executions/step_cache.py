@@ -9,16 +9,14 @@ import hashlib
 import json
 import time
 from datetime import timedelta
-from typing import Any
 
 from local_sagemaker.executions.steps.step_type import Outcome
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, ObjectStore
-from local_sagemaker.storage.records import DamagedRecord, RecordStore
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION, STEP_CACHE
+from local_sagemaker.storage.records import DamagedRecord, Record, RecordStore
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
-Record = dict[str, Any]
-
-KIND = "step-cache"
+KIND = STEP_CACHE
 
 
 class StepCache:
@@ -50,7 +48,7 @@ class StepCache:
             return None
         # deleting a pipeline deletes its executions and invalidates their results
         source = found["CacheHitResult"]["SourcePipelineExecutionArn"].rpartition("/")[2]
-        if self._store.get("pipeline-execution", source) is None:
+        if self._store.get(PIPELINE_EXECUTION.kind, source) is None:
             return None
         # The service does not check whether the output objects of a hit still exist, so that later steps fail if they
         # have been deleted. On this machine, where users clean up the data directory by hand, the step runs again.

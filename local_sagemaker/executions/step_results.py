@@ -7,13 +7,10 @@ Succeeded, so that every step listed as Succeeded has a result even if the serve
 
 from __future__ import annotations
 
-from typing import Any
+from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, STEP_RESULT
+from local_sagemaker.storage.records import DamagedRecord, Record, RecordStore
 
-from local_sagemaker.storage.records import DamagedRecord, RecordStore
-
-Record = dict[str, Any]
-
-RESULTS, STEPS = "step-result", "execution-steps"
+RESULTS, STEPS = STEP_RESULT, EXECUTION_STEPS
 
 
 def save_result(store: RecordStore, execution_id: str, step: str, properties: Record) -> None:

@@ -1,10 +1,9 @@
-"""The server of a data directory, seen from other processes: found, started, stopped.
+"""The server of a data directory as other processes see it: found, started, stopped.
 
-The server holds a lock on `<data_dir>/server.lock` for as long as it lives, and writes into it who it is and where it
-listens. A process that starts one holds `start.lock`, so that two that want one at the same moment get the same.
+The server holds a lock on `<data_dir>/server.lock` for as long as it lives, and writes its process id and port into
+it. A process that starts one holds `start.lock`, so that two that start one at the same moment get the same server.
 """
 
-import fcntl
 import hashlib
 import http.client
 import json
@@ -14,12 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from local_sagemaker.containers.strays import end_strays
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.storage.locks import file_lock, is_locked
 
 STATUS_PATH = "/_local_sagemaker/status"
 RUN_NOW_PATH = "/_local_sagemaker/run-now"
@@ -29,17 +32,22 @@ STOP_SECONDS = 20
 EXECUTION_SECONDS = 24 * 3600
 KILL_SECONDS = 10
 
-# kept, so that an interpreter which goes on does not warn of a process that goes on, too
+# kept, so that the interpreter does not warn at its end of a process that is still running
 _started: list[subprocess.Popen[bytes]] = []
 
 
 class ServerError(Exception):
-    """The server cannot be had; the message says why and what to do."""
+    """The server is not available; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that holds a data directory and answers. `busy`: how many executions and jobs it is running."""
+    """A server that holds a data directory and answers.
+
+    Attributes:
+        version: See `package_version`.
+        busy: How many executions and jobs are running.
+    """
 
     pid: int
     port: int
@@ -51,18 +59,8 @@ class RunningServer:
         return f"http://127.0.0.1:{self.port}"
 
 
-def default_data_dir() -> Path:
-    """$LOCAL_SAGEMAKER_DIR, or `.local_sagemaker` in the current folder."""
-    return Path(os.environ.get("LOCAL_SAGEMAKER_DIR") or ".local_sagemaker").absolute()
-
-
-def make_data_dir(data_dir: Path) -> None:
-    """Make the data directory if it is not there, closed to other users: what is kept in it may be secret."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 def find_server(data_dir: Path) -> RunningServer | None:
-    """The server that holds the data directory, None where none does or it does not answer (yet)."""
+    """Return the server that holds the data directory; None if there is none, or it does not answer (yet)."""
     if not is_held(data_dir):
         return None
     pid, port = holder(data_dir)
@@ -72,7 +70,7 @@ def find_server(data_dir: Path) -> RunningServer | None:
     try:
         connection.request("GET", STATUS_PATH)
         status = json.loads(connection.getresponse().read())
-        # what it says of itself may be out of date, and another program on that port
+        # the lock's content may be stale, and the port another program's by now
         if status["pid"] != pid or Path(status["data_dir"]) != data_dir.resolve():
             return None
         return RunningServer(pid, port, status["version"], status["busy"])
@@ -83,16 +81,22 @@ def find_server(data_dir: Path) -> RunningServer | None:
 
 
 def ensure_server(data_dir: Path, port: int | None = None) -> RunningServer:
-    """The server of the data directory: the one that runs, or a new one in the background.
+    """Return the server of the data directory; one is started in the background if none is running.
 
-    One of another version of this package is replaced while it is idle. Raises ServerError where it is busy, or where
-    no server comes up.
+    A server of another version of this package is replaced while it is idle.
+
+    Args:
+        data_dir: Made if it does not exist.
+        port: Where a new server listens; see `server.serve`.
+
+    Raises:
+        ServerError: No server comes up, or one of another version is busy.
     """
-    make_data_dir(data_dir)
+    DataDir(data_dir).make()
     if (server := find_server(data_dir)) and server.version == package_version():
         return server
-    with _locked(data_dir / "start.lock"):
-        if server := _settled(data_dir):
+    with _start_lock(data_dir):
+        if server := _wait_for_server(data_dir):
             if server.version == package_version():
                 return server
             if server.busy:
@@ -105,7 +109,11 @@ def ensure_server(data_dir: Path, port: int | None = None) -> RunningServer:
 
 
 def stop_server(data_dir: Path) -> bool:
-    """End the server and all it runs, and wait for its end; False where there was none. Raises ServerError."""
+    """End the server with all that it runs, and wait for its end; return False if none was running.
+
+    Raises:
+        ServerError: The server does not end.
+    """
     if not is_held(data_dir):
         return False
     for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
@@ -113,20 +121,30 @@ def stop_server(data_dir: Path) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if not is_held(data_dir):
-                end_strays(data_dir)
+                end_strays(DataDir(data_dir))
                 return True
             time.sleep(0.02)
-    raise ServerError(f"the server that holds {data_dir} does not end; see {log_file(data_dir)}")
+    raise ServerError(f"the server that holds {data_dir} does not end; see {_log_file(data_dir)}")
 
 
 def run_schedule(data_dir: Path, name: str, start: datetime | None, end: datetime | None) -> dict[str, Any]:
-    """Have a monitoring schedule run at once on a window (in UTC), and wait; its execution's summary.
+    """Run a monitoring schedule now and wait for its execution to end.
 
-    Raises ServerError where no server runs, or it refuses.
+    Args:
+        data_dir: Of a running server.
+        name: Of the schedule.
+        start: Start of the analyzed window in UTC; by default an hour before its end.
+        end: End of the window in UTC; by default now.
+
+    Returns:
+        The summary of the execution, as ListMonitoringExecutions has it.
+
+    Raises:
+        ServerError: No server is running, or it refuses the request.
     """
     server = find_server(data_dir)
     if server is None:
-        raise ServerError(f"no server serves {data_dir}; `python -m local_sagemaker start` starts one")
+        raise ServerError(f"no server is running for {data_dir}; start one with `python -m local_sagemaker start`")
     window = {
         edge: moment.replace(tzinfo=UTC).isoformat() for edge, moment in (("Start", start), ("End", end)) if moment
     }
@@ -136,64 +154,31 @@ def run_schedule(data_dir: Path, name: str, start: datetime | None, end: datetim
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise ServerError(f"the server of {data_dir} does not answer: {error}; see {log_file(data_dir)}") from error
+        raise ServerError(f"the server of {data_dir} does not answer: {error}; see {_log_file(data_dir)}") from error
     finally:
         connection.close()
     if response.status != 200:
-        raise ServerError(answer.get("message", "the server refuses"))
+        raise ServerError(answer.get("message", f"the server refused the request with status {response.status}"))
     return answer
 
 
-def end_strays(data_dir: Path) -> None:
-    """Kill what is left of jobs whose server is gone, wherever it has hidden: by `job_mark`."""
-    import psutil
-
-    mark = job_mark(data_dir)
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and mark.items() <= process.environ().items():
-                process.kill()
-        except psutil.Error:
-            continue
-
-
-def job_mark(data_dir: Path) -> dict[str, str]:
-    """The variable by which the processes of a data directory's jobs can be told from all others."""
-    return {"LOCAL_SAGEMAKER_JOB_OF": str(data_dir.resolve())}
-
-
 def is_held(data_dir: Path) -> bool:
-    """Whether a server holds the data directory, whatever its state."""
-    try:
-        with lock_file(data_dir).open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
+    """Return whether a server holds the data directory, whatever its state."""
+    return is_locked(DataDir(data_dir).server_lock)
 
 
 def holder(data_dir: Path) -> tuple[int, int]:
-    """Process id and port of the server that holds, or last held, the data directory; zeros before it has said so."""
+    """Return process id and port of the server that holds, or last held, the data directory; zeros if unknown."""
     try:
-        pid, port = map(int, lock_file(data_dir).read_text(encoding="utf-8").split())
+        pid, port = map(int, DataDir(data_dir).server_lock.read_text(encoding="utf-8").split())
     except (OSError, ValueError):
         return 0, 0
     return (pid, port) if 0 < port < 1 << 16 else (0, 0)
 
 
-def lock_file(data_dir: Path) -> Path:
-    return data_dir / "server.lock"
-
-
-def log_file(data_dir: Path) -> Path:
-    return data_dir / "server.log"
-
-
 @cache
 def package_version() -> str:
-    """A digest of this package's source and of the environment that jobs would run in."""
+    """Return a digest of this package's source and of the Python environment that jobs run in."""
     digest = hashlib.sha256(f"{sys.prefix} {sys.version}".encode())
     folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
@@ -201,15 +186,15 @@ def package_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _settled(data_dir: Path) -> RunningServer | None:
-    """The server once it answers, should one be starting; None where the data directory is free."""
+def _wait_for_server(data_dir: Path) -> RunningServer | None:
+    """Return the server once it answers; None if nobody holds the data directory."""
     deadline = time.monotonic() + START_SECONDS
     while is_held(data_dir):
         if server := find_server(data_dir):
             return server
         if time.monotonic() > deadline:
             raise ServerError(
-                f"a server holds {data_dir} and does not answer; see {log_file(data_dir)}, "
+                f"a server holds {data_dir} and does not answer; see {_log_file(data_dir)}, "
                 "or run `python -m local_sagemaker stop`"
             )
         time.sleep(0.05)
@@ -219,8 +204,8 @@ def _settled(data_dir: Path) -> RunningServer | None:
 def _start(data_dir: Path, port: int | None) -> RunningServer:
     command = [sys.executable, "-m", "local_sagemaker.http.server", str(data_dir)]
     command += ["--port", str(port)] if port is not None else []
-    with log_file(data_dir).open("ab") as log:
-        # a session of its own and no pipe of ours: it outlives this process, and nobody waits for its output
+    with _log_file(data_dir).open("ab") as log:
+        # a session of its own and none of our pipes: it outlives this process, and nobody waits for its output
         process = subprocess.Popen(
             command,
             cwd=Path(__file__).parents[2],
@@ -238,31 +223,35 @@ def _start(data_dir: Path, port: int | None) -> RunningServer:
             break
         time.sleep(0.02)
     process.kill()
-    raise ServerError(f"the local SageMaker did not start: {_last_words(data_dir)} ({log_file(data_dir)} has it all)")
+    log_file = _log_file(data_dir)
+    raise ServerError(f"the local SageMaker did not start: {_last_line(log_file)} (see {log_file})")
 
 
-def _last_words(data_dir: Path) -> str:
-    lines = log_file(data_dir).read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+def _log_file(data_dir: Path) -> Path:
+    return DataDir(data_dir).server_log
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "no output")
 
 
 def _signal(data_dir: Path, number: int) -> None:
     pid, _ = holder(data_dir)
     if pid:
-        with suppress(ProcessLookupError):  # gone already
+        # it may have ended by now
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    deadline = time.monotonic() + 2 * START_SECONDS
-    with path.open("ab") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ServerError(f"another process has been starting a server for long; see {path}") from None
-                time.sleep(0.02)
+def _start_lock(data_dir: Path) -> Iterator[None]:
+    path = DataDir(data_dir).start_lock
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(path, 2 * START_SECONDS))
+        except TimeoutError:
+            raise ServerError(
+                f"another process is still starting a server after {2 * START_SECONDS} s; see {path}"
+            ) from None
         yield

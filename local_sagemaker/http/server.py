@@ -1,11 +1,10 @@
 """The server of one data directory: `python -m local_sagemaker.http.server DATA_DIR [--port PORT]`, in the foreground.
 
-It listens on loopback only and ends on SIGTERM or SIGINT, with all that it runs. Whatever it has acknowledged is on
-disk by then, and would be after a SIGKILL.
+It listens on loopback only and ends on SIGTERM or SIGINT, with all that it runs. Acknowledged requests are on disk
+before their responses, so that a SIGKILL loses nothing either.
 """
 
 import argparse
-import fcntl
 import functools
 import io
 import logging
@@ -15,173 +14,136 @@ import socket
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from local_sagemaker.account import DEFAULT_BUCKET
-from local_sagemaker.client_environment import certificate_file, client_environment, write_client_files
+from local_sagemaker.app import App, build
+from local_sagemaker.client_environment import client_environment, write_client_files
 from local_sagemaker.containers.container import common_environment
 from local_sagemaker.containers.images.errors import ImageMapError
 from local_sagemaker.containers.images.image_settings import image_settings
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
+from local_sagemaker.containers.strays import end_strays, job_mark
 from local_sagemaker.containers.warm_python import WarmPython
-from local_sagemaker.endpoints.manager import IDLE_SECONDS, EndpointManager
-from local_sagemaker.events.engine import EventEngine
-from local_sagemaker.executions.executor import Executor
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.endpoints.manager import IDLE_SECONDS
 from local_sagemaker.http import proxy
+from local_sagemaker.http.administration import Administration
 from local_sagemaker.http.application import HEADERS_KEY, PROXIED_KEY, Application
-from local_sagemaker.http.background import (
-    ServerError,
-    end_strays,
-    holder,
-    job_mark,
-    lock_file,
-    make_data_dir,
-    package_version,
-)
+from local_sagemaker.http.background import ServerError, holder, package_version
 from local_sagemaker.http.chunked import ChunkedBody
-from local_sagemaker.jobs.job import NOUNS
-from local_sagemaker.jobs.manager import JobManager
-from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
+from local_sagemaker.http.routing import Router
 from local_sagemaker.protocol.shapes import service_model
-from local_sagemaker.services.cloudformation.templates import Templates
-from local_sagemaker.services.lambda_.service import LambdaService
-from local_sagemaker.services.logs.service import LogsService
-from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.moto.cloudwatch import CloudWatch
-from local_sagemaker.services.s3.service import S3Service
-from local_sagemaker.services.sagemaker.service import SageMakerService
-from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.locks import file_lock
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 128
 SOCKET_SECONDS = 120
-# others ask for the lock for a moment, to see whether it is held
+# other processes hold the lock for a moment, to see whether it is free
 LOCK_SECONDS = 2
-CLOSE_SECONDS = 5
-WARM_UP_SECONDS = 1
 
 
 def serve(data_dir: Path, port: int | None = None) -> None:
     """Serve a data directory until a signal ends it.
 
-    port: where to listen; without one, where the last server of this data directory did, if that is free, so that
-    variables set in a shell hold. Raises ServerError where another server holds the data directory or the port.
+    Args:
+        data_dir: Made if it does not exist.
+        port: Where to listen; by default where the last server of this data directory did, so that variables set in
+            a shell stay valid, or any free port if that one is taken.
+
+    Raises:
+        ServerError: Another server holds the data directory, the port is taken, or the image settings are invalid.
     """
-    data_dir = data_dir.resolve()
-    make_data_dir(data_dir)
-    with _held(data_dir) as lock, _listener(data_dir, port) as listener:
+    own = DataDir(data_dir.resolve())
+    own.make()
+    with _server_lock(own) as lock, _listener(own, port) as listener:
         port = listener.getsockname()[1]
-        _say(lock, f"{os.getpid()} {port}")  # from here on clients find the server, and wait
+        # from here on clients find the server, and wait
+        _write_in_place(lock, f"{os.getpid()} {port}")
         upstream = _upstream_proxy()
-        write_client_files(data_dir)
-        if not certificate_file(data_dir).exists():
-            _tls_context(certificate_file(data_dir))
-        environment = client_environment(data_dir, port)
-        # neither moto nor anything else in this process knows of another AWS
+        write_client_files(own.root)
+        if not own.certificate.exists():
+            _tls_context(own.certificate)
+        environment = client_environment(own.root, port)
+        # moto and everything else in this process uses these settings, too
         os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
-
-        end_strays(data_dir)
-        store, objects = RecordStore(data_dir), ObjectStore(data_dir)
-        objects.create_bucket(DEFAULT_BUCKET)
-        sagemaker = SageMakerService(store, objects)
-        imposed = {**environment, **job_mark(data_dir)}
-        path = {"PATH": os.environ.get("PATH", os.defpath)}
-        warm_python = None
-        if os.environ.get("LOCAL_SAGEMAKER_WARM") != "0":
-            warm_python = WarmPython({**path, **common_environment(), **job_mark(data_dir)})
-        sagemaker.jobs = JobManager(store, objects, imposed, _images(data_dir, warm_python))
-        sagemaker.functions = LambdaService(store, objects, imposed)
-        sagemaker.executor = Executor(sagemaker, sagemaker.jobs)
-        cloudwatch = CloudWatch(environment["AWS_ENDPOINT_URL"])
-        sagemaker.monitoring_scheduler = MonitoringScheduler(sagemaker, cloudwatch.put_metric_data)
-        sagemaker.endpoint_manager = EndpointManager(
-            store,
-            objects,
-            imposed,
-            sagemaker.jobs.images,
-            put_metric_data=cloudwatch.put_metric_data,
-            alarm_states=cloudwatch.alarm_states,
-            idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
-        )
-        moto = MotoBackend(data_dir, EventEngine(sagemaker), Templates(sagemaker))
-        # what this changes is told to the rules, too
-        sagemaker.executor.recover()
-        sagemaker.functions.recover()
-        sagemaker.endpoint_manager.recover()
-
-        status = {"pid": os.getpid(), "data_dir": str(data_dir), "version": package_version()}
-        application = Application(
-            sagemaker,
-            S3Service(objects, data_dir),
-            sagemaker.functions,
-            moto,
-            LogsService(data_dir),
-            lambda: {**status, "busy": _busy(store)},
-        )
-        _Handler.certificate, _Handler.upstream = certificate_file(data_dir), upstream
+        end_strays(own)
+        app = _build(own, environment)
+        _Handler.certificate, _Handler.upstream = own.certificate, upstream
         server = make_server(
-            "127.0.0.1", port, application, threaded=True, request_handler=_Handler, fd=listener.fileno()
+            "127.0.0.1", port, _application(app), threaded=True, request_handler=_Handler, fd=listener.fileno()
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-        moto.resume()
-        log.info("serving %s on http://127.0.0.1:%d", data_dir, port)
-        sagemaker.monitoring_scheduler.start()
-        # read before the first client asks, and after the server can be found
-        threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
-        # when whoever has started this server has had the processors for a moment, if no job comes before that
-        if warm_python is not None:
-            warm_up = threading.Timer(WARM_UP_SECONDS, warm_python.command)
-            warm_up.daemon = True
-            warm_up.start()
+        _end_on_signals(server)
         try:
+            app.start()
+            log.info("serving %s on http://127.0.0.1:%d", own, port)
+            # read before the first client needs it, but after clients can find the server
+            threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
             server.serve_forever(poll_interval=0.1)
         finally:
-            _end_work(sagemaker)
-            if warm_python is not None:
-                warm_python.close()
-            end_strays(data_dir)
+            app.close()
+            end_strays(own)
             log.info("ended")
 
 
+def _build(data_dir: DataDir, environment: dict[str, str]) -> App:
+    mark = job_mark(data_dir)
+    warm_python = None
+    if os.environ.get("LOCAL_SAGEMAKER_WARM") != "0":
+        path = {"PATH": os.environ.get("PATH", os.defpath)}
+        warm_python = WarmPython({**path, **common_environment(), **mark})
+    return build(
+        data_dir,
+        CloudWatch(environment["AWS_ENDPOINT_URL"]),
+        environment={**environment, **mark},
+        images=_images(data_dir, warm_python),
+        warm_python=warm_python,
+        idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
+    )
+
+
+def _application(app: App) -> Application:
+    status = {"pid": os.getpid(), "data_dir": str(app.data_dir), "version": package_version()}
+    administration = Administration(lambda: {**status, "busy": app.busy()}, app.sagemaker.context.monitoring_scheduler)
+    return Application(Router(app.services, app.moto), administration)
+
+
+def _end_on_signals(server: BaseWSGIServer) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+
+
 @contextmanager
-def _held(data_dir: Path) -> Iterator[IO[str]]:
-    """The data directory's lock. Raises ServerError naming the holder."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    with lock_file(data_dir).open("r+" if lock_file(data_dir).exists() else "w+", encoding="utf-8") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    pid, port = holder(data_dir)
-                    where = f"process {pid}, on port {port}" if port else "a process that is just starting"
-                    raise ServerError(
-                        f"{data_dir} is held by {where}; use that server, or `python -m local_sagemaker stop` it"
-                    ) from None
-                time.sleep(0.02)
-        yield file
+def _server_lock(data_dir: DataDir) -> Iterator[int]:
+    """Hold the data directory's lock. Raises ServerError that names the holder."""
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(file_lock(data_dir.server_lock, LOCK_SECONDS))
+        except TimeoutError:
+            pid, port = holder(data_dir.root)
+            where = f"process {pid}, on port {port}" if port else "a process that is just starting"
+            raise ServerError(
+                f"{data_dir} is held by {where}; use that server, or `python -m local_sagemaker stop` it"
+            ) from None
+        yield descriptor
 
 
-def _say(file: IO[str], text: str) -> None:
-    """Write over what is there, which takes no room: the disk may be full."""
-    os.pwrite(file.fileno(), text.encode(), 0)
-    file.truncate(len(text))
+def _write_in_place(descriptor: int, text: str) -> None:
+    """Overwrite the content of a file, which needs no space: the disk may be full."""
+    os.pwrite(descriptor, text.encode(), 0)
+    os.ftruncate(descriptor, len(text))
 
 
 @contextmanager
-def _listener(data_dir: Path, port: int | None) -> Iterator[socket.socket]:
-    wanted = [port] if port is not None else [holder(data_dir)[1], 0]
+def _listener(data_dir: DataDir, port: int | None) -> Iterator[socket.socket]:
+    wanted = [port] if port is not None else [holder(data_dir.root)[1], 0]
     for number in wanted:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -189,55 +151,40 @@ def _listener(data_dir: Path, port: int | None) -> Iterator[socket.socket]:
                 listener.bind(("127.0.0.1", number))
             except OSError as error:
                 if number == wanted[-1]:
-                    raise ServerError(f"port {number} cannot be had: {error.strerror}; choose another") from error
+                    raise ServerError(f"port {number} is not available: {error.strerror}; choose another") from error
                 continue
             listener.listen(BACKLOG)
             yield listener
             return
 
 
-def _images(data_dir: Path, warm_python: WarmPython | None) -> Images:
-    """What runs the images, by the settings in force. Raises ServerError for settings that cannot be used."""
+def _images(data_dir: DataDir, warm_python: WarmPython | None) -> Images:
+    """Return what runs images, by the settings of the data directory. Raises ServerError if these are invalid."""
     settings = image_settings(data_dir)
     mapped = None
     if settings.file is not None:
-        # read when it is needed, which is seldom: pydantic takes long to import
+        # seldom needed, and pydantic takes long to import
         from local_sagemaker.containers.images.image_map import read_image_map
 
         try:
             mapped = read_image_map(settings.file)
         except ImageMapError as error:
             raise ServerError(str(error)) from error
-    return Images(warm_python, mapped, Environments(data_dir / "environments") if settings.isolated else None)
+    return Images(warm_python, mapped, Environments(data_dir.environments) if settings.isolated else None)
 
 
 def _upstream_proxy() -> str | None:
-    """The proxy that this machine reaches the world through, unless it is a server of ours."""
+    """Return the HTTPS proxy in the environment, unless it is a local SageMaker."""
     upstream = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY") or None
     return None if upstream == os.environ.get("AWS_ENDPOINT_URL") else upstream
 
 
-def _busy(store: RecordStore) -> int:
-    """How many executions and jobs are running."""
-    statuses = [execution["PipelineExecutionStatus"] for execution in store.all("pipeline-execution")]
-    statuses += [execution["MonitoringExecutionStatus"] for execution in store.all("monitoring-execution")]
-    statuses += [job[f"{noun}Status"] for kind, noun in NOUNS.items() for job in store.all(kind)]
-    return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
-
-
-def _end_work(sagemaker: SageMakerService) -> None:
-    """End what is running, and give the threads that wait for it a moment to say so in the records."""
-    sagemaker.monitoring_scheduler.close()
-    sagemaker.executor.close()
-    sagemaker.endpoint_manager.close()
-    sagemaker.functions.close()
-    deadline = time.monotonic() + CLOSE_SECONDS
-    while _busy(sagemaker.store) and time.monotonic() < deadline:
-        time.sleep(0.02)
-
-
 class _Handler(WSGIRequestHandler):
-    """One request of one client. `certificate` and `upstream`, the proxy's settings, are set before any comes."""
+    """One request.
+
+    Attributes:
+        certificate, upstream: Settings of the proxy, of this process's one server.
+    """
 
     timeout = SOCKET_SECONDS
     certificate: Path
@@ -291,7 +238,7 @@ class _ProxiedHandler(_Handler):
 
 @functools.cache
 def _tls_context(certificate: Path) -> ssl.SSLContext:
-    # read when it is needed, which is seldom: it takes as long to import as all of the server
+    # seldom needed, and as long to import as all of the server
     from local_sagemaker.http import tls
 
     return tls.server_context(certificate)

@@ -14,11 +14,11 @@ from local_sagemaker.containers.container import Command, Container, Exit
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.checkpoints import sync_checkpoints
-from local_sagemaker.jobs.job import Job, JobResult, Record
+from local_sagemaker.jobs.job import Job, JobResult
 from local_sagemaker.jobs.running_job import RunningJob
 from local_sagemaker.storage.log_files import log_file
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 from local_sagemaker.storage.transfers import fetch
 
 
@@ -108,7 +108,7 @@ class ContainerJob(RunningJob):
         return JobResult("Failed", f"AlgorithmError: {message[:900]}, exit code: {failed.code}")
 
     def _container(self, host: str, stream: str) -> Container:
-        path = log_file(self._store.data_dir.resolve(), self._job.log_group, stream)
+        path = log_file(self._store.data_dir, self._job.log_group, stream)
         log_stream = LogStream(path, self._job.on_log_line)
         container = Container(self._folder / host, host, log_stream, self._environment)
         with self._lock:

@@ -6,23 +6,17 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from local_sagemaker.account import REGION, sagemaker_arn
 from local_sagemaker.containers.container import CONTAINER_ROOT, Command, Container
 from local_sagemaker.containers.images.image import Runtime
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.record_kinds import RESOURCES
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import Input, Output
 
-Record = dict[str, Any]
-
 # the API's names of the kinds of jobs, from which it forms the names of operations and members
-NOUNS = {
-    "processing-job": "ProcessingJob",
-    "training-job": "TrainingJob",
-    "transform-job": "TransformJob",
-    "hyper-parameter-tuning-job": "HyperParameterTuningJob",
-}
+NOUNS = {kind.kind: kind.noun for kind in RESOURCES if kind.is_job and kind.noun is not None}
 
 # the service's default of MaxRuntimeInSeconds: one day
 DEFAULT_RUNTIME = 24 * 3600

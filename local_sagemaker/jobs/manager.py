@@ -11,7 +11,7 @@ from local_sagemaker.containers.container import Container
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.jobs.container_job import ContainerJob
-from local_sagemaker.jobs.job import NOUNS, Job, JobResult, Record, end_changes
+from local_sagemaker.jobs.job import NOUNS, Job, JobResult, end_changes
 from local_sagemaker.jobs.processing_job import ProcessingJob
 from local_sagemaker.jobs.running_job import RunningJob
 from local_sagemaker.jobs.training_job import TrainingJob
@@ -22,7 +22,7 @@ from local_sagemaker.jobs.tuning.tuning_job import TuningJob
 from local_sagemaker.jobs.tuning.tuning_request import new_tuning_record
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 
 CONTAINER_JOBS: dict[str, type[Job]] = {job.kind: job for job in (ProcessingJob, TrainingJob)}
 
@@ -53,7 +53,7 @@ class JobManager:
         self.objects = objects
         self.images = images or Images()
         self._environment = dict(environment or {})
-        self._folder = store.data_dir.resolve() / "jobs"
+        self._folder = store.data_dir.jobs
         self._running: dict[tuple[str, str], RunningJob] = {}
         self._lock = threading.Lock()
         # names by kind and name in lower case

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from local_sagemaker.containers.container import Command, Container
 from local_sagemaker.containers.images.image import Image
-from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, Record, end_changes, host_names, s3_input
+from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, end_changes, host_names, s3_input
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, Input, Output, copy_file, put_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from local_sagemaker.jobs.job import NOUNS, JobResult, Record, end_changes
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.jobs.job import NOUNS, JobResult, end_changes
+from local_sagemaker.storage.records import Record, RecordStore
 from local_sagemaker.storage.transfers import ClientFault
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,10 @@ from pathlib import PurePosixPath
 from local_sagemaker.algorithms.xgboost.built_in import is_built_in, metric_definitions
 from local_sagemaker.containers.container import XGBOOST, Command, Container
 from local_sagemaker.jobs import checkpoints, script_mode
-from local_sagemaker.jobs.job import Job, JobResult, Record, end_changes, host_names, s3_input
+from local_sagemaker.jobs.job import Job, JobResult, end_changes, host_names, s3_input
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, Input, Output, files_below, put_archive, put_files, unpack
 
 SOURCE = "source"
@@ -205,7 +206,7 @@ class TrainingJob(Job):
                 [*run, *script_mode.arguments(self.hyperparameters)],
                 environment,
                 folder="/opt/ml/code",
-                failure='ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{words}"\nCommand "{command}"',
+                failure='ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{message}"\nCommand "{command}"',
             )
         ]
         if (code / "requirements.txt").is_file():
@@ -213,7 +214,7 @@ class TrainingJob(Job):
                 ["pip", "install", "-r", "requirements.txt"],
                 environment,
                 folder="/opt/ml/code",
-                failure='InstallRequirementsError:\nExitCode {code}\nErrorMessage "{words}"\nCommand "{command}"',
+                failure='InstallRequirementsError:\nExitCode {code}\nErrorMessage "{message}"\nCommand "{command}"',
             )
             commands.insert(0, install)
         return commands

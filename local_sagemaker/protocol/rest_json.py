@@ -14,6 +14,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from werkzeug.wrappers import Request, Response
 
+from local_sagemaker.protocol.bodies import json_structure
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import operation_model, service_model
 
@@ -78,7 +79,7 @@ def _members(shape: Any, request: Request, in_path: Mapping[str, str], body: byt
     if shape is None:
         return {}
     payload = shape.serialization.get("payload")
-    content = {} if payload else _json_structure(body)
+    content = {} if payload else json_structure(body)
     members: dict[str, Any] = {payload: body} if payload and body else {}
     for name, member in shape.members.items():
         location, wire_name = member.serialization.get("location"), member.serialization.get("name", name)
@@ -93,16 +94,6 @@ def _members(shape: Any, request: Request, in_path: Mapping[str, str], body: byt
             members[name] = _with_bytes(member, content.pop(wire_name), name)
     # what the shape does not have is left for the check of the request to refuse
     return {**content, **members}
-
-
-def _json_structure(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("SerializationException", f"the request is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ServiceError("SerializationException", "the request is not a JSON structure")
-    return content
 
 
 def _read_text(shape: Shape, text: str, name: str) -> Any:

@@ -8,6 +8,8 @@ the file directly.
 
 from pathlib import Path
 
+from local_sagemaker.data_dir import DataDir
+
 PROCESSING_JOBS = "/aws/sagemaker/ProcessingJobs"
 TRAINING_JOBS = "/aws/sagemaker/TrainingJobs"
 TRANSFORM_JOBS = "/aws/sagemaker/TransformJobs"
@@ -24,18 +26,18 @@ def endpoint_group(endpoint: str) -> str:
     return f"/aws/sagemaker/Endpoints/{endpoint}"
 
 
-def groups(data_dir: Path) -> list[str]:
+def groups(data_dir: DataDir) -> list[str]:
     """The log groups that there are: those of jobs always, that of an endpoint or a function once it has run."""
-    logs = data_dir / "logs"
-    return [*GROUPS, *map(endpoint_group, _names(logs / "Endpoints")), *map(lambda_group, _names(logs / "lambda"))]
+    endpoints, functions = _names(data_dir.logs / "Endpoints"), _names(data_dir.logs / "lambda")
+    return [*GROUPS, *map(endpoint_group, endpoints), *map(lambda_group, functions)]
 
 
-def group_folder(data_dir: Path, group: str) -> Path:
+def group_folder(data_dir: DataDir, group: str) -> Path:
     """The folder of one log group's streams."""
-    return data_dir / "logs" / group.removeprefix("/aws/").removeprefix("sagemaker/")
+    return data_dir.logs / group.removeprefix("/aws/").removeprefix("sagemaker/")
 
 
-def log_file(data_dir: Path, group: str, stream: str) -> Path:
+def log_file(data_dir: DataDir, group: str, stream: str) -> Path:
     """The file of one stream, e.g. of ProcessingJobs and `my-job/algo-1-1763720521`; its folder may not exist yet."""
     return group_folder(data_dir, group) / f"{stream}.log"
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.files import copy_with_md5, flush_folder, replace_file
 from local_sagemaker.storage.object_keys import BadName, beside_folder, is_bucket_name, places, plain_path
 from local_sagemaker.storage.object_listing import Listing
@@ -47,7 +48,8 @@ class NoSuchKey(KeyError):
 @dataclass(frozen=True)
 class ObjectInfo:
     """What is known of an object: `size` in bytes, `modified` in epoch seconds, `etag` without quotes, and the
-    `headers` (content type, user metadata ...) that it was put with."""
+    `headers` (content type, user metadata ...) that it was put with.
+    """
 
     size: int
     modified: float
@@ -58,10 +60,10 @@ class ObjectInfo:
 class ObjectStore:
     """The buckets of one data directory, safe to use from many threads of one process."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._root = data_dir.resolve() / "s3"
-        self._metadata = data_dir / "s3-metadata"
-        self._aside = data_dir / "s3-incoming"
+    def __init__(self, data_dir: DataDir) -> None:
+        self._root = data_dir.objects.resolve()
+        self._metadata = data_dir.object_metadata
+        self._aside = data_dir.incoming_objects
         shutil.rmtree(self._aside, ignore_errors=True)  # bodies that were under way when the last process ended
         for folder in (self._root, self._metadata, self._aside):
             folder.mkdir(parents=True, exist_ok=True)

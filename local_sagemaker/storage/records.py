@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.files import replace_file
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,9 @@ class DamagedRecord(Exception):
 class RecordStore:
     """Records by kind and name, safe to use from many threads of one process."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: DataDir) -> None:
         self.data_dir = data_dir
-        self._root = data_dir / "records"
+        self._root = data_dir.records
         # guards the three dicts; held for moments only
         self._lock = threading.Lock()
         self._texts: dict[str, dict[str, str]] = {}

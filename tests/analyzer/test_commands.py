@@ -139,12 +139,12 @@ def test_every_command_has_a_manual_with_an_example(command: str) -> None:
     assert "Example: python -m analyzer " + command in " ".join(result.output.split())
 
 
-def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_told(write: Write, tmp_path: Path) -> None:
-    """As in a processing container: beside the package, with nothing else of the project."""
+def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_asked(write: Write, tmp_path: Path) -> None:
+    """As in a processing container: only the script and the package analyzer."""
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "monitoring").symlink_to(REPOSITORY / "monitoring")
-    script = tmp_path / "code" / "analyze_quality.py"
-    script.write_text((REPOSITORY / "processing_scripts" / "analyze_quality.py").read_text())
+    (tmp_path / "code" / "analyzer").symlink_to(REPOSITORY / "analyzer")
+    script = tmp_path / "code" / "quality_check.py"
+    script.write_text((REPOSITORY / "processing_scripts" / "quality_check.py").read_text())
     blocked = write("blocked/typer/__init__.py", "raise ImportError('there is no typer in the container')")
     constraints = '{"features": [{"name": "x", "inferred_type": "Integral", "completeness": 1.0}]}'
     environment = {
@@ -155,7 +155,8 @@ def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_told(wr
         "output_path": str(tmp_path / "output"),
         "baseline_constraints": str(write("constraints.json", constraints)),
     }
-    for arguments, status in (([], 0), (["--fail-on-violation"], 3)):
+    for fail_on_violation, status in (("false", 0), ("true", 3)):
+        arguments = ["--model-package-group=churn", "--skip-check=true", f"--fail-on-violation={fail_on_violation}"]
         result = subprocess.run(
             [sys.executable, str(script), *arguments],
             env=environment,

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 
 from deployment.invocations import Answer, as_json, invoke, runtime_client
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.log_files import log_file
 from project.target import local_target
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, tar_gz
@@ -137,7 +138,7 @@ class Place:
 
     def log(self, function: str) -> str:
         """All that a function has logged."""
-        folder = log_file(self.workplace.data_dir, f"/aws/lambda/{ENDPOINT}-{function}", "stream").parent
+        folder = log_file(DataDir(self.workplace.data_dir), f"/aws/lambda/{ENDPOINT}-{function}", "stream").parent
         return "".join(path.read_text() for path in sorted(folder.rglob("*")) if path.is_file())
 
     def make_pipeline(self) -> None:

@@ -22,10 +22,7 @@ MakeClient = Callable[..., Client]
 def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path)
     yield made
-    made.service.monitoring_scheduler.close()
-    made.executor.close()
-    made.endpoint_manager.close()
-    made.functions.close()
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_sagemaker.app import build
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.endpoints.manager import EndpointManager
-from local_sagemaker.executions.executor import Executor
-from local_sagemaker.jobs.manager import JobManager
-from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
-from local_sagemaker.services.lambda_.service import LambdaService
-from local_sagemaker.services.sagemaker.service import SageMakerService
-from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import split_uri
-
-Record = dict[str, Any]
 
 REGISTRY = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 SCIKIT_LEARN = f"{REGISTRY}/sagemaker-scikit-learn:1.9-0-cpu-py3"
@@ -31,7 +24,12 @@ TIMEOUT = 30
 
 
 class Machine:
-    """What the server is made of, without the server."""
+    """A local SageMaker without a server. It stands in for CloudWatch, too.
+
+    Attributes:
+        metrics: What CloudWatch would get from monitoring executions, by namespace.
+        alarms: States of alarms by name.
+    """
 
     def __init__(
         self,
@@ -41,19 +39,34 @@ class Machine:
         images: Images | None = None,
     ) -> None:
         self.data_dir = data_dir
-        self.store = RecordStore(data_dir)
-        self.objects = ObjectStore(data_dir)
-        self.objects.create_bucket("bucket")
-        self.jobs = JobManager(self.store, self.objects, environment, images)
-        self.service = SageMakerService(self.store, self.objects)
-        self.endpoint_manager = self.service.endpoint_manager = EndpointManager(self.store, self.objects, environment)
-        self.executor = Executor(self.service, self.jobs, workers)
-        self.functions = LambdaService(self.store, self.objects, environment)
-        self.service.jobs, self.service.executor = self.jobs, self.executor
-        self.service.functions = self.functions
-        # what CloudWatch would get, by namespace
         self.metrics: dict[str, list[Record]] = {}
-        self.service.monitoring_scheduler = MonitoringScheduler(self.service, self.metrics.__setitem__)
+        self.alarms: dict[str, str] = {}
+        self._options: dict[str, Any] = {"environment": environment, "workers": workers, "images": images}
+        self._build()
+        self.objects.create_bucket("bucket")
+
+    def _build(self, **options: Any) -> None:
+        self.app = build(DataDir(self.data_dir), self, **self._options, **options)
+        self.store, self.objects, self.jobs = self.app.store, self.app.objects, self.app.jobs
+        self.endpoint_manager, self.functions = self.app.endpoint_manager, self.app.functions
+        self.service, self.context = self.app.sagemaker, self.app.sagemaker.context
+        self.executor, self.scheduler = self.context.executor, self.context.monitoring_scheduler
+
+    def rebuild(self, **options: Any) -> None:
+        """Replace all parts with ones that have these options of `app.build`, on the same data directory."""
+        self.close()
+        self._build(**options)
+
+    def close(self) -> None:
+        self.app.close()
+
+    def put_metric_data(self, namespace: str, data: list[Record]) -> None:
+        # endpoints put theirs to AWS/SageMaker whenever they like
+        if not namespace.startswith("AWS/"):
+            self.metrics[namespace] = data
+
+    def alarm_states(self, names: list[str]) -> dict[str, str]:
+        return self.alarms
 
     def put(self, uri: str, content: str | bytes) -> str:
         aside = self.data_dir / "aside"

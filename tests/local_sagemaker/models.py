@@ -95,5 +95,5 @@ def invoke(machine: Machine, body: str | bytes = "hello", name: str = "endpoint"
 
 def post(machine: Machine, path: str, body: str | bytes = "", headers: Mapping[str, str] | None = None) -> Answer:
     builder = EnvironBuilder(path, method="POST", data=body, headers=dict(headers or {}))
-    response = invocations.respond(machine.endpoint_manager, Request(builder.get_environ()))
+    response = machine.app.services["sagemaker-runtime"].respond(Request(builder.get_environ()))
     return Answer(response.status_code, response.headers, response.get_data())

@@ -6,7 +6,6 @@ import time
 
 from local_sagemaker.executions.steps.step_type import (
     Outcome,
-    Record,
     StepFailed,
     StepRun,
     StepStopped,
@@ -16,6 +15,7 @@ from local_sagemaker.executions.steps.step_type import (
     without_tags,
 )
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.records import Record
 
 POLL_SECONDS = 0.05
 
@@ -40,7 +40,7 @@ class Endpoint(StepType):
 
 def _exists(run: StepRun, name: str) -> bool:
     try:
-        run.service.call("DescribeEndpoint", {"EndpointName": name})
+        run.call("DescribeEndpoint", {"EndpointName": name})
     except ServiceError:
         return False
     return True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from local_sagemaker.executions.steps.step_type import (
     Outcome,
-    Record,
     StepRun,
     StepType,
     invoke,
     resolved_arguments,
     without_tags,
 )
+from local_sagemaker.storage.records import Record
 
 
 class EndpointConfig(StepType):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from local_sagemaker.executions.steps.step_type import Record, StepFailed, StepRun, StepStopped, invoke
+from local_sagemaker.executions.steps.step_type import StepFailed, StepRun, StepStopped, invoke
 from local_sagemaker.jobs.job import NOUNS
+from local_sagemaker.storage.records import Record
 
 # RetryPolicies' exception type by the prefix of a job's FailureReason
 _EXCEPTION_TYPES = {

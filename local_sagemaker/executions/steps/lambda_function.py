@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local_sagemaker.executions.steps.step_type import Outcome, Record, StepFailed, StepRun, StepType
+from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepRun, StepType
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.records import Record
 
 # maximum length of an output in the step's metadata
 LONGEST_VALUE = 1024
@@ -20,7 +21,7 @@ class Lambda(StepType):
         arn = request["FunctionArn"]
         run.set_metadata({"Lambda": {"Arn": arn}})
         try:
-            invocation = run.service.functions.invoke(arn, json.dumps(request["Arguments"]).encode())
+            invocation = run.functions.invoke(arn, json.dumps(request["Arguments"]).encode())
         except ServiceError as error:
             reason = f"ClientError: Failed to invoke lambda:Invoke. Error Details: {error.message}"
             raise StepFailed(reason, "Step.THROTTLING" if error.code == "TooManyRequestsException" else None) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from local_sagemaker.executions.steps.job_step import run_job
-from local_sagemaker.executions.steps.step_type import Outcome, Record, StepRun, StepType, resolved_arguments
+from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepType, resolved_arguments
+from local_sagemaker.storage.records import Record
 
 
 class Processing(StepType):

@@ -23,7 +23,6 @@ from local_sagemaker.executions.steps.job_step import run_job
 from local_sagemaker.executions.steps.processing import Processing, output_uris
 from local_sagemaker.executions.steps.step_type import (
     Outcome,
-    Record,
     StepFailed,
     StepRun,
     StepType,
@@ -31,6 +30,7 @@ from local_sagemaker.executions.steps.step_type import (
     without_nulls,
 )
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import split_uri
 
 # member of a model package's DriftCheckBaselines, by CheckType
@@ -140,13 +140,13 @@ def _registered_baseline(run: StepRun, settings: Record) -> list[str | None]:
         "MaxResults": 1,
     }
     try:
-        found = run.service.call("ListModelPackages", query)["ModelPackageSummaryList"]
+        found = run.call("ListModelPackages", query)["ModelPackageSummaryList"]
     except ServiceError:
         # the group does not exist yet
         found = []
     if not settings["ModelPackageGroupName"] or not found:
         return [None, None]
-    package = run.service.call("DescribeModelPackage", {"ModelPackageName": found[0]["ModelPackageArn"]})
+    package = run.call("DescribeModelPackage", {"ModelPackageName": found[0]["ModelPackageArn"]})
     files = package.get("DriftCheckBaselines", {}).get(BASELINES[settings["CheckType"]], {})
     return [files.get(part, {}).get("S3Uri") for part in ("Statistics", "Constraints")]
 

@@ -27,7 +27,7 @@ class RegisterModel(StepType):
 def _ensure_group(run: StepRun, name: str) -> bool:
     """Create the group if it does not exist, as the service does; return whether it was created."""
     try:
-        run.service.call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
+        run.call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
     except ServiceError:
         invoke(run, "CreateModelPackageGroup", {"ModelPackageGroupName": name})
         return True

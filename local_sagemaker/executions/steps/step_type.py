@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from local_sagemaker.executions.definition import Step
+from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
-
-if TYPE_CHECKING:
-    from local_sagemaker.jobs.manager import JobManager
-    from local_sagemaker.services.lambda_.service import LambdaService
-    from local_sagemaker.storage.objects import ObjectStore
-
-Record = dict[str, Any]
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 
 # RetryPolicies' exception type by the error code of an operation
 _EXCEPTION_TYPES = {
@@ -74,7 +72,8 @@ class StepRun(Protocol):
     """
 
     step: Step
-    service: Service
+    call: Call
+    functions: LambdaService
     jobs: JobManager
     objects: ObjectStore
     execution_id: str
@@ -155,7 +154,7 @@ def invoke(run: StepRun, operation: str, request: Record) -> Record:
         StepFailed: The operation has failed; the reason is worded as in SageMaker.
     """
     try:
-        return run.service.call(operation, request)
+        return run.call(operation, request)
     except ServiceError as error:
         reason = f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error.message}"
         raise StepFailed(reason, _EXCEPTION_TYPES.get(error.code)) from error

@@ -10,12 +10,10 @@ import json
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import put_file
-
-Record = dict[str, Any]
 
 
 def put_manifests(

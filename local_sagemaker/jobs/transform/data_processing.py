@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from local_sagemaker.jobs.transform.json_path import JsonPath, JsonPathError
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault
-
-Record = dict[str, Any]
 
 CSV = "text/csv"
 JSON = "application/json"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from local_sagemaker.containers.model_server import ModelServer, ModelServerError
-from local_sagemaker.jobs.job import Record
 from local_sagemaker.jobs.transform.data_processing import DataProcessing, DataProcessingError
 from local_sagemaker.jobs.transform.payloads import payloads
 from local_sagemaker.jobs.transform.transform_request import max_concurrent, max_payload
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault
 
 MEGABYTE = 1 << 20

@@ -19,14 +19,14 @@ from pathlib import Path
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.model_server import ModelServer, ModelServerError
 from local_sagemaker.containers.output import LogStream
-from local_sagemaker.jobs.job import JobResult, Record
+from local_sagemaker.jobs.job import JobResult
 from local_sagemaker.jobs.running_job import RunningJob
 from local_sagemaker.jobs.transform.capture import put_manifests
 from local_sagemaker.jobs.transform.object_transform import ObjectTransform, TransformError
 from local_sagemaker.jobs.transform.transform_request import TRANSFORM, max_concurrent, max_payload
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 from local_sagemaker.storage.transfers import Input, find_objects, put_file
 
 # timeout for a container to load its model
@@ -193,5 +193,5 @@ class TransformJob(RunningJob):
         return server
 
     def _log_stream(self, stream: str) -> LogStream:
-        path = logs.log_file(self._store.data_dir.resolve(), logs.TRANSFORM_JOBS, stream)
+        path = logs.log_file(self._store.data_dir, logs.TRANSFORM_JOBS, stream)
         return LogStream(path, lambda line, now: None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.jobs.job import Record, job_record
+from local_sagemaker.jobs.job import job_record
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.record_kinds import TRANSFORM_JOB
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
-TRANSFORM = "transform-job"
+TRANSFORM = TRANSFORM_JOB.kind
 
 # limit of MaxPayloadInMB * MaxConcurrentTransforms
 MAX_TOTAL_MEGABYTES = 100

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 
-from local_sagemaker.jobs.job import Record
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.record_kinds import TRAINING_JOB, TUNING_JOB
+from local_sagemaker.storage.records import Record, RecordStore
 
-TUNING = "hyper-parameter-tuning-job"
-TRAINING = "training-job"
+TUNING, TRAINING = TUNING_JOB.kind, TRAINING_JOB.kind
 
 
 def described(store: RecordStore, record: Record) -> Record:

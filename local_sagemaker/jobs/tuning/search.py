@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from local_sagemaker.storage.records import Record
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-Record = dict[str, Any]
 
 STRATEGIES = ("Bayesian", "Random", "Grid")
 # ScalingType Auto means Logarithmic for a positive range with a greater ratio of its bounds; AWS documents no rule

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from local_sagemaker.jobs.job import JobResult, Record
+from local_sagemaker.jobs.job import JobResult
 from local_sagemaker.jobs.running_job import RunningJob
 from local_sagemaker.jobs.tuning.early_stopping import MedianRule
 from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, final_value, training_jobs
 from local_sagemaker.jobs.tuning.tuning_request import search_of
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ import re
 from local_sagemaker.algorithms.xgboost.built_in import TUNING_OBJECTIVE, is_built_in, metric_definitions
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.jobs.job import Record, job_record
+from local_sagemaker.jobs.job import job_record
 from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, ranked, training_jobs
 from local_sagemaker.jobs.tuning.search import Search, SearchError, make_search
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
 
 
 def new_tuning_record(request: Record, images: Images, now: float) -> Record:

@@ -1,30 +1,32 @@
-"""Endpoints. What hosts them, and writes what becomes of their records, is `local_sagemaker.endpoints`."""
+"""Endpoints. `local_sagemaker.endpoints.manager` hosts them, and updates their records."""
 
 import time
-from typing import TYPE_CHECKING
 
-from local_sagemaker.endpoints.manager import IN_PROGRESS, KIND
+from local_sagemaker.endpoints.manager import IN_PROGRESS
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.common import Record, page, within
-from local_sagemaker.services.sagemaker.endpoint_configs import endpoint_config
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.endpoint_configs import ENDPOINT_CONFIGS
 from local_sagemaker.services.sagemaker.models import serving_container
-from local_sagemaker.services.sagemaker.tags import put_tags
+from local_sagemaker.services.sagemaker.resource import Resource, list_page
+from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.records import Record
 
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
-
-# members of a variant, and of a configuration, that an update can keep
+ENDPOINTS = Resource(
+    record_kinds.ENDPOINT,
+    missing=("ValidationException", 'Could not find endpoint "{arn}".'),
+    exists=("ValidationException", 'Cannot create already existing endpoint "{arn}".'),
+)
+# members of a variant that an update can retain: by VariantPropertyType, the member of a configuration
 RETAINED = {"DesiredWeight": "InitialVariantWeight", "DesiredInstanceCount": "InitialInstanceCount"}
 CAPTURE = "DataCaptureConfig"
 
 
-def create_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
+def create_endpoint(context: Context, request: Record) -> Record:
     name, now = request["EndpointName"], time.time()
-    arn = sagemaker.arn(KIND, name)
-    plan = _plan(sagemaker, endpoint_config(sagemaker, request["EndpointConfigName"]))
+    plan = _plan(context, ENDPOINT_CONFIGS.find(context, request["EndpointConfigName"]))
     record = {
         "EndpointName": name,
-        "EndpointArn": arn,
+        "EndpointArn": ENDPOINTS.arn(name),
         "EndpointConfigName": plan["Config"]["EndpointConfigName"],
         "EndpointStatus": "Creating",
         "LastDeploymentConfig": request.get("DeploymentConfig"),
@@ -32,62 +34,48 @@ def create_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
         "LastModifiedTime": now,
         "Pending": plan,
     }
-    if not sagemaker.store.create(KIND, name.lower(), record):
-        raise _invalid(f'Cannot create already existing endpoint "{arn}".')
-    put_tags(sagemaker, arn, request.get("Tags", []))
-    sagemaker.endpoint_manager.create(name)
-    return {"EndpointArn": arn}
+    response = ENDPOINTS.create(context, record, request.get("Tags", []))
+    context.endpoint_manager.create(name)
+    return response
 
 
-def describe_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
-    return _endpoint(sagemaker, request["EndpointName"])
+def describe_endpoint(context: Context, request: Record) -> Record:
+    return ENDPOINTS.find(context, request["EndpointName"])
 
 
-def list_endpoints(sagemaker: "SageMakerService", request: Record) -> Record:
-    status = request.get("StatusEquals")
-    endpoints = [
-        endpoint
-        for endpoint in sagemaker.store.all(KIND)
-        if request.get("NameContains", "").lower() in endpoint["EndpointName"].lower()
-        and status in (None, endpoint["EndpointStatus"])
-        and within(endpoint["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
-        and within(
-            endpoint["LastModifiedTime"], request.get("LastModifiedTimeAfter"), request.get("LastModifiedTimeBefore")
-        )
-    ]
-    member = {"Name": "EndpointName", "Status": "EndpointStatus"}.get(request.get("SortBy", ""), "CreationTime")
-    summaries, following = page(
-        endpoints, request, key=lambda endpoint: endpoint[member], name=lambda endpoint: endpoint["EndpointName"]
-    )
-    return {"Endpoints": summaries, **following}
+def list_endpoints(context: Context, request: Record) -> Record:
+    summaries, next_token = list_page(ENDPOINTS.all(context), request, "Endpoint")
+    return {"Endpoints": summaries, **next_token}
 
 
-def update_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
-    config = endpoint_config(sagemaker, request["EndpointConfigName"])
-    with sagemaker.lock:
-        endpoint = _in_service(sagemaker, request["EndpointName"])
+def update_endpoint(context: Context, request: Record) -> Record:
+    config = ENDPOINT_CONFIGS.find(context, request["EndpointConfigName"])
+    with context.lock:
+        endpoint = _in_service(context, request["EndpointName"])
         if request.get("RetainAllVariantProperties"):
-            excluded = {one["VariantPropertyType"] for one in request.get("ExcludeRetainedVariantProperties", [])}
+            excluded = {
+                property_["VariantPropertyType"] for property_ in request.get("ExcludeRetainedVariantProperties", [])
+            }
             config = _retaining(endpoint["Deployed"]["Config"], config, excluded)
-        plan = _plan(sagemaker, config)
+        plan = _plan(context, config)
         deployment = request.get("DeploymentConfig")
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.get("LastDeploymentConfig")
         _update(
-            sagemaker,
+            context,
             endpoint,
             Pending=plan,
             LastDeploymentConfig=deployment,
             FailureReason=None,
             PendingDeploymentSummary=_summary(config),
         )
-    sagemaker.endpoint_manager.update(endpoint["EndpointName"])
+    context.endpoint_manager.update(endpoint["EndpointName"])
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 
-def update_weights_and_capacities(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        endpoint = _in_service(sagemaker, request["EndpointName"])
+def update_weights_and_capacities(context: Context, request: Record) -> Record:
+    with context.lock:
+        endpoint = _in_service(context, request["EndpointName"])
         plan = endpoint["Deployed"]
         variants = {variant["VariantName"]: variant for variant in plan["Config"]["ProductionVariants"]}
         for desired in request["DesiredWeightsAndCapacities"]:
@@ -102,30 +90,23 @@ def update_weights_and_capacities(sagemaker: "SageMakerService", request: Record
                 if "ServerlessConfig" not in variant:
                     raise _invalid(f"Variant {desired['VariantName']} is not serverless.")
                 variant["ServerlessConfig"] |= desired["ServerlessUpdateConfig"]
-        _update(sagemaker, endpoint, Deployed=plan, FailureReason=None)
-    sagemaker.endpoint_manager.reweigh(endpoint["EndpointName"])
+        _update(context, endpoint, Deployed=plan, FailureReason=None)
+    context.endpoint_manager.update_weights(endpoint["EndpointName"])
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 
-def delete_endpoint(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        endpoint = _endpoint(sagemaker, request["EndpointName"])
-        _check_settled(endpoint)
-        _update(sagemaker, endpoint, EndpointStatus="Deleting")
-    sagemaker.endpoint_manager.delete(endpoint["EndpointName"])
+def delete_endpoint(context: Context, request: Record) -> Record:
+    with context.lock:
+        endpoint = ENDPOINTS.find(context, request["EndpointName"])
+        _check_not_in_progress(endpoint)
+        _update(context, endpoint, EndpointStatus="Deleting")
+    context.endpoint_manager.delete(endpoint["EndpointName"])
     return {}
 
 
-def _endpoint(sagemaker: "SageMakerService", name: str) -> Record:
-    record = sagemaker.store.get(KIND, name.lower())
-    if record is None:
-        raise _invalid(f'Could not find endpoint "{sagemaker.arn(KIND, name)}".')
-    return record
-
-
-def _in_service(sagemaker: "SageMakerService", name: str) -> Record:
-    endpoint = _endpoint(sagemaker, name)
-    _check_settled(endpoint)
+def _in_service(context: Context, name: str) -> Record:
+    endpoint = ENDPOINTS.find(context, name)
+    _check_not_in_progress(endpoint)
     if endpoint["EndpointStatus"] != "InService":
         raise _invalid(
             f'Cannot update endpoint "{endpoint["EndpointArn"]}" in status {endpoint["EndpointStatus"]}; '
@@ -134,27 +115,30 @@ def _in_service(sagemaker: "SageMakerService", name: str) -> Record:
     return endpoint
 
 
-def _check_settled(endpoint: Record) -> None:
+def _check_not_in_progress(endpoint: Record) -> None:
     if endpoint["EndpointStatus"] in IN_PROGRESS:
         raise _invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
 
 
-def _update(sagemaker: "SageMakerService", endpoint: Record, **changes: object) -> None:
+def _update(context: Context, endpoint: Record, **changes: object) -> None:
     changes = {"EndpointStatus": "Updating", "LastModifiedTime": time.time(), **changes}
-    sagemaker.store.update(KIND, endpoint["EndpointName"].lower(), **changes)
+    ENDPOINTS.update(context, endpoint, **changes)
 
 
-def _plan(sagemaker: "SageMakerService", config: Record) -> Record:
-    """What an endpoint of this configuration runs. Raises ServiceError where a model of it is gone."""
+def _plan(context: Context, config: Record) -> Record:
+    """Return what an endpoint of this configuration runs. Raises ServiceError if one of its models does not exist."""
     containers = {
-        variant["VariantName"]: serving_container(sagemaker, variant["ModelName"])
+        variant["VariantName"]: serving_container(context, variant["ModelName"])
         for variant in config["ProductionVariants"]
     }
     return {"Config": config, "Containers": containers}
 
 
 def _retaining(old: Record, new: Record, excluded: set[str]) -> Record:
-    """The new configuration with what the old one's variants of the same names have, and its data capture."""
+    """Return the new configuration with the properties of the old one's variants and its data capture.
+
+    excluded: the VariantPropertyTypes not to retain.
+    """
     known = {variant["VariantName"]: variant for variant in old["ProductionVariants"]}
     members = [member for name, member in RETAINED.items() if name not in excluded]
     variants = []

@@ -1,6 +1,6 @@
-"""Executions of pipelines. What runs them is `local_sagemaker.executions.executor`.
+"""Executions of pipelines. `local_sagemaker.executions.executor` runs them.
 
-Records: a `pipeline-execution` (name: the execution's id) has the members of DescribePipelineExecution and, ours,
+Records: a `pipeline-execution` (named by the execution's id) has the members of DescribePipelineExecution and, ours,
 `PipelineName`, `PipelineParameters` (name and text of every parameter, defaults included), `DefinitionDigest`,
 `ClientRequestToken` and, once it has been retried, `RetryRequestToken`.
 """
@@ -8,14 +8,17 @@ Records: a `pipeline-execution` (name: the execution's id) has the members of De
 import secrets
 import string
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local_sagemaker.executions.definition import Definition, DefinitionError
 from local_sagemaker.executions.selective_execution import reused_steps, selected_part
 from local_sagemaker.executions.step_results import delete_steps, finished_steps, save_result, step_summaries
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.common import USER_CONTEXT, Record, page, within
+from local_sagemaker.protocol.paging import page, within
+from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.pipelines import (
+    EXECUTION,
+    PIPELINES,
     RUNNING,
     chosen_version,
     definition_text,
@@ -24,21 +27,21 @@ from local_sagemaker.services.sagemaker.pipelines import (
     find_pipeline,
     parsed,
 )
+from local_sagemaker.services.sagemaker.resource import USER_CONTEXT
+from local_sagemaker.storage.record_kinds import EXECUTION_STEPS
+from local_sagemaker.storage.records import Record
 
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
 
-
-def start_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        pipeline = find_pipeline(sagemaker, request["PipelineName"])
-        for execution in executions_of(sagemaker, pipeline["PipelineArn"]):
+def start_pipeline_execution(context: Context, request: Record) -> Record:
+    with context.lock:
+        pipeline = find_pipeline(context, request["PipelineName"])
+        for execution in executions_of(context, pipeline["PipelineArn"]):
             if execution["ClientRequestToken"] == request["ClientRequestToken"]:
                 return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
         version = chosen_version(pipeline, request)
-        definition = parsed(sagemaker, definition_text(sagemaker, version["DefinitionDigest"]))
+        definition = parsed(context, definition_text(context, version["DefinitionDigest"]))
         parameters = _parameters(definition, request.get("PipelineParameters", []))
-        reused = _reused(sagemaker, pipeline, definition, request.get("SelectiveExecutionConfig"))
+        reused = _reused(context, pipeline, definition, request.get("SelectiveExecutionConfig"))
         now = time.time()
         execution_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
         arn = f"{pipeline['PipelineArn']}/execution/{execution_id}"
@@ -65,22 +68,22 @@ def start_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> 
         }
         steps = {step: {**shown, "StartTime": now, "EndTime": now} for step, (shown, _) in reused.items()}
         try:
-            sagemaker.store.put("execution-steps", execution_id, {"Steps": steps})
+            context.store.put(EXECUTION_STEPS, execution_id, {"Steps": steps})
             for step, (_, properties) in reused.items():
-                save_result(sagemaker.store, execution_id, step, properties)
-            sagemaker.store.update("pipeline", pipeline["PipelineName"].lower(), LastRunTime=now)
-            # last of all: where the disk refuses one of them, there is no execution
-            sagemaker.store.put("pipeline-execution", execution_id, record)
+                save_result(context.store, execution_id, step, properties)
+            PIPELINES.update(context, pipeline, LastRunTime=now)
+            # last: if one of the writes fails, there is no execution
+            context.store.put(EXECUTION, execution_id, record)
         except OSError:
-            delete_steps(sagemaker.store, execution_id)
+            delete_steps(context.store, execution_id)
             raise
-    sagemaker.executor.start(arn)
+    context.executor.start(arn)
     return {"PipelineExecutionArn": arn}
 
 
-def retry_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        execution = _execution(sagemaker, request["PipelineExecutionArn"])
+def retry_pipeline_execution(context: Context, request: Record) -> Record:
+    with context.lock:
+        execution = _execution(context, request["PipelineExecutionArn"])
         arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
         if execution.get("RetryRequestToken") == request["ClientRequestToken"]:
             return {"PipelineExecutionArn": arn}
@@ -89,8 +92,8 @@ def retry_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> 
                 "ConflictException",
                 f"Pipeline execution '{arn}' is {status}; only a failed or stopped one can be retried.",
             )
-        sagemaker.store.update(
-            "pipeline-execution",
+        context.store.update(
+            EXECUTION,
             execution_id_of(arn),
             PipelineExecutionStatus="Executing",
             FailureReason=None,
@@ -99,20 +102,20 @@ def retry_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> 
             LastModifiedTime=time.time(),
             LastModifiedBy=USER_CONTEXT,
         )
-        sagemaker.executor.start(arn)
+        context.executor.start(arn)
     return {"PipelineExecutionArn": arn}
 
 
-def describe_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
-    return _execution(sagemaker, request["PipelineExecutionArn"])
+def describe_pipeline_execution(context: Context, request: Record) -> Record:
+    return _execution(context, request["PipelineExecutionArn"])
 
 
-def update_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
+def update_pipeline_execution(context: Context, request: Record) -> Record:
+    execution = _execution(context, request["PipelineExecutionArn"])
     changeable = ("PipelineExecutionDescription", "PipelineExecutionDisplayName", "ParallelismConfiguration")
     changes = {member: request[member] for member in changeable if member in request}
-    sagemaker.store.update(
-        "pipeline-execution",
+    context.store.update(
+        EXECUTION,
         execution_id_of(execution["PipelineExecutionArn"]),
         **changes,
         LastModifiedTime=time.time(),
@@ -121,58 +124,59 @@ def update_pipeline_execution(sagemaker: "SageMakerService", request: Record) ->
     return execution
 
 
-def stop_pipeline_execution(sagemaker: "SageMakerService", request: Record) -> Record:
-    # the lock, lest a retry has written its status and not yet started what is to be stopped
-    with sagemaker.lock:
-        execution = _execution(sagemaker, request["PipelineExecutionArn"])
+def stop_pipeline_execution(context: Context, request: Record) -> Record:
+    # a retry that has written its status but not started yet could not be stopped
+    with context.lock:
+        execution = _execution(context, request["PipelineExecutionArn"])
         arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
         if status not in RUNNING:
             raise ServiceError(
                 "ConflictException", f"Pipeline execution '{arn}' is {status}; only a running one can be stopped."
             )
-        sagemaker.executor.stop(arn)
+        context.executor.stop(arn)
     return execution
 
 
-def list_pipeline_executions(sagemaker: "SageMakerService", request: Record) -> Record:
-    pipeline = find_pipeline(sagemaker, request["PipelineName"])
+def list_pipeline_executions(context: Context, request: Record) -> Record:
+    pipeline = find_pipeline(context, request["PipelineName"])
     executions = [
         {
             **execution,
             "StartTime": execution["CreationTime"],
             "PipelineExecutionFailureReason": execution.get("FailureReason"),
         }
-        for execution in executions_of(sagemaker, pipeline["PipelineArn"])
+        for execution in executions_of(context, pipeline["PipelineArn"])
         if within(execution["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
     ]
     by_arn = request.get("SortBy") == "PipelineExecutionArn"
-    summaries, following = page(
+    summaries, next_token = page(
         executions,
         request,
         key=lambda execution: execution["PipelineExecutionArn" if by_arn else "CreationTime"],
         name=lambda execution: execution["PipelineExecutionArn"],
     )
-    return {"PipelineExecutionSummaries": summaries, **following}
+    return {"PipelineExecutionSummaries": summaries, **next_token}
 
 
-def list_pipeline_execution_steps(sagemaker: "SageMakerService", request: Record) -> Record:
+def list_pipeline_execution_steps(context: Context, request: Record) -> Record:
     if "PipelineExecutionArn" not in request:
         raise ServiceError("ValidationException", "PipelineExecutionArn must be given")
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    steps = step_summaries(sagemaker.store, execution_id_of(execution["PipelineExecutionArn"]))
-    chosen, following = page(
-        [step for step in steps.values() if step.get("StartTime") is not None],  # the others were not reached
+    execution = _execution(context, request["PipelineExecutionArn"])
+    steps = step_summaries(context.store, execution_id_of(execution["PipelineExecutionArn"]))
+    chosen, next_token = page(
+        # the others have not been reached
+        [step for step in steps.values() if step.get("StartTime") is not None],
         request,
         key=lambda step: step["StartTime"],
         name=lambda step: step["StepName"],
         size=100,
     )
-    return {"PipelineExecutionSteps": chosen, **following}
+    return {"PipelineExecutionSteps": chosen, **next_token}
 
 
-def list_pipeline_parameters_for_execution(sagemaker: "SageMakerService", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
-    parameters, following = page(
+def list_pipeline_parameters_for_execution(context: Context, request: Record) -> Record:
+    execution = _execution(context, request["PipelineExecutionArn"])
+    parameters, next_token = page(
         execution["PipelineParameters"],
         request,
         key=lambda parameter: parameter["Name"],
@@ -180,30 +184,31 @@ def list_pipeline_parameters_for_execution(sagemaker: "SageMakerService", reques
         size=100,
         order="Ascending",
     )
-    return {"PipelineParameters": parameters, **following}
+    return {"PipelineParameters": parameters, **next_token}
 
 
-def describe_pipeline_definition_for_execution(sagemaker: "SageMakerService", request: Record) -> Record:
-    execution = _execution(sagemaker, request["PipelineExecutionArn"])
+def describe_pipeline_definition_for_execution(context: Context, request: Record) -> Record:
+    execution = _execution(context, request["PipelineExecutionArn"])
     return {
-        "PipelineDefinition": definition_text(sagemaker, execution["DefinitionDigest"]),
+        "PipelineDefinition": definition_text(context, execution["DefinitionDigest"]),
         "CreationTime": execution["CreationTime"],
     }
 
 
-def _execution(sagemaker: "SageMakerService", arn: str) -> Record:
-    record = sagemaker.store.get("pipeline-execution", execution_id_of(arn))
+def _execution(context: Context, arn: str) -> Record:
+    record = context.store.get(EXECUTION, execution_id_of(arn))
     if record is None or record["PipelineExecutionArn"] != arn:
         raise ServiceError("ResourceNotFound", f"Pipeline execution with ARN '{arn}' does not exist.")
     return record
 
 
 def _reused(
-    sagemaker: "SageMakerService", pipeline: Record, definition: Definition, config: Record | None
+    context: Context, pipeline: Record, definition: Definition, config: Record | None
 ) -> dict[str, tuple[Record, Record]]:
-    """What is shown of the steps whose results a selective execution takes up, and their properties.
+    """Return what is shown of the steps whose results a selective execution reuses, and their properties.
 
-    Raises ServiceError (ValidationException) where the selection cannot be run.
+    Raises:
+        ServiceError: The selected steps cannot be run.
     """
     if config is None:
         return {}
@@ -215,14 +220,14 @@ def _reused(
     needed, source = sorted(reused_steps(definition, selected)), config.get("SourcePipelineExecutionArn")
     finished: dict[str, tuple[Record, Record]] = {}
     if source is not None:
-        execution = _execution(sagemaker, source)
+        execution = _execution(context, source)
         if execution["PipelineArn"] != pipeline["PipelineArn"] or execution["PipelineExecutionStatus"] in RUNNING:
             raise ServiceError(
                 "ValidationException",
                 f"Invalid SourcePipelineExecutionArn: {source} must be an execution of {pipeline['PipelineArn']} that "
                 f"has ended; it is {execution['PipelineExecutionStatus']}",
             )
-        finished = finished_steps(sagemaker.store, execution_id_of(source))
+        finished = finished_steps(context.store, execution_id_of(source))
     if missing := [name for name in needed if name not in finished]:
         raise ServiceError(
             "ValidationException",
@@ -242,7 +247,7 @@ def _reused(
 
 
 def _parameters(definition: Definition, given: list[Record]) -> list[Record]:
-    """Name and text of every parameter of an execution, as ListPipelineParametersForExecution gives them."""
+    """Return name and text of every parameter of an execution, as ListPipelineParametersForExecution does."""
     texts = {parameter["Name"]: parameter["Value"] for parameter in given}
     if len(texts) < len(given):
         raise ServiceError("ValidationException", "A pipeline parameter is given twice.")

@@ -1,52 +1,50 @@
-"""Definitions of data-quality and model-quality jobs, for monitoring schedules to run.
+"""Definitions of data-quality and model-quality jobs, which monitoring schedules run.
 
-A record (name in lower case, as in the ARN) is the answer of its Describe operation.
+A record (name in lower case, as in the ARN) is the response of its Describe operation.
 """
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from local_sagemaker.model_monitor.monitoring_job import DEFINITIONS, check_job, job_of_definition
-from local_sagemaker.model_monitor.scheduler import SCHEDULE
+from local_sagemaker.model_monitor.monitoring_job import check_job, job_of_definition
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.common import Record, listed
-from local_sagemaker.services.sagemaker.tags import put_tags
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.resource import Resource, list_page, without_tags
+from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.records import Record
 
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+DEFINITIONS = {
+    kind.monitoring_type: Resource(
+        kind,
+        missing=("ResourceNotFound", "Job Definition {arn} not found"),
+        exists=("ResourceInUse", "Job Definition {arn} already exists"),
+    )
+    for kind in record_kinds.RESOURCES
+    if kind.monitoring_type is not None
+}
+# monitors of SageMaker Clarify
+UNSUPPORTED = ("ModelBias", "ModelExplainability")
 
-# they need SageMaker Clarify
-NOT_HERE = ("ModelBias", "ModelExplainability")
 
-
-def create_definition(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
-    name, kind = request["JobDefinitionName"], DEFINITIONS[type_]
-    check_job(job_of_definition(type_, request, sagemaker.call), sagemaker.jobs.images)
-    arn = sagemaker.arn(kind, name)
+def create_definition(type_: str, context: Context, request: Record) -> Record:
+    check_job(job_of_definition(type_, request, context.call), context.jobs.images)
     record = {
-        **{member: value for member, value in request.items() if member != "Tags"},
-        "JobDefinitionArn": arn,
+        **without_tags(request),
+        "JobDefinitionArn": DEFINITIONS[type_].arn(request["JobDefinitionName"]),
         "CreationTime": time.time(),
     }
-    if not sagemaker.store.create(kind, name.lower(), record):
-        raise ServiceError("ResourceInUse", f"Job Definition {arn} already exists")
-    put_tags(sagemaker, arn, request.get("Tags", []))
-    return {"JobDefinitionArn": arn}
+    return DEFINITIONS[type_].create(context, record, request.get("Tags", []))
 
 
-def describe_definition(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
-    name, kind = request["JobDefinitionName"], DEFINITIONS[type_]
-    record = sagemaker.store.get(kind, name.lower())
-    if record is None:
-        raise ServiceError("ResourceNotFound", f"Job Definition {sagemaker.arn(kind, name)} not found")
-    return record
+def describe_definition(type_: str, context: Context, request: Record) -> Record:
+    return DEFINITIONS[type_].find(context, request["JobDefinitionName"])
 
 
-def delete_definition(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        record = describe_definition(type_, sagemaker, request)
-        for schedule in sagemaker.store.all(SCHEDULE):
+def delete_definition(type_: str, context: Context, request: Record) -> Record:
+    with context.lock:
+        record = describe_definition(type_, context, request)
+        for schedule in context.store.all(record_kinds.MONITORING_SCHEDULE.kind):
             name = schedule["MonitoringScheduleConfig"].get("MonitoringJobDefinitionName", "")
             if schedule["MonitoringType"] == type_ and name.lower() == record["JobDefinitionName"].lower():
                 raise ServiceError(
@@ -54,31 +52,30 @@ def delete_definition(type_: str, sagemaker: "SageMakerService", request: Record
                     f"Job Definition {record['JobDefinitionArn']} is used by Monitoring Schedule "
                     f"{schedule['MonitoringScheduleArn']}; delete that first",
                 )
-        sagemaker.store.delete("tags", record["JobDefinitionArn"])
-        sagemaker.store.delete(DEFINITIONS[type_], record["JobDefinitionName"].lower())
+        DEFINITIONS[type_].delete(context, record)
     return {}
 
 
-def list_definitions(type_: str, sagemaker: "SageMakerService", request: Record) -> Record:
+def list_definitions(type_: str, context: Context, request: Record) -> Record:
     summaries = [
         {
             "MonitoringJobDefinitionName": record["JobDefinitionName"],
             "MonitoringJobDefinitionArn": record["JobDefinitionArn"],
             "CreationTime": record["CreationTime"],
-            # required in the answer, also where a batch transform is monitored
+            # required in the response, even if it is a batch transform that is monitored
             "EndpointName": record[f"{type_}JobInput"].get("EndpointInput", {}).get("EndpointName", ""),
         }
-        for record in sagemaker.store.all(DEFINITIONS[type_])
+        for record in DEFINITIONS[type_].all(context)
     ]
-    chosen, following = listed(
-        [one for one in summaries if request.get("EndpointName") in (None, one["EndpointName"])],
+    chosen, next_token = list_page(
+        [summary for summary in summaries if request.get("EndpointName") in (None, summary["EndpointName"])],
         request,
         "MonitoringJobDefinition",
     )
-    return {"JobDefinitionSummaries": chosen, **following}
+    return {"JobDefinitionSummaries": chosen, **next_token}
 
 
-def _refuse(type_: str, sagemaker: "SageMakerService", request: Record) -> NoReturn:
+def _refuse(type_: str, context: Context, request: Record) -> NoReturn:
     raise ServiceError(
         "ValidationException",
         f"{type_} monitoring is not supported by the local SageMaker; it runs {' and '.join(DEFINITIONS)}",
@@ -94,4 +91,4 @@ OPERATIONS = {
         ("Delete", delete_definition, ""),
         ("List", list_definitions, "s"),
     )
-} | {f"Create{type_}JobDefinition": partial(_refuse, type_) for type_ in NOT_HERE}
+} | {f"Create{type_}JobDefinition": partial(_refuse, type_) for type_ in UNSUPPORTED}

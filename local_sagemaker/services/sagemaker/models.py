@@ -1,100 +1,93 @@
 """Models: what endpoints and transform jobs run.
 
-A record (name in lower case, as in the ARN) is DescribeModel's answer.
+A record (name in lower case, as in the ARN) is DescribeModel's response.
 """
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.common import Record, listed
-from local_sagemaker.services.sagemaker.tags import put_tags
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.resource import Resource, list_page, without_tags
+from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.objects import BadName, NoSuchBucket
+from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+MODELS = Resource(
+    record_kinds.MODEL,
+    missing=("ValidationException", 'Could not find model "{arn}".'),
+    exists=("ValidationException", 'Cannot create already existing model "{arn}".'),
+)
 
 
-def create_model(sagemaker: "SageMakerService", request: Record) -> Record:
+def create_model(context: Context, request: Record) -> Record:
     if ("PrimaryContainer" in request) == ("Containers" in request):
         raise ServiceError("ValidationException", "Give either PrimaryContainer or Containers, and not both.")
     for container in request.get("Containers", [request.get("PrimaryContainer")]):
-        _check_container(sagemaker, container)
-    arn = sagemaker.arn("model", request["ModelName"])
+        _check_container(context, container)
     record = {
-        **{member: value for member, value in request.items() if member != "Tags"},
+        **without_tags(request),
         "EnableNetworkIsolation": request.get("EnableNetworkIsolation", False),
-        "ModelArn": arn,
+        "ModelArn": MODELS.arn(request["ModelName"]),
         "CreationTime": time.time(),
     }
-    if not sagemaker.store.create("model", request["ModelName"].lower(), record):
-        raise ServiceError("ValidationException", f'Cannot create already existing model "{arn}".')
-    put_tags(sagemaker, arn, request.get("Tags", []))
-    return {"ModelArn": arn}
+    return MODELS.create(context, record, request.get("Tags", []))
 
 
-def describe_model(sagemaker: "SageMakerService", request: Record) -> Record:
-    return _model(sagemaker, request["ModelName"])
+def describe_model(context: Context, request: Record) -> Record:
+    return MODELS.find(context, request["ModelName"])
 
 
-def list_models(sagemaker: "SageMakerService", request: Record) -> Record:
-    summaries, following = listed(sagemaker.store.all("model"), request, "Model")
-    return {"Models": summaries, **following}
+def list_models(context: Context, request: Record) -> Record:
+    summaries, next_token = list_page(MODELS.all(context), request, "Model")
+    return {"Models": summaries, **next_token}
 
 
-def delete_model(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        model = _model(sagemaker, request["ModelName"])
-        sagemaker.store.delete("tags", model["ModelArn"])
-        sagemaker.store.delete("model", model["ModelName"].lower())
+def delete_model(context: Context, request: Record) -> Record:
+    with context.lock:
+        MODELS.delete(context, MODELS.find(context, request["ModelName"]))
     return {}
 
 
-def serving_container(sagemaker: "SageMakerService", name: str) -> Record:
-    """What runs the model of that name: Image, ModelDataUrl or ModelDataSource, and Environment.
+def serving_container(context: Context, name: str) -> Record:
+    """Return what runs a model: Image, ModelDataUrl or ModelDataSource, and Environment.
 
-    Of a model package, these are its own, with the model's Environment over them. Raises ServiceError where there is no
-    such model or package, or it is made of several containers.
+    Of a model package, these are its own, with the model's Environment over them.
+
+    Raises:
+        ServiceError: There is no such model or package, or it has several containers.
     """
-    model = _model(sagemaker, name)
+    model = MODELS.find(context, name)
     containers = model.get("Containers") or [model["PrimaryContainer"]]
     container = containers[0]
     if package := container.get("ModelPackageName"):
-        described = sagemaker.call("DescribeModelPackage", {"ModelPackageName": package})
+        described = context.call("DescribeModelPackage", {"ModelPackageName": package})
         containers = described.get("InferenceSpecification", {}).get("Containers", [])
         variables = container.get("Environment", {})
         container = {**containers[0], "Environment": {**containers[0].get("Environment", {}), **variables}}
     if len(containers) != 1 or container.get("Mode") == "MultiModel":
         raise ServiceError(
             "ValidationException",
-            f'Model "{model["ModelArn"]}" is an inference pipeline or a multi-model container; this machine runs '
-            "models of one container and one model.",
+            f'Model "{model["ModelArn"]}" is an inference pipeline or a multi-model container; the local SageMaker '
+            "runs models of one container and one model.",
         )
     return container
 
 
-def _model(sagemaker: "SageMakerService", name: str) -> Record:
-    record = sagemaker.store.get("model", name.lower())
-    if record is None:
-        raise ServiceError("ValidationException", f'Could not find model "{sagemaker.arn("model", name)}".')
-    return record
-
-
-def _check_container(sagemaker: "SageMakerService", container: Record) -> None:
-    """Raise ServiceError for a container without an image, or whose model data is not there."""
+def _check_container(context: Context, container: Record) -> None:
+    """Raise ServiceError for a container without an image, or whose model data does not exist."""
     if "ModelPackageName" in container:
-        sagemaker.call("DescribeModelPackage", {"ModelPackageName": container["ModelPackageName"]})
+        context.call("DescribeModelPackage", {"ModelPackageName": container["ModelPackageName"]})
     elif "Image" not in container:
         raise ServiceError("ValidationException", "A container of a model needs an Image or a ModelPackageName.")
     for uri, is_prefix in _model_data(container):
-        if not _exists(sagemaker, uri, is_prefix):
+        if not _exists(context, uri, is_prefix):
             raise ServiceError("ValidationException", f"Could not find model data at {uri}.")
 
 
 def _model_data(container: Record) -> Iterator[tuple[str, bool]]:
-    """The S3 URIs of a container's model, and whether each is a prefix rather than an object."""
+    """Yield the S3 URIs of a container's model, and whether each is a prefix rather than an object."""
     if url := container.get("ModelDataUrl"):
         yield url, container.get("Mode") == "MultiModel"
     source = container.get("ModelDataSource", {}).get("S3DataSource")
@@ -102,12 +95,12 @@ def _model_data(container: Record) -> Iterator[tuple[str, bool]]:
         yield source["S3Uri"], source["S3DataType"] == "S3Prefix"
 
 
-def _exists(sagemaker: "SageMakerService", uri: str, is_prefix: bool) -> bool:
+def _exists(context: Context, uri: str, is_prefix: bool) -> bool:
     try:
         bucket, key = split_uri(uri)
         if is_prefix:
-            return next(sagemaker.objects.list(bucket, key), None) is not None
-        sagemaker.objects.path(bucket, key)
+            return next(context.objects.list(bucket, key), None) is not None
+        context.objects.path(bucket, key)
         return True
     except ClientFault as fault:
         raise ServiceError("ValidationException", str(fault)) from fault

@@ -1,117 +1,119 @@
-"""Monitoring schedules and their executions. What runs them, and writes records, is `local_sagemaker.model_monitor`."""
+"""Monitoring schedules and their executions, which `local_sagemaker.model_monitor.scheduler` runs and records."""
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from local_sagemaker.model_monitor.monitoring_job import check_job, find_job
 from local_sagemaker.model_monitor.schedule_times import DAILY, check_schedule, next_start, window_of
-from local_sagemaker.model_monitor.scheduler import EXECUTION, SCHEDULE
-from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.common import Record, asked_for, listed, page, within
-from local_sagemaker.services.sagemaker.tags import put_tags
+from local_sagemaker.protocol.paging import page, within
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.resource import Resource, list_page, matching
+from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.records import Record
 
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+SCHEDULES = Resource(
+    record_kinds.MONITORING_SCHEDULE,
+    missing=("ResourceNotFound", "Monitoring Schedule {arn} not found"),
+    exists=("ResourceInUse", "Monitoring Schedule {arn} already exists"),
+)
 
 
-def create_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
+def create_schedule(context: Context, request: Record) -> Record:
     name = request["MonitoringScheduleName"]
-    arn, now = sagemaker.arn(SCHEDULE, name), time.time()
+    now = time.time()
     record = {
         "MonitoringScheduleName": name,
-        "MonitoringScheduleArn": arn,
+        "MonitoringScheduleArn": SCHEDULES.arn(name),
         "MonitoringScheduleStatus": "Scheduled",
         "CreationTime": now,
         "LastModifiedTime": now,
-        **_configured(sagemaker, request["MonitoringScheduleConfig"], now),
+        **_configured(context, request["MonitoringScheduleConfig"], now),
     }
-    if not sagemaker.store.create(SCHEDULE, name.lower(), record):
-        raise ServiceError("ResourceInUse", f"Monitoring Schedule {arn} already exists")
-    put_tags(sagemaker, arn, request.get("Tags", []))
-    sagemaker.monitoring_scheduler.changed()
-    return {"MonitoringScheduleArn": arn}
+    response = SCHEDULES.create(context, record, request.get("Tags", []))
+    context.monitoring_scheduler.changed()
+    return response
 
 
-def describe_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
-    schedule = _schedule(sagemaker, request)
-    executions = _executions(sagemaker, schedule["MonitoringScheduleName"])
-    last = max(executions, key=lambda one: (one["ScheduledTime"], one["CreationTime"]), default=None)
+def describe_schedule(context: Context, request: Record) -> Record:
+    schedule = _schedule(context, request)
+    executions = _executions(context, schedule["MonitoringScheduleName"])
+    last = max(executions, key=lambda execution: (execution["ScheduledTime"], execution["CreationTime"]), default=None)
     return {**schedule, "LastMonitoringExecutionSummary": last}
 
 
-def update_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        schedule = _schedule(sagemaker, request)
+def update_schedule(context: Context, request: Record) -> Record:
+    with context.lock:
+        schedule = _schedule(context, request)
         now = time.time()
-        changes = _configured(sagemaker, request["MonitoringScheduleConfig"], now)
+        changes = _configured(context, request["MonitoringScheduleConfig"], now)
         changed = {name: value for name, value in schedule.items() if name != "EndpointName"} | changes
-        _put(sagemaker, changed | {"LastModifiedTime": now})
+        _put(context, changed | {"LastModifiedTime": now})
     return {"MonitoringScheduleArn": schedule["MonitoringScheduleArn"]}
 
 
-def start_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        schedule = _schedule(sagemaker, request)
+def start_schedule(context: Context, request: Record) -> Record:
+    with context.lock:
+        schedule = _schedule(context, request)
         if schedule["MonitoringScheduleStatus"] != "Scheduled":
             due = _next_due(schedule["MonitoringScheduleConfig"], time.time())
-            _put(sagemaker, {**schedule, "MonitoringScheduleStatus": "Scheduled", "NextDue": due})
+            _put(context, {**schedule, "MonitoringScheduleStatus": "Scheduled", "NextDue": due})
     return {}
 
 
-def stop_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        _put(sagemaker, {**_schedule(sagemaker, request), "MonitoringScheduleStatus": "Stopped", "NextDue": None})
+def stop_schedule(context: Context, request: Record) -> Record:
+    with context.lock:
+        _put(context, {**_schedule(context, request), "MonitoringScheduleStatus": "Stopped", "NextDue": None})
     return {}
 
 
-def delete_schedule(sagemaker: "SageMakerService", request: Record) -> Record:
-    """Executions that run go on, and the records of all stay, as they do on AWS."""
-    with sagemaker.lock:
-        schedule = _schedule(sagemaker, request)
-        sagemaker.store.delete("tags", schedule["MonitoringScheduleArn"])
-        sagemaker.store.delete(SCHEDULE, schedule["MonitoringScheduleName"].lower())
+def delete_schedule(context: Context, request: Record) -> Record:
+    """Delete a schedule; as on AWS, its executions go on and are still listed."""
+    with context.lock:
+        SCHEDULES.delete(context, _schedule(context, request))
     return {}
 
 
-def list_schedules(sagemaker: "SageMakerService", request: Record) -> Record:
+def list_schedules(context: Context, request: Record) -> Record:
     schedules = [
-        {**schedule, "MonitoringJobDefinitionName": _definition_name(schedule)}
-        for schedule in sagemaker.store.all(SCHEDULE)
+        {**schedule, "MonitoringJobDefinitionName": _definition_name(schedule)} for schedule in SCHEDULES.all(context)
     ]
-    summaries, following = listed(_of_one(schedules, request), request, "MonitoringSchedule")
-    return {"MonitoringScheduleSummaries": summaries, **following}
+    summaries, next_token = list_page(_filtered(schedules, request), request, "MonitoringSchedule")
+    return {"MonitoringScheduleSummaries": summaries, **next_token}
 
 
-def list_executions(sagemaker: "SageMakerService", request: Record) -> Record:
+def list_executions(context: Context, request: Record) -> Record:
     executions = [
         execution
-        for execution in _of_one(_executions(sagemaker, request.get("MonitoringScheduleName")), request)
+        for execution in _filtered(_executions(context, request.get("MonitoringScheduleName")), request)
         if within(execution["ScheduledTime"], request.get("ScheduledTimeAfter"), request.get("ScheduledTimeBefore"))
     ]
     member = {"CreationTime": "CreationTime", "Status": "MonitoringExecutionStatus"}.get(
         request.get("SortBy", ""), "ScheduledTime"
     )
-    summaries, following = page(
-        asked_for(executions, request, "MonitoringExecution"),
+    summaries, next_token = page(
+        matching(executions, request, "MonitoringExecution"),
         request,
-        key=lambda one: one[member],
-        name=lambda one: one["MonitoringExecutionName"],
+        key=lambda execution: execution[member],
+        name=lambda execution: execution["MonitoringExecutionName"],
     )
-    return {"MonitoringExecutionSummaries": summaries, **following}
+    return {"MonitoringExecutionSummaries": summaries, **next_token}
 
 
-def _configured(sagemaker: "SageMakerService", config: Record, now: float) -> Record:
-    """What a schedule's record says of its configuration. Raises ServiceError for one that cannot run here."""
+def _configured(context: Context, config: Record, now: float) -> Record:
+    """Return the members of a schedule's record that depend on its configuration.
+
+    Raises:
+        ServiceError: The configuration is invalid, or cannot run on this machine.
+    """
     schedule = config.get("ScheduleConfig", {})
     check_schedule(schedule)
-    job = find_job(config, sagemaker.call)
-    check_job(job, sagemaker.jobs.images)
+    job = find_job(config, context.call)
+    check_job(job, context.jobs.images)
     window_of(datetime.fromtimestamp(now, UTC), schedule, job.input)
     configured = {"MonitoringScheduleConfig": config, "MonitoringType": job.type, "NextDue": _next_due(config, now)}
     if job.endpoint_name is None:
         return configured
-    endpoint = sagemaker.call("DescribeEndpoint", {"EndpointName": job.endpoint_name})
+    endpoint = context.call("DescribeEndpoint", {"EndpointName": job.endpoint_name})
     return {**configured, "EndpointName": endpoint["EndpointName"]}
 
 
@@ -120,23 +122,19 @@ def _next_due(config: Record, now: float) -> float:
     return next_start(expression, datetime.fromtimestamp(now, UTC)).timestamp()
 
 
-def _schedule(sagemaker: "SageMakerService", request: Record) -> Record:
-    name = request["MonitoringScheduleName"]
-    schedule = sagemaker.store.get(SCHEDULE, name.lower())
-    if schedule is None:
-        raise ServiceError("ResourceNotFound", f"Monitoring Schedule {sagemaker.arn(SCHEDULE, name)} not found")
-    return schedule
+def _schedule(context: Context, request: Record) -> Record:
+    return SCHEDULES.find(context, request["MonitoringScheduleName"])
 
 
-def _put(sagemaker: "SageMakerService", schedule: Record) -> None:
-    sagemaker.store.put(SCHEDULE, schedule["MonitoringScheduleName"].lower(), schedule)
-    sagemaker.monitoring_scheduler.changed()
+def _put(context: Context, schedule: Record) -> None:
+    context.store.put(SCHEDULES.kind.kind, schedule["MonitoringScheduleName"].lower(), schedule)
+    context.monitoring_scheduler.changed()
 
 
-def _executions(sagemaker: "SageMakerService", schedule_name: str | None) -> list[Record]:
+def _executions(context: Context, schedule_name: str | None) -> list[Record]:
     return [
         execution
-        for execution in sagemaker.store.all(EXECUTION)
+        for execution in context.store.all(record_kinds.MONITORING_EXECUTION.kind)
         if schedule_name is None or execution["MonitoringScheduleName"].lower() == schedule_name.lower()
     ]
 
@@ -146,8 +144,8 @@ def _definition_name(schedule: Record) -> str | None:
     return name
 
 
-def _of_one(records: list[Record], request: Record) -> list[Record]:
-    """The schedules or executions of the endpoint, type and job definition that a request names."""
+def _filtered(records: list[Record], request: Record) -> list[Record]:
+    """Return the schedules or executions that match a request's endpoint, monitoring type and job definition."""
     wanted = {
         "EndpointName": request.get("EndpointName"),
         "MonitoringType": request.get("MonitoringTypeEquals"),

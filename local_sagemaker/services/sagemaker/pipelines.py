@@ -6,31 +6,40 @@ Definitions are records of their own, by their digest, so that an execution keep
 
 import hashlib
 import time
-from typing import TYPE_CHECKING
 
 from local_sagemaker.executions.definition import Definition, DefinitionError, parse
 from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.step_results import delete_steps
 from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.common import USER_CONTEXT, Record, page, within
+from local_sagemaker.protocol.paging import page, within
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, Resource
 from local_sagemaker.services.sagemaker.tags import put_tags
+from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.objects import BadName
+from local_sagemaker.storage.records import Record
 
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+PIPELINES = Resource(
+    record_kinds.PIPELINE,
+    missing=("ResourceNotFound", "Pipeline '{arn}' does not exist."),
+    exists=(
+        "ValidationException",
+        "Pipeline names must be unique within an AWS account and region. Pipeline with name ({name}) already exists.",
+    ),
+)
+EXECUTION = record_kinds.PIPELINE_EXECUTION.kind
 
 LONGEST_DEFINITION = 1 << 20
 RUNNING = ("Executing", "Stopping")
 
 
-def create_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
+def create_pipeline(context: Context, request: Record) -> Record:
     name = request["PipelineName"]
-    arn = sagemaker.arn("pipeline", name)
-    digest = _keep_definition(sagemaker, _given_definition(sagemaker, request))
+    digest = _keep_definition(context, _given_definition(context, request))
     now = time.time()
     record = {
-        "PipelineArn": arn,
+        "PipelineArn": PIPELINES.arn(name),
         "PipelineName": name,
         "PipelineDisplayName": request.get("PipelineDisplayName", name),
         "PipelineDescription": request.get("PipelineDescription"),
@@ -44,122 +53,112 @@ def create_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
         "ClientRequestToken": request["ClientRequestToken"],
         "Versions": [_version(1, digest, now)],
     }
-    if not sagemaker.store.create("pipeline", name.lower(), record):
-        existing = find_pipeline(sagemaker, name)
+    try:
+        return PIPELINES.create(context, record, request.get("Tags", []))
+    except ServiceError:
+        existing = PIPELINES.find(context, name)
         if existing["ClientRequestToken"] != request["ClientRequestToken"]:
-            raise ServiceError(
-                "ValidationException",
-                "Pipeline names must be unique within an AWS account and region. "
-                f"Pipeline with name ({name}) already exists.",
-            )
-    put_tags(sagemaker, arn, request.get("Tags", []))
-    return {"PipelineArn": arn}
+            raise
+        put_tags(context, existing["PipelineArn"], request.get("Tags", []))
+        return {"PipelineArn": existing["PipelineArn"]}
 
 
-def update_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
+def update_pipeline(context: Context, request: Record) -> Record:
     given = {"PipelineDefinition", "PipelineDefinitionS3Location"} & request.keys()
-    digest = _keep_definition(sagemaker, _given_definition(sagemaker, request)) if given else None
+    digest = _keep_definition(context, _given_definition(context, request)) if given else None
     now = time.time()
-    with sagemaker.lock:
-        pipeline = find_pipeline(sagemaker, request["PipelineName"])
+    with context.lock:
+        pipeline = find_pipeline(context, request["PipelineName"])
         versions = pipeline["Versions"]
         if digest is not None:
             versions = [*versions, _version(versions[-1]["PipelineVersionId"] + 1, digest, now)]
         changeable = ("PipelineDisplayName", "PipelineDescription", "RoleArn", "ParallelismConfiguration")
         changes = {member: request[member] for member in changeable if member in request}
-        sagemaker.store.update(
-            "pipeline",
-            pipeline["PipelineName"].lower(),
-            **changes,
-            Versions=versions,
-            LastModifiedTime=now,
-            LastModifiedBy=USER_CONTEXT,
+        PIPELINES.update(
+            context, pipeline, **changes, Versions=versions, LastModifiedTime=now, LastModifiedBy=USER_CONTEXT
         )
     return {"PipelineArn": pipeline["PipelineArn"], "PipelineVersionId": versions[-1]["PipelineVersionId"]}
 
 
-def describe_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
-    pipeline = find_pipeline(sagemaker, request["PipelineName"])
+def describe_pipeline(context: Context, request: Record) -> Record:
+    pipeline = find_pipeline(context, request["PipelineName"])
     version = chosen_version(pipeline, request)
-    return {**pipeline, "PipelineDefinition": definition_text(sagemaker, version["DefinitionDigest"])}
+    return {**pipeline, "PipelineDefinition": definition_text(context, version["DefinitionDigest"])}
 
 
-def list_pipelines(sagemaker: "SageMakerService", request: Record) -> Record:
+def list_pipelines(context: Context, request: Record) -> Record:
     prefix = request.get("PipelineNamePrefix", "")
     pipelines = [
         {**pipeline, "LastExecutionTime": pipeline.get("LastRunTime")}
-        for pipeline in sagemaker.store.all("pipeline")
+        for pipeline in PIPELINES.all(context)
         if pipeline["PipelineName"].startswith(prefix)
         and within(pipeline["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
         and request.get("ManagedBy") != "AWS"
     ]
     by_name = request.get("SortBy") == "Name"
-    summaries, following = page(
+    summaries, next_token = page(
         pipelines,
         request,
         key=lambda pipeline: pipeline["PipelineName"] if by_name else pipeline["CreationTime"],
         name=lambda pipeline: pipeline["PipelineArn"],
     )
-    return {"PipelineSummaries": summaries, **following}
+    return {"PipelineSummaries": summaries, **next_token}
 
 
-def list_pipeline_versions(sagemaker: "SageMakerService", request: Record) -> Record:
-    pipeline = find_pipeline(sagemaker, request["PipelineName"])
+def list_pipeline_versions(context: Context, request: Record) -> Record:
+    pipeline = find_pipeline(context, request["PipelineName"])
     versions = [
         {**version, "PipelineArn": pipeline["PipelineArn"]}
         for version in pipeline["Versions"]
         if within(version["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
     ]
-    summaries, following = page(
+    summaries, next_token = page(
         versions, request, key=lambda version: version["PipelineVersionId"], name=lambda version: ""
     )
-    return {"PipelineVersionSummaries": summaries, **following}
+    return {"PipelineVersionSummaries": summaries, **next_token}
 
 
-def delete_pipeline(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        pipeline = find_pipeline(sagemaker, request["PipelineName"])
+def delete_pipeline(context: Context, request: Record) -> Record:
+    with context.lock:
+        pipeline = find_pipeline(context, request["PipelineName"])
         arn = pipeline["PipelineArn"]
-        executions = executions_of(sagemaker, arn)
-        if running := [one for one in executions if one["PipelineExecutionStatus"] in RUNNING]:
+        executions = executions_of(context, arn)
+        if running := [execution for execution in executions if execution["PipelineExecutionStatus"] in RUNNING]:
             raise ServiceError(
                 "ConflictException",
                 f"Pipeline '{arn}' has {len(running)} running execution(s), e.g. "
                 f"'{running[0]['PipelineExecutionArn']}'; stop them first.",
             )
-        # as on SageMaker, the executions of a pipeline go with it; the pipeline last, should this be cut short
+        # As on SageMaker, its executions are deleted with it; the pipeline last, in case the process ends in between.
         for execution in executions:
             execution_id = execution_id_of(execution["PipelineExecutionArn"])
-            delete_steps(sagemaker.store, execution_id)
-            sagemaker.store.delete("pipeline-execution", execution_id)
-        sagemaker.store.delete("tags", arn)
-        sagemaker.store.delete("pipeline", pipeline["PipelineName"].lower())
+            delete_steps(context.store, execution_id)
+            context.store.delete(EXECUTION, execution_id)
+        PIPELINES.delete(context, pipeline)
     return {"PipelineArn": arn}
 
 
-def find_pipeline(sagemaker: "SageMakerService", name_or_arn: str) -> Record:
-    """The record of a pipeline. Raises ServiceError (ResourceNotFound)."""
-    name = name_or_arn.partition(":pipeline/")[2] or name_or_arn
-    record = sagemaker.store.get("pipeline", name.lower())
-    if record is None:
-        raise ServiceError("ResourceNotFound", f"Pipeline '{sagemaker.arn('pipeline', name)}' does not exist.")
-    return record
+def find_pipeline(context: Context, name_or_arn: str) -> Record:
+    """Return the record of a pipeline. Raises ServiceError (ResourceNotFound)."""
+    return PIPELINES.find(context, name_or_arn.partition(":pipeline/")[2] or name_or_arn)
 
 
-def executions_of(sagemaker: "SageMakerService", pipeline_arn: str) -> list[Record]:
-    """The records of a pipeline's executions, oldest first."""
-    return [one for one in sagemaker.store.all("pipeline-execution") if one["PipelineArn"] == pipeline_arn]
+def executions_of(context: Context, pipeline_arn: str) -> list[Record]:
+    """Return the records of a pipeline's executions, oldest first."""
+    return [execution for execution in context.store.all(EXECUTION) if execution["PipelineArn"] == pipeline_arn]
 
 
 def execution_id_of(arn: str) -> str:
-    """What an execution's ARN ends with, its records' name."""
+    """Return the id of an execution, which its records are named by."""
     return arn.rpartition("/")[2]
 
 
 def chosen_version(pipeline: Record, request: Record) -> Record:
-    """The version that a request names, else the newest. Raises ServiceError (ResourceNotFound)."""
+    """Return the version that a request is for, by default the latest. Raises ServiceError (ResourceNotFound)."""
     if "PipelineVersionAlias" in request:
-        raise ServiceError("ValidationException", "PipelineVersionAlias is not supported here; give PipelineVersionId")
+        raise ServiceError(
+            "ValidationException", "the local SageMaker does not support PipelineVersionAlias; give PipelineVersionId"
+        )
     chosen = request.get("PipelineVersionId", pipeline["Versions"][-1]["PipelineVersionId"])
     for version in pipeline["Versions"]:
         if version["PipelineVersionId"] == chosen:
@@ -167,25 +166,25 @@ def chosen_version(pipeline: Record, request: Record) -> Record:
     raise ServiceError("ResourceNotFound", f"Pipeline '{pipeline['PipelineArn']}' has no version {chosen}.")
 
 
-def definition_text(sagemaker: "SageMakerService", digest: str) -> str:
-    """A definition as it was uploaded, byte for byte."""
-    record = sagemaker.store.get("pipeline-definition", digest)
+def definition_text(context: Context, digest: str) -> str:
+    """Return a definition as it was uploaded, byte for byte."""
+    record = context.store.get(record_kinds.PIPELINE_DEFINITION, digest)
     if record is None:
         raise ServiceError("ResourceNotFound", f"The definition {digest} is missing; upsert the pipeline again.")
     return record["PipelineDefinition"]
 
 
-def parsed(sagemaker: "SageMakerService", text: str) -> Definition:
-    """A definition that can run here. Raises ServiceError (ValidationException) in the service's words."""
+def parsed(context: Context, text: str) -> Definition:
+    """Parse a definition and check that it can run on this machine. Raises ServiceError (ValidationException)."""
     try:
         definition = parse(text, STEP_TYPES)
-        check_images(definition, sagemaker.jobs.images)
+        check_images(definition, context.jobs.images)
         return definition
     except DefinitionError as error:
         raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error
 
 
-def _given_definition(sagemaker: "SageMakerService", request: Record) -> str:
+def _given_definition(context: Context, request: Record) -> str:
     if ("PipelineDefinition" in request) == ("PipelineDefinitionS3Location" in request):
         raise ServiceError(
             "ValidationException", "Give either PipelineDefinition or PipelineDefinitionS3Location, and not both."
@@ -194,19 +193,19 @@ def _given_definition(sagemaker: "SageMakerService", request: Record) -> str:
         return request["PipelineDefinition"]
     bucket, key = (request["PipelineDefinitionS3Location"][member] for member in ("Bucket", "ObjectKey"))
     try:
-        if sagemaker.objects.info(bucket, key).size > LONGEST_DEFINITION:
+        if context.objects.info(bucket, key).size > LONGEST_DEFINITION:
             raise ServiceError("ValidationException", f"s3://{bucket}/{key} exceeds {LONGEST_DEFINITION} bytes")
-        return sagemaker.objects.read(bucket, key).decode("utf-8")
+        return context.objects.read(bucket, key).decode("utf-8")
     except (KeyError, BadName) as error:
         raise ServiceError("ValidationException", f"PipelineDefinitionS3Location: {error}") from error
     except UnicodeDecodeError as error:
         raise ServiceError("ValidationException", f"s3://{bucket}/{key} is not UTF-8 text: {error}") from error
 
 
-def _keep_definition(sagemaker: "SageMakerService", text: str) -> str:
-    parsed(sagemaker, text)
+def _keep_definition(context: Context, text: str) -> str:
+    parsed(context, text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    sagemaker.store.create("pipeline-definition", digest, {"PipelineDefinition": text})
+    context.store.create(record_kinds.PIPELINE_DEFINITION, digest, {"PipelineDefinition": text})
     return digest
 
 

@@ -1,20 +1,29 @@
 """The model registry: model package groups and model packages.
 
-A group's record counts the versions it has given out (`LastVersion`, ours), so that no number is used twice, however
-many are created at once and whichever are deleted.
+The record of a group holds the number of its last version (`LastVersion`, ours), so that no number is used twice,
+even if versions are created concurrently or deleted.
 """
 
 import time
-from typing import TYPE_CHECKING
 
+from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.common import USER_CONTEXT, Record, asked_for, listed, page
+from local_sagemaker.protocol.paging import page
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, Resource, list_page, matching
 from local_sagemaker.services.sagemaker.tags import put_tags
+from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.record_kinds import TAGS
+from local_sagemaker.storage.records import Record
 
-if TYPE_CHECKING:
-    from local_sagemaker.services.sagemaker.service import SageMakerService
+GROUPS = Resource(
+    record_kinds.MODEL_PACKAGE_GROUP,
+    missing=("ValidationException", "ModelPackageGroup {arn} does not exist."),
+    exists=("ValidationException", "Model Package Group already exists: {arn}"),
+)
+PACKAGE = record_kinds.MODEL_PACKAGE.kind
 
-# what CreateModelPackage and DescribeModelPackage have in common
+# members that CreateModelPackage and DescribeModelPackage have in common
 KEPT_MEMBERS = (
     "ModelPackageDescription",
     "ModelPackageRegistrationType",
@@ -40,48 +49,43 @@ KEPT_MEMBERS = (
 MOST_CUSTOMER_METADATA = 50
 
 
-def create_group(sagemaker: "SageMakerService", request: Record) -> Record:
+def create_group(context: Context, request: Record) -> Record:
     name = request["ModelPackageGroupName"]
-    arn = sagemaker.arn("model-package-group", name)
     record = {
         "ModelPackageGroupName": name,
-        "ModelPackageGroupArn": arn,
+        "ModelPackageGroupArn": GROUPS.arn(name),
         "ModelPackageGroupDescription": request.get("ModelPackageGroupDescription"),
         "CreationTime": time.time(),
         "CreatedBy": USER_CONTEXT,
         "ModelPackageGroupStatus": "Completed",
         "LastVersion": 0,
     }
-    if not sagemaker.store.create("model-package-group", name.lower(), record):
-        raise ServiceError("ValidationException", f"Model Package Group already exists: {arn}")
-    put_tags(sagemaker, arn, request.get("Tags", []))
-    return {"ModelPackageGroupArn": arn}
+    return GROUPS.create(context, record, request.get("Tags", []))
 
 
-def describe_group(sagemaker: "SageMakerService", request: Record) -> Record:
-    return _group(sagemaker, request["ModelPackageGroupName"])
+def describe_group(context: Context, request: Record) -> Record:
+    return _group(context, request["ModelPackageGroupName"])
 
 
-def list_groups(sagemaker: "SageMakerService", request: Record) -> Record:
-    summaries, following = listed(sagemaker.store.all("model-package-group"), request, "ModelPackageGroup")
-    return {"ModelPackageGroupSummaryList": summaries, **following}
+def list_groups(context: Context, request: Record) -> Record:
+    summaries, next_token = list_page(GROUPS.all(context), request, "ModelPackageGroup")
+    return {"ModelPackageGroupSummaryList": summaries, **next_token}
 
 
-def delete_group(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        group = _group(sagemaker, request["ModelPackageGroupName"])
-        if held := _versions(sagemaker, group):
+def delete_group(context: Context, request: Record) -> Record:
+    with context.lock:
+        group = _group(context, request["ModelPackageGroupName"])
+        if held := _versions(context, group):
             raise ServiceError(
                 "ConflictException",
                 f"Model Package Group cannot be deleted because it still contains {len(held)} model package(s), "
                 f"e.g. {held[0]['ModelPackageArn']}",
             )
-        sagemaker.store.delete("tags", group["ModelPackageGroupArn"])
-        sagemaker.store.delete("model-package-group", group["ModelPackageGroupName"].lower())
+        GROUPS.delete(context, group)
     return {}
 
 
-def create_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
+def create_model_package(context: Context, request: Record) -> Record:
     if ("ModelPackageName" in request) == ("ModelPackageGroupName" in request):
         raise ServiceError(
             "ValidationException", "Give either ModelPackageGroupName or ModelPackageName, and not both."
@@ -95,20 +99,20 @@ def create_model_package(sagemaker: "SageMakerService", request: Record) -> Reco
         "CreatedBy": USER_CONTEXT,
         "ClientToken": request.get("ClientToken"),
     }
-    with sagemaker.lock:
+    with context.lock:
         if "ModelPackageName" in request:
-            arn = _create_unversioned(sagemaker, request, record)
+            arn = _create_unversioned(context, request, record)
         else:
-            arn = _create_version(sagemaker, request, record)
-    put_tags(sagemaker, arn, request.get("Tags", []))
+            arn = _create_version(context, request, record)
+    put_tags(context, arn, request.get("Tags", []))
     return {"ModelPackageArn": arn}
 
 
-def describe_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
-    return _package(sagemaker, request["ModelPackageName"])
+def describe_model_package(context: Context, request: Record) -> Record:
+    return _package(context, request["ModelPackageName"])
 
 
-def update_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
+def update_model_package(context: Context, request: Record) -> Record:
     replaced = (
         "ModelApprovalStatus",
         "ApprovalDescription",
@@ -118,8 +122,8 @@ def update_model_package(sagemaker: "SageMakerService", request: Record) -> Reco
         "ModelCard",
         "ModelLifeCycle",
     )
-    with sagemaker.lock:
-        package = _package(sagemaker, request["ModelPackageArn"])
+    with context.lock:
+        package = _package(context, request["ModelPackageArn"])
         changes = {member: request[member] for member in replaced if member in request}
         if "ModelApprovalStatus" in changes and "ModelPackageVersion" not in package:
             raise ServiceError(
@@ -143,8 +147,8 @@ def update_model_package(sagemaker: "SageMakerService", request: Record) -> Reco
                 *package.get("AdditionalInferenceSpecifications", []),
                 *added,
             ]
-        sagemaker.store.update(
-            "model-package",
+        context.store.update(
+            PACKAGE,
             _record_name(package["ModelPackageArn"]),
             **changes,
             LastModifiedTime=time.time(),
@@ -153,48 +157,48 @@ def update_model_package(sagemaker: "SageMakerService", request: Record) -> Reco
     return {"ModelPackageArn": package["ModelPackageArn"]}
 
 
-def list_model_packages(sagemaker: "SageMakerService", request: Record) -> Record:
-    packages = sagemaker.store.all("model-package")
+def list_model_packages(context: Context, request: Record) -> Record:
+    packages = context.store.all(PACKAGE)
     if "ModelPackageGroupName" in request:
-        packages = _versions(sagemaker, _group(sagemaker, request["ModelPackageGroupName"]))
+        packages = _versions(context, _group(context, request["ModelPackageGroupName"]))
     elif (kind := request.get("ModelPackageType", "Unversioned")) != "Both":
-        packages = [one for one in packages if ("ModelPackageVersion" in one) == (kind == "Versioned")]
+        packages = [package for package in packages if ("ModelPackageVersion" in package) == (kind == "Versioned")]
     status = request.get("ModelApprovalStatus")
     packages = [
         package
-        for package in asked_for(packages, request, "ModelPackage")
+        for package in matching(packages, request, "ModelPackage")
         if status in (None, package.get("ModelApprovalStatus"))
     ]
     member = "ModelPackageName" if request.get("SortBy") == "Name" else "CreationTime"
-    summaries, following = page(
+    summaries, next_token = page(
         packages,
         request,
         key=lambda package: package[member],
-        # versions as numbers: of two that were created in the same moment the higher is the later
+        # versions sort as numbers: of two created at the same moment, the higher is the later
         name=lambda package: f"{package['ModelPackageName']}/{package.get('ModelPackageVersion', 0):09}",
     )
-    return {"ModelPackageSummaryList": summaries, **following}
+    return {"ModelPackageSummaryList": summaries, **next_token}
 
 
-def delete_model_package(sagemaker: "SageMakerService", request: Record) -> Record:
-    with sagemaker.lock:
-        arn = _package(sagemaker, request["ModelPackageName"])["ModelPackageArn"]
-        sagemaker.store.delete("tags", arn)
-        sagemaker.store.delete("model-package", _record_name(arn))
+def delete_model_package(context: Context, request: Record) -> Record:
+    with context.lock:
+        arn = _package(context, request["ModelPackageName"])["ModelPackageArn"]
+        context.store.delete(TAGS, arn)
+        context.store.delete(PACKAGE, _record_name(arn))
     return {}
 
 
-def _create_version(sagemaker: "SageMakerService", request: Record, record: Record) -> str:
-    group = _group(sagemaker, request["ModelPackageGroupName"])
+def _create_version(context: Context, request: Record, record: Record) -> str:
+    group = _group(context, request["ModelPackageGroupName"])
     name = group["ModelPackageGroupName"]
     if token := request.get("ClientToken"):
-        for package in _versions(sagemaker, group):
+        for package in _versions(context, group):
             if package.get("ClientToken") == token:
                 return package["ModelPackageArn"]
     version = group["LastVersion"] + 1
-    # the count first: a crash in between leaves a gap, never a number used twice
-    sagemaker.store.update("model-package-group", name.lower(), LastVersion=version)
-    arn = sagemaker.arn("model-package", f"{name}/{version}")
+    # the group first: a crash in between leaves a gap, never a number used twice
+    GROUPS.update(context, group, LastVersion=version)
+    arn = sagemaker_arn(PACKAGE, f"{name}/{version}")
     record |= {
         "ModelPackageName": name,
         "ModelPackageGroupName": name,
@@ -202,45 +206,40 @@ def _create_version(sagemaker: "SageMakerService", request: Record, record: Reco
         "ModelPackageArn": arn,
         "ModelApprovalStatus": request.get("ModelApprovalStatus", "PendingManualApproval"),
     }
-    sagemaker.store.put("model-package", _record_name(arn), record)
+    context.store.put(PACKAGE, _record_name(arn), record)
     return arn
 
 
-def _create_unversioned(sagemaker: "SageMakerService", request: Record, record: Record) -> str:
+def _create_unversioned(context: Context, request: Record, record: Record) -> str:
     if "ModelApprovalStatus" in request:
         raise ServiceError("ValidationException", "ModelApprovalStatus can be set on versioned model packages only.")
     name = request["ModelPackageName"]
-    arn = sagemaker.arn("model-package", name)
+    arn = sagemaker_arn(PACKAGE, name)
     record |= {"ModelPackageName": name, "ModelPackageArn": arn}
-    if not sagemaker.store.create("model-package", _record_name(arn), record):
+    if not context.store.create(PACKAGE, _record_name(arn), record):
         raise ServiceError("ValidationException", f"ModelPackage already exists: {arn}")
     return arn
 
 
-def _group(sagemaker: "SageMakerService", name_or_arn: str) -> Record:
-    name = name_or_arn.rpartition("/")[2]
-    record = sagemaker.store.get("model-package-group", name.lower())
-    if record is None:
-        arn = sagemaker.arn("model-package-group", name)
-        raise ServiceError("ValidationException", f"ModelPackageGroup {arn} does not exist.")
-    return record
+def _group(context: Context, name_or_arn: str) -> Record:
+    return GROUPS.find(context, name_or_arn.rpartition("/")[2])
 
 
-def _versions(sagemaker: "SageMakerService", group: Record) -> list[Record]:
+def _versions(context: Context, group: Record) -> list[Record]:
     name = group["ModelPackageGroupName"]
-    return [one for one in sagemaker.store.all("model-package") if one.get("ModelPackageGroupName") == name]
+    return [package for package in context.store.all(PACKAGE) if package.get("ModelPackageGroupName") == name]
 
 
-def _package(sagemaker: "SageMakerService", name_or_arn: str) -> Record:
-    record = sagemaker.store.get("model-package", _record_name(name_or_arn))
+def _package(context: Context, name_or_arn: str) -> Record:
+    record = context.store.get(PACKAGE, _record_name(name_or_arn))
     if record is None:
-        arn = sagemaker.arn("model-package", _record_name(name_or_arn))
+        arn = sagemaker_arn(PACKAGE, _record_name(name_or_arn))
         raise ServiceError("ValidationException", f"ModelPackage {arn} does not exist.")
     return record
 
 
 def _record_name(name_or_arn: str) -> str:
-    """`group/version`, or the name of an unversioned one, in lower case as in the ARN."""
+    """Return `group/version`, or the name of an unversioned package, in lower case as in the ARN."""
     return (name_or_arn.partition(":model-package/")[2] or name_or_arn).lower()
 
 

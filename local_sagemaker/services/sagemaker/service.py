@@ -1,41 +1,43 @@
-"""SageMaker's operations, answered in this process: for clients of the server and for the steps of executions."""
+"""SageMaker's operations, for clients of the server and for the steps of executions."""
+
+from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
-from local_sagemaker.account import ACCOUNT, REGION
+from werkzeug.wrappers import Request, Response
+
+from local_sagemaker.endpoints.manager import EndpointManager
+from local_sagemaker.executions.executor import Executor
+from local_sagemaker.jobs.manager import JobManager
+from local_sagemaker.model_monitor.metrics import PutMetrics
+from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
+from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped
+from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.sagemaker import (
     endpoint_configs,
     endpoints,
     executions,
     job_definitions,
+    jobs,
     models,
     monitoring,
     pipelines,
     registry,
     tags,
 )
-from local_sagemaker.services.sagemaker import jobs as job_operations
-from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import DamagedRecord, RecordStore
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.storage.records import DamagedRecord, Record
 
-if TYPE_CHECKING:
-    from local_sagemaker.endpoints.manager import EndpointManager
-    from local_sagemaker.executions.executor import Executor
-    from local_sagemaker.jobs.manager import JobManager
-    from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
-    from local_sagemaker.services.lambda_.service import LambdaService
-
-Operation = Callable[["SageMakerService", dict[str, Any]], dict[str, Any]]
+Operation = Callable[[Context, Record], Record]
 
 OPERATIONS: dict[str, Operation] = {
     **pipelines.OPERATIONS,
     **executions.OPERATIONS,
     **registry.OPERATIONS,
-    **job_operations.OPERATIONS,
+    **jobs.OPERATIONS,
     **models.OPERATIONS,
     **job_definitions.OPERATIONS,
     **monitoring.OPERATIONS,
@@ -46,34 +48,51 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class SageMakerService:
-    """The service of one data directory.
+    """The service of one data directory, with the executor and the scheduler, which call its operations themselves."""
 
-    `jobs`, `endpoint_manager`, `executor`, `functions` and `monitoring_scheduler` are set once all are there, since
-    executor and scheduler call this service themselves.
-    """
+    def __init__(
+        self,
+        job_manager: JobManager,
+        functions: LambdaService,
+        endpoint_manager: EndpointManager,
+        put_metric_data: PutMetrics,
+        workers: int | None = None,
+    ) -> None:
+        """Make the service.
 
-    jobs: "JobManager"
-    endpoint_manager: "EndpointManager"
-    executor: "Executor"
-    functions: "LambdaService"
-    monitoring_scheduler: "MonitoringScheduler"
+        Args:
+            job_manager: Runs jobs; the service works on its records and objects.
+            functions: Invoked by Lambda steps.
+            endpoint_manager: Hosts endpoints.
+            put_metric_data: Puts metrics of monitoring executions to CloudWatch.
+            workers: How many steps run at once; by default one a processor.
+        """
+        lock = threading.RLock()
+        executor = Executor(self.call, functions, job_manager, workers)
+        scheduler = MonitoringScheduler(
+            self.call, job_manager, endpoint_manager.data_capture.flush, put_metric_data, lock
+        )
+        self.context = Context(
+            store=job_manager.store,
+            objects=job_manager.objects,
+            jobs=job_manager,
+            endpoint_manager=endpoint_manager,
+            executor=executor,
+            monitoring_scheduler=scheduler,
+            lock=lock,
+            call=self.call,
+        )
 
-    def __init__(self, store: RecordStore, objects: ObjectStore, region: str = REGION, account: str = ACCOUNT) -> None:
-        self.store = store
-        self.objects = objects
-        self.region = region
-        self.account = account
-        # held by operations that read records and write them again
-        self.lock = threading.RLock()
+    def respond(self, request: Request) -> Response:
+        return aws_json.write_response(self.call(*aws_json.read_request(request)))
 
-    def arn(self, kind: str, name: str) -> str:
-        """The ARN of `name`, which the service writes in lower case."""
-        return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name.lower()}"
+    def call(self, operation: str, request: Record) -> Record:
+        """Answer an operation, e.g. `call("CreateModelPackage", {...})`, with the JSON of its response.
 
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one operation, e.g. `call("CreateModelPackage", {...})`, as the JSON of its response.
+        Times are epoch seconds.
 
-        Times are epoch seconds. Raises ServiceError, as a client over HTTP would see it.
+        Raises:
+            ServiceError: The error that a client would see.
         """
         model = operation_model("sagemaker", operation)
         if operation not in OPERATIONS:
@@ -81,7 +100,7 @@ class SageMakerService:
         check_request(model.input_shape, request)
         given = {name: value for name, value in request.items() if value is not None}
         try:
-            response = OPERATIONS[operation](self, given)
+            response = OPERATIONS[operation](self.context, given)
         except DamagedRecord as error:
             raise ServiceError("ValidationException", str(error)) from error
         return shaped(model.output_shape, response) if model.output_shape else {}

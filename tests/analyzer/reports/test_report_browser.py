@@ -12,8 +12,8 @@ import pytest
 
 from analyzer.analysis import Analysis, DataQuality, FeatureDrift, Skipped, Window
 from analyzer.constraints.data_quality import suggest
-from analyzer.reports.report import write_report
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Sketch, Statistics, StringStatistics
+from analyzer.reports.report import write_report
 from analyzer.reports.trend import write_trend
 
 CHROMIUM = next(

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from analyzer import QualityError
-from analyzer.analysis import Analysis, DataQuality, FeatureDrift, Metric, MetricViolation, ModelQuality, Skipped, Window
+from analyzer.analysis import (
+    Analysis,
+    DataQuality,
+    FeatureDrift,
+    Metric,
+    MetricViolation,
+    ModelQuality,
+    Skipped,
+    Window,
+)
 from analyzer.constraints.data_quality import suggest
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Sketch, Statistics, StringStatistics
 from analyzer.reports.trend import trend_page, write_trend

@@ -9,15 +9,12 @@ import pytest
 
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.executions.definition import DefinitionError
-from local_sagemaker.executions.executor import Executor
 from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.steps import STEP_TYPES
-from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.service import OPERATIONS
 from local_sagemaker.storage import transfers as job_files
-from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN, TIMEOUT, Machine, Record
 from tests.local_sagemaker.steps import condition, fail, output_of, parse, processing, run, statuses, until, write
 
@@ -316,23 +313,17 @@ def test_a_rejected_registration_leaves_no_empty_group(machine: Machine) -> None
 # retries
 
 
-class Throttled:
-    """The service, with an operation that is rejected a number of times."""
+def with_refusals(monkeypatch: pytest.MonkeyPatch, operation: str, code: str, times: int) -> None:
+    """Make an operation fail a number of times."""
+    left = iter(range(times))
+    own = OPERATIONS[operation]
 
-    def __init__(self, service: SageMakerService, operation: str, code: str, times: int) -> None:
-        self._service, self._operation, self._code, self.times = service, operation, code, times
+    def refuse(context: Context, request: Record) -> Record:
+        if next(left, None) is not None:
+            raise ServiceError(code, "not now")
+        return own(context, request)
 
-    def call(self, operation: str, request: Record) -> Record:
-        if operation == self._operation and self.times > 0:
-            self.times -= 1
-            raise ServiceError(self._code, "not now")
-        return self._service.call(operation, request)
-
-
-def with_refusals(machine: Machine, operation: str, code: str, times: int) -> None:
-    machine.executor = machine.service.executor = Executor(
-        Throttled(machine.service, operation, code, times), machine.jobs
-    )
+    monkeypatch.setitem(OPERATIONS, operation, refuse)
 
 
 @pytest.mark.parametrize(
@@ -343,24 +334,26 @@ def with_refusals(machine: Machine, operation: str, code: str, times: int) -> No
         ("ResourceLimitExceeded", "SageMaker.RESOURCE_LIMIT"),
     ],
 )
-def test_a_rejected_request_is_retried_by_the_policy(machine: Machine, code: str, exception_type: str) -> None:
-    with_refusals(machine, "CreateProcessingJob", code, 2)
+def test_a_rejected_request_is_retried_by_the_policy(
+    machine: Machine, code: str, exception_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_refusals(monkeypatch, "CreateProcessingJob", code, 2)
     policies = [{"ExceptionType": [exception_type], **RETRY}]
     _, shown = run(machine, [processing(machine, "Step", RetryPolicies=policies)])
     assert (shown["Step"]["StepStatus"], shown["Step"]["AttemptCount"]) == ("Succeeded", 3)
     assert "FailureReason" not in shown["Step"]
 
 
-def test_exhausted_retries_fail_the_step_with_the_last_reason(machine: Machine) -> None:
-    with_refusals(machine, "CreateProcessingJob", "ThrottlingException", 10)
+def test_exhausted_retries_fail_the_step_with_the_reason(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_refusals(monkeypatch, "CreateProcessingJob", "ThrottlingException", 10)
     policies = [{"ExceptionType": ["Step.THROTTLING"], **RETRY}]
     _, shown = run(machine, [processing(machine, "Step", RetryPolicies=policies)])
     assert (shown["Step"]["StepStatus"], shown["Step"]["AttemptCount"]) == ("Failed", 4)
     assert shown["Step"]["FailureReason"].endswith("Error Details: not now")
 
 
-def test_a_resource_limit_is_not_retried_without_a_policy(machine: Machine) -> None:
-    with_refusals(machine, "CreateProcessingJob", "ResourceLimitExceeded", 1)
+def test_a_resource_limit_is_not_retried_without_a_policy(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_refusals(monkeypatch, "CreateProcessingJob", "ResourceLimitExceeded", 1)
     _, shown = run(machine, [processing(machine, "Step")])
     assert (shown["Step"]["StepStatus"], shown["Step"]["AttemptCount"]) == ("Failed", 1)
 
@@ -494,8 +487,8 @@ def test_a_stopped_execution_stops_its_jobs_and_starts_no_more_steps(machine: Ma
     assert machine.store.all("processing-job")[0]["ProcessingJobStatus"] == "Stopped"
 
 
-def test_stopping_does_not_wait_for_a_retry(machine: Machine) -> None:
-    with_refusals(machine, "CreateProcessingJob", "ThrottlingException", 5)
+def test_stopping_does_not_wait_for_a_retry(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_refusals(monkeypatch, "CreateProcessingJob", "ThrottlingException", 5)
     policies = [{"ExceptionType": ["Step.THROTTLING"], "IntervalSeconds": 600}]
     arn = machine.start_pipeline([processing(machine, "Step", RetryPolicies=policies)])
     until(lambda: "Step" in machine.steps(arn))
@@ -527,11 +520,9 @@ def test_executions_that_a_server_left_running_are_failed_by_the_next_with_the_r
     arn = machine.start_pipeline([processing(machine, "Slow", "import time; time.sleep(60)")])
     until(lambda: machine.steps(arn).get("Slow", {}).get("StepStatus") == "Executing")
 
-    store, objects = RecordStore(tmp_path), ObjectStore(tmp_path)
-    service = SageMakerService(store, objects)
-    service.jobs = JobManager(store, objects)
-    service.executor = Executor(service, service.jobs)
-    service.executor.recover()
+    again = Machine(tmp_path)
+    again.executor.recover()
+    store, service = again.store, again.service
     execution = service.call("DescribePipelineExecution", {"PipelineExecutionArn": arn})
     (step,) = service.call("ListPipelineExecutionSteps", {"PipelineExecutionArn": arn})["PipelineExecutionSteps"]
     assert execution["PipelineExecutionStatus"] == step["StepStatus"] == "Failed"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from local_sagemaker.http.background import RunningServer, ensure_server, stop_server
 from local_sagemaker.protocol.shapes import operation_model, service_model
-from local_sagemaker.services.s3 import SUBRESOURCES
+from local_sagemaker.services.s3.service import SUBRESOURCES
 from local_sagemaker.services.sagemaker.service import OPERATIONS
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.http.test_requests import ANYTHING, values

@@ -18,6 +18,8 @@ from botocore.exceptions import ClientError
 
 import local_sagemaker
 from local_sagemaker.client_environment import client_environment
+from local_sagemaker.containers.strays import job_mark
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.http import background
 from local_sagemaker.http.background import RunningServer, ensure_server, find_server, is_held, stop_server
 from tests.local_sagemaker.conftest import make_client
@@ -258,7 +260,7 @@ def test_a_taken_port_is_named(own_dir: Path) -> None:
         port = other.getsockname()[1]
         done = command("start", "--port", str(port), "--data-dir", str(own_dir))
     assert done.returncode == 1
-    assert f"port {port} cannot be had: Address already in use; choose another" in done.stderr
+    assert f"port {port} is not available: Address already in use; choose another" in done.stderr
     assert not is_held(own_dir)
 
 
@@ -277,7 +279,7 @@ def test_it_comes_back_on_the_port_it_had(own_dir: Path) -> None:
 def test_what_a_server_that_is_gone_has_left_misleads_nobody(own_dir: Path) -> None:
     own_dir.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as other:
-        lock = background.lock_file(own_dir)
+        lock = DataDir(own_dir).server_lock
         for stale in (f"{os.getpid()} {other.getsockname()[1]}", "1 99999999", "nonsense"):
             lock.write_text(stale)
             assert find_server(own_dir) is None
@@ -326,7 +328,7 @@ def start_job(server: RunningServer) -> None:
 
 def sleepers(data_dir: Path) -> list[psutil.Process]:
     """What runs of the data directory's jobs; the server's own helper, from which they are forked, is none of them."""
-    mark, (server, _) = background.job_mark(data_dir), background.holder(data_dir)
+    mark, (server, _) = job_mark(DataDir(data_dir)), background.holder(data_dir)
     found = []
     for process in psutil.process_iter():
         try:

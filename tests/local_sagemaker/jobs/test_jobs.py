@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.jobs.processing_job import ProcessingJob
 from local_sagemaker.jobs.training_job import TrainingJob
@@ -506,7 +507,7 @@ def test_jobs_that_a_server_left_running_are_failed_by_the_next(machine: Machine
     machine.process("done")
     until(lambda: "ProcessingStartTime" in describe(machine, "ProcessingJob", "slow"))
 
-    next_jobs = JobManager(RecordStore(machine.data_dir), ObjectStore(machine.data_dir))
+    next_jobs = JobManager(RecordStore(DataDir(machine.data_dir)), ObjectStore(DataDir(machine.data_dir)))
     next_jobs.recover()
     records = {name: next_jobs.store.get("processing-job", name) or {} for name in ("slow", "done")}
     assert records["done"]["ProcessingJobStatus"] == "Completed"

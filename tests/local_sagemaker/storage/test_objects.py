@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore, is_bucket_name
 
 # few letters, so that keys are often prefixes of each other; and all that is no file name
@@ -15,7 +16,7 @@ KEYS = st.lists(PIECES, min_size=1, max_size=4).map("".join)
 
 @pytest.fixture
 def objects(tmp_path: Path) -> ObjectStore:
-    made = ObjectStore(tmp_path)
+    made = ObjectStore(DataDir(tmp_path))
     made.create_bucket("bucket")
     return made
 
@@ -44,7 +45,7 @@ def rolled_up(keys: list[str], prefix: str, delimiter: str, after: str) -> list[
 @example(keys={"x" * 300, "x" * 300 + "/y", "x" * 240, "x" * 240 + "/y", "x" * 1024})
 def test_every_key_is_an_object_of_its_own(keys: set[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("objects")
-    objects = ObjectStore(folder)
+    objects = ObjectStore(DataDir(folder))
     objects.create_bucket("bucket")
     for key in keys:
         put(objects, key, key)
@@ -69,7 +70,7 @@ def test_every_key_is_an_object_of_its_own(keys: set[str], tmp_path_factory: pyt
 def test_listings_are_those_of_s3(
     keys: set[str], prefix: str, delimiter: str, after: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    objects = ObjectStore(tmp_path_factory.mktemp("objects"))
+    objects = ObjectStore(DataDir(tmp_path_factory.mktemp("objects")))
     objects.create_bucket("bucket")
     for key in keys:
         put(objects, key, "")
@@ -111,13 +112,13 @@ def test_a_file_edited_by_hand_is_another_object(tmp_path: Path, objects: Object
 
 def test_metadata_stays_when_the_data_directory_is_opened_again(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a", "content", {"x-amz-meta-run_id": "7"})
-    again = ObjectStore(tmp_path).info("bucket", "a")
+    again = ObjectStore(DataDir(tmp_path)).info("bucket", "a")
     assert (again.etag, again.headers) == ("etag", {"x-amz-meta-run_id": "7"})
 
 
 def test_bodies_that_never_became_objects_are_cleared_away(tmp_path: Path, objects: ObjectStore) -> None:
     objects.aside().write_text("cut short")
-    ObjectStore(tmp_path)
+    ObjectStore(DataDir(tmp_path))
     assert list((tmp_path / "s3-incoming").iterdir()) == []
 
 

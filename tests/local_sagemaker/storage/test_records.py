@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.records import DamagedRecord, RecordStore
 
 NAMES = st.text(min_size=1, max_size=300)
@@ -17,7 +18,7 @@ RECORDS = st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() |
 
 @pytest.fixture
 def store(tmp_path: Path) -> RecordStore:
-    return RecordStore(tmp_path)
+    return RecordStore(DataDir(tmp_path))
 
 
 def test_records_are_there_for_the_next_store_in_the_order_of_their_creation(
@@ -28,20 +29,20 @@ def test_records_are_there_for_the_next_store_in_the_order_of_their_creation(
     store.put("pipeline", "zebra", {"Name": "zebra", "again": True})
     expected = [{"Name": "zebra", "again": True}, {"Name": "ant"}, {"Name": "group/10"}, {"Name": "group/9"}]
     assert store.all("pipeline") == expected
-    again = RecordStore(tmp_path)
+    again = RecordStore(DataDir(tmp_path))
     assert again.all("pipeline") == expected
     again.put("pipeline", "last", {})
-    assert RecordStore(tmp_path).all("pipeline")[-1] == {}
+    assert RecordStore(DataDir(tmp_path)).all("pipeline")[-1] == {}
 
 
 @settings(max_examples=60, deadline=None)
 @given(records=st.dictionaries(NAMES, RECORDS, min_size=1, max_size=5))
 def test_any_name_is_a_name_of_its_own(records: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("store")
-    store = RecordStore(folder)
+    store = RecordStore(DataDir(folder))
     for name, record in records.items():
         store.put("kind", name, record)
-    for reader in (store, RecordStore(folder)):
+    for reader in (store, RecordStore(DataDir(folder))):
         assert {name: reader.get("kind", name) for name in records} == records
     assert all(path.parent == folder / "records" / "kind" for path in folder.rglob("*.json"))
 
@@ -67,7 +68,7 @@ def test_a_deleted_record_is_gone_and_may_come_again(tmp_path: Path, store: Reco
     store.delete("kind", "name")
     store.delete("kind", "name")
     assert store.get("kind", "name") is None
-    assert RecordStore(tmp_path).all("kind") == []
+    assert RecordStore(DataDir(tmp_path)).all("kind") == []
     assert store.create("kind", "name", {"new": True})
 
 
@@ -80,7 +81,7 @@ def test_no_update_of_many_threads_is_lost(tmp_path: Path, store: RecordStore) -
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(change, range(100)))
     assert len(store.get("kind", "name") or {}) == 100
-    assert len(RecordStore(tmp_path).get("kind", "name") or {}) == 100
+    assert len(RecordStore(DataDir(tmp_path)).get("kind", "name") or {}) == 100
 
 
 def test_of_many_that_create_the_same_record_one_does(store: RecordStore) -> None:
@@ -95,7 +96,7 @@ def test_a_damaged_record_is_named_and_the_others_are_served(tmp_path: Path, sto
     store.put("kind", "bad", {"fine": True})
     file = tmp_path / "records" / "kind" / "bad.json"
     file.write_text(file.read_text()[:20])
-    again = RecordStore(tmp_path)
+    again = RecordStore(DataDir(tmp_path))
     assert again.all("kind") == [{"fine": True}]
     with pytest.raises(DamagedRecord, match=r"bad\.json cannot be read .* restore the file or delete it"):
         again.get("kind", "bad")
@@ -112,16 +113,17 @@ def test_a_refusing_disk_leaves_the_old_record(tmp_path: Path, store: RecordStor
             store.put("kind", "name", {"new": "x" * 10_000})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert store.get("kind", "name") == RecordStore(tmp_path).get("kind", "name") == {"old": True}
+    assert store.get("kind", "name") == RecordStore(DataDir(tmp_path)).get("kind", "name") == {"old": True}
     assert [path.name for path in (tmp_path / "records" / "kind").iterdir()] == ["name.json"]
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from local_sagemaker.storage.records import Store
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.storage.records import RecordStore
 
-store = Store(Path(sys.argv[1]))
+store = RecordStore(DataDir(Path(sys.argv[1])))
 for number in range(1_000_000):
     store.put("kind", f"{number}", {"number": number, "filling": "x" * 2000})
     print(number, flush=True)
@@ -137,7 +139,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path)
     acknowledged = 50 + len(process.stdout.read().split())
     process.wait()
     process.stdout.close()
-    numbers = [record["number"] for record in RecordStore(tmp_path).all("kind")]
+    numbers = [record["number"] for record in RecordStore(DataDir(tmp_path)).all("kind")]
     assert numbers[:acknowledged] == list(range(acknowledged))
 
 

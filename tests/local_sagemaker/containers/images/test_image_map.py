@@ -1,4 +1,4 @@
-"""Images of the user's own, and interpreters of their own for jobs."""
+"""Custom images, and isolated Python environments for jobs."""
 
 import json
 import subprocess
@@ -18,6 +18,7 @@ from local_sagemaker.containers.images.image_map import read_image_map
 from local_sagemaker.containers.images.image_settings import ImageSettings, image_settings, remember
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.http.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ANALYZER, ROLE, SCIKIT_LEARN, TIMEOUT, Machine
@@ -50,7 +51,7 @@ def make_machine(tmp_path: Path) -> Iterator[MakeMachine]:
 
 
 def wheel(folder: Path, name: str, body: str) -> Path:
-    """A package of one module."""
+    """Build a package with one module."""
     path = folder / f"{name}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{name}.py", body)
@@ -64,7 +65,7 @@ def wheel(folder: Path, name: str, body: str) -> Path:
     return path
 
 
-# the map
+# the image map
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_an_image_is_found_by_its_repository(images_file: Any, pattern: str, uri
     assert images.find(uri, "training-job") == Runtime(Image.SCIKIT_LEARN, Path(sys.executable))
 
 
-def test_the_first_pattern_that_matches_holds(images_file: Any) -> None:
+def test_the_first_matching_pattern_applies(images_file: Any) -> None:
     text = "team/churn: {as: sagemaker-xgboost}\nteam/*: {as: sagemaker-scikit-learn}\n"
     images = Images(mapped=read_image_map(images_file(text)))
     found = [images.find(f"team/{name}:1", "processing-job").image for name in ("churn", "other")]
@@ -108,7 +109,7 @@ def test_the_first_pattern_that_matches_holds(images_file: Any) -> None:
         ("team: run", "team: Input should be a valid dictionary"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_its_name(images_file: Any, text: str, words: str) -> None:
+def test_an_invalid_file_is_rejected_with_its_name(images_file: Any, text: str, words: str) -> None:
     file = images_file(text)
     with pytest.raises(ImageMapError) as error:
         read_image_map(file)
@@ -124,9 +125,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_name(images_file: Any, t
         ("team/other: {command: [run]}", "processing-job"),
     ],
 )
-def test_an_image_is_refused_where_nothing_runs_it_with_the_way_to_map_it(
-    images_file: Any, text: str, kind: str
-) -> None:
+def test_an_unsupported_image_is_rejected_with_a_hint_to_the_image_map(images_file: Any, text: str, kind: str) -> None:
     with pytest.raises(UnsupportedImage) as error:
         Images(mapped=read_image_map(images_file(text))).find(OWN, kind)
     where = kind.replace("-", " ")
@@ -149,7 +148,7 @@ open("/opt/ml/model/model.txt", "w").write(" ".join([*sys.argv[1:], hyperparamet
 """
 
 
-def test_an_image_with_an_entry_point_of_its_own_trains_and_processes(
+def test_an_image_with_a_custom_entry_point_trains_and_processes(
     images_file: Any, make_machine: MakeMachine, tmp_path: Path
 ) -> None:
     code = tmp_path / "container"
@@ -177,10 +176,10 @@ def test_an_image_with_an_entry_point_of_its_own_trains_and_processes(
 # settings
 
 
-def test_a_data_directory_remembers_its_settings_unless_the_environment_says_otherwise(
+def test_a_data_directory_keeps_its_settings_which_environment_variables_override(
     images_file: Any, tmp_path: Path
 ) -> None:
-    data_dir, file = tmp_path / "data", images_file("team/x: {as: sagemaker-scikit-learn}")
+    data_dir, file = DataDir(tmp_path / "data"), images_file("team/x: {as: sagemaker-scikit-learn}")
     assert image_settings(data_dir, {}) == ImageSettings(None, False)
     remember(data_dir, file, True)
     remember(data_dir, None, None)
@@ -193,10 +192,11 @@ def test_a_data_directory_remembers_its_settings_unless_the_environment_says_oth
     assert image_settings(data_dir, {}).file == file
 
 
-def test_a_file_that_cannot_be_used_is_not_remembered(images_file: Any, tmp_path: Path) -> None:
+def test_an_invalid_file_is_not_kept(images_file: Any, tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path / "data")
     with pytest.raises(ImageMapError):
-        remember(tmp_path / "data", images_file("- no"), None)
-    assert image_settings(tmp_path / "data", {}).file is None
+        remember(data_dir, images_file("- no"), None)
+    assert image_settings(data_dir, {}).file is None
 
 
 def test_the_command_starts_a_server_that_runs_mapped_images(images_file: Any, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def processing_step(image: str) -> dict[str, Any]:
 
 @pytest.fixture
 def isolated(tmp_path: Path, make_machine: MakeMachine) -> Machine:
-    """A machine whose jobs have a small package of their own in place of the image's."""
+    """A machine with isolated jobs; a small package takes the place of the image's packages."""
     package = wheel(tmp_path, "of_the_image", "words = 'image'")
     packages = {Image.SCIKIT_LEARN: f"{package}\n"}
     return make_machine(Images(environments=Environments(tmp_path / "environments", packages)))
@@ -236,7 +236,7 @@ def isolated(tmp_path: Path, make_machine: MakeMachine) -> Machine:
 SHOW = "import brought, of_the_image, sys; print(brought.words, of_the_image.words, sys.prefix)"
 
 
-def test_a_job_runs_in_an_environment_of_its_image_and_requirements_that_the_next_one_uses_again(
+def test_a_job_runs_in_an_environment_of_its_image_and_requirements_which_is_reused(
     isolated: Machine, tmp_path: Path
 ) -> None:
     package = wheel(tmp_path, "brought", "words = 'brought'")
@@ -247,21 +247,19 @@ def test_a_job_runs_in_an_environment_of_its_image_and_requirements_that_the_nex
     [environment] = [path for path in (tmp_path / "environments").iterdir() if path.is_dir()]
     for name in ("first", "second"):
         assert f"brought image {environment}" in isolated.log(name)
-    # nothing of the Python that runs the server is there
+    # packages of the server's interpreter are not visible
     record = isolated.train("third", "import of_the_image, typer", files=files)
     assert "No module named 'typer'" in record["FailureReason"]
 
 
-def test_what_cannot_be_installed_fails_the_job_and_is_tried_again_for_the_next(
-    isolated: Machine, tmp_path: Path
-) -> None:
+def test_a_failed_installation_fails_the_job_and_is_retried_for_the_next_one(isolated: Machine, tmp_path: Path) -> None:
     files = {"requirements.txt": f"{tmp_path}/brought-1.0-py3-none-any.whl\n"}
     record = isolated.train("first", SHOW, files=files)
-    assert record["FailureReason"].startswith("ClientError: the job's environment cannot be made: ")
+    assert record["FailureReason"].startswith("ClientError: cannot create the job's Python environment: ")
     assert "brought-1.0-py3-none-any.whl" in record["FailureReason"]
     wheel(tmp_path, "brought", "words = 'brought'")
     assert isolated.train("second", SHOW, files=files)["TrainingJobStatus"] == "Completed"
 
 
-def test_our_own_programs_run_on_our_own_python(isolated: Machine) -> None:
+def test_model_monitors_images_run_on_the_servers_interpreter(isolated: Machine) -> None:
     assert isolated.process(script="import typer", image=ANALYZER)["ProcessingJobStatus"] == "Completed"

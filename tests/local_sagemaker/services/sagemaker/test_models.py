@@ -93,7 +93,7 @@ def test_models_are_listed_by_name_and_time(machine: Machine) -> None:
 
 def test_what_runs_a_model_is_its_container_or_its_packages(machine: Machine) -> None:
     create(machine, "Plain")
-    assert serving_container(machine.service, "plain") == CONTAINER
+    assert serving_container(machine.context, "plain") == CONTAINER
     machine.service.call("CreateModelPackageGroup", {"ModelPackageGroupName": "churn"})
     inference = {"Containers": [CONTAINER], "SupportedContentTypes": [], "SupportedResponseMIMETypes": []}
     package = machine.service.call(
@@ -102,7 +102,7 @@ def test_what_runs_a_model_is_its_container_or_its_packages(machine: Machine) ->
     of_package = {"ModelPackageName": package["ModelPackageArn"], "Environment": {"LEVEL": "2"}}
     create(machine, "Packaged", PrimaryContainer=of_package)
     variables = {"SAGEMAKER_PROGRAM": "inference.py", "LEVEL": "2"}
-    assert serving_container(machine.service, "Packaged") == {**CONTAINER, "Environment": variables}
+    assert serving_container(machine.context, "Packaged") == {**CONTAINER, "Environment": variables}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_what_runs_a_model_is_its_container_or_its_packages(machine: Machine) ->
 def test_a_model_of_several_does_not_run_here(machine: Machine, more: Record) -> None:
     create(machine, "Several", **more)
     with pytest.raises(ServiceError, match="one container and one model"):
-        serving_container(machine.service, "Several")
+        serving_container(machine.context, "Several")
 
 
 # the step

@@ -84,17 +84,17 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
     assert (describe(machine)["MonitoringType"], describe(machine)["EndpointName"]) == ("DataQuality", "Churn")
     with pytest.raises(ServiceError, match="not both"):
         schedule(machine, "both", MonitoringJobDefinition=job, MonitoringJobDefinitionName="columns")
-    with pytest.raises(ServiceError, match="ModelQuality schedule needs a MonitoringJobDefinitionName"):
+    with pytest.raises(ServiceError, match="ModelQuality schedule requires a MonitoringJobDefinitionName"):
         schedule(machine, "quality", MonitoringJobDefinition=job, MonitoringType="ModelQuality")
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "no schedule runs more often than"),
+        ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "a schedule runs once per hour at most"),
         ({"MonitoringJobDefinitionName": "missing"}, "ResourceNotFound: Job Definition .*/missing not found"),
         ({"MonitoringType": "ModelBias"}, "MonitoringType ModelBias is not supported by the local SageMaker"),
-        ({"MonitoringType": "ModelExplainability"}, "it runs DataQuality and ModelQuality"),
+        ({"MonitoringType": "ModelExplainability"}, "use DataQuality or ModelQuality"),
     ],
 )
 def test_a_schedule_that_cannot_run_here_is_refused(machine: Machine, config: dict[str, Any], words: str) -> None:
@@ -112,7 +112,7 @@ def test_a_definition_that_cannot_run_here_is_refused(machine: Machine) -> None:
         data_quality(machine, "other", DataQualityJobOutputConfig={"MonitoringOutputs": [{"S3Output": target}]})
     for type_ in ("ModelBias", "ModelExplainability"):
         with pytest.raises(ServiceError, match=f"{type_} monitoring is not supported by the local SageMaker"):
-            OPERATIONS[f"Create{type_}JobDefinition"](machine.service, {})
+            OPERATIONS[f"Create{type_}JobDefinition"](machine.context, {})
 
 
 def test_a_schedule_needs_its_endpoint(machine: Machine) -> None:
@@ -126,11 +126,11 @@ def test_a_stopped_schedule_is_not_due_until_it_is_started_again(machine: Machin
     machine.store.update("monitoring-schedule", "hourly", NextDue=NINE.timestamp())
     machine.service.call("StopMonitoringSchedule", {"MonitoringScheduleName": "hourly"})
     assert describe(machine)["MonitoringScheduleStatus"] == "Stopped"
-    assert machine.service.monitoring_scheduler.run_due(datetime.now(NINE.tzinfo)) is None
+    assert machine.scheduler.run_due(datetime.now(NINE.tzinfo)) is None
     assert executions(machine) == []
     machine.service.call("StartMonitoringSchedule", {"MonitoringScheduleName": "hourly"})
     now = datetime.now(NINE.tzinfo)
-    due = machine.service.monitoring_scheduler.run_due(now)
+    due = machine.scheduler.run_due(now)
     assert due is not None and due > now and executions(machine) == []
 
 
@@ -151,7 +151,7 @@ def test_an_update_takes_the_place_of_what_was_configured(machine: Machine) -> N
     machine.service.call("UpdateMonitoringSchedule", request)
     described = describe(machine)
     assert described["MonitoringScheduleConfig"] == config and "EndpointName" not in described
-    due = machine.service.monitoring_scheduler.run_due(datetime.now(NINE.tzinfo))
+    due = machine.scheduler.run_due(datetime.now(NINE.tzinfo))
     assert due is not None and due.hour == 5
 
 

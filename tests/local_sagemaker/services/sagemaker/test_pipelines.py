@@ -8,7 +8,6 @@ import pytest
 
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.service import SageMakerService
-from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import ROLE, TIMEOUT, Machine
 
 PARAMETERS = [
@@ -110,7 +109,10 @@ def test_a_definition_can_lie_in_s3(machine: Machine) -> None:
         ("[]", "Version"),
         (definition(Version="2019-01-01"), "2019-01-01"),
         (definition([*FAIL, *FAIL]), "two steps have the name 'Stop'"),
-        (definition([{"Name": "Wait", "Type": "Callback", "Arguments": {}}]), "'Wait' has the unsupported type 'Callback'"),
+        (
+            definition([{"Name": "Wait", "Type": "Callback", "Arguments": {}}]),
+            "'Wait' has the unsupported type 'Callback'",
+        ),
         (
             definition(
                 [{"Name": "P", "Type": "Processing", "Arguments": {"AppSpecification": {"ImageUri": "my/image:1"}}}]
@@ -328,7 +330,7 @@ def test_a_running_execution_can_be_stopped_and_holds_its_pipeline(machine: Mach
 def test_all_of_it_is_there_after_a_restart(machine: Machine, tmp_path: Path) -> None:
     create(machine.service)
     query = {"PipelineExecutionArn": start(machine)}
-    again = SageMakerService(RecordStore(tmp_path), machine.objects)
+    again = Machine(tmp_path).service
     for operation, request in (
         ("DescribePipeline", {"PipelineName": "Churn"}),
         ("DescribePipelineExecution", query),

@@ -6,8 +6,7 @@ import pytest
 
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.service import SageMakerService
-from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
+from tests.local_sagemaker.machine import Machine
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
 CONTAINER = {"Image": "image:1", "ModelDataUrl": "s3://bucket/model.tar.gz"}
@@ -16,7 +15,7 @@ INFERENCE = {"Containers": [CONTAINER], "SupportedContentTypes": ["text/csv"]}
 
 @pytest.fixture
 def sagemaker(tmp_path: Path) -> SageMakerService:
-    return SageMakerService(RecordStore(tmp_path), ObjectStore(tmp_path))
+    return Machine(tmp_path).service
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_version_numbers_count_up_and_are_never_used_again(
         create(sagemaker, group)
     sagemaker.call("DeleteModelPackage", {"ModelPackageName": f"{ARN}:model-package/churn/3"})
     assert create(sagemaker, group).endswith("/4")
-    again = SageMakerService(RecordStore(tmp_path), ObjectStore(tmp_path))
+    again = Machine(tmp_path).service
     again.call("DeleteModelPackage", {"ModelPackageName": "churn/4"})
     assert create(again, group).endswith("/5")
     assert versions(again) == [5, 2, 1]

@@ -1,0 +1,146 @@
+"""The local SageMaker of one data directory, everything wired up: for the server, and for tests without one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from local_sagemaker.account import DEFAULT_BUCKET
+from local_sagemaker.containers.images.images import Images
+from local_sagemaker.containers.warm_python import WarmPython
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.endpoints.invocations import SageMakerRuntime
+from local_sagemaker.endpoints.manager import IDLE_SECONDS, EndpointManager
+from local_sagemaker.events.engine import EventEngine
+from local_sagemaker.events.targets import Targets
+from local_sagemaker.jobs.manager import JobManager
+from local_sagemaker.protocol.service import Service, WithFallback
+from local_sagemaker.services.cloudformation.provisioner import ResourceProvisioner
+from local_sagemaker.services.cloudformation.resource_types import Backends
+from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.services.logs.service import LogsService
+from local_sagemaker.services.moto.backend import MotoBackend
+from local_sagemaker.services.s3.service import S3Service
+from local_sagemaker.services.sagemaker.service import SageMakerService
+from local_sagemaker.services.sts_iam.service import IdentityService
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION, PIPELINE_EXECUTION, RESOURCES
+from local_sagemaker.storage.records import Record, RecordStore
+
+CLOSE_SECONDS = 5
+WARM_UP_SECONDS = 1
+
+_BUSY_KINDS = [kind for kind in RESOURCES if kind.is_job or kind in (PIPELINE_EXECUTION, MONITORING_EXECUTION)]
+
+
+class CloudWatch(Protocol):
+    """What monitoring and endpoints need of CloudWatch."""
+
+    def put_metric_data(self, namespace: str, data: list[Record], /) -> None: ...
+
+    def alarm_states(self, names: list[str], /) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True)
+class App:
+    """The parts of a local SageMaker. Nothing runs before `start`, and nothing after `close`.
+
+    Attributes:
+        services: What answers requests, by the name that these are signed for; all others go to `moto`.
+    """
+
+    data_dir: DataDir
+    store: RecordStore
+    objects: ObjectStore
+    jobs: JobManager
+    functions: LambdaService
+    endpoint_manager: EndpointManager
+    sagemaker: SageMakerService
+    moto: MotoBackend
+    services: Mapping[str, Service]
+    warm_python: WarmPython | None
+
+    def start(self) -> None:
+        """Recover what another server left unfinished, and begin with schedules, events and alarms."""
+        self.objects.create_bucket(DEFAULT_BUCKET)
+        self.sagemaker.context.executor.recover()
+        self.functions.recover()
+        self.endpoint_manager.recover()
+        self.moto.resume()
+        self.sagemaker.context.monitoring_scheduler.start()
+        # later, unless a job needs it before: the process that has started this one is given the processors first
+        if self.warm_python is not None:
+            warm_up = threading.Timer(WARM_UP_SECONDS, self.warm_python.command)
+            warm_up.daemon = True
+            warm_up.start()
+
+    def busy(self) -> int:
+        """Return how many executions and jobs are running."""
+        statuses = [record[kind.status_member] for kind in _BUSY_KINDS for record in self.store.all(kind.kind)]
+        return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
+
+    def close(self) -> None:
+        """End what is running, and wait a moment for the threads that record its end."""
+        self.sagemaker.context.monitoring_scheduler.close()
+        self.sagemaker.context.executor.close()
+        self.endpoint_manager.close()
+        self.functions.close()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while self.busy() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if self.warm_python is not None:
+            self.warm_python.close()
+
+
+def build(
+    data_dir: DataDir,
+    cloudwatch: CloudWatch,
+    *,
+    environment: Mapping[str, str] | None = None,
+    images: Images | None = None,
+    warm_python: WarmPython | None = None,
+    workers: int | None = None,
+    idle_seconds: float = IDLE_SECONDS,
+) -> App:
+    """Make the local SageMaker of a data directory.
+
+    Args:
+        data_dir: Its path must be free of symbolic links.
+        cloudwatch: Where metrics of endpoints and monitors go, and the states of alarms come from.
+        environment: Variables of jobs, endpoints and functions that these cannot override, such as those that keep AWS
+            clients on this machine.
+        images: What runs container images; by default this Python.
+        warm_python: Closed with the app.
+        workers: How many steps of pipelines run at once; by default one a processor.
+        idle_seconds: After which the container of a serverless endpoint stops.
+    """
+    images = images or Images(warm_python)
+    store, objects = RecordStore(data_dir), ObjectStore(data_dir)
+    jobs = JobManager(store, objects, environment, images)
+    functions = LambdaService(store, objects, environment)
+    endpoint_manager = EndpointManager(
+        store,
+        objects,
+        environment,
+        images,
+        put_metric_data=cloudwatch.put_metric_data,
+        alarm_states=cloudwatch.alarm_states,
+        idle_seconds=idle_seconds,
+    )
+    sagemaker = SageMakerService(jobs, functions, endpoint_manager, cloudwatch.put_metric_data, workers)
+    events = EventEngine(store, Targets(sagemaker.call, functions))
+    moto = MotoBackend(data_dir, events, ResourceProvisioner(Backends(functions, objects)))
+    identity = WithFallback(IdentityService(), moto)
+    services: dict[str, Service] = {
+        "sagemaker": sagemaker,
+        "sagemaker-runtime": SageMakerRuntime(endpoint_manager),
+        "s3": S3Service(objects, data_dir),
+        "lambda": functions,
+        "logs": WithFallback(LogsService(data_dir), moto),
+        "sts": identity,
+        "iam": identity,
+    }
+    return App(data_dir, store, objects, jobs, functions, endpoint_manager, sagemaker, moto, services, warm_python)

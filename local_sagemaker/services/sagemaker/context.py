@@ -1,0 +1,33 @@
+"""What SageMaker's operations work on."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from local_sagemaker.endpoints.manager import EndpointManager
+from local_sagemaker.executions.executor import Executor
+from local_sagemaker.jobs.manager import JobManager
+from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
+
+
+@dataclass(frozen=True)
+class Context:
+    """Records, objects and managers of one data directory.
+
+    Attributes:
+        lock: Held by operations that read records and write them back.
+        call: Answers an operation of SageMaker, for one that needs another's response.
+    """
+
+    store: RecordStore
+    objects: ObjectStore
+    jobs: JobManager
+    endpoint_manager: EndpointManager
+    executor: Executor
+    monitoring_scheduler: MonitoringScheduler
+    lock: threading.RLock
+    call: Call
