@@ -13,6 +13,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from local_sagemaker.executions.definition import DefinitionError, parse
+from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, PIPELINE_EXECUTION, RESOURCES, RecordKind
@@ -125,7 +126,8 @@ def _step_changes(
 def _step_types(store: RecordStore, execution: Record) -> dict[str, str]:
     record = store.get("pipeline-definition", execution["DefinitionDigest"])
     try:
-        return {step.name: step.type for step in parse(record["PipelineDefinition"]).steps.values()} if record else {}
+        steps = parse(record["PipelineDefinition"], STEP_TYPES).steps if record else {}
+        return {name: step.type for name, step in steps.items()}
     # the execution was started by a version of this package that supported other step types
     except DefinitionError:
         return {}

@@ -1,6 +1,7 @@
-"""The pipeline definition language, schema version 2020-12-01: from JSON to checked steps and what they depend on.
+"""Parser of the pipeline definition language, schema version 2020-12-01.
 
-Knows no AWS: what a step type does with its arguments is the business of `local_sagemaker.executions.steps`.
+Turns JSON into validated steps with their dependencies. It makes no calls to a service: what a step type does with its
+arguments is implemented in `local_sagemaker.executions.steps`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -18,31 +19,23 @@ from local_sagemaker.executions.expressions import ExpressionError, Reference, c
 from local_sagemaker.executions.step_policies import PolicyError, RetryPolicy, cache_expires_after, retry_policies
 
 VERSION = "2020-12-01"
-STEP_TYPES = (
-    "Condition",
-    "Endpoint",
-    "EndpointConfig",
-    "Fail",
-    "Lambda",
-    "Model",
-    "Processing",
-    "QualityCheck",
-    "RegisterModel",
-    "Training",
-    "Transform",
-    "Tuning",
-)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class DefinitionError(ValueError):
-    """A definition, or the parameters given to it, can't be used; the message names the step or parameter and why."""
+    """An invalid definition or parameter value; the message names the step or parameter and the reason."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A pipeline parameter. type: String, Integer, Float or Boolean. default: None where it must be given."""
+    """A pipeline parameter.
+
+    Attributes:
+        type: String, Integer, Float or Boolean.
+        default: None if a value is required.
+        enum_values: The allowed values; empty if any value is allowed.
+    """
 
     name: str
     type: str
@@ -50,21 +43,25 @@ class Parameter:
     enum_values: tuple[Any, ...] = ()
 
     def value_of(self, text: str) -> Any:
-        """The typed value of what StartPipelineExecution was given. Raises DefinitionError."""
-        read, _, what = _TYPES[self.type]
+        """Convert a value passed to StartPipelineExecution.
+
+        Raises:
+            DefinitionError: The text is not a value of the parameter's type, or not one of its EnumValues.
+        """
+        convert, _, expected = _TYPES[self.type]
         try:
-            value = read(text)
+            value = convert(text)
         except (ValueError, KeyError):
-            raise DefinitionError(f"parameter {self.name!r} takes {what}, not {text!r}") from None
+            raise DefinitionError(f"parameter {self.name!r} must be {expected}, not {text!r}") from None
         if self.enum_values and value not in self.enum_values:
             allowed = ", ".join(map(str, self.enum_values))
-            raise DefinitionError(f"parameter {self.name!r} is {text!r}; it can be {allowed}")
+            raise DefinitionError(f"parameter {self.name!r} must be one of {allowed}, not {text!r}")
         return value
 
 
 @dataclass(frozen=True)
 class PropertyFile:
-    """A JSON file in an output of a Processing step, read by Std:JsonGet."""
+    """A JSON file in an output of a Processing step, for Std:JsonGet."""
 
     name: str
     output_name: str
@@ -73,13 +70,15 @@ class PropertyFile:
 
 @dataclass(frozen=True)
 class Step:
-    """One step.
+    """A step of a pipeline.
 
-    arguments: the request of the step's job or operation, expressions unresolved.
-    settings: the step's other fields (`SkipCheck`, `CheckType` ...), expressions unresolved.
-    dependencies: the steps that must have succeeded before: explicit, by reference, and the condition it belongs to.
-    branch: the Condition step it belongs to and whether to its IfSteps; None for a step of the pipeline itself.
-    cache_expires_after: None where results of earlier executions are not used.
+    Attributes:
+        arguments: The request of the step's job or API operation, with unresolved expressions.
+        settings: The step's other members (`SkipCheck`, `CheckType` ...), with unresolved expressions.
+        dependencies: Names of the steps that must succeed first: those in DependsOn, those it refers to, and the
+            Condition step whose branch it is in.
+        branch: The Condition step whose branch it is in, and True for IfSteps; None for a top-level step.
+        cache_expires_after: Maximum age of a cached result; None if step caching is off.
     """
 
     name: str
@@ -95,34 +94,43 @@ class Step:
 
 @dataclass(frozen=True)
 class Definition:
-    """Parameters and steps by name, in the order of the definition, steps of branches after their condition."""
+    """Parameters and steps by name, in definition order; the steps of branches follow their Condition step."""
 
     parameters: Mapping[str, Parameter]
     steps: Mapping[str, Step]
 
     def values(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """The typed value of every parameter. Raises DefinitionError for an unknown, missing or unfit one."""
+        """Return the typed value of every parameter, given those passed to StartPipelineExecution.
+
+        Raises:
+            DefinitionError: A parameter is unknown, missing or invalid.
+        """
         for name in given:
             if name not in self.parameters:
-                there = ", ".join(self.parameters) or "none"
-                raise DefinitionError(f"there is no parameter {name!r}; the pipeline's parameters: {there}")
+                names = ", ".join(self.parameters) or "none"
+                raise DefinitionError(f"unknown parameter {name!r}; the pipeline's parameters: {names}")
         values = {}
         for name, parameter in self.parameters.items():
             if name not in given and parameter.default is None:
-                raise DefinitionError(f"parameter {name!r} has no default and was not given a value")
+                raise DefinitionError(f"parameter {name!r} has no default value; pass a value for it")
             values[name] = parameter.value_of(given[name]) if name in given else parameter.default
         return values
 
 
-def parse(text: str) -> Definition:
-    """Read and check a definition.
+def parse(text: str, step_types: Collection[str]) -> Definition:
+    """Parse and validate a definition.
 
-    Raises DefinitionError naming the step and what is wrong: not JSON, another version, an unknown step type, a
-    reference to what is not there, a name used twice, dependencies in a circle, a setting out of range.
+    Args:
+        text: The definition, as JSON.
+        step_types: The supported step types.
+
+    Raises:
+        DefinitionError: The definition is not JSON, has another schema version, an unsupported step type, a reference
+            to something undefined, a duplicate name, a dependency cycle or a setting that is out of range.
     """
     try:
         document = json.loads(text)
-        return _definition(document)
+        return _definition(document, step_types)
     except DefinitionError:
         raise
     except ValueError as error:
@@ -131,59 +139,68 @@ def parse(text: str) -> Definition:
         raise DefinitionError("the definition is nested too deeply") from None
 
 
-def _definition(document: Any) -> Definition:
+def dependents(steps: Mapping[str, Step]) -> dict[str, list[str]]:
+    """Return the names of the steps that directly depend on each step."""
+    found: dict[str, list[str]] = {name: [] for name in steps}
+    for name, step in steps.items():
+        for dependency in step.dependencies:
+            found[dependency].append(name)
+    return found
+
+
+def _definition(document: Any, step_types: Collection[str]) -> Definition:
     if not isinstance(document, dict) or document.get("Version") != VERSION:
         found = document.get("Version") if isinstance(document, dict) else document
-        raise DefinitionError(f"the definition's Version must be {VERSION!r}, it is {found!r}")
+        raise DefinitionError(f"the definition's Version must be {VERSION!r}, not {found!r}")
     if not _list(document, "Steps"):
         raise DefinitionError("the definition has no Steps")
     parameters = _by_name(map(_parameter, _list(document, "Parameters")), "parameter")
-    steps = _by_name(_steps(_list(document, "Steps"), None), "step")
+    steps = _by_name(_steps(_list(document, "Steps"), None, step_types), "step")
     definition = Definition(parameters, steps)
     for step in steps.values():
         _check_references(step, definition)
-    _check_order(steps)
+    _check_acyclic(steps)
     return definition
 
 
 def _parameter(item: Any) -> Parameter:
     name = _name(item, "Name", "parameter")
     if str(item.get("Type")) not in _TYPES:
-        raise DefinitionError(f"parameter {name!r}: Type is {item.get('Type')!r}; it can be {', '.join(_TYPES)}")
+        raise DefinitionError(f"parameter {name!r}: Type must be one of {', '.join(_TYPES)}, not {item.get('Type')!r}")
     default, enum_values = item.get("DefaultValue"), tuple(_list(item, "EnumValues"))
-    _, fits, what = _TYPES[item["Type"]]
-    if default is not None and not fits(default):
-        raise DefinitionError(f"parameter {name!r}: DefaultValue must be {what}, it is {default!r}")
+    _, is_valid, expected = _TYPES[item["Type"]]
+    if default is not None and not is_valid(default):
+        raise DefinitionError(f"parameter {name!r}: DefaultValue must be {expected}, not {default!r}")
     if default is not None and enum_values and default not in enum_values:
         raise DefinitionError(f"parameter {name!r}: DefaultValue {default!r} is not one of its EnumValues")
     return Parameter(name, item["Type"], default, enum_values)
 
 
-def _steps(items: list[Any], branch: tuple[str, bool] | None) -> Iterator[Step]:
-    """The steps of a list and, after each Condition step, those of its branches."""
+def _steps(items: list[Any], branch: tuple[str, bool] | None, step_types: Collection[str]) -> Iterator[Step]:
+    """Yield the steps of a list and, after each Condition step, those of its branches."""
     for item in items:
-        step = _step(item, branch)
+        step = _step(item, branch, step_types)
         yield step
         if step.type == "Condition":
             for key, outcome in (("IfSteps", True), ("ElseSteps", False)):
-                yield from _steps(_list(step.arguments, key), (step.name, outcome))
+                yield from _steps(_list(step.arguments, key), (step.name, outcome), step_types)
 
 
-def _step(item: Any, branch: tuple[str, bool] | None) -> Step:
+def _step(item: Any, branch: tuple[str, bool] | None, step_types: Collection[str]) -> Step:
     name, step_type = _name(item, "Name", "step"), item.get("Type")
-    if step_type not in STEP_TYPES:
+    if not isinstance(step_type, str) or step_type not in step_types:
         raise DefinitionError(
-            f"step {name!r} is of type {step_type!r}, which cannot run here; supported: {', '.join(STEP_TYPES)}"
+            f"step {name!r} has the unsupported type {step_type!r}; supported types: {', '.join(step_types)}"
         )
     arguments = item.get("Arguments") or {}
     settings = {key: value for key, value in item.items() if key not in ("Name", "Type", "Arguments", "DependsOn")}
     try:
         if not isinstance(arguments, dict):
-            raise DefinitionError(f"Arguments must be a structure, it is {arguments!r}")
+            raise DefinitionError(f"Arguments must be an object, not {arguments!r}")
         if step_type == "Condition":
             for condition in _list(arguments, "Conditions"):
                 check_condition(condition)
-        found = references([_own(step_type, arguments), settings])
+        found = references([_own_arguments(step_type, arguments), settings])
         by_reference = {reference.name for reference in found if reference.kind in ("Steps", "PropertyFiles")}
         explicit = {_depends_on(entry) for entry in _list(item, "DependsOn")}
         return Step(
@@ -201,15 +218,15 @@ def _step(item: Any, branch: tuple[str, bool] | None) -> Step:
         raise DefinitionError(f"step {name!r}: {error}") from None
 
 
-def _own(step_type: str, arguments: Mapping[str, Any]) -> Any:
-    """A step's arguments without the steps of its branches, which have references of their own."""
+def _own_arguments(step_type: str, arguments: Mapping[str, Any]) -> Any:
+    """Return a step's arguments without the steps of its branches, whose references are checked separately."""
     return arguments.get("Conditions") if step_type == "Condition" else arguments
 
 
 def _depends_on(entry: Any) -> str:
     if isinstance(entry, str):
         return entry
-    raise DefinitionError(f"DependsOn takes names of steps that have to complete; {entry!r} cannot be honoured here")
+    raise DefinitionError(f"DependsOn must list step names; {entry!r} is not supported on this machine")
 
 
 def _property_file(item: Any) -> PropertyFile:
@@ -218,7 +235,7 @@ def _property_file(item: Any) -> PropertyFile:
 
 
 def _check_references(step: Step, definition: Definition) -> None:
-    for reference in references([_own(step.type, step.arguments), step.settings]):
+    for reference in references([_own_arguments(step.type, step.arguments), step.settings]):
         if reference.kind == "Parameters" and reference.name not in definition.parameters:
             raise DefinitionError(f"step {step.name!r} refers to parameter {reference.name!r}, which is not defined")
         if reference.kind == "PropertyFiles" and reference.name in definition.steps:
@@ -241,49 +258,48 @@ def _check_property_file(step: Step, reference: Reference, source: Step) -> None
     names = [str(output.get("OutputName")) for output in outputs if isinstance(output, dict)]
     if file.output_name not in names:
         raise DefinitionError(
-            f"step {source.name!r}: property file {file.name!r} is in output {file.output_name!r}, "
-            f"which the step does not have (outputs: {', '.join(names) or 'none'})"
+            f"step {source.name!r}: property file {file.name!r} has the OutputName {file.output_name!r}, "
+            f"which is not an output of the step (outputs: {', '.join(names) or 'none'})"
         )
 
 
-def _check_order(steps: Mapping[str, Step]) -> None:
-    """Raise DefinitionError where steps wait for each other: Kahn's algorithm leaves those and the ones behind them."""
-    waiting = {name: len(step.dependencies) for name, step in steps.items()}
-    dependents: dict[str, list[str]] = {name: [] for name in steps}
-    for name, step in steps.items():
-        for dependency in step.dependencies:
-            dependents[dependency].append(name)
-    free = deque(name for name, count in waiting.items() if count == 0)
-    while free:
-        name = free.popleft()
-        del waiting[name]
-        for dependent in dependents[name]:
-            waiting[dependent] -= 1
-            if waiting[dependent] == 0:
-                free.append(dependent)
-    if waiting:
-        raise DefinitionError(f"steps wait for each other in a circle, among {', '.join(waiting)}")
+def _check_acyclic(steps: Mapping[str, Step]) -> None:
+    """Sort the steps topologically by Kahn's algorithm; what remains is in a cycle or depends on one."""
+    remaining = {name: len(step.dependencies) for name, step in steps.items()}
+    dependent_steps = dependents(steps)
+    ready = deque(name for name, count in remaining.items() if count == 0)
+    while ready:
+        name = ready.popleft()
+        del remaining[name]
+        for dependent in dependent_steps[name]:
+            remaining[dependent] -= 1
+            if remaining[dependent] == 0:
+                ready.append(dependent)
+    if remaining:
+        raise DefinitionError(f"the dependencies of these steps contain a cycle: {', '.join(remaining)}")
 
 
-def _name(item: Any, key: str, what: str) -> str:
+def _name(item: Any, key: str, noun: str) -> str:
     name = item.get(key) if isinstance(item, dict) else item
     if not isinstance(item, dict) or not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise DefinitionError(f"a {what} has the {key} {name!r}; it takes 1 to 64 letters, digits, '-' and '_'")
+        raise DefinitionError(
+            f"a {noun} has the invalid {key} {name!r}; use 1 to 64 letters, digits, hyphens and underscores"
+        )
     return name
 
 
 def _list(document: Mapping[str, Any], key: str) -> list[Any]:
     items = document.get(key) or []
     if not isinstance(items, list):
-        raise DefinitionError(f"{key} must be a list, it is {items!r}")
+        raise DefinitionError(f"{key} must be a list, not {items!r}")
     return items
 
 
-def _by_name(items: Iterator[Any], what: str) -> dict[str, Any]:
+def _by_name(items: Iterator[Any], noun: str) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for item in items:
         if item.name in named:
-            raise DefinitionError(f"two {what}s have the name {item.name!r}")
+            raise DefinitionError(f"two {noun}s have the name {item.name!r}")
         named[item.name] = item
     return named
 
@@ -301,7 +317,7 @@ def _number(text: str) -> float:
     return value
 
 
-# how a value is read from text, whether a JSON value is one, and what a message calls it
+# for each type: conversion from text, check of a JSON value, and the expected value in error messages
 _TYPES: dict[str, tuple[Callable[[str], Any], Callable[[Any], bool], str]] = {
     "String": (str, lambda value: isinstance(value, str), "a string"),
     "Integer": (_integer, lambda value: isinstance(value, int) and not isinstance(value, bool), "an integer"),

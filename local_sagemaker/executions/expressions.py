@@ -1,11 +1,11 @@
-"""The expressions of the pipeline definition language: what they refer to, and what they come to.
+"""Expressions of the pipeline definition language: parsing, references and evaluation.
 
     {"Get": "Parameters.X"}   {"Get": "Steps.X.Path[0].Y['k']"}   {"Get": "Execution.PipelineExecutionId"}
     {"Std:Join": {"On": "/", "Values": [...]}}
     {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.X.PropertyFiles.Y"}, "Path": "a.b[0]"}}
     {"Std:JsonGet": {"S3Uri": ..., "Path": "a.b[0]"}}
 
-and the conditions of a Condition step, which are made of them.
+The conditions of a Condition step are made of such expressions.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ EXECUTION_VARIABLES = (
     "ProcessingJobName",
 )
 
-# what tells the elements of a list in a Describe response apart, so that Outputs['train'] finds one
+# members that identify an element of a list in a Describe response, so that Outputs['train'] finds it
 ELEMENT_NAMES = ("OutputName", "InputName", "ChannelName", "MetricName", "Name")
 
 _PATH_PART = re.compile(r"""\.?([^.\[\]'"]+)|\[(\d+)\]|\[(['"])(.*?)\3\]""")
 
 
 class ExpressionError(ValueError):
-    """An expression that is malformed, or that can't be resolved; the message says which and why."""
+    """A malformed or unresolvable expression; the message names it and the reason."""
 
 
 class Scope(Protocol):
-    """Where the values of an execution come from. Each method raises ExpressionError where there is no such value."""
+    """The values that expressions refer to. Its methods raise ExpressionError if a value is not available."""
 
     def parameter(self, name: str) -> Any: ...
 
@@ -54,9 +54,12 @@ class Scope(Protocol):
 
 @dataclass(frozen=True)
 class Reference:
-    """What an expression refers to: kind "Parameters", "Steps", "PropertyFiles" or "Execution", and the name there.
+    """The target of a Get expression.
 
-    path: for "Steps" the path within the step's properties, for "PropertyFiles" the file's name.
+    Attributes:
+        kind: "Parameters", "Steps", "PropertyFiles" or "Execution".
+        name: Name of the parameter, step or execution variable.
+        path: For "Steps" the path within the step's properties, for "PropertyFiles" the property file's name.
     """
 
     kind: str
@@ -65,7 +68,11 @@ class Reference:
 
 
 def resolve(value: Any, scope: Scope) -> Any:
-    """Replace every expression within a JSON value. Raises ExpressionError."""
+    """Replace every expression within a JSON value.
+
+    Raises:
+        ExpressionError: An expression cannot be resolved.
+    """
     if isinstance(value, list):
         return [resolve(item, scope) for item in value]
     if not isinstance(value, dict):
@@ -80,15 +87,19 @@ def resolve(value: Any, scope: Scope) -> Any:
     return {key: resolve(item, scope) for key, item in value.items()}
 
 
-def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
-    """Evaluate one condition of a Condition step. Raises ExpressionError."""
+def evaluate(condition: Mapping[str, Any], scope: Scope) -> bool:
+    """Evaluate one condition of a Condition step.
+
+    Raises:
+        ExpressionError: An expression cannot be resolved, or the values cannot be compared.
+    """
     kind = condition["Type"]
     if kind == "And":
-        return all(holds(part, scope) for part in condition["Conditions"])
+        return all(evaluate(part, scope) for part in condition["Conditions"])
     if kind == "Or":
-        return any(holds(part, scope) for part in condition["Conditions"])
+        return any(evaluate(part, scope) for part in condition["Conditions"])
     if kind == "Not":
-        return not holds(_negated(condition), scope)
+        return not evaluate(_negated(condition), scope)
     if kind == "In":
         query = resolve(condition["QueryValue"], scope)
         return any(_equal(query, resolve(value, scope)) for value in condition["Values"])
@@ -101,7 +112,11 @@ def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
 
 
 def references(value: Any) -> Iterator[Reference]:
-    """Everything that the expressions within a JSON value refer to. Raises ExpressionError where one is malformed."""
+    """Yield the references of all expressions within a JSON value.
+
+    Raises:
+        ExpressionError: An expression is malformed.
+    """
     if isinstance(value, list):
         for item in value:
             yield from references(item)
@@ -110,7 +125,7 @@ def references(value: Any) -> Iterator[Reference]:
             yield parse_reference(value["Get"])
             return
         if "Std:Join" in value and len(value) == 1 and not _is_join(value["Std:Join"]):
-            raise ExpressionError(f"Std:Join needs On (a string) and Values (a list), it has {value['Std:Join']!r}")
+            raise ExpressionError(f"Std:Join requires On (a string) and Values (a list), not {value['Std:Join']!r}")
         if "Std:JsonGet" in value and len(value) == 1:
             _check_json_get(value["Std:JsonGet"])
         for item in value.values():
@@ -118,26 +133,34 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def check_condition(condition: Any) -> None:
-    """Raise ExpressionError where a condition is not well-formed."""
+    """Check that a condition is well-formed.
+
+    Raises:
+        ExpressionError: Its type is unknown, or a member is missing or invalid.
+    """
     kind = condition.get("Type") if isinstance(condition, dict) else None
-    if not isinstance(kind, str) or kind not in _FIELDS:
-        raise ExpressionError(f"{kind!r} is not a condition type; there are {', '.join(_FIELDS)}")
+    if not isinstance(kind, str) or kind not in _MEMBERS:
+        raise ExpressionError(f"unknown condition type {kind!r}; supported types: {', '.join(_MEMBERS)}")
     if kind == "Not":
         check_condition(_negated(condition))
         return
-    for field in _FIELDS[kind]:
-        if field not in condition or (field in ("Values", "Conditions") and not isinstance(condition[field], list)):
-            raise ExpressionError(f"the condition {kind} has no {field}, or not as it should be")
+    for member in _MEMBERS[kind]:
+        if member not in condition or (member in ("Values", "Conditions") and not isinstance(condition[member], list)):
+            raise ExpressionError(f"{member} of the {kind} condition is missing or invalid")
     for part in condition.get("Conditions", ()):
         check_condition(part)
 
 
 def parse_reference(text: Any) -> Reference:
-    """Read the text of a Get. Raises ExpressionError."""
+    """Parse the text of a Get expression.
+
+    Raises:
+        ExpressionError: The text is not a reference to a parameter, a step or an execution variable.
+    """
     kind, _, rest = text.partition(".") if isinstance(text, str) else ("", "", "")
     if kind == "Parameters" and rest:
         return Reference(kind, rest)
-    if kind == "PipelineExecution" and rest in EXECUTION_VARIABLES:
+    if kind == "Execution" and rest in EXECUTION_VARIABLES:
         return Reference(kind, rest)
     if kind == "Steps" and rest:
         step, _, path = rest.partition(".")
@@ -146,13 +169,17 @@ def parse_reference(text: Any) -> Reference:
         path_parts(path)
         return Reference(kind, step, path)
     raise ExpressionError(
-        f"{text!r} cannot be resolved; Get takes Parameters.X, Steps.X.Path or Execution.X, there with X one of "
-        + ", ".join(EXECUTION_VARIABLES)
+        f"invalid reference {text!r}; use Parameters.<name>, Steps.<name>.<path> or Execution.<variable>, where "
+        f"<variable> is one of {', '.join(EXECUTION_VARIABLES)}"
     )
 
 
 def path_parts(path: str) -> list[str | int]:
-    """Split `a.b[0]['c']` into its keys and indices; a leading `$.` is allowed. Raises ExpressionError."""
+    """Split a path such as `a.b[0]['c']` into keys and indexes; a leading `$.` is allowed.
+
+    Raises:
+        ExpressionError: The path is malformed.
+    """
     parts: list[str | int] = []
     position = 2 if path.startswith("$.") else 0
     while position < len(path):
@@ -166,28 +193,35 @@ def path_parts(path: str) -> list[str | int]:
 
 
 def look_up(document: Any, path: str, name: str) -> Any:
-    """The value at `path` of a JSON document. `name` is what a message calls the document. Raises ExpressionError."""
+    """Return the value at a path of a JSON document.
+
+    Args:
+        document: The parsed document.
+        path: See `path_parts`.
+        name: The document's name in error messages.
+
+    Raises:
+        ExpressionError: The path is malformed, or the document has no such value.
+    """
     value = document
     for part in path_parts(path):
         try:
             value = _element(value, part)
         except LookupError:
-            there = (
-                f"there are {', '.join(sorted(value))}" if isinstance(value, dict) and value else "nothing is below it"
-            )
-            raise ExpressionError(f"{name} has no {path!r}: no {part!r} ({there})") from None
+            keys = ", ".join(sorted(value)) if isinstance(value, dict) and value else "none"
+            raise ExpressionError(f"{name} has no value at {path!r}: {part!r} not found (keys: {keys})") from None
     return value
 
 
 def as_text(value: Any) -> str:
-    """A value as the service writes it into a string: JSON's spelling of numbers and booleans."""
+    """Format a value as the service writes it into strings: numbers and booleans as in JSON."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _get(reference: Reference, scope: Scope) -> Any:
     if reference.kind == "Parameters":
         return scope.parameter(reference.name)
-    if reference.kind == "PipelineExecution":
+    if reference.kind == "Execution":
         return scope.execution_variable(reference.name)
     if reference.kind == "PropertyFiles":
         return scope.property_file(reference.name, reference.path)
@@ -217,12 +251,12 @@ def _element(value: Any, part: str | int) -> Any:
 def _check_json_get(arguments: Any) -> None:
     path = arguments.get("Path") if isinstance(arguments, dict) else None
     if not isinstance(path, str) or ("PropertyFile" in arguments) == ("S3Uri" in arguments):
-        raise ExpressionError(f"Std:JsonGet needs Path and one of PropertyFile and S3Uri, it has {arguments!r}")
+        raise ExpressionError(f"Std:JsonGet requires Path and either PropertyFile or S3Uri, not {arguments!r}")
     path_parts(path)
     if "PropertyFile" in arguments:
         file = arguments["PropertyFile"]
         if not isinstance(file, dict) or parse_reference(file.get("Get")).kind != "PropertyFiles":
-            raise ExpressionError(f'PropertyFile needs {{"Get": "Steps.X.PropertyFiles.Y"}}, it has {file!r}')
+            raise ExpressionError(f'PropertyFile must be {{"Get": "Steps.X.PropertyFiles.Y"}}, not {file!r}')
 
 
 def _is_join(arguments: Any) -> bool:
@@ -243,7 +277,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    # Python takes True for 1, JSON does not
+    # True == 1 in Python, but not in JSON
     return isinstance(left, bool) == isinstance(right, bool) and left == right
 
 
@@ -253,7 +287,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "LessThan": operator.lt,
     "LessThanOrEqualTo": operator.le,
 }
-_FIELDS: dict[str, tuple[str, ...]] = {
+_MEMBERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("Equals", *_COMPARISONS), ("LeftValue", "RightValue")),
     "In": ("QueryValue", "Values"),
     "And": ("Conditions",),

@@ -1,4 +1,4 @@
-"""One pipeline execution: which steps are ready, running, over; all of it in the store as it changes."""
+"""A running pipeline execution: it starts steps as their dependencies succeed and records its progress."""
 
 from __future__ import annotations
 
@@ -6,40 +6,31 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from local_sagemaker.executions.definition import Definition, Step
-from local_sagemaker.executions.step_attempts import StepAttempts
-from local_sagemaker.executions.step_cache import StepCache
-from local_sagemaker.executions.step_results import show_steps
+from local_sagemaker.executions.definition import Definition, Step, dependents
+from local_sagemaker.executions.step_attempts import StepAttempts, StepServices
+from local_sagemaker.executions.step_results import save_steps
 from local_sagemaker.executions.steps.step_type import Outcome
-from local_sagemaker.jobs.manager import JobManager
-from local_sagemaker.protocol.service import Call
-from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION
 from local_sagemaker.storage.records import Record
 
-MOST_PARALLEL_STEPS = 50
+# the service's default of MaxParallelExecutionSteps
+MAX_PARALLEL_STEPS = 50
 STEPS_FAILED = "Step failure: One or multiple steps failed."
 
 
-@dataclass(frozen=True)
-class StepServices:
-    """What executions work with. run_soon: runs a function in a thread, when one is free."""
-
-    call: Call
-    functions: LambdaService
-    jobs: JobManager
-    cache: StepCache
-    run_soon: Callable[[Callable[[], None]], None]
-
-
 class PipelineExecution:
-    """The run of a definition under a `pipeline-execution` record.
+    """The run of a definition, recorded in a `pipeline-execution` record.
 
-    finished: the steps that are not to be run, with what is shown of them and their properties.
-    on_end: is called once, when the last step is over and the record says how the execution ended.
+    Args:
+        record: The execution's record.
+        definition: The steps to run, or to reuse.
+        values: The parameters' values.
+        finished: Summary and properties of the steps that have already succeeded, by name.
+        step_services: What steps run on.
+        run_in_thread: Calls a function in a thread as soon as one is free.
+        on_end: Called once, when the last step has ended and the record has its final status.
     """
 
     def __init__(
@@ -49,6 +40,7 @@ class PipelineExecution:
         values: Record,
         finished: Mapping[str, tuple[Record, Record]],
         step_services: StepServices,
+        run_in_thread: Callable[[Callable[[], None]], None],
         on_end: Callable[[PipelineExecution], None],
     ) -> None:
         self.arn: str = record["PipelineExecutionArn"]
@@ -56,62 +48,62 @@ class PipelineExecution:
         self.record = record
         self.definition = definition
         self.values = values
-        self.step_services = step_services
-        self.properties: dict[str, Mapping[str, Any]] = {name: last for name, (_, last) in finished.items()}
+        self.properties: dict[str, Mapping[str, Any]] = {name: properties for name, (_, properties) in finished.items()}
         self.stopping = threading.Event()
+        self._step_services = step_services
+        self._store = step_services.jobs.store
+        self._run_in_thread = run_in_thread
         self._on_end = on_end
         limit = (record.get("ParallelismConfiguration") or {}).get("MaxParallelExecutionSteps")
-        self._parallel = limit or MOST_PARALLEL_STEPS
-        # guards all that follows and its order in the store
+        self._max_parallel = limit or MAX_PARALLEL_STEPS
+        # guards everything below and the order of writes to the store
         self._lock = threading.RLock()
-        self._waits_for = {name: set(step.dependencies) for name, step in definition.steps.items()}
-        self._dependents: dict[str, list[str]] = {name: [] for name in definition.steps}
-        for name, step in definition.steps.items():
-            for dependency in step.dependencies:
-                self._dependents[dependency].append(name)
+        self._pending_dependencies = {name: set(step.dependencies) for name, step in definition.steps.items()}
+        self._dependents = dependents(definition.steps)
         self._ready = deque(
-            name for name, others in self._waits_for.items() if not others and name not in self.properties
+            name for name, pending in self._pending_dependencies.items() if not pending and name not in self.properties
         )
         self._running: dict[str, StepAttempts] = {}
-        self._steps: dict[str, Record] = {name: shown for name, (shown, _) in finished.items()}
+        self._steps: dict[str, Record] = {name: summary for name, (summary, _) in finished.items()}
         self._failed = False
-        self._over = False
+        self._ended = False
         for name in finished:
-            self._release(definition.steps[name])
+            self._release_dependents(definition.steps[name])
 
     def advance(self) -> None:
-        """Start what can be started; end the execution where nothing is left to wait for."""
+        """Start the steps that are ready, or end the execution if none is ready or running."""
         with self._lock:
             ending = self._failed or self.stopping.is_set()
-            while self._ready and not ending and len(self._running) < self._parallel:
+            while self._ready and not ending and len(self._running) < self._max_parallel:
                 name = self._ready.popleft()
-                attempts = self._running[name] = StepAttempts(self, self.definition.steps[name])
-                self.step_services.run_soon(attempts.run)
-            if not self._running and not self._over:
-                self._over = True
+                attempts = self._running[name] = StepAttempts(self, self.definition.steps[name], self._step_services)
+                self._run_in_thread(attempts.run)
+            if not self._running and not self._ended:
+                self._ended = True
                 self._end()
 
     def stop(self) -> None:
-        """Stop the running jobs and start no further step."""
+        """Stop the running jobs and start no further steps."""
         with self._lock:
-            if self._over or self.stopping.is_set():
+            if self._ended or self.stopping.is_set():
                 return
             self.stopping.set()
             self._set_status(PipelineExecutionStatus="Stopping")
             for name, attempts in list(self._running.items()):
                 if name in self._steps:
-                    self.change(name, StepStatus="Stopping")
+                    self.update_step(name, StepStatus="Stopping")
                     attempts.stop_job()
-                else:  # it waits for a thread, which other executions' jobs may keep from it for long
+                else:
+                    # the step is queued for a thread, which jobs of other executions may occupy for long
                     del self._running[name]
         self.advance()
 
-    def begin(self, step: Step) -> bool:
-        """Take note that a step has got its thread; False where it is not to run any more."""
+    def step_started(self, step: Step) -> bool:
+        """Record the start of a step; return False if the execution has been stopped meanwhile."""
         with self._lock:
             if step.name not in self._running:
                 return False
-            self.change(
+            self.update_step(
                 step.name,
                 write=False,
                 StepName=step.name,
@@ -123,35 +115,39 @@ class PipelineExecution:
             )
             return True
 
-    def change(self, name: str, *, write: bool = True, **changes: Any) -> None:
-        """Change what ListPipelineExecutionSteps shows of a step, None for what it shows no more.
+    def update_step(self, name: str, *, write: bool = True, **changes: Any) -> None:
+        """Update what ListPipelineExecutionSteps returns for a step.
 
-        write: False for what the next change may as well tell; a write waits for the disk.
+        Args:
+            name: Name of the step.
+            write: False if the change may be written together with the next one, since each write waits for the disk.
+            changes: The new values; None removes a member.
         """
         with self._lock:
-            shown = {**self._steps.get(name, {}), **changes}
-            self._steps[name] = {member: value for member, value in shown.items() if value is not None}
+            summary = {**self._steps.get(name, {}), **changes}
+            self._steps[name] = {member: value for member, value in summary.items() if value is not None}
             if write:
-                show_steps(self.step_services.jobs.store, self.id, self._steps)
+                save_steps(self._store, self.id, self._steps)
 
-    def over(self, step: Step, outcome: Outcome | None) -> None:
-        """Take note that a step is over, with its outcome where it has succeeded, and go on."""
+    def step_ended(self, step: Step, outcome: Outcome | None) -> None:
+        """Record the end of a step and start those that depended on it; outcome is None unless it has succeeded."""
         with self._lock:
             del self._running[step.name]
             if outcome is None:
                 self._failed = True
             else:
                 self.properties[step.name] = outcome.properties
-                self._release(step)
+                self._release_dependents(step)
         self.advance()
 
-    def _release(self, step: Step) -> None:
+    def _release_dependents(self, step: Step) -> None:
         for name in self._dependents[step.name]:
             branch = self.definition.steps[name].branch
             if branch is not None and branch[0] == step.name and branch[1] != self.properties[step.name]["Outcome"]:
-                continue  # the branch not taken: it, and what depends on it, waits for ever and so is never shown
-            self._waits_for[name].discard(step.name)
-            if not self._waits_for[name] and name not in self.properties:
+                # the steps of the branch not taken, and those that depend on them, never become ready or listed
+                continue
+            self._pending_dependencies[name].discard(step.name)
+            if not self._pending_dependencies[name] and name not in self.properties:
                 self._ready.append(name)
 
     def _end(self) -> None:
@@ -166,6 +162,4 @@ class PipelineExecution:
             self._on_end(self)
 
     def _set_status(self, **changes: Any) -> None:
-        self.step_services.jobs.store.update_best_effort(
-            PIPELINE_EXECUTION.kind, self.id, **changes, LastModifiedTime=time.time()
-        )
+        self._store.update_best_effort(PIPELINE_EXECUTION.kind, self.id, **changes, LastModifiedTime=time.time())

@@ -1,30 +1,33 @@
-"""Selective execution: some steps of a pipeline run, on results that others had in an earlier execution.
+"""Selective execution: some steps of a pipeline run on the results of other steps in an earlier execution.
 
 Source: "Selective execution of pipeline steps" in the developer guide, and SelectiveExecutionConfig in the API
-reference: all steps on all paths between two selected ones are to be selected too.
+reference: all steps on all paths between two selected steps must be selected, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
-from local_sagemaker.executions.definition import Definition, DefinitionError
+from local_sagemaker.executions.definition import Definition, DefinitionError, dependents
 
 
 def selected_part(definition: Definition, selected: Collection[str]) -> Definition:
-    """The selected steps and those whose results they need, which depend on nothing any more.
+    """Return the selected steps and the reused ones, the latter without dependencies.
 
-    Raises DefinitionError where there is no such step, or one between two of them is not selected.
+    Raises:
+        DefinitionError: A selected step does not exist, or a step between two selected ones is not selected.
     """
     for name in selected:
         if name not in definition.steps:
-            there = ", ".join(definition.steps)
-            raise DefinitionError(f"there is no step {name!r} to select; the pipeline's steps: {there}")
-    before, behind = _all_before(definition, selected), _all_behind(definition, selected)
-    if between := sorted((before & behind).difference(selected)):
+            names = ", ".join(definition.steps)
+            raise DefinitionError(f"unknown step {name!r} in SelectedSteps; the pipeline's steps: {names}")
+    direct_dependents = dependents(definition.steps)
+    upstream = _reachable(selected, lambda name: definition.steps[name].dependencies)
+    downstream = _reachable(selected, lambda name: direct_dependents[name])
+    if between := sorted((upstream & downstream).difference(selected)):
         raise DefinitionError(
-            f"steps between selected ones have to be selected too: {', '.join(between)} (selected: "
+            f"steps between selected steps must be selected, too: {', '.join(between)} (selected: "
             f"{', '.join(sorted(selected))})"
         )
     reused = reused_steps(definition, selected)
@@ -37,31 +40,16 @@ def selected_part(definition: Definition, selected: Collection[str]) -> Definiti
 
 
 def reused_steps(definition: Definition, selected: Collection[str]) -> set[str]:
-    """The steps that are not selected and whose results the selected ones need: data, order, a branch taken."""
+    """Return the unselected steps on which the selected ones depend, including Condition steps of their branches."""
     return {other for name in selected for other in definition.steps[name].dependencies}.difference(selected)
 
 
-def _all_before(definition: Definition, names: Iterable[str]) -> set[str]:
-    """The steps that any of these depends on, directly or not."""
+def _reachable(names: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> set[str]:
+    """Return the steps that can be reached from the given ones in one hop or more."""
     found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        new = definition.steps[waiting.pop()].dependencies - found
+    pending = list(names)
+    while pending:
+        new = set(neighbours(pending.pop())) - found
         found |= new
-        waiting += new
-    return found
-
-
-def _all_behind(definition: Definition, names: Iterable[str]) -> set[str]:
-    """The steps that depend on any of these, directly or not."""
-    dependents: dict[str, set[str]] = {name: set() for name in definition.steps}
-    for name, step in definition.steps.items():
-        for dependency in step.dependencies:
-            dependents[dependency].add(name)
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        new = dependents[waiting.pop()] - found
-        found |= new
-        waiting += new
+        pending += new
     return found

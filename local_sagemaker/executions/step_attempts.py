@@ -1,4 +1,4 @@
-"""One step of an execution: an earlier result, or as many attempts as its retry policies allow."""
+"""The run of one step of an execution: a cached result, or as many attempts as its retry policies allow."""
 
 from __future__ import annotations
 
@@ -7,42 +7,74 @@ import logging
 import re
 import secrets
 import string
+import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from local_sagemaker.executions.definition import Step
-from local_sagemaker.executions.expressions import ExpressionError, holds, look_up, resolve
+from local_sagemaker.executions.definition import Definition, Step
+from local_sagemaker.executions.expressions import ExpressionError, evaluate, look_up, resolve
+from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_policies import Retries
-from local_sagemaker.executions.step_results import keep_result
-from local_sagemaker.executions.steps import STEPS
+from local_sagemaker.executions.step_results import save_result
+from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepStopped
+from local_sagemaker.jobs.manager import JobManager
+from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.storage.objects import BadName, ObjectStore
 from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
 
-if TYPE_CHECKING:
-    from local_sagemaker.executions.pipeline_execution import PipelineExecution
-
 log = logging.getLogger(__name__)
 
 
-# the longest FailureReason of a step
+# maximum length of a step's FailureReason
 LONGEST_REASON = 1024
 
 
-class StepAttempts:
-    """The attempts at one step; each is the StepRun that its type is given, and the scope of its expressions."""
+@dataclass(frozen=True)
+class StepServices:
+    """What steps run on: the SageMaker operations, the jobs and the step cache."""
 
-    def __init__(self, execution: PipelineExecution, step: Step) -> None:
+    call: Call
+    functions: LambdaService
+    jobs: JobManager
+    cache: StepCache
+
+
+class Execution(Protocol):
+    """The part of a PipelineExecution that its steps use: their scope, and the record of their progress."""
+
+    arn: str
+    id: str
+    record: Record
+    definition: Definition
+    values: Record
+    properties: dict[str, Mapping[str, Any]]
+    stopping: threading.Event
+
+    def step_started(self, step: Step) -> bool: ...
+
+    def update_step(self, name: str, *, write: bool = True, **changes: Any) -> None: ...
+
+    def step_ended(self, step: Step, outcome: Outcome | None) -> None: ...
+
+
+class StepAttempts:
+    """All attempts at one step. Implements StepRun for the step's type, and Scope for its expressions."""
+
+    def __init__(self, execution: Execution, step: Step, services: StepServices) -> None:
         self.step = step
-        self.call = execution.step_services.call
-        self.functions = execution.step_services.functions
-        self.jobs = execution.step_services.jobs
-        self.objects: ObjectStore = execution.step_services.jobs.objects
+        self.call = services.call
+        self.functions = services.functions
+        self.jobs = services.jobs
+        self.objects: ObjectStore = services.jobs.objects
         self.execution_id = execution.id
         self.job_name = ""
+        self._cache = services.cache
         self._execution = execution
         self._job: tuple[str, str] | None = None
         self._metadata: Record = {}
@@ -52,32 +84,32 @@ class StepAttempts:
         return self._execution.stopping.is_set()
 
     def run(self) -> None:
-        """Run the step to its end, whatever that is."""
-        if not self._execution.begin(self.step):
+        """Run the step until it succeeds, fails or is stopped, and record the result."""
+        if not self._execution.step_started(self.step):
             return
         outcome = None
         try:
-            outcome = self._outcome()
-            keep_result(self.jobs.store, self.execution_id, self.step.name, dict(outcome.properties))
-            self._show(StepStatus="Succeeded", EndTime=time.time())
+            outcome = self._run_or_reuse()
+            save_result(self.jobs.store, self.execution_id, self.step.name, dict(outcome.properties))
+            self._update(StepStatus="Succeeded", EndTime=time.time())
         except StepStopped:
-            self._show(StepStatus="Stopped", EndTime=time.time())
+            self._update(StepStatus="Stopped", EndTime=time.time())
         except StepFailed as failure:
             reason = str(failure)[:LONGEST_REASON] or None
-            self._show(StepStatus="Failed", EndTime=time.time(), FailureReason=reason)
+            self._update(StepStatus="Failed", EndTime=time.time(), FailureReason=reason)
         except Exception as error:
             outcome = None
             log.exception("execution %s: step %s: internal error", self.execution_id, self.step.name)
             reason = f"InternalServerError: {type(error).__name__}: {error}"[:LONGEST_REASON]
-            self._show(StepStatus="Failed", EndTime=time.time(), FailureReason=reason)
+            self._update(StepStatus="Failed", EndTime=time.time(), FailureReason=reason)
         finally:
-            self._execution.over(self.step, outcome)
+            self._execution.step_ended(self.step, outcome)
 
     def stop_job(self) -> None:
         if self._job is not None:
             self.jobs.stop(*self._job)
 
-    # a StepRun's methods
+    # methods of StepRun
 
     def resolve(self, value: Any) -> Any:
         try:
@@ -85,25 +117,25 @@ class StepAttempts:
         except ExpressionError as error:
             raise StepFailed(f"ClientError: {error}") from error
 
-    def holds(self, condition: Mapping[str, Any]) -> bool:
+    def evaluate(self, condition: Mapping[str, Any]) -> bool:
         try:
-            return holds(condition, self)
+            return evaluate(condition, self)
         except ExpressionError as error:
             raise StepFailed(f"ClientError: {error}") from error
 
-    def report(self, metadata: Record) -> None:
+    def set_metadata(self, metadata: Record) -> None:
         self._metadata = metadata
-        # without a job the step is over in a moment
-        self._show(
-            write=self._job is not None, StepStatus="Stopping" if self.stopping else "Executing", Metadata=metadata
-        )
+        # a step without a job ends soon, and its end is written anyway
+        has_job = self._job is not None
+        self._update(write=has_job, StepStatus="Stopping" if self.stopping else "Executing", Metadata=metadata)
 
     def job_started(self, kind: str, name: str) -> None:
         self._job = (kind, name)
-        if self.stopping:  # stop_job() may have come a moment too early
+        # stop_job() may have been called before the job was known
+        if self.stopping:
             self.stop_job()
 
-    # a Scope's methods
+    # methods of Scope
 
     def parameter(self, name: str) -> Any:
         return self._execution.values[name]
@@ -133,50 +165,48 @@ class StepAttempts:
         except (KeyError, ClientFault, BadName) as error:
             raise ExpressionError(f"Std:JsonGet cannot read {uri}: {error}") from error
         except ValueError as error:
-            raise ExpressionError(f"Std:JsonGet cannot read {uri}, which is not JSON: {error}") from error
+            raise ExpressionError(f"Std:JsonGet: {uri} is not JSON: {error}") from error
 
-    # details
-
-    def _outcome(self) -> Outcome:
-        """An earlier result, or that of the first attempt which does not fail in a way to be retried."""
-        step_type, step, cache = STEPS[self.step.type], self.step, self._execution.step_services.cache
+    def _run_or_reuse(self) -> Outcome:
+        """Return the cached result of an earlier execution, or run the step and cache its result."""
+        step = self.step
         self.job_name = _job_name(self.execution_id, step.name)
-        attributes = None if step.cache_expires_after is None else step_type.cache_key(self)
+        attributes = None if step.cache_expires_after is None else STEP_TYPES[step.type].cache_key(self)
         if attributes is None or step.cache_expires_after is None:
-            return self._with_retries()
-        key = cache.key(self._execution.record["PipelineArn"], step.name, attributes)
-        found = cache.find(key, step.cache_expires_after)
-        if found is not None:
-            self._show(write=False, Metadata=found["Metadata"], CacheHitResult=found["CacheHitResult"])
-            return Outcome(found["Properties"])
-        outcome = self._with_retries()
-        cache.keep(key, self._execution.arn, self._metadata, outcome)
+            return self._run_with_retries()
+        key = self._cache.key(self._execution.record["PipelineArn"], step.name, attributes)
+        hit = self._cache.find(key, step.cache_expires_after)
+        if hit is not None:
+            self._update(write=False, Metadata=hit["Metadata"], CacheHitResult=hit["CacheHitResult"])
+            return Outcome(hit["Properties"])
+        outcome = self._run_with_retries()
+        self._cache.save(key, self._execution.arn, self._metadata, outcome)
         return outcome
 
-    def _with_retries(self) -> Outcome:
+    def _run_with_retries(self) -> Outcome:
         retries = Retries(self.step.retry_policies)
         attempt = 1
         while True:
             if self.stopping:
                 raise StepStopped
             try:
-                return STEPS[self.step.type].run(self)
+                return STEP_TYPES[self.step.type].run(self)
             except StepFailed as failure:
                 delay = retries.delay(failure.exception_type)
                 if delay is None:
                     raise
-                log.info("step %s: retry in %g s after %s", self.step.name, delay, failure.exception_type)
+                log.info("step %s: retrying in %g s after %s", self.step.name, delay, failure.exception_type)
             attempt += 1
             self.job_name = _job_name(self.execution_id, self.step.name)
-            self._show(StepStatus="Starting", AttemptCount=attempt)
+            self._update(StepStatus="Starting", AttemptCount=attempt)
             self._execution.stopping.wait(delay)
 
-    def _show(self, *, write: bool = True, **changes: Any) -> None:
-        self._execution.change(self.step.name, write=write, **changes)
+    def _update(self, *, write: bool = True, **changes: Any) -> None:
+        self._execution.update_step(self.step.name, write=write, **changes)
 
 
 def _job_name(execution_id: str, step: str) -> str:
-    """A name as the service gives one: pipelines-<execution>-<step>-<10 at random>, of at most 63 characters."""
+    """Return a name like the service's, at most 63 characters: pipelines-<execution>-<step>-<10 random characters>."""
     suffix = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(10))
     start = f"pipelines-{execution_id}-"
     step = re.sub(r"[^a-zA-Z0-9]+", "-", step)[: 63 - len(start) - len(suffix) - 1].strip("-")

@@ -1,6 +1,6 @@
-"""Results of steps that later executions of the same pipeline may use again.
+"""Step caching: results of steps that later executions of the same pipeline may reuse.
 
-One record a pipeline, step and set of attributes, so that it always holds the most recent successful result.
+There is one record for each pipeline, step and set of cache key attributes. It holds the most recent successful result.
 """
 
 from __future__ import annotations
@@ -20,41 +20,48 @@ KIND = STEP_CACHE
 
 
 class StepCache:
-    """The results kept in a store."""
+    """The cached results in a record store."""
 
     def __init__(self, store: RecordStore, objects: ObjectStore) -> None:
         self._store = store
         self._objects = objects
 
     def key(self, pipeline: str, step: str, attributes: Record) -> str:
-        """What results are kept under. attributes: what the step type's result depends on, resolved."""
+        """Return the cache key of a step.
+
+        Args:
+            pipeline: ARN of the pipeline.
+            step: Name of the step.
+            attributes: The resolved attributes from `StepType.cache_key`.
+        """
         text = json.dumps([pipeline, step, attributes], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def find(self, key: str, expires_after: timedelta) -> Record | None:
-        """The result to use, with its Metadata, Properties and CacheHitResult; None where there is none."""
+        """Return the reusable result with its Metadata, Properties and CacheHitResult, or None on a cache miss."""
         try:
             found = self._store.get(KIND, key)
-        except DamagedRecord:  # the store has logged it, and the step's result takes its place
+        except DamagedRecord:
+            # the store has logged it; the new result replaces it
             return None
         if found is None or time.time() - found["EndTime"] > expires_after.total_seconds():
             return None
-        # deleting a pipeline deletes its executions, and what they have found out goes with them
+        # deleting a pipeline deletes its executions and invalidates their results
         source = found["CacheHitResult"]["SourcePipelineExecutionArn"].rpartition("/")[2]
         if self._store.get(PIPELINE_EXECUTION.kind, source) is None:
             return None
-        # The service takes a hit at its word, and later steps fail where its objects have been deleted. Here, where
-        # people tidy up their data folder by hand, such a step simply runs again.
+        # The service does not check whether the output objects of a hit still exist, so that later steps fail if they
+        # have been deleted. On this machine, where users clean up the data directory by hand, the step runs again.
         return found if all(self._exists(bucket, key) for bucket, key in found["Objects"]) else None
 
-    def keep(self, key: str, execution_arn: str, metadata: Record, outcome: Outcome) -> None:
-        """Keep the result of a step that an execution has just run."""
+    def save(self, key: str, execution_arn: str, metadata: Record, outcome: Outcome) -> None:
+        """Save the result of a step that an execution has just run."""
         record = {
             "CacheHitResult": {"SourcePipelineExecutionArn": execution_arn},
             "EndTime": time.time(),
             "Metadata": metadata,
             "Properties": dict(outcome.properties),
-            "Objects": [place for uri in outcome.outputs for place in self._objects_below(uri)],
+            "Objects": [location for uri in outcome.outputs for location in self._objects_below(uri)],
         }
         self._store.put(KIND, key, record)
 

@@ -1,4 +1,4 @@
-"""Checks that the images of a definition's steps can run on this machine, before anything is started."""
+"""Checks that the images of a definition's steps can run on this machine, before any step starts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.executions.definition import Definition, DefinitionError, Step
 from local_sagemaker.executions.expressions import ExpressionError, Scope, resolve
-
-# where a step's arguments name its image
-IMAGE_ARGUMENTS = {
-    "Processing": ("AppSpecification", "ImageUri"),
-    "QualityCheck": ("AppSpecification", "ImageUri"),
-    "Tuning": ("TrainingJobDefinition", "AlgorithmSpecification", "TrainingImage"),
-    "Training": ("AlgorithmSpecification", "TrainingImage"),
-}
+from local_sagemaker.executions.steps import STEP_TYPES
 
 
 def check_images(definition: Definition, images: Images, scope: Scope | None = None) -> None:
@@ -36,14 +29,14 @@ def check_images(definition: Definition, images: Images, scope: Scope | None = N
         if uri is None:
             continue
         try:
-            images.find(uri, "training-job" if step.type in ("Training", "Tuning") else "processing-job")
+            images.find(uri, STEP_TYPES[step.type].job_kind)
         except UnsupportedImage as error:
             raise DefinitionError(f"step {step.name!r}: {error}") from None
 
 
 def _image_uri(step: Step, scope: Scope | None) -> str | None:
     uri: Any = step.arguments
-    for key in IMAGE_ARGUMENTS.get(step.type, ()):
+    for key in STEP_TYPES[step.type].image_argument:
         uri = uri.get(key) if isinstance(uri, Mapping) else None
     if scope is not None and isinstance(uri, dict):
         try:

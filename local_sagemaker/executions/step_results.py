@@ -1,8 +1,8 @@
-"""What the steps of executions have come to, kept on disk so that no finished step is run twice: when an execution is
-retried, and when another one takes up its results (SelectiveExecutionConfig).
+"""Persistent results of steps, so that no successful step has to run twice.
 
-One record a step, `<execution id>/<step name>`. It is written before the step is shown as Succeeded: a step that is,
-has a result, whenever the server was killed.
+They are used when an execution is retried, and when another execution reuses them (SelectiveExecutionConfig). There is
+one `step-result` record for each step, named `<execution id>/<step name>`. It is written before the step is listed as
+Succeeded, so that every step listed as Succeeded has a result even if the server is killed in between.
 """
 
 from __future__ import annotations
@@ -10,58 +10,60 @@ from __future__ import annotations
 from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, STEP_RESULT
 from local_sagemaker.storage.records import DamagedRecord, Record, RecordStore
 
-KIND, SHOWN = STEP_RESULT, EXECUTION_STEPS
+RESULTS, STEPS = STEP_RESULT, EXECUTION_STEPS
 
 
-def keep_result(store: RecordStore, execution_id: str, step: str, properties: Record) -> None:
-    """Keep what `Steps.<step>.<path>` finds in an execution."""
-    store.put(KIND, f"{execution_id}/{step}", {"Properties": properties})
+def save_result(store: RecordStore, execution_id: str, step: str, properties: Record) -> None:
+    """Save the properties of a step, to which `Steps.<step>.<path>` refers."""
+    store.put(RESULTS, f"{execution_id}/{step}", {"Properties": properties})
 
 
 def finished_steps(store: RecordStore, execution_id: str) -> dict[str, tuple[Record, Record]]:
-    """What ListPipelineExecutionSteps shows of each step that has succeeded, and its properties.
+    """Return the summary and the properties of each succeeded step.
 
-    A step whose result is no more, or cannot be read, is left out: it can be run again.
+    A step whose result is missing or unreadable is left out, so that it runs again.
     """
     finished = {}
-    for name, shown in readable_steps(store, execution_id).items():
+    for name, summary in readable_steps(store, execution_id).items():
         properties = _properties(store, execution_id, name)
-        if shown["StepStatus"] == "Succeeded" and properties is not None:
-            finished[name] = (shown, properties)
+        if summary["StepStatus"] == "Succeeded" and properties is not None:
+            finished[name] = (summary, properties)
     return finished
 
 
-def shown_steps(store: RecordStore, execution_id: str) -> dict[str, Record]:
-    """What ListPipelineExecutionSteps shows of an execution's steps, by name."""
-    return (store.get(SHOWN, execution_id) or {"Steps": {}})["Steps"]
+def step_summaries(store: RecordStore, execution_id: str) -> dict[str, Record]:
+    """Return what ListPipelineExecutionSteps returns for each step of an execution, by name."""
+    return (store.get(STEPS, execution_id) or {"Steps": {}})["Steps"]
 
 
 def readable_steps(store: RecordStore, execution_id: str) -> dict[str, Record]:
-    """What `shown_steps` gives, and nothing where that cannot be read: the steps can be run again."""
+    """Return `step_summaries`, or nothing if the record is damaged, so that the steps run again."""
     try:
-        return shown_steps(store, execution_id)
-    except DamagedRecord:  # the store has logged it
+        return step_summaries(store, execution_id)
+    except DamagedRecord:
+        # the store has logged it
         return {}
 
 
-def show_steps(store: RecordStore, execution_id: str, steps: Record) -> None:
-    """Set what `shown_steps` gives, over what cannot be read, too."""
+def save_steps(store: RecordStore, execution_id: str, steps: Record) -> None:
+    """Replace the step summaries of an execution, even if their record is damaged."""
     try:
-        store.update_best_effort(SHOWN, execution_id, Steps=steps)
+        store.update_best_effort(STEPS, execution_id, Steps=steps)
     except DamagedRecord:
-        store.put(SHOWN, execution_id, {"Steps": steps})
+        store.put(STEPS, execution_id, {"Steps": steps})
 
 
-def forget_steps(store: RecordStore, execution_id: str) -> None:
-    """Delete all that is known of an execution's steps."""
+def delete_steps(store: RecordStore, execution_id: str) -> None:
+    """Delete the step summaries and results of an execution."""
     for name in readable_steps(store, execution_id):
-        store.delete(KIND, f"{execution_id}/{name}")
-    store.delete(SHOWN, execution_id)
+        store.delete(RESULTS, f"{execution_id}/{name}")
+    store.delete(STEPS, execution_id)
 
 
 def _properties(store: RecordStore, execution_id: str, step: str) -> Record | None:
     try:
-        record = store.get(KIND, f"{execution_id}/{step}")
-    except DamagedRecord:  # the store has logged it
+        record = store.get(RESULTS, f"{execution_id}/{step}")
+    except DamagedRecord:
+        # the store has logged it
         return None
     return record and record["Properties"]

@@ -1,8 +1,8 @@
-"""Checkpoints: a folder of a training job that is kept in step with S3 while the job runs (CheckpointConfig).
+"""Uploads the checkpoints of a training job while it runs (CheckpointConfig).
 
-What lies in S3 is there when the job starts, an Input like any other. What the job writes is put as it comes, so that
-it outlives a job, or a server, that is killed; nothing is removed from S3. Source: "Checkpoints in Amazon SageMaker AI"
-in the developer guide.
+Existing checkpoints are downloaded before the job starts, like any other input. New ones are uploaded as the job writes
+them, so that they survive if the job or the server is killed; no checkpoint is deleted from S3. Source: "Checkpoints in
+Amazon SageMaker AI" in the developer guide.
 """
 
 from __future__ import annotations
@@ -26,60 +26,69 @@ Version = tuple[int, int]
 
 
 @contextmanager
-def kept_in_step(objects: ObjectStore, folders: Sequence[Path], uri: str) -> Iterator[None]:
-    """Put what is written to the folders under the prefix, now and then and once more at the end.
+def sync_checkpoints(objects: ObjectStore, folders: Sequence[Path], uri: str) -> Iterator[None]:
+    """Upload new and changed files of the folders periodically, and once more at the end.
 
-    Raises ClientFault or OSError where that cannot be done at the end.
+    Args:
+        objects: Where to upload to.
+        folders: The checkpoint folder of each host.
+        uri: The S3 prefix.
+
+    Raises:
+        ClientFault: The upload at the end fails because of the request.
+        OSError: The upload at the end fails because of the disk.
     """
-    copies = [_Copy(objects, folder, uri) for folder in folders]
-    over = threading.Event()
+    syncs = [_FolderSync(objects, folder, uri) for folder in folders]
+    ended = threading.Event()
 
-    def keep() -> None:
-        while not over.wait(SECONDS_BETWEEN):
-            for copy in copies:
+    def sync_periodically() -> None:
+        while not ended.wait(SECONDS_BETWEEN):
+            for sync in syncs:
                 try:
-                    copy.put_settled()
-                except (ClientFault, OSError) as error:  # to be raised at the end, unless it has passed by then
+                    sync.upload_complete()
+                except (ClientFault, OSError) as error:
+                    # the upload at the end raises it, unless the problem is solved by then
                     log.warning("checkpoints in %s: %s", uri, error)
 
-    keeping = threading.Thread(target=keep, name=f"checkpoints {uri}", daemon=True)
-    keeping.start()
+    thread = threading.Thread(target=sync_periodically, name=f"checkpoints {uri}", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        over.set()
-        keeping.join()
-    for copy in copies:
-        copy.put_all()
+        ended.set()
+        thread.join()
+    for sync in syncs:
+        sync.upload_all()
 
 
-class _Copy:
-    """One host's folder and what of it is in S3 already."""
+class _FolderSync:
+    """The checkpoint folder of one host, and the versions of its files that have been uploaded."""
 
     def __init__(self, objects: ObjectStore, folder: Path, uri: str) -> None:
         self._objects, self._folder, self._uri = objects, folder, uri.rstrip("/")
-        self._put = self._versions()
-        self._seen = dict(self._put)
+        self._uploaded = self._versions()
+        self._previous = dict(self._uploaded)
 
-    def put_settled(self) -> None:
-        """Put what has changed, but for files that are being written: those that have changed since the last call."""
+    def upload_complete(self) -> None:
+        """Upload changed files, except those that have changed since the last call: they may be incomplete."""
         versions = self._versions()
-        settled = {path: version for path, version in versions.items() if self._seen.get(path) == version}
-        self._seen = versions
-        self._put_changed(settled)
+        complete = {path: version for path, version in versions.items() if self._previous.get(path) == version}
+        self._previous = versions
+        self._upload_changed(complete)
 
-    def put_all(self) -> None:
-        self._put_changed(self._versions())
+    def upload_all(self) -> None:
+        self._upload_changed(self._versions())
 
-    def _put_changed(self, versions: dict[Path, Version]) -> None:
+    def _upload_changed(self, versions: dict[Path, Version]) -> None:
         for path, version in versions.items():
-            if self._put.get(path) == version:
+            if self._uploaded.get(path) == version:
                 continue
             try:
                 put_file(self._objects, path, f"{self._uri}/{path.relative_to(self._folder).as_posix()}")
-            except FileNotFoundError:  # checkpoints come and go
+            except FileNotFoundError:
+                # the job may delete old checkpoints
                 continue
-            self._put[path] = version
+            self._uploaded[path] = version
 
     def _versions(self) -> dict[Path, Version]:
         found = {}

@@ -1,4 +1,4 @@
-"""What every kind of job has, for `local_sagemaker.jobs.manager` to run it without knowing which kind it is."""
+"""The interface of the kinds of container jobs, through which the job manager runs a job of any kind."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from local_sagemaker.account import sagemaker_arn
-from local_sagemaker.containers.container import Command, Container
+from local_sagemaker.account import REGION, sagemaker_arn
+from local_sagemaker.containers.container import CONTAINER_ROOT, Command, Container
 from local_sagemaker.containers.images.image import Runtime
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import RESOURCES
 from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import Input, Output
 
-# what the API calls the kinds of jobs, in the names of its operations and members
+# the API's names of the kinds of jobs, from which it forms the names of operations and members
 NOUNS = {kind.kind: kind.noun for kind in RESOURCES if kind.is_job and kind.noun is not None}
 
-# the service's default of MaxRuntimeInSeconds: a day
+# the service's default of MaxRuntimeInSeconds: one day
 DEFAULT_RUNTIME = 24 * 3600
-# the longest FailureReason and ExitMessage of the API
+# maximum length of FailureReason and ExitMessage
 LONGEST_REASON = 1024
-# where a container has the program of its image
+# folder of the image's own program within the container
 PROGRAM = "/opt/ml/program"
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended. status: Completed, Failed or Stopped. timed_out: stopped by its MaxRuntimeInSeconds."""
+    """The result of a job.
+
+    Attributes:
+        status: Completed, Failed or Stopped.
+        reason: The FailureReason, if any.
+        timed_out: Whether the job was stopped because it exceeded MaxRuntimeInSeconds.
+    """
 
     status: str
     reason: str | None = None
@@ -36,23 +42,28 @@ class JobResult:
 
 
 class Job(ABC):
-    """A job by its Create request. Its record is in the shape of the Describe response, times in epoch seconds.
+    """A container job, described by its Create request.
 
-    kind: of the record. log_group: of CloudWatch Logs. grace: seconds from SIGTERM to SIGKILL.
+    Its record has the members of the Describe response, with times in epoch seconds.
+
+    Attributes:
+        kind: Kind of the record.
+        log_group: Log group in CloudWatch Logs.
+        grace: Seconds between SIGTERM and SIGKILL when the job is stopped.
+        image: URI of the image.
+        hosts: Names of the containers.
+        runtime: What runs the image; set before `prepare`.
+        on_metric: Called with the name and value of each metric in the log.
+        collect: Called with each container of a completed job before its files are removed.
     """
 
     kind: str
     log_group: str
     grace: float
-
     image: str
     hosts: list[str]
-    # what runs its image; set before it is prepared
     runtime: Runtime
-
-    # is told each value of a metric as it comes, and the metric's name
-    watch: Callable[[str, float], None] | None = None
-    # is given each container once all have ended well, while their folders are there
+    on_metric: Callable[[str, float], None] | None = None
     collect: Callable[[Container], None] | None = None
 
     def __init__(self, request: Record) -> None:
@@ -61,46 +72,70 @@ class Job(ABC):
         self.max_runtime: float = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
 
     def new_record(self, now: float) -> Record:
-        """The record of the job as it is created."""
+        """Return the record of the new job."""
         return job_record(self.kind, self.request, now)
 
     def entry_point(self, container: Container) -> list[str]:
-        """The entry point of an image of the user's own, whose code is put into the container."""
+        """Return the entry point of a user's own image, after copying its code into the container."""
         if self.runtime.code is not None:
             shutil.copytree(self.runtime.code, container.path(PROGRAM))
             container.rewrite_scripts(PROGRAM)
         return list(self.runtime.command)
 
+    @property
+    def working_folder(self) -> str:
+        """The working folder of the image's entry point."""
+        return PROGRAM if self.runtime.code else CONTAINER_ROOT
+
+    def environment(self, arn: str) -> dict[str, str]:
+        """Return the variables of every container of the job, such as TRAINING_JOB_NAME."""
+        prefix = self.kind.replace("-", "_").upper()
+        return {
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            f"{prefix}_NAME": self.name,
+            f"{prefix}_ARN": arn,
+        }
+
     @abstractmethod
     def inputs(self) -> list[Input]:
-        """What the containers find when they start. Raises ClientFault for one that can't be had here."""
+        """Return the inputs to download before the containers start.
+
+        Raises:
+            ClientFault: An input is not supported on this machine.
+        """
 
     @abstractmethod
     def prepare(self, container: Container, arn: str) -> list[Command]:
-        """Write what the container finds beside its inputs, which are there already; what it is to run."""
+        """Write the container's configuration, with its inputs in place, and return the commands to run."""
 
-    def kept_in_step(self) -> Output | None:
-        """The folder whose files are put while the containers run, None where there is none."""
+    def checkpoint_output(self) -> Output | None:
+        """Return the folder to upload while the containers run, or None."""
         return None
 
-    def observe(self, line: str, now: float) -> None:  # noqa: B027 - most kinds have nothing to note
-        """Take note of a line of a container's output."""
+    def on_log_line(self, line: str, now: float) -> None:  # noqa: B027
+        """Handle a line of a container's output."""
 
     @abstractmethod
-    def phase(self, record: Record, phase: str, now: float) -> Record:
-        """What of the record changes as Downloading, Running, Uploading or Stopping begins."""
+    def phase_changes(self, record: Record, phase: str, now: float) -> Record:
+        """Return the changes of the record at the start of Downloading, Running, Uploading or Stopping."""
 
     @abstractmethod
     def upload(self, objects: ObjectStore, containers: Sequence[Container], failed: bool) -> None:
-        """Put what the containers have left. Raises ClientFault, OSError."""
+        """Upload the outputs.
+
+        Raises:
+            ClientFault: An output cannot be uploaded because of the request.
+            OSError: The disk refuses an output.
+        """
 
     @abstractmethod
-    def ended(self, record: Record, ending: JobResult, containers: Sequence[Container], now: float) -> Record:
-        """What of the record changes as the job ends."""
+    def end_changes(self, record: Record, result: JobResult, containers: Sequence[Container], now: float) -> Record:
+        """Return the changes of the record at the end of the job."""
 
 
 def job_record(kind: str, request: Record, now: float) -> Record:
-    """The record of a job of any kind as it is created: what its request says, and what all kinds have."""
+    """Return the record of a new job of any kind: its request and the members that all kinds have."""
     noun = NOUNS[kind]
     return {
         **{member: value for member, value in request.items() if member != "Tags"},
@@ -111,16 +146,27 @@ def job_record(kind: str, request: Record, now: float) -> Record:
     }
 
 
-def end_of_record(kind: str, ending: JobResult, now: float) -> Record:
-    """What of the record of a job of any kind changes as it ends."""
+def end_changes(kind: str, result: JobResult, now: float) -> Record:
+    """Return the changes of the record that all kinds of jobs have at their end."""
     noun = NOUNS[kind]
     return {
-        f"{noun}Status": ending.status,
+        f"{noun}Status": result.status,
         f"{noun.removesuffix('Job')}EndTime": now,
         "LastModifiedTime": now,
-        **({"FailureReason": ending.reason[:LONGEST_REASON]} if ending.reason else {}),
+        **({"FailureReason": result.reason[:LONGEST_REASON]} if result.reason else {}),
     }
 
 
 def host_names(count: int) -> list[str]:
     return [f"algo-{number}" for number in range(1, count + 1)]
+
+
+def s3_input(name: str, path: str, source: Record) -> Input:
+    """Return the input of an S3Input or S3DataSource."""
+    return Input(
+        name=name,
+        path=path,
+        uri=source["S3Uri"],
+        data_type=source["S3DataType"],
+        sharded=source.get("S3DataDistributionType") == "ShardedByS3Key",
+    )

@@ -1,5 +1,6 @@
-"""SageMaker's script mode, as the framework images' sagemaker-training 4.8 does it: a script of the user's own is run
-with the hyperparameters as arguments and the job's description in SM_* variables.
+"""Script mode as in the framework images' sagemaker-training 4.8.
+
+A user's script runs with the hyperparameters as command line arguments and the job's configuration in SM_* variables.
 
 Source: https://github.com/aws/sagemaker-training-toolkit (ENVIRONMENT_VARIABLES.md and what its code adds).
 """
@@ -13,7 +14,7 @@ from typing import Any
 
 from local_sagemaker.containers.images.image import Image
 
-# hyperparameters with this prefix are for the image, the others for the script
+# hyperparameters with this prefix configure the image, the others are for the script
 PREFIX = "sagemaker_"
 FRAMEWORK_MODULES = {
     Image.SCIKIT_LEARN: "sagemaker_sklearn_container.training:main",
@@ -22,12 +23,12 @@ FRAMEWORK_MODULES = {
 
 
 def decode(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
-    """Hyperparameters with their values JSON-decoded where they are JSON."""
+    """Decode the values of hyperparameters that are JSON; others stay strings."""
     return {name: _decoded(value) for name, value in hyperparameters.items()}
 
 
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """The script's command line: `--name value`, `-n value` for names of one letter, in order of the names."""
+    """Return the script's command line, sorted by name: `--name value`, or `-n value` for names of one letter."""
     line: list[str] = []
     for name, value in sorted(hyperparameters.items()):
         if name.startswith(PREFIX):
@@ -45,10 +46,14 @@ def environment(
     job_name: str,
     image: Image | None = Image.SCIKIT_LEARN,
 ) -> dict[str, str]:
-    """The SM_* variables of one host, their paths as the container has them.
+    """Return the SM_* variables of one host, with paths as in the container.
 
-    hyperparameters: decoded, the image's own among them. The two configs: what the files of these names in
-    /opt/ml/input/config hold.
+    Args:
+        hyperparameters: All hyperparameters, decoded.
+        resource_config: Content of /opt/ml/input/config/resourceconfig.json.
+        input_data_config: Content of /opt/ml/input/config/inputdataconfig.json.
+        job_name: Name of the training job.
+        image: The image; None for one with an entry point of its own.
     """
     own = {name: value for name, value in hyperparameters.items() if not name.startswith(PREFIX)}
     for_image = {name: value for name, value in hyperparameters.items() if name.startswith(PREFIX)}
@@ -96,7 +101,7 @@ def environment(
 
 
 def cpus_per_host(hosts: int) -> int:
-    """The processors of this machine, divided among the job's hosts so that they do not take them from each other."""
+    """Return the number of CPUs for each of the job's hosts, which share those of this machine."""
     return max(1, (os.cpu_count() or 1) // hosts)
 
 

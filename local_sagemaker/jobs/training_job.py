@@ -1,4 +1,7 @@
-"""A training job: script mode on channels below /opt/ml/input/data, a model.tar.gz and an output.tar.gz at its end."""
+"""Training jobs: channels below /opt/ml/input/data, model.tar.gz and output.tar.gz.
+
+They run in script mode, with an image's own entry point or with a built-in algorithm.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from local_sagemaker.account import REGION
 from local_sagemaker.algorithms.xgboost.built_in import is_built_in, metric_definitions
-from local_sagemaker.containers.container import CONTAINER_ROOT, XGBOOST, Command, Container
+from local_sagemaker.containers.container import XGBOOST, Command, Container
 from local_sagemaker.jobs import checkpoints, script_mode
-from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, end_of_record, host_names
+from local_sagemaker.jobs.job import Job, JobResult, end_changes, host_names, s3_input
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record
@@ -47,7 +49,8 @@ class TrainingJob(Job):
         self.hyperparameters = script_mode.decode(request.get("HyperParameters", {}))
         for item in specification.get("MetricDefinitions", []):
             re.compile(item["Regex"])
-        self._last: dict[str, tuple[float, float]] = {}
+        # last value of each metric and its time
+        self._metrics: dict[str, tuple[float, float]] = {}
 
     def new_record(self, now: float) -> Record:
         metrics = {"MetricDefinitions": self._metric_definitions} if self._metric_definitions else {}
@@ -64,17 +67,17 @@ class TrainingJob(Job):
         inputs = [_channel(item) for item in self.request.get("InputDataConfig", [])]
         if self._runs_script() and self._source_uri().startswith("s3://"):
             inputs.append(Input(SOURCE, f"/opt/ml/{SOURCE}", self._source_uri()))
-        if (kept := self.kept_in_step()) is not None:
-            inputs.append(Input("checkpoints", kept.path, kept.uri, optional=True))
+        if (output := self.checkpoint_output()) is not None:
+            inputs.append(Input("checkpoints", output.path, output.uri, optional=True))
         return inputs
 
-    def kept_in_step(self) -> Output | None:
+    def checkpoint_output(self) -> Output | None:
         config = self.request.get("CheckpointConfig")
         if config is None:
             return None
         folder = config.get("LocalPath", checkpoints.DEFAULT_FOLDER)
         if not folder.startswith("/opt/ml/"):
-            raise ClientFault(f"CheckpointConfig: LocalPath {folder!r} is not below /opt/ml, all that a job has here")
+            raise ClientFault(f"CheckpointConfig: LocalPath must be below /opt/ml on this machine, not {folder!r}")
         return Output(folder, f"{config['S3Uri'].rstrip('/')}/")
 
     def prepare(self, container: Container, arn: str) -> list[Command]:
@@ -85,16 +88,13 @@ class TrainingJob(Job):
         container.write_json("input/config/hyperparameters.json", self.request.get("HyperParameters", {}))
         container.write_json("input/config/resourceconfig.json", resource_config)
         container.write_json("input/config/inputdataconfig.json", input_data_config)
-        if (kept := self.kept_in_step()) is not None:
-            config = {"S3Uri": kept.uri, "LocalPath": str(container.path(kept.path))}
+        if (output := self.checkpoint_output()) is not None:
+            config = {"S3Uri": output.uri, "LocalPath": str(container.path(output.path))}
             container.write_json("input/config/checkpointconfig.json", config)
         for folder in ("model", "output/data", "code"):
             container.path(folder).mkdir(parents=True, exist_ok=True)
         environment = {
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "TRAINING_JOB_NAME": self.name,
-            "TRAINING_JOB_ARN": arn,
+            **self.environment(arn),
             "CURRENT_HOST": container.host,
             **script_mode.environment(
                 self.hyperparameters, resource_config, input_data_config, self.name, self.runtime.image
@@ -104,27 +104,27 @@ class TrainingJob(Job):
         if self._is_built_in():
             return [Command(["python", str(ALGORITHM)], environment)]
         if self._runs_script():
-            return self._script(container, environment)
+            return self._script_commands(container, environment)
         specification = self.request["AlgorithmSpecification"]
-        own = self.entry_point(container)
+        image_entry_point = self.entry_point(container)
         entry_point = specification.get("ContainerEntrypoint")
-        # an image's own entry point is told what to do
+        # the service runs an image's own entry point with the argument "train"
         arguments = specification.get("ContainerArguments", [] if entry_point else ["train"])
-        command = [*(entry_point or own), *arguments]
+        command = [*(entry_point or image_entry_point), *arguments]
         container.rewrite_code(command, [source.path for source in self.inputs()])
-        return [Command(command, environment, folder=PROGRAM if self.runtime.code else CONTAINER_ROOT)]
+        return [Command(command, environment, folder=self.working_folder)]
 
-    def observe(self, line: str, now: float) -> None:
+    def on_log_line(self, line: str, now: float) -> None:
         for name, regex in self._regexes:
             for match in regex.finditer(line):
                 with contextlib.suppress(ValueError, IndexError):
                     value = float(match.group(1))
                     if math.isfinite(value):
-                        self._last[name] = (value, now)
-                        if self.watch is not None:
-                            self.watch(name, value)
+                        self._metrics[name] = (value, now)
+                        if self.on_metric is not None:
+                            self.on_metric(name, value)
 
-    def phase(self, record: Record, phase: str, now: float) -> Record:
+    def phase_changes(self, record: Record, phase: str, now: float) -> Record:
         status = "Training" if phase == "Running" else phase
         changes: Record = {"LastModifiedTime": now, **_transition(record, status, now)}
         if status == "Downloading":
@@ -134,33 +134,34 @@ class TrainingJob(Job):
         return changes
 
     def upload(self, objects: ObjectStore, containers: Sequence[Container], failed: bool) -> None:
-        # a failed job has no model, though it may have output; an empty model is one, an empty output is none
+        # as in the service: a failed job has output but no model; an empty model is uploaded, an empty output is not
         folders = {"output": [container.path("output/data") for container in containers]}
         if not failed:
             folders["model"] = [container.path("model") for container in containers]
         for name, sources in folders.items():
             uri = f"{self._output_uri()}/{name}"
             if not self._compressed():
-                for source in reversed(sources):  # the first host's files win, as they do in an archive
+                # the files of the first host take precedence, as in an archive
+                for source in reversed(sources):
                     put_files(objects, source, uri)
             elif name == "model" or any(any(files_below(source)) for source in sources):
                 put_archive(objects, sources, f"{uri}.tar.gz")
 
-    def ended(self, record: Record, ending: JobResult, containers: Sequence[Container], now: float) -> Record:
-        status = "MaxRuntimeExceeded" if ending.timed_out else ending.status
+    def end_changes(self, record: Record, result: JobResult, containers: Sequence[Container], now: float) -> Record:
+        status = "MaxRuntimeExceeded" if result.timed_out else result.status
         seconds = max(1, round(now - record.get("TrainingStartTime", now)))
         changes = {
-            **end_of_record(self.kind, ending, now),
+            **end_changes(self.kind, result, now),
             "TrainingStartTime": record.get("TrainingStartTime", now),
             "TrainingTimeInSeconds": seconds,
             "BillableTimeInSeconds": seconds,
             "FinalMetricDataList": [
-                {"MetricName": name, "Value": value, "Timestamp": moment}
-                for name, (value, moment) in self._last.items()
+                {"MetricName": name, "Value": value, "Timestamp": timestamp}
+                for name, (value, timestamp) in self._metrics.items()
             ],
             **_transition(record, status, now, ended=True),
         }
-        if ending.status != "Failed":
+        if result.status != "Failed":
             archive = f"{self._output_uri()}/model{'.tar.gz' if self._compressed() else '/'}"
             changes["ModelArtifacts"] = {"S3ModelArtifacts": archive}
         return changes
@@ -184,18 +185,19 @@ class TrainingJob(Job):
         for name in ("sagemaker_program", "sagemaker_submit_directory"):
             if not isinstance(self.hyperparameters.get(name), str):
                 raise ClientFault(
-                    f"hyperparameter {name!r} is missing; image {self.image!r} runs in script mode, with a script's "
-                    "name in sagemaker_program and the S3 URI of its sourcedir.tar.gz in sagemaker_submit_directory"
+                    f"hyperparameter {name!r} is missing; image {self.image!r} runs in script mode, which requires the "
+                    "script's name in sagemaker_program and the S3 URI of its sourcedir.tar.gz in "
+                    "sagemaker_submit_directory"
                 )
         return str(self.hyperparameters["sagemaker_submit_directory"])
 
-    def _script(self, container: Container, environment: dict[str, str]) -> list[Command]:
+    def _script_commands(self, container: Container, environment: dict[str, str]) -> list[Command]:
         code, uri = container.path("code"), self._source_uri()
-        # a job in network isolation has its source in a channel
+        # with network isolation the SDK passes the source in a channel, as a path instead of a URI
         unpack(container.path(f"{SOURCE}/{PurePosixPath(uri).name}" if uri.startswith("s3://") else uri), code)
         program = self.hyperparameters["sagemaker_program"]
         if not (container.path(f"code/{program}")).is_file():
-            raise ClientFault(f"there is no {program!r} (sagemaker_program) in {uri}")
+            raise ClientFault(f"{uri} does not contain {program!r} (sagemaker_program)")
         container.rewrite_scripts("code")
         (code / program).chmod(0o755)
         run = ["python", program] if program.endswith(".py") else ["/bin/sh", "-c", './"$0" "$@"', program]
@@ -239,19 +241,13 @@ class TrainingJob(Job):
 def _channel(item: Record) -> Input:
     name, source = item["ChannelName"], item["DataSource"].get("S3DataSource")
     if source is None:
-        raise ClientFault(f"channel {name!r} has no S3DataSource; other sources cannot be had on this machine")
+        raise ClientFault(f"channel {name!r} has no S3DataSource; other sources are not supported on this machine")
     if item.get("InputMode") == "Pipe" or source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise ClientFault(
-            f"channel {name!r}: {item.get('InputMode', 'File')} of {source['S3DataType']} is not supported on this "
-            "machine; use InputMode File or FastFile and S3DataType S3Prefix or ManifestFile"
+            f"channel {name!r}: InputMode {item.get('InputMode', 'File')} with S3DataType {source['S3DataType']} is "
+            "not supported on this machine; use InputMode File or FastFile and S3DataType S3Prefix or ManifestFile"
         )
-    return Input(
-        name=name,
-        path=f"/opt/ml/input/data/{name}",
-        uri=source["S3Uri"],
-        data_type=source["S3DataType"],
-        sharded=source.get("S3DataDistributionType") == "ShardedByS3Key",
-    )
+    return s3_input(name, f"/opt/ml/input/data/{name}", source)
 
 
 def _channel_config(item: Record) -> dict[str, str]:

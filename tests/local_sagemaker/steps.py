@@ -1,15 +1,21 @@
-"""Steps of small pipelines, and their results."""
+"""Builders of steps for small pipelines, and helpers to run them."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+from local_sagemaker.executions import definition
+from local_sagemaker.executions.steps import STEP_TYPES
 from tests.local_sagemaker.machine import TIMEOUT, Machine, Record
 
 
+def parse(text: str) -> definition.Definition:
+    return definition.parse(text, STEP_TYPES)
+
+
 def processing(machine: Machine, name: str, script: str = "", **more: Any) -> Record:
-    """A Processing step; members of a step in `more` are those that begin with a capital letter."""
+    """A Processing step; in `more`, names with a capital letter are members of the step, others are for the job."""
     step = {key: more.pop(key) for key in list(more) if key[0].isupper()}
     return {"Name": name, "Type": "Processing", "Arguments": machine.processing_arguments(name, script, **more), **step}
 

@@ -1,6 +1,7 @@
-"""The built-in XGBoost algorithm as the service knows it: when an image trains with it, and what it measures.
+"""The built-in XGBoost algorithm from the service's side: when a training job uses it, and its metric definitions.
 
-The algorithm itself is `xgboost_algorithm.py`.
+The algorithm itself is `xgboost_algorithm.py`. The modules whose names begin with `xgboost_` run in containers, where
+this folder is on PYTHONPATH; the prefix keeps them from shadowing users' modules such as `inference.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from local_sagemaker.algorithms.xgboost.xgboost_hyperparameters import KNOWN_METRICS
 from local_sagemaker.containers.images.image import Image, Runtime
 
-# tells the algorithm what a tuning job is after; the service adds it
+# hyperparameter with the objective metric of a tuning job, which the service adds
 TUNING_OBJECTIVE = "_tuning_objective_metric"
 
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
@@ -23,7 +24,7 @@ METRIC_DEFINITIONS = [
 
 
 def is_built_in(runtime: Runtime, specification: Mapping[str, Any], hyperparameters: Mapping[str, Any]) -> bool:
-    """Whether the image is to train with an algorithm of its own: it is given neither a script nor an entry point."""
+    """Return whether a training job uses the built-in algorithm: it has neither a script nor an entry point."""
     return (
         runtime.image is Image.XGBOOST
         and "ContainerEntrypoint" not in specification
@@ -34,6 +35,6 @@ def is_built_in(runtime: Runtime, specification: Mapping[str, Any], hyperparamet
 def metric_definitions(
     runtime: Runtime, specification: Mapping[str, Any], hyperparameters: Mapping[str, Any]
 ) -> list[dict[str, str]]:
-    """A training job's MetricDefinitions: those it is created with and those of the built-in algorithm."""
+    """Return a training job's MetricDefinitions, including those of the built-in algorithm."""
     given = specification.get("MetricDefinitions", [])
     return [*given, *METRIC_DEFINITIONS] if is_built_in(runtime, specification, hyperparameters) else given

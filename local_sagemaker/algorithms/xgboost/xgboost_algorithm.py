@@ -1,7 +1,7 @@
-"""The built-in XGBoost algorithm: what SageMaker's XGBoost images train with when they are given no script.
+"""The built-in XGBoost algorithm, with which SageMaker's XGBoost images train if there is no script.
 
-It reads the channels `train` and `validation` (CSV with the label first and no header, libsvm, Parquet), prints the
-metrics of every round as the images do, and leaves `xgboost-model` in XGBoost's own format.
+It reads the channels `train` and `validation` (CSV with the label first and no header, libsvm or Parquet), prints the
+metrics of every round as the images do, and saves `xgboost-model` in XGBoost's own format.
 
 Sources: "XGBoost algorithm" in the developer guide; https://github.com/aws/sagemaker-xgboost-container.
 """
@@ -53,10 +53,10 @@ def main() -> None:
     hosts = json.loads(os.environ["SM_HOSTS"])
     try:
         if len(hosts) > 1:
-            raise UserError(f"the built-in algorithm runs on one instance on this machine, not on {len(hosts)}")
+            raise UserError(f"the built-in algorithm supports one instance on this machine, not {len(hosts)}")
         parameters = read_hyperparameters(json.loads((config / "hyperparameters.json").read_text()))
         channels = json.loads((config / "inputdataconfig.json").read_text())
-        data = {name: read_channel(name, channels, parameters) for name in _named(channels)}
+        data = {name: read_channel(name, channels, parameters) for name in _data_channels(channels)}
         checkpoints = config / "checkpointconfig.json"
         checkpoint_dir = json.loads(checkpoints.read_text())["LocalPath"] if checkpoints.exists() else None
         train(parameters, data, Path(os.environ["SM_MODEL_DIR"]), checkpoint_dir and Path(checkpoint_dir))
@@ -67,10 +67,13 @@ def main() -> None:
 def train(
     parameters: dict[str, Any], data: dict[str, xgb.DMatrix], model_dir: Path, checkpoint_dir: Path | None
 ) -> None:
-    """Train on data["train"], validate on data["validation"] if it is there, and save the model.
+    """Train a model, evaluate it in every round and save it.
 
-    parameters: as `read_hyperparameters` gives them. checkpoint_dir: holds an earlier run's checkpoints, if any, which
-    training goes on from.
+    Args:
+        parameters: The result of `read_hyperparameters`.
+        data: The data of the channels `train` and, optionally, `validation`.
+        model_dir: Where to save the model.
+        checkpoint_dir: Where to save checkpoints; training resumes from the last one of an earlier run.
     """
     rounds = parameters.pop("num_round")
     parameters.pop("csv_weights", None)
@@ -85,7 +88,7 @@ def train(
     for name, matrix in data.items():
         log.info("%s matrix has %d rows and %d columns", name.capitalize(), matrix.num_row(), matrix.num_col())
 
-    # the images print every line themselves, too
+    # print the metrics of every round, flushed, instead of the log of verbose_eval
     callbacks: list[xgb.callback.TrainingCallback] = [xgb.callback.EvaluationMonitor(logger=_print)]
     model, done = _last_checkpoint(checkpoint_dir) if checkpoint_dir else (None, 0)
     if checkpoint_dir:
@@ -93,12 +96,15 @@ def train(
     if save_each_round:
         callbacks.append(_SaveEachRound(model_dir))
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    watched = tuned or (metrics[-1] if metrics else None)
-    if stopping_rounds and watched and "validation" in data:
-        maximize = watched.partition("@")[0] in MAXIMIZED
+    stopping_metric = tuned or (metrics[-1] if metrics else None)
+    if stopping_rounds and stopping_metric and "validation" in data:
         callbacks.append(
             xgb.callback.EarlyStopping(
-                rounds=stopping_rounds, data_name="validation", metric_name=watched, maximize=maximize, save_best=True
+                rounds=stopping_rounds,
+                data_name="validation",
+                metric_name=stopping_metric,
+                maximize=stopping_metric.partition("@")[0] in MAXIMIZED,
+                save_best=True,
             )
         )
     booster = xgb.train(
@@ -115,7 +121,11 @@ def train(
 
 
 def read_channel(name: str, channels: dict[str, Any], parameters: dict[str, Any]) -> xgb.DMatrix:
-    """The rows of a channel's files. Raises UserError where there are none, or they are not of its ContentType."""
+    """Read the files of a channel.
+
+    Raises:
+        UserError: There is no data, or it does not have the channel's ContentType.
+    """
     content_type = _content_type(channels[name].get("ContentType", "text/libsvm"))
     files = list(_files(Path(os.environ[f"SM_CHANNEL_{name.upper()}"])))
     if not any(file.stat().st_size for file in files):
@@ -132,7 +142,7 @@ def read_channel(name: str, channels: dict[str, Any], parameters: dict[str, Any]
     return xgb.DMatrix(table[:, 1 + weighted :], label=table[:, 0], weight=table[:, 1] if weighted else None)
 
 
-def _named(channels: dict[str, Any]) -> list[str]:
+def _data_channels(channels: dict[str, Any]) -> list[str]:
     if "train" not in channels:
         raise UserError("Missing required channel: train")
     for name in channels:
@@ -166,14 +176,14 @@ def _csv(path: Path) -> np.ndarray:
         delimiter = csv.Sniffer().sniff(line[:512]).delimiter
     except csv.Error:
         delimiter = ","
-    # a line of one word such as 1.25 may be taken for two
+    # for a line with a single value such as 1.25 the sniffer may return one of its characters
     delimiter = "," if delimiter.isalnum() or delimiter in ".-+" else delimiter
     try:
         float(line.split(delimiter)[0])
     except ValueError:
         raise UserError(
-            f"First line '{line[:50]}...' of file '{path.name}' is not 'CSV' format: it has to begin with the label, a "
-            "number, and there is to be no header"
+            f"First line '{line[:50]}...' of file '{path.name}' is not 'CSV' format: it must begin with the label, a "
+            "number; remove the header, if any"
         ) from None
     names = [str(number) for number in range(line.count(delimiter) + 1)]
     table = arrow_csv.read_csv(
@@ -197,7 +207,7 @@ def _matrix(table: pa.Table) -> np.ndarray:
 
 
 def _libsvm(path: Path) -> list[tuple[float, float, list[int], list[float]]]:
-    """Label, weight, and the indices and values of each row of `label(:weight) index:value index:value ...`."""
+    """Return label, weight, indices and values of each row, which is `label[:weight] index:value index:value ...`."""
     rows = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -227,7 +237,7 @@ def _sparse(parts: list[list[tuple[float, float, list[int], list[float]]]]) -> x
 
 
 def _last_checkpoint(folder: Path) -> tuple[str | None, int]:
-    """The newest checkpoint and the rounds that went into it."""
+    """Return the latest checkpoint and its number of rounds, or None and 0."""
     folder.mkdir(parents=True, exist_ok=True)
     found = {
         int(match[1]): path
@@ -243,7 +253,7 @@ def _last_checkpoint(folder: Path) -> tuple[str | None, int]:
 
 
 class _SaveEachRound(xgb.callback.TrainingCallback):
-    """Has a model to show should the job be stopped."""
+    """Saves the model after every round, so that a stopped job has one (save_model_on_termination)."""
 
     def __init__(self, model_dir: Path) -> None:
         super().__init__()
@@ -255,16 +265,17 @@ class _SaveEachRound(xgb.callback.TrainingCallback):
 
 
 def _save(booster: xgb.Booster, model_dir: Path) -> None:
-    aside = model_dir.parent / f"{MODEL_NAME}.ubj"
-    booster.save_model(aside)
-    aside.replace(model_dir / MODEL_NAME)
+    # replaced atomically, since the job may be stopped while the model is being written
+    temporary_path = model_dir.parent / f"{MODEL_NAME}.ubj"
+    booster.save_model(temporary_path)
+    temporary_path.replace(model_dir / MODEL_NAME)
 
 
 def _print(line: str) -> None:
     print(line.rstrip("\n"), flush=True)
 
 
-# what the images measure beside XGBoost's own metrics
+# metrics of the images in addition to XGBoost's own
 
 Score = Callable[[np.ndarray, np.ndarray, str], float]
 
@@ -288,7 +299,13 @@ def _regression_score(name: str) -> Score:
 
 
 def _classes(predictions: np.ndarray, objective: str) -> np.ndarray:
-    """The predicted classes, from what the objective makes of a row: a probability for each class, or of one, ..."""
+    """Return the predicted classes.
+
+    Args:
+        predictions: Probabilities with a column per class, classes (multi:softmax), or probabilities or margins
+            (binary:logitraw) of the positive class.
+        objective: The objective.
+    """
     if predictions.ndim == 2:
         return predictions.argmax(axis=1)
     if objective == "multi:softmax":

@@ -1,7 +1,7 @@
-"""The hyperparameters of the built-in XGBoost algorithm: read from text and checked, before any data is read.
+"""The hyperparameters of the built-in XGBoost algorithm, validated before any data is read.
 
-Names and ranges are those of "XGBoost hyperparameters" in the developer guide, with what the algorithm's images accept
-beside them; refusals are worded as the images word them.
+Names and ranges are those in "XGBoost hyperparameters" in the developer guide, with undocumented ones that the images
+accept. Error messages are worded as in the images.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MINIMIZED = (
 )  # fmt: skip
 
 ALIASES = {"learning_rate": "eta", "min_split_loss": "gamma", "reg_lambda": "lambda", "reg_alpha": "alpha"}
-# of images before 1.2; it has no effect in any later one
-WITHOUT_EFFECT = ("silent",)
+# supported in images before 1.2, ignored in later ones
+IGNORED = ("silent",)
 
 _INTEGERS: dict[str, tuple[float, float]] = {
     "num_round": (1, math.inf),
@@ -41,7 +41,7 @@ _INTEGERS: dict[str, tuple[float, float]] = {
     "silent": (0, 1),
     "verbosity": (0, 3),
 }
-# with what the interval is called, where an end is not in it
+# bounds, and the interval in the notation of the images' error messages, which tells whether a bound is included
 _NUMBERS: dict[str, tuple[float, float, str]] = {
     "aft_loss_distribution_scale": (0, math.inf, "[0, +inf)"),
     "alpha": (0, math.inf, "[0, +inf)"),
@@ -84,16 +84,23 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "use_dask_gpu_training": ("true", "false"),
     "_tuning_objective_metric": tuple(f"validation:{metric}" for metric in (*MAXIMIZED, *MINIMIZED)),
 }  # fmt: skip
-# metrics that take a threshold or a number of ranks
+# metrics with a threshold or a number of ranks
 _WITH_THRESHOLD = re.compile(r"(error|ndcg|map)@[0-9]+(\.[0-9]+)?")
 
 
 class UserError(ValueError):
-    """A job's owner asked for something that cannot be; the message says what."""
+    """An error in the hyperparameters, the channels or the data of a job."""
 
 
 def read_hyperparameters(texts: Mapping[str, str]) -> dict[str, Any]:
-    """The values of hyperparameters.json by their own names. Raises UserError."""
+    """Parse the hyperparameters in hyperparameters.json.
+
+    Returns:
+        Typed values by name, with aliases such as learning_rate replaced.
+
+    Raises:
+        UserError: A hyperparameter is missing, unknown or invalid.
+    """
     named = {ALIASES.get(name, name): text for name, text in texts.items() if not name.startswith("sagemaker_")}
     if "num_round" not in named:
         raise UserError("Missing required hyperparameter: num_round")
@@ -108,7 +115,7 @@ def read_hyperparameters(texts: Mapping[str, str]) -> dict[str, Any]:
                 raise
             raise UserError(f"Hyperparameter {name}: could not parse value {text!r}") from None
     _check_together(values)
-    return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+    return {name: value for name, value in values.items() if name not in IGNORED}
 
 
 def _integer(name: str, text: str) -> int:
@@ -150,7 +157,7 @@ def _constraints(name: str, text: str) -> Any:
     return ast.literal_eval(text)
 
 
-def _plain(name: str, text: str) -> str:
+def _text(name: str, text: str) -> str:
     return text
 
 
@@ -162,7 +169,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "eval_metric": _metrics,
     "interaction_constraints": _constraints,
     "monotone_constraints": _constraints,
-    "updater": _plain,
+    "updater": _text,
 }
 
 

@@ -1,7 +1,7 @@
-"""How the XGBoost image serves a model of its built-in algorithm, as a program for `serve.py`.
+"""Inference for models of the built-in XGBoost algorithm, loaded by `serve.py` like a user's inference module.
 
-CSV or libsvm without labels in; CSV, JSON or JSON lines out. A program of the user's own that has no input_fn or
-predict_fn gets those of this one.
+Requests are CSV or libsvm without labels, responses CSV, JSON or JSON lines. In the XGBoost image this module also
+provides the default input_fn and predict_fn of users' modules.
 
 Source: https://github.com/aws/sagemaker-xgboost-container (algorithm_mode/serve.py, encoder.py).
 """
@@ -23,7 +23,7 @@ ACCEPTED = ("application/json", "application/jsonlines", "text/csv")
 
 
 class RequestError(ValueError):
-    """A request that cannot be answered. status_code: what it is answered with."""
+    """An invalid request, with the HTTP status of its response."""
 
     def __init__(self, status_code: int, message: str) -> None:
         super().__init__(message)
@@ -31,27 +31,35 @@ class RequestError(ValueError):
 
 
 def model_fn(model_dir: str) -> xgb.Booster:
-    """The model in XGBoost's own format: the file `xgboost-model`, or the only one there is. Raises ValueError."""
+    """Load a model in XGBoost's own format from the file `xgboost-model` or the only file.
+
+    Raises:
+        ValueError: There is no such file, or it has another format.
+    """
     if "SAGEMAKER_INFERENCE_OUTPUT" in os.environ:
-        raise ValueError("SAGEMAKER_INFERENCE_OUTPUT is not supported on this machine; leave it out of Environment")
+        raise ValueError("SAGEMAKER_INFERENCE_OUTPUT is not supported on this machine; remove it from Environment")
     files = [path for path in Path(model_dir).iterdir() if path.is_file() and not path.name.startswith(".")]
     path = next((path for path in files if path.name == MODEL_NAME or len(files) == 1), None)
     if path is None:
         names = ", ".join(path.name for path in files)
-        raise ValueError(f"there is no {MODEL_NAME} among the model's files ({names or 'none'})")
+        raise ValueError(f"{MODEL_NAME} is not among the model's files ({names or 'none'})")
     booster = xgb.Booster(params={"nthread": 1})
     try:
         booster.load_model(bytearray(path.read_bytes()))
     except xgb.core.XGBoostError as error:
         raise ValueError(
-            f"{path.name} is not in XGBoost's own format, in which Booster.save_model saves; a pickle, as old images "
-            "left it, is not loaded on this machine"
+            f"{path.name} is not in XGBoost's own format; save it with Booster.save_model (a pickle, as old images "
+            "save it, is not supported on this machine)"
         ) from error
     return booster
 
 
 def input_fn(body: str | bytes, content_type: str | None) -> xgb.DMatrix:
-    """The rows of a request. Raises RequestError."""
+    """Parse the rows of a request.
+
+    Raises:
+        RequestError: The content type is not supported, or the body does not have it.
+    """
     kind = (content_type or "").partition(";")[0].strip().lower()
     text = body if isinstance(body, str) else body.decode("utf-8", errors="replace")
     if kind not in ("text/csv", "csv", *LIBSVM):
@@ -66,7 +74,11 @@ def input_fn(body: str | bytes, content_type: str | None) -> xgb.DMatrix:
 
 
 def predict_fn(rows: xgb.DMatrix, model: xgb.Booster) -> np.ndarray:
-    """A prediction a row. Raises RequestError for rows that are not the model's."""
+    """Return a prediction for each row.
+
+    Raises:
+        RequestError: The rows do not fit the model.
+    """
     try:
         return model.predict(rows, validate_features=False)
     except xgb.core.XGBoostError as error:
@@ -74,7 +86,11 @@ def predict_fn(rows: xgb.DMatrix, model: xgb.Booster) -> np.ndarray:
 
 
 def output_fn(predictions: np.ndarray, accept: str) -> tuple[str, str]:
-    """The response and its content type. Raises RequestError."""
+    """Format a response; return its body and content type.
+
+    Raises:
+        RequestError: The accept type is not supported.
+    """
     accept = accept.partition(";")[0].strip().lower()
     if accept not in ACCEPTED:
         supported = ", ".join(ACCEPTED)
@@ -92,7 +108,7 @@ def output_fn(predictions: np.ndarray, accept: str) -> tuple[str, str]:
 def _csv(text: str) -> xgb.DMatrix:
     lines = text.strip().splitlines()
     if not lines:
-        raise ValueError("there are no rows")
+        raise ValueError("the body has no rows")
     try:
         delimiter = csv.Sniffer().sniff(lines[0][:512]).delimiter
     except csv.Error:
@@ -109,8 +125,8 @@ def _libsvm(text: str) -> xgb.DMatrix:
         for index, _, value in (item.partition(":") for item in line.split() if ":" in item)
     ]
     if not pairs:
-        raise ValueError("there are no rows")
+        raise ValueError("the body has no rows")
     rows, indices, values = (np.array(column) for column in zip(*pairs, strict=True))
-    # indices that begin at 1 are moved to begin at 0, as the image does
+    # one-based indices are shifted to zero-based ones, as in the image
     indices = indices - (indices.min() >= 1)
     return xgb.DMatrix(csr_matrix((values, (rows, indices)), shape=(len(lines), indices.max() + 1)))

@@ -1,4 +1,4 @@
-"""What a pipeline's steps do, one module a step type."""
+"""The table of step types: a module and a row for each type. No other module lists them."""
 
 from local_sagemaker.executions.steps.condition import Condition
 from local_sagemaker.executions.steps.endpoint import Endpoint
@@ -14,8 +14,7 @@ from local_sagemaker.executions.steps.training import Training
 from local_sagemaker.executions.steps.transform import Transform
 from local_sagemaker.executions.steps.tuning import Tuning
 
-# the names are those of definition.STEP_TYPES
-STEPS: dict[str, StepType] = {
+STEP_TYPES: dict[str, StepType] = {
     "Condition": Condition(),
     "Endpoint": Endpoint(),
     "EndpointConfig": EndpointConfig(),

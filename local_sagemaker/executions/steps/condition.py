@@ -1,4 +1,4 @@
-"""Condition: which of two branches is run."""
+"""Condition step: evaluates conditions to choose one of two branches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepTyp
 
 class Condition(StepType):
     def run(self, run: StepRun) -> Outcome:
-        outcome = all(run.holds(condition) for condition in run.step.arguments.get("Conditions", []))
-        run.report({"Condition": {"Outcome": str(outcome)}})
+        outcome = all(run.evaluate(condition) for condition in run.step.arguments.get("Conditions", []))
+        run.set_metadata({"Condition": {"Outcome": str(outcome)}})
         return Outcome({"Outcome": outcome})

@@ -1,4 +1,4 @@
-"""Endpoint: an endpoint of that configuration, made where there is none of that name and updated where there is."""
+"""Endpoint step: creates an endpoint, or updates the existing one of the same name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from local_sagemaker.executions.steps.step_type import (
     StepStopped,
     StepType,
     invoke,
-    without_nulls,
+    resolved_arguments,
+    without_tags,
 )
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record
@@ -21,21 +22,20 @@ POLL_SECONDS = 0.05
 
 class Endpoint(StepType):
     def run(self, run: StepRun) -> Outcome:
-        request = {"EndpointName": run.job_name, **without_nulls(run.resolve(run.step.arguments))}
+        request = {"EndpointName": run.job_name, **resolved_arguments(run)}
         exists = _exists(run, request["EndpointName"])
         if exists:
             request.pop("Tags", None)
         arn = invoke(run, "UpdateEndpoint" if exists else "CreateEndpoint", request)["EndpointArn"]
-        run.report({"Endpoint": {"Arn": arn}})
-        description = _settled(run, request["EndpointName"])
+        run.set_metadata({"Endpoint": {"Arn": arn}})
+        description = _wait(run, request["EndpointName"])
         in_service = description["EndpointStatus"] == "InService"
         if not in_service or description["EndpointConfigName"] != request["EndpointConfigName"]:
             raise StepFailed(description.get("FailureReason", f"the endpoint is {description['EndpointStatus']}"))
         return Outcome(description)
 
     def cache_key(self, run: StepRun) -> Record | None:
-        arguments = without_nulls(run.resolve(run.step.arguments))
-        return {name: value for name, value in arguments.items() if name != "Tags"}
+        return without_tags(resolved_arguments(run))
 
 
 def _exists(run: StepRun, name: str) -> bool:
@@ -46,10 +46,13 @@ def _exists(run: StepRun, name: str) -> bool:
     return True
 
 
-def _settled(run: StepRun, name: str) -> Record:
-    """The endpoint's description once it is neither being created nor updated; its containers' time to start ends that.
+def _wait(run: StepRun, name: str) -> Record:
+    """Return the endpoint's description as soon as no change is in progress.
 
-    Raises StepStopped where the execution is to stop: the endpoint goes on.
+    There is no timeout: the containers' own start-up timeout ends a change.
+
+    Raises:
+        StepStopped: The execution is being stopped; the change of the endpoint continues.
     """
     while True:
         description = invoke(run, "DescribeEndpoint", {"EndpointName": name})

@@ -1,4 +1,4 @@
-"""Fail: the end of an execution, with a message."""
+"""Fail step: fails the execution with an error message."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ LONGEST_MESSAGE = 3072
 class Fail(StepType):
     def run(self, run: StepRun) -> Outcome:
         message = as_text(run.resolve(run.step.arguments.get("ErrorMessage") or ""))[:LONGEST_MESSAGE]
-        run.report({"Fail": {"ErrorMessage": message}})
+        run.set_metadata({"Fail": {"ErrorMessage": message}})
         raise StepFailed(message)

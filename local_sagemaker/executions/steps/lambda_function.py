@@ -1,4 +1,4 @@
-"""Lambda: a function is called with the step's arguments and its answer taken for the step's outputs."""
+"""Lambda step: invokes a function with the step's arguments; the members of its response are the step's outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, Step
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record
 
-# what the metadata of a step can hold of one output
+# maximum length of an output in the step's metadata
 LONGEST_VALUE = 1024
 
 _TYPES: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Boolean": (bool,), "Float": (float, int)}
@@ -19,18 +19,18 @@ class Lambda(StepType):
     def run(self, run: StepRun) -> Outcome:
         request = _request(run)
         arn = request["FunctionArn"]
-        run.report({"Lambda": {"Arn": arn}})
+        run.set_metadata({"Lambda": {"Arn": arn}})
         try:
             invocation = run.functions.invoke(arn, json.dumps(request["Arguments"]).encode())
         except ServiceError as error:
             reason = f"ClientError: Failed to invoke lambda:Invoke. Error Details: {error.message}"
             raise StepFailed(reason, "Step.THROTTLING" if error.code == "TooManyRequestsException" else None) from error
-        answer = json.loads(invocation.payload)
+        response = json.loads(invocation.payload)
         if invocation.error is not None:
-            raise StepFailed(f"ClientError: The Lambda function {arn} failed: {_error_words(answer)}")
-        outputs = {output["OutputName"]: _output(arn, answer, output) for output in request["OutputParameters"]}
-        shown = [{"Name": name, "Value": _shown(value)} for name, value in outputs.items()]
-        run.report({"Lambda": {"Arn": arn, "OutputParameters": shown}})
+            raise StepFailed(f"ClientError: The Lambda function {arn} failed: {_error_message(response)}")
+        outputs = {output["OutputName"]: _output(arn, response, output) for output in request["OutputParameters"]}
+        parameters = [{"Name": name, "Value": _metadata_value(value)} for name, value in outputs.items()]
+        run.set_metadata({"Lambda": {"Arn": arn, "OutputParameters": parameters}})
         return Outcome({"OutputParameters": outputs})
 
     def cache_key(self, run: StepRun) -> Record | None:
@@ -40,7 +40,7 @@ class Lambda(StepType):
 def _request(run: StepRun) -> Record:
     settings = run.step.settings
     if not settings.get("FunctionArn"):
-        raise StepFailed("ClientError: The step names no FunctionArn")
+        raise StepFailed("ClientError: The step has no FunctionArn")
     return {
         "FunctionArn": run.resolve(settings["FunctionArn"]),
         "Arguments": run.resolve(run.step.arguments),
@@ -48,24 +48,28 @@ def _request(run: StepRun) -> Record:
     }
 
 
-def _output(arn: str, answer: Any, output: Record) -> Any:
-    """What the function has answered for one of the step's outputs. Raises StepFailed."""
+def _output(arn: str, response: Any, output: Record) -> Any:
+    """Return the value of one of the step's outputs.
+
+    Raises:
+        StepFailed: The response has no such member, or one of another type.
+    """
     name, kind = output["OutputName"], output.get("OutputType", "String")
-    if not isinstance(answer, dict) or name not in answer:
-        there = ", ".join(answer) if isinstance(answer, dict) and answer else "none"
-        raise StepFailed(f"ClientError: The Lambda function {arn} returned no output {name!r} (outputs: {there})")
-    value = answer[name]
+    if not isinstance(response, dict) or name not in response:
+        names = ", ".join(response) if isinstance(response, dict) and response else "none"
+        raise StepFailed(f"ClientError: The Lambda function {arn} did not return output {name!r} (outputs: {names})")
+    value = response[name]
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "Boolean"):
         raise StepFailed(
-            f"ClientError: The output {name!r} of the Lambda function {arn} should be of type {kind}, "
-            f"it is {json.dumps(value)[:200]}"
+            f"ClientError: The output {name!r} of the Lambda function {arn} must be of type {kind}, "
+            f"not {json.dumps(value)[:200]}"
         )
     return value
 
 
-def _error_words(answer: Any) -> str:
-    return f"{answer.get('errorType', '')}: {answer.get('errorMessage', '')}" if isinstance(answer, dict) else ""
+def _error_message(response: Any) -> str:
+    return f"{response.get('errorType', '')}: {response.get('errorMessage', '')}" if isinstance(response, dict) else ""
 
 
-def _shown(value: Any) -> str:
+def _metadata_value(value: Any) -> str:
     return (value if isinstance(value, str) else json.dumps(value))[:LONGEST_VALUE]

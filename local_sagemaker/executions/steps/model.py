@@ -1,13 +1,13 @@
-"""Model: a model that endpoints and transform jobs can run (the SDK's ModelStep of ModelBuilder.build())."""
+"""Model step: creates a model for endpoints and transform jobs (the SDK's ModelStep of ModelBuilder.build())."""
 
 from __future__ import annotations
 
-from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepType, invoke, without_nulls
+from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepType, invoke, resolved_arguments
 
 
 class Model(StepType):
     def run(self, run: StepRun) -> Outcome:
-        request = {**without_nulls(run.resolve(run.step.arguments)), "ModelName": run.job_name}
+        request = {**resolved_arguments(run), "ModelName": run.job_name}
         arn = invoke(run, "CreateModel", request)["ModelArn"]
-        run.report({"Model": {"Arn": arn}})
+        run.set_metadata({"Model": {"Arn": arn}})
         return Outcome(invoke(run, "DescribeModel", {"ModelName": run.job_name}))

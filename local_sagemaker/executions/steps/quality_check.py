@@ -1,16 +1,16 @@
-"""QualityCheck: Model Monitor's analyzer as a processing job, its result compared with an earlier baseline.
+"""QualityCheck step: runs Model Monitor's analyzer as a processing job and compares the data with an earlier baseline.
 
-What the switches mean is documented in "Baseline calculation, drift detection and lifecycle with ClarifyCheck and
-QualityCheck steps":
+SkipCheck and RegisterNewBaseline are documented in "Baseline calculation, drift detection and lifecycle with
+ClarifyCheck and QualityCheck steps":
 
-| SkipCheck | RegisterNewBaseline | the check             | BaselineUsedForDriftCheck |
-| False     | False               | against the previous  | the previous baseline     |
-| False     | True                | against the previous  | the calculated baseline   |
-| True      | False               | none                  | the previous baseline     |
-| True      | True                | none                  | the calculated baseline   |
+| SkipCheck | RegisterNewBaseline | drift check                    | BaselineUsedForDriftCheck |
+| False     | False               | against the previous baseline  | the previous baseline     |
+| False     | True                | against the previous baseline  | the calculated baseline   |
+| True      | False               | none                           | the previous baseline     |
+| True      | True                | none                           | the calculated baseline   |
 
-The previous baseline is the supplied one, else the DriftCheckBaselines of the group's latest approved package. Only in
-the last row may there be none: the step fails in the others.
+The previous baseline is the supplied one or, by default, that in the DriftCheckBaselines of the group's latest approved
+model package. Without a previous baseline the step fails, except in the last row.
 """
 
 from __future__ import annotations
@@ -20,13 +20,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_sagemaker.executions.steps.job_step import run_job
-from local_sagemaker.executions.steps.processing import outputs_of
-from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepRun, StepType, without_nulls
+from local_sagemaker.executions.steps.processing import Processing, output_uris
+from local_sagemaker.executions.steps.step_type import (
+    Outcome,
+    StepFailed,
+    StepRun,
+    StepType,
+    resolved_arguments,
+    without_nulls,
+)
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import split_uri
 
-# where a model package keeps the baseline of a check, by CheckType
+# member of a model package's DriftCheckBaselines, by CheckType
 BASELINES = {"DATA_QUALITY": "ModelDataQuality", "MODEL_QUALITY": "ModelQuality"}
 CACHE_KEY = (
     "CheckType",
@@ -36,7 +43,7 @@ CACHE_KEY = (
     "SuppliedBaselineConstraints",
     "SuppliedBaselineStatistics",
 )
-# who runs the check and what for is not what it comes to
+# arguments that do not influence the result of the check
 NOT_IN_CACHE_KEY = ("RoleArn", "Tags", "ExperimentConfig", "ProcessingJobName")
 
 STATISTICS_FOLDER = "/opt/ml/processing/baseline/stats"
@@ -52,24 +59,27 @@ class Baseline:
 
 
 class QualityCheck(StepType):
+    image_argument = Processing.image_argument
+    job_kind = Processing.job_kind
+
     def run(self, run: StepRun) -> Outcome:
         settings = run.resolve({name: run.step.settings.get(name) for name in (*CACHE_KEY, "FailOnViolation")})
-        skip, renew = _is_true(settings["SkipCheck"]), _is_true(settings["RegisterNewBaseline"])
+        skip, register_new = _is_true(settings["SkipCheck"]), _is_true(settings["RegisterNewBaseline"])
         metadata = {
             "CheckType": settings["CheckType"],
             "ModelPackageGroupName": settings["ModelPackageGroupName"],
             "SkipCheck": skip,
-            "RegisterNewBaseline": renew,
+            "RegisterNewBaseline": register_new,
         }
-        run.report(_shown(metadata))
-        previous = None if skip and renew else _previous(run, settings)
-        arguments = without_nulls(run.resolve(run.step.arguments))
+        run.set_metadata(_metadata(metadata))
+        previous = None if skip and register_new else _previous_baseline(run, settings)
+        arguments = resolved_arguments(run)
         if previous is not None and not skip:
-            arguments = _compared_with(previous, arguments)
-        description = run_job(run, "ProcessingJob", arguments, lambda arn: _shown(metadata | {"CheckJobArn": arn}))
-        folder = outputs_of(description)[0].rstrip("/")
+            arguments = _with_baseline(arguments, previous)
+        description = run_job(run, "ProcessingJob", arguments, lambda arn: _metadata(metadata | {"CheckJobArn": arn}))
+        folder = output_uris(description)[0].rstrip("/")
         calculated = Baseline(f"{folder}/statistics.json", f"{folder}/constraints.json")
-        used = calculated if previous is None or renew else previous
+        used = calculated if previous is None or register_new else previous
         properties = {
             "CalculatedBaselineStatistics": calculated.statistics,
             "CalculatedBaselineConstraints": calculated.constraints,
@@ -80,8 +90,8 @@ class QualityCheck(StepType):
         report = None if skip else _violation_report(run, f"{folder}/constraint_violations.json")
         if report is not None:
             metadata["ViolationReport"] = report
-        run.report(_shown(metadata))
-        # null stands for the default, which is to fail
+        run.set_metadata(_metadata(metadata))
+        # null means the default, which is to fail
         if report is not None and _is_true(settings["FailOnViolation"], default=True):
             raise StepFailed(f"ClientError: Quality check failed. See violation report: {report}")
         return Outcome(properties, [calculated.statistics, calculated.constraints])
@@ -93,22 +103,26 @@ class QualityCheck(StepType):
         return dict(without_nulls(resolved))
 
 
-def _is_true(switch: Any, default: bool = False) -> bool:
-    return default if switch is None else str(switch).lower() == "true"
+def _is_true(value: Any, default: bool = False) -> bool:
+    return default if value is None else str(value).lower() == "true"
 
 
-def _shown(metadata: Record) -> Record:
-    return {"QualityCheck": without_nulls(metadata)}
+def _metadata(members: Record) -> Record:
+    return {"QualityCheck": without_nulls(members)}
 
 
-def _previous(run: StepRun, settings: Record) -> Baseline:
-    """The baseline to compare with or to carry over. Raises StepFailed where there is none."""
+def _previous_baseline(run: StepRun, settings: Record) -> Baseline:
+    """Return the supplied or registered baseline.
+
+    Raises:
+        StepFailed: There is neither.
+    """
     supplied = [settings[f"SuppliedBaseline{part}"] or None for part in ("Statistics", "Constraints")]
-    registered = [None, None] if all(supplied) else _registered(run, settings)
-    statistics, constraints = (one or other for one, other in zip(supplied, registered, strict=True))
+    registered = [None, None] if all(supplied) else _registered_baseline(run, settings)
+    statistics, constraints = (given or latest for given, latest in zip(supplied, registered, strict=True))
     if statistics is None or constraints is None:
         group = settings["ModelPackageGroupName"]
-        why = f"no approved model package in group {group!r} has one" if group else "no ModelPackageGroupName is given"
+        why = f"no approved model package in group {group!r} has one" if group else "ModelPackageGroupName is not set"
         raise StepFailed(
             f"ClientError: No previous baseline of {settings['CheckType']} is available: none is supplied, and {why}; "
             "set SkipCheck and RegisterNewBaseline to true for the first run"
@@ -116,8 +130,8 @@ def _previous(run: StepRun, settings: Record) -> Baseline:
     return Baseline(statistics, constraints)
 
 
-def _registered(run: StepRun, settings: Record) -> list[str | None]:
-    """The baseline of the group's latest approved model package, None for what it has not."""
+def _registered_baseline(run: StepRun, settings: Record) -> list[str | None]:
+    """Return the statistics and constraints of the latest approved model package, None for a missing one."""
     query = {
         "ModelPackageGroupName": settings["ModelPackageGroupName"],
         "ModelApprovalStatus": "Approved",
@@ -127,7 +141,8 @@ def _registered(run: StepRun, settings: Record) -> list[str | None]:
     }
     try:
         found = run.call("ListModelPackages", query)["ModelPackageSummaryList"]
-    except ServiceError:  # there is no such group yet
+    except ServiceError:
+        # the group does not exist yet
         found = []
     if not settings["ModelPackageGroupName"] or not found:
         return [None, None]
@@ -136,8 +151,8 @@ def _registered(run: StepRun, settings: Record) -> list[str | None]:
     return [files.get(part, {}).get("S3Uri") for part in ("Statistics", "Constraints")]
 
 
-def _compared_with(baseline: Baseline, arguments: Record) -> Record:
-    """The request of the analyzer's job with a baseline to check against."""
+def _with_baseline(arguments: Record, baseline: Baseline) -> Record:
+    """Add the baseline to the inputs and the environment of the analyzer's job."""
     files = {
         "baseline_statistics": (STATISTICS_FOLDER, baseline.statistics),
         "baseline_constraints": (CONSTRAINTS_FOLDER, baseline.constraints),
@@ -158,11 +173,15 @@ def _compared_with(baseline: Baseline, arguments: Record) -> Record:
 
 
 def _violation_report(run: StepRun, uri: str) -> str | None:
-    """The URI of the job's violation report, None where it has found none. Raises StepFailed for one of no use."""
+    """Return the URI of the job's violation report, or None if it lists no violations.
+
+    Raises:
+        StepFailed: The report is missing or unreadable.
+    """
     try:
         violations = json.loads(run.objects.read(*split_uri(uri)))["violations"]
     except KeyError as error:
-        raise StepFailed(f"ClientError: The check left no usable report at {uri}: {error}") from error
+        raise StepFailed(f"ClientError: The check has not written a valid report to {uri}: {error}") from error
     except (ValueError, TypeError) as error:
         raise StepFailed(f"ClientError: The violation report {uri} is not JSON: {error}") from error
     return uri if violations else None

@@ -1,4 +1,4 @@
-"""RegisterModel: a model package in the registry."""
+"""RegisterModel step: registers a model package."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ class RegisterModel(StepType):
     def run(self, run: StepRun) -> Outcome:
         request = _without_empty(run.resolve(run.step.arguments))
         group = request.get("ModelPackageGroupName")
-        made = group is not None and _make_group(run, group)
+        created = group is not None and _ensure_group(run, group)
         try:
             arn = invoke(run, "CreateModelPackage", request)["ModelPackageArn"]
         except Exception:
-            if made:  # nothing half-done stays in the registry
+            # do not leave an empty group behind
+            if created:
                 invoke(run, "DeleteModelPackageGroup", {"ModelPackageGroupName": group})
             raise
-        run.report({"RegisterModel": {"Arn": arn}})
+        run.set_metadata({"RegisterModel": {"Arn": arn}})
         return Outcome(invoke(run, "DescribeModelPackage", {"ModelPackageName": arn}))
 
 
-def _make_group(run: StepRun, name: str) -> bool:
-    """Make the group, as the service does, where it is not there; whether it was made."""
+def _ensure_group(run: StepRun, name: str) -> bool:
+    """Create the group if it does not exist, as the service does; return whether it was created."""
     try:
         run.call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
     except ServiceError:
@@ -34,7 +35,7 @@ def _make_group(run: StepRun, name: str) -> bool:
 
 
 def _without_empty(value: Any) -> Any:
-    """The value without null members and empty structures, such as the SDK's `"Bias": {}` where there is no bias."""
+    """Remove null members and empty structures, such as the `"Bias": {}` that the SDK writes for no bias metrics."""
     if isinstance(value, dict):
         members = {key: _without_empty(item) for key, item in value.items()}
         return {key: item for key, item in members.items() if item is not None and item != {}}

@@ -1,4 +1,4 @@
-"""What every step type has, for the executor to run a step without knowing which type it is."""
+"""The interface of step types, through which the executor runs a step of any type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record
 
-# what RetryPolicies call the errors of the service's operations
+# RetryPolicies' exception type by the error code of an operation
 _EXCEPTION_TYPES = {
     "ThrottlingException": "Step.THROTTLING",
     "Throttling": "Step.THROTTLING",
@@ -26,9 +26,11 @@ _EXCEPTION_TYPES = {
 
 
 class StepFailed(Exception):
-    """A step has failed; the message is its FailureReason, "" for none.
+    """A failed attempt at a step.
 
-    exception_type: what RetryPolicies call the failure, None for one that no policy retries.
+    Args:
+        reason: The FailureReason; "" if there is none.
+        exception_type: The exception type for RetryPolicies; None if no policy retries the failure.
     """
 
     def __init__(self, reason: str, exception_type: str | None = None) -> None:
@@ -37,24 +39,36 @@ class StepFailed(Exception):
 
 
 class StepStopped(Exception):
-    """A step has ended because the execution is being stopped."""
+    """A step that ended because the execution is being stopped."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step that has succeeded leaves to others.
+    """The result of a step that has succeeded.
 
-    properties: what `Steps.<name>.<path>` finds. outputs: S3 URIs of objects, or of prefixes, that it has written.
+    Attributes:
+        properties: The properties to which `Steps.<name>.<path>` refers.
+        outputs: S3 URIs of the objects or prefixes that the step has written.
     """
 
     properties: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[str] = ()
 
 
-class StepRun(Protocol):
-    """One attempt at a step, from the executor.
+class Service(Protocol):
+    """The operations of the SageMaker API, implemented by `services.sagemaker.service.SageMakerService`."""
 
-    job_name: for the job of this attempt. stopping: whether the execution is to stop.
+    functions: LambdaService
+
+    def call(self, operation: str, request: Record) -> Record: ...
+
+
+class StepRun(Protocol):
+    """One attempt at a step, provided by the executor.
+
+    Attributes:
+        job_name: Name for the job of this attempt.
+        stopping: Whether the execution is being stopped.
     """
 
     step: Step
@@ -69,35 +83,76 @@ class StepRun(Protocol):
     def stopping(self) -> bool: ...
 
     def resolve(self, value: Any) -> Any:
-        """The value with its expressions replaced. Raises StepFailed where one can't be resolved."""
+        """Replace the expressions within a value.
 
-    def holds(self, condition: Mapping[str, Any]) -> bool:
-        """Whether a condition holds. Raises StepFailed where that can't be said."""
+        Raises:
+            StepFailed: An expression cannot be resolved.
+        """
 
-    def report(self, metadata: Record) -> None:
-        """Show this as the step's Metadata from now on."""
+    def evaluate(self, condition: Mapping[str, Any]) -> bool:
+        """Evaluate a condition.
+
+        Raises:
+            StepFailed: The condition cannot be evaluated.
+        """
+
+    def set_metadata(self, metadata: Record) -> None:
+        """Set the step's Metadata."""
 
     def job_started(self, kind: str, name: str) -> None:
-        """Have this job stopped when the execution is."""
+        """Register the step's job, which is stopped with the execution."""
 
 
 class StepType(ABC):
-    """One type of step."""
+    """A type of step.
+
+    Attributes:
+        cache_key_arguments: The arguments in the cache key, documented in "Default cache key attributes by pipeline
+            step type"; empty if results of the type are never reused.
+        image_argument: Path of the image URI within the arguments; empty if the type has none.
+        job_kind: The kind of job that runs the image.
+    """
+
+    cache_key_arguments: tuple[str, ...] = ()
+    image_argument: tuple[str, ...] = ()
+    job_kind: str = ""
 
     @abstractmethod
     def run(self, run: StepRun) -> Outcome:
-        """Do what the step is there for. Raises StepFailed, StepStopped."""
+        """Run one attempt at the step.
+
+        Raises:
+            StepFailed: The attempt has failed.
+            StepStopped: The execution is being stopped.
+        """
 
     def cache_key(self, run: StepRun) -> Record | None:
-        """The resolved attributes that tell whether an earlier result can be used again; None where none ever can.
+        """Return the resolved attributes on which the step's result depends, or None if it is never reused."""
+        if not self.cache_key_arguments:
+            return None
+        return select_resolved(run, run.step.arguments, self.cache_key_arguments)
 
-        Which they are is documented as "Default cache key attributes by pipeline step type".
-        """
-        return None
+
+def resolved_arguments(run: StepRun) -> Record:
+    """Return the step's arguments with resolved expressions and without null members."""
+    return dict(without_nulls(run.resolve(run.step.arguments)))
+
+
+def select_resolved(run: StepRun, members: Mapping[str, Any], names: Sequence[str]) -> Record:
+    """Resolve the named members only: the expressions of others may not be resolvable yet."""
+    return dict(without_nulls(run.resolve({name: members.get(name) for name in names})))
+
+
+def without_tags(request: Record) -> Record:
+    return {name: value for name, value in request.items() if name != "Tags"}
 
 
 def invoke(run: StepRun, operation: str, request: Record) -> Record:
-    """Call an operation of the service. Raises StepFailed, worded as SageMaker does."""
+    """Call an operation of the service.
+
+    Raises:
+        StepFailed: The operation has failed; the reason is worded as in SageMaker.
+    """
     try:
         return run.call(operation, request)
     except ServiceError as error:
@@ -106,7 +161,7 @@ def invoke(run: StepRun, operation: str, request: Record) -> Record:
 
 
 def without_nulls(value: Any) -> Any:
-    """The value without members that are null, which in a definition are as good as absent."""
+    """Remove null members, which are equivalent to absent ones in a definition."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value

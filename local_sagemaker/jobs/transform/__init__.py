@@ -1,1 +1,1 @@
-"""What a batch transform job does with records: split, filter, join and put together again. Pure: no S3, no model."""
+"""Batch transform jobs, and how they split, filter, join and assemble records."""

@@ -1,7 +1,7 @@
-"""Data capture of a transform job: manifests of what it has read and written, for monitoring schedules to find.
+"""Data capture of a transform job: manifests of its inputs and outputs, which monitoring schedules read.
 
-As "Capture data from batch transform job" in the developer guide has it: `<DestinationS3Uri>/input/yyyy/mm/dd/hh/` and
-`.../output/yyyy/mm/dd/hh/`, by the time (UTC) at which the job was started.
+Their keys are `<DestinationS3Uri>/input/yyyy/mm/dd/hh/<uuid>.json` and `.../output/...`, by the CreationTime in UTC.
+Source: "Capture data from batch transform job" in the developer guide.
 """
 
 from __future__ import annotations
@@ -19,15 +19,24 @@ from local_sagemaker.storage.transfers import put_file
 def put_manifests(
     objects: ObjectStore, record: Record, inputs: list[tuple[str, str, str]], output_prefix: str, folder: Path
 ) -> None:
-    """Put the manifests of a job that has completed.
+    """Upload the manifests of a completed job.
 
-    inputs: bucket, key and name relative to the job's input. folder: to write in. Raises ClientFault, OSError.
+    Args:
+        objects: Where to upload to.
+        record: The job's record.
+        inputs: Bucket, key and relative name of each input object.
+        output_prefix: S3 prefix of the outputs.
+        folder: Folder for temporary files.
+
+    Raises:
+        ClientFault: DestinationS3Uri is not valid.
+        OSError: The disk refuses a manifest.
     """
     hour = f"{datetime.fromtimestamp(record['CreationTime'], UTC):%Y/%m/%d/%H}"
     destination = record["DataCaptureConfig"]["DestinationS3Uri"].rstrip("/")
     uris = [f"s3://{bucket}/{key}" for bucket, key, _ in inputs]
     roots = [uri.removesuffix(relative) for uri, (_, _, relative) in zip(uris, inputs, strict=True)]
-    # the prefix s3://b/data finds objects below data/ and such as data2/x, which have s3://b/ in common
+    # the S3 prefix s3://b/data matches data/x as well as data2/x, whose common folder is s3://b/
     root = min(roots, key=len)
     manifests = {
         "input": [{"prefix": root}, *(uri.removeprefix(root) for uri in uris)],

@@ -1,7 +1,7 @@
-"""What happens to records around the model: InputFilter, JoinSource, OutputFilter and GenerateInferenceId.
+"""Processing of records before and after inference: InputFilter, JoinSource, OutputFilter and GenerateInferenceId.
 
-As "Associate Prediction Results with Input Records" and "Capture data from batch transform job" in the developer guide
-have it. A CSV record is a list of its columns, as text; records end with their line.
+A CSV record is a list of its columns as text, and always one line. Sources: "Associate Prediction Results with Input
+Records" and "Capture data from batch transform job" in the developer guide.
 """
 
 from __future__ import annotations
@@ -22,13 +22,19 @@ JSON_LINES = "application/jsonlines"
 
 
 class DataProcessingError(ValueError):
-    """A transform job whose records can't be processed as it asks for; the message says why."""
+    """An invalid DataProcessing configuration; the message says why."""
 
 
 class DataProcessing:
-    """The processing that a CreateTransformJob request asks for. Raises DataProcessingError.
+    """The data processing of a CreateTransformJob request.
 
-    new_id: gives an inference id. inference_time: what every record of the output has as SageMakerInferenceTime.
+    Args:
+        request: The request.
+        new_id: Returns a new inference id.
+        inference_time: SageMakerInferenceTime of all records.
+
+    Raises:
+        DataProcessingError: The configuration is invalid.
     """
 
     def __init__(self, request: Record, new_id: Callable[[], str], inference_time: str) -> None:
@@ -46,20 +52,26 @@ class DataProcessing:
         if not self._is_off:
             self._check(request)
 
-    def body(self, payload: bytes) -> bytes:
-        """What of a payload the model is sent. Raises ClientFault for records that can't be read or filtered."""
+    def request_body(self, payload: bytes) -> bytes:
+        """Return the part of a payload to send to the model.
+
+        Raises:
+            ClientFault: A record cannot be parsed or filtered.
+        """
         if self._input_filter.selects_all:
             return payload
         return self._write(self._input_filter, self._read(self._lines(payload), "the input"))
 
-    def result(self, payload: bytes, response: bytes) -> bytes:
-        """What the output has for a payload that the model has answered. Raises ClientFault as `body` does, and where
-        the response has more or fewer records than the payload.
+    def output(self, payload: bytes, response: bytes) -> bytes:
+        """Return the output for a payload and the model's response.
+
+        Raises:
+            ClientFault: A record cannot be parsed or filtered, or the response has another number of records.
         """
         if self._is_off:
             return response
         inputs = self._lines(payload)
-        outputs = self._read(self._answers(response, len(inputs)), "the model's response")
+        outputs = self._read(self._response_lines(response, len(inputs)), "the model's response")
         if self._joins:
             join = _joined_columns if self._is_csv else _joined_values
             outputs = map(join, self._read(inputs, "the input"), outputs)
@@ -70,41 +82,42 @@ class DataProcessing:
         kind = _media_type(content_type)
         if kind not in (CSV, JSON, JSON_LINES):
             raise DataProcessingError(
-                f"DataProcessing and GenerateInferenceId need a ContentType of {CSV}, {JSON} or {JSON_LINES}, "
+                f"DataProcessing and GenerateInferenceId require the ContentType {CSV}, {JSON} or {JSON_LINES}, "
                 f"not {content_type!r}"
             )
         self._is_csv = kind == CSV
         if accept and (_media_type(accept) == CSV) != self._is_csv:
-            raise DataProcessingError(f"the ContentType {content_type!r} and Accept {accept!r} must be of one format")
+            raise DataProcessingError(f"ContentType {content_type!r} and Accept {accept!r} must have the same format")
         split_type = request["TransformInput"].get("SplitType", "None")
         assemble_with = request["TransformOutput"].get("AssembleWith", "None")
         if self._is_csv and (split_type, assemble_with) != ("Line", "Line"):
-            raise DataProcessingError(f"DataProcessing of {CSV} needs SplitType and AssembleWith to be Line")
+            raise DataProcessingError(f"DataProcessing of {CSV} requires SplitType Line and AssembleWith Line")
         if self._is_csv:
             for path in self._filters:
                 if path.has_names:
                     raise DataProcessingError(
-                        f"Invalid JsonPath: {path.text!r}: {CSV} has no names; use indexes, such as $[0] or $[1:]"
+                        f"Invalid JsonPath: {path.text!r}: {CSV} has no names; use indexes such as $[0] or $[1:]"
                     )
         self._is_one_record = kind == JSON and split_type == "None"
 
     def _lines(self, payload: bytes) -> list[str]:
-        """The records of a payload as text."""
+        """Split a payload into records."""
         return [_text(payload)] if self._is_one_record else _lines(payload)
 
-    def _answers(self, response: bytes, count: int) -> list[str]:
-        """The records of a response to so many. Raises ClientFault where they are not as many."""
-        if count == 1 and not self._is_csv:  # it may as well have several lines
+    def _response_lines(self, response: bytes, count: int) -> list[str]:
+        """Split a response to `count` records into records."""
+        # a single JSON document may have several lines
+        if count == 1 and not self._is_csv:
             return [_text(response)]
         lines = _lines(response)
         if len(lines) != count:
             raise ClientFault(
-                f"mismatched line count between the input and the output: the model answered {count} records with "
-                f"{len(lines)} lines; have it answer with a line a record, or set BatchStrategy to SingleRecord"
+                f"mismatched line count between the input and the output: the model responded to {count} records with "
+                f"{len(lines)} lines; return one line per record, or set BatchStrategy to SingleRecord"
             )
         return lines
 
-    def _read(self, lines: list[str], what: str) -> Iterator[Any]:
+    def _read(self, lines: list[str], name: str) -> Iterator[Any]:
         try:
             if not self._is_csv:
                 yield from map(json.loads, lines)
@@ -113,25 +126,26 @@ class DataProcessing:
             for number, columns in enumerate(reader, start=1):
                 if reader.line_num != number:
                     raise ClientFault(
-                        f"{what} has columns with an end of line in them, which DataProcessing does not take"
+                        f"{name} has columns that contain a newline, which DataProcessing does not support"
                     )
                 yield columns
         except (ValueError, csv.Error) as error:
-            raise ClientFault(f"{what} is not {'CSV' if self._is_csv else 'JSON'}: {error}") from error
+            raise ClientFault(f"{name} is not {'CSV' if self._is_csv else 'JSON'}: {error}") from error
 
     def _write(self, path: JsonPath, records: Iterator[Any], finish: Callable[[Any], Any] | None = None) -> bytes:
-        """What a path selects of each record, a line each. finish: changes it once more."""
+        """Select a path of each record, apply `finish`, and write one line per record."""
         text = io.StringIO()
         try:
-            chosen = records if path.selects_all else map(path.select, records)
-            if self._is_csv:  # one column is still a row
-                chosen = (record if isinstance(record, list) else [record] for record in chosen)
-            if finish is not None:
-                chosen = map(finish, chosen)
+            selected = records if path.selects_all else map(path.select, records)
             if self._is_csv:
-                csv.writer(text, lineterminator="\n").writerows(chosen)
+                # a path such as $[0] selects a single column, which is a row nevertheless
+                selected = (record if isinstance(record, list) else [record] for record in selected)
+            if finish is not None:
+                selected = map(finish, selected)
+            if self._is_csv:
+                csv.writer(text, lineterminator="\n").writerows(selected)
             else:
-                for record in chosen:
+                for record in selected:
                     text.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
         except JsonPathError as error:
             raise ClientFault(f"{error} in a record") from error
@@ -149,7 +163,7 @@ def _media_type(header: str | None) -> str:
 
 
 def _text(data: bytes) -> str:
-    # what is not UTF-8 passes through as it is
+    # bytes that are not valid UTF-8 are preserved
     return data.decode("utf-8", errors="surrogateescape")
 
 

@@ -1,7 +1,7 @@
-"""The JSONPath operators of batch transform, as "Supported JSONPath Operators" in the developer guide has them.
+"""The JSONPath operators of batch transform ("Supported JSONPath Operators" in the developer guide).
 
-They are fewer than JSONPath's, and differ: a slice includes its end (`$[1:4]` is the second to the fifth element), and
-several names select one object, not a list of values.
+They are a subset of JSONPath with two differences: a slice includes its end (`$[1:4]` selects the second to the fifth
+element), and several names select one object instead of a list of values.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ _SLICE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*")
 
 
 class JsonPathError(ValueError):
-    """A path that is none, or one that leads nowhere in a record; the message names the path."""
+    """A malformed path, or one that does not match a record; the message names the path."""
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What one operator selects from a value. many: whether it stands for any number of elements.
-    by_name: whether it needs an object.
+    """One operator of a path.
+
+    Attributes:
+        select: Returns the selected elements of a value.
+        many: Whether it can select several elements.
+        by_name: Whether it selects members of an object.
     """
 
     select: Callable[[Any], list[Any]]
@@ -34,7 +38,11 @@ class _Step:
 
 
 class JsonPath:
-    """A path, e.g. `$.features`, `$[1:]` or `$['id','SageMakerOutput']`. Raises JsonPathError."""
+    """A path such as `$.features`, `$[1:]` or `$['id','SageMakerOutput']`.
+
+    Raises:
+        JsonPathError: The path is malformed.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -46,20 +54,21 @@ class JsonPath:
 
     @property
     def has_names(self) -> bool:
-        """Whether it needs an object somewhere, so that it can't be used on the columns of a CSV record."""
+        """Whether the path selects members by name, which the columns of a CSV record do not have."""
         return any(step.by_name for step in self._steps)
 
     def select(self, value: Any) -> Any:
-        """What the path leads to: one value, or a list of them where an operator stands for several elements.
+        """Return the selected value, or a list of values if an operator can select several.
 
-        Raises JsonPathError where the value has no such name or index.
+        Raises:
+            JsonPathError: The value does not have a member or element that the path names.
         """
         found, many = [value], False
         for step in self._steps:
             try:
                 found = [child for item in found for child in step.select(item)]
             except (LookupError, TypeError, AttributeError):
-                raise JsonPathError(f"the path {self.text} leads to nothing") from None
+                raise JsonPathError(f"the path {self.text} matches nothing") from None
             many = many or step.many
         return found if many else found[0]
 
@@ -75,7 +84,8 @@ def _steps(text: str) -> list[_Step]:
         step = match and (_by_name([match["name"]]) if match["name"] else _in_brackets(match["brackets"]))
         if match is None or step is None:
             raise JsonPathError(
-                f"Invalid JsonPath: {text!r}: {rest!r} is none of .name, .*, [*], ['name','name'], [1,3] and [1:5]"
+                f"Invalid JsonPath: {text!r}: unsupported operator at {rest!r}; use .name, .*, [*], ['name','name'], "
+                "[1,3] or [1:5]"
             )
         steps.append(step)
         rest = rest[match.end() :]
@@ -92,9 +102,9 @@ def _in_brackets(text: str) -> _Step | None:
         return _Step(lambda value: [_elements(value)[index] for index in indexes], many=len(indexes) > 1)
     if match := _SLICE.fullmatch(text):
         start, end = (None if group is None else int(group) for group in match.groups())
-        # -1 is the last element, which an end includes
-        behind = None if end in (None, -1) else end + 1
-        return _Step(lambda value: _elements(value)[start:behind], many=True)
+        # the end is inclusive, and -1 is the last element
+        stop = None if end in (None, -1) else end + 1
+        return _Step(lambda value: _elements(value)[start:stop], many=True)
     return None
 
 

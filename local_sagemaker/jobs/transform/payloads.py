@@ -1,4 +1,4 @@
-"""An input object taken apart into the bodies of requests."""
+"""Splits an input object into the payloads of requests (SplitType, BatchStrategy, MaxPayloadInMB)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from local_sagemaker.storage.transfers import ClientFault
 
 
 def payloads(file: BinaryIO, split_type: str, strategy: str, largest: int) -> Iterator[bytes]:
-    """The bodies of the requests for a file.
+    """Yield the payloads of a file, without their last newline.
 
-    They are the whole of it (SplitType None), a line each (Line, SingleRecord) or as many lines as `largest` bytes hold
-    (Line, MultiRecord), without the last end of line. No more than one of them is held. Raises ClientFault where a
-    record is larger than `largest` bytes.
+    A payload is the whole file (SplitType None), one line (Line with SingleRecord), or as many lines as fit (Line with
+    MultiRecord). Only one payload is in memory at a time.
+
+    Args:
+        file: The input object.
+        split_type: None or Line.
+        strategy: SingleRecord or MultiRecord.
+        largest: Maximum size of a payload in bytes.
+
+    Raises:
+        ClientFault: A record is larger than that.
     """
     if split_type == "None":
         whole = file.read(largest + 1)
-        _check(whole, largest, "the file, which SplitType None sends as a whole,")
+        _check(whole, largest, "the file, which SplitType None sends in one request,")
         yield whole
     elif strategy == "SingleRecord":
         yield from _lines(file, largest)
@@ -27,7 +35,8 @@ def payloads(file: BinaryIO, split_type: str, strategy: str, largest: int) -> It
 
 def _lines(file: BinaryIO, largest: int) -> Iterator[bytes]:
     number = 0
-    while line := file.readline(largest + 1):  # no more than shows that it is too long
+    # one byte more than allowed is enough to detect a line that is too long
+    while line := file.readline(largest + 1):
         number += 1
         record = line.removesuffix(b"\n")
         _check(record, largest, f"record {number}")
@@ -47,6 +56,6 @@ def _batches(records: Iterator[bytes], largest: int) -> Iterator[bytes]:
         yield b"\n".join(batch)
 
 
-def _check(payload: bytes, largest: int, what: str) -> None:
+def _check(payload: bytes, largest: int, name: str) -> None:
     if len(payload) > largest:
-        raise ClientFault(f"{what} is larger than MaxPayloadInMB ({largest >> 20} MB)")
+        raise ClientFault(f"{name} is larger than MaxPayloadInMB ({largest >> 20} MB)")

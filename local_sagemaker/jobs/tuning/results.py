@@ -1,4 +1,4 @@
-"""What a tuning job has found out: its training jobs, in the API's words."""
+"""The results of a tuning job, derived from the records of its training jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TUNING, TRAINING = TUNING_JOB.kind, TRAINING_JOB.kind
 
 
 def described(store: RecordStore, record: Record) -> Record:
-    """DescribeHyperParameterTuningJob's answer."""
+    """Return the response of DescribeHyperParameterTuningJob."""
     jobs = training_jobs(store, record)
     statuses = [job["TrainingJobStatus"] for job in jobs]
     objectives = [job["ObjectiveStatus"] for job in jobs]
@@ -37,14 +37,14 @@ def described(store: RecordStore, record: Record) -> Record:
 
 
 def training_jobs(store: RecordStore, record: Record) -> list[Record]:
-    """The summaries of a tuning job's training jobs, as ListTrainingJobsForHyperParameterTuningJob gives them."""
+    """Return the TrainingJobSummaries of ListTrainingJobsForHyperParameterTuningJob."""
     objective = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
     found = [(store.get(TRAINING, item["TrainingJobName"]), item) for item in record["TrainingJobs"]]
     return [_summary(job, item, objective) for job, item in found if job is not None]
 
 
 def ranked(jobs: list[Record], record: Record) -> list[Record]:
-    """The training jobs that have an objective, the best first."""
+    """Return the training jobs with an objective, best first."""
     maximize = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
     measured = [job for job in jobs if job["ObjectiveStatus"] == "Succeeded"]
     return sorted(
@@ -53,20 +53,20 @@ def ranked(jobs: list[Record], record: Record) -> list[Record]:
 
 
 def final_value(job: Record, metric: str) -> float | None:
-    """The last value of a metric of a training job, None where it has none."""
+    """Return the last value of a training job's metric, or None."""
     metrics = {item["MetricName"]: item["Value"] for item in job.get("FinalMetricDataList", [])}
     return metrics.get(metric)
 
 
 def _is_continued(record: Record) -> bool:
-    """Whether what the tuning job's parents have found counts as its own."""
+    """Return whether the results of the tuning job's parents count as its own."""
     return record.get("WarmStartConfig", {}).get("WarmStartType") == "IdenticalDataAndAlgorithm"
 
 
 def _jobs_of_parents(store: RecordStore, record: Record) -> list[Record]:
-    """The summaries of the training jobs of those parents that are still there, and who launched each."""
-    named = record.get("WarmStartConfig", {}).get("ParentHyperParameterTuningJobs", [])
-    parents = [store.get(TUNING, parent["HyperParameterTuningJobName"]) for parent in named]
+    """Return the summaries of the training jobs of all parents that still exist, with the TuningJobName of each."""
+    items = record.get("WarmStartConfig", {}).get("ParentHyperParameterTuningJobs", [])
+    parents = [store.get(TUNING, item["HyperParameterTuningJobName"]) for item in items]
     return [
         {**job, "TuningJobName": parent["HyperParameterTuningJobName"]}
         for parent in parents
@@ -79,7 +79,7 @@ def _summary(job: Record, item: Record, objective: Record) -> Record:
     value = final_value(job, objective["MetricName"])
     status = job["TrainingJobStatus"]
     measured = value is not None and status in ("Completed", "Stopped")
-    under_way = status in ("InProgress", "Stopping")
+    running = status in ("InProgress", "Stopping")
     return {
         **{
             member: job.get(member)
@@ -87,6 +87,6 @@ def _summary(job: Record, item: Record, objective: Record) -> Record:
         },
         **item,
         "TrainingJobStatus": status,
-        "ObjectiveStatus": "Succeeded" if measured else "Pending" if under_way else "Failed",
+        "ObjectiveStatus": "Succeeded" if measured else "Pending" if running else "Failed",
         "FinalHyperParameterTuningJobObjectiveMetric": {**objective, "Value": value} if measured else None,
     }

@@ -1,7 +1,7 @@
-"""Which hyperparameters a tuning job tries next: Random, Grid and Bayesian search over the ranges of its configuration.
+"""Random, Grid and Bayesian search over the parameter ranges of a tuning job.
 
-Random and Bayesian search are optuna's: independent draws, and a tree-structured Parzen estimator (Bergstra et al.,
-"Algorithms for Hyper-Parameter Optimization", 2011) where the service has Gaussian processes.
+Random and Bayesian search use optuna's samplers. For Bayesian search the service uses Gaussian processes, optuna a
+tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011).
 """
 
 from __future__ import annotations
@@ -20,47 +20,52 @@ if TYPE_CHECKING:
 
 
 STRATEGIES = ("Bayesian", "Random", "Grid")
-# ScalingType Auto of a positive range that spans more than this is Logarithmic; the service does not say how it decides
+# ScalingType Auto means Logarithmic for a positive range with a greater ratio of its bounds; AWS documents no rule
 WIDE_RANGE = 1000
-# the largest up to which floating point numbers, in which is searched, are exact
+# the search uses floating point numbers, which represent integers exactly up to this one
 LARGEST_INTEGER = 2**53
 
 
 class SearchError(ValueError):
-    """A configuration that cannot be searched; the message names the member and why."""
+    """An invalid or unsupported search configuration; the message names the member and the reason."""
 
 
 @dataclass(frozen=True)
 class NumberRange:
-    """An IntegerParameterRange or ContinuousParameterRange. scaling: Linear, Logarithmic or ReverseLogarithmic."""
+    """An IntegerParameterRange or ContinuousParameterRange.
+
+    Attributes:
+        scaling: Linear, Logarithmic or ReverseLogarithmic.
+        integer: Whether the values are integers.
+    """
 
     low: float
     high: float
     scaling: str
-    whole: bool
+    integer: bool
 
     def distribution(self) -> BaseDistribution:
         from optuna.distributions import FloatDistribution, IntDistribution
 
-        if self.whole:
+        if self.integer:
             return IntDistribution(int(self.low), int(self.high), log=self.scaling == "Logarithmic")
-        low, high = sorted((self._searched(self.low), self._searched(self.high)))
+        low, high = sorted((self._transform(self.low), self._transform(self.high)))
         return FloatDistribution(low, high, log=self.scaling != "Linear")
 
-    def text(self, drawn: Any) -> str:
-        """The hyperparameter for a drawn value."""
-        return str(drawn) if self.whole else str(min(max(self._searched(drawn), self.low), self.high))
+    def to_text(self, sample: Any) -> str:
+        """Return the hyperparameter for a sampled value."""
+        return str(sample) if self.integer else str(min(max(self._transform(sample), self.low), self.high))
 
-    def drawn(self, text: str) -> float | None:
-        """What would have had to be drawn for this hyperparameter, None where that lies outside of the range."""
+    def to_sample(self, text: str) -> float | None:
+        """Return the sampled value for a hyperparameter, or None if it is outside of the range."""
         try:
-            value = int(text) if self.whole else float(text)
+            value = int(text) if self.integer else float(text)
         except ValueError:
             return None
-        return self._searched(value) if self.low <= value <= self.high else None
+        return self._transform(value) if self.low <= value <= self.high else None
 
-    def _searched(self, value: float) -> float:
-        # ReverseLogarithmic is Logarithmic in the distance from 1
+    def _transform(self, value: float) -> float:
+        # ReverseLogarithmic is logarithmic in 1 - value; the transformation is its own inverse
         return 1 - value if self.scaling == "ReverseLogarithmic" else value
 
 
@@ -75,10 +80,10 @@ class Choice:
 
         return CategoricalDistribution(self.values)
 
-    def text(self, drawn: Any) -> str:
-        return str(drawn)
+    def to_text(self, sample: Any) -> str:
+        return str(sample)
 
-    def drawn(self, text: str) -> str | None:
+    def to_sample(self, text: str) -> str | None:
         return text if text in self.values else None
 
 
@@ -86,21 +91,27 @@ Ranges = Mapping[str, NumberRange | Choice]
 
 
 class Search(ABC):
-    """Hands out hyperparameters, as texts by name, and is told what came of them."""
+    """A search with an ask-and-tell interface. Hyperparameters are texts by name."""
 
     @abstractmethod
     def ask(self) -> dict[str, str] | None:
-        """The next hyperparameters, None where there are no more."""
+        """Return the next hyperparameters to try, or None if all have been tried."""
 
-    def tell(self, hyperparameters: Mapping[str, str], value: float | None) -> None:  # noqa: B027 - not all learn
-        """Take note of the objective's value, None for a job that had none."""
+    def tell(self, hyperparameters: Mapping[str, str], value: float | None) -> None:  # noqa: B027
+        """Report the objective for hyperparameters that `ask` returned; None if the job has none."""
 
 
 def make_search(config: Record, ranges: Record, earlier: Sequence[tuple[Mapping[str, str], float]] = ()) -> Search:
-    """The search of a HyperParameterTuningJobConfig.
+    """Create the search of a HyperParameterTuningJobConfig.
 
-    ranges: ParameterRanges. earlier: hyperparameters and objectives of earlier tuning jobs (WarmStartConfig), of which
-    those within the ranges count. Raises SearchError.
+    Args:
+        config: The HyperParameterTuningJobConfig.
+        ranges: The ParameterRanges.
+        earlier: Hyperparameters and objectives of earlier tuning jobs (WarmStartConfig); those outside of the ranges
+            are ignored.
+
+    Raises:
+        SearchError: The configuration is invalid or not supported.
     """
     parsed = parse_ranges(ranges)
     strategy = config["Strategy"]
@@ -108,81 +119,89 @@ def make_search(config: Record, ranges: Record, earlier: Sequence[tuple[Mapping[
         raise SearchError(f"Strategy {strategy} is not supported on this machine; use {', '.join(STRATEGIES)}")
     if strategy == "Grid":
         if earlier:
-            raise SearchError("WarmStartConfig: Strategy Grid learns nothing from earlier tuning jobs")
+            raise SearchError("WarmStartConfig is not supported with Strategy Grid")
         return _Grid(parsed)
     maximize = config.get("HyperParameterTuningJobObjective", {}).get("Type") == "Maximize"
     jobs = config["ResourceLimits"].get("MaxNumberOfTrainingJobs", 0)
-    return _Sampled(parsed, strategy == "Bayesian", maximize, config.get("RandomSeed"), jobs, earlier)
+    return _Sampler(parsed, strategy == "Bayesian", maximize, config.get("RandomSeed"), jobs, earlier)
 
 
 def parse_ranges(ranges: Record) -> dict[str, NumberRange | Choice]:
-    """Read ParameterRanges. Raises SearchError."""
+    """Parse ParameterRanges.
+
+    Raises:
+        SearchError: A range is invalid or not supported.
+    """
     if ranges.get("AutoParameters"):
-        raise SearchError("ParameterRanges: AutoParameters are not supported on this machine; give ranges")
+        raise SearchError("ParameterRanges: AutoParameters are not supported on this machine; specify ranges")
     parsed: dict[str, NumberRange | Choice] = {}
-    for member, whole in (("IntegerParameterRanges", True), ("ContinuousParameterRanges", False)):
+    for member, integer in (("IntegerParameterRanges", True), ("ContinuousParameterRanges", False)):
         for item in ranges.get(member, []):
-            _add(parsed, item["Name"], _number_range(item, whole))
+            _add(parsed, item["Name"], _number_range(item, integer))
     for item in ranges.get("CategoricalParameterRanges", []):
         _add(parsed, item["Name"], Choice(tuple(dict.fromkeys(item["Values"]))))
     if not parsed:
-        raise SearchError("ParameterRanges: there is no range to search")
+        raise SearchError("ParameterRanges must contain at least one range")
     return parsed
 
 
 def _add(ranges: dict[str, NumberRange | Choice], name: str, added: NumberRange | Choice) -> None:
     if name in ranges:
-        raise SearchError(f"ParameterRanges: there are two ranges for {name!r}")
+        raise SearchError(f"ParameterRanges: {name!r} has two ranges")
     ranges[name] = added
 
 
-def _number_range(item: Record, whole: bool) -> NumberRange:
+def _number_range(item: Record, integer: bool) -> NumberRange:
     name, scaling = item["Name"], item.get("ScalingType", "Auto")
     try:
-        low, high = (int(item[end]) if whole else float(item[end]) for end in ("MinValue", "MaxValue"))
+        low, high = (int(item[bound]) if integer else float(item[bound]) for bound in ("MinValue", "MaxValue"))
     except ValueError as error:
-        what = "integers" if whole else "numbers"
-        raise SearchError(f"ParameterRanges: MinValue and MaxValue of {name!r} must be {what}: {error}") from None
-    if whole and max(abs(low), abs(high)) > LARGEST_INTEGER:
-        raise SearchError(f"ParameterRanges: {name!r} goes beyond {LARGEST_INTEGER}")
+        expected = "integers" if integer else "numbers"
+        raise SearchError(f"ParameterRanges: MinValue and MaxValue of {name!r} must be {expected}: {error}") from None
+    if integer and max(abs(low), abs(high)) > LARGEST_INTEGER:
+        raise SearchError(f"ParameterRanges: the bounds of {name!r} must not exceed {LARGEST_INTEGER}")
     if not low <= high or not math.isfinite(high - low):
         raise SearchError(f"ParameterRanges: MinValue {low} of {name!r} must not exceed its MaxValue {high}")
     if scaling == "Auto":
         scaling = "Logarithmic" if low > 0 and high / low > WIDE_RANGE else "Linear"
     if scaling == "Logarithmic" and low <= 0:
-        raise SearchError(f"ParameterRanges: {name!r} is Logarithmic, so its MinValue {low} must be above 0")
-    if scaling == "ReverseLogarithmic" and (whole or low < 0 or high >= 1):
-        raise SearchError(f"ParameterRanges: {name!r} is ReverseLogarithmic, which takes fractions from 0 to below 1")
-    return NumberRange(low, high, scaling, whole)
+        raise SearchError(f"ParameterRanges: {name!r} is Logarithmic, so its MinValue {low} must be greater than 0")
+    if scaling == "ReverseLogarithmic" and (integer or low < 0 or high >= 1):
+        raise SearchError(
+            f"ParameterRanges: {name!r} is ReverseLogarithmic, which requires continuous values >= 0 and < 1"
+        )
+    return NumberRange(low, high, scaling, integer)
 
 
 class _Grid(Search):
-    """Every combination of categories, once."""
+    """Tries every combination of categorical values once."""
 
     def __init__(self, ranges: Ranges) -> None:
         numbers = [name for name, item in ranges.items() if not isinstance(item, Choice)]
         if numbers:
-            raise SearchError(f"Strategy Grid takes CategoricalParameterRanges only; {', '.join(numbers)} is none")
+            raise SearchError(
+                f"Strategy Grid supports CategoricalParameterRanges only; change the ranges of {', '.join(numbers)}"
+            )
         choices = [item.values for item in ranges.values() if isinstance(item, Choice)]
-        self._left = (dict(zip(ranges, values, strict=True)) for values in itertools.product(*choices))
+        self._remaining = (dict(zip(ranges, values, strict=True)) for values in itertools.product(*choices))
 
     def ask(self) -> dict[str, str] | None:
-        return next(self._left, None)
+        return next(self._remaining, None)
 
 
-class _Sampled(Search):
-    """Draws from the ranges: independently of what is known, or informed by it."""
+class _Sampler(Search):
+    """Samples from the ranges with optuna: Bayesian, or at random."""
 
     def __init__(
         self,
         ranges: Ranges,
-        informed: bool,
+        bayesian: bool,
         maximize: bool,
         seed: int | None,
         jobs: int,
         earlier: Iterable[tuple[Mapping[str, str], float]],
     ) -> None:
-        # read when it is needed: it takes as long to import as all of the server
+        # imported here because the import takes as long as that of the whole server
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -190,21 +209,21 @@ class _Sampled(Search):
         self._optuna = optuna
         self._ranges = ranges
         self._distributions = {name: item.distribution() for name, item in ranges.items()}
-        # a few jobs are to be informed ones, however few there are in all; jobs under way are taken for bad ones, so
-        # that those that run at once are not all the same
+        # few startup trials if there are few jobs, so that some use the estimator; constant_liar assumes bad objectives
+        # for running jobs, so that concurrent jobs try different hyperparameters
         sampler = (
             optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, max(2, jobs // 3)), constant_liar=True)
-            if informed
+            if bayesian
             else optuna.samplers.RandomSampler(seed=seed)
         )
         self._study = optuna.create_study(sampler=sampler, direction="maximize" if maximize else "minimize")
         self._trials: list[tuple[dict[str, str], Any]] = []
         for hyperparameters, value in earlier:
-            self._learn(hyperparameters, value)
+            self._add_earlier(hyperparameters, value)
 
     def ask(self) -> dict[str, str]:
         trial = self._study.ask(self._distributions)
-        hyperparameters = {name: item.text(trial.params[name]) for name, item in self._ranges.items()}
+        hyperparameters = {name: item.to_text(trial.params[name]) for name, item in self._ranges.items()}
         self._trials.append((hyperparameters, trial))
         return hyperparameters
 
@@ -216,8 +235,8 @@ class _Sampled(Search):
                 self._study.tell(trial, value, state=failed)
                 return
 
-    def _learn(self, hyperparameters: Mapping[str, str], value: float) -> None:
-        drawn = {name: item.drawn(hyperparameters.get(name, "")) for name, item in self._ranges.items()}
-        if all(item is not None for item in drawn.values()):
-            trial = self._optuna.trial.create_trial(params=drawn, distributions=self._distributions, value=value)
+    def _add_earlier(self, hyperparameters: Mapping[str, str], value: float) -> None:
+        params = {name: item.to_sample(hyperparameters.get(name, "")) for name, item in self._ranges.items()}
+        if all(sample is not None for sample in params.values()):
+            trial = self._optuna.trial.create_trial(params=params, distributions=self._distributions, value=value)
             self._study.add_trial(trial)

@@ -12,7 +12,7 @@ from typing import Any
 
 from local_sagemaker.executions.definition import Definition, DefinitionError
 from local_sagemaker.executions.selective_execution import reused_steps, selected_part
-from local_sagemaker.executions.step_results import finished_steps, forget_steps, keep_result, shown_steps
+from local_sagemaker.executions.step_results import delete_steps, finished_steps, save_result, step_summaries
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page, within
 from local_sagemaker.services.sagemaker.context import Context
@@ -70,12 +70,12 @@ def start_pipeline_execution(context: Context, request: Record) -> Record:
         try:
             context.store.put(EXECUTION_STEPS, execution_id, {"Steps": steps})
             for step, (_, properties) in reused.items():
-                keep_result(context.store, execution_id, step, properties)
+                save_result(context.store, execution_id, step, properties)
             PIPELINES.update(context, pipeline, LastRunTime=now)
             # last: if one of the writes fails, there is no execution
             context.store.put(EXECUTION, execution_id, record)
         except OSError:
-            forget_steps(context.store, execution_id)
+            delete_steps(context.store, execution_id)
             raise
     context.executor.start(arn)
     return {"PipelineExecutionArn": arn}
@@ -162,7 +162,7 @@ def list_pipeline_execution_steps(context: Context, request: Record) -> Record:
     if "PipelineExecutionArn" not in request:
         raise ServiceError("ValidationException", "PipelineExecutionArn must be given")
     execution = _execution(context, request["PipelineExecutionArn"])
-    steps = shown_steps(context.store, execution_id_of(execution["PipelineExecutionArn"]))
+    steps = step_summaries(context.store, execution_id_of(execution["PipelineExecutionArn"]))
     chosen, next_token = page(
         # the others have not been reached
         [step for step in steps.values() if step.get("StartTime") is not None],

@@ -9,7 +9,8 @@ import time
 
 from local_sagemaker.executions.definition import Definition, DefinitionError, parse
 from local_sagemaker.executions.step_images import check_images
-from local_sagemaker.executions.step_results import forget_steps
+from local_sagemaker.executions.step_results import delete_steps
+from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page, within
 from local_sagemaker.services.sagemaker.context import Context
@@ -131,7 +132,7 @@ def delete_pipeline(context: Context, request: Record) -> Record:
         # As on SageMaker, its executions are deleted with it; the pipeline last, in case the process ends in between.
         for execution in executions:
             execution_id = execution_id_of(execution["PipelineExecutionArn"])
-            forget_steps(context.store, execution_id)
+            delete_steps(context.store, execution_id)
             context.store.delete(EXECUTION, execution_id)
         PIPELINES.delete(context, pipeline)
     return {"PipelineArn": arn}
@@ -176,7 +177,7 @@ def definition_text(context: Context, digest: str) -> str:
 def parsed(context: Context, text: str) -> Definition:
     """Parse a definition and check that it can run on this machine. Raises ServiceError (ValidationException)."""
     try:
-        definition = parse(text)
+        definition = parse(text, STEP_TYPES)
         check_images(definition, context.jobs.images)
         return definition
     except DefinitionError as error:

@@ -1,4 +1,4 @@
-"""The XGBoost image: its built-in algorithm, scripts in it, and processing."""
+"""The XGBoost image: its built-in algorithm, script mode, processing and inference."""
 
 import importlib.util
 import io
@@ -32,7 +32,7 @@ HYPERPARAMETERS = {"objective": "reg:squarederror", "num_round": "5", "max_depth
 
 @pytest.fixture
 def algorithm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The algorithm's program, in this process."""
+    """The algorithm's module, imported into this process."""
     monkeypatch.syspath_prepend(str(ALGORITHM))
     spec = importlib.util.spec_from_file_location("xgboost_algorithm", ALGORITHM / "xgboost_algorithm.py")
     assert spec and spec.loader
@@ -43,7 +43,7 @@ def algorithm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def table(rows: int = 60, seed: int = 0) -> np.ndarray:
-    """A label, which is a sum of two of the three features that follow, and these."""
+    """Rows of a label, the sum of two features, and three features."""
     features = np.random.default_rng(seed).normal(size=(rows, 3)).round(3)
     return np.column_stack([features[:, 0] + features[:, 1], features])
 
@@ -77,7 +77,7 @@ def model_of(machine: Machine, record: Record) -> Any:
     return booster
 
 
-def test_the_built_in_algorithm_trains_the_model_that_xgboost_would(machine: Machine) -> None:
+def test_the_built_in_algorithm_trains_the_same_model_as_xgboost(machine: Machine) -> None:
     record = run(machine, built_in(machine, "job", {**HYPERPARAMETERS, "eval_metric": "rmse,mae"}))
     assert record["TrainingJobStatus"] == "Completed", record
     data, other = table(), table(seed=1)
@@ -100,7 +100,7 @@ def test_the_built_in_algorithm_trains_the_model_that_xgboost_would(machine: Mac
     assert [line.partition("#011")[0] for line in lines if "#011train-rmse:" in line] == [f"[{n}]" for n in range(5)]
 
 
-def test_a_job_says_which_metrics_the_algorithm_has(machine: Machine) -> None:
+def test_a_job_has_the_metric_definitions_of_the_algorithm(machine: Machine) -> None:
     job = TrainingJob(built_in(machine, "job", HYPERPARAMETERS))
     job.runtime = Images().find(XGBOOST, "training-job")
     specification = job.new_record(0.0)["AlgorithmSpecification"]
@@ -108,7 +108,7 @@ def test_a_job_says_which_metrics_the_algorithm_has(machine: Machine) -> None:
     assert regexes["validation:rmse"].startswith(r".*\[[0-9]+\].*#011validation-rmse:")
 
 
-def test_what_the_algorithm_refuses_fails_the_job_with_its_words(machine: Machine) -> None:
+def test_a_user_error_of_the_algorithm_fails_the_job_with_its_message(machine: Machine) -> None:
     record = run(machine, built_in(machine, "job", {**HYPERPARAMETERS, "depth": "3"}))
     assert record["FailureReason"] == "AlgorithmError: UserError: Extraneous hyperparameter found: depth, exit code: 1"
 
@@ -151,7 +151,7 @@ def test_a_processing_job_runs_in_the_xgboost_image(machine: Machine) -> None:
     assert machine.process(script="import xgboost", image=XGBOOST)["ProcessingJobStatus"] == "Completed"
 
 
-def test_the_image_is_refused_where_xgboost_is_not_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_is_rejected_if_xgboost_is_not_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UnsupportedImage, match="install xgboost"):
         Images().find(XGBOOST, "training-job")
@@ -163,7 +163,7 @@ def test_the_image_is_refused_where_xgboost_is_not_installed(machine: Machine, m
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "expected"),
     [
         ({}, "Missing required hyperparameter: num_round"),
         ({"num_round": "many"}, "Hyperparameter num_round: could not parse value 'many'"),
@@ -181,13 +181,15 @@ def test_the_image_is_refused_where_xgboost_is_not_installed(machine: Machine, m
         ({"num_round": "1", "monotone_constraints": "__import__('os')"}, "could not parse value"),
     ],
 )
-def test_hyperparameters_are_refused_in_the_images_words(algorithm: Any, given: dict[str, str], words: str) -> None:
+def test_invalid_hyperparameters_are_rejected_with_the_images_messages(
+    algorithm: Any, given: dict[str, str], expected: str
+) -> None:
     with pytest.raises(algorithm.UserError) as error:
         algorithm.read_hyperparameters(given)
-    assert words in str(error.value)
+    assert expected in str(error.value)
 
 
-def test_hyperparameters_are_read_by_the_names_that_xgboost_knows(algorithm: Any) -> None:
+def test_hyperparameters_have_xgboosts_names(algorithm: Any) -> None:
     given = {"num_round": "3", "learning_rate": "0.3", "silent": "0", "eval_metric": "error@0.7,auc",
              "objective": "binary:logistic", "monotone_constraints": "(1,-1)"}  # fmt: skip
     assert algorithm.read_hyperparameters(given) == {
@@ -233,7 +235,7 @@ def write_parquet(path: Path, values: np.ndarray) -> None:
         ("application/x-parquet", write_parquet),
     ],
 )
-def test_a_channel_is_read_as_its_content_type_says_from_all_its_folders(
+def test_a_channel_is_read_by_content_type_from_all_its_folders(
     algorithm: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content_type: str | None, write: Any
 ) -> None:
     values = table(10)
@@ -246,7 +248,7 @@ def test_a_channel_is_read_as_its_content_type_says_from_all_its_folders(
     np.testing.assert_allclose(matrix.get_data().toarray(), values[:, 1:], rtol=1e-6)
 
 
-def test_empty_fields_are_missing_and_weights_are_the_second_column(
+def test_empty_fields_are_missing_values_and_weights_are_the_second_column(
     algorithm: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text("1,0.5,,3\n0,2,4,\n")
@@ -256,9 +258,9 @@ def test_empty_fields_are_missing_and_weights_are_the_second_column(
 
 
 @pytest.mark.parametrize(
-    ("content_type", "files", "words"),
+    ("content_type", "files", "expected"),
     [
-        ("text/csv", {"a.csv": "label,x\n1,2\n"}, "there is to be no header"),
+        ("text/csv", {"a.csv": "label,x\n1,2\n"}, "remove the header"),
         ("text/csv", {"a.csv": "1,2\n1,two\n"}, "Failed to load csv data with exception"),
         ("text/csv", {"a.csv": "1,2\n1,2,3\n"}, "Failed to load csv data with exception"),
         ("text/csv;label_size=2", {"a.csv": "1,2\n"}, "label_size must be equal to 1"),
@@ -268,23 +270,23 @@ def test_empty_fields_are_missing_and_weights_are_the_second_column(
         ("text/csv", {".hidden": "1,2\n"}, "Hidden file found"),
     ],
 )
-def test_data_that_cannot_be_read_is_named(
+def test_the_error_for_unreadable_data_names_it(
     algorithm: Any,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     content_type: str,
     files: dict[str, str],
-    words: str,
+    expected: str,
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(algorithm.UserError) as error:
         channel(algorithm, monkeypatch, tmp_path, content_type)
-    assert words in str(error.value)
+    assert expected in str(error.value)
 
 
 @pytest.mark.parametrize("names", [["validation"], ["train", "test"]])
-def test_channels_other_than_train_and_validation_are_refused(algorithm: Any, names: list[str]) -> None:
+def test_channels_other_than_train_and_validation_are_rejected(algorithm: Any, names: list[str]) -> None:
     with pytest.raises(algorithm.UserError, match="channel"):
         algorithm._named({name: {} for name in names})
 
@@ -317,7 +319,7 @@ def test_training_stops_early_and_keeps_the_best_round(algorithm: Any, tmp_path:
     assert loaded(folder).num_boosted_rounds() < 50
 
 
-def test_metrics_of_the_images_own_are_those_of_scikit_learn(
+def test_the_images_additional_metrics_equal_those_of_scikit_learn(
     algorithm: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from sklearn.metrics import accuracy_score, f1_score
@@ -334,7 +336,7 @@ def test_metrics_of_the_images_own_are_those_of_scikit_learn(
     assert "validation-logloss" in measured
 
 
-def test_training_goes_on_from_a_checkpoint(algorithm: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_resumes_from_a_checkpoint(algorithm: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, checkpoints = model_folder(tmp_path), tmp_path / "checkpoints"
     algorithm.train({"num_round": 4}, matrices(), folder, checkpoints)
     capsys.readouterr()
@@ -343,13 +345,13 @@ def test_training_goes_on_from_a_checkpoint(algorithm: Any, tmp_path: Path, caps
     assert loaded(folder).num_boosted_rounds() == 6
 
 
-def test_a_job_with_checkpoints_finds_them_where_it_asked(machine: Machine) -> None:
+def test_a_job_has_its_checkpoints_in_local_path(machine: Machine) -> None:
     request = built_in(machine, "job", HYPERPARAMETERS, CheckpointConfig={"S3Uri": "s3://bucket/kept"})
     assert run(machine, request)["TrainingJobStatus"] == "Completed"
     assert machine.keys("kept/")[-1] == "kept/xgboost-checkpoint_4.ubj"
 
 
-def test_a_model_of_each_round_is_there_should_the_job_be_stopped(algorithm: Any, tmp_path: Path) -> None:
+def test_save_model_on_termination_saves_the_model_of_every_round(algorithm: Any, tmp_path: Path) -> None:
     folder = model_folder(tmp_path)
     algorithm._SaveEachRound(folder).after_iteration(xgb.train({}, matrices()["train"], 3), 2, {})
     assert loaded(folder).num_boosted_rounds() == 3
@@ -361,7 +363,7 @@ def test_a_model_of_each_round_is_there_should_the_job_be_stopped(algorithm: Any
 
 @pytest.fixture
 def inference(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The program that serves the algorithm's models, in this process."""
+    """The inference module of the algorithm, imported into this process."""
     spec = importlib.util.spec_from_file_location("xgboost_inference", ALGORITHM / "xgboost_inference.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -371,7 +373,7 @@ def inference(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def serve(machine: Machine) -> Iterator[Any]:
-    """Brings up a container of the XGBoost image for the files of a model."""
+    """Starts a container of the XGBoost image for the files of a model."""
     servers = []
 
     def start(files: dict[str, bytes], **environment: str) -> ModelServer:
@@ -403,19 +405,19 @@ def trained() -> Any:
     return xgb.train({"max_depth": 3}, matrices()["train"], 3)
 
 
-def test_a_model_of_the_algorithm_is_served_without_a_program(serve: Any) -> None:
+def test_a_model_of_the_algorithm_is_served_without_an_inference_script(serve: Any) -> None:
     server = serve({"xgboost-model": bytes(trained().save_raw("ubj"))})
     rows = table(3)[:, 1:]
     scores = trained().predict(xgb.DMatrix(rows)).tolist()
     status, text = answer(server, as_csv(rows))
     assert (status, [float(line) for line in text.splitlines()]) == (200, pytest.approx(scores, rel=1e-6))
     status, text = answer(server, as_csv(rows), Accept="application/json")
-    assert [one["score"] for one in json.loads(text)["predictions"]] == pytest.approx(scores, rel=1e-6)
+    assert [record["score"] for record in json.loads(text)["predictions"]] == pytest.approx(scores, rel=1e-6)
     status, text = answer(server, "[1]", "application/json")
     assert (status, text.splitlines()[0]) == (415, "Content-type application/json is not supported.")
 
 
-def test_a_script_in_the_image_is_given_a_matrix_where_it_has_no_input_fn(serve: Any) -> None:
+def test_a_script_without_input_fn_gets_a_dmatrix(serve: Any) -> None:
     script = b"""
 import os, xgboost
 def model_fn(model_dir):
@@ -431,7 +433,7 @@ def model_fn(model_dir):
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_libsvm_rows_may_count_from_one(inference: Any, first: int) -> None:
+def test_libsvm_indices_can_be_one_based(inference: Any, first: int) -> None:
     rows = inference.input_fn(f"{first}:0.5 {first + 2}:1\n{first + 1}:2".encode(), "text/libsvm")
     assert (rows.num_row(), rows.num_col(), rows.num_nonmissing()) == (2, 3, 3)
 
@@ -440,15 +442,13 @@ def test_libsvm_rows_may_count_from_one(inference: Any, first: int) -> None:
     ("body", "content_type", "status"),
     [("a,b", "text/csv", 415), ("1,2\n1", "text/csv", 415), ("", "text/csv", 415), ("x:1", "text/libsvm", 415)],
 )
-def test_rows_that_cannot_be_read_are_the_clients_mistake(
-    inference: Any, body: str, content_type: str, status: int
-) -> None:
+def test_unreadable_rows_are_a_client_error(inference: Any, body: str, content_type: str, status: int) -> None:
     with pytest.raises(inference.RequestError) as error:
         inference.input_fn(body, content_type)
     assert error.value.status_code == status
 
 
-def test_rows_of_another_width_are_the_clients_mistake(inference: Any) -> None:
+def test_rows_with_another_number_of_features_are_a_client_error(inference: Any) -> None:
     with pytest.raises(inference.RequestError, match="Unable to evaluate payload provided") as error:
         inference.predict_fn(inference.input_fn("1,2,3,4", "text/csv"), trained())
     assert error.value.status_code == 400
@@ -462,16 +462,16 @@ def test_rows_of_another_width_are_the_clients_mistake(inference: Any) -> None:
         ("application/jsonlines", '{"score": [0.25, 0.75]}\n{"score": [1.0, 0.0]}\n'),
     ],
 )
-def test_scores_of_several_classes_are_a_row_each(inference: Any, accept: str, text: str) -> None:
+def test_scores_of_several_classes_are_one_row_per_prediction(inference: Any, accept: str, text: str) -> None:
     assert inference.output_fn(np.array([[0.25, 0.75], [1, 0]]), accept) == (text, accept)
     with pytest.raises(inference.RequestError, match="image/png is not supported"):
         inference.output_fn(np.array([1.0]), "image/png")
 
 
-def test_a_model_in_another_format_is_refused(inference: Any, tmp_path: Path) -> None:
+def test_a_model_in_another_format_is_rejected(inference: Any, tmp_path: Path) -> None:
     (tmp_path / "xgboost-model").write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(ValueError, match=r"not in XGBoost's own format.*pickle"):
         inference.model_fn(str(tmp_path))
     (tmp_path / "xgboost-model").unlink()
-    with pytest.raises(ValueError, match=r"no xgboost-model among the model's files \(none\)"):
+    with pytest.raises(ValueError, match=r"xgboost-model is not among the model's files \(none\)"):
         inference.model_fn(str(tmp_path))

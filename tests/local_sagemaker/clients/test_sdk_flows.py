@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker.client_environment import client_environment
-from local_sagemaker.executions.definition import STEP_TYPES
+from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.http.background import RunningServer
 from tests.local_sagemaker.machine import ROLE
 
@@ -150,9 +150,9 @@ def test_an_unsupported_step_is_rejected_with_its_name_and_type(made: dict[str, 
     assert accepted == set(STEP_TYPES)
     for name, words in refused.items():
         if name.startswith("Own") and words:
-            assert f"step {name!r} is of type {name.removeprefix('Own')!r}, which cannot run here; supported: " in words
-    assert "step 'Ask' is of type 'Callback'" in refused["Ask"]
-    assert "step 'Cluster' is of type 'EMR'" in refused["Cluster"]
+            assert f"step {name!r} has the unsupported type {name.removeprefix('Own')!r}; supported types: " in words
+    assert "step 'Ask' has the unsupported type 'Callback'" in refused["Ask"]
+    assert "step 'Cluster' has the unsupported type 'EMR'" in refused["Cluster"]
     assert "step 'Notebook': image " in refused["Notebook"]
 
 

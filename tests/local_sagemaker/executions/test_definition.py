@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local_sagemaker.executions.definition import STEP_TYPES, DefinitionError, parse
-from local_sagemaker.executions.expressions import EXECUTION_VARIABLES, ExpressionError, holds, look_up, resolve
+from local_sagemaker.executions.definition import DefinitionError
+from local_sagemaker.executions.expressions import EXECUTION_VARIABLES, ExpressionError, evaluate, look_up, resolve
 from local_sagemaker.executions.step_policies import DEFAULT_POLICY, Retries, RetryPolicy
+from local_sagemaker.executions.steps import STEP_TYPES
+from tests.local_sagemaker.steps import parse
 
 
 def definition(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None = None) -> str:
@@ -70,7 +72,7 @@ class Values:
 # dependencies
 
 
-def test_a_step_depends_on_what_it_names_and_on_what_it_refers_to() -> None:
+def test_a_step_depends_on_steps_in_depends_on_and_on_steps_it_refers_to() -> None:
     steps = parse(
         definition(
             processing("First"),
@@ -101,7 +103,7 @@ def test_references_within_join_json_get_and_top_level_fields_are_dependencies()
     assert steps["Check"].dependencies == {"First", "Second"}
 
 
-def test_steps_of_a_branch_depend_on_their_condition_and_the_condition_on_none_of_what_they_refer_to() -> None:
+def test_branch_steps_depend_on_their_condition_which_does_not_depend_on_their_references() -> None:
     steps = parse(
         definition(
             processing("First"),
@@ -115,11 +117,11 @@ def test_steps_of_a_branch_depend_on_their_condition_and_the_condition_on_none_o
     assert list(steps) == ["First", "Second", "Check", "Third", "Fourth"]
 
 
-# what is refused, and how
+# invalid definitions
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         ("{", ["not JSON"]),
         ("[]", ["Version"]),
@@ -137,10 +139,10 @@ def test_steps_of_a_branch_depend_on_their_condition_and_the_condition_on_none_o
         (definition(fail("A", {"Std:Join": {"On": "/"}})), ["'A'", "Std:Join", "Values"]),
         (definition(fail("A", {"Std:JsonGet": {"Path": "a"}})), ["'A'", "Std:JsonGet", "PropertyFile", "S3Uri"]),
         (definition(fail("A"), processing("B", DependsOn=["A"])), ["'B'", "'A'", "Fail step"]),
-        (definition(processing("A", DependsOn=["B"]), processing("B", DependsOn=["A"])), ["circle", "A", "B"]),
-        (definition(processing("A", DependsOn=["A"])), ["circle", "A"]),
+        (definition(processing("A", DependsOn=["B"]), processing("B", DependsOn=["A"])), ["cycle", "A", "B"]),
+        (definition(processing("A", DependsOn=["A"])), ["cycle", "A"]),
         (definition(processing("A", DependsOn=[{"Step": "B", "Trigger": "Failed"}])), ["'A'", "Failed"]),
-        (definition(processing("B", DependsOn=["C"]), condition("C", [], [], left=output_of("B"))), ["circle"]),
+        (definition(processing("B", DependsOn=["C"]), condition("C", [], [], left=output_of("B"))), ["cycle"]),
         (definition({"Name": "A", "Type": "Condition", "Arguments": {"Conditions": [{"Type": "Near"}]}}), ["'Near'"]),
         (definition(processing("A", CacheConfig={"Enabled": True, "ExpireAfter": "soon"})), ["'A'", "'soon'", "P30D"]),
         (definition(processing("A", CacheConfig={"Enabled": True})), ["'A'", "ExpireAfter"]),
@@ -157,7 +159,7 @@ def test_steps_of_a_branch_depend_on_their_condition_and_the_condition_on_none_o
                     {"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": 2, "ExpireAfterMin": 2}
                 ]),
             ),
-            ["only one"],
+            ["mutually exclusive"],
         ),
         (
             definition(fail("F", {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.A.PropertyFiles.X"}, "Path": "a"}}),
@@ -173,10 +175,10 @@ def test_steps_of_a_branch_depend_on_their_condition_and_the_condition_on_none_o
         ),
     ],
 )  # fmt: skip
-def test_a_definition_that_cannot_run_is_refused_with_the_step_and_the_reason(text: str, words: list[str]) -> None:
+def test_an_invalid_definition_is_rejected_with_the_step_and_the_reason(text: str, expected: list[str]) -> None:
     with pytest.raises(DefinitionError) as error:
         parse(text)
-    assert all(word in str(error.value) for word in words), str(error.value)
+    assert all(word in str(error.value) for word in expected), str(error.value)
 
 
 JSON = st.recursive(
@@ -188,7 +190,7 @@ JSON = st.recursive(
 
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
-def test_no_damage_to_a_definition_makes_parsing_fail_in_another_way(data: st.DataObject) -> None:
+def test_parsing_a_corrupted_definition_raises_only_definition_errors(data: st.DataObject) -> None:
     get = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.A.PropertyFiles.X"}, "Path": "a.b"}}
     file = {"PropertyFileName": "X", "OutputName": "metrics", "FilePath": "x.json"}
     policy = {"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": 2, "IntervalSeconds": 1, "BackoffRate": 2.0}
@@ -212,7 +214,7 @@ def test_no_damage_to_a_definition_makes_parsing_fail_in_another_way(data: st.Da
         parse(json.dumps(document))
 
 
-def test_a_definition_nested_beyond_reason_is_refused() -> None:
+def test_a_definition_that_is_nested_too_deeply_is_rejected() -> None:
     with pytest.raises(DefinitionError):
         parse('{"Version": "2020-12-01", "Steps": ' + "[" * 100_000)
 
@@ -235,27 +237,27 @@ def parameter(type_: str, **more: Any) -> dict[str, Any]:
         ("Boolean", "False", False),
     ],
 )
-def test_a_given_value_is_read_by_the_parameters_type(type_: str, text: str, value: Any) -> None:
+def test_a_value_is_converted_to_the_parameters_type(type_: str, text: str, value: Any) -> None:
     read = parse(definition(fail("A"), parameters=[parameter(type_)])).values({"P": text})["P"]
     assert read == value and type(read) is type(value)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "given_values", "words"),
+    ("parameters", "given_values", "expected"),
     [
         ([parameter("Integer")], {"P": "1.5"}, ["'P'", "an integer", "'1.5'"]),
         ([parameter("Integer")], {"P": "1_000"}, ["'P'"]),
         ([parameter("Float")], {"P": "nan"}, ["'P'", "a number"]),
         ([parameter("Boolean")], {"P": "yes"}, ["'P'", "true or false", "'yes'"]),
         ([parameter("String", EnumValues=["a", "b"])], {"P": "c"}, ["'P'", "'c'", "a, b"]),
-        ([parameter("String")], {}, ["'P'", "no default"]),
+        ([parameter("String")], {}, ["'P'", "no default value"]),
         ([parameter("String", DefaultValue="a")], {"Q": "1"}, ["'Q'", "P"]),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused(parameters: Any, given_values: Any, words: list[str]) -> None:
+def test_an_invalid_parameter_value_is_rejected(parameters: Any, given_values: Any, expected: list[str]) -> None:
     with pytest.raises(DefinitionError) as error:
         parse(definition(fail("A"), parameters=parameters)).values(given_values)
-    assert all(word in str(error.value) for word in words), str(error.value)
+    assert all(word in str(error.value) for word in expected), str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -267,12 +269,12 @@ def test_a_value_that_does_not_fit_is_refused(parameters: Any, given_values: Any
         parameter("Date"),
     ],
 )
-def test_a_parameter_whose_default_does_not_fit_is_refused(bad: dict[str, Any]) -> None:
+def test_an_invalid_default_value_is_rejected(bad: dict[str, Any]) -> None:
     with pytest.raises(DefinitionError, match="'P'"):
         parse(definition(fail("A"), parameters=[bad]))
 
 
-def test_defaults_stand_in_for_what_is_not_given() -> None:
+def test_parameters_without_a_value_have_their_default() -> None:
     parameters = [parameter("Float", DefaultValue=1), {"Name": "Q", "Type": "Boolean", "DefaultValue": False}]
     assert parse(definition(fail("A"), parameters=parameters)).values({}) == {"P": 1, "Q": False}
 
@@ -303,16 +305,16 @@ def test_defaults_stand_in_for_what_is_not_given() -> None:
         ({"list": [{"Get": "Parameters.P"}, {"Get": 1, "other": 2}]}, {"list": [0.05, {"Get": 1, "other": 2}]}),
     ],
 )
-def test_expressions_come_to_their_values(expression: Any, value: Any) -> None:
+def test_expressions_resolve_to_values(expression: Any, value: Any) -> None:
     assert resolve(expression, Values(P=0.05)) == value
 
 
-def test_a_path_that_leads_nowhere_says_what_there_is() -> None:
-    with pytest.raises(ExpressionError, match=r"step 'A' has no 'x\.y': no 'y' \(there are a, b\)"):
+def test_the_error_for_a_path_without_a_value_lists_the_available_keys() -> None:
+    with pytest.raises(ExpressionError, match=r"step 'A' has no value at 'x\.y': 'y' not found \(keys: a, b\)"):
         look_up({"x": {"b": 1, "a": 2}}, "x.y", "step 'A'")
 
 
-def test_a_path_finds_every_value_of_a_document_by_keys_in_brackets() -> None:
+def test_every_value_of_a_document_is_found_by_keys_in_brackets() -> None:
     document = {"a.b": {"c": [0, {"d e": "found"}]}}
     assert look_up(document, "['a.b'].c[1]['d e']", "it") == "found"
 
@@ -343,13 +345,13 @@ def test_a_path_finds_every_value_of_a_document_by_keys_in_brackets() -> None:
         ),
     ],
 )
-def test_conditions_hold_or_not(test: dict[str, Any], outcome: bool) -> None:
-    assert holds(test, Values(P=1)) is outcome
+def test_conditions_are_evaluated(test: dict[str, Any], outcome: bool) -> None:
+    assert evaluate(test, Values(P=1)) is outcome
 
 
-def test_a_string_and_a_number_cannot_be_put_in_order() -> None:
+def test_a_string_and_a_number_cannot_be_ordered() -> None:
     with pytest.raises(ExpressionError, match=r'cannot compare "high" with 0\.5'):
-        holds({"Type": "GreaterThan", "LeftValue": "high", "RightValue": 0.5}, Values())
+        evaluate({"Type": "GreaterThan", "LeftValue": "high", "RightValue": 0.5}, Values())
 
 
 # cache and retry policies
@@ -368,40 +370,40 @@ def test_a_string_and_a_number_cannot_be_put_in_order() -> None:
         ("P1M", timedelta(days=30)),
     ],
 )
-def test_cache_durations_are_read_in_every_spelling_that_aws_documents(text: str, duration: timedelta) -> None:
+def test_cache_durations_are_parsed_in_every_documented_format(text: str, duration: timedelta) -> None:
     step = processing("A", CacheConfig={"Enabled": True, "ExpireAfter": text})
     assert parse(definition(step)).steps["A"].cache_expires_after == duration
 
 
-def test_a_disabled_cache_is_no_cache() -> None:
+def test_a_disabled_cache_has_no_expiration() -> None:
     step = processing("A", CacheConfig={"Enabled": False, "ExpireAfter": "P1D"})
     assert parse(definition(step)).steps["A"].cache_expires_after is None
 
 
-def test_retries_back_off_until_their_attempts_are_used_up() -> None:
+def test_retries_back_off_until_max_attempts() -> None:
     retries = Retries([RetryPolicy(("SageMaker.RESOURCE_LIMIT",), 10, 3, max_attempts=3)])
     assert [retries.delay("SageMaker.RESOURCE_LIMIT") for _ in range(5)] == [10, 30, 90, None, None]
     assert retries.delay("SageMaker.CAPACITY_ERROR") is None
     assert retries.delay(None) is None
 
 
-def test_retries_end_when_the_time_for_them_is_over() -> None:
+def test_retries_end_after_expire_after_min() -> None:
     policy = RetryPolicy(("Step.THROTTLING",), 10, 1, max_attempts=None, expire_after_minutes=2)
     assert policy.delay(50, elapsed=100) == 10
     assert policy.delay(0, elapsed=111) is None
 
 
-def test_throttling_and_service_faults_are_retried_without_a_policy_and_otherwise_by_the_steps_own() -> None:
+def test_throttling_and_service_faults_are_retried_by_default_unless_the_step_has_a_policy() -> None:
     assert Retries([]).delay("Step.THROTTLING") == DEFAULT_POLICY.interval_seconds
     own = Retries([RetryPolicy(("Step.THROTTLING",), max_attempts=0)])
     assert own.delay("Step.THROTTLING") is None
     assert own.delay("Step.SERVICE_FAULT") == DEFAULT_POLICY.interval_seconds
 
 
-# the SDK's own output
+# definitions of the SDK
 
 
-def test_what_the_sdk_emits_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_definitions_of_the_sdk_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     from sagemaker.core.workflow.conditions import ConditionGreaterThan, ConditionIn, ConditionNot, ConditionOr
     from sagemaker.core.workflow.execution_variables import ExecutionVariables
@@ -422,6 +424,6 @@ def test_what_the_sdk_emits_is_understood(monkeypatch: pytest.MonkeyPatch) -> No
     scope = Values(**parsed.values({"Threshold": "0.05"}))
     assert list(parsed.steps) == ["Check", "Low", "After"]
     assert resolve(parsed.steps["Low"].arguments["ErrorMessage"], scope) == "<PipelineName> red 0.05"
-    assert holds(parsed.steps["Check"].arguments["Conditions"][0], scope)
-    assert holds(parsed.steps["After"].arguments["Conditions"][0], scope)
+    assert evaluate(parsed.steps["Check"].arguments["Conditions"][0], scope)
+    assert evaluate(parsed.steps["After"].arguments["Conditions"][0], scope)
     assert parsed.steps["After"].dependencies == {"Check"}

@@ -1,4 +1,4 @@
-"""A pipeline as a client sees it: boto3 against a server, a job that really runs, a model that is registered."""
+"""A pipeline from a client's view: boto3 against a server, with a real job and a registered model."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN
 SECONDS = 60
 BUCKET = "sagemaker-us-east-1-123456789012"
 
-# reads its input, asks AWS who it is, and leaves a model
+# reads its input, calls STS and S3, and writes a model
 SCRIPT = """
 import csv, json, pathlib, sys, tarfile
 
@@ -29,7 +29,7 @@ with tarfile.open(output / "model" / "model.tar.gz", "w:gz") as archive:
 import boto3
 print("caller:", boto3.client("sts").get_caller_identity()["Arn"])
 found = boto3.client("s3").list_objects_v2(Bucket=sys.argv[1], Prefix="e2e/")["Contents"]
-print("objects:", [one["Key"] for one in found])
+print("objects:", [record["Key"] for record in found])
 """
 
 
@@ -98,7 +98,7 @@ def definition(prefix: str) -> str:
 
 
 def run(sagemaker: Any, name: str, **parameters: str) -> dict[str, Any]:
-    """Start a pipeline and wait for its end; the execution's description."""
+    """Start a pipeline and wait for its end; return the execution's description."""
     given = [{"Name": key, "Value": value} for key, value in parameters.items()]
     arn = sagemaker.start_pipeline_execution(PipelineName=name, PipelineParameters=given)["PipelineExecutionArn"]
     end = time.monotonic() + SECONDS
@@ -137,17 +137,17 @@ def test_a_pipeline_processes_data_and_registers_a_model(client: Callable[..., A
     evaluation = json.loads(s3.get_object(Bucket=BUCKET, Key="e2e/evaluation/evaluation.json")["Body"].read())
     assert evaluation["regression_metrics"]["mean"]["value"] == 3.0
 
-    # the ARN has the name in lower case, and either will do
+    # ARNs contain the name in lower case, and both spellings are accepted
     arn_name = steps[1]["Metadata"]["ProcessingJob"]["Arn"].rpartition("/")[2]
     described = sagemaker.describe_processing_job(ProcessingJobName=arn_name)
     job = described["ProcessingJobName"]
     assert (described["ProcessingJobStatus"], job.lower()) == ("Completed", arn_name)
     assert described["ProcessingStartTime"] <= described["ProcessingEndTime"]
-    assert job in [one["ProcessingJobName"] for one in sagemaker.list_processing_jobs()["ProcessingJobSummaries"]]
+    assert job in [record["ProcessingJobName"] for record in sagemaker.list_processing_jobs()["ProcessingJobSummaries"]]
     group = "/aws/sagemaker/ProcessingJobs"
     streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
     stream = streams[0]["logStreamName"]
-    messages = [one["message"] for one in logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]]
+    messages = [record["message"] for record in logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]]
     assert messages == [
         "mean: 3.0 of 2 rows",
         "caller: arn:aws:sts::123456789012:assumed-role/SageMakerExecutionRole/local",

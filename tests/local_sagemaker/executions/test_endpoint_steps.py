@@ -25,7 +25,7 @@ def endpoint_step(config: Any = None, name: str = "Deploy", **more: Any) -> Reco
     }
 
 
-def test_a_pipeline_makes_an_endpoint_and_another_execution_updates_it(machine: Machine) -> None:
+def test_the_first_execution_creates_an_endpoint_and_the_next_updates_it(machine: Machine) -> None:
     create_model(machine)
     create_model(machine, "new")
     last = fail("End", {"Std:Join": {"On": " ", "Values": [{"Get": "Steps.Deploy.EndpointStatus"}]}})
@@ -42,14 +42,14 @@ def test_a_pipeline_makes_an_endpoint_and_another_execution_updates_it(machine: 
     assert invoke(machine).json["model"] == "new"
 
 
-def test_an_endpoint_that_does_not_come_up_fails_its_step(machine: Machine) -> None:
+def test_an_endpoint_that_fails_to_start_fails_its_step(machine: Machine) -> None:
     create_model(machine, "broken", "raise ValueError('no')")
     _, shown = run(machine, [config_step("broken"), endpoint_step()])
     assert statuses(shown) == {"Config": "Succeeded", "Deploy": "Failed"}
     assert "did not pass the ping health check" in shown["Deploy"]["FailureReason"]
 
 
-def test_an_update_that_does_not_come_up_fails_its_step_and_leaves_the_endpoint(machine: Machine) -> None:
+def test_a_failed_update_fails_its_step_and_leaves_the_endpoint_unchanged(machine: Machine) -> None:
     create_model(machine)
     create_model(machine, "broken", "raise ValueError('no')")
     create_endpoint(machine, create_config(machine, "old"))
@@ -58,7 +58,7 @@ def test_an_update_that_does_not_come_up_fails_its_step_and_leaves_the_endpoint(
     assert (describe(machine)["EndpointConfigName"], invoke(machine).status) == ("old", 200)
 
 
-def test_a_configuration_of_no_model_fails_in_the_services_words(machine: Machine) -> None:
+def test_a_configuration_without_a_model_fails_with_the_services_message(machine: Machine) -> None:
     _, shown = run(machine, [config_step("none")])
     assert shown["Config"]["FailureReason"] == (
         "ClientError: Failed to invoke sagemaker:CreateEndpointConfig. Error Details: Could not find model "
@@ -66,7 +66,7 @@ def test_a_configuration_of_no_model_fails_in_the_services_words(machine: Machin
     )
 
 
-def test_a_configuration_is_made_once_where_the_step_is_cached(machine: Machine) -> None:
+def test_a_cached_step_creates_its_configuration_once(machine: Machine) -> None:
     create_model(machine)
     step = config_step(CacheConfig={"Enabled": True, "ExpireAfter": "P1D"})
     step["Arguments"]["EndpointConfigName"] = "fixed"
@@ -76,7 +76,7 @@ def test_a_configuration_is_made_once_where_the_step_is_cached(machine: Machine)
     assert "CacheHitResult" in shown["Config"]
 
 
-def test_what_the_sdk_emits_is_run(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_definitions_of_the_sdk_run(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     import boto3
     from sagemaker.core.workflow.pipeline_context import PipelineSession

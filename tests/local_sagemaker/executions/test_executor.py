@@ -8,27 +8,30 @@ from typing import Any
 import pytest
 
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.executions.definition import STEP_TYPES, DefinitionError, parse
-from local_sagemaker.executions.steps import STEPS
+from local_sagemaker.executions.definition import DefinitionError
+from local_sagemaker.executions.step_images import check_images
+from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.service import OPERATIONS
 from local_sagemaker.storage import transfers as job_files
 from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN, TIMEOUT, Machine, Record
-from tests.local_sagemaker.steps import condition, fail, output_of, processing, run, statuses, until, write
+from tests.local_sagemaker.steps import condition, fail, output_of, parse, processing, run, statuses, until, write
 
 CACHED = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}}
 RETRY = {"IntervalSeconds": 0, "BackoffRate": 1, "MaxAttempts": 3}
 
 
-def test_every_step_type_of_the_definition_language_that_is_accepted_can_be_run() -> None:
-    assert sorted(STEPS) == sorted(STEP_TYPES)
+def test_the_table_of_step_types_names_each_type_by_its_class() -> None:
+    assert {name: type(step_type).__name__ for name, step_type in STEP_TYPES.items()} == {
+        name: name for name in STEP_TYPES
+    }
 
 
 # the graph
 
 
-def test_a_pipeline_goes_from_data_to_a_registered_model(machine: Machine) -> None:
+def test_a_pipeline_runs_from_data_to_a_registered_model(machine: Machine) -> None:
     data = machine.put("s3://bucket/raw/a.csv", "1,2\n")
     copy = "import shutil; shutil.copy('/opt/ml/processing/input/data/a.csv', '/opt/ml/processing/output/out/a.csv')"
     train = """
@@ -126,7 +129,7 @@ while not there.exists():
 """
 
 
-def test_independent_steps_run_at_once(machine: Machine, tmp_path: Path) -> None:
+def test_independent_steps_run_concurrently(machine: Machine, tmp_path: Path) -> None:
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
     execution, _ = run(
         machine,
@@ -139,7 +142,7 @@ def test_independent_steps_run_at_once(machine: Machine, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("bound", ["MaxParallelExecutionSteps", "workers"])
-def test_no_more_steps_run_at_once_than_allowed(tmp_path: Path, bound: str) -> None:
+def test_concurrent_steps_do_not_exceed_the_limit(tmp_path: Path, bound: str) -> None:
     machine = Machine(tmp_path, workers=1 if bound == "workers" else 4)
     _, shown = run(
         machine,
@@ -150,7 +153,7 @@ def test_no_more_steps_run_at_once_than_allowed(tmp_path: Path, bound: str) -> N
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(times))
 
 
-def test_steps_wait_for_what_they_depend_on(machine: Machine) -> None:
+def test_steps_wait_for_their_dependencies(machine: Machine) -> None:
     _, shown = run(
         machine,
         [
@@ -164,7 +167,7 @@ def test_steps_wait_for_what_they_depend_on(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("outcome", "reached"), [(True, {"Check", "Yes"}), (False, {"Check", "No", "AfterNo"})])
-def test_only_the_branch_that_is_taken_is_run_and_shown(machine: Machine, outcome: bool, reached: set[str]) -> None:
+def test_only_the_taken_branch_runs_and_is_listed(machine: Machine, outcome: bool, reached: set[str]) -> None:
     execution, shown = run(
         machine,
         [
@@ -177,13 +180,13 @@ def test_only_the_branch_that_is_taken_is_run_and_shown(machine: Machine, outcom
     assert shown["Check"]["Metadata"]["Condition"]["Outcome"] == str(outcome)
 
 
-def test_the_outcome_of_a_condition_can_be_referred_to(machine: Machine) -> None:
+def test_steps_can_refer_to_the_outcome_of_a_condition(machine: Machine) -> None:
     message = {"Std:Join": {"On": ": ", "Values": ["it is", {"Get": "Steps.Check.Outcome"}]}}
     _, shown = run(machine, [condition("Check", False, [], []), fail("End", message)])
     assert shown["End"]["FailureReason"] == "it is: false"
 
 
-def test_execution_variables_say_which_execution_and_job_it_is(machine: Machine) -> None:
+def test_execution_variables_identify_the_execution_and_the_job(machine: Machine) -> None:
     names = ["PipelineName", "PipelineArn", "PipelineExecutionId", "PipelineExecutionArn", "ProcessingJobName"]
     step = processing(machine, "Step", "import json, os; print(json.dumps({k: os.environ[k] for k in os.environ}))")
     step["Arguments"]["Environment"] = {
@@ -201,7 +204,7 @@ def test_execution_variables_say_which_execution_and_job_it_is(machine: Machine)
 
 
 @pytest.mark.parametrize("name", ["A" * 64, "with_underscores", "-"])
-def test_whatever_a_step_is_called_its_job_gets_a_name_that_the_service_takes(machine: Machine, name: str) -> None:
+def test_a_job_gets_a_valid_name_whatever_the_name_of_its_step(machine: Machine, name: str) -> None:
     execution, shown = run(machine, [{**processing(machine, "step"), "Name": name}])
     assert execution["PipelineExecutionStatus"] == "Succeeded", shown
 
@@ -209,7 +212,7 @@ def test_whatever_a_step_is_called_its_job_gets_a_name_that_the_service_takes(ma
 # failures
 
 
-def test_a_fail_step_ends_the_execution_with_its_message(machine: Machine) -> None:
+def test_a_fail_step_fails_the_execution_with_its_message(machine: Machine) -> None:
     message = {"Std:Join": {"On": " ", "Values": ["auc", 0.5, "is below", {"Get": "Parameters.Threshold"}]}}
     parameters = [{"Name": "Threshold", "Type": "Float", "DefaultValue": 0.8}]
     execution, shown = run(machine, [fail("End", message)], parameters=parameters)
@@ -225,7 +228,7 @@ def test_a_fail_step_without_a_message_has_no_reason(machine: Machine) -> None:
     assert shown["End"]["Metadata"] == {"Fail": {"ErrorMessage": ""}}
 
 
-def test_after_a_failure_running_steps_finish_and_none_starts(machine: Machine, tmp_path: Path) -> None:
+def test_after_a_failure_running_steps_finish_and_no_step_starts(machine: Machine, tmp_path: Path) -> None:
     started, failed = str(tmp_path / "started"), str(tmp_path / "failed")
     wait = f"import pathlib, time\nwhile not pathlib.Path({started!r}).exists(): time.sleep(0.01)\n"
     fails = f"{wait}open({failed!r}, 'w'); raise SystemExit('broken')"
@@ -245,15 +248,15 @@ def test_after_a_failure_running_steps_finish_and_none_starts(machine: Machine, 
 
 
 @pytest.mark.parametrize(
-    ("content", "path", "words"),
+    ("content", "path", "expected"),
     [
-        ("{}", "auc.value", "no 'auc'"),
+        ("{}", "auc.value", "no value at 'auc.value': 'auc' not found"),
         ("not json", "auc", "not JSON"),
         (None, "auc", "cannot read s3://bucket/First/out/file.json"),
     ],
 )
-def test_a_value_that_is_not_there_fails_the_step_and_says_what_is_missing(
-    machine: Machine, content: str | None, path: str, words: str
+def test_a_missing_value_fails_the_step_with_its_path(
+    machine: Machine, content: str | None, path: str, expected: str
 ) -> None:
     get = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.First.PropertyFiles.File"}, "Path": path}}
     file = {"PropertyFileName": "File", "OutputName": "out", "FilePath": "file.json"}
@@ -265,10 +268,10 @@ def test_a_value_that_is_not_there_fails_the_step_and_says_what_is_missing(
         ],
     )
     assert shown["Check"]["FailureReason"].startswith("ClientError: ")
-    assert words in shown["Check"]["FailureReason"]
+    assert expected in shown["Check"]["FailureReason"]
 
 
-def test_a_request_that_the_service_refuses_fails_the_step_in_the_services_words(machine: Machine) -> None:
+def test_a_rejected_request_fails_the_step_with_the_services_message(machine: Machine) -> None:
     step = processing(machine, "Step")
     step["Arguments"]["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = 0
     _, shown = run(machine, [step])
@@ -277,16 +280,16 @@ def test_a_request_that_the_service_refuses_fails_the_step_in_the_services_words
     assert "instanceCount" in reason
 
 
-def test_a_job_that_runs_too_long_fails_its_step_with_the_reason(machine: Machine) -> None:
+def test_a_job_that_exceeds_its_max_runtime_fails_its_step_with_the_reason(machine: Machine) -> None:
     _, shown = run(machine, [processing(machine, "Slow", "import time; time.sleep(60)", seconds=1)])
     assert shown["Slow"]["StepStatus"] == "Failed"
     assert shown["Slow"]["FailureReason"] == "ClientError: The job was stopped: it exceeded MaxRuntimeInSeconds (1)"
 
 
-def test_an_image_that_cannot_run_here_fails_the_execution_before_anything_runs(machine: Machine) -> None:
+def test_an_unsupported_image_fails_the_execution_before_any_step_runs(machine: Machine) -> None:
     steps = [processing(machine, "First"), processing(machine, "Second", image="me/mine:1", DependsOn=["First"])]
     with pytest.raises(DefinitionError, match=r"step 'Second'.*'me/mine:1'.*sagemaker-scikit-learn"):
-        Images().check(parse(json.dumps({"Version": "2020-12-01", "Steps": steps})))
+        check_images(parse(json.dumps({"Version": "2020-12-01", "Steps": steps})), Images())
     steps[1]["Arguments"]["AppSpecification"]["ImageUri"] = {"Get": "Parameters.Image"}
     parameters = [{"Name": "Image", "Type": "String", "DefaultValue": SCIKIT_LEARN}]
     execution, shown = run(machine, steps, {"Image": "me/mine:1"}, parameters=parameters)
@@ -295,7 +298,7 @@ def test_an_image_that_cannot_run_here_fails_the_execution_before_anything_runs(
     assert shown == {}
 
 
-def test_a_registration_that_is_refused_leaves_no_empty_group(machine: Machine) -> None:
+def test_a_rejected_registration_leaves_no_empty_group(machine: Machine) -> None:
     step = {
         "Name": "Register",
         "Type": "RegisterModel",
@@ -311,7 +314,7 @@ def test_a_registration_that_is_refused_leaves_no_empty_group(machine: Machine) 
 
 
 def with_refusals(monkeypatch: pytest.MonkeyPatch, operation: str, code: str, times: int) -> None:
-    """Have an operation refused so many times."""
+    """Make an operation fail a number of times."""
     left = iter(range(times))
     own = OPERATIONS[operation]
 
@@ -331,7 +334,7 @@ def with_refusals(monkeypatch: pytest.MonkeyPatch, operation: str, code: str, ti
         ("ResourceLimitExceeded", "SageMaker.RESOURCE_LIMIT"),
     ],
 )
-def test_a_refusal_is_retried_as_the_policy_says(
+def test_a_rejected_request_is_retried_by_the_policy(
     machine: Machine, code: str, exception_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_refusals(monkeypatch, "CreateProcessingJob", code, 2)
@@ -341,7 +344,7 @@ def test_a_refusal_is_retried_as_the_policy_says(
     assert "FailureReason" not in shown["Step"]
 
 
-def test_retries_end_with_the_last_reason(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exhausted_retries_fail_the_step_with_the_reason(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     with_refusals(monkeypatch, "CreateProcessingJob", "ThrottlingException", 10)
     policies = [{"ExceptionType": ["Step.THROTTLING"], **RETRY}]
     _, shown = run(machine, [processing(machine, "Step", RetryPolicies=policies)])
@@ -379,7 +382,7 @@ def test_an_error_of_the_script_is_not_retried(machine: Machine) -> None:
     assert (shown["Step"]["StepStatus"], shown["Step"]["AttemptCount"]) == ("Failed", 1)
 
 
-# the cache
+# step caching
 
 
 def two_steps(machine: Machine, **more: Any) -> list[Record]:
@@ -394,7 +397,7 @@ def cached(shown: dict[str, Record]) -> set[str]:
     return {name for name, step in shown.items() if "CacheHitResult" in step}
 
 
-def test_an_unchanged_step_is_not_run_again_and_points_at_the_earlier_execution(machine: Machine) -> None:
+def test_an_unchanged_step_does_not_run_again_and_names_the_source_execution(machine: Machine) -> None:
     first, earlier = run(machine, two_steps(machine))
     second, shown = run(machine, two_steps(machine))
     third, again = run(machine, two_steps(machine))
@@ -417,7 +420,7 @@ def test_an_unchanged_step_is_not_run_again_and_points_at_the_earlier_execution(
         ({"CacheConfig": {"Enabled": False}}, {"First", "Second"}),
     ],
 )
-def test_a_changed_attribute_of_the_documented_ones_makes_it_run_again(
+def test_a_change_of_a_documented_cache_key_attribute_runs_the_step_again(
     machine: Machine, change: dict[str, Any], rerun: set[str]
 ) -> None:
     run(machine, two_steps(machine))
@@ -425,7 +428,7 @@ def test_a_changed_attribute_of_the_documented_ones_makes_it_run_again(
     assert shown.keys() - cached(shown) == rerun
 
 
-def test_a_step_whose_input_is_unchanged_is_used_again_though_an_earlier_one_ran(machine: Machine) -> None:
+def test_a_step_with_unchanged_inputs_is_reused_even_if_an_upstream_step_ran(machine: Machine) -> None:
     steps = [*two_steps(machine), processing(machine, "Other", **CACHED)]
     run(machine, steps)
     steps[2] = processing(machine, "Other", environment={"A": "1"}, **CACHED)
@@ -433,7 +436,7 @@ def test_a_step_whose_input_is_unchanged_is_used_again_though_an_earlier_one_ran
     assert cached(shown) == {"First", "Second"}
 
 
-def test_a_result_that_is_too_old_is_not_used(machine: Machine) -> None:
+def test_an_expired_result_is_not_reused(machine: Machine) -> None:
     brief = {"CacheConfig": {"Enabled": True, "ExpireAfter": "PT1S"}}
     run(machine, [processing(machine, "Step", **brief)])
     time.sleep(1.1)
@@ -441,7 +444,7 @@ def test_a_result_that_is_too_old_is_not_used(machine: Machine) -> None:
     assert cached(shown) == set()
 
 
-def test_a_result_whose_objects_are_gone_is_not_used(machine: Machine) -> None:
+def test_a_result_with_deleted_objects_is_not_reused(machine: Machine) -> None:
     run(machine, two_steps(machine))
     (key,) = machine.keys("first/")
     machine.objects.delete("bucket", key)
@@ -450,14 +453,14 @@ def test_a_result_whose_objects_are_gone_is_not_used(machine: Machine) -> None:
     assert execution["PipelineExecutionStatus"] == "Succeeded"
 
 
-def test_a_failure_is_never_used_again(machine: Machine) -> None:
+def test_a_failed_step_is_never_reused(machine: Machine) -> None:
     step = processing(machine, "Step", "raise SystemExit(1)", **CACHED)
     run(machine, [step])
     _, shown = run(machine, [step])
     assert cached(shown) == set()
 
 
-def test_another_pipelines_results_and_those_of_a_deleted_one_are_not_used(machine: Machine) -> None:
+def test_results_of_another_or_a_deleted_pipeline_are_not_reused(machine: Machine) -> None:
     run(machine, two_steps(machine))
     machine.service.call("DeletePipeline", {"PipelineName": "pipeline", "ClientRequestToken": "d" * 32})
     _, shown = run(machine, two_steps(machine))
@@ -467,7 +470,7 @@ def test_another_pipelines_results_and_those_of_a_deleted_one_are_not_used(machi
 # stopping
 
 
-def test_a_stopped_execution_ends_its_jobs_and_starts_no_more(machine: Machine) -> None:
+def test_a_stopped_execution_stops_its_jobs_and_starts_no_more_steps(machine: Machine) -> None:
     steps = [
         processing(machine, "Slow", "import time; print('x', flush=True); time.sleep(60)"),
         processing(machine, "After", DependsOn=["Slow"]),
@@ -495,7 +498,7 @@ def test_stopping_does_not_wait_for_a_retry(machine: Machine, monkeypatch: pytes
     assert statuses(machine.steps(arn)) == {"Step": "Stopped"}
 
 
-def test_an_execution_that_waits_for_anothers_threads_stops_at_once_and_shows_no_step(tmp_path: Path) -> None:
+def test_an_execution_with_queued_steps_only_stops_at_once_and_lists_no_step(tmp_path: Path) -> None:
     machine = Machine(tmp_path, workers=1)
     slow = processing(machine, "Slow", "import time; time.sleep(60)")
     first, second = machine.start_pipeline([slow]), machine.start_pipeline([slow])
@@ -508,10 +511,10 @@ def test_an_execution_that_waits_for_anothers_threads_stops_at_once_and_shows_no
     assert statuses(machine.steps(first)) == {"Slow": "Stopped"}
 
 
-# another server's executions
+# recovery after a server's end
 
 
-def test_what_was_running_when_a_server_ended_is_failed_by_the_next_with_the_reason(tmp_path: Path) -> None:
+def test_executions_that_a_server_left_running_are_failed_by_the_next_with_the_reason(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     run(machine, [processing(machine, "Step")])
     arn = machine.start_pipeline([processing(machine, "Slow", "import time; time.sleep(60)")])
@@ -525,8 +528,8 @@ def test_what_was_running_when_a_server_ended_is_failed_by_the_next_with_the_rea
     assert execution["PipelineExecutionStatus"] == step["StepStatus"] == "Failed"
     assert "the local SageMaker ended" in execution["FailureReason"]
     assert "the local SageMaker ended" in step["FailureReason"]
-    earlier = [one for one in store.all("pipeline-execution") if one["PipelineExecutionArn"] != arn]
-    assert [one["PipelineExecutionStatus"] for one in earlier] == ["Succeeded"]
+    earlier = [record for record in store.all("pipeline-execution") if record["PipelineExecutionArn"] != arn]
+    assert [record["PipelineExecutionStatus"] for record in earlier] == ["Succeeded"]
     machine.executor.close()
 
 
@@ -547,7 +550,7 @@ if "baseline_constraints" in os.environ:
 
 
 def quality_check(machine: Machine, output: str = "check", **more: Any) -> Record:
-    """A QualityCheck step whose analyzer is the script above and whose data is `s3://bucket/quality/data.csv`."""
+    """A QualityCheck step that runs the script above as analyzer on `s3://bucket/quality/data.csv`."""
     arguments = machine.processing_arguments("Check", ANALYZE, image=ANALYZER)
     arguments["ProcessingInputs"].append(
         {
@@ -612,7 +615,7 @@ CALCULATED = ("s3://bucket/check/statistics.json", "s3://bucket/check/constraint
 
 @pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("renew", [False, True])
-def test_the_switches_of_a_quality_check_mean_what_aws_documents(machine: Machine, skip: bool, renew: bool) -> None:
+def test_skip_check_and_register_new_baseline_behave_as_documented(machine: Machine, skip: bool, renew: bool) -> None:
     machine.put("s3://bucket/quality/data.csv", "new")
     previous = baseline(machine, "old")
     register(machine, previous, "Approved")
@@ -629,7 +632,7 @@ def test_the_switches_of_a_quality_check_mean_what_aws_documents(machine: Machin
     assert metadata["CheckJobArn"] == job["ProcessingJobArn"]
 
 
-def test_a_violation_fails_the_step_unless_it_is_not_to(machine: Machine) -> None:
+def test_a_violation_fails_the_step_unless_fail_on_violation_is_false(machine: Machine) -> None:
     machine.put("s3://bucket/quality/data.csv", "new")
     register(machine, baseline(machine, "old"), "Approved")
     report = "s3://bucket/check/constraint_violations.json"
@@ -643,7 +646,7 @@ def test_a_violation_fails_the_step_unless_it_is_not_to(machine: Machine) -> Non
     assert shown["Check"]["Metadata"]["QualityCheck"]["ViolationReport"] == report
 
 
-def test_data_as_it_was_violates_nothing(machine: Machine) -> None:
+def test_unchanged_data_has_no_violations(machine: Machine) -> None:
     machine.put("s3://bucket/quality/data.csv", "same")
     register(machine, baseline(machine, "same"), "Approved")
     _, shown = run(machine, [quality_check(machine)])
@@ -651,7 +654,7 @@ def test_data_as_it_was_violates_nothing(machine: Machine) -> None:
     assert "ViolationReport" not in shown["Check"]["Metadata"]["QualityCheck"]
 
 
-def test_the_latest_approved_package_is_compared_with_unless_a_baseline_is_supplied(machine: Machine) -> None:
+def test_the_baseline_is_that_of_the_latest_approved_package_unless_one_is_supplied(machine: Machine) -> None:
     machine.put("s3://bucket/quality/data.csv", "new")
     register(machine, baseline(machine, "new", "first"), "Approved")
     latest = baseline(machine, "new", "second")
@@ -668,7 +671,7 @@ def test_the_latest_approved_package_is_compared_with_unless_a_baseline_is_suppl
 
 @pytest.mark.parametrize(("skip", "renew"), [(False, False), (False, True), (True, False)])
 @pytest.mark.parametrize("there", ["no group", "none approved", "another baseline"])
-def test_without_a_previous_baseline_only_a_first_run_can_pass(
+def test_without_a_previous_baseline_only_a_first_run_succeeds(
     machine: Machine, skip: bool, renew: bool, there: str
 ) -> None:
     machine.put("s3://bucket/quality/data.csv", "new")
@@ -681,7 +684,7 @@ def test_without_a_previous_baseline_only_a_first_run_can_pass(
     assert machine.store.all("processing-job") == []
 
 
-def test_later_steps_refer_to_the_baselines_of_a_check(machine: Machine) -> None:
+def test_later_steps_can_refer_to_the_baselines_of_a_check(machine: Machine) -> None:
     machine.put("s3://bucket/quality/data.csv", "new")
     check = quality_check(machine, SkipCheck=True, RegisterNewBaseline=True)
     message = {"Get": "Steps.Check.BaselineUsedForDriftCheckConstraints"}
@@ -689,7 +692,7 @@ def test_later_steps_refer_to_the_baselines_of_a_check(machine: Machine) -> None
     assert shown["End"]["FailureReason"] == CALCULATED[1]
 
 
-def test_a_quality_check_is_cached_by_its_switches_too(machine: Machine) -> None:
+def test_the_cache_key_of_a_quality_check_includes_its_settings(machine: Machine) -> None:
     machine.put("s3://bucket/quality/data.csv", "new")
     register(machine, baseline(machine, "new"), "Approved")
     run(machine, [quality_check(machine, SkipCheck=True, RegisterNewBaseline=True, **CACHED)])
@@ -700,7 +703,7 @@ def test_a_quality_check_is_cached_by_its_switches_too(machine: Machine) -> None
     assert cached(shown) == set()
 
 
-def test_the_analyzer_itself_makes_baselines_and_finds_what_violates_them(machine: Machine) -> None:
+def test_the_analyzer_computes_baselines_and_finds_violations(machine: Machine) -> None:
     def check(output: str, **more: Any) -> Record:
         step = quality_check(machine, output, **more)
         del step["Arguments"]["AppSpecification"]["ContainerEntrypoint"]
@@ -731,7 +734,7 @@ def test_the_analyzer_itself_makes_baselines_and_finds_what_violates_them(machin
 # at scale
 
 
-def test_two_hundred_steps_cost_little_more_than_their_work(machine: Machine) -> None:
+def test_two_hundred_steps_have_little_overhead(machine: Machine) -> None:
     steps = [
         condition(f"Step{number}", True, [], [], **({"DependsOn": [f"Step{number - 1}"]} if number else {}))
         for number in range(200)
@@ -743,7 +746,7 @@ def test_two_hundred_steps_cost_little_more_than_their_work(machine: Machine) ->
     assert seconds / 200 < 0.05, f"{1000 * seconds / 200:.1f} ms a step"
 
 
-def test_nothing_is_left_behind_by_an_execution_that_is_over(machine: Machine) -> None:
+def test_an_ended_execution_leaves_no_threads(machine: Machine) -> None:
     run(machine, [processing(machine, "One"), processing(machine, "Two")])
     until(lambda: not any(thread.name.startswith(("job", "step")) for thread in threading.enumerate()))
     assert machine.jobs._running == {} and machine.executor._running == {}

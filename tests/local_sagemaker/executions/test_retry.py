@@ -13,7 +13,7 @@ from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ROLE, TIMEOUT, Machine, Record
 from tests.local_sagemaker.steps import condition, fail, output_of, processing, run, statuses, until, write
 
-# fails until the file in its first argument is there
+# fails until the file in its first argument exists
 FRAGILE = "import pathlib, sys; sys.exit(not pathlib.Path(sys.argv[1]).exists())"
 
 
@@ -29,7 +29,7 @@ def jobs(machine: Machine) -> list[str]:
     return [job["ProcessingJobName"].split("-")[2] for job in machine.store.all("processing-job")]
 
 
-def test_a_retry_runs_the_failed_step_and_those_behind_it_on_earlier_results(machine: Machine, tmp_path: Path) -> None:
+def test_a_retry_runs_the_failed_step_and_its_dependents_on_earlier_results(machine: Machine, tmp_path: Path) -> None:
     mended = tmp_path / "mended"
     read = "import pathlib; assert pathlib.Path('/opt/ml/processing/input/data/a').read_text() == '1'"
     steps = [
@@ -63,7 +63,7 @@ def test_a_retry_that_fails_again_can_be_retried_again(machine: Machine, tmp_pat
     assert retry(machine, arn, "2" * 32)["PipelineExecutionStatus"] == "Succeeded"
 
 
-def test_a_retry_keeps_to_the_branch_that_was_taken_and_to_the_definition_it_began_with(machine: Machine) -> None:
+def test_a_retry_keeps_the_taken_branch_and_the_original_definition(machine: Machine) -> None:
     name = [{"Name": "Word", "Type": "String", "DefaultValue": "old"}]
     steps = [condition("Check", False, [processing(machine, "Yes")], [fail("No", {"Get": "Parameters.Word"})])]
     execution, _ = run(machine, steps, {"Word": "given"}, parameters=name)
@@ -75,9 +75,9 @@ def test_a_retry_keeps_to_the_branch_that_was_taken_and_to_the_definition_it_beg
     assert shown["No"]["FailureReason"] == "given"
 
 
-def test_a_stopped_execution_goes_on_where_it_was_stopped(machine: Machine, tmp_path: Path) -> None:
-    go_on = tmp_path / "go-on"
-    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)"
+def test_a_retry_resumes_a_stopped_execution(machine: Machine, tmp_path: Path) -> None:
+    proceed = tmp_path / "proceed"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(proceed)!r}).exists(): time.sleep(0.01)"
     steps = [processing(machine, "First"), processing(machine, "Second", wait, DependsOn=["First"])]
     arn = machine.start_pipeline(steps)
     until(lambda: machine.steps(arn).get("Second", {}).get("StepStatus") == "Executing")
@@ -89,13 +89,13 @@ def test_a_stopped_execution_goes_on_where_it_was_stopped(machine: Machine, tmp_
     machine.service.call("StopPipelineExecution", stop)
     assert machine.executor.wait(arn, TIMEOUT)
     assert statuses(machine.steps(arn)) == {"First": "Succeeded", "Second": "Stopped"}
-    go_on.touch()
+    proceed.touch()
     assert retry(machine, arn, "2" * 32)["PipelineExecutionStatus"] == "Succeeded"
     assert jobs(machine) == ["First", "Second", "Second", "Second"]
 
 
 @pytest.mark.parametrize("status", ["Succeeded", "Executing"])
-def test_only_what_has_failed_or_was_stopped_can_be_retried(machine: Machine, status: str) -> None:
+def test_only_failed_and_stopped_executions_can_be_retried(machine: Machine, status: str) -> None:
     arn = machine.start_pipeline([processing(machine, "Step", "import time; time.sleep(60)" * (status == "Executing"))])
     if status == "Succeeded":
         assert machine.executor.wait(arn, TIMEOUT)
@@ -110,7 +110,7 @@ def test_a_request_sent_twice_retries_once(machine: Machine) -> None:
     assert jobs(machine) == ["Step", "Step"]
 
 
-def test_a_retry_can_run_fewer_steps_at_once(machine: Machine) -> None:
+def test_a_retry_can_limit_concurrent_steps(machine: Machine) -> None:
     steps = [processing(machine, f"Step{number}", "raise SystemExit(1)") for number in range(3)]
     execution, _ = run(machine, steps)
     limit = {"MaxParallelExecutionSteps": 1}
@@ -119,7 +119,7 @@ def test_a_retry_can_run_fewer_steps_at_once(machine: Machine) -> None:
     assert len(machine.steps(execution["PipelineExecutionArn"])) == 1
 
 
-def test_a_step_whose_result_cannot_be_read_is_run_again(machine: Machine, tmp_path: Path) -> None:
+def test_a_step_with_an_unreadable_result_runs_again(machine: Machine, tmp_path: Path) -> None:
     steps = [processing(machine, "First"), fail("End", DependsOn=["First"])]
     execution, _ = run(machine, steps)
     for record in (tmp_path / "records" / "step-result").iterdir():
@@ -130,7 +130,7 @@ def test_a_step_whose_result_cannot_be_read_is_run_again(machine: Machine, tmp_p
     assert statuses(again.steps(execution["PipelineExecutionArn"])) == {"First": "Succeeded", "End": "Failed"}
 
 
-def test_deleting_a_pipeline_leaves_no_results(machine: Machine) -> None:
+def test_deleting_a_pipeline_deletes_its_results(machine: Machine) -> None:
     run(machine, [processing(machine, "Step")])
     assert machine.store.all("step-result")
     machine.service.call("DeletePipeline", {"PipelineName": "pipeline", "ClientRequestToken": "d" * 32})
@@ -138,8 +138,8 @@ def test_deleting_a_pipeline_leaves_no_results(machine: Machine) -> None:
 
 
 def test_an_execution_is_retried_by_the_next_server_after_a_kill(data_dir: Path, tmp_path: Path) -> None:
-    began, go_on = tmp_path / "began", tmp_path / "go-on"
-    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)"
+    began, proceed = tmp_path / "began", tmp_path / "proceed"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(proceed)!r}).exists(): time.sleep(0.01)"
     read = "import pathlib; assert pathlib.Path('/opt/ml/processing/input/data/a').read_text() == '1'"
     machine = Machine(data_dir)  # for the steps' scripts
     steps = [
@@ -154,7 +154,7 @@ def test_an_execution_is_retried_by_the_next_server_after_a_kill(data_dir: Path,
     arn = client.start_pipeline_execution(PipelineName="pipeline")["PipelineExecutionArn"]
     until(began.exists)
     os.kill(server.pid, signal.SIGKILL)
-    go_on.touch()
+    proceed.touch()
 
     client = make_client(ensure_server(data_dir), "sagemaker")
     assert described(client, arn) == ("Failed", {"First": "Succeeded", "Slow": "Failed"})

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_sagemaker.executions.definition import DefinitionError, parse
+from local_sagemaker.executions.definition import DefinitionError
 from local_sagemaker.executions.selective_execution import reused_steps, selected_part
 from local_sagemaker.protocol.errors import ServiceError
 from tests.local_sagemaker.machine import TIMEOUT, Machine, Record
-from tests.local_sagemaker.steps import condition, fail, output_of, processing, run, statuses, write
+from tests.local_sagemaker.steps import condition, fail, output_of, parse, processing, run, statuses, write
 
 COPY = "import shutil; shutil.copy('/opt/ml/processing/input/data/a', '/opt/ml/processing/output/out/a')"
 
 
 def chain(machine: Machine) -> list[Record]:
-    """First -> Second -> Third, each on the data of the one before."""
+    """First -> Second -> Third, where each step reads the output of the previous one."""
     return [
         processing(machine, "First", write("a", "1")),
         processing(machine, "Second", COPY, inputs={"data": {"S3Uri": output_of("First")}}),
@@ -24,7 +24,7 @@ def chain(machine: Machine) -> list[Record]:
 
 
 def start(machine: Machine, selected: list[str], source: str | None = None) -> str:
-    """Start part of the pipeline that is there and wait for its end; the execution's ARN."""
+    """Start selected steps of the existing pipeline and wait for their end; return the execution's ARN."""
     config: Record = {"SelectedSteps": [{"StepName": name} for name in selected]}
     if source is not None:
         config["SourcePipelineExecutionArn"] = source
@@ -58,14 +58,14 @@ def test_selected_steps_run_on_the_results_of_the_source_execution(machine: Mach
     assert described["SelectiveExecutionConfig"]["SelectedSteps"] == [{"StepName": "Third"}]
 
 
-def test_steps_that_need_nothing_of_others_need_no_source(machine: Machine) -> None:
+def test_steps_without_dependencies_require_no_source_execution(machine: Machine) -> None:
     run(machine, chain(machine))
     arn = start(machine, ["First", "Second"])
     assert statuses(machine.steps(arn)) == {"First": "Succeeded", "Second": "Succeeded"}
     assert reused(machine.steps(arn)) == set()
 
 
-def test_a_failed_execution_and_a_selective_one_can_be_the_source(machine: Machine) -> None:
+def test_a_failed_or_a_selective_execution_can_be_the_source(machine: Machine) -> None:
     steps = chain(machine)
     failed, _ = run(machine, [*steps[:2], fail("Third", DependsOn=["Second"])])
     run(machine, steps)
@@ -75,7 +75,7 @@ def test_a_failed_execution_and_a_selective_one_can_be_the_source(machine: Machi
     assert machine.steps(second)["Second"]["SelectiveExecutionResult"] == {"SourcePipelineExecutionArn": first}
 
 
-def test_a_property_file_of_the_source_execution_is_read(machine: Machine) -> None:
+def test_a_selected_step_can_read_a_property_file_of_the_source_execution(machine: Machine) -> None:
     auc = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.First.PropertyFiles.File"}, "Path": "auc"}}
     file = {"PropertyFileName": "File", "OutputName": "out", "FilePath": "file.json"}
     first = processing(machine, "First", write("file.json", json.dumps({"auc": 0.5})), PropertyFiles=[file])
@@ -84,7 +84,7 @@ def test_a_property_file_of_the_source_execution_is_read(machine: Machine) -> No
     assert machine.steps(arn)["End"]["FailureReason"] == "auc 0.5"
 
 
-def test_a_step_of_the_branch_that_was_taken_can_be_selected_and_the_other_cannot(machine: Machine) -> None:
+def test_only_steps_of_the_taken_branch_can_be_selected(machine: Machine) -> None:
     steps = [condition("Check", True, [processing(machine, "Yes")], [processing(machine, "No")])]
     source, _ = run(machine, steps)
     arn = start(machine, ["Yes"], source["PipelineExecutionArn"])
@@ -118,23 +118,23 @@ def test_a_selective_execution_is_retried_without_the_source(machine: Machine, t
 
 
 @pytest.mark.parametrize(
-    ("selected", "source", "words"),
+    ("selected", "source", "expected"),
     [
-        (["Nope"], True, r"no step 'Nope' to select; the pipeline's steps: First, Second, Third"),
-        (["First", "Third"], True, r"steps between selected ones have to be selected too: Second"),
+        (["Nope"], True, r"unknown step 'Nope' in SelectedSteps; the pipeline's steps: First, Second, Third"),
+        (["First", "Third"], True, r"steps between selected steps must be selected, too: Second"),
         (["Third"], False, r"SourcePipelineExecutionArn: null. The selected steps \['Third'\] have dependencies on"),
     ],
 )
-def test_a_selection_that_cannot_be_run_is_refused_at_once(
-    machine: Machine, selected: list[str], source: bool, words: str
+def test_an_invalid_selection_is_rejected_immediately(
+    machine: Machine, selected: list[str], source: bool, expected: str
 ) -> None:
     execution, _ = run(machine, chain(machine))
-    with pytest.raises(ServiceError, match=f"ValidationException: .*{words}"):
+    with pytest.raises(ServiceError, match=f"ValidationException: .*{expected}"):
         start(machine, selected, execution["PipelineExecutionArn"] if source else None)
     assert len(machine.store.all("pipeline-execution")) == 1
 
 
-def test_a_source_without_the_results_that_are_needed_is_refused(machine: Machine) -> None:
+def test_a_source_execution_without_the_required_results_is_rejected(machine: Machine) -> None:
     steps = chain(machine)
     failed, _ = run(machine, [fail("First"), fail("Second", DependsOn=[]), steps[0] | {"Name": "Third"}])
     machine.run_pipeline(steps)
@@ -146,7 +146,7 @@ def test_a_source_without_the_results_that_are_needed_is_refused(machine: Machin
 
 
 @given(st.data())
-def test_a_selected_part_is_the_selected_steps_and_what_they_need_in_an_order_that_can_be_run(data: Any) -> None:
+def test_a_selected_part_has_the_selected_steps_and_their_dependencies_in_a_valid_order(data: Any) -> None:
     names = [f"S{number}" for number in range(data.draw(st.integers(1, 8)))]
     steps = [
         {

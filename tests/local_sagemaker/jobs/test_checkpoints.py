@@ -7,7 +7,7 @@ from local_sagemaker.jobs import checkpoints
 from tests.local_sagemaker.machine import TIMEOUT, Machine, Record
 from tests.local_sagemaker.steps import until
 
-# one more line in count.txt each time, and one in the log for each that was there
+# logs the number of lines in count.txt and adds one
 COUNT = """
 import pathlib
 file = pathlib.Path("/opt/ml/checkpoints/deep/count.txt")
@@ -44,25 +44,25 @@ def test_a_job_resumes_from_the_checkpoints_of_an_earlier_one(machine: Machine) 
     assert machine.archive(job["ModelArtifacts"]["S3ModelArtifacts"]) == {}
 
 
-def test_a_checkpoint_is_in_s3_while_the_job_runs_and_stays_when_it_is_gone_from_the_job(machine: Machine) -> None:
-    go_on = machine.data_dir / "go-on"
+def test_checkpoints_are_uploaded_while_the_job_runs_and_not_deleted_from_s3(machine: Machine) -> None:
+    proceed = machine.data_dir / "proceed"
     script = f"""
 import pathlib, time
 folder = pathlib.Path("/opt/ml/checkpoints")
 (folder / "first").write_text("1")
-while not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)
+while not pathlib.Path({str(proceed)!r}).exists(): time.sleep(0.01)
 (folder / "first").unlink()
 (folder / "last").write_text("2")
 """
     machine.jobs.start("training-job", training(machine, "job", script))
     until(lambda: machine.keys("kept/") == ["kept/first"])
-    go_on.touch()
+    proceed.touch()
     assert machine.jobs.wait("training-job", "job", TIMEOUT)["TrainingJobStatus"] == "Completed"
     assert machine.keys("kept/") == ["kept/first", "kept/last"]
 
 
 @pytest.mark.parametrize(("end", "status"), [("raise SystemExit(1)", "Failed"), (WAIT, "Stopped")])
-def test_a_job_that_ends_badly_leaves_its_last_checkpoint(machine: Machine, end: str, status: str) -> None:
+def test_a_failed_or_stopped_job_has_uploaded_its_last_checkpoint(machine: Machine, end: str, status: str) -> None:
     machine.jobs.start("training-job", training(machine, "job", f"{COUNT}\nprint('done', flush=True)\n{end}"))
     if status == "Stopped":
         until(lambda: "done" in machine.log("job"))
@@ -71,7 +71,7 @@ def test_a_job_that_ends_badly_leaves_its_last_checkpoint(machine: Machine, end:
     assert machine.read("s3://bucket/kept/deep/count.txt") == "line\n"
 
 
-def test_a_folder_of_the_jobs_choice_can_be_kept(machine: Machine) -> None:
+def test_local_path_sets_the_checkpoint_folder(machine: Machine) -> None:
     script = "open('/opt/ml/mine/a', 'w').write('1')"
     job = train(machine, "job", script, uri="s3://bucket/kept/", LocalPath="/opt/ml/mine/")
     assert job["TrainingJobStatus"] == "Completed"
@@ -80,27 +80,27 @@ def test_a_folder_of_the_jobs_choice_can_be_kept(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "expected"),
     [
-        ({"LocalPath": "/tmp/mine"}, "LocalPath '/tmp/mine' is not below /opt/ml"),  # noqa: S108
+        ({"LocalPath": "/tmp/mine"}, "LocalPath must be below /opt/ml on this machine, not '/tmp/mine'"),  # noqa: S108
         ({"uri": "s3://none/kept"}, "Data upload to s3://none/kept/deep/count.txt failed: there is no bucket 'none'"),
     ],
 )
-def test_checkpoints_that_cannot_be_kept_fail_the_job_with_the_reason(
-    machine: Machine, config: dict[str, str], words: str
+def test_checkpoints_that_cannot_be_uploaded_fail_the_job_with_the_reason(
+    machine: Machine, config: dict[str, str], expected: str
 ) -> None:
     job = train(machine, "job", COUNT, **config)
     assert job["TrainingJobStatus"] == "Failed"
-    assert job["FailureReason"].startswith("ClientError: ") and words in job["FailureReason"]
+    assert job["FailureReason"].startswith("ClientError: ") and expected in job["FailureReason"]
 
 
-def test_a_file_that_is_being_written_is_not_put_until_it_rests(machine: Machine, tmp_path: Path) -> None:
+def test_a_file_is_not_uploaded_while_it_is_being_written(machine: Machine, tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    copy = checkpoints._Copy(machine.objects, folder, "s3://bucket/kept")
+    sync = checkpoints._FolderSync(machine.objects, folder, "s3://bucket/kept")
     for content in ("1", "12", "123"):
         (folder / "a").write_text(content)
-        copy.put_settled()
+        sync.upload_complete()
         assert machine.keys("kept/") == []
-    copy.put_settled()
+    sync.upload_complete()
     assert machine.read("s3://bucket/kept/a") == "123"

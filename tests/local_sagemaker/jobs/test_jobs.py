@@ -44,7 +44,7 @@ def until(condition: Any) -> None:
 # processing
 
 
-def test_a_processing_job_takes_objects_and_leaves_objects(machine: Machine) -> None:
+def test_a_processing_job_downloads_inputs_and_uploads_outputs(machine: Machine) -> None:
     data = machine.put("s3://bucket/data/a.csv", "1,2\n")
     record = machine.process(script=COPY, inputs={"data": data})
     assert record["ProcessingJobStatus"] == "Completed", record
@@ -55,7 +55,7 @@ def test_a_processing_job_takes_objects_and_leaves_objects(machine: Machine) -> 
     until(lambda: not (machine.data_dir / "jobs" / "processing-job" / "job").exists())
 
 
-def test_arguments_and_environment_name_the_folder_that_stands_for_opt_ml(machine: Machine) -> None:
+def test_opt_ml_is_rewritten_in_arguments_and_environment(machine: Machine) -> None:
     script = """
 import json, os, sys
 argument, variable = sys.argv[1].removeprefix("--file="), os.environ["FILE"]
@@ -67,7 +67,7 @@ open(argument, "w").write("{}")
     assert machine.read("s3://bucket/job/out/x.json") == "{}"
 
 
-def test_a_shell_script_as_entry_point_runs_with_its_paths_rewritten(machine: Machine) -> None:
+def test_a_shell_script_entry_point_runs_with_rewritten_paths(machine: Machine) -> None:
     request = machine.processing("job", "print('from python')")
     machine.put("s3://bucket/code/job/run.sh", "set -e\npython3 /opt/ml/processing/input/code/main.py $1\n")
     request["AppSpecification"]["ContainerEntrypoint"] = ["/bin/sh", "/opt/ml/processing/input/code/run.sh", "x"]
@@ -78,13 +78,13 @@ def test_a_shell_script_as_entry_point_runs_with_its_paths_rewritten(machine: Ma
     assert "/opt/ml/" in machine.read("s3://bucket/code/job/run.sh")
 
 
-def test_a_job_cannot_change_the_object_it_reads(machine: Machine) -> None:
+def test_a_job_cannot_modify_its_input_objects(machine: Machine) -> None:
     data = machine.put("s3://bucket/data/a.csv", "original")
     machine.process(script='open("/opt/ml/processing/input/data/a.csv", "r+").write("changed!")', inputs={"data": data})
     assert machine.read(data) == "original"
 
 
-def test_the_container_describes_the_job_to_its_processes(machine: Machine) -> None:
+def test_the_container_has_the_jobs_configuration_files(machine: Machine) -> None:
     script = """
 import json, os
 config = json.load(open("/opt/ml/config/processingjobconfig.json"))
@@ -97,7 +97,7 @@ print(os.environ["PROCESSING_JOB_NAME"], os.environ["PROCESSING_JOB_ARN"], os.en
     assert machine.log("job") == ["job python3 algo-1", f"job {arn} us-east-1"]
 
 
-def test_a_failed_script_is_a_failed_job_with_its_reason_message_log_and_outputs(machine: Machine) -> None:
+def test_a_failed_script_fails_the_job_with_reason_message_log_and_outputs(machine: Machine) -> None:
     script = """
 import os, pathlib
 print("working")
@@ -114,19 +114,19 @@ raise ValueError("no target")
     assert machine.keys("job/out") == ["job/out/report.json"]
 
 
-def test_what_a_failed_job_has_left_can_be_looked_at(machine: Machine) -> None:
+def test_the_files_of_a_failed_job_are_kept(machine: Machine) -> None:
     machine.process(script='open("/opt/ml/left", "w").write("x"); raise SystemExit(2)')
     assert (machine.data_dir / "jobs" / "processing-job" / "job" / "algo-1" / "left").read_text() == "x"
 
 
-def test_a_reason_is_never_longer_than_the_api_allows(machine: Machine) -> None:
+def test_a_failure_reason_is_truncated_to_the_apis_limit(machine: Machine) -> None:
     record = machine.process(script="raise ValueError('long ' * 10_000)")
     assert len(record["FailureReason"]) <= 1024
     assert record["FailureReason"].endswith("exit code: 1")
     describe(machine, "ProcessingJob")
 
 
-def test_an_input_without_objects_fails_before_anything_runs(machine: Machine) -> None:
+def test_an_input_without_objects_fails_the_job_before_it_runs(machine: Machine) -> None:
     record = machine.process(script="print('no')", inputs={"data": "s3://bucket/nothing/"})
     assert record["ProcessingJobStatus"] == "Failed"
     assert record["FailureReason"].startswith(
@@ -136,20 +136,20 @@ def test_an_input_without_objects_fails_before_anything_runs(machine: Machine) -
 
 
 @pytest.mark.parametrize(
-    ("member", "value", "words"),
+    ("member", "value", "expected"),
     [
         ("LocalPath", "/etc/cron.d", "'/etc/cron.d' leads out"),
         ("LocalPath", "/opt/ml/../../etc", "leads out"),
         ("S3InputMode", "Pipe", "Pipe is not supported"),
     ],
 )
-def test_an_input_that_cannot_be_had_is_a_client_error(machine: Machine, member: str, value: str, words: str) -> None:
+def test_an_unsupported_input_is_a_client_error(machine: Machine, member: str, value: str, expected: str) -> None:
     data = machine.put("s3://bucket/data/a.csv", "")
     record = machine.process(script="", inputs={"data": {"S3Uri": data, member: value}})
-    assert record["FailureReason"].startswith("ClientError: ") and words in record["FailureReason"]
+    assert record["FailureReason"].startswith("ClientError: ") and expected in record["FailureReason"]
 
 
-def test_an_error_of_ours_is_an_internal_one(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_an_internal_server_error(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -158,14 +158,14 @@ def test_an_error_of_ours_is_an_internal_one(machine: Machine, monkeypatch: pyte
     assert record["FailureReason"] == "InternalServerError: OSError: [Errno 28] No space left on device"
 
 
-def test_a_job_that_runs_too_long_is_stopped_with_all_its_processes(machine: Machine) -> None:
+def test_a_job_that_exceeds_its_max_runtime_is_stopped_with_all_its_processes(machine: Machine) -> None:
     record = machine.process(script="import os; os.system('sleep 60')", seconds=1)
     assert record["ProcessingJobStatus"] == "Stopped"
     assert record["FailureReason"] == "ClientError: The job was stopped: it exceeded MaxRuntimeInSeconds (1)"
     assert 1 <= record["ProcessingEndTime"] - record["CreationTime"] < 10
 
 
-def test_a_stopped_job_is_told_first_and_killed_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_job_gets_sigterm_first_and_sigkill_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ProcessingJob, "grace", 0.5)
     script = """
 import signal, time
@@ -177,14 +177,14 @@ while True: time.sleep(1)
     until(lambda: machine.log("job"))
     machine.service.call("StopProcessingJob", {"ProcessingJobName": "job"})
     assert describe(machine, "ProcessingJob")["ProcessingJobStatus"] == "Stopping"
-    machine.jobs.stop("processing-job", "job")  # once more changes nothing
+    machine.jobs.stop("processing-job", "job")  # has no further effect
     record = machine.jobs.wait("processing-job", "job", TIMEOUT)
     assert record["ProcessingJobStatus"] == "Stopped"
     assert machine.log("job") == ["ready", "told"]
     assert "FailureReason" not in record
 
 
-def test_a_job_stopped_before_its_process_starts_never_starts_it(
+def test_a_job_stopped_before_its_process_starts_does_not_start_it(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = ProcessingJob.prepare
@@ -198,7 +198,7 @@ def test_a_job_stopped_before_its_process_starts_never_starts_it(
     assert machine.log("job") == []
 
 
-def test_stopping_what_has_ended_changes_nothing_and_what_never_was_is_an_error(machine: Machine) -> None:
+def test_stopping_an_ended_job_has_no_effect_and_stopping_an_unknown_one_is_an_error(machine: Machine) -> None:
     machine.process()
     machine.jobs.stop("processing-job", "job")
     assert describe(machine, "ProcessingJob")["ProcessingJobStatus"] == "Completed"
@@ -208,7 +208,7 @@ def test_stopping_what_has_ended_changes_nothing_and_what_never_was_is_an_error(
         machine.jobs.wait("processing-job", "other", 1)
 
 
-def test_a_name_is_given_to_one_job_only_whatever_its_case(machine: Machine) -> None:
+def test_job_names_are_unique_regardless_of_case(machine: Machine) -> None:
     machine.process()
     jobs_after_a_restart = JobManager(machine.store, machine.objects)
     for jobs in (machine.jobs, jobs_after_a_restart):
@@ -222,14 +222,14 @@ def test_a_name_is_given_to_one_job_only_whatever_its_case(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("name", ["../evil", "", "a/b", "-a", "a" * 64])
-def test_a_name_that_could_lead_elsewhere_is_refused(machine: Machine, name: str) -> None:
+def test_a_name_with_path_characters_is_rejected(machine: Machine, name: str) -> None:
     request = {**machine.processing("job", ""), "ProcessingJobName": name}
     with pytest.raises(ServiceError):
         machine.jobs.start("processing-job", request)
     assert machine.store.all("processing-job") == []
 
 
-def test_an_image_that_cannot_run_here_is_refused_when_the_job_is_created(machine: Machine) -> None:
+def test_an_unsupported_image_is_rejected_when_the_job_is_created(machine: Machine) -> None:
     with pytest.raises(ServiceError, match=r"'me/mine:1' cannot run on this machine.*sagemaker-scikit-learn"):
         machine.jobs.start("processing-job", machine.processing("job", "", image="me/mine:1"))
 
@@ -258,7 +258,7 @@ else:
 """
 
 
-def test_several_hosts_share_the_objects_and_talk_to_each_other_by_name(machine: Machine) -> None:
+def test_hosts_share_the_objects_and_reach_each_other_by_name(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     for number in range(5):
@@ -271,7 +271,7 @@ def test_several_hosts_share_the_objects_and_talk_to_each_other_by_name(machine:
     assert machine.log("job") == ["heard algo-2"]
 
 
-def test_a_host_that_fails_takes_the_job_with_it(machine: Machine) -> None:
+def test_a_failed_host_fails_the_job(machine: Machine) -> None:
     script = """
 import json, time
 if json.load(open("/opt/ml/config/resourceconfig.json"))["current_host"] == "algo-2":
@@ -301,7 +301,7 @@ pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "curve.csv").write_text("0.5\\n0.
 """
 
 
-def test_a_training_job_runs_its_script_and_leaves_model_output_and_metrics(machine: Machine) -> None:
+def test_a_training_job_runs_its_script_and_has_model_output_and_metrics(machine: Machine) -> None:
     record = machine.train(
         script=TRAIN,
         channels={"train": machine.put("s3://bucket/data/a.csv", "1,2")},
@@ -317,7 +317,7 @@ def test_a_training_job_runs_its_script_and_leaves_model_output_and_metrics(mach
     assert record["BillableTimeInSeconds"] == record["TrainingTimeInSeconds"] >= 1
 
 
-def test_a_training_job_tells_through_which_states_it_went(machine: Machine) -> None:
+def test_a_training_job_records_its_status_transitions(machine: Machine) -> None:
     transitions = machine.train(script="")["SecondaryStatusTransitions"]
     assert [transition["Status"] for transition in transitions] == [
         "Starting", "Downloading", "Training", "Uploading", "Completed",
@@ -327,7 +327,7 @@ def test_a_training_job_tells_through_which_states_it_went(machine: Machine) -> 
     describe(machine, "TrainingJob")
 
 
-def test_the_containers_configuration_is_where_script_mode_and_others_look_for_it(machine: Machine) -> None:
+def test_the_containers_configuration_is_in_files_and_variables(machine: Machine) -> None:
     script = """
 import json
 for name in ("hyperparameters", "resourceconfig", "inputdataconfig"):
@@ -341,7 +341,7 @@ for name in ("hyperparameters", "resourceconfig", "inputdataconfig"):
     assert channels["train"]["ContentType"] == "text/csv"
 
 
-def test_a_failed_training_script_is_reported_as_the_toolkit_reports_it(machine: Machine) -> None:
+def test_a_failed_training_script_is_reported_as_by_the_training_toolkit(machine: Machine) -> None:
     record = machine.train(script="raise ValueError('no rows')", hyperparameters={"num_leaves": "31"})
     assert (record["TrainingJobStatus"], record["SecondaryStatus"]) == ("Failed", "Failed")
     assert record["FailureReason"] == (
@@ -351,13 +351,13 @@ def test_a_failed_training_script_is_reported_as_the_toolkit_reports_it(machine:
     assert "ModelArtifacts" not in record
 
 
-def test_a_failed_training_job_leaves_its_output_and_no_model(machine: Machine) -> None:
+def test_a_failed_training_job_uploads_its_output_but_no_model(machine: Machine) -> None:
     script = "for folder in ('model', 'output/data'): open(f'/opt/ml/{folder}/x', 'w')\nraise SystemExit(1)"
     machine.train(script=script)
     assert machine.keys("job/job") == ["job/job/output/output.tar.gz"]
 
 
-def test_a_job_in_network_isolation_has_its_source_in_a_channel(machine: Machine) -> None:
+def test_a_job_with_network_isolation_has_its_source_in_a_channel(machine: Machine) -> None:
     request = machine.training("job", "print('ran')", channels={"code": "s3://bucket/code/job/sourcedir.tar.gz"})
     request["HyperParameters"]["sagemaker_submit_directory"] = "/opt/ml/input/data/code/sourcedir.tar.gz"
     machine.jobs.start("training-job", request)
@@ -365,7 +365,7 @@ def test_a_job_in_network_isolation_has_its_source_in_a_channel(machine: Machine
     assert machine.log("job") == ["ran"]
 
 
-def test_what_a_script_writes_to_the_failure_file_is_the_reason(machine: Machine) -> None:
+def test_the_failure_file_of_a_script_is_the_failure_reason(machine: Machine) -> None:
     script = "open('/opt/ml/output/failure', 'w').write('the validation channel is empty'); raise SystemExit(2)"
     reason = machine.train(script=script)["FailureReason"]
     assert reason == "AlgorithmError: the validation channel is empty, exit code: 2"
@@ -382,26 +382,26 @@ def test_requirements_are_installed_before_the_script_runs(machine: Machine) -> 
 
 
 @pytest.mark.parametrize(
-    ("hyperparameters", "words"),
+    ("hyperparameters", "expected"),
     [
-        ({"sagemaker_program": "other.py"}, "there is no 'other.py' (sagemaker_program) in s3://bucket/code/job/"),
+        ({"sagemaker_program": "other.py"}, "s3://bucket/code/job/sourcedir.tar.gz does not contain 'other.py'"),
         ({"sagemaker_submit_directory": "s3://bucket/nothing.tar.gz"}, "No S3 objects found"),
         ({"sagemaker_submit_directory": "7"}, "'sagemaker_submit_directory' is missing"),
         ({"sagemaker_submit_directory": "s3://bucket/evil.tar.gz"}, "'../evil' leads out of its folder"),
     ],
 )
-def test_source_code_that_cannot_be_run_is_a_client_error(
-    machine: Machine, hyperparameters: dict[str, str], words: str
+def test_invalid_source_code_is_a_client_error(
+    machine: Machine, hyperparameters: dict[str, str], expected: str
 ) -> None:
     machine.put("s3://bucket/evil.tar.gz", tar_gz({"../evil": ""}))
     request = machine.training("job", "")
     request["HyperParameters"] |= hyperparameters
     machine.jobs.start("training-job", request)
     reason = machine.jobs.wait("training-job", "job", TIMEOUT)["FailureReason"]
-    assert reason.startswith("ClientError: ") and words in reason
+    assert reason.startswith("ClientError: ") and expected in reason
 
 
-def test_a_script_that_is_not_python_is_run_by_the_shell(machine: Machine) -> None:
+def test_a_script_other_than_python_runs_in_the_shell(machine: Machine) -> None:
     request = machine.training("job", "", files={"run.sh": '#!/bin/sh\necho "$1 $2" > /opt/ml/model/x\n'})
     request["HyperParameters"] |= {"sagemaker_program": "run.sh", "x": "a b"}
     machine.jobs.start("training-job", request)
@@ -409,7 +409,7 @@ def test_a_script_that_is_not_python_is_run_by_the_shell(machine: Machine) -> No
     assert machine.archive("s3://bucket/job/job/output/model.tar.gz") == {"x": "-x a b\n"}
 
 
-SAVE_WHEN_TOLD = """
+SAVE_ON_SIGTERM = """
 import os, pathlib, signal, sys, time
 def save(*_):
     pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text("so far")
@@ -420,17 +420,17 @@ while True: time.sleep(1)
 """
 
 
-def test_a_stopped_training_job_keeps_the_model_that_it_saved_when_told(machine: Machine) -> None:
-    machine.jobs.start("training-job", machine.training("job", SAVE_WHEN_TOLD))
+def test_a_stopped_training_job_has_the_model_saved_on_sigterm(machine: Machine) -> None:
+    machine.jobs.start("training-job", machine.training("job", SAVE_ON_SIGTERM))
     until(lambda: machine.log("job"))
     machine.service.call("StopTrainingJob", {"TrainingJobName": "job"})
     record = machine.jobs.wait("training-job", "job", TIMEOUT)
     assert (record["TrainingJobStatus"], record["SecondaryStatus"]) == ("Stopped", "Stopped")
-    assert [one["Status"] for one in record["SecondaryStatusTransitions"]][-2:] == ["Stopping", "Stopped"]
+    assert [record["Status"] for record in record["SecondaryStatusTransitions"]][-2:] == ["Stopping", "Stopped"]
     assert machine.archive(record["ModelArtifacts"]["S3ModelArtifacts"]) == {"model.txt": "so far"}
 
 
-def test_hosts_that_are_stopped_are_each_given_their_time(machine: Machine) -> None:
+def test_every_stopped_host_has_the_full_grace_period(machine: Machine) -> None:
     script = """
 import os, pathlib, signal, sys, time
 me = os.environ["SM_CURRENT_HOST"]
@@ -450,7 +450,7 @@ while True: time.sleep(1)
     assert machine.archive(record["ModelArtifacts"]["S3ModelArtifacts"]) == {"model.txt": "algo-2"}
 
 
-def test_a_training_job_that_runs_too_long_is_stopped_and_says_so(
+def test_a_training_job_that_exceeds_its_max_runtime_is_stopped_with_the_reason(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(TrainingJob, "grace", 0.3)
@@ -461,7 +461,7 @@ def test_a_training_job_that_runs_too_long_is_stopped_and_says_so(
     assert last["StatusMessage"] == "Training job runtime exceeded MaxRuntimeInSeconds provided"
 
 
-def test_several_training_hosts_know_each_other_and_divide_the_processors(machine: Machine) -> None:
+def test_training_hosts_know_each_other_and_share_the_cpus(machine: Machine) -> None:
     script = """
 import os, pathlib
 me = os.environ["SM_CURRENT_HOST"]
@@ -476,7 +476,7 @@ pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(me)
     assert model == {"algo-1": "", "algo-2": "", "model.txt": "algo-1"}
 
 
-def test_an_uncompressed_model_is_put_file_by_file(machine: Machine) -> None:
+def test_an_uncompressed_model_is_uploaded_as_files(machine: Machine) -> None:
     request = machine.training("job", "open('/opt/ml/model/model.txt', 'w').write('x')")
     request["OutputDataConfig"]["CompressionType"] = "NONE"
     machine.jobs.start("training-job", request)
@@ -485,7 +485,7 @@ def test_an_uncompressed_model_is_put_file_by_file(machine: Machine) -> None:
     assert machine.keys("job/job") == ["job/job/output/model/model.txt"]
 
 
-def test_a_container_entry_point_is_run_as_given(machine: Machine) -> None:
+def test_a_container_entry_point_runs_with_its_arguments(machine: Machine) -> None:
     driver = machine.put("s3://bucket/driver/run.sh", "cat /opt/ml/input/data/driver/run.sh | wc -l\n")
     request = machine.training("job", "", channels={"driver": driver})
     request["AlgorithmSpecification"]["ContainerEntrypoint"] = ["/bin/sh", "/opt/ml/input/data/driver/run.sh"]
@@ -494,15 +494,15 @@ def test_a_container_entry_point_is_run_as_given(machine: Machine) -> None:
     assert [line.strip() for line in machine.log("job")] == ["1"]
 
 
-def test_a_metric_that_is_no_regular_expression_is_refused(machine: Machine) -> None:
+def test_an_invalid_metric_regex_is_rejected(machine: Machine) -> None:
     with pytest.raises(ServiceError, match="unterminated"):
         machine.jobs.start("training-job", machine.training("job", "", metrics={"x": "("}))
 
 
-# another server's jobs
+# recovery after a server's end
 
 
-def test_what_a_server_left_unfinished_is_failed_by_the_next(machine: Machine) -> None:
+def test_jobs_that_a_server_left_running_are_failed_by_the_next(machine: Machine) -> None:
     machine.jobs.start("processing-job", machine.processing("slow", "import time; time.sleep(60)"))
     machine.process("done")
     until(lambda: "ProcessingStartTime" in describe(machine, "ProcessingJob", "slow"))
@@ -515,7 +515,7 @@ def test_what_a_server_left_unfinished_is_failed_by_the_next(machine: Machine) -
     assert records["slow"]["FailureReason"] == INTERRUPTED
 
 
-def test_the_end_of_the_server_ends_its_jobs(machine: Machine) -> None:
+def test_closing_the_manager_kills_its_jobs(machine: Machine) -> None:
     machine.jobs.start("processing-job", machine.processing("job", "import time; print('x'); time.sleep(60)"))
     until(lambda: machine.log("job"))
     machine.jobs.close()

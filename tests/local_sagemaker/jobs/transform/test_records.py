@@ -1,4 +1,4 @@
-"""What a transform job does with records, without a job: payloads, JSONPath, filters and joins."""
+"""Record processing of transform jobs, without a job: payloads, JSONPath, filters and joins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ json_values = st.recursive(
     lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
     max_leaves=8,
 )
-# a carriage return at a record's end is its end of line's
+# a carriage return at the end of a record is part of the newline
 columns = st.lists(
     st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=5), min_size=1, max_size=5
 )
@@ -55,7 +55,7 @@ def processing(
 
 
 @given(lines, st.sampled_from(["SingleRecord", "MultiRecord"]), st.integers(20, 60))
-def test_payloads_joined_by_ends_of_line_are_the_file_again(records: list[bytes], strategy: str, largest: int) -> None:
+def test_payloads_joined_by_newlines_are_the_file(records: list[bytes], strategy: str, largest: int) -> None:
     file = b"".join(record + b"\n" for record in records)
     found = list(payloads(io.BytesIO(file), "Line", strategy, largest))
     assert b"\n".join(found) + b"\n" == file
@@ -70,7 +70,7 @@ def test_a_mini_batch_has_as_many_records_as_fit(records: list[bytes], largest: 
         assert len(payload) + 1 + len(following.split(b"\n")[0]) > largest
 
 
-def test_single_records_are_a_line_each_and_the_last_needs_no_end_of_line() -> None:
+def test_single_records_are_lines_and_the_last_newline_is_optional() -> None:
     assert list(payloads(io.BytesIO(b"1,2\n3,4"), "Line", "SingleRecord", 10)) == [b"1,2", b"3,4"]
     assert list(payloads(io.BytesIO(b""), "Line", "MultiRecord", 10)) == []
 
@@ -80,7 +80,7 @@ def test_without_a_split_type_the_file_is_one_payload() -> None:
 
 
 @pytest.mark.parametrize(("split", "what"), [("Line", "record 2"), ("None", "the file")])
-def test_what_is_larger_than_a_payload_may_be_is_refused_by_its_place(split: str, what: str) -> None:
+def test_a_record_that_exceeds_the_payload_limit_is_rejected_by_its_number(split: str, what: str) -> None:
     with pytest.raises(ClientFault, match=rf"{what}.* is larger than MaxPayloadInMB \(1 MB\)"):
         list(payloads(io.BytesIO(b"1\n" + b"x" * (1 << 20) + b"x\n"), split, "MultiRecord", 1 << 20))
 
@@ -125,14 +125,14 @@ def test_a_slice_includes_its_end(path: str, selected: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "id", "$.", "$..id", "$[", "$[]", "$[0:2,5:]", "$[?(@.a)]", "$['a]", "$[0] x"])
-def test_what_is_no_path_is_refused_by_name(path: str) -> None:
+def test_an_invalid_path_is_rejected_by_name(path: str) -> None:
     with pytest.raises(JsonPathError, match="Invalid JsonPath"):
         JsonPath(path)
 
 
 @pytest.mark.parametrize("path", ["$.none", "$.features[3]", "$.id.x", "$.id[0]", "$['id','none']", "$.features.x"])
-def test_a_path_that_leads_to_nothing_is_an_error(path: str) -> None:
-    with pytest.raises(JsonPathError, match="leads to nothing"):
+def test_a_path_that_matches_nothing_is_an_error(path: str) -> None:
+    with pytest.raises(JsonPathError, match="matches nothing"):
         JsonPath(path).select(RECORD)
 
 
@@ -145,58 +145,58 @@ def test_the_root_selects_everything(value: Any) -> None:
 
 
 @given(st.binary(), st.binary())
-def test_without_processing_bytes_pass_as_they_are(payload: bytes, response: bytes) -> None:
+def test_bytes_are_unchanged_without_data_processing(payload: bytes, response: bytes) -> None:
     off = processing("image/png", InputFilter="$", OutputFilter="$", JoinSource="None")
-    assert (off.body(payload), off.result(payload, response)) == (payload, response)
+    assert (off.request_body(payload), off.output(payload, response)) == (payload, response)
 
 
 @given(st.lists(columns, min_size=1, max_size=5), columns)
 def test_a_join_of_csv_appends_the_columns_of_the_output(records: list[list[str]], output: list[str]) -> None:
-    joined = processing("text/csv", JoinSource="Input").result(to_csv(records), to_csv([output] * len(records)))
+    joined = processing("text/csv", JoinSource="Input").output(to_csv(records), to_csv([output] * len(records)))
     assert from_csv(joined) == [[*record, *output] for record in records]
 
 
 @given(st.lists(json_values, min_size=1, max_size=5), json_values)
 def test_a_join_of_json_lines_adds_the_output_by_name(records: list[Any], output: Any) -> None:
     answers = "\n".join([json.dumps(output)] * len(records)).encode()
-    joined = processing(JoinSource="Input").result("\n".join(map(json.dumps, records)).encode(), answers)
+    joined = processing(JoinSource="Input").output("\n".join(map(json.dumps, records)).encode(), answers)
     assert [json.loads(line) for line in joined.split(b"\n")] == [
         {**(record if isinstance(record, dict) else {"SageMakerInput": record}), "SageMakerOutput": output}
         for record in records
     ]
 
 
-def test_an_id_column_stays_out_of_the_model_and_comes_back_with_the_result() -> None:
+def test_an_id_column_is_not_sent_to_the_model_and_is_joined_to_the_output() -> None:
     csv_records = processing("text/csv", InputFilter="$[1:]", JoinSource="Input", OutputFilter="$[0,-1]")
-    assert csv_records.body(b'x,1,"2, 3"\ny,4,5') == b'1,"2, 3"\n4,5'
-    assert csv_records.result(b'x,1,"2, 3"\ny,4,5', b"0.1\n0.2\n") == b"x,0.1\ny,0.2"
+    assert csv_records.request_body(b'x,1,"2, 3"\ny,4,5') == b'1,"2, 3"\n4,5'
+    assert csv_records.output(b'x,1,"2, 3"\ny,4,5', b"0.1\n0.2\n") == b"x,0.1\ny,0.2"
     json_records = processing(InputFilter="$.features", JoinSource="Input", OutputFilter="$['id','SageMakerOutput']")
     payload = b'{"id": "\xc3\xa9", "features": [1, 2.50]}'
-    assert json_records.body(payload) == b"[1,2.5]"
-    assert json_records.result(payload, b'{\n "label": 1\n}\n') == b'{"id":"\xc3\xa9","SageMakerOutput":{"label":1}}'
+    assert json_records.request_body(payload) == b"[1,2.5]"
+    assert json_records.output(payload, b'{\n "label": 1\n}\n') == b'{"id":"\xc3\xa9","SageMakerOutput":{"label":1}}'
 
 
-def test_one_column_is_still_a_row() -> None:
-    assert processing("text/csv", InputFilter="$[1]").body(b"1,2\n3,4") == b"2\n4"
+def test_a_single_column_is_written_as_a_row() -> None:
+    assert processing("text/csv", InputFilter="$[1]").request_body(b"1,2\n3,4") == b"2\n4"
 
 
-def test_a_json_file_that_is_not_split_is_one_record() -> None:
+def test_a_json_file_without_split_type_is_one_record() -> None:
     whole = processing("application/json", split="None", assemble="None", JoinSource="Input")
-    assert whole.result(b'{\n "key": 1\n}', b'{"label": 1}') == b'{"key":1,"SageMakerOutput":{"label":1}}'
+    assert whole.output(b'{\n "key": 1\n}', b'{"label": 1}') == b'{"key":1,"SageMakerOutput":{"label":1}}'
 
 
-def test_bytes_that_are_not_utf_8_pass_through_the_columns_of_a_csv_file() -> None:
-    assert processing("text/csv", InputFilter="$[1:]").body(b"id,M\xfcller") == b"M\xfcller"
+def test_csv_columns_that_are_not_utf_8_are_preserved() -> None:
+    assert processing("text/csv", InputFilter="$[1:]").request_body(b"id,M\xfcller") == b"M\xfcller"
 
 
-def test_inference_ids_and_the_time_come_last_behind_the_filters() -> None:
+def test_inference_id_and_time_are_added_after_the_filters() -> None:
     csv_records = processing("text/csv", ids=True, JoinSource="Input", OutputFilter="$[-1]")
-    assert csv_records.result(b"1,2\n3,4", b"0.1\n0.2\n") == (
+    assert csv_records.output(b"1,2\n3,4", b"0.1\n0.2\n") == (
         b"0.1,id-0,2026-11-21T10:00:00Z\n0.2,id-1,2026-11-21T10:00:00Z"
     )
     added = '"SageMakerInferenceId":"id-0","SageMakerInferenceTime":"2026-11-21T10:00:00Z"}'
-    assert processing(ids=True).result(b"{}", b'{"output": 0}').decode() == '{"output":0,' + added
-    assert processing(ids=True).result(b"{}", b"0.5").decode() == '{"SageMakerOutput":0.5,' + added
+    assert processing(ids=True).output(b"{}", b'{"output": 0}').decode() == '{"output":0,' + added
+    assert processing(ids=True).output(b"{}", b"0.5").decode() == '{"SageMakerOutput":0.5,' + added
 
 
 @pytest.mark.parametrize(
@@ -205,37 +205,40 @@ def test_inference_ids_and_the_time_come_last_behind_the_filters() -> None:
         (b"1,2\n3,4", b"0.1", "2 records with 1 lines"),
         (b"1,2", b"0.1\n0.2", "1 records with 2 lines"),
         (b'1,"2', b"0.1", "the input is not CSV"),
-        (b'1,"2\n3",4', b"0.1\n0.2", "an end of line in them"),
+        (b'1,"2\n3",4', b"0.1\n0.2", "columns that contain a newline"),
         (b"1,2", b'"0.1', "the model's response is not CSV"),
     ],
 )
-def test_records_that_do_not_match_are_the_clients_fault(payload: bytes, response: bytes, fault: str) -> None:
+def test_mismatched_records_are_a_client_error(payload: bytes, response: bytes, fault: str) -> None:
     with pytest.raises(ClientFault, match=fault):
-        processing("text/csv", JoinSource="Input").result(payload, response)
+        processing("text/csv", JoinSource="Input").output(payload, response)
 
 
-def test_a_column_that_is_not_there_is_the_clients_fault() -> None:
-    with pytest.raises(ClientFault, match=r"the path \$\[0,9\] leads to nothing"):
-        processing("text/csv", JoinSource="Input", OutputFilter="$[0,9]").result(b"1,2", b"3")
+def test_a_missing_column_is_a_client_error() -> None:
+    with pytest.raises(ClientFault, match=r"the path \$\[0,9\] matches nothing"):
+        processing("text/csv", JoinSource="Input", OutputFilter="$[0,9]").output(b"1,2", b"3")
 
 
-def test_what_is_not_json_is_named_without_showing_it() -> None:
+def test_the_error_for_invalid_json_does_not_show_the_data() -> None:
     with pytest.raises(ClientFault, match="the input is not JSON") as caught:
-        processing(InputFilter="$.a").body(b"secret")
+        processing(InputFilter="$.a").request_body(b"secret")
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("more", "fault"),
     [
-        ({"kind": "application/x-npy", "JoinSource": "Input"}, "need a ContentType of"),
-        ({"kind": "text/csv", "accept": "application/json", "JoinSource": "Input"}, "must be of one format"),
-        ({"kind": "text/csv", "assemble": "None", "JoinSource": "Input"}, "SplitType and AssembleWith to be Line"),
+        ({"kind": "application/x-npy", "JoinSource": "Input"}, "require the ContentType"),
+        ({"kind": "text/csv", "accept": "application/json", "JoinSource": "Input"}, "must have the same format"),
+        (
+            {"kind": "text/csv", "assemble": "None", "JoinSource": "Input"},
+            "requires SplitType Line and Asse",
+        ),
         ({"kind": "text/csv", "InputFilter": "$.id"}, "text/csv has no names"),
         ({"InputFilter": "$[0:2,4:]"}, "Invalid JsonPath"),
     ],
 )
-def test_processing_that_cannot_work_is_refused_beforehand(more: dict[str, Any], fault: str) -> None:
+def test_invalid_data_processing_is_rejected_before_the_job_starts(more: dict[str, Any], fault: str) -> None:
     with pytest.raises(DataProcessingError, match=fault):
         processing(**more)
 

@@ -1,4 +1,4 @@
-"""Batch transform jobs: what the model is sent, what becomes of its answers, how a job ends."""
+"""Batch transform jobs: requests to the model, outputs and results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local_sagemaker.services.logs.service import LogsService
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, TIMEOUT, Machine, Record, tar_gz
 from tests.local_sagemaker.steps import run, statuses, until
 
-# a line with the sum of a record's columns for each; a word is the client's mistake, and some words are more than that
+# responds with the sum of each record's columns; other text is a client error, and some expected have special effects
 SUM = """
 import json, os, time
 
@@ -52,14 +52,14 @@ def predict_fn(rows, factor):
 
 def output_fn(sums, accept):
     if "json" in accept:
-        return "\\n".join(json.dumps(each if isinstance(each, dict) else {"sum": each}) for each in sums), accept
-    return "\\n".join(f"{each:g}" for each in sums), accept
+        return "\\n".join(json.dumps(item if isinstance(item, dict) else {"sum": item}) for item in sums), accept
+    return "\\n".join(f"{item:g}" for item in sums), accept
 """
 
 
 @pytest.fixture
 def sums(machine: Machine) -> Machine:
-    """A machine with a model, `sums`."""
+    """A machine with the model `sums`."""
     archive = machine.put("s3://bucket/model.tar.gz", tar_gz({"code/inference.py": SUM}))
     container = {"Image": SCIKIT_LEARN, "ModelDataUrl": archive, "Environment": {"FACTOR": "1"}}
     machine.service.call("CreateModel", {"ModelName": "sums", "ExecutionRoleArn": ROLE, "PrimaryContainer": container})
@@ -69,9 +69,13 @@ def sums(machine: Machine) -> Machine:
 def arguments(
     *, kind: str | None = "text/csv", source: Record | None = None, output: Record | None = None, **more: Any
 ) -> Record:
-    """A CreateTransformJob request but for its name: s3://bucket/in line by line to s3://bucket/out.
+    """A CreateTransformJob request without a name, which transforms the lines of s3://bucket/in to s3://bucket/out.
 
-    source: more members of TransformInput, and those of its S3DataSource. output: of TransformOutput.
+    Args:
+        kind: The ContentType.
+        source: Further members of TransformInput and its S3DataSource.
+        output: Further members of TransformOutput.
+        more: Further members of the request.
     """
     s3 = {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in"}
     given = source or {}
@@ -116,10 +120,10 @@ def completed(machine: Machine, **more: Any) -> Record:
     return job
 
 
-# what goes in and comes out
+# inputs and outputs
 
 
-def test_each_object_has_its_output_in_the_folder_it_has_in_the_input(sums: Machine) -> None:
+def test_outputs_have_the_folder_structure_of_the_inputs(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1,2\n3,4\n")
     sums.put("s3://bucket/in/more/b.csv", "5,6")
     sums.put("s3://bucket/in/empty.csv", "")
@@ -131,13 +135,13 @@ def test_each_object_has_its_output_in_the_folder_it_has_in_the_input(sums: Mach
     assert not (sums.data_dir / "jobs" / "transform-job" / "job").exists()
 
 
-def test_a_single_object_keeps_its_name_and_a_packed_one_is_unpacked(sums: Machine) -> None:
+def test_a_single_object_keeps_its_name_and_a_gzip_object_is_decompressed(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv.gz", gzip.compress(b"1,2\n"))
     completed(sums, source={"S3Uri": "s3://bucket/in/a.csv.gz", "CompressionType": "Gzip"})
     assert sums.read("s3://bucket/out/a.csv.gz.out") == "3\n"
 
 
-def test_a_manifest_names_the_objects(sums: Machine) -> None:
+def test_a_manifest_lists_the_input_objects(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1\n")
     sums.put("s3://bucket/in/deep/b.csv", "2\n")
     manifest = sums.put("s3://bucket/list.json", json.dumps([{"prefix": "s3://bucket/in/"}, "deep/b.csv"]))
@@ -145,7 +149,7 @@ def test_a_manifest_names_the_objects(sums: Machine) -> None:
     assert sums.keys("out/") == ["out/deep/b.csv.out"]
 
 
-def test_mini_batches_hold_as_many_records_as_the_payload_takes(sums: Machine) -> None:
+def test_mini_batches_have_as_many_records_as_fit_into_a_payload(sums: Machine) -> None:
     line = "1," * 1999 + "1"
     sums.put("s3://bucket/in/a.csv", f"{line}\n" * 400)  # 1.6 MB
     completed(sums, MaxPayloadInMB=1, MaxConcurrentTransforms=4)
@@ -153,20 +157,20 @@ def test_mini_batches_hold_as_many_records_as_the_payload_takes(sums: Machine) -
     assert len([message for message in sums.log("job") if message.startswith("received")]) == 2
 
 
-def test_single_records_are_a_request_each_and_stay_in_order(sums: Machine) -> None:
+def test_single_records_are_separate_requests_with_outputs_in_order(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "".join(f"{number}\n" for number in range(50)))
     completed(sums, BatchStrategy="SingleRecord", MaxConcurrentTransforms=4)
     assert sums.read("s3://bucket/out/a.csv.out") == "".join(f"{number}\n" for number in range(50))
     assert sums.log("job").count("received 1") == 50
 
 
-def test_without_split_and_assembly_the_answer_is_the_output_byte_for_byte(sums: Machine) -> None:
+def test_without_split_and_assembly_the_output_is_the_unchanged_response(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1,2\n3,4\n")
     completed(sums, source={"SplitType": "None"}, output={"AssembleWith": "None"})
     assert sums.read("s3://bucket/out/a.csv.out") == "3\n7"
 
 
-def test_the_container_hears_of_the_batch_and_the_jobs_environment_wins(sums: Machine) -> None:
+def test_the_container_has_batch_variables_and_the_jobs_environment_takes_precedence(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "environment\n")
     options = {"BatchStrategy": "SingleRecord", "MaxPayloadInMB": 2, "MaxConcurrentTransforms": 3}
     completed(sums, output={"Accept": "application/json"}, **options)
@@ -183,7 +187,7 @@ def test_the_container_hears_of_the_batch_and_the_jobs_environment_wins(sums: Ma
     assert sums.read("s3://bucket/out/a.csv.out") == "30\n"
 
 
-def test_an_id_column_stays_out_of_the_model_and_comes_back_with_the_result(sums: Machine) -> None:
+def test_an_id_column_is_not_sent_to_the_model_and_is_joined_to_the_output(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "".join(f"id-{number},{number},1\n" for number in range(1000)))
     completed(sums, DataProcessing={"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"})
     assert sums.read("s3://bucket/out/a.csv.out") == "".join(f"id-{number},{number + 1}\n" for number in range(1000))
@@ -199,7 +203,7 @@ def test_json_lines_are_joined_with_the_output(sums: Machine) -> None:
     ]
 
 
-def test_what_was_read_and_written_is_captured_as_manifests(sums: Machine) -> None:
+def test_data_capture_writes_manifests_of_inputs_and_outputs(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1,2\n3,4\n")
     sums.put("s3://bucket/in/more/b.csv", "5\n")
     capture = {"DestinationS3Uri": "s3://bucket/captured", "GenerateInferenceId": True}
@@ -219,7 +223,7 @@ def test_what_was_read_and_written_is_captured_as_manifests(sums: Machine) -> No
     assert len({row[1] for row in rows}) == 2
 
 
-def test_no_more_of_an_object_is_held_than_its_payloads_under_way(sums: Machine) -> None:
+def test_memory_is_bounded_by_the_concurrent_payloads(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", ("1".zfill(1000) + "\n") * 16_000)  # 16 MB
     tracemalloc.start()
     try:
@@ -231,10 +235,10 @@ def test_no_more_of_an_object_is_held_than_its_payloads_under_way(sums: Machine)
     assert peak < 10 << 20
 
 
-# how it ends
+# results
 
 
-def test_a_mistake_of_the_client_is_told_with_status_and_message_and_leaves_other_outputs(sums: Machine) -> None:
+def test_a_client_error_is_logged_with_status_and_message_and_keeps_other_outputs(sums: Machine) -> None:
     sums.put("s3://bucket/in/bad.csv", "1,2\n3,four\n")
     sums.put("s3://bucket/in/good.csv", "1,2\n")
     job = transform(sums)
@@ -246,7 +250,7 @@ def test_a_mistake_of_the_client_is_told_with_status_and_message_and_leaves_othe
     assert sums.keys("out/") == ["out/good.csv.out"]
 
 
-def test_the_data_log_has_a_stream_beside_the_containers(sums: Machine) -> None:
+def test_the_data_log_has_a_log_stream_of_its_own(sums: Machine) -> None:
     sums.put("s3://bucket/in/bad.csv", "x\n")
     transform(sums)
     logs, group = LogsService(DataDir(sums.data_dir)), {"logGroupName": "/aws/sagemaker/TransformJobs"}
@@ -267,18 +271,20 @@ def test_the_data_log_has_a_stream_beside_the_containers(sums: Machine) -> None:
 @pytest.mark.parametrize(
     ("content", "more", "reason"),
     [
-        ("die\n", {}, "AlgorithmError: .* container has ended: received 1"),
+        ("die\n", {}, "AlgorithmError: .* container has exited: received 1"),
         ("slow\n", {"ModelClientConfig": {"InvocationsTimeoutInSeconds": 1}}, "AlgorithmError: .* within 1 s"),
         ("once\n", {"ModelClientConfig": {"InvocationsMaxRetries": 0}}, "AlgorithmError: .*: 500: not yet"),
         ("1\n" + "2" * (1 << 20) + "3\n", {"MaxPayloadInMB": 1}, r"ClientError: .*record 2 is larger .*\(1 MB\)"),
-        ("1,2\n", {"DataProcessing": {"InputFilter": "$[2]"}}, r"ClientError: .*the path \$\[2\] leads to nothing"),
-        ("1,2\n", {"source": {"CompressionType": "Gzip"}}, "ClientError: .*cannot be unpacked"),
+        ("1,2\n", {"DataProcessing": {"InputFilter": "$[2]"}}, r"ClientError: .*the path \$\[2\] matches nothing"),
+        ("1,2\n", {"source": {"CompressionType": "Gzip"}}, "ClientError: .*is not valid gzip data"),
         ("1,2\n", {"source": {"S3Uri": "s3://bucket/none"}}, 'ClientError: No S3 objects found under S3 URL "s3://b'),
         ("1,2\n", {"Environment": {"FACTOR": "many"}}, "AlgorithmError: .*could not convert string to float: 'many'"),
         ("1,2\n", {"output": {"S3OutputPath": "s3://none/out"}}, "ClientError: Data upload .* failed"),
     ],
 )
-def test_what_fails_says_whose_fault_it_is(sums: Machine, content: str, more: Record, reason: str) -> None:
+def test_a_failure_reason_distinguishes_client_and_algorithm_errors(
+    sums: Machine, content: str, more: Record, reason: str
+) -> None:
     sums.put("s3://bucket/in/a.csv", content)
     job = transform(sums, **more)
     assert job["TransformJobStatus"] == "Failed"
@@ -286,13 +292,13 @@ def test_what_fails_says_whose_fault_it_is(sums: Machine, content: str, more: Re
     assert sums.keys("out/") == []
 
 
-def test_an_error_of_the_model_is_tried_again(sums: Machine) -> None:
+def test_a_server_error_of_the_model_is_retried(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "once\n")
     completed(sums)
     assert sums.read("s3://bucket/out/a.csv.out") == "1\n"
 
 
-def test_a_stopped_job_is_stopping_then_stopped_and_leaves_no_output(sums: Machine) -> None:
+def test_a_stopped_job_is_stopping_then_stopped_and_has_no_output(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1\n")
     sums.put("s3://bucket/in/b.csv", "slow\n")
     start(sums)
@@ -306,7 +312,7 @@ def test_a_stopped_job_is_stopping_then_stopped_and_leaves_no_output(sums: Machi
         sums.service.call("StopTransformJob", {"TransformJobName": "job"})
 
 
-def test_a_job_that_was_running_when_the_server_ended_has_failed(sums: Machine) -> None:
+def test_transform_jobs_that_a_server_left_running_are_failed_by_the_next(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "slow\n")
     start(sums)
     until(lambda: "received 1" in sums.log("job"))
@@ -329,7 +335,7 @@ def test_a_job_that_was_running_when_the_server_ended_has_failed(sums: Machine) 
         ({"DataProcessing": {"InputFilter": "$.id"}}, "text/csv has no names"),
     ],
 )
-def test_what_cannot_run_here_is_refused_and_leaves_no_record(sums: Machine, more: Record, fault: str) -> None:
+def test_an_unsupported_request_is_rejected_and_leaves_no_record(sums: Machine, more: Record, fault: str) -> None:
     with pytest.raises(ServiceError, match=re.escape(fault)):
         start(sums, **more)
     assert sums.service.call("ListTransformJobs", {})["TransformJobSummaries"] == []
@@ -343,7 +349,7 @@ def test_a_job_keeps_its_tags(sums: Machine) -> None:
     sums.jobs.wait("transform-job", "job", TIMEOUT)
 
 
-def test_jobs_are_listed_by_status_and_a_name_is_taken_once(sums: Machine) -> None:
+def test_jobs_are_listed_by_status_and_names_are_unique(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1\n")
     arn = start(sums, "first")
     with pytest.raises(ServiceError, match=f"there is {arn} already"):
@@ -362,7 +368,7 @@ def step(name: str = "Score", **more: Any) -> Record:
     return {"Name": name, "Type": "Transform", "Arguments": arguments(**more), **own}
 
 
-def test_a_step_transforms_and_the_next_finds_its_output(sums: Machine) -> None:
+def test_a_later_step_can_use_the_output_of_a_transform_step(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1,2\n")
     again = step("Again", source={"S3Uri": {"Get": "Steps.Score.TransformOutput.S3OutputPath"}})
     again["Arguments"]["TransformOutput"]["S3OutputPath"] = "s3://bucket/again"
@@ -374,7 +380,7 @@ def test_a_step_transforms_and_the_next_finds_its_output(sums: Machine) -> None:
     assert (job["TransformJobArn"], job["TransformJobStatus"]) == (arn, "Completed")
 
 
-def test_a_step_is_cached_by_model_input_processing_and_environment(sums: Machine) -> None:
+def test_the_cache_key_of_a_step_has_model_input_processing_and_environment(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "1,2\n")
     cache = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}}
 
@@ -389,7 +395,7 @@ def test_a_step_is_cached_by_model_input_processing_and_environment(sums: Machin
     assert not cached(DataProcessing={"JoinSource": "Input"})
 
 
-def test_a_step_whose_job_fails_has_the_jobs_reason(sums: Machine) -> None:
+def test_a_failed_job_fails_its_step_with_the_jobs_reason(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", "x\n")
     execution, steps = run(sums, [step()])
     assert (execution["PipelineExecutionStatus"], statuses(steps)) == ("Failed", {"Score": "Failed"})

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local_sagemaker.jobs.tuning.early_stopping import MedianRule
 from local_sagemaker.jobs.tuning.search import make_search, parse_ranges
-from local_sagemaker.jobs.tuning.tuning_job import ALL_FAILED, MedianRule
+from local_sagemaker.jobs.tuning.tuning_job import ALL_FAILED
 from local_sagemaker.protocol.errors import ServiceError
 from tests.local_sagemaker.machine import TIMEOUT, Machine, Record
 from tests.local_sagemaker.steps import fail, run, until
 
-# the objective is (x - 3)^2, lowest at 3
+# the objective is (x - 3)^2, with its minimum at 3
 PARABOLA = """
 import argparse, os
 parser = argparse.ArgumentParser()
@@ -46,7 +47,7 @@ def request(
 
 
 def tune(machine: Machine, name: str = "tune", warm_start: Record | None = None, **more: Any) -> Record:
-    """Run a tuning job to its end; its description."""
+    """Run a tuning job to its end and return its description."""
     asked = request(machine, name, **more) | ({"WarmStartConfig": warm_start} if warm_start else {})
     machine.service.call("CreateHyperParameterTuningJob", asked)
     machine.jobs.wait("hyper-parameter-tuning-job", name, TIMEOUT)
@@ -83,24 +84,26 @@ def test_a_tuning_job_finds_the_best_of_its_training_jobs(machine: Machine) -> N
     assert machine.archive(trained["ModelArtifacts"]["S3ModelArtifacts"]) == {
         "model.txt": best["TunedHyperParameters"]["x"]
     }
-    assert [one["TrainingJobName"][:8] for one in jobs_of(machine)] == [f"tune-00{number}" for number in (1, 2, 3, 4)]
+    assert [job["TrainingJobName"][:8] for job in jobs_of(machine)] == [f"tune-00{number}" for number in (1, 2, 3, 4)]
     (summary,) = machine.service.call("ListHyperParameterTuningJobs", {"NameContains": "TUN"})[
         "HyperParameterTuningJobSummaries"
     ]
     assert (summary["Strategy"], summary["TrainingJobStatusCounters"]) == ("Random", counters)
 
 
-def test_the_best_is_the_highest_where_it_is_to_be_high(machine: Machine) -> None:
+def test_the_best_job_of_a_maximize_objective_has_the_highest_value(machine: Machine) -> None:
     job = tune(machine, HyperParameterTuningJobObjective={"Type": "Maximize", "MetricName": "loss"})
     assert value(job["BestTrainingJob"]) == max(map(value, jobs_of(machine)))
 
 
-def test_a_grid_tries_every_combination_once(machine: Machine) -> None:
+def test_grid_search_tries_every_combination_once(machine: Machine) -> None:
     choices = [{"Name": "x", "Values": ["1", "3"]}, {"Name": "kind", "Values": ["a", "b"]}]
     limits = {"MaxParallelTrainingJobs": 2}
     ranges = {"CategoricalParameterRanges": choices}
     job = tune(machine, ranges=ranges, Strategy="Grid", ResourceLimits=limits)
-    tried = [(one["TunedHyperParameters"]["x"], one["TunedHyperParameters"]["kind"]) for one in jobs_of(machine)]
+    tried = [
+        (record["TunedHyperParameters"]["x"], record["TunedHyperParameters"]["kind"]) for record in jobs_of(machine)
+    ]
     assert sorted(tried) == [("1", "a"), ("1", "b"), ("3", "a"), ("3", "b")]
     assert job["BestTrainingJob"]["TunedHyperParameters"]["x"] == "3"
 
@@ -110,7 +113,7 @@ def test_a_training_job_that_fails_does_not_fail_the_others(machine: Machine) ->
     job = tune(machine, ranges=choices, Strategy="Grid")
     assert job["HyperParameterTuningJobStatus"] == "Completed"
     assert job["TrainingJobStatusCounters"]["NonRetryableError"] == job["ObjectiveStatusCounters"]["Failed"] == 1
-    assert [one["TunedHyperParameters"]["x"] for one in jobs_of(machine, StatusEquals="Failed")] == ["broken"]
+    assert [record["TunedHyperParameters"]["x"] for record in jobs_of(machine, StatusEquals="Failed")] == ["broken"]
     assert len(jobs_of(machine, SortBy="FinalObjectiveMetricValue")) == 1
 
 
@@ -128,7 +131,7 @@ def test_a_tuning_job_without_an_objective_fails_with_the_reason(machine: Machin
     assert "BestTrainingJob" not in job
 
 
-def test_a_tuning_job_without_any_objective_gives_up_early(machine: Machine) -> None:
+def test_a_tuning_job_without_objectives_fails_early(machine: Machine) -> None:
     job = tune(machine, script="", jobs=50)
     assert job["HyperParameterTuningJobStatus"] == "Failed"
     assert 5 <= len(jobs_of(machine)) <= 7
@@ -146,7 +149,7 @@ def test_a_stopped_tuning_job_stops_its_training_jobs_and_starts_no_more(machine
     assert len(jobs_of(machine)) <= 2
 
 
-def test_a_training_job_that_does_worse_than_others_did_is_stopped_early(machine: Machine) -> None:
+def test_a_training_job_that_is_worse_than_the_median_is_stopped_early(machine: Machine) -> None:
     script = """
 import sys, time
 x = float(sys.argv[sys.argv.index("-x") + 1])
@@ -158,8 +161,8 @@ if x > 1: time.sleep(60)
     more = {"Strategy": "Grid", "ResourceLimits": limits, "TrainingJobEarlyStoppingType": "Auto"}
     job = tune(machine, script=script, ranges=choices, **more)
     assert job["HyperParameterTuningJobStatus"] == "Completed"
-    assert [one["TrainingJobStatus"] for one in jobs_of(machine)] == ["Completed", "Stopped"]
-    assert [value(one) for one in jobs_of(machine)] == [1, 5]
+    assert [record["TrainingJobStatus"] for record in jobs_of(machine)] == ["Completed", "Stopped"]
+    assert [value(job) for job in jobs_of(machine)] == [1, 5]
 
 
 def test_a_warm_start_learns_from_its_parents(machine: Machine) -> None:
@@ -179,7 +182,9 @@ def test_a_warm_start_learns_from_its_parents(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("start", ["IdenticalDataAndAlgorithm", "TransferLearning"])
-def test_the_overall_best_is_a_parents_where_the_child_went_on_with_the_same(machine: Machine, start: str) -> None:
+def test_the_overall_best_job_can_be_a_parents_if_data_and_algorithm_are_identical(
+    machine: Machine, start: str
+) -> None:
     tune(machine, "parent", jobs=6)
     parents = {
         "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
@@ -195,7 +200,7 @@ def test_the_overall_best_is_a_parents_where_the_child_went_on_with_the_same(mac
         assert (overall["TrainingJobName"], overall["TuningJobName"]) == (best["TrainingJobName"], "parent")
 
 
-def test_a_deleted_tuning_job_leaves_its_training_jobs(machine: Machine) -> None:
+def test_deleting_a_tuning_job_keeps_its_training_jobs(machine: Machine) -> None:
     name = {"HyperParameterTuningJobName": "tune"}
     machine.service.call("CreateHyperParameterTuningJob", request(machine, script="import time; time.sleep(60)"))
     with pytest.raises(ServiceError, match="tune is in status InProgress; stop it first"):
@@ -209,23 +214,23 @@ def test_a_deleted_tuning_job_leaves_its_training_jobs(machine: Machine) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "expected"),
     [
         ({"Strategy": "Hyperband"}, "Strategy Hyperband is not supported on this machine; use Bayesian, Random, Grid"),
-        ({"Strategy": "Grid"}, "Strategy Grid takes CategoricalParameterRanges only; x is none"),
-        ({"ParameterRanges": {}}, "there is no range to search"),
-        ({"HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "auc"}}, "'auc' is none of Metric"),
-        ({"ResourceLimits": {"MaxParallelTrainingJobs": 1}}, "ResourceLimits needs MaxNumberOfTrainingJobs"),
+        ({"Strategy": "Grid"}, "Strategy Grid supports CategoricalParameterRanges only; change the ranges of x"),
+        ({"ParameterRanges": {}}, "ParameterRanges must contain at least one range"),
+        ({"HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "auc"}}, "'auc' is not in Metric"),
+        ({"ResourceLimits": {"MaxParallelTrainingJobs": 1}}, "ResourceLimits requires MaxNumberOfTrainingJobs"),
         ({"TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 1.0}}, "TuningJobCompletionCriteria is not"),
     ],
 )
-def test_what_cannot_be_tuned_is_refused_at_once(machine: Machine, changes: Record, words: str) -> None:
-    with pytest.raises(ServiceError, match=f"ValidationException: .*{words}"):
+def test_an_unsupported_tuning_request_is_rejected(machine: Machine, changes: Record, expected: str) -> None:
+    with pytest.raises(ServiceError, match=f"ValidationException: .*{expected}"):
         tune(machine, **changes)
     assert machine.store.all("hyper-parameter-tuning-job") == []
 
 
-def test_what_was_being_tuned_when_a_server_ended_is_failed_by_the_next(machine: Machine, tmp_path: Path) -> None:
+def test_tuning_jobs_that_a_server_left_running_are_failed_by_the_next(machine: Machine, tmp_path: Path) -> None:
     machine.service.call("CreateHyperParameterTuningJob", request(machine, script="import time; time.sleep(60)"))
     until(lambda: jobs_of(machine))
     next_server = Machine(tmp_path)
@@ -235,17 +240,17 @@ def test_what_was_being_tuned_when_a_server_ended_is_failed_by_the_next(machine:
     assert {job["TrainingJobStatus"] for job in jobs_of(next_server)} == {"Failed"}
 
 
-# the step
+# the Tuning step
 
 
-def test_a_tuning_step_hands_its_best_models_to_others(machine: Machine) -> None:
+def test_later_steps_can_use_the_best_models_of_a_tuning_step(machine: Machine) -> None:
     arguments = request(machine)
     del arguments["HyperParameterTuningJobName"]
     top = ["s3:/", "bucket", "tune", {"Get": "Steps.Tune.TrainingJobSummaries[1].TrainingJobName"}]
     uri = {"Std:Join": {"On": "/", "Values": [*top, "output/model.tar.gz"]}}  # the SDK's get_top_model_s3_uri
-    words = {"Std:Join": {"On": " ", "Values": [{"Get": "Steps.Tune.BestTrainingJob.TrainingJobName"}, uri]}}
+    expected = {"Std:Join": {"On": " ", "Values": [{"Get": "Steps.Tune.BestTrainingJob.TrainingJobName"}, uri]}}
     cached = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}}
-    steps = [{"Name": "Tune", "Type": "Tuning", "Arguments": arguments, **cached}, fail("End", words)]
+    steps = [{"Name": "Tune", "Type": "Tuning", "Arguments": arguments, **cached}, fail("End", expected)]
     _, shown = run(machine, steps)
     (job,) = machine.store.all("hyper-parameter-tuning-job")
     assert shown["Tune"]["Metadata"] == {"TuningJob": {"Arn": job["HyperParameterTuningJobArn"]}}
@@ -265,7 +270,7 @@ NUMBERS = st.floats(-1e6, 1e6)
 
 @settings(deadline=None)
 @given(st.data())
-def test_what_is_drawn_lies_in_the_ranges(data: Any) -> None:
+def test_samples_are_within_the_ranges(data: Any) -> None:
     low, high = sorted(data.draw(st.tuples(NUMBERS, NUMBERS)))
     whole = data.draw(st.booleans())
     scalings = ["Auto", "Linear", *(["Logarithmic"] if low >= 1 else [])]
@@ -283,7 +288,7 @@ def test_what_is_drawn_lies_in_the_ranges(data: Any) -> None:
         drawn = search.ask()
         assert drawn is not None and low <= float(drawn["n"]) <= high
         assert not whole or drawn["n"] == str(int(drawn["n"]))
-        assert parse_ranges(ranges)["n"].drawn(drawn["n"]) is not None
+        assert parse_ranges(ranges)["n"].to_sample(drawn["n"]) is not None
 
 
 def test_a_seed_makes_a_search_repeatable() -> None:
@@ -294,7 +299,7 @@ def test_a_seed_makes_a_search_repeatable() -> None:
     assert drawn(1) == drawn(1) != drawn(2)
 
 
-def test_a_bayesian_search_comes_closer_than_a_random_one() -> None:
+def test_bayesian_search_finds_better_values_than_random_search() -> None:
     def lowest(strategy: str, seed: int) -> float:
         objective = {"Type": "Minimize", "MetricName": "loss"}
         limits = {"MaxNumberOfTrainingJobs": 40}
@@ -313,7 +318,7 @@ def test_a_bayesian_search_comes_closer_than_a_random_one() -> None:
     assert sum(lowest("Bayesian", seed) < lowest("Random", seed) for seed in range(5)) >= 4
 
 
-def test_a_range_is_logarithmic_by_itself_where_it_spans_much() -> None:
+def test_a_wide_range_is_logarithmic_by_default() -> None:
     def scaling(low: str, high: str) -> str:
         return parse_ranges({"ContinuousParameterRanges": [{"Name": "x", "MinValue": low, "MaxValue": high}]})[
             "x"
@@ -326,13 +331,13 @@ def test_a_range_is_logarithmic_by_itself_where_it_spans_much() -> None:
 def test_the_median_rule_compares_with_running_averages_at_the_same_epoch(maximize: bool) -> None:
     sign = -1 if maximize else 1
     rule = MedianRule(maximize)
-    assert not any(rule.is_hopeless("first", sign * value) for value in (9, 3, 1)), "nothing to compare with"
-    rule.ended("first", counts=True)
-    rule.is_hopeless("broken", sign * -100)
-    rule.ended("broken", counts=False)
-    assert not rule.is_hopeless("second", sign * 9)  # average 9
-    assert not rule.is_hopeless("second", sign * 6)  # average 6
-    assert rule.is_hopeless("second", sign * 5)  # average 13/3
+    assert not any(rule.should_stop("first", sign * value) for value in (9, 3, 1)), "nothing to compare with"
+    rule.job_ended("first", completed=True)
+    rule.should_stop("broken", sign * -100)
+    rule.job_ended("broken", completed=False)
+    assert not rule.should_stop("second", sign * 9)  # average 9
+    assert not rule.should_stop("second", sign * 6)  # average 6
+    assert rule.should_stop("second", sign * 5)  # average 13/3
 
 
 def test_definitions_with_tuning_steps_are_checked_for_their_image(machine: Machine) -> None:

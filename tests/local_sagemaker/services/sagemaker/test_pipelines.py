@@ -109,7 +109,10 @@ def test_a_definition_can_be_in_s3(machine: Machine) -> None:
         ("[]", "Version"),
         (definition(Version="2019-01-01"), "2019-01-01"),
         (definition([*FAIL, *FAIL]), "two steps have the name 'Stop'"),
-        (definition([{"Name": "Wait", "Type": "Callback", "Arguments": {}}]), "'Wait' is of type 'Callback'"),
+        (
+            definition([{"Name": "Wait", "Type": "Callback", "Arguments": {}}]),
+            "'Wait' has the unsupported type 'Callback'",
+        ),
         (
             definition(
                 [{"Name": "P", "Type": "Processing", "Arguments": {"AppSpecification": {"ImageUri": "my/image:1"}}}]
@@ -215,9 +218,9 @@ def test_every_parameter_of_an_execution_is_listed_defaults_included(machine: Ma
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        (given(Nope="1"), "there is no parameter 'Nope'; the pipeline's parameters: Rounds, Status, Rate, Check"),
-        (given(Status="Rejected"), "'Rejected'; it can be Pending, Approved"),
-        (given(Rounds="many"), "'Rounds' takes an integer, not 'many'"),
+        (given(Nope="1"), "unknown parameter 'Nope'; the pipeline's parameters: Rounds, Status, Rate, Check"),
+        (given(Status="Rejected"), "must be one of Pending, Approved, not 'Rejected'"),
+        (given(Rounds="many"), "'Rounds' must be an integer, not 'many'"),
         (given(Rounds=""), "'Rounds' is an empty string"),
         (given(Rounds="1") + given(Rounds="2"), "given twice"),
     ],
