@@ -22,7 +22,7 @@ from deployment import alarms, autoscaling, display, endpoints, invocations, res
 from deployment.batch import run_batch
 from deployment.checks import EndpointTest
 from deployment.cost import estimate_cost
-from deployment.deploy import DeploymentFailed, carry_out, choose_variants
+from deployment.deploy import DeploymentFailed, choose_variants, deploy_endpoint
 from deployment.drift import parse_drift
 from deployment.endpoints import Endpoint, ServedVariant
 from deployment.feature_store import FeatureLookup
@@ -107,7 +107,7 @@ def deploy(
             print_result(asdict(batch), as_json, lambda: display.show_batch(batch))
             return
         plan = plan_endpoint(settings, target, endpoint, mode, variants)
-        outcome = carry_out(settings, target, plan, timeout * 60, _say)
+        outcome = deploy_endpoint(settings, target, plan, timeout * 60, _say)
     said = {"created": "is deployed", "updated": "is updated", "unchanged": "is already deployed, nothing has changed"}
     console.print(f"{endpoint} {said[outcome.change]}.")
     _report(project, outcome.endpoint, as_json, change=outcome.change)
@@ -268,7 +268,7 @@ def list_(project: Project, as_json: JsonOption = False) -> None:
     """
     found = [
         (endpoint, _variants(project, endpoint))
-        for endpoint in endpoints.own_endpoints(project.settings, project.target)
+        for endpoint in endpoints.project_endpoints(project.settings, project.target)
     ]
     if not found:
         console.print(f"Project {project.settings.name} has no endpoints; `deploy` makes one.")
@@ -323,7 +323,7 @@ def cost(
 
 
 def _endpoint(project: Project, name: str | None, stage: str | None) -> Endpoint:
-    return endpoints.own_endpoint(project.settings, project.target, _name(project, name, stage))
+    return endpoints.project_endpoint(project.settings, project.target, _name(project, name, stage))
 
 
 def _name(project: Project, name: str | None, stage: str | None) -> str:
@@ -346,7 +346,7 @@ def _records(project: Project, endpoint: Endpoint, location: str | None) -> Reco
 def _report(project: Project, endpoint: Endpoint, as_json: bool, **more: str) -> None:
     target = project.target
     variants = _variants(project, endpoint)
-    states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms.watching_alarms(target, endpoint.name)}
+    states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms.endpoint_alarms(target, endpoint.name)}
     scaling = autoscaling.scaled_variants(target, endpoint.name)
     content = {**_as_json(endpoint, variants), "scaling": scaling, "alarms": states, **more}
     print_result(content, as_json, lambda: display.show_endpoint(endpoint, variants, scaling, states))

@@ -34,12 +34,12 @@ def names_in_alarm(target: Target, names: Sequence[str]) -> list[str]:
     return [alarm["AlarmName"] for alarm in _described(target, AlarmNames=list(names), StateValue="ALARM")]
 
 
-def watching_alarms(target: Target, endpoint: str) -> list[dict[str, Any]]:
+def endpoint_alarms(target: Target, endpoint: str) -> list[dict[str, Any]]:
     """The alarms on the endpoint's metrics whose names begin with its name, as those of this project do."""
     return [alarm for alarm in _described(target, AlarmNamePrefix=f"{endpoint}-") if _watches(alarm, endpoint)]
 
 
-def watched_variants(alarm: dict[str, Any]) -> set[str]:
+def alarm_variants(alarm: dict[str, Any]) -> set[str]:
     return {item["Value"] for item in alarm.get("Dimensions", []) if item["Name"] == "VariantName"}
 
 

@@ -66,7 +66,7 @@ def run_batch(
     model = model_request(settings, target, f"{endpoint}-batch", package, {})
     name = f"{name_stem(endpoint)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     request = transform_request(settings, target, name, model["ModelName"], input_uri, content_type)
-    resources.create_unless_there(target.sagemaker.create_model, model)
+    resources.create_if_missing(target.sagemaker.create_model, model)
     target.sagemaker.create_transform_job(**request, Tags=resource_tags(settings, f"{endpoint}-batch"))
     report(f"Transform job {name}")
     job = _await_end(target, name, timeout)

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from deployment.captures import Capture, await_captures
+from deployment.capture_reader import CapturedRequest, wait_for_captures
 from deployment.endpoints import IN_SERVICE, CaptureSettings, Endpoint
 from deployment.invocations import CSV, JSON, Answer, as_json, invoke, runtime_client
-from deployment.load import LoadResult, send_load
+from deployment.load_test import LoadResult, run_load_test
 from deployment.records import Record, Records
 from project.target import Target
 
@@ -120,7 +120,7 @@ class EndpointTest:
 
     def _load_test(self) -> Check:
         bodies = [as_json([row]) for row in self.records.rows]
-        self.load, answers = send_load(
+        self.load, answers = run_load_test(
             lambda number: invoke(self._client, self.endpoint.name, bodies[number % len(bodies)]),
             self.requests,
             self.concurrency,
@@ -135,10 +135,10 @@ class EndpointTest:
         # of a sample nobody knows how many there will be; one shows that capture works
         wanted = len(sent) if capture.percentage == 100 else 1
 
-        def enough(found: dict[str, Capture]) -> bool:
+        def enough(found: dict[str, CapturedRequest]) -> bool:
             return len(sent.keys() & found.keys()) >= wanted
 
-        found = await_captures(
+        found = wait_for_captures(
             self.target, f"{capture.uri}/{self.endpoint.name}", self.began, enough, _SECONDS_TO_CAPTURE
         )
         own = {inference_id: found[inference_id] for inference_id in sent.keys() & found.keys()}

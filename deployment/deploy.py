@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment import alarms, autoscaling, endpoints, resources
 from deployment.endpoints import FAILED, IN_SERVICE, Endpoint
 from deployment.plan import CHALLENGER, CHAMPION, Plan, Variant
-from deployment.rollout import deployment_config
+from deployment.traffic_shifting import deployment_config
 from project import registry
 from project.errors import UserError
 from project.settings import Settings
@@ -27,7 +27,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeploymentResult:
     """change: "created", "updated" or "unchanged"."""
 
     endpoint: Endpoint
@@ -67,7 +67,7 @@ def choose_variants(
     )
 
 
-def carry_out(settings: Settings, target: Target, plan: Plan, timeout: float, report: Report) -> Outcome:
+def deploy_endpoint(settings: Settings, target: Target, plan: Plan, timeout: float, report: Report) -> DeploymentResult:
     """Make the endpoint what the plan says, and wait until it is.
 
     timeout: seconds to wait for SageMaker.
@@ -77,11 +77,13 @@ def carry_out(settings: Settings, target: Target, plan: Plan, timeout: float, re
         UserError: as of `begin`, or it takes too long.
         DeploymentFailed: see there.
     """
-    return settle(settings, target, plan, begin(settings, target, plan, report), timeout, report)
+    return wait_for_deployment(
+        settings, target, plan, start_deployment(settings, target, plan, report), timeout, report
+    )
 
 
-def begin(settings: Settings, target: Target, plan: Plan, report: Report) -> str:
-    """Make what is missing and set SageMaker to work, without waiting for it. Returns what changes: see Outcome.
+def start_deployment(settings: Settings, target: Target, plan: Plan, report: Report) -> str:
+    """Make what is missing and set SageMaker to work, without waiting for it. Returns what changes: see DeploymentResult.
 
     Raises:
         UserError: the endpoint is another project's, of another mode, has failed, or is busy.
@@ -89,7 +91,11 @@ def begin(settings: Settings, target: Target, plan: Plan, report: Report) -> str
     existing = endpoints.find_endpoint(target, plan.endpoint)
     if existing is not None:
         endpoints.check_owner(settings, target, existing)
-    if existing is not None and not existing.settled and plan.config_name in (existing.config, existing.pending_config):
+    if (
+        existing is not None
+        and not existing.is_stable
+        and plan.config_name in (existing.config, existing.pending_config)
+    ):
         report(f"{plan.endpoint} is being deployed already")
         return "created" if existing.status == "Creating" else "updated"
     if existing is not None:
@@ -97,7 +103,9 @@ def begin(settings: Settings, target: Target, plan: Plan, report: Report) -> str
     return _start(settings, target, plan, existing, report)
 
 
-def settle(settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report) -> Outcome:
+def wait_for_deployment(
+    settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report
+) -> DeploymentResult:
     """Wait until the endpoint has become what the plan says, and put right what goes with it.
 
     change: what `begin` returned.
@@ -109,7 +117,7 @@ def settle(settings: Settings, target: Target, plan: Plan, change: str, timeout:
     endpoint, told, since = None, ("", 0), time.monotonic()
     for endpoint in endpoints.follow(target, plan.endpoint, timeout):
         minutes = int(time.monotonic() - since) // 60
-        if endpoint and not endpoint.settled and told != (endpoint.status, minutes):
+        if endpoint and not endpoint.is_stable and told != (endpoint.status, minutes):
             told = (endpoint.status, minutes)
             report(f"{plan.endpoint}: {endpoint.status}")
     if endpoint is None:
@@ -118,7 +126,7 @@ def settle(settings: Settings, target: Target, plan: Plan, change: str, timeout:
         raise _failure(settings, target, plan, change, endpoint)
     _scale(settings, target, plan.mode, endpoint)
     resources.delete_resources(target, resources.unused_resources(settings, target, endpoint))
-    return Outcome(endpoint, change)
+    return DeploymentResult(endpoint, change)
 
 
 def _approved(settings: Settings, target: Target, version: int) -> registry.ModelPackage:
@@ -133,7 +141,7 @@ def _approved(settings: Settings, target: Target, version: int) -> registry.Mode
 
 def _check_changeable(target: Target, plan: Plan, existing: Endpoint) -> None:
     name = existing.name
-    if not existing.settled:
+    if not existing.is_stable:
         raise UserError(f"endpoint {name!r} is {existing.status} now; wait until that has ended (`status` shows it)")
     if existing.status != IN_SERVICE:
         raise UserError(
@@ -150,15 +158,15 @@ def _check_changeable(target: Target, plan: Plan, existing: Endpoint) -> None:
 
 
 def _start(settings: Settings, target: Target, plan: Plan, existing: Endpoint | None, report: Report) -> str:
-    """Make what is missing and set SageMaker to work; what changes: see Outcome."""
+    """Make what is missing and set SageMaker to work; what changes: see DeploymentResult."""
     guards = alarms.rollback_alarms(settings.deployment.update, plan)
     alarms.put_alarms(target, guards)
     if existing is not None and existing.config == plan.config_name:
         return "unchanged"
     try:
         for model in plan.models:
-            resources.create_unless_there(target.sagemaker.create_model, model)
-        resources.create_unless_there(target.sagemaker.create_endpoint_config, plan.config)
+            resources.create_if_missing(target.sagemaker.create_model, model)
+        resources.create_if_missing(target.sagemaker.create_endpoint_config, plan.config)
         if existing is None:
             target.sagemaker.create_endpoint(
                 EndpointName=plan.endpoint, EndpointConfigName=plan.config_name, Tags=plan.tags

@@ -11,7 +11,7 @@ from deployment.batch import BatchResult
 from deployment.checks import Check
 from deployment.cost import Estimate
 from deployment.endpoints import Endpoint, ServedVariant, capture_settings
-from deployment.load import LoadResult
+from deployment.load_test import LoadResult
 from deployment.resources import Resource
 from pipelines.display import console, output
 

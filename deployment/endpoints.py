@@ -17,7 +17,7 @@ from project.settings import Settings
 from project.target import Target
 
 IN_SERVICE, FAILED = "InService", "Failed"
-SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
+STABLE_STATUSES = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Endpoint:
     production_variants: tuple[Mapping[str, Any], ...]
 
     @property
-    def settled(self) -> bool:
-        return self.status in SETTLED
+    def is_stable(self) -> bool:
+        return self.status in STABLE_STATUSES
 
 
 def find_endpoint(target: Target, name: str) -> Endpoint | None:
@@ -92,7 +92,7 @@ def find_endpoint(target: Target, name: str) -> Endpoint | None:
     )
 
 
-def own_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
+def project_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
     """The project's endpoint of this name.
 
     Raises:
@@ -111,25 +111,25 @@ def check_owner(settings: Settings, target: Target, endpoint: Endpoint) -> None:
     Raises:
         UserError: the endpoint lacks the project's tags.
     """
-    if not is_own(settings, target, endpoint.arn, endpoint.name):
+    if not belongs_to_project(settings, target, endpoint.arn, endpoint.name):
         raise UserError(
             f"endpoint {endpoint.name!r} exists and does not belong to project {settings.name!r} "
             f"(it lacks the tag {PROJECT_TAG}); choose another name with --endpoint"
         )
 
 
-def own_endpoints(settings: Settings, target: Target) -> Iterator[Endpoint]:
+def project_endpoints(settings: Settings, target: Target) -> Iterator[Endpoint]:
     """All endpoints of the project, the newest first."""
     pages = target.sagemaker.get_paginator("list_endpoints").paginate(SortBy="CreationTime", SortOrder="Descending")
     for page in pages:
         for item in page["Endpoints"]:
-            if is_own(settings, target, item["EndpointArn"], item["EndpointName"]) and (
+            if belongs_to_project(settings, target, item["EndpointArn"], item["EndpointName"]) and (
                 endpoint := find_endpoint(target, item["EndpointName"])
             ):
                 yield endpoint
 
 
-def is_own(settings: Settings, target: Target, arn: str, endpoint: str) -> bool:
+def belongs_to_project(settings: Settings, target: Target, arn: str, endpoint: str) -> bool:
     """Whether a resource carries the tags of this project and endpoint."""
     tags = {
         tag["Key"]: tag["Value"]
@@ -179,7 +179,7 @@ def capture_settings(endpoint: Endpoint, variants: Sequence[ServedVariant]) -> C
 
 
 def follow(target: Target, name: str, timeout: float) -> Iterator[Endpoint | None]:
-    """Yield the endpoint's state until it has settled or is gone (None), at first often and then every ten seconds.
+    """Yield the endpoint's state until it has is_stable or is gone (None), at first often and then every ten seconds.
 
     Raises:
         UserError: it has done neither after `timeout` seconds; what is under way goes on.
@@ -188,7 +188,7 @@ def follow(target: Target, name: str, timeout: float) -> Iterator[Endpoint | Non
     while True:
         endpoint = find_endpoint(target, name)
         yield endpoint
-        if endpoint is None or endpoint.settled:
+        if endpoint is None or endpoint.is_stable:
             return
         waited = time.monotonic() - begin
         if waited > timeout:

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment import alarms, autoscaling
-from deployment.endpoints import Endpoint, find_endpoint, follow, is_missing, is_own
+from deployment.endpoints import Endpoint, belongs_to_project, find_endpoint, follow, is_missing
 from deployment.plan import name_stem
 from project.errors import UserError
 from project.settings import Settings
@@ -48,11 +48,11 @@ def endpoint_resources(settings: Settings, target: Target, endpoint: str) -> lis
         UserError: the endpoint is another project's.
     """
     found = find_endpoint(target, endpoint)
-    if found is not None and not is_own(settings, target, found.arn, endpoint):
+    if found is not None and not belongs_to_project(settings, target, found.arn, endpoint):
         raise UserError(f"endpoint {endpoint!r} does not belong to project {settings.name!r}, and stays")
     resources = [*_schedules(target, endpoint), *_monitoring_schedules(target, endpoint)]
     resources += [Resource("scaling", f"{endpoint}/{name}") for name in autoscaling.scaled_variants(target, endpoint)]
-    resources += [Resource("alarm", alarm["AlarmName"]) for alarm in alarms.watching_alarms(target, endpoint)]
+    resources += [Resource("alarm", alarm["AlarmName"]) for alarm in alarms.endpoint_alarms(target, endpoint)]
     if found is not None:
         resources.append(Resource("endpoint", endpoint))
     return [*resources, *_configs_and_models(settings, target, endpoint)]
@@ -66,14 +66,14 @@ def unused_resources(settings: Settings, target: Target, endpoint: Endpoint) -> 
     return [
         *(
             Resource("alarm", alarm["AlarmName"])
-            for alarm in alarms.watching_alarms(target, endpoint.name)
-            if not alarms.watched_variants(alarm) <= variants
+            for alarm in alarms.endpoint_alarms(target, endpoint.name)
+            if not alarms.alarm_variants(alarm) <= variants
         ),
         *(resource for resource in _configs_and_models(settings, target, endpoint.name) if resource.name not in served),
     ]
 
 
-def create_unless_there(create: Callable[..., Any], request: dict[str, Any]) -> bool:
+def create_if_missing(create: Callable[..., Any], request: dict[str, Any]) -> bool:
     """Make a resource; False where it is there already: names say what a resource holds, so it is the same."""
     try:
         create(**request)
@@ -150,7 +150,7 @@ def _configs_and_models(settings: Settings, target: Target, endpoint: str) -> It
     for kind, operation, answer, prefix in kinds:
         for page in target.sagemaker.get_paginator(operation).paginate(NameContains=stem):
             for item in page[answer]:
-                if is_own(settings, target, item[f"{prefix}Arn"], endpoint):
+                if belongs_to_project(settings, target, item[f"{prefix}Arn"], endpoint):
                     yield Resource(kind, item[f"{prefix}Name"])
 
 

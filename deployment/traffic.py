@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deployment.drift import Drift, apply_drift
 from deployment.invocations import Answer, as_json, invoke, runtime_client
-from deployment.load import LoadResult, summarize
+from deployment.load_test import LoadResult, summarize
 from deployment.records import Record, Records
 from project.target import Target
 

@@ -15,7 +15,7 @@ import typer
 from monitoring import alarm_commands, check_commands, constraint_commands, display, schedule_commands
 from monitoring.cleanup import removals
 from monitoring.ground_truth_upload import upload_ground_truth
-from monitoring.watched import batch_capture_uri, endpoint_capture_uri, ground_truth_uri
+from monitoring.monitored_endpoint import batch_capture_uri, endpoint_capture_uri, ground_truth_uri
 from pipelines.display import console, output
 from project.options import EndpointOption, JsonOption, Project, YesOption, command_group, print_result, project_command
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from monitoring import alarms, display
-from monitoring.alarms import Occasion
+from monitoring.alarms import AlarmType
 from monitoring.constraint_versions import drift_threshold, read_constraints
 from monitoring.schedule import Schedule
-from monitoring.schedules import own_schedules
+from monitoring.schedules import endpoint_schedules
 from pipelines.display import console, output
 from project.errors import UserError
 from project.options import EndpointOption, JsonOption, Project, YesOption, command_group, print_result, project_command
@@ -25,7 +25,7 @@ def create(
     project: Project,
     name: EndpointOption = None,
     on: Annotated[
-        list[Occasion] | None,
+        list[AlarmType] | None,
         typer.Option(show_default="all four", help="What to alarm on, as often as needed."),
     ] = None,
     feature: Annotated[
@@ -55,13 +55,13 @@ def create(
     endpoint = name or settings.name
     if email and topic_arn:
         raise UserError("--email subscribes to a topic of its own; leave it or --topic-arn out")
-    schedules = own_schedules(settings, target, endpoint)
+    schedules = endpoint_schedules(settings, target, endpoint)
     features = settings.monitoring.critical_features if feature is None else tuple(feature)
     thresholds = _thresholds(target, schedules, features)
     requests = [
         request
         for schedule in schedules
-        for request in alarms.alarm_requests(settings, schedule, on or list(Occasion), thresholds, periods, None)
+        for request in alarms.alarm_requests(settings, schedule, on or list(AlarmType), thresholds, periods, None)
     ]
     if not requests:
         raise UserError(f"there is nothing to alarm on: no schedule of {endpoint!r} makes such an analysis")

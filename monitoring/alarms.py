@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from deployment.plan import resource_tags
-from monitoring.native_job_definitions import TYPES
+from monitoring.model_monitor_job_definitions import TYPES
 from monitoring.schedule import PIPELINE, Schedule
 from project.errors import UserError
 from project.settings import Settings
@@ -23,7 +23,7 @@ _MOST_NAMES = 100  # that DeleteAlarms takes at once
 _DAY, _WEEK = 24 * 3600, 7 * 24 * 3600
 
 
-class Occasion(StrEnum):
+class AlarmType(StrEnum):
     """What alarms are on: alerts of the pipeline or Model Monitor's violations, drift of any feature, the settings'
     metric, and that nothing is captured or no check runs."""
 
@@ -36,7 +36,7 @@ class Occasion(StrEnum):
 def alarm_requests(
     settings: Settings,
     schedule: Schedule,
-    occasions: Sequence[Occasion],
+    occasions: Sequence[AlarmType],
     features: Mapping[str, float],
     periods: int,
     topic_arn: str | None,
@@ -131,11 +131,11 @@ def _period(schedule: Schedule, periods: int) -> int:
     return period
 
 
-def _on(settings: Settings, schedule: Schedule, occasion: Occasion) -> Iterator[Request]:
+def _on(settings: Settings, schedule: Schedule, occasion: AlarmType) -> Iterator[Request]:
     own = schedule.backend == PIPELINE
-    if occasion is Occasion.VIOLATIONS:
+    if occasion is AlarmType.VIOLATIONS:
         yield _on_alert(schedule) if own else _on_violations(schedule)
-    elif occasion is Occasion.DRIFT and own and "data-quality" in schedule.analyses:
+    elif occasion is AlarmType.DRIFT and own and "data-quality" in schedule.analyses:
         yield {
             "AlarmName": "drift",
             "AlarmDescription": "At least one feature of the captured requests has drifted from the baseline",
@@ -146,9 +146,9 @@ def _on(settings: Settings, schedule: Schedule, occasion: Occasion) -> Iterator[
             "ComparisonOperator": "GreaterThanThreshold",
             "Threshold": 0.0,
         }
-    elif occasion is Occasion.METRIC and "model-quality" in schedule.analyses:
+    elif occasion is AlarmType.METRIC and "model-quality" in schedule.analyses:
         yield _on_metric(settings, schedule)
-    elif occasion is Occasion.MISSING_DATA:
+    elif occasion is AlarmType.MISSING_DATA:
         yield _on_missing_data(schedule)
 
 

@@ -23,7 +23,7 @@ from monitoring.executions import (
 )
 from monitoring.health import examine
 from monitoring.schedule import Schedule
-from monitoring.schedules import own_schedules
+from monitoring.schedules import endpoint_schedules
 from pipelines.display import console, output
 from project.errors import UserError
 from project.options import EndpointOption, JsonOption, Project, print_result
@@ -51,7 +51,7 @@ def check(
     """
     settings, target = project.settings, project.target
     found: list[tuple[Schedule, Rows]] = []
-    for schedule in own_schedules(settings, target, name or settings.name):
+    for schedule in endpoint_schedules(settings, target, name or settings.name):
         listed = last_executions(settings, target, schedule, last)
         rows = [(one, read_findings(target, one) if one.status == SUCCEEDED else None) for one in listed]
         found.append((schedule, rows))
@@ -92,7 +92,7 @@ def report(
     settings, target = project.settings, project.target
     endpoint = name or settings.name
     reports: list[Path] = []
-    for schedule in own_schedules(settings, target, endpoint):
+    for schedule in endpoint_schedules(settings, target, endpoint):
         for execution in executions(settings, target, schedule):
             if execution.status == SUCCEEDED and execution_name in (None, execution.name):
                 reports += download_results(target, execution, folder or Path(f"{endpoint}-reports"))
@@ -127,7 +127,7 @@ def trend(
     endpoint = name or settings.name
     folder = folder or Path(f"{endpoint}-reports")
     statistics, runs = None, []
-    for schedule in own_schedules(settings, target, endpoint):
+    for schedule in endpoint_schedules(settings, target, endpoint):
         listed = last_executions(settings, target, schedule, last)
         succeeded = [one for one in listed if one.status == SUCCEEDED]
         download_analyses(target, succeeded, folder)

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from monitoring import constraint_versions, display
+from monitoring.monitored_endpoint import Analysis
 from monitoring.schedule import Schedule
-from monitoring.schedules import own_schedules, set_constraints
-from monitoring.watched import Analysis
+from monitoring.schedules import endpoint_schedules, set_constraints
 from pipelines.display import output
 from project.errors import UserError
 from project.options import EndpointOption, JsonOption, Project, command_group, print_result, project_command
@@ -76,7 +76,7 @@ def edit(
 
 def _schedules(project: Project, name: str | None, analysis: Analysis) -> list[Schedule]:
     """The endpoint's schedules that make the analysis."""
-    found = own_schedules(project.settings, project.target, name or project.settings.name)
+    found = endpoint_schedules(project.settings, project.target, name or project.settings.name)
     fitting = [schedule for schedule in found if analysis in schedule.analyses]
     if not fitting:
         raise UserError(f"no schedule of the endpoint analyses {analysis}; see monitoring.analyses in the settings")

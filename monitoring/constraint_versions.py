@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from monitoring import s3_objects
+from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule import Schedule
-from monitoring.watched import Baseline, Watched
 from project.errors import UserError
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
@@ -133,7 +133,7 @@ def origin(target: Target, uri: str) -> str:
     return metadata.get(_ORIGIN, uri)
 
 
-def keep_edited(target: Target, watched: Watched, before: Sequence[Schedule]) -> Watched:
+def keep_edited(target: Target, watched: MonitoredEndpoint, before: Sequence[Schedule]) -> MonitoredEndpoint:
     """What is watched, with the constraints that a schedule has now where they are edited ones of the same baseline."""
     baselines = dict(watched.baselines)
     for schedule in before:

@@ -12,7 +12,7 @@ from rich.text import Text
 from monitoring.cleanup import Removal
 from monitoring.constraint_versions import drift_threshold, metric_thresholds
 from monitoring.executions import Execution, Findings
-from monitoring.ground_truth_upload import Upload
+from monitoring.ground_truth_upload import GroundTruthUpload
 from monitoring.health import Answer
 from monitoring.schedule import Schedule
 from pipelines.display import console, output
@@ -127,7 +127,7 @@ def show_constraints(uri: str, document: dict[str, Any]) -> None:
     output.print(table)
 
 
-def show_upload(upload: Upload) -> None:
+def show_upload(upload: GroundTruthUpload) -> None:
     output.print(f"{upload.matched} of {upload.labels} labels match a captured inference and are uploaded")
     for uri in upload.uris:
         output.print(f"  {uri}", soft_wrap=True)

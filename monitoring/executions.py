@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from monitoring import s3_objects
-from monitoring.native_schedules import ONCE, had_no_data
+from monitoring.model_monitor_schedules import ONCE, has_no_data
 from monitoring.schedule import PIPELINE, Schedule
 from pipelines import runner
 from pipelines.results import processing_outputs
@@ -189,7 +189,7 @@ def _native(target: Target, schedule: Schedule) -> Iterator[Execution]:
         yield Execution(
             name=f"{analysis}-{item['ScheduledTime']:%Y%m%dT%H%M%S}",
             arn=job,
-            status=NO_DATA if had_no_data(item) else _STATUSES.get(status, status),
+            status=NO_DATA if has_no_data(item) else _STATUSES.get(status, status),
             started=item["ScheduledTime"],
             reason=reason,
             results={analysis: _native_results(target, job)} if job else {},

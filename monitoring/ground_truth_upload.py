@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.captured import hours_of_batch_inferences, hours_of_inferences
+from monitoring.hourly_objects import hours_of_batch_inferences, hours_of_inferences
 from project.errors import UserError
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
@@ -20,7 +20,7 @@ from project.target import Target
 
 
 @dataclass(frozen=True)
-class Upload:
+class GroundTruthUpload:
     """labels: with an id and a label. matched: those whose inference was captured; only they are uploaded.
 
     unmatched: a few of the other ids. unlabelled: lines without a label.
@@ -59,7 +59,7 @@ def read_labels(path: Path) -> tuple[dict[str, str], int]:
 
 def upload_ground_truth(
     settings: Settings, target: Target, path: Path, capture_uri: str, ground_truth_uri: str, days: int, batch: bool
-) -> Upload:
+) -> GroundTruthUpload:
     """Upload the labels of captured inferences, each below the hour of its inference; doing it again changes nothing.
 
     capture_uri: of an endpoint, or with `batch` of transform jobs. days: how far back inferences are looked for.
@@ -83,7 +83,7 @@ def upload_ground_truth(
         _put(settings, target, f"{ground_truth_uri}/{hour}", {one: labels[one] for one in ids})
         for hour, ids in sorted(by_hour.items())
     )
-    return Upload(len(labels), len(hours), unlabelled, tuple(unmatched[:5]), uris)
+    return GroundTruthUpload(len(labels), len(hours), unlabelled, tuple(unmatched[:5]), uris)
 
 
 def _put(settings: Settings, target: Target, folder_uri: str, labels: dict[str, str]) -> str:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from deployment.endpoints import IN_SERVICE, find_endpoint
 from monitoring import constraint_versions
 from monitoring.alarms import monitoring_alarms
-from monitoring.captured import newest_object
 from monitoring.executions import FAILED, NO_DATA, STOPPED, Execution, last_executions, read_findings
+from monitoring.hourly_objects import newest_object
+from monitoring.monitored_endpoint import find_monitored_endpoint, ground_truth_uri
 from monitoring.schedule import Schedule
 from monitoring.schedules import find_schedules
-from monitoring.watched import ground_truth_uri, watched_endpoint
 from project.errors import UserError
 from project.settings import Settings
 from project.target import Target
@@ -44,7 +44,7 @@ def examine(settings: Settings, target: Target, endpoint: str) -> Iterator[Answe
     if not served.ok:
         return
     try:
-        watched = watched_endpoint(settings, target, endpoint)
+        watched = find_monitored_endpoint(settings, target, endpoint)
     except UserError as error:
         yield Answer("Is there something to watch?", "no", str(error))
         return

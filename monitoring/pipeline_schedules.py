@@ -11,8 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.endpoints import is_missing
+from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule import PIPELINE, Schedule
-from monitoring.watched import Baseline, Watched
 from pipelines import runner
 from project.errors import UserError
 from project.settings import Settings
@@ -43,7 +43,7 @@ _UPDATED = (
 
 def schedule_request(
     settings: Settings,
-    watched: Watched,
+    watched: MonitoredEndpoint,
     expression: str,
     window_minutes: int,
     *,
@@ -152,7 +152,7 @@ def run_now(target: Target, schedule: Schedule) -> str:
     return str(started["PipelineExecutionArn"])
 
 
-def _parameters(settings: Settings, watched: Watched, window_minutes: int) -> dict[str, str]:
+def _parameters(settings: Settings, watched: MonitoredEndpoint, window_minutes: int) -> dict[str, str]:
     """Those of the pipeline's parameters that are an endpoint's; the settings give the others."""
     parameters = {
         "EndpointName": watched.endpoint,

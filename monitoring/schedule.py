@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from monitoring.watched import Baseline
+from monitoring.monitored_endpoint import Baseline
 
 Backend = Literal["pipeline", "model-monitor"]
 PIPELINE: Backend = "pipeline"

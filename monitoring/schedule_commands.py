@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from monitoring import constraint_versions, display, native_schedules, pipeline_schedules, schedules
+from monitoring import constraint_versions, display, model_monitor_schedules, pipeline_schedules, schedules
+from monitoring.monitored_endpoint import MonitoredEndpoint, find_monitored_batches, find_monitored_endpoint
 from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
 from monitoring.schedule_expressions import for_model_monitor, window_minutes
-from monitoring.watched import Watched, watched_batches, watched_endpoint
 from pipelines import runner
 from pipelines.display import console, output, show_failure, show_progress
 from project.errors import UserError
@@ -71,15 +71,15 @@ def create(
     _check_options(backend, expression, window, batch)
     before = schedules.find_schedules(settings, target, endpoint)
     kept = next((one for one in before if (one.backend, one.batch) == (backend, batch)), None)
-    watched = (watched_batches if batch else watched_endpoint)(settings, target, endpoint)
+    watched = (find_monitored_batches if batch else find_monitored_endpoint)(settings, target, endpoint)
     watched = constraint_versions.keep_edited(target, watched, before)
     with console.status("Uploading code, creating the schedule ..."):
         if backend == PIPELINE:
             _put_pipeline_schedule(project, watched, kept, expression, window, scheduler_role_arn)
         else:
             expression = for_model_monitor(expression or (kept.expression if kept else _DEFAULT_SCHEDULE))
-            native_schedules.put_schedules(settings, target, watched, expression)
-    found = schedules.own_schedules(settings, target, endpoint)
+            model_monitor_schedules.put_schedules(settings, target, watched, expression)
+    found = schedules.endpoint_schedules(settings, target, endpoint)
     made = [one for one in found if (one.backend, one.batch) == (backend, batch)]
     for one in made:
         console.print(f"{one.name} watches {endpoint}: {one.expression}.")
@@ -177,7 +177,7 @@ def _check_options(backend: Backend, expression: str | None, window: int | None,
 
 def _put_pipeline_schedule(
     project: Project,
-    watched: Watched,
+    watched: MonitoredEndpoint,
     kept: Schedule | None,
     expression: str | None,
     window: int | None,
@@ -201,7 +201,7 @@ def _put_pipeline_schedule(
 
 
 def _own(project: Project, name: str | None) -> list[Schedule]:
-    return schedules.own_schedules(project.settings, project.target, name or project.settings.name)
+    return schedules.endpoint_schedules(project.settings, project.target, name or project.settings.name)
 
 
 def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -> tuple[str, bool]:
@@ -217,14 +217,14 @@ def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -
             failed = execution.step("Monitor")
             show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
         return arn, execution.status == "Succeeded"
-    once = native_schedules.run_now(target, schedule)
+    once = model_monitor_schedules.run_now(target, schedule)
     console.print(f"Schedule {once.name} runs once, for the last hour")
     if not wait:
         return once.name, True
-    summary = native_schedules.await_execution(target, once, timeout * 60)
+    summary = model_monitor_schedules.wait_for_execution(target, once, timeout * 60)
     status, reason = summary["MonitoringExecutionStatus"], summary.get("FailureReason", "")
     console.print(f"{once.name}: {status} {reason}".rstrip(), soft_wrap=True)
-    return once.name, status not in ("Failed", "Stopped") or native_schedules.had_no_data(summary)
+    return once.name, status not in ("Failed", "Stopped") or model_monitor_schedules.has_no_data(summary)
 
 
 def _as_json(schedule: Schedule) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from deployment.deploy import begin
+from deployment.deploy import start_deployment
 from infrastructure.functions.messages import Answer, drop, log, tell
 from infrastructure.functions.project import DEPLOYING_TAG, plan_version, project
 from project.errors import UserError
@@ -25,7 +25,7 @@ def handler(event: Any, context: Any) -> Answer:
     try:
         plan = plan_version(settings, target, version)
         # a new endpoint has the tag from its first moment on
-        change = begin(settings, target, dataclasses.replace(plan, tags=[*plan.tags, tag]), log.info)
+        change = start_deployment(settings, target, dataclasses.replace(plan, tags=[*plan.tags, tag]), log.info)
     except UserError as error:
         return tell("refused", f"{group} is approved, and not deployed", str(error))
     if change == "unchanged":

@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from deployment.checks import Check, EndpointTest
-from deployment.deploy import DeploymentFailed, settle
+from deployment.deploy import DeploymentFailed, wait_for_deployment
 from deployment.endpoints import FAILED, Endpoint, find_endpoint
 from deployment.plan import Plan
 from deployment.records import Records, read_records, training_records
@@ -34,7 +34,7 @@ def handler(event: Any, context: Any) -> Answer:
     if not isinstance(detail, dict) or detail.get("EndpointName") != name or not isinstance(event.get("id"), str):
         return drop(f"this is not the state change of endpoint {name}")
     endpoint = find_endpoint(target, name)
-    if endpoint is None or not endpoint.settled:
+    if endpoint is None or not endpoint.is_stable:
         return drop(f"endpoint {name} is {endpoint.status if endpoint else 'gone'} by now")
     version = _deploying(target, endpoint)
     if version is None:
@@ -42,7 +42,7 @@ def handler(event: Any, context: Any) -> Answer:
     what = f"Version {version} of {settings.model_package_group}"
     try:
         plan = plan_version(settings, target, version)
-        settle(settings, target, plan, "created" if endpoint.status == FAILED else "updated", 0, log.info)
+        wait_for_deployment(settings, target, plan, "created" if endpoint.status == FAILED else "updated", 0, log.info)
         bad = _bad_checks(settings, target, endpoint, plan)
     except (UserError, DeploymentFailed) as error:
         answer = tell("failed", f"{what} is not deployed to {name}", str(error))

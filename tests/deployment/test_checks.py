@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployment import checks
-from deployment.captures import Capture
+from deployment.capture_reader import CapturedRequest
 from deployment.checks import EndpointTest
 from deployment.endpoints import CaptureSettings, find_endpoint
 from deployment.records import Records
@@ -47,18 +47,18 @@ def run(settings: Settings, account: Account, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(checks, "runtime_client", lambda target, connections: client("sagemaker-runtime"))
     account.answers["InvokeEndpoint"] = good
 
-    def captured(*_: Any) -> dict[str, Capture]:
+    def captured(*_: Any) -> dict[str, CapturedRequest]:
         """All that was sent, as it was sent and answered."""
         return {
-            request["InferenceId"]: Capture(request["InferenceId"], request["Body"], answer_to(request))
+            request["InferenceId"]: CapturedRequest(request["InferenceId"], request["Body"], answer_to(request))
             for request in account.sent("InvokeEndpoint")
         }
 
-    monkeypatch.setattr(checks, "await_captures", captured)
+    monkeypatch.setattr(checks, "wait_for_captures", captured)
 
-    def test(percentage: int = 100, alter: Callable[[dict[str, Capture]], Any] | None = None) -> Results:
+    def test(percentage: int = 100, alter: Callable[[dict[str, CapturedRequest]], Any] | None = None) -> Results:
         if alter:
-            monkeypatch.setattr(checks, "await_captures", lambda *_: alter(captured()))
+            monkeypatch.setattr(checks, "wait_for_captures", lambda *_: alter(captured()))
         endpoint = find_endpoint(account.target, "demo")
         assert endpoint is not None
         capture = CaptureSettings("s3://bucket/demo/captures", percentage)
@@ -118,7 +118,9 @@ def test_failed_requests_are_counted_with_their_message(run: Callable[..., Resul
 
 
 def test_captures_that_differ_or_are_absent_fail(run: Callable[..., Results]) -> None:
-    changed = run(alter=lambda found: {name: Capture(name, b"other", one.output) for name, one in found.items()})
+    changed = run(
+        alter=lambda found: {name: CapturedRequest(name, b"other", one.output) for name, one in found.items()}
+    )
     assert not changed.passed["captures"]
     assert "12 differ from what was sent" in changed.detail["captures"]
     absent = run(alter=lambda found: dict(list(found.items())[:-1]))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment.deploy import DeploymentFailed, Outcome, carry_out, choose_variants
+from deployment.deploy import DeploymentFailed, DeploymentResult, choose_variants, deploy_endpoint
 from deployment.plan import Plan, plan_endpoint
 from project.errors import UserError
 from project.settings import Settings
@@ -29,9 +29,9 @@ def plan(settings: Settings, account: Account, version: int | None = None, **cho
     return plan_endpoint(settings, account.target, endpoint, mode, variants)
 
 
-def deploy(settings: Settings, account: Account, version: int | None = None, **choice: Any) -> Outcome:
+def deploy(settings: Settings, account: Account, version: int | None = None, **choice: Any) -> DeploymentResult:
     lines: list[str] = choice.pop("lines", [])
-    return carry_out(settings, account.target, plan(settings, account, version, **choice), 5, lines.append)
+    return deploy_endpoint(settings, account.target, plan(settings, account, version, **choice), 5, lines.append)
 
 
 # which package
@@ -434,5 +434,5 @@ def test_an_endpoint_stays_of_its_mode(settings: Settings, account: Account, fir
 def test_what_takes_too_long_is_left_to_go_on(settings: Settings, account: Account) -> None:
     account.ending = {"EndpointStatus": "Creating"}
     with pytest.raises(UserError, match="is still Creating after 0 s and goes on"):
-        carry_out(settings, account.target, plan(settings, account), 0, print)
+        deploy_endpoint(settings, account.target, plan(settings, account), 0, print)
     assert account.endpoints

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from deployment.invocations import Answer, as_json, invoke, runtime_client
-from deployment.load import send_load
+from deployment.load_test import run_load_test
 from pipelines.bundles import REPOSITORY
 from project.target import local_target
 from tests.local_sagemaker.machine import ANALYZER
@@ -88,7 +88,7 @@ def test_a_killed_model_fails_what_it_had_cleanly_and_comes_back(deployed: Workp
         body = as_json([{"mean_radius": 12.0}])
         before = model_processes(deployed)
         threading.Timer(0.3, kill, (before,)).start()
-        result, answers = send_load(lambda _: invoke(client, NAME, body), requests=600, concurrency=16)
+        result, answers = run_load_test(lambda _: invoke(client, NAME, body), requests=600, concurrency=16)
         # what was waiting for the model is answered by the next one; what it was at work on has failed
         assert result.failed < 100
         assert all(500 <= answer.status < 600 for answer in answers if not answer.ok)

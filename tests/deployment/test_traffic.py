@@ -13,7 +13,7 @@ import pytest
 
 from deployment import traffic
 from deployment.drift import parse_drift
-from deployment.load import LoadResult
+from deployment.load_test import LoadResult
 from deployment.records import Records
 from tests.deployment.aws import Account, Refused, client
 

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from deployment.deploy import carry_out, choose_variants
+from deployment.deploy import choose_variants, deploy_endpoint
 from deployment.plan import plan_endpoint
 from project.settings import Settings
 from tests.deployment.aws import Account, Record, Refused, package_arn
@@ -49,7 +49,7 @@ class WatchedAccount(Account):
     def deploy(self, settings: Settings, endpoint: str = "demo") -> None:
         variants = choose_variants(settings, self.target, None, None, 0.1)
         plan = plan_endpoint(settings, self.target, endpoint, "real-time", variants)
-        carry_out(settings, self.target, plan, 5, lambda _: None)
+        deploy_endpoint(settings, self.target, plan, 5, lambda _: None)
 
     def put(self, uri: str, content: Any, modified: datetime = NOW) -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitoring.alarms import Occasion, alarm_requests
+from monitoring.alarms import AlarmType, alarm_requests
 from monitoring.pipeline_schedules import find_schedule
 from monitoring.schedule import Schedule
 from project.errors import UserError
@@ -15,7 +15,7 @@ from tests.deployment.aws import Record
 from tests.deployment.conftest import minimal_settings
 from tests.monitoring.aws import NOW, WatchedAccount
 from tests.monitoring.conftest import Run
-from tests.monitoring.test_native_schedules import NATIVE, TAGS
+from tests.monitoring.test_model_monitor_schedules import NATIVE, TAGS
 from tests.monitoring.test_pipeline_schedules import TEN_MINUTES
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:operations"
@@ -136,7 +136,7 @@ def test_a_metric_that_is_better_when_lower_rings_above_its_threshold(run: Run, 
     schedule = schedule_of(account)
     quality = {"problem_type": "Regression", "quality": {"metric": "rmse", "threshold": 3}}
     settings = minimal_settings(**quality, monitoring={"metric_threshold": 4})
-    (request,) = alarm_requests(settings, schedule, [Occasion.METRIC], {}, 2, None)
+    (request,) = alarm_requests(settings, schedule, [AlarmType.METRIC], {}, 2, None)
     assert (request["MetricName"], request["Statistic"]) == ("rmse", "Maximum")
     assert (request["ComparisonOperator"], request["Threshold"]) == ("GreaterThanThreshold", 4.0)
 
@@ -156,7 +156,7 @@ def test_cloudwatch_is_not_asked_to_look_back_farther_than_it_can(
 ) -> None:
     run("schedule", "create", "--schedule", expression)
     with pytest.raises(UserError, match="give fewer --periods, or a schedule that runs more often"):
-        alarm_requests(minimal_settings(), schedule_of(account), [Occasion.DRIFT], {}, periods, None)
+        alarm_requests(minimal_settings(), schedule_of(account), [AlarmType.DRIFT], {}, periods, None)
 
 
 def test_people_are_told_by_a_topic_of_the_endpoint_s_own(run: Run, account: WatchedAccount) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.deployment.aws import Record
 from tests.monitoring.aws import ARN, NOW, WatchedAccount
 from tests.monitoring.conftest import Run
-from tests.monitoring.test_native_schedules import NATIVE
+from tests.monitoring.test_model_monitor_schedules import NATIVE
 from tests.monitoring.test_pipeline_schedules import TEN_MINUTES
 
 DRIFT = [

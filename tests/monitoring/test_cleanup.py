@@ -6,7 +6,7 @@ from tests.deployment.conftest import minimal_settings
 from tests.monitoring.aws import WatchedAccount
 from tests.monitoring.conftest import Run
 from tests.monitoring.test_check import finish
-from tests.monitoring.test_native_schedules import NATIVE
+from tests.monitoring.test_model_monitor_schedules import NATIVE
 from tests.monitoring.test_pipeline_schedules import TEN_MINUTES
 
 

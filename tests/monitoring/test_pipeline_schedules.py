@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from monitoring.monitored_endpoint import MonitoredEndpoint
 from monitoring.pipeline_schedules import schedule_name, schedule_request
-from monitoring.watched import Watched
 from project.errors import UserError
 from tests.deployment.aws import ROLE, Record
 from tests.deployment.conftest import minimal_settings
@@ -63,7 +63,7 @@ def test_a_schedule_starts_the_pipeline_for_the_window_that_ends_at_its_time(run
 
 @pytest.mark.parametrize("endpoint", ["a", "e" * 53])
 def test_deliveries_for_one_time_have_one_token_of_a_length_that_sagemaker_takes(endpoint: str) -> None:
-    watched = Watched(endpoint, "package", "captures", "labels", {}, "")
+    watched = MonitoredEndpoint(endpoint, "package", "captures", "labels", {}, "")
     token = input_of(schedule_request(minimal_settings(), watched, "rate(1 hour)", 60, role_arn=ROLE))[
         "ClientRequestToken"
     ]

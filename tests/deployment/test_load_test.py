@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployment.invocations import Answer
-from deployment.load import percentile, send_load, summarize
+from deployment.load_test import percentile, run_load_test, summarize
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.1, 100))
@@ -39,6 +39,6 @@ def test_as_many_requests_as_asked_for_are_under_way_at_once() -> None:
         together.wait()
         return Answer(str(number), 200, 0.001)
 
-    result, answers = send_load(send, requests=12, concurrency=4)
+    result, answers = run_load_test(send, requests=12, concurrency=4)
     assert result.failed == 0
     assert [answer.inference_id for answer in answers] == [str(number) for number in range(12)]

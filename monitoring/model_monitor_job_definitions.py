@@ -8,8 +8,8 @@ import math
 from typing import Any
 
 from deployment.plan import resource_tags
+from monitoring.monitored_endpoint import MonitoredEndpoint
 from monitoring.schedule_expressions import minutes_between
-from monitoring.watched import Watched
 from project.settings import Settings
 from project.target import Target
 
@@ -23,7 +23,7 @@ _LONGEST_NAME = 63
 def job_definition_request(
     settings: Settings,
     target: Target,
-    watched: Watched,
+    watched: MonitoredEndpoint,
     analysis: str,
     expression: str,
     image_uri: str,
@@ -52,7 +52,7 @@ def job_definition_request(
     return {"JobDefinitionName": f"{watched.endpoint[:room].rstrip('-')}-{analysis}-{digest}", **request}
 
 
-def _specification(settings: Settings, watched: Watched, analysis: str, preprocessor_uri: str) -> Request:
+def _specification(settings: Settings, watched: MonitoredEndpoint, analysis: str, preprocessor_uri: str) -> Request:
     environment = {"publish_cloudwatch_metrics": "Enabled"}
     if analysis == "model-quality":
         if watched.positive_label:
@@ -63,7 +63,7 @@ def _specification(settings: Settings, watched: Watched, analysis: str, preproce
     return {"Environment": environment, **script}
 
 
-def _job_input(settings: Settings, watched: Watched, analysis: str, interval: int) -> Request:
+def _job_input(settings: Settings, watched: MonitoredEndpoint, analysis: str, interval: int) -> Request:
     source: Request = {
         "LocalPath": f"{_INPUT}/{'transform' if watched.batch else 'endpoint'}",
         "S3InputMode": "File",
@@ -86,7 +86,7 @@ def _job_input(settings: Settings, watched: Watched, analysis: str, interval: in
     return {"BatchTransformInput" if watched.batch else "EndpointInput": source, **labels}
 
 
-def _attributes(settings: Settings, watched: Watched) -> Request:
+def _attributes(settings: Settings, watched: MonitoredEndpoint) -> Request:
     """Where in the handler's answer prediction and probability are; a batch has one prediction a line."""
     place = "" if watched.batch else "predictions[0]."
     if settings.problem_type == "Regression":

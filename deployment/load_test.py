@@ -31,7 +31,7 @@ class LoadResult:
     errors: dict[str, int]
 
 
-def send_load(send: Callable[[int], Answer], requests: int, concurrency: int) -> tuple[LoadResult, list[Answer]]:
+def run_load_test(send: Callable[[int], Answer], requests: int, concurrency: int) -> tuple[LoadResult, list[Answer]]:
     """Call `send` with 0, 1, ... requests - 1 from `concurrency` threads, each of which waits for its answers."""
     begin = time.perf_counter()
     with ThreadPoolExecutor(concurrency) as pool:

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from monitoring.native_job_definitions import job_definition_request
+from monitoring.model_monitor_job_definitions import job_definition_request
+from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule_expressions import HOURLY
-from monitoring.watched import Baseline, Watched
 from project.settings import Settings
 from tests.deployment.aws import ROLE, Record
 from tests.deployment.conftest import minimal_settings
@@ -201,7 +201,7 @@ def test_batches_are_watched_by_their_captures(run: Run, account: WatchedAccount
     assert sorted(account.native) == ["demo-batch-data-quality", "demo-batch-model-quality"]
 
 
-WATCHED = Watched(
+WATCHED = MonitoredEndpoint(
     "demo", "package", "captures", "labels", {"model-quality": Baseline("statistics.json", "constraints.json")}, ""
 )
 

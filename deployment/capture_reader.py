@@ -15,7 +15,7 @@ from project.target import Target
 
 
 @dataclass(frozen=True)
-class Capture:
+class CapturedRequest:
     """What was captured of a request; an output of None was not captured."""
 
     inference_id: str
@@ -23,16 +23,20 @@ class Capture:
     output: bytes | None
 
 
-def await_captures(
-    target: Target, prefix_uri: str, since: datetime, enough: Callable[[dict[str, Capture]], bool], timeout: float
-) -> dict[str, Capture]:
+def wait_for_captures(
+    target: Target,
+    prefix_uri: str,
+    since: datetime,
+    enough: Callable[[dict[str, CapturedRequest]], bool],
+    timeout: float,
+) -> dict[str, CapturedRequest]:
     """Captures below the prefix by inference id, read until there are `enough` or `timeout` seconds have passed.
 
     prefix_uri: that of one endpoint. since: nothing captured in an earlier hour is read.
     """
     deadline = time.monotonic() + timeout
     seen: set[str] = set()
-    found: dict[str, Capture] = {}
+    found: dict[str, CapturedRequest] = {}
     while True:
         for key in _new_keys(target, prefix_uri, since, seen):
             seen.add(key)
@@ -57,12 +61,12 @@ def _new_keys(target: Target, prefix_uri: str, since: datetime, seen: set[str]) 
                         yield item["Key"]
 
 
-def _read(target: Target, bucket: str, key: str) -> Iterator[Capture]:
+def _read(target: Target, bucket: str, key: str) -> Iterator[CapturedRequest]:
     for line in target.s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():
         if line:
             record = json.loads(line)
             data, metadata = record["captureData"], record["eventMetadata"]
-            yield Capture(
+            yield CapturedRequest(
                 inference_id=metadata.get("inferenceId") or metadata["eventId"],
                 input=_content(data.get("endpointInput")),
                 output=_content(data.get("endpointOutput")),

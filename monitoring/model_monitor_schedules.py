@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from deployment.endpoints import is_missing
 from deployment.plan import resource_tags
-from deployment.resources import create_unless_there
-from monitoring.native_job_definitions import TYPES, job_definition_request
+from deployment.resources import create_if_missing
+from monitoring.model_monitor_job_definitions import TYPES, job_definition_request
+from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule import MODEL_MONITOR, Schedule
 from monitoring.schedule_expressions import minutes_between
-from monitoring.watched import Baseline, Watched
 from pipelines.bundles import REPOSITORY
 from project.errors import UserError
 from project.s3_uris import split_s3_uri
@@ -28,7 +28,7 @@ _LONGEST_NAME = 63
 _API_NAMES = {"DataQuality": "data_quality", "ModelQuality": "model_quality"}
 
 
-def put_schedules(settings: Settings, target: Target, watched: Watched, expression: str) -> None:
+def put_schedules(settings: Settings, target: Target, watched: MonitoredEndpoint, expression: str) -> None:
     """Create the schedules of all analyses, or update those that are there.
 
     expression: one that Model Monitor takes.
@@ -49,7 +49,7 @@ def put_schedules(settings: Settings, target: Target, watched: Watched, expressi
             _delete_definition(target, before, unless=definition)
 
 
-def schedule_name(watched: Watched, analysis: str) -> str:
+def schedule_name(watched: MonitoredEndpoint, analysis: str) -> str:
     """
     Raises:
         UserError: the endpoint's name is too long to be part of a schedule's.
@@ -90,7 +90,7 @@ def run_now(target: Target, schedule: Schedule) -> Schedule:
     return _schedule(target, schedule.endpoint, created)
 
 
-def await_execution(target: Target, schedule: Schedule, timeout: float) -> Mapping[str, Any]:
+def wait_for_execution(target: Target, schedule: Schedule, timeout: float) -> Mapping[str, Any]:
     """The summary of the schedule's latest execution, as ListMonitoringExecutions has it, when it has ended.
 
     Raises:
@@ -112,7 +112,7 @@ def await_execution(target: Target, schedule: Schedule, timeout: float) -> Mappi
         time.sleep(min(10.0, 0.3 + waited / 30))
 
 
-def had_no_data(summary: Mapping[str, Any]) -> bool:
+def has_no_data(summary: Mapping[str, Any]) -> bool:
     """Whether an execution's window held no captures, or no labels, which Model Monitor has for a failure."""
     return summary["MonitoringExecutionStatus"] == "Failed" and "had no data" in summary.get("FailureReason", "")
 
@@ -135,7 +135,7 @@ def set_constraints(target: Target, schedule: Schedule, analysis: str, uri: str)
         "Tags": target.sagemaker.list_tags(ResourceArn=definition["JobDefinitionArn"])["Tags"],
     }
     request.pop("ResponseMetadata", None)
-    create_unless_there(_call(target, "create", kind), request)
+    create_if_missing(_call(target, "create", kind), request)
     target.sagemaker.update_monitoring_schedule(
         MonitoringScheduleName=schedule.name,
         MonitoringScheduleConfig={**config, "MonitoringJobDefinitionName": request["JobDefinitionName"]},
@@ -152,7 +152,9 @@ def delete_schedule(target: Target, schedule: Schedule) -> None:
         _delete_definition(target, answer)
 
 
-def _put_definition(settings: Settings, target: Target, watched: Watched, analysis: str, expression: str) -> str:
+def _put_definition(
+    settings: Settings, target: Target, watched: MonitoredEndpoint, analysis: str, expression: str
+) -> str:
     """Create the definition unless it is there; its name."""
     # the SDK knows in which account each region has the image, and takes seconds to import
     from sagemaker.core import image_uris
@@ -161,7 +163,7 @@ def _put_definition(settings: Settings, target: Target, watched: Watched, analys
     request = job_definition_request(
         settings, target, watched, analysis, expression, image, _upload_preprocessor(settings, target)
     )
-    create_unless_there(_call(target, "create", TYPES[analysis]), request)
+    create_if_missing(_call(target, "create", TYPES[analysis]), request)
     return str(request["JobDefinitionName"])
 
 

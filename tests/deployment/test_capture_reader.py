@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.response import StreamingBody
 
-from deployment.captures import Capture, await_captures
+from deployment.capture_reader import CapturedRequest, wait_for_captures
 from tests.deployment.aws import Account
 
 SINCE = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -46,8 +46,8 @@ def files(account: Account) -> dict[str, str]:
     return kept
 
 
-def found(account: Account, count: int = 1) -> dict[str, Capture]:
-    return await_captures(account.target, f"s3://bucket/{PREFIX}", SINCE, lambda them: len(them) >= count, 0)
+def found(account: Account, count: int = 1) -> dict[str, CapturedRequest]:
+    return wait_for_captures(account.target, f"s3://bucket/{PREFIX}", SINCE, lambda them: len(them) >= count, 0)
 
 
 def test_all_variants_are_read_and_each_encoding(account: Account, files: dict[str, str]) -> None:

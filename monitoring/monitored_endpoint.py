@@ -31,7 +31,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Watched:
+class MonitoredEndpoint:
     """An endpoint with what it is compared with.
 
     package: the ARN of the model package that it serves; with several variants the first one's.
@@ -49,7 +49,7 @@ class Watched:
     batch: bool = False
 
 
-def watched_endpoint(settings: Settings, target: Target, name: str) -> Watched:
+def find_monitored_endpoint(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
     """What is there to be watched of the project's endpoint.
 
     Raises:
@@ -64,7 +64,7 @@ def watched_endpoint(settings: Settings, target: Target, name: str) -> Watched:
     return _watched(settings, target, name, package, capture_uri, batch=False)
 
 
-def watched_batches(settings: Settings, target: Target, name: str) -> Watched:
+def find_monitored_batches(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
     """The same for the project's batch transform jobs, which predict with the latest approved model package.
 
     Raises:
@@ -98,7 +98,7 @@ def ground_truth_uri(settings: Settings, target: Target, endpoint: str) -> str:
 
 def _served(settings: Settings, target: Target, name: str) -> tuple[str, str]:
     """Where an endpoint's captures lie, and the ARN of the package that it serves, empty where that is not known."""
-    endpoint = endpoints.own_endpoint(settings, target, name)
+    endpoint = endpoints.project_endpoint(settings, target, name)
     if not endpoint.config:
         raise UserError(f"endpoint {name!r} is {endpoint.status}; wait until it is in service")
     variants = endpoints.served_variants(target, endpoint)
@@ -111,11 +111,13 @@ def _served(settings: Settings, target: Target, name: str) -> tuple[str, str]:
     return f"{capture.uri.rstrip('/')}/{name}", variants[0].package
 
 
-def _watched(settings: Settings, target: Target, name: str, package: str, capture_uri: str, *, batch: bool) -> Watched:
+def _watched(
+    settings: Settings, target: Target, name: str, package: str, capture_uri: str, *, batch: bool
+) -> MonitoredEndpoint:
     description = target.sagemaker.describe_model_package(ModelPackageName=package)
     analyses = settings.monitoring.analyses
     labelled = settings.problem_type == "BinaryClassification" and "model-quality" in analyses
-    return Watched(
+    return MonitoredEndpoint(
         endpoint=name,
         package=package,
         capture_uri=capture_uri,

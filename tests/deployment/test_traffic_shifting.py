@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployment.rollout import deployment_config
+from deployment.traffic_shifting import deployment_config
 from project.settings import UpdateSettings
 
 

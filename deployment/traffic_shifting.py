@@ -34,12 +34,12 @@ def deployment_config(update: UpdateSettings, fleet_size: int, alarms: Sequence[
     return {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": routing,
-            "MaximumExecutionTimeoutInSeconds": longest_update(update, waits),
+            "MaximumExecutionTimeoutInSeconds": max_update_seconds(update, waits),
         },
         **({"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}} if alarms else {}),
     }
 
 
-def longest_update(update: UpdateSettings, waits: int = 10) -> int:
+def max_update_seconds(update: UpdateSettings, waits: int = 10) -> int:
     """Seconds: half an hour for a fleet to start, and the waits; below the eight hours that SageMaker allows."""
     return 1800 + waits * update.wait_seconds
