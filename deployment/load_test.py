@@ -1,4 +1,4 @@
-"""A load test: so many requests by so many clients at once, and what they met."""
+"""A load test: concurrent clients, and the latencies, throughput and errors that they measure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployment.invocations import Answer
+from deployment.invocations import InvocationResult
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """Latencies are of the answered requests, in milliseconds as a client sees them, None where there are none.
+    """The measurements of a load test.
 
-    throughput: answers a second. errors: how often each message came.
+    Attributes:
+        requests: Number of requests sent.
+        concurrency: Number of concurrent clients.
+        failed: Number of requests that got an error.
+        seconds: Duration of the test.
+        throughput: Successful requests per second.
+        p50: Median latency in milliseconds as measured by the client; latencies are of successful requests, None if
+            there were none.
+        p95: 95th percentile of the latency.
+        p99: 99th percentile of the latency.
+        slowest: Maximum latency.
+        errors: The ten most frequent error messages with their counts.
     """
 
     requests: int
@@ -31,32 +42,35 @@ class LoadResult:
     errors: dict[str, int]
 
 
-def run_load_test(send: Callable[[int], Answer], requests: int, concurrency: int) -> tuple[LoadResult, list[Answer]]:
-    """Call `send` with 0, 1, ... requests - 1 from `concurrency` threads, each of which waits for its answers."""
-    begin = time.perf_counter()
+def run_load_test(
+    send: Callable[[int], InvocationResult], requests: int, concurrency: int
+) -> tuple[LoadResult, list[InvocationResult]]:
+    """Call `send` with 0, 1, ... requests - 1 from `concurrency` threads, each sending one request at a time."""
+    start = time.perf_counter()
     with ThreadPoolExecutor(concurrency) as pool:
-        answers = list(pool.map(send, range(requests)))
-    return summarize(answers, concurrency, time.perf_counter() - begin), answers
+        results = list(pool.map(send, range(requests)))
+    return summarize(results, concurrency, time.perf_counter() - start), results
 
 
-def summarize(answers: Sequence[Answer], concurrency: int, seconds: float) -> LoadResult:
-    times = sorted(answer.seconds * 1000 for answer in answers if answer.ok)
+def summarize(results: Sequence[InvocationResult], concurrency: int, seconds: float) -> LoadResult:
+    """Compute latencies, throughput and error counts."""
+    times = sorted(result.seconds * 1000 for result in results if result.ok)
     return LoadResult(
-        requests=len(answers),
+        requests=len(results),
         concurrency=concurrency,
-        failed=len(answers) - len(times),
+        failed=len(results) - len(times),
         seconds=seconds,
         throughput=len(times) / seconds,
         p50=percentile(times, 50),
         p95=percentile(times, 95),
         p99=percentile(times, 99),
         slowest=times[-1] if times else None,
-        errors=dict(Counter(answer.message for answer in answers if not answer.ok).most_common(10)),
+        errors=dict(Counter(result.message for result in results if not result.ok).most_common(10)),
     )
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:
-    """The smallest value that at least so many percent of the values do not exceed (nearest rank); None of none."""
+    """Return the percentile by the nearest-rank method; None if there are no values."""
     if not ordered:
         return None
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

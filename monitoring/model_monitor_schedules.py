@@ -1,4 +1,4 @@
-"""Model Monitor's own schedules: of data quality and of model quality, each with the definition of its jobs."""
+"""Model Monitor's own schedules: one for data quality and one for model quality, each with a job definition."""
 
 from __future__ import annotations
 
@@ -9,111 +9,108 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.endpoints import is_missing
 from deployment.plan import resource_tags
 from deployment.resources import create_if_missing
-from monitoring.model_monitor_job_definitions import TYPES, job_definition_request
+from monitoring.model_monitor_job_definitions import MONITORING_TYPES, job_definition_request
 from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule import MODEL_MONITOR, Schedule
 from monitoring.schedule_expressions import minutes_between
 from pipelines.bundles import REPOSITORY
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
 from project.target import Target
 
-NOW = "NOW"
-ONCE = "-now"
-_LONGEST_NAME = 63
-_API_NAMES = {"DataQuality": "data_quality", "ModelQuality": "model_quality"}
+RUN_NOW_SUFFIX = "-now"
+_MAX_NAME_LENGTH = 63
+# names of the monitoring types in operations
+_OPERATION_NAMES = {"DataQuality": "data_quality", "ModelQuality": "model_quality"}
 
 
-def put_schedules(settings: Settings, target: Target, watched: MonitoredEndpoint, expression: str) -> None:
-    """Create the schedules of all analyses, or update those that are there.
-
-    expression: one that Model Monitor takes.
-    """
-    for analysis in watched.baselines:
-        definition = _put_definition(settings, target, watched, analysis, expression)
-        name = schedule_name(watched, analysis)
+def put_schedules(settings: Settings, target: Target, endpoint: MonitoredEndpoint, expression: str) -> None:
+    """Create the schedules of all analyses, or update existing ones, with an expression of Model Monitor's."""
+    for analysis in endpoint.baselines:
+        definition = _put_definition(settings, target, endpoint, analysis, expression)
+        name = schedule_name(endpoint, analysis)
         config = _config(analysis, definition, {"ScheduleExpression": expression})
-        before = _describe(target, name)
-        if before is None:
+        existing = _describe(target, name)
+        if existing is None:
             target.sagemaker.create_monitoring_schedule(
                 MonitoringScheduleName=name,
                 MonitoringScheduleConfig=config,
-                Tags=resource_tags(settings, watched.endpoint),
+                Tags=resource_tags(settings, endpoint.endpoint),
             )
         else:
             target.sagemaker.update_monitoring_schedule(MonitoringScheduleName=name, MonitoringScheduleConfig=config)
-            _delete_definition(target, before, unless=definition)
+            _delete_definition(target, existing, unless=definition)
 
 
-def schedule_name(watched: MonitoredEndpoint, analysis: str) -> str:
-    """
+def schedule_name(endpoint: MonitoredEndpoint, analysis: str) -> str:
+    """Return the name of the schedule for an analysis.
+
     Raises:
-        UserError: the endpoint's name is too long to be part of a schedule's.
+        UserError: The endpoint's name is too long for it.
     """
-    name = f"{watched.endpoint}-{'batch-' if watched.batch else ''}{analysis}"
-    if len(name) + len(ONCE) > _LONGEST_NAME:
+    name = f"{endpoint.endpoint}-{'batch-' if endpoint.batch else ''}{analysis}"
+    if len(name) + len(RUN_NOW_SUFFIX) > _MAX_NAME_LENGTH:
         raise UserError(
-            f"endpoint {watched.endpoint!r} has a name of {len(watched.endpoint)} characters, and its schedule "
-            f"{name!r} would have too many; Model Monitor allows {_LONGEST_NAME - len(ONCE)} here"
+            f"{name!r} is too long for the name of a monitoring schedule, which has at most "
+            f"{_MAX_NAME_LENGTH - len(RUN_NOW_SUFFIX)} characters; deploy the endpoint under a shorter name"
         )
     return name
 
 
 def find_schedules(target: Target, endpoint: str) -> list[Schedule]:
-    """The endpoint's schedules, and those of the batch transform jobs under its name."""
-    names = {f"{endpoint}-{kind}{analysis}" for kind in ("", "batch-") for analysis in TYPES}
+    """Return the endpoint's schedules, and those of the batch transform jobs that are monitored under its name."""
+    names = {f"{endpoint}-{kind}{analysis}" for kind in ("", "batch-") for analysis in MONITORING_TYPES}
     pages = target.sagemaker.get_paginator("list_monitoring_schedules").paginate(NameContains=endpoint[:63])
     found = [item["MonitoringScheduleName"] for page in pages for item in page["MonitoringScheduleSummaries"]]
     described = (_describe(target, name) for name in sorted(names & set(found)))
-    return [_schedule(target, endpoint, answer) for answer in described if answer]
+    return [_to_schedule(target, endpoint, description) for description in described if description]
 
 
 def run_now(target: Target, schedule: Schedule) -> Schedule:
-    """Have Model Monitor analyse the last hour once, by a schedule of its own that replaces an earlier such one."""
-    name = f"{schedule.name}{ONCE}"
+    """Analyse the last hour once, with a NOW schedule that replaces the one of an earlier call."""
+    name = f"{schedule.name}{RUN_NOW_SUFFIX}"
     if _describe(target, name):
         target.sagemaker.delete_monitoring_schedule(MonitoringScheduleName=name)
-    answer = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
-    definition = answer["MonitoringScheduleConfig"]["MonitoringJobDefinitionName"]
+    description = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
+    definition = description["MonitoringScheduleConfig"]["MonitoringJobDefinitionName"]
     window = {"DataAnalysisStartTime": "-PT1H", "DataAnalysisEndTime": "-PT0H"}
     target.sagemaker.create_monitoring_schedule(
         MonitoringScheduleName=name,
-        MonitoringScheduleConfig=_config(schedule.analyses[0], definition, {"ScheduleExpression": NOW, **window}),
-        Tags=target.sagemaker.list_tags(ResourceArn=answer["MonitoringScheduleArn"])["Tags"],
+        MonitoringScheduleConfig=_config(schedule.analyses[0], definition, {"ScheduleExpression": "NOW", **window}),
+        Tags=target.sagemaker.list_tags(ResourceArn=description["MonitoringScheduleArn"])["Tags"],
     )
     created = _describe(target, name)
     assert created is not None
-    return _schedule(target, schedule.endpoint, created)
+    return _to_schedule(target, schedule.endpoint, created)
 
 
 def wait_for_execution(target: Target, schedule: Schedule, timeout: float) -> Mapping[str, Any]:
-    """The summary of the schedule's latest execution, as ListMonitoringExecutions has it, when it has ended.
+    """Wait for the schedule's latest execution and return its summary, as of ListMonitoringExecutions.
 
     Raises:
-        UserError: it has not ended after `timeout` seconds; it goes on.
+        UserError: It has not ended after `timeout` seconds; it keeps running.
     """
-    begin = time.monotonic()
+    start = time.monotonic()
     while True:
-        answer = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
-        summary: dict[str, Any] = answer.get("LastMonitoringExecutionSummary", {})
+        description = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
+        summary: dict[str, Any] = description.get("LastMonitoringExecutionSummary", {})
         status = summary.get("MonitoringExecutionStatus", "Pending")
         if status not in ("Pending", "InProgress", "Stopping"):
             return summary
-        waited = time.monotonic() - begin
+        waited = time.monotonic() - start
         if waited > timeout:
             raise UserError(
-                f"schedule {schedule.name!r} is still {status} after {timeout:.0f} s and goes on; see "
+                f"schedule {schedule.name!r} is still {status} after {timeout:.0f} s and keeps running; see "
                 "`python -m monitoring check`"
             )
         time.sleep(min(10.0, 0.3 + waited / 30))
 
 
 def has_no_data(summary: Mapping[str, Any]) -> bool:
-    """Whether an execution's window held no captures, or no labels, which Model Monitor has for a failure."""
+    """Whether an execution's window had no captures or no labels, which Model Monitor reports as a failure."""
     return summary["MonitoringExecutionStatus"] == "Failed" and "had no data" in summary.get("FailureReason", "")
 
 
@@ -123,9 +120,9 @@ def set_enabled(target: Target, schedule: Schedule, enabled: bool) -> None:
 
 
 def set_constraints(target: Target, schedule: Schedule, analysis: str, uri: str) -> None:
-    """Have the schedule compare with other constraints from now on, by another definition of its jobs."""
-    answer = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
-    config, kind = answer["MonitoringScheduleConfig"], TYPES[analysis]
+    """Make the schedule use other constraints, by replacing its job definition."""
+    description = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=schedule.name)
+    config, kind = description["MonitoringScheduleConfig"], MONITORING_TYPES[analysis]
     definition = _describe_definition(target, kind, config["MonitoringJobDefinitionName"])
     stem = definition["JobDefinitionName"].rpartition("-")[0]
     request = {
@@ -135,40 +132,40 @@ def set_constraints(target: Target, schedule: Schedule, analysis: str, uri: str)
         "Tags": target.sagemaker.list_tags(ResourceArn=definition["JobDefinitionArn"])["Tags"],
     }
     request.pop("ResponseMetadata", None)
-    create_if_missing(_call(target, "create", kind), request)
+    create_if_missing(_operation(target, "create", kind), request)
     target.sagemaker.update_monitoring_schedule(
         MonitoringScheduleName=schedule.name,
         MonitoringScheduleConfig={**config, "MonitoringJobDefinitionName": request["JobDefinitionName"]},
     )
-    _delete_definition(target, answer, unless=request["JobDefinitionName"])
+    _delete_definition(target, description, unless=request["JobDefinitionName"])
 
 
 def delete_schedule(target: Target, schedule: Schedule) -> None:
-    """Delete a schedule, that of its last --run-now, and the definition of their jobs."""
-    answers = [_describe(target, name) for name in (f"{schedule.name}{ONCE}", schedule.name)]
-    for answer in filter(None, answers):
-        target.sagemaker.delete_monitoring_schedule(MonitoringScheduleName=answer["MonitoringScheduleName"])
-    for answer in filter(None, answers):
-        _delete_definition(target, answer)
+    """Delete a schedule, its --run-now schedule, and their job definition."""
+    descriptions = [_describe(target, name) for name in (f"{schedule.name}{RUN_NOW_SUFFIX}", schedule.name)]
+    for description in filter(None, descriptions):
+        target.sagemaker.delete_monitoring_schedule(MonitoringScheduleName=description["MonitoringScheduleName"])
+    for description in filter(None, descriptions):
+        _delete_definition(target, description)
 
 
 def _put_definition(
-    settings: Settings, target: Target, watched: MonitoredEndpoint, analysis: str, expression: str
+    settings: Settings, target: Target, endpoint: MonitoredEndpoint, analysis: str, expression: str
 ) -> str:
-    """Create the definition unless it is there; its name."""
-    # the SDK knows in which account each region has the image, and takes seconds to import
+    """Create the job definition if it is missing and return its name."""
+    # imported late: the SDK, which knows the image's account in each region, takes seconds to import
     from sagemaker.core import image_uris
 
     image = image_uris.retrieve("model-monitor", target.region)
     request = job_definition_request(
-        settings, target, watched, analysis, expression, image, _upload_preprocessor(settings, target)
+        settings, target, endpoint, analysis, expression, image, _upload_preprocessor(settings, target)
     )
-    create_if_missing(_call(target, "create", TYPES[analysis]), request)
+    create_if_missing(_operation(target, "create", MONITORING_TYPES[analysis]), request)
     return str(request["JobDefinitionName"])
 
 
 def _upload_preprocessor(settings: Settings, target: Target) -> str:
-    """Put the record preprocessor under a name made of its content; its URI."""
+    """Put the record preprocessor under a name with a hash of its content and return its URI."""
     content = (REPOSITORY / "processing_scripts" / "record_preprocessor.py").read_bytes().replace(b"\r\n", b"\n")
     digest = hashlib.sha256(content).hexdigest()[:16]
     uri = f"{settings.uri(target.bucket)}/code/record-preprocessor-{digest}/record_preprocessor.py"
@@ -181,58 +178,57 @@ def _config(analysis: str, definition: str, schedule: Mapping[str, str]) -> dict
     return {
         "ScheduleConfig": dict(schedule),
         "MonitoringJobDefinitionName": definition,
-        "MonitoringType": TYPES[analysis],
+        "MonitoringType": MONITORING_TYPES[analysis],
     }
 
 
-def _schedule(target: Target, endpoint: str, answer: Mapping[str, Any]) -> Schedule:
-    config = answer["MonitoringScheduleConfig"]
+def _to_schedule(target: Target, endpoint: str, description: Mapping[str, Any]) -> Schedule:
+    config = description["MonitoringScheduleConfig"]
     kind = config["MonitoringType"]
     definition = _describe_definition(target, kind, config["MonitoringJobDefinitionName"])
     source = definition[f"{kind}JobInput"]
     baseline = definition.get(f"{kind}BaselineConfig", {})
-    statistics, constraints = (baseline.get(f"{part}Resource", {}).get("S3Uri", "") for part in _BASELINE_PARTS)
+    statistics, constraints = (
+        baseline.get(f"{part}Resource", {}).get("S3Uri", "") for part in ("Statistics", "Constraints")
+    )
     expression = config["ScheduleConfig"]["ScheduleExpression"]
     return Schedule(
-        name=answer["MonitoringScheduleName"],
+        name=description["MonitoringScheduleName"],
         backend=MODEL_MONITOR,
         endpoint=endpoint,
         expression=expression,
-        enabled=answer["MonitoringScheduleStatus"] != "Stopped",
+        enabled=description["MonitoringScheduleStatus"] != "Stopped",
         window_minutes=minutes_between(expression),
         captures=source.get("BatchTransformInput", {}).get("DataCapturedDestinationS3Uri")
         or f"endpoint {source['EndpointInput']['EndpointName']}",
         baselines={_analysis(kind): Baseline(statistics, constraints)},
-        changed=answer["LastModifiedTime"],
-        metric_dimension=answer["MonitoringScheduleName"],
+        changed=description["LastModifiedTime"],
+        metric_dimension=description["MonitoringScheduleName"],
         batch="BatchTransformInput" in source,
     )
 
 
-_BASELINE_PARTS = ("Statistics", "Constraints")
-
-
 def _analysis(kind: str) -> str:
-    return next(analysis for analysis, name in TYPES.items() if name == kind)
+    return next(analysis for analysis, name in MONITORING_TYPES.items() if name == kind)
 
 
 def _describe(target: Target, name: str) -> dict[str, Any] | None:
     try:
-        answer: dict[str, Any] = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)
+        description: dict[str, Any] = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)
     except ClientError as error:
-        if is_missing(error):
+        if is_not_found(error):
             return None
         raise
-    return answer
+    return description
 
 
 def _describe_definition(target: Target, kind: str, name: str) -> dict[str, Any]:
-    answer: dict[str, Any] = _call(target, "describe", kind)(JobDefinitionName=name)
-    return answer
+    description: dict[str, Any] = _operation(target, "describe", kind)(JobDefinitionName=name)
+    return description
 
 
 def _delete_definition(target: Target, schedule: Mapping[str, Any], unless: str = "") -> None:
-    """Delete the definition that a schedule has, or had, unless it is the named one or another schedule's."""
+    """Delete a schedule's job definition unless it is `unless` or another schedule uses it."""
     config = schedule["MonitoringScheduleConfig"]
     name = config["MonitoringJobDefinitionName"]
     if name == unless:
@@ -241,11 +237,11 @@ def _delete_definition(target: Target, schedule: Mapping[str, Any], unless: str 
     if users["MonitoringScheduleSummaries"]:
         return
     try:
-        _call(target, "delete", config["MonitoringType"])(JobDefinitionName=name)
+        _operation(target, "delete", config["MonitoringType"])(JobDefinitionName=name)
     except ClientError as error:
-        if not is_missing(error):
+        if not is_not_found(error):
             raise
 
 
-def _call(target: Target, verb: str, kind: str) -> Any:
-    return getattr(target.sagemaker, f"{verb}_{_API_NAMES[kind]}_job_definition")
+def _operation(target: Target, verb: str, kind: str) -> Any:
+    return getattr(target.sagemaker, f"{verb}_{_OPERATION_NAMES[kind]}_job_definition")

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from deployment.invocations import Answer, as_json, invoke, runtime_client
+from deployment.invocations import InvocationResult, as_json, invoke, runtime_client
 from local_sagemaker.storage.log_files import log_file
 from project.target import local_target
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, tar_gz
@@ -116,7 +116,7 @@ class Place:
     def decide(self, arn: str, status: str) -> None:
         self["sagemaker"].update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
 
-    def predict(self) -> Answer:
+    def predict(self) -> InvocationResult:
         return invoke(self.runtime, ENDPOINT, as_json([{"a": 1, "b": 2}]))
 
     def hears(self, *words: str) -> str:
