@@ -180,9 +180,7 @@ def _check_options(backend: Backend, expression: str | None, window: int | None,
         if window is not None:
             raise UserError("Model Monitor's windows are as long as its interval; leave out --window-minutes")
     elif batch:
-        raise UserError(
-            "--batch needs --backend model-monitor; the batch-inference pipeline checks its own batches"
-        )
+        raise UserError("--batch needs --backend model-monitor; the batch-inference pipeline checks its own batches")
     elif expression is not None:
         window_minutes(expression, window)
 

@@ -131,9 +131,7 @@ def test_alarms_of_model_monitor_s_schedules(run: Run, events: ClientEvents) -> 
     assert (missing["Statistic"], missing["TreatMissingData"]) == ("SampleCount", "breaching")
 
 
-def test_the_alarm_of_a_metric_that_is_better_when_lower_is_above_its_threshold(
-    run: Run, account: MonitoredAccount
-) -> None:
+def test_a_metric_that_is_better_when_lower_alarms_above_its_threshold(run: Run, account: MonitoredAccount) -> None:
     run(*TEN_MINUTES)
     schedule = schedule_of(account)
     quality = {"problem_type": "Regression", "quality": {"metric": "rmse", "threshold": 3}}

@@ -69,9 +69,7 @@ def test_uploading_again_changes_nothing(run: Run, account: MonitoredAccount, la
     assert uploaded(account) == before
 
 
-def test_the_analyzer_merges_what_was_uploaded(
-    run: Run, account: MonitoredAccount, labels: Path, tmp_path: Path
-) -> None:
+def test_the_analyzer_merges_uploaded_labels(run: Run, account: MonitoredAccount, labels: Path, tmp_path: Path) -> None:
     capture(account, HOUR, "a", "b", "x")
     run("ground-truth", "upload", str(labels))
     for folder in ("captures", "ground-truth"):

@@ -36,9 +36,7 @@ def test_an_invalid_expression_is_refused_with_examples(expression: str) -> None
         ("cron(0 12 ? * * *)", "cron(0 12 ? * * *)", 1440),
     ],
 )
-def test_rates_are_converted_to_cron_expressions_that_model_monitor_accepts(
-    expression: str, native: str, minutes: int
-) -> None:
+def test_rates_are_converted_to_cron_expressions_for_model_monitor(expression: str, native: str, minutes: int) -> None:
     assert for_model_monitor(expression) == native
     assert minutes_between(native) == minutes
 
