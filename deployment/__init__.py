@@ -1,1 +1,1 @@
-"""From an approved model package to an endpoint, and back to nothing: `python -m deployment`."""
+"""Deploy approved model packages to endpoints and remove them again: `python -m deployment`."""

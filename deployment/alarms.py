@@ -1,4 +1,4 @@
-"""The CloudWatch alarms that take an update back, and finding every alarm that watches an endpoint."""
+"""The CloudWatch alarms that roll an update back, and the search for every alarm on an endpoint's metrics."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from deployment.plan import Plan
 from project.settings import UpdateSettings
 from project.target import Target
 
-_MOST_NAMES = 100  # that DeleteAlarms and DescribeAlarms take at once
+# DeleteAlarms and DescribeAlarms accept no more
+_MAX_NAMES_PER_CALL = 100
 
 
 def rollback_alarms(update: UpdateSettings, plan: Plan) -> list[dict[str, Any]]:
-    """PutMetricAlarm requests: for each variant, one on errors of the container and one on its latency.
+    """Build the PutMetricAlarm requests: for each variant, one on container errors and one on latency.
 
-    None for a serverless endpoint, whose updates SageMaker does not guard.
+    Returns:
+        An empty list for a serverless endpoint, whose updates SageMaker does not guard with alarms.
     """
     if plan.mode == "serverless":
         return []
-    return [alarm for variant in plan.variants for alarm in _alarms_of(update, plan, variant.name)]
+    return [alarm for variant in plan.variants for alarm in _variant_alarms(update, plan, variant.name)]
 
 
 def put_alarms(target: Target, alarms: Sequence[dict[str, Any]]) -> None:
@@ -28,27 +30,30 @@ def put_alarms(target: Target, alarms: Sequence[dict[str, Any]]) -> None:
 
 
 def names_in_alarm(target: Target, names: Sequence[str]) -> list[str]:
-    """Those of the alarms that are in ALARM state now."""
+    """Return those of the named alarms that are in ALARM state."""
     if not names:
         return []
-    return [alarm["AlarmName"] for alarm in _described(target, AlarmNames=list(names), StateValue="ALARM")]
+    alarms = _describe_alarms(target, AlarmNames=list(names))
+    return [alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"]
 
 
-def watching_alarms(target: Target, endpoint: str) -> list[dict[str, Any]]:
-    """The alarms on the endpoint's metrics whose names begin with its name, as those of this project do."""
-    return [alarm for alarm in _described(target, AlarmNamePrefix=f"{endpoint}-") if _watches(alarm, endpoint)]
+def endpoint_alarms(target: Target, endpoint: str) -> list[dict[str, Any]]:
+    """Return the alarms on the endpoint's metrics whose names start with the endpoint's name, as this project's do."""
+    alarms = _describe_alarms(target, AlarmNamePrefix=f"{endpoint}-")
+    return [alarm for alarm in alarms if _has_endpoint_dimension(alarm, endpoint)]
 
 
-def watched_variants(alarm: dict[str, Any]) -> set[str]:
+def alarm_variants(alarm: dict[str, Any]) -> set[str]:
+    """Return the names of the variants among the alarm's dimensions."""
     return {item["Value"] for item in alarm.get("Dimensions", []) if item["Name"] == "VariantName"}
 
 
 def delete_alarms(target: Target, names: Sequence[str]) -> None:
-    for start in range(0, len(names), _MOST_NAMES):
-        target.cloudwatch.delete_alarms(AlarmNames=list(names[start : start + _MOST_NAMES]))
+    for start in range(0, len(names), _MAX_NAMES_PER_CALL):
+        target.cloudwatch.delete_alarms(AlarmNames=list(names[start : start + _MAX_NAMES_PER_CALL]))
 
 
-def _alarms_of(update: UpdateSettings, plan: Plan, variant: str) -> Iterator[dict[str, Any]]:
+def _variant_alarms(update: UpdateSettings, plan: Plan, variant: str) -> Iterator[dict[str, Any]]:
     common = {
         "Namespace": "AWS/SageMaker",
         "Dimensions": [
@@ -57,12 +62,13 @@ def _alarms_of(update: UpdateSettings, plan: Plan, variant: str) -> Iterator[dic
         ],
         "Period": 60,
         "ComparisonOperator": "GreaterThanThreshold",
-        "TreatMissingData": "notBreaching",  # no requests, no complaint
+        # an endpoint without requests is healthy
+        "TreatMissingData": "notBreaching",
         "Tags": plan.tags,
     }
     yield {
         "AlarmName": f"{plan.endpoint}-{variant}-5xx-errors",
-        "AlarmDescription": "Requests that the model's container failed on; takes an update of the endpoint back",
+        "AlarmDescription": "Requests that failed in the model's container; rolls back an update of the endpoint",
         "MetricName": "Invocation5XXErrors",
         "Statistic": "Sum",
         "EvaluationPeriods": 1,
@@ -71,22 +77,23 @@ def _alarms_of(update: UpdateSettings, plan: Plan, variant: str) -> Iterator[dic
     }
     yield {
         "AlarmName": f"{plan.endpoint}-{variant}-latency",
-        "AlarmDescription": "The model's mean latency in microseconds; takes an update of the endpoint back",
+        "AlarmDescription": "The model's mean latency in microseconds; rolls back an update of the endpoint",
         "MetricName": "ModelLatency",
         "Statistic": "Average",
-        "EvaluationPeriods": 2,  # the first minute of a container is its slowest
+        # the first minute of a container is its slowest
+        "EvaluationPeriods": 2,
         "Threshold": update.max_latency_in_milliseconds * 1000.0,
         **common,
     }
 
 
-def _described(target: Target, **condition: Any) -> Iterator[dict[str, Any]]:
+def _describe_alarms(target: Target, **condition: Any) -> Iterator[dict[str, Any]]:
     for page in target.cloudwatch.get_paginator("describe_alarms").paginate(**condition):
         yield from page.get("MetricAlarms", [])
 
 
-def _watches(alarm: dict[str, Any], endpoint: str) -> bool:
-    """Whether the endpoint is a dimension of the alarm's metric, under the service's name for it or Model Monitor's."""
+def _has_endpoint_dimension(alarm: dict[str, Any], endpoint: str) -> bool:
+    """Whether the endpoint is a dimension of the alarm's metric: EndpointName in SageMaker's, Endpoint in ours."""
     metrics = [alarm, *(query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query)]
     return any(
         dimension["Name"] in ("EndpointName", "Endpoint") and dimension["Value"] == endpoint

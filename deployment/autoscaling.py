@@ -1,4 +1,4 @@
-"""Autoscaling of an endpoint's variants: target tracking on the invocations of each instance."""
+"""Autoscaling of an endpoint's variants: target tracking on the invocations per instance."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _DIMENSION = {"ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
 
 
 def scale_variants(deployment: DeploymentSettings, target: Target, endpoint: str, variants: list[str]) -> None:
-    """Scale these variants, and no others of the endpoint, as the settings say. Doing it again changes nothing."""
+    """Scale these variants as the settings say, and no other variant of the endpoint. Idempotent."""
     wanted = set(variants) if deployment.autoscaling else set()
     for variant in scaled_variants(target, endpoint):
         if variant not in wanted:
             stop_scaling(target, endpoint, variant)
     for variant in sorted(wanted):
-        scaled = _scaled(endpoint, variant)
+        scalable_target = _scalable_target(endpoint, variant)
         target.autoscaling.register_scalable_target(
-            **scaled, MinCapacity=deployment.instance_count, MaxCapacity=deployment.max_instance_count
+            **scalable_target, MinCapacity=deployment.instance_count, MaxCapacity=deployment.max_instance_count
         )
         target.autoscaling.put_scaling_policy(
-            **scaled,
+            **scalable_target,
             PolicyName=f"{endpoint}-{variant}-invocations",
             PolicyType="TargetTrackingScaling",
             TargetTrackingScalingPolicyConfiguration={
@@ -32,9 +32,9 @@ def scale_variants(deployment: DeploymentSettings, target: Target, endpoint: str
 
 
 def scaled_variants(target: Target, endpoint: str) -> dict[str, tuple[int, int]]:
-    """The fewest and the most instances of the endpoint's variants that are scaled, by name."""
+    """Return the minimum and maximum instance count of the endpoint's scaled variants, by variant name."""
     prefix = f"endpoint/{endpoint}/variant/"
-    # not asked for by resource: which variants there are is the question
+    # ResourceIds can't be given: variants that are no longer part of the endpoint may be scaled, too
     pages = target.autoscaling.get_paginator("describe_scalable_targets").paginate(**_NAMESPACE, **_DIMENSION)
     return {
         item["ResourceId"].removeprefix(prefix): (item["MinCapacity"], item["MaxCapacity"])
@@ -45,9 +45,9 @@ def scaled_variants(target: Target, endpoint: str) -> dict[str, tuple[int, int]]
 
 
 def stop_scaling(target: Target, endpoint: str, variant: str) -> None:
-    """Deregister a variant, which deletes its policies and their alarms too."""
-    target.autoscaling.deregister_scalable_target(**_scaled(endpoint, variant))
+    """Deregister a variant, which also deletes its scaling policies and their alarms."""
+    target.autoscaling.deregister_scalable_target(**_scalable_target(endpoint, variant))
 
 
-def _scaled(endpoint: str, variant: str) -> dict[str, str]:
+def _scalable_target(endpoint: str, variant: str) -> dict[str, str]:
     return {**_NAMESPACE, **_DIMENSION, "ResourceId": f"endpoint/{endpoint}/variant/{variant}"}

@@ -1,11 +1,11 @@
-"""Predictions for a whole file or prefix at once: a batch transform job with capture, and no endpoint."""
+"""Predictions for a whole file or S3 prefix: a batch transform job with data capture, without an endpoint."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,8 @@ from project.settings import Settings
 from project.target import Target
 
 JSON_LINES, CSV = "application/jsonlines", "text/csv"
-# A CSV file is sent whole, as its header is in its first line alone. JSON lines are cut to requests anywhere.
-_CUTS: dict[str, dict[str, dict[str, Any]]] = {
+# A CSV file is sent whole, because only its first line holds the header. JSON lines can be split at any line.
+_SPLITTING: dict[str, dict[str, dict[str, Any]]] = {
     CSV: {"transform": {"MaxPayloadInMB": 100, "MaxConcurrentTransforms": 1}, "input": {"SplitType": "None"}},
     JSON_LINES: {"transform": {"BatchStrategy": "MultiRecord"}, "input": {"SplitType": "Line"}},
 }
@@ -35,10 +35,11 @@ _CONTENT_TYPES = {".csv": CSV, ".jsonl": JSON_LINES, ".jsonlines": JSON_LINES}
 
 @dataclass(frozen=True)
 class BatchResult:
-    """outputs: S3 URIs, one for each input file: a JSON line for each record, in the order of the input."""
+    """A completed transform job."""
 
     job: str
     input_uri: str
+    # one S3 URI for each input file, with a JSON line for each record in the order of the input
     outputs: tuple[str, ...]
     capture_uri: str
 
@@ -52,52 +53,57 @@ def run_batch(
     timeout: float,
     report: Callable[[str], None],
 ) -> BatchResult:
-    """Run a batch transform job to its end; its model is removed with it.
+    """Run a batch transform job, wait for it and delete its model.
 
-    endpoint: whose name the job's and the model's begin with.
-    location: a local CSV with a header or JSON lines, which are uploaded, or the S3 URI of either.
-    timeout: seconds to wait for the job.
+    Args:
+        settings: The project's settings.
+        target: Where the job runs.
+        endpoint: The first part of the names of job and model.
+        package: The model package to predict with.
+        location: A local file, which is uploaded, or an S3 URI: CSV with a header, or JSON lines.
+        timeout: Longest wait for the job in seconds.
+        report: Called with a line for each event.
 
     Raises:
-        UserError: the input can't be used, or the job takes longer.
-        DeploymentFailed: the job has failed.
+        UserError: The input is not usable, or the job takes longer than `timeout`.
+        DeploymentFailed: The job has failed.
     """
-    input_uri, content_type = _input(settings, target, location)
+    input_uri, content_type = _upload_input(settings, target, location)
     model = model_request(settings, target, f"{endpoint}-batch", package, {})
     name = f"{name_stem(endpoint)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     request = transform_request(settings, target, name, model["ModelName"], input_uri, content_type)
-    resources.create_unless_there(target.sagemaker.create_model, model)
+    resources.create_if_missing(target.sagemaker.create_model, model)
     target.sagemaker.create_transform_job(**request, Tags=resource_tags(settings, f"{endpoint}-batch"))
     report(f"Transform job {name}")
-    job = _await_end(target, name, timeout)
+    job = _wait_for_job(target, name, timeout)
     resources.delete_resources(target, [resources.Resource("model", model["ModelName"])])
     if job["TransformJobStatus"] != "Completed":
-        reason = job.get("FailureReason", "SageMaker gives no reason")
+        reason = job.get("FailureReason", "SageMaker gave no reason")
         raise DeploymentFailed(
             f"transform job {name} is {job['TransformJobStatus']}: {reason}",
             last_lines(target, "/aws/sagemaker/TransformJobs", f"{name}/", 20),
         )
     output_uri = request["TransformOutput"]["S3OutputPath"]
     return BatchResult(
-        name, input_uri, tuple(_objects(target, output_uri)), request["DataCaptureConfig"]["DestinationS3Uri"]
+        name, input_uri, tuple(_list_objects(target, output_uri)), request["DataCaptureConfig"]["DestinationS3Uri"]
     )
 
 
 def transform_request(
     settings: Settings, target: Target, name: str, model: str, input_uri: str, content_type: str
 ) -> dict[str, Any]:
-    """The CreateTransformJob request; what it writes goes below a prefix of the job's own."""
+    """Build the CreateTransformJob request; each job has an output prefix of its own."""
     kms_key = settings.security.kms_key
     root = f"{settings.uri(target.bucket)}/batch/{name}"
-    cut = _CUTS[content_type]
+    splitting = _SPLITTING[content_type]
     return {
         "TransformJobName": name,
         "ModelName": model,
-        **cut["transform"],
+        **splitting["transform"],
         "TransformInput": {
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": input_uri}},
             "ContentType": content_type,
-            **cut["input"],
+            **splitting["input"],
         },
         "TransformOutput": {
             "S3OutputPath": f"{root}/output",
@@ -111,7 +117,7 @@ def transform_request(
             **({"VolumeKmsKeyId": kms_key} if kms_key else {}),
         },
         "DataCaptureConfig": {
-            # of all jobs, as a monitoring schedule wants it
+            # one prefix for all jobs, because a monitoring schedule reads one prefix
             "DestinationS3Uri": f"{settings.uri(target.bucket)}/batch-captures",
             "GenerateInferenceId": True,
             **({"KmsKeyId": kms_key} if kms_key else {}),
@@ -119,20 +125,20 @@ def transform_request(
     }
 
 
-def _input(settings: Settings, target: Target, location: str) -> tuple[str, str]:
-    """The S3 URI and the content type of what is to be predicted."""
+def _upload_input(settings: Settings, target: Target, location: str) -> tuple[str, str]:
+    """Upload a local file; return the S3 URI and the content type of the job's input."""
     if is_s3_uri(location):
         try:
-            first = next(_objects(target, location), "")
+            first = next(_list_objects(target, location), "")
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            raise UserError(f"{location} can't be listed: {code}; check bucket and permissions") from None
+            raise UserError(f"cannot list {location}: {code}; check the bucket's name and your permissions") from None
         if not first:
-            raise UserError(f"there is nothing at {location}; upload the data or give another --input")
+            raise UserError(f"no objects found at {location}; upload the data or give another --input")
         return location, _content_type(first)
     path = Path(location)
     if _content_type(location) == CSV:
-        # the features alone, by name: the order of the columns and those that are no features don't matter then
+        # features by name, so that neither the order of the columns nor other columns matter
         rows = read_records(settings, target, location).rows
         content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     else:
@@ -150,11 +156,13 @@ def _input(settings: Settings, target: Target, location: str) -> tuple[str, str]
 def _content_type(name: str) -> str:
     suffix = Path(name).suffix.lower()
     if suffix not in _CONTENT_TYPES:
-        raise UserError(f"{name}: --input is CSV or JSON lines, by its ending one of {', '.join(_CONTENT_TYPES)}")
+        raise UserError(
+            f"--input is {name}; expected CSV or JSON lines with one of the suffixes {', '.join(_CONTENT_TYPES)}"
+        )
     return _CONTENT_TYPES[suffix]
 
 
-def _objects(target: Target, uri: str) -> Any:
+def _list_objects(target: Target, uri: str) -> Iterator[str]:
     bucket, prefix = split_s3_uri(uri)
     for page in target.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
@@ -162,15 +170,15 @@ def _objects(target: Target, uri: str) -> Any:
                 yield f"s3://{bucket}/{item['Key']}"
 
 
-def _await_end(target: Target, name: str, timeout: float) -> dict[str, Any]:
-    begin = time.monotonic()
+def _wait_for_job(target: Target, name: str, timeout: float) -> dict[str, Any]:
+    start = time.monotonic()
     while True:
         job: dict[str, Any] = target.sagemaker.describe_transform_job(TransformJobName=name)
         if job["TransformJobStatus"] in ("Completed", "Failed", "Stopped"):
             return job
-        waited = time.monotonic() - begin
+        waited = time.monotonic() - start
         if waited > timeout:
             raise UserError(
-                f"transform job {name} is still {job['TransformJobStatus']} after {timeout:.0f} s; it goes on"
+                f"transform job {name} is still {job['TransformJobStatus']} after {timeout:.0f} s; it keeps running"
             )
         time.sleep(min(10.0, 0.2 + waited / 20))

@@ -1,7 +1,7 @@
-"""Bring an endpoint to a plan: make it, move it over from its predecessor, or leave it as it is.
+"""Creates an endpoint from a plan, or updates it with traffic shifting and automatic rollback.
 
-A deployment that fails leaves nothing of itself: a new endpoint is removed whole, and an update's models and
-configuration are, while the old ones go on serving. Given again after an interruption, the same deployment goes on.
+A failed deployment removes what it created: the whole endpoint if it is new; otherwise the new models and the new
+configuration, while the endpoint keeps serving the previous ones. After an interruption, the same deployment resumes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment import alarms, autoscaling, endpoints, resources
 from deployment.endpoints import FAILED, IN_SERVICE, Endpoint
 from deployment.plan import CHALLENGER, CHAMPION, Plan, Variant
-from deployment.rollout import deployment_config
+from deployment.traffic_shifting import deployment_config
 from project import registry
 from project.errors import UserError
 from project.settings import Settings
@@ -27,15 +27,15 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """change: "created", "updated" or "unchanged"."""
+class DeploymentResult:
+    """A deployed endpoint; `change` is "created", "updated" or "unchanged"."""
 
     endpoint: Endpoint
     change: str
 
 
 class DeploymentFailed(Exception):
-    """SageMaker could not bring the endpoint up, or has taken an update back; `log` is what its containers said."""
+    """SageMaker could not create the endpoint or has rolled back an update; `log` is the end of the container log."""
 
     def __init__(self, message: str, log: Sequence[str]) -> None:
         super().__init__(message)
@@ -45,96 +45,120 @@ class DeploymentFailed(Exception):
 def choose_variants(
     settings: Settings, target: Target, version: int | None, challenger: int | None, weight: float
 ) -> tuple[Variant, ...]:
-    """The champion, by default the latest approved version, and beside it the challenger with a share of `weight`.
+    """Choose the model packages to deploy.
+
+    Args:
+        settings: The project's settings.
+        target: Where the packages are registered.
+        version: The champion; the latest approved version if None.
+        challenger: A version to serve beside the champion, if any.
+        weight: The challenger's share of the requests, from 0 to 1.
 
     Raises:
-        UserError: no version is approved, or one that is asked for isn't.
+        UserError: No version is approved, or a requested version is not.
     """
     group = settings.model_package_group
     champion = registry.latest_approved(group, target) if version is None else _approved(settings, target, version)
     if champion is None:
         raise UserError(
-            f"no version of {group!r} is approved; `python -m pipelines models` lists them, "
-            "`python -m pipelines approve VERSION` approves one"
+            f"no version of {group!r} is approved; list the versions with `python -m pipelines models` and approve one "
+            "with `python -m pipelines approve VERSION`"
         )
     if challenger is None:
         return (Variant(CHAMPION, champion),)
     if challenger == champion.version:
-        raise UserError(f"version {challenger} can't challenge itself; give another --challenger or --model-package")
+        raise UserError(
+            f"version {challenger} is both champion and challenger; give another --challenger or --model-package"
+        )
     return (
         Variant(CHAMPION, champion, round(1 - weight, 6)),
         Variant(CHALLENGER, _approved(settings, target, challenger), weight),
     )
 
 
-def carry_out(settings: Settings, target: Target, plan: Plan, timeout: float, report: Report) -> Outcome:
-    """Make the endpoint what the plan says, and wait until it is.
+def deploy_endpoint(settings: Settings, target: Target, plan: Plan, timeout: float, report: Report) -> DeploymentResult:
+    """Create or update the endpoint as planned and wait until it is in service.
 
-    timeout: seconds to wait for SageMaker.
-    report: gets a line whenever something has happened or goes on.
+    Args:
+        settings: The project's settings.
+        target: Where to deploy.
+        plan: The endpoint to create or update.
+        timeout: Longest wait for SageMaker in seconds.
+        report: Called with a line for each event and each change of status.
 
     Raises:
-        UserError: as of `begin`, or it takes too long.
-        DeploymentFailed: see there.
+        UserError: The endpoint can't be changed now (see `start_deployment`), or the wait exceeds `timeout`.
+        DeploymentFailed: SageMaker could not create the endpoint or has rolled back the update.
     """
-    return settle(settings, target, plan, begin(settings, target, plan, report), timeout, report)
+    change = start_deployment(settings, target, plan, report)
+    return wait_for_deployment(settings, target, plan, change, timeout, report)
 
 
-def begin(settings: Settings, target: Target, plan: Plan, report: Report) -> str:
-    """Make what is missing and set SageMaker to work, without waiting for it. Returns what changes: see Outcome.
+def start_deployment(settings: Settings, target: Target, plan: Plan, report: Report) -> str:
+    """Create what is missing and start the creation or update of the endpoint, without waiting for it.
+
+    Returns:
+        "created", "updated" or "unchanged", as in `DeploymentResult.change`.
 
     Raises:
-        UserError: the endpoint is another project's, of another mode, has failed, or is busy.
+        UserError: The endpoint belongs to another project, is of the other mode, has failed, or is being changed.
     """
     existing = endpoints.find_endpoint(target, plan.endpoint)
     if existing is not None:
         endpoints.check_owner(settings, target, existing)
-    if existing is not None and not existing.settled and plan.config_name in (existing.config, existing.pending_config):
-        report(f"{plan.endpoint} is being deployed already")
-        return "created" if existing.status == "Creating" else "updated"
-    if existing is not None:
+        if not existing.is_stable and plan.config_name in (existing.config, existing.pending_config):
+            report(f"{plan.endpoint} is already being deployed")
+            return "created" if existing.status == "Creating" else "updated"
         _check_changeable(target, plan, existing)
-    return _start(settings, target, plan, existing, report)
+    return _create_or_update(settings, target, plan, existing, report)
 
 
-def settle(settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report) -> Outcome:
-    """Wait until the endpoint has become what the plan says, and put right what goes with it.
+def wait_for_deployment(
+    settings: Settings, target: Target, plan: Plan, change: str, timeout: float, report: Report
+) -> DeploymentResult:
+    """Wait until the deployment has ended, then set up scaling and remove unused resources.
 
-    change: what `begin` returned.
+    Args:
+        settings: The project's settings.
+        target: Where the endpoint is deployed.
+        plan: The plan that was started.
+        change: The return value of `start_deployment`.
+        timeout: Longest wait in seconds.
+        report: Called with each status, once a minute.
 
     Raises:
-        UserError: it takes too long.
-        DeploymentFailed: see there.
+        UserError: The wait exceeds `timeout`, or the endpoint has been deleted meanwhile.
+        DeploymentFailed: SageMaker could not create the endpoint or has rolled back the update.
     """
-    endpoint, told, since = None, ("", 0), time.monotonic()
-    for endpoint in endpoints.follow(target, plan.endpoint, timeout):
-        minutes = int(time.monotonic() - since) // 60
-        if endpoint and not endpoint.settled and told != (endpoint.status, minutes):
-            told = (endpoint.status, minutes)
+    endpoint, reported, start = None, ("", 0), time.monotonic()
+    for endpoint in endpoints.poll_endpoint(target, plan.endpoint, timeout):
+        minutes = int(time.monotonic() - start) // 60
+        if endpoint and not endpoint.is_stable and reported != (endpoint.status, minutes):
+            reported = (endpoint.status, minutes)
             report(f"{plan.endpoint}: {endpoint.status}")
     if endpoint is None:
-        raise UserError(f"endpoint {plan.endpoint!r} has been deleted while it was being deployed")
+        raise UserError(f"endpoint {plan.endpoint!r} was deleted during its deployment; deploy again")
     if endpoint.status != IN_SERVICE or endpoint.config != plan.config_name:
         raise _failure(settings, target, plan, change, endpoint)
     _scale(settings, target, plan.mode, endpoint)
     resources.delete_resources(target, resources.unused_resources(settings, target, endpoint))
-    return Outcome(endpoint, change)
+    return DeploymentResult(endpoint, change)
 
 
 def _approved(settings: Settings, target: Target, version: int) -> registry.ModelPackage:
     package = registry.find_version(settings.model_package_group, version, target)
     if package.approval_status != "Approved":
         raise UserError(
-            f"version {version} of {settings.model_package_group!r} is {package.approval_status}, and SageMaker "
-            f"deploys approved ones only; approve it with `python -m pipelines approve {version}`"
+            f"version {version} of {settings.model_package_group!r} is {package.approval_status}; SageMaker deploys "
+            f"only approved versions: approve it with `python -m pipelines approve {version}`"
         )
     return package
 
 
 def _check_changeable(target: Target, plan: Plan, existing: Endpoint) -> None:
     name = existing.name
-    if not existing.settled:
-        raise UserError(f"endpoint {name!r} is {existing.status} now; wait until that has ended (`status` shows it)")
+    if not existing.is_stable:
+        raise UserError(f"endpoint {name!r} is {existing.status}; wait until that has ended (`status` shows it)")
     if existing.status != IN_SERVICE:
         raise UserError(
             f"endpoint {name!r} is {existing.status} ({existing.reason or 'no reason given'}) and can't be updated; "
@@ -144,21 +168,20 @@ def _check_changeable(target: Target, plan: Plan, existing: Endpoint) -> None:
     mode = "serverless" if serverless else "real-time"
     if mode != plan.mode:
         raise UserError(
-            f"endpoint {name!r} is {mode}, and an update can't make it {plan.mode}; delete it first, or deploy "
-            "beside it with --endpoint"
+            f"endpoint {name!r} is {mode}, and an update can't make it {plan.mode}; delete it first, or deploy under "
+            "another name with --endpoint"
         )
 
 
-def _start(settings: Settings, target: Target, plan: Plan, existing: Endpoint | None, report: Report) -> str:
-    """Make what is missing and set SageMaker to work; what changes: see Outcome."""
+def _create_or_update(settings: Settings, target: Target, plan: Plan, existing: Endpoint | None, report: Report) -> str:
     guards = alarms.rollback_alarms(settings.deployment.update, plan)
     alarms.put_alarms(target, guards)
     if existing is not None and existing.config == plan.config_name:
         return "unchanged"
     try:
         for model in plan.models:
-            resources.create_unless_there(target.sagemaker.create_model, model)
-        resources.create_unless_there(target.sagemaker.create_endpoint_config, plan.config)
+            resources.create_if_missing(target.sagemaker.create_model, model)
+        resources.create_if_missing(target.sagemaker.create_endpoint_config, plan.config)
         if existing is None:
             target.sagemaker.create_endpoint(
                 EndpointName=plan.endpoint, EndpointConfigName=plan.config_name, Tags=plan.tags
@@ -167,17 +190,18 @@ def _start(settings: Settings, target: Target, plan: Plan, existing: Endpoint | 
         _update(settings, target, plan, existing, [alarm["AlarmName"] for alarm in guards], report)
         return "updated"
     except BaseException:
-        # what goes wrong here too is not what the person has to know; `delete` finds what stays
+        # a second error must not hide the first; `delete` finds what a failed clean-up leaves
         with suppress(ClientError, BotoCoreError):
-            _withdraw(settings, target, plan, existing)
+            _clean_up(settings, target, plan, existing)
         raise
 
 
-def _withdraw(settings: Settings, target: Target, plan: Plan, existing: Endpoint | None) -> None:
-    """Remove what a deployment has made that SageMaker did not take on."""
-    now = endpoints.find_endpoint(target, plan.endpoint)
-    if now is not None and plan.config_name in (now.config, now.pending_config):
-        return  # it did, and only its answer was lost: given again, the deployment goes on
+def _clean_up(settings: Settings, target: Target, plan: Plan, existing: Endpoint | None) -> None:
+    """Remove what a deployment has created if SageMaker did not accept it."""
+    current = endpoints.find_endpoint(target, plan.endpoint)
+    if current is not None and plan.config_name in (current.config, current.pending_config):
+        # it did accept, only its response was lost: the same deployment resumes
+        return
     if existing is None:
         resources.delete_resources(target, resources.endpoint_resources(settings, target, plan.endpoint))
     else:
@@ -196,11 +220,11 @@ def _update(
         kept = {name for name in running.keys() & planned if running[name].instance_type == deployment.instance_type}
         for variant in autoscaling.scaled_variants(target, plan.endpoint):
             if variant not in kept:
-                # UpdateEndpoint refuses to remove a variant that is scaled, or to change its instance type
+                # UpdateEndpoint refuses to remove a scaled variant or to change its instance type
                 autoscaling.stop_scaling(target, plan.endpoint, variant)
         fleet_size = deployment.instance_count
         if deployment.autoscaling and kept == planned == running.keys():
-            # what autoscaling has brought the fleet to stays; the rest is as the new configuration says
+            # keep the instance count that autoscaling has chosen; weights and capture come from the new configuration
             request |= {
                 "RetainAllVariantProperties": True,
                 "ExcludeRetainedVariantProperties": [
@@ -210,40 +234,41 @@ def _update(
             }
             fleet_size = min(variant.instance_count for variant in running.values())
         if planned == running.keys():
-            request["DeploymentConfig"] = _guarded(settings, target, guards, fleet_size, report)
+            request["DeploymentConfig"] = _guarded_config(settings, target, guards, fleet_size, report)
         else:
-            report("The variants change, so SageMaker moves all traffic at once, not guarded by alarms")
+            report("The set of variants changes: SageMaker shifts all traffic at once, without rollback alarms")
     target.sagemaker.update_endpoint(**request)
 
 
-def _guarded(
+def _guarded_config(
     settings: Settings, target: Target, names: Sequence[str], fleet_size: int, report: Report
 ) -> dict[str, Any]:
-    # an alarm that is in ALARM already would take the update back at once, even one that puts the cause right
-    ringing = alarms.names_in_alarm(target, names)
-    for name in ringing:
-        report(f"{name} is in ALARM already and so can't guard this update")
-    update, quiet = settings.deployment.update, [name for name in names if name not in ringing]
-    report(f"The alarms are watched for {update.wait_seconds} s after each step of the traffic")
-    return deployment_config(update, fleet_size, quiet)
+    # an alarm that is in ALARM before the update would roll it back at once, even if the update fixes the cause
+    in_alarm = alarms.names_in_alarm(target, names)
+    for name in in_alarm:
+        report(f"{name} is already in ALARM and can't guard this update")
+    update = settings.deployment.update
+    report(f"The alarms are checked for {update.wait_seconds} s after each traffic shift")
+    return deployment_config(update, fleet_size, [name for name in names if name not in in_alarm])
 
 
 def _failure(settings: Settings, target: Target, plan: Plan, change: str, endpoint: Endpoint) -> DeploymentFailed:
-    """Clean up, and say what has happened."""
+    """Clean up and describe the failure."""
     log = endpoints.log_lines(target, plan.endpoint)
-    reason = endpoint.reason or "SageMaker gives no reason"
+    reason = endpoint.reason or "SageMaker gave no reason"
     if change == "created" and endpoint.status == FAILED:
         resources.delete_resources(target, resources.endpoint_resources(settings, target, plan.endpoint))
-        return DeploymentFailed(f"endpoint {plan.endpoint!r} could not be created, and is removed: {reason}", log)
+        return DeploymentFailed(f"endpoint {plan.endpoint!r} could not be created and was removed: {reason}", log)
     if endpoint.status != IN_SERVICE:
         return DeploymentFailed(f"endpoint {plan.endpoint!r} is {endpoint.status} after the update: {reason}", log)
     resources.delete_resources(target, resources.unused_resources(settings, target, endpoint))
     _scale(settings, target, plan.mode, endpoint)
     names = [request["AlarmName"] for request in alarms.rollback_alarms(settings.deployment.update, plan)]
-    ringing = alarms.names_in_alarm(target, names)
-    blame = f"; in ALARM: {', '.join(ringing)}" if ringing else ""
+    in_alarm = alarms.names_in_alarm(target, names)
+    details = f"; in ALARM: {', '.join(in_alarm)}" if in_alarm else ""
     return DeploymentFailed(
-        f"the update of {plan.endpoint!r} was taken back, and the endpoint serves what it did before: {reason}{blame}",
+        f"the update of {plan.endpoint!r} was rolled back; the endpoint serves its previous configuration: "
+        f"{reason}{details}",
         log,
     )
 

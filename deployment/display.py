@@ -1,4 +1,4 @@
-"""What a person sees of deployments: tables and summaries."""
+"""The terminal output of the deployment commands: tables and summaries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployment.batch import BatchResult
 from deployment.checks import Check
 from deployment.cost import Estimate
 from deployment.endpoints import Endpoint, ServedVariant, capture_settings
-from deployment.load import LoadResult
+from deployment.load_test import LoadResult
 from deployment.resources import Resource
 from project.display import console, output
 
@@ -25,7 +25,14 @@ def show_endpoint(
     scaling: Mapping[str, tuple[int, int]],
     alarms: Mapping[str, str],
 ) -> None:
-    """scaling: fewest and most instances by variant. alarms: state by name."""
+    """Print an endpoint.
+
+    Args:
+        endpoint: The endpoint.
+        variants: Its variants.
+        scaling: Minimum and maximum instance count by variant.
+        alarms: States by alarm name.
+    """
     _line("Endpoint", endpoint.name)
     _line("Status", endpoint.status, _STYLES.get(endpoint.status, "yellow"))
     if endpoint.reason:
@@ -33,10 +40,10 @@ def show_endpoint(
     for variant in variants:
         _line(
             "Variant",
-            f"{variant.name}: version {variant.version}, {variant.share:.0%} of requests, {machines(variant)}",
+            f"{variant.name}: version {variant.version}, {variant.share:.0%} of requests, {capacity(variant)}",
         )
-    for name, (fewest, most) in scaling.items():
-        _line("Scaling", f"{name}: {fewest} to {most} instances")
+    for name, (minimum, maximum) in scaling.items():
+        _line("Scaling", f"{name}: {minimum} to {maximum} instances")
     capture = capture_settings(endpoint, variants)
     _line("Capture", f"{capture.percentage} % to {capture.uri}" if capture else "none")
     for name, state in sorted(alarms.items()):
@@ -45,26 +52,27 @@ def show_endpoint(
 
 
 def show_endpoints(rows: Sequence[tuple[Endpoint, Sequence[ServedVariant]]]) -> None:
-    table = _table("Endpoint", "Status", "Versions", "Machines", "Created")
+    table = _table("Endpoint", "Status", "Versions", "Capacity", "Created")
     for endpoint, variants in rows:
         table.add_row(
             endpoint.name,
             Text(endpoint.status, _STYLES.get(endpoint.status, "yellow")),
             ", ".join(f"{variant.version} ({variant.share:.0%})" for variant in variants),
-            ", ".join(sorted({machines(variant) for variant in variants})),
+            ", ".join(sorted({capacity(variant) for variant in variants})),
             f"{endpoint.created:%Y-%m-%d %H:%M}",
         )
     output.print(table)
 
 
-def machines(variant: ServedVariant) -> str:
+def capacity(variant: ServedVariant) -> str:
+    """Return a variant's instances, or the memory and concurrency of a serverless one, in words."""
     if variant.serverless:
         return f"serverless {variant.serverless['MemorySizeInMB']} MB x {variant.serverless['MaxConcurrency']}"
     return f"{variant.instance_count} x {variant.instance_type}"
 
 
 def show_check(check: Check) -> None:
-    """A line as soon as a check is done."""
+    """Print a line for a completed check."""
     mark = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
     console.print(Text.assemble(mark, "  ", (f"{check.name:<36}", "bold"), _shortened(check.detail)), soft_wrap=True)
 
@@ -92,13 +100,13 @@ def show_resources(resources: Sequence[Resource]) -> None:
 
 
 def show_estimate(estimate: Estimate) -> None:
-    table = _table("Per month", "USD", "From")
+    table = _table("Per month", "USD", "Basis")
     for item in estimate.items:
         table.add_row(item.name, _range(item.low, item.high), item.basis)
     table.add_row("total", _range(estimate.low, estimate.high), "", style="bold")
     output.print(table)
     output.print(
-        f"\nAn estimate for {estimate.region} from prices of {estimate.price_date}; AWS's pricing pages have today's.",
+        f"\nAn estimate for {estimate.region} with prices of {estimate.price_date}; see AWS's pricing pages.",
         soft_wrap=True,
     )
 
@@ -120,7 +128,7 @@ def _shortened(text: str, length: int = 160) -> str:
 
 
 def _line(name: str, value: str, style: str = "") -> None:
-    # no table, which would break a URI that somebody wants to copy
+    # not a table, which would wrap URIs and make them hard to copy
     output.print(Text.assemble((f"{name:<{_WIDTH}}", "bold"), (value, style)), soft_wrap=True)
 
 

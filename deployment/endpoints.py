@@ -1,4 +1,4 @@
-"""Endpoints as they are: whose they are, what they serve, and waiting until they have settled."""
+"""Endpoints as SageMaker describes them: their project, their variants, and waiting for a stable status."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.plan import CAPTURE_PERCENTAGE, CAPTURE_URI, ENDPOINT_TAG, PROJECT_TAG
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.logs import last_lines
 from project.settings import Settings
 from project.target import Target
 
 IN_SERVICE, FAILED = "InService", "Failed"
-SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
+STABLE_STATUSES = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
 
 
 @dataclass(frozen=True)
 class ServedVariant:
-    """A variant as it runs. share: of the requests, from 0 to 1.
+    """A running variant.
 
-    package: the ARN of its model package, empty where it is not known. environment: of its container.
+    Attributes:
+        name: The variant's name.
+        package: ARN of its model package, empty if unknown.
+        environment: Environment variables of its container.
+        share: Its share of the requests, from 0 to 1.
+        instance_type: Type of its instances, empty for a serverless variant.
+        instance_count: Current number of instances.
+        serverless: MemorySizeInMB and MaxConcurrency of a serverless variant, otherwise empty.
     """
 
     name: str
@@ -42,7 +49,12 @@ class ServedVariant:
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """uri: below which captures appear, in folders by endpoint and variant. percentage: of the requests."""
+    """Data capture of an endpoint.
+
+    Attributes:
+        uri: S3 prefix of the captures, which has a folder for each endpoint and in it one for each variant.
+        percentage: Percentage of the requests that is captured.
+    """
 
     uri: str
     percentage: int
@@ -50,7 +62,7 @@ class CaptureSettings:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What DescribeEndpoint says. pending_config: the configuration that an update is moving to."""
+    """An endpoint as DescribeEndpoint returns it; `pending_config` is the configuration of a running update."""
 
     name: str
     arn: str
@@ -64,73 +76,74 @@ class Endpoint:
     production_variants: tuple[Mapping[str, Any], ...]
 
     @property
-    def settled(self) -> bool:
-        return self.status in SETTLED
+    def is_stable(self) -> bool:
+        return self.status in STABLE_STATUSES
 
 
 def find_endpoint(target: Target, name: str) -> Endpoint | None:
+    """Describe an endpoint; None if it does not exist."""
     try:
-        answer = target.sagemaker.describe_endpoint(EndpointName=name)
+        description = target.sagemaker.describe_endpoint(EndpointName=name)
     except ClientError as error:
-        if is_missing(error):
+        if is_not_found(error):
             return None
         raise
-    capture = answer.get("DataCaptureConfig", {})
+    capture = description.get("DataCaptureConfig", {})
     return Endpoint(
         name=name,
-        arn=answer["EndpointArn"],
-        status=answer["EndpointStatus"],
-        reason=answer.get("FailureReason", ""),
-        config=answer.get("EndpointConfigName", ""),
-        pending_config=answer.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
+        arn=description["EndpointArn"],
+        status=description["EndpointStatus"],
+        reason=description.get("FailureReason", ""),
+        config=description.get("EndpointConfigName", ""),
+        pending_config=description.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
         capture=CaptureSettings(capture["DestinationS3Uri"], capture["CurrentSamplingPercentage"])
         if capture.get("EnableCapture")
         else None,
-        created=answer["CreationTime"],
-        modified=answer["LastModifiedTime"],
-        production_variants=tuple(answer.get("ProductionVariants", ())),
+        created=description["CreationTime"],
+        modified=description["LastModifiedTime"],
+        production_variants=tuple(description.get("ProductionVariants", ())),
     )
 
 
-def own_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
-    """The project's endpoint of this name.
+def project_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
+    """Describe an endpoint of the project.
 
     Raises:
-        UserError: there is none, or it is not the project's.
+        UserError: There is no such endpoint, or it belongs to another project.
     """
     endpoint = find_endpoint(target, name)
     if endpoint is None:
-        raise UserError(f"there is no endpoint {name!r}; `python -m deployment deploy` makes it, `list` shows all")
+        raise UserError(f"there is no endpoint {name!r}; create it with `python -m deployment deploy`, or see `list`")
     check_owner(settings, target, endpoint)
     return endpoint
 
 
 def check_owner(settings: Settings, target: Target, endpoint: Endpoint) -> None:
-    """Let no endpoint pass that is not the project's.
+    """Check that an endpoint belongs to the project.
 
     Raises:
-        UserError: the endpoint lacks the project's tags.
+        UserError: The endpoint lacks the project's tags.
     """
-    if not is_own(settings, target, endpoint.arn, endpoint.name):
+    if not belongs_to_project(settings, target, endpoint.arn, endpoint.name):
         raise UserError(
-            f"endpoint {endpoint.name!r} exists and does not belong to project {settings.name!r} "
+            f"endpoint {endpoint.name!r} exists but does not belong to project {settings.name!r} "
             f"(it lacks the tag {PROJECT_TAG}); choose another name with --endpoint"
         )
 
 
-def own_endpoints(settings: Settings, target: Target) -> Iterator[Endpoint]:
-    """All endpoints of the project, the newest first."""
+def project_endpoints(settings: Settings, target: Target) -> Iterator[Endpoint]:
+    """Yield the project's endpoints, newest first."""
     pages = target.sagemaker.get_paginator("list_endpoints").paginate(SortBy="CreationTime", SortOrder="Descending")
     for page in pages:
         for item in page["Endpoints"]:
-            if is_own(settings, target, item["EndpointArn"], item["EndpointName"]) and (
+            if belongs_to_project(settings, target, item["EndpointArn"], item["EndpointName"]) and (
                 endpoint := find_endpoint(target, item["EndpointName"])
             ):
                 yield endpoint
 
 
-def is_own(settings: Settings, target: Target, arn: str, endpoint: str) -> bool:
-    """Whether a resource carries the tags of this project and endpoint."""
+def belongs_to_project(settings: Settings, target: Target, arn: str, endpoint: str) -> bool:
+    """Whether a resource has the tags of this project and endpoint."""
     tags = {
         tag["Key"]: tag["Value"]
         for page in target.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
@@ -140,7 +153,7 @@ def is_own(settings: Settings, target: Target, arn: str, endpoint: str) -> bool:
 
 
 def served_variants(target: Target, endpoint: Endpoint) -> list[ServedVariant]:
-    """The variants of the endpoint's configuration, with what runs of them now."""
+    """Return the variants of the endpoint's configuration with their current weights and instance counts."""
     config = target.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint.config)
     running = {item["VariantName"]: item for item in endpoint.production_variants}
     configured = config["ProductionVariants"]
@@ -169,7 +182,7 @@ def served_variants(target: Target, endpoint: Endpoint) -> list[ServedVariant]:
 
 
 def capture_settings(endpoint: Endpoint, variants: Sequence[ServedVariant]) -> CaptureSettings | None:
-    """How the endpoint's requests are captured: by SageMaker, or by the model's own code; None where they aren't."""
+    """Return the capture settings, of SageMaker's data capture or of the inference handler's; None if both are off."""
     if endpoint.capture or not variants:
         return endpoint.capture
     environment = variants[0].environment
@@ -178,47 +191,39 @@ def capture_settings(endpoint: Endpoint, variants: Sequence[ServedVariant]) -> C
     return CaptureSettings(environment[CAPTURE_URI], int(environment[CAPTURE_PERCENTAGE]))
 
 
-def follow(target: Target, name: str, timeout: float) -> Iterator[Endpoint | None]:
-    """Yield the endpoint's state until it has settled or is gone (None), at first often and then every ten seconds.
+def poll_endpoint(target: Target, name: str, timeout: float) -> Iterator[Endpoint | None]:
+    """Yield the endpoint's state until its status is stable or it is gone (None); the interval grows to ten seconds.
 
     Raises:
-        UserError: it has done neither after `timeout` seconds; what is under way goes on.
+        UserError: The status is not stable after `timeout` seconds; SageMaker's work continues.
     """
-    begin = time.monotonic()
+    start = time.monotonic()
     while True:
         endpoint = find_endpoint(target, name)
         yield endpoint
-        if endpoint is None or endpoint.settled:
+        if endpoint is None or endpoint.is_stable:
             return
-        waited = time.monotonic() - begin
+        waited = time.monotonic() - start
         if waited > timeout:
             raise UserError(
-                f"endpoint {name!r} is still {endpoint.status} after {timeout:.0f} s and goes on; see `status`, "
-                "or give the same command again to wait on"
+                f"endpoint {name!r} is still {endpoint.status} after {timeout:.0f} s, and SageMaker continues; see "
+                "`status`, or run the same command again to keep waiting"
             )
         time.sleep(min(10.0, 0.2 + waited / 20))
 
 
 def log_lines(target: Target, name: str, last: int = 20) -> list[str]:
-    """The last lines that the endpoint's containers have logged."""
+    """Return the last lines of the endpoint's container logs."""
     return last_lines(target, f"/aws/sagemaker/Endpoints/{name}", "", last)
 
 
-def is_missing(error: ClientError) -> bool:
-    """Whether the call failed because there is no such thing: SageMaker has a ValidationException for that too."""
-    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    return code in ("ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException") or (
-        code == "ValidationException" and "could not find" in message.lower()
-    )
-
-
 def _container(target: Target, model: str) -> Mapping[str, Any]:
-    """What a model is made from; nothing where it is gone."""
+    """Return the model's container definition; empty if the model has been deleted."""
     try:
-        answer: dict[str, Any] = target.sagemaker.describe_model(ModelName=model)
+        description: dict[str, Any] = target.sagemaker.describe_model(ModelName=model)
     except ClientError as error:
-        if is_missing(error):
+        if is_not_found(error):
             return {}
         raise
-    container: dict[str, Any] = answer.get("PrimaryContainer", {})
+    container: dict[str, Any] = description.get("PrimaryContainer", {})
     return container

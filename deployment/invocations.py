@@ -1,4 +1,4 @@
-"""Requests to an endpoint, and what comes back: an answer or an error, each with its time."""
+"""Requests to an endpoint and their results: a response or an error, with its latency."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ JSON, CSV = "application/json", "text/csv"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """status: the container's HTTP status; of an error before it the service's, and 0 where none was reached.
+class InvocationResult:
+    """A response or an error.
 
-    seconds: as the client sees it. message: why it failed, else empty.
+    Attributes:
+        inference_id: The id under which the request was sent.
+        status: HTTP status of the container; of the service if the request did not reach the container; 0 if it did
+            not reach the service.
+        seconds: Latency as measured by the client.
+        body: The response's body.
+        message: The error message, empty for a response.
+        variant: Name of the variant that was invoked.
     """
 
     inference_id: str
@@ -38,8 +45,8 @@ class Answer:
 
 
 def runtime_client(target: Target, connections: int = 1) -> Any:
-    """A client for so many threads that tries each request once, so that what fails is seen to fail."""
-    # SageMaker gives a container 60 seconds
+    """Create a client for this many threads that does not retry, so that every failure is counted."""
+    # SageMaker ends an invocation after 60 seconds
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=10,
@@ -50,15 +57,15 @@ def runtime_client(target: Target, connections: int = 1) -> Any:
 
 
 def as_json(records: Sequence[Mapping[str, Any]]) -> bytes:
-    """One record as an object, several as a list of them."""
+    """Encode one record as a JSON object, several as a list."""
     content: Any = records[0] if len(records) == 1 else list(records)
     return json.dumps(content, ensure_ascii=False).encode()
 
 
-def invoke(client: Any, endpoint: str, body: bytes, content_type: str = JSON, accept: str = JSON) -> Answer:
-    """Send a request under an inference id of its own. Errors are answers too."""
+def invoke(client: Any, endpoint: str, body: bytes, content_type: str = JSON, accept: str = JSON) -> InvocationResult:
+    """Send a request with a new inference id; errors are returned, not raised."""
     inference_id = str(uuid.uuid4())
-    begin = time.perf_counter()
+    start = time.perf_counter()
     try:
         response = client.invoke_endpoint(
             EndpointName=endpoint, Body=body, ContentType=content_type, Accept=accept, InferenceId=inference_id
@@ -66,16 +73,16 @@ def invoke(client: Any, endpoint: str, body: bytes, content_type: str = JSON, ac
         content = response["Body"].read()
     except ClientError as error:
         details = error.response
-        # the container's own answer, where it has given one
+        # the container's response, if the request reached it
         status = details.get("OriginalStatusCode") or details["ResponseMetadata"]["HTTPStatusCode"]
         message = details.get("OriginalMessage") or details["Error"]["Message"]
-        return Answer(inference_id, int(status), time.perf_counter() - begin, message=message)
+        return InvocationResult(inference_id, int(status), time.perf_counter() - start, message=message)
     except BotoCoreError as error:
-        return Answer(inference_id, 0, time.perf_counter() - begin, message=str(error))
-    return Answer(
+        return InvocationResult(inference_id, 0, time.perf_counter() - start, message=str(error))
+    return InvocationResult(
         inference_id,
         response["ResponseMetadata"]["HTTPStatusCode"],
-        time.perf_counter() - begin,
+        time.perf_counter() - start,
         body=content,
         variant=response.get("InvokedProductionVariant", ""),
     )

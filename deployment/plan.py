@@ -1,7 +1,7 @@
-"""What a deployment is made of: the requests for its models and its endpoint configuration, named by their content.
+"""The requests for an endpoint's models and configuration, whose names contain a hash of their content.
 
-Pure functions. The same package and settings give the same names wherever and whenever, so that a deployment that is
-there already is recognized, and a changed one stands beside its predecessor until traffic has moved.
+Pure functions. The same package and settings always give the same names, so that an existing deployment is recognized,
+and a changed one exists beside its predecessor until traffic has shifted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Request = dict[str, Any]
 EndpointMode = Literal["real-time", "serverless"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-# Every resource carries both tags; what lacks them is somebody else's and is never touched.
+# Every resource has both tags; a resource without them belongs to somebody else and is never changed.
 PROJECT_TAG, ENDPOINT_TAG = "lightgbm-pipelines:project", "lightgbm-pipelines:endpoint"
 # inference.py reads these
 CAPTURE_URI, CAPTURE_PERCENTAGE = "DATA_CAPTURE_DESTINATION_S3_URI", "DATA_CAPTURE_SAMPLING_PERCENTAGE"
@@ -29,7 +29,7 @@ CAPTURE_URI, CAPTURE_PERCENTAGE = "DATA_CAPTURE_DESTINATION_S3_URI", "DATA_CAPTU
 
 @dataclass(frozen=True)
 class Variant:
-    """A model package that gets a share of an endpoint's requests: `weight` over the sum of all weights."""
+    """A model package that serves `weight` / (sum of all weights) of an endpoint's requests."""
 
     name: str
     package: ModelPackage
@@ -38,7 +38,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Plan:
-    """models, config: requests of CreateModel and CreateEndpointConfig."""
+    """A planned endpoint; `models` and `config` are the requests of CreateModel and CreateEndpointConfig."""
 
     endpoint: str
     mode: EndpointMode
@@ -55,10 +55,10 @@ class Plan:
 def plan_endpoint(
     settings: Settings, target: Target, endpoint: str, mode: EndpointMode, variants: tuple[Variant, ...]
 ) -> Plan:
-    """The endpoint that the settings ask for, with a model for each variant.
+    """Plan an endpoint as configured in the settings, with a model for each variant.
 
     Raises:
-        UserError: the settings ask for what SageMaker's serverless endpoints can't do.
+        UserError: The settings require something that serverless endpoints do not support.
     """
     if mode == "serverless":
         _check_serverless(settings, variants)
@@ -70,7 +70,7 @@ def plan_endpoint(
             target,
             endpoint,
             variant.package,
-            _own_capture(settings, endpoint, variant.name, capture_uri) if mode == "serverless" else {},
+            _handler_capture(settings, endpoint, variant.name, capture_uri) if mode == "serverless" else {},
         )
         for variant in variants
     )
@@ -91,7 +91,7 @@ def plan_endpoint(
             "InitialSamplingPercentage": settings.deployment.capture_percentage,
             "DestinationS3Uri": capture_uri,
             "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-            # what is not named here is captured as Base64, which Model Monitor can't read
+            # other content types are captured as Base64, which Model Monitor can't read
             "CaptureContentTypeHeader": {
                 "CsvContentTypes": ["text/csv"],
                 "JsonContentTypes": ["application/json", "application/jsonlines"],
@@ -113,9 +113,14 @@ def plan_endpoint(
 def model_request(
     settings: Settings, target: Target, endpoint: str, package: ModelPackage, environment: Mapping[str, str]
 ) -> Request:
-    """The CreateModel request of a package. `endpoint` is part of the name, so that no two endpoints share a model.
+    """Build the CreateModel request of a package.
 
-    environment: for inference.py, beside what the package says.
+    Args:
+        settings: The project's settings.
+        target: Where the model is created.
+        endpoint: Part of the model's name, so that no two endpoints share a model.
+        package: The model package.
+        environment: Environment variables for inference.py in addition to the package's.
     """
     security = settings.security
     environment = {"UNKNOWN_FEATURES": settings.deployment.unknown_features, **environment}
@@ -134,13 +139,13 @@ def model_request(
 
 
 def resource_tags(settings: Settings, endpoint: str) -> list[dict[str, str]]:
-    """As the API spells them: the project's own tags, and the two by which its resources are found again."""
+    """Return tags as the API expects them: those of the settings, and the two that identify project and endpoint."""
     tags = {**settings.tags, PROJECT_TAG: settings.name, ENDPOINT_TAG: endpoint}
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def name_stem(endpoint: str) -> str:
-    """What the names of an endpoint's models and configurations begin with, short enough for 63 in all."""
+    """Shorten an endpoint's name for use in the names of models and configurations, of at most 63 characters."""
     return endpoint[:43].rstrip("-")
 
 
@@ -148,8 +153,8 @@ def _named(stem: str, content: Mapping[str, Any]) -> str:
     return f"{stem}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
 
-def _own_capture(settings: Settings, endpoint: str, variant: str, uri: str) -> dict[str, str]:
-    """What makes inference.py capture, as SageMaker does not for a serverless endpoint."""
+def _handler_capture(settings: Settings, endpoint: str, variant: str, uri: str) -> dict[str, str]:
+    """Return the variables that make inference.py capture requests; a serverless endpoint has no data capture."""
     percentage = settings.deployment.capture_percentage
     if not percentage:
         return {}
@@ -175,10 +180,10 @@ def _capacity(settings: Settings, mode: EndpointMode) -> Request:
 
 def _check_serverless(settings: Settings, variants: tuple[Variant, ...]) -> None:
     if len(variants) > 1:
-        raise UserError("a serverless endpoint has one variant only; leave --challenger out, or use --mode real-time")
+        raise UserError("a serverless endpoint has a single variant; leave out --challenger, or use --mode real-time")
     for name in ("subnets", "network_isolation"):
         if getattr(settings.security, name):
             raise UserError(
-                f"security.{name} is set, and SageMaker's serverless endpoints have neither a VPC nor network "
+                f"security.{name} is set, but SageMaker's serverless endpoints support neither a VPC nor network "
                 "isolation; use --mode real-time"
             )

@@ -1,4 +1,4 @@
-"""Records to send: rows of a CSV file as JSON objects by feature name, typed as the file's columns are."""
+"""Records to send to an endpoint: rows of a CSV file as JSON objects, with numbers and text by column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from project.target import Target
 Value = int | float | str | None
 Record = Mapping[str, Value]
 
-# what the processing scripts and the handler read as missing
+# the same values that the processing scripts and the inference handler read as missing
 _MISSING = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>", "#N/A"))
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -30,7 +30,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Records:
-    """rows: features by name. labels: what the target column holds, as text; empty where there is no such column."""
+    """Records with their labels.
+
+    Attributes:
+        rows: Features by name.
+        labels: Values of the target column as text; empty if there is no target column.
+    """
 
     rows: tuple[Record, ...]
     labels: tuple[str, ...] = ()
@@ -41,26 +46,30 @@ class Records:
 
 
 def read_records(settings: Settings, target: Target, location: str) -> Records:
-    """The records of a CSV file with a header, at a path or an S3 URI.
+    """Read the records of a CSV file with a header, at a path or an S3 URI.
 
-    A column is of numbers if all its values are. Target, split and dropped columns are no features.
+    A column is numeric if all its values are. Target, split and dropped columns are not features.
 
     Raises:
-        UserError: it can't be read, is no CSV, or holds no rows.
+        UserError: The file can't be read, is not CSV, or has no rows.
     """
     text = _read_text(target, location)
     lines = csv.reader(io.StringIO(text))
     header = next(lines, [])
     rows = [row for row in lines if row]
     if not header or not rows:
-        raise UserError(f"{location} holds no records; expected CSV with a header")
+        raise UserError(f"{location} has no records; expected CSV with a header")
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
-            raise UserError(f"{location}: row {number} has {len(row)} fields, the header has {len(header)}")
+            raise UserError(f"{location}: row {number} has {len(row)} fields, but the header has {len(header)}")
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    features = {name: _typed(values) for name, values in columns.items() if name not in _no_features(settings)}
+    features = {
+        name: _convert(values) for name, values in columns.items() if name not in _non_feature_columns(settings)
+    }
     if not features:
-        raise UserError(f"{location} has no feature columns; its columns are {', '.join(header)}")
+        raise UserError(
+            f"{location} has no feature columns, only {', '.join(header)}; see data.drop_columns in the settings"
+        )
     return Records(
         rows=tuple(dict(zip(features, row, strict=True)) for row in zip(*features.values(), strict=True)),
         labels=columns.get(settings.data.target_column, ()),
@@ -68,10 +77,10 @@ def read_records(settings: Settings, target: Target, location: str) -> Records:
 
 
 def training_records(settings: Settings, target: Target, package: ModelPackage) -> Records:
-    """The features that a package's model was trained on, as its pipeline execution has left them; without labels.
+    """Read the features that a package's model was trained on from its pipeline execution's outputs, without labels.
 
     Raises:
-        UserError: the execution, or what it wrote, is not to be found.
+        UserError: The execution or its output was not found.
     """
     try:
         execution = runner.describe(target, package.metadata["pipeline_execution_arn"])
@@ -81,12 +90,12 @@ def training_records(settings: Settings, target: Target, package: ModelPackage) 
         uri = ""
     if not uri:
         raise UserError(
-            f"the execution that registered version {package.version} is not to be found; give records with --input"
+            f"the pipeline execution that registered version {package.version} was not found; give records with --input"
         )
     return read_records(settings, target, f"{uri}/baseline.csv")
 
 
-def _no_features(settings: Settings) -> set[str | None]:
+def _non_feature_columns(settings: Settings) -> set[str | None]:
     data, split = settings.data, settings.data.split
     split_column = {"random": None, "time": split.time_column, "group": split.group_column}[split.strategy]
     return {data.target_column, *data.drop_columns, split_column}
@@ -103,17 +112,18 @@ def _read_text(target: Target, location: str) -> str:
     except OSError as error:
         raise UserError(f"{location}: {error.strerror}; give a CSV file with --input") from None
     except UnicodeDecodeError:
-        raise UserError(f"{location} is not text in UTF-8; give a CSV file with --input") from None
+        raise UserError(f"{location} is not UTF-8 text; give a CSV file with --input") from None
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        raise UserError(f"{location} can't be read: {code}; give a CSV file with --input") from None
+        raise UserError(f"cannot read {location}: {code}; give a CSV file with --input") from None
 
 
-def _typed(values: Sequence[str]) -> list[Value]:
+def _convert(values: Sequence[str]) -> list[Value]:
     texts = [value.strip() for value in values]
     numeric = all(_NUMBER.fullmatch(text) for text in texts if text not in _MISSING)
     return [None if text in _MISSING else as_number(text) if numeric else text for text in texts]
 
 
 def as_number(text: str) -> int | float:
+    """Convert a decimal number; integers of up to 18 digits stay exact."""
     return int(text) if _INTEGER.fullmatch(text) else float(text)

@@ -1,4 +1,4 @@
-"""Traffic to an endpoint at an even pace, with the inference ids kept so that labels can follow."""
+"""Sends traffic to an endpoint at a constant rate and keeps the inference ids, for uploading labels later."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from deployment.drift import Drift, apply_drift
-from deployment.invocations import Answer, as_json, invoke, runtime_client
-from deployment.load import LoadResult, summarize
+from deployment.invocations import InvocationResult, as_json, invoke, runtime_client
+from deployment.load_test import LoadResult, summarize
 from deployment.records import Record, Records
 from project.target import Target
 
@@ -30,44 +30,53 @@ def send_traffic(
     labels_file: Path,
     report: Callable[[int], None],
 ) -> LoadResult:
-    """Send records, one a request, in random order and over again where there are too few of them.
+    """Send records, one per request, in random order; repeat them if there are fewer records than requests.
 
-    rate: requests a second; an endpoint that can't keep up is sent fewer.
-    labels_file: gets a CSV of `id,label`: the inference id of each answered request, and what the record's target
-        column holds (empty where there is none).
-    report: gets the number of requests done, whenever it grows.
+    Args:
+        target: Where the endpoint runs.
+        endpoint: Name of the endpoint.
+        records: The records to send.
+        drifts: Changes to apply to each record.
+        requests: Number of requests.
+        rate: Requests per second; an endpoint that can't keep up receives fewer.
+        seed: Seed of the order and of the changes that affect a random share of the records.
+        labels_file: Written as CSV of `id,label`: the inference id of each successful request and the value of the
+            record's target column (empty if there is none).
+        report: Called with the number of completed requests whenever it grows.
     """
     client = runtime_client(target, _CLIENTS)
-    answers: list[Answer] = []
-    begin = time.perf_counter()
+    results: list[InvocationResult] = []
+    start = time.perf_counter()
     with labels_file.open("w", newline="", encoding="utf-8") as file, ThreadPoolExecutor(_CLIENTS) as pool:
         labels = csv.writer(file, lineterminator="\n")
         labels.writerow(["id", "label"])
-        under_way: dict[Future[Answer], str] = {}
+        pending: dict[Future[InvocationResult], str] = {}
 
-        def collect(finished: set[Future[Answer]]) -> None:
+        def collect(finished: set[Future[InvocationResult]]) -> None:
             for future in finished:
-                label, answer = under_way.pop(future), future.result()
-                answers.append(answer)
-                if answer.ok:
-                    labels.writerow([answer.inference_id, label])
-            file.flush()  # whoever interrupts has the ids of what was sent
-            report(len(answers))
+                label, result = pending.pop(future), future.result()
+                results.append(result)
+                if result.ok:
+                    labels.writerow([result.inference_id, label])
+            # after an interruption, the file has the ids of all completed requests
+            file.flush()
+            report(len(results))
 
         for number, (record, label) in enumerate(_draw(records, drifts, requests, seed)):
-            if (early := begin + number / rate - time.perf_counter()) > 0:
-                time.sleep(early)
-            if len(under_way) >= _CLIENTS:
-                collect(wait(under_way, return_when=FIRST_COMPLETED).done)
-            under_way[pool.submit(invoke, client, endpoint, as_json([record]))] = label
-        while under_way:
-            collect(wait(under_way, return_when=FIRST_COMPLETED).done)
-    return summarize(answers, _CLIENTS, time.perf_counter() - begin)
+            if (remaining := start + number / rate - time.perf_counter()) > 0:
+                time.sleep(remaining)
+            if len(pending) >= _CLIENTS:
+                collect(wait(pending, return_when=FIRST_COMPLETED).done)
+            pending[pool.submit(invoke, client, endpoint, as_json([record]))] = label
+        while pending:
+            collect(wait(pending, return_when=FIRST_COMPLETED).done)
+    return summarize(results, _CLIENTS, time.perf_counter() - start)
 
 
 def _draw(records: Records, drifts: Sequence[Drift], requests: int, seed: int) -> Iterator[tuple[Record, str]]:
-    """Records with their labels: each once in random order before any comes again."""
-    chance = random.Random(seed)  # noqa: S311, no secret is made of it
+    """Yield records with their labels: all of them in random order before any is repeated."""
+    # not used for anything secret
+    chance = random.Random(seed)  # noqa: S311
     order: list[int] = []
     for _ in range(requests):
         if not order:

@@ -1,0 +1,1 @@
+"""Monitor deployed endpoints: schedules, checks, alarms, ground truth and health: `python -m monitoring`."""

@@ -1,7 +1,7 @@
-"""`python -m monitoring`: watch a deployed endpoint, see what its checks have found, and be told when it is bad.
+"""Monitor deployed endpoints: schedules, results, alarms, ground truth, constraints and health.
 
-Exit codes: 0 succeeded, 1 a check failed or AWS refused, 2 bad usage or settings; of `check` besides 3: there are
-violations, or an alert.
+Exit codes: 0 success; 1 an execution failed, or AWS returned an error; 2 invalid usage or settings; 3 from `check`:
+the latest execution found violations or raised an alert.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from monitoring import alarm_commands, check_commands, constraint_commands, display, schedule_commands
-from monitoring.cleanup import removals
+from monitoring.cleanup import find_removals
 from monitoring.ground_truth_upload import upload_ground_truth
-from monitoring.watched import batch_capture_uri, endpoint_capture_uri, ground_truth_uri
+from monitoring.monitored_endpoint import batch_capture_uri, endpoint_capture_uri, ground_truth_uri
 from project.commands import (
     EndpointOption,
     JsonOption,
@@ -27,14 +27,13 @@ from project.commands import (
 )
 from project.display import console, output
 
-app = command_group(__doc__ or "")
-ground_truth = command_group("Labels of captured inferences.")
+app = command_group(__doc__)
+ground_truth = command_group("Upload labels of captured inferences.")
+app.add_typer(check_commands.app)
 app.add_typer(schedule_commands.app, name="schedule")
 app.add_typer(ground_truth, name="ground-truth")
 app.add_typer(alarm_commands.app, name="alarms")
 app.add_typer(constraint_commands.app, name="constraints")
-for command in check_commands.COMMANDS:
-    app.command()(project_command(command))
 
 
 @app.command()
@@ -43,43 +42,44 @@ def cleanup(
     project: Project,
     name: EndpointOption = None,
     reports: Annotated[
-        bool, typer.Option("--reports", help="Also what the project's checks have written, and edited constraints.")
+        bool,
+        typer.Option("--reports", help="Also delete the outputs of the project's executions and edited constraints."),
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Remove all that watches an endpoint: schedules, alarms, job definitions, the monitoring pipeline.
+    """Delete the monitoring of an endpoint: schedules, alarms, job definitions and the monitoring pipeline.
 
-    The endpoint, its captures and its labels stay; `python -m deployment delete` removes the endpoint.
+    The endpoint, its captures and its labels are kept; `python -m deployment delete` deletes the endpoint.
 
     Example: python -m monitoring cleanup --local --yes
     """
     settings, target = project.settings, project.target
     endpoint = name or settings.name
-    found = removals(settings, target, endpoint, reports)
-    if not found:
-        console.print(f"Nothing watches endpoint {endpoint}.")
+    removals = find_removals(settings, target, endpoint, reports)
+    if not removals:
+        console.print(f"Endpoint {endpoint} has no monitoring resources to delete.")
         return
     if not yes:
-        display.show_removals(found)
-        typer.confirm("Remove all of these?", abort=True, err=True)
-    for one in found:
-        one.remove()
-        output.print(f"Removed {one.kind} {one.name}", soft_wrap=True)
+        display.show_removals(removals)
+        typer.confirm("Delete all of these?", abort=True, err=True)
+    for removal in removals:
+        removal.remove()
+        output.print(f"Deleted {removal.kind} {removal.name}", soft_wrap=True)
 
 
 @ground_truth.command()
 @project_command
 def upload(
     project: Project,
-    file: Annotated[Path, typer.Argument(help="CSV with the columns id and label, or JSON lines of both.")],
+    file: Annotated[Path, typer.Argument(help="CSV with the columns id and label, or JSON lines with both.")],
     name: EndpointOption = None,
     batch: Annotated[
-        bool, typer.Option("--batch", help="The ids are those in outputs of the project's batch transform jobs.")
+        bool, typer.Option("--batch", help="The ids are from outputs of the project's batch transform jobs.")
     ] = False,
-    days: Annotated[int, typer.Option(min=1, help="How far back captured inferences are looked for.")] = 7,
+    days: Annotated[int, typer.Option(min=1, help="Number of days to search for captured inferences.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload labels of captured inferences, for model quality. Doing it again changes nothing.
+    """Upload labels of captured inferences, for model quality. Uploading them again changes nothing.
 
     Example: python -m monitoring ground-truth upload breast-cancer-labels-20261121-140000.csv --local
     """

@@ -1,4 +1,4 @@
-"""CloudWatch alarms on what the checks of an endpoint have found, each after several checks in a row."""
+"""CloudWatch alarms on the results of an endpoint's monitoring executions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from deployment.plan import resource_tags
-from monitoring.native_job_definitions import TYPES
+from monitoring.model_monitor_job_definitions import MONITORING_TYPES
 from monitoring.schedule import PIPELINE, Schedule
 from project.errors import UserError
 from project.settings import Settings
@@ -15,17 +15,21 @@ from project.target import Target
 
 Request = dict[str, Any]
 
-# processing_scripts/window/summary.py puts the pipeline's own metrics there
+# processing_scripts/window/summary.py publishes the monitoring pipeline's metrics in this namespace
 _NAMESPACE = "LightGBMPipelines"
 _MODEL_MONITOR = "aws/sagemaker/Endpoints"
 _MODEL_MONITOR_BATCH = "aws/sagemaker/ModelMonitoring"
-_MOST_NAMES = 100  # that DeleteAlarms takes at once
+# DeleteAlarms accepts no more
+_MAX_NAMES_PER_CALL = 100
+_MAX_ALARM_NAME = 255
 _DAY, _WEEK = 24 * 3600, 7 * 24 * 3600
 
 
-class Occasion(StrEnum):
-    """What alarms are on: alerts of the pipeline or Model Monitor's violations, drift of any feature, the settings'
-    metric, and that nothing is captured or no check runs.
+class AlarmType(StrEnum):
+    """What an alarm is on.
+
+    VIOLATIONS: alerts of the monitoring pipeline, or violations that Model Monitor found. DRIFT: drift of any feature.
+    METRIC: the quality metric of the settings. MISSING_DATA: no captured data, or no monitoring execution.
     """
 
     VIOLATIONS = "violations"
@@ -37,18 +41,23 @@ class Occasion(StrEnum):
 def alarm_requests(
     settings: Settings,
     schedule: Schedule,
-    occasions: Sequence[Occasion],
+    types: Sequence[AlarmType],
     features: Mapping[str, float],
     periods: int,
     topic_arn: str | None,
 ) -> list[Request]:
-    """PutMetricAlarm requests for what one schedule finds.
+    """Build the PutMetricAlarm requests for one schedule.
 
-    occasions: what to alarm on. features: whose drift has an alarm of its own, each with its threshold.
-    periods: so many checks in a row have to be bad. topic_arn: is told when an alarm rings, and when it is over.
+    Args:
+        settings: The project's settings.
+        schedule: The schedule whose executions publish the metrics.
+        types: The types of alarms to create.
+        features: Features that get an alarm of their own, with their drift thresholds.
+        periods: Number of consecutive executions above the threshold before an alarm goes into ALARM.
+        topic_arn: SNS topic to notify when an alarm goes into ALARM or back to OK.
 
     Raises:
-        UserError: CloudWatch doesn't look back so far.
+        UserError: CloudWatch can't evaluate that many periods of this length.
     """
     period = _period(schedule, periods)
     common = {
@@ -57,15 +66,18 @@ def alarm_requests(
         "OKActions": [topic_arn] if topic_arn else [],
         "Period": period,
         "EvaluationPeriods": periods,
-        # what was found stays true until a later check finds something else
+        # the result of an execution holds until a later execution has another one
         "TreatMissingData": "ignore",
         "Tags": resource_tags(settings, schedule.endpoint),
     }
-    wanted = [
-        *(request for occasion in occasions for request in _on(settings, schedule, occasion)),
-        *(_on_feature(schedule, *item) for item in features.items() if "data-quality" in schedule.analyses),
+    requests = [
+        *(request for alarm_type in types for request in _requests_of_type(settings, schedule, alarm_type)),
+        *(_feature_drift(schedule, *item) for item in features.items() if "data-quality" in schedule.analyses),
     ]
-    return [{**common, **request, "AlarmName": f"{_stem(schedule)}-{request['AlarmName']}"[:255]} for request in wanted]
+    stem = _name_stem(schedule)
+    return [
+        {**common, **request, "AlarmName": f"{stem}-{request['AlarmName']}"[:_MAX_ALARM_NAME]} for request in requests
+    ]
 
 
 def put_alarms(target: Target, requests: Sequence[Request]) -> None:
@@ -74,15 +86,15 @@ def put_alarms(target: Target, requests: Sequence[Request]) -> None:
 
 
 def monitoring_alarms(target: Target, endpoint: str) -> list[dict[str, Any]]:
-    """The alarms on what checks of the endpoint have found, as DescribeAlarms has them."""
+    """Return the alarms on the endpoint's monitoring executions as DescribeAlarms describes them."""
     pages = target.cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{endpoint}-monitoring-")
-    return [alarm for page in pages for alarm in page.get("MetricAlarms", []) if _is_on(alarm, endpoint)]
+    return [alarm for page in pages for alarm in page.get("MetricAlarms", []) if _monitors(alarm, endpoint)]
 
 
 def delete_alarms(target: Target, alarms: Sequence[Mapping[str, Any]]) -> None:
     names = [alarm["AlarmName"] for alarm in alarms]
-    for start in range(0, len(names), _MOST_NAMES):
-        target.cloudwatch.delete_alarms(AlarmNames=names[start : start + _MOST_NAMES])
+    for start in range(0, len(names), _MAX_NAMES_PER_CALL):
+        target.cloudwatch.delete_alarms(AlarmNames=names[start : start + _MAX_NAMES_PER_CALL])
 
 
 def topic_name(endpoint: str) -> str:
@@ -90,7 +102,10 @@ def topic_name(endpoint: str) -> str:
 
 
 def create_topic(settings: Settings, target: Target, endpoint: str, emails: Sequence[str]) -> str:
-    """The topic that tells people, with their e-mail addresses subscribed; its ARN. Each has to confirm by a link."""
+    """Create the SNS topic for notifications and subscribe e-mail addresses; return its ARN.
+
+    Each recipient must confirm the subscription through a link that AWS sends.
+    """
     arn: str = target.sns.create_topic(Name=topic_name(endpoint), Tags=resource_tags(settings, endpoint))["TopicArn"]
     for email in emails:
         target.sns.subscribe(TopicArn=arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
@@ -98,7 +113,7 @@ def create_topic(settings: Settings, target: Target, endpoint: str, emails: Sequ
 
 
 def find_topic(target: Target, endpoint: str) -> str | None:
-    """The ARN of the topic that `create_topic` has made; None where there is none."""
+    """Return the ARN of the topic that `create_topic` created; None if there is none."""
     for page in target.sns.get_paginator("list_topics").paginate():
         for topic in page["Topics"]:
             if topic["TopicArn"].endswith(f":{topic_name(endpoint)}"):
@@ -106,19 +121,19 @@ def find_topic(target: Target, endpoint: str) -> str | None:
     return None
 
 
-def _is_on(alarm: Mapping[str, Any], endpoint: str) -> bool:
-    """Whether it is on the endpoint's metrics, or on those of Model Monitor's schedules for its batches."""
+def _monitors(alarm: Mapping[str, Any], endpoint: str) -> bool:
+    """Whether the alarm is on metrics of the endpoint, or of its Model Monitor schedules for batch transform jobs."""
     dimensions = {item["Name"]: item["Value"] for item in alarm.get("Dimensions", [])}
     return dimensions.get("Endpoint", dimensions.get("MonitoringSchedule")) in (
         endpoint,
-        *(f"{endpoint}-batch-{analysis}" for analysis in TYPES),
+        *(f"{endpoint}-batch-{analysis}" for analysis in MONITORING_TYPES),
     )
 
 
-def _stem(schedule: Schedule) -> str:
-    """Of the alarms' names; those of Model Monitor's schedules tell which, as there are several."""
-    native = "" if schedule.backend == PIPELINE else schedule.name.removeprefix(schedule.endpoint)
-    return f"{schedule.endpoint}-monitoring{native}"
+def _name_stem(schedule: Schedule) -> str:
+    # an endpoint has several Model Monitor schedules, so their alarms need the schedule's name
+    suffix = "" if schedule.backend == PIPELINE else schedule.name.removeprefix(schedule.endpoint)
+    return f"{schedule.endpoint}-monitoring{suffix}"
 
 
 def _period(schedule: Schedule, periods: int) -> int:
@@ -126,102 +141,106 @@ def _period(schedule: Schedule, periods: int) -> int:
     longest = _WEEK if period >= 3600 else _DAY
     if period > _DAY or period * periods > longest:
         raise UserError(
-            f"CloudWatch doesn't look back over {periods} checks of {schedule.window_minutes} minutes each; give fewer "
-            "--periods, or a schedule that runs more often"
+            f"CloudWatch can't evaluate {periods} periods of {schedule.window_minutes} minutes each; give fewer "
+            "--periods, or use a schedule that runs more often"
         )
     return period
 
 
-def _on(settings: Settings, schedule: Schedule, occasion: Occasion) -> Iterator[Request]:
-    own = schedule.backend == PIPELINE
-    if occasion is Occasion.VIOLATIONS:
-        yield _on_alert(schedule) if own else _on_violations(schedule)
-    elif occasion is Occasion.DRIFT and own and "data-quality" in schedule.analyses:
+def _requests_of_type(settings: Settings, schedule: Schedule, alarm_type: AlarmType) -> Iterator[Request]:
+    is_pipeline = schedule.backend == PIPELINE
+    if alarm_type is AlarmType.VIOLATIONS:
+        yield _pipeline_alert(schedule) if is_pipeline else _model_monitor_violations(schedule)
+    elif alarm_type is AlarmType.DRIFT and is_pipeline and "data-quality" in schedule.analyses:
         yield {
             "AlarmName": "drift",
             "AlarmDescription": "At least one feature of the captured requests has drifted from the baseline",
             "Namespace": _NAMESPACE,
             "MetricName": "DriftedFeatureShare",
-            "Dimensions": _of_endpoint(schedule),
+            "Dimensions": _endpoint_dimension(schedule),
             "Statistic": "Maximum",
             "ComparisonOperator": "GreaterThanThreshold",
             "Threshold": 0.0,
         }
-    elif occasion is Occasion.METRIC and "model-quality" in schedule.analyses:
-        yield _on_metric(settings, schedule)
-    elif occasion is Occasion.MISSING_DATA:
-        yield _on_missing_data(schedule)
+    elif alarm_type is AlarmType.METRIC and "model-quality" in schedule.analyses:
+        yield _metric(settings, schedule)
+    elif alarm_type is AlarmType.MISSING_DATA:
+        yield _missing_data(schedule)
 
 
-def _on_alert(schedule: Schedule) -> Request:
+def _pipeline_alert(schedule: Schedule) -> Request:
     return {
         "AlarmName": "alert",
-        "AlarmDescription": "The monitoring pipeline finds an alert: `python -m monitoring check` says why",
+        "AlarmDescription": "The monitoring pipeline raised an alert; see `python -m monitoring check`",
         "Namespace": _NAMESPACE,
         "MetricName": "MonitoringAlert",
-        "Dimensions": _of_endpoint(schedule),
+        "Dimensions": _endpoint_dimension(schedule),
         "Statistic": "Maximum",
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "Threshold": 1.0,
     }
 
 
-def _on_violations(schedule: Schedule) -> Request:
+def _model_monitor_violations(schedule: Schedule) -> Request:
     return {
         "AlarmName": "violations",
-        "AlarmDescription": "Model Monitor finds violations: `python -m monitoring check` says which",
+        "AlarmDescription": "Model Monitor found violations; see `python -m monitoring check`",
         "Namespace": _namespace(schedule, schedule.analyses[0]),
         "MetricName": "total_number_of_violations",
-        "Dimensions": _of_schedule(schedule),
+        "Dimensions": _schedule_dimensions(schedule),
         "Statistic": "Maximum",
         "ComparisonOperator": "GreaterThanThreshold",
         "Threshold": 0.0,
     }
 
 
-def _on_metric(settings: Settings, schedule: Schedule) -> Request:
-    quality, own = settings.quality, settings.monitoring.metric_threshold
-    lower = quality.lower_is_better
+def _metric(settings: Settings, schedule: Schedule) -> Request:
+    quality, override = settings.quality, settings.monitoring.metric_threshold
+    lower_is_better = quality.lower_is_better
     return {
         "AlarmName": f"metric-{quality.metric}",
-        "AlarmDescription": f"{quality.metric} on labelled traffic is worse than it may be",
+        "AlarmDescription": f"{quality.metric} on labelled traffic is worse than its threshold",
         "Namespace": _namespace(schedule, "model-quality"),
         "MetricName": quality.metric,
-        "Dimensions": _of_schedule(schedule),
-        "Statistic": "Maximum" if lower else "Minimum",
-        "ComparisonOperator": "GreaterThanThreshold" if lower else "LessThanThreshold",
-        "Threshold": float(quality.threshold if own is None else own),
+        "Dimensions": _schedule_dimensions(schedule),
+        "Statistic": "Maximum" if lower_is_better else "Minimum",
+        "ComparisonOperator": "GreaterThanThreshold" if lower_is_better else "LessThanThreshold",
+        "Threshold": float(quality.threshold if override is None else override),
     }
 
 
-def _on_missing_data(schedule: Schedule) -> Request:
-    """No captures, or no check at all. Model Monitor puts no metric where it had no data."""
+def _missing_data(schedule: Schedule) -> Request:
+    """Build the alarm on missing captures or executions; Model Monitor publishes no metric for an empty window."""
     common = {
         "AlarmName": "missing-data",
-        "AlarmDescription": "Nothing is captured any more, or checks have stopped: see `python -m monitoring health`",
+        "AlarmDescription": "No data is captured, or no monitoring execution runs; see `python -m monitoring health`",
         "ComparisonOperator": "LessThanThreshold",
         "Threshold": 1.0,
         "TreatMissingData": "breaching",
     }
     if schedule.backend == PIPELINE:
-        metric = {"Namespace": _NAMESPACE, "MetricName": "CapturedRecords", "Dimensions": _of_endpoint(schedule)}
+        metric = {
+            "Namespace": _NAMESPACE,
+            "MetricName": "CapturedRecords",
+            "Dimensions": _endpoint_dimension(schedule),
+        }
         return {**common, **metric, "Statistic": "Sum"}
     return {
         **common,
         "Namespace": _namespace(schedule, schedule.analyses[0]),
         "MetricName": "total_number_of_violations",
-        "Dimensions": _of_schedule(schedule),
+        "Dimensions": _schedule_dimensions(schedule),
         "Statistic": "SampleCount",
     }
 
 
-def _on_feature(schedule: Schedule, feature: str, threshold: float) -> Request:
+def _feature_drift(schedule: Schedule, feature: str, threshold: float) -> Request:
     return {
         "AlarmName": f"drift-of-{feature}",
         "AlarmDescription": f"{feature} has drifted from the baseline",
         "Namespace": _namespace(schedule, "data-quality"),
         "MetricName": f"feature_baseline_drift_{feature}",
-        "Dimensions": _of_schedule(schedule),
+        "Dimensions": _schedule_dimensions(schedule),
         "Statistic": "Maximum",
         "ComparisonOperator": "GreaterThanThreshold",
         "Threshold": threshold,
@@ -233,11 +252,11 @@ def _namespace(schedule: Schedule, analysis: str) -> str:
     return f"{root}/{'data' if analysis == 'data-quality' else 'model'}-metrics"
 
 
-def _of_endpoint(schedule: Schedule) -> list[dict[str, str]]:
+def _endpoint_dimension(schedule: Schedule) -> list[dict[str, str]]:
     return [{"Name": "Endpoint", "Value": schedule.endpoint}]
 
 
-def _of_schedule(schedule: Schedule) -> list[dict[str, str]]:
-    """The dimensions of Model Monitor's metrics, which the pipeline puts too, under its own name."""
-    endpoint = [] if schedule.batch else _of_endpoint(schedule)
+def _schedule_dimensions(schedule: Schedule) -> list[dict[str, str]]:
+    """Return the dimensions of Model Monitor's metrics, which the pipeline publishes, too, under its own name."""
+    endpoint = [] if schedule.batch else _endpoint_dimension(schedule)
     return [*endpoint, {"Name": "MonitoringSchedule", "Value": schedule.metric_dimension}]

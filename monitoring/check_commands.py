@@ -1,4 +1,4 @@
-"""`check`, `health`, `report` and `trend`: what the checks of an endpoint have found, and whether they go on."""
+"""`python -m monitoring check`, `health`, `report` and `trend`: results of monitoring executions."""
 
 from __future__ import annotations
 
@@ -15,110 +15,129 @@ from monitoring.executions import (
     FAILED,
     STOPPED,
     SUCCEEDED,
-    Execution,
-    Findings,
-    executions,
+    MonitoringExecution,
     last_executions,
-    read_findings,
+    list_executions,
 )
-from monitoring.health import examine
+from monitoring.health import check_health
+from monitoring.results import MonitoringResult, read_result
 from monitoring.schedule import Schedule
-from monitoring.schedules import own_schedules
-from project.commands import EndpointOption, JsonOption, Project, print_result
+from monitoring.schedules import endpoint_schedules
+from project.commands import EndpointOption, JsonOption, Project, command_group, print_result, project_command
 from project.display import console, output
 from project.errors import UserError
 
+app = command_group(None)
+
+# exit code of `check`
 VIOLATIONS = 3
 
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", show_default="ENDPOINT-reports", help="The folder to download to.")
+    Path | None, typer.Option("--output", "-o", show_default="ENDPOINT-reports", help="Folder to download to.")
 ]
 
-Rows = list[tuple[Execution, Findings | None]]
+Rows = list[tuple[MonitoringExecution, MonitoringResult | None]]
 
 
+@app.command()
+@project_command
 def check(
     project: Project,
     name: EndpointOption = None,
-    last: Annotated[int, typer.Option(min=1, max=100, help="How many executions to list.")] = 5,
+    last: Annotated[int, typer.Option(min=1, max=100, help="Number of executions to list.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the last checks have found: violations, drift, metrics.
+    """Show the results of the latest monitoring executions: violations, drift and metrics.
 
-    Exit code: 0 the latest one is clean, 3 it has violations or is an alert, 1 it failed.
+    Exit codes: 0 the latest execution found nothing, 3 it found violations or raised an alert, 1 it failed.
 
     Example: python -m monitoring check --local
     """
     settings, target = project.settings, project.target
     found: list[tuple[Schedule, Rows]] = []
-    for schedule in own_schedules(settings, target, name or settings.name):
-        listed = last_executions(settings, target, schedule, last)
-        rows = [(one, read_findings(target, one) if one.status == SUCCEEDED else None) for one in listed]
+    for schedule in endpoint_schedules(settings, target, name or settings.name):
+        rows = [
+            (execution, read_result(target, execution) if execution.status == SUCCEEDED else None)
+            for execution in last_executions(settings, target, schedule, last)
+        ]
         found.append((schedule, rows))
-    print_result([_as_json(*one) for one in found], as_json, lambda: _show(found))
+    print_result([_as_json(schedule, rows) for schedule, rows in found], as_json, lambda: _show(found))
     raise typer.Exit(max((_exit_code(rows) for _, rows in found), key=(0, VIOLATIONS, 1).index))
 
 
+@app.command()
+@project_command
 def health(project: Project, name: EndpointOption = None, as_json: JsonOption = False) -> None:
-    """Ask whether an endpoint is really watched: captures, schedule, executions, labels, alarms; each with the fix.
+    """Check that the monitoring of an endpoint works: captures, schedule, executions, labels and alarms.
 
-    Exit code: 0 all is well, 1 something is not.
+    Each problem is shown with a command that fixes it. Exit codes: 0 no problems, 1 problems.
 
     Example: python -m monitoring health --local
     """
-    answers = []
-    for answer in examine(project.settings, project.target, name or project.settings.name):
-        answers.append(answer)
+    checks = []
+    for health_check in check_health(project.settings, project.target, name or project.settings.name):
+        checks.append(health_check)
         if not as_json:
-            display.show_answer(answer)
+            display.show_health_check(health_check)
     if as_json:
-        print_result([asdict(answer) | {"ok": answer.ok} for answer in answers], True, lambda: None)
-    raise typer.Exit(0 if all(answer.ok for answer in answers) else 1)
+        content = [asdict(health_check) | {"ok": health_check.ok} for health_check in checks]
+        print_result(content, True, lambda: None)
+    raise typer.Exit(0 if all(health_check.ok for health_check in checks) else 1)
 
 
+@app.command()
+@project_command
 def report(
     project: Project,
     name: EndpointOption = None,
     execution_name: Annotated[
-        str | None, typer.Option("--execution", metavar="NAME", show_default="the latest", help="As in `check --json`.")
+        str | None,
+        typer.Option(
+            "--execution",
+            metavar="NAME",
+            show_default="the latest",
+            help="Name of the execution, as shown by `check --json`.",
+        ),
     ] = None,
     folder: OutputOption = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Open the pages in the browser.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the reports in the browser.")] = False,
 ) -> None:
-    """Download what a check has written, and say where its HTML reports are.
+    """Download the output of a monitoring execution and print the paths of its HTML reports.
 
     Example: python -m monitoring report --local --open
     """
     settings, target = project.settings, project.target
     endpoint = name or settings.name
     reports: list[Path] = []
-    for schedule in own_schedules(settings, target, endpoint):
-        for execution in executions(settings, target, schedule):
+    for schedule in endpoint_schedules(settings, target, endpoint):
+        for execution in list_executions(settings, target, schedule):
             if execution.status == SUCCEEDED and execution_name in (None, execution.name):
                 reports += download_results(target, execution, folder or Path(f"{endpoint}-reports"))
                 break
     if not reports:
-        wanted = f"execution {execution_name!r}" if execution_name else "check"
-        raise UserError(f"no {wanted} of endpoint {endpoint!r} has succeeded yet; see `python -m monitoring check`")
+        wanted = f"execution {execution_name!r}" if execution_name else "execution"
+        raise UserError(f"endpoint {endpoint!r} has no succeeded {wanted}; see `python -m monitoring check`")
     for path in reports:
         output.print(str(path), soft_wrap=True)
-        if open_it:
+        if open_browser:
             webbrowser.open(path.absolute().as_uri())
 
 
+@app.command()
+@project_command
 def trend(
     project: Project,
     name: EndpointOption = None,
-    last: Annotated[int, typer.Option(min=1, max=1000, help="How many executions.")] = 30,
-    feature: Annotated[list[str] | None, typer.Option(help="Only this feature; as often as needed.")] = None,
+    last: Annotated[int, typer.Option(min=1, max=1000, help="Number of executions.")] = 30,
+    feature: Annotated[list[str] | None, typer.Option(help="Show only this feature (repeatable).")] = None,
     folder: OutputOption = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Show the last checks along time, as one HTML page: drift, distributions, metrics.
+    """Show the results of the latest executions over time in one HTML page: drift, distributions and metrics.
 
     Example: python -m monitoring trend --local --last 100 --open
     """
-    # the analyzer takes a while to import
+    # imported late: the analyzer takes a while to import
     from analyzer import QualityError
     from analyzer.reports.commands import find_runs, read_runs
     from analyzer.reports.trend import write_trend
@@ -127,52 +146,49 @@ def trend(
     endpoint = name or settings.name
     folder = folder or Path(f"{endpoint}-reports")
     statistics, runs = None, []
-    for schedule in own_schedules(settings, target, endpoint):
-        listed = last_executions(settings, target, schedule, last)
-        succeeded = [one for one in listed if one.status == SUCCEEDED]
+    for schedule in endpoint_schedules(settings, target, endpoint):
+        executions = last_executions(settings, target, schedule, last)
+        succeeded = [execution for execution in executions if execution.status == SUCCEEDED]
         download_analyses(target, succeeded, folder)
-        runs += [folder / one.name for one in succeeded]
+        runs += [folder / execution.name for execution in succeeded]
         statistics = statistics or download_baseline(target, schedule, folder)
     path = folder / "trend.html"
     try:
         write_trend(read_runs(find_runs(runs), statistics), path, feature or ())
     except QualityError as error:
-        raise UserError(f"there is no trend to show: {error}") from None
+        raise UserError(f"no trend to show: {error}; see `python -m monitoring check`") from None
     output.print(str(path), soft_wrap=True)
-    if open_it:
+    if open_browser:
         webbrowser.open(path.absolute().as_uri())
-
-
-COMMANDS = (check, health, report, trend)
 
 
 def _show(found: list[tuple[Schedule, Rows]]) -> None:
     for schedule, rows in found:
         display.show_executions(schedule, rows)
         if not rows:
-            console.print("It has not run yet; `schedule create --run-now` checks at once.")
+            console.print("No executions yet; run one now with `schedule create --run-now`.")
         if latest := _latest(rows):
-            execution, findings = latest
-            if findings:
-                display.show_findings(schedule.analyses, findings)
+            execution, result = latest
+            if result:
+                display.show_result(schedule.analyses, result)
             elif execution.reason:
                 output.print(f"\n{execution.status}: {execution.reason}", markup=False, soft_wrap=True)
         output.print()
 
 
-def _latest(rows: Rows) -> tuple[Execution, Findings | None] | None:
+def _latest(rows: Rows) -> tuple[MonitoringExecution, MonitoringResult | None] | None:
     return next((row for row in rows if row[0].ended), None)
 
 
 def _exit_code(rows: Rows) -> int:
-    execution, findings = _latest(rows) or (None, None)
+    execution, result = _latest(rows) or (None, None)
     if execution and execution.status in (FAILED, STOPPED):
         return 1
-    return 0 if findings is None or findings.is_clean else VIOLATIONS
+    return 0 if result is None or result.is_clean else VIOLATIONS
 
 
 def _as_json(schedule: Schedule, rows: Rows) -> dict[str, Any]:
     return {
         "schedule": asdict(schedule),
-        "executions": [asdict(one) | {"findings": findings and asdict(findings)} for one, findings in rows],
+        "executions": [asdict(execution) | {"findings": result and asdict(result)} for execution, result in rows],
     }

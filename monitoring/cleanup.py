@@ -1,4 +1,4 @@
-"""Removal of all that watches an endpoint; the endpoint itself, captures and labels stay."""
+"""Removal of an endpoint's monitoring; the endpoint itself, its captures and its labels are kept."""
 
 from __future__ import annotations
 
@@ -9,69 +9,74 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
-from deployment.endpoints import is_missing
 from monitoring import alarms, pipeline_schedules, s3_objects
 from monitoring.schedules import delete_schedule, find_schedules
 from pipelines import runner
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
 from project.target import Target
 
-_MOST_KEYS = 1000  # that DeleteObjects takes at once
+# DeleteObjects accepts no more
+_MAX_KEYS_PER_CALL = 1000
 _STOP_TIMEOUT = 600
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Something to be removed, as a person knows it, and how."""
+    """A resource to delete, and the function that deletes it."""
 
     kind: str
     name: str
     remove: Callable[[], object]
 
 
-def removals(settings: Settings, target: Target, endpoint: str, with_reports: bool) -> list[Removal]:
-    """What there is, in the order in which it can be removed.
+def find_removals(settings: Settings, target: Target, endpoint: str, with_reports: bool) -> list[Removal]:
+    """Find the resources of an endpoint's monitoring, in the order in which they can be deleted.
 
-    with_reports: also what the project's checks have written, and edited constraints.
+    Args:
+        settings: The project's settings.
+        target: Where the endpoint is.
+        endpoint: Name of the endpoint.
+        with_reports: Whether to include the outputs of the project's executions and edited constraints.
     """
-    found = [
+    removals = [
         Removal("schedule", schedule.name, partial(delete_schedule, target, schedule))
         for schedule in find_schedules(settings, target, endpoint)
     ]
-    found += [
+    removals += [
         Removal("alarm", alarm["AlarmName"], partial(alarms.delete_alarms, target, [alarm]))
         for alarm in alarms.monitoring_alarms(target, endpoint)
     ]
     if topic := alarms.find_topic(target, endpoint):
-        found.append(Removal("topic", topic, partial(target.sns.delete_topic, TopicArn=topic)))
-    others = [one for one in pipeline_schedules.find_schedules(settings, target) if one.endpoint != endpoint]
+        removals.append(Removal("topic", topic, partial(target.sns.delete_topic, TopicArn=topic)))
+    schedules = pipeline_schedules.find_schedules(settings, target)
     pipeline = runner.pipeline_name(settings, "monitoring")
-    if not others and _exists(target, pipeline):
-        found.append(Removal("pipeline", pipeline, partial(_delete_pipeline, target, pipeline)))
+    # all endpoints of a project share the pipeline
+    if all(schedule.endpoint == endpoint for schedule in schedules) and _exists(target, pipeline):
+        removals.append(Removal("pipeline", pipeline, partial(_delete_pipeline, target, pipeline)))
     if with_reports:
         uris = (f"{settings.uri(target.bucket)}/{folder}/" for folder in ("monitoring", "constraints"))
-        found += [
+        removals += [
             Removal("objects", uri, partial(_delete_objects, target, uri))
             for uri in uris
-            if next(s3_objects.find(target, uri), None)
+            if next(s3_objects.list_objects(target, uri), None)
         ]
-    return found
+    return removals
 
 
 def _exists(target: Target, pipeline: str) -> bool:
     try:
         target.sagemaker.describe_pipeline(PipelineName=pipeline)
     except ClientError as error:
-        if is_missing(error):
+        if is_not_found(error):
             return False
         raise
     return True
 
 
 def _delete_pipeline(target: Target, pipeline: str) -> None:
-    """SageMaker deletes no pipeline of which an execution runs."""
+    """Delete a pipeline after stopping its executions, because SageMaker refuses while one is running."""
     pages = target.sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
     running = [
         item["PipelineExecutionArn"]
@@ -89,10 +94,10 @@ def _delete_pipeline(target: Target, pipeline: str) -> None:
 
 
 def _delete_objects(target: Target, uri: str) -> None:
-    keys = [{"Key": item["Key"]} for item in s3_objects.find(target, uri)]
-    for start in range(0, len(keys), _MOST_KEYS):
-        answer = target.s3.delete_objects(
-            Bucket=split_s3_uri(uri)[0], Delete={"Objects": keys[start : start + _MOST_KEYS], "Quiet": True}
+    keys = [{"Key": item["Key"]} for item in s3_objects.list_objects(target, uri)]
+    for start in range(0, len(keys), _MAX_KEYS_PER_CALL):
+        response = target.s3.delete_objects(
+            Bucket=split_s3_uri(uri)[0], Delete={"Objects": keys[start : start + _MAX_KEYS_PER_CALL], "Quiet": True}
         )
-        if errors := answer.get("Errors"):
-            raise UserError(f"{errors[0]['Key']} can't be deleted: {errors[0]['Code']}; see the bucket's policy")
+        if errors := response.get("Errors"):
+            raise UserError(f"cannot delete {errors[0]['Key']}: {errors[0]['Code']}; check the bucket's policy")

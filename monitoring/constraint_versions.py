@@ -1,4 +1,4 @@
-"""Constraints that people have edited: copies in S3 by number, each with the baseline's constraints it came from."""
+"""Edited constraints: numbered copies in S3, each with a reference to the baseline constraints it was made from."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from monitoring import s3_objects
+from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule import Schedule
-from monitoring.watched import Baseline, Watched
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
 from project.target import Target
 
 Document = dict[str, Any]
 
-# metadata of a copy's object
-_ORIGIN = "baseline-constraints"
-_TEXT = ("String",)
+# metadata key of a copy's object
+_BASELINE_CONSTRAINTS = "baseline-constraints"
 
 
 def constraints_folder(settings: Settings, target: Target, analysis: str) -> str:
@@ -31,20 +30,24 @@ def constraints_folder(settings: Settings, target: Target, analysis: str) -> str
 
 
 def read_constraints(target: Target, uri: str) -> Document:
-    """Raises:
-    UserError: there is no such object.
+    """Read a constraints document.
+
+    Raises:
+        UserError: There is no such object.
     """
     document = s3_objects.read_json(target, uri)
     if document is None:
-        raise UserError(f"the constraints {uri} are not there; `schedule create` takes those of the model again")
+        raise UserError(
+            f"constraints {uri} not found; reset them to the model's with `python -m monitoring schedule create`"
+        )
     return document
 
 
 def edit_features(document: Document, features: Sequence[str] | None, threshold: float) -> Document:
-    """Constraints of data quality with another drift threshold, for some features, or for all (None).
+    """Change the drift threshold in data quality constraints, of some features or of all (None).
 
     Raises:
-        UserError: there is no such feature.
+        UserError: There is no such feature.
     """
     if features is None:
         config = document.get("monitoring_config", {})
@@ -57,7 +60,7 @@ def edit_features(document: Document, features: Sequence[str] | None, threshold:
     known = [feature["name"] for feature in document["features"]]
     for name in features:
         if name not in known:
-            raise UserError(f"there is no feature {name!r} in the constraints; there are {', '.join(known)}")
+            raise UserError(f"no feature {name!r} in the constraints; the features are {', '.join(known)}")
     return document | {
         "features": [
             _with_threshold(feature, threshold) if feature["name"] in features else feature
@@ -67,46 +70,56 @@ def edit_features(document: Document, features: Sequence[str] | None, threshold:
 
 
 def edit_metric(document: Document, metric: str, threshold: float) -> Document:
-    """Constraints of model quality with another threshold for a metric.
+    """Change the threshold of a metric in model quality constraints.
 
     Raises:
-        UserError: there is no such metric.
+        UserError: There is no such metric.
     """
     ((section, metrics),) = _metric_sections(document).items()
     if metric not in metrics:
-        raise UserError(f"there is no metric {metric!r} in the constraints; there are {', '.join(metrics)}")
+        raise UserError(f"no metric {metric!r} in the constraints; the metrics are {', '.join(metrics)}")
     return document | {section: metrics | {metric: metrics[metric] | {"threshold": threshold}}}
 
 
 def metric_thresholds(document: Document) -> dict[str, Mapping[str, Any]]:
-    """Threshold and comparison operator by metric."""
+    """Return threshold and comparison operator by metric."""
     return {name: entry for metrics in _metric_sections(document).values() for name, entry in metrics.items()}
 
 
 def drift_threshold(document: Document, feature: Mapping[str, Any]) -> float | None:
-    """The distance from which a feature counts as drifted; None where it is not compared."""
+    """Return the distance above which a feature has drifted; None if it is not compared."""
     config = document.get("monitoring_config", {}).get("distribution_constraints", {})
     own = feature.get("monitoring_config_overrides", {}).get("distribution_constraints", {})
     effective = config | own
     if effective.get("perform_comparison") == "Disabled":
         return None
-    categorical = feature.get("inferred_type") in _TEXT and "categorical_comparison_threshold" in effective
+    categorical = feature.get("inferred_type") == "String" and "categorical_comparison_threshold" in effective
     return float(effective.get("categorical_comparison_threshold" if categorical else "comparison_threshold", 0.1))
 
 
 def put_version(settings: Settings, target: Target, analysis: str, document: Document, edited_from: str) -> str:
-    """Check an edited document and put it under the next number; its URI.
+    """Validate an edited document and put it under the next number.
 
-    edited_from: the URI of what was edited.
+    Args:
+        settings: The project's settings.
+        target: Where to put it.
+        analysis: "data-quality" or "model-quality".
+        document: The edited constraints.
+        edited_from: S3 URI of the constraints that were edited.
+
+    Returns:
+        The S3 URI of the copy.
 
     Raises:
-        UserError: the document is not one that the analyzer reads.
+        UserError: The analyzer can't read the document.
     """
     if analysis == "data-quality":
-        _check(document)
+        _validate(document)
     folder = constraints_folder(settings, target, analysis)
     numbers = [
-        int(Path(item["Key"]).stem) for item in s3_objects.find(target, f"{folder}/") if _is_version(item["Key"])
+        int(Path(item["Key"]).stem)
+        for item in s3_objects.list_objects(target, f"{folder}/")
+        if _is_version(item["Key"])
     ]
     uri = f"{folder}/{max(numbers, default=0) + 1}.json"
     bucket, key = split_s3_uri(uri)
@@ -114,37 +127,37 @@ def put_version(settings: Settings, target: Target, analysis: str, document: Doc
         Bucket=bucket,
         Key=key,
         Body=json.dumps(document, indent=2, ensure_ascii=False).encode(),
-        Metadata={_ORIGIN: origin(target, edited_from)},
+        Metadata={_BASELINE_CONSTRAINTS: baseline_constraints(target, edited_from)},
         **settings.security.object_encryption,
     )
     return uri
 
 
-def origin(target: Target, uri: str) -> str:
-    """The constraints of a baseline that others came from by editing; the given ones where those are a baseline's."""
+def baseline_constraints(target: Target, uri: str) -> str:
+    """Return the URI of the baseline constraints that `uri` was edited from; `uri` itself if it is a baseline's."""
     bucket, key = split_s3_uri(uri)
     try:
         metadata: dict[str, str] = target.s3.head_object(Bucket=bucket, Key=key)["Metadata"]
     except ClientError as error:
-        if s3_objects.is_missing(error):
+        if is_not_found(error):
             return uri
         raise
-    return metadata.get(_ORIGIN, uri)
+    return metadata.get(_BASELINE_CONSTRAINTS, uri)
 
 
-def keep_edited(target: Target, watched: Watched, before: Sequence[Schedule]) -> Watched:
-    """What is watched, with the constraints that a schedule has now where they are edited ones of the same baseline."""
-    baselines = dict(watched.baselines)
-    for schedule in before:
-        for analysis, now in schedule.baselines.items():
-            new = baselines.get(analysis)
-            if new and now.constraints != new.constraints and origin(target, now.constraints) == new.constraints:
-                baselines[analysis] = Baseline(new.statistics, now.constraints)
-    return replace(watched, baselines=baselines)
+def keep_edited(target: Target, endpoint: MonitoredEndpoint, schedules: Sequence[Schedule]) -> MonitoredEndpoint:
+    """Replace the endpoint's constraints by those of existing schedules that were edited from them."""
+    baselines = dict(endpoint.baselines)
+    for schedule in schedules:
+        for analysis, used in schedule.baselines.items():
+            own = baselines.get(analysis)
+            if own and baseline_constraints(target, used.constraints) == own.constraints:
+                baselines[analysis] = Baseline(own.statistics, used.constraints)
+    return replace(endpoint, baselines=baselines)
 
 
-def _check(document: Document) -> None:
-    # the analyzer takes a while to import
+def _validate(document: Document) -> None:
+    # imported late: the analyzer takes a while to import
     from analyzer import QualityError
     from analyzer.files import json_files
     from analyzer.files.constraints_file import read_constraints
@@ -173,7 +186,7 @@ def _with_threshold(feature: Document, threshold: float) -> Document:
 
 
 def _without_thresholds(feature: Document) -> Document:
-    """A feature whose own thresholds, if it has any, give way to the one for all."""
+    """Remove a feature's own thresholds, so that the one for all features applies."""
     overrides = feature.get("monitoring_config_overrides")
     if not overrides:
         return feature

@@ -1,4 +1,4 @@
-"""What a person sees of monitoring: tables that scan, and lines that name the next move."""
+"""The terminal output of the monitoring commands: tables and summaries."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ from rich.text import Text
 
 from monitoring.cleanup import Removal
 from monitoring.constraint_versions import drift_threshold, metric_thresholds
-from monitoring.executions import Execution, Findings
-from monitoring.ground_truth_upload import Upload
-from monitoring.health import Answer
+from monitoring.executions import MonitoringExecution
+from monitoring.ground_truth_upload import GroundTruthUpload
+from monitoring.health import HealthCheck
+from monitoring.results import MonitoringResult
 from monitoring.schedule import Schedule
 from project.display import console, output
 
 _STYLES = {"Succeeded": "green", "Failed": "bold red", "Stopped": "yellow", "Executing": "cyan", "NoData": "yellow"}
-_MOST_FEATURES = 10
+_MAX_FEATURES = 10
+_NO_WRAP_COLUMNS = ("Schedule", "Runs", "Alarm", "Feature", "Metric")
+_RIGHT_ALIGNED_COLUMNS = (
+    "Records",
+    "Labelled",
+    "Violations",
+    "Distance",
+    "Threshold",
+    "Value",
+    "Baseline",
+    "Drift threshold",
+    "Completeness",
+)
 
 
 def show_schedule(schedule: Schedule) -> None:
@@ -44,49 +57,52 @@ def show_schedules(schedules: Sequence[Schedule]) -> None:
     output.print(table)
 
 
-def show_executions(schedule: Schedule, rows: Sequence[tuple[Execution, Findings | None]]) -> None:
-    """The executions of a schedule, the newest first, each with its findings where it has any."""
+def show_executions(schedule: Schedule, rows: Sequence[tuple[MonitoringExecution, MonitoringResult | None]]) -> None:
+    """Print the executions of a schedule, newest first, with their results."""
     state = "enabled" if schedule.enabled else "paused"
     output.print(Text.assemble((schedule.name, "bold"), f"  {schedule.expression}, {state}"), soft_wrap=True)
     table = _table("Started", "Status", "Records", "Labelled", "Drifted", "Violations", "Alert")
-    for execution, found in rows:
+    for execution, result in rows:
         table.add_row(
             f"{execution.started:%Y-%m-%d %H:%M:%S}",
             Text(execution.status, _STYLES.get(execution.status, "")),
-            *_summarized(found),
+            *_summary_cells(result),
         )
     output.print(table)
 
 
-def show_findings(analyses: Sequence[str], found: Findings) -> None:
-    """What an execution of these analyses found, in full: why it is an alert, what drifted, metrics, violations."""
-    if found.window:
-        start, end = (datetime.fromisoformat(time) for time in found.window)
+def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
+    """Print the result of an execution: reasons of the alert, drift, metrics and violations."""
+    if result.window:
+        start, end = (datetime.fromisoformat(time) for time in result.window)
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
-    for reason in found.reasons:
+    for reason in result.reasons:
         output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
-    if found.drift:
+    if result.drift:
         output.print()
-        _show_drift(found)
-    if found.labelled is None and "model-quality" in analyses:
-        output.print("\nNo inference has a label yet, of those whose labels are due (monitoring.label_delay_minutes)")
-    if found.metrics:
+        _show_drift(result)
+    if result.labelled is None and "model-quality" in analyses:
+        output.print(
+            "\nNone of the inferences whose labels are due has a label yet (see monitoring.label_delay_minutes)"
+        )
+    if result.metrics:
         output.print()
         table = _table("Metric", "Value", "Baseline", "Allowed", "")
-        for metric in found.metrics:
+        for metric in result.metrics:
             values = (_number(metric.value), _number(metric.baseline), f"{metric.bound} {_number(metric.threshold)}")
             table.add_row(metric.name, *values, Text("violated", "bold red") if metric.violated else "")
         output.print(table)
-    if found.violations:
+    if result.violations:
         output.print("\nViolations", style="bold")
-        for one in found.violations:
-            output.print(f"  {one.subject}  {one.check}: {one.description}", markup=False, soft_wrap=True)
-    if found.is_clean:
+        for violation in result.violations:
+            text = f"  {violation.subject}  {violation.check}: {violation.description}"
+            output.print(text, markup=False, soft_wrap=True)
+    if result.is_clean:
         output.print("\nNo violations.", style="green")
 
 
 def show_alarms(alarms: Sequence[Mapping[str, Any]]) -> None:
-    table = _table("Alarm", "State", "Tells")
+    table = _table("Alarm", "State", "Notifies")
     for alarm in alarms:
         state = alarm["StateValue"]
         table.add_row(
@@ -97,20 +113,20 @@ def show_alarms(alarms: Sequence[Mapping[str, Any]]) -> None:
     output.print(table)
 
 
-def show_answer(answer: Answer) -> None:
-    mark = ("ok   ", "green") if answer.ok else ("look ", "bold red")
-    output.print(Text.assemble(mark, (answer.question, "bold"), f"  {answer.detail}"), soft_wrap=True)
-    if answer.fix:
-        output.print(Text.assemble("     ", (f"-> {answer.fix}", "yellow")), soft_wrap=True)
+def show_health_check(check: HealthCheck) -> None:
+    mark = ("ok       ", "green") if check.ok else ("problem  ", "bold red")
+    output.print(Text.assemble(mark, (check.question, "bold"), f"  {check.detail}"), soft_wrap=True)
+    if check.fix:
+        output.print(Text.assemble("         ", (f"-> {check.fix}", "yellow")), soft_wrap=True)
 
 
-def show_removals(found: Sequence[Removal]) -> None:
-    for one in found:
-        console.print(Text.assemble("  ", (f"{one.kind:<10}", "bold"), one.name), soft_wrap=True)
+def show_removals(removals: Sequence[Removal]) -> None:
+    for removal in removals:
+        console.print(Text.assemble("  ", (f"{removal.kind:<10}", "bold"), removal.name), soft_wrap=True)
 
 
 def show_constraints(uri: str, document: dict[str, Any]) -> None:
-    """The constraints of either analysis."""
+    """Print the constraints of data quality or of model quality."""
     line("Constraints", uri)
     output.print()
     if "features" in document:
@@ -127,14 +143,14 @@ def show_constraints(uri: str, document: dict[str, Any]) -> None:
     output.print(table)
 
 
-def show_upload(upload: Upload) -> None:
-    output.print(f"{upload.matched} of {upload.labels} labels match a captured inference and are uploaded")
+def show_upload(upload: GroundTruthUpload) -> None:
+    output.print(f"{upload.matched} of {upload.labels} labels match a captured inference and were uploaded")
     for uri in upload.uris:
         output.print(f"  {uri}", soft_wrap=True)
     if upload.unmatched:
         console.print(
-            f"{upload.labels - upload.matched} match none, such as {', '.join(upload.unmatched)}; where their captures "
-            "have yet to come, give the same command again later",
+            f"{upload.labels - upload.matched} labels match none, such as {', '.join(upload.unmatched)}; captures "
+            "appear minutes after their inferences: run the same command again later",
             style="yellow",
             soft_wrap=True,
         )
@@ -143,31 +159,31 @@ def show_upload(upload: Upload) -> None:
 
 
 def line(name: str, value: str, style: str = "") -> None:
-    # no table, which would break a URI that somebody wants to copy
+    # not a table, which would wrap URIs and make them hard to copy
     output.print(Text.assemble((f"{name:<14}", "bold"), (value, style)), soft_wrap=True)
 
 
-def _show_drift(found: Findings) -> None:
-    moved = [one for one in found.drift if one.distance > 0]
-    shown = moved[: max(len(found.drifted), _MOST_FEATURES)]
+def _show_drift(result: MonitoringResult) -> None:
+    distant = [feature for feature in result.drift if feature.distance > 0]
+    shown = distant[: max(len(result.drifted), _MAX_FEATURES)]
     if not shown:
-        output.print(f"{len(found.drift)} features compared: none has moved by more than chance")
+        output.print(f"{len(result.drift)} features compared; no distance exceeds random variation")
         return
     table = _table("Feature", "Distance", "Threshold", "")
-    for one in shown:
-        mark = Text("drifted", "bold red") if one.drifted else ""
-        table.add_row(one.feature, _number(one.distance), _number(one.threshold), mark)
+    for feature in shown:
+        mark = Text("drifted", "bold red") if feature.drifted else ""
+        table.add_row(feature.feature, _number(feature.distance), _number(feature.threshold), mark)
     output.print(table)
-    if left := len(found.drift) - len(shown):
-        output.print(f"and {left} more, none of them drifted", style="dim")
+    if more := len(result.drift) - len(shown):
+        output.print(f"and {more} more features without drift", style="dim")
 
 
-def _summarized(found: Findings | None) -> list[str | Text]:
-    if found is None:
+def _summary_cells(result: MonitoringResult | None) -> list[str | Text]:
+    if result is None:
         return [""] * 5
-    drifted = f"{len(found.drifted)} of {len(found.drift)}" if found.drift else ""
-    alert = "" if found.alert is None else Text("yes", "bold red") if found.alert else "no"
-    return [_count(found.records), _count(found.labelled), drifted, str(len(found.violations)), alert]
+    drifted = f"{len(result.drifted)} of {len(result.drift)}" if result.drift else ""
+    alert = "" if result.alert is None else Text("yes", "bold red") if result.alert else "no"
+    return [_count(result.records), _count(result.labelled), drifted, str(len(result.violations)), alert]
 
 
 def _count(value: int | None) -> str:
@@ -181,19 +197,7 @@ def _number(value: float | None) -> str:
 def _table(*titles: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
-        table.add_column(title, justify="right" if title in _RIGHT else "left", no_wrap=title in _NAMES)
+        table.add_column(
+            title, justify="right" if title in _RIGHT_ALIGNED_COLUMNS else "left", no_wrap=title in _NO_WRAP_COLUMNS
+        )
     return table
-
-
-_NAMES = ("Schedule", "Runs", "Alarm", "Feature", "Metric")
-_RIGHT = (
-    "Records",
-    "Labelled",
-    "Violations",
-    "Distance",
-    "Threshold",
-    "Value",
-    "Baseline",
-    "Drift threshold",
-    "Completeness",
-)

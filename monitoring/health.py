@@ -1,4 +1,4 @@
-"""Whether an endpoint is really watched: questions, each with its answer and, where that is bad, what to do."""
+"""Checks that the monitoring of an endpoint works, each with a fix for the problem it finds."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from datetime import UTC, datetime, timedelta
 from deployment.endpoints import IN_SERVICE, find_endpoint
 from monitoring import constraint_versions
 from monitoring.alarms import monitoring_alarms
-from monitoring.captured import newest_object
-from monitoring.executions import FAILED, NO_DATA, STOPPED, Execution, last_executions, read_findings
+from monitoring.executions import FAILED, NO_DATA, STOPPED, SUMMARY, MonitoringExecution, last_executions
+from monitoring.hourly_objects import newest_object
+from monitoring.monitored_endpoint import find_monitored_endpoint, ground_truth_uri
+from monitoring.results import read_result
 from monitoring.schedule import Schedule
 from monitoring.schedules import find_schedules
-from monitoring.watched import ground_truth_uri, watched_endpoint
 from project.errors import UserError
 from project.settings import Settings
 from project.target import Target
 
-# captures and schedules may be so much later than an interval
-_GRACE = timedelta(minutes=30)
+# captures and executions may be late by this much beyond their interval
+_TOLERANCE = timedelta(minutes=30)
 _LOOK_BACK = timedelta(days=7)
-_SERVING = (IN_SERVICE, "Updating", "SystemUpdating", "RollingBack")
+_SERVING_STATUSES = (IN_SERVICE, "Updating", "SystemUpdating", "RollingBack")
 _SEND_REQUESTS = "send requests: `python -m deployment traffic`"
+_CREATE_ALARMS = "`python -m monitoring alarms create --email ADDRESS`"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """fix: what to do; empty where all is well."""
+class HealthCheck:
+    """A question with its answer; `fix` is what to do about a problem, empty if there is none."""
 
     question: str
     detail: str
@@ -38,126 +40,127 @@ class Answer:
         return not self.fix
 
 
-def examine(settings: Settings, target: Target, endpoint: str) -> Iterator[Answer]:
-    """The answers one by one, as soon as each is known; no more where the endpoint can't be watched at all."""
-    yield (served := _in_service(target, endpoint))
-    if not served.ok:
+def check_health(settings: Settings, target: Target, endpoint: str) -> Iterator[HealthCheck]:
+    """Yield each check as it completes; stop early if the endpoint can't be monitored at all."""
+    yield (in_service := _check_in_service(target, endpoint))
+    if not in_service.ok:
         return
     try:
-        watched = watched_endpoint(settings, target, endpoint)
+        monitored = find_monitored_endpoint(settings, target, endpoint)
     except UserError as error:
-        yield Answer("Is there something to watch?", "no", str(error))
+        yield HealthCheck("Can it be monitored?", "no", str(error))
         return
-    schedules = [one for one in find_schedules(settings, target, endpoint) if not one.batch]
-    interval = timedelta(minutes=max((one.window_minutes for one in schedules), default=60))
-    yield _captures(target, watched.capture_uri, interval)
+    schedules = [schedule for schedule in find_schedules(settings, target, endpoint) if not schedule.batch]
+    interval = timedelta(minutes=max((schedule.window_minutes for schedule in schedules), default=60))
+    yield _check_captures(target, monitored.capture_uri, interval)
     if not schedules:
-        yield Answer("Is it scheduled?", "no", "`python -m monitoring schedule create`")
+        yield HealthCheck("Is it scheduled?", "no", "`python -m monitoring schedule create`")
         return
-    latest = [(one, next(iter(last_executions(settings, target, one, 1)), None)) for one in schedules]
+    latest = [(schedule, next(iter(last_executions(settings, target, schedule, 1)), None)) for schedule in schedules]
     for schedule, execution in latest:
-        yield _on_time(schedule, execution)
-        yield _last_execution(execution)
+        yield _check_on_time(schedule, execution)
+        yield _check_last_execution(execution)
     for schedule in schedules:
         for analysis, baseline in schedule.baselines.items():
-            if analysis in watched.baselines:
-                current = watched.baselines[analysis].constraints
-                yield _baseline(analysis, constraint_versions.origin(target, baseline.constraints) == current)
-    if any("model-quality" in one.analyses for one in schedules):
-        yield _labels(settings, target, endpoint, [execution for _, execution in latest], interval)
-    yield _alarms(target, endpoint)
+            if analysis in monitored.baselines:
+                current = monitored.baselines[analysis].constraints
+                origin = constraint_versions.baseline_constraints(target, baseline.constraints)
+                yield _check_baseline(analysis, origin == current)
+    if any("model-quality" in schedule.analyses for schedule in schedules):
+        yield _check_labels(settings, target, endpoint, [execution for _, execution in latest])
+    yield _check_alarms(target, endpoint)
 
 
-def _in_service(target: Target, name: str) -> Answer:
+def _check_in_service(target: Target, name: str) -> HealthCheck:
     question = "Is the endpoint in service?"
     endpoint = find_endpoint(target, name)
     if endpoint is None:
-        return Answer(question, f"there is no endpoint {name!r}", "`python -m deployment deploy`")
-    if endpoint.status not in _SERVING:
-        return Answer(question, endpoint.status, "`python -m deployment status` says more")
-    return Answer(question, "yes" if endpoint.status == IN_SERVICE else f"yes, it is {endpoint.status}")
+        return HealthCheck(question, f"there is no endpoint {name!r}", "`python -m deployment deploy`")
+    if endpoint.status not in _SERVING_STATUSES:
+        return HealthCheck(question, endpoint.status, "see `python -m deployment status`")
+    return HealthCheck(question, "yes" if endpoint.status == IN_SERVICE else f"yes, it is {endpoint.status}")
 
 
-def _captures(target: Target, uri: str, interval: timedelta) -> Answer:
-    question = "Are captures fresh?"
+def _check_captures(target: Target, uri: str, interval: timedelta) -> HealthCheck:
+    question = "Are captures recent?"
     now = datetime.now(UTC)
     newest = newest_object(target, uri, now - _LOOK_BACK)
     if newest is None:
-        return Answer(question, f"none in {_LOOK_BACK.days} days below {uri}", _SEND_REQUESTS)
-    detail = f"the newest came {_ago(now - newest)}"
-    if now - newest > interval + _GRACE:
-        return Answer(question, detail, "does the endpoint get requests? see its Invocations in CloudWatch")
-    return Answer(question, detail)
+        return HealthCheck(question, f"none in {_LOOK_BACK.days} days below {uri}", _SEND_REQUESTS)
+    detail = f"the newest is {_age(now - newest)} old"
+    if now - newest > interval + _TOLERANCE:
+        return HealthCheck(question, detail, "check that the endpoint gets requests: see Invocations in CloudWatch")
+    return HealthCheck(question, detail)
 
 
-def _on_time(schedule: Schedule, execution: Execution | None) -> Answer:
+def _check_on_time(schedule: Schedule, execution: MonitoringExecution | None) -> HealthCheck:
     question = f"Is {schedule.name} on time?"
     now = datetime.now(UTC)
+    # the interval of a cron expression is unknown; its window may be shorter
+    latest_start = timedelta(minutes=schedule.window_minutes) + _TOLERANCE
     if not schedule.enabled:
-        return Answer(question, "it is paused", "`python -m monitoring schedule resume`")
-    if execution is None and now - schedule.changed < timedelta(minutes=schedule.window_minutes) + _GRACE:
-        return Answer(question, f"it has yet to run for the first time, {schedule.expression}")
-    fix = "its role has to be allowed sagemaker:StartPipelineExecution; see EventBridge Scheduler's metrics"
+        return HealthCheck(question, "it is paused", "`python -m monitoring schedule resume`")
+    if execution is None and now - schedule.changed < latest_start:
+        return HealthCheck(question, f"it has not run yet, {schedule.expression}")
+    fix = "check that its role allows sagemaker:StartPipelineExecution; see EventBridge Scheduler's metrics"
     if execution is None:
-        return Answer(question, f"it has never run, {schedule.expression}", fix)
-    detail = f"it last ran {_ago(now - execution.started)}, {schedule.expression}"
-    # of a cron only the window is known, which may be shorter than the time from one to the next
-    late = timedelta(minutes=schedule.window_minutes) + _GRACE
-    if schedule.expression.startswith("rate") and now - execution.started > late:
-        return Answer(question, detail, fix)
-    return Answer(question, detail)
+        return HealthCheck(question, f"it has never run, {schedule.expression}", fix)
+    detail = f"it last ran {_age(now - execution.started)} ago, {schedule.expression}"
+    if schedule.expression.startswith("rate") and now - execution.started > latest_start:
+        return HealthCheck(question, detail, fix)
+    return HealthCheck(question, detail)
 
 
-def _last_execution(execution: Execution | None) -> Answer:
-    question = "Is the last execution well?"
+def _check_last_execution(execution: MonitoringExecution | None) -> HealthCheck:
+    question = "Did the last execution succeed?"
     if execution is None:
-        return Answer(question, "there was none yet", "`python -m monitoring schedule create --run-now`")
+        return HealthCheck(question, "there is none yet", "`python -m monitoring schedule create --run-now`")
     if execution.status in (FAILED, STOPPED):
-        return Answer(question, f"{execution.status}: {execution.reason}", f"read the log of {execution.arn}")
+        return HealthCheck(question, f"{execution.status}: {execution.reason}", f"read the log of {execution.arn}")
     if execution.status == NO_DATA:
-        return Answer(question, "its window held no captures", f"{_SEND_REQUESTS}, or make windows longer")
-    return Answer(question, execution.status)
+        return HealthCheck(question, "its window had no captures", f"{_SEND_REQUESTS}, or use a longer window")
+    return HealthCheck(question, execution.status)
 
 
-def _baseline(analysis: str, current: bool) -> Answer:
-    question = f"Is the {analysis} baseline that of the model served?"
-    fix = "" if current else "`python -m monitoring schedule create` takes the served model's"
-    return Answer(question, "yes" if current else "no, that of another model", fix)
+def _check_baseline(analysis: str, current: bool) -> HealthCheck:
+    question = f"Is the {analysis} baseline that of the deployed model?"
+    fix = "" if current else "update it with `python -m monitoring schedule create`"
+    return HealthCheck(question, "yes" if current else "no, it is that of another model", fix)
 
 
-def _labels(
-    settings: Settings, target: Target, endpoint: str, executions: Sequence[Execution | None], interval: timedelta
-) -> Answer:
-    question = "Are labels arriving?"
+def _check_labels(
+    settings: Settings, target: Target, endpoint: str, executions: Sequence[MonitoringExecution | None]
+) -> HealthCheck:
+    question = "Are labels uploaded?"
     uri = ground_truth_uri(settings, target, endpoint)
     newest = newest_object(target, uri, datetime.now(UTC) - _LOOK_BACK)
     fix = "`python -m monitoring ground-truth upload FILE`"
     if newest is None:
-        return Answer(question, f"none in {_LOOK_BACK.days} days", fix)
-    detail = f"the newest came {_ago(datetime.now(UTC) - newest)}"
-    known = [execution for execution in executions if execution and "summary" in execution.results]
-    share = read_findings(target, known[0]).missing_label_share if known else None
+        return HealthCheck(question, f"none in {_LOOK_BACK.days} days", fix)
+    detail = f"the newest are {_age(datetime.now(UTC) - newest)} old"
+    with_summary = [execution for execution in executions if execution and SUMMARY in execution.results]
+    share = read_result(target, with_summary[0]).missing_label_share if with_summary else None
     if share is not None:
         detail += f", {1 - share:.0%} of the inferences in the last window have one"
         if share > settings.monitoring.max_missing_label_share:
-            return Answer(question, detail, fix)
-    return Answer(question, detail)
+            return HealthCheck(question, detail, fix)
+    return HealthCheck(question, detail)
 
 
-def _alarms(target: Target, endpoint: str) -> Answer:
-    question = "Are alarms wired?"
+def _check_alarms(target: Target, endpoint: str) -> HealthCheck:
+    question = "Do alarms notify somebody?"
     found = monitoring_alarms(target, endpoint)
     if not found:
-        return Answer(question, "there are none", "`python -m monitoring alarms create --email ...`")
-    ringing = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
-    detail = f"{len(found)} alarms, " + (f"in ALARM: {', '.join(ringing)}" if ringing else "none in ALARM")
+        return HealthCheck(question, "there are no alarms", _CREATE_ALARMS)
+    in_alarm = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+    detail = f"{len(found)} alarms, " + (f"in ALARM: {', '.join(in_alarm)}" if in_alarm else "none in ALARM")
     if not any(alarm.get("AlarmActions") for alarm in found):
-        return Answer(question, f"{detail}; they tell nobody", "`python -m monitoring alarms create --email ...`")
-    return Answer(question, detail)
+        return HealthCheck(question, f"{detail}; they notify nobody", _CREATE_ALARMS)
+    return HealthCheck(question, detail)
 
 
-def _ago(time: timedelta) -> str:
+def _age(time: timedelta) -> str:
     minutes = max(0, round(time.total_seconds() / 60))
     if minutes < 120:
-        return f"{minutes} minutes ago"
-    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler starts the monitoring pipeline for one window of an endpoint's captures after the other."""
+"""EventBridge Scheduler's schedules, which start the monitoring pipeline for consecutive windows of captures."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.endpoints import is_missing
+from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule import PIPELINE, Schedule
-from monitoring.watched import Baseline, Watched
 from pipelines import runner
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.settings import Settings
 from project.target import Target
 
 START_PIPELINE_EXECUTION = "arn:aws:scheduler:::aws-sdk:sagemaker:startPipelineExecution"
 GROUP = "default"
 _SUFFIX = "-monitoring"
-_LONGEST_NAME = 64
-# EventBridge Scheduler puts the time for which it runs in its place, such as 2026-03-22T18:59:43Z
+_MAX_NAME_LENGTH = 64
+# replaced by EventBridge Scheduler with the scheduled time, such as 2026-03-22T18:59:43Z
 _SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
-# what the answer of GetSchedule and the request of UpdateSchedule, which replaces all of a schedule, have in common
-_UPDATED = (
+# UpdateSchedule replaces the whole schedule, so these members of GetSchedule's response are sent back
+_UPDATE_MEMBERS = (
     "Name",
     "GroupName",
     "ScheduleExpression",
@@ -43,30 +42,36 @@ _UPDATED = (
 
 def schedule_request(
     settings: Settings,
-    watched: Watched,
+    endpoint: MonitoredEndpoint,
     expression: str,
     window_minutes: int,
     *,
     role_arn: str,
     enabled: bool = True,
 ) -> dict[str, Any]:
-    """The request of CreateSchedule, and of UpdateSchedule.
+    """Build the request of CreateSchedule and UpdateSchedule.
 
-    role_arn: which EventBridge Scheduler takes on; it needs sagemaker:StartPipelineExecution.
+    Args:
+        settings: The project's settings.
+        endpoint: The endpoint to monitor.
+        expression: A rate or cron expression.
+        window_minutes: Length of the window that an execution analyses.
+        role_arn: Role that EventBridge Scheduler assumes; it must allow sagemaker:StartPipelineExecution.
+        enabled: False to create the schedule paused.
     """
     pipeline = runner.pipeline_name(settings, "monitoring")
-    name = schedule_name(watched.endpoint)
+    name = schedule_name(endpoint.endpoint)
     execution = {
         "PipelineName": pipeline,
-        # Scheduler delivers at least once: with one token a time, the second delivery starts nothing. The text before
-        # the time makes it the 32 characters that SageMaker asks for.
+        # Scheduler delivers at least once; a second delivery with the same token starts nothing. The prefix makes the
+        # token at least 32 characters long, as SageMaker requires.
         "ClientRequestToken": f"scheduled-{name}-{_SCHEDULED_TIME}",
-        "PipelineParameters": _listed(_parameters(settings, watched, window_minutes)),
+        "PipelineParameters": _as_list(_parameters(settings, endpoint, window_minutes)),
     }
     return {
         "Name": name,
         "GroupName": GROUP,
-        "Description": f"Starts {pipeline} for the captures of endpoint {watched.endpoint}",
+        "Description": f"Starts {pipeline} for the captures of endpoint {endpoint.endpoint}",
         "ScheduleExpression": expression,
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -76,20 +81,22 @@ def schedule_request(
 
 
 def schedule_name(endpoint: str) -> str:
-    """Raises:
-    UserError: the endpoint's name is too long to be part of a schedule's.
+    """Return the name of an endpoint's schedule.
+
+    Raises:
+        UserError: The endpoint's name is too long for it.
     """
     name = f"{endpoint}{_SUFFIX}"
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME_LENGTH:
         raise UserError(
-            f"endpoint {endpoint!r} has a name of {len(endpoint)} characters, and its schedule {name!r} would have "
-            f"more than {_LONGEST_NAME}; deploy it under one of at most {_LONGEST_NAME - len(_SUFFIX)}"
+            f"the name of endpoint {endpoint!r} has {len(endpoint)} characters, too many for the name of its schedule; "
+            f"deploy it under a name of at most {_MAX_NAME_LENGTH - len(_SUFFIX)} characters"
         )
     return name
 
 
 def put_schedule(target: Target, request: Mapping[str, Any]) -> None:
-    """Create the schedule, or update it where it is there."""
+    """Create the schedule, or update it if it exists."""
     try:
         target.scheduler.create_schedule(**request)
     except ClientError as error:
@@ -99,23 +106,23 @@ def put_schedule(target: Target, request: Mapping[str, Any]) -> None:
 
 
 def find_schedule(settings: Settings, target: Target, endpoint: str) -> Schedule | None:
-    """The endpoint's schedule of the monitoring pipeline, None where there is none."""
+    """Return the endpoint's schedule of the monitoring pipeline; None if there is none."""
     try:
-        answer = target.scheduler.get_schedule(Name=schedule_name(endpoint), GroupName=GROUP)
+        response = target.scheduler.get_schedule(Name=schedule_name(endpoint), GroupName=GROUP)
     except ClientError as error:
-        if is_missing(error):
+        if is_not_found(error):
             return None
         raise
-    return _schedule(settings, answer)
+    return _to_schedule(settings, response)
 
 
 def find_schedules(settings: Settings, target: Target) -> Iterator[Schedule]:
-    """All schedules of the project's monitoring pipeline, whichever endpoint they watch."""
+    """Yield the schedules of the project's monitoring pipeline for all endpoints."""
     for page in target.scheduler.get_paginator("list_schedules").paginate(GroupName=GROUP):
         for item in page["Schedules"]:
             if item["Target"]["Arn"] == START_PIPELINE_EXECUTION and item["Name"].endswith(_SUFFIX):
-                answer = target.scheduler.get_schedule(Name=item["Name"], GroupName=GROUP)
-                if schedule := _schedule(settings, answer):
+                response = target.scheduler.get_schedule(Name=item["Name"], GroupName=GROUP)
+                if schedule := _to_schedule(settings, response):
                     yield schedule
 
 
@@ -124,13 +131,13 @@ def set_enabled(target: Target, schedule: Schedule, enabled: bool) -> None:
 
 
 def set_constraints(target: Target, schedule: Schedule, analysis: str, uri: str) -> None:
-    """Have the schedule compare with other constraints from now on."""
-    answer = target.scheduler.get_schedule(Name=schedule.name, GroupName=GROUP)
-    execution = json.loads(answer["Target"]["Input"])
+    """Make the schedule use other constraints."""
+    response = target.scheduler.get_schedule(Name=schedule.name, GroupName=GROUP)
+    execution = json.loads(response["Target"]["Input"])
     for parameter in execution["PipelineParameters"]:
         if parameter["Name"] == f"{_prefix(analysis)}ConstraintsUri":
             parameter["Value"] = uri
-    _change(target, schedule, Target={**answer["Target"], "Input": json.dumps(execution)})
+    _change(target, schedule, Target={**response["Target"], "Input": json.dumps(execution)})
 
 
 def delete_schedule(target: Target, schedule: Schedule) -> None:
@@ -138,39 +145,38 @@ def delete_schedule(target: Target, schedule: Schedule) -> None:
 
 
 def run_now(target: Target, schedule: Schedule) -> str:
-    """Start an execution for the window that ends now, with what has been captured so far; its ARN."""
-    answer = target.scheduler.get_schedule(Name=schedule.name, GroupName=GROUP)
-    execution = json.loads(answer["Target"]["Input"])
+    """Start an execution for the window that ends now and return its ARN."""
+    response = target.scheduler.get_schedule(Name=schedule.name, GroupName=GROUP)
+    execution = json.loads(response["Target"]["Input"])
     parameters = {item["Name"]: item["Value"] for item in execution["PipelineParameters"]}
     parameters |= {"WindowEnd": datetime.now(UTC).isoformat(timespec="milliseconds"), "CaptureDelayMinutes": "0"}
     started = target.sagemaker.start_pipeline_execution(
         PipelineName=execution["PipelineName"],
-        PipelineParameters=_listed(parameters),
+        PipelineParameters=_as_list(parameters),
         ClientRequestToken=str(uuid.uuid4()),
     )
     return str(started["PipelineExecutionArn"])
 
 
-def _parameters(settings: Settings, watched: Watched, window_minutes: int) -> dict[str, str]:
-    """Those of the pipeline's parameters that are an endpoint's; the settings give the others."""
+def _parameters(settings: Settings, endpoint: MonitoredEndpoint, window_minutes: int) -> dict[str, str]:
+    """Return the pipeline parameters that depend on the endpoint; the others default to the settings."""
     parameters = {
-        "EndpointName": watched.endpoint,
-        "CaptureUri": watched.capture_uri,
+        "EndpointName": endpoint.endpoint,
+        "CaptureUri": endpoint.capture_uri,
         "WindowEnd": _SCHEDULED_TIME,
         "WindowMinutes": str(window_minutes),
     }
-    for analysis, baseline in watched.baselines.items():
+    for analysis, baseline in endpoint.baselines.items():
         parameters[f"{_prefix(analysis)}StatisticsUri"] = baseline.statistics
         parameters[f"{_prefix(analysis)}ConstraintsUri"] = baseline.constraints
     if "model-quality" in settings.monitoring.analyses:
-        parameters["GroundTruthUri"] = watched.ground_truth_uri
-        if watched.positive_label:
-            parameters["PositiveLabel"] = watched.positive_label
+        parameters["GroundTruthUri"] = endpoint.ground_truth_uri
+        if endpoint.positive_label:
+            parameters["PositiveLabel"] = endpoint.positive_label
     return parameters
 
 
-def _listed(parameters: Mapping[str, str]) -> list[dict[str, str]]:
-    """As the API has them."""
+def _as_list(parameters: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in parameters.items()]
 
 
@@ -178,10 +184,10 @@ def _prefix(analysis: str) -> str:
     return "".join(word.capitalize() for word in analysis.split("-"))
 
 
-def _schedule(settings: Settings, answer: Mapping[str, Any]) -> Schedule | None:
-    """A schedule as GetSchedule describes it; None for one that does not start the project's monitoring pipeline."""
+def _to_schedule(settings: Settings, response: Mapping[str, Any]) -> Schedule | None:
+    """Convert GetSchedule's response; None if it does not start the project's monitoring pipeline."""
     try:
-        execution = json.loads(answer["Target"].get("Input", ""))
+        execution = json.loads(response["Target"].get("Input", ""))
         parameters = {item["Name"]: item["Value"] for item in execution["PipelineParameters"]}
         if execution["PipelineName"] != runner.pipeline_name(settings, "monitoring"):
             return None
@@ -193,17 +199,17 @@ def _schedule(settings: Settings, answer: Mapping[str, Any]) -> Schedule | None:
             if f"{_prefix(analysis)}ConstraintsUri" in parameters
         }
         return Schedule(
-            name=answer["Name"],
+            name=response["Name"],
             backend=PIPELINE,
             endpoint=parameters["EndpointName"],
-            expression=answer["ScheduleExpression"],
-            enabled=answer["State"] == "ENABLED",
+            expression=response["ScheduleExpression"],
+            enabled=response["State"] == "ENABLED",
             window_minutes=int(parameters["WindowMinutes"]),
             captures=parameters["CaptureUri"],
             baselines=baselines,
-            changed=answer["LastModificationDate"],
+            changed=response["LastModificationDate"],
             metric_dimension=execution["PipelineName"],
-            role_arn=answer["Target"]["RoleArn"],
+            role_arn=response["Target"]["RoleArn"],
         )
     except (KeyError, ValueError, TypeError):
         return None
@@ -214,6 +220,6 @@ def _state(enabled: bool) -> str:
 
 
 def _change(target: Target, schedule: Schedule, **changes: Any) -> None:
-    answer = target.scheduler.get_schedule(Name=schedule.name, GroupName=GROUP)
-    kept = {key: answer[key] for key in _UPDATED if answer.get(key) is not None}
+    response = target.scheduler.get_schedule(Name=schedule.name, GroupName=GROUP)
+    kept = {key: response[key] for key in _UPDATE_MEMBERS if response.get(key) is not None}
     target.scheduler.update_schedule(**kept | changes)

@@ -1,4 +1,4 @@
-"""A monitoring schedule, whichever service runs it."""
+"""A monitoring schedule of either backend: EventBridge Scheduler with our pipeline, or Model Monitor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from monitoring.watched import Baseline
+from monitoring.monitored_endpoint import Baseline
 
 Backend = Literal["pipeline", "model-monitor"]
 PIPELINE: Backend = "pipeline"
@@ -16,11 +16,21 @@ MODEL_MONITOR: Backend = "model-monitor"
 
 @dataclass(frozen=True)
 class Schedule:
-    """captures: the S3 URI of the captures that are analysed. baselines: what with, by analysis.
+    """A monitoring schedule.
 
-    endpoint: whose captures they are; for those of batch transform jobs the name that the schedule was given.
-    role_arn: with which EventBridge Scheduler starts the pipeline.
-    metric_dimension: the value of the dimension MonitoringSchedule of Model Monitor's metrics.
+    Attributes:
+        name: Name in EventBridge Scheduler or in Model Monitor.
+        backend: The service that starts the executions.
+        endpoint: The monitored endpoint; for batch transform jobs the name that was given instead.
+        expression: A rate or cron expression.
+        enabled: False while it is paused.
+        window_minutes: Length of the window that an execution analyses.
+        captures: S3 URI of the captures, or the endpoint whose captures Model Monitor reads.
+        baselines: What the captures are compared with, by analysis.
+        changed: Time of the last change.
+        metric_dimension: Value of the dimension MonitoringSchedule of the published metrics.
+        batch: Whether it monitors batch transform jobs.
+        role_arn: Role with which EventBridge Scheduler starts the pipeline.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`python -m monitoring schedule`: what starts the checks of an endpoint, and how often."""
+"""`python -m monitoring schedule`: when the monitoring of an endpoint runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from monitoring import constraint_versions, display, native_schedules, pipeline_schedules, schedules
+from monitoring import constraint_versions, display, model_monitor_schedules, pipeline_schedules, schedules
+from monitoring.monitored_endpoint import MonitoredEndpoint, find_monitored_batches, find_monitored_endpoint
 from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
 from monitoring.schedule_expressions import for_model_monitor, window_minutes
-from monitoring.watched import Watched, watched_batches, watched_endpoint
 from pipelines import runner
 from pipelines.display import show_failure, show_progress
 from project.commands import (
@@ -27,7 +27,7 @@ from project.errors import UserError
 
 _DEFAULT_SCHEDULE = "rate(1 hour)"
 
-app = command_group("Start checks of an endpoint at regular times.")
+app = command_group("Create, show, pause and delete monitoring schedules.")
 
 
 @app.command()
@@ -37,7 +37,9 @@ def create(
     name: EndpointOption = None,
     backend: Annotated[
         Backend,
-        typer.Option(help="The project's monitoring pipeline, or Model Monitor, which takes no new customers."),
+        typer.Option(
+            help="The project's monitoring pipeline, or SageMaker Model Monitor, which is closed to new customers."
+        ),
     ] = PIPELINE,
     expression: Annotated[
         str | None,
@@ -45,55 +47,67 @@ def create(
             "--schedule",
             metavar="EXPRESSION",
             show_default=_DEFAULT_SCHEDULE,
-            help="rate(10 minutes), cron(0 6 * * ? *), ... in UTC.",
+            help="Rate or cron expression in UTC, such as rate(10 minutes) or cron(0 6 * * ? *).",
         ),
     ] = None,
     window: Annotated[
         int | None,
-        typer.Option("--window-minutes", min=1, show_default="as long as a rate", help="What one check looks at."),
+        typer.Option(
+            "--window-minutes",
+            min=1,
+            show_default="the interval of a rate",
+            help="Length of the window of captures that an execution analyses.",
+        ),
     ] = None,
     batch: Annotated[
-        bool, typer.Option("--batch", help="Watch the project's batch transform jobs in place of an endpoint.")
+        bool, typer.Option("--batch", help="Monitor the project's batch transform jobs instead of an endpoint.")
     ] = False,
     scheduler_role_arn: Annotated[
         str | None,
         typer.Option(
             envvar="SAGEMAKER_SCHEDULER_ROLE_ARN",
             show_default="the pipeline's role",
-            help="The role with which EventBridge Scheduler starts the pipeline.",
+            help="Role with which EventBridge Scheduler starts the pipeline.",
         ),
     ] = None,
-    run_now: Annotated[bool, typer.Option("--run-now", help="Check the window that ends now, besides.")] = False,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="With --run-now: follow it to its end.")] = True,
-    timeout: Annotated[float, typer.Option(help="Longest wait in minutes; the check goes on after it.")] = 60,
+    run_now: Annotated[
+        bool, typer.Option("--run-now", help="Also start an execution for the window that ends now.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="With --run-now: wait for the execution.")] = True,
+    timeout: Annotated[
+        float, typer.Option(help="Longest wait in minutes; the execution continues after the timeout.")
+    ] = 60,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch an endpoint, compared with the baselines of the model that it serves.
+    """Create a schedule that compares an endpoint's traffic with the baselines of its model, or update it.
 
-    Given again, it updates: to another schedule, or to the model that is served by then; what is not given stays. What
-    is analysed, and what counts as an alert, is in the settings under `monitoring`.
+    An update uses the baselines of the model that is deployed by then; options that are left out keep their values.
+    The section `monitoring` of the settings configures the analyses and what raises an alert.
 
     Example: python -m monitoring schedule create --local --schedule "rate(10 minutes)" --run-now
     """
     settings, target = project.settings, project.target
-    endpoint = name or settings.name
+    name = name or settings.name
     _check_options(backend, expression, window, batch)
-    before = schedules.find_schedules(settings, target, endpoint)
-    kept = next((one for one in before if (one.backend, one.batch) == (backend, batch)), None)
-    watched = (watched_batches if batch else watched_endpoint)(settings, target, endpoint)
-    watched = constraint_versions.keep_edited(target, watched, before)
+    existing = schedules.find_schedules(settings, target, name)
+    previous = next((item for item in existing if (item.backend, item.batch) == (backend, batch)), None)
+    endpoint = (find_monitored_batches if batch else find_monitored_endpoint)(settings, target, name)
+    endpoint = constraint_versions.keep_edited(target, endpoint, existing)
     with console.status("Uploading code, creating the schedule ..."):
         if backend == PIPELINE:
-            _put_pipeline_schedule(project, watched, kept, expression, window, scheduler_role_arn)
+            _put_pipeline_schedule(project, endpoint, previous, expression, window, scheduler_role_arn)
         else:
-            expression = for_model_monitor(expression or (kept.expression if kept else _DEFAULT_SCHEDULE))
-            native_schedules.put_schedules(settings, target, watched, expression)
-    found = schedules.own_schedules(settings, target, endpoint)
-    made = [one for one in found if (one.backend, one.batch) == (backend, batch)]
-    for one in made:
-        console.print(f"{one.name} watches {endpoint}: {one.expression}.")
-    started = [_run_now(project, one, wait, timeout) for one in made] if run_now else []
-    content = [_as_json(one) for one in made]
+            expression = for_model_monitor(expression or (previous.expression if previous else _DEFAULT_SCHEDULE))
+            model_monitor_schedules.put_schedules(settings, target, endpoint, expression)
+    created = [
+        schedule
+        for schedule in schedules.endpoint_schedules(settings, target, name)
+        if (schedule.backend, schedule.batch) == (backend, batch)
+    ]
+    for schedule in created:
+        console.print(f"{schedule.name} monitors {name}: {schedule.expression}.")
+    started = [_run_now(project, schedule, wait, timeout) for schedule in created] if run_now else []
+    content = [_as_json(schedule) for schedule in created]
     print_result({"schedules": content, "executions": [arn for arn, _ in started]}, as_json, lambda: None)
     raise typer.Exit(0 if all(succeeded for _, succeeded in started) else 1)
 
@@ -101,120 +115,120 @@ def create(
 @app.command("list")
 @project_command
 def list_(project: Project, as_json: JsonOption = False) -> None:
-    """List the project's monitoring schedules, of all its endpoints.
+    """List the monitoring schedules of all endpoints of the project.
 
     Example: python -m monitoring schedule list --local
     """
     found = schedules.project_schedules(project.settings, project.target)
     if not found:
-        console.print("Nothing is watched yet; `schedule create` makes a schedule.")
-    print_result([_as_json(one) for one in found], as_json, lambda: display.show_schedules(found) if found else None)
+        console.print("The project has no monitoring schedules; create one with `schedule create`.")
+    content = [_as_json(schedule) for schedule in found]
+    print_result(content, as_json, lambda: display.show_schedules(found) if found else None)
 
 
 @app.command()
 @project_command
 def describe(project: Project, name: EndpointOption = None, as_json: JsonOption = False) -> None:
-    """Show what watches an endpoint: how often, on which captures, against which constraints.
+    """Show an endpoint's schedules: expression, window, captures and constraints.
 
     Example: python -m monitoring schedule describe --local
     """
-    found = _own(project, name)
+    found = _find_schedules(project, name)
 
     def show() -> None:
-        for one in found:
-            display.show_schedule(one)
+        for schedule in found:
+            display.show_schedule(schedule)
 
-    print_result([_as_json(one) for one in found], as_json, show)
+    print_result([_as_json(schedule) for schedule in found], as_json, show)
 
 
 @app.command()
 @project_command
 def pause(project: Project, name: EndpointOption = None) -> None:
-    """Start no more checks until `resume`.
+    """Pause an endpoint's schedules until `resume`.
 
     Example: python -m monitoring schedule pause --local
     """
-    for one in _own(project, name):
-        schedules.set_enabled(project.target, one, False)
-        output.print(f"Paused {one.name}")
+    for schedule in _find_schedules(project, name):
+        schedules.set_enabled(project.target, schedule, False)
+        output.print(f"Paused {schedule.name}")
 
 
 @app.command()
 @project_command
 def resume(project: Project, name: EndpointOption = None) -> None:
-    """Start checks again.
+    """Resume an endpoint's paused schedules.
 
     Example: python -m monitoring schedule resume --local
     """
-    for one in _own(project, name):
-        schedules.set_enabled(project.target, one, True)
-        output.print(f"Resumed {one.name}")
+    for schedule in _find_schedules(project, name):
+        schedules.set_enabled(project.target, schedule, True)
+        output.print(f"Resumed {schedule.name}")
 
 
 @app.command()
 @project_command
 def delete(project: Project, name: EndpointOption = None, yes: YesOption = False) -> None:
-    """Delete an endpoint's schedules; what they have found stays. `cleanup` removes the rest of monitoring, too.
+    """Delete an endpoint's schedules; results are kept. `cleanup` deletes all monitoring resources.
 
     Example: python -m monitoring schedule delete --local --yes
     """
-    found = _own(project, name)
+    found = _find_schedules(project, name)
     if not yes:
-        typer.confirm(f"Delete {', '.join(one.name for one in found)}?", abort=True, err=True)
-    for one in found:
-        schedules.delete_schedule(project.target, one)
-        output.print(f"Deleted {one.name}")
+        typer.confirm(f"Delete {', '.join(schedule.name for schedule in found)}?", abort=True, err=True)
+    for schedule in found:
+        schedules.delete_schedule(project.target, schedule)
+        output.print(f"Deleted {schedule.name}")
 
 
 def _check_options(backend: Backend, expression: str | None, window: int | None, batch: bool) -> None:
-    """Refuse, before AWS is asked, what does not go together, or what Model Monitor has no schedule for."""
+    """Check options that exclude each other, and the expression, before the first call to AWS."""
     if backend == MODEL_MONITOR:
         if expression is not None:
             for_model_monitor(expression)
         if window is not None:
-            raise UserError(
-                "Model Monitor's windows reach from one time of the schedule to the next; leave --window-minutes out"
-            )
+            raise UserError("Model Monitor's windows are as long as its interval; leave out --window-minutes")
     elif batch:
-        raise UserError(
-            "--batch goes with --backend model-monitor; without it the batch-inference pipeline checks each batch when "
-            "it is made"
-        )
+        raise UserError("--batch needs --backend model-monitor; the batch-inference pipeline checks its own batches")
     elif expression is not None:
         window_minutes(expression, window)
 
 
 def _put_pipeline_schedule(
     project: Project,
-    watched: Watched,
-    kept: Schedule | None,
+    endpoint: MonitoredEndpoint,
+    previous: Schedule | None,
     expression: str | None,
     window: int | None,
     scheduler_role_arn: str | None,
 ) -> None:
-    """Create or update the schedule; what is not given stays as it is in `kept`."""
+    """Create or update the schedule; options that are None keep their values in `previous`."""
     settings, target = project.settings, project.target
-    if kept and expression is None:
-        expression, window = kept.expression, window or kept.window_minutes
+    if previous and expression is None:
+        expression, window = previous.expression, window or previous.window_minutes
     expression = expression or _DEFAULT_SCHEDULE
     request = pipeline_schedules.schedule_request(
         settings,
-        watched,
+        endpoint,
         expression,
         window_minutes(expression, window),
-        role_arn=scheduler_role_arn or (kept.role_arn if kept else target.role_arn),
-        enabled=kept is None or kept.enabled,
+        role_arn=scheduler_role_arn or (previous.role_arn if previous else target.role_arn),
+        enabled=previous is None or previous.enabled,
     )
     runner.upsert(settings, target, "monitoring")
     pipeline_schedules.put_schedule(target, request)
 
 
-def _own(project: Project, name: str | None) -> list[Schedule]:
-    return schedules.own_schedules(project.settings, project.target, name or project.settings.name)
+def _find_schedules(project: Project, name: str | None) -> list[Schedule]:
+    return schedules.endpoint_schedules(project.settings, project.target, name or project.settings.name)
 
 
 def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -> tuple[str, bool]:
-    """Check once; what was started, and whether it is not known to have failed."""
+    """Start an execution and, if asked to, wait for it.
+
+    Returns:
+        What was started, and False if it is known to have failed.
+    """
     target = project.target
     if schedule.backend == PIPELINE:
         arn = pipeline_schedules.run_now(target, schedule)
@@ -226,14 +240,14 @@ def _run_now(project: Project, schedule: Schedule, wait: bool, timeout: float) -
             failed = execution.step("Monitor")
             show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
         return arn, execution.status == "Succeeded"
-    once = native_schedules.run_now(target, schedule)
+    once = model_monitor_schedules.run_now(target, schedule)
     console.print(f"Schedule {once.name} runs once, for the last hour")
     if not wait:
         return once.name, True
-    summary = native_schedules.await_execution(target, once, timeout * 60)
+    summary = model_monitor_schedules.wait_for_execution(target, once, timeout * 60)
     status, reason = summary["MonitoringExecutionStatus"], summary.get("FailureReason", "")
     console.print(f"{once.name}: {status} {reason}".rstrip(), soft_wrap=True)
-    return once.name, status not in ("Failed", "Stopped") or native_schedules.had_no_data(summary)
+    return once.name, status not in ("Failed", "Stopped") or model_monitor_schedules.has_no_data(summary)
 
 
 def _as_json(schedule: Schedule) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from deployment.deploy import begin
+from deployment.deploy import start_deployment
 from infrastructure.functions.environment import DEPLOYING_TAG, load_project, plan_version
 from infrastructure.functions.notifications import Result, ignore, log, notify
 from project.errors import UserError
@@ -25,7 +25,7 @@ def handler(event: Any, context: Any) -> Result:
     try:
         plan = plan_version(settings, target, version)
         # a new endpoint is created with the tag
-        change = begin(settings, target, dataclasses.replace(plan, tags=[*plan.tags, tag]), log.info)
+        change = start_deployment(settings, target, dataclasses.replace(plan, tags=[*plan.tags, tag]), log.info)
     except UserError as error:
         return notify("refused", f"{model} was approved but not deployed", str(error))
     if change == "unchanged":

@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from deployment.checks import Check, EndpointTest
-from deployment.deploy import DeploymentFailed, settle
+from deployment.deploy import DeploymentFailed, wait_for_deployment
 from deployment.endpoints import FAILED, Endpoint, find_endpoint
 from deployment.plan import Plan
 from deployment.records import Records, read_records, training_records
@@ -34,7 +34,7 @@ def handler(event: Any, context: Any) -> Result:
     if not isinstance(detail, dict) or detail.get("EndpointName") != name or not isinstance(event.get("id"), str):
         return ignore(f"the event is not a state change of endpoint {name}")
     endpoint = find_endpoint(target, name)
-    if endpoint is None or not endpoint.settled:
+    if endpoint is None or not endpoint.is_stable:
         return ignore(f"endpoint {name} is now {endpoint.status if endpoint else 'deleted'}")
     version = _version_in_deployment(target, endpoint)
     if version is None:
@@ -42,7 +42,7 @@ def handler(event: Any, context: Any) -> Result:
     model = f"Version {version} of {settings.model_package_group}"
     try:
         plan = plan_version(settings, target, version)
-        settle(settings, target, plan, "created" if endpoint.status == FAILED else "updated", 0, log.info)
+        wait_for_deployment(settings, target, plan, "created" if endpoint.status == FAILED else "updated", 0, log.info)
         failed = _failed_checks(settings, target, endpoint, plan)
     except (UserError, DeploymentFailed) as error:
         result = notify("failed", f"{model} was not deployed to {name}", str(error))

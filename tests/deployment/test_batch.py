@@ -1,55 +1,62 @@
-"""Batch transform: the request, and what becomes of local input."""
+"""Batch transform: the request, the upload of local input, and the end of the job."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from deployment.batch import BatchResult, run_batch
+from deployment.batch import BatchResult, run_batch, transform_request
 from deployment.deploy import DeploymentFailed
 from project.errors import UserError
 from project.registry import latest_approved
 from project.settings import Settings
-from tests.deployment.aws import Account, package_arn
 from tests.deployment.conftest import MakeSettings
+from tests.deployment.local_account import ClientEvents, LocalAccount, package_arn
+
+URI = "s3://bucket/in/"
 
 
-@pytest.fixture(autouse=True)
-def _bucket(account: Account) -> None:
-    account.answers["DescribeTransformJob"] = lambda _: {"TransformJobStatus": "Completed"}
-    account.answers["ListObjectsV2"] = lambda request: {
-        "Contents": [{"Key": f"{request['Prefix']}/data.jsonl.out" if "output" in request["Prefix"] else "in/a.csv"}]
-    }
+@pytest.fixture
+def job(account: LocalAccount, events: ClientEvents) -> ClientEvents:
+    """Transform jobs complete without running; there is CSV in S3."""
+    account.put(f"{URI}a.csv", b"age\n31\n")
+    events.respond("CreateTransformJob", {"TransformJobArn": "arn"})
+    events.respond("DescribeTransformJob", {"TransformJobStatus": "Completed"})
+    return events
 
 
-def run(settings: Settings, account: Account, location: str, timeout: float = 5) -> BatchResult:
+def run(settings: Settings, account: LocalAccount, location: str, timeout: float = 30) -> BatchResult:
     package = latest_approved("demo", account.target)
     assert package is not None
     return run_batch(settings, account.target, "demo", package, location, timeout, lambda _: None)
 
 
-def test_a_local_csv_is_sent_as_features_by_name(settings: Settings, account: Account, tmp_path: Path) -> None:
+def test_a_local_csv_is_sent_as_features_by_name_and_predicted(
+    settings: Settings, account: LocalAccount, tmp_path: Path
+) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("y,age,customer\nyes,31,C1\nno,,C2\n")
     result = run(settings, account, str(file))
-    (upload,) = account.sent("PutObject")
-    assert [json.loads(line) for line in upload["Body"]] == [{"age": 31}, {"age": None}]
-    assert result.input_uri == f"s3://bucket/{upload['Key']}"
-    assert result.outputs == (f"s3://bucket/demo/batch/{result.job}/output/data.jsonl.out",)
+    rows = [json.loads(line) for line in account.read(result.input_uri).splitlines()]
+    assert rows == [{"age": 31}, {"age": None}]
+    assert result.outputs == (f"s3://bucket/demo/batch/{result.job}/output/rows.jsonl.out",)
+    assert [json.loads(line)["prediction"] for line in account.read(result.outputs[0]).splitlines()] == [1.5, 1.5]
+    assert not account.models()
 
 
-def test_the_request_asks_for_capture_and_keys(make_settings: MakeSettings, account: Account, tmp_path: Path) -> None:
+def test_the_request_asks_for_capture_and_keys(
+    make_settings: MakeSettings, account: LocalAccount, job: ClientEvents, tmp_path: Path
+) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text('{"age": 31}\n')
+    job.respond("PutObject", {})
     result = run(make_settings(security={"kms_key": "key-1"}), account, str(file))
-    (job,) = account.sent("CreateTransformJob")
-    (model,) = account.sent("CreateModel")
+    (request,), (model,) = job.sent("CreateTransformJob"), job.sent("CreateModel")
     assert model["PrimaryContainer"]["ModelPackageName"] == package_arn(2)
     root = f"s3://bucket/demo/batch/{result.job}"
-    assert job == {
+    assert request == {
         "TransformJobName": result.job,
         "ModelName": model["ModelName"],
         "BatchStrategy": "MultiRecord",
@@ -75,55 +82,59 @@ def test_the_request_asks_for_capture_and_keys(make_settings: MakeSettings, acco
             {"Key": "lightgbm-pipelines:project", "Value": "demo"},
         ],
     }
-    assert account.sent("PutObject")[0]["SSEKMSKeyId"] == "key-1"
+    assert job.sent("PutObject")[-1]["SSEKMSKeyId"] == "key-1"
 
 
-def test_a_csv_in_s3_is_sent_whole_as_its_header_is_in_the_first_line_alone(
-    settings: Settings, account: Account
+def test_a_csv_in_s3_is_sent_whole_because_only_its_first_line_has_the_header(
+    settings: Settings, account: LocalAccount, job: ClientEvents
 ) -> None:
-    run(settings, account, "s3://other/in/")
-    (job,) = account.sent("CreateTransformJob")
-    assert job["TransformInput"]["ContentType"] == "text/csv"
-    assert job["TransformInput"]["SplitType"] == "None"
-    assert job["MaxPayloadInMB"] * job["MaxConcurrentTransforms"] <= 100
+    run(settings, account, URI)
+    (request,) = job.sent("CreateTransformJob")
+    assert request["TransformInput"]["ContentType"] == "text/csv"
+    assert request["TransformInput"]["SplitType"] == "None"
+    assert request["MaxPayloadInMB"] * request["MaxConcurrentTransforms"] <= 100
+    assert not account.models()
 
 
-def test_the_model_goes_with_the_job_s_end(settings: Settings, account: Account) -> None:
-    run(settings, account, "s3://other/in/")
-    assert not account.models
-
-
-def test_a_failed_job_gives_its_reason_and_log(settings: Settings, account: Account) -> None:
-    account.answers["DescribeTransformJob"] = lambda _: {"TransformJobStatus": "Failed", "FailureReason": "bad row"}
-    account.answers["DescribeLogStreams"] = lambda _: {"logStreams": [{"logStreamName": "job/i-1"}]}
-    account.answers["GetLogEvents"] = lambda _: {"events": [{"timestamp": 1, "message": "row 3"}]}
+def test_a_failed_job_reports_its_reason_and_log(settings: Settings, account: LocalAccount, job: ClientEvents) -> None:
+    job.respond("DescribeTransformJob", {"TransformJobStatus": "Failed", "FailureReason": "bad row"})
+    job.respond("DescribeLogStreams", {"logStreams": [{"logStreamName": "job/i-1"}]})
+    job.respond("GetLogEvents", {"events": [{"timestamp": 1, "message": "row 3"}]})
     with pytest.raises(DeploymentFailed, match="is Failed: bad row") as failed:
-        run(settings, account, "s3://other/in/")
+        run(settings, account, URI)
     assert failed.value.log == ["row 3"]
-    assert not account.models
+    assert not account.models()
 
 
 @pytest.mark.parametrize(
     ("location", "message"),
-    [("rows.parquet", r"--input is CSV or JSON lines, by its ending one of \.csv"), ("no.jsonl", "No such file")],
+    [
+        ("rows.parquet", r"--input is rows.parquet; expected CSV or JSON lines with one of the suffixes \.csv"),
+        ("no.jsonl", "No such file"),
+        ("s3://bucket/nothing/", "no objects found at s3://bucket/nothing/"),
+        ("s3://no-such-bucket/in/", "cannot list s3://no-such-bucket/in/: NoSuchBucket"),
+    ],
 )
-def test_input_that_can_not_be_used_is_named(settings: Settings, account: Account, location: str, message: str) -> None:
+def test_unusable_input_is_refused_before_anything_is_created(
+    settings: Settings, account: LocalAccount, location: str, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         run(settings, account, location)
-    assert not account.models
+    assert not account.models()
 
 
-def test_nothing_in_s3_is_told(settings: Settings, account: Account) -> None:
-    def nothing(_: dict[str, Any]) -> dict[str, Any]:
-        return {}
+def test_a_job_that_exceeds_the_timeout_keeps_running(
+    settings: Settings, account: LocalAccount, job: ClientEvents
+) -> None:
+    job.respond("DescribeTransformJob", {"TransformJobStatus": "InProgress"})
+    with pytest.raises(UserError, match="is still InProgress after 0 s; it keeps running"):
+        run(settings, account, URI, timeout=0)
+    assert account.models()
 
-    account.answers["ListObjectsV2"] = nothing
-    with pytest.raises(UserError, match="there is nothing at s3://other/in/"):
-        run(settings, account, "s3://other/in/")
 
-
-def test_a_job_that_takes_too_long_goes_on(settings: Settings, account: Account) -> None:
-    account.answers["DescribeTransformJob"] = lambda _: {"TransformJobStatus": "InProgress"}
-    with pytest.raises(UserError, match="is still InProgress after 0 s; it goes on"):
-        run(settings, account, "s3://other/in/", timeout=0)
-    assert account.models
+def test_jobs_have_prefixes_of_their_own(settings: Settings, account: LocalAccount) -> None:
+    first, second = (
+        transform_request(settings, account.target, name, "model", URI, "text/csv")["TransformOutput"]
+        for name in ("first", "second")
+    )
+    assert first["S3OutputPath"] != second["S3OutputPath"]

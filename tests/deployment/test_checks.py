@@ -1,138 +1,137 @@
-"""The checks of an endpoint find what is wrong with it."""
+"""The checks of an endpoint find its faults."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from io import BytesIO
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from deployment import checks
-from deployment.captures import Capture
+from deployment.capture_reader import CapturedRequest
 from deployment.checks import EndpointTest
-from deployment.endpoints import CaptureSettings, find_endpoint
+from deployment.endpoints import capture_settings, find_endpoint
+from deployment.invocations import runtime_client
 from deployment.records import Records
 from project.settings import Settings
-from tests.deployment.aws import Account, Refused, client
-from tests.deployment.test_deploy import deploy
+from tests.deployment.local_account import PROGRAM, ClientEvents, LocalAccount, deploy
 
 RECORDS = Records(({"age": 31, "rate": 0.5}, {"age": 40, "rate": None}))
-Answer = dict[str, Any]
 
-
-def good(request: dict[str, Any]) -> Answer:
-    """What a model answers that knows `age` and `rate`."""
-    try:
-        content = json.loads(request["Body"]) if request["ContentType"] == "application/json" else None
-    except ValueError:
-        content = None
-    rows = content if isinstance(content, list) else [content]
-    if not all(isinstance(row, dict) and not isinstance(row["age"], dict) for row in rows):
-        raise Refused("ModelError", "no", 424, OriginalStatusCode=400, OriginalMessage="not a record")
-    return {"Body": BytesIO(json.dumps({"predictions": [{"prediction": 1.5} for _ in rows]}).encode())}
+# predicts something for anything
+UNDISCERNING = """
+def model_fn(folder):
+    return None
+def transform_fn(model, body, content_type, accept):
+    return '{"predictions": [{}]}', "application/json"
+"""
+Captured = dict[str, CapturedRequest]
 
 
 class Results:
-    def __init__(self, test: EndpointTest, account: Account) -> None:
+    def __init__(self, test: EndpointTest) -> None:
         self.passed = {check.name: check.passed for check in test.run()}
         self.detail = {check.name: check.detail for check in test.checks}
         self.report = test.report()
 
 
-@pytest.fixture
-def run(settings: Settings, account: Account, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Results]:
+def run(account: LocalAccount, percentage: int | None = None) -> Results:
+    endpoint = find_endpoint(account.target, "demo")
+    assert endpoint is not None
+    capture = capture_settings(endpoint, [])
+    return Results(EndpointTest(account.target, endpoint, RECORDS, 10, 2, capture if percentage else None))
+
+
+def test_a_good_endpoint_passes_and_its_requests_are_captured(settings: Settings, account: LocalAccount) -> None:
     deploy(settings, account)
-    monkeypatch.setattr(checks, "runtime_client", lambda target, connections: client("sagemaker-runtime"))
-    account.answers["InvokeEndpoint"] = good
-
-    def captured(*_: Any) -> dict[str, Capture]:
-        """All that was sent, as it was sent and answered."""
-        return {
-            request["InferenceId"]: Capture(request["InferenceId"], request["Body"], answer_to(request))
-            for request in account.sent("InvokeEndpoint")
-        }
-
-    monkeypatch.setattr(checks, "await_captures", captured)
-
-    def test(percentage: int = 100, alter: Callable[[dict[str, Capture]], Any] | None = None) -> Results:
-        if alter:
-            monkeypatch.setattr(checks, "await_captures", lambda *_: alter(captured()))
-        endpoint = find_endpoint(account.target, "demo")
-        assert endpoint is not None
-        capture = CaptureSettings("s3://bucket/demo/captures", percentage)
-        return Results(EndpointTest(account.target, endpoint, RECORDS, 10, 2, capture), account)
-
-    return test
-
-
-def answer_to(request: dict[str, Any]) -> bytes:
-    try:
-        body: bytes = good(request)["Body"].getvalue()
-    except Refused:
-        return b""
-    return body
-
-
-def test_a_good_endpoint_passes_and_says_so_in_json(run: Callable[..., Results]) -> None:
-    tested = run()
-    assert all(tested.passed.values()), tested.detail
-    assert tested.detail["one record"] == '{"prediction": 1.5}'
-    assert tested.detail["captures"] == "12 of 12 requests captured at 100 %"
-    report = json.loads(json.dumps(tested.report))
+    results = run(account, percentage=100)
+    assert all(results.passed.values()), results.detail
+    assert results.detail["one record"] == '{"prediction": 1.5}'
+    assert results.detail["captures"] == "12 of 12 requests captured at 100 %"
+    report = json.loads(json.dumps(results.report))
     assert (report["endpoint"], report["passed"], report["load"]["failed"]) == ("demo", True, 0)
 
 
-def test_an_endpoint_that_answers_nonsense_to_nonsense_fails(run: Callable[..., Results], account: Account) -> None:
-    account.answers["InvokeEndpoint"] = lambda _: {"Body": BytesIO(b'{"predictions": [{}]}')}
-    tested = run()
-    assert not tested.passed["broken JSON is refused"]
-    assert "an answer, where an error was expected" in tested.detail["broken JSON is refused"]
-    assert tested.detail["batch"] == "1 predictions for 20 records"
-    assert not tested.passed["batch"]
+def test_an_endpoint_that_predicts_something_for_invalid_payloads_fails(
+    settings: Settings, account: LocalAccount
+) -> None:
+    with account.registered(UNDISCERNING) as version:
+        deploy(settings, account, version)
+        results = run(account)
+    assert not results.passed["broken JSON is refused"]
+    assert "a prediction, expected an error" in results.detail["broken JSON is refused"]
+    assert results.detail["batch"] == "1 predictions for 20 records"
+    assert not results.passed["batch"]
 
 
-def test_a_client_s_mistake_that_is_a_500_fails(run: Callable[..., Results], account: Account) -> None:
-    def crash(request: dict[str, Any]) -> Answer:
-        try:
-            return good(request)
-        except Refused:
-            raise Refused("ModelError", "no", 424, OriginalStatusCode=500, OriginalMessage="KeyError") from None
-
-    account.answers["InvokeEndpoint"] = crash
-    tested = run()
-    assert tested.detail["broken JSON is refused"] == "HTTP 500: KeyError"
-    assert not tested.report["passed"]
+def test_a_500_for_an_invalid_payload_fails(settings: Settings, account: LocalAccount) -> None:
+    with account.registered(PROGRAM.replace("400", "500")) as version:
+        deploy(settings, account, version)
+        results = run(account)
+    assert results.detail["broken JSON is refused"].startswith("HTTP 500: not a record")
+    assert not results.report["passed"]
 
 
-def test_failed_requests_are_counted_with_their_message(run: Callable[..., Results], account: Account) -> None:
-    def throttle(_: dict[str, Any]) -> Answer:
-        raise Refused("ThrottlingException", "Rate exceeded", 429)
-
-    account.answers["InvokeEndpoint"] = throttle
-    tested = run()
-    assert tested.detail["load"] == "10 of 10 failed: 10 x Rate exceeded"
-    assert not tested.passed["one record"]
-    assert tested.report["load"]["p99"] is None
-
-
-def test_captures_that_differ_or_are_absent_fail(run: Callable[..., Results]) -> None:
-    changed = run(alter=lambda found: {name: Capture(name, b"other", one.output) for name, one in found.items()})
-    assert not changed.passed["captures"]
-    assert "12 differ from what was sent" in changed.detail["captures"]
-    absent = run(alter=lambda found: dict(list(found.items())[:-1]))
-    assert not absent.passed["captures"]
+def test_failed_requests_are_counted_with_their_message(
+    settings: Settings, account: LocalAccount, events: ClientEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(settings, account)
+    client = events.listen(runtime_client(account.target, 2))
+    monkeypatch.setattr(checks, "runtime_client", lambda *_: client)
+    events.fail("InvokeEndpoint", "ThrottlingException", "Rate exceeded", 429)
+    results = run(account)
+    assert results.detail["load"] == "10 of 10 failed: 10 x Rate exceeded"
+    assert not results.passed["one record"]
+    assert not results.passed["batch"]
+    assert results.report["load"]["p99"] is None
 
 
-def test_a_sample_has_to_hold_one_request_at_least(run: Callable[..., Results]) -> None:
-    some = run(percentage=10, alter=lambda found: dict(list(found.items())[:1]))
-    assert some.passed["captures"]
-    assert not run(percentage=10, alter=lambda _: {}).passed["captures"]
+def test_captures_must_match_what_was_sent_and_a_sample_must_have_one(
+    settings: Settings, account: LocalAccount, events: ClientEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(settings, account)
+    client = events.listen(runtime_client(account.target, 2))
+    monkeypatch.setattr(checks, "runtime_client", lambda *_: client)
+
+    def check(percentage: int, change: Callable[[Captured], Captured]) -> tuple[bool, str]:
+        events.requests.clear()
+        events.change("DescribeEndpoint", lambda response: _set_percentage(response, percentage))
+        monkeypatch.setattr(checks, "wait_for_captures", lambda *_: change(_captured(events)))
+        results = run(account, percentage)
+        return results.passed["captures"], results.detail["captures"]
+
+    passed, detail = check(100, lambda captured: {name: CapturedRequest(name, b"?", b"?") for name in captured})
+    assert not passed
+    assert "12 of 12 requests captured at 100 %; 12 differ from what was sent" in detail
+    assert check(100, lambda captured: dict(list(captured.items())[1:])) == (
+        False,
+        "11 of 12 requests captured at 100 %",
+    )
+    assert check(10, lambda captured: dict(list(captured.items())[:1])) == (True, "1 of 12 requests captured at 10 %")
+    assert check(10, lambda _: {}) == (False, "0 of 12 requests captured at 10 %")
 
 
-def test_an_endpoint_that_is_not_in_service_is_asked_nothing(run: Callable[..., Results], account: Account) -> None:
-    account.endpoints["demo"]["EndpointStatus"] = "Updating"
-    tested = run()
-    assert tested.passed == {"in service": False}
-    assert not account.sent("InvokeEndpoint")
+def _captured(events: ClientEvents) -> Captured:
+    """The valid requests as they were sent and answered."""
+    captured = {}
+    for request in events.sent("InvokeEndpoint"):
+        with suppress(ValueError):
+            records = json.loads(request["Body"])
+            count = len(records) if isinstance(records, list) else 1
+            response = json.dumps({"predictions": [{"prediction": 1.5}] * count}).encode()
+            captured[request["InferenceId"]] = CapturedRequest(request["InferenceId"], request["Body"], response)
+    return captured
+
+
+def _set_percentage(response: dict[str, Any], percentage: int) -> None:
+    response["DataCaptureConfig"]["CurrentSamplingPercentage"] = percentage
+
+
+def test_an_endpoint_that_is_not_in_service_gets_no_requests(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
+    deploy(settings, account)
+    events.change("DescribeEndpoint", lambda response: response.update(EndpointStatus="Updating"))
+    assert run(account).passed == {"in service": False}

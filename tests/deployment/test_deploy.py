@@ -1,50 +1,53 @@
-"""From an approved package to an endpoint: the exact requests, and what happens when things go wrong."""
+"""From an approved package to an endpoint on the local SageMaker, and what is left when a deployment fails."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment.deploy import DeploymentFailed, Outcome, carry_out, choose_variants
-from deployment.plan import Plan, plan_endpoint
+from deployment.deploy import DeploymentFailed, choose_variants, deploy_endpoint, start_deployment
+from deployment.plan import Variant, plan_endpoint
+from local_sagemaker.account import ROLE_ARN
 from project.errors import UserError
+from project.registry import ModelPackage
 from project.settings import Settings
-from tests.deployment.aws import ROLE, Account, Refused, package_arn
+from project.target import Target
 from tests.deployment.conftest import MakeSettings
+from tests.deployment.local_account import (
+    BROKEN_PROGRAM,
+    PROGRAM,
+    TAGS,
+    ClientEvents,
+    Fault,
+    LocalAccount,
+    Record,
+    deploy,
+    make_plan,
+    minimal_settings,
+    package_arn,
+)
+from tests.golden import assert_golden
 
-TAGS = [
-    {"Key": "lightgbm-pipelines:endpoint", "Value": "demo"},
-    {"Key": "lightgbm-pipelines:project", "Value": "demo"},
-]
+GOLDEN = Path(__file__).with_name("golden")
 SECURE = {"kms_key": "key-1", "subnets": ["subnet-1"], "security_group_ids": ["sg-1"], "network_isolation": True}
-
-
-def plan(settings: Settings, account: Account, version: int | None = None, **choice: Any) -> Plan:
-    mode, endpoint = choice.pop("mode", "real-time"), choice.pop("endpoint", "demo")
-    challenger, weight = choice.pop("challenger", None), choice.pop("weight", 0.1)
-    variants = choose_variants(settings, account.target, version, challenger, weight)
-    return plan_endpoint(settings, account.target, endpoint, mode, variants)
-
-
-def deploy(settings: Settings, account: Account, version: int | None = None, **choice: Any) -> Outcome:
-    lines: list[str] = choice.pop("lines", [])
-    return carry_out(settings, account.target, plan(settings, account, version, **choice), 5, lines.append)
+NO_CAPTURE = {"capture_percentage": 0, "update": {"wait_seconds": 0}}
 
 
 # which package
 
 
-def test_the_latest_approved_version_is_deployed(settings: Settings, account: Account) -> None:
+def test_the_latest_approved_version_is_deployed(settings: Settings, account: LocalAccount) -> None:
     deploy(settings, account)
-    (model,) = account.sent("CreateModel")
-    assert model["PrimaryContainer"]["ModelPackageName"] == package_arn(2)
+    assert account.describe_model()["PrimaryContainer"]["ModelPackageName"] == package_arn(2)
 
 
-def test_an_endpoint_has_a_role_of_its_own_where_one_is_given(settings: Settings, account: Account) -> None:
-    assert plan(settings, account).models[0]["ExecutionRoleArn"] == ROLE
+def test_an_endpoint_uses_the_endpoint_role_if_one_is_given(settings: Settings, account: LocalAccount) -> None:
+    assert make_plan(settings, account).models[0]["ExecutionRoleArn"] == ROLE_ARN
     other = replace(account.target, endpoint_role_arn="arn:aws:iam::111122223333:role/Endpoints")
     variants = choose_variants(settings, account.target, None, None, 0)
     (model,) = plan_endpoint(settings, other, "demo", "real-time", variants).models
@@ -52,7 +55,7 @@ def test_an_endpoint_has_a_role_of_its_own_where_one_is_given(settings: Settings
 
 
 def test_a_version_that_is_not_approved_is_refused_with_the_command_that_approves_it(
-    settings: Settings, account: Account
+    settings: Settings, account: LocalAccount
 ) -> None:
     with pytest.raises(UserError, match=r"version 3 of 'demo' is PendingManualApproval.*approve it with .* approve 3"):
         deploy(settings, account, 3)
@@ -60,28 +63,35 @@ def test_a_version_that_is_not_approved_is_refused_with_the_command_that_approve
         deploy(settings, account, 2, challenger=3)
 
 
-def test_without_an_approved_version_nothing_is_made(settings: Settings, account: Account) -> None:
-    account.packages = {1: "Rejected"}
-    with pytest.raises(UserError, match="no version of 'demo' is approved"):
-        deploy(settings, account)
-    assert not account.models
+def test_without_an_approved_version_nothing_is_created(account: LocalAccount) -> None:
+    account.register("rejected", "Rejected")
+    with pytest.raises(UserError, match="no version of 'rejected' is approved"):
+        deploy(minimal_settings(name="rejected"), account)
+    assert not account.models()
 
 
-# what is asked of SageMaker
+# requests
 
 
-def test_a_real_time_endpoint_captures_and_is_scaled(settings: Settings, account: Account) -> None:
-    outcome = deploy(settings, account)
-    assert outcome.change == "created"
-    (model,) = account.sent("CreateModel")
+def plan_of(settings: Settings, mode: Any = "real-time", endpoint: str = "demo", version: int = 2) -> Any:
+    """A plan without an account."""
+    package = ModelPackage(package_arn(version), version, "Approved", datetime(2026, 1, 2, tzinfo=UTC), {})
+    target = Target(ROLE_ARN, "bucket", "us-east-1")
+    return plan_endpoint(settings, target, endpoint, mode, (Variant("champion", package),))
+
+
+def test_a_real_time_endpoint_captures_and_is_scaled(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
+    assert deploy(settings, account).change == "created"
+    (model,), (config,) = events.sent("CreateModel"), events.sent("CreateEndpointConfig")
     assert model == {
         "ModelName": model["ModelName"],
         "PrimaryContainer": {"ModelPackageName": package_arn(2), "Environment": {"UNKNOWN_FEATURES": "refuse"}},
-        "ExecutionRoleArn": ROLE,
+        "ExecutionRoleArn": ROLE_ARN,
         "EnableNetworkIsolation": False,
         "Tags": TAGS,
     }
-    (config,) = account.sent("CreateEndpointConfig")
     assert config == {
         "EndpointConfigName": config["EndpointConfigName"],
         "ProductionVariants": [
@@ -105,90 +115,75 @@ def test_a_real_time_endpoint_captures_and_is_scaled(settings: Settings, account
         },
         "Tags": TAGS,
     }
-    assert account.sent("CreateEndpoint") == [
+    assert events.sent("CreateEndpoint") == [
         {"EndpointName": "demo", "EndpointConfigName": config["EndpointConfigName"], "Tags": TAGS}
     ]
-    scaled = {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": "endpoint/demo/variant/champion",
-        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-    }
-    assert account.sent("RegisterScalableTarget") == [{**scaled, "MinCapacity": 1, "MaxCapacity": 2}]
-    assert account.sent("PutScalingPolicy") == [
-        {
-            **scaled,
-            "PolicyName": "demo-champion-invocations",
-            "PolicyType": "TargetTrackingScaling",
-            "TargetTrackingScalingPolicyConfiguration": {
-                "TargetValue": 1000.0,
-                "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
-            },
-        }
-    ]
+    (scaled,) = account.target.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert (scaled["ResourceId"], scaled["MinCapacity"], scaled["MaxCapacity"]) == (
+        "endpoint/demo/variant/champion",
+        1,
+        2,
+    )
+    (policy,) = events.sent("PutScalingPolicy")
+    assert_golden(GOLDEN / "put_scaling_policy.json", policy)
 
 
-def test_the_two_alarms_stand_before_the_endpoint(settings: Settings, account: Account) -> None:
+def test_the_rollback_alarms_are_created_before_the_endpoint(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
     deploy(settings, account)
-    operations = [operation for operation, _ in account.requests]
+    operations = events.operations()
     assert operations.index("PutMetricAlarm") < operations.index("CreateEndpoint")
-    common = {
-        "Namespace": "AWS/SageMaker",
-        "Dimensions": [{"Name": "EndpointName", "Value": "demo"}, {"Name": "VariantName", "Value": "champion"}],
-        "Period": 60,
-        "ComparisonOperator": "GreaterThanThreshold",
-        "TreatMissingData": "notBreaching",
-        "Tags": TAGS,
-    }
-    errors, latency = account.sent("PutMetricAlarm")
-    del errors["AlarmDescription"], latency["AlarmDescription"]
-    assert errors == {
-        "AlarmName": "demo-champion-5xx-errors",
-        "MetricName": "Invocation5XXErrors",
-        "Statistic": "Sum",
-        "EvaluationPeriods": 1,
-        "Threshold": 0.0,
-        **common,
-    }
-    assert latency == {
-        "AlarmName": "demo-champion-latency",
-        "MetricName": "ModelLatency",
-        "Statistic": "Average",
-        "EvaluationPeriods": 2,
-        "Threshold": 1_000_000.0,  # microseconds
-        **common,
-    }
+    errors, latency = events.sent("PutMetricAlarm")
+    assert_golden(GOLDEN / "put_metric_alarm_5xx_errors.json", errors)
+    assert (latency["AlarmName"], latency["MetricName"], latency["Statistic"]) == (
+        "demo-champion-latency",
+        "ModelLatency",
+        "Average",
+    )
+    # microseconds
+    assert (latency["Threshold"], latency["EvaluationPeriods"]) == (1_000_000.0, 2)
+    assert latency.keys() == errors.keys()
 
 
-def test_key_and_network_are_on_everything(make_settings: MakeSettings, account: Account) -> None:
-    deploy(make_settings(security=SECURE), account)
-    (model,), (config,) = account.sent("CreateModel"), account.sent("CreateEndpointConfig")
+def test_key_and_network_are_on_model_and_configuration(make_settings: MakeSettings) -> None:
+    plan = plan_of(make_settings(security=SECURE))
+    (model,) = plan.models
     assert model["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
     assert model["EnableNetworkIsolation"] is True
-    assert config["KmsKeyId"] == config["DataCaptureConfig"]["KmsKeyId"] == "key-1"
+    assert plan.config["KmsKeyId"] == plan.config["DataCaptureConfig"]["KmsKeyId"] == "key-1"
 
 
-def test_capture_is_sampled_or_switched_off(make_settings: MakeSettings, account: Account) -> None:
-    deploy(make_settings(deployment={"capture_percentage": 20}), account)
-    deploy(make_settings(deployment={"capture_percentage": 0}), account)
-    sampled, none = account.sent("CreateEndpointConfig")
+def test_capture_is_sampled_or_switched_off(make_settings: MakeSettings) -> None:
+    sampled = plan_of(make_settings(deployment={"capture_percentage": 20})).config
     assert sampled["DataCaptureConfig"]["InitialSamplingPercentage"] == 20
-    assert "DataCaptureConfig" not in none
+    for mode in ("real-time", "serverless"):
+        plan = plan_of(make_settings(deployment={"capture_percentage": 0}), mode)
+        assert "DataCaptureConfig" not in plan.config
+        assert plan.models[0]["PrimaryContainer"]["Environment"] == {"UNKNOWN_FEATURES": "refuse"}
 
 
-def test_a_challenger_gets_its_share_and_alarms_of_its_own(settings: Settings, account: Account) -> None:
+def test_a_challenger_gets_its_share_and_its_own_model_alarms_and_scaling(
+    settings: Settings, account: LocalAccount
+) -> None:
     deploy(settings, account, 1, challenger=2, weight=0.25)
-    (config,) = account.sent("CreateEndpointConfig")
-    weights = {item["VariantName"]: item["InitialVariantWeight"] for item in config["ProductionVariants"]}
-    assert weights == {"champion": 0.75, "challenger": 0.25}
-    assert len({item["ModelName"] for item in config["ProductionVariants"]}) == 2
-    assert len(account.alarms) == 4
-    assert len(account.scaled) == 2
+    variants = account.describe_config()["ProductionVariants"]
+    assert {item["VariantName"]: item["InitialVariantWeight"] for item in variants} == {
+        "champion": 0.75,
+        "challenger": 0.25,
+    }
+    assert [account.describe_model(variant=number)["PrimaryContainer"]["ModelPackageName"] for number in (0, 1)] == [
+        package_arn(1),
+        package_arn(2),
+    ]
+    assert len(account.alarms()) == 4
+    assert len(account.scaled()) == 2
 
 
-def test_on_a_serverless_endpoint_the_model_s_code_captures(make_settings: MakeSettings, account: Account) -> None:
-    settings = make_settings(deployment={"capture_percentage": 30, "unknown_features": "ignore"})
-    deploy(settings, account, mode="serverless")
-    (model,) = account.sent("CreateModel")
+def test_on_a_serverless_endpoint_the_inference_handler_captures(make_settings: MakeSettings) -> None:
+    (model,) = plan_of(
+        make_settings(deployment={"capture_percentage": 30, "unknown_features": "ignore"}), "serverless"
+    ).models
     assert model["PrimaryContainer"]["Environment"] == {
         "UNKNOWN_FEATURES": "ignore",
         "DATA_CAPTURE_DESTINATION_S3_URI": "s3://bucket/demo/captures",
@@ -198,241 +193,265 @@ def test_on_a_serverless_endpoint_the_model_s_code_captures(make_settings: MakeS
     }
 
 
-def test_a_serverless_endpoint_has_memory_and_concurrency_and_no_scaling(
-    make_settings: MakeSettings, account: Account
+def test_a_serverless_endpoint_has_memory_and_concurrency_but_no_scaling_and_no_alarms(
+    make_settings: MakeSettings, account: LocalAccount
 ) -> None:
     settings = make_settings(deployment={"serverless": {"memory_in_mb": 4096, "max_concurrency": 7}})
     deploy(settings, account, mode="serverless")
-    (config,) = account.sent("CreateEndpointConfig")
+    config = account.describe_config()
     (variant,) = config["ProductionVariants"]
     assert variant["ServerlessConfig"] == {"MemorySizeInMB": 4096, "MaxConcurrency": 7}
     assert "InstanceType" not in variant
     assert "DataCaptureConfig" not in config
-    assert not account.scaled
-    assert not account.alarms
+    assert not account.scaled()
+    assert not account.alarms()
 
 
 @pytest.mark.parametrize("security", [{"network_isolation": True}, {"subnets": ["s"], "security_group_ids": ["g"]}])
-def test_serverless_is_refused_where_it_can_not_keep_to_the_network(
-    make_settings: MakeSettings, account: Account, security: dict[str, Any]
+def test_a_serverless_endpoint_is_refused_if_the_settings_restrict_the_network(
+    make_settings: MakeSettings, security: dict[str, Any]
 ) -> None:
-    with pytest.raises(UserError, match="serverless endpoints have neither a VPC nor network isolation"):
-        deploy(make_settings(security=security), account, mode="serverless")
-    assert not account.models
+    with pytest.raises(UserError, match="serverless endpoints support neither a VPC nor network isolation"):
+        plan_of(make_settings(security=security), "serverless")
 
 
-def test_names_fit_however_long_the_endpoint_s_is(settings: Settings, account: Account) -> None:
-    account.packages = {123456789: "Approved"}
-    deploy(settings, account, endpoint="e" * 63)
-    assert all(len(name) <= 63 for name in (*account.models, *account.configs))
+def test_names_fit_however_long_the_endpoint_s_name_is(settings: Settings) -> None:
+    plan = plan_of(settings, endpoint="e" * 63, version=123456789)
+    assert all(len(name) <= 63 for name in (plan.config_name, plan.models[0]["ModelName"]))
 
 
-# again, and anew
+# updates
 
 
-def test_the_same_deployment_again_changes_nothing(settings: Settings, account: Account) -> None:
+def test_the_same_deployment_again_changes_nothing(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
     deploy(settings, account)
-    state = (dict(account.models), dict(account.configs), dict(account.endpoints), dict(account.scaled))
+    state = account.state()
     assert deploy(settings, account).change == "unchanged"
-    assert (account.models, account.configs, account.endpoints, account.scaled) == state
-    assert not account.sent("UpdateEndpoint")
+    assert account.state() == state
+    assert not events.sent("UpdateEndpoint")
 
 
-def test_an_update_moves_a_canary_first_watched_by_the_alarms(make_settings: MakeSettings, account: Account) -> None:
+def test_an_update_shifts_traffic_to_a_canary_first_guarded_by_the_alarms(
+    make_settings: MakeSettings, account: LocalAccount, events: ClientEvents
+) -> None:
     settings = make_settings(deployment={"instance_count": 4, "max_instance_count": 8})
     deploy(settings, account, 1)
-    assert deploy(settings, account, 2).change == "updated"
-    (update,) = account.sent("UpdateEndpoint")
-    assert update == {
-        "EndpointName": "demo",
-        "EndpointConfigName": next(iter(account.configs)),
-        "RetainAllVariantProperties": True,
-        "ExcludeRetainedVariantProperties": [
-            {"VariantPropertyType": "DesiredWeight"},
-            {"VariantPropertyType": "DataCaptureConfig"},
-        ],
-        "DeploymentConfig": {
-            "BlueGreenUpdatePolicy": {
-                "TrafficRoutingConfiguration": {
-                    "Type": "CANARY",
-                    "WaitIntervalInSeconds": 300,
-                    "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1},
-                },
-                "MaximumExecutionTimeoutInSeconds": 2400,
-            },
-            "AutoRollbackConfiguration": {
-                "Alarms": [{"AlarmName": "demo-champion-5xx-errors"}, {"AlarmName": "demo-champion-latency"}]
-            },
-        },
-    }
+    events.respond("UpdateEndpoint", {"EndpointArn": "arn"})
+    assert start_deployment(settings, account.target, make_plan(settings, account, 2), lambda _: None) == "updated"
+    (update,) = events.sent("UpdateEndpoint")
+    assert_golden(GOLDEN / "update_endpoint_canary.json", update)
 
 
-def test_what_the_endpoint_no_longer_serves_is_removed_after_the_update(settings: Settings, account: Account) -> None:
+def test_resources_that_the_endpoint_no_longer_uses_are_deleted_after_an_update(
+    settings: Settings, account: LocalAccount
+) -> None:
     deploy(settings, account, 1, challenger=2)
     deploy(settings, account, 2)
-    assert len(account.models) == len(account.configs) == 1
-    assert account.endpoints["demo"]["EndpointConfigName"] in account.configs
-    assert sorted(account.alarms) == ["demo-champion-5xx-errors", "demo-champion-latency"]
-    assert list(account.scaled) == ["endpoint/demo/variant/champion"]
+    assert len(account.models()) == len(account.configs()) == 1
+    assert account.describe_model()["PrimaryContainer"]["ModelPackageName"] == package_arn(2)
+    assert account.alarms() == ["demo-champion-5xx-errors", "demo-champion-latency"]
+    assert account.scaled() == ["endpoint/demo/variant/champion"]
 
 
-def test_variants_that_change_are_no_longer_scaled_when_the_update_begins(
-    make_settings: MakeSettings, account: Account
+def test_variants_that_change_are_deregistered_from_scaling_before_the_update(
+    make_settings: MakeSettings, account: LocalAccount, events: ClientEvents
 ) -> None:
     deploy(make_settings(), account)
-    deploy(make_settings(deployment={"instance_type": "ml.c5.large"}), account)
-    operations = [operation for operation, _ in account.requests]
+    deploy(make_settings(deployment={"instance_type": "ml.c5.large", "update": {"wait_seconds": 0}}), account)
+    operations = events.operations()
     assert operations.index("DeregisterScalableTarget") < operations.index("UpdateEndpoint")
-    assert "RetainAllVariantProperties" not in account.sent("UpdateEndpoint")[0]
-    assert list(account.scaled) == ["endpoint/demo/variant/champion"]
+    assert "RetainAllVariantProperties" not in events.sent("UpdateEndpoint")[0]
+    assert account.scaled() == ["endpoint/demo/variant/champion"]
 
 
-def test_switching_autoscaling_off_ends_it(make_settings: MakeSettings, account: Account) -> None:
+def test_switching_autoscaling_off_ends_it(make_settings: MakeSettings, account: LocalAccount) -> None:
     deploy(make_settings(), account)
     deploy(make_settings(deployment={"max_instance_count": 1}), account)
-    assert not account.scaled
+    assert not account.scaled()
 
 
-def test_a_changed_set_of_variants_can_not_be_guarded_and_that_is_said(settings: Settings, account: Account) -> None:
+def test_a_changed_set_of_variants_is_updated_without_alarms_and_reported(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
     lines: list[str] = []
     deploy(settings, account, 1)
     deploy(settings, account, 1, challenger=2, lines=lines)
-    assert "DeploymentConfig" not in account.sent("UpdateEndpoint")[0]
-    assert any("moves all traffic at once, not guarded" in line for line in lines)
+    assert "DeploymentConfig" not in events.sent("UpdateEndpoint")[0]
+    assert any("shifts all traffic at once, without rollback alarms" in line for line in lines)
 
 
-def test_an_alarm_that_rings_already_does_not_take_back_the_cure(settings: Settings, account: Account) -> None:
+def test_an_alarm_that_is_already_in_alarm_does_not_guard_the_update(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
     lines: list[str] = []
     deploy(settings, account, 1)
-    account.answers["PutMetricAlarm"] = lambda request: {}  # an alarm that is put again keeps its state
-    account.alarms["demo-champion-latency"]["StateValue"] = "ALARM"
+    events.change("DescribeAlarms", lambda response: _put_in_alarm(response, "demo-champion-latency"))
     deploy(settings, account, 2, lines=lines)
-    (update,) = account.sent("UpdateEndpoint")
+    (update,) = events.sent("UpdateEndpoint")
     guards = update["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
     assert guards == [{"AlarmName": "demo-champion-5xx-errors"}]
-    assert "demo-champion-latency is in ALARM already and so can't guard this update" in lines
+    assert "demo-champion-latency is already in ALARM and can't guard this update" in lines
 
 
-# things go wrong
+def _put_in_alarm(response: Record, name: str) -> None:
+    for alarm in response["MetricAlarms"]:
+        if alarm["AlarmName"] == name:
+            alarm["StateValue"] = "ALARM"
 
 
-def test_an_endpoint_that_does_not_come_up_leaves_nothing(settings: Settings, account: Account) -> None:
-    account.ending = {"EndpointStatus": "Failed", "FailureReason": "The container did not pass the ping health check."}
-    account.answers["DescribeLogStreams"] = lambda _: {"logStreams": [{"logStreamName": "champion/i-1"}]}
-    account.answers["GetLogEvents"] = lambda _: {
-        "events": [{"timestamp": 1, "message": "No module named 'lightgbm'\n"}]
-    }
-    with pytest.raises(DeploymentFailed, match="could not be created, and is removed: The container did") as failed:
-        deploy(settings, account)
-    assert failed.value.log == ["No module named 'lightgbm'"]
-    assert not (account.endpoints or account.configs or account.models or account.alarms or account.scaled)
+# failures
 
 
-def test_an_update_that_is_taken_back_leaves_the_old_endpoint_and_nothing_of_the_new(
-    settings: Settings, account: Account
+def test_an_endpoint_that_fails_to_start_leaves_nothing(settings: Settings, account: LocalAccount) -> None:
+    with (
+        account.registered(BROKEN_PROGRAM) as version,
+        pytest.raises(DeploymentFailed, match="could not be created and was removed: The primary container") as failed,
+    ):
+        deploy(settings, account, version)
+    assert any("No module named demo" in line for line in failed.value.log)
+    assert not any(account.state().values())
+
+
+def test_an_update_that_is_rolled_back_leaves_the_previous_endpoint_and_nothing_of_the_new_one(
+    settings: Settings, account: LocalAccount
 ) -> None:
     deploy(settings, account, 1)
-    state = (dict(account.models), dict(account.configs), dict(account.scaled))
-    account.ending = {"FailureReason": "Alarms in ALARM"}
-    with pytest.raises(DeploymentFailed, match="was taken back, and the endpoint serves what it did before: Alarms"):
-        deploy(settings, account, 2)
-    assert (account.models, account.configs, account.scaled) == state
+    state = account.state()
+    with (
+        account.registered(BROKEN_PROGRAM) as version,
+        pytest.raises(DeploymentFailed, match="was rolled back; the endpoint serves its previous configuration: "),
+    ):
+        deploy(settings, account, version)
+    assert account.state() == state
+    assert account.describe_model()["PrimaryContainer"]["ModelPackageName"] == package_arn(1)
 
 
 def test_an_update_that_fails_keeps_a_model_that_both_configurations_use(
-    make_settings: MakeSettings, account: Account
+    make_settings: MakeSettings, account: LocalAccount, events: ClientEvents
 ) -> None:
     deploy(make_settings(), account, 1)
-    models = dict(account.models)
-    account.ending = {"FailureReason": "No capacity"}
-    with pytest.raises(DeploymentFailed):
+    state = account.state()
+    events.respond("UpdateEndpoint", {"EndpointArn": "arn"})
+    events.change("DescribeEndpoint", lambda response: response.update(FailureReason="No capacity"))
+    with pytest.raises(DeploymentFailed, match="No capacity"):
         deploy(make_settings(deployment={"instance_type": "ml.c5.large"}), account, 1)
-    assert account.models == models
-    assert len(account.configs) == 1
+    assert account.state() == state
 
 
-def test_a_refused_request_leaves_no_half_made_resources(settings: Settings, account: Account) -> None:
-    def refuse(request: dict[str, Any]) -> dict[str, Any]:
-        raise Refused("ResourceLimitExceeded", "no more endpoints")
+def test_an_endpoint_that_is_out_of_service_after_an_update_is_left_for_inspection(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
+    deploy(settings, account, 1)
+    plan = make_plan(settings, account, 2)
+    events.respond("UpdateEndpoint", lambda _: _fail_update(events))
+    with pytest.raises(DeploymentFailed, match="is UpdateRollbackFailed after the update: no instances"):
+        deploy_endpoint(settings, account.target, plan, 5, lambda _: None)
+    assert plan.config_name in account.configs()
 
-    account.answers["CreateEndpoint"] = refuse
+
+def _fail_update(events: ClientEvents) -> Record:
+    failed = {"EndpointStatus": "UpdateRollbackFailed", "FailureReason": "no instances"}
+    events.change("DescribeEndpoint", lambda response: response.update(failed))
+    return {"EndpointArn": "arn"}
+
+
+def test_a_refused_creation_leaves_no_resources(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
+    events.fail("CreateEndpoint", "ResourceLimitExceeded", "no more endpoints")
     with pytest.raises(ClientError, match="no more endpoints"):
         deploy(settings, account)
-    assert not (account.models or account.configs or account.alarms)
+    assert not any(account.state().values())
 
 
-def test_a_refused_update_leaves_the_old_endpoint_scaled_and_nothing_of_the_new(
-    make_settings: MakeSettings, account: Account
+def test_a_refused_update_leaves_the_previous_endpoint_scaled_and_nothing_of_the_new_one(
+    make_settings: MakeSettings, account: LocalAccount, events: ClientEvents
 ) -> None:
     deploy(make_settings(), account, 1)
-    state = (dict(account.models), dict(account.configs), dict(account.scaled), set(account.alarms))
-
-    def refuse(request: dict[str, Any]) -> dict[str, Any]:
-        raise Refused("ResourceLimitExceeded", "no more instances")
-
-    account.answers["UpdateEndpoint"] = refuse
+    state = account.state()
+    events.fail("UpdateEndpoint", "ResourceLimitExceeded", "no more instances")
     with pytest.raises(ClientError, match="no more instances"):
         deploy(make_settings(deployment={"instance_type": "ml.c5.large"}), account, 1, challenger=2)
-    assert (account.models, account.configs, account.scaled, set(account.alarms)) == state
+    assert account.state() == state
 
 
-def test_a_creation_whose_answer_was_lost_is_gone_on_with(settings: Settings, account: Account) -> None:
-    create = account.answers["CreateEndpoint"]
+def test_a_deployment_resumes_if_the_response_to_its_creation_was_lost(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
+    def lose(_: Record) -> None:
+        raise Fault("ValidationException", "Cannot create already existing endpoint")
 
-    def lose(request: dict[str, Any]) -> dict[str, Any]:
-        create(request)
-        raise Refused("ValidationException", "Cannot create already existing endpoint")
-
-    account.answers["CreateEndpoint"] = lose
-    with pytest.raises(ClientError, match="already existing"):
+    events.change("CreateEndpoint", lose)
+    with pytest.raises(Fault):
         deploy(settings, account)
-    assert deploy(settings, account).change == "unchanged"
-    assert account.scaled
+    assert account.endpoints() == ["demo"]
+    assert deploy(settings, account).change in ("created", "unchanged")
+    assert account.scaled()
 
 
-def test_an_interrupted_deployment_is_gone_on_with(settings: Settings, account: Account) -> None:
-    config = plan(settings, account).config_name
+def test_an_interrupted_deployment_resumes(settings: Settings, account: LocalAccount, events: ClientEvents) -> None:
+    plan = make_plan(settings, account)
     deploy(settings, account)
-    account.endpoints["demo"] |= {"EndpointStatus": "Creating"}
     states = iter(["Creating", "Creating", "InService", "InService"])
-    describe = account.answers["DescribeEndpoint"]
-    account.answers["DescribeEndpoint"] = lambda request: describe(request) | {"EndpointStatus": next(states)}
-    assert deploy(settings, account).change == "created"
-    assert account.endpoints["demo"]["EndpointConfigName"] == config
-    assert len(account.sent("CreateEndpoint")) == 1
+    events.change("DescribeEndpoint", lambda response: response.update(EndpointStatus=next(states)))
+    lines: list[str] = []
+    assert deploy_endpoint(settings, account.target, plan, 5, lines.append).change == "created"
+    assert lines == ["demo is already being deployed", "demo: Creating"]
+    assert len(events.sent("CreateEndpoint")) == 1
 
 
-def test_another_deployment_waits_for_the_one_under_way(settings: Settings, account: Account) -> None:
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"EndpointStatus": "Updating"}, "endpoint 'demo' is Updating; wait"),
+        (
+            {"EndpointStatus": "Failed", "FailureReason": "no capacity"},
+            r"is Failed \(no capacity\).*deployment delete --endpoint demo",
+        ),
+    ],
+)
+def test_an_endpoint_that_is_being_changed_or_has_failed_is_not_updated(
+    settings: Settings, account: LocalAccount, events: ClientEvents, described: Record, message: str
+) -> None:
     deploy(settings, account, 1)
-    account.endpoints["demo"] |= {"EndpointStatus": "Updating"}
-    with pytest.raises(UserError, match="endpoint 'demo' is Updating now; wait"):
+    events.change("DescribeEndpoint", lambda response: response.update(described))
+    with pytest.raises(UserError, match=message):
         deploy(settings, account, 2)
 
 
-def test_a_failed_endpoint_has_to_be_deleted_first(settings: Settings, account: Account) -> None:
-    deploy(settings, account, 1)
-    account.endpoints["demo"] |= {"EndpointStatus": "Failed", "FailureReason": "gone"}
-    with pytest.raises(UserError, match=r"is Failed \(gone\).*deployment delete --endpoint demo"):
-        deploy(settings, account, 2)
+def test_an_endpoint_that_is_deleted_during_its_deployment_is_reported(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
+    events.respond("CreateEndpoint", {"EndpointArn": "arn"})
+    with pytest.raises(UserError, match="endpoint 'demo' was deleted during its deployment"):
+        deploy(settings, account)
 
 
-def test_an_endpoint_of_another_project_is_left_alone(settings: Settings, account: Account) -> None:
+def test_an_endpoint_of_another_project_is_not_updated(
+    settings: Settings, account: LocalAccount, events: ClientEvents
+) -> None:
     deploy(settings, account, 1)
-    account.tags = {}
-    with pytest.raises(UserError, match=r"does not belong to project 'demo'.*choose another name with --endpoint"):
-        deploy(settings, account, 2)
-    assert not account.sent("UpdateEndpoint")
+    other = minimal_settings(name="other", registration={"model_package_group": "demo"})
+    with pytest.raises(UserError, match=r"does not belong to project 'other'.*choose another name with --endpoint"):
+        deploy(other, account, 2)
+    assert not events.sent("UpdateEndpoint")
 
 
 @pytest.mark.parametrize(("first", "second"), [("real-time", "serverless"), ("serverless", "real-time")])
-def test_an_endpoint_stays_of_its_mode(settings: Settings, account: Account, first: str, second: str) -> None:
+def test_an_update_does_not_change_the_mode_of_an_endpoint(
+    settings: Settings, account: LocalAccount, first: str, second: str
+) -> None:
     deploy(settings, account, mode=first)
     with pytest.raises(UserError, match=f"is {first}, and an update can't make it {second}"):
         deploy(settings, account, mode=second)
 
 
-def test_what_takes_too_long_is_left_to_go_on(settings: Settings, account: Account) -> None:
-    account.ending = {"EndpointStatus": "Creating"}
-    with pytest.raises(UserError, match="is still Creating after 0 s and goes on"):
-        carry_out(settings, account.target, plan(settings, account), 0, print)
-    assert account.endpoints
+def test_a_deployment_that_exceeds_the_timeout_continues(settings: Settings, account: LocalAccount) -> None:
+    slow = f"import time\ntime.sleep(1)\n{PROGRAM}"
+    with account.registered(slow) as version:
+        plan = make_plan(settings, account, version)
+        with pytest.raises(UserError, match="is still Creating after 0 s, and SageMaker continues"):
+            deploy_endpoint(settings, account.target, plan, 0, print)
+        assert account.endpoints() == ["demo"]

@@ -1,4 +1,4 @@
-"""Drift on purpose moves one feature as asked, and no other."""
+"""Simulated drift changes one feature as requested, and no other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def drifted(*texts: str, seed: int = 1) -> list[Record]:
     return [apply_drift(parse_drift(texts, ROWS), row, chance) for row in ROWS]
 
 
-def test_standard_deviations_are_those_of_the_records() -> None:
+def test_a_shift_in_standard_deviations_uses_those_of_the_records() -> None:
     deviation = statistics.pstdev(row["rate"] for row in ROWS)  # type: ignore[type-var, arg-type]
     for before, after in zip(ROWS, drifted("rate=-2sd"), strict=True):
         assert after["rate"] == pytest.approx(before["rate"] - 2 * deviation)  # type: ignore[operator]
@@ -27,20 +27,20 @@ def test_standard_deviations_are_those_of_the_records() -> None:
 
 
 @pytest.mark.parametrize(("change", "expected"), [("+3", 23), ("-0.5", 20), ("*1.5", 30), ("7", 7)])
-def test_whole_numbers_stay_whole(change: str, expected: int) -> None:
+def test_integers_stay_integers(change: str, expected: int) -> None:
     (first, *_) = drifted(f"age={change}")
     assert first["age"] == expected
     assert isinstance(first["age"], int)
 
 
-def test_a_share_of_the_records_gets_a_value_or_loses_it() -> None:
+def test_a_share_of_the_records_gets_a_value_or_becomes_missing() -> None:
     rows = drifted("plan=pro@0.5", "rate=missing@0.25")
     assert 10 <= sum(row["plan"] == "pro" for row in rows) <= 30
     assert 4 <= sum(row["rate"] is None for row in rows) <= 18
     assert rows == drifted("plan=pro@0.5", "rate=missing@0.25")
 
 
-def test_a_value_without_a_share_is_for_all() -> None:
+def test_a_value_without_a_share_applies_to_all_records() -> None:
     assert {row["plan"] for row in drifted("plan=pro")} == {"pro"}
 
 
@@ -52,13 +52,13 @@ def test_a_missing_value_stays_missing() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("age", "is no change; write FEATURE="),
-        ("weight=+1", "there is no feature 'weight'; there are age, rate, plan"),
-        ("plan=+1sd", "plan holds text; give it a value, as in plan=basic@0.8"),
-        ("plan=pro@1.5", "the share is above 0 and at most 1"),
-        ("age=old", "'old' is no number"),
+        ("age", "is malformed; write FEATURE="),
+        ("weight=+1", "no feature 'weight'; the features are age, rate, plan"),
+        ("plan=+1sd", "plan is not numeric; set a value, as in plan=basic@0.8"),
+        ("plan=pro@1.5", "the share must be above 0 and at most 1"),
+        ("age=old", "'old' is not a number"),
     ],
 )
-def test_what_can_not_be_done_is_told(text: str, message: str) -> None:
+def test_an_invalid_change_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse_drift([text], ROWS)

@@ -1,4 +1,4 @@
-"""An endpoint's life on the local SageMaker, by the commands alone: deploy, test, trouble, update, traffic, delete."""
+"""An endpoint of a trained model on the local SageMaker, by the commands alone, from deployment to deletion."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from deployment.invocations import Answer, as_json, invoke, runtime_client
-from deployment.load import send_load
-from project.paths import REPOSITORY
+from deployment.invocations import InvocationResult, as_json, invoke, runtime_client
+from deployment.load_test import run_load_test
+from pipelines.bundles import REPOSITORY
 from project.target import local_target
 from tests.local_sagemaker.machine import ANALYZER
 from tests.stories.conftest import open_workplace
@@ -29,7 +29,7 @@ NAME = "breast-cancer"
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    """With an approved model, and results in a folder of its own."""
+    """A data directory with an approved model."""
     for place in open_workplace(REPOSITORY, tmp_path_factory.mktemp("deployment")):
         place.run()
         place.pipelines("approve", "1", "--local")
@@ -68,11 +68,11 @@ def deployed(workplace: Workplace) -> Workplace:
 
 def test_deploying_again_changes_nothing(deployed: Workplace) -> None:
     before = json.loads(command(deployed, "status", "--json").stdout)
-    assert f"{NAME} is already deployed, nothing has changed." in command(deployed, "deploy").stderr
+    assert f"{NAME} is already deployed; nothing has changed." in command(deployed, "deploy").stderr
     assert json.loads(command(deployed, "status", "--json").stdout) == before
 
 
-def test_two_thousand_requests_at_sixteen_at_a_time_are_answered_and_captured(deployed: Workplace) -> None:
+def test_two_thousand_requests_of_sixteen_clients_are_answered_and_captured(deployed: Workplace) -> None:
     results = checked(deployed, "--requests", "2000", "--concurrency", "16")
     assert results["load"]["failed"] == 0
     assert 0 < results["load"]["p50"] <= results["load"]["p95"] <= results["load"]["p99"]
@@ -82,14 +82,14 @@ def test_two_thousand_requests_at_sixteen_at_a_time_are_answered_and_captured(de
     assert details["an unknown content type is refused"].startswith("HTTP 415")
 
 
-def test_a_killed_model_fails_what_it_had_cleanly_and_comes_back(deployed: Workplace) -> None:
+def test_a_killed_model_fails_its_requests_cleanly_and_is_restarted(deployed: Workplace) -> None:
     with deployed.here():
         client = runtime_client(local_target(), 16)
         body = as_json([{"mean_radius": 12.0}])
         before = model_processes(deployed)
         threading.Timer(0.3, kill, (before,)).start()
-        result, answers = send_load(lambda _: invoke(client, NAME, body), requests=600, concurrency=16)
-        # what was waiting for the model is answered by the next one; what it was at work on has failed
+        result, answers = run_load_test(lambda _: invoke(client, NAME, body), requests=600, concurrency=16)
+        # requests in the queue are answered by the restarted model; those being processed have failed
         assert result.failed < 100
         assert all(500 <= answer.status < 600 for answer in answers if not answer.ok)
         assert max(answer.seconds for answer in answers) < 30
@@ -103,7 +103,7 @@ def kill(processes: set[int]) -> None:
 
 
 def model_processes(workplace: Workplace) -> set[int]:
-    """The processes that serve models, which work in folders of their own."""
+    """The processes that serve models; each has a working directory of its own."""
     folder = str(workplace.data_dir.resolve() / "endpoints")
     processes = set()
     for process in psutil.process_iter():
@@ -113,15 +113,15 @@ def model_processes(workplace: Workplace) -> set[int]:
     return processes
 
 
-def recovered(client: Any, body: bytes) -> Answer:
-    """The first answer of the model that comes back."""
+def recovered(client: Any, body: bytes) -> InvocationResult:
+    """The first response of the restarted model."""
     deadline = time.monotonic() + 30
     while not (answer := invoke(client, NAME, body)).ok and time.monotonic() < deadline:
         time.sleep(0.1)
     return answer
 
 
-def test_labels_belong_to_captured_requests_of_drifted_traffic(deployed: Workplace) -> None:
+def test_labels_have_the_ids_of_captured_requests_of_drifted_traffic(deployed: Workplace) -> None:
     labels = deployed.data_dir.parent / "labels.csv"
     data = REPOSITORY / "examples" / NAME / "data.csv"
     drift = ("--drift", "mean_radius=+2sd", "--requests", "40", "--rate", "1000")
@@ -157,7 +157,7 @@ def bucket(workplace: Workplace) -> str:
 
 @pytest.fixture(scope="module")
 def serverless(deployed: Workplace) -> Iterator[Future[Ended]]:
-    """The test of a serverless endpoint, which takes ten idle seconds until captures appear: meanwhile, others run."""
+    """The test of a serverless endpoint, which waits ten seconds for its captures while other tests run."""
     on_small = ("--local", "--endpoint", "small")
     results = str(deployed.data_dir.parent / "serverless.json")
 
@@ -172,7 +172,7 @@ def serverless(deployed: Workplace) -> Iterator[Future[Ended]]:
 
 
 @pytest.mark.usefixtures("serverless")
-def test_an_update_loses_no_request_and_leaves_nothing_of_the_old(deployed: Workplace) -> None:
+def test_an_update_loses_no_request_and_leaves_no_old_resources(deployed: Workplace) -> None:
     settings = settings_with(deployed, {"instance_type": "ml.c5.large", "update": {"wait_seconds": 1}})
     before = json.loads(command(deployed, "status", "--json").stdout)
     ended: list[Ended] = []
@@ -211,37 +211,37 @@ def test_a_serverless_endpoint_captures_by_itself(deployed: Workplace, serverles
     assert {endpoint["name"] for endpoint in json.loads(listed)} == {NAME, "small"}
 
 
-def test_deleting_leaves_nothing_not_even_what_watched(deployed: Workplace) -> None:
-    watch(deployed)
+def test_deleting_leaves_no_resources_not_even_of_its_monitoring(deployed: Workplace) -> None:
+    monitor(deployed)
     for name in (NAME, "small"):
         said = command(deployed, "delete", "--endpoint", name, "--yes").stdout
-        assert f"Removed endpoint {name}" in said
-        assert "There is nothing of endpoint" in command(deployed, "delete", "--endpoint", name, "--yes").stderr
+        assert f"Deleted endpoint {name}" in said
+        assert "has no resources to delete" in command(deployed, "delete", "--endpoint", name, "--yes").stderr
     assert not any(left(deployed).values()), left(deployed)
     assert model_processes(deployed) == set()
 
 
-def watch(workplace: Workplace) -> None:
-    """A native monitoring schedule, a schedule of a pipeline, and an alarm on what they find."""
+def monitor(workplace: Workplace) -> None:
+    """Create a Model Monitor schedule, a schedule of a pipeline, and an alarm on their results."""
     with workplace.here():
         target = local_target()
         target.sagemaker.create_data_quality_job_definition(
-            JobDefinitionName="watch",
+            JobDefinitionName="hourly",
             DataQualityAppSpecification={"ImageUri": ANALYZER},
             DataQualityJobInput={"EndpointInput": {"EndpointName": NAME, "LocalPath": "/opt/ml/processing/input"}},
             DataQualityJobOutputConfig={
                 "MonitoringOutputs": [
-                    {"S3Output": {"S3Uri": f"s3://{target.bucket}/watch", "LocalPath": "/opt/ml/processing/output"}}
+                    {"S3Output": {"S3Uri": f"s3://{target.bucket}/hourly", "LocalPath": "/opt/ml/processing/output"}}
                 ]
             },
             JobResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 30}},
             RoleArn=target.role_arn,
         )
         target.sagemaker.create_monitoring_schedule(
-            MonitoringScheduleName="watch",
+            MonitoringScheduleName="hourly",
             MonitoringScheduleConfig={
                 "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
-                "MonitoringJobDefinitionName": "watch",
+                "MonitoringJobDefinitionName": "hourly",
                 "MonitoringType": "DataQuality",
             },
         )
@@ -271,7 +271,7 @@ def watch(workplace: Workplace) -> None:
 
 
 def left(workplace: Workplace) -> dict[str, Any]:
-    """What there is of endpoints in the local SageMaker."""
+    """All resources of endpoints in the local SageMaker."""
     with workplace.here():
         target = local_target()
         answers = (

@@ -1,4 +1,4 @@
-"""Features by record id, in GetRecord's format."""
+"""Features by record id, from GetRecord's response."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pytest
 
 from deployment.feature_store import FeatureLookup
 from project.errors import UserError
-from tests.deployment.aws import Account, Refused
+from tests.deployment.local_account import ClientEvents, LocalAccount
 
+# the local SageMaker has no Feature Store
 GROUP = {
     "RecordIdentifierFeatureName": "customer",
     "EventTimeFeatureName": "updated",
@@ -18,6 +19,7 @@ GROUP = {
         {"FeatureName": "age", "FeatureType": "Integral"},
         {"FeatureName": "rate", "FeatureType": "Fractional"},
         {"FeatureName": "plan", "FeatureType": "String"},
+        {"FeatureName": "visits", "FeatureType": "Integral", "CollectionType": "List"},
         {"FeatureName": "y", "FeatureType": "String"},
     ],
 }
@@ -26,48 +28,49 @@ RECORD = [
     {"FeatureName": "updated", "ValueAsString": "1767225600"},
     {"FeatureName": "age", "ValueAsString": "31"},
     {"FeatureName": "plan", "ValueAsString": "12"},
+    {"FeatureName": "visits", "ValueAsStringList": ["1", "3"]},
     {"FeatureName": "y", "ValueAsString": "yes"},
 ]
 
 
 @pytest.fixture
-def store(account: Account) -> Account:
-    account.answers["DescribeFeatureGroup"] = lambda _: GROUP
-    account.answers["GetRecord"] = lambda request: (
-        {"Record": RECORD} if request["RecordIdentifierValueAsString"] == "C1" else {}
+def store(events: ClientEvents) -> ClientEvents:
+    events.respond("DescribeFeatureGroup", GROUP)
+    events.respond(
+        "GetRecord", lambda request: {"Record": RECORD} if request["RecordIdentifierValueAsString"] == "C1" else {}
     )
-    return account
+    return events
 
 
-def test_features_have_the_types_of_their_group_and_what_is_absent_is_missing(store: Account) -> None:
-    lookup = FeatureLookup(store.target, "customers", leave_out=("y",))
-    assert lookup("C1") == {"age": 31, "rate": None, "plan": "12"}
+def test_features_have_the_types_of_their_group_and_absent_ones_are_missing(
+    account: LocalAccount, store: ClientEvents
+) -> None:
+    lookup = FeatureLookup(account.target, "customers", leave_out=("y",))
+    assert lookup("C1") == {"age": 31, "rate": None, "plan": "12", "visits": [1, 3]}
     assert store.sent("GetRecord") == [
         {"FeatureGroupName": "customers", "RecordIdentifierValueAsString": "C1"},
     ]
 
 
-def test_the_group_is_described_once_for_many_records(store: Account) -> None:
-    lookup = FeatureLookup(store.target, "customers")
+def test_the_group_is_described_once_for_many_records(account: LocalAccount, store: ClientEvents) -> None:
+    lookup = FeatureLookup(account.target, "customers")
     assert lookup("C1") == lookup("C1")
     assert len(store.sent("DescribeFeatureGroup")) == 1
 
 
-def test_a_record_that_is_not_there_is_named(store: Account) -> None:
+@pytest.mark.usefixtures("store")
+def test_a_record_that_does_not_exist_is_named(account: LocalAccount) -> None:
     with pytest.raises(UserError, match="feature group 'customers' has no record 'C2'"):
-        FeatureLookup(store.target, "customers")("C2")
+        FeatureLookup(account.target, "customers")("C2")
 
 
-def test_a_group_that_is_not_there_is_named(store: Account) -> None:
-    def refuse(_: dict[str, str]) -> dict[str, str]:
-        raise Refused("ResourceNotFound", "Resource Not Found: no such group")
-
-    store.answers["DescribeFeatureGroup"] = refuse
+def test_a_group_that_does_not_exist_is_named(account: LocalAccount, store: ClientEvents) -> None:
+    store.fail("DescribeFeatureGroup", "ResourceNotFound", "Resource Not Found: no such group")
     with pytest.raises(UserError, match="there is no feature group 'customers'"):
-        FeatureLookup(store.target, "customers")
+        FeatureLookup(account.target, "customers")
 
 
-def test_an_offline_group_can_not_be_looked_up_in(store: Account) -> None:
-    store.answers["DescribeFeatureGroup"] = lambda _: {**GROUP, "OnlineStoreConfig": {}}
+def test_a_group_without_an_online_store_is_refused(account: LocalAccount, store: ClientEvents) -> None:
+    store.respond("DescribeFeatureGroup", {**GROUP, "OnlineStoreConfig": {}})
     with pytest.raises(UserError, match="has no online store"):
-        FeatureLookup(store.target, "customers")
+        FeatureLookup(account.target, "customers")

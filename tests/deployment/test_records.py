@@ -1,4 +1,4 @@
-"""Records from CSV: typed by column, without what is no feature."""
+"""Records from CSV: typed by column, without columns that are not features."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from deployment.records import read_records
 from project.errors import UserError
 from project.settings import Settings
-from tests.deployment.aws import Account
-from tests.deployment.conftest import MakeSettings, minimal_settings
+from project.target import Target
+from tests.deployment.conftest import MakeSettings
+from tests.deployment.local_account import LocalAccount, minimal_settings
+
+# local files need no account
+TARGET = Target("", "bucket", "us-east-1")
 
 
-def test_numbers_are_numbers_and_texts_are_texts(settings: Settings, account: Account, tmp_path: Path) -> None:
+def test_a_column_is_numeric_if_all_its_values_are_numbers(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("customer,age,rate,plan,y\nC1,31,0.5,basic,yes\nC2,,1e3,12,no\nC3,-4,NA,,yes\n")
-    records = read_records(settings, account.target, str(file))
+    records = read_records(settings, TARGET, str(file))
     assert records.rows == (
         {"age": 31, "rate": 0.5, "plan": "basic"},
         {"age": None, "rate": 1000.0, "plan": "12"},
@@ -28,11 +32,11 @@ def test_numbers_are_numbers_and_texts_are_texts(settings: Settings, account: Ac
     assert isinstance(records.rows[0]["age"], int)
 
 
-def test_the_column_of_the_split_is_no_feature(make_settings: MakeSettings, account: Account, tmp_path: Path) -> None:
+def test_the_column_of_the_split_is_not_a_feature(make_settings: MakeSettings, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("day,a\n2026-01-01,1\n")
     split = {"strategy": "time", "time_column": "day"}
-    records = read_records(make_settings(data={"target_column": "y", "split": split}), account.target, str(file))
+    records = read_records(make_settings(data={"target_column": "y", "split": split}), TARGET, str(file))
     assert records.rows == ({"a": 1},)
     assert records.labels == ()
 
@@ -40,32 +44,39 @@ def test_the_column_of_the_split_is_no_feature(make_settings: MakeSettings, acco
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "holds no records; expected CSV with a header"),
-        ("a,b\n", "holds no records"),
-        ("a,b\n1,2\n3\n", "row 2 has 1 fields, the header has 2"),
-        ("customer,y\nC1,yes\n", "has no feature columns; its columns are customer, y"),
-        (b"a\n\xff\n", "is not text in UTF-8"),
+        ("", "has no records; expected CSV with a header"),
+        ("a,b\n", "has no records"),
+        ("a,b\n1,2\n3\n", "row 2 has 1 fields, but the header has 2"),
+        ("customer,y\nC1,yes\n", "has no feature columns, only customer, y"),
+        (b"a\n\xff\n", "is not UTF-8 text"),
     ],
 )
-def test_what_is_no_table_is_named(
-    settings: Settings, account: Account, tmp_path: Path, content: str | bytes, message: str
+def test_a_file_that_is_not_a_table_is_refused_with_the_reason(
+    settings: Settings, tmp_path: Path, content: str | bytes, message: str
 ) -> None:
     file = tmp_path / "rows.csv"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=message):
-        read_records(settings, account.target, str(file))
+        read_records(settings, TARGET, str(file))
 
 
-def test_a_missing_file_is_named(settings: Settings, account: Account) -> None:
+def test_a_missing_file_is_named(settings: Settings) -> None:
     with pytest.raises(UserError, match=r"nowhere\.csv: No such file"):
-        read_records(settings, account.target, "nowhere.csv")
+        read_records(settings, TARGET, "nowhere.csv")
+
+
+def test_records_are_read_from_s3(settings: Settings, account: LocalAccount) -> None:
+    uri = account.put("s3://bucket/records/rows.csv", b"age,y\n31,yes\n")
+    assert read_records(settings, account.target, uri).rows == ({"age": 31},)
+    with pytest.raises(UserError, match=r"cannot read s3://bucket/none.csv: NoSuchKey"):
+        read_records(settings, account.target, "s3://bucket/none.csv")
 
 
 @given(
     st.lists(st.one_of(st.integers(-(10**17), 10**17), st.floats(allow_nan=False, allow_infinity=False)), min_size=1)
 )
-def test_numbers_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
+def test_numbers_are_read_exactly(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
     file = tmp_path_factory.mktemp("numbers") / "rows.csv"
     file.write_text("a\n" + "".join(f"{value!r}\n" for value in values))
-    rows = read_records(minimal_settings(), None, str(file)).rows  # type: ignore[arg-type]
+    rows = read_records(minimal_settings(), TARGET, str(file)).rows
     assert [row["a"] for row in rows] == values

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from deployment.invocations import Answer, as_json, invoke, runtime_client
+from deployment.invocations import InvocationResult, as_json, invoke, runtime_client
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.log_files import log_file
 from project.target import local_target
@@ -117,7 +117,7 @@ class LocalStage:
     def decide(self, arn: str, status: str) -> None:
         self["sagemaker"].update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
 
-    def predict(self) -> Answer:
+    def predict(self) -> InvocationResult:
         return invoke(self.runtime, ENDPOINT, as_json([{"a": 1, "b": 2}]))
 
     def wait_for_notification(self, *words: str) -> str:

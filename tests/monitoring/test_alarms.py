@@ -1,4 +1,4 @@
-"""CloudWatch alarms on checks: the exact requests, who is told, and what goes again."""
+"""CloudWatch alarms on monitoring results: requests, notifications and removal."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from monitoring.alarms import Occasion, alarm_requests
+from local_sagemaker.account import ACCOUNT, REGION
+from monitoring.alarms import AlarmType, alarm_requests
 from monitoring.pipeline_schedules import find_schedule
 from monitoring.schedule import Schedule
 from project.errors import UserError
-from tests.deployment.aws import Record
-from tests.deployment.conftest import minimal_settings
-from tests.monitoring.aws import NOW, WatchedAccount
+from tests.deployment.local_account import TAGS, ClientEvents, Record, minimal_settings
 from tests.monitoring.conftest import Run
-from tests.monitoring.test_native_schedules import NATIVE, TAGS
+from tests.monitoring.monitored_account import MonitoredAccount
+from tests.monitoring.test_model_monitor_schedules import CREATE
 from tests.monitoring.test_pipeline_schedules import TEN_MINUTES
 
-TOPIC = "arn:aws:sns:eu-west-1:111122223333:operations"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:operations"
 ENDPOINT = [{"Name": "Endpoint", "Value": "demo"}]
 
 
-def put(account: WatchedAccount) -> dict[str, Record]:
-    return {request["AlarmName"]: request for request in account.sent("PutMetricAlarm")}
+def put(events: ClientEvents) -> dict[str, Record]:
+    return {request["AlarmName"]: request for request in events.sent("PutMetricAlarm")}
 
 
 def expected(name: str, description: str, dimensions: list[Record], **more: Any) -> Record:
@@ -42,7 +42,7 @@ def expected(name: str, description: str, dimensions: list[Record], **more: Any)
     }
 
 
-def test_alarms_of_the_pipeline(run: Run, account: WatchedAccount) -> None:
+def test_alarms_of_the_pipeline(run: Run, events: ClientEvents) -> None:
     run(*TEN_MINUTES)
     run("alarms", "create", "--topic-arn", TOPIC, "--feature", "age")
     own = {"Namespace": "LightGBMPipelines", "Dimensions": ENDPOINT}
@@ -50,7 +50,7 @@ def test_alarms_of_the_pipeline(run: Run, account: WatchedAccount) -> None:
     requests = [
         expected(
             "demo-monitoring-alert",
-            "The monitoring pipeline finds an alert: `python -m monitoring check` says why",
+            "The monitoring pipeline raised an alert; see `python -m monitoring check`",
             ENDPOINT,
             Namespace="LightGBMPipelines",
             MetricName="MonitoringAlert",
@@ -70,7 +70,7 @@ def test_alarms_of_the_pipeline(run: Run, account: WatchedAccount) -> None:
         ),
         expected(
             "demo-monitoring-metric-auc",
-            "auc on labelled traffic is worse than it may be",
+            "auc on labelled traffic is worse than its threshold",
             schedule,
             Namespace="aws/sagemaker/Endpoints/model-metrics",
             MetricName="auc",
@@ -80,7 +80,7 @@ def test_alarms_of_the_pipeline(run: Run, account: WatchedAccount) -> None:
         ),
         expected(
             "demo-monitoring-missing-data",
-            "Nothing is captured any more, or checks have stopped: see `python -m monitoring health`",
+            "No data is captured, or no monitoring execution runs; see `python -m monitoring health`",
             ENDPOINT,
             Namespace="LightGBMPipelines",
             MetricName="CapturedRecords",
@@ -100,13 +100,13 @@ def test_alarms_of_the_pipeline(run: Run, account: WatchedAccount) -> None:
             Threshold=0.1,
         ),
     ]
-    assert put(account) == {request["AlarmName"]: request for request in requests}
+    assert put(events) == {request["AlarmName"]: request for request in requests}
 
 
-def test_alarms_of_model_monitor_s_schedules(run: Run, account: WatchedAccount) -> None:
-    run(*NATIVE)
+def test_alarms_of_model_monitor_s_schedules(run: Run, events: ClientEvents) -> None:
+    run(*CREATE)
     run("alarms", "create", "--topic-arn", TOPIC, "--feature", "age", "--periods", "3")
-    found = put(account)
+    found = put(events)
     assert sorted(found) == [
         "demo-monitoring-data-quality-drift-of-age",
         "demo-monitoring-data-quality-missing-data",
@@ -117,7 +117,7 @@ def test_alarms_of_model_monitor_s_schedules(run: Run, account: WatchedAccount) 
     ]
     assert found["demo-monitoring-data-quality-violations"] == expected(
         "demo-monitoring-data-quality-violations",
-        "Model Monitor finds violations: `python -m monitoring check` says which",
+        "Model Monitor found violations; see `python -m monitoring check`",
         [*ENDPOINT, {"Name": "MonitoringSchedule", "Value": "demo-data-quality"}],
         Namespace="aws/sagemaker/Endpoints/data-metrics",
         MetricName="total_number_of_violations",
@@ -131,79 +131,96 @@ def test_alarms_of_model_monitor_s_schedules(run: Run, account: WatchedAccount) 
     assert (missing["Statistic"], missing["TreatMissingData"]) == ("SampleCount", "breaching")
 
 
-def test_a_metric_that_is_better_when_lower_rings_above_its_threshold(run: Run, account: WatchedAccount) -> None:
+def test_a_metric_that_is_better_when_lower_alarms_above_its_threshold(run: Run, account: MonitoredAccount) -> None:
     run(*TEN_MINUTES)
     schedule = schedule_of(account)
     quality = {"problem_type": "Regression", "quality": {"metric": "rmse", "threshold": 3}}
     settings = minimal_settings(**quality, monitoring={"metric_threshold": 4})
-    (request,) = alarm_requests(settings, schedule, [Occasion.METRIC], {}, 2, None)
+    (request,) = alarm_requests(settings, schedule, [AlarmType.METRIC], {}, 2, None)
     assert (request["MetricName"], request["Statistic"]) == ("rmse", "Maximum")
     assert (request["ComparisonOperator"], request["Threshold"]) == ("GreaterThanThreshold", 4.0)
 
 
-def schedule_of(account: WatchedAccount) -> Schedule:
+def schedule_of(account: MonitoredAccount) -> Schedule:
     schedule = find_schedule(minimal_settings(), account.target, "demo")
     assert schedule is not None
-    assert schedule.changed == NOW
     return schedule
 
 
 @pytest.mark.parametrize(
     ("expression", "periods"), [("rate(2 days)", 1), ("rate(20 minutes)", 100), ("rate(1 day)", 8)]
 )
-def test_cloudwatch_is_not_asked_to_look_back_farther_than_it_can(
-    run: Run, account: WatchedAccount, expression: str, periods: int
+def test_more_periods_than_cloudwatch_can_evaluate_are_refused(
+    run: Run, account: MonitoredAccount, expression: str, periods: int
 ) -> None:
     run("schedule", "create", "--schedule", expression)
-    with pytest.raises(UserError, match="give fewer --periods, or a schedule that runs more often"):
-        alarm_requests(minimal_settings(), schedule_of(account), [Occasion.DRIFT], {}, periods, None)
+    with pytest.raises(UserError, match="give fewer --periods, or use a schedule that runs more often"):
+        alarm_requests(minimal_settings(), schedule_of(account), [AlarmType.DRIFT], {}, periods, None)
 
 
-def test_people_are_told_by_a_topic_of_the_endpoint_s_own(run: Run, account: WatchedAccount) -> None:
+def test_addresses_are_notified_through_a_topic_of_the_endpoint(
+    run: Run, account: MonitoredAccount, events: ClientEvents
+) -> None:
     run(*TEN_MINUTES)
-    said = run("alarms", "create", "--email", "me@example.com", "--email", "you@example.com").stderr
-    assert "me@example.com, you@example.com: confirm by the link" in said
-    topic = "arn:aws:sns:eu-west-1:111122223333:demo-monitoring"
-    assert account.sent("CreateTopic") == [{"Name": "demo-monitoring", "Tags": TAGS}]
-    assert account.sent("Subscribe") == [
+    stderr = run("alarms", "create", "--email", "me@example.com", "--email", "you@example.com").stderr
+    assert "me@example.com, you@example.com: confirm the subscription" in stderr
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:demo-monitoring"
+    assert events.sent("CreateTopic") == [{"Name": "demo-monitoring", "Tags": TAGS}]
+    assert events.sent("Subscribe") == [
         {"TopicArn": topic, "Protocol": "email", "Endpoint": email, "ReturnSubscriptionArn": True}
         for email in ("me@example.com", "you@example.com")
     ]
-    assert all(request["AlarmActions"] == [topic] for request in put(account).values())
+    assert all(request["AlarmActions"] == [topic] for request in put(events).values())
+    assert account.topics() == [topic]
     assert "demo-monitoring-alert" in run("alarms", "list").stdout
 
 
-def test_alarms_that_tell_nobody_are_pointed_out(run: Run) -> None:
+def test_alarms_without_notification_are_reported(run: Run) -> None:
     run(*TEN_MINUTES)
-    assert "Nobody is told" in run("alarms", "create").stderr
+    assert "The alarms notify nobody" in run("alarms", "create").stderr
 
 
-def test_some_alarms_alone(run: Run, account: WatchedAccount) -> None:
+def test_only_the_requested_types_are_created(run: Run, events: ClientEvents) -> None:
     run(*TEN_MINUTES)
     run("alarms", "create", "--on", "violations", "--on", "missing-data")
-    assert sorted(put(account)) == ["demo-monitoring-alert", "demo-monitoring-missing-data"]
+    assert sorted(put(events)) == ["demo-monitoring-alert", "demo-monitoring-missing-data"]
 
 
 def test_a_feature_that_is_not_compared_is_named(run: Run) -> None:
     run(*TEN_MINUTES)
-    assert "there is no feature 'height'" in run("alarms", "create", "--feature", "height", code=2).stderr
+    assert (
+        "--feature 'height' is not compared with the baseline; features: age, plan"
+        in run("alarms", "create", "--feature", "height", code=2).stderr
+    )
 
 
-def test_deleting_takes_the_checks_alarms_and_their_topic_and_leaves_the_rest(
-    run: Run, account: WatchedAccount
+def test_options_that_exclude_each_other_are_refused(run: Run) -> None:
+    arguments = ("alarms", "create", "--email", "me@example.com", "--topic-arn", TOPIC)
+    assert "leave out --email or --topic-arn" in run(*arguments, code=2).stderr
+
+
+def test_an_alarm_that_no_schedule_can_have_is_refused(run: Run) -> None:
+    run(*CREATE)
+    assert "give another --on" in run("alarms", "create", "--on", "drift", code=2).stderr
+
+
+def test_deleting_removes_the_monitoring_alarms_and_their_topic_and_no_other_alarm(
+    run: Run, account: MonitoredAccount
 ) -> None:
     run(*TEN_MINUTES)
     run("alarms", "create", "--email", "me@example.com")
+    run("alarms", "delete", answer="n\n", code=1)
     run("alarms", "delete", "--yes")
-    assert sorted(account.alarms) == ["demo-champion-5xx-errors", "demo-champion-latency"]
-    assert not account.topics
+    assert account.alarms() == ["demo-champion-5xx-errors", "demo-champion-latency"]
+    assert not account.topics()
     assert json.loads(run("alarms", "list", "--json").stdout) == []
+    assert "has no monitoring alarms" in run("alarms", "delete").stderr
 
 
-def test_alarms_of_batches_are_on_the_metrics_of_their_schedules(run: Run, account: WatchedAccount) -> None:
-    run(*NATIVE, "--batch")
+def test_alarms_of_batches_are_on_the_metrics_of_their_schedules(run: Run, events: ClientEvents) -> None:
+    run(*CREATE, "--batch")
     run("alarms", "create", "--on", "violations", "--on", "metric")
-    found = put(account)
+    found = put(events)
     assert sorted(found) == [
         "demo-monitoring-batch-data-quality-violations",
         "demo-monitoring-batch-model-quality-metric-auc",

@@ -1,4 +1,4 @@
-"""Model Monitor's record preprocessor: the features that were asked about, whatever they came in."""
+"""Model Monitor's record preprocessor: the features of a request, in any of its formats."""
 
 from __future__ import annotations
 

@@ -9,19 +9,19 @@ from project.errors import UserError
 
 
 @given(st.integers(1, 999), st.sampled_from([("minute", 1), ("hour", 60), ("day", 1440)]))
-def test_the_windows_of_a_rate_are_as_long_as_the_time_between_them(count: int, unit: tuple[str, int]) -> None:
+def test_the_windows_of_a_rate_are_as_long_as_its_interval(count: int, unit: tuple[str, int]) -> None:
     assert window_minutes(f"rate({count} {unit[0]}{'s' * (count > 1)})") == count * unit[1]
 
 
-def test_the_windows_of_a_cron_have_to_be_given() -> None:
+def test_the_window_length_of_a_cron_expression_must_be_given() -> None:
     assert window_minutes("cron(0 6 * * ? *)", 1440) == 1440
     with pytest.raises(UserError, match="give --window-minutes"):
         window_minutes("cron(0 6 * * ? *)")
 
 
 @pytest.mark.parametrize("expression", ["hourly", "rate(0 minutes)", "rate(5)", "cron(* *)", "rate(ten minutes)"])
-def test_what_is_neither_a_rate_nor_a_cron_is_refused_with_examples(expression: str) -> None:
-    with pytest.raises(UserError, match=r"write a rate such as 'rate\(10 minutes\)'"):
+def test_an_invalid_expression_is_refused_with_examples(expression: str) -> None:
+    with pytest.raises(UserError, match=r"expected a rate such as 'rate\(10 minutes\)'"):
         window_minutes(expression, 10)
 
 
@@ -36,18 +36,18 @@ def test_what_is_neither_a_rate_nor_a_cron_is_refused_with_examples(expression: 
         ("cron(0 12 ? * * *)", "cron(0 12 ? * * *)", 1440),
     ],
 )
-def test_model_monitor_gets_rates_as_the_crons_it_takes(expression: str, native: str, minutes: int) -> None:
+def test_rates_are_converted_to_cron_expressions_for_model_monitor(expression: str, native: str, minutes: int) -> None:
     assert for_model_monitor(expression) == native
     assert minutes_between(native) == minutes
 
 
 @pytest.mark.parametrize("expression", ["rate(10 minutes)", "rate(59 minutes)", "cron(0/10 * * * ? *)"])
-def test_model_monitor_is_not_asked_for_what_is_faster_than_hourly(expression: str) -> None:
-    with pytest.raises(UserError, match="hourly at the fastest; take --backend pipeline"):
+def test_expressions_more_frequent_than_hourly_are_refused_for_model_monitor(expression: str) -> None:
+    with pytest.raises(UserError, match="at most hourly"):
         for_model_monitor(expression)
 
 
 @pytest.mark.parametrize("expression", ["rate(90 minutes)", "rate(2 days)", "cron(0 6 * * MON *)", "often"])
-def test_model_monitor_is_not_asked_for_what_it_does_not_take(expression: str) -> None:
-    with pytest.raises(UserError, match="--backend pipeline takes any"):
+def test_unsupported_expressions_are_refused_for_model_monitor(expression: str) -> None:
+    with pytest.raises(UserError, match="--backend pipeline, which supports any expression"):
         for_model_monitor(expression)

@@ -1,7 +1,8 @@
-"""How an update moves traffic: the DeploymentConfig of UpdateEndpoint.
+"""The DeploymentConfig of UpdateEndpoint: how an update shifts traffic, and which alarms roll it back.
 
-SageMaker stands a new fleet beside the old one and moves traffic over in the steps asked for; while it waits after each
-step, an alarm of AutoRollbackConfiguration sends everything back (blue/green, "deployment guardrails").
+SageMaker starts a new fleet beside the old one and shifts traffic in the requested steps. An alarm of the
+AutoRollbackConfiguration that goes into ALARM while SageMaker waits after a step rolls the update back ("Deployment
+guardrails for updating models in production", blue/green).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from project.settings import UpdateSettings
 
 
 def deployment_config(update: UpdateSettings, fleet_size: int, alarms: Sequence[str]) -> dict[str, Any]:
-    """What UpdateEndpoint is told of steps, waits and alarms.
+    """Build the DeploymentConfig.
 
-    fleet_size: instances of the smallest variant. A step is at least one of them and, as SageMaker asks, at most half;
-        so a single instance gets all traffic at once, watched by the alarms all the same.
-    alarms: names of alarms that are not in ALARM state.
+    Args:
+        update: The settings of updates.
+        fleet_size: Instance count of the smallest variant. A step is at least one instance and, as SageMaker
+            requires, at most half of the fleet; a single instance therefore gets all traffic at once.
+        alarms: Names of alarms that are not in ALARM state.
     """
     routing: dict[str, Any] = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": update.wait_seconds}
     waits = 1
@@ -34,12 +37,12 @@ def deployment_config(update: UpdateSettings, fleet_size: int, alarms: Sequence[
     return {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": routing,
-            "MaximumExecutionTimeoutInSeconds": longest_update(update, waits),
+            "MaximumExecutionTimeoutInSeconds": _max_update_seconds(update, waits),
         },
         **({"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}} if alarms else {}),
     }
 
 
-def longest_update(update: UpdateSettings, waits: int = 10) -> int:
-    """Seconds: half an hour for a fleet to start, and the waits; below the eight hours that SageMaker allows."""
+def _max_update_seconds(update: UpdateSettings, waits: int) -> int:
+    """Return half an hour for a fleet to start plus the waits; less than the eight hours that SageMaker allows."""
     return 1800 + waits * update.wait_seconds

@@ -1,4 +1,4 @@
-"""Captured requests, read back from S3 by inference id."""
+"""Reads captured requests back from S3, by inference id."""
 
 from __future__ import annotations
 
@@ -15,37 +15,49 @@ from project.target import Target
 
 
 @dataclass(frozen=True)
-class Capture:
-    """What was captured of a request; an output of None was not captured."""
+class CapturedRequest:
+    """A request and its response as captured; None for the part that was not captured."""
 
     inference_id: str
     input: bytes | None
     output: bytes | None
 
 
-def await_captures(
-    target: Target, prefix_uri: str, since: datetime, enough: Callable[[dict[str, Capture]], bool], timeout: float
-) -> dict[str, Capture]:
-    """Captures below the prefix by inference id, read until there are `enough` or `timeout` seconds have passed.
+def wait_for_captures(
+    target: Target,
+    prefix_uri: str,
+    since: datetime,
+    enough: Callable[[dict[str, CapturedRequest]], bool],
+    timeout: float,
+) -> dict[str, CapturedRequest]:
+    """Read captured requests until there are enough or the timeout expires.
 
-    prefix_uri: that of one endpoint. since: nothing captured in an earlier hour is read.
+    Args:
+        target: Where the bucket is.
+        prefix_uri: The S3 prefix of one endpoint's captures.
+        since: Hours before this time are not read.
+        enough: Given what has been read so far, whether to stop.
+        timeout: Longest wait in seconds.
+
+    Returns:
+        The captured requests by inference id.
     """
     deadline = time.monotonic() + timeout
     seen: set[str] = set()
-    found: dict[str, Capture] = {}
+    captured: dict[str, CapturedRequest] = {}
     while True:
         for key in _new_keys(target, prefix_uri, since, seen):
             seen.add(key)
-            for capture in _read(target, split_s3_uri(prefix_uri)[0], key):
-                found[capture.inference_id] = capture
-        if enough(found) or time.monotonic() > deadline:
-            return found
+            for request in _read_captures(target, split_s3_uri(prefix_uri)[0], key):
+                captured[request.inference_id] = request
+        if enough(captured) or time.monotonic() > deadline:
+            return captured
         time.sleep(1)
 
 
 def _new_keys(target: Target, prefix_uri: str, since: datetime, seen: set[str]) -> Iterator[str]:
     bucket, prefix = split_s3_uri(prefix_uri)
-    # below it: <variant>/yyyy/mm/dd/hh/<file>.jsonl
+    # keys below the prefix: <variant>/yyyy/mm/dd/hh/<file>.jsonl
     hour = (since - timedelta(minutes=1)).astimezone(UTC).strftime("%Y/%m/%d/%H")
     listing = target.s3.get_paginator("list_objects_v2")
     for page in listing.paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/"):
@@ -57,19 +69,19 @@ def _new_keys(target: Target, prefix_uri: str, since: datetime, seen: set[str]) 
                         yield item["Key"]
 
 
-def _read(target: Target, bucket: str, key: str) -> Iterator[Capture]:
+def _read_captures(target: Target, bucket: str, key: str) -> Iterator[CapturedRequest]:
     for line in target.s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():
         if line:
             record = json.loads(line)
             data, metadata = record["captureData"], record["eventMetadata"]
-            yield Capture(
+            yield CapturedRequest(
                 inference_id=metadata.get("inferenceId") or metadata["eventId"],
-                input=_content(data.get("endpointInput")),
-                output=_content(data.get("endpointOutput")),
+                input=_decode(data.get("endpointInput")),
+                output=_decode(data.get("endpointOutput")),
             )
 
 
-def _content(part: dict[str, Any] | None) -> bytes | None:
+def _decode(part: dict[str, Any] | None) -> bytes | None:
     if part is None:
         return None
     return base64.b64decode(part["data"]) if part["encoding"] == "BASE64" else part["data"].encode()

@@ -1,0 +1,168 @@
+"""What monitoring needs to know about an endpoint: its captures, its labels and the baselines of its model."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from deployment import endpoints
+from monitoring import s3_objects
+from project import registry
+from project.errors import UserError
+from project.s3_uris import split_s3_uri
+from project.settings import Settings
+from project.target import Target
+
+Analysis = Literal["data-quality", "model-quality"]
+
+# names in DriftCheckBaselines
+_BASELINES: dict[str, str] = {"data-quality": "ModelDataQuality", "model-quality": "ModelQuality"}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """S3 URIs of the files that an analysis compares with."""
+
+    statistics: str
+    constraints: str
+
+
+@dataclass(frozen=True)
+class MonitoredEndpoint:
+    """An endpoint with the baselines of its model.
+
+    Attributes:
+        endpoint: Name of the endpoint; with `batch` the name under which batch transform jobs are monitored.
+        package: ARN of the model package; of several variants that of the first.
+        capture_uri: S3 prefix of the captures, with a folder per hour.
+        ground_truth_uri: S3 prefix of the labels, with a folder per hour.
+        baselines: The baseline of each analysis.
+        positive_label: The positive class of a binary classification; empty for other problem types.
+        batch: Whether the project's batch transform jobs are monitored instead of an endpoint.
+    """
+
+    endpoint: str
+    package: str
+    capture_uri: str
+    ground_truth_uri: str
+    baselines: Mapping[str, Baseline]
+    positive_label: str
+    batch: bool = False
+
+
+def find_monitored_endpoint(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
+    """Find the captures and the baselines of the project's endpoint.
+
+    Raises:
+        UserError: There is no such endpoint, it has no data capture, or its model has no baselines.
+    """
+    capture_uri, package = _captures_and_package(settings, target, name)
+    if not package:
+        raise UserError(
+            f"the model package of endpoint {name!r} is unknown, and so are its baselines; deploy a package with "
+            "`python -m deployment deploy`"
+        )
+    return _with_baselines(settings, target, name, package, capture_uri, batch=False)
+
+
+def find_monitored_batches(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
+    """Find the captures of batch transform jobs and the baselines of the latest approved package, which they use.
+
+    Raises:
+        UserError: No package is approved, or it has no baselines.
+    """
+    package = registry.latest_approved(settings.model_package_group, target)
+    if package is None:
+        raise UserError(
+            f"no version of {settings.model_package_group!r} is approved; approve one with "
+            "`python -m pipelines approve VERSION`"
+        )
+    return _with_baselines(settings, target, name, package.arn, batch_capture_uri(settings, target), batch=True)
+
+
+def endpoint_capture_uri(settings: Settings, target: Target, name: str) -> str:
+    """Return the S3 prefix of the captures of the project's endpoint.
+
+    Raises:
+        UserError: There is no such endpoint, or it has no data capture.
+    """
+    return _captures_and_package(settings, target, name)[0]
+
+
+def batch_capture_uri(settings: Settings, target: Target) -> str:
+    """Return the S3 prefix of the captures of all batch transform jobs of the project."""
+    return f"{settings.uri(target.bucket)}/batch-captures"
+
+
+def ground_truth_uri(settings: Settings, target: Target, endpoint: str) -> str:
+    return f"{settings.uri(target.bucket)}/ground-truth/{endpoint}"
+
+
+def _captures_and_package(settings: Settings, target: Target, name: str) -> tuple[str, str]:
+    """Return the S3 prefix of an endpoint's captures and the ARN of its model package, empty if unknown."""
+    endpoint = endpoints.project_endpoint(settings, target, name)
+    if not endpoint.config:
+        raise UserError(f"endpoint {name!r} is {endpoint.status}; wait until it is in service")
+    variants = endpoints.served_variants(target, endpoint)
+    capture = endpoints.capture_settings(endpoint, variants)
+    if capture is None:
+        raise UserError(
+            f"endpoint {name!r} has no data capture, which monitoring needs; set deployment.capture_percentage and "
+            "deploy again"
+        )
+    return f"{capture.uri.rstrip('/')}/{name}", variants[0].package
+
+
+def _with_baselines(
+    settings: Settings, target: Target, name: str, package: str, capture_uri: str, *, batch: bool
+) -> MonitoredEndpoint:
+    description = target.sagemaker.describe_model_package(ModelPackageName=package)
+    analyses = settings.monitoring.analyses
+    needs_label = settings.problem_type == "BinaryClassification" and "model-quality" in analyses
+    return MonitoredEndpoint(
+        endpoint=name,
+        package=package,
+        capture_uri=capture_uri,
+        ground_truth_uri=ground_truth_uri(settings, target, name),
+        baselines={analysis: _baseline(target, description, analysis) for analysis in analyses},
+        positive_label=_positive_label(target, description) if needs_label else "",
+        batch=batch,
+    )
+
+
+def _baseline(target: Target, package: Mapping[str, Any], analysis: str) -> Baseline:
+    files = package.get("DriftCheckBaselines", {}).get(_BASELINES[analysis], {})
+    try:
+        baseline = Baseline(*(files[part]["S3Uri"] for part in ("Statistics", "Constraints")))
+    except KeyError:
+        raise UserError(
+            f"{package['ModelPackageArn']} has no {analysis} baseline in its DriftCheckBaselines; register a version "
+            "with `python -m pipelines run`, or remove the analysis from monitoring.analyses"
+        ) from None
+    for uri in (baseline.statistics, baseline.constraints):
+        if not any(item["Key"] == split_s3_uri(uri)[1] for item in s3_objects.list_objects(target, uri)):
+            raise UserError(
+                f"the {analysis} baseline {uri} does not exist; the last steps of the execution that registered "
+                f"{package['ModelPackageArn']} write it: see `python -m pipelines status`"
+            )
+    return baseline
+
+
+def _positive_label(target: Target, package: Mapping[str, Any]) -> str:
+    """Return the second class in the model archive's schema.json."""
+    uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    archive = s3_objects.read(target, uri)
+    if archive is None:
+        raise UserError(f"the model archive {uri} with the names of the classes does not exist; register a new version")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            schema = tar.extractfile("schema.json")
+            return str(json.load(schema)["classes"][1]) if schema else ""
+    except (tarfile.TarError, KeyError, ValueError, IndexError, TypeError):
+        raise UserError(
+            f"{uri} has no schema.json with two classes; register a version with `python -m pipelines run`"
+        ) from None

@@ -1,0 +1,157 @@
+"""The results of a monitoring execution, read from the files that its job wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from monitoring import s3_objects
+from monitoring.executions import SUMMARY, MonitoringExecution
+from project.target import Target
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A violated constraint.
+
+    Attributes:
+        subject: The feature or the metric.
+        check: Model Monitor's constraint_check_type.
+        description: Model Monitor's description.
+    """
+
+    subject: str
+    check: str
+    description: str
+
+
+@dataclass(frozen=True)
+class FeatureDrift:
+    """A feature's distance from its baseline; a compared feature has drifted if the distance exceeds the threshold."""
+
+    feature: str
+    distance: float
+    threshold: float
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A metric on labelled traffic, with its value on the baseline; None for a value that is not available.
+
+    Attributes:
+        name: Model Monitor's name of the metric.
+        value: The metric on the labelled inferences of the window.
+        baseline: The metric on the baseline.
+        bound: "at least" or "at most": how the value must relate to the threshold.
+        threshold: The threshold in the constraints.
+        violated: Whether the value violates it.
+    """
+
+    name: str
+    value: float | None
+    baseline: float | None
+    bound: str
+    threshold: float
+    violated: bool
+
+
+@dataclass(frozen=True)
+class MonitoringResult:
+    """The results of an execution.
+
+    Attributes:
+        window: Start and end of the analysed window, in ISO format.
+        records: Number of captured records.
+        labelled: Number of labelled inferences.
+        alert: Whether the monitoring pipeline raised an alert; None for Model Monitor.
+        reasons: The reasons of the alert.
+        violations: The violated constraints of both analyses.
+        drift: The compared features, drifted ones first, then by distance.
+        metrics: The metrics that have a threshold.
+        missing_label_share: Share of the inferences in the window that have no label.
+    """
+
+    window: tuple[str, str] | None
+    records: int | None
+    labelled: int | None
+    alert: bool | None
+    reasons: tuple[str, ...]
+    violations: tuple[Violation, ...]
+    drift: tuple[FeatureDrift, ...]
+    metrics: tuple[MetricValue, ...]
+    missing_label_share: float | None
+
+    @property
+    def drifted(self) -> list[FeatureDrift]:
+        return [feature for feature in self.drift if feature.drifted]
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.violations and not self.alert
+
+
+def read_result(target: Target, execution: MonitoringExecution) -> MonitoringResult:
+    """Read the output files of an execution that has succeeded."""
+    summary = _read(target, execution, SUMMARY, "monitoring_summary.json") or {}
+    data = {name: _read(target, execution, "data-quality", name) or {} for name in _files(summary)}
+    model = {name: _read(target, execution, "model-quality", name) or {} for name in _files(summary)}
+    window = summary.get("window") or (data["analysis.json"] or model["analysis.json"]).get("window")
+    return MonitoringResult(
+        window=(window["start"], window["end"]) if window and window["start"] else None,
+        records=_record_count(summary, "data_quality", data),
+        labelled=_record_count(summary, "model_quality", model),
+        alert=summary.get("alert"),
+        reasons=tuple(summary.get("reasons", ())),
+        violations=(*_violations(data, "feature_name"), *_violations(model, "metric_name")),
+        drift=tuple(sorted(_drift(data["analysis.json"]), key=lambda item: (not item.drifted, -item.distance))),
+        metrics=tuple(_metrics(model["analysis.json"])),
+        missing_label_share=summary.get("missing_label_share"),
+    )
+
+
+def _files(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the files to read per analysis; the large statistics only if no summary has the record count."""
+    files = ("analysis.json", "constraint_violations.json")
+    return files if summary else (*files, "statistics.json")
+
+
+def _read(target: Target, execution: MonitoringExecution, analysis: str, name: str) -> dict[str, Any] | None:
+    if analysis not in execution.results:
+        return None
+    try:
+        return s3_objects.read_json(target, f"{execution.results[analysis].rstrip('/')}/{name}")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucket":
+            return None
+        raise
+
+
+def _record_count(summary: Mapping[str, Any], section: str, files: Mapping[str, Any]) -> int | None:
+    counts = summary.get(section) or {}
+    records = counts.get("records", files.get("statistics.json", {}).get("dataset", {}).get("item_count"))
+    return None if records is None else int(records)
+
+
+def _drift(analysis: Mapping[str, Any]) -> Iterator[FeatureDrift]:
+    for item in analysis.get("drift", []):
+        drifted = item["checked"] and item["distance"] > item["threshold"]
+        yield FeatureDrift(item["feature_name"], item["distance"], item["threshold"], drifted)
+
+
+def _violations(files: Mapping[str, Any], subject: str) -> Iterator[Violation]:
+    for item in files["constraint_violations.json"].get("violations", []):
+        yield Violation(item[subject], item["constraint_check_type"], item["description"])
+
+
+def _metrics(analysis: Mapping[str, Any]) -> Iterator[MetricValue]:
+    for item in analysis.get("metrics", []):
+        value, threshold = item["value"], item["threshold"]
+        if threshold is not None:
+            above = item["comparison_operator"] == "GreaterThanThreshold"
+            violated = value is not None and (value > threshold if above else value < threshold)
+            bound = "at most" if above else "at least"
+            yield MetricValue(item["name"], value, item["baseline"], bound, threshold, violated)
