@@ -95,7 +95,9 @@ def start(
     folder = _folder(data_dir)
     if images is not None or isolated is not None:
         if is_held(folder):
-            raise ServerError(f"a server is running for {folder}; stop it first, then start it with these options")
+            raise ServerError(
+                f"a server is running for {folder}; stop that server first, then start it with these options"
+            )
         remember(DataDir(folder), images, isolated)
     if foreground:
         import logging

@@ -16,6 +16,7 @@ from local_sagemaker.containers.images.image_map import read_image_map
 from local_sagemaker.containers.images.image_settings import ImageMapError, ImageSettings, image_settings, remember
 from local_sagemaker.containers.images.images import Image, Images, Runtime, UnsupportedImage
 from local_sagemaker.containers.images.isolation import Environments
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.http.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ANALYZER, ROLE, SCIKIT_LEARN, TIMEOUT, Machine
@@ -175,7 +176,7 @@ def test_an_image_with_an_entry_point_of_its_own_trains_and_processes(
 def test_a_data_directory_remembers_its_settings_unless_the_environment_says_otherwise(
     images_file: Any, tmp_path: Path
 ) -> None:
-    data_dir, file = tmp_path / "data", images_file("team/x: {as: sagemaker-scikit-learn}")
+    data_dir, file = DataDir(tmp_path / "data"), images_file("team/x: {as: sagemaker-scikit-learn}")
     assert image_settings(data_dir, {}) == ImageSettings(None, False)
     remember(data_dir, file, True)
     remember(data_dir, None, None)
@@ -189,9 +190,10 @@ def test_a_data_directory_remembers_its_settings_unless_the_environment_says_oth
 
 
 def test_a_file_that_cannot_be_used_is_not_remembered(images_file: Any, tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path / "data")
     with pytest.raises(ImageMapError):
-        remember(tmp_path / "data", images_file("- no"), None)
-    assert image_settings(tmp_path / "data", {}).file is None
+        remember(data_dir, images_file("- no"), None)
+    assert image_settings(data_dir, {}).file is None
 
 
 def test_the_command_starts_a_server_that_runs_mapped_images(images_file: Any, tmp_path: Path) -> None:
