@@ -6,7 +6,7 @@ UV_VERSION = 0.13.8
 BIN = .venv/bin
 UV = $(BIN)/uv
 
-.PHONY: help setup run test test-image test-spark lint types audit lock clean
+.PHONY: help setup run test test-slow test-all test-image test-spark coverage docs lint format hooks types audit lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -32,18 +32,35 @@ run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=example
 # one more than processors, as tests also wait: for servers, timers and the processes of jobs
 TEST_PROCESSES = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-test: .venv/installed ## run all tests
-	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
+PYTEST = -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
-IMAGE_REQUIREMENTS = tests/scripts/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
+test: .venv/installed ## run the tests but for the slow ones
+	@$(BIN)/python $(PYTEST) -m "not slow" $(TEST_ARGS)
+
+test-slow: .venv/installed ## run the slow tests: kills and loads of a server, SDK programs, an installed wheel
+	@$(BIN)/python $(PYTEST) -m slow $(TEST_ARGS)
+
+test-all: test test-slow test-image test-spark ## run every test
+
+coverage: .venv/installed ## print the branch coverage of our packages, their subprocesses included
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run $(PYTEST) -m "not slow" $(TEST_ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --skip-covered --fail-under=90
+
+docs: .venv/installed ## build the documentation in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation is in site/index.html."
+
+IMAGE_REQUIREMENTS = tests/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
 
 .venv-image/installed: $(UV) $(IMAGE_REQUIREMENTS)
 	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-image
-	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/scripts/image-requirements.txt
+	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/image-requirements.txt
 	@touch $@
 
 test-image: .venv-image/installed ## test the container scripts on the library versions of SageMaker's scikit-learn image
-	@.venv-image/bin/python -m pytest tests/scripts
+	@.venv-image/bin/python -m pytest tests/processing_scripts tests/training_scripts tests/inference tests/test_container_scripts.py
 
 .venv-spark/installed: $(UV) tests/spark/requirements.txt
 	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-spark
@@ -53,22 +70,31 @@ test-image: .venv-image/installed ## test the container scripts on the library v
 test-spark: .venv-spark/installed ## test the analyzer on Spark; needs Java 17 and downloads 450 MB
 	@.venv-spark/bin/python -m pytest tests/spark
 
-lint: .venv/installed ## check style
+lint: .venv/installed ## check style, and which room imports which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+format: .venv/installed ## format the code and sort its imports
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+hooks: .venv/installed ## install the pre-commit hooks
+	@$(BIN)/pre-commit install
 
 types: .venv/installed ## check types
 	@$(BIN)/mypy
 
-PACKAGES = project pipelines analyzer deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples
+PACKAGES = project pipelines analyzer deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples sagemaker_lightgbm.py
 
 audit: .venv/installed ## look for known vulnerabilities in the dependencies, and for insecure code
 	@$(BIN)/bandit --quiet --severity-level high --recursive $(PACKAGES)
 	@$(BIN)/pip-audit --progress-spinner off --disable-pip --requirement requirements.lock
 
-lock: $(UV) ## pin the newest versions that setup.py allows
-	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+UPGRADE = --upgrade
+lock: $(UV) ## pin the newest versions that setup.py allows (UPGRADE= keeps the pins that still fit)
+	@$(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header \
 		--all-extras setup.py --output-file requirements.lock
 
 clean: ## remove the virtual environment and all local state
-	@rm -rf .venv .venv-image .venv-spark .local_sagemaker reports
+	@rm -rf .venv .venv-image .venv-spark .local_sagemaker reports site .coverage

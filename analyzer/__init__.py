@@ -1,9 +1,9 @@
-"""The quality analyzer: Model Monitor's statistics, constraints and violations, with no AWS in it."""
+"""The quality analyzer: computes Model Monitor's statistics, constraints and violations without using AWS."""
 
 
 class QualityError(ValueError):
-    """The data or the settings cannot be analysed; the message names the thing, the value and the next move."""
+    """The data or the settings cannot be analyzed; the message names the thing, the value and the next move."""
 
 
 class NoRecords(QualityError):
-    """There is nothing to analyse: no record in the window, or none with a label."""
+    """There is nothing to analyze: no record in the window, or none with a label."""

@@ -1,8 +1,8 @@
-"""What one run of the analyzer found: what reports, trends and alarms build on.
+"""The result of one run of the analyzer, which reports, trends and alarms are built from.
 
-`Analysis` is the whole of it, plain frozen data. A run leaves it as files: statistics.json, constraints.json and
-constraint_violations.json in Model Monitor's forms, and analysis.json for what these have no place for;
-`analyzer.files.analysis_file` reads the four back. All times are in UTC.
+`Analysis` is plain frozen data. A run writes it as files: statistics.json, constraints.json and
+constraint_violations.json in Model Monitor's formats, and analysis.json for everything else.
+`analyzer.files.analysis_file` reads all four back. All times are in UTC.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from analyzer.profile.statistics import Statistics
 DATA_QUALITY = "DATA_QUALITY"
 MODEL_QUALITY = "MODEL_QUALITY"
 
-# A metric's comparison_operator says which side of its threshold is a violation.
+# Values of comparison_operator: on which side of its threshold a metric is a violation.
 LESS = "LessThanThreshold"
 GREATER = "GreaterThanThreshold"
 
 
 @dataclass(frozen=True)
 class Window:
-    """The time that the records are of: from ``start`` on, before ``end``; None where that is not known."""
+    """The time range of the records: ``start`` inclusive, ``end`` exclusive, None if unknown."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -33,7 +33,7 @@ class Window:
 
 @dataclass(frozen=True)
 class SkippedRecord:
-    """A record that could not be read. ``excerpt`` is its beginning: for a report, never for a log."""
+    """A record that could not be read. ``excerpt`` is its beginning, which may go into reports but not into logs."""
 
     file: str
     line: int
@@ -43,7 +43,7 @@ class SkippedRecord:
 
 @dataclass(frozen=True)
 class Skipped:
-    """The records that were left out because they are malformed; the first few of them are in ``samples``."""
+    """The malformed records that were skipped; ``samples`` has the first few."""
 
     count: int = 0
     limit: int = 0
@@ -52,22 +52,22 @@ class Skipped:
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """How far one feature is from its baseline, by several measures.
+    """The drift of one feature from its baseline, by several measures.
 
     Attributes:
-        feature_name: as in the statistics.
-        method: what the check compares: Robust or Simple for numbers, LInfinity or ChiSquared for categories.
-        distance: by that method, 0 to 1.
-        threshold: the distance beyond which it is a violation, with the feature's overrides.
-        checked: whether the check is enabled for the feature; without it there is no violation whatever the distance.
-        simple: the largest gap between the cumulative distributions (numbers) or the frequencies (categories, that is
+        feature_name: Name of the feature, as in the statistics.
+        method: What the drift check compares by: Robust or Simple for numbers, LInfinity or ChiSquared for categories.
+        distance: Drift distance by that method, 0 to 1.
+        threshold: Distance above which the drift is a violation, with the feature's overrides applied.
+        checked: Whether the drift check is enabled for the feature.
+        simple: Largest gap between the cumulative distributions (numbers) or between the frequencies (categories,
             LInfinity), 0 to 1.
-        robust: ``simple`` less what chance alone makes of samples of this size, 0 to 1.
-        population_stability_index: from 0 on; by custom 0.1 to 0.25 is moderate and more is large.
-        jensen_shannon: the Jensen-Shannon distance to base 2, 0 to 1.
-        wasserstein: numbers only: the mean distance that values moved, in standard deviations of the baseline; None
-            for categories and for a baseline without spread.
-        importance: the feature's share of the model's importance, 0 to 1; None where no importance was given.
+        robust: ``simple`` minus the gap expected by chance between samples of this size, 0 to 1.
+        population_stability_index: 0 or greater; conventionally, 0.1 to 0.25 is moderate and more is large.
+        jensen_shannon: Jensen-Shannon distance to base 2, 0 to 1.
+        wasserstein: Numbers only: the mean distance that values moved, in standard deviations of the baseline. None
+            for categories and for a baseline without variance.
+        importance: The feature's share of the model's total importance, 0 to 1; None if no importance was given.
     """
 
     feature_name: str
@@ -89,20 +89,20 @@ class FeatureDrift:
 
     @property
     def weight(self) -> float:
-        """What the features are ranked by: the distance, times the importance where that is known."""
+        """The distance, multiplied by the importance if that is known; features are ranked by it."""
         return self.distance * (1.0 if self.importance is None else self.importance)
 
 
 @dataclass(frozen=True)
 class DataQuality:
-    """Statistics of the records, and what they come to against a baseline, if one was given.
+    """Statistics of the records and, if a baseline was given, violations and drift.
 
     Attributes:
-        statistics: of the records now.
-        constraints: those that were checked; those suggested from the records themselves where there was no baseline.
-        baseline: statistics of the baseline, None without them.
-        violations: columns first, then feature by feature as in the constraints; None when nothing was checked.
-        drift: of the features that are in both statistics and can be compared, the highest ``weight`` first.
+        statistics: Of the current records.
+        constraints: The constraints that were checked, or without a baseline those suggested from the records.
+        baseline: Statistics of the baseline, if given.
+        violations: Column checks first, then by feature in the order of the constraints; None if nothing was checked.
+        drift: Of the features that are comparable in both statistics, the highest ``weight`` first.
     """
 
     statistics: Statistics
@@ -114,7 +114,7 @@ class DataQuality:
 
 @dataclass(frozen=True)
 class MetricViolation:
-    """One entry of a model-quality constraint_violations.json."""
+    """One entry of a model quality constraint_violations.json."""
 
     metric_name: str
     constraint_check_type: str
@@ -123,9 +123,9 @@ class MetricViolation:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of model quality now, in the baseline, and what it is held against; None for what there is not.
+    """A model quality metric: its current value, its value in the baseline, and its constraint.
 
-    A ``value`` or deviation of None stands for Model Monitor's "NaN": not defined on these records, or too few.
+    A ``value`` or deviation of None stands for Model Monitor's "NaN": undefined on these records, or too few of them.
     """
 
     name: str
@@ -138,7 +138,7 @@ class Metric:
 
     @property
     def violated(self) -> bool:
-        """Whether the value is on the wrong side of the threshold."""
+        """Whether the value violates its constraint."""
         if self.value is None or self.threshold is None:
             return False
         return (self.comparison_operator == LESS and self.value < self.threshold) or (
@@ -148,16 +148,16 @@ class Metric:
 
 @dataclass(frozen=True)
 class Merge:
-    """How captured inferences and ground truth found each other; all are numbers of inferences or labels.
+    """Counts of a merge of captured inferences with ground truth.
 
     Attributes:
-        inferences: captured in the window.
-        labels: read, duplicates aside.
-        merged: inferences with their label.
-        unlabelled: inferences without a label so far.
-        unmatched: labels whose inference was not captured in the window (late ones, mostly).
-        duplicate_inferences: captured more than once under one id; the last one counts.
-        duplicate_labels: given more than once for one id; the last one counts.
+        inferences: Inferences captured in the window.
+        labels: Labels read, without duplicates.
+        merged: Inferences with a label.
+        unlabelled: Inferences without a label so far.
+        unmatched: Labels without an inference in the window, mostly late labels.
+        duplicate_inferences: Inferences with the id of another one; the last one is used.
+        duplicate_labels: Labels with the id of another one; the last one is used.
     """
 
     inferences: int
@@ -171,16 +171,16 @@ class Merge:
 
 @dataclass(frozen=True)
 class ModelQuality:
-    """How well predictions met the labels; the documents are those of `analyzer.performance.metrics`.
+    """Metrics of predictions against labels; the documents are those of `analyzer.performance.metrics`.
 
     Attributes:
         problem_type: BinaryClassification, MulticlassClassification or Regression.
-        statistics: the document of statistics.json, with confusion matrix and curves (of binary classification).
-        constraints: the document of constraints.json that was checked; the suggested one where there was no baseline.
-        metrics: every metric of the statistics that is one number, in their order.
-        baseline: the statistics document of the baseline, None without it.
-        violations: None when nothing was checked.
-        merge: None where the records came merged.
+        statistics: The statistics.json document, with confusion matrix and (binary classification) curves.
+        constraints: The constraints.json document that was checked, or without a baseline the suggested one.
+        metrics: Every scalar metric of the statistics, in their order.
+        baseline: The statistics document of the baseline, if given.
+        violations: None if nothing was checked.
+        merge: Counts of the ground truth merge; None if the records needed none.
     """
 
     problem_type: str
@@ -194,14 +194,14 @@ class ModelQuality:
 
 @dataclass(frozen=True)
 class Analysis:
-    """One run; ``result`` tells the kind.
+    """The result of one run.
 
     Attributes:
-        name: of the monitoring schedule, else of the endpoint, else of the dataset's file or folder.
-        created: when the analysis ended.
-        window: of the records.
-        skipped: malformed records.
-        result: `DataQuality` or `ModelQuality`.
+        name: Name of the monitoring schedule, else of the endpoint, else of the dataset's file or folder.
+        created: When the analysis completed.
+        window: Time range of the records.
+        skipped: Malformed records.
+        result: `DataQuality` or `ModelQuality`, by the type of the analysis.
     """
 
     name: str
@@ -217,7 +217,7 @@ class Analysis:
 
     @property
     def item_count(self) -> int:
-        """The number of records that were analysed."""
+        """The number of records analyzed."""
         if isinstance(self.result, DataQuality):
             return self.result.statistics.item_count
         count: int = self.result.statistics["dataset"]["item_count"]
@@ -225,5 +225,5 @@ class Analysis:
 
     @property
     def violation_count(self) -> int | None:
-        """None when nothing was checked."""
+        """The number of violations; None if nothing was checked."""
         return None if self.result.violations is None else len(self.result.violations)

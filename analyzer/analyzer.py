@@ -1,4 +1,4 @@
-"""An analysis from its settings to its files."""
+"""Runs an analysis: reads the data that its settings name, computes and checks, and writes the result files."""
 
 from __future__ import annotations
 
@@ -13,64 +13,65 @@ from typing import Any
 from analyzer import NoRecords, QualityError
 from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, Merge, MetricViolation, ModelQuality
 from analyzer.constraints.data_quality import Constraints, check, suggest
-from analyzer.constraints.model_quality import check_metrics, metrics_of, suggest_metrics
-from analyzer.datasets import CAPTURES, MERGED, Dataset, format_name
-from analyzer.datasets.skips import Skips
+from analyzer.constraints.model_quality import check_metrics, collect_metrics, suggest_metrics
+from analyzer.datasets.dataset import CAPTURES, MERGED, Dataset, format_name
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.preprocessor import Preprocessor
 from analyzer.drift.feature_drift import measure
 from analyzer.drift.importance import read_importance
-from analyzer.files import analysis_file
-from analyzer.files import model_monitor as files
+from analyzer.files import analysis_file, json_files, partial_profile
+from analyzer.files.constraints_file import constraints_to_json, read_constraints, violations_to_json
+from analyzer.files.statistics_file import read_statistics, statistics_to_json
 from analyzer.performance.ground_truth import merge
 from analyzer.performance.metrics import model_quality
 from analyzer.performance.records import Attributes, read_records
-from analyzer.profile import partial
 from analyzer.profile.profile import Profile, profile_states
 from analyzer.profile.statistics import Statistics
 from analyzer.reports.report import write_report
-from analyzer.scripts import Preprocessor, postprocess
+from analyzer.scripts import postprocess
 from analyzer.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# JSON documents by file name.
 Documents = dict[str, Mapping[str, Any]]
 MERGED_FORMAT = '{"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}'
 
 
 @dataclass(frozen=True)
-class Hosts:
-    """The instances of a processing job, each with a part of the dataset when it is ``sharded`` by its S3 keys."""
+class ProcessingCluster:
+    """The instances of a processing job; each has a part of the dataset if it is ``sharded`` (ShardedByS3Key)."""
 
-    current: str = "algo-1"
-    all: tuple[str, ...] = ("algo-1",)
+    current_host: str = "algo-1"
+    hosts: tuple[str, ...] = ("algo-1",)
     sharded: bool = False
 
     @property
-    def share(self) -> bool:
+    def has_partial_dataset(self) -> bool:
         """Whether this instance has only a part of the dataset."""
-        return self.sharded and len(self.all) > 1
+        return self.sharded and len(self.hosts) > 1
 
 
-def analyse(settings: Settings) -> Analysis:
-    """Run an analysis, write its files and return what it found.
+def analyze(settings: Settings) -> Analysis:
+    """Run an analysis, write its result files and return the result.
 
-    The output folder gets statistics.json, constraints.json (suggested from these records), analysis.json and, where
-    there is a baseline, constraint_violations.json: all of them or, when the analysis fails, none. report.html shows
-    them to people.
+    The output folder gets statistics.json, constraints.json (suggested from these records), analysis.json and, with a
+    baseline, constraint_violations.json: all of them or, if the analysis fails, none. report.html shows them as a page.
 
     Raises:
-        QualityError: a setting is wrong or the data cannot be analysed.
+        QualityError: A setting is invalid or the data cannot be analyzed.
     """
-    # Loaded and read before the long pass: a wrong path should cost seconds.
+    # Loaded before the long pass over the data, so that a wrong path fails within seconds.
     script = settings.post_analytics_processor_script
     postprocess_handler = postprocess(script) if script else None
-    skips = Skips(settings.malformed_records_limit)
-    find = _model_quality if settings.analysis_type == MODEL_QUALITY else _data_quality
-    result, documents = find(settings, skips)
-    analysis = Analysis(settings.name, datetime.now(UTC), settings.window, skips.frozen(), result)
-    files.write(settings.output_path, documents | {analysis_file.NAME: analysis_file.to_json(analysis)})
+    malformed = MalformedRecords(settings.malformed_records_limit)
+    run = _model_quality if settings.analysis_type == MODEL_QUALITY else _data_quality
+    result, documents = run(settings, malformed)
+    analysis = Analysis(settings.name, datetime.now(UTC), settings.window, malformed.summary(), result)
+    json_files.write(settings.output_path, documents | {analysis_file.NAME: analysis_file.to_json(analysis)})
     write_report(analysis, settings.output_path / "report.html")
-    if skips.count:
-        logger.warning("%d malformed records were skipped; analysis.json has the first of them", skips.count)
+    if malformed.count:
+        logger.warning("%d malformed records were skipped; see analysis.json for the first of them", malformed.count)
     if postprocess_handler is not None:
         try:
             postprocess_handler()
@@ -80,54 +81,61 @@ def analyse(settings: Settings) -> Analysis:
 
 
 def profile_part(settings: Settings, host: str) -> int:
-    """Write the partial profile of an instance that has a part of the dataset; returns the number of its records.
+    """Profile the part of the dataset that is on this instance, and write the partial profile.
+
+    Args:
+        settings: The settings of the whole analysis.
+        host: Name of this instance, such as algo-1.
+
+    Returns:
+        The number of records profiled.
 
     Raises:
-        QualityError: the analysis is not one of data quality, or the data cannot be read.
+        QualityError: The analysis is not a data quality analysis, or the data cannot be read.
     """
     if settings.analysis_type == MODEL_QUALITY:
         raise QualityError(
-            "model quality needs all records on one instance; use S3DataDistributionType FullyReplicated"
+            "model quality requires all records on one instance; set S3DataDistributionType to FullyReplicated"
         )
-    skips = Skips(settings.malformed_records_limit)
+    malformed = MalformedRecords(settings.malformed_records_limit)
     source = settings.dataset_source
-    # With fewer objects than instances, some of these have nothing to do.
+    # With fewer objects than instances, some instances get no object.
     is_empty = source.is_dir() and not any(path.is_file() for path in source.rglob("*"))
     _, constraints = _data_quality_baseline(settings)
-    states = Profile() if is_empty else profile_states(_dataset(settings, constraints), skips)
-    partial.write_partial(settings.output_path, host, states, skips.frozen())
+    states = Profile() if is_empty else profile_states(_dataset(settings, constraints), malformed)
+    partial_profile.write_partial(settings.output_path, host, states, malformed.summary())
     return states.records
 
 
-def _data_quality(settings: Settings, skips: Skips) -> tuple[DataQuality, Documents]:
+def _data_quality(settings: Settings, malformed: MalformedRecords) -> tuple[DataQuality, Documents]:
     baseline, constraints = _data_quality_baseline(settings)
     importance = read_importance(settings.feature_importance) if settings.feature_importance else None
-    if format_name(settings.dataset_format) == partial.FORMAT:
-        current = partial.merge_partials(settings.dataset_source, skips).statistics()
+    if format_name(settings.dataset_format) == partial_profile.FORMAT:
+        current = partial_profile.merge_partials(settings.dataset_source, malformed).statistics()
     else:
-        current = profile_states(_dataset(settings, constraints), skips).statistics()
+        current = profile_states(_dataset(settings, constraints), malformed).statistics()
     suggested = suggest(current, settings.categorical_drift_method)
     documents: Documents = {
-        files.STATISTICS: files.statistics_to_json(current),
-        files.CONSTRAINTS: files.constraints_to_json(suggested),
+        json_files.STATISTICS: statistics_to_json(current),
+        json_files.CONSTRAINTS: constraints_to_json(suggested),
     }
     if constraints is None:
         return DataQuality(current, suggested), documents
     violations = tuple(check(current, constraints, baseline))
-    documents[files.VIOLATIONS] = files.violations_to_json(violations)
+    documents[json_files.VIOLATIONS] = violations_to_json(violations)
     drift = measure(current, baseline, constraints, importance) if baseline else ()
     return DataQuality(current, constraints, baseline, violations, drift), documents
 
 
 def _data_quality_baseline(settings: Settings) -> tuple[Statistics | None, Constraints | None]:
     path = settings.baseline_constraints
-    baseline = files.read_statistics(settings.baseline_statistics) if settings.baseline_statistics else None
-    return baseline, files.read_constraints(path) if path else suggest(baseline) if baseline else None
+    baseline = read_statistics(settings.baseline_statistics) if settings.baseline_statistics else None
+    return baseline, read_constraints(path) if path else suggest(baseline) if baseline else None
 
 
 def _dataset(settings: Settings, constraints: Constraints | None = None) -> Dataset:
     script = settings.record_preprocessor_script
-    return Dataset.of(
+    return Dataset.from_format(
         settings.dataset_source,
         settings.dataset_format,
         [feature.name for feature in constraints.features] if constraints else (),
@@ -136,43 +144,49 @@ def _dataset(settings: Settings, constraints: Constraints | None = None) -> Data
     )
 
 
-def _model_quality(settings: Settings, skips: Skips) -> tuple[ModelQuality, Documents]:
+def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[ModelQuality, Documents]:
     problem_type = settings.problem_type or ""
     merged = settings.ground_truth_source is not None or format_name(settings.dataset_format) == MERGED
-    attributes = Attributes.of(settings.environment, problem_type, merged)
-    baseline = files.read(settings.baseline_statistics) if settings.baseline_statistics else None
+    attributes = Attributes.from_environment(settings.environment, problem_type, merged)
+    baseline = json_files.read(settings.baseline_statistics) if settings.baseline_statistics else None
     path = settings.baseline_constraints
-    constraints = files.read(path) if path else suggest_metrics(baseline, problem_type) if baseline else None
+    constraints = json_files.read(path) if path else suggest_metrics(baseline, problem_type) if baseline else None
     if settings.ground_truth_source is None:
-        found = read_records(_dataset(settings), attributes, skips)
+        records = read_records(_dataset(settings), attributes, malformed)
         counts = _counts_of_merge_job(settings.dataset_source)
     else:
         if format_name(settings.dataset_format) != CAPTURES:
-            raise QualityError("ground_truth_source merges with captures; set dataset_format to sagemakerCaptureJson")
+            raise QualityError(
+                "ground_truth_source can only be merged with captures; set dataset_format to sagemakerCaptureJson"
+            )
         with tempfile.TemporaryDirectory(prefix="merged-") as folder:
-            whole = replace(settings, dataset_source=Path(folder), dataset_format=MERGED_FORMAT)
+            merged_settings = replace(settings, dataset_source=Path(folder), dataset_format=MERGED_FORMAT)
             counts = merge(
-                settings.dataset_source, settings.ground_truth_source, whole.dataset_source, settings.window, skips
+                settings.dataset_source,
+                settings.ground_truth_source,
+                merged_settings.dataset_source,
+                settings.window,
+                malformed,
             )
             if counts.merged == 0:
                 raise NoRecords(
-                    f"none of {counts.inferences} captured inferences has a label among {counts.labels} in "
-                    f"{settings.ground_truth_source}; check the window and that the ids are the same"
+                    f"none of the {counts.inferences} captured inferences matches one of the {counts.labels} labels in "
+                    f"{settings.ground_truth_source}; check the window and the inference ids"
                 )
-            found = read_records(_dataset(whole), attributes, skips)
-    current = model_quality(problem_type, found.labels, found.predictions, found.probabilities)
+            records = read_records(_dataset(merged_settings), attributes, malformed)
+    current = model_quality(problem_type, records.labels, records.predictions, records.probabilities)
     suggested = suggest_metrics(current, problem_type)
-    documents: Documents = {files.STATISTICS: current, files.CONSTRAINTS: suggested}
+    documents: Documents = {json_files.STATISTICS: current, json_files.CONSTRAINTS: suggested}
     violations = None
     if constraints is not None:
         entries = check_metrics(current, constraints, problem_type)
-        documents[files.VIOLATIONS] = {"violations": entries}
+        documents[json_files.VIOLATIONS] = {"violations": entries}
         violations = tuple(MetricViolation(**entry) for entry in entries)
-    metrics = metrics_of(current, problem_type, baseline, constraints)
+    metrics = collect_metrics(current, problem_type, baseline, constraints)
     checked = suggested if constraints is None else constraints
     return ModelQuality(problem_type, current, checked, metrics, baseline, violations, counts), documents
 
 
 def _counts_of_merge_job(source: Path) -> Merge | None:
     path = source / analysis_file.MERGE_NAME
-    return Merge(**files.read(path)) if path.is_file() else None
+    return Merge(**json_files.read(path)) if path.is_file() else None

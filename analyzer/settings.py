@@ -1,4 +1,4 @@
-"""The settings of an analysis, by the names of Model Monitor's container contract."""
+"""The settings of an analysis, named as in Model Monitor's container contract."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ MALFORMED_RECORDS_LIMIT = 100
 
 @dataclass(frozen=True)
 class Settings:
-    """What to analyse, how, against what, and where to write it.
+    """The settings of an analysis: its data, type, baseline and output.
 
     Attributes:
-        dataset_source, dataset_format: see `analyzer.datasets.Dataset.of`; the format may be
-            ``{"profile": {}}``, for partial profiles to merge.
+        dataset_source: File or folder of the records.
+        dataset_format: See `analyzer.datasets.dataset.Dataset.from_format`, or ``{"profile": {}}`` to merge partial
+            profiles.
         analysis_type: DATA_QUALITY or MODEL_QUALITY.
-        baseline_statistics, baseline_constraints: files to check against; None for what there is not.
-        problem_type: of a model-quality analysis, else None.
-        ground_truth_source: labels to merge with the captures of dataset_source first.
-        feature_importance: a model or JSON, see `analyzer.drift.importance.read_importance`.
-        window: of the inferences; only captures have times.
-        metric_time: what CloudWatch metrics are of.
-        environment: all variables, for those that one kind of analysis reads alone.
+        baseline_statistics: statistics.json to compare with, if any.
+        baseline_constraints: constraints.json to check, if any.
+        problem_type: Of a model quality analysis, else None.
+        ground_truth_source: Labels to merge with the captures of dataset_source first.
+        feature_importance: A model or JSON file, see `analyzer.drift.importance.read_importance`.
+        window: Time window of the inferences; only captures have timestamps.
+        metric_time: Timestamp of the CloudWatch metrics.
+        environment: All variables, including those that only one type of analysis reads.
     """
 
     dataset_source: Path
@@ -53,8 +55,16 @@ class Settings:
     environment: Mapping[str, str]
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], now: datetime | None = None) -> Settings:
-        """From environment variables; QualityError where one is missing or impossible."""
+    def from_environment(cls, environment: Mapping[str, str], now: datetime | None = None) -> Settings:
+        """Read the settings from environment variables.
+
+        Args:
+            environment: The variables by name; an empty value counts as unset.
+            now: The current time, which relative times refer to.
+
+        Raises:
+            QualityError: A variable is missing or invalid.
+        """
         now = now or datetime.now(UTC)
         given = {name: value for name, value in environment.items() if value}
         window = window_of(given, now)
@@ -85,15 +95,19 @@ class Settings:
 
     @property
     def name(self) -> str:
-        """What the analysis is of, the same from run to run."""
+        """Name of the monitored thing, the same from run to run."""
         return self.schedule_name or self.endpoint_name or self.dataset_source.name
 
 
 def malformed_records_limit(environment: Mapping[str, str]) -> int:
-    """How many malformed records may be skipped; QualityError if the variable of that name is no number."""
+    """Return the number of malformed records that may be skipped.
+
+    Raises:
+        QualityError: The variable of that name is not a number.
+    """
     text = environment.get("malformed_records_limit") or str(MALFORMED_RECORDS_LIMIT)
     if not text.isdecimal():
-        raise QualityError(f"malformed_records_limit is {text!r}; give the number of records that may be skipped")
+        raise QualityError(f"malformed_records_limit {text!r} is not a whole number; use 0 or greater")
     return int(text)
 
 
@@ -110,7 +124,7 @@ def _path(given: Mapping[str, str], name: str) -> Path | None:
 def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...], default: str | None = None) -> str:
     value = given.get(name, default) or _required(given, name)
     if value not in choices:
-        raise QualityError(f"{name} {value!r} is unknown; use one of {', '.join(choices)}")
+        raise QualityError(f"unknown {name} {value!r}; use one of {', '.join(choices)}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, as peers do not agree on the versions of NumPy and pandas."""
+"""A virtual environment per peer, because peers need different versions of NumPy and pandas."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def environment(peer: str) -> Path:
-    """The ``bin`` folder of the environment with benchmarks/requirements-PEER.txt, made when it is not there yet.
+    """Return the ``bin`` folder of the environment with benchmarks/requirements-PEER.txt, created if necessary.
 
     Raises:
-        RuntimeError: uv is missing, or it could not install the packages; with what it printed.
+        RuntimeError: uv is missing, or it failed to install the packages; the message has its output.
     """
     requirements = FOLDER / f"requirements-{peer}.txt"
     place = CACHE / "environments" / peer
-    # Written last, so that an installation which broke off is begun again, and a changed pin is too.
+    # Written last, so that incomplete installations are repeated. Changed pins are detected by the content.
     installed = place / requirements.name
     if not installed.is_file() or installed.read_bytes() != requirements.read_bytes():
         if not UV.is_file():
-            raise RuntimeError(f"{UV} does not exist; run this with the Python that `make setup` installs")
+            raise RuntimeError(f"{UV} does not exist; run this with the Python of `make setup`")
         CACHE.mkdir(exist_ok=True)
         (CACHE / ".gitignore").write_text("*\n", encoding="utf-8")
         print(f"installing {requirements.name} into {place} ...", file=sys.stderr)
@@ -36,4 +36,4 @@ def environment(peer: str) -> Path:
 def _uv(*arguments: str) -> None:
     done = subprocess.run([str(UV), *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"uv {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+        raise RuntimeError(f"uv {' '.join(arguments)} failed with exit status {done.returncode}:\n{done.stderr}")

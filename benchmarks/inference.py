@@ -1,14 +1,14 @@
-"""Measure inference.py against its peers: one record, many rows, and the start of a process.
+"""Measure inference.py against other implementations: single records, batches and cold starts.
 
-The model: LightGBM, binary, 200 trees of 31 leaves, 25 features. The requests: 1,000 records as JSON, no two alike, and
-the same as one CSV body. Each contender is a process of its own (benchmarks/peers/serve_*.py) that times the way from a
-request's bytes to the response's text: medians of 5,000 records and of 200 bodies. A cold start is the time and the
-memory of a process that answers one record, interpreter and imports included.
+The model is a binary LightGBM model with 200 trees of 31 leaves and 25 features. The requests are 1,000 distinct
+records as JSON, and the same records as one CSV body. Each contender is a process (benchmarks/peers/serve_*.py) that
+measures the time from a request's bytes to the response's text: medians of 5,000 records and of 200 bodies. A cold
+start is the time and the memory of a process that serves one record, including interpreter start and imports.
 
-Contenders take turns, and of each the median over its turns counts.
+Contenders take turns, and the result is the median over the turns.
 
-examples:
-  python -m benchmarks.inference                         everything; about 3 minutes, and 150 MB for lleaves at first
+Examples:
+  python -m benchmarks.inference                         everything; about 3 minutes (lleaves: 150 MB at first)
   python -m benchmarks.inference --only handler c-api --repeats 5
   python -m benchmarks.inference --json > inference.json
 """
@@ -37,7 +37,7 @@ COLD_STARTS = 5
 
 @dataclass(frozen=True)
 class Contender:
-    """python: the interpreter of its environment, which is made when it is asked for."""
+    """A contender; ``python`` returns the interpreter of its environment, which is created if necessary."""
 
     title: str
     script: str
@@ -49,7 +49,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Result:
-    """Medians; largest_difference: from Booster.predict, of any answer in any turn."""
+    """Medians; ``largest_difference`` is the largest one from Booster.predict in all turns."""
 
     record_microseconds: float
     rows_per_second: float
@@ -60,7 +60,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Goal:
-    """Of one of the handler's results."""
+    """A goal for one of the handler's results."""
 
     title: str
     quantity: str
@@ -118,7 +118,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(contenders: Mapping[str, Contender], folder: Path, repeats: int) -> dict[str, Result]:
-    """Let every contender measure itself ``repeats`` times, in turns, and start it cold."""
+    """Let each contender measure itself ``repeats`` times, in turns, and measure cold starts."""
     turns: dict[str, list[Result]] = {name: [] for name in contenders}
     for turn in range(repeats):
         for name, contender in contenders.items():
@@ -149,7 +149,7 @@ def median(results: Sequence[Result]) -> Result:
 
 
 def table(contenders: Mapping[str, Contender], results: Mapping[str, Result]) -> str:
-    """Two tables in Markdown: the medians with their ratios to the handler's, and the handler's goals."""
+    """Format two Markdown tables: medians with their ratios to the handler's, and the handler's goals."""
     ours = results.get("handler")
 
     def with_ratio(text: str, ratio: float | None) -> str:

@@ -1,18 +1,18 @@
-"""Measure one four-step chain on the local SageMaker against bare scripts and its peers, as whole processes.
+"""Measure a four-step pipeline on the local SageMaker against bare scripts and other tools, as whole processes.
 
-The chain: preprocess, train, evaluate and register, this project's own scripts on 3,000 rows of 25 features
-(benchmarks/peers/chain.py). The contenders: the scripts themselves, one process after the other; the local SageMaker,
-driven with boto3, with a server that runs already and with one that is started for it; Metaflow, Prefect, ZenML and
-Kedro, each as its documentation has it, in an environment of its own that is made on first use in .benchmarks/ (about
-2 GB, all of them) and with its telemetry off. Each has run once before it is measured, so that whatever it sets up is
-there. Of the local SageMaker's cold server that is nothing: its data directory is new each time.
+The steps are preprocess, train, evaluate and register, with this project's scripts on 3,000 rows of 25 features
+(benchmarks/peers/chain.py). The contenders are the bare scripts, one process each; the local SageMaker, driven with
+boto3, with a running server and with a server started for the run; and Metaflow, Prefect, ZenML and Kedro, each as
+documented, with telemetry disabled, and in its own environment, which is created on first use in .benchmarks/ (about
+2 GB in total). Each has a warm-up run, except the cold server of the local SageMaker, whose data directory is new in
+each run.
 
-Contenders take turns, so that whatever else the machine does falls on all of them alike. Training is one of OpenMP's
-programs, to which another program beside does great harm: measure on a quiet machine.
+Contenders take turns, so that other load affects all of them alike. Training uses OpenMP threads, which other processes
+slow down considerably: measure on a quiet machine.
 
-examples:
+Examples:
   python -m benchmarks.local_run                               everything; about 6 minutes on 2 quiet cores
-  python -m benchmarks.local_run --only bare warm --repeats 9  what the goals are about
+  python -m benchmarks.local_run --only bare warm --repeats 9  the contenders with goals
   python -m benchmarks.local_run --json > local_run.json
 """
 
@@ -43,7 +43,7 @@ STEPS = ("preprocess", "train", "evaluate", "register")
 
 @dataclass(frozen=True)
 class Contender:
-    """``commands`` makes the processes that run the chain in a folder; ``fresh``: with nothing left of earlier runs."""
+    """A contender; ``commands`` makes the processes for a folder, which is empty in each run if ``fresh``."""
 
     title: str
     commands: Callable[[Path], Sequence[Command]]
@@ -64,7 +64,7 @@ def data_dir(folder: Path) -> Path:
 
 
 def peer(name: str, *arguments: str, **variables: str) -> Callable[[Path], list[Command]]:
-    """A peer's script in the peer's environment. {folder} in an argument or a variable is the contender's folder."""
+    """Make a run of a peer's script in its environment; {folder} stands for the folder."""
 
     def commands(folder: Path) -> list[Command]:
         place = environment(name)
@@ -98,7 +98,7 @@ CONTENDERS = {
     ),
     "kedro": Contender("Kedro 1.7.0, one process", peer("kedro", "{folder}", KEDRO_DISABLE_TELEMETRY="1")),
 }
-# the most that a contender may take, as a multiple of the bare scripts
+# Goals: the longest time of a contender, as a multiple of the bare scripts' time.
 GOALS = {"warm": 0.75, "cold": 1.2}
 
 
@@ -130,7 +130,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(contenders: Mapping[str, Contender], folder: Path, repeats: int) -> dict[str, Measurement]:
-    """Run every contender ``repeats`` times, in turns, after a run that does not count."""
+    """Run each contender ``repeats`` times, in turns, after a warm-up run."""
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     try:
         for repeat in range(repeats + 1):
@@ -158,7 +158,7 @@ def run_chain(contender: Contender, folder: Path) -> Run:
 
 
 def table(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> str:
-    """A table in Markdown: the medians and, where the bare scripts have run, their ratios with the goals."""
+    """Format a Markdown table: medians and, if the bare scripts were measured, ratios with their goals."""
     lines = ["| contender | median | fastest | to the bare scripts | goal | |", "|---|---:|---:|---:|---:|---|"]
     for name, contender in contenders.items():
         found, ratio = measurements[name], ratio_of(name, measurements)
@@ -178,7 +178,7 @@ def ratio_of(name: str, measurements: Mapping[str, Measurement]) -> float | None
 
 
 def document(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> dict[str, Any]:
-    """What `table` shows, and every run, for JSON."""
+    """Return the results of `table` and all runs as JSON values."""
     return {
         "contenders": {
             name: {

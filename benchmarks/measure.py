@@ -1,4 +1,4 @@
-"""Whole processes, measured: wall-clock time, processor time and peak memory."""
+"""Measurement of whole processes: wall-clock time, processor time and peak memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERROR_LINES = 15
 
 @dataclass(frozen=True)
 class Command:
-    """A process to run: its arguments, and variables on top of this process's environment."""
+    """A process to run: its arguments, and environment variables to add."""
 
     arguments: Sequence[str]
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Measurement:
-    """All runs of one contender; what is compared are the medians."""
+    """All runs of one contender, compared by their medians."""
 
     runs: tuple[Run, ...]
 
@@ -43,7 +43,7 @@ class Measurement:
 
     @property
     def cpu_seconds(self) -> float:
-        """The median processor time, on which other work of the machine has little influence."""
+        """The median processor time, which depends little on other load."""
         return statistics.median(run.cpu_seconds for run in self.runs)
 
     @property
@@ -53,13 +53,17 @@ class Measurement:
 
 
 def run_once(commands: Sequence[Command], folder: Path) -> Run:
-    """Run processes one after the other: their times add up, of their peaks the highest counts.
+    """Run processes sequentially, and measure them including interpreter start and imports.
 
-    Each is measured from its start to its end, interpreter and imports included. ``folder`` is the working directory;
-    what they print goes to ``output.log`` there.
+    Args:
+        commands: The processes.
+        folder: Working directory; the output goes to ``output.log`` in it.
+
+    Returns:
+        The sum of the times and the highest of the peaks.
 
     Raises:
-        RuntimeError: a process failed; with the end of what it printed.
+        RuntimeError: A process failed; the message has the end of its output.
     """
     runs = [_run(command, folder) for command in commands]
     return Run(
@@ -76,11 +80,12 @@ def _run(command: Command, folder: Path) -> Run:
         process = subprocess.Popen(
             command.arguments, cwd=folder, env={**os.environ, **command.variables}, stdout=output, stderr=output
         )
-        # Of this process and the children it waited for; getrusage(RUSAGE_CHILDREN) would give the peak of all so far.
+        # wait4, because getrusage(RUSAGE_CHILDREN) returns the peak of all child processes so far.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-ERROR_LINES:]
-        raise RuntimeError(f"{' '.join(command.arguments)} ended with {process.returncode}:\n" + "\n".join(lines))
+        failure = f"{' '.join(command.arguments)} failed with exit status {process.returncode}"
+        raise RuntimeError("\n".join([f"{failure}:", *lines]))
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)

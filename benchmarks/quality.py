@@ -1,16 +1,16 @@
-"""Measure the quality analyzer against its peers, on generated data, as whole processes.
+"""Measure the quality analyzer against other tools on generated data, as whole processes.
 
-The data: a CSV of 1,000,000 rows and 26 columns (22 floats, 2 integers, 1 string of 8 categories, 1 label; 1 % missing
-in 3 columns), a drifted one of 200,000 rows, and 1,000,000 predictions. Each peer runs in an environment of its own,
-which is made on first use in .benchmarks/ (about 1.5 GB, all of them); the data is in a temporary folder.
+The data is a CSV of 1,000,000 rows and 26 columns (22 floats, 2 integers, 1 string of 8 categories, 1 label; 1 %
+missing in 3 columns), a drifted one of 200,000 rows, and 1,000,000 predictions. Each peer runs in its own environment,
+which is created on first use in .benchmarks/ (about 1.5 GB in total); the data is in a temporary folder.
 
-Contenders take turns, so that whatever else the machine does falls on all of them alike. What counts are the medians of
-the wall-clock times and of the peak memories, and their ratios. Peers that take half a minute run at most three times.
+Contenders take turns, so that other load affects all of them alike. The results are medians of the wall-clock times and
+of the peak memory, and their ratios. Peers that take half a minute run at most three times.
 
-examples:
+Examples:
   python -m benchmarks.quality                                     everything but 10,000,000 rows; about 12 minutes
-  python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against the parse alone; a minute
-  python -m benchmarks.quality --only profile --large              the same memory for ten times the rows?
+  python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against parsing only; a minute
+  python -m benchmarks.quality --only profile --large              whether memory is constant for ten times the rows
   python -m benchmarks.quality --json > quality.json
 """
 
@@ -41,7 +41,7 @@ CSV = '{"csv": {"header": true}}'
 
 @dataclass(frozen=True)
 class Files:
-    """Where the generated data lies; ``large`` is there with --large alone."""
+    """Paths of the generated data; ``large`` exists with --large only."""
 
     folder: Path
 
@@ -62,7 +62,7 @@ class Files:
         return str(self.folder / "large.csv")
 
     def warm_up(self) -> None:
-        """Read the files, except the large one, so that every contender finds them in the system's cache."""
+        """Read all files but the large one, so that they are in the page cache for all contenders."""
         for path in (self.baseline, self.current, self.predictions):
             with Path(path).open("rb") as file:
                 while file.read(BLOCK_BYTES):
@@ -83,7 +83,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of two contenders' medians, and the goal for it."""
+    """The ratio of two contenders' medians, and its goal."""
 
     title: str
     of: str
@@ -101,18 +101,18 @@ class Ratio:
 
 
 def analyzer(**variables: str) -> Command:
-    """The analyzer by its container contract."""
+    """Make a run of the analyzer by its container contract."""
     common = {"PYTHONPATH": str(ROOT), "dataset_format": CSV, "publish_cloudwatch_metrics": "Disabled"}
     return Command([sys.executable, "-m", "analyzer"], {**common, **variables})
 
 
 def profile(source: str) -> list[Command]:
-    """Statistics and suggested constraints of a file."""
+    """Make runs that compute statistics and suggest constraints."""
     return [analyzer(dataset_source=source, output_path="baseline")]
 
 
 def check(files: Files) -> list[Command]:
-    """A baseline of one file, and a check of the other against it."""
+    """Make runs that create a baseline and check another file against it."""
     statistics, constraints = "baseline/statistics.json", "baseline/constraints.json"
     return [
         *profile(files.baseline),
@@ -126,7 +126,7 @@ def check(files: Files) -> list[Command]:
 
 
 def model_quality(files: Files) -> list[Command]:
-    """All metrics of binary predictions, with standard deviations and curves."""
+    """Make a run that computes all binary metrics, with standard deviations and curves."""
     return [
         analyzer(
             dataset_source=files.predictions,
@@ -141,9 +141,9 @@ def model_quality(files: Files) -> list[Command]:
 
 
 def peer(name: str, script: str, *arguments: str, launcher: str = "python") -> list[Command]:
-    """A peer's script in the peer's environment."""
+    """Make a run of a peer's script in the peer's environment."""
     place = environment(name)
-    # Spark's launcher starts whichever Python comes first on the path.
+    # Spark's launcher uses the first Python in PATH.
     path = f"{place}{os.pathsep}{os.environ['PATH']}"
     return [Command([str(place / launcher), str(PEERS / script), *arguments], {"PATH": path})]
 
@@ -164,7 +164,7 @@ CONTENDERS = {
         lambda files: peer("ydata", "ydata_report.py", files.baseline),
         is_slow=True,
     ),
-    # spark-submit becomes the JVM, whose memory is thereby the one that is measured.
+    # spark-submit replaces itself with the JVM, so that the JVM's memory is measured.
     "spark": Contender(
         "PySpark 4.3.0 local[2]: summary()",
         lambda files: peer("spark", "spark_summary.py", files.baseline, launcher="spark-submit"),
@@ -225,7 +225,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def generate(files: Files, large: bool) -> None:
-    """Make the data in processes of their own, see benchmarks/quality_data.py."""
+    """Generate the data in separate processes, see benchmarks/quality_data.py."""
     wanted = [
         ("features", files.baseline, ROWS, 1),
         ("drifted", files.current, CURRENT_ROWS, 2),
@@ -243,7 +243,7 @@ def generate(files: Files, large: bool) -> None:
 
 
 def measure(contenders: Mapping[str, Contender], files: Files, repeats: int) -> dict[str, Measurement]:
-    """Run every contender ``repeats`` times, in turns."""
+    """Run each contender ``repeats`` times, in turns."""
     commands = {name: contender.commands(files) for name, contender in contenders.items()}
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for repeat in range(repeats):
@@ -258,7 +258,7 @@ def measure(contenders: Mapping[str, Contender], files: Files, repeats: int) -> 
 
 
 def table(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> str:
-    """Two tables in Markdown: the medians, and the ratios with their goals."""
+    """Format two Markdown tables: medians, and ratios with their goals."""
     floor = measurements.get("floor")
     lines = ["| contender | time | to the floor | processor time | peak memory |", "|---|---:|---:|---:|---:|"]
     for name, contender in contenders.items():
@@ -276,7 +276,7 @@ def table(contenders: Mapping[str, Contender], measurements: Mapping[str, Measur
 
 
 def document(contenders: Mapping[str, Contender], measurements: Mapping[str, Measurement]) -> dict[str, Any]:
-    """What `table` shows, and every run, for JSON."""
+    """Return the results of `table` and all runs as JSON values."""
     return {
         "contenders": {
             name: {
@@ -296,18 +296,18 @@ def document(contenders: Mapping[str, Contender], measurements: Mapping[str, Mea
 
 
 def ratios(measurements: Mapping[str, Measurement]) -> list[tuple[Ratio, float]]:
-    """Those of which both contenders were measured."""
+    """Return the ratios whose contenders were both measured."""
     return [(ratio, ratio.value(measurements)) for ratio in RATIOS if {ratio.of, ratio.to} <= measurements.keys()]
 
 
 def machine() -> str:
-    """The processor and what there is of it."""
+    """Describe the machine: cores, architecture and memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB, Python {platform.python_version()}"
 
 
 def progress(text: str) -> None:
-    """Tell the person who waits."""
+    """Print progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

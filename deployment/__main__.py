@@ -29,11 +29,8 @@ from deployment.feature_store import FeatureLookup
 from deployment.plan import EndpointMode, plan_endpoint
 from deployment.records import Records, read_records, training_records
 from deployment.traffic import send_traffic
-from pipelines.display import console, output
 from project import registry
-from project.errors import UserError
-from project.options import (
-    DEFAULT_SETTINGS,
+from project.commands import (
     EndpointOption,
     JsonOption,
     Project,
@@ -44,6 +41,9 @@ from project.options import (
     print_result,
     project_command,
 )
+from project.display import console, output
+from project.errors import UserError
+from project.paths import DEFAULT_SETTINGS
 from project.settings import load_settings
 
 app = command_group(__doc__)

@@ -13,7 +13,7 @@ from deployment.cost import Estimate
 from deployment.endpoints import Endpoint, ServedVariant, capture_settings
 from deployment.load import LoadResult
 from deployment.resources import Resource
-from pipelines.display import console, output
+from project.display import console, output
 
 _STYLES = {"InService": "green", "Failed": "bold red", "OK": "green", "ALARM": "bold red"}
 _WIDTH = 14

@@ -1,4 +1,4 @@
-"""Ready settings and data: two-command projects to look at, and to start one's own from."""
+"""Example projects: settings and data to run, and to start a project from."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ EXAMPLES = ("breast-cancer", "wine", "diabetes", "synthetic", "churn", "fraud", 
 
 
 def write_example(name: str, destination: Path) -> list[Path]:
-    """Copy an example's settings and data to a folder. Returns the written files.
+    """Copy an example's settings and data to a folder.
 
-    name: one of EXAMPLES.
+    Args:
+        name: One of EXAMPLES.
+        destination: The folder, created if necessary.
+
+    Returns:
+        The written files.
     """
     destination.mkdir(parents=True, exist_ok=True)
     sources = sorted(file for file in (_FOLDER / name).iterdir() if file.is_file())

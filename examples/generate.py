@@ -1,6 +1,6 @@
-"""Makes the examples' data anew: `python -m examples.generate`. The files are checked in; a test compares them.
+"""Generates the examples' data: `python -m examples.generate`. A test compares the result with the checked-in files.
 
-breast-cancer, wine and diabetes are real data that scikit-learn ships; the others are drawn from fixed seeds.
+breast-cancer, wine and diabetes are real data from scikit-learn; the others are generated from fixed seeds.
 """
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_classification
 
-TAXI_LAGS = (12, 24, 48, 96, 192, 672, 1344, 2016)  # quarters of an hour
+# In quarters of an hour.
+TAXI_LAGS = (12, 24, 48, 96, 192, 672, 1344, 2016)
 
 
 def breast_cancer() -> dict[str, pd.DataFrame]:
-    """The Wisconsin diagnostic data: 569 tumours, 30 measurements of cell nuclei, benign or malignant."""
+    """Return the Wisconsin diagnostic data: 569 tumors, 30 measurements of cell nuclei, benign or malignant."""
     table, names = _sklearn_table(load_breast_cancer(as_frame=True))
     table["diagnosis"] = table.pop("target").map(dict(enumerate(names)))
     return {"data.csv": table}
 
 
 def wine() -> dict[str, pd.DataFrame]:
-    """178 wines of three cultivars, 13 chemical measurements."""
+    """Return 178 wines of three cultivars with 13 chemical measurements."""
     table, names = _sklearn_table(load_wine(as_frame=True))
     table["cultivar"] = table.pop("target").map(dict(enumerate(names)))
     return {"data.csv": table}
 
 
 def diabetes() -> dict[str, pd.DataFrame]:
-    """442 patients, ten measurements, and how far the disease has progressed a year later."""
+    """Return 442 patients with ten measurements and the progression of the disease after a year."""
     table, _ = _sklearn_table(load_diabetes(as_frame=True, scaled=False))
     return {"data.csv": table.rename(columns={"target": "progression"})}
 
 
 def synthetic() -> dict[str, pd.DataFrame]:
-    """3,000 rows, 25 features, 20 of them informative, two classes."""
+    """Return 3,000 rows of two classes with 25 features, 20 of them informative."""
     features, target = make_classification(
         n_samples=3000, n_features=25, n_informative=20, n_redundant=5, class_sep=1.5, random_state=42
     )
@@ -45,7 +46,7 @@ def synthetic() -> dict[str, pd.DataFrame]:
 
 
 def churn() -> dict[str, pd.DataFrame]:
-    """4,000 customers; one in twenty values of three columns is missing, and missing says nothing about churn."""
+    """Return 4,000 customers; 5 % of three columns are missing, independently of churn."""
     rng = np.random.default_rng(7)
     rows = 4000
     contract = rng.choice(["month-to-month", "one year", "two year"], rows, p=[0.55, 0.25, 0.2])
@@ -80,7 +81,7 @@ def churn() -> dict[str, pd.DataFrame]:
 
 
 def fraud() -> dict[str, pd.DataFrame]:
-    """20,000 card transactions, 2 % of them fraud: many an hour, at many merchants, far above the average amount."""
+    """Return 20,000 card transactions; 2 % are fraud: many per hour, at many merchants, for large amounts."""
     rng = np.random.default_rng(11)
     rows = 20_000
     is_fraud = rng.random(rows) < 0.02
@@ -124,7 +125,7 @@ def taxi() -> dict[str, pd.DataFrame]:
     )
     for lag in TAXI_LAGS:
         table[f"pickups_lag_{lag}"] = table["pickups"].shift(lag)
-    # without the first three weeks, whose longest lag reaches back before the beginning
+    # Without the first three weeks, whose longest lag is before the start of the data.
     table = table.iloc[max(TAXI_LAGS) :].astype({f"pickups_lag_{lag}": "int64" for lag in TAXI_LAGS})
     split = 20 * slots_a_week
     return {"data.parquet": table.iloc[:split], "collapse.parquet": table.iloc[split:]}

@@ -1,15 +1,16 @@
-"""Many rows through many trees at once, in NumPy: three to five times as fast as walking down the trees one by one.
+"""QuickScorer in NumPy: predict for many rows, three to five times as fast as traversing the trees one by one.
 
-Walking down a tree costs a mispredicted branch at every other node. QuickScorer (Lucchese et al., "QuickScorer: a fast
-algorithm to rank documents with additive ensembles of regression trees", SIGIR 2015) has no branches: number a tree's
-leaves from left to right, and let every node at which a row goes right forbid the leaves under its left child. The
-leftmost leaf that nobody forbids is the one the row falls into.
+Traversing a tree costs a branch misprediction at every other node. QuickScorer (Lucchese et al., "QuickScorer: a fast
+algorithm to rank documents with additive ensembles of regression trees", SIGIR 2015) has no branches: the leaves of a
+tree are numbered from left to right, and every node at which a row goes right masks the leaves of its left subtree.
+The exit leaf is the leftmost leaf that is not masked.
 
-What the nodes of one feature forbid together depends only on between which two thresholds the value lies. So for each
-feature there is a table with a row an interval and a column a tree, whose entries are bitvectors of allowed leaves. To
-predict: look up each feature's row, AND them all, take the lowest bit of each tree, and add up the leaves' values.
+The joint mask of all nodes of one feature depends only on the interval between two thresholds in which the value lies.
+So each feature has a table with a row per interval and a column per tree; its entries are bitvectors of the leaves that
+are not masked. To predict: look up the row of each feature, AND the rows, take the lowest set bit of each tree, and sum
+the values of these leaves.
 
-The rules of what goes right are those of LightGBM's tree.h (NumericalDecision, CategoricalDecision).
+Which values go right follows LightGBM's tree.h (NumericalDecision, CategoricalDecision).
 """
 
 from __future__ import annotations
@@ -25,39 +26,48 @@ import numpy as np
 CATEGORICAL, DEFAULT_LEFT = 1, 2
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 4, 8
 MISSING_TYPE = 12
-# a row costs so many lookups a tree; with more features LightGBM's walk is as fast
-MOST_FEATURES = 64
-# beyond this the tables no longer fit into a processor's cache, and every lookup waits for memory
-MOST_BYTES = 64 << 20
-# so many rows a time keep the bitvectors in the cache
-ROWS_A_TIME = 512
-# kZeroThreshold, a float32
+# Each feature costs a lookup per tree and row; with more features LightGBM's traversal is as fast.
+MAX_FEATURES = 64
+# Larger tables do not fit into a processor's cache, and every lookup waits for memory.
+MAX_TABLE_BYTES = 64 << 20
+# The bitvectors of this many rows stay in the cache.
+BATCH_ROWS = 512
+# LightGBM's kZeroThreshold, a float32.
 ZERO = float(np.float32(1e-35))
-CELLS, MOST_STEPS = 1024, 6
+# Cells of the lookup grid of Intervals, and the most thresholds per cell with which it beats a binary search.
+CELLS, MAX_STEPS = 1024, 6
 
 Bits = type[np.uint32] | type[np.uint64]
 
 
 @dataclass(frozen=True)
 class Node:
-    """forbidden: bits of the leaves under the left child. threshold: of a category, the codes that go left."""
+    """An inner node.
+
+    Attributes:
+        tree: The index of its tree.
+        threshold: A number, or for a categorical feature the codes that go left.
+        nan_goes_left: The side of a missing value.
+        left_leaves: Bits of the leaves of the left subtree, which are masked for a row that goes right.
+    """
 
     tree: int
     threshold: float | frozenset[int]
     nan_goes_left: bool
-    forbidden: int
+    left_leaves: int
 
 
 class Intervals:
-    """The thresholds of a feature in ascending order, and between which of them values lie.
+    """The sorted thresholds of a feature, and the search for the interval of a value.
 
-    Equal cells from the first to the last threshold tell where to begin to look, so that only the few thresholds of a
-    value's own cell are left to compare with: half the time of a binary search, unless one cell has many.
+    A grid of equal cells from the first to the last threshold gives the position at which a search begins, so that a
+    value is compared only with the few thresholds of its cell. This takes half the time of a binary search, unless many
+    thresholds fall into one cell.
     """
 
     def __init__(self, edges: np.ndarray):
         self.edges = edges
-        # a threshold may be the largest of all numbers, and the distance between two then none
+        # Halved first, because the difference of two thresholds may overflow.
         width = float(edges[-1] / 2 - edges[0] / 2) * 2
         self._scale = CELLS / width if 0 < width < math.inf and math.isfinite(CELLS / width) else 0.0
         inside = np.bincount(self._cells(edges), minlength=CELLS + 1)
@@ -66,8 +76,8 @@ class Intervals:
         self._ends = np.append(edges, math.inf)
 
     def find(self, values: np.ndarray) -> np.ndarray:
-        """How many thresholds are less than each value; of NaN any number."""
-        if self._steps > MOST_STEPS:
+        """Count the thresholds that are less than each value; the result for NaN is undefined."""
+        if self._steps > MAX_STEPS:
             return np.searchsorted(self.edges, values)
         found = self._begin.take(self._cells(values))
         for _ in range(self._steps):
@@ -75,7 +85,7 @@ class Intervals:
         return found
 
     def _cells(self, values: np.ndarray) -> np.ndarray:
-        """Rounding does not matter, as it never puts the greater of two values into the lower cell."""
+        """Find the cell of each value. Rounding never puts the greater of two values into a lower cell."""
         with np.errstate(over="ignore", invalid="ignore"):
             cells = (values - self.edges[0]) * self._scale
             return np.fmin(np.fmax(cells, 0), CELLS).astype(np.intp)
@@ -83,19 +93,23 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Table:
-    """What one feature allows, shape (intervals + 1, trees); the last row is for NaN, and an unknown category.
+    """The bitvectors of one feature.
 
-    intervals: between a number's thresholds, each of which ends one; None for a category, whose codes are the rows.
+    Attributes:
+        feature: The index of the feature.
+        intervals: The search for the row of a number; None for a categorical feature, whose codes are the rows.
+        unmasked: Bits of the leaves that are not masked, shape (intervals + 1, trees). The last row is for NaN and for
+            unknown categories.
     """
 
     feature: int
     intervals: Intervals | None
-    allowed: np.ndarray
+    unmasked: np.ndarray
 
     def rows(self, values: np.ndarray) -> np.ndarray:
-        last = len(self.allowed) - 1
+        last = len(self.unmasked) - 1
         if self.intervals is None:
-            # as LightGBM does: truncated to an integer; what is negative is no category
+            # As in LightGBM: truncated to an integer; a negative value is not a category.
             is_known = (values > -1) & (values < last)
             return np.where(is_known, values, last).astype(np.intp)
         found = self.intervals.find(values)
@@ -106,7 +120,14 @@ class Table:
 
 
 class BitvectorTrees:
-    """tables: of the features that the trees use. leaves: values, shape (trees, leaves), trees in the model's order."""
+    """The trees of a model as tables of bitvectors.
+
+    Args:
+        tables: One for each feature that the trees use.
+        leaves: The values of the leaves, shape (trees, leaves), trees in the model's order.
+        classes: The number of trees per iteration.
+        objective: binary, multiclass or regression.
+    """
 
     def __init__(self, tables: Sequence[Table], leaves: np.ndarray, classes: int, objective: str):
         self._tables, self._classes, self._objective = tables, classes, objective
@@ -115,33 +136,39 @@ class BitvectorTrees:
         self._first_leaf = np.arange(len(leaves), dtype=np.intp) * leaves.shape[1]
 
     def predict(self, columns: np.ndarray) -> np.ndarray:
-        """What Booster.predict gives, to the last bits: shape (n,), or (n, classes).
+        """Predict what Booster.predict does, up to rounding.
 
-        columns: float64, shape (features, n).
+        Args:
+            columns: float64, shape (features, n).
+
+        Returns:
+            Shape (n,), or (n, classes).
         """
         count = columns.shape[1]
         rows = [table.rows(columns[table.feature]) for table in self._tables]
         raw = np.empty((count, self._classes))
-        allowed = np.empty((ROWS_A_TIME, len(self._first_leaf)), self._bits)
-        others = np.empty_like(allowed)
-        for start in range(0, count, ROWS_A_TIME):
-            part = slice(start, min(start + ROWS_A_TIME, count))
+        unmasked = np.empty((BATCH_ROWS, len(self._first_leaf)), self._bits)
+        others = np.empty_like(unmasked)
+        for start in range(0, count, BATCH_ROWS):
+            part = slice(start, min(start + BATCH_ROWS, count))
             size = part.stop - part.start
-            raw[part] = self._sums(self._allowed(rows, part, allowed[:size], others[:size]))
+            raw[part] = self._sums(self._unmasked(rows, part, unmasked[:size], others[:size]))
         return self._converted(raw)
 
-    def _allowed(self, rows: Sequence[np.ndarray], part: slice, allowed: np.ndarray, others: np.ndarray) -> np.ndarray:
-        allowed.fill(np.iinfo(self._bits).max)
+    def _unmasked(
+        self, rows: Sequence[np.ndarray], part: slice, unmasked: np.ndarray, others: np.ndarray
+    ) -> np.ndarray:
+        unmasked.fill(np.iinfo(self._bits).max)
         for index, (table, places) in enumerate(zip(self._tables, rows, strict=True)):
-            # every place is within the table; "clip" spares NumPy a buffer that "raise" needs
-            np.take(table.allowed, places[part], axis=0, out=others if index else allowed, mode="clip")
+            # All positions are within the table; "clip" avoids a buffer that "raise" needs.
+            np.take(table.unmasked, places[part], axis=0, out=others if index else unmasked, mode="clip")
             if index:
-                np.bitwise_and(allowed, others, out=allowed)
-        return allowed
+                np.bitwise_and(unmasked, others, out=unmasked)
+        return unmasked
 
-    def _sums(self, allowed: np.ndarray) -> np.ndarray:
-        lowest = allowed & (~allowed + self._bits(1))
-        # a power of two as a float has its logarithm in the exponent
+    def _sums(self, unmasked: np.ndarray) -> np.ndarray:
+        lowest = unmasked & (~unmasked + self._bits(1))
+        # The logarithm of a power of two is the exponent of its float.
         if self._bits is np.uint32:
             numbers = (lowest.astype(np.float32).view(np.int32) >> 23) - 127
         else:
@@ -159,10 +186,12 @@ class BitvectorTrees:
 
 
 def read_model(path: Path) -> BitvectorTrees | None:
-    """The trees of a model.txt; None where walking them is as fast, or the model has something that is not done here.
+    """Read the trees of a model.txt.
 
-    That is: more than 64 leaves a tree or features in all, tables beyond 64 MB, zero as missing, linear trees, random
-    forests, other objectives than train.py's.
+    Returns:
+        None for a model that is not supported here or gains nothing: more than 64 leaves per tree or 64 features,
+        tables of more than 64 MB, zero_as_missing, linear trees, random forests, or an objective that train.py does
+        not use.
     """
     header, *trees = path.read_text(encoding="utf-8").split("\nTree=")
     settings = fields(header)
@@ -183,7 +212,7 @@ def read_model(path: Path) -> BitvectorTrees | None:
     most = max(map(len, leaves))
     bits: Bits = np.uint32 if most <= 32 else np.uint64
     entries = sum(len({node.threshold for node in of_feature}) + 2 for of_feature in nodes.values()) * len(leaves)
-    if len(nodes) > MOST_FEATURES or entries * np.dtype(bits).itemsize > MOST_BYTES:
+    if len(nodes) > MAX_FEATURES or entries * np.dtype(bits).itemsize > MAX_TABLE_BYTES:
         return None
     values = np.zeros((len(leaves), most))
     for number, of_tree in enumerate(leaves):
@@ -197,7 +226,16 @@ def fields(text: str) -> dict[str, str]:
 
 
 def read_tree(tree: Mapping[str, str], number: int, nodes: dict[int, list[Node]]) -> list[float]:
-    """Add a tree's nodes to those of their features; the values of its leaves from left to right."""
+    """Read one tree.
+
+    Args:
+        tree: Its fields in model.txt.
+        number: Its index.
+        nodes: The nodes by feature, to which those of this tree are added.
+
+    Returns:
+        The values of its leaves, from left to right.
+    """
     values = [float(value) for value in tree["leaf_value"].split()]
     if len(values) == 1:
         return values
@@ -205,11 +243,11 @@ def read_tree(tree: Mapping[str, str], number: int, nodes: dict[int, list[Node]]
         [int(item) for item in tree[name].split()]
         for name in ("left_child", "right_child", "split_feature", "decision_type")
     )
-    thresholds = [beside_zero(float(item)) for item in tree["threshold"].split()]
+    thresholds = [outside_zero(float(item)) for item in tree["threshold"].split()]
     in_order: list[float] = []
 
     def visit(child: int) -> int:
-        """The bits of the leaves under a child, which is a node, or of negative number a leaf."""
+        """Return the bits of the leaves below a child: a node, or a leaf if its number is negative."""
         if child < 0:
             in_order.append(values[~child])
             return 1 << (len(in_order) - 1)
@@ -229,35 +267,35 @@ def read_tree(tree: Mapping[str, str], number: int, nodes: dict[int, list[Node]]
     return in_order
 
 
-def beside_zero(threshold: float) -> float:
-    """LightGBM takes every value from -1e-35 to 1e-35 for zero; here the thresholds among them step aside."""
+def outside_zero(threshold: float) -> float:
+    """Move a threshold out of the range -1e-35 to 1e-35, all of which LightGBM treats as zero."""
     if not -ZERO <= threshold < ZERO:
         return threshold
     return ZERO if threshold >= 0 else math.nextafter(-ZERO, -math.inf)
 
 
 def categories_that_go_left(tree: Mapping[str, str], index: int) -> frozenset[int]:
-    """The codes in a bitset of 32-bit words."""
+    """Read the codes of a bitset of 32-bit words."""
     start, stop = (int(item) for item in tree["cat_boundaries"].split()[index : index + 2])
     words = [int(item) for item in tree["cat_threshold"].split()[start:stop]]
     return frozenset(32 * place + bit for place, word in enumerate(words) for bit in range(32) if word >> bit & 1)
 
 
 def make_table(feature: int, nodes: Sequence[Node], trees: int, bits: Bits) -> Table:
-    """What the nodes forbid: from the interval after the threshold on, or for each category that does not go left."""
+    """Build the table of a feature: a node masks leaves in the intervals, or for the categories, that go right."""
     everything = np.iinfo(bits).max
     numbers = sorted({node.threshold for node in nodes if isinstance(node.threshold, float)})
     listed = [code for node in nodes if isinstance(node.threshold, frozenset) for code in node.threshold]
     codes = max(listed, default=-1) + 1
     last = len(numbers) + 1 if numbers else codes
     place = {threshold: index for index, threshold in enumerate(numbers)}
-    allowed = np.full((last + 1, trees), everything, bits)
+    unmasked = np.full((last + 1, trees), everything, bits)
     for node in nodes:
-        kept = bits(everything ^ node.forbidden)
+        kept = bits(everything ^ node.left_leaves)
         if isinstance(node.threshold, frozenset):
-            allowed[sorted(set(range(codes)) - node.threshold), node.tree] &= kept
+            unmasked[sorted(set(range(codes)) - node.threshold), node.tree] &= kept
         else:
-            allowed[place[node.threshold] + 1 : last, node.tree] &= kept
+            unmasked[place[node.threshold] + 1 : last, node.tree] &= kept
         if not node.nan_goes_left:
-            allowed[last, node.tree] &= kept
-    return Table(feature, Intervals(np.array(numbers)) if numbers else None, allowed)
+            unmasked[last, node.tree] &= kept
+    return Table(feature, Intervals(np.array(numbers)) if numbers else None, unmasked)

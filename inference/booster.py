@@ -1,8 +1,8 @@
-"""LightGBM's predictions through its C API.
+"""Predict through LightGBM's C API.
 
-`import lightgbm` takes seconds and most of the memory of a serving process, as it imports pandas and scikit-learn where
-they are; its library alone loads in milliseconds. Where that cannot be (another layout of the package, another version
-of the API) lightgbm is imported after all.
+`import lightgbm` takes seconds and most of the memory of a serving process, because it imports pandas and scikit-learn
+where they are installed; the library alone loads in milliseconds. Where the C API cannot be used (another layout of
+the package, another version of the API), lightgbm is imported.
 
 Functions and constants: https://lightgbm.readthedocs.io/en/stable/C-API.html
 """
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 NORMAL, FLOAT64, ALL_TREES = 0, 1, -1
 COLUMN_MAJOR, ROW_MAJOR = 0, 1
-# From so many rows on NumPy's vectors are worth their import, see bitvectors.py, and LightGBM's threads their start.
+# From this many rows, NumPy is worth its import (see bitvectors.py) and LightGBM's threads are worth their start.
 MANY_ROWS = 200
 
 Scores = list[float] | list[list[float]]
 
 
 class Booster:
-    """A model.txt that can predict, from any number of threads at once.
+    """A model.txt, for predictions from any number of threads at once.
 
     Raises:
-        ValueError: LightGBM cannot read the file; with its reason.
+        ValueError: LightGBM cannot read the file.
     """
 
     def __init__(self, path: Path):
@@ -47,16 +47,19 @@ class Booster:
         self.num_features, self.num_scores = self._engine.num_features, self._engine.num_scores
 
     def predict_row(self, values: Sequence[float]) -> Scores:
-        """The model's output for one row of ``num_features`` values, NaN for what is missing.
+        """Predict for one row.
 
-        It is a list of one item a row: a probability or number, or a list with the probability of each of several
-        classes.
+        Args:
+            values: ``num_features`` values, NaN for a missing one.
+
+        Returns:
+            A list with one item per row: a probability or number, or for more than two classes a list of probabilities.
         """
         scores = self._engine.predict_row(values)
         return scores if self.num_scores == 1 else [scores]
 
     def predict_rows(self, rows: Sequence[Sequence[float]]) -> Scores:
-        """The same for several rows."""
+        """Predict for several rows."""
         if len(rows) < MANY_ROWS:
             return self._by_row(self._engine.predict_rows(rows))
         import numpy as np
@@ -64,7 +67,7 @@ class Booster:
         return self.predict_columns(np.ascontiguousarray(np.array(rows, dtype=np.float64).T))
 
     def predict_columns(self, columns: np.ndarray) -> Scores:
-        """The same for many rows; columns: float64, C-contiguous, shape (num_features, n)."""
+        """Predict for many rows, given as float64 columns: C-contiguous, shape (num_features, n)."""
         if self._bitvectors is None:
             return self._by_row(self._engine.predict_columns(columns))
         scores: Scores = self._bitvectors.predict(columns).tolist()
@@ -72,7 +75,7 @@ class Booster:
 
     @cached_property
     def _bitvectors(self) -> BitvectorTrees | None:
-        """Made when first needed, as most processes never see many rows at once."""
+        """Built on first use, because most processes never receive many rows at once."""
         import bitvectors
 
         return bitvectors.read_model(self.path)
@@ -84,17 +87,18 @@ class Booster:
 
 
 class CApi:
-    """The library as it is. Calls of one handle are safe from several threads, LightGBM locks within.
+    """A booster of the shared library. LightGBM locks inside, so that threads may share a handle.
 
     Raises:
-        OSError, AttributeError: the library is not there, or it has not these functions.
-        ValueError: it cannot read the model.
+        OSError: The library is missing.
+        AttributeError: The library lacks one of the functions.
+        ValueError: The library cannot read the model.
     """
 
     def __init__(self, path: Path):
         self._library = ctypes.CDLL(str(library_path()))
         self._library.LGBM_GetLastError.restype = ctypes.c_char_p
-        # looked up once, as this costs a microsecond
+        # Looked up once, because a lookup costs a microsecond.
         self._predict_single = self._library.LGBM_BoosterPredictForMatSingleRowFast
         self._booster, self._configuration = ctypes.c_void_p(), ctypes.c_void_p()
         trees, classes, features = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
@@ -102,7 +106,7 @@ class CApi:
         if self._library.LGBM_BoosterCreateFromModelfile(str(path).encode(), *created) != 0:
             raise ValueError(f"LightGBM cannot read {path.name}: {self._last_error()}")
         freed = weakref.finalize(self, free, self._library, self._booster, self._configuration)
-        # at exit a thread may still be predicting
+        # At exit, a thread may still be predicting.
         freed.atexit = False
         self._call("BoosterGetNumClasses", self._booster, ctypes.byref(classes))
         self._call("BoosterGetNumFeature", self._booster, ctypes.byref(features))
@@ -115,7 +119,7 @@ class CApi:
         self._row, self._scores = ctypes.c_double * self.num_features, ctypes.c_double * self.num_scores
 
     def predict_row(self, values: Sequence[float]) -> list[float]:
-        # buffers of its own for each call, so that threads do not write into each other's
+        # Each call has its own buffers, because threads must not share them.
         scores, length = self._scores(), ctypes.c_int64()
         if self._predict_single(self._configuration, self._row(*values), ctypes.byref(length), scores) != 0:
             raise RuntimeError(self._last_error())
@@ -146,7 +150,7 @@ class CApi:
 
 
 class ImportedLightGbm:
-    """The same by way of the lightgbm package."""
+    """A booster of the lightgbm package."""
 
     def __init__(self, path: Path):
         import lightgbm
@@ -176,14 +180,18 @@ class ImportedLightGbm:
 
 
 def free(library: ctypes.CDLL, booster: ctypes.c_void_p, configuration: ctypes.c_void_p) -> None:
-    """The configuration first, which points to the booster."""
+    """Free both handles: the configuration first, because it points to the booster."""
     if configuration:
         library.LGBM_FastConfigFree(configuration)
     library.LGBM_BoosterFree(booster)
 
 
 def library_path() -> Path:
-    """Where the lightgbm package keeps its library; raises OSError where it does not. The package is not imported."""
+    """Find the shared library of the lightgbm package, without importing the package.
+
+    Raises:
+        OSError: The package or its library is missing.
+    """
     package = importlib.util.find_spec("lightgbm")
     folders = (package and package.submodule_search_locations) or []
     suffix = {"darwin": "lib_lightgbm.dylib", "win32": "lib_lightgbm.dll"}.get(sys.platform, "lib_lightgbm.so")

@@ -1,4 +1,4 @@
-"""What the features of a model are, and what the values of a record mean: the numbers that training saw."""
+"""The features of a model, and the encoding of records as the numbers that training used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from request_errors import InputError, shortened
 
-# as preprocess.py reads training data
+# The same values as in preprocessing/columns.py, which reads the training data.
 MISSING = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>", "#N/A"))
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
@@ -21,16 +21,23 @@ Record = Mapping[str, Any] | Sequence[Any]
 
 @dataclass(frozen=True)
 class Feature:
-    """codes: the number of each category; None for a number."""
+    """A feature of the model.
+
+    Attributes:
+        name: The name of the column.
+        codes: The code of each category; None for a numeric feature.
+    """
 
     name: str
     codes: Mapping[str, int] | None
 
 
 class Features:
-    """The features of a model in its order.
+    """The features of a model, in its order.
 
-    ignore_unknown: whether a name that is none of them is passed over rather than refused.
+    Args:
+        features: The features.
+        ignore_unknown: Whether names that are not features are ignored instead of refused.
     """
 
     def __init__(self, features: Sequence[Feature], ignore_unknown: bool = False):
@@ -44,12 +51,14 @@ class Features:
         return len(self.all)
 
     def encode(self, record: Record, row: int) -> list[float]:
-        """The record as numbers in the model's order, NaN for what is missing.
+        """Encode a record as numbers in the model's order, NaN for a missing value.
 
-        record: by name (a mapping) or by position (a list). row: its number, for messages.
+        Args:
+            record: Values by name (a mapping) or by position (a list).
+            row: The number of the record in the request, for messages.
 
         Raises:
-            InputError: it names an unknown feature, has too few or too many values, or a value that is no number.
+            InputError: The record has an unknown name or the wrong number of values, or a value is not a number.
         """
         if isinstance(record, Mapping):
             values: list[Any] = [*map(record.get, self.names)]
@@ -59,10 +68,11 @@ class Features:
             values = record
             if len(values) != len(self.all):
                 raise InputError(
-                    f"row {row} has {len(values)} values, the model has {len(self.all)} features; send names too"
+                    f"row {row} has {len(values)} values, but the model has {len(self.all)} features; "
+                    "send a value for each, or send names with the values"
                 )
         else:
-            raise InputError(f"row {row} is neither an object nor an array")
+            raise InputError(f"row {row} is neither an object nor an array; send one of them for each record")
         if self.are_numbers and are_plain_numbers(values):
             return values
         return [
@@ -71,7 +81,7 @@ class Features:
         ]
 
     def check_names(self, names: Mapping[str, Any] | Sequence[str], row: int) -> None:
-        """Refuse a name that the model does not know."""
+        """Raise InputError for a name that is not a feature, unless unknown names are ignored."""
         if not self.ignore_unknown and not self.name_set.issuperset(names):
             unknown = next(name for name in names if name not in self.name_set)
             raise InputError(
@@ -80,7 +90,7 @@ class Features:
 
 
 def read_features(schema: Mapping[str, Any]) -> tuple[Feature, ...]:
-    """The features of a schema.json."""
+    """Read the features of a schema.json."""
 
     def codes(categories: Sequence[str]) -> dict[str, int]:
         return {text: code for code, text in enumerate(categories)}
@@ -92,16 +102,16 @@ def read_features(schema: Mapping[str, Any]) -> tuple[Feature, ...]:
 
 
 def are_plain_numbers(values: Sequence[Any]) -> bool:
-    """Whether the values are finite floats and ints and nothing else, which is the case that has to be fast."""
+    """Return whether all values are finite floats and ints. This is the common case, which must be fast."""
     try:
-        # a bool is no number, and its type is its own; the sum of what is finite may yet be infinite, which costs time
+        # Comparing types excludes bool. A sum of finite values may overflow to infinity; the slow path handles that.
         return PLAIN_NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(values))
     except OverflowError:
         return False
 
 
 def as_number(value: Any, name: str, row: int) -> float:
-    """The value as a finite float, or NaN for a missing one."""
+    """Convert a value to a finite float, or to NaN if it is missing."""
     text = value.strip() if isinstance(value, str) else value
     if text is None or (isinstance(text, str) and text in MISSING):
         return math.nan
@@ -113,12 +123,12 @@ def as_number(value: Any, name: str, row: int) -> float:
     except OverflowError:
         number = math.inf
     if math.isinf(number):
-        raise InputError(f"row {row}: feature {name!r} is {shortened(value)}, beyond what a number can be")
+        raise InputError(f"row {row}: feature {name!r} is {shortened(value)}, out of range for a number")
     return number
 
 
 def as_code(value: Any, feature: Feature, row: int) -> float:
-    """The number of the value's category, or NaN for a missing or unknown one."""
+    """Look up the code of a value's category; NaN for a missing value and an unknown category."""
     if isinstance(value, dict | list):
         raise InputError(f"row {row}: feature {feature.name!r} is {shortened(value)}, not a category")
     if value is None or feature.codes is None:
@@ -130,7 +140,7 @@ def as_code(value: Any, feature: Feature, row: int) -> float:
 
 
 def category_text(value: str) -> str:
-    """The text that stands for a category, however a file or a request spells it: preprocess.py has the same rule."""
+    """Normalize the spelling of a category, by the rule of preprocessing/columns.py."""
     text = value.strip()
     if text.lower() in ("true", "false"):
         return text.lower()

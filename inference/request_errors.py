@@ -1,4 +1,4 @@
-"""The errors that a client is told about."""
+"""The errors that a client receives."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ from reprlib import Repr
 
 try:
     from sagemaker_inference.errors import BaseInferenceToolkitError
-except ImportError:  # not every serving stack has the toolkit
+except ImportError:  # Not every serving stack has the toolkit.
 
     class BaseInferenceToolkitError(Exception):  # type: ignore[no-redef]
-        """What SageMaker's inference toolkit answers with the status code that it carries."""
+        """The error that SageMaker's inference toolkit turns into a response with the error's status code."""
 
 
-# a message repeats what was sent, which may be megabytes
-LONGEST_MESSAGE, LONGEST_VALUE = 500, 40
-# repr itself fails on what is nested deeply
+# Messages quote parts of the request, which may be megabytes long.
+MAX_MESSAGE_LENGTH, MAX_VALUE_LENGTH = 500, 40
+# The built-in repr fails on deeply nested values.
 ABBREVIATED = Repr()
-ABBREVIATED.maxstring = LONGEST_VALUE
+ABBREVIATED.maxstring = MAX_VALUE_LENGTH
 
 
 class InputError(BaseInferenceToolkitError):
-    """The request cannot be answered; the message names the row, the feature and what is wrong with its value.
+    """The request is invalid; the message names the row, the feature and the value.
 
-    status_code, message and phrase are what SageMaker's inference toolkit answers with.
+    Attributes:
+        status_code: The HTTP status; like message and phrase an attribute that SageMaker's inference toolkit reads.
+        message: The body of the response.
+        phrase: The reason phrase of the status.
     """
 
     def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST):
         self.status_code = int(status)
-        self.message = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 3] + "..."
+        self.message = message if len(message) <= MAX_MESSAGE_LENGTH else message[: MAX_MESSAGE_LENGTH - 3] + "..."
         self.phrase = status.phrase
         Exception.__init__(self, self.message)
 
 
 def shortened(value: object) -> str:
-    """A value as it stands in a message; lone surrogates and control characters are escaped."""
+    """Format a value for a message, with lone surrogates and control characters escaped."""
     text = ABBREVIATED.repr(value)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
+    return text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 3] + "..."

@@ -38,10 +38,7 @@ from infrastructure.parameters import (
     template_parameters,
 )
 from infrastructure.stacks import ChangeSet, Stack
-from pipelines.display import console, output
-from project.errors import UserError
-from project.options import (
-    DEFAULT_SETTINGS,
+from project.commands import (
     JsonOption,
     LocalOption,
     RegionOption,
@@ -50,6 +47,9 @@ from project.options import (
     command_group,
     errors_explained,
 )
+from project.display import console, output
+from project.errors import UserError
+from project.paths import DEFAULT_SETTINGS
 from project.settings import Settings, load_settings
 from project.target import CLIENT_CONFIG, Target, local_target
 

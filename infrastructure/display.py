@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infrastructure.stacks import ChangeSet, Stack
-from pipelines.display import output
+from project.display import output
 
 _ACTIONS = {"Add": "green", "Modify": "yellow", "Remove": "bold red"}
 

@@ -16,14 +16,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infrastructure.functions.project import SETTINGS_FILE
-from pipelines.bundles import REPOSITORY
 from project.errors import UserError
+from project.paths import REPOSITORY
 
 # as the templates say
 _PYTHON, _PLATFORM = "3.13", "x86_64-manylinux_2_28"
 # boto3 is in Lambda's runtime
 _LIBRARIES = ("pydantic", "pyyaml")
 _INSTALL_SECONDS = 300
+# setup.py puts a copy into the installed package
+_INSTALLED_LOCK = Path(__file__).with_name("requirements.lock")
+LOCK_FILE = _INSTALLED_LOCK if _INSTALLED_LOCK.is_file() else REPOSITORY / "requirements.lock"
 
 
 def functions_archive(settings_file: Path) -> bytes:
@@ -51,7 +54,7 @@ def libraries_archive() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         command = [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--target", folder]
         command += ["--python-version", _PYTHON, "--python-platform", _PLATFORM]
-        command += ["--constraint", str(REPOSITORY / "requirements.lock"), *_LIBRARIES]
+        command += ["--constraint", str(LOCK_FILE), *_LIBRARIES]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
         if done.returncode != 0:
             raise UserError(f"uv can't install {', '.join(_LIBRARIES)}:\n{done.stderr.strip()}")

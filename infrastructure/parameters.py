@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import yaml
 
-from pipelines.bundles import REPOSITORY
 from project.errors import UserError
+from project.paths import REPOSITORY
 from project.settings import Settings
 
 Stage = Literal["staging", "prod"]
@@ -40,9 +40,8 @@ class Template:
 
 
 def load_template(name: str) -> Template:
-    """
-    Raises:
-        UserError: there is no such template.
+    """Raises:
+    UserError: there is no such template.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 
 Report = Callable[[str], None]
 
@@ -61,7 +61,7 @@ def find_stack(client: Any, name: str) -> Stack | None:
     try:
         (described,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
-        if "does not exist" in error.response["Error"]["Message"]:
+        if is_not_found(error):
             return None
         raise
     return Stack(

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from local_sagemaker.client_environment import client_environment
-from local_sagemaker.containers.images.image_settings import ImageMapError, remember
+from local_sagemaker.containers.images.errors import ImageMapError
+from local_sagemaker.containers.images.image_settings import remember
 from local_sagemaker.data_dir import DataDir, default_data_dir
 from local_sagemaker.http.background import (
     ServerError,
@@ -91,7 +92,7 @@ def start(
       team/trainer:
         command: \\[python, train.py]    # by an entry point of its own,
         code: containers/trainer       # in a copy of this folder
-    """
+    """  # noqa: D301 - click reads \b
     folder = _folder(data_dir)
     if images is not None or isolated is not None:
         if is_held(folder):
@@ -169,7 +170,7 @@ def env(data_dir: Folder = None) -> None:
     \b
     Example:
       eval "$(python -m local_sagemaker env)"
-    """
+    """  # noqa: D301 - click reads \b
     folder = _folder(data_dir)
     for name, value in client_environment(folder, ensure_server(folder).port).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
@@ -195,7 +196,7 @@ def run_now(
     Examples:
       python -m local_sagemaker run-now churn-data-quality
       python -m local_sagemaker run-now churn-data-quality --start 2026-11-21T09:00 --end 2026-11-21T12:00
-    """
+    """  # noqa: D301 - click reads \b
     execution = run_schedule(_folder(data_dir), schedule, start, end)
     status, reason = execution["MonitoringExecutionStatus"], execution.get("FailureReason")
     typer.echo(f"{schedule}: {status}{f': {reason}' if reason else ''}")

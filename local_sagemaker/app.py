@@ -18,8 +18,8 @@ from local_sagemaker.events.engine import EventEngine
 from local_sagemaker.events.targets import Targets
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Service, WithFallback
-from local_sagemaker.services.cloudformation.resources import Backends
-from local_sagemaker.services.cloudformation.templates import Templates
+from local_sagemaker.services.cloudformation.provisioner import ResourceProvisioner
+from local_sagemaker.services.cloudformation.resource_types import Backends
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.services.moto.backend import MotoBackend
@@ -132,7 +132,7 @@ def build(
     )
     sagemaker = SageMakerService(jobs, functions, endpoint_manager, cloudwatch.put_metric_data, workers)
     events = EventEngine(store, Targets(sagemaker.call, functions))
-    moto = MotoBackend(data_dir, events, Templates(Backends(functions, objects)))
+    moto = MotoBackend(data_dir, events, ResourceProvisioner(Backends(functions, objects)))
     identity = WithFallback(IdentityService(), moto)
     services: dict[str, Service] = {
         "sagemaker": sagemaker,

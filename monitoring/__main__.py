@@ -16,8 +16,16 @@ from monitoring import alarm_commands, check_commands, constraint_commands, disp
 from monitoring.cleanup import removals
 from monitoring.ground_truth_upload import upload_ground_truth
 from monitoring.watched import batch_capture_uri, endpoint_capture_uri, ground_truth_uri
-from pipelines.display import console, output
-from project.options import EndpointOption, JsonOption, Project, YesOption, command_group, print_result, project_command
+from project.commands import (
+    EndpointOption,
+    JsonOption,
+    Project,
+    YesOption,
+    command_group,
+    print_result,
+    project_command,
+)
+from project.display import console, output
 
 app = command_group(__doc__ or "")
 ground_truth = command_group("Labels of captured inferences.")

@@ -11,9 +11,17 @@ from monitoring.alarms import Occasion
 from monitoring.constraint_versions import drift_threshold, read_constraints
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules
-from pipelines.display import console, output
+from project.commands import (
+    EndpointOption,
+    JsonOption,
+    Project,
+    YesOption,
+    command_group,
+    print_result,
+    project_command,
+)
+from project.display import console, output
 from project.errors import UserError
-from project.options import EndpointOption, JsonOption, Project, YesOption, command_group, print_result, project_command
 from project.target import Target
 
 app = command_group("Be told when checks have found something.")

@@ -25,7 +25,8 @@ _DAY, _WEEK = 24 * 3600, 7 * 24 * 3600
 
 class Occasion(StrEnum):
     """What alarms are on: alerts of the pipeline or Model Monitor's violations, drift of any feature, the settings'
-    metric, and that nothing is captured or no check runs."""
+    metric, and that nothing is captured or no check runs.
+    """
 
     VIOLATIONS = "violations"
     DRIFT = "drift"

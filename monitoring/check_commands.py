@@ -24,9 +24,9 @@ from monitoring.executions import (
 from monitoring.health import examine
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules
-from pipelines.display import console, output
+from project.commands import EndpointOption, JsonOption, Project, print_result
+from project.display import console, output
 from project.errors import UserError
-from project.options import EndpointOption, JsonOption, Project, print_result
 
 VIOLATIONS = 3
 

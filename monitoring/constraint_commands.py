@@ -10,9 +10,9 @@ from monitoring import constraint_versions, display
 from monitoring.schedule import Schedule
 from monitoring.schedules import own_schedules, set_constraints
 from monitoring.watched import Analysis
-from pipelines.display import output
+from project.commands import EndpointOption, JsonOption, Project, command_group, print_result, project_command
+from project.display import output
 from project.errors import UserError
-from project.options import EndpointOption, JsonOption, Project, command_group, print_result, project_command
 
 app = command_group("How far features and metrics may be from the baseline.")
 

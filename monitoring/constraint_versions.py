@@ -31,9 +31,8 @@ def constraints_folder(settings: Settings, target: Target, analysis: str) -> str
 
 
 def read_constraints(target: Target, uri: str) -> Document:
-    """
-    Raises:
-        UserError: there is no such object.
+    """Raises:
+    UserError: there is no such object.
     """
     document = s3_objects.read_json(target, uri)
     if document is None:
@@ -147,13 +146,14 @@ def keep_edited(target: Target, watched: Watched, before: Sequence[Schedule]) ->
 def _check(document: Document) -> None:
     # the analyzer takes a while to import
     from analyzer import QualityError
-    from analyzer.files import model_monitor as files
+    from analyzer.files import json_files
+    from analyzer.files.constraints_file import read_constraints
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, files.CONSTRAINTS)
+        path = Path(folder, json_files.CONSTRAINTS)
         path.write_text(json.dumps(document), encoding="utf-8")
         try:
-            files.read_constraints(path)
+            read_constraints(path)
         except QualityError as error:
             raise UserError(f"the edited constraints are not valid: {str(error).removeprefix(f'{path}: ')}") from None
 

@@ -15,7 +15,7 @@ from monitoring.executions import Execution, Findings
 from monitoring.ground_truth_upload import Upload
 from monitoring.health import Answer
 from monitoring.schedule import Schedule
-from pipelines.display import console, output
+from project.display import console, output
 
 _STYLES = {"Succeeded": "green", "Failed": "bold red", "Stopped": "yellow", "Executing": "cyan", "NoData": "yellow"}
 _MOST_FEATURES = 10

@@ -73,7 +73,8 @@ class FeatureDistance:
 @dataclass(frozen=True)
 class MetricValue:
     """A metric on labelled traffic; None for what there is not. bound: the value is to be "at least" the threshold, or
-    "at most"."""
+    "at most".
+    """
 
     name: str
     value: float | None

@@ -16,8 +16,8 @@ from monitoring.native_job_definitions import TYPES, job_definition_request
 from monitoring.schedule import MODEL_MONITOR, Schedule
 from monitoring.schedule_expressions import minutes_between
 from monitoring.watched import Baseline, Watched
-from pipelines.bundles import REPOSITORY
 from project.errors import UserError
+from project.paths import REPOSITORY
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
 from project.target import Target
@@ -50,9 +50,8 @@ def put_schedules(settings: Settings, target: Target, watched: Watched, expressi
 
 
 def schedule_name(watched: Watched, analysis: str) -> str:
-    """
-    Raises:
-        UserError: the endpoint's name is too long to be part of a schedule's.
+    """Raises:
+    UserError: the endpoint's name is too long to be part of a schedule's.
     """
     name = f"{watched.endpoint}-{'batch-' if watched.batch else ''}{analysis}"
     if len(name) + len(ONCE) > _LONGEST_NAME:

@@ -76,9 +76,8 @@ def schedule_request(
 
 
 def schedule_name(endpoint: str) -> str:
-    """
-    Raises:
-        UserError: the endpoint's name is too long to be part of a schedule's.
+    """Raises:
+    UserError: the endpoint's name is too long to be part of a schedule's.
     """
     name = f"{endpoint}{_SUFFIX}"
     if len(name) > _LONGEST_NAME:

@@ -12,9 +12,18 @@ from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
 from monitoring.schedule_expressions import for_model_monitor, window_minutes
 from monitoring.watched import Watched, watched_batches, watched_endpoint
 from pipelines import runner
-from pipelines.display import console, output, show_failure, show_progress
+from pipelines.display import show_failure, show_progress
+from project.commands import (
+    EndpointOption,
+    JsonOption,
+    Project,
+    YesOption,
+    command_group,
+    print_result,
+    project_command,
+)
+from project.display import console, output
 from project.errors import UserError
-from project.options import EndpointOption, JsonOption, Project, YesOption, command_group, print_result, project_command
 
 _DEFAULT_SCHEDULE = "rate(1 hour)"
 

@@ -17,9 +17,8 @@ def find_schedules(settings: Settings, target: Target, endpoint: str) -> list[Sc
 
 
 def own_schedules(settings: Settings, target: Target, endpoint: str) -> list[Schedule]:
-    """
-    Raises:
-        UserError: nothing watches the endpoint.
+    """Raises:
+    UserError: nothing watches the endpoint.
     """
     schedules = find_schedules(settings, target, endpoint)
     if not schedules:

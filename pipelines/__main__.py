@@ -16,8 +16,6 @@ from examples import EXAMPLES, write_example
 from pipelines import runner
 from pipelines.definition_diff import compare
 from pipelines.display import (
-    console,
-    output,
     show_diff,
     show_failure,
     show_models,
@@ -29,9 +27,7 @@ from pipelines.latest_model import latest_model
 from pipelines.results import Results, read_results
 from pipelines.runner import Execution
 from project import registry
-from project.errors import UserError
-from project.options import (
-    DEFAULT_SETTINGS,
+from project.commands import (
     BucketOption,
     JobRoleOption,
     JsonOption,
@@ -44,6 +40,9 @@ from project.options import (
     print_result,
     project_command,
 )
+from project.display import console, output
+from project.errors import UserError
+from project.paths import DEFAULT_SETTINGS
 from project.settings import Settings, load_settings
 from project.target import Target
 

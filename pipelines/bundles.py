@@ -12,12 +12,20 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from project.paths import REPOSITORY
 from project.s3_uris import split_s3_uri
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+# The files of the analyzer that evaluate.py imports or reads.
+EVALUATE_SHARES = (
+    "__init__.py",
+    "performance/__init__.py",
+    "performance/metrics/*.py",
+    "reports/__init__.py",
+    "reports/html.py",
+    "reports/templates/page.css",
+)
 
 
 @dataclass(frozen=True)
@@ -56,28 +64,30 @@ class Bundle:
 
 
 def preprocess_bundle() -> Bundle:
-    return Bundle("preprocess", _read(_script("preprocess.py", "preprocessing")))
+    return Bundle("preprocess", _read(_processing_script("preprocess.py", "preprocessing")))
 
 
 def train_bundle() -> Bundle:
     """The training script with the inference code that it puts into the model archive."""
     files = {
-        "train.py": "training_scripts/train.py",
         "requirements.txt": "training_scripts/requirements.txt",
         "inference/requirements.txt": "inference/requirements.txt",
     }
-    served = (f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py"))
-    return Bundle("train", _read(files | {path: path for path in served}), archive=True)
+    served = {f"inference/{path.name}": f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py")}
+    return Bundle("train", _read(_script("train.py", "training", "training_scripts") | files | served), archive=True)
 
 
 def evaluate_bundle() -> Bundle:
-    """The evaluation script with the one definition of the metrics, shared with monitoring."""
+    """The evaluation script with the analyzer's metrics and its page frame, which monitoring uses too."""
     files = {
         "requirements.txt": "processing_scripts/requirements.txt",
         "run.sh": "processing_scripts/run.sh",
     }
-    shared = ("analyzer/__init__.py", "analyzer/performance/__init__.py", "analyzer/performance/metrics.py")
-    return Bundle("evaluate", _read(_script("evaluate.py", "evaluation") | files | {path: path for path in shared}))
+    found = (path for pattern in EVALUATE_SHARES for path in (REPOSITORY / "analyzer").glob(pattern))
+    shared = [path.relative_to(REPOSITORY).as_posix() for path in found]
+    return Bundle(
+        "evaluate", _read(_processing_script("evaluate.py", "evaluation") | files | {path: path for path in shared})
+    )
 
 
 def quality_check_bundle() -> Bundle:
@@ -87,7 +97,7 @@ def quality_check_bundle() -> Bundle:
 
 def monitor_bundle() -> Bundle:
     """The quality analyzer, for the captures of an endpoint."""
-    return Bundle("monitor", _read(_analyzer() | _script("monitor.py", "window")))
+    return Bundle("monitor", _read(_analyzer() | _processing_script("monitor.py", "window")))
 
 
 def all_bundles() -> tuple[Bundle, ...]:
@@ -116,10 +126,15 @@ def _analyzer() -> dict[str, str]:
     return files | {path: path for path in modules}
 
 
-def _script(name: str, package: str) -> dict[str, str]:
-    """A processing script and the package that it is made of."""
-    paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / "processing_scripts" / package).glob("*.py"))]
-    return {path: f"processing_scripts/{path}" for path in paths}
+def _processing_script(name: str, package: str) -> dict[str, str]:
+    """A processing script, its package and what processing scripts share."""
+    return _script(name, package, "processing_scripts") | {"job_files.py": "processing_scripts/job_files.py"}
+
+
+def _script(name: str, package: str, folder: str) -> dict[str, str]:
+    """A script and the package that it is made of."""
+    paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / folder / package).glob("*.py"))]
+    return {path: f"{folder}/{path}" for path in paths}
 
 
 def _read(files: Mapping[str, str]) -> dict[str, bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -12,12 +11,9 @@ from rich.text import Text
 from pipelines.definition_diff import DefinitionDiff
 from pipelines.results import Results
 from pipelines.runner import Execution, Step
+from project.display import console, output
 from project.registry import ModelPackage
 from project.settings import Settings
-
-# progress and messages go to stderr, so that stdout holds results alone
-console = Console(stderr=True, highlight=False)
-output = Console(highlight=False)
 
 _STYLES = {
     "Succeeded": "green",

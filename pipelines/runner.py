@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from pipelines.bundles import all_bundles, upload_bundles
 from pipelines.inputs import upload_input
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.logs import last_lines
 from project.s3_uris import is_s3_uri, split_s3_uri
 from project.settings import Settings
@@ -114,7 +114,7 @@ def upsert(settings: Settings, target: Target, pipeline: PipelineName = "trainin
     try:
         response = target.sagemaker.update_pipeline(**request)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFound":
+        if not is_not_found(error):
             raise
         response = target.sagemaker.create_pipeline(**request, ClientRequestToken=str(uuid.uuid4()))
     if settings.tags:
@@ -129,7 +129,7 @@ def deployed_definition(
     try:
         description = target.sagemaker.describe_pipeline(PipelineName=pipeline_name(settings, pipeline))
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFound":
+        if is_not_found(error):
             return None
         raise
     content: dict[str, Any] = json.loads(description["PipelineDefinition"])
@@ -220,7 +220,7 @@ def latest_execution(settings: Settings, target: Target) -> str:
             PipelineName=settings.name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFound":
+        if is_not_found(error):
             raise UserError(f"there is no pipeline {settings.name!r} yet; make it with `run` or `upsert`") from None
         raise
     summaries = response["PipelineExecutionSummaries"]

@@ -1,24 +1,23 @@
-"""Analyse data quality on a Spark cluster, for data that is too long for one machine or lies in the cluster's reach.
+"""Analyze data quality on a Spark cluster, for datasets that are too large for one instance.
 
-It is analyze_quality.py with other hands: the same environment variables (analyzer/__main__.py lists them
-all), the same files out, and the same results, the sketches' error aside. Every task profiles its part of the dataset
-with the analyzer's own readers and leaves a partial profile; the driver merges these, checks the whole and writes
-statistics.json, constraints.json and constraint_violations.json. Differences:
+The environment variables (listed in analyzer/__main__.py), the output files and the results, apart from the error of
+the sketches, are those of `python -m analyzer`. Each task profiles its part of the dataset with the analyzer's
+readers and returns a partial profile; the driver merges these, checks the constraints and writes statistics.json,
+constraints.json and constraint_violations.json. Differences:
 
-  dataset_source       whatever Spark can read: s3://bucket/prefix, hdfs://..., or a folder that all nodes share
-  dataset_format       text files are cut at line ends, so that a CSV field may hold a line break only within a file of
+  dataset_source       anything Spark can read: s3://bucket/prefix, hdfs://..., or a folder that all nodes share
+  dataset_format       text files are split at line ends, so that a CSV field may contain a line break only in a file of
                        one block; all CSV files need the same header line
-  record_preprocessor_script, ground_truth_source and analysis_type MODEL_QUALITY are for analyze_quality.py alone
+  record_preprocessor_script, ground_truth_source and analysis_type MODEL_QUALITY are not supported
 
   spark-submit --py-files analyzer.zip analyze_quality_spark.py [--fail-on-violation]
 
-analyzer.zip holds the package analyzer. All nodes need Python 3.11 or newer, numpy, pyarrow 13 or newer,
-datasketches, and pandas, for which PySpark asks wherever Arrow is used; on SageMaker an image made from
-sagemaker-spark-processing with these installed. Baselines and output_path are local to the driver, as
-/opt/ml/processing/input/baseline and /opt/ml/processing/output are.
+analyzer.zip contains the package analyzer. All nodes need Python 3.11 or newer, numpy, pyarrow 13 or newer,
+datasketches, and pandas, which PySpark needs for Arrow; on SageMaker, use an image based on sagemaker-spark-processing
+with these packages installed. Baselines and output_path are local to the driver, for example
+/opt/ml/processing/input/baseline and /opt/ml/processing/output.
 
-The exit status is 0 when the analysis ran, 1 when it could not, and with --fail-on-violation 3 where there are
-violations.
+Exit status 0 if the analysis ran, 1 if it failed, and with --fail-on-violation 3 if there are violations.
 """
 
 from __future__ import annotations
@@ -44,12 +43,13 @@ from pyspark.sql import functions as F
 from analyzer import QualityError
 from analyzer.__main__ import EXIT_MESSAGE, FAIL_ON_VIOLATION, FAILED, VIOLATIONS, run
 from analyzer.analysis import MODEL_QUALITY, Skipped
-from analyzer.datasets import CSV, FORMATS, PARQUET, Dataset
-from analyzer.datasets.conversion import four_types
+from analyzer.datasets.conversion import to_supported_types
+from analyzer.datasets.dataset import CSV, FORMATS, PARQUET, Dataset
+from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.selection import Selection
-from analyzer.datasets.skips import Skips
-from analyzer.files import model_monitor as files
-from analyzer.profile import partial
+from analyzer.files import json_files, partial_profile
+from analyzer.files.constraints_file import read_constraints
+from analyzer.files.statistics_file import read_statistics
 from analyzer.profile.profile import Profile
 from analyzer.settings import Settings
 
@@ -57,9 +57,9 @@ logger = logging.getLogger(__name__)
 
 Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-PROFILES = json.dumps({partial.FORMAT: {}})
+PROFILES = json.dumps({partial_profile.FORMAT: {}})
 NOT_ON_SPARK = ("record_preprocessor_script", "ground_truth_source")
-# A task's profile is some MB for the driver to collect, and tasks that differ in length should not wait for the last.
+# A profile is several MB that the driver collects; two tasks per core balance tasks of different length.
 TASKS_A_CORE = 2
 
 
@@ -80,38 +80,43 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(FAIL_ON_VIOLATION, action="store_true", help="exit with 3 where there are violations")
+    parser.add_argument(FAIL_ON_VIOLATION, action="store_true", help="exit with status 3 if there are violations")
     return parser.parse_args()
 
 
 def analyse(environment: Mapping[str, str]) -> tuple[str, int]:
-    """Profile on Spark, then merge, check and write on the driver; the exit message and the number of violations.
+    """Profile on Spark, then merge, check and write on the driver.
+
+    Returns:
+        The exit message and the number of violations.
 
     Raises:
-        QualityError: a setting is wrong, or the data cannot be read or analysed; nothing is written then.
+        QualityError: A setting is invalid, or the data cannot be read or analyzed; nothing is written.
     """
-    settings = Settings.of(environment)
+    settings = Settings.from_environment(environment)
     if settings.analysis_type == MODEL_QUALITY:
-        raise QualityError("model quality needs all records on one machine; run analyze_quality.py for it")
+        raise QualityError(
+            "model quality is not supported on Spark; run python -m analyzer model-quality on one instance"
+        )
     for name in NOT_ON_SPARK:
         if environment.get(name):
-            raise QualityError(f"{name} is not for Spark; unset it, or run analyze_quality.py")
+            raise QualityError(f"{name} is not supported on Spark; unset it, or run python -m analyzer on one instance")
     # Not settings.dataset_source, a path, of which the two slashes of s3:// are one.
     source = environment["dataset_source"]
     with tempfile.TemporaryDirectory(prefix="profiles-") as folder:
         # The folder's name becomes that of the analysis.
         profiles = Path(folder, PurePosixPath(source).name or "dataset")
-        files.write(profiles, profile_on_spark(source, _dataset(settings, Path(folder)), settings))
+        json_files.write(profiles, profile_on_spark(source, _dataset(settings, Path(folder)), settings))
         return run({**environment, "dataset_source": str(profiles), "dataset_format": PROFILES})
 
 
 def profile_on_spark(source: str, dataset: Dataset, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Partial profiles of the dataset by file name, one of each task, as `partial.merge_partials` reads them.
+    """Profile the dataset; return one partial profile per task by file name, for `partial_profile.merge_partials`.
 
-    A column that is numbers in one part and text in another is read again as text, as on one machine.
+    A column with numbers in one part and text in another is read again as text, as on one instance.
 
     Raises:
-        QualityError: the data cannot be read, has too many malformed records, or has no record.
+        QualityError: The data cannot be read, has too many malformed records, or has no records.
     """
     spark = SparkSession.builder.appName("analyze-quality").config("spark.sql.session.timeZone", "UTC").getOrCreate()
     as_text: frozenset[str] = frozenset()
@@ -125,9 +130,9 @@ def profile_on_spark(source: str, dataset: Dataset, settings: Settings) -> dict[
         as_text |= mixed
     found = [part["profile"] for part in parts]
     if not sum(profile["records"] for profile in found):
-        raise QualityError(f"{source} holds no record; check the path and whether the step before wrote rows")
+        raise QualityError(f"{source} has no records; check the path and whether the previous step wrote rows")
     _check_limit(found, settings.malformed_records_limit)
-    return {partial.file_name(f"{number:05}"): profile for number, profile in enumerate(found)}
+    return {partial_profile.file_name(f"{number:05}"): profile for number, profile in enumerate(found)}
 
 
 def _pass(
@@ -145,7 +150,7 @@ def _pass(
         parts = [json.loads(row["part"]) for row in tasks.mapInArrow(_task(add), "part string").collect()]
     except (PySparkException, Py4JJavaError) as error:
         raise QualityError(
-            f"Spark cannot analyse {source} ({_reason(error)}); check the source, its format and the executors' logs"
+            f"Spark cannot analyze {source} ({_reason(error)}); check the source, its format and the executors' logs"
         ) from error
     for part in parts:
         if "error" in part:
@@ -154,13 +159,13 @@ def _pass(
 
 
 def _reason(error: Exception) -> str:
-    """What Spark says, without the stack traces of Java and of the Python worker."""
+    """Extract Spark's message, without the stack traces of Java and of the Python worker."""
     lines = [line for line in str(error).split("JVM stacktrace")[0].splitlines() if line and not line[0].isspace()]
     return " ".join([line for line in lines if not line.startswith("Traceback")][:2])
 
 
 def _lines(spark: SparkSession, source: str) -> DataFrame:
-    """Lines as bytes, so that the readers see what is in the file, and from where each comes."""
+    """Read the lines as bytes, as they are in the file, with their file and block."""
     lines = spark.read.option("recursiveFileLookup", True).option("lineSep", "\n").text(source)
     return lines.select(
         F.col("value").cast("binary").alias("line"),
@@ -174,20 +179,20 @@ def _header(lines: DataFrame) -> bytes | None:
     return None if first is None else bytes(first["line"])
 
 
-def _task(add: Callable[[Iterable[pa.RecordBatch], Profile, Skips], None]) -> Work:
-    """What a task does: ``add`` its rows to a profile, and hand that back."""
+def _task(add: Callable[[Iterable[pa.RecordBatch], Profile, MalformedRecords], None]) -> Work:
+    """Make a task, which adds its rows to a profile and returns the profile."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        profile, skips = Profile(), Skips()
+        profile, malformed = Profile(), MalformedRecords()
         try:
-            add(batches, profile, skips)
+            add(batches, profile, malformed)
         except QualityError as error:
-            # Spark would run the task again, three times, and bury the message in a stack trace.
+            # Returned, because Spark would retry the task three times and hide the message in a stack trace.
             yield _part({"error": str(error)})
             return
         yield _part(
             {
-                "profile": partial.to_json(profile, skips.frozen()),
+                "profile": partial_profile.to_json(profile, malformed.summary()),
                 "numbers": [name for name, state in profile.columns.items() if state.numbers.count],
                 "texts": [name for name, state in profile.columns.items() if state.texts.count],
             }
@@ -202,22 +207,23 @@ def _part(document: dict[str, Any]) -> pa.RecordBatch:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of Parquet files, which come with their types."""
+    """The rows of Parquet files, which have types."""
 
     source: str
     as_text: frozenset[str]
 
-    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, skips: Skips) -> None:
+    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, malformed: MalformedRecords) -> None:
         """Add rows to the profile; none can be malformed."""
         for batch in batches:
-            profile.update(four_types(batch, self.as_text, Path(self.source)))
+            profile.update(to_supported_types(batch, self.as_text, Path(self.source)))
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """The blocks of text files that fall to one task, each as a file for the analyzer's own readers.
+    """The blocks of text files of one task, each written to a file for the analyzer's readers.
 
-    ``header`` is the first line of every file, None where there is none.
+    Attributes:
+        header: The first line of every file; None if the files have no header.
     """
 
     dataset: Dataset
@@ -225,14 +231,14 @@ class Pieces:
     as_text: frozenset[str]
     limit: int
 
-    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, skips: Skips) -> None:
+    def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, malformed: MalformedRecords) -> None:
         """Add records to the profile, and count those that are malformed."""
         with tempfile.TemporaryDirectory(prefix="lines-") as folder:
             for path, place in self._write(batches, Path(folder)):
-                skips.merge(self._profile(path, place, profile))
+                malformed.merge(self._profile(path, place, profile))
 
     def _write(self, batches: Iterable[pa.RecordBatch], folder: Path) -> Iterator[tuple[Path, str]]:
-        """Write the lines; yields each block's file, to be read before the next one takes its place."""
+        """Write each block to a file and yield it. The next block overwrites the file."""
         path = folder / "piece"
         block: tuple[str, int] | None = None
         output = path.open("wb")
@@ -256,14 +262,14 @@ class Pieces:
             output.close()
 
     def _profile(self, path: Path, place: str, profile: Profile) -> Skipped:
-        """Add a block's records to the profile; returns what of it was malformed."""
-        skips = Skips(self.limit)
+        """Add the records of a block to the profile; returns its malformed records."""
+        malformed = MalformedRecords(self.limit)
         try:
-            for batch in FORMATS[self.dataset.format]([path], self.dataset, Selection(None, self.as_text), skips):
+            for batch in FORMATS[self.dataset.format]([path], self.dataset, Selection(None, self.as_text), malformed):
                 profile.update(batch)
         except QualityError as error:
             raise QualityError(str(error).replace(str(path), place)) from error
-        return Skipped(skips.count, self.limit, tuple(replace(sample, file=place) for sample in skips.samples))
+        return Skipped(malformed.count, self.limit, tuple(replace(sample, file=place) for sample in malformed.samples))
 
     def _without_header(self, lines: pa.Array, file: str) -> pa.Array:
         first = lines[0].as_py()
@@ -276,7 +282,7 @@ class Pieces:
 
 
 def _runs(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, int], pa.Array]]:
-    """The lines of each batch, block by block, with the block's file and start."""
+    """Iterate over the lines of each batch by block, with the file and the start of the block."""
     for batch in batches:
         lines, names, starts = batch.columns
         if batch.num_rows == 0:
@@ -312,16 +318,16 @@ def _check_limit(profiles: list[dict[str, Any]], limit: int) -> None:
 
 
 def _dataset(settings: Settings, folder: Path) -> Dataset:
-    """What is to be known of the format; the files that it reads are made by each task."""
+    """Describe the format; each task writes the files that its readers read."""
     nothing = folder / "nothing"
     nothing.touch()
     names: tuple[str, ...] = ()
     # Read before the long pass, too: a wrong path should cost seconds.
     if settings.baseline_statistics:
-        names = tuple(feature.name for feature in files.read_statistics(settings.baseline_statistics).features)
+        names = tuple(feature.name for feature in read_statistics(settings.baseline_statistics).features)
     if settings.baseline_constraints:
-        names = tuple(feature.name for feature in files.read_constraints(settings.baseline_constraints).features)
-    return Dataset.of(nothing, settings.dataset_format, names, settings.window)
+        names = tuple(feature.name for feature in read_constraints(settings.baseline_constraints).features)
+    return Dataset.from_format(nothing, settings.dataset_format, names, settings.window)
 
 
 def _leave_message(message: str) -> None:

@@ -1,26 +1,26 @@
-"""Preprocess: validate a table, split it, encode it for LightGBM.
+"""Preprocess: validate a table, split it, and encode it for LightGBM.
 
-Reads CSV or Parquet, one file or all files under the input folder (names that begin with a dot or an underscore are not
-data); drops exact duplicates and rows without a target; checks the data; splits it; learns category codes and label
-classes on the training split alone.
+Reads CSV or Parquet, one file or all files under the input folder, except names that begin with a dot or an underscore.
+Drops exact duplicates and rows without a target, validates the data, splits it, and learns category codes and classes
+on the training split only.
 
-Written under the output folder:
-    train/train.csv, validation/..., test/...   encoded numbers, header, target first; a missing value is an empty field
-    baseline/baseline.csv                       the training split's features with the values as they came in
+Output, under the output folder:
+    train/train.csv, validation/..., test/...   encoded numbers with a header, target first; a missing value is empty
+    baseline/baseline.csv                       the features of the training split, with their original values
     schema/schema.json                          problem type, target, features with their categories, classes
     report/validation_report.json               every check with its severity, status, columns, message and numbers
 
-A column holds either numbers or categories: text and booleans are categories, and so are dates of which nobody made
-numbers. Target, time and group columns are no features. preprocessing/columns.py lists what counts as
-missing in text.
+A column is either numeric or categorical. Text and booleans are categorical, and so are dates unless the data has them
+as numbers. Target, time and group columns are not features. preprocessing/columns.py lists the texts that count as
+missing.
 
-An error is what no model should be trained on. An infinity is one, in a feature too: a JSON request cannot carry it,
-means and drift distances are undefined with it, and it is nearly always a division by zero upstream. So is a column
-with nothing in it, nearly always a broken join. What LightGBM copes with is a warning: outliers, constant columns, rare
-classes, columns like ids.
+Data that no model should be trained on is an error. This includes an infinity in a feature: JSON requests cannot
+contain it, means and drift distances are undefined with it, and it usually comes from a division by zero. It also
+includes an empty column, which usually comes from a broken join. What LightGBM can handle is a warning: outliers,
+constant columns, rare classes, columns like IDs.
 
-Exit status: 0; 1 when the data cannot be used, with the reason as the last line on stderr: then no split is written,
-but the report is; 2 when an argument is wrong.
+Exit status 0; 1 if the data cannot be used, with the reason as the last line on stderr (only the report is written
+then); 2 if an argument is invalid.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+from job_files import fail, write_text
 from preprocessing.columns import BINARY, MULTICLASS, REGRESSION, SPLITS
 from preprocessing.encoding import encode, learn_schema
 from preprocessing.features import check_features, check_rows, choose_features, drop_unusable_rows
@@ -45,10 +45,8 @@ from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import assign_splits
 from preprocessing.targets import check_split_column, check_splits, check_target
 
-# SageMaker returns the first kilobyte of this file as the job's ExitMessage
-# of floating numbers, that are exact and have at most 17 digits before the point
-LARGEST_WHOLE = 2.0**53
-EXIT_MESSAGE = Path("/opt/ml/output/message")
+# Whole numbers below this are exact as doubles, and fit into a decimal of 18 digits with one decimal place.
+MAX_WHOLE_NUMBER = 2.0**53
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,31 +69,36 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add = parser.add_argument
     add("--problem-type", required=True, choices=(BINARY, MULTICLASS, REGRESSION))
     add("--target-column", required=True)
-    add("--positive-class", help="binary only; default: the last of the two classes in sorted order")
-    add("--drop-columns", nargs="*", default=[])
-    add("--categorical-columns", nargs="*", default=[], help="besides text and booleans, which always are")
+    add("--positive-class", help="only for two classes (default: the last class in sorted order)")
+    add("--drop-columns", nargs="*", default=[], help="columns that are not features")
+    add(
+        "--categorical-columns",
+        nargs="*",
+        default=[],
+        help="in addition to text and booleans, which are always categorical",
+    )
     add(
         "--split-strategy",
         choices=("random", "time", "group"),
         default="random",
-        help="random: stratified by class; time: the latest rows are the test split; group: no group is in two splits",
+        help="random: stratified by class; time: the latest rows are the test split; group: each group is in one split",
     )
-    add("--time-column", help="numbers, or ISO 8601 dates or times")
+    add("--time-column", help="a column of numbers or of ISO 8601 dates or times")
     add("--group-column")
     add("--train-share", type=float, default=0.7)
     add("--validation-share", type=float, default=0.1)
     add("--test-share", type=float, default=0.2)
     add("--seed", type=int, default=42)
     add("--min-rows", type=int, default=50)
-    add("--max-missing-share", type=float, default=0.95, help="of any one feature")
-    add("--outlier-z-score", type=float, default=8.0, help="the robust z-score from which on a value is an outlier")
+    add("--max-missing-share", type=float, default=0.95, help="the largest share of missing values in a feature")
+    add("--outlier-z-score", type=float, default=8.0, help="the robust z-score above which a value is an outlier")
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
 
     options.shares = (options.train_share, options.validation_share, options.test_share)
     if min(options.shares) <= 0 or abs(sum(options.shares) - 1) > 1e-6:
-        parser.error(f"the shares of train, validation and test must be above 0 and add up to 1, not {options.shares}")
+        parser.error(f"the shares of train, validation and test must be above 0 and add up to 1, got {options.shares}")
     options.split_column = {"random": None, "time": options.time_column, "group": options.group_column}[
         options.split_strategy
     ]
@@ -105,10 +108,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def preprocess(options: argparse.Namespace, report: Report) -> None:
-    """Validate, split, encode and write the table under ``options.input_dir``; fill ``report`` on the way.
+    """Validate, split, encode and write the table under ``options.input_dir``, and add all checks to ``report``.
 
     Raises:
-        DataError: the data cannot be used, and nothing was written.
+        DataError: The data cannot be used; no split is written.
     """
     with report.recording("input"):
         table, name = read_table(options.input_dir, options.categorical_columns)
@@ -130,7 +133,7 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
 
     for split, part in parts.items():
         write_csv(encode(part, schema), options.output_dir / split / f"{split}.csv")
-    write_csv(as_read(parts["train"].select(features)), options.output_dir / "baseline" / "baseline.csv")
+    write_csv(keep_fractions(parts["train"].select(features)), options.output_dir / "baseline" / "baseline.csv")
     write_json(schema, options.output_dir / "schema" / "schema.json")
 
     sizes = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
@@ -139,38 +142,29 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
         print(f"warning: {message}")
 
 
-def fail(message: str) -> NoReturn:
-    if EXIT_MESSAGE.parent.is_dir():
-        EXIT_MESSAGE.write_text(message.encode()[:1024].decode(errors="ignore"), encoding="utf-8")
-    sys.exit(message)
-
-
-def as_read(table: pa.Table) -> pa.Table:
-    """The table with 30.0 written as that: Arrow would write 30, and who sends 30.0 later would have another type."""
-    for place, name in enumerate(table.column_names):
+def keep_fractions(table: pa.Table) -> pa.Table:
+    """Convert columns of whole doubles so that 30.0 is written as 30.0: Arrow writes 30, which has another type."""
+    for index, name in enumerate(table.column_names):
         column = table[name]
         if pa.types.is_floating(column.type):
-            whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), LARGEST_WHOLE))
+            whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), MAX_WHOLE_NUMBER))
             if pc.all(whole).as_py():
-                table = table.set_column(place, name, column.cast(pa.decimal128(18, 1)))
+                table = table.set_column(index, name, column.cast(pa.decimal128(18, 1)))
     return table
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
-    with aside.open("w", encoding="utf-8", newline="") as file:
+    temporary_path = path.with_name(f".{path.name}")
+    with temporary_path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerow(table.column_names)
         file.flush()
         pa.csv.write_csv(table, file.buffer, pa.csv.WriteOptions(include_header=False))
-    aside.replace(path)
+    temporary_path.replace(path)
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", path)
 
 
 if __name__ == "__main__":

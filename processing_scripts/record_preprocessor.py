@@ -1,7 +1,7 @@
-"""A record preprocessor of Model Monitor's: of a captured event the features that were asked about, by name.
+"""A record preprocessor for Model Monitor: it extracts the features of a captured request, by name.
 
-Without it Model Monitor would take the endpoint's answer for columns of the data too, which no baseline has. It runs in
-Model Monitor's own container, on the standard library alone.
+Without it, Model Monitor would also read the columns of the response, which no baseline has. It runs in Model Monitor's
+own container, with the standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def preprocess_handler(inference_record: Any) -> list[dict[str, Any]]:
-    """The records of a request, each a dict; those of CSV without a header by their position."""
+    """Extract the records of a request as dictionaries; the keys of CSV without a header are positions."""
     request = inference_record.endpoint_input
     if request.encoding == "CSV":
         return csv_records(request.data)
@@ -28,17 +28,17 @@ def preprocess_handler(inference_record: Any) -> list[dict[str, Any]]:
 
 
 def csv_records(text: str) -> list[dict[str, Any]]:
-    """A first row in which nothing is a number is a header."""
+    """Parse CSV. The first row is a header if none of its fields is a number."""
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
     if len(rows) > 1 and not any(is_number(field) for field in rows[0]):
-        # no `strict`, which that container's Python may not have
+        # Without `strict`, which needs Python 3.10; the container's version is not documented.
         return [dict(zip(rows[0], row)) for row in rows[1:]]  # noqa: B905
     return [positional(row) for row in rows]
 
 
 def positional(row: list[Any]) -> dict[str, Any]:
-    """Model Monitor puts the columns into the order of their names."""
-    return {str(place).zfill(5): value for place, value in enumerate(row)}
+    """Name the values by position, padded with zeros because Model Monitor sorts columns by name."""
+    return {str(index).zfill(5): value for index, value in enumerate(row)}
 
 
 def is_number(field: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
+from project.errors import is_not_found
 from project.target import Target
 
 
@@ -22,7 +23,7 @@ def last_lines(target: Target, group: str, stream_prefix: str, last: int) -> lis
             )["events"]
         ]
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+        if is_not_found(error):
             return []
         raise
     events.sort(key=lambda event: event["timestamp"])

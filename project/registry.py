@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.target import Target
 
 
@@ -94,11 +94,6 @@ def _arns(group: str, target: Target, **conditions: str) -> dict[int, str]:
             for item in page["ModelPackageSummaryList"]
         }
     except ClientError as error:
-        if _is_missing(error):
+        if is_not_found(error):
             return {}
         raise
-
-
-def _is_missing(error: ClientError) -> bool:
-    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    return code == "ResourceNotFound" or (code == "ValidationException" and "does not exist" in message)

@@ -1,17 +1,17 @@
-"""The settings of a project: one YAML file, checked before anything is built or sent.
+"""The settings of a project: one YAML file, validated before anything is built or sent.
 
-A minimal file names the project, the problem, the data and what is good enough:
+A minimal file names the project, the problem type, the data and the required quality:
 
     name: churn
     problem_type: BinaryClassification
     data:
-      input: data.csv            # a path beside this file, or an s3:// URI
+      input: data.csv            # a path relative to this file, or an s3:// URI
       target_column: churned
     quality:
       metric: auc
       threshold: 0.85
 
-Everything else has a default, shown by the classes below.
+All other settings have defaults. The descriptions of the fields are the source of the settings reference.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[int, Field(ge=1, le=5 * 24 * 3600)]
 
-# Model Monitor's metric names; a lower-is-better metric is checked with at-most, the others with at-least.
+# Model Monitor's metric names
 METRICS: dict[str, tuple[str, ...]] = {
     "BinaryClassification": ("auc", "accuracy", "precision", "recall", "f0_5", "f1", "f2"),
     "MulticlassClassification": (
@@ -53,14 +53,22 @@ class _Section(BaseModel):
 
 
 class SplitSettings(_Section):
-    """How rows are divided; the three shares add up to 1."""
+    """How rows are split into train, validation and test; the three shares add up to 1."""
 
-    strategy: Literal["random", "time", "group"] = "random"
-    time_column: str | None = None
-    group_column: str | None = None
-    train: Share = 0.7
-    validation: Share = 0.1
-    test: Share = 0.2
+    strategy: Literal["random", "time", "group"] = Field(
+        default="random",
+        description="How rows are assigned to splits: `random` (stratified by class), `time` (the newest rows are the "
+        "test split) or `group` (rows of a group stay together).",
+    )
+    time_column: str | None = Field(
+        default=None, description="Column to order rows by, for strategy `time`; not a feature."
+    )
+    group_column: str | None = Field(
+        default=None, description="Column of the groups, for strategy `group`; not a feature."
+    )
+    train: Share = Field(default=0.7, description="Share of the rows to train on.")
+    validation: Share = Field(default=0.1, description="Share of the rows for early stopping.")
+    test: Share = Field(default=0.2, description="Share of the rows for the evaluation.")
 
     @model_validator(mode="after")
     def _consistent(self) -> SplitSettings:
@@ -75,56 +83,80 @@ class SplitSettings(_Section):
 
 
 class ValidationSettings(_Section):
-    """What the data must satisfy before a model is trained on it."""
+    """Requirements that the data must meet before a model is trained."""
 
-    min_rows: Annotated[int, Field(ge=10)] = 50
-    max_missing_share: Annotated[float, Field(gt=0, le=1)] = 0.95
-    outlier_z_score: Annotated[float, Field(gt=0)] = 8.0
+    min_rows: int = Field(default=50, ge=10, description="Minimum number of rows; fewer are an error.")
+    max_missing_share: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="Highest share of missing values that a column may have; more is an error.",
+    )
+    outlier_z_score: float = Field(
+        default=8.0, gt=0, description="Robust z-score from which a value is reported as an outlier."
+    )
 
 
 class DataSettings(_Section):
-    """Where the data is and what its columns mean; without input each execution has to name its own."""
+    """Location of the data and meaning of its columns."""
 
-    input: str | None = None
-    target_column: str
-    positive_class: str | int | None = None
-    drop_columns: tuple[str, ...] = ()
-    categorical_columns: tuple[str, ...] = ()
-    split: SplitSettings = SplitSettings()
-    validation: ValidationSettings = ValidationSettings()
+    input: str | None = Field(
+        default=None,
+        description="CSV or Parquet data: a file or folder relative to the settings file, or an s3:// URI; without it, "
+        "every execution needs `--input` or the parameter InputDataUri.",
+    )
+    target_column: str = Field(description="Column to predict.")
+    positive_class: str | int | None = Field(
+        default=None,
+        description="Class whose probability a binary model predicts; by default the last of the two in sorted order.",
+    )
+    drop_columns: tuple[str, ...] = Field(default=(), description="Columns that are not features, such as identifiers.")
+    categorical_columns: tuple[str, ...] = Field(
+        default=(), description="Columns to treat as categories, besides text and booleans."
+    )
+    split: SplitSettings = Field(default=SplitSettings(), description="Train, validation and test splits.")
+    validation: ValidationSettings = Field(default=ValidationSettings(), description="Requirements for the data.")
 
     @field_validator("positive_class", mode="before")
     @classmethod
     def _not_a_boolean(cls, value: object) -> object:
         # YAML reads a bare yes, no, on or off as a boolean, which matches no text in a column
         if isinstance(value, bool):
-            raise ValueError(f"is the boolean {value}; put quotes around the class as it stands in the data")
+            raise ValueError(f"YAML reads it as the boolean {value}; put the class in quotes, spelled as in the data")
         return value
 
 
 class TrainingSettings(_Section):
-    """LightGBM's parameters, under LightGBM's names."""
+    """LightGBM parameters, under their LightGBM names."""
 
-    num_leaves: Annotated[int, Field(ge=2, le=131072)] = 31
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
-    num_boost_round: Annotated[int, Field(ge=1, le=100000)] = 500
-    early_stopping_rounds: Annotated[int, Field(ge=0, le=10000)] = 50
-    max_depth: Annotated[int, Field(ge=-1)] = -1
-    min_data_in_leaf: Annotated[int, Field(ge=0)] = 20
-    feature_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    bagging_freq: Annotated[int, Field(ge=0)] = 0
-    lambda_l1: Annotated[float, Field(ge=0)] = 0.0
-    lambda_l2: Annotated[float, Field(ge=0)] = 0.0
-    class_weight: Literal["none", "balanced"] = "none"
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    num_leaves: int = Field(default=31, ge=2, le=131072, description="Maximum number of leaves per tree.")
+    learning_rate: float = Field(default=0.05, gt=0, le=1, description="Shrinkage rate of each boosting round.")
+    num_boost_round: int = Field(default=500, ge=1, le=100000, description="Maximum number of boosting rounds.")
+    early_stopping_rounds: int = Field(
+        default=50,
+        ge=0,
+        le=10000,
+        description="Rounds without improvement on the validation split before training stops; 0 "
+        "disables early stopping.",
+    )
+    max_depth: int = Field(default=-1, ge=-1, description="Maximum depth of a tree; -1 for no limit.")
+    min_data_in_leaf: int = Field(default=20, ge=0, description="Minimum number of rows per leaf.")
+    feature_fraction: float = Field(default=1.0, gt=0, le=1, description="Share of the features sampled for each tree.")
+    bagging_fraction: float = Field(default=1.0, gt=0, le=1, description="Share of the rows sampled for bagging.")
+    bagging_freq: int = Field(default=0, ge=0, description="Rounds between two bagging samples; 0 disables bagging.")
+    lambda_l1: float = Field(default=0.0, ge=0, description="L1 regularization.")
+    lambda_l2: float = Field(default=0.0, ge=0, description="L2 regularization.")
+    class_weight: Literal["none", "balanced"] = Field(
+        default="none", description="`balanced` weights rows inversely to the frequency of their class."
+    )
+    seed: int = Field(default=42, ge=0, lt=2**31, description="Random seed of the split and the training.")
 
 
 class QualitySettings(_Section):
-    """The metric on the test split that decides whether a model is registered."""
+    """The test metric that decides whether a model is registered."""
 
-    metric: str
-    threshold: float
+    metric: str = Field(description="Metric on the test split, by Model Monitor's name; see the table of metrics.")
+    threshold: float = Field(description="Value the metric must reach: a minimum, or for rmse, mae and mse a maximum.")
 
     @property
     def lower_is_better(self) -> bool:
@@ -132,79 +164,128 @@ class QualitySettings(_Section):
 
 
 class RegistrationSettings(_Section):
-    """How a model package is registered; the group defaults to the project's name."""
+    """How models are registered in the model registry."""
 
-    model_package_group: str | None = None
-    approval_status: ApprovalStatus = "PendingManualApproval"
-    inference_instances: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = (
-        "ml.t2.medium",
-        "ml.m5.large",
-        "ml.m5.xlarge",
+    model_package_group: str | None = Field(
+        default=None, description="Model package group of the models; by default the project's name."
     )
-    transform_instances: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = ("ml.m5.large", "ml.m5.xlarge")
+    approval_status: ApprovalStatus = Field(
+        default="PendingManualApproval", description="Approval status of newly registered models."
+    )
+    inference_instances: tuple[InstanceType, ...] = Field(
+        default=("ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"),
+        min_length=1,
+        description="Instance types that a model package recommends for real-time inference.",
+    )
+    transform_instances: tuple[InstanceType, ...] = Field(
+        default=("ml.m5.large", "ml.m5.xlarge"),
+        min_length=1,
+        description="Instance types that a model package recommends for batch transform; batch inference uses the "
+        "first.",
+    )
 
 
 class BaselineSettings(_Section):
     """Defaults of the baseline steps' switches, as QualityCheck steps define them."""
 
-    skip_check: bool = True
-    fail_on_violation: bool = False
-    register_new_baseline: bool = True
+    skip_check: bool = Field(
+        default=True, description="Skip the comparison with the baseline of the latest approved model package."
+    )
+    fail_on_violation: bool = Field(default=False, description="Fail the step when the comparison finds violations.")
+    register_new_baseline: bool = Field(
+        default=True, description="Use the newly calculated baseline as the baseline for drift checks."
+    )
 
 
 class ResourceSettings(_Section):
-    """Machines and time limits of the jobs."""
+    """Instances and time limits of the jobs."""
 
-    processing_instance_type: InstanceType = "ml.m5.xlarge"
-    processing_instance_count: Annotated[int, Field(ge=1, le=20)] = 1
-    training_instance_type: InstanceType = "ml.m5.xlarge"
-    training_instance_count: Annotated[int, Field(ge=1, le=20)] = 1
-    volume_size_in_gb: Annotated[int, Field(ge=1, le=16384)] = 30
-    processing_max_runtime_in_seconds: Seconds = 3600
-    training_max_runtime_in_seconds: Seconds = 3 * 3600
+    processing_instance_type: InstanceType = Field(
+        default="ml.m5.xlarge", description="Instance type of processing jobs."
+    )
+    processing_instance_count: int = Field(
+        default=1, ge=1, le=20, description="Number of instances of the baseline jobs; other processing jobs use one."
+    )
+    training_instance_type: InstanceType = Field(
+        default="ml.m5.xlarge", description="Instance type of the training job."
+    )
+    training_instance_count: int = Field(
+        default=1, ge=1, le=20, description="Number of instances of the training job; more than one trains in parallel."
+    )
+    volume_size_in_gb: int = Field(
+        default=30, ge=1, le=16384, description="Size of the storage volume of each instance."
+    )
+    processing_max_runtime_in_seconds: Seconds = Field(default=3600, description="Time limit of processing jobs.")
+    training_max_runtime_in_seconds: Seconds = Field(default=3 * 3600, description="Time limit of the training job.")
 
 
 class UpdateSettings(_Section):
-    """How an endpoint's traffic moves to a new version (blue/green), and which alarms take it back."""
+    """Blue/green updates of an endpoint: traffic shifting, and the alarms that roll an update back."""
 
-    traffic: Literal["canary", "linear", "all-at-once"] = "canary"
-    # SageMaker takes 10 to 50 % of the new fleet as a step
-    step_percentage: Annotated[int, Field(ge=10, le=50)] = 10
-    # ten linear steps of it stay below the longest deployment that SageMaker allows, eight hours
-    wait_seconds: Annotated[int, Field(ge=0, le=1800)] = 300
-    max_5xx_errors_per_minute: Annotated[int, Field(ge=0)] = 0
-    max_latency_in_milliseconds: Annotated[int, Field(ge=1)] = 1000
+    traffic: Literal["canary", "linear", "all-at-once"] = Field(
+        default="canary",
+        description="How traffic shifts to the new fleet; a single instance allows only `all-at-once`.",
+    )
+    # SageMaker accepts steps of 10 to 50 % of the new fleet
+    step_percentage: int = Field(
+        default=10, ge=10, le=50, description="Size of the canary, or of each linear step, in %."
+    )
+    # with ten linear steps of it, a deployment stays below SageMaker's limit of eight hours
+    wait_seconds: int = Field(
+        default=300, ge=0, le=1800, description="Baking period after each step, during which alarms are evaluated."
+    )
+    max_5xx_errors_per_minute: int = Field(
+        default=0, ge=0, description="Number of 5xx errors per minute above which an update is rolled back."
+    )
+    max_latency_in_milliseconds: int = Field(
+        default=1000, ge=1, description="Average model latency above which an update is rolled back."
+    )
 
 
 class ServerlessSettings(_Section):
-    """The size of a serverless endpoint."""
+    """Size of a serverless endpoint."""
 
-    memory_in_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
-    max_concurrency: Annotated[int, Field(ge=1, le=200)] = 5
+    memory_in_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] = Field(
+        default=2048, description="Memory of the endpoint."
+    )
+    max_concurrency: int = Field(default=5, ge=1, le=200, description="Maximum number of concurrent invocations.")
 
 
 class DeploymentSettings(_Section):
-    """What approved model packages become. Autoscaling is between the two instance counts, off where they are equal."""
+    """Endpoints of approved model packages.
 
-    instance_type: InstanceType = "ml.m5.large"
-    instance_count: Annotated[int, Field(ge=1)] = 1
-    max_instance_count: Annotated[int, Field(ge=1)] = 2
-    invocations_per_instance: Annotated[int, Field(ge=1)] = 1000
-    capture_percentage: Annotated[int, Field(ge=0, le=100)] = 100
-    unknown_features: Literal["refuse", "ignore"] = "refuse"
-    update: UpdateSettings = UpdateSettings()
-    serverless: ServerlessSettings = ServerlessSettings()
+    An endpoint scales between the two instance counts; where they are equal, autoscaling is off.
+    """
+
+    instance_type: InstanceType = Field(
+        default="ml.m5.large", description="Instance type of real-time endpoints and batch transform jobs."
+    )
+    instance_count: int = Field(default=1, ge=1, description="Initial and minimum number of instances.")
+    max_instance_count: int = Field(default=2, ge=1, description="Maximum number of instances for autoscaling.")
+    invocations_per_instance: int = Field(
+        default=1000, ge=1, description="Invocations per instance and minute that autoscaling aims at."
+    )
+    capture_percentage: int = Field(
+        default=100, ge=0, le=100, description="Percentage of requests that are captured; 0 disables data capture."
+    )
+    unknown_features: Literal["refuse", "ignore"] = Field(
+        default="refuse",
+        description="How requests with unknown features are handled: `refuse` answers 400, `ignore` drops them.",
+    )
+    update: UpdateSettings = Field(default=UpdateSettings(), description="Blue/green updates.")
+    serverless: ServerlessSettings = Field(default=ServerlessSettings(), description="Serverless endpoints.")
 
     @model_validator(mode="after")
     def _consistent(self) -> DeploymentSettings:
         if self.max_instance_count < self.instance_count:
             raise ValueError(
-                f"max_instance_count is {self.max_instance_count}; it is at least instance_count, {self.instance_count}"
+                f"max_instance_count is {self.max_instance_count}; it must be at least instance_count "
+                f"({self.instance_count})"
             )
         if self.autoscaling and re.match(r"ml\.t\d", self.instance_type):
             raise ValueError(
                 f"SageMaker does not scale the burstable {self.instance_type}; "
-                "set max_instance_count to instance_count, or take another instance_type"
+                "set max_instance_count to instance_count, or choose another instance_type"
             )
         return self
 
@@ -214,91 +295,117 @@ class DeploymentSettings(_Section):
 
 
 class MonitoringSettings(_Section):
-    """What of an endpoint is watched, and what counts as an alert."""
+    """Analyses of an endpoint's captured data, and the conditions for an alert."""
 
-    analyses: Annotated[tuple[Literal["data-quality", "model-quality"], ...], Field(min_length=1)] = (
-        "data-quality",
-        "model-quality",
+    analyses: tuple[Literal["data-quality", "model-quality"], ...] = Field(
+        default=("data-quality", "model-quality"), min_length=1, description="Analyses of the monitoring pipeline."
     )
-    # the share of the features that may drift, and those of which none may
-    max_drifted_share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    critical_features: tuple[str, ...] = ()
-    # of quality.metric; by default quality.threshold
-    metric_threshold: float | None = None
-    max_missing_label_share: Annotated[float, Field(ge=0, le=1)] = 0.9
-    # captures reach S3 some minutes after their inferences, labels later still
-    capture_delay_minutes: Annotated[int, Field(ge=0, le=60)] = 5
-    label_delay_minutes: Annotated[int, Field(ge=0)] = 60
+    max_drifted_share: float = Field(
+        default=0.2, ge=0, le=1, description="Share of drifted features above which an alert is raised."
+    )
+    critical_features: tuple[str, ...] = Field(default=(), description="Features whose drift always raises an alert.")
+    metric_threshold: float | None = Field(
+        default=None,
+        description="Value of quality.metric that raises an alert when missed; by default quality.threshold.",
+    )
+    max_missing_label_share: float = Field(
+        default=0.9, ge=0, le=1, description="Share of predictions without ground truth above which an alert is raised."
+    )
+    # SageMaker uploads captured data some minutes after the inferences, and labels arrive later still
+    capture_delay_minutes: int = Field(
+        default=5, ge=0, le=60, description="Minutes to wait for captured data after the end of a window."
+    )
+    label_delay_minutes: int = Field(
+        default=60, ge=0, description="Minutes to wait for ground truth after the end of a window."
+    )
 
 
 class ImageSettings(_Section):
-    """Container images; a whole URI takes the place of SageMaker's scikit-learn image of that version."""
+    """Container images; an image URI replaces SageMaker's scikit-learn image."""
 
-    scikit_learn_version: str = "1.9-0"
-    processing: str | None = None
-    training: str | None = None
-    inference: str | None = None
+    scikit_learn_version: str = Field(default="1.9-0", description="Version of SageMaker's scikit-learn image.")
+    processing: str | None = Field(default=None, description="Image URI for processing jobs.")
+    training: str | None = Field(default=None, description="Image URI for the training job.")
+    inference: str | None = Field(default=None, description="Image URI for endpoints and batch transform.")
 
 
 class SecuritySettings(_Section):
-    """Encryption and network of every job and endpoint.
+    """Encryption and network of all jobs and endpoints.
 
-    In an isolated network the containers can't install LightGBM: name images that hold it under `images`.
+    Containers in an isolated network cannot install LightGBM: set `images` to images that contain it.
     """
 
-    kms_key: str | None = None
-    subnets: tuple[str, ...] = ()
-    security_group_ids: tuple[str, ...] = ()
-    network_isolation: bool = False
-    encrypt_inter_container_traffic: bool = False
+    kms_key: str | None = Field(
+        default=None, description="KMS key for objects in S3 and for storage volumes; by default S3's own encryption."
+    )
+    subnets: tuple[str, ...] = Field(default=(), description="VPC subnets of jobs and endpoints.")
+    security_group_ids: tuple[str, ...] = Field(default=(), description="VPC security groups; required with subnets.")
+    network_isolation: bool = Field(default=False, description="Run containers without network access.")
+    encrypt_inter_container_traffic: bool = Field(
+        default=False, description="Encrypt traffic between the instances of a job."
+    )
 
     @property
     def object_encryption(self) -> dict[str, str]:
-        """Further arguments of S3's PutObject and of uploads."""
+        """Encryption arguments for S3's PutObject and for uploads."""
         return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
 
     @model_validator(mode="after")
     def _consistent(self) -> SecuritySettings:
         if bool(self.subnets) != bool(self.security_group_ids):
-            raise ValueError("subnets and security_group_ids go together: give both or neither")
+            raise ValueError("subnets and security_group_ids go together; set both or neither")
         return self
 
 
 class CacheSettings(_Section):
-    """Re-use of a step's earlier result; expire_after is an ISO 8601 duration."""
+    """Reuse of the results of earlier executions."""
 
-    enabled: bool = True
-    expire_after: Annotated[str, Field(pattern=r"^P((\d+[YMWD])+(T(\d+[HM])+)?|T(\d+[HM])+)$")] = "P30D"
+    enabled: bool = Field(
+        default=True, description="Reuse the result of a step with unchanged code, inputs and arguments."
+    )
+    expire_after: str = Field(
+        default="P30D",
+        pattern=r"^P((\d+[YMWD])+(T(\d+[HM])+)?|T(\d+[HM])+)$",
+        description="Age, as an ISO 8601 duration, from which results are not reused.",
+    )
 
 
 class RetrySettings(_Section):
-    """Retries on throttling and on the service's internal errors."""
+    """Retries after throttling and internal errors of the service."""
 
-    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 10
-    backoff_rate: Annotated[float, Field(ge=1, le=10)] = 2.0
+    max_attempts: int = Field(default=3, ge=1, le=20, description="Maximum number of retries.")
+    interval_seconds: int = Field(default=10, ge=1, le=3600, description="Seconds before the first retry.")
+    backoff_rate: float = Field(
+        default=2.0, ge=1, le=10, description="Factor by which the interval grows with every retry."
+    )
 
 
 class Settings(_Section):
-    """One project: a pipeline, its model package group and its prefix in the bucket."""
+    """A project: its pipelines, its model package group and its prefix in the bucket."""
 
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
-    problem_type: ProblemType
-    data: DataSettings
-    quality: QualitySettings
-    training: TrainingSettings = TrainingSettings()
-    registration: RegistrationSettings = RegistrationSettings()
-    baselines: BaselineSettings = BaselineSettings()
-    # `processing` runs this project's own analyzer in place of QualityCheck steps, for accounts without Model Monitor
-    quality_checks: Literal["model-monitor", "processing"] = "model-monitor"
-    resources: ResourceSettings = ResourceSettings()
-    deployment: DeploymentSettings = DeploymentSettings()
-    monitoring: MonitoringSettings = MonitoringSettings()
-    images: ImageSettings = ImageSettings()
-    security: SecuritySettings = SecuritySettings()
-    cache: CacheSettings = CacheSettings()
-    retry: RetrySettings = RetrySettings()
-    tags: dict[str, str] = {}
+    name: str = Field(
+        pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
+        description="Name of the project, of its training pipeline and of its prefix in the bucket.",
+    )
+    problem_type: ProblemType = Field(description="What the model predicts.")
+    data: DataSettings = Field(description="The data.")
+    quality: QualitySettings = Field(description="The quality a model needs to be registered.")
+    training: TrainingSettings = Field(default=TrainingSettings(), description="LightGBM parameters.")
+    registration: RegistrationSettings = Field(default=RegistrationSettings(), description="The model registry.")
+    baselines: BaselineSettings = Field(default=BaselineSettings(), description="The baseline steps.")
+    quality_checks: Literal["model-monitor", "processing"] = Field(
+        default="model-monitor",
+        description="What runs the baseline steps: QualityCheck steps (`model-monitor`), or this project's analyzer in "
+        "Processing steps (`processing`) for accounts without Model Monitor.",
+    )
+    resources: ResourceSettings = Field(default=ResourceSettings(), description="Instances and time limits.")
+    deployment: DeploymentSettings = Field(default=DeploymentSettings(), description="Endpoints.")
+    monitoring: MonitoringSettings = Field(default=MonitoringSettings(), description="Monitoring of endpoints.")
+    images: ImageSettings = Field(default=ImageSettings(), description="Container images.")
+    security: SecuritySettings = Field(default=SecuritySettings(), description="Encryption and network.")
+    cache: CacheSettings = Field(default=CacheSettings(), description="Step caching.")
+    retry: RetrySettings = Field(default=RetrySettings(), description="Retry policies of the steps.")
+    tags: dict[str, str] = Field(default={}, description="Tags of the pipelines, their jobs and the endpoints.")
 
     @field_validator("tags")
     @classmethod
@@ -313,15 +420,17 @@ class Settings(_Section):
         allowed = METRICS[self.problem_type]
         metric, threshold = self.quality.metric, self.quality.threshold
         if metric not in allowed:
-            raise ValueError(f"quality.metric is {metric!r}; for {self.problem_type} it is one of {', '.join(allowed)}")
+            raise ValueError(
+                f"quality.metric is {metric!r}; for {self.problem_type} it must be one of {', '.join(allowed)}"
+            )
         if metric in LOWER_IS_BETTER:
             if threshold <= 0:
-                raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it is above 0")
+                raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it must be greater than 0")
         elif metric == "r2":
             if threshold > 1:
-                raise ValueError(f"quality.threshold is {threshold:g}; for r2 it is at most 1")
+                raise ValueError(f"quality.threshold is {threshold:g}; for r2 it must be at most 1")
         elif not 0 <= threshold <= 1:
-            raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it is from 0 to 1")
+            raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it must be between 0 and 1")
         return self
 
     @property
@@ -329,22 +438,22 @@ class Settings(_Section):
         return self.registration.model_package_group or self.name
 
     def uri(self, bucket: str) -> str:
-        """The prefix below which everything of the project lies."""
+        """Return the S3 prefix of the project in a bucket."""
         return f"s3://{bucket}/{self.name}"
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check a settings file; a relative `data.input` is taken from the file's folder.
+    """Read and validate a settings file; a relative `data.input` is resolved against the file's folder.
 
     Raises:
-        UserError: the file is missing, is not YAML, or a key or value is not allowed.
+        UserError: The file is missing or not YAML, or a key or value is not allowed.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; give an existing file with --settings") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected keys and values such as 'name: my-model', found {content!r}")
     try:
@@ -358,23 +467,23 @@ def load_settings(path: Path) -> Settings:
 
 
 def _explain(error: ValidationError) -> str:
-    return "\n".join(f"  {_explain_one(dict(problem))}" for problem in error.errors())
+    return "\n".join(f"  {_explain_problem(dict(problem))}" for problem in error.errors())
 
 
-def _explain_one(problem: dict[str, Any]) -> str:
+def _explain_problem(problem: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed here: {', '.join(_keys_beside(problem['loc']))}"
+        return f"{key}: unknown key; allowed here: {', '.join(_allowed_keys(problem['loc']))}"
     if problem["type"] == "missing":
-        return f"{key}: is missing; set it"
+        return f"{key}: required, but missing; add it"
     message = re.sub(r"^(Value error, |Input )", "", problem["msg"])
     if problem["type"] == "value_error":
         return f"{key}: {message}" if key else message
     return f"{key} is {problem['input']!r}; it {message}"
 
 
-def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
-    model: Any = Settings
+def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
+    section: Any = Settings
     for part in location[:-1]:
-        model = model.model_fields[part].annotation
-    return list(model.model_fields)
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)

@@ -1,4 +1,4 @@
-"""Data-quality constraints: suggested from a baseline as Model Monitor suggests them, and checked on later data."""
+"""Data quality constraints: suggested from a baseline as Model Monitor does, and checked against later data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analyzer import QualityError
+from analyzer.datasets.selection import shorten
 from analyzer.drift.distances import categorical_distance, numerical_distance
 from analyzer.profile.statistics import FRACTIONAL, INTEGRAL, STRING, UNKNOWN, FeatureStatistics, Statistics
 
@@ -14,15 +15,15 @@ ENABLED = "Enabled"
 COMPARISON_METHODS = ("Robust", "Simple")
 CATEGORICAL_DRIFT_METHODS = ("LInfinity", "ChiSquared")
 
-# Deequ's rules, on which Model Monitor is built: a text column is categorical with at most so many distinct values, of
-# which at most this share occurs only once.
+# The rules of Deequ, which Model Monitor is built on: a text column is categorical if it has at most this many distinct
+# values, of which at most this share occurs only once.
 DOMAIN_SIZE = 120
 DOMAIN_SHARE_OF_SINGLES = 0.1
 
 
 @dataclass(frozen=True)
 class MonitoringConfig:
-    """What to check and how strictly; the fields of constraints.json's monitoring_config, flattened.
+    """The monitoring_config of constraints.json, flattened.
 
     A categorical_comparison_threshold of None stands for the comparison_threshold.
     """
@@ -38,13 +39,13 @@ class MonitoringConfig:
     categorical_drift_method: str = "LInfinity"
 
     def overridden(self, changes: Mapping[str, Any]) -> MonitoringConfig:
-        """The config with a feature's monitoring_config_overrides, flattened likewise, in place of its values."""
+        """Return the config with a feature's (flattened) monitoring_config_overrides applied."""
         return replace(self, **changes) if changes else self
 
 
 @dataclass(frozen=True)
 class FeatureConstraints:
-    """What a feature must be like; None where the baseline suggests nothing."""
+    """The constraints on one feature; None for those that do not apply."""
 
     name: str
     inferred_type: str
@@ -56,7 +57,7 @@ class FeatureConstraints:
 
 @dataclass(frozen=True)
 class Constraints:
-    """The content of a data-quality constraints.json."""
+    """The content of a data quality constraints.json."""
 
     features: tuple[FeatureConstraints, ...]
     config: MonitoringConfig = field(default_factory=MonitoringConfig)
@@ -64,7 +65,7 @@ class Constraints:
 
 @dataclass(frozen=True)
 class Violation:
-    """One entry of constraint_violations.json; the check type and the description in Model Monitor's words."""
+    """One entry of constraint_violations.json; check type and description are in Model Monitor's words."""
 
     feature_name: str
     constraint_check_type: str
@@ -72,14 +73,14 @@ class Violation:
 
 
 def suggest(statistics: Statistics, categorical_drift_method: str = "LInfinity") -> Constraints:
-    """The constraints that the data of these statistics meet, with Model Monitor's default thresholds.
+    """Suggest constraints that the data of these statistics meets, with Model Monitor's default thresholds.
 
     Raises:
-        QualityError: an unknown categorical drift method.
+        QualityError: The categorical drift method is unknown.
     """
     if categorical_drift_method not in CATEGORICAL_DRIFT_METHODS:
         raise QualityError(
-            f"categorical_drift_method {categorical_drift_method!r} is unknown; "
+            f"unknown categorical_drift_method {categorical_drift_method!r}; "
             f"use one of {', '.join(CATEGORICAL_DRIFT_METHODS)}"
         )
     config = MonitoringConfig(
@@ -109,15 +110,19 @@ def _domain(feature: FeatureStatistics) -> tuple[str, ...] | None:
 
 
 def check(current: Statistics, constraints: Constraints, baseline: Statistics | None = None) -> list[Violation]:
-    """The violations of the constraints in the current data, columns first, then feature by feature.
+    """Check the current data against constraints.
 
     Args:
-        current: statistics of a `profile` made now (those read from a file lack the counts for the data type check).
-        constraints: of the baseline, as suggested or edited.
-        baseline: statistics of the baseline; without it there are no drift checks.
+        current: Statistics from `analyzer.profile.profile` (statistics read from a file lack the counts for the data
+            type check).
+        constraints: Constraints of the baseline, as suggested or edited.
+        baseline: Statistics of the baseline; without them drift is not checked.
+
+    Returns:
+        The violations: those of columns first, then by feature in the order of the constraints.
 
     Raises:
-        QualityError: the current data and the constraints have no column in common.
+        QualityError: The current data and the constraints have no columns in common.
     """
     if constraints.config.evaluate_constraints != ENABLED:
         return []
@@ -125,8 +130,8 @@ def check(current: Statistics, constraints: Constraints, baseline: Statistics | 
     expected = [constraint.name for constraint in constraints.features]
     if not features.keys() & set(expected):
         raise QualityError(
-            f"the baseline is of other data: its columns ({_names(expected)}) have none in common with the data's "
-            f"({_names(list(features))}); give the baseline that was made of the same kind of dataset"
+            f"the baseline (columns {shorten(expected, 10)}) and the data (columns {shorten(list(features), 10)}) have "
+            "no columns in common; use a baseline of the same kind of dataset"
         )
     violations = list(_check_columns(list(features), expected))
     for constraint in constraints.features:
@@ -139,7 +144,7 @@ def check(current: Statistics, constraints: Constraints, baseline: Statistics | 
 
 
 def _check_columns(columns: Sequence[str], expected: Sequence[str]) -> Iterator[Violation]:
-    # Model Monitor compares the numbers of columns; names find a renamed column too, and tell which.
+    # Model Monitor compares the numbers of columns only; comparing names also detects renamed columns.
     for kind, feature_name, names in (
         ("missing", "Missing columns", [name for name in expected if name not in columns]),
         ("extra", "Extra columns", [name for name in columns if name not in expected]),
@@ -149,7 +154,7 @@ def _check_columns(columns: Sequence[str], expected: Sequence[str]) -> Iterator[
                 feature_name,
                 f"{kind}_column_check",
                 f"There are {kind} columns in current dataset. Number of columns in current dataset: {len(columns)}, "
-                f"Number of columns in baseline constraints: {len(expected)} ({kind}: {_names(names)})",
+                f"Number of columns in baseline constraints: {len(expected)} ({kind}: {shorten(names, 10)})",
             )
 
 
@@ -183,10 +188,10 @@ def _check_feature(
                 feature.name,
                 "categorical_values_check",
                 f"Categorical values requirement is not met. Expected match: {config.domain_content_threshold * 100}%. "
-                f"Observed: Only {known * 100}% of data is in the baseline domain (unknown: {_names(unknown)}).",
+                f"Observed: Only {known * 100}% of data is in the baseline domain (unknown: {shorten(unknown, 10)}).",
             )
     if config.perform_comparison == ENABLED and baseline is not None:
-        comparison = compared(feature, baseline, config)
+        comparison = compare(feature, baseline, config)
         if comparison is not None and comparison.distance > comparison.threshold:
             yield Violation(
                 feature.name,
@@ -196,10 +201,10 @@ def _check_feature(
 
 
 def _type_match(feature: FeatureStatistics, expected: str) -> float | None:
-    """The share of present values that are of the expected type; None where there is nothing to compare.
+    """Return the share of present values that have the expected type; None if there is nothing to compare.
 
-    A whole number is a valid Fractional, and any text in a text column a valid String (a postcode is, too). Whole
-    numbers that are all written as 3.0 are not Integral, as Model Monitor judges by the text.
+    Whole numbers count as Fractional, and any text in a text column counts as String (postcodes do, too). Whole numbers
+    that are all written like 3.0 do not count as Integral, because Model Monitor infers types from the text.
     """
     if UNKNOWN in (expected, feature.inferred_type):
         return None
@@ -219,15 +224,15 @@ def _share_of(feature: FeatureStatistics, domain: Sequence[str]) -> float:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A feature's drift as the drift check sees it; ``method`` is Robust or Simple, LInfinity or ChiSquared."""
+    """Input of a feature's drift check; ``method`` is Robust or Simple, LInfinity or ChiSquared."""
 
     method: str
     distance: float
     threshold: float
 
 
-def compared(feature: FeatureStatistics, baseline: FeatureStatistics, config: MonitoringConfig) -> Comparison | None:
-    """The distance of a feature from its baseline; None where they are of two kinds or one of them has no value."""
+def compare(feature: FeatureStatistics, baseline: FeatureStatistics, config: MonitoringConfig) -> Comparison | None:
+    """Compare a feature with its baseline; None if their types differ or one of them has no values."""
     robust = config.comparison_method == "Robust"
     if feature.numbers is not None and baseline.numbers is not None:
         distance = numerical_distance(feature.numbers.sketch, baseline.numbers.sketch, robust)
@@ -246,8 +251,3 @@ def compared(feature: FeatureStatistics, baseline: FeatureStatistics, config: Mo
             config.categorical_drift_method, distance, config.comparison_threshold if threshold is None else threshold
         )
     return None
-
-
-def _names(names: Sequence[str], limit: int = 10) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

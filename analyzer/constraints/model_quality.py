@@ -1,4 +1,4 @@
-"""Model-quality constraints: the metrics of a baseline as thresholds, and the metrics now against them."""
+"""Model quality constraints: the metrics of a baseline as thresholds for later metrics."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ CONSTRAINTS_KEY = {
     "MulticlassClassification": "multiclass_classification_constraints",
     "Regression": "regression_constraints",
 }
-BETTER_LOW = ("mae", "mse", "rmse", "false_positive_rate", "false_negative_rate")
-TWIN_SUFFIX = "_best_constant_classifier"
+# Metrics whose lower values are better.
+LOWER_IS_BETTER = ("mae", "mse", "rmse", "false_positive_rate", "false_negative_rate")
+BEST_CONSTANT_SUFFIX = "_best_constant_classifier"
 
 
 def suggest_metrics(statistics: Mapping[str, Any], problem_type: str) -> dict[str, Any]:
-    """The constraints.json of a model-quality baseline: no metric may become worse than it is in the statistics.
+    """Suggest the constraints.json document of a model quality baseline: no metric may get worse than its statistics.
 
-    Metrics that are not defined there, curves, and the twins, which describe the labels and not the model, get none.
+    Undefined metrics and curves get no constraint, nor do the metrics of the best constant classifier, which describe
+    the labels and not the model.
 
     Raises:
-        QualityError: the statistics are of another problem type.
+        QualityError: The statistics are of another problem type.
     """
     metrics = _section(statistics, METRICS_KEY[problem_type], problem_type)
     return {
@@ -33,10 +35,10 @@ def suggest_metrics(statistics: Mapping[str, Any], problem_type: str) -> dict[st
         CONSTRAINTS_KEY[problem_type]: {
             name: {
                 "threshold": metric["value"],
-                "comparison_operator": GREATER if name in BETTER_LOW else LESS,
+                "comparison_operator": GREATER if name in LOWER_IS_BETTER else LESS,
             }
             for name, metric in metrics.items()
-            if _is_defined(metric) and not name.endswith(TWIN_SUFFIX)
+            if _is_defined(metric) and not name.endswith(BEST_CONSTANT_SUFFIX)
         },
     }
 
@@ -44,10 +46,13 @@ def suggest_metrics(statistics: Mapping[str, Any], problem_type: str) -> dict[st
 def check_metrics(
     statistics: Mapping[str, Any], constraints: Mapping[str, Any], problem_type: str
 ) -> list[dict[str, str]]:
-    """The violations of baseline constraints; a metric that is not defined now, or has no constraint, is not checked.
+    """Check metrics against constraints. Metrics that are undefined or have no constraint are not checked.
+
+    Returns:
+        The entries of constraint_violations.json.
 
     Raises:
-        QualityError: the constraints are of another problem type, or one of them is malformed.
+        QualityError: The constraints are of another problem type, or one of them is malformed.
     """
     metrics = _section(statistics, METRICS_KEY[problem_type], problem_type)
     violations = []
@@ -68,16 +73,16 @@ def check_metrics(
     return violations
 
 
-def metrics_of(
+def collect_metrics(
     statistics: Mapping[str, Any],
     problem_type: str,
     baseline: Mapping[str, Any] | None = None,
     constraints: Mapping[str, Any] | None = None,
 ) -> tuple[Metric, ...]:
-    """Every metric that is one number, beside its value in the baseline and the constraint on it.
+    """Collect every scalar metric with its value in the baseline and its constraint.
 
     Raises:
-        QualityError: one of the documents is of another problem type.
+        QualityError: One of the documents is of another problem type.
     """
     before = _section(baseline, METRICS_KEY[problem_type], problem_type) if baseline else {}
     limits = _section(constraints, CONSTRAINTS_KEY[problem_type], problem_type) if constraints else {}
@@ -104,7 +109,7 @@ def _section(document: Mapping[str, Any], key: str, problem_type: str) -> Mappin
     section = document.get(key)
     if not isinstance(section, Mapping):
         raise QualityError(
-            f"the baseline holds no {key!r} (but: {', '.join(document)}); give the files of a {problem_type} baseline"
+            f"the baseline has no {key!r} (it has: {', '.join(document)}); use the files of a {problem_type} baseline"
         )
     return section
 
@@ -115,7 +120,9 @@ def _parse(name: str, constraint: Any) -> tuple[float, str]:
     except (TypeError, KeyError, ValueError) as error:
         raise QualityError(f"the constraint on {name} has no numeric threshold and comparison_operator") from error
     if operator not in (LESS, GREATER) or math.isnan(threshold):
-        raise QualityError(f"the constraint on {name} compares by {operator!r}; use {LESS} or {GREATER}")
+        raise QualityError(
+            f"the constraint on {name} has the comparison_operator {operator!r}; use {LESS} or {GREATER}"
+        )
     return threshold, operator
 
 

@@ -1,4 +1,4 @@
-"""Text files as blocks of whole lines, so that each block can be parsed, and parsed again, on its own."""
+"""Text files as blocks of whole lines, each of which can be parsed (repeatedly) on its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from analyzer import QualityError
 
-# Large enough that the cost of a batch (some hundred calls into Arrow and NumPy) vanishes, small enough for memory.
+# Large enough to make the overhead of a batch (some hundred calls into Arrow and NumPy) negligible.
 BLOCK_BYTES = 4 << 20
 LINE_LIMIT_BYTES = 256 << 20
 
@@ -24,20 +24,21 @@ QUOTE = b'"'
 
 
 def blocks(path: Path, quoted: bool) -> Iterator[bytearray]:
-    """The file's bytes, a UTF-8 byte order mark aside, in pieces that end with a line.
+    """Yield the file's content, without a UTF-8 byte order mark, in blocks that end at the end of a line.
 
     Args:
-        path: a plain or gzip file; told apart by content, as names lie.
-        quoted: whether a newline between double quotes belongs to a field, as in CSV.
+        path: A plain or gzip file, distinguished by content because file names are unreliable.
+        quoted: Whether a newline between double quotes is part of a field, as in CSV.
 
     Raises:
-        QualityError: a damaged gzip file, a Parquet file, a quote that is never closed, a line beyond 256 MB.
+        QualityError: The file is a damaged gzip file or a Parquet file, has an unclosed quote, or has a line over
+            256 MB.
     """
     rest = bytearray()
     with path.open("rb") as raw:
-        file = _unpacked(raw)
+        file = _decompressed(raw)
         first = True
-        while data := _read_on(file, rest, path):
+        while data := _read_block(file, rest, path):
             if first:
                 _refuse_parquet(data, path)
                 del data[: len(BYTE_ORDER_MARK) if data.startswith(BYTE_ORDER_MARK) else 0]
@@ -48,9 +49,13 @@ def blocks(path: Path, quoted: bool) -> Iterator[bytearray]:
             if data:
                 yield data
             if len(rest) > LINE_LIMIT_BYTES:
-                raise QualityError(f"{path} has a line of more than {LINE_LIMIT_BYTES >> 20} MB; is a quote left open?")
+                raise QualityError(
+                    f"{path} has a line of more than {LINE_LIMIT_BYTES >> 20} MB; check for an unclosed quote"
+                )
     if quoted and _count_quotes(rest) % 2:
-        raise QualityError(f"{path} ends inside a quoted field that starts near {_excerpt(rest)}; close the quote")
+        raise QualityError(
+            f"{path} ends inside a quoted field that starts near {_excerpt(rest)}; add the closing quote"
+        )
     if rest:
         yield rest
 
@@ -60,14 +65,14 @@ def _refuse_parquet(data: bytearray, path: Path) -> None:
         raise QualityError(f'{path} is a Parquet file; set dataset_format to {{"parquet": {{}}}}')
 
 
-def _unpacked(raw: BinaryIO) -> BinaryIO:
-    packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+def _decompressed(raw: BinaryIO) -> BinaryIO:
+    is_gzip = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     raw.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_gzip else raw
 
 
-def _read_on(file: BinaryIO, rest: bytearray, path: Path) -> bytearray:
-    """The rest of the block before and up to BLOCK_BYTES more; empty at the end of the file."""
+def _read_block(file: BinaryIO, rest: bytearray, path: Path) -> bytearray:
+    """Read up to BLOCK_BYTES more after the rest of the previous block; empty at the end of the file."""
     data = bytearray(len(rest) + BLOCK_BYTES)
     data[: len(rest)] = rest
     try:
@@ -91,7 +96,7 @@ def _end_of_last_line(data: bytearray, quoted: bool) -> int:
 
 
 def _count_quotes(data: bytearray | memoryview) -> int:
-    # NumPy lets go of Python's lock meanwhile, bytearray.count does not and would stall the profiling thread.
+    # NumPy releases the GIL; bytearray.count does not, and would stall the profiling thread.
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == QUOTE[0])) if len(data) else 0
 
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from analyzer import QualityError
-from analyzer.datasets.ahead import ahead
 from analyzer.datasets.blocks import NEWLINE, QUOTE, blocks
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.prefetch import prefetch
 from analyzer.datasets.selection import Selection, shorten
-from analyzer.datasets.skips import Skips
 from analyzer.datasets.text_columns import MISSING_TEXTS
 
 NUMBERS = (pa.int64(), pa.float64())
@@ -24,24 +24,23 @@ NARROW_TO_WIDE = [*NUMBERS, pa.string()]
 
 
 def read(
-    files: Sequence[Path], header: bool, known_names: tuple[str, ...], selection: Selection, skips: Skips
+    files: Sequence[Path], header: bool, known_names: tuple[str, ...], selection: Selection, malformed: MalformedRecords
 ) -> Iterator[pa.RecordBatch]:
-    """Record batches of all files.
+    """Read record batches from all files. Raises QualityError like `Dataset.batches`.
 
-    Without a header the columns have the known names if there are as many, else _c0, _c1 ... as Spark names them. An
-    empty field is a missing value, in text columns too; so is NaN. Files may order their columns differently but must
-    have the same ones. Raises QualityError as `Dataset.batches` says.
+    Without a header, columns get the known names if their number matches, else _c0, _c1 ... as in Spark. Empty fields
+    and NaN are missing values, in text columns too. All files must have the same columns, in any order.
     """
     reader: _Reader | None = None
     for path in files:
-        pieces = ahead(blocks(path, quoted=True))
+        pieces = prefetch(blocks(path, quoted=True))
         first = next(pieces, bytearray())
         if not first or first.isspace():
             continue
         record, body = _first_record(first, path)
         names = _column_names(record, path) if header else [*positional_names(len(record), known_names)]
         if reader is None:
-            reader = _Reader(selection, selection.of(names, path), names, skips)
+            reader = _Reader(selection, selection.resolve(names, path), names, malformed)
         reader.start_file(path, names, header)
         for block in chain([body if header else first], pieces):
             if block and (len(names) == 1 or not block.isspace()):
@@ -50,18 +49,18 @@ def read(
 
 @lru_cache
 def positional_names(width: int, known_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names for columns that have none in the file."""
+    """Return names for columns that have none in the file."""
     return known_names if len(known_names) == width else tuple(f"_c{index}" for index in range(width))
 
 
 @dataclass
 class _Reader:
-    """Parses blocks one by one; what it learns of a column's type in one block it asks for in the next."""
+    """Parses block by block, starting with the column types of the previous blocks."""
 
     selection: Selection
     wanted: list[str]
     expected: list[str]
-    skips: Skips
+    malformed: MalformedRecords
     ragged: list[pacsv.InvalidRow] = field(default_factory=list)
     types: dict[str, pa.DataType] = field(default_factory=dict)
     path: Path = Path()
@@ -71,8 +70,8 @@ class _Reader:
     def start_file(self, path: Path, names: list[str], header: bool) -> None:
         if sorted(names) != sorted(self.expected):
             raise QualityError(
-                f"{path} has other columns than the files before it: {shorten(names)} instead of "
-                f"{shorten(self.expected)}; all files of a dataset need the same header"
+                f"{path} has the columns {shorten(names)}, but the previous files have {shorten(self.expected)}; "
+                "all files of a dataset must have the same header"
             )
         self.path, self.names, self.rows = path, names, int(header)
 
@@ -80,39 +79,37 @@ class _Reader:
         try:
             table = self._read(block, {**self.types, **dict.fromkeys(self.selection.as_text, pa.string())})
         except pa.ArrowInvalid:
-            # A value that does not fit the type seen so far: let Arrow look at this block with fresh eyes.
-            table = self._read_afresh(block)
+            # A value does not match the type seen so far: let Arrow infer the types of this block.
+            table = self._read_inferred(block)
         self._check_utf8(table)
         kinds = _kinds(table)
         texts = {name for name, kind in kinds.items() if kind != pa.null() and self._is_text(name, kind)}
         if any(kinds[name] != pa.string() for name in texts):
             table = self._read(block, {**kinds, **dict.fromkeys(texts, pa.string())})
         for row in self.ragged:
-            reason = (
-                f"has {row.actual_columns} fields, {row.expected_columns} are expected; check its commas and quotes"
-            )
-            self.skips.add(self.path, "row", self.rows + row.number, reason, row.text)
+            reason = f"has {row.actual_columns} fields instead of {row.expected_columns}; check its commas and quotes"
+            self.malformed.add(self.path, "row", self.rows + row.number, reason, row.text)
         self.rows += table.num_rows + len(self.ragged)
-        self._learn(_kinds(table))
+        self._update_types(_kinds(table))
         yield from table.combine_chunks().to_batches()
 
     def _is_text(self, name: str, kind: pa.DataType) -> bool:
-        # Dates, times and booleans too: Arrow would give one date two texts, depending on the block it stands in.
+        # Dates, times and booleans are read as text: Arrow would convert a date to different texts in different blocks.
         return name in self.selection.as_text or self.types.get(name) == pa.string() or kind not in NUMBERS
 
-    def _learn(self, kinds: dict[str, pa.DataType]) -> None:
+    def _update_types(self, kinds: dict[str, pa.DataType]) -> None:
         for name, kind in kinds.items():
             if kind != pa.null():
                 self.types[name] = max(self.types.get(name, kind), kind, key=NARROW_TO_WIDE.index)
 
-    def _read_afresh(self, block: bytearray) -> pa.Table:
+    def _read_inferred(self, block: bytearray) -> pa.Table:
         try:
             return self._read(block, {})
         except pa.ArrowInvalid as error:
-            raise QualityError(f"{self.path} is not CSV after row {self.rows} ({error})") from error
+            raise QualityError(f"{self.path} is not valid CSV after row {self.rows} ({error})") from error
 
     def _read(self, block: bytearray, types: dict[str, pa.DataType]) -> pa.Table:
-        # A block may be read several times; its ragged rows count once.
+        # A block may be read several times, but its ragged rows must be counted once.
         self.ragged = []
 
         def on_ragged(row: pacsv.InvalidRow) -> str:
@@ -144,9 +141,9 @@ def _kinds(table: pa.Table) -> dict[str, pa.DataType]:
 
 
 def _first_record(block: bytearray, path: Path) -> tuple[list[str], bytearray]:
-    """The fields of the first record and the bytes after it."""
+    """Return the fields of the first record and the bytes after it."""
     if block.lstrip().startswith((b"{", b"[{")):
-        raise QualityError(f'{path} holds JSON, not CSV; set dataset_format to {{"json": {{"lines": true}}}}')
+        raise QualityError(f'{path} contains JSON, not CSV; set dataset_format to {{"json": {{"lines": true}}}}')
     end = block.find(NEWLINE) + 1 or len(block)
     while block.count(QUOTE, 0, end) % 2 and end < len(block):
         end = block.find(NEWLINE, end) + 1 or len(block)

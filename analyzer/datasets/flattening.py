@@ -1,4 +1,4 @@
-"""JSON objects as columns: nested values are named by their path, ``customer.age`` and ``scores.0``."""
+"""JSON objects as columns; nested values are named by their path: ``customer.age``, ``scores.0``."""
 
 from __future__ import annotations
 
@@ -11,36 +11,42 @@ import pyarrow as pa
 LIST_LIMIT = 1_000
 
 
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record without nesting; ValueError where a list is too long, or nesting too deep, to be columns."""
+def flatten(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record without nesting.
+
+    Raises:
+        ValueError: A list is too long, or the nesting too deep, to become columns.
+    """
     try:
-        return _flat(record, "")
+        return _flatten(record, "")
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
 
 
-def _flat(record: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _flatten(record: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, list):
             if len(value) > LIST_LIMIT:
-                raise ValueError(f"holds {len(value)} values in {prefix + key!r}, more than {LIST_LIMIT} columns")
+                raise ValueError(
+                    f"has {len(value)} values in {prefix + key!r}; at most {LIST_LIMIT} can become columns"
+                )
             value = dict(enumerate(value))
         if isinstance(value, dict):
-            result |= _flat(value, f"{prefix}{key}.")
+            result |= _flatten(value, f"{prefix}{key}.")
         else:
             result[f"{prefix}{key}"] = value
     return result
 
 
 def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
-    """Flat records as Arrow columns; a key that a record lacks is a missing value."""
+    """Convert flat records to Arrow columns; an absent key is a missing value."""
     names = dict.fromkeys(name for record in records for name in record)
     return {encodable(name): _array([record.get(name) for record in records]) for name in names}
 
 
 def encodable(text: str) -> str:
-    """The text with a question mark for what is no character: JSON can spell halves of a surrogate pair."""
+    """Replace unpaired surrogates, which JSON can contain but UTF-8 cannot, with question marks."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 

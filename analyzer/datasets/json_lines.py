@@ -1,4 +1,4 @@
-"""JSON lines as record batches; nested values become columns named by their path, ``customer.age``."""
+"""JSON lines files as record batches; nested values become columns named by their path, ``customer.age``."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pajson
 
-from analyzer.datasets.ahead import ahead
 from analyzer.datasets.blocks import blocks
-from analyzer.datasets.conversion import four_types
-from analyzer.datasets.flattening import columns_of, flat
+from analyzer.datasets.conversion import to_supported_types
+from analyzer.datasets.flattening import columns_of, flatten
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.prefetch import prefetch
 from analyzer.datasets.selection import Selection
-from analyzer.datasets.skips import Skips
 
 
-def read(files: Sequence[Path], selection: Selection, skips: Skips) -> Iterator[pa.RecordBatch]:
-    """Record batches of all files; a key absent from a record is a missing value.
+def read(files: Sequence[Path], selection: Selection, malformed: MalformedRecords) -> Iterator[pa.RecordBatch]:
+    """Read record batches from all files. Raises QualityError like `Dataset.batches`.
 
-    Arrow parses a block at once; where it gives up, because a line is malformed or a key holds a number here and a
-    text there, or where a list or a date needs care, the block is parsed line by line. Raises QualityError as
-    `Dataset.batches` says.
+    An absent key is a missing value. Arrow parses whole blocks. If it fails, because a line is malformed or a key has
+    both numbers and texts, or if there are lists or dates, the block is parsed line by line.
     """
     for path in files:
         line = 1
-        for block in ahead(blocks(path, quoted=False)):
-            if not block.isspace() and (batch := _parse(block, path, line, skips)).num_rows:
-                batch = batch.select(selection.of(batch.schema.names, path))
-                yield four_types(batch, selection.as_text, path)
+        for block in prefetch(blocks(path, quoted=False)):
+            if not block.isspace() and (batch := _parse(block, path, line, malformed)).num_rows:
+                batch = batch.select(selection.resolve(batch.schema.names, path))
+                yield to_supported_types(batch, selection.as_text, path)
             line += block.count(b"\n")
 
 
 def parse_line(text: bytes | bytearray) -> dict[str, Any]:
-    """The object on a line; ValueError says what is there instead, without showing it."""
+    """Parse a line as a JSON object. Raises ValueError, whose message does not contain the line, if it is not one."""
     try:
         record = json.loads(text)
     except json.JSONDecodeError as error:
@@ -49,28 +48,28 @@ def parse_line(text: bytes | bytearray) -> dict[str, Any]:
     return record
 
 
-def _parse(block: bytearray, path: Path, line: int, skips: Skips) -> pa.RecordBatch:
+def _parse(block: bytearray, path: Path, line: int, malformed: MalformedRecords) -> pa.RecordBatch:
     try:
         table = pajson.read_json(
             pa.BufferReader(block), read_options=pajson.ReadOptions(use_threads=False, block_size=len(block) + 1)
         )
     except pa.ArrowInvalid:
-        return _parse_slowly(block, path, line, skips)
+        return _parse_slowly(block, path, line, malformed)
     while any(pa.types.is_struct(kind) for kind in table.schema.types):
         table = table.flatten()
     if any(pa.types.is_temporal(kind) or pa.types.is_list(kind) for kind in table.schema.types):
-        # Arrow would give one date two texts, depending on what stands beside it.
-        return _parse_slowly(block, path, line, skips)
+        # Arrow would convert a date to different texts, depending on the other values.
+        return _parse_slowly(block, path, line, malformed)
     return table.combine_chunks().to_batches()[0]
 
 
-def _parse_slowly(block: bytearray, path: Path, line: int, skips: Skips) -> pa.RecordBatch:
+def _parse_slowly(block: bytearray, path: Path, line: int, malformed: MalformedRecords) -> pa.RecordBatch:
     records = []
     for number, text in enumerate(block.split(b"\n"), start=line):
         if text.strip():
             try:
-                records.append(flat(parse_line(text)))
+                records.append(flatten(parse_line(text)))
             except ValueError as error:
-                skips.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
+                malformed.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
     columns = columns_of(records)
     return pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analyzer import QualityError
-from analyzer.datasets.conversion import four_types
+from analyzer.datasets.conversion import to_supported_types
 from analyzer.datasets.selection import Selection, shorten
 
 ROWS = 65_536
 
 
 def read(files: Sequence[Path], selection: Selection) -> Iterator[pa.RecordBatch]:
-    """Record batches of all files, which must have the same columns. Raises QualityError as `Dataset.batches` says."""
+    """Read record batches from all files. Raises QualityError like `Dataset.batches`."""
     expected: list[str] | None = None
     for path in files:
         try:
@@ -24,16 +24,18 @@ def read(files: Sequence[Path], selection: Selection) -> Iterator[pa.RecordBatch
                 names = file.schema_arrow.names
                 expected = expected or names
                 _check_columns(names, expected, path)
-                wanted = selection.of(names, path)
+                wanted = selection.resolve(names, path)
                 for batch in file.iter_batches(ROWS, columns=wanted):
-                    yield four_types(batch.select(wanted), selection.as_text, path)
+                    yield to_supported_types(batch.select(wanted), selection.as_text, path)
         except (pa.ArrowInvalid, OSError) as error:
-            raise QualityError(f"{path} is not a Parquet file, or damaged ({error}); check dataset_format") from error
+            raise QualityError(
+                f"{path} is not a Parquet file, or it is damaged ({error}); check dataset_format"
+            ) from error
 
 
 def _check_columns(names: list[str], expected: list[str], path: Path) -> None:
     if sorted(names) != sorted(expected):
         raise QualityError(
-            f"{path} has other columns than the files before it: {shorten(names)} instead of {shorten(expected)}; "
-            "all files of a dataset need the same schema"
+            f"{path} has the columns {shorten(names)}, but the previous files have {shorten(expected)}; all files of a "
+            "dataset must have the same columns"
         )

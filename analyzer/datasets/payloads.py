@@ -1,4 +1,4 @@
-"""The records in a captured payload: CSV, JSON, JSON lines, or any of them in BASE64."""
+"""Decoding of captured payloads: CSV, JSON, JSON lines, or any of them in BASE64."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analyzer.datasets.flattening import flat
+from analyzer.datasets.flattening import flatten
 from analyzer.datasets.selection import WRAPPERS
 
 CSV, JSON, JSON_LINES = "CSV", "JSON", "JSONLINES"
@@ -27,10 +27,13 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True)
 class Payload:
-    """Records without names (``rows``), or flat ones with (``objects``); never both.
+    """The records of a payload: either ``rows`` without names, or flat ``objects``.
 
-    ``is_text`` says that the values of the rows are texts that may stand for numbers, as CSV has them. ``is_vector``
-    says that one row may as well be as many records of one value: a JSON list of plain values leaves that open.
+    Attributes:
+        rows: Values of each record.
+        objects: Values of each record by name.
+        is_text: Whether the rows' values are texts that may represent numbers, as in CSV.
+        is_vector: Whether the single row may also be one record per value: a flat JSON list is ambiguous.
     """
 
     rows: list[Row]
@@ -43,17 +46,17 @@ class Payload:
 
 
 def decode(side: Mapping[str, Any]) -> Payload:
-    """The records of ``endpointInput``, ``endpointOutput`` or ``groundTruthData`` of a captured event.
+    """Decode ``endpointInput``, ``endpointOutput`` or ``groundTruthData`` of a captured event.
 
     Raises:
-        ValueError: there is no payload, or it is not what its encoding says; the message does not show it.
+        ValueError: There is no payload, or it does not match its encoding. The message does not contain the payload.
     """
     data = side.get("data")
     if not isinstance(data, str):
         raise ValueError("has no payload in 'data'")
     encoding = str(side.get("encoding", CSV)).upper()
     if encoding == "BASE64":
-        data, encoding = _unpack(data, str(side.get("observedContentType", "")))
+        data, encoding = _decode_base64(data, str(side.get("observedContentType", "")))
     if encoding == CSV:
         return Payload(_cells(data), [], is_text=True)
     if encoding == JSON:
@@ -62,16 +65,16 @@ def decode(side: Mapping[str, Any]) -> Payload:
         except RecursionError as error:
             raise ValueError("has a payload that is nested too deeply") from error
         except json.JSONDecodeError:
-            # Content types of JSON lines are captured as JSON, too.
+            # JSON lines are captured with the encoding JSON, too.
             return _lines(data)
     if encoding == JSON_LINES:
         return _lines(data)
-    raise ValueError(f"has a payload in encoding {encoding!r}; CSV, JSON and BASE64 can be read")
+    raise ValueError(f"has a payload with the encoding {encoding!r}; supported are CSV, JSON and BASE64")
 
 
 def _cells(data: str) -> list[Row]:
     if '"' not in data and "\r" not in data:
-        # Most payloads have nothing to unquote, and csv takes three times as long over one line.
+        # Most payloads have no quotes, and csv takes three times as long for one line.
         return [line.split(",") for line in data.split("\n") if line]
     try:
         return [row for row in csv.reader(io.StringIO(data, newline="")) if row]
@@ -79,10 +82,12 @@ def _cells(data: str) -> list[Row]:
         raise ValueError(f"has a payload that is not CSV ({error})") from error
 
 
-def _unpack(data: str, content_type: str) -> tuple[str, str]:
+def _decode_base64(data: str, content_type: str) -> tuple[str, str]:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
-        raise ValueError(f"has a BASE64 payload of content type {content_type!r}; {', '.join(MEDIA_TYPES)} can be read")
+        raise ValueError(
+            f"has a BASE64 payload of content type {content_type!r}; supported are {', '.join(MEDIA_TYPES)}"
+        )
     try:
         return base64.b64decode(data, validate=True).decode("utf-8"), MEDIA_TYPES[media_type]
     except (binascii.Error, UnicodeDecodeError) as error:
@@ -105,13 +110,13 @@ def _records(value: Any, is_list_of_records: bool = False) -> Payload:
         for wrapper in WRAPPERS:
             if isinstance(value.get(wrapper), list):
                 return _records(value[wrapper], is_list_of_records=True)
-        return Payload([], [flat(value)])
+        return Payload([], [flatten(value)])
     if not isinstance(value, list):
         return Payload([[value]], [])
     if not is_list_of_records and value and not any(isinstance(item, dict | list) for item in value):
         return Payload([value], [], is_vector=True)
     if any(isinstance(item, dict) for item in value):
         if not all(isinstance(item, dict) for item in value):
-            raise ValueError("has objects and other values side by side in one payload")
-        return Payload([], [flat(item) for item in value])
+            raise ValueError("mixes objects and other values in one payload")
+        return Payload([], [flatten(item) for item in value])
     return Payload([item if isinstance(item, list) else [item] for item in value], [])

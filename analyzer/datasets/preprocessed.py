@@ -1,23 +1,21 @@
-"""CSV and JSON lines of which a script makes the records."""
+"""CSV and JSON lines files whose records are made by a preprocessing script."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from analyzer.datasets.captures import BATCH_ROWS, lines
-from analyzer.datasets.conversion import four_types
+from analyzer.datasets.conversion import to_supported_types
 from analyzer.datasets.flattening import columns_of
 from analyzer.datasets.json_lines import parse_line
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.preprocessor import Preprocessor
 from analyzer.datasets.selection import Selection
-from analyzer.datasets.skips import Skips
-
-if TYPE_CHECKING:
-    from analyzer.scripts import Preprocessor
 
 
 def read(
@@ -26,16 +24,16 @@ def read(
     is_csv: bool,
     header: bool,
     selection: Selection,
-    skips: Skips,
+    malformed: MalformedRecords,
 ) -> Iterator[pa.RecordBatch]:
-    """Record batches of what the script returns. It gets a CSV line as it stands in the file, the header's aside."""
+    """Read record batches of what the script returns. It gets CSV lines as they are in the file, without the header."""
     for path in files:
         records: list[dict[str, Any]] = []
         for number, line in islice(lines(path), int(is_csv and header), None):
             try:
-                records += preprocessor.of_value(_text(line) if is_csv else parse_line(line))
+                records += preprocessor.records_from(_text(line) if is_csv else parse_line(line))
             except ValueError as error:
-                skips.add(path, "line", number, str(error), line.decode("utf-8", "replace"))
+                malformed.add(path, "line", number, str(error), line.decode("utf-8", "replace"))
             if len(records) >= BATCH_ROWS:
                 yield _batch(records, selection, path)
                 records = []
@@ -52,6 +50,6 @@ def _text(line: bytes) -> str:
 
 def _batch(records: list[dict[str, Any]], selection: Selection, path: Path) -> pa.RecordBatch:
     columns = columns_of(records)
-    wanted = selection.of([*columns], path)
+    wanted = selection.resolve([*columns], path)
     batch = pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=wanted)
-    return four_types(batch, selection.as_text, path)
+    return to_supported_types(batch, selection.as_text, path)

@@ -1,4 +1,4 @@
-"""Which columns a reader delivers, and which of them as text."""
+"""Selection of the columns to read, and of those to read as text."""
 
 from __future__ import annotations
 
@@ -9,31 +9,37 @@ from pathlib import Path
 
 from analyzer import QualityError
 
-# The lists in which serving containers wrap their records; a reader takes the records out of them.
+# Keys of the lists in which serving containers wrap their records; readers unwrap them.
 WRAPPERS = ("predictions", "instances")
 PATH_PART = re.compile(r"""\[\*\]|\[\s*(?:'([^']*)'|"([^"]*)"|(\d+))\s*\]|([^.\[\]]+)""")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """``columns`` None stands for all; ``as_text`` are those that keep the text of the file.
+    """The columns to read.
 
-    A column to be kept as text was met before, so that it may be absent from a batch.
+    Attributes:
+        columns: Names, JSONPaths or indices; None for all columns.
+        as_text: Columns to read as text. They were seen in an earlier pass, so they may be absent from a batch.
     """
 
     columns: tuple[str, ...] | None
     as_text: frozenset[str]
 
-    def of(self, available: Sequence[str], file: Path) -> list[str]:
-        """The wanted names among the available ones, in the wanted order; QualityError names a missing column."""
+    def resolve(self, available: Sequence[str], file: Path) -> list[str]:
+        """Return the available names that are selected, in the order of the selection.
+
+        Raises:
+            QualityError: A column is missing; the message names it and the file.
+        """
         if self.columns is None:
             return list(available)
-        met_before = self.as_text - set(available)
-        return [_find(column, available, file) for column in self.columns if column not in met_before]
+        seen_before = self.as_text - set(available)
+        return [_find(column, available, file) for column in self.columns if column not in seen_before]
 
 
 def find(column: str, available: Sequence[str]) -> str | None:
-    """The available name that is meant by a name, a JSONPath (``$.predictions[0].label``) or an index from 0."""
+    """Find a column by name, JSONPath (``$.predictions[0].label``) or zero-based index; None if it is missing."""
     if column in available:
         return column
     parts = _path(column)
@@ -64,6 +70,6 @@ def _without_wrapper(parts: list[str]) -> list[str]:
 
 
 def shorten(names: Sequence[str], limit: int = 20) -> str:
-    """The names for a message, the first ``limit`` of them."""
+    """Join the first ``limit`` names for a message."""
     more = f", and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

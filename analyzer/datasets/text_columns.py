@@ -1,4 +1,4 @@
-"""Texts of CSV cells as a column of numbers, if they all are some."""
+"""Type inference for columns of CSV cells."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 
 from analyzer.datasets.flattening import encodable
 
-# Only what Spark and pandas write for "no value": "NA" or "none" may be a country or a category.
+# Only what Spark and pandas write for missing values: "NA" or "none" may be a country or a category.
 MISSING_TEXTS = ["", "NaN", "nan"]
 
 
-def typed(texts: Sequence[str], as_text: bool) -> pa.Array:
-    """As int64, else as float64, else as they are; null for a missing value in any case."""
+def parse_texts(texts: Sequence[str], as_text: bool) -> pa.Array:
+    """Convert texts to int64, else to float64, else leave them; missing values become null in any case."""
     try:
         values = pa.array(texts, pa.string())
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""Distances between the distribution of a feature now and in the baseline.
+"""Distances between a feature's current distribution and its distribution in the baseline.
 
-Model Monitor's are between 0 (the same) and 1 (disjoint): those of numbers and LInfinity are Deequ's, on which it is
-built; what it does for ChiSquared AWS does not publish, see `categorical_distance`. The others are what people who
-watch models know besides.
+Model Monitor's distances are between 0 (identical) and 1 (disjoint). Those of numbers and LInfinity are Deequ's, which
+Model Monitor is built on. AWS does not document ChiSquared; see `categorical_distance` for what is assumed. The other
+measures are common in model monitoring.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ Shares = npt.NDArray[np.float64]
 
 
 def numerical_distance(current: Sketch, baseline: Sketch, robust: bool) -> float:
-    """The largest gap between two cumulative distributions (Kolmogorov-Smirnov's statistic).
+    """Compute the largest gap between two cumulative distributions (Kolmogorov-Smirnov statistic).
 
-    ``robust`` takes off the gap that chance alone makes between samples of these sizes, 1.8 * sqrt((n + m) / (n * m)),
-    and stops at 0. Neither sketch may be empty.
+    Args:
+        current: Sketch of the current values, not empty.
+        baseline: Sketch of the baseline's values, not empty.
+        robust: Subtract the gap expected by chance between samples of these sizes, 1.8 * sqrt((n + m) / (n * m)), with
+            0 as the lower bound.
     """
     distance = float(np.max(np.abs(_gap(current, baseline)[1])))
     return _robust(distance, current.count, baseline.count) if robust else distance
@@ -42,12 +45,19 @@ def categorical_distance(
     method: str,
     robust: bool,
 ) -> float:
-    """The distance between two sets of category counts; totals count the categories that are not listed, too.
+    """Compute the distance between two sets of category counts.
 
-    LInfinity is the largest gap between a category's frequencies, with the correction of `numerical_distance` when
-    robust. ChiSquared is Cramer's V, sqrt(chi-squared / records) for the table of two samples: unlike the p-value it
-    is small for small changes however long the data, and a threshold means the same as for LInfinity. When robust, it
-    has Bergsma's correction (2013) for the V that chance alone makes. Both totals must be positive.
+    LInfinity is the largest gap between a category's frequencies. ChiSquared is Cramer's V, sqrt(chi-squared / records)
+    for the table of two samples: unlike the p-value it is small for small changes even with many records, and its
+    threshold has the same meaning as for LInfinity.
+
+    Args:
+        current: Current counts by category.
+        baseline: The baseline's counts by category.
+        current_total: Current number of values, including those of categories without a count; positive.
+        baseline_total: The same for the baseline.
+        method: LInfinity or ChiSquared.
+        robust: Correct for chance, as `numerical_distance` does for LInfinity and by Bergsma (2013) for Cramer's V.
     """
     if method == "ChiSquared":
         return _cramers_v(current, baseline, current_total, baseline_total, robust)
@@ -60,16 +70,18 @@ def categorical_distance(
 
 
 def population_stability_index(current: Shares, baseline: Shares) -> float:
-    """The sum of (p - q) * ln(p / q) over the bins, from 0 on (Siddiqi, Credit Risk Scorecards, 2006).
+    """Compute the sum of (p - q) * ln(p / q) over the bins (Siddiqi, Credit Risk Scorecards, 2006).
 
-    Shares have shape (bins,). An empty bin counts as 0.01 %, which bounds the index, as is the custom.
+    Args:
+        current: Share of each bin, shape (bins,). Empty bins count as 0.01 %, the customary way to bound the index.
+        baseline: The same for the baseline.
     """
     p, q = np.maximum(current, SMALLEST_SHARE), np.maximum(baseline, SMALLEST_SHARE)
     return float(np.sum((p - q) * np.log(p / q)))
 
 
 def jensen_shannon(current: Shares, baseline: Shares) -> float:
-    """The Jensen-Shannon distance to base 2, 0 to 1: the root of the divergence (Lin, 1991). Shape (bins,) each."""
+    """Compute the Jensen-Shannon distance to base 2 (Lin, 1991), 0 to 1, of shares of shape (bins,)."""
     middle = (current + baseline) / 2
 
     def divergence(shares: Shares) -> float:
@@ -80,16 +92,18 @@ def jensen_shannon(current: Shares, baseline: Shares) -> float:
 
 
 def wasserstein(current: Sketch, baseline: Sketch) -> float:
-    """The area between two cumulative distributions: how far values moved on average, in the feature's unit."""
+    """Compute the area between two cumulative distributions: the mean distance moved, in the feature's unit."""
     values, gap = _gap(current, baseline)
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sum(np.abs(gap[:-1]) * np.diff(values)))
 
 
 def quantile_shares(current: Sketch, baseline: Sketch) -> tuple[Shares, Shares]:
-    """The shares of both distributions in the bins between the baseline's deciles, shape (bins,) each.
+    """Compute the shares of both distributions in the bins between the baseline's deciles.
 
-    Bins hold their upper bound; there are fewer than ten where a value is so frequent that it makes several deciles.
+    Returns:
+        Current and baseline shares, shape (bins,) each. Bins include their upper bound. There are fewer than ten if
+        several deciles are equal.
     """
     values, ranks = baseline.cumulative()
     deciles = values[np.searchsorted(ranks, np.arange(1, QUANTILE_BINS) / QUANTILE_BINS * ranks[-1])]
@@ -103,7 +117,7 @@ def quantile_shares(current: Sketch, baseline: Sketch) -> tuple[Shares, Shares]:
 def category_shares(
     current: Mapping[str, int], baseline: Mapping[str, int], current_total: int, baseline_total: int
 ) -> tuple[Shares, Shares]:
-    """The shares of both distributions in each category; categories that are listed in neither are one more bin."""
+    """Compute the shares of both distributions by category, with one more bin for categories without counts."""
     counts = _counts(current, baseline, current_total, baseline_total)
     return counts[0] / current_total, counts[1] / baseline_total
 
@@ -113,7 +127,7 @@ def _robust(distance: float, n: float, m: float) -> float:
 
 
 def _gap(current: Sketch, baseline: Sketch) -> tuple[Shares, Shares]:
-    """The distinct values of both, rising, and the difference of the cumulative distributions at each."""
+    """Return the distinct values of both, ascending, and the difference of the cumulative distributions at each."""
     now, before = current.cumulative(), baseline.cumulative()
     values = np.union1d(now[0], before[0])
     return values, _share_at_or_below(values, *now) - _share_at_or_below(values, *before)
@@ -144,7 +158,7 @@ def _cramers_v(
 def _counts(
     current: Mapping[str, int], baseline: Mapping[str, int], current_total: int, baseline_total: int
 ) -> npt.NDArray[np.float64]:
-    """Counts by sample and category, shape (2, categories); what is not listed is a category of its own."""
+    """Return counts by sample and category, shape (2, categories); all unlisted values form one category."""
     categories = sorted(current.keys() | baseline.keys())
     counts = np.array([[sample.get(category, 0) for category in categories] for sample in (current, baseline)], float)
     unlisted = np.maximum(np.array([[current_total], [baseline_total]]) - counts.sum(axis=1, keepdims=True), 0)

@@ -1,4 +1,4 @@
-"""How far each feature is from its baseline, by the check's own measure and by those that people know."""
+"""Drift of each feature from its baseline: by the measure that is checked, and by other well-known measures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from analyzer.analysis import FeatureDrift
-from analyzer.constraints.data_quality import ENABLED, Constraints, MonitoringConfig, compared
+from analyzer.constraints.data_quality import ENABLED, Constraints, MonitoringConfig, compare
 from analyzer.drift.distances import (
     categorical_distance,
     category_shares,
@@ -26,13 +26,17 @@ def measure(
     constraints: Constraints,
     importance: Mapping[str, float] | None = None,
 ) -> tuple[FeatureDrift, ...]:
-    """The drift of every feature that is of one kind in both statistics, the highest weight first.
+    """Measure the drift of every feature that has the same type in both statistics.
 
     Args:
-        current, baseline: with the same features, as far as there is something to compare.
-        constraints: methods and thresholds, for all features and for some.
-        importance: each feature's share of the model's importance; a feature without one has 0. None leaves the
-            ranking to the distance alone.
+        current: Statistics of the current data.
+        baseline: Statistics of the baseline.
+        constraints: Constraints with the methods and thresholds.
+        importance: Each feature's share of the model's importance, where an absent feature has 0. If None, features
+            are ranked by their distance.
+
+    Returns:
+        The drift of the comparable features, the highest weight first.
     """
     before = {feature.name: feature for feature in baseline.features}
     configs = {item.name: constraints.config.overridden(item.overrides) for item in constraints.features}
@@ -48,16 +52,16 @@ def measure(
 
 
 def _measure(feature: FeatureStatistics, baseline: FeatureStatistics, config: MonitoringConfig) -> FeatureDrift | None:
-    comparison = compared(feature, baseline, config)
+    comparison = compare(feature, baseline, config)
     if comparison is None:
         return None
-    moved: float | None = None
+    distance_moved: float | None = None
     if feature.numbers is not None and baseline.numbers is not None:
         simple, robust = (
             numerical_distance(feature.numbers.sketch, baseline.numbers.sketch, robust) for robust in (False, True)
         )
         shares = quantile_shares(feature.numbers.sketch, baseline.numbers.sketch)
-        moved = _in_deviations(feature.numbers, baseline.numbers)
+        distance_moved = _standardized_wasserstein(feature.numbers, baseline.numbers)
     else:
         now, before = (part.strings.counts if part.strings else {} for part in (feature, baseline))
         simple, robust = (
@@ -75,11 +79,11 @@ def _measure(feature: FeatureStatistics, baseline: FeatureStatistics, config: Mo
         robust=robust,
         population_stability_index=population_stability_index(*shares),
         jensen_shannon=jensen_shannon(*shares),
-        wasserstein=moved,
+        wasserstein=distance_moved,
     )
 
 
-def _in_deviations(current: NumberStatistics, baseline: NumberStatistics) -> float | None:
+def _standardized_wasserstein(current: NumberStatistics, baseline: NumberStatistics) -> float | None:
     if not (baseline.std_dev > 0 and math.isfinite(baseline.std_dev)):
         return None
     moved = wasserstein(current.sketch, baseline.sketch) / baseline.std_dev

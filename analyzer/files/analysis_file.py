@@ -1,4 +1,4 @@
-"""analysis.json: what a run found besides Model Monitor's files; and the whole of an analysis read back from all."""
+"""analysis.json, which has the results that Model Monitor's files have no place for; reads back whole analyses."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from analyzer.analysis import (
     Window,
 )
 from analyzer.constraints.data_quality import Violation
-from analyzer.files import model_monitor as files
+from analyzer.files import json_files
+from analyzer.files.constraints_file import constraints_from_json, constraints_to_json
+from analyzer.files.statistics_file import read_statistics
 
 NAME = "analysis.json"
-# Counts of a merge job, beside the merged records but no part of them, as the underscore says.
+# Counts of a merge job, written beside the merged records; the underscore marks it as not being one of them.
 MERGE_NAME = "_merge.json"
 VERSION = 1
 
 
 def to_json(analysis: Analysis) -> dict[str, Any]:
-    """The document of analysis.json."""
+    """Return the analysis.json document."""
     document: dict[str, Any] = {
         "version": VERSION,
         "analysis_type": analysis.analysis_type,
@@ -43,7 +45,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
     }
     result = analysis.result
     if isinstance(result, DataQuality):
-        document["constraints"] = files.constraints_to_json(result.constraints)
+        document["constraints"] = constraints_to_json(result.constraints)
         document["drift"] = [asdict(drift) for drift in result.drift]
     else:
         document["problem_type"] = result.problem_type
@@ -54,18 +56,18 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
 
 
 def read(folder: Path, baseline_statistics: Path | None = None) -> Analysis:
-    """The analysis that left its files in a folder.
+    """Read an analysis from its result files.
 
     Args:
-        folder: the output_path of the run.
-        baseline_statistics: the file that it compared with, which the folder does not hold; without it the result has
-            no ``baseline``, but its drift and its metrics' baseline values all the same.
+        folder: The output_path of the run.
+        baseline_statistics: statistics.json of the baseline, which is not in the folder. Without it the result has no
+            ``baseline``, but still has drift and the baseline values of metrics.
 
     Raises:
-        QualityError: a file is missing or no analysis's.
+        QualityError: A file is missing or invalid.
     """
     path = folder / NAME
-    document = files.read(path)
+    document = json_files.read(path)
     try:
         read_result = _data_quality if document["analysis_type"] == DATA_QUALITY else _model_quality
         skipped = document["skipped"]
@@ -83,15 +85,17 @@ def read(folder: Path, baseline_statistics: Path | None = None) -> Analysis:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, QualityError):
             raise
-        raise QualityError(f"{path} is no analysis.json of this analyzer ({error}); run the analysis again") from error
+        raise QualityError(
+            f"{path} is not an analysis.json of this analyzer ({error}); run the analysis again"
+        ) from error
 
 
 def _data_quality(folder: Path, document: Mapping[str, Any], baseline: Path | None) -> DataQuality:
     violations = _violations(folder)
     return DataQuality(
-        statistics=files.read_statistics(folder / files.STATISTICS),
-        constraints=files.constraints_from_json(document["constraints"], folder / NAME),
-        baseline=files.read_statistics(baseline) if baseline else None,
+        statistics=read_statistics(folder / json_files.STATISTICS),
+        constraints=constraints_from_json(document["constraints"], folder / NAME),
+        baseline=read_statistics(baseline) if baseline else None,
         violations=None if violations is None else tuple(Violation(**violation) for violation in violations),
         drift=tuple(FeatureDrift(**drift) for drift in document["drift"]),
     )
@@ -101,18 +105,18 @@ def _model_quality(folder: Path, document: Mapping[str, Any], baseline: Path | N
     violations = _violations(folder)
     return ModelQuality(
         problem_type=document["problem_type"],
-        statistics=files.read(folder / files.STATISTICS),
+        statistics=json_files.read(folder / json_files.STATISTICS),
         constraints=document["constraints"],
         metrics=tuple(Metric(**metric) for metric in document["metrics"]),
-        baseline=files.read(baseline) if baseline else None,
+        baseline=json_files.read(baseline) if baseline else None,
         violations=None if violations is None else tuple(MetricViolation(**violation) for violation in violations),
         merge=None if document["merge"] is None else Merge(**document["merge"]),
     )
 
 
 def _violations(folder: Path) -> list[dict[str, str]] | None:
-    path = folder / files.VIOLATIONS
-    violations: list[dict[str, str]] | None = files.read(path)["violations"] if path.is_file() else None
+    path = folder / json_files.VIOLATIONS
+    violations: list[dict[str, str]] | None = json_files.read(path)["violations"] if path.is_file() else None
     return violations
 
 

@@ -1,6 +1,6 @@
-"""Outputs of batch transforms as captured events, for their ground truth to be merged with them.
+"""Outputs of batch transforms as captured events, so that ground truth can be merged with them.
 
-With GenerateInferenceId a transform job ends every record of its output with an id and a time: two columns more in CSV,
+With GenerateInferenceId a transform job appends an id and a time to every record of its output: two columns in CSV,
 SageMakerInferenceId and SageMakerInferenceTime in JSON ("Capture data from batch transform job" in SageMaker's
 developer guide).
 """
@@ -14,31 +14,34 @@ from analyzer.datasets.json_lines import parse_line
 from analyzer.datasets.payloads import CSV, JSON
 
 ID, TIME = "SageMakerInferenceId", "SageMakerInferenceTime"
-# what an answer that is no object stands under
+# Key of an output that is not an object.
 OUTPUT = "SageMakerOutput"
 
-ADVICE = "transform with data capture and GenerateInferenceId"
+ADVICE = "run the transform job with data capture and GenerateInferenceId"
 
 
 def captured_event(line: bytes) -> tuple[dict[str, Any], bytes]:
-    """The event on a line of captures or of a batch transform's output, and the line of captures that says it.
+    """Convert a line of a capture file or of a batch transform's output to a captured event.
+
+    Returns:
+        The event, and the event as a line of a capture file.
 
     Raises:
-        ValueError: the line is neither.
+        ValueError: The line is neither.
     """
     if not line.lstrip().startswith(b"{"):
-        return _written(*_of_csv(line))
+        return _captured(*_split_csv(line))
     event = parse_line(line)
     if isinstance(event.get("captureData"), dict):
         return event, line
     if ID not in event:
-        raise ValueError(f"is no captured inference: it has neither 'captureData' nor {ID!r}; {ADVICE}")
+        raise ValueError(f"is not a captured inference: it has neither 'captureData' nor {ID!r}; {ADVICE}")
     identity, time = event.pop(ID), event.pop(TIME, None)
-    answer = event[OUTPUT] if [*event] == [OUTPUT] else event
-    return _written(json.dumps(answer, ensure_ascii=False), JSON, identity, time)
+    output = event[OUTPUT] if [*event] == [OUTPUT] else event
+    return _captured(json.dumps(output, ensure_ascii=False), JSON, identity, time)
 
 
-def _of_csv(line: bytes) -> tuple[str, str, str, str]:
+def _split_csv(line: bytes) -> tuple[str, str, str, str]:
     try:
         columns = line.decode("utf-8").strip().rsplit(",", 2)
     except UnicodeDecodeError as error:
@@ -48,7 +51,7 @@ def _of_csv(line: bytes) -> tuple[str, str, str, str]:
     return columns[0], CSV, columns[1], columns[2]
 
 
-def _written(data: str, encoding: str, identity: Any, time: Any) -> tuple[dict[str, Any], bytes]:
+def _captured(data: str, encoding: str, identity: Any, time: Any) -> tuple[dict[str, Any], bytes]:
     event = {
         "captureData": {"endpointOutput": {"data": data, "encoding": encoding, "mode": "OUTPUT"}},
         "eventMetadata": {"eventId": identity, "inferenceTime": time},

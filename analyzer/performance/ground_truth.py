@@ -1,4 +1,4 @@
-"""Captured inferences merged with their ground truth, as Model Monitor's merge job does it."""
+"""Merging of captured inferences with ground truth, as in Model Monitor's merge job."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 from analyzer import QualityError
 from analyzer.analysis import Merge, Window
-from analyzer.datasets import list_files
 from analyzer.datasets.captures import inference_time, is_in_window, lines
+from analyzer.datasets.dataset import list_files
 from analyzer.datasets.json_lines import parse_line
-from analyzer.datasets.skips import Skips
+from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.performance.batch_outputs import captured_event
 
-# SQLite keeps what is larger than its cache on disk, so a month of inferences needs no more memory than an hour.
+# SQLite spills to disk beyond its cache, so a month of inferences takes no more memory than an hour.
 CACHE_KIB = 64 << 10
 FILE = "merged.jsonl"
 SCHEMA = """
@@ -37,43 +37,51 @@ MERGED = "SELECT folder, line, data FROM inference JOIN label USING (id) ORDER B
 
 
 def merge(
-    captures: Path, ground_truth: Path, merged: Path, window: Window | None = None, skips: Skips | None = None
+    captures: Path,
+    ground_truth: Path,
+    merged: Path,
+    window: Window | None = None,
+    malformed: MalformedRecords | None = None,
 ) -> Merge:
-    """Write the captured events of a window that have a label, with it, as ``sagemakerMergeJson`` lines.
+    """Merge captured events with their labels, and write those that have one as ``sagemakerMergeJson`` lines.
 
-    They are laid out as the captures are, a file for each of their folders: captures in churn/AllTraffic/2026/01/31/12
+    The output has the same folders as the captures, with one file each: captures in churn/AllTraffic/2026/01/31/12
     become churn/AllTraffic/2026/01/31/12/merged.jsonl.
 
-    An event goes by its inferenceId, or where it has none by its eventId. Of several labels for one id the last one
-    read counts, and files are read in the order of their paths, which is that of time; of several inferences the one
-    with the latest time.
+    Events and labels are matched by inferenceId, or if an event has none by eventId. Of several labels with one id the
+    last one read is used (files are read in the order of their paths, which is chronological), and of several
+    inferences the latest one.
 
     Args:
-        captures, ground_truth: a file or a folder each, in the layouts that Model Monitor documents, gzip or not.
-            Captures may also be the output of batch transforms with GenerateInferenceId.
-        merged: the folder to write to, in place of what an earlier merge has left there.
-        window: of the inferences; labels come when they come.
-        skips: counts malformed lines of both; without it the first one is an error.
+        captures: File or folder of captures, plain or gzip, in Model Monitor's layout. The output of batch transforms
+            with GenerateInferenceId is accepted, too.
+        ground_truth: File or folder of labels, plain or gzip, in Model Monitor's layout.
+        merged: Folder to write to; the output of an earlier merge is replaced.
+        window: Time window of the inferences; labels may be of any time.
+        malformed: Counts malformed lines of both; by default the first one is an error.
+
+    Returns:
+        The counts of the merge.
 
     Raises:
-        QualityError: there is no file, one cannot be read, or there are too many malformed lines.
+        QualityError: There are no files, a file cannot be read, or there are too many malformed lines.
     """
-    skips = skips or Skips()
+    malformed = malformed or MalformedRecords()
     window = window or Window()
     merged.mkdir(parents=True, exist_ok=True)
     outdated = set(merged.rglob(FILE))
-    with tempfile.TemporaryDirectory(dir=merged, prefix=".merging-") as aside:
-        with closing(sqlite3.connect(Path(aside, "merge.sqlite"), isolation_level=None)) as database:
+    with tempfile.TemporaryDirectory(dir=merged, prefix=".merging-") as temporary:
+        with closing(sqlite3.connect(Path(temporary, "merge.sqlite"), isolation_level=None)) as database:
             database.executescript(f"PRAGMA cache_size = -{CACHE_KIB}; {SCHEMA} BEGIN;")
-            labels_read = _add_all(database, ADD_LABEL, _labels(list_files(ground_truth), skips))
-            inferences_read = _add_all(database, ADD_INFERENCE, _inferences(captures, window, skips))
-            count, files = _write(database, Path(aside, "merged"))
+            labels_read = _add_all(database, ADD_LABEL, _labels(list_files(ground_truth), malformed))
+            inferences_read = _add_all(database, ADD_INFERENCE, _inferences(captures, window, malformed))
+            count, files = _write(database, Path(temporary, "merged"))
             labels, inferences = (
-                database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 the names are these two
+                database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 constant table names
                 for table in ("label", "inference")
             )
         for file in files:
-            target = merged / file.relative_to(Path(aside, "merged"))
+            target = merged / file.relative_to(Path(temporary, "merged"))
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
             outdated.discard(target)
@@ -98,7 +106,7 @@ def _add_all(database: sqlite3.Connection, statement: str, rows: Iterator[tuple[
     return count
 
 
-def _labels(files: list[Path], skips: Skips) -> Iterator[tuple[str, str]]:
+def _labels(files: list[Path], malformed: MalformedRecords) -> Iterator[tuple[str, str]]:
     for path, number, text in _lines(files):
         try:
             event = parse_line(text)
@@ -107,12 +115,12 @@ def _labels(files: list[Path], skips: Skips) -> Iterator[tuple[str, str]]:
                 raise ValueError("has no label in groundTruthData.data")
             row = _id(event), json.dumps(label, ensure_ascii=False)
         except ValueError as error:
-            skips.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
+            malformed.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
         else:
             yield row
 
 
-def _inferences(captures: Path, window: Window, skips: Skips) -> Iterator[tuple[str, float, str, bytes]]:
+def _inferences(captures: Path, window: Window, malformed: MalformedRecords) -> Iterator[tuple[str, float, str, bytes]]:
     root = captures if captures.is_dir() else captures.parent
     for path, number, text in _lines(list_files(captures)):
         try:
@@ -121,7 +129,7 @@ def _inferences(captures: Path, window: Window, skips: Skips) -> Iterator[tuple[
                 continue
             row = _id(event), inference_time(event).timestamp(), path.parent.relative_to(root).as_posix(), line
         except ValueError as error:
-            skips.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
+            malformed.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
         else:
             yield row
 
@@ -141,7 +149,7 @@ def _id(event: dict[str, Any]) -> str:
 
 
 def _write(database: sqlite3.Connection, root: Path) -> tuple[int, list[Path]]:
-    """The number of merged events, and the files that hold them."""
+    """Write the merged events; returns their number and the files."""
     count, files = 0, []
     try:
         for folder, rows in groupby(database.execute(MERGED), key=lambda row: row[0]):

@@ -1,4 +1,4 @@
-"""Labels, predictions and probabilities out of a dataset, for model quality."""
+"""Labels, predictions and probabilities of a dataset, for model quality metrics."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analyzer import QualityError
-from analyzer.datasets import Dataset
 from analyzer.datasets.captures import GROUND_TRUTH, OUTPUT
+from analyzer.datasets.dataset import Dataset
+from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.selection import find, shorten
-from analyzer.datasets.skips import Skips
 
 DEFAULT_THRESHOLD = 0.5
 BINARY, MULTICLASS = "BinaryClassification", "MulticlassClassification"
@@ -26,15 +26,16 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Attributes:
-    """Which columns of a dataset hold what, by name, JSONPath or index.
+    """The columns of labels and predictions, by name, JSONPath or index.
 
     Attributes:
-        ground_truth: the labels; None for the first column of the ground truth in merged captures.
-        inference: the predictions; None to make them of the probability.
-        probability: binary: the score of the positive class. Multiclass without ``inference``: the object or list of
-            all classes' scores, of which the highest is the prediction.
-        threshold: the score from which a binary prediction is positive.
-        positive_label: binary: what the positive class is called where labels are no 0 and 1.
+        problem_type: BinaryClassification, MulticlassClassification or Regression.
+        ground_truth: Column of the labels; None for the first ground truth column of merged captures.
+        inference: Column of the predictions; None to derive them from the probability.
+        probability: Binary: column of the positive class's scores. Multiclass without ``inference``: object or list of
+            all classes' scores, the highest of which is the prediction.
+        threshold: Lowest score of a positive binary prediction.
+        positive_label: Binary: label of the positive class, if labels are not 0 and 1.
     """
 
     problem_type: str
@@ -45,19 +46,28 @@ class Attributes:
     positive_label: str | None = None
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], problem_type: str, merged: bool = False) -> Attributes:
-        """From the container contract's variables; QualityError where they do not suffice for the problem type."""
+    def from_environment(cls, environment: Mapping[str, str], problem_type: str, merged: bool = False) -> Attributes:
+        """Read the attributes from environment variables.
+
+        Args:
+            environment: The variables of the container contract.
+            problem_type: The problem type.
+            merged: Whether the dataset is merged captures, whose labels need not be named.
+
+        Raises:
+            QualityError: The variables do not suffice for the problem type.
+        """
         ground_truth = environment.get("ground_truth_attribute") or None
         inference = environment.get("inference_attribute") or None
-        # Only binary metrics use the probability itself.
+        # Only binary metrics use the probability itself; multiclass predictions can be derived from it.
         binary = problem_type == BINARY
         can_decide = binary or (problem_type == MULTICLASS and not inference)
         probability = (environment.get("probability_attribute") or None) if can_decide else None
         if not ground_truth and not merged:
-            raise QualityError("ground_truth_attribute is not set; name the column that holds the labels")
+            raise QualityError("ground_truth_attribute is not set; set it to the column of the labels")
         if not inference and not probability:
-            also = ", or probability_attribute the one that holds the probability of class 1" if binary else ""
-            raise QualityError(f"inference_attribute is not set; name the column that holds the predictions{also}")
+            also = ", or probability_attribute to the column of the probability of class 1" if binary else ""
+            raise QualityError(f"inference_attribute is not set; set it to the column of the predictions{also}")
         return cls(
             problem_type,
             ground_truth,
@@ -70,27 +80,27 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Records:
-    """Arrays of shape (n,), as `analyzer.performance.metrics` takes them."""
+    """Arrays of shape (n,), the input of `analyzer.performance.metrics`."""
 
     labels: Array
     predictions: Array
     probabilities: Array | None
 
 
-def read_records(dataset: Dataset, attributes: Attributes, skips: Skips | None = None) -> Records:
-    """All records' values of the attributes.
+def read_records(dataset: Dataset, attributes: Attributes, malformed: MalformedRecords | None = None) -> Records:
+    """Read the labels, predictions and probabilities of all records.
 
     Raises:
-        QualityError: a column is not there or has a missing value, labels are not what the problem type needs, or the
-            dataset cannot be read.
+        QualityError: A column is missing or has missing values, labels do not fit the problem type, or the dataset
+            cannot be read.
     """
     scores = attributes.probability if attributes.problem_type == MULTICLASS else None
     named = (attributes.ground_truth, attributes.inference, None if scores else attributes.probability)
-    # Only files of named columns can be read in part; a list of scores is columns whose names nobody has said.
+    # Captures and preprocessed records have no columns to select, and the columns of a list of scores are not known.
     wanted = list(dict.fromkeys(column for column in named if column)) if _can_select(dataset) and not scores else None
     labels, predictions, probabilities = (_Column(dataset) for _ in range(3))
-    for batch in dataset.batches(columns=wanted, skips=skips):
-        # Columns that were asked for come in that order, under the names that they have in the file.
+    for batch in dataset.batches(columns=wanted, malformed=malformed):
+        # Selected columns come in the order of the selection, with their names in the file.
         names = dict(zip(wanted or (), batch.schema.names, strict=False))
 
         def column(attribute: str, origin: str, batch: pa.RecordBatch = batch, names: dict[str, str] = names) -> str:
@@ -98,11 +108,11 @@ def read_records(dataset: Dataset, attributes: Attributes, skips: Skips | None =
 
         labels.add(batch, column(attributes.ground_truth or "0", GROUND_TRUTH))
         if scores:
-            predictions.add_values(*_highest(batch, scores, dataset))
+            predictions.add_values(*_highest_scored_classes(batch, scores, dataset))
         elif attributes.inference:
             predictions.add(batch, column(attributes.inference, OUTPUT))
         if attributes.probability and not scores:
-            probabilities.add(batch, column(_of_positive(batch, attributes), OUTPUT))
+            probabilities.add(batch, column(_positive_score_column(batch, attributes), OUTPUT))
     return _records(attributes, labels, predictions, probabilities if attributes.probability and not scores else None)
 
 
@@ -122,7 +132,7 @@ def _records(attributes: Attributes, labels: _Column, predictions: _Column, prob
 
 @dataclass
 class _Column:
-    """One column's pieces, batch by batch."""
+    """Collects a column from batches."""
 
     dataset: Dataset
     name: str = ""
@@ -136,7 +146,7 @@ class _Column:
         if values.null_count:
             row = self.rows + pc.index(values.is_null(), True).as_py() + 1
             raise QualityError(
-                f"column {name!r} of {self.dataset.source} has no value in record {row}; every record needs one"
+                f"column {name!r} of {self.dataset.source} has no value in record {row}; all records need one"
             )
         self.name = name
         self.rows += len(values)
@@ -155,10 +165,10 @@ def _numbers(piece: pa.Array) -> Array:
 
 
 def _resolve(attribute: str, origin: str, names: Sequence[str], dataset: Dataset) -> str:
-    """The column of an attribute: of its origin in merged captures, else of all."""
+    """Find the column of an attribute, in merged captures among the columns of its origin."""
     own = {name.removeprefix(f"{origin}_"): name for name in names if name.startswith(f"{origin}_")}
     found = own.get(find(attribute, [*own]) or "")
-    # An index counts the columns of its origin, and where records have no origins, all of them.
+    # An index refers to the columns of the origin, or to all columns if there are no origins.
     if found is None and not (own and attribute.isdecimal()):
         found = find(attribute, names)
     if found is None:
@@ -166,13 +176,13 @@ def _resolve(attribute: str, origin: str, names: Sequence[str], dataset: Dataset
     return found
 
 
-def _highest(batch: pa.RecordBatch, scores: str, dataset: Dataset) -> tuple[pa.Array, str]:
-    """The class of the highest score in each record, where classes are the names or positions below ``scores``."""
-    columns = _below(scores, batch.schema.names)
+def _highest_scored_classes(batch: pa.RecordBatch, scores: str, dataset: Dataset) -> tuple[pa.Array, str]:
+    """Return each record's class with the highest score; classes are the names or positions nested in ``scores``."""
+    columns = _nested_columns(scores, batch.schema.names)
     if not columns:
         raise QualityError(
-            f"column {scores!r} of {dataset.source} holds no list or object of scores "
-            f"(columns: {shorten(batch.schema.names)}); set inference_attribute, or probability_attribute to such a one"
+            f"column {scores!r} of {dataset.source} is not a list or object of scores "
+            f"(columns: {shorten(batch.schema.names)}); set inference_attribute, or correct probability_attribute"
         )
     table = np.column_stack(
         [
@@ -184,24 +194,24 @@ def _highest(batch: pa.RecordBatch, scores: str, dataset: Dataset) -> tuple[pa.A
     return pa.array([classes[index] for index in table.argmax(axis=1)], pa.string()), scores
 
 
-def _of_positive(batch: pa.RecordBatch, attributes: Attributes) -> str:
-    """The probability's attribute, or of a list or object of two the one of the positive class."""
+def _positive_score_column(batch: pa.RecordBatch, attributes: Attributes) -> str:
+    """Return the column of the positive class's score, which may be nested in a list or object of two."""
     attribute = attributes.probability or ""
-    columns = _below(attribute, batch.schema.names)
+    columns = _nested_columns(attribute, batch.schema.names)
     if not columns:
         return attribute
     return columns.get(attributes.positive_label or "1") or columns.get("1") or attribute
 
 
-def _below(attribute: str, names: Iterable[str]) -> dict[str, str]:
-    """The columns of a nested value by what they are called in it."""
+def _nested_columns(attribute: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the columns of a nested value by their names in it."""
     path = attribute.removeprefix("$.")
     prefixes = (f"{path}.", f"{OUTPUT}_{path}.")
     return {name.removeprefix(prefix): name for name in names for prefix in prefixes if name.startswith(prefix)}
 
 
 def _binary_codes(values: Array, role: str, attributes: Attributes) -> Array:
-    """0 and 1 for the values of a binary classification, whatever they are called; others as they are."""
+    """Convert the classes of a binary classification to 0 and 1; leave values of other problem types unchanged."""
     if attributes.problem_type != BINARY:
         return values
     if attributes.positive_label is not None:
@@ -211,8 +221,8 @@ def _binary_codes(values: Array, role: str, attributes: Attributes) -> Array:
     texts = dict.fromkeys(values.tolist())
     if not all(text.lower() in BOOLEANS or text in ("0", "1", "0.0", "1.0") for text in texts):
         raise QualityError(
-            f"{role} are {shorten([repr(text) for text in texts], 3)}; a binary classification needs 0 and 1, or "
-            "positive_label set to the one that is positive"
+            f"{role} are {shorten([repr(text) for text in texts], 3)} instead of 0 and 1; set positive_label to the "
+            "positive class"
         )
     return np.array([BOOLEANS.get(text.lower(), text) for text in values.tolist()]).astype(np.float64)
 
@@ -223,7 +233,9 @@ def _text(value: Any) -> str:
 
 def _decide(probabilities: Array, attributes: Attributes) -> Array:
     if probabilities.dtype == object:
-        raise QualityError(f"column {attributes.probability!r} must hold numbers; set probability_attribute")
+        raise QualityError(
+            f"column {attributes.probability!r} is not numeric; set probability_attribute to a numeric column"
+        )
     return (probabilities >= attributes.threshold).astype(np.int64)
 
 
@@ -234,4 +246,4 @@ def _threshold(environment: Mapping[str, str]) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise QualityError(f"probability_threshold_attribute is {text!r}; it must be a number") from error
+        raise QualityError(f"probability_threshold_attribute {text!r} is not a number") from error

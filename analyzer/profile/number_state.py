@@ -1,4 +1,4 @@
-"""The state of a column's numbers: count, moments, extremes and a KLL sketch."""
+"""Mergeable state of a numeric column: count, moments, extremes and a KLL sketch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ SKETCH_K = 2048
 
 @dataclass
 class NumberState:
-    """Mergeable; about 60 kB, whatever the number of values. ``whole`` counts values without a fraction.
+    """Mergeable state of about 60 kB, whatever the number of values.
 
-    NaN and infinities are not values: they have no place in a mean, a bucket or JSON. Infinities are counted apart.
+    NaN and infinities are excluded, as means, buckets and JSON cannot represent them; infinities are counted.
+
+    Attributes:
+        count: Number of finite values.
+        whole: Number of finite values without a fraction.
+        infinite: Number of infinite values.
+        has_fractional_type: Whether some values were read as floating-point numbers.
+        squares: Sum of squared deviations from the mean.
     """
 
     count: int = 0
@@ -28,14 +35,14 @@ class NumberState:
     has_fractional_type: bool = False
     sum: float = 0.0
     mean: float = 0.0
-    squares: float = 0.0  # the sum of squared distances from the mean
+    squares: float = 0.0
     min: float = math.inf
     max: float = -math.inf
     sketch: datasketches.kll_doubles_sketch = field(default_factory=lambda: datasketches.kll_doubles_sketch(SKETCH_K))
 
     def update(self, values: npt.NDArray[np.float64], integral: bool) -> None:
-        """Add at least one value, shape (n,); ``integral`` says that they came written as whole numbers."""
-        # The sketch takes sorted runs four times as fast, and NumPy, unlike the sketch, sorts without Python's lock.
+        """Add one or more values, shape (n,); ``integral`` if they were read as integers."""
+        # The sketch is four times as fast on sorted values, and NumPy, unlike the sketch, sorts without the GIL.
         values = np.sort(values)
         if not (math.isfinite(values[0]) and math.isfinite(values[-1])):
             self.infinite += int(np.isinf(values).sum())
@@ -74,23 +81,23 @@ class NumberState:
         )
 
     def weighted(self) -> list[tuple[float, int]]:
-        """The values that the sketch holds, with the number of values that each stands for."""
+        """Return the sketch's values with their weights."""
         return [(value, 1 << power) for power, level in enumerate(_levels(self.sketch)) for value in level]
 
     def _add_moments(self, count: int, total: float, mean: float, squares: float) -> None:
-        """Chan, Golub and LeVeque (1983): updating variances pairwise, without the cancellation of E[x^2] - E[x]^2."""
+        """Update by Chan, Golub and LeVeque (1983), which avoids the cancellation of E[x^2] - E[x]^2."""
         both = self.count + count
-        gap = mean - self.mean
-        self.mean += gap * count / both
-        self.squares += squares + gap * gap * self.count * count / both
+        delta = mean - self.mean
+        self.mean += delta * count / both
+        self.squares += squares + delta * delta * self.count * count / both
         self.sum += total
         self.count = both
 
 
 def _levels(sketch: datasketches.kll_doubles_sketch) -> tuple[tuple[float, ...], ...]:
-    """The sketch's items by weight, from its serialized form (Apache DataSketches' KLL preamble, version 1 and 2).
+    """Return the sketch's items by level, parsed from its serialized form (KLL preamble versions 1 and 2).
 
-    The library hands out quantiles and ranks, never the items; Model Monitor's file wants exactly those.
+    Model Monitor's file needs the items, for which the library has no accessor.
     """
     if sketch.n == 0:
         return ()
@@ -99,7 +106,7 @@ def _levels(sketch: datasketches.kll_doubles_sketch) -> tuple[tuple[float, ...],
         return (struct.unpack_from("<d", data, 8),)
     level_count = data[18]
     starts = np.frombuffer(data, "<u4", level_count, 20).astype(int)
-    # After the levels' offsets stand the minimum and the maximum, and then the items.
+    # The levels' offsets are followed by the minimum, the maximum and the items.
     items = np.frombuffer(data, "<f8", offset=20 + 4 * level_count + 16)
     ends = [*(starts[1:] - starts[0]), len(items)]
     return tuple(tuple(np.sort(items[start:end]).tolist()) for start, end in zip(starts - starts[0], ends, strict=True))

@@ -1,4 +1,4 @@
-"""A dataset's statistics in one pass, from states that merge, in memory that does not grow with the data."""
+"""Statistics of a dataset, computed in one pass from mergeable states of bounded size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from analyzer.datasets import Dataset
-from analyzer.datasets.skips import Skips
+from analyzer.datasets.dataset import Dataset
+from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.profile.number_state import NumberState
 from analyzer.profile.statistics import FRACTIONAL, INTEGRAL, STRING, UNKNOWN, FeatureStatistics, Statistics
 from analyzer.profile.text_state import TextState
@@ -18,37 +18,43 @@ from analyzer.profile.text_state import TextState
 logger = logging.getLogger(__name__)
 
 
-def profile(dataset: Dataset, skips: Skips | None = None) -> Statistics:
-    """Statistics of every column of a dataset; ``skips`` counts malformed records, see `Dataset.batches`.
+def profile(dataset: Dataset, malformed: MalformedRecords | None = None) -> Statistics:
+    """Compute the statistics of every column of a dataset.
+
+    Args:
+        dataset: The dataset.
+        malformed: Counts malformed records, see `Dataset.batches`.
 
     Raises:
-        QualityError: from the dataset, see `Dataset.batches`.
+        QualityError: The dataset cannot be read, see `Dataset.batches`.
     """
-    return profile_states(dataset, skips).statistics()
+    return profile_states(dataset, malformed).statistics()
 
 
-def profile_states(dataset: Dataset, skips: Skips | None = None) -> Profile:
-    """The states of every column of a dataset, which can be merged with those of another.
+def profile_states(dataset: Dataset, malformed: MalformedRecords | None = None) -> Profile:
+    """Compute the states of every column of a dataset, which can be merged with those of another.
 
-    The pass reads numbers as numbers. A column that turns out to be text further on ("n/a" in the millionth row) is
-    read a second time, as text from the start, because the texts of the numbers before are gone by then.
+    The first pass reads numbers as numbers. A column that turns out to be text later on ("n/a" in the millionth row) is
+    read a second time, as text from the start, because the original texts of its numbers were not kept.
 
     Raises:
-        QualityError: from the dataset, see `Dataset.batches`.
+        QualityError: The dataset cannot be read, see `Dataset.batches`.
     """
-    skips = skips or Skips()
-    whole = Profile.of(dataset.batches(skips=skips))
+    malformed = malformed or MalformedRecords()
+    whole = Profile.from_batches(dataset.batches(malformed=malformed))
     mixed = whole.mixed_columns()
     if mixed:
-        logger.info("reading again as text: %s", ", ".join(mixed))
-        again = Profile.of(dataset.batches(columns=mixed, as_text=mixed, skips=Skips(skips.limit)))
+        logger.info("reading mixed columns again as text: %s", ", ".join(mixed))
+        again = Profile.from_batches(
+            dataset.batches(columns=mixed, as_text=mixed, malformed=MalformedRecords(malformed.limit))
+        )
         whole.columns |= again.columns
     return whole
 
 
 @dataclass
 class ColumnState:
-    """What a column held so far: numbers, texts, or one after the other."""
+    """State of one column, with its numbers and texts so far."""
 
     numbers: NumberState = field(default_factory=NumberState)
     texts: TextState = field(default_factory=TextState)
@@ -70,7 +76,7 @@ class ColumnState:
     def statistics(self, name: str, records: int) -> FeatureStatistics:
         present = self.numbers.count + self.texts.count
         if self.numbers.infinite:
-            logger.warning("column %s: %d infinite values are counted as missing", name, self.numbers.infinite)
+            logger.warning("column %s: %d infinite values count as missing", name, self.numbers.infinite)
         inferred = STRING if self.texts.count else UNKNOWN
         if self.numbers.count and not self.texts.count:
             inferred = FRACTIONAL if self.numbers.has_fractional_type else INTEGRAL
@@ -88,13 +94,13 @@ class ColumnState:
 
 @dataclass
 class Profile:
-    """The states of all columns; profiles of parts of a dataset merge into the profile of the whole."""
+    """States of all columns; profiles of parts of a dataset merge to the profile of the whole."""
 
     records: int = 0
     columns: dict[str, ColumnState] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, batches: Iterable[pa.RecordBatch]) -> Profile:
+    def from_batches(cls, batches: Iterable[pa.RecordBatch]) -> Profile:
         result = cls()
         for batch in batches:
             result.update(batch)
@@ -111,18 +117,18 @@ class Profile:
             self.columns.setdefault(name, ColumnState()).merge(state)
 
     def mixed_columns(self) -> list[str]:
-        """Columns of which a part was read as numbers and a part as text."""
+        """Return the columns with both numbers and texts."""
         return [name for name, state in self.columns.items() if state.numbers.count and state.texts.count]
 
-    def settle(self) -> None:
-        """Make one kind of every mixed column where the data cannot be read again.
+    def resolve_mixed_columns(self) -> None:
+        """Convert mixed columns to text if the data cannot be read again.
 
-        The texts of its numbers are made of what the sketch holds: right in number, and each right while the sketch
-        holds them all (some thousands), but not as they were spelled (7.50).
+        The texts of their numbers are made from the sketch: the counts are correct, and the values are exact while the
+        sketch contains all of them (some thousands), but their original spelling (7.50) is lost.
         """
         for name in self.mixed_columns():
             state = self.columns[name]
-            logger.warning("column %s is numbers in one part and text in another: it is taken as text", name)
+            logger.warning("column %s has numbers in one part and text in another; it is treated as text", name)
             state.texts.add_numbers(
                 state.numbers.weighted(), state.numbers.whole, not state.numbers.has_fractional_type
             )
@@ -135,6 +141,6 @@ class Profile:
 
 
 def _as_numpy(values: pa.Array) -> np.ndarray:
-    """As float64, without pandas, which `pyarrow.Array.to_numpy` would import."""
+    """Convert to float64 without `pyarrow.Array.to_numpy`, which imports pandas."""
     kind = np.int64 if pa.types.is_integer(values.type) else np.float64
     return np.frombuffer(values.buffers()[1], kind, len(values), values.offset * 8).astype(np.float64, copy=False)

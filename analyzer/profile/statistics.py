@@ -1,4 +1,4 @@
-"""What is known of a dataset's features after a pass over it: the content of Model Monitor's statistics.json."""
+"""Statistics of a dataset's features: the content of Model Monitor's statistics.json."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ BUCKETS = 10
 
 @dataclass(frozen=True)
 class Sketch:
-    """A KLL quantiles sketch: ``levels[i]`` holds values that stand for 2**i values each."""
+    """A KLL quantiles sketch: the values in ``levels[i]`` have the weight 2**i."""
 
     levels: tuple[tuple[float, ...], ...]
 
     @property
     def count(self) -> int:
-        """The number of values that the sketch stands for."""
+        """The number of values that the sketch summarizes."""
         return sum(len(level) << power for power, level in enumerate(self.levels))
 
     @cached_property
@@ -38,13 +38,13 @@ class Sketch:
         return distinct, np.cumsum(np.bincount(inverse, weights=weights, minlength=len(distinct)))
 
     def cumulative(self) -> tuple[Array, Array]:
-        """The distinct values, rising, and the number of values at or below each, both of shape (m,)."""
+        """Return the distinct values, ascending, and the number of values at or below each, both of shape (m,)."""
         return self._cumulative
 
 
 @dataclass(frozen=True)
 class NumberStatistics:
-    """Moments and distribution of the present, finite values; ``std_dev`` is that of the population."""
+    """Moments and distribution of the finite values; ``std_dev`` is the population standard deviation."""
 
     mean: float
     sum: float
@@ -54,7 +54,10 @@ class NumberStatistics:
     sketch: Sketch
 
     def buckets(self) -> list[tuple[float, float, int]]:
-        """Ten of equal width from min to max as (lower bound, upper bound, count); the last one includes its upper."""
+        """Return ten buckets of equal width from min to max as (lower bound, upper bound, count).
+
+        Buckets include their lower bound, and the last one also its upper bound.
+        """
         width = self.max - self.min
         steps = np.arange(BUCKETS + 1)
         if np.isfinite(width * BUCKETS):
@@ -74,7 +77,7 @@ class NumberStatistics:
 
 @dataclass(frozen=True)
 class StringStatistics:
-    """``counts`` of the distinct values, the most frequent first: all of them while there are at most 10,000."""
+    """Counts of the distinct values, the most frequent first; complete for up to 10,000 distinct values."""
 
     distinct_count: int
     counts: Mapping[str, int]
@@ -82,10 +85,18 @@ class StringStatistics:
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """One feature; ``numbers`` for Integral and Fractional, ``strings`` for String, neither for Unknown.
+    """Statistics of one feature.
 
-    ``integral`` and ``fractional`` count the present values that are written as whole numbers and as other numbers,
-    in a String feature too. They serve the data type check and are not part of statistics.json.
+    Attributes:
+        name: Name of the column.
+        inferred_type: Integral, Fractional, String or Unknown.
+        present: Number of values.
+        missing: Number of records without a value.
+        numbers: For Integral and Fractional features.
+        strings: For String features.
+        integral: Number of values written as whole numbers, in String features too. Used by the data type check, and
+            not part of statistics.json.
+        fractional: Number of values written as other numbers, likewise.
     """
 
     name: str
@@ -105,11 +116,11 @@ class FeatureStatistics:
 
 @dataclass(frozen=True)
 class Statistics:
-    """All features of a dataset of ``item_count`` records, in the order of its columns."""
+    """Statistics of a dataset with ``item_count`` records; features are in the order of its columns."""
 
     item_count: int
     features: tuple[FeatureStatistics, ...]
 
     def feature(self, name: str) -> FeatureStatistics | None:
-        """The feature of that name, None if there is none."""
+        """Return the feature of that name; None if there is none."""
         return next((feature for feature in self.features if feature.name == name), None)

@@ -1,4 +1,4 @@
-"""The state of a column's texts: how often each occurs, exact while they are few, by sketches when many."""
+"""Mergeable state of a text column: counts of its texts, exact for few distinct ones and estimated for many."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 from analyzer.profile.statistics import StringStatistics
 
 EXACT_LIMIT = 10_000
-# Longer texts are told apart by their beginning, so that memory stays bounded whatever a column holds.
+# Longer texts are truncated, to bound the memory.
 TEXT_LENGTH = 256
 
-HLL_LG_K = 14  # relative error of the distinct count 0.8 %
-FREQUENT_LG_SIZE = 14  # room for 12,288 texts; a count is at most 0.02 % of all values too high
+# Relative error of the distinct count: 0.8 %.
+HLL_LG_K = 14
+# Room for 12,288 texts; counts are overestimated by at most 0.02 % of all values.
+FREQUENT_LG_SIZE = 14
 
 WHOLE_NUMBER = r"^\s*[+-]?\d+\s*$"
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
@@ -24,7 +26,7 @@ NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 @dataclass
 class TextState:
-    """Mergeable and bounded. ``integral`` and ``fractional`` count the texts that are written as numbers."""
+    """Mergeable state of bounded size. ``integral`` and ``fractional`` count the texts that are numbers."""
 
     count: int = 0
     integral: int = 0
@@ -50,7 +52,7 @@ class TextState:
         if other.sketches is None:
             self._add(other.counts.items())
         else:
-            self._spilled().merge(other.sketches)
+            self._switch_to_sketches().merge(other.sketches)
 
     def statistics(self) -> StringStatistics:
         if self.sketches is None:
@@ -58,7 +60,13 @@ class TextState:
         return self.sketches.statistics()
 
     def add_numbers(self, counted: Iterable[tuple[float, int]], whole: int, integral: bool) -> None:
-        """Add numbers whose texts are gone; ``whole`` of them have no fraction, ``integral`` says none was written."""
+        """Add numbers whose original texts are unknown.
+
+        Args:
+            counted: Values with their counts.
+            whole: How many of them have no fraction.
+            integral: Whether all of them were written without a fraction.
+        """
         texts = [(str(int(value)) if integral else repr(value), count) for value, count in counted]
         total = sum(count for _, count in texts)
         self.count += total
@@ -73,10 +81,10 @@ class TextState:
         for text, count in counted:
             self.counts[text] = self.counts.get(text, 0) + count
         if len(self.counts) > EXACT_LIMIT:
-            self._spilled()
+            self._switch_to_sketches()
 
-    def _spilled(self) -> TextSketches:
-        """The sketches, which take over all counts when they are first needed."""
+    def _switch_to_sketches(self) -> TextSketches:
+        """Return the sketches; on the first call, move all counts into them."""
         if self.sketches is None:
             self.sketches = TextSketches()
             self.sketches.add(self.counts.items())
@@ -86,7 +94,7 @@ class TextState:
 
 @dataclass
 class TextSketches:
-    """HyperLogLog for the number of distinct texts, frequent items for those that stand out."""
+    """A HyperLogLog sketch of the distinct texts and a frequent items sketch of the most frequent ones."""
 
     distinct: datasketches.hll_sketch = field(
         default_factory=lambda: datasketches.hll_sketch(HLL_LG_K, datasketches.HLL_8)
@@ -108,7 +116,7 @@ class TextSketches:
         self.frequent.merge(other.frequent)
 
     def statistics(self) -> StringStatistics:
-        # Only texts that certainly are more frequent than the sketch's error: the tail of an id column says nothing.
+        # Only texts that are certainly more frequent than the sketch's error; the tail of an id column is noise.
         kind = datasketches.frequent_items_error_type.NO_FALSE_POSITIVES
         counts = {text: estimate for text, estimate, _, _ in self.frequent.get_frequent_items(kind)}
         return StringStatistics(

@@ -1,4 +1,4 @@
-"""The commands `report` and `trend`: pages from the files that runs of the analyzer left."""
+"""The commands `report` and `trend`, which make pages from the result files of runs."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ import typer
 from analyzer import QualityError
 from analyzer.analysis import Analysis, DataQuality
 from analyzer.files import analysis_file
-from analyzer.files import model_monitor as files
+from analyzer.files.statistics_file import read_statistics
 from analyzer.reports.report import write_report
 from analyzer.reports.trend import write_trend
 
 Statistics = Annotated[
-    Path | None, typer.Option(help="statistics.json of the baseline, to show its distributions beside the runs'.")
+    Path | None, typer.Option(help="statistics.json of the baseline, to show its distributions for comparison.")
 ]
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The output folder of a run.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The page. Default: RUN/report.html")] = None,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Output folder of a run.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write.", show_default="RUN/report.html")
+    ] = None,
     statistics: Statistics = None,
 ) -> None:
-    """Show what a run found as a page for people: violations, drift and distributions, or metrics.
+    """Write an HTML report of one run: violations, drift and distributions, or metrics.
 
     Example: python -m analyzer report check --statistics baseline/statistics.json
     """
@@ -39,13 +41,13 @@ def report(
 
 def trend(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Output folders of runs, or folders that hold such folders.")
+        list[Path], typer.Argument(metavar="RUN...", help="Output folders of runs, or parent folders of them.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("trend.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("trend.html"),
     statistics: Statistics = None,
-    feature: Annotated[list[str] | None, typer.Option(help="Only this feature; may be given several times.")] = None,
+    feature: Annotated[list[str] | None, typer.Option(help="Show only this feature (repeatable).")] = None,
 ) -> None:
-    """Show many runs along time as a page for people: drift, distributions and metrics with their thresholds.
+    """Write an HTML report of many runs over time: drift, distributions, and metrics with their thresholds.
 
     Example: python -m analyzer trend checks/ --statistics baseline/statistics.json -o trend.html
     """
@@ -54,10 +56,13 @@ def trend(
 
 
 def find_runs(folders: Sequence[Path]) -> list[Path]:
-    """The folders of runs among and below the given ones, each once, in the order of their names.
+    """Find the output folders of runs in the given folders and below them.
+
+    Returns:
+        The folders without duplicates, sorted by name within each given folder.
 
     Raises:
-        QualityError: below one of them there is no run.
+        QualityError: One of the given folders contains no run.
     """
     found: dict[Path, None] = {}
     for folder in folders:
@@ -69,12 +74,17 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
 
 
 def _no_run(folder: Path) -> QualityError:
-    return QualityError(f"{folder} holds no run ({analysis_file.NAME}); give the output folder of an analysis")
+    return QualityError(f"{folder} contains no run ({analysis_file.NAME}); use the output folder of an analysis")
 
 
 def read_runs(folders: Sequence[Path], statistics: Path | None) -> Iterator[Analysis]:
-    """One run after the other, so that never more than one is in memory; data-quality runs with the baseline."""
-    baseline = files.read_statistics(statistics) if statistics else None
+    """Read runs one by one, to keep at most one in memory.
+
+    Args:
+        folders: Output folders of the runs.
+        statistics: statistics.json of the baseline, which is added to data quality runs.
+    """
+    baseline = read_statistics(statistics) if statistics else None
     for folder in folders:
         run = analysis_file.read(folder)
         if isinstance(run.result, DataQuality):

@@ -1,17 +1,14 @@
-"""The data-quality part of the report: violations, what drifted most, and the list of all features."""
+"""The report of a data quality analysis: violations, the features that drifted most, and all features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from analyzer.analysis import Analysis, DataQuality, FeatureDrift
 from analyzer.constraints.data_quality import Violation
-from analyzer.profile.statistics import FeatureStatistics
 from analyzer.reports.feature_list import Cell, Head, Row, anchor, feature_list
+from analyzer.reports.features import Feature, feature_facts, missing_share, rank_features
 from analyzer.reports.html import (
     NOTHING,
     counted,
@@ -29,90 +26,52 @@ from analyzer.reports.plots import distribution
 from analyzer.reports.violations import CHECKS, TONES, Finding, Severity, by_severity, violations_section, worst_tone
 
 MEANINGS: Mapping[Severity, str] = {
-    "High": "the model does not get the columns and types that it was trained on",
-    "Medium": "the values are not those that it was trained on",
-    "Low": "nothing that the model uses",
+    "High": "columns or types differ from those the model was trained on",
+    "Medium": "values differ from those the model was trained on",
+    "Low": "no effect on the model",
 }
 FIGURES = 6
-QUANTILES = {"5 %": 0.05, "Median": 0.5, "95 %": 0.95}
-
-
-@dataclass(frozen=True)
-class Feature:
-    """What the report says of one feature; ``index`` is its place in the ranking."""
-
-    index: int
-    name: str
-    current: FeatureStatistics | None
-    baseline: FeatureStatistics | None
-    drift: FeatureDrift | None
-    checks: tuple[str, ...]
-
-    @property
-    def known(self) -> FeatureStatistics:
-        """The statistics now, or of the baseline for a column that is missing now."""
-        known = self.current or self.baseline
-        assert known is not None
-        return known
 
 
 def data_quality_part(result: DataQuality, analysis: Analysis) -> tuple[str, dict[str, Any]]:
-    """The page's content, and the data that its script draws."""
-    features = _features(result)
+    """Render the content of the page; returns it with the data that its script draws."""
+    features = rank_features(result)
     findings = _findings(result.violations or (), features)
     body = [
         _verdict(result, findings, features),
         headline(_headline(result, analysis, findings)),
         violations_section(findings, MEANINGS, "Feature"),
-        _drifted_most(features, has_baseline=result.baseline is not None),
+        _largest_drift(features, has_baseline=result.baseline is not None),
         _feature_list(features, has_baseline=result.baseline is not None),
     ]
-    data = [{"plot": distribution(each.baseline, each.current), "facts": _facts(each)} for each in features]
+    data = [{"plot": distribution(item.baseline, item.current), "facts": feature_facts(item)} for item in features]
     return "\n".join(body), {"features": data}
 
 
-def _features(result: DataQuality) -> list[Feature]:
-    """Those with a drift in their order, then the others as they stand in the data, then the missing ones."""
-    current = {feature.name: feature for feature in result.statistics.features}
-    baseline = {feature.name: feature for feature in result.baseline.features} if result.baseline else {}
-    drift = {each.feature_name: each for each in result.drift}
-    checks: dict[str, list[str]] = {}
-    for violation in result.violations or ():
-        checks.setdefault(violation.feature_name, []).append(violation.constraint_check_type)
-    if baseline:
-        columns = [("missing_column_check", baseline, current), ("extra_column_check", current, baseline)]
-        found = {violation.constraint_check_type for violation in result.violations or ()}
-        for check, here, there in columns:
-            for name in here.keys() - there.keys() if check in found else ():
-                checks.setdefault(name, []).append(check)
-    return [
-        Feature(index, name, current.get(name), baseline.get(name), drift.get(name), tuple(checks.get(name, ())))
-        for index, name in enumerate(dict.fromkeys([*drift, *current, *baseline]))
-    ]
-
-
 def _findings(violations: Sequence[Violation], features: Sequence[Feature]) -> list[Finding]:
-    """The violations, those of features that rank high first."""
-    rank = {feature.name: feature for feature in features}
+    """Convert the violations, those of high-ranking features first."""
+    by_name = {feature.name: feature for feature in features}
 
     def finding(violation: Violation) -> Finding:
         unknown: tuple[Severity, str] = ("Medium", violation.constraint_check_type)
         severity, check = CHECKS.get(violation.constraint_check_type, unknown)
-        feature = rank.get(violation.feature_name)
+        feature = by_name.get(violation.feature_name)
         row = anchor(feature.index) if feature else None
         return Finding(severity, violation.feature_name, check, violation.description, row)
 
-    first = sorted(violations, key=lambda each: rank[each.feature_name].index if each.feature_name in rank else -1)
+    first = sorted(
+        violations, key=lambda item: by_name[item.feature_name].index if item.feature_name in by_name else -1
+    )
     return [finding(violation) for violation in first]
 
 
-# --- the answer ---
+# --- verdict ---
 
 
 def _verdict(result: DataQuality, findings: Sequence[Finding], features: Sequence[Feature]) -> str:
     if result.violations is None:
-        detail = f"This run is a baseline of {counted(len(features), 'feature')}; later data can be checked against it."
-        return verdict("plain", "Nothing was checked", detail)
+        detail = f"This run created a baseline of {counted(len(features), 'feature')} to check later data against."
+        return verdict("plain", "Baseline created", detail)
     sentence = "No violations"
     if findings:
         affected = sum(bool(feature.checks) for feature in features)
@@ -123,15 +82,14 @@ def _verdict(result: DataQuality, findings: Sequence[Finding], features: Sequenc
 def _drift_sentence(result: DataQuality) -> str:
     compared = [drift for drift in result.drift if drift.checked]
     if not compared:
-        return "No feature was compared with the distribution of a baseline."
+        return "No features were compared with a baseline."
     drifted = [drift for drift in compared if drift.exceeded]
     most = max(drifted or compared, key=lambda drift: drift.distance)
     against = f"{most.feature_name} ({measure(most.distance)}; threshold {number(most.threshold)})"
     if not drifted:
-        return f"No feature drifted beyond its threshold. The largest drift distance is that of {against}."
-    which = "its threshold" if len(drifted) == 1 else "their thresholds"
-    most_is = "it is" if len(drifted) == 1 else "most of all"
-    return f"{len(drifted):,} of {counted(len(compared), 'feature')} drifted beyond {which}, {most_is} {against}."
+        return f"No feature exceeded its drift threshold. The largest drift distance is {against}."
+    which = "its drift threshold" if len(drifted) == 1 else "their drift thresholds"
+    return f"{len(drifted):,} of {counted(len(compared), 'feature')} exceeded {which}. Largest: {against}."
 
 
 def _headline(result: DataQuality, analysis: Analysis, findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
@@ -143,29 +101,29 @@ def _headline(result: DataQuality, analysis: Analysis, findings: Sequence[Findin
     if result.drift:
         drifted = sum(drift.exceeded for drift in result.drift)
         cards.insert(1, ("Drifted features", f"{drifted:,}", f"of {len(result.drift):,} compared"))
-    cards.append(("With missing values", f"{incomplete:,}", f"of {counted(len(now.features), 'feature')}"))
-    limit = f"at most {analysis.skipped.limit:,} allowed" if analysis.skipped.limit else "malformed records"
+    cards.append(("Incomplete features", f"{incomplete:,}", f"of {counted(len(now.features), 'feature')}"))
+    limit = f"limit {analysis.skipped.limit:,}" if analysis.skipped.limit else "malformed records"
     cards.append(("Skipped records", f"{analysis.skipped.count:,}", limit))
     return cards
 
 
-# --- what drifted most ---
+# --- largest drift ---
 
-LEGEND = '<div class="legend"><span>Baseline</span><span class="now">Now</span></div>'
+LEGEND = '<div class="legend"><span>Baseline</span><span class="now">Current</span></div>'
 
 
-def _drifted_most(features: Sequence[Feature], has_baseline: bool) -> str:
+def _largest_drift(features: Sequence[Feature], has_baseline: bool) -> str:
     drifted = [feature for feature in features if feature.drift and feature.drift.exceeded]
     if not drifted:
         return ""
-    note = "By drift distance"
+    note = "Sorted by drift distance"
     if any(feature.drift.importance is not None for feature in drifted if feature.drift):
-        note += ", weighted with the model's importance of the feature"
+        note += " times feature importance"
     if len(drifted) > FIGURES:
-        note += f"; the first {FIGURES} of {len(drifted):,}"
+        note += f"; top {FIGURES} of {len(drifted):,}"
     cards = "".join(_figure(feature) for feature in drifted[:FIGURES])
     legend = LEGEND if has_baseline else ""
-    return section("What drifted most", note, f'{legend}<div class="plots">{cards}</div>')
+    return section("Largest drift", note, f'{legend}<div class="plots">{cards}</div>')
 
 
 def _figure(feature: Feature) -> str:
@@ -190,12 +148,12 @@ def _figure(feature: Feature) -> str:
 
 
 def _feature_list(features: Sequence[Feature], has_baseline: bool) -> str:
-    note = "Open a feature for its figures in full."
+    note = "Select a feature for details."
     if any(feature.drift for feature in features):
         note += (
-            " Beyond the drift distance, which the constraints are about: PSI, the population stability index, "
-            "moderate from 0.1 and large from 0.25; the Jensen-Shannon distance, 0 to 1; the Wasserstein distance, "
-            "in standard deviations of the baseline."
+            " Constraints apply to the drift distance. PSI is the population stability index (moderate from 0.1, large "
+            "from 0.25); the Jensen-Shannon distance is 0 to 1; the Wasserstein distance is in standard deviations of "
+            "the baseline."
         )
         heads, cells, order = _drift_columns(features)
     else:
@@ -205,12 +163,12 @@ def _feature_list(features: Sequence[Feature], has_baseline: bool) -> str:
             feature.name,
             _caption(feature),
             bool(feature.checks),
-            (*cells(feature), Cell(_missing_cell(feature, has_baseline), _missing(feature))),
+            (*cells(feature), Cell(_missing_cell(feature, has_baseline), missing_share(feature.current))),
         )
         for feature in features
     ]
     heads = (*heads, Head("Missing", "Share of records without a value"))
-    listing = feature_list(heads, rows, "Distribution", "only with violations", order)
+    listing = feature_list(heads, rows, "Distribution", "violations only", order)
     return section("All features", note, (LEGEND if has_baseline else "") + listing)
 
 
@@ -223,13 +181,13 @@ Cells = Callable[[Feature], tuple[Cell, ...]]
 
 
 def _drift_columns(features: Sequence[Feature]) -> tuple[tuple[Head, ...], Cells, str]:
-    """Heads, the cells of a feature, and the column that the features are sorted by."""
+    """Return headers, a function for the cells of a feature, and the title of the column that is sorted by."""
     drifts = [feature.drift for feature in features if feature.drift]
     longest = max(max(drift.distance, 2 * drift.threshold) for drift in drifts) or 1.0
     weighted = any(drift.importance is not None for drift in drifts)
     weights = (Head("Importance", "Share of the model's importance"), Head("Weighted", "Drift distance x importance"))
     heads = (
-        Head("Drift distance", "The bar is the distance, the stroke its threshold", wide=True),
+        Head("Drift distance", "The bar is the distance, the line its threshold", wide=True),
         *(weights if weighted else ()),
         Head("PSI", "Population stability index"),
         Head("J-S", "Jensen-Shannon distance"),
@@ -268,49 +226,7 @@ def _profile_cells(feature: Feature) -> tuple[Cell, ...]:
     return tuple(Cell(number(value), value) for value in (*values, strings.distinct_count if strings else None))
 
 
-def _missing(feature: Feature) -> float | None:
-    return _missing_share(feature.current)
-
-
-def _missing_share(statistics: FeatureStatistics | None) -> float | None:
-    if statistics is None or not statistics.present + statistics.missing:
-        return None
-    return 1 - statistics.completeness
-
-
 def _missing_cell(feature: Feature, has_baseline: bool) -> str:
-    now = percent(_missing(feature))
-    before = percent(_missing_share(feature.baseline))
-    return f'<span>{now} <span class="kind">from {before}</span></span>' if has_baseline and now != before else now
-
-
-# --- the figures in full ---
-
-
-def _facts(feature: Feature) -> list[list[str]]:
-    """Rows of title, baseline and now."""
-    sides = (feature.baseline, feature.current)
-    rows = [
-        ("Type", [side and side.inferred_type for side in sides]),
-        ("Values", [side and f"{side.present:,}" for side in sides]),
-        ("Missing", [side and percent(_missing_share(side)) for side in sides]),
-    ]
-    if any(side and side.numbers for side in sides):
-        columns = [_number_facts(side) for side in sides]
-        rows += [(title, [column.get(title) for column in columns]) for title in columns[0] | columns[1]]
-    if any(side and side.strings for side in sides):
-        rows.append(
-            ("Distinct", [f"{side.strings.distinct_count:,}" if side and side.strings else None for side in sides])
-        )
-    return [[title, *(value or NOTHING for value in values)] for title, values in rows]
-
-
-def _number_facts(feature: FeatureStatistics | None) -> dict[str, str]:
-    if feature is None or feature.numbers is None:
-        return {}
-    numbers = feature.numbers
-    values, ranks = numbers.sketch.cumulative()
-    places = np.minimum(np.searchsorted(ranks, np.array(list(QUANTILES.values())) * ranks[-1]), len(values) - 1)
-    quantiles = dict(zip(QUANTILES, map(float, values[places]), strict=True))
-    facts = {"Mean": numbers.mean, "Standard deviation": numbers.std_dev, "Minimum": numbers.min}
-    return {title: number(value) for title, value in (facts | quantiles | {"Maximum": numbers.max}).items()}
+    now = percent(missing_share(feature.current))
+    before = percent(missing_share(feature.baseline))
+    return f'<span>{now} <span class="kind">baseline {before}</span></span>' if has_baseline and now != before else now

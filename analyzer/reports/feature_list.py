@@ -1,4 +1,4 @@
-"""The list of features in both reports: searched, sorted and opened by the page's script, readable without it."""
+"""The list of features in both reports; the page's script adds searching, sorting and details."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from analyzer.reports.html import escape, name_html
 
-NO_MATCH = '<p class="empty" id="none" hidden>No feature matches. Clear the search, or show all features.</p>'
+NO_MATCH = '<p class="empty" id="none" hidden>No matching features. Clear the search or the filter.</p>'
 
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a column; ``wide`` gives it a line of its own on a phone."""
+    """A column header; ``wide`` columns have a line of their own on phones."""
 
     title: str
     note: str = ""
@@ -21,7 +21,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """HTML, and the number by which the column sorts; a feature without one stands last."""
+    """HTML content, and the value that the column is sorted by; cells without one come last."""
 
     content: str
     value: float | None = None
@@ -29,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One feature; the caption is HTML. ``flagged`` ones are left when the reader filters."""
+    """One feature; the caption is HTML. The filter shows only ``flagged`` rows."""
 
     name: str
     caption: str
@@ -38,28 +38,28 @@ class Row:
 
 
 def anchor(index: int) -> str:
-    """The id of a feature's row, by its place in the list."""
+    """Return the element id of a feature's row, by its index in the list."""
     return f"feature-{index}"
 
 
 def feature_list(heads: Sequence[Head], rows: Sequence[Row], plot: str, flagged: str, sorted_by: str | None) -> str:
-    """Search and filter above a table of feature, plot and the columns of the heads.
+    """Render a table of features with a search field and a filter.
 
     Args:
-        heads: one for each cell of a row.
-        rows: in the order in which they are shown first.
-        plot: what the small plot in each row shows.
-        flagged: the words beside the filter.
-        sorted_by: the title of the column by which the rows are sorted, falling.
+        heads: Headers of the cells of a row.
+        rows: Rows in their initial order.
+        plot: Title of the small plot in each row.
+        flagged: Label of the filter.
+        sorted_by: Title of the column that the rows are sorted by (descending), if any.
     """
-    head = f'<th><button type="button">Feature</button></th><th class="text">{escape(plot)}</th>'
-    head += "".join(_head(each, each.title == sorted_by) for each in heads)
+    header = f'<th><button type="button">Feature</button></th><th class="text">{escape(plot)}</th>'
+    header += "".join(_head(head, head.title == sorted_by) for head in heads)
     body = "\n".join(_row(index, row, heads, plot) for index, row in enumerate(rows))
     return f"""<div class="tools">
 <input type="search" id="search" placeholder="Search features" aria-label="Search features" autocomplete="off">
 <label class="sorting">Sort by <select id="sorting"></select></label>
 <label><input type="checkbox" id="only"> {escape(flagged)}</label><output id="shown"></output></div>
-<div class="card sheet"><table class="features" id="features"><thead><tr>{head}</tr></thead>
+<div class="card sheet"><table class="features" id="features"><thead><tr>{header}</tr></thead>
 <tbody>
 {body}
 </tbody></table>{NO_MATCH}</div>"""

@@ -1,4 +1,7 @@
-"""What the two reports have in common: one self-contained page, its numbers and small pieces of HTML."""
+"""Building blocks of all reports: the self-contained page, pieces of HTML, and the format of numbers.
+
+This module ships with evaluate.py into a processing container, so it needs the standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +31,24 @@ ICONS = {
 }
 
 
-def page(title: str, body: str, data: Any, script: str) -> str:
-    """The whole page, which loads nothing: styles, scripts and data are inside.
+def page(title: str, body: str, data: Any = None, script: str | None = None) -> str:
+    """Render a whole page with embedded styles, script and data, which loads nothing.
 
     Args:
-        title: plain text.
-        body: HTML, in which every name is escaped already.
-        data: what the script draws, as JSON.
-        script: the name of the template that comes after plots.js.
+        title: Title of the page, plain text.
+        body: HTML, with all names escaped.
+        data: What the script draws, as JSON values.
+        script: Name of the template that follows plots.js; None for a page without a script.
     """
-    code = _template("plots.js") + _template(script)
-    # The browser runs this one script and no other, should a name ever slip through the escaping.
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    # A JSON string may hold "</script>" or "<!--", and nothing but a "<" can begin them.
-    embedded = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    policy, scripts = "default-src 'none'; style-src 'unsafe-inline'", ""
+    if script is not None:
+        code = _template("plots.js") + _template(script)
+        # The browser runs only this script, even if a name with markup were not escaped.
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
+        # JSON strings may contain "</script>" or "<!--".
+        embedded = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+        scripts = f'<script type="application/json" id="data">{embedded}</script>\n<script>{code}</script>\n'
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -57,35 +63,39 @@ def page(title: str, body: str, data: Any, script: str) -> str:
 <main>
 {body}
 </main>
-<script type="application/json" id="data">{embedded}</script>
-<script>{code}</script>
-</body>
+{scripts}</body>
 </html>
 """
 
 
 def _template(name: str) -> str:
-    return resources.files("analyzer.reports").joinpath("templates", name).read_text(encoding="utf-8")
+    return (resources.files("analyzer.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def write_page(text: str, path: Path) -> None:
-    """Write a page aside and rename it into place; QualityError where the folder cannot be written."""
+    """Write a page atomically. Raises QualityError if the folder is not writable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-            aside = Path(folder, path.name)
-            # A name may hold half of a surrogate pair, for which UTF-8 has no bytes.
-            aside.write_text(text, encoding="utf-8", errors="replace")
-            aside.replace(path)
+            temporary = Path(folder, path.name)
+            # Names may contain unpaired surrogates, which UTF-8 cannot encode.
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+            temporary.replace(path)
     except OSError as error:
-        raise QualityError(f"cannot write {path} ({error}); give a path in a folder that can be written") from error
+        raise QualityError(f"cannot write {path} ({error}); use a path in a writable folder") from error
 
 
 # --- pieces ---
 
 
 def verdict(tone: str, sentence: str, detail: str) -> str:
-    """The answer that the page begins with; ``tone`` is good, warn, bad or plain. Both texts are plain."""
+    """Render the summary at the top of a page.
+
+    Args:
+        tone: good, warn, bad or plain.
+        sentence: The result, plain text.
+        detail: One or two more sentences, plain text.
+    """
     icon = f'<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" \
 stroke-linejoin="round" aria-hidden="true">{ICONS[tone]}</svg>'
     return f"""<div class="verdict {tone}" role="status">{icon}<div><strong>{escape(sentence)}</strong>
@@ -93,7 +103,7 @@ stroke-linejoin="round" aria-hidden="true">{ICONS[tone]}</svg>'
 
 
 def headline(cards: Iterable[tuple[str, str, str]]) -> str:
-    """A row of cards of title, value and note, all plain text."""
+    """Render a row of cards, each with a title, a value and a note in plain text."""
     return f'<div class="headline">{"".join(_headline_card(*card) for card in cards)}</div>'
 
 
@@ -104,7 +114,7 @@ def _headline_card(title: str, value: str, note: str) -> str:
 
 
 def section(title: str, note: str, content: str) -> str:
-    """A heading with a plain-text note, and HTML under it."""
+    """Render a heading with a plain-text note, followed by HTML content."""
     caption = f'<p class="note">{escape(note)}</p>' if note else ""
     return f"<section><h2>{escape(title)}</h2>{caption}{content}</section>"
 
@@ -112,7 +122,14 @@ def section(title: str, note: str, content: str) -> str:
 def sheet(
     header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = (), style: str = "cards"
 ) -> str:
-    """A table of HTML cells; text columns are set flush left and may wrap."""
+    """Render a table of HTML cells.
+
+    Args:
+        header: Column titles, plain text.
+        rows: Cells of each row, HTML.
+        text_columns: Indices of the columns that are left-aligned and may wrap.
+        style: CSS class of the table.
+    """
 
     def line(cells: Sequence[str], tag: str, style: str) -> str:
         classes = [f' class="{style}"' if index in text_columns else "" for index in range(len(cells))]
@@ -124,25 +141,23 @@ def sheet(
 
 
 def name_html(name: str) -> str:
-    """A feature's name, escaped, that may wrap where its words end."""
+    """Escape a feature's name, with line break opportunities between its words."""
     return re.sub(r"([_.:/-])(?=\w)", r"\1<wbr>", escape(name))
 
 
 def tag(text: str, tone: str = "") -> str:
-    """A small coloured label."""
+    """Render a small colored label; ``tone`` as in `verdict`."""
     return f'<span class="tag {tone}">{escape(text)}</span>'
 
 
-NO_SCRIPT = (
-    '<noscript><p class="note">The plots are drawn by a script in this page, which is switched off.</p></noscript>'
-)
+NO_SCRIPT = '<noscript><p class="note">Plots require JavaScript, which is disabled.</p></noscript>'
 
 
 # --- words and numbers ---
 
 
 def number(value: float | None) -> str:
-    """Four significant digits or so; a dash for None."""
+    """Format a number with about four significant digits; a dash for None."""
     if value is None:
         return NOTHING
     if value and not 1e-4 <= abs(value) < 1e9:
@@ -153,21 +168,21 @@ def number(value: float | None) -> str:
 
 
 def metric_number(value: float | None) -> str:
-    """A metric of model quality: four decimals, or two of a large one."""
+    """Format a model quality metric with four decimals, or two if it is large."""
     if value is None or not 1e-4 <= abs(value) < 1e7:
         return number(value)
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
 def measure(value: float | None) -> str:
-    """A distance, mostly between 0 and 1: three decimals, and what is not quite 0 does not look like it."""
+    """Format a distance, mostly between 0 and 1, with three decimals; only an exact 0 is shown as 0."""
     if value is None:
         return NOTHING
     return "< 0.001" if 0 < value < 0.0005 else f"{value:,.3f}"
 
 
 def percent(share: float | None) -> str:
-    """A share of 0 to 1 as a percentage; what is not quite nothing or all does not look like it."""
+    """Format a share of 0 to 1 as a percentage; only exact values are shown as 0 % and 100 %."""
     if share is None:
         return NOTHING
     if 0 < share < 0.0001:
@@ -178,16 +193,16 @@ def percent(share: float | None) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """ "1 violation", "1,200 violations"."""
+    """Format a count with its noun: "1 violation", "1,200 violations"."""
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def time(moment: datetime) -> str:
-    """To the minute, in UTC."""
+    """Format a time to the minute, in UTC."""
     moment = moment if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%d %H:%M")
 
 
 def day(moment: datetime) -> str:
-    """The date alone at midnight, else with the time to the minute, in UTC."""
+    """Format a time to the minute in UTC, or only its date if it is midnight."""
     return time(moment).removesuffix(" 00:00")

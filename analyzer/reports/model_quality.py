@@ -1,4 +1,4 @@
-"""The model-quality part of the report: metrics against the baseline, curves, confusion matrix, ground truth."""
+"""The report of a model quality analysis: metrics and baseline, curves, confusion matrix, ground truth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.analysis import Analysis, Merge, Metric, MetricViolation, ModelQuality
-from analyzer.constraints.model_quality import LESS, TWIN_SUFFIX
+from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX, LESS
 from analyzer.performance.metrics import METRICS_KEY
 from analyzer.reports.html import (
     NOTHING,
@@ -31,16 +31,16 @@ TITLES = {"auc": "AUC", "au_prc": "AUPRC", "mae": "MAE", "mse": "MSE", "rmse": "
 TITLES |= {"f0_5": "F0.5", "f2": "F2"}
 TITLES |= {f"weighted_{name}": f"Weighted {TITLES[name]}" for name in ("f0_5", "f1", "f2")}
 
-# A metric this many deviations beyond its threshold did not get there by chance.
+# Metrics that exceed their threshold by more standard deviations than this are unlikely to do so by chance.
 CHANCE = 2.0
 MEANINGS: Mapping[Severity, str] = {
-    "High": f"beyond the threshold by more than {CHANCE:g} standard deviations",
-    "Medium": f"beyond the threshold by {CHANCE:g} standard deviations at most, or the deviation is not known",
+    "High": f"more than {CHANCE:g} standard deviations beyond the threshold",
+    "Medium": f"at most {CHANCE:g} standard deviations beyond the threshold, or unknown standard deviation",
 }
 
 
 def model_quality_part(result: ModelQuality, analysis: Analysis) -> tuple[str, dict[str, Any]]:
-    """The page's content, and the data that its script draws."""
+    """Render the content of the page; returns it with the data that its script draws."""
     metrics = {metric.name: metric for metric in result.metrics}
     findings = [_finding(violation, metrics) for violation in result.violations or ()]
     section_key = METRICS_KEY[result.problem_type]
@@ -60,7 +60,7 @@ def model_quality_part(result: ModelQuality, analysis: Analysis) -> tuple[str, d
 
 
 def metric_title(name: str) -> str:
-    """A metric's name for people."""
+    """Return the display name of a metric."""
     return TITLES.get(name, name.replace("_", " ").capitalize())
 
 
@@ -73,20 +73,20 @@ def _finding(violation: MetricViolation, metrics: Mapping[str, Metric]) -> Findi
     return Finding(severity, metric_title(violation.metric_name), check, violation.description)
 
 
-# --- the answer ---
+# --- verdict ---
 
 
 def _verdict(result: ModelQuality, findings: Sequence[Finding]) -> str:
     count = counted(int(result.statistics["dataset"]["item_count"]), "record")
     if result.violations is None:
-        return verdict("plain", "Nothing was checked", f"This run is a baseline, measured on {count}.")
+        return verdict("plain", "Baseline created", f"This run created a baseline from {count}.")
     checked = counted(sum(metric.threshold is not None for metric in result.metrics), "metric")
     if not findings:
-        return verdict("good", "No violations", f"All constraints on {checked} are met, measured on {count}.")
-    verb = "misses its constraint" if len(findings) == 1 else "miss their constraints"
+        return verdict("good", "No violations", f"All {checked} meet their constraints ({count}).")
+    verb = "violates its constraint" if len(findings) == 1 else "violate their constraints"
     names = ", ".join(finding.name for finding in findings[:8])
     names += f" and {len(findings) - 8} more" if len(findings) > 8 else ""
-    detail = f"{len(findings)} of {checked} {verb}, measured on {count}: {names}."
+    detail = f"{len(findings)} of {checked} {verb} ({count}): {names}."
     return verdict(worst_tone(findings), counted(len(findings), "violation"), detail)
 
 
@@ -102,7 +102,7 @@ def _headline(
             notes = [f"± {metric_number(metric.standard_deviation)}"] if metric.standard_deviation is not None else []
             notes += [f"baseline {metric_number(metric.baseline)}"] if metric.baseline is not None else []
             cards.append((metric_title(name), metric_number(metric.value), "\n".join(notes)))
-    cards.append(("Records", f"{analysis.item_count:,}", f"{analysis.skipped.count:,} skipped as malformed"))
+    cards.append(("Records", f"{analysis.item_count:,}", f"{analysis.skipped.count:,} malformed records skipped"))
     return cards
 
 
@@ -110,13 +110,13 @@ def _headline(
 
 
 def _metric_table(result: ModelQuality, metrics: Mapping[str, Metric]) -> str:
-    own = [metric for metric in result.metrics if not metric.name.endswith(TWIN_SUFFIX)]
-    twins = any(name.endswith(TWIN_SUFFIX) for name in metrics)
+    own = [metric for metric in result.metrics if not metric.name.endswith(BEST_CONSTANT_SUFFIX)]
+    twins = any(name.endswith(BEST_CONSTANT_SUFFIX) for name in metrics)
     compared = any(metric.baseline is not None or metric.threshold is not None for metric in own)
-    header = ["Metric", "Now", "± Deviation"]
+    header = ["Metric", "Current", "± Std. dev."]
     if compared:
-        header += ["Baseline", "± Deviation", "Change", "Constraint", "Result"]
-    header += ["Best constant"] if twins else []
+        header += ["Baseline", "± Std. dev.", "Change", "Constraint", "Result"]
+    header += ["Best constant classifier"] if twins else []
     rows = []
     for metric in own:
         row = [
@@ -128,12 +128,12 @@ def _metric_table(result: ModelQuality, metrics: Mapping[str, Metric]) -> str:
             row += [metric_number(metric.baseline), metric_number(metric.baseline_standard_deviation), _change(metric)]
             row += [_constraint(metric), _result(metric, checked=result.violations is not None)]
         if twins:
-            twin = metrics.get(metric.name + TWIN_SUFFIX)
+            twin = metrics.get(metric.name + BEST_CONSTANT_SUFFIX)
             row.append(metric_number(twin.value) if twin else "")
         rows.append(row)
-    note = "The deviation is that over five random samples of 80 % of the records, given for 200 records and more."
+    note = "Standard deviations are over five random samples of 80 % of the records, for 200 or more records."
     if twins:
-        note += " A best constant classifier predicts the same class always."
+        note += " The best constant classifier always predicts the same class."
     return section("Metrics", note, f'<div class="card sheet">{sheet(header, rows)}</div>')
 
 
@@ -154,15 +154,15 @@ def _result(metric: Metric, checked: bool) -> str:
     if not checked or metric.threshold is None:
         return ""
     if metric.value is None:
-        return tag("not defined")
-    return tag("missed", "bad") if metric.violated else tag("met", "good")
+        return tag("undefined")
+    return tag("violated", "bad") if metric.violated else tag("met", "good")
 
 
-# --- figures ---
+# --- plots ---
 
 
 def _curves(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the script draws: points of x and y, 0 to 1, and those of the baseline."""
+    """Return the curves that the script draws: points of x and y, 0 to 1, and those of the baseline."""
     specifications = [
         ("ROC curve", "receiver_operating_characteristic_curve", "false_positive_rates", "true_positive_rates"),
         ("Precision-recall curve", "precision_recall_curve", "recalls", "precisions"),
@@ -185,7 +185,7 @@ def _curves(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[dict[str,
 
 def _points(curve: Mapping[str, Any], x: str, y: str) -> list[tuple[float, float]]:
     pairs = [(round(a, 5), round(b, 5)) for a, b in zip(curve.get(x, ()), curve.get(y, ()), strict=False)]
-    # A precision-recall curve begins with recall 0 and precision 1, which stands for no prediction at all.
+    # The first point of a precision-recall curve, recall 0 and precision 1, stands for no predictions.
     return pairs[1:] if x == "recalls" else pairs
 
 
@@ -203,7 +203,7 @@ def _figures(curves: Sequence[Mapping[str, Any]], confusion: Mapping[str, Any] |
         cards.append(_figure("Confusion matrix", "confusion", 0))
     if not cards:
         return ""
-    legend = '<div class="legend"><span class="base">Baseline</span><span class="now">Now</span></div>'
+    legend = '<div class="legend"><span class="base">Baseline</span><span class="now">Current</span></div>'
     compared = any(curve["baseline"] for curve in curves)
     return section("Curves" if curves else "Predictions", "", (legend if compared else "") + _plots(cards))
 
@@ -225,13 +225,13 @@ def _ground_truth(merge: Merge) -> str:
     share = percent(merge.merged / merge.inferences) if merge.inferences else "none"
     cards = [
         ("Merged", f"{merge.merged:,}", f"{share} of {counted(merge.inferences, 'inference')}"),
-        ("Without a label", f"{merge.unlabelled:,}", "inferences, so far"),
-        ("Without an inference", f"{merge.unmatched:,}", f"of {counted(merge.labels, 'label')}, mostly late ones"),
+        ("Without a label", f"{merge.unlabelled:,}", "inferences so far"),
+        ("Without an inference", f"{merge.unmatched:,}", f"of {counted(merge.labels, 'label')}, usually late"),
         ("Duplicates", f"{merge.duplicate_labels + merge.duplicate_inferences:,}", _duplicates(merge)),
     ]
-    return section("Ground truth", "How captured inferences and labels found each other", headline(cards))
+    return section("Ground truth", "Captured inferences merged with labels", headline(cards))
 
 
 def _duplicates(merge: Merge) -> str:
     inferences = counted(merge.duplicate_inferences, "inference")
-    return f"{counted(merge.duplicate_labels, 'label')}, {inferences}; the last counts"
+    return f"{counted(merge.duplicate_labels, 'label')}, {inferences}; the last one is used"

@@ -1,4 +1,4 @@
-"""What the plots of the reports are drawn from: small JSON values, which the page's script turns into SVG."""
+"""Data of the reports' plots: small JSON values that the page's script draws as SVG."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from analyzer.profile.statistics import FeatureStatistics, Sketch
 Array = npt.NDArray[np.float64]
 
 BINS = 36
-# Beyond these quantiles a long tail is cut off the plot, which it would otherwise squeeze into its first bin.
+# Long tails beyond these quantiles are cut off, because they would squeeze everything else into one bin ...
 TAIL = 0.005
-# ... but not where that would save less than this share of the width.
+# ... unless that saves less than this share of the width.
 TAIL_WIDTH = 0.4
-# The upper end over the median, from which on the bins have equal width on a log scale.
+# Ratio of the upper end to the median above which bins have equal width on a log scale.
 SKEW = 10
 CATEGORIES = 10
 LABEL_LENGTH = 80
@@ -26,14 +26,14 @@ DIGITS = 5
 
 
 def distribution(baseline: FeatureStatistics | None, current: FeatureStatistics | None) -> dict[str, Any] | None:
-    """A feature's two distributions on one scale; None where there is nothing to draw.
+    """Compute a feature's baseline and current distribution on one scale.
 
     Returns:
-        Numbers: ``{"kind": "numbers", "low", "high", "whole", "log", "below": [b, c], "baseline": [share per bin],
-        "current": [...], "gap": {"at", "baseline", "current"}}``: bins of equal width from low to high, on a log scale
-        if log; the shares of the values below low; the place where the cumulative shares are farthest apart. Strings:
-        ``{"kind": "categories", "labels", "baseline", "current", "rest": [b, c]}``. An absent side is null, and
-        without both there is no gap.
+        None if there is nothing to draw. Numbers: ``{"kind": "numbers", "low", "high", "whole", "log", "below": [b, c],
+        "baseline": [share per bin], "current": [...], "gap": {"at", "baseline", "current"}}``, with bins of equal width
+        from low to high (on a log scale if log), the shares of values below low, and the point where the cumulative
+        shares differ most. Strings: ``{"kind": "categories", "labels", "baseline", "current", "rest": [b, c]}``. An
+        absent side is null, and without both sides there is no gap.
     """
     sides = [baseline, current]
     if any(side and side.numbers for side in sides) and not any(side and side.strings for side in sides):
@@ -75,7 +75,7 @@ def _numbers(sketches: Sequence[Sketch | None]) -> dict[str, Any]:
 
 
 def _shares(values: Array, cumulated: tuple[Array, Array] | None) -> Array | None:
-    """The share of a sketch's values at or below each of the given ones."""
+    """Return the share of a sketch's values at or below each of the given values."""
     if cumulated is None:
         return None
     distinct, ranks = cumulated
@@ -91,7 +91,7 @@ def _shares_below(edges: Array, cumulated: tuple[Array, Array]) -> Array:
 
 
 def _is_skewed(values: Array, shares: Sequence[Array]) -> bool:
-    """Whether the values are positive and so uneven that most of them would fall into the first bins of even width."""
+    """Whether the values are positive and so skewed that most would fall into the first bins of equal width."""
     if values[0] <= 0:
         return False
     ends = [(values[np.searchsorted(side, 0.5)], values[np.searchsorted(side, 1 - TAIL)]) for side in shares]
@@ -99,7 +99,7 @@ def _is_skewed(values: Array, shares: Sequence[Array]) -> bool:
 
 
 def _even(low: float, high: float, bins: int) -> Array:
-    # The width of a range of doubles can be too large for a double; that of its halves cannot.
+    # The width of a range of doubles may overflow; that of half the range cannot.
     halves = 1 if math.isfinite(high - low) else 2
     return np.linspace(low / halves, high / halves, bins + 1) * halves
 
@@ -109,7 +109,7 @@ def _rounded(at_edges: Array | None) -> list[float] | None:
 
 
 def _range(values: Array, shares: Sequence[Array]) -> tuple[float, float]:
-    """From the smallest to the largest value, without tails that are long and hold next to nothing."""
+    """Return the range of the values without long tails of few values."""
     least, most = float(values[0]), float(values[-1])
     low = min(float(values[np.searchsorted(side, TAIL)]) for side in shares)
     high = max(float(values[np.searchsorted(side, 1 - TAIL)]) for side in shares)
@@ -120,7 +120,7 @@ def _range(values: Array, shares: Sequence[Array]) -> tuple[float, float]:
 
 
 def _bounds(low: float, high: float, whole: bool) -> tuple[float, float, int]:
-    """Low, high and the number of bins between; whole numbers get bins of a whole width around them."""
+    """Return low, high and the number of bins; bins of whole numbers have a whole width and are centered."""
     if whole and high - low < 2**52:
         width = max(1, math.ceil((high - low + 1) / BINS))
         bins = math.ceil((high - low + 1) / width)
@@ -133,14 +133,16 @@ def _bounds(low: float, high: float, whole: bool) -> tuple[float, float, int]:
 
 def _categories(sides: Sequence[FeatureStatistics | None]) -> dict[str, Any]:
     counts: list[Mapping[str, int]] = [side.strings.counts if side and side.strings else {} for side in sides]
-    totals = [sum(each.values()) if side is None else side.present for side, each in zip(sides, counts, strict=True)]
+    totals = [0 if side is None else side.present for side in sides]
 
     def share(side: int, category: str) -> float:
         return counts[side].get(category, 0) / totals[side] if totals[side] else 0.0
 
-    # Whatever is frequent on either side or has moved most is among the larger of the two shares.
-    every = counts[0].keys() | counts[1].keys()
-    shown = sorted(every, key=lambda category: (-max(share(0, category), share(1, category)), category))[:CATEGORIES]
+    # Ranked by the larger share, which includes the categories that changed most.
+    categories = counts[0].keys() | counts[1].keys()
+    shown = sorted(categories, key=lambda category: (-max(share(0, category), share(1, category)), category))[
+        :CATEGORIES
+    ]
     shown.sort(key=lambda category: (-share(0, category), -share(1, category), category))
     listed: list[list[float] | None] = [
         [round(share(side, category), DIGITS) for category in shown] if counts[side] else None for side in (0, 1)

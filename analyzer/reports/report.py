@@ -1,7 +1,7 @@
-"""report.html: what one run of the analyzer found, as one page that opens offline.
+"""report.html: the result of one run as a self-contained page.
 
-The answer comes first: violations or none, then each of them by severity, then what drifted and how, for people who
-have to decide whether to retrain.
+It is for people who must decide whether to retrain: whether there are violations, then the violations by severity, then
+which features drifted and how.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from analyzer.reports.data_quality import data_quality_part
 from analyzer.reports.html import NO_SCRIPT, counted, escape, page, section, sheet, time, write_page
 from analyzer.reports.model_quality import model_quality_part
 
-KINDS = {"DATA_QUALITY": "Data quality", "MODEL_QUALITY": "Model quality"}
+ANALYSIS_TITLES = {"DATA_QUALITY": "Data quality", "MODEL_QUALITY": "Model quality"}
 
 
 def write_report(analysis: Analysis, path: Path) -> None:
-    """Write the page to a file, whose folder is made if need be.
+    """Write the report to a file. Its folder is created if necessary.
 
     Raises:
-        QualityError: the file cannot be written.
+        QualityError: The file cannot be written.
     """
     write_page(report_page(analysis), path)
 
 
 def report_page(analysis: Analysis) -> str:
-    """The page of one run, self-contained; names and values from the data are escaped wherever they appear."""
+    """Render the report of one run."""
     result = analysis.result
     if isinstance(result, DataQuality):
         body, data = data_quality_part(result, analysis)
     else:
         body, data = model_quality_part(result, analysis)
-    kind = KINDS[analysis.analysis_type]
+    title = ANALYSIS_TITLES[analysis.analysis_type]
     heading = f"""<h1>{escape(analysis.name)}</h1>
-<p>{kind}{_window(analysis.window)} · analysed {time(analysis.created)} UTC</p>
+<p>{title}{_window(analysis.window)} · analyzed {time(analysis.created)} UTC</p>
 {NO_SCRIPT}"""
-    return page(f"{kind} of {analysis.name}", heading + body + _skipped(analysis), data, "report.js")
+    return page(f"{title} of {analysis.name}", heading + body + _skipped(analysis), data, "report.js")
 
 
 def _window(window: Window) -> str:
@@ -52,10 +52,8 @@ def _skipped(analysis: Analysis) -> str:
     if not skipped.count:
         return ""
     shown = f"; the first {len(skipped.samples)} of them" if len(skipped.samples) < skipped.count else ""
-    note = (
-        f"{counted(skipped.count, 'record')} could not be read and {'was' if skipped.count == 1 else 'were'} left out"
-    )
-    table = sheet(["File", "Line", "Reason", "Begins with"], [_sample(each) for each in skipped.samples], (0, 2, 3))
+    note = f"{counted(skipped.count, 'malformed record')} {'was' if skipped.count == 1 else 'were'} skipped"
+    table = sheet(["File", "Line", "Reason", "Excerpt"], [_sample(sample) for sample in skipped.samples], (0, 2, 3))
     return section("Skipped records", note + shown, f'<div class="card sheet">{table}</div>' if skipped.samples else "")
 
 

@@ -1,4 +1,4 @@
-"""trend.html: drift, distributions and metrics of many runs along time, as one page that opens offline."""
+"""trend.html: drift, distributions and metrics of many runs over time as a self-contained page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from analyzer.analysis import Analysis
 from analyzer.reports.feature_list import Cell, Head, Row, anchor, feature_list
@@ -23,11 +23,11 @@ from analyzer.reports.html import (
     page,
     section,
     tag,
-    time,
     verdict,
     write_page,
 )
 from analyzer.reports.model_quality import metric_title
+from analyzer.reports.trend_data import metric_names, plot_data
 from analyzer.reports.trend_runs import FeatureTrend, ModelRun, Trend, collect
 
 FIGURES = 6
@@ -36,23 +36,23 @@ Run = TypeVar("Run")
 
 
 def write_trend(runs: Iterable[Analysis], path: Path, features: Collection[str] = ()) -> None:
-    """Write the page to a file, whose folder is made if need be; see `trend_page`.
+    """Write the trend report to a file, see `trend_page`. Its folder is created if necessary.
 
     Raises:
-        QualityError: there is nothing to show, or the file cannot be written.
+        QualityError: There is nothing to show, or the file cannot be written.
     """
     write_page(trend_page(runs, features), path)
 
 
 def trend_page(runs: Iterable[Analysis], features: Collection[str] = ()) -> str:
-    """The page over runs, self-contained; names from the data are escaped wherever they appear.
+    """Render the trend report.
 
     Args:
-        runs: of one schedule or several, in any order; taken one by one, so that an iterator may read them as it goes.
-        features: show these only; all where there are none.
+        runs: Runs of one or more schedules, in any order, consumed one by one.
+        features: Features to show; all if empty.
 
     Raises:
-        QualityError: there is no run, or no run has one of the features.
+        QualityError: There are no runs, or no run has one of the features.
     """
     trend = collect(runs, features)
     ranked = _ranked(trend)
@@ -65,19 +65,20 @@ def trend_page(runs: Iterable[Analysis], features: Collection[str] = ()) -> str:
 {headline(_headline(trend))}
 {_violations(trend)}
 {_metrics(trend)}
-{_moved_most(ranked)}
+{_largest_drift(ranked)}
 {_features(trend, ranked)}"""
-    return page(f"Trend of {named}", body, _data(trend, ranked), "trend.js")
+    return page(f"Trend of {named}", body, plot_data(trend, ranked), "trend.js")
 
 
 def _ranked(trend: Trend) -> list[FeatureTrend]:
-    """Those that drifted farthest in any run first, weighted with their importance."""
+    """Rank the features by the largest drift in any run, weighted by importance."""
     return sorted(
-        trend.features.values(), key=lambda each: -max((drift.weight for drift in each.drift.values()), default=-1.0)
+        trend.features.values(),
+        key=lambda feature: -max((drift.weight for drift in feature.drift.values()), default=-1.0),
     )
 
 
-# --- the answer ---
+# --- verdict ---
 
 
 def _verdict(trend: Trend) -> str:
@@ -88,20 +89,20 @@ def _verdict(trend: Trend) -> str:
         last = trend.data_runs[max(trend.data_runs)]
         if drift:
             sentences.append(f"{last.drifted:,} of {counted(last.compared, 'feature')} drifted in the latest run")
-            details.append(f"There is drift in every run since {day(drift)}.")
+            details.append(f"Every run since {day(drift)} has drift.")
         elif last.compared:
             sentences.append("no drift in the latest run")
             details.append(_past(sum(run.drifted > 0 for run in trend.data_runs.values()), "drift"))
     if trend.model_runs:
         missed = trend.model_runs[max(trend.model_runs)].violations
         if metrics:
-            verb = "misses its constraint" if missed == 1 else "miss their constraints"
+            verb = "violates its constraint" if missed == 1 else "violate their constraints"
             sentences.append(f"{counted(missed, 'metric')} {verb}")
-            details.append(f"Metrics miss their constraints in every run since {day(metrics)}.")
+            details.append(f"Every run since {day(metrics)} has violations.")
         else:
             sentences.append("all metrics meet their constraints")
-            details.append(_past(sum(run.violations > 0 for run in trend.model_runs.values()), "missed constraints"))
-    sentence = ", ".join(sentences) or "nothing was checked"
+            details.append(_past(sum(run.violations > 0 for run in trend.model_runs.values()), "violations"))
+    sentence = ", ".join(sentences) or "no checks"
     tone = "bad" if metrics else "warn" if drift else "good" if sentences else "plain"
     return verdict(tone, sentence[0].upper() + sentence[1:], " ".join(details))
 
@@ -111,8 +112,8 @@ def _past(runs: int, what: str) -> str:
 
 
 def _since(runs: Mapping[datetime, Run], is_bad: Callable[[Run], bool]) -> datetime | None:
-    """The first of the unbroken line of bad runs that ends with the latest one; None if that one is good."""
-    return min(takewhile(lambda each: is_bad(runs[each]), sorted(runs, reverse=True)), default=None)
+    """Return the first of the consecutive bad runs up to the latest run; None if the latest run is good."""
+    return min(takewhile(lambda moment: is_bad(runs[moment]), sorted(runs, reverse=True)), default=None)
 
 
 def _headline(trend: Trend) -> list[tuple[str, str, str]]:
@@ -120,38 +121,38 @@ def _headline(trend: Trend) -> list[tuple[str, str, str]]:
     kinds = f"{len(trend.data_runs):,} of data quality\n{len(trend.model_runs):,} of model quality" if both else ""
     cards = [("Runs", f"{len(trend.times):,}", kinds)]
     if trend.data_runs:
-        times = [each for each, run in sorted(trend.data_runs.items()) if run.drifted]
+        times = [moment for moment, run in sorted(trend.data_runs.items()) if run.drifted]
         share = f"of {len(trend.data_runs):,}"
         cards.append(("Runs with drift", f"{len(times):,}", share + (f"\nfirst {day(times[0])}" if times else "")))
-        over = sum(any(drift.exceeded for drift in each.drift.values()) for each in trend.features.values())
-        cards.append(("Features that ever drifted", f"{over:,}", f"of {len(trend.features):,}"))
+        over = sum(any(drift.exceeded for drift in feature.drift.values()) for feature in trend.features.values())
+        cards.append(("Drifted features", f"{over:,}", f"of {len(trend.features):,}"))
     if trend.model_runs:
-        times = [each for each, run in sorted(trend.model_runs.items()) if run.violations]
+        times = [moment for moment, run in sorted(trend.model_runs.items()) if run.violations]
         share = f"of {len(trend.model_runs):,}"
         cards.append(
-            ("Runs with missed metrics", f"{len(times):,}", share + (f"\nfirst {day(times[0])}" if times else ""))
+            ("Runs with violated metrics", f"{len(times):,}", share + (f"\nfirst {day(times[0])}" if times else ""))
         )
     return cards
 
 
-# --- along time ---
+# --- plots over time ---
 
 
 def _violations(trend: Trend) -> str:
     cards = []
     if trend.data_runs:
-        cards.append(_figure("Drifted features", "Beyond their threshold", "counts", 0))
+        cards.append(_figure("Drifted features", "Above their threshold", "counts", 0))
     if trend.model_runs:
-        cards.append(_figure("Missed metrics", "Beyond their constraint", "counts", len(cards)))
+        cards.append(_figure("Violated metrics", "By run", "counts", len(cards)))
     return section("Violations by run", "", f'<div class="plots broad">{"".join(cards)}</div>')
 
 
-METRIC_LEGEND = """<div class="legend"><span class="now">Metric, with one standard deviation</span>\
+METRIC_LEGEND = """<div class="legend"><span class="now">Metric ± one standard deviation</span>\
 <span class="line">Threshold</span></div>"""
 
 
 def _metrics(trend: Trend) -> str:
-    names = _metric_names(trend)
+    names = metric_names(trend)
     if not names:
         return ""
     latest = trend.model_runs[max(trend.model_runs)]
@@ -159,10 +160,6 @@ def _metrics(trend: Trend) -> str:
         _figure(metric_title(name), _latest(latest, name), "metric", index) for index, name in enumerate(names)
     )
     return section("Metrics", "", f'{METRIC_LEGEND}<div class="plots small">{cards}</div>')
-
-
-def _metric_names(trend: Trend) -> list[str]:
-    return list(dict.fromkeys(name for run in trend.model_runs.values() for name in run.metrics))
 
 
 def _latest(run: ModelRun, name: str) -> str:
@@ -173,25 +170,26 @@ def _latest(run: ModelRun, name: str) -> str:
     return f"latest {metric_number(metric.value)}{threshold}"
 
 
-def _moved_most(ranked: Sequence[FeatureTrend]) -> str:
+def _largest_drift(ranked: Sequence[FeatureTrend]) -> str:
     drifted = [
-        (index, each)
-        for index, each in enumerate(ranked)
-        if each.scale and any(drift.exceeded for drift in each.drift.values())
+        (index, feature)
+        for index, feature in enumerate(ranked)
+        if feature.scale and any(drift.exceeded for drift in feature.drift.values())
     ][:FIGURES]
     if not drifted:
         return ""
     cards = "".join(
-        f"""<div class="card"><header><h3><a href="#{anchor(index)}">{name_html(each.name)}</a></h3>
-{tag(f"largest drift {measure(max(drift.distance for drift in each.drift.values()))}", "warn")}</header>
-<div class="figure high" data-draw="ridge" data-index="{index}" data-title="Distributions of {escape(each.name)}"></div>
+        f"""<div class="card"><header><h3><a href="#{anchor(index)}">{name_html(feature.name)}</a></h3>
+{tag(f"largest drift {measure(max(drift.distance for drift in feature.drift.values()))}", "warn")}</header>
+<div class="figure high" data-draw="ridge" data-index="{index}"
+ data-title="Distributions of {escape(feature.name)}"></div>
 </div>
 """
-        for index, each in drifted
+        for index, feature in drifted
     )
-    note = "A column is a run, B the baseline; the stronger the colour, the more records have the value. \
-The bar below is red where the drift is beyond its threshold."
-    return section("What drifted most", note, f'<div class="plots">{cards}</div>')
+    note = "Each column is a run, B is the baseline; the darker the color, the more records have the value. \
+The bar below is red if the drift exceeds its threshold."
+    return section("Largest drift", note, f'<div class="plots">{cards}</div>')
 
 
 def _figure(title: str, note: str, draw: str, index: int) -> str:
@@ -206,28 +204,27 @@ HEADS = (
     Head("Latest", "Drift distance of the latest run"),
     Head("Largest", "Largest drift distance of all runs"),
     Head("Threshold"),
-    Head("Runs over", "Runs with a drift distance beyond the threshold"),
+    Head("Runs above", "Runs with a drift distance above the threshold"),
 )
 RAMP = """<div class="ramp"><span>Drift distance 0</span><i></i><span>threshold</span><i class="over"></i>\
-<span>beyond</span></div>"""
+<span>above</span></div>"""
 
 
 def _features(trend: Trend, ranked: Sequence[FeatureTrend]) -> str:
     if not ranked:
         return ""
-    rows = [_row(each, trend) for each in ranked]
-    note = "Each column of the strip is a run, from the first to the latest. Open a feature for its drift and \
-distributions in full."
-    weighted = any(drift.importance is not None for each in ranked for drift in each.drift.values())
-    listing = feature_list(HEADS, rows, "Drift along time", "only with drift", None if weighted else "Largest")
+    rows = [_row(feature, trend) for feature in ranked]
+    note = "Each cell of the strip is a run, the latest on the right. Select a feature for details."
+    weighted = any(drift.importance is not None for feature in ranked for drift in feature.drift.values())
+    listing = feature_list(HEADS, rows, "Drift over time", "drift only", None if weighted else "Largest")
     return section("All features", note, f'<div class="trend">{RAMP}{listing}</div>')
 
 
 def _row(feature: FeatureTrend, trend: Trend) -> Row:
     drift = feature.drift
     latest = drift.get(max(trend.data_runs))
-    largest = max((each.distance for each in drift.values()), default=None)
-    over = sum(each.exceeded for each in drift.values())
+    largest = max((item.distance for item in drift.values()), default=None)
+    over = sum(item.exceeded for item in drift.values())
     threshold = drift[max(drift)].threshold if drift else None
     caption = tag("drifted in the latest run", "warn") if latest and latest.exceeded else ""
     cells = (
@@ -237,57 +234,3 @@ def _row(feature: FeatureTrend, trend: Trend) -> Row:
         Cell(f"{over:,} of {len(drift):,}", over),
     )
     return Row(feature.name, caption, over > 0, cells)
-
-
-# --- what the script draws ---
-
-
-def _data(trend: Trend, ranked: Sequence[FeatureTrend]) -> dict[str, Any]:
-    times = sorted(trend.data_runs)
-    model_times = sorted(trend.model_runs)
-    counts = []
-    if times:
-        counts.append(_counts(times, [trend.data_runs[each].drifted for each in times], "drifted features"))
-    if model_times:
-        missed = [trend.model_runs[each].violations for each in model_times]
-        counts.append(_counts(model_times, missed, "missed metrics"))
-    return {
-        "counts": counts,
-        "runs": _labels(times),
-        "modelRuns": _labels(model_times),
-        "metrics": [_metric(trend, name, model_times) for name in _metric_names(trend)],
-        "features": [
-            {
-                "drift": [_drift(each, run) for run in times],
-                "plot": each.plot(times),
-            }
-            for each in ranked
-        ],
-    }
-
-
-def _counts(times: Sequence[datetime], counts: Sequence[int], unit: str) -> dict[str, Any]:
-    return {"runs": _labels(times), "counts": counts, "unit": unit}
-
-
-def _labels(times: Sequence[datetime]) -> list[str]:
-    """As short as tells them apart: dates alone where every run is of midnight, no year where all are of one."""
-    labels = [time(each) for each in times]
-    if all(label.endswith("00:00") for label in labels):
-        return [label[:10] for label in labels]
-    return [label[5:] for label in labels] if len({label[:4] for label in labels}) == 1 else labels
-
-
-def _drift(feature: FeatureTrend, run: datetime) -> list[float] | None:
-    """Distance, threshold, and 1 where it is exceeded."""
-    drift = feature.drift.get(run)
-    return [round(drift.distance, 4), drift.threshold, int(drift.exceeded)] if drift else None
-
-
-def _metric(trend: Trend, name: str, times: Sequence[datetime]) -> list[list[float | None]]:
-    """For each run: value, deviation, threshold, and 1 where it is missed."""
-    metrics = [trend.model_runs[each].metrics.get(name) for each in times]
-    return [
-        [each.value, each.standard_deviation, each.threshold, int(each.violated)] if each else [None, None, None, 0]
-        for each in metrics
-    ]

@@ -1,4 +1,4 @@
-"""Distributions along time: each run's records on the scale of the first run's baseline, small enough to keep."""
+"""Distributions over time: each run's records, binned on the scale of the first run's baseline."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics
 
-# As many steps over the baseline's range; what moves out of it has the same width again on either side.
+# Number of steps over the baseline's range; the scale extends by the same width on both sides for values beyond it.
 STEPS = 20
-# The baseline's range leaves out this share at either end: a few extreme values would stretch every step.
+# Share of values excluded from the baseline's range at both ends, because outliers would widen every step.
 TAIL = 0.005
-# The upper end over the median, from which on the scale is a log one.
+# Ratio of the upper end to the median above which the scale is logarithmic.
 SKEW = 10
 CATEGORIES = 10
 LABEL_LENGTH = 80
@@ -23,18 +23,18 @@ DIGITS = 3
 
 @dataclass(frozen=True)
 class NumberScale:
-    """Steps of equal width, with one below and one above them for whatever lies outside.
+    """Steps of equal width, with an open step at both ends.
 
     Attributes:
-        edges: rising, shape (k,).
-        log: whether the width is equal on a log scale, as amounts over several powers of ten need it.
+        edges: Edges of the steps, ascending, shape (k,).
+        log: Whether the width is equal on a log scale, for values over several powers of ten.
     """
 
     edges: npt.NDArray[np.float64]
     log: bool = False
 
     @classmethod
-    def of(cls, numbers: NumberStatistics) -> NumberScale:
+    def from_baseline(cls, numbers: NumberStatistics) -> NumberScale:
         values, ranks = numbers.sketch.cumulative()
         places = np.searchsorted(ranks, np.array([TAIL, 0.5, 1 - TAIL]) * ranks[-1])
         low, median, high = (float(value) for value in values[np.minimum(places, len(values) - 1)])
@@ -42,11 +42,11 @@ class NumberScale:
         log = bool(not whole and values[0] > 0 and high > SKEW * median)
         with np.errstate(over="ignore", under="ignore"):
             edges = _log_edges(low, high) if log else _edges(low, high, whole, reaches_below_0=numbers.min < 0)
-        # Next to the largest doubles some steps lie beyond them, next to the smallest ones some are none.
+        # Near the largest doubles, edges may overflow; near the smallest, edges may coincide.
         return cls(np.unique(edges[np.isfinite(edges)]), log)
 
     def shares(self, feature: FeatureStatistics) -> list[float] | None:
-        """The share of the values in each step, the ends included; None if the feature holds no numbers."""
+        """Return the share of values in each step, including the open ones; None if the feature has no numbers."""
         if feature.numbers is None:
             return None
         values, ranks = feature.numbers.sketch.cumulative()
@@ -56,7 +56,7 @@ class NumberScale:
 
 def _edges(low: float, high: float, whole: bool, reaches_below_0: bool) -> npt.NDArray[np.float64]:
     if whole and high - low < 2**52:
-        # Whole numbers stand in the middle of steps that are whole numbers wide.
+        # Whole numbers are centered in steps of a whole width.
         width = float(max(1, math.ceil((high - low + 1) / STEPS)))
         low -= 0.5
         count = math.ceil((high - low) / width)
@@ -78,12 +78,12 @@ def _log_edges(low: float, high: float) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class CategoryScale:
-    """The baseline's most frequent categories; whatever else there is counts together."""
+    """The baseline's most frequent categories; all others are counted together."""
 
     categories: tuple[str, ...]
 
     @classmethod
-    def of(cls, feature: FeatureStatistics) -> CategoryScale:
+    def from_baseline(cls, feature: FeatureStatistics) -> CategoryScale:
         counts = feature.strings.counts if feature.strings else {}
         return cls(tuple(sorted(counts, key=lambda category: (-counts[category], category))[:CATEGORIES]))
 
@@ -92,7 +92,7 @@ class CategoryScale:
         return [category[:LABEL_LENGTH] for category in self.categories] + ["all others"]
 
     def shares(self, feature: FeatureStatistics) -> list[float] | None:
-        """The share of each category and of all others; None if the feature holds no strings."""
+        """Return the share of each category and of all others; None if the feature has no strings."""
         if feature.strings is None:
             return None
         known = [feature.strings.counts.get(category, 0) / feature.present for category in self.categories]
@@ -103,7 +103,7 @@ Scale = NumberScale | CategoryScale
 
 
 def scale_of(feature: FeatureStatistics) -> Scale | None:
-    """The scale for a feature that looks like this in the baseline; None where it has no values."""
+    """Return the scale for a feature from its baseline; None if it has no values."""
     if feature.numbers is not None:
-        return NumberScale.of(feature.numbers)
-    return CategoryScale.of(feature) if feature.strings is not None else None
+        return NumberScale.from_baseline(feature.numbers)
+    return CategoryScale.from_baseline(feature) if feature.strings is not None else None

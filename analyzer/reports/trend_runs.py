@@ -1,4 +1,4 @@
-"""Many runs, reduced one by one to what the trend shows of them: memory holds no run's sketches but the last one's."""
+"""Runs reduced to what the trend shows. They are processed one by one, to keep only one run's sketches in memory."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 from analyzer import QualityError
 from analyzer.analysis import Analysis, DataQuality, FeatureDrift, Metric
-from analyzer.constraints.model_quality import TWIN_SUFFIX
+from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX
 from analyzer.profile.statistics import FeatureStatistics, Statistics
 from analyzer.reports.trend_plots import CategoryScale, Scale, scale_of
 
-# Steps at the ends that never hold more than this share of the records are left off the plot.
+# Outer steps that never have more than this share of the records are not plotted.
 EMPTY = 0.002
 
 
 @dataclass
 class FeatureTrend:
-    """One feature along time; ``drift`` and ``shares`` by the run's time. Runs without the feature have no entry."""
+    """One feature over time; ``drift`` and ``shares`` are by time of the run, for runs that have the feature."""
 
     name: str
     scale: Scale | None = None
@@ -37,7 +37,7 @@ class FeatureTrend:
             self.shares[time] = shares
 
     def plot(self, times: Iterable[datetime]) -> dict[str, Any] | None:
-        """What the script draws: shares by run and step, from the lowest step or the first category on."""
+        """Return the data of the plot: shares by run and step, in ascending order."""
         if self.scale is None:
             return None
         runs = [self.shares.get(time) for time in times]
@@ -47,7 +47,7 @@ class FeatureTrend:
         filled = [index for index, step in enumerate(zip(*known, strict=True)) if max(step) > EMPTY]
         first, last = filled[0], filled[-1] + 1
         return {
-            # The steps at the ends are open: they have no edge on one side.
+            # The outer steps are open: they have an edge on one side only.
             "log": self.scale.log,
             "edges": [None, *self.scale.edges.tolist(), None][first : last + 1],
             "baseline": self.baseline and self.baseline[first:last],
@@ -57,7 +57,7 @@ class FeatureTrend:
 
 @dataclass(frozen=True)
 class DataRun:
-    """A data-quality run in short."""
+    """Summary of a data quality run."""
 
     records: int
     violations: int
@@ -67,7 +67,7 @@ class DataRun:
 
 @dataclass(frozen=True)
 class ModelRun:
-    """A model-quality run in short; the metrics by name, without the twins."""
+    """Summary of a model quality run; metrics by name, without those of the best constant classifier."""
 
     records: int
     violations: int
@@ -76,7 +76,7 @@ class ModelRun:
 
 @dataclass
 class Trend:
-    """Runs by the time of their data, in its order when `collect` is done."""
+    """Runs by the time of their data."""
 
     names: list[str] = field(default_factory=list)
     features: dict[str, FeatureTrend] = field(default_factory=dict)
@@ -85,19 +85,19 @@ class Trend:
 
     @property
     def times(self) -> list[datetime]:
-        """Of all runs, rising: a data-quality and a model-quality run of one window share a time."""
+        """Times of all runs, ascending; a data quality and a model quality run of one window share a time."""
         return sorted(self.data_runs.keys() | self.model_runs.keys())
 
 
 def collect(runs: Iterable[Analysis], features: Collection[str] = ()) -> Trend:
-    """Reduce runs to a trend. Of two runs over the same window the later one in the order given counts.
+    """Reduce runs to a trend. Of several runs over the same window the last one is used.
 
     Args:
-        runs: in any order, though the scale of the distributions is the first one's.
-        features: only these; all where there are none.
+        runs: Runs in any order; the first one determines the scale of the distributions.
+        features: Features to include; all if empty.
 
     Raises:
-        QualityError: there is no run, or no run has one of the features.
+        QualityError: There are no runs, or no run has one of the features.
     """
     trend = Trend()
     for run in runs:
@@ -107,13 +107,15 @@ def collect(runs: Iterable[Analysis], features: Collection[str] = ()) -> Trend:
         if isinstance(run.result, DataQuality):
             _add_data_run(trend, time, run, run.result, features)
         else:
-            metrics = {each.name: each for each in run.result.metrics if not each.name.endswith(TWIN_SUFFIX)}
-            trend.model_runs[time] = ModelRun(run.item_count, run.violation_count or 0, metrics)
+            scores = (metric for metric in run.result.metrics if not metric.name.endswith(BEST_CONSTANT_SUFFIX))
+            trend.model_runs[time] = ModelRun(
+                run.item_count, run.violation_count or 0, {metric.name: metric for metric in scores}
+            )
     if not trend.times:
-        raise QualityError("there is no run to show; give the folders that runs of the analyzer wrote")
+        raise QualityError("no runs to show; use output folders of the analyzer")
     unknown = [name for name in features if name not in trend.features]
     if unknown:
-        raise QualityError(f"no run has a feature {unknown[0]!r}; give the name of a column of the data")
+        raise QualityError(f"no run has a feature {unknown[0]!r}; use the name of a column")
     return trend
 
 
@@ -123,16 +125,16 @@ def _time(run: Analysis) -> datetime:
 
 
 def _add_data_run(trend: Trend, time: datetime, run: Analysis, result: DataQuality, features: Collection[str]) -> None:
-    drift = {each.feature_name: each for each in result.drift if not features or each.feature_name in features}
-    drifted = sum(each.exceeded for each in drift.values())
+    drift = {item.feature_name: item for item in result.drift if not features or item.feature_name in features}
+    drifted = sum(item.exceeded for item in drift.values())
     trend.data_runs[time] = DataRun(run.item_count, run.violation_count or 0, len(drift), drifted)
     baseline = {feature.name: feature for feature in result.baseline.features} if result.baseline else {}
-    for feature in _chosen(result.statistics, features):
+    for feature in _select(result.statistics, features):
         entry = trend.features.setdefault(feature.name, FeatureTrend(feature.name))
         entry.add(time, feature, baseline.get(feature.name))
         if feature.name in drift:
             entry.drift[time] = drift[feature.name]
 
 
-def _chosen(statistics: Statistics, features: Collection[str]) -> Iterator[FeatureStatistics]:
+def _select(statistics: Statistics, features: Collection[str]) -> Iterator[FeatureStatistics]:
     return (feature for feature in statistics.features if not features or feature.name in features)

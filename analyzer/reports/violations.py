@@ -1,4 +1,4 @@
-"""Violations by severity. Model Monitor knows no severities; these are ours, by what a violation does to a model."""
+"""Violations by severity. Severities are ours (Model Monitor has none), by the impact on the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Finding:
-    """A violation as the report lists it; ``anchor`` is the id of the feature's row, if it has one."""
+    """A violation in the report; ``anchor`` is the element id of the feature's row, if any."""
 
     severity: Severity
     name: str
@@ -34,24 +34,24 @@ class Finding:
 
 
 def worst_tone(findings: Sequence[Finding]) -> str:
-    """The tone of the verdict."""
+    """Return the tone of the verdict."""
     severities = {finding.severity for finding in findings}
     return "bad" if "High" in severities else "warn" if severities else "good"
 
 
 def by_severity(findings: Sequence[Finding]) -> str:
-    """As in "2 high, 5 medium"."""
+    """Format the counts by severity, such as "2 high, 5 medium"."""
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in TONES}
     return ", ".join(f"{count} {severity.lower()}" for severity, count in counts.items() if count)
 
 
 def violations_section(findings: Sequence[Finding], meanings: Mapping[Severity, str], subject: str) -> str:
-    """Every violation, the severest first; empty without any.
+    """Render all violations, the most severe first; empty without violations.
 
     Args:
-        findings: in the order of the listing within a severity.
-        meanings: what each severity says, in a few words.
-        subject: what a violation is of, the first column's title.
+        findings: Violations in their order within a severity.
+        meanings: Short description of each severity.
+        subject: Title of the first column.
     """
     if not findings:
         return ""
@@ -69,8 +69,8 @@ def violations_section(findings: Sequence[Finding], meanings: Mapping[Severity, 
 
 def _listing(findings: Sequence[Finding], subject: str) -> str:
     def rows(members: Sequence[Finding]) -> str:
-        cells = [[_name(each), tag(each.check, TONES[each.severity]), escape(each.description)] for each in members]
-        return sheet([subject, "Check", "What was found"], cells, (0, 1, 2), "findings")
+        cells = [[_name(item), tag(item.check, TONES[item.severity]), escape(item.description)] for item in members]
+        return sheet([subject, "Check", "Description"], cells, (0, 1, 2), "findings")
 
     listing, rest = rows(findings[:SHOWN]), findings[SHOWN:]
     if rest:

@@ -1,4 +1,4 @@
-"""The floor: parse the CSV and do nothing with it."""
+"""The floor: parse the CSV and discard it."""
 
 import sys
 

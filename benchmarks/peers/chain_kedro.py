@@ -1,4 +1,4 @@
-"""Kedro: the four steps as nodes, in one process as its sequential runner has it. chain_kedro.py FOLDER"""
+"""Kedro: the four steps as nodes, in one process with the sequential runner. Usage: chain_kedro.py FOLDER."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Metaflow: the four steps as a flow, whose runner starts a process for each. chain_metaflow.py run --folder FOLDER"""
+"""Metaflow: the four steps as a flow, with a process per step. Usage: chain_metaflow.py run --folder FOLDER."""
 
 import chain
 from metaflow import FlowSpec, Parameter, step

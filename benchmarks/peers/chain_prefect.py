@@ -1,4 +1,4 @@
-"""Prefect: the four steps as tasks, each in a process of its own. chain_prefect.py FOLDER"""
+"""Prefect: the four steps as tasks, with a process per task. Usage: chain_prefect.py FOLDER."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""ZenML: the four steps as a pipeline on its local orchestrator, which is one process. chain_zenml.py FOLDER"""
+"""ZenML: the four steps as a pipeline with the local orchestrator, in one process. Usage: chain_zenml.py FOLDER."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Evidently: the drift of a CSV from another, as its preset measures it, written as JSON."""
+"""Evidently: drift between two CSV files by the drift preset, written as JSON."""
 
 import sys
 

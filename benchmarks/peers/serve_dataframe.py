@@ -1,4 +1,4 @@
-"""The common handler: JSON to a DataFrame to Booster.predict, and CSV by way of pandas, too."""
+"""A common handler: JSON or CSV to a DataFrame to Booster.predict."""
 
 import io
 import json

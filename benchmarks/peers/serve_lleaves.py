@@ -1,4 +1,4 @@
-"""lleaves: the model compiled by LLVM, which is done once and kept beside the model; CSV by way of pandas."""
+"""lleaves: the model compiled once by LLVM and cached beside the model; CSV is parsed with pandas."""
 
 import io
 import json

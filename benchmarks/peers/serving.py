@@ -1,4 +1,4 @@
-"""What every way of serving is asked, and how it is timed; it is beside the peers as each has its own environment."""
+"""The requests to all serving contenders and their timing; in this folder because each peer has its own environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CALLS, BATCHES, WARM_UP = 5000, 200, 50
 
 
 def run(load: Callable[[Path], tuple[Callable[[bytes], str], Callable[[bytes], str]]]) -> None:
-    """Print the measurements as JSON; with `cold` as second argument answer one record, and nothing else.
+    """Print the measurements as JSON; with `cold` as second argument answer one record only.
 
     load: of the folder with model and requests gives two functions from the body of a request to that of its response:
     for a JSON record, and for CSV rows. Both responses say the probability, the second one in the last field.

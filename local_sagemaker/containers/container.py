@@ -1,4 +1,4 @@
-"""One host of a job: processes in a folder of their own that stands for the container's /opt/ml."""
+"""A container, that is, one host of a job: processes with a folder of their own in place of the container's /opt/ml."""
 
 from __future__ import annotations
 
@@ -23,46 +23,58 @@ from local_sagemaker.containers.output import LogStream, read_output
 from local_sagemaker.storage.transfers import SCRIPTS, ClientFault, inside, rewrite_archive, unpack
 
 CONTAINER_ROOT = "/opt/ml"
-# for an interpreter to say where its packages are
-START_SECONDS = 30
+# for an interpreter to print where its packages are
+INTERPRETER_TIMEOUT = 30
 IN_CONTAINER = Path(__file__).parent / "in_container"
 XGBOOST = Path(__file__).parents[1] / "algorithms" / "xgboost"
 
-# what a job's processes have of the server's own environment, beside PATH
-INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+# the variables that processes inherit from the server's environment, in addition to PATH
+INHERITED_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 _ROOT_IN_TEXT = re.compile(rf"(?<![\w.-]){re.escape(CONTAINER_ROOT)}(?![\w.-])")
-# what a shell script unpacks
+# the name of an archive that a shell script unpacks
 _ARCHIVE = re.compile(r"\btar\s+-?x\w*\s+(?:[\w./-]*/)?([\w.-]+)")
 _PLAIN_PATH = re.compile(r"[\w@%+=:,./-]+")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A process of a container.
+    """A command to run in a container. Paths are those of the container.
 
-    arguments, environment and folder (where it starts) name paths as the container does.
-    failure: how the image words the command's failure, with {code}, {words} and {command} to fill in.
+    Attributes:
+        arguments: The program and its arguments.
+        environment: The command's environment variables.
+        folder: The working directory.
+        failure: The image's failure message, with {code}, {message} and {command} as placeholders.
     """
 
     arguments: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: str = CONTAINER_ROOT
-    failure: str = "{words}"
+    failure: str = "{message}"
 
 
 @dataclass(frozen=True)
 class Exit:
-    """How a container ended. code: as a shell has it, 0 for success. reason: what the image says of a failure."""
+    """How a container ended.
+
+    Attributes:
+        code: The exit code, as a shell reports it; 0 for success.
+        reason: The image's failure message.
+    """
 
     code: int
     reason: str = ""
 
 
 class Container:
-    """A folder that looks like /opt/ml to the processes run in it, one after the other.
+    """A folder that takes the place of /opt/ml for the commands that run in it, one after the other.
 
-    folder: is made. environment: wins over all that a job sets.
+    Args:
+        folder: The folder; it is created.
+        host: The container's host name.
+        log: Where output is logged.
+        environment: Variables that take precedence over those of commands.
     """
 
     def __init__(self, folder: Path, host: str, log: LogStream, environment: Mapping[str, str]) -> None:
@@ -70,10 +82,10 @@ class Container:
         self.folder = folder
         self.host = host
         self._log = log
-        self._imposed = environment
+        self._overrides = environment
         self._link: Path | None = None
         if not _PLAIN_PATH.fullmatch(str(folder)):
-            # a shell script that says /opt/ml/x without quotes would fall apart at a space
+            # in shell scripts, an unquoted /opt/ml/x would be split at a space
             self._link = Path(tempfile.mkdtemp(prefix="sagemaker-")) / "ml"
             self._link.symlink_to(folder, target_is_directory=True)
         self.root = self._link or folder
@@ -84,49 +96,60 @@ class Container:
         self._archives: set[str] = set()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._ended = False
+        self._stopped = False
 
     def path(self, container_path: str) -> Path:
-        """Where a path of the container, or one relative to its /opt/ml, lies. Raises ClientFault if it leads out."""
+        """Return where a path of the container, absolute or relative to /opt/ml, is on this machine.
+
+        Raises:
+            ClientFault: The path is outside of /opt/ml.
+        """
         if container_path == CONTAINER_ROOT or container_path.startswith(f"{CONTAINER_ROOT}/"):
             container_path = container_path.removeprefix(CONTAINER_ROOT).lstrip("/")
         return inside(self.root, container_path)
 
     def write_json(self, container_path: str, content: Any) -> None:
+        """Write a JSON file."""
         path = self.path(container_path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content), encoding="utf-8")
 
-    def read_text(self, container_path: str, largest: int = 1024) -> str:
-        """The beginning of a text file that the job may have left, "" where it has not."""
+    def read_text(self, container_path: str, max_chars: int = 1024) -> str:
+        """Return the beginning of a text file, "" if it does not exist."""
         try:
             with self.path(container_path).open(encoding="utf-8", errors="replace") as file:
-                return file.read(largest).strip()
+                return file.read(max_chars).strip()
         except OSError:
             return ""
 
     def rewrite(self, text: str) -> str:
-        """The text with the container's /opt/ml replaced by the folder that stands for it."""
+        """Return a text with the container's /opt/ml replaced by the folder on this machine."""
         return _ROOT_IN_TEXT.sub(lambda match: str(self.root), text)
 
     def rewrite_code(self, command: Sequence[str], folders: Iterable[str]) -> None:
-        """Rewrite the scripts in those of the folders that hold code: which the command, or a shell script in one of
-        them, leads into. An archive that a shell script unpacks is rewritten too."""
-        rest, texts = list(folders), [" ".join(command)]
+        """Rewrite the scripts in folders that contain code, and in archives that a shell script unpacks.
+
+        Args:
+            command: The command that runs the code.
+            folders: Folders of the container. One contains code if the command, or a shell script in such a folder,
+                mentions it.
+        """
+        remaining, texts = list(folders), [" ".join(command)]
         while texts:
             text = texts.pop()
             self._archives |= set(_ARCHIVE.findall(text))
-            found = [folder for folder in rest if re.search(rf"{re.escape(folder)}(?![\w.-])", text)]
-            rest = [folder for folder in rest if folder not in found]
-            for folder in found:
+            mentioned = [folder for folder in remaining if re.search(rf"{re.escape(folder)}(?![\w.-])", text)]
+            remaining = [folder for folder in remaining if folder not in mentioned]
+            for folder in mentioned:
                 texts += self.rewrite_scripts(folder)
         for archive in self._code_archives():
             rewrite_archive(archive, self.rewrite)
 
     def rewrite_scripts(self, container_path: str) -> list[str]:
-        """Rewrite the scripts below a folder, for those that spell out /opt/ml; the objects in S3 stay as they are.
+        """Replace /opt/ml in the scripts below a folder; the objects in S3 are not changed.
 
-        Returns the shell scripts among them as they were.
+        Returns:
+            The original text of the shell scripts.
         """
         shell_scripts = []
         self._code.append(self.path(container_path))
@@ -141,9 +164,10 @@ class Container:
         return shell_scripts
 
     def requirements(self) -> Path | None:
-        """The requirements.txt of the code that has been rewritten, in an archive or not; None where there is none.
+        """Return the requirements.txt of the rewritten code, packed or not; None if there is none.
 
-        Raises ClientFault for an archive that cannot be unpacked.
+        Raises:
+            ClientFault: An archive cannot be unpacked.
         """
         for archive in self._code_archives():
             unpacked = self._prefix / "code"
@@ -152,22 +176,26 @@ class Container:
         return next((path for code in self._code if (path := code / "requirements.txt").is_file()), None)
 
     def use_python(self, python: Sequence[str]) -> None:
-        """Have `python` and `pip` mean another Python from here on; python: its command, up to its first argument.
+        """Make `python` and `pip` run another interpreter from now on.
 
-        Raises ClientFault where it does not start.
+        Args:
+            python: The interpreter's command, to which arguments are appended.
+
+        Raises:
+            ClientFault: It does not start.
         """
         _make_commands(self._prefix / "bin", python)
         if python[0] == sys.executable:
             return
-        where = "import sysconfig, sys; print(sysconfig.get_path('purelib', 'posix_prefix', {'base': sys.argv[1]}))"
+        program = "import sysconfig, sys; print(sysconfig.get_path('purelib', 'posix_prefix', {'base': sys.argv[1]}))"
         try:
-            asked = [*python, "-c", where, str(self._prefix)]
-            self._packages = Path(subprocess.check_output(asked, text=True, timeout=START_SECONDS).strip())
+            command = [*python, "-c", program, str(self._prefix)]
+            self._packages = Path(subprocess.check_output(command, text=True, timeout=INTERPRETER_TIMEOUT).strip())
         except (OSError, subprocess.SubprocessError) as error:
-            raise ClientFault(f"the interpreter {shlex.join(python)} cannot be started: {error}") from error
+            raise ClientFault(f"cannot start the interpreter {shlex.join(python)}: {error}") from error
 
     def run(self, commands: list[Command]) -> Exit:
-        """Run commands until one fails; say how the last one ended."""
+        """Run commands until one fails. Returns how the last one ended."""
         last = Exit(0)
         for command in commands:
             last = self._run(command)
@@ -176,14 +204,14 @@ class Container:
         return last
 
     def signal(self, number: int) -> None:
-        """Send a signal to the running command and all it has started; no other command is started."""
+        """Send a signal to the running command and its child processes; no other command is started."""
         with self._lock:
-            self._ended = True
+            self._stopped = True
             if self._process is not None:
                 _signal_group(self._process.pid, number)
 
     def close(self, keep: bool) -> None:
-        """Give back what the container holds; its folder too, unless `keep`."""
+        """Release the container's resources and, unless `keep` is set, delete its folder."""
         self._log.close()
         shutil.rmtree(self._prefix, ignore_errors=True)
         if self._link is not None:
@@ -197,7 +225,7 @@ class Container:
     def _run(self, command: Command) -> Exit:
         arguments = [self.rewrite(argument) for argument in command.arguments]
         with self._lock:
-            if self._ended:
+            if self._stopped:
                 return Exit(128 + signal.SIGTERM)
             try:
                 process = subprocess.Popen(
@@ -210,29 +238,28 @@ class Container:
                     start_new_session=True,
                 )
             except OSError as error:
-                # 127 is what a shell says of a command that it cannot start
-                return Exit(
-                    127, f"{shlex.join(command.arguments)} cannot be started: {error.strerror}: {error.filename}"
-                )
+                # a shell's exit code for a command that it cannot start
+                return Exit(127, f"cannot start {shlex.join(command.arguments)}: {error.strerror}: {error.filename}")
             self._process = process
-        over, report_over = os.pipe()
-        waiting = threading.Thread(target=self._wait, args=(process, report_over), daemon=True)
+        ended, report_end = os.pipe()
+        waiting = threading.Thread(target=self._wait, args=(process, report_end), daemon=True)
         waiting.start()
-        words = read_output(process, over, self._log)
+        message = read_output(process, ended, self._log)
         waiting.join()
-        os.close(over)
+        os.close(ended)
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-        if process.returncode < 0 and not words:
-            words = f"killed by {signal.Signals(-process.returncode).name}"
-        return Exit(code, command.failure.format(code=code, words=words, command=shlex.join(command.arguments)))
+        if process.returncode < 0 and not message:
+            message = f"killed by {signal.Signals(-process.returncode).name}"
+        return Exit(code, command.failure.format(code=code, message=message, command=shlex.join(command.arguments)))
 
-    def _wait(self, process: subprocess.Popen[bytes], report_over: int) -> None:
-        process.wait()  # no longer than the job's MaxRuntimeInSeconds: then the job signals its containers
+    def _wait(self, process: subprocess.Popen[bytes], report_end: int) -> None:
+        # bounded: after MaxRuntimeInSeconds the job signals its containers
+        process.wait()
         with self._lock:
             self._process = None
-        # as in a container, everything ends with its first process
+        # as in a container, all processes end with the first one
         _signal_group(process.pid, signal.SIGKILL)
-        os.close(report_over)
+        os.close(report_end)
 
     def _environment(self, command: Command) -> dict[str, str]:
         own = {name: self.rewrite(value) for name, value in command.environment.items()}
@@ -241,8 +268,8 @@ class Container:
             **common_environment(),
             "SAGEMAKER_BASE_DIR": str(self.root),
             **own,
-            # What is installed and what a job brings with it is all there is: `pip install` of anything else fails at
-            # once. What the job brings is installed for this job alone.
+            # `pip install` only finds packages that are installed or that the job provides as files, and fails
+            # immediately for others. What it installs is visible to this job only.
             "PIP_NO_INDEX": "1",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_PREFIX": str(self._prefix),
@@ -252,34 +279,34 @@ class Container:
             "PYTHONPATH": os.pathsep.join(
                 filter(None, [str(IN_CONTAINER), str(XGBOOST), own.get("PYTHONPATH"), str(self._packages)])
             ),
-            **self._imposed,
+            **self._overrides,
         }
 
 
 def _signal_group(group: int, number: int) -> None:
-    # gone already; macOS says PermissionError of a group that is about to go
+    # the group does not exist any more; macOS raises PermissionError for a group that is about to end
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
 def common_environment() -> dict[str, str]:
-    """What the processes of all jobs have, unless a job says otherwise."""
+    """Return the environment variables of all jobs' processes, which a job may override."""
     return {
-        **{name: os.environ[name] for name in INHERITED if name in os.environ},
-        # lines reach the log when they are printed
+        **{name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ},
+        # output reaches the log as soon as it is printed
         "PYTHONUNBUFFERED": "1",
-        # Jobs share this machine's processors. OpenMP's threads would wait for each other at full speed, which with
-        # another job beside takes ten times as long as giving the processor away.
+        # Jobs share this machine's processors. By default, OpenMP's threads spin while they wait for each other, which
+        # takes ten times as long as yielding the processor if another job is running.
         "OMP_WAIT_POLICY": "PASSIVE",
     }
 
 
 def _make_commands(folder: Path, python: Sequence[str]) -> None:
-    """Make a folder for the front of PATH, in which `python` and `pip` mean this Python."""
+    """Create a folder for the front of PATH in which `python` and `pip` run an interpreter."""
     folder.mkdir(parents=True, exist_ok=True)
     interpreter = shlex.join(python)
     for name, target in {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}.items():
         script = folder / name
-        # not a link: through one, Python would not find the virtual environment that it belongs to
+        # a symbolic link would not work: Python would not find the virtual environment that it belongs to
         script.write_text(f'#!/bin/sh\nexec {interpreter}{target} "$@"\n', encoding="utf-8")
         script.chmod(0o755)

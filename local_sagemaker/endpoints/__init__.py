@@ -1,6 +1,6 @@
-"""Endpoints: models behind sagemaker-runtime.
+"""Endpoints: hosted models that are invoked through sagemaker-runtime.
 
-`manager` creates, updates and deletes endpoints; an `endpoint` sends each request to a `variant` of one of its fleets;
- a variant keeps the model's container running. `invocations` is the HTTP side, `rollout` the traffic plan of an
-update, `capture` the data capture, `metrics` what CloudWatch is told.
+`manager` creates, updates and deletes endpoints. An `endpoint` routes each request to a `variant` of one of its fleets;
+a variant keeps the model's container running. `invocations` implements sagemaker-runtime, `traffic_shifting` the
+deployment of an update, `data_capture` data capture, and `metrics` the invocation metrics in CloudWatch.
 """

@@ -1,4 +1,4 @@
-"""An endpoint that answers: which of its fleets, and which variant in it, a request goes to."""
+"""An endpoint in service: routes each request to one of its fleets and to a variant in it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from local_sagemaker.endpoints.capture import CaptureConfig
+from local_sagemaker.endpoints.data_capture import DataCaptureConfig
 from local_sagemaker.endpoints.variant import Unavailable, Variant
 
 
 class NoSuchVariant(Exception):
-    """The endpoint has no variant to send the request to; the message says why."""
+    """The endpoint has no variant that could serve the request; the message says why."""
 
 
 class FleetFailed(Exception):
-    """A fleet does not come up; the message is the endpoint's FailureReason."""
+    """A fleet failed to start; the message is the endpoint's FailureReason."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fleet:
-    """The variants of one endpoint configuration. capture: None where nothing is captured."""
+    """The variants of one endpoint configuration. `data_capture` is None if capture is disabled."""
 
     variants: Sequence[Variant]
-    capture: CaptureConfig | None
+    data_capture: DataCaptureConfig | None
 
     def start(self) -> None:
-        """Bring all variants up, at once. Raises FleetFailed, in the service's words and the container's."""
+        """Start all variants in parallel.
+
+        Raises:
+            FleetFailed: A variant did not start; with SageMaker's message, followed by the container's.
+        """
         failures: list[str] = []
 
         def start(variant: Variant) -> None:
@@ -48,7 +52,11 @@ class Fleet:
             raise FleetFailed(failures[0])
 
     def choose(self, target: str | None) -> Variant:
-        """The variant called `target`, without one any by its weight. Raises NoSuchVariant."""
+        """Return the variant named `target`; if that is None, a random one by weight.
+
+        Raises:
+            NoSuchVariant: There is no variant of that name, or none with a weight.
+        """
         if target is not None:
             found = [variant for variant in self.variants if variant.name == target]
             if not found:
@@ -57,55 +65,62 @@ class Fleet:
             return found[0]
         weights = [variant.weight for variant in self.variants]
         if sum(weights) <= 0:
-            raise NoSuchVariant("No variant of the endpoint has a weight above 0; name one as TargetVariant.")
-        return random.choices(self.variants, weights)[0]  # noqa: S311 - no secret
+            raise NoSuchVariant("All variants of the endpoint have weight 0; name one as TargetVariant.")
+        return random.choices(self.variants, weights)[0]  # noqa: S311 - not for cryptography
 
-    def retire(self, patience: float) -> None:
-        """Let the requests at work end, each within so many seconds, then end the containers."""
+    def drain_and_close(self, timeout: float) -> None:
+        """Wait for in-flight requests, at most `timeout` seconds for each variant, then stop the containers."""
         for variant in self.variants:
-            variant.drain(patience)
+            variant.drain(timeout)
         self.close()
 
     def close(self) -> None:
+        """Stop the containers immediately."""
         for variant in self.variants:
             variant.close()
 
 
 class Endpoint:
-    """The fleets behind one endpoint: one, or two while an update moves the traffic to a new one."""
+    """The fleets of an endpoint: one, or two while an update shifts traffic to a new one."""
 
     def __init__(self, name: str, fleet: Fleet) -> None:
         self.name = name
-        # guards the fleets, so that none is retired between being chosen and being entered
+        # guards the fleets, so that none is drained between being chosen for a request and counting it
         self._lock = threading.Lock()
         self._fleet = fleet
+        # and its share of the traffic
         self._new: tuple[Fleet, float] | None = None
 
     @property
     def fleets(self) -> list[Fleet]:
-        """The one that is there, and the new one if an update is under way."""
+        """The current fleet and, during an update, the new one."""
         with self._lock:
             return [self._fleet, *([self._new[0]] if self._new else [])]
 
-    def enter(self, target: str | None) -> tuple[Fleet, Variant]:
-        """Choose where a request goes, and count it there; `leave` of the variant follows.
+    def begin_request(self, target: str | None) -> tuple[Fleet, Variant]:
+        """Choose the fleet and variant for a request and count it as in flight; call `Variant.end_request` afterwards.
 
-        Raises NoSuchVariant, Throttled.
+        Args:
+            target: The TargetVariant; None to choose by weight.
+
+        Raises:
+            NoSuchVariant: No variant can serve the request.
+            Throttled: The variant is at its MaxConcurrency.
         """
         with self._lock:
             fleet = self._fleet
-            if self._new is not None and random.random() < self._new[1]:  # noqa: S311 - no secret
+            if self._new is not None and random.random() < self._new[1]:  # noqa: S311 - not for cryptography
                 fleet = self._new[0]
             variant = fleet.choose(target)
-            variant.enter()
+            variant.begin_request()
             return fleet, variant
 
-    def share(self, new: Fleet, share: float) -> None:
-        """Send this share of the requests, 0 to 1, to a new fleet."""
+    def set_traffic_share(self, new: Fleet, share: float) -> None:
+        """Route a share of the requests, from 0 to 1, to a new fleet."""
         with self._lock:
             self._new = (new, share)
 
-    def settle(self, fleet: Fleet) -> None:
-        """Send everything to one of the fleets; the other one gets nothing any more."""
+    def use_only(self, fleet: Fleet) -> None:
+        """Route all requests to one of the fleets."""
         with self._lock:
             self._fleet, self._new = fleet, None

@@ -1,8 +1,9 @@
-"""The endpoints of one data directory: brought up, updated, ended; a thread does what takes long.
+"""The endpoints of one data directory: created, updated and deleted in background threads.
 
-A record (kind `endpoint`, name in lower case) is DescribeEndpoint's answer and two members of ours, plans of the form
-{"Config": an endpoint configuration, "Containers": by variant, as `api.models.serving_container` gives them}.
-`Deployed` is what answers, `Pending` what is to; the endpoint needs neither its configuration nor its models any more.
+A record (kind `endpoint`, name in lower case) holds DescribeEndpoint's response and two plans of the form
+`{"Config": endpoint configuration, "Containers": {variant: container}}`, with containers as
+`services.sagemaker.models.serving_container` returns them. `Deployed` is the plan in service, `Pending` the one that is
+being deployed. Because a plan is complete, an endpoint outlives its endpoint configuration and its models.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from typing import Any
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.model_server import ModelServer
 from local_sagemaker.containers.output import LogStream
-from local_sagemaker.endpoints.capture import Capture, CaptureConfig
+from local_sagemaker.endpoints.data_capture import DataCapture, DataCaptureConfig
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, FleetFailed
-from local_sagemaker.endpoints.metrics import Metrics
-from local_sagemaker.endpoints.rollout import AlarmStates, RolledBack, carry_out, rollout
+from local_sagemaker.endpoints.metrics import InvocationMetrics
+from local_sagemaker.endpoints.traffic_shifting import AlarmStates, DeploymentRolledBack, deployment_plan, shift_traffic
 from local_sagemaker.endpoints.variant import Variant
 from local_sagemaker.jobs.job import LONGEST_REASON
 from local_sagemaker.storage import record_kinds
@@ -32,21 +33,25 @@ from local_sagemaker.storage.records import Record, RecordStore
 
 log = logging.getLogger(__name__)
 
-
 KIND = record_kinds.ENDPOINT.kind
 IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting", "SystemUpdating")
-# until a serverless endpoint that nobody asks stops its container
+# until an idle serverless endpoint stops its container
 IDLE_SECONDS = 300.0
-# the longest that SageMaker lets a container take for an answer
-ANSWER_SECONDS = 60.0
+# SageMaker's timeout for the response of a container, in seconds
+INVOCATION_TIMEOUT = 60.0
 
 
 class EndpointManager:
-    """What runs the endpoints.
+    """Runs the endpoints of one data directory.
 
-    environment: variables for every container that it can't override. put_metric_data: takes a namespace and data as
-    PutMetricData does. alarm_states: gives the states, by name, of those of the named alarms that there are.
-    idle_seconds: after which the container of a serverless endpoint stops.
+    Args:
+        store: Where endpoints are recorded.
+        objects: Where models are read from and captured data is written to.
+        environment: Variables of every container that it cannot override.
+        images: The images that can run.
+        put_metric_data: Publishes metrics; takes a namespace and MetricData, as PutMetricData does.
+        alarm_states: Returns the states of alarms by name; alarms that do not exist are left out.
+        idle_seconds: When an idle serverless endpoint stops its container.
     """
 
     def __init__(
@@ -60,81 +65,86 @@ class EndpointManager:
         alarm_states: AlarmStates = lambda names: {},
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self.capture = Capture(objects)
-        self.metrics = Metrics(put_metric_data)
+        self.data_capture = DataCapture(objects)
+        self.metrics = InvocationMetrics(put_metric_data)
         self._store, self._objects = store, objects
         self._environment = dict(environment or {})
         self._images = images or Images()
         self._alarm_states = alarm_states
         self._idle_seconds = idle_seconds
         self._folder = store.data_dir.endpoints
-        self._live: dict[str, Endpoint] = {}
-        # fleets that are in no endpoint yet, so that they can be ended
-        self._coming: set[Fleet] = set()
+        # by name in lower case
+        self._in_service: dict[str, Endpoint] = {}
+        # fleets that do not belong to an endpoint yet, so that `close` can stop them
+        self._starting: set[Fleet] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
     def find(self, name: str) -> Endpoint | None:
-        """The endpoint that answers under this name."""
-        return self._live.get(name.lower())
+        """Return the endpoint in service with this name."""
+        return self._in_service.get(name.lower())
 
     def create(self, name: str) -> None:
-        """Bring up the endpoint whose record has just been put, in status Creating; returns at once."""
+        """Start an endpoint whose record was just created, with status Creating, in the background."""
         self._in_thread(self._create, name)
 
     def update(self, name: str) -> None:
-        """Move an endpoint, now in status Updating, to its Pending plan; returns at once."""
+        """Deploy the Pending plan of an endpoint, whose status is Updating, in the background."""
         self._in_thread(self._update, name)
 
-    def reweigh(self, name: str) -> None:
-        """Give the variants of an endpoint, now in status Updating, what its Deployed plan says of them."""
-        self._in_thread(self._reweigh, name)
+    def update_weights(self, name: str) -> None:
+        """Apply weights and capacities of the Deployed plan of an endpoint, whose status is Updating."""
+        self._in_thread(self._update_weights, name)
 
     def delete(self, name: str) -> None:
-        """End an endpoint, now in status Deleting, and remove its record once its requests are answered."""
-        endpoint = self._live.pop(name.lower(), None)
+        """Drain an endpoint, whose status is Deleting, and delete its record, in the background."""
+        endpoint = self._in_service.pop(name.lower(), None)
         self._in_thread(self._delete, name, endpoint)
 
     def recover(self) -> None:
-        """Go on with the endpoints of an earlier server, one after the other. Call it before anything else."""
+        """Restore the endpoints of an earlier server, one after the other. Call it first."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        found: list[Fleet] = []
+        fleets: list[Fleet] = []
         for record in self._store.all(KIND):
             try:
-                found += self._restore(record)
-            except Exception as error:  # one that cannot be taken up keeps no other from it
+                fleets += self._restore(record)
+            except Exception as error:
+                # the other endpoints are still restored
                 log.exception("endpoint %s: internal error", record["EndpointName"])
                 reason = f"InternalServerError: {type(error).__name__}: {error}"
                 self._change(record["EndpointName"], EndpointStatus="Failed", FailureReason=reason)
-        threading.Thread(target=self._start_again, args=(found,), name="endpoints", daemon=True).start()
+        threading.Thread(target=self._restart, args=(fleets,), name="endpoints", daemon=True).start()
 
     def _restore(self, record: Record) -> list[Fleet]:
-        """Go on with an endpoint of an earlier server; its fleet, if that is to be started."""
+        """Restore an endpoint of an earlier server. Returns its fleet if that has to be started."""
         name, status = record["EndpointName"], record["EndpointStatus"]
         if status == "Deleting":
-            self._forget(record)
+            self._delete_record(record)
         elif status == "Creating":
             self.create(name)
         elif status != "Failed":
             if status in IN_PROGRESS:
-                self._in_service(name, record["Deployed"], "the local SageMaker ended during the update")
+                self._set_in_service(name, record["Deployed"], "the local SageMaker stopped during the update")
             fleet = self._fleet(name, record["Deployed"])
-            self._live[name.lower()] = Endpoint(name, fleet)
+            self._in_service[name.lower()] = Endpoint(name, fleet)
             return [fleet]
         return []
 
     def close(self) -> None:
-        """End all containers at once, and write what was captured; for the end of the server."""
+        """Stop all containers and write the captured data; called when the server stops."""
         self._closing.set()
         with self._lock:
-            fleets = [*self._coming, *(fleet for endpoint in list(self._live.values()) for fleet in endpoint.fleets)]
+            fleets = [
+                *self._starting,
+                *(fleet for endpoint in list(self._in_service.values()) for fleet in endpoint.fleets),
+            ]
         threads = [threading.Thread(target=fleet.close, daemon=True) for fleet in fleets]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         self.metrics.close()
-        self.capture.close()
+        self.data_capture.close()
 
     def _create(self, name: str) -> None:
         plan = self._record(name)["Pending"]
@@ -144,72 +154,75 @@ class EndpointManager:
         except FleetFailed as error:
             fleet.close()
             if self._closing.is_set():
-                return  # the next server tries again
+                # the next server tries again
+                return
             self._change(name, EndpointStatus="Failed", FailureReason=str(error)[:LONGEST_REASON])
             return
-        self._live[name.lower()] = Endpoint(name, fleet)
-        self._in_service(name, plan)
+        self._in_service[name.lower()] = Endpoint(name, fleet)
+        self._set_in_service(name, plan)
 
     def _update(self, name: str) -> None:
-        record, endpoint = self._record(name), self._live[name.lower()]
+        record, endpoint = self._record(name), self._in_service[name.lower()]
         old, pending = endpoint.fleets[0], record["Pending"]
         instances = sum(variant.get("InitialInstanceCount", 1) for variant in pending["Config"]["ProductionVariants"])
         new = self._fleet(name, pending)
         try:
             self._start(new)
-            plan = rollout(record.get("LastDeploymentConfig"), instances)
-            carry_out(plan, partial(endpoint.share, new), self._alarm_states, self._closing)
+            plan = deployment_plan(record.get("LastDeploymentConfig"), instances)
+            shift_traffic(plan, partial(endpoint.set_traffic_share, new), self._alarm_states, self._closing)
         except Exception as error:
             if self._closing.is_set():
-                return  # the next server finds what has been left
+                # the next server rolls back
+                return
             reason = str(error)
-            if not isinstance(error, FleetFailed | RolledBack):
+            if not isinstance(error, FleetFailed | DeploymentRolledBack):
                 log.exception("endpoint %s: internal error", name)
                 reason = f"InternalServerError: {type(error).__name__}: {error}"
             self._change(name, EndpointStatus="RollingBack")
-            endpoint.settle(old)
-            self._in_service(name, record["Deployed"], reason)
-            new.retire(ANSWER_SECONDS)
+            endpoint.use_only(old)
+            self._set_in_service(name, record["Deployed"], reason)
+            new.drain_and_close(INVOCATION_TIMEOUT)
             return
-        endpoint.settle(new)
-        self._in_service(name, pending)
-        old.retire(ANSWER_SECONDS)
+        endpoint.use_only(new)
+        self._set_in_service(name, pending)
+        old.drain_and_close(INVOCATION_TIMEOUT)
 
-    def _reweigh(self, name: str) -> None:
+    def _update_weights(self, name: str) -> None:
         plan = self._record(name)["Deployed"]
         configs = {config["VariantName"]: config for config in plan["Config"]["ProductionVariants"]}
-        for variant in self._live[name.lower()].fleets[0].variants:
+        for variant in self._in_service[name.lower()].fleets[0].variants:
             variant.configure(configs[variant.name])
-        self._in_service(name, plan)
+        self._set_in_service(name, plan)
 
     def _delete(self, name: str, endpoint: Endpoint | None) -> None:
         for fleet in endpoint.fleets if endpoint else []:
-            fleet.retire(ANSWER_SECONDS)
-        self._forget(self._record(name))
+            fleet.drain_and_close(INVOCATION_TIMEOUT)
+        self._delete_record(self._record(name))
 
-    def _forget(self, record: Record) -> None:
+    def _delete_record(self, record: Record) -> None:
         self._store.delete(record_kinds.TAGS, record["EndpointArn"])
         self._store.delete(KIND, record["EndpointName"].lower())
 
     def _start(self, fleet: Fleet) -> None:
-        """Start a fleet that is not live yet. Raises FleetFailed."""
+        """Start a fleet that does not belong to an endpoint yet. Raises FleetFailed."""
         with self._lock:
-            self._coming.add(fleet)
+            self._starting.add(fleet)
         try:
             if self._closing.is_set():
-                raise FleetFailed("the local SageMaker ended")
+                raise FleetFailed("the local SageMaker is stopping")
             fleet.start()
         finally:
             with self._lock:
-                self._coming.discard(fleet)
+                self._starting.discard(fleet)
 
-    def _start_again(self, fleets: list[Fleet]) -> None:
+    def _restart(self, fleets: list[Fleet]) -> None:
         for fleet in fleets:
             try:
                 self._start(fleet)
             except FleetFailed as error:
+                # the next request tries again
                 if not self._closing.is_set():
-                    log.warning("%s", error)  # the next request tries again, and hears the same
+                    log.warning("%s", error)
 
     def _fleet(self, name: str, plan: Record) -> Fleet:
         variants = [
@@ -221,9 +234,9 @@ class EndpointManager:
             for config in plan["Config"]["ProductionVariants"]
         ]
         for variant in variants:
-            if not variant.stays_up:
+            if not variant.is_always_on:
                 threading.Thread(target=self._stop_when_idle, args=(variant,), daemon=True).start()
-        return Fleet(tuple(variants), CaptureConfig.of(plan["Config"].get("DataCaptureConfig")))
+        return Fleet(tuple(variants), DataCaptureConfig.from_endpoint_config(plan["Config"].get("DataCaptureConfig")))
 
     def _server(self, endpoint: str, variant: str, container: Record) -> ModelServer:
         folder = self._folder / endpoint / f"{variant}-{uuid.uuid4().hex[:12]}"
@@ -236,7 +249,7 @@ class EndpointManager:
         while not variant.closed and not self._closing.wait(min(1.0, self._idle_seconds / 4)):
             variant.stop_if_idle()
 
-    def _in_service(self, name: str, plan: Record, failure: str | None = None) -> None:
+    def _set_in_service(self, name: str, plan: Record, failure: str | None = None) -> None:
         self._change(
             name,
             EndpointStatus="InService",
@@ -255,7 +268,7 @@ class EndpointManager:
     def _record(self, name: str) -> Record:
         record = self._store.get(KIND, name.lower())
         if record is None:
-            raise KeyError(f"no endpoint is called {name!r}")
+            raise KeyError(f"endpoint {name!r} does not exist")
         return record
 
     def _in_thread(self, work: Callable[..., None], name: str, *arguments: Any) -> None:

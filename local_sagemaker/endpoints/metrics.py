@@ -1,4 +1,4 @@
-"""What CloudWatch is told of endpoints: AWS/SageMaker's invocation metrics, by EndpointName and VariantName."""
+"""The invocation metrics of endpoints in CloudWatch: namespace AWS/SageMaker, by EndpointName and VariantName."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-
 NAMESPACE = "AWS/SageMaker"
 FLUSH_SECONDS = 2
-# enough for a percentile over a minute; PutMetricData takes up to 150
-MOST_VALUES = 30
+# of a latency in one PutMetricData, which takes up to 150; enough for percentiles over a minute
+MAX_VALUES = 30
 
 
 @dataclass
 class _Counts:
-    """Requests of a variant since the last flush; times in microseconds, as CloudWatch has them."""
+    """Requests of a variant since the last flush; latencies in microseconds, as in CloudWatch."""
 
     invocations: int = 0
     client_errors: int = 0
@@ -31,10 +30,11 @@ class _Counts:
     overhead: list[float] = field(default_factory=list)
 
 
-class Metrics:
-    """Counts requests, and puts metrics every few seconds, in a thread of its own.
+class InvocationMetrics:
+    """Counts requests and publishes metrics every few seconds in a background thread.
 
-    put: takes a namespace and MetricData as PutMetricData does.
+    Args:
+        put: Publishes metrics; takes a namespace and MetricData, as PutMetricData does.
     """
 
     def __init__(self, put: Callable[[str, list[Record]], None]) -> None:
@@ -45,7 +45,15 @@ class Metrics:
         self._thread: threading.Thread | None = None
 
     def add(self, endpoint: str, variant: str, status: int, model_seconds: float, overhead_seconds: float) -> None:
-        """Count a request that was answered with this status."""
+        """Count a request.
+
+        Args:
+            endpoint: The endpoint's name.
+            variant: The variant's name.
+            status: The HTTP status of the response.
+            model_seconds: The time that the model took.
+            overhead_seconds: The time that the service took.
+        """
         with self._lock:
             counts = self._counts.setdefault((endpoint, variant), _Counts())
             counts.invocations += 1
@@ -54,34 +62,34 @@ class Metrics:
             _sample(counts.model, model_seconds * 1e6, counts.invocations)
             _sample(counts.overhead, overhead_seconds * 1e6, counts.invocations)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._flush_on, name="endpoint metrics", daemon=True)
+                self._thread = threading.Thread(target=self._flush_periodically, name="endpoint metrics", daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
-        """Put nothing more: it is for the end of the server, and CloudWatch here ends with it."""
+        """Stop publishing; the local CloudWatch stops with the server, too."""
         self._closed.set()
 
     def flush(self) -> None:
-        """Put what has been counted."""
+        """Publish what was counted since the last flush."""
         with self._lock:
             counted, self._counts = self._counts, {}
         for (endpoint, variant), counts in counted.items():
             try:
                 self._put(NAMESPACE, _data(endpoint, variant, counts))
             except Exception as error:
-                log.warning("endpoint %s: no metrics were put: %s", endpoint, error)
+                log.warning("endpoint %s: cannot publish metrics: %s", endpoint, error)
 
-    def _flush_on(self) -> None:
+    def _flush_periodically(self) -> None:
         while not self._closed.wait(FLUSH_SECONDS):
             self.flush()
 
 
 def _sample(values: list[float], value: float, count: int) -> None:
-    """Keep a uniform sample of `count` values so far (algorithm R)."""
-    if len(values) < MOST_VALUES:
+    """Add a value to a uniform sample of the `count` values so far (reservoir sampling, algorithm R)."""
+    if len(values) < MAX_VALUES:
         values.append(value)
-    elif (place := random.randrange(count)) < MOST_VALUES:  # noqa: S311 - no secret
-        values[place] = value
+    elif (index := random.randrange(count)) < MAX_VALUES:  # noqa: S311 - not for cryptography
+        values[index] = value
 
 
 def _data(endpoint: str, variant: str, counts: _Counts) -> list[Record]:
@@ -99,6 +107,6 @@ def _data(endpoint: str, variant: str, counts: _Counts) -> list[Record]:
 
 
 def _statistics(name: str, total: int, samples: int) -> Record:
-    """A metric that is 1 for some of the requests and 0 for the others."""
+    """Return a metric that is 1 for `total` of the requests and 0 for the others."""
     values = {"Sum": total, "SampleCount": samples, "Minimum": int(total == samples), "Maximum": int(total > 0)}
     return {"MetricName": name, "StatisticValues": values, "Unit": "None"}

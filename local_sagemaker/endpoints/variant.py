@@ -1,4 +1,4 @@
-"""A production variant: one container of a model, kept running, or started and stopped as requests come."""
+"""A production variant: one container of a model, kept running, or started on demand if it is serverless."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-
-# how long a container may take to come up
+# the startup timeouts of containers
 STARTUP_SECONDS = 480
 SERVERLESS_STARTUP_SECONDS = 180
-# a container that has just failed to start is not tried again at once
+# between a failed start and the next attempt
 RETRY_SECONDS = 1
 
 
 class Unavailable(Exception):
-    """There is no container to ask: it does not come up, for the reason that the message gives."""
+    """The variant has no running container; the message says why it did not start."""
 
 
 class Throttled(Exception):
-    """A serverless variant has as many requests at work as its MaxConcurrency."""
+    """A serverless variant has MaxConcurrency requests in flight."""
 
 
 class Variant:
-    """One variant of an endpoint configuration.
+    """A variant of an endpoint configuration.
 
-    config: of the ProductionVariants. make_server: makes a container that is not started yet. idle_seconds: after which
-    a serverless variant without ProvisionedConcurrency stops its container; the next request starts it again.
+    Args:
+        config: A member of ProductionVariants.
+        make_server: Returns a new container that is not started yet.
+        idle_seconds: When a serverless variant without ProvisionedConcurrency stops its idle container; the next
+            request starts another one.
     """
 
     def __init__(self, config: Record, make_server: Callable[[], ModelServer], idle_seconds: float) -> None:
@@ -43,49 +45,67 @@ class Variant:
         self.configure(config)
         self._make_server = make_server
         self._idle_seconds = idle_seconds
-        # guards all below, and is notified of each change
+        # guards everything below, and is notified of each change
         self._changed = threading.Condition()
         self._server: ModelServer | None = None
-        self._coming: ModelServer | None = None
+        self._starting_server: ModelServer | None = None
         self._starting = self._closed = False
         self._failure, self._retry_at = "", 0.0
         self._requests = 0
         self._last_used = time.monotonic()
 
     def configure(self, config: Record) -> None:
-        """Take over the weight and the concurrency."""
+        """Apply the weight and the concurrency of a configuration."""
         serverless: Record = config.get("ServerlessConfig", {})
         self.weight: float = config.get("InitialVariantWeight", 1.0)
         self.max_concurrency: float = serverless.get("MaxConcurrency", float("inf"))
-        self.stays_up = not self.serverless or "ProvisionedConcurrency" in serverless
+        self.is_always_on = not self.serverless or "ProvisionedConcurrency" in serverless
 
     @property
     def closed(self) -> bool:
         return self._closed
 
     def start(self) -> None:
-        """Bring the container up, if it is to be up before the first request. Raises Unavailable."""
-        if self.stays_up:
+        """Start the container, unless it is started on demand.
+
+        Raises:
+            Unavailable: The container did not start.
+        """
+        if self.is_always_on:
             self._running_server()
 
-    def enter(self) -> None:
-        """Count a request that is about to be invoked; `leave` follows. Raises Throttled."""
+    def begin_request(self) -> None:
+        """Count a request as in flight; call `end_request` afterwards.
+
+        Raises:
+            Throttled: MaxConcurrency requests are in flight.
+        """
         with self._changed:
             if self._requests >= self.max_concurrency:
-                raise Throttled(f"{self.name} takes {self.max_concurrency:g} requests at a time (MaxConcurrency)")
+                raise Throttled(f"{self.name} handles {self.max_concurrency:g} concurrent requests (MaxConcurrency)")
             self._requests += 1
 
-    def leave(self) -> None:
+    def end_request(self) -> None:
+        """Count a request as finished."""
         with self._changed:
             self._requests -= 1
             self._last_used = time.monotonic()
             self._changed.notify_all()
 
     def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> ServerResponse:
-        """The container's answer; it is started first if it is not running. timeout: seconds for the answer alone.
+        """Send a request to the container, and start it first if it is not running.
 
-        Raises Unavailable where it does not start, ModelServerError where it ends before it answers, TimeoutError where
-        it takes too long for that. Whichever it was, the next request finds another one.
+        After an error a new container is started for the next request.
+
+        Args:
+            body: The request's body.
+            headers: The request's headers.
+            timeout: The time for the response in seconds, without the time to start the container.
+
+        Raises:
+            Unavailable: The container did not start.
+            ModelServerError: The container ended before it responded.
+            TimeoutError: The container did not respond in time.
         """
         server = self._running_server()
         try:
@@ -93,27 +113,27 @@ class Variant:
         finally:
             if not server.alive:
                 with self._changed:
-                    self._start_soon()
+                    self._start_in_background()
 
     def drain(self, timeout: float) -> None:
-        """Wait, so many seconds at most, until no request is at work."""
+        """Wait until no requests are in flight, at most `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._requests == 0, timeout)
 
     def stop_if_idle(self) -> None:
-        """Stop the container of a serverless variant that nobody has used for a while."""
+        """Stop the container if it is started on demand and has been idle for `idle_seconds`."""
         with self._changed:
-            unused = self._requests == 0 and time.monotonic() - self._last_used >= self._idle_seconds
-            if self.stays_up or not unused or self._server is None:
+            is_idle = self._requests == 0 and time.monotonic() - self._last_used >= self._idle_seconds
+            if self.is_always_on or not is_idle or self._server is None:
                 return
             server, self._server = self._server, None
         server.close()
 
     def close(self) -> None:
-        """End the container, whatever it is doing; no other one is started."""
+        """Stop the container immediately; no other one is started."""
         with self._changed:
             self._closed = True
-            servers = [self._server, self._coming]
+            servers = [self._server, self._starting_server]
             self._server = None
             self._changed.notify_all()
         for server in servers:
@@ -124,21 +144,21 @@ class Variant:
         with self._changed:
             while True:
                 if self._closed:
-                    raise Unavailable("the variant is being removed")
+                    raise Unavailable("the variant is being deleted")
                 if self._server is not None and self._server.alive:
                     return self._server
                 if not self._starting and time.monotonic() < self._retry_at:
                     raise Unavailable(self._failure)
-                self._start_soon()
+                self._start_in_background()
                 self._changed.wait(self._startup_seconds)
 
-    def _start_soon(self) -> None:
+    def _start_in_background(self) -> None:
         if not (self._starting or self._closed):
             self._starting = True
-            threading.Thread(target=self._bring_up, name=f"start {self.name}", daemon=True).start()
+            threading.Thread(target=self._start_server, name=f"start {self.name}", daemon=True).start()
 
-    def _bring_up(self) -> None:
-        """Start a container in place of the one that has ended, if any; who waits for it is told how that went."""
+    def _start_server(self) -> None:
+        """Start a container, in place of one that has ended if there is one, and notify the waiting requests."""
         with self._changed:
             old, self._server = self._server, None
         server, failure = None, ""
@@ -147,7 +167,7 @@ class Variant:
                 old.close()
             server = self._make_server()
             with self._changed:
-                self._coming = server
+                self._starting_server = server
             server.start(self._startup_seconds)
         except (ModelServerError, OSError) as error:
             failure = str(error)
@@ -155,7 +175,7 @@ class Variant:
             log.exception("variant %s: internal error", self.name)
             failure = f"{type(error).__name__}: {error}"
         with self._changed:
-            closed, self._coming, self._starting = self._closed, None, False
+            closed, self._starting_server, self._starting = self._closed, None, False
             if failure:
                 self._failure, self._retry_at = failure, time.monotonic() + RETRY_SECONDS
             elif not closed:

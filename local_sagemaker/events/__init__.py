@@ -1,1 +1,1 @@
-"""What happens by itself: events and the rules that match them, alarms, schedules."""
+"""State-change events, rules, alarms and schedules: what EventBridge, CloudWatch alarms and Scheduler do on AWS."""

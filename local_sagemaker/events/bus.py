@@ -1,6 +1,7 @@
-"""EventBridge's buses: events are matched with the rules that moto keeps, and delivered to the rules' targets.
+"""EventBridge's default bus: matches events with the rules that moto stores, and delivers them to the rules' targets.
 
-All of it happens in one thread, in the order in which the events came, and never in that of whoever caused an event.
+Events are delivered on one thread in the order in which they were sent, so that nothing that causes an event waits
+for its delivery.
 """
 
 from __future__ import annotations
@@ -17,39 +18,42 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.events.target_input import target_input
 from local_sagemaker.events.targets import DeliveryError, Targets
 from local_sagemaker.protocol.times import iso_time
+from local_sagemaker.services.moto import state
 from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
-    from moto.events.models import Rule
+    from local_sagemaker.services.moto.state import Rule
 
 log = logging.getLogger(__name__)
 
-
-SENDER = "events.amazonaws.com"
-# seconds before a delivery that failed for no lasting reason is tried again
+PRINCIPAL = "events.amazonaws.com"
+# delays before a delivery that failed unexpectedly is retried
 RETRY_SECONDS = (0.1, 1, 5)
 
 
 class EventBus:
-    """The rules of this machine's account, at work from `open` on."""
+    """The default bus; work submitted before `start` waits in its queue."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
-    def open(self) -> None:
-        """Begin to deliver; moto is there by now."""
-        threading.Thread(target=self._deliver, name="event bus", daemon=True).start()
+    def start(self) -> None:
+        """Start the bus's thread; moto has started."""
+        threading.Thread(target=self._run, name="event bus", daemon=True).start()
 
-    def soon(self, work: Callable[[], None]) -> None:
-        """Do something in the bus's thread, after all that came before."""
-        self._work.put(work)
+    def submit(self, work: Callable[[], None]) -> None:
+        """Call a function on the bus's thread, after all that was submitted before."""
+        self._queue.put(work)
 
-    def put(self, source: str, event: Record) -> None:
-        """Send an event to the default bus: detail-type, resources and detail. For the bus's own thread."""
-        from moto.events.models import events_backends
+    def put_event(self, source: str, event: Record) -> None:
+        """Send an event to the bus. Must run on the bus's thread.
 
-        whole = {
+        Args:
+            source: E.g. `aws.sagemaker`.
+            event: Its `detail-type`, `resources` and `detail`.
+        """
+        envelope = {
             "version": "0",
             "id": str(uuid.uuid4()),
             "detail-type": event["detail-type"],
@@ -60,44 +64,44 @@ class EventBus:
             "resources": event["resources"],
             "detail": event["detail"],
         }
-        for rule in list(events_backends[ACCOUNT][REGION].event_buses["default"].rules.values()):
-            self.match(rule, whole)
+        for rule in state.rules():
+            self.deliver_if_matching(rule, envelope)
 
-    def match(self, rule: Rule, event: Record) -> None:
-        """Deliver an event to a rule's targets where the rule's pattern matches."""
-        # moto takes a rule without a pattern, which is there for its schedule, to match everything
+    def deliver_if_matching(self, rule: Rule, event: Record) -> None:
+        """Deliver an event to a rule's targets if it matches the rule's pattern."""
+        # to moto, a rule without a pattern, i.e. with a schedule, matches every event
         if rule.state == "DISABLED" or not rule.event_pattern.get_pattern():
             return
         if rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
-            self.trigger(rule, event)
+            self.deliver_to_targets(rule, event)
 
-    def trigger(self, rule: Rule, event: Record) -> None:
-        """Deliver an event to a rule's targets."""
+    def deliver_to_targets(self, rule: Rule, event: Record) -> None:
+        """Deliver an event to all targets of a rule."""
         for target in list(rule.targets):
             text = target_input(target, event, rule.arn)
-            self.deliver(target, text, SENDER, f"{event['id']} {rule.arn} {target.get('Id')}")
+            self.deliver(target, text, PRINCIPAL, f"{event['id']} {rule.arn} {target.get('Id')}")
 
-    def deliver(self, target: Record, text: str, sender: str, token: str, attempt: int = 0) -> None:
-        """Send a text to a target, again in a while where that fails for no lasting reason."""
+    def deliver(self, target: Record, text: str, principal: str, token: str, attempt: int = 0) -> None:
+        """Deliver a text to a target, with retries on unexpected errors; see `Targets.deliver`."""
         try:
-            self._targets.deliver(target, text, sender, token)
+            self._targets.deliver(target, text, principal, token)
         except DeliveryError as error:
             log.warning("not delivered: %s", error)
         except Exception:
             if attempt == len(RETRY_SECONDS):
-                log.exception("not delivered to %s, given up", target["Arn"])
+                log.exception("not delivered to %s after %d retries", target["Arn"], attempt)
                 return
-            log.exception("not delivered to %s, again in %g s", target["Arn"], RETRY_SECONDS[attempt])
-            again = threading.Timer(
+            log.exception("not delivered to %s, retrying in %g s", target["Arn"], RETRY_SECONDS[attempt])
+            retry = threading.Timer(
                 RETRY_SECONDS[attempt],
-                lambda: self.soon(lambda: self.deliver(target, text, sender, token, attempt + 1)),
+                lambda: self.submit(lambda: self.deliver(target, text, principal, token, attempt + 1)),
             )
-            again.daemon = True
-            again.start()
+            retry.daemon = True
+            retry.start()
 
-    def _deliver(self) -> None:
+    def _run(self) -> None:
         while True:
-            work = self._work.get()
+            work = self._queue.get()
             try:
                 work()
             except Exception:

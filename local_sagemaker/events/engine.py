@@ -1,72 +1,93 @@
-"""All that happens by itself on one data directory: state changes sent as events, rules, alarms and schedules."""
+"""The event engine: sends state-change events to rules, evaluates alarms and runs schedules."""
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from local_sagemaker.events.alarms.alarms import Alarms, hook_alarms
+from local_sagemaker.events.alarms.actions import AlarmActions
+from local_sagemaker.events.alarms.evaluator import AlarmEvaluator
 from local_sagemaker.events.bus import EventBus
-from local_sagemaker.events.schedules.schedules import Schedules, hook_schedules
-from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
+from local_sagemaker.events.schedules.runner import ScheduleRunner, check_schedule
+from local_sagemaker.events.state_changes import RECORD_KINDS, decode_record, state_changes
 from local_sagemaker.events.targets import Targets
-from local_sagemaker.services.moto.hooks import hook_events, hook_topics
-from local_sagemaker.storage.records import RecordStore
+from local_sagemaker.storage.records import Record, RecordStore
+
+if TYPE_CHECKING:
+    from local_sagemaker.services.moto.state import Alarm, Rule
 
 log = logging.getLogger(__name__)
 
-# how often is looked for what is due, and how often for alarms whose data has come to its end
-TICK_SECONDS = 1
-ALARM_SECONDS = 10
+SNS_PRINCIPAL = "sns.amazonaws.com"
+SCHEDULE_INTERVAL_SECONDS = 1
+# alarms are evaluated when there are new metric data, and at this interval for missing data
+ALARM_INTERVAL_SECONDS = 10
 
 
 class EventEngine:
-    """At work from `begin` on; until then there is no rule, alarm or schedule that anything could happen to."""
+    """The event engine of one data directory; a `Listener` of moto, which stores rules, alarms and schedules."""
 
     def __init__(self, store: RecordStore, targets: Targets) -> None:
         self._store = store
-        self._targets = targets
-        self._bus = EventBus(self._targets)
-        self._alarms = Alarms(self._bus)
-        self._schedules = Schedules(self._bus, self._store)
-        self._metrics_came = threading.Event()
-        self._are_awaited = False
-        self._store.listen(KINDS, self._changed)
+        self._bus = EventBus(targets)
+        self._alarms = AlarmEvaluator()
+        self._alarm_actions = AlarmActions(self._bus)
+        self._schedules = ScheduleRunner(self._bus, self._store)
+        self._new_metric_data = threading.Event()
+        # without moto there are no rules, and events are not worth keeping
+        self._accepts_events = False
+        self._store.listen(RECORD_KINDS, self._record_changed)
 
-    def hold_events(self) -> None:
-        """Keep what happens from now on until `begin`: there are rules, and moto, which has them, is not there yet."""
-        self._are_awaited = True
+    def queue_events(self) -> None:
+        """Queue events until `start`: there are rules in moto's journal, but moto has not started yet."""
+        self._accepts_events = True
 
-    def prepare(self) -> None:
-        """Have moto, which keeps the rules, alarms and schedules, tell of what happens to them."""
-        hook_events(self._bus)
-        hook_topics(self._bus)
-        hook_alarms(self._alarms, self._metrics_came.set)
-        hook_schedules()
+    def start(self) -> None:
+        """Start to deliver events and to evaluate alarms and schedules; moto's state is restored."""
+        self._accepts_events = True
+        self._bus.start()
+        threading.Thread(target=self._run, name="alarms and schedules", daemon=True).start()
 
-    def begin(self) -> None:
-        """Begin; the rules, alarms and schedules of earlier are there."""
-        self._are_awaited = True
-        self._bus.open()
-        threading.Thread(target=self._tick, name="alarms and schedules", daemon=True).start()
+    def event_received(self, rule: Rule, event: Record) -> None:
+        """Deliver an event of PutEvents if it matches the rule."""
+        self._bus.submit(lambda: self._bus.deliver_if_matching(rule, event))
 
-    def _changed(self, kind: str, name: str, before: str | None, after: str | None) -> None:
-        if self._are_awaited:
-            self._bus.soon(lambda: self._send(kind, name, before, after))
+    def notification_published(self, function_arn: str, payload: Record, message_id: str) -> None:
+        """Invoke a function that is subscribed to a topic."""
+        text = json.dumps(payload)
+        self._bus.submit(lambda: self._bus.deliver({"Arn": function_arn}, text, SNS_PRINCIPAL, message_id))
 
-    def _send(self, kind: str, name: str, before: str | None, after: str | None) -> None:
-        for event in state_changes(self._store, kind, name, as_record(before), as_record(after)):
-            self._bus.put("aws.sagemaker", event)
+    def metric_data_put(self) -> None:
+        """Evaluate alarms soon."""
+        self._new_metric_data.set()
 
-    def _tick(self) -> None:
+    def alarm_state_changed(self, alarm: Alarm, previous: Alarm) -> None:
+        """Send the alarm's event and run its actions."""
+        self._alarm_actions.run(alarm, previous)
+
+    def check_schedule(self, expression: str, timezone: str, start: Any, end: Any) -> None:
+        """Raise ValueError for a schedule that is not valid."""
+        check_schedule(expression, timezone, start, end)
+
+    def _record_changed(self, kind: str, name: str, before: str | None, after: str | None) -> None:
+        if self._accepts_events:
+            self._bus.submit(lambda: self._send_state_changes(kind, name, before, after))
+
+    def _send_state_changes(self, kind: str, name: str, before: str | None, after: str | None) -> None:
+        for event in state_changes(self._store, kind, name, decode_record(before), decode_record(after)):
+            self._bus.put_event("aws.sagemaker", event)
+
+    def _run(self) -> None:
         evaluated = 0.0
         while True:
-            came = self._metrics_came.wait(TICK_SECONDS)
-            self._metrics_came.clear()
+            has_new_data = self._new_metric_data.wait(SCHEDULE_INTERVAL_SECONDS)
+            self._new_metric_data.clear()
             try:
-                if came or time.monotonic() - evaluated >= ALARM_SECONDS:
+                if has_new_data or time.monotonic() - evaluated >= ALARM_INTERVAL_SECONDS:
                     evaluated = time.monotonic()
                     self._alarms.evaluate()
                 self._schedules.run_due(datetime.now(UTC))

@@ -1,6 +1,7 @@
-"""What SageMaker tells EventBridge: the events of a record that has changed.
+"""The state-change events that SageMaker sends to EventBridge when a record changes.
 
-Their form is documented as "Events that Amazon SageMaker AI sends to Amazon EventBridge".
+Their format is documented in "Events that Amazon SageMaker AI sends to Amazon EventBridge" of SageMaker's developer
+guide.
 """
 
 from __future__ import annotations
@@ -17,41 +18,50 @@ from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, PIPELINE_EXECUTION, RESOURCES, RecordKind
 from local_sagemaker.storage.records import Record, RecordStore
 
-# detail-type, resources and detail of an event
+# detail-type, resources and detail
 Event = dict[str, Any]
 
 
-SUBJECTS = {kind.kind: kind for kind in RESOURCES if kind.event_title is not None}
-KINDS = (*SUBJECTS, PIPELINE_EXECUTION.kind, EXECUTION_STEPS)
+OBSERVED_KINDS = {kind.kind: kind for kind in RESOURCES if kind.event_title is not None}
+RECORD_KINDS = (*OBSERVED_KINDS, PIPELINE_EXECUTION.kind, EXECUTION_STEPS)
 
 
 def state_changes(store: RecordStore, kind: str, name: str, before: Record | None, after: Record | None) -> list[Event]:
-    """The events of a record that was written: `before` and `after` that, None for no record."""
+    """Make the events of a change of a record.
+
+    Args:
+        store: Holds the tags and executions that the events name.
+        kind: One of `RECORD_KINDS`.
+        name: The record's name.
+        before: The record before the change, None if it was created.
+        after: The record after the change, None if it was deleted.
+    """
     if kind == PIPELINE_EXECUTION.kind:
         return list(_execution_changes(before, after))
     if kind == EXECUTION_STEPS:
         return list(_step_changes(store, name, before, after))
-    subject = SUBJECTS[kind]
+    resource = OBSERVED_KINDS[kind]
+    # an endpoint is never gone without the event of its deletion
     if kind == "endpoint" and after is None and before is not None and before["EndpointStatus"] != "Deleting":
-        return [_event(store, subject, {**before, "EndpointStatus": "Deleting"})]
+        return [_event(store, resource, {**before, "EndpointStatus": "Deleting"})]
     if after is None:
         return []
-    changed = [member for member in subject.event_members if (before or {}).get(member) != after.get(member)]
-    return [_event(store, subject, after, changed if before else [])] if changed or before is None else []
+    changed = [member for member in resource.event_members if (before or {}).get(member) != after.get(member)]
+    return [_event(store, resource, after, changed if before else [])] if changed or before is None else []
 
 
-def _event(store: RecordStore, subject: RecordKind, record: Record, changed: list[str] | None = None) -> Event:
-    shape = operation_model("sagemaker", f"Describe{subject.noun}").output_shape
-    arn = record[subject.arn_member]
-    detail = _with_times(shape, shaped(shape, record), subject.event_times_are_iso)
-    if subject.noun == "Endpoint":
+def _event(store: RecordStore, resource: RecordKind, record: Record, changed: list[str] | None = None) -> Event:
+    shape = operation_model("sagemaker", f"Describe{resource.noun}").output_shape
+    arn = record[resource.arn_member]
+    detail = _with_times(shape, shaped(shape, record), resource.event_times_are_iso)
+    if resource.noun == "Endpoint":
         detail["EndpointStatus"] = _upper_snake(detail["EndpointStatus"])
-    if subject.noun == "ModelPackage":
+    if resource.noun == "ModelPackage":
         detail["UpdatedModelPackageFields"] = changed or []
     else:
         tags = (store.get("tags", arn) or {"Tags": []})["Tags"]
         detail["Tags"] = {tag["Key"]: tag["Value"] for tag in tags}
-    return {"detail-type": f"SageMaker {subject.event_title} State Change", "resources": [arn], "detail": detail}
+    return {"detail-type": f"SageMaker {resource.event_title} State Change", "resources": [arn], "detail": detail}
 
 
 def _execution_changes(before: Record | None, after: Record | None) -> Iterator[Event]:
@@ -116,7 +126,8 @@ def _step_types(store: RecordStore, execution: Record) -> dict[str, str]:
     record = store.get("pipeline-definition", execution["DefinitionDigest"])
     try:
         return {step.name: step.type for step in parse(record["PipelineDefinition"]).steps.values()} if record else {}
-    except DefinitionError:  # of another version of this package
+    # the execution was started by a version of this package that supported other step types
+    except DefinitionError:
         return {}
 
 
@@ -146,6 +157,6 @@ def _without_none(detail: Record) -> Record:
     return {member: value for member, value in detail.items() if value is not None}
 
 
-def as_record(text: str | None) -> Record | None:
-    """A record from the JSON that the store tells of a change."""
+def decode_record(text: str | None) -> Record | None:
+    """Decode a record from the JSON that the store passes to its listeners."""
     return None if text is None else json.loads(text)

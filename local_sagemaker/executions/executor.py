@@ -18,6 +18,7 @@ from local_sagemaker.executions.expressions import ExpressionError
 from local_sagemaker.executions.pipeline_execution import STEPS_FAILED, PipelineExecution, StepServices
 from local_sagemaker.executions.selective_execution import selected_part
 from local_sagemaker.executions.step_cache import StepCache
+from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.step_results import finished_steps, readable_steps, show_steps
 from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.protocol.errors import ServiceError
@@ -133,7 +134,7 @@ class Executor:
         values = definition.values(self._given_parameters(query))
         if selection := record.get("SelectiveExecutionConfig"):
             definition = selected_part(definition, [step["StepName"] for step in selection["SelectedSteps"]])
-        self._jobs.images.check(definition, _Parameters(values))
+        check_images(definition, self._jobs.images, _Parameters(values))
         return definition, values
 
     def _given_parameters(self, query: Record) -> dict[str, str]:

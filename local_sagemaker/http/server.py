@@ -24,7 +24,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from local_sagemaker.app import App, build
 from local_sagemaker.client_environment import client_environment, write_client_files
 from local_sagemaker.containers.container import common_environment
-from local_sagemaker.containers.images.image_settings import ImageMapError, image_settings
+from local_sagemaker.containers.images.errors import ImageMapError
+from local_sagemaker.containers.images.image_settings import image_settings
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
 from local_sagemaker.containers.strays import end_strays, job_mark

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.containers.container import Command, Container
-from local_sagemaker.containers.images.images import Runtime
+from local_sagemaker.containers.images.image import Runtime
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import RESOURCES
 from local_sagemaker.storage.records import Record

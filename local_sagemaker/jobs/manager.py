@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from local_sagemaker.containers.container import Container
-from local_sagemaker.containers.images.images import Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.jobs.container_job import ContainerJob
 from local_sagemaker.jobs.job import NOUNS, Job, JobResult, end_of_record
 from local_sagemaker.jobs.processing_job import ProcessingJob

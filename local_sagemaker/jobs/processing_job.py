@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import CONTAINER_ROOT, Command, Container
-from local_sagemaker.containers.images.images import Image
+from local_sagemaker.containers.images.image import Image
 from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, end_of_record, host_names
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore

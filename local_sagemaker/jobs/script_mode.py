@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from local_sagemaker.containers.images.images import Image
+from local_sagemaker.containers.images.image import Image
 
 # hyperparameters with this prefix are for the image, the others for the script
 PREFIX = "sagemaker_"

@@ -204,7 +204,7 @@ class TrainingJob(Job):
                 [*run, *script_mode.arguments(self.hyperparameters)],
                 environment,
                 folder="/opt/ml/code",
-                failure='ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{words}"\nCommand "{command}"',
+                failure='ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{message}"\nCommand "{command}"',
             )
         ]
         if (code / "requirements.txt").is_file():
@@ -212,7 +212,7 @@ class TrainingJob(Job):
                 ["pip", "install", "-r", "requirements.txt"],
                 environment,
                 folder="/opt/ml/code",
-                failure='InstallRequirementsError:\nExitCode {code}\nErrorMessage "{words}"\nCommand "{command}"',
+                failure='InstallRequirementsError:\nExitCode {code}\nErrorMessage "{message}"\nCommand "{command}"',
             )
             commands.insert(0, install)
         return commands

@@ -1,1 +1,1 @@
-"""Model Monitor: schedules that start processing jobs on what endpoints and batch transforms have captured."""
+"""Model Monitor: schedules that run processing jobs on the captured data of endpoints and batch transforms."""

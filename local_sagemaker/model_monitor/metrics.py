@@ -1,8 +1,7 @@
-"""Metrics that a monitoring job's container leaves in files, put to CloudWatch.
+"""Metrics that the container of a monitoring job writes to files and Model Monitor publishes to CloudWatch.
 
-"CloudWatch Metrics for Bring Your Own Containers" in SageMaker's developer guide: the files below
-/opt/ml/output/metrics/cloudwatch hold one datum of PutMetricData a line, and Model Monitor puts them under the
-namespace of the job's kind. The prebuilt analyzer leaves them there, too.
+See "CloudWatch Metrics for Bring Your Own Containers" in SageMaker's developer guide: files in
+/opt/ml/output/metrics/cloudwatch hold one datum of PutMetricData per line. The prebuilt analyzer writes them, too.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ FOLDER = "output/metrics/cloudwatch"
 
 
 def namespace(job: MonitoringJob) -> str:
-    """Where Model Monitor puts metrics of an endpoint, or of batch transforms."""
+    """Return the CloudWatch namespace of a job's metrics."""
     kind = "model-metrics" if job.type == MODEL_QUALITY else "data-metrics"
     return f"aws/sagemaker/{'Endpoints' if job.endpoint_name else 'ModelMonitoring'}/{kind}"
 
 
 def read_metrics(container: Container) -> list[Datum]:
-    """The metrics that a container has left; lines that are none are passed over."""
+    """Return the metrics that a container has written; malformed lines are skipped with a warning."""
     data: list[Datum] = []
     for path in sorted(container.path(FOLDER).glob("*.jsonl")):
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
             try:
                 data.append({"MetricName": "", **json.loads(line)})
             except (ValueError, TypeError) as error:
-                log.warning("%s line %d is no metric: %s", path.name, number, error)
+                log.warning("%s: line %d is not a metric: %s", path.name, number, error)
     return data

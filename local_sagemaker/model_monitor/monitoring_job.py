@@ -1,10 +1,11 @@
-"""What a monitoring schedule runs, whichever way it was defined: in the schedule itself or by a job definition."""
+"""The job that a monitoring schedule runs, defined in the schedule itself or by a job definition."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from local_sagemaker.containers.images.images import Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
 from local_sagemaker.storage.record_kinds import RESOURCES
@@ -21,14 +22,18 @@ class MonitoringJob:
     """The parts of a monitoring job, in the shapes of the API.
 
     Attributes:
-        type: DataQuality or ModelQuality.
-        definition_name: None where the schedule defines the job itself.
-        input: an EndpointInput, or a BatchTransformInput where `endpoint_name` is None.
-        output: the S3Output.
-        baseline: `constraints` and `statistics`, the S3 URIs that there are.
-        specification: the image, entry point, arguments and scripts.
-        ground_truth: the S3 URI of the labels' hours; model quality alone has one.
-        settings: members that a processing job has under the same names.
+        type: The MonitoringType, DataQuality or ModelQuality.
+        definition_name: The job definition; None if the schedule defines the job itself.
+        input: An EndpointInput, or a BatchTransformInput if `endpoint_name` is None.
+        output: The S3Output.
+        output_key: The KMS key of the output.
+        baseline: S3 URIs by `constraints` and `statistics`, as far as they are given.
+        specification: Image, entry point, arguments and scripts.
+        resources: The MonitoringResources.
+        environment: The container's environment variables.
+        ground_truth: The S3 URI of the labels; only model quality has one.
+        problem_type: The ProblemType; only model quality has one.
+        settings: Members that CreateProcessingJob has under the same names.
     """
 
     type: str
@@ -46,20 +51,25 @@ class MonitoringJob:
 
     @property
     def endpoint_name(self) -> str | None:
-        """The endpoint that is monitored; None for batch transforms."""
+        """The monitored endpoint; None for batch transforms."""
         return self.input.get("EndpointName")
 
 
 def find_job(config: Record, call: Call) -> MonitoringJob:
-    """The job of a MonitoringScheduleConfig. `call`: SageMaker's operations.
+    """Return the job of a schedule.
 
-    Raises ServiceError where it is not defined, or of a type that cannot run here.
+    Args:
+        config: The MonitoringScheduleConfig.
+        call: Calls an operation of SageMaker.
+
+    Raises:
+        ServiceError: The job definition does not exist, or its MonitoringType is not supported.
     """
     type_, name = config.get("MonitoringType", DATA_QUALITY), config.get("MonitoringJobDefinitionName")
     if type_ not in SUPPORTED_TYPES:
         raise ServiceError(
             "ValidationException",
-            f"MonitoringType {type_} is not supported by the local SageMaker; it runs {' and '.join(SUPPORTED_TYPES)}",
+            f"MonitoringType {type_} is not supported by the local SageMaker; use {' or '.join(SUPPORTED_TYPES)}",
         )
     if (name is None) == ("MonitoringJobDefinition" not in config):
         raise ServiceError(
@@ -70,24 +80,32 @@ def find_job(config: Record, call: Call) -> MonitoringJob:
         return job_of_definition(type_, definition, call)
     if type_ == MODEL_QUALITY:
         raise ServiceError(
-            "ValidationException", "A ModelQuality schedule needs a MonitoringJobDefinitionName: labels are part of it."
+            "ValidationException",
+            "A ModelQuality schedule requires a MonitoringJobDefinitionName, because only a job definition has a "
+            "GroundTruthS3Input.",
         )
     return _job_of_schedule(config["MonitoringJobDefinition"], call)
 
 
 def job_of_definition(type_: str, definition: Record, call: Call) -> MonitoringJob:
-    """The job that a Create...JobDefinition request, or the answer of its Describe operation, defines.
+    """Return the job of a job definition.
 
-    Raises ServiceError.
+    Args:
+        type_: The MonitoringType.
+        definition: A request to create it, or the response that describes it.
+        call: Calls an operation of SageMaker.
+
+    Raises:
+        ServiceError: The definition is not valid.
     """
     specification = definition[f"{type_}AppSpecification"]
     job_input = definition[f"{type_}JobInput"]
     output = definition[f"{type_}JobOutputConfig"]
     ground_truth = job_input.get("GroundTruthS3Input")
     if ground_truth is not None and "S3Uri" not in ground_truth:
-        raise ServiceError("ValidationException", "GroundTruthS3Input needs an S3Uri.")
+        raise ServiceError("ValidationException", "GroundTruthS3Input requires an S3Uri.")
     if type_ == MODEL_QUALITY and "ProblemType" not in specification:
-        raise ServiceError("ValidationException", "ModelQualityAppSpecification needs a ProblemType.")
+        raise ServiceError("ValidationException", "ModelQualityAppSpecification requires a ProblemType.")
     return MonitoringJob(
         type=type_,
         definition_name=definition["JobDefinitionName"],
@@ -105,7 +123,7 @@ def job_of_definition(type_: str, definition: Record, call: Call) -> MonitoringJ
 
 
 def check_job(job: MonitoringJob, images: Images) -> None:
-    """Raise ServiceError for a job whose image cannot run here, or whose data is not in S3."""
+    """Raise ServiceError if a job's image cannot run here or one of its URIs is not an S3 URI."""
     uris = (job.output["S3Uri"], job.ground_truth, job.input.get("DataCapturedDestinationS3Uri"))
     try:
         images.find(job.specification["ImageUri"], "processing-job")
@@ -132,23 +150,23 @@ def _job_of_schedule(definition: Record, call: Call) -> MonitoringJob:
 
 
 def _input(item: Record) -> Record:
-    given = [item[kind] for kind in ("EndpointInput", "BatchTransformInput") if kind in item]
-    if len(given) != 1:
+    inputs = [item[kind] for kind in ("EndpointInput", "BatchTransformInput") if kind in item]
+    if len(inputs) != 1:
         raise ServiceError("ValidationException", "Give either EndpointInput or BatchTransformInput, and not both.")
-    if len(given[0].get("DatasetFormat", {"": {}})) != 1:
-        raise ServiceError("ValidationException", "DatasetFormat needs exactly one of Csv, Json and Parquet.")
-    return dict(given[0])
+    if len(inputs[0].get("DatasetFormat", {"": {}})) != 1:
+        raise ServiceError("ValidationException", "DatasetFormat requires exactly one of Csv, Json and Parquet.")
+    return dict(inputs[0])
 
 
 def _baseline(config: Record, call: Call) -> dict[str, str]:
-    """The baseline's files: those that are named, else what the baselining job has left."""
-    named = {
+    """Return the baseline's files: those that are given, else the output of the baselining job."""
+    given = {
         part.lower(): config[f"{part}Resource"]["S3Uri"]
         for part in ("Constraints", "Statistics")
         if config.get(f"{part}Resource", {}).get("S3Uri")
     }
-    if named or "BaseliningJobName" not in config:
-        return named
+    if given or "BaseliningJobName" not in config:
+        return given
     job = call("DescribeProcessingJob", {"ProcessingJobName": config["BaseliningJobName"]})
     outputs = job.get("ProcessingOutputConfig", {}).get("Outputs", [])
     folders = [output["S3Output"]["S3Uri"].rstrip("/") for output in outputs if "S3Output" in output]
@@ -158,6 +176,6 @@ def _baseline(config: Record, call: Call) -> dict[str, str]:
 
 
 def _settings(definition: Record) -> Record:
-    """What a processing job has under the same name."""
+    """Return the members that CreateProcessingJob has under the same names."""
     names = ("RoleArn", "StoppingCondition", "NetworkConfig")
     return {name: definition[name] for name in names if name in definition}

@@ -1,7 +1,7 @@
-"""The processing jobs of a monitoring execution, as requests.
+"""CreateProcessingJob requests for the jobs of a monitoring execution.
 
-Their inputs, outputs and variables are those of jobs that Model Monitor has started on AWS, and of "Container Contract
-Inputs" in SageMaker's developer guide.
+Inputs, outputs and environment variables are those of jobs that Model Monitor has started on AWS, and of "Container
+Contract Inputs" in SageMaker's developer guide.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from local_sagemaker.model_monitor.captured_data import Captured
+from local_sagemaker.model_monitor.dataset_sources import DatasetSource
 from local_sagemaker.model_monitor.monitoring_job import DATA_QUALITY, MODEL_QUALITY, MonitoringJob
 from local_sagemaker.model_monitor.schedule_times import Window, folder_of
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage.records import Record
 
 MERGER = "156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-groundtruth-merger"
-# beside the merged records: how many there are, and how many found no label
+# next to the merged records: how many there are, and how many have no label
 MERGE_COUNTS = "_merge.json"
 
 GROUND_TRUTH = "/opt/ml/processing/groundtruth"
@@ -35,7 +35,7 @@ SCRIPTS = {
 ANALYSIS_TYPES = {DATA_QUALITY: "DATA_QUALITY", MODEL_QUALITY: "MODEL_QUALITY"}
 NAMES = {DATA_QUALITY: "model-monitoring", MODEL_QUALITY: "model-quality-monitoring"}
 
-# of the input, and the variables that hand them on
+# members of the input, and the environment variables that pass them to the container
 ATTRIBUTES = {
     "InferenceAttribute": "inference_attribute",
     "ProbabilityAttribute": "probability_attribute",
@@ -45,29 +45,40 @@ ATTRIBUTES = {
 
 @dataclass(frozen=True)
 class MonitoringExecution:
-    """One execution of a schedule. identity: what tells it from all others, and its processing jobs from theirs."""
+    """An execution of a schedule.
+
+    Attributes:
+        schedule_name: The schedule's name.
+        schedule_arn: The schedule's ARN.
+        job: The job to run.
+        scheduled: The time that it was scheduled for.
+        window: The time window of the dataset.
+        execution_id: A unique id, which is part of the names of its processing jobs.
+    """
 
     schedule_name: str
     schedule_arn: str
     job: MonitoringJob
     scheduled: datetime
     window: Window
-    identity: str
+    execution_id: str
 
 
 def merge_uri(job: MonitoringJob) -> str:
-    """The S3 URI below which merged captures lie as the captures themselves do."""
+    """Return the S3 URI of captured data merged with labels, in the folders of the captured data."""
     return f"{job.output['S3Uri'].rstrip('/')}/merge"
 
 
 def output_uri(execution: MonitoringExecution) -> str:
-    """The S3 URI of an execution's results, by endpoint, schedule and hour."""
+    """Return the S3 URI of an execution's results, by endpoint, schedule and hour."""
     parts = (execution.job.endpoint_name, execution.schedule_name, folder_of(execution.scheduled))
     return "/".join([execution.job.output["S3Uri"].rstrip("/"), *filter(None, parts)])
 
 
-def merge_request(execution: MonitoringExecution, captures: Sequence[Captured], labels: Sequence[Captured]) -> Record:
-    """The job that gives captured inferences their labels."""
+def merge_request(
+    execution: MonitoringExecution, captures: Sequence[DatasetSource], labels: Sequence[DatasetSource]
+) -> Record:
+    """Return the request for the job that merges captured inferences with their labels."""
     source = execution.job.input["LocalPath"]
     inputs = [*_inputs("groundtruth_input", labels, GROUND_TRUTH), *_inputs("endpoint_input", captures, source)]
     environment = {"dataset_source": source, "ground_truth_source": GROUND_TRUTH, "output_path": MERGED}
@@ -75,8 +86,8 @@ def merge_request(execution: MonitoringExecution, captures: Sequence[Captured], 
     return _request("groundtruth-merge", execution, {"ImageUri": MERGER}, inputs, output, environment)
 
 
-def analysis_request(execution: MonitoringExecution, dataset: Sequence[Captured]) -> Record:
-    """The job that holds a dataset, captured or merged, against the baseline."""
+def analysis_request(execution: MonitoringExecution, dataset: Sequence[DatasetSource]) -> Record:
+    """Return the request for the job that checks a dataset, captured or merged, against the baseline."""
     job, window = execution.job, execution.window
     source, output = job.input["LocalPath"], job.output["LocalPath"]
     files = _files(job)
@@ -107,7 +118,7 @@ def analysis_request(execution: MonitoringExecution, dataset: Sequence[Captured]
 
 
 def _files(job: MonitoringJob) -> dict[str, tuple[str, str, str]]:
-    """Baseline and scripts by the variables that name them: each one's input, folder and S3 URI."""
+    """Return input name, folder and S3 URI of baseline files and scripts, by their environment variable."""
     files = {
         f"baseline_{part}": (name, folder, job.baseline[part])
         for part, (name, folder) in BASELINES.items()
@@ -142,7 +153,7 @@ def _request(
 ) -> Record:
     job = execution.job
     return {
-        "ProcessingJobName": f"{prefix}-{execution.identity}",
+        "ProcessingJobName": f"{prefix}-{execution.execution_id}",
         "AppSpecification": specification,
         "ProcessingInputs": inputs,
         "ProcessingOutputConfig": {
@@ -151,16 +162,16 @@ def _request(
         },
         "ProcessingResources": job.resources,
         "Environment": environment,
-        # not a member of CreateProcessingJob, but of what DescribeProcessingJob answers
+        # not a member of CreateProcessingJob, but of DescribeProcessingJob's response
         "MonitoringScheduleArn": execution.schedule_arn,
         **job.settings,
     }
 
 
-def _inputs(name: str, sources: Sequence[Captured], root: str, options: Record | None = None) -> list[Record]:
+def _inputs(name: str, sources: Sequence[DatasetSource], root: str, options: Record | None = None) -> list[Record]:
     return [
-        _input(f"{name}_{number}", f"{root}/{one.folder}", one.uri, one.data_type, options or {})
-        for number, one in enumerate(sources, start=1)
+        _input(f"{name}_{number}", f"{root}/{source.folder}", source.uri, source.data_type, options or {})
+        for number, source in enumerate(sources, start=1)
     ]
 
 

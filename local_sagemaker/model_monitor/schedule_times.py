@@ -1,4 +1,4 @@
-"""When a monitoring schedule is due, and which captures an execution is about. All times are in UTC."""
+"""When a monitoring schedule is due, and the time window of an execution's dataset. All times are in UTC."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from local_sagemaker.storage.records import Record
 
 NOW = "NOW"
 HOUR = timedelta(hours=1)
-# for the requests of the hour that has just ended to be answered, and captured
-SETTLE = timedelta(seconds=5)
+# for the last requests of the hour to be answered and their data captured
+CAPTURE_DELAY = timedelta(seconds=5)
 LONGEST_WINDOW = timedelta(hours=24)
 LONGEST_OFFSET = timedelta(days=366)
-# the service picks the time of a schedule that names none
+# for a schedule without an expression; SageMaker picks its time
 DAILY = "cron(0 0 ? * * *)"
 
 _HOURS = re.compile(r"cron\(0 (?:\*|([01]?\d|2[0-3])(?:/(0?[1-9]|1\d|2[0-4]))?) \? \* \* \*\)")
-# ISO 8601 without years and months, whose length depends on the calendar
+# ISO 8601 durations without years and months, whose length depends on the calendar
 _OFFSET = re.compile(
     r"[+-]?P(?=\d|T\d)(?:(\d{1,8})W)?(?:(\d{1,8})D)?"
     r"(?:T(?=\d)(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8})S)?)?"
@@ -29,26 +29,26 @@ _OFFSET = re.compile(
 
 @dataclass(frozen=True)
 class Window:
-    """The time that an execution looks at: inferences from `start` on, before `end`."""
+    """The time window of a dataset: inferences from `start` up to, but not including, `end`."""
 
     start: datetime
     end: datetime
 
     @property
     def hours(self) -> list[str]:
-        """The folders of captures that the window touches: `2026/11/21/09`, ..."""
+        """The folders of the hours that the window overlaps: `2026/11/21/09`, ..."""
         first = _hour(self.start)
         count = -((first - self.end) // HOUR)
         return [folder_of(first + number * HOUR) for number in range(count)]
 
 
 def folder_of(time: datetime) -> str:
-    """The folder of an hour: `2026/11/21/09`."""
+    """Return the folder of an hour: `2026/11/21/09`."""
     return time.strftime("%Y/%m/%d/%H")
 
 
 def check_schedule(schedule: Record) -> None:
-    """Raise ServiceError where a ScheduleConfig is none that Model Monitor takes."""
+    """Raise ServiceError if a ScheduleConfig is not valid for Model Monitor."""
     expression = schedule.get("ScheduleExpression", DAILY)
     offsets = [schedule.get(f"DataAnalysis{end}Time") for end in ("Start", "End")]
     if expression != NOW:
@@ -67,17 +67,20 @@ def check_schedule(schedule: Record) -> None:
 
 
 def due_hours(expression: str) -> range:
-    """The hours of a day at which an expression is due. Raises ServiceError for one that Model Monitor does not take.
+    """Return the hours of the day at which an expression is due.
 
-    As in all of AWS's cron expressions `17/6` ends with the day: it is due at 17 and 23.
+    As in all of AWS's cron expressions, `17/6` ends with the day: it is due at 17 and 23.
+
+    Raises:
+        ServiceError: Model Monitor does not support the expression.
     """
     match = _HOURS.fullmatch(expression)
     if match is None:
         raise ServiceError(
             "ValidationException",
             f"Unsupported ScheduleExpression '{expression}'. The supported expressions are cron(0 * ? * * *) for every "
-            "hour, cron(0 [00-23] ? * * *) for every day, cron(0 [00-23]/[01-24] ? * * *) for every so many hours, and "
-            "NOW for once; no schedule runs more often than every hour.",
+            "hour, cron(0 [00-23] ? * * *) for every day, cron(0 [00-23]/[01-24] ? * * *) for every nth hour, and NOW "
+            "for a single execution; a schedule runs once per hour at most.",
         )
     if match[1] is None:
         return range(24)
@@ -85,27 +88,35 @@ def due_hours(expression: str) -> range:
 
 
 def next_start(expression: str, after: datetime) -> datetime:
-    """When an execution of this expression is to be started, after a time: when it is due, and a little later."""
-    return after if expression == NOW else next_due(due_hours(expression), after) + SETTLE
+    """Return when to start the next execution after a time: CAPTURE_DELAY after it is due."""
+    return after if expression == NOW else next_due(due_hours(expression), after) + CAPTURE_DELAY
 
 
 def next_due(hours: Container[int], after: datetime) -> datetime:
-    """The first full hour of these after a time."""
+    """Return the first full hour after a time that is one of these hours of the day."""
     first = _hour(after) + HOUR
     return next(time for number in range(24) if (time := first + number * HOUR).hour in hours)
 
 
 def last_due(hours: Container[int], until: datetime) -> datetime:
-    """The last full hour of these that is not after a time."""
+    """Return the last full hour, not after a time, that is one of these hours of the day."""
     last = _hour(until)
     return next(time for number in range(24) if (time := last - number * HOUR).hour in hours)
 
 
 def window_of(scheduled: datetime, schedule: Record, data_input: Record) -> Window:
-    """What an execution at a time looks at.
+    """Return the time window of an execution.
 
-    That is what its input's StartTimeOffset and EndTimeOffset say, or the schedule's DataAnalysisStartTime and
-    DataAnalysisEndTime, and otherwise all since the schedule was due before. Raises ServiceError for an empty window.
+    It is given by the input's StartTimeOffset and EndTimeOffset, else by the schedule's DataAnalysisStartTime and
+    DataAnalysisEndTime; the default is the time since the schedule was last due.
+
+    Args:
+        scheduled: The time that the execution was scheduled for.
+        schedule: The ScheduleConfig.
+        data_input: The EndpointInput or BatchTransformInput.
+
+    Raises:
+        ServiceError: The window is empty.
     """
     start, end = (
         data_input.get(f"{edge}TimeOffset") or schedule.get(f"DataAnalysis{edge}Time") for edge in ("Start", "End")
@@ -123,13 +134,16 @@ def window_of(scheduled: datetime, schedule: Record, data_input: Record) -> Wind
 
 
 def parse_offset(text: str) -> timedelta:
-    """An ISO 8601 duration like -PT1H as what is added to a time: never forward, whatever its sign.
+    """Return the offset of an ISO 8601 duration such as -PT1H; it is never positive, whatever the sign.
 
-    The API documents offsets as subtracted, its examples write them with a minus. Raises ServiceError.
+    The API documents that offsets are subtracted, but its examples have a minus sign.
+
+    Raises:
+        ServiceError: It is not such a duration, or too long.
     """
     match = _OFFSET.fullmatch(text)
     if match is None:
-        raise ServiceError("ValidationException", f"'{text}' is not an ISO 8601 duration, such as -PT1H or -P1D.")
+        raise ServiceError("ValidationException", f"'{text}' is not an ISO 8601 duration such as -PT1H or -P1D.")
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     duration = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
     if duration > LONGEST_OFFSET:

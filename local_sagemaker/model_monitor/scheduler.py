@@ -1,9 +1,8 @@
-"""Monitoring schedules at work: executions started when they are due, watched to their end, and recorded.
+"""Runs monitoring schedules: starts executions when they are due, waits for their jobs, and records the results.
 
-A schedule's record (kind `monitoring-schedule`, name in lower case) is DescribeMonitoringSchedule's answer, with
-NextDue beside it: when its next execution is to be started, None where none is. An execution's (kind
-`monitoring-execution`) is its summary in ListMonitoringExecutions' answer, with its MonitoringExecutionName and
-OutputS3Uri beside it.
+A schedule's record (kind `monitoring-schedule`, name in lower case) is DescribeMonitoringSchedule's response with
+NextDue, the time of its next execution, None if there is none. An execution's record (kind `monitoring-execution`) is
+its summary in ListMonitoringExecutions' response with MonitoringExecutionName and OutputS3Uri.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 from local_sagemaker.containers.container import Container
 from local_sagemaker.jobs.job import LONGEST_REASON
 from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
-from local_sagemaker.model_monitor.captured_data import Captured, filled, find_captures
+from local_sagemaker.model_monitor.dataset_sources import DatasetSource, find_captures, non_empty_sources
 from local_sagemaker.model_monitor.metrics import Datum, PutMetrics, namespace, read_metrics
 from local_sagemaker.model_monitor.monitoring_job import find_job
 from local_sagemaker.model_monitor.processing_requests import (
@@ -49,17 +48,24 @@ from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
-
 SCHEDULE, EXECUTION = record_kinds.MONITORING_SCHEDULE.kind, record_kinds.MONITORING_EXECUTION.kind
 NO_DATA = "Job inputs had no data"
-# how the analyzer's exit message begins where it has found violations
+# the prefix of the analyzer's exit message if it has found violations
 VIOLATIONS = "CompletedWithViolations"
-# how often is looked for what is due, at the least
-LOOK_SECONDS = 60
+# the longest time between two looks at the clock, which matters after the computer was suspended
+MAX_WAIT_SECONDS = 60
 
 
 class MonitoringScheduler:
-    """The monitoring schedules of one data directory."""
+    """The monitoring schedules of one data directory.
+
+    Args:
+        call: Calls an operation of SageMaker.
+        jobs: Runs the processing jobs.
+        flush_captures: Writes the pending captured data of endpoints.
+        put_metrics: Publishes metrics to CloudWatch.
+        lock: Held by operations that change schedules.
+    """
 
     def __init__(
         self,
@@ -69,15 +75,6 @@ class MonitoringScheduler:
         put_metrics: PutMetrics,
         lock: threading.RLock,
     ) -> None:
-        """Make the scheduler.
-
-        Args:
-            call: SageMaker's operations.
-            jobs: Runs the processing jobs.
-            flush_captures: Writes what endpoints have captured so far.
-            put_metrics: Puts metrics to CloudWatch.
-            lock: Held by operations that change schedules.
-        """
         self._call, self._jobs = call, jobs
         self._store, self._objects = jobs.store, jobs.objects
         self._flush_captures, self._put_metrics = flush_captures, put_metrics
@@ -87,29 +84,29 @@ class MonitoringScheduler:
         self._closed = False
 
     def start(self) -> None:
-        """Mark what another server left unfinished as Failed, and from now on start what is due.
+        """Mark unfinished executions of an earlier server as Failed, and run schedules from now on.
 
-        Of what fell due while no server ran only the latest is made up for.
+        Of the executions that a schedule has missed while no server was running, only the latest is made up for.
         """
         for record in self._store.all(EXECUTION):
             if record["MonitoringExecutionStatus"] in ("Pending", "InProgress"):
                 self._update(
                     record["MonitoringExecutionName"], MonitoringExecutionStatus="Failed", FailureReason=INTERRUPTED
                 )
-        threading.Thread(target=self._keep_time, name="monitoring schedules", daemon=True).start()
+        threading.Thread(target=self._run_schedules, name="monitoring schedules", daemon=True).start()
 
     def changed(self) -> None:
-        """Take note that a schedule was created, changed, started or stopped."""
+        """Notify the scheduler that a schedule was created, updated, started or stopped."""
         self._changed.set()
 
     def close(self) -> None:
-        """Start nothing more; for the end of the server, before its jobs are ended."""
+        """Start no more executions; called when the server stops, before its jobs are stopped."""
         self._closed = True
         self._changed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def run_due(self, now: datetime) -> datetime | None:
-        """Start what is due; when there is more to start."""
+        """Start the executions that are due. Returns when the next one is due, None if there is none."""
         with self._lock:
             for schedule in self._store.all(SCHEDULE):
                 due = schedule["NextDue"]
@@ -123,50 +120,64 @@ class MonitoringScheduler:
         return datetime.fromtimestamp(min(waiting), UTC) if waiting else None
 
     def run_now(self, schedule_name: str, start: datetime | None = None, end: datetime | None = None) -> Record:
-        """Run an execution at once, due or not, and wait for its end; its summary.
+        """Run an execution immediately and wait for its end, at most for the MaxRuntimeInSeconds of its jobs.
 
-        start, end: what it looks at, by default the last hour up to now, or up to `end`. The wait ends with the jobs'
-        MaxRuntimeInSeconds. Raises ServiceError where there is no such schedule, or it cannot be run.
+        Args:
+            schedule_name: The schedule.
+            start: The start of the time window; by default an hour before its end.
+            end: The end of the time window; by default now.
+
+        Returns:
+            The summary of the execution.
+
+        Raises:
+            ServiceError: The schedule does not exist, or the window is empty.
         """
         schedule = self._store.get(SCHEDULE, schedule_name.lower())
         if schedule is None:
-            known = ", ".join(sorted(one["MonitoringScheduleName"] for one in self._store.all(SCHEDULE)))
-            others = f"; there are: {known}" if known else ", nor any other"
-            raise ServiceError("ResourceNotFound", f"There is no monitoring schedule {schedule_name!r}{others}")
-        # to the next full second: an inference of this moment is part of it
+            known = ", ".join(sorted(record["MonitoringScheduleName"] for record in self._store.all(SCHEDULE)))
+            raise ServiceError(
+                "ResourceNotFound",
+                f"Monitoring schedule {schedule_name!r} does not exist; existing schedules: {known or 'none'}",
+            )
+        # rounded up to a full second, so that an inference made just now is included
         end = end or datetime.fromtimestamp(math.floor(time.time()) + 1, UTC)
         window = Window(start or end - HOUR, end)
         if window.start >= window.end:
-            raise ServiceError("ValidationException", f"The window ends at {end}, which is not after its start {start}")
+            raise ServiceError("ValidationException", f"The start of the window, {start}, must precede its end, {end}")
         name, done = self._submit(schedule, end, window)
         done.result()
         return self._store.get(EXECUTION, name) or {}
 
-    def _keep_time(self) -> None:
+    def _run_schedules(self) -> None:
         while not self._closed:
             self._changed.clear()
             try:
                 due = self.run_due(datetime.now(UTC))
-                seconds = LOOK_SECONDS if due is None else max(due.timestamp() - time.time(), 0)
+                seconds = MAX_WAIT_SECONDS if due is None else max(due.timestamp() - time.time(), 0)
             except Exception:
-                log.exception("monitoring schedules: what is due cannot be started")
-                seconds = LOOK_SECONDS
-            # the time that a sleeping machine sleeps is not waited for
-            self._changed.wait(min(seconds, LOOK_SECONDS))
+                log.exception("monitoring schedules: cannot start the executions that are due")
+                seconds = MAX_WAIT_SECONDS
+            # while the computer is suspended, this wait does not advance
+            self._changed.wait(min(seconds, MAX_WAIT_SECONDS))
 
     def _start(self, schedule: Record, due: datetime, now: datetime) -> None:
         expression = schedule["MonitoringScheduleConfig"].get("ScheduleConfig", {}).get("ScheduleExpression", DAILY)
         hours = () if expression == NOW else due_hours(expression)
         following = next_start(expression, now).timestamp() if hours else None
-        # first of all: better no execution than one after the other, should the disk be full
+        # recorded first: if the disk is full, no execution is better than one after another
         self._store.update(SCHEDULE, schedule["MonitoringScheduleName"].lower(), NextDue=following)
         self._submit(schedule, last_due(hours, now) if hours else due)
 
     def _submit(self, schedule: Record, scheduled: datetime, window: Window | None = None) -> tuple[str, Future[None]]:
-        """Record a pending execution and have it run; its name, and what is done once it has ended."""
+        """Record a pending execution and run it in the background.
+
+        Returns:
+            Its name, and a future that is done when it has ended.
+        """
         config = schedule["MonitoringScheduleConfig"]
-        identity = f"{scheduled:%Y%m%d%H%M}-{secrets.token_hex(12)}"
-        name = f"{schedule['MonitoringScheduleName'].lower()}/{identity}"
+        execution_id = f"{scheduled:%Y%m%d%H%M}-{secrets.token_hex(12)}"
+        name = f"{schedule['MonitoringScheduleName'].lower()}/{execution_id}"
         now = time.time()
         record = {
             "MonitoringExecutionName": name,
@@ -180,75 +191,81 @@ class MonitoringScheduler:
             "MonitoringType": schedule["MonitoringType"],
         }
         self._store.put(EXECUTION, name, {key: value for key, value in record.items() if value is not None})
-        return name, self._pool.submit(self._run, name, identity, schedule, scheduled, window)
+        return name, self._pool.submit(self._run, name, execution_id, schedule, scheduled, window)
 
-    def _run(self, name: str, identity: str, schedule: Record, scheduled: datetime, window: Window | None) -> None:
+    def _run(self, name: str, execution_id: str, schedule: Record, scheduled: datetime, window: Window | None) -> None:
         config = schedule["MonitoringScheduleConfig"]
         try:
             job = find_job(config, self._call)
             window = window or window_of(scheduled, config.get("ScheduleConfig", {}), job.input)
             arn = schedule["MonitoringScheduleArn"]
-            execution = MonitoringExecution(schedule["MonitoringScheduleName"], arn, job, scheduled, window, identity)
+            execution = MonitoringExecution(
+                schedule["MonitoringScheduleName"], arn, job, scheduled, window, execution_id
+            )
             self._update(name, MonitoringExecutionStatus="InProgress")
-            ended = self._execute(name, execution)
-        except _Failed as failure:
-            ended = {"MonitoringExecutionStatus": failure.status, "FailureReason": failure.reason}
+            changes = self._execute(name, execution)
+        except _ExecutionFailed as failure:
+            changes = {"MonitoringExecutionStatus": failure.status, "FailureReason": failure.reason}
         except ServiceError as error:
-            ended = {"MonitoringExecutionStatus": "Failed", "FailureReason": error.message[:LONGEST_REASON]}
+            changes = {"MonitoringExecutionStatus": "Failed", "FailureReason": error.message[:LONGEST_REASON]}
         except Exception as error:
             log.exception("monitoring execution %s: internal error", name)
             reason = f"InternalServerError: {type(error).__name__}: {error}"
-            ended = {"MonitoringExecutionStatus": "Failed", "FailureReason": reason[:LONGEST_REASON]}
-        self._update(name, **{key: value for key, value in ended.items() if value is not None})
+            changes = {"MonitoringExecutionStatus": "Failed", "FailureReason": reason[:LONGEST_REASON]}
+        self._update(name, **{key: value for key, value in changes.items() if value is not None})
 
     def _execute(self, name: str, execution: MonitoringExecution) -> Record:
-        """Run the execution's jobs; what its record says of its end. Raises _Failed, ServiceError."""
+        """Run the execution's jobs and return the changes to its record. Raises _ExecutionFailed, ServiceError."""
         self._flush_captures()
         captures = find_captures(execution.job, execution.window, self._call, self._objects)
         if not captures:
-            raise _Failed(NO_DATA)
-        dataset = self._merged(name, execution, captures) if execution.job.ground_truth else captures
+            raise _ExecutionFailed(NO_DATA)
+        dataset = self._merge_labels(name, execution, captures) if execution.job.ground_truth else captures
         metrics: list[Datum] = []
         request = analysis_request(execution, dataset)
-        job = self._job(name, request, collect=lambda container: metrics.extend(read_metrics(container)))
+        job = self._run_job(name, request, collect=lambda container: metrics.extend(read_metrics(container)))
         if metrics and execution.job.environment.get("publish_cloudwatch_metrics") == "Enabled":
             try:
                 self._put_metrics(namespace(execution.job), metrics)
             except Exception:
-                log.exception("monitoring execution %s: its metrics cannot be put to CloudWatch", name)
-        found = job.get("ExitMessage", "").startswith(VIOLATIONS)
-        status = VIOLATIONS if found else "Completed"
+                log.exception("monitoring execution %s: cannot publish its metrics to CloudWatch", name)
+        has_violations = job.get("ExitMessage", "").startswith(VIOLATIONS)
+        status = VIOLATIONS if has_violations else "Completed"
         return {"MonitoringExecutionStatus": status, "OutputS3Uri": output_uri(execution)}
 
-    def _merged(self, name: str, execution: MonitoringExecution, captures: Sequence[Captured]) -> list[Captured]:
-        """The captures with their labels, which may have been collected at any time since."""
-        collected = Window(execution.window.start, max(execution.window.end, datetime.now(UTC) + timedelta(seconds=1)))
-        labels = filled(self._objects, execution.job.ground_truth or "", collected.hours)
+    def _merge_labels(
+        self, name: str, execution: MonitoringExecution, captures: Sequence[DatasetSource]
+    ) -> list[DatasetSource]:
+        """Merge captured data with its labels, which may have been uploaded at any time since."""
+        upload_window = Window(
+            execution.window.start, max(execution.window.end, datetime.now(UTC) + timedelta(seconds=1))
+        )
+        labels = non_empty_sources(self._objects, execution.job.ground_truth or "", upload_window.hours)
         if not labels:
-            raise _Failed(NO_DATA)
-        self._job(name, merge_request(execution, captures, labels))
-        merged = filled(self._objects, merge_uri(execution.job), [capture.folder for capture in captures])
+            raise _ExecutionFailed(NO_DATA)
+        self._run_job(name, merge_request(execution, captures, labels))
+        merged = non_empty_sources(self._objects, merge_uri(execution.job), [capture.folder for capture in captures])
         if not merged:
-            raise _Failed(NO_DATA)
+            raise _ExecutionFailed(NO_DATA)
         return merged
 
-    def _job(self, name: str, request: Record, collect: Callable[[Container], None] | None = None) -> Record:
-        """Run a processing job to its end; its record. Raises _Failed where it does not complete."""
+    def _run_job(self, name: str, request: Record, collect: Callable[[Container], None] | None = None) -> Record:
+        """Run a processing job and return its record. Raises _ExecutionFailed if it does not complete."""
         if self._closed:
-            raise _Failed(INTERRUPTED)
+            raise _ExecutionFailed(INTERRUPTED)
         arn = self._jobs.start("processing-job", request, collect=collect)
         self._update(name, ProcessingJobArn=arn)
         job = self._jobs.wait("processing-job", request["ProcessingJobName"])
         if job["ProcessingJobStatus"] != "Completed":
-            raise _Failed(job.get("FailureReason"), job["ProcessingJobStatus"])
+            raise _ExecutionFailed(job.get("FailureReason"), job["ProcessingJobStatus"])
         return job
 
     def _update(self, name: str, **changes: Any) -> None:
         self._store.update_best_effort(EXECUTION, name, LastModifiedTime=time.time(), **changes)
 
 
-class _Failed(Exception):
-    """An execution that ends before its end, as Failed or Stopped."""
+class _ExecutionFailed(Exception):
+    """An execution cannot complete; its status becomes Failed or Stopped."""
 
     def __init__(self, reason: str | None, status: str = "Failed") -> None:
         super().__init__(reason)

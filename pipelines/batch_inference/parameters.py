@@ -1,24 +1,26 @@
-"""The batch-inference pipeline's parameters: which model, which data, against which baseline."""
+"""The parameters of the batch-inference pipeline: the model, the data and the baseline."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated
 
-from sagemaker.core.workflow.parameters import Parameter, ParameterString
+from sagemaker.core.workflow.parameters import ParameterString
 
+from pipelines.parameters import PipelineParameters
 from project.settings import Settings
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """Every parameter once. The baseline is that of the model package, which describes where its files are."""
+class Parameters(PipelineParameters):
+    """The parameters; the baseline is the one that the model package refers to."""
 
-    model_package_arn: ParameterString
-    input_data_uri: ParameterString
-    data_quality_statistics: ParameterString
-    data_quality_constraints: ParameterString
-    transform_instance_type: ParameterString
-    processing_instance_type: ParameterString
+    model_package_arn: Annotated[ParameterString, "ARN of the model package that predicts."]
+    input_data_uri: Annotated[ParameterString, "S3 URI of the data, as JSON lines."]
+    data_quality_statistics: Annotated[ParameterString, "S3 URI of the baseline statistics of the data quality."]
+    data_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the data quality."]
+    transform_instance_type: Annotated[ParameterString, "Instance type of the transform job."]
+    processing_instance_type: Annotated[ParameterString, "Instance type of the processing job."]
 
     @classmethod
     def of(cls, settings: Settings) -> Parameters:
@@ -34,6 +36,3 @@ class Parameters:
                 "ProcessingInstanceType", default_value=settings.resources.processing_instance_type
             ),
         )
-
-    def all(self) -> list[Parameter]:
-        return [getattr(self, field.name) for field in fields(self)]

@@ -1,8 +1,9 @@
-"""The monitoring pipeline's parameters: what is watched, against what, and when it is an alert."""
+"""The parameters of the monitoring pipeline: the endpoint, its baselines and the conditions for an alert."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Annotated
 
 from sagemaker.core.workflow.parameters import (
     Parameter,
@@ -11,12 +12,14 @@ from sagemaker.core.workflow.parameters import (
     ParameterString,
 )
 
+from pipelines.parameters import PipelineParameters
 from project.settings import Settings
 
-# SageMaker takes no empty string for a container's argument
-NONE = ","
+# stands for an empty list: SageMaker does not accept an empty string as a container argument
+NO_FEATURES = ","
 
-OF_ANALYSES = {
+# parameters that only one of the analyses uses
+ANALYSIS_PARAMETERS = {
     "data-quality": (
         "data_quality_statistics",
         "data_quality_constraints",
@@ -36,31 +39,33 @@ OF_ANALYSES = {
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """Every parameter once. Those without a default are an endpoint's; `python -m monitoring schedule` knows them."""
+class Parameters(PipelineParameters):
+    """The parameters; `python -m monitoring schedule` sets those without a default, which depend on the endpoint."""
 
-    endpoint_name: ParameterString
-    capture_uri: ParameterString
-    ground_truth_uri: ParameterString
-    data_quality_statistics: ParameterString
-    data_quality_constraints: ParameterString
-    model_quality_statistics: ParameterString
-    model_quality_constraints: ParameterString
-    positive_label: ParameterString
-    window_end: ParameterString
-    window_minutes: ParameterInteger
-    capture_delay_minutes: ParameterInteger
-    label_delay_minutes: ParameterInteger
-    max_drifted_share: ParameterFloat
-    critical_features: ParameterString
-    metric_threshold: ParameterFloat
-    max_missing_label_share: ParameterFloat
-    processing_instance_type: ParameterString
+    endpoint_name: Annotated[ParameterString, "Endpoint to monitor."]
+    capture_uri: Annotated[ParameterString, "S3 prefix of the captured data."]
+    ground_truth_uri: Annotated[ParameterString, "S3 prefix of the ground truth."]
+    data_quality_statistics: Annotated[ParameterString, "S3 URI of the baseline statistics of the data quality."]
+    data_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the data quality."]
+    model_quality_statistics: Annotated[ParameterString, "S3 URI of the baseline statistics of the model quality."]
+    model_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the model quality."]
+    positive_label: Annotated[ParameterString, "Positive class as it appears in the ground truth."]
+    window_end: Annotated[ParameterString, 'End of the window to analyze, as an ISO 8601 time or "now".']
+    window_minutes: Annotated[ParameterInteger, "Length of the window in minutes."]
+    capture_delay_minutes: Annotated[ParameterInteger, "Minutes to wait for captured data after the end of the window."]
+    label_delay_minutes: Annotated[ParameterInteger, "Minutes to wait for ground truth after the end of the window."]
+    max_drifted_share: Annotated[ParameterFloat, "Share of drifted features above which an alert is raised."]
+    critical_features: Annotated[ParameterString, "Features whose drift always raises an alert, separated by commas."]
+    metric_threshold: Annotated[ParameterFloat, "Value of the metric that raises an alert when missed."]
+    max_missing_label_share: Annotated[
+        ParameterFloat, "Share of predictions without ground truth above which an alert is raised."
+    ]
+    processing_instance_type: Annotated[ParameterString, "Instance type of the processing job."]
 
     @classmethod
     def of(cls, settings: Settings) -> Parameters:
-        watch = settings.monitoring
-        threshold = settings.quality.threshold if watch.metric_threshold is None else watch.metric_threshold
+        monitoring = settings.monitoring
+        threshold = settings.quality.threshold if monitoring.metric_threshold is None else monitoring.metric_threshold
         return cls(
             endpoint_name=ParameterString("EndpointName"),
             capture_uri=ParameterString("CaptureUri"),
@@ -72,20 +77,24 @@ class Parameters:
             positive_label=ParameterString("PositiveLabel", default_value="1"),
             window_end=ParameterString("WindowEnd", default_value="now"),
             window_minutes=ParameterInteger("WindowMinutes", default_value=60),
-            capture_delay_minutes=ParameterInteger("CaptureDelayMinutes", default_value=watch.capture_delay_minutes),
-            label_delay_minutes=ParameterInteger("LabelDelayMinutes", default_value=watch.label_delay_minutes),
-            max_drifted_share=ParameterFloat("MaxDriftedShare", default_value=watch.max_drifted_share),
+            capture_delay_minutes=ParameterInteger(
+                "CaptureDelayMinutes", default_value=monitoring.capture_delay_minutes
+            ),
+            label_delay_minutes=ParameterInteger("LabelDelayMinutes", default_value=monitoring.label_delay_minutes),
+            max_drifted_share=ParameterFloat("MaxDriftedShare", default_value=monitoring.max_drifted_share),
             critical_features=ParameterString(
-                "CriticalFeatures", default_value=",".join(watch.critical_features) or NONE
+                "CriticalFeatures", default_value=",".join(monitoring.critical_features) or NO_FEATURES
             ),
             metric_threshold=ParameterFloat("MetricThreshold", default_value=threshold),
-            max_missing_label_share=ParameterFloat("MaxMissingLabelShare", default_value=watch.max_missing_label_share),
+            max_missing_label_share=ParameterFloat(
+                "MaxMissingLabelShare", default_value=monitoring.max_missing_label_share
+            ),
             processing_instance_type=ParameterString(
                 "ProcessingInstanceType", default_value=settings.resources.processing_instance_type
             ),
         )
 
     def used_by(self, analyses: tuple[str, ...]) -> list[Parameter]:
-        """The parameters of a pipeline that makes these analyses: it asks for none that has no effect."""
-        unused = {name for analysis, names in OF_ANALYSES.items() if analysis not in analyses for name in names}
+        """Return the parameters that have an effect on these analyses."""
+        unused = {name for analysis, names in ANALYSIS_PARAMETERS.items() if analysis not in analyses for name in names}
         return [getattr(self, field.name) for field in fields(self) if field.name not in unused]

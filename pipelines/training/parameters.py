@@ -1,38 +1,45 @@
-"""The pipeline's parameters: what can be chosen anew for each execution, in Studio's start form or with --parameter."""
+"""The parameters of the training pipeline: values that each execution can set, in Studio or with --parameter."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated
 
 from sagemaker.core.workflow.parameters import (
-    Parameter,
     ParameterBoolean,
     ParameterFloat,
     ParameterInteger,
     ParameterString,
 )
 
+from pipelines.parameters import PipelineParameters
 from project.settings import Settings
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """Every parameter once; the settings give the defaults."""
+class Parameters(PipelineParameters):
+    """The parameters; their defaults come from the settings."""
 
-    input_data_uri: ParameterString
-    metric_threshold: ParameterFloat
-    model_approval_status: ParameterString
-    processing_instance_type: ParameterString
-    processing_instance_count: ParameterInteger
-    training_instance_type: ParameterString
-    training_instance_count: ParameterInteger
-    num_leaves: ParameterInteger
-    learning_rate: ParameterFloat
-    num_boost_round: ParameterInteger
-    early_stopping_rounds: ParameterInteger
-    skip_check: ParameterBoolean
-    fail_on_violation: ParameterBoolean
-    register_new_baseline: ParameterBoolean
+    input_data_uri: Annotated[ParameterString, "S3 URI of the data: a CSV or Parquet file, or a prefix of such files."]
+    metric_threshold: Annotated[ParameterFloat, "Value of the test metric that a model must reach to be registered."]
+    model_approval_status: Annotated[ParameterString, "Approval status of the model package."]
+    processing_instance_type: Annotated[ParameterString, "Instance type of the processing jobs."]
+    processing_instance_count: Annotated[ParameterInteger, "Number of instances of the baseline jobs."]
+    training_instance_type: Annotated[ParameterString, "Instance type of the training job."]
+    training_instance_count: Annotated[ParameterInteger, "Number of instances of the training job."]
+    num_leaves: Annotated[ParameterInteger, "Maximum number of leaves per tree."]
+    learning_rate: Annotated[ParameterFloat, "Shrinkage rate of each boosting round."]
+    num_boost_round: Annotated[ParameterInteger, "Maximum number of boosting rounds."]
+    early_stopping_rounds: Annotated[
+        ParameterInteger, "Rounds without improvement before training stops; 0 disables early stopping."
+    ]
+    skip_check: Annotated[
+        ParameterBoolean, "Skip the comparison with the baseline of the latest approved model package."
+    ]
+    fail_on_violation: Annotated[ParameterBoolean, "Fail the baseline steps when the comparison finds violations."]
+    register_new_baseline: Annotated[
+        ParameterBoolean, "Use the newly calculated baseline as the baseline for drift checks."
+    ]
 
     @classmethod
     def of(cls, settings: Settings, input_data_uri: str | None) -> Parameters:
@@ -65,6 +72,3 @@ class Parameters:
             fail_on_violation=ParameterBoolean("FailOnViolation", default_value=check.fail_on_violation),
             register_new_baseline=ParameterBoolean("RegisterNewBaseline", default_value=check.register_new_baseline),
         )
-
-    def all(self) -> list[Parameter]:
-        return [getattr(self, field.name) for field in fields(self)]

@@ -13,10 +13,10 @@ from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
-from pipelines.bundles import REPOSITORY
 from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import metric_value
+from project.paths import REPOSITORY
 from project.settings import METRICS
 
 CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]

@@ -1,1 +1,1 @@
-"""What evaluate.py is made of; it ships with it into the processing container."""
+"""The modules of evaluate.py, shipped with it into the processing container."""

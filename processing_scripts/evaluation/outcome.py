@@ -1,4 +1,4 @@
-"""What a model said of the test split."""
+"""The predictions for the test split, beside the true values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassificati
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the model said of the test split, n rows.
+    """The predictions for the n rows of the test split.
 
-    labels, predictions: shape (n,), as in predictions.csv. probabilities: shape (n,), or None for a regression.
-    scores: the model's output: shape (n,), or (n, classes) for more than two classes.
-    truth: shape (n,), the class index or the number.
+    Attributes:
+        problem_type: BINARY, MULTICLASS or REGRESSION.
+        classes: The classes in the order of the model's output, the positive one of two last; empty for a regression.
+        labels: Shape (n,), the labels as in predictions.csv.
+        predictions: Shape (n,), the predictions as in predictions.csv.
+        probabilities: Shape (n,), the probabilities as in predictions.csv; None for a regression.
+        scores: The output of the model, shape (n,), or (n, classes) for more than two classes.
+        truth: Shape (n,), the class index or the number.
     """
 
     problem_type: str
@@ -31,7 +36,7 @@ class Outcome:
     truth: np.ndarray
 
     @classmethod
-    def of(cls, schema: Mapping[str, Any], scores: np.ndarray, target: np.ndarray) -> Outcome:
+    def from_scores(cls, schema: Mapping[str, Any], scores: np.ndarray, target: np.ndarray) -> Outcome:
         problem_type, classes = schema["problem_type"], schema["classes"] or []
         if problem_type == REGRESSION:
             return cls(problem_type, classes, target, scores, None, scores, target)
@@ -39,15 +44,16 @@ class Outcome:
         if problem_type == BINARY:
             return cls(problem_type, classes, truth, (scores >= 0.5).astype(np.int64), scores, scores, truth)
         names = np.array(classes, dtype=object)
-        chosen = scores.argmax(axis=1)
-        return cls(problem_type, classes, names[truth], names[chosen], scores.max(axis=1), scores, truth)
+        predicted = scores.argmax(axis=1)
+        return cls(problem_type, classes, names[truth], names[predicted], scores.max(axis=1), scores, truth)
 
     @property
-    def chosen(self) -> np.ndarray:
+    def predicted_classes(self) -> np.ndarray:
         """The index of the predicted class, shape (n,)."""
         return self.predictions if self.problem_type == BINARY else self.scores.argmax(axis=1)
 
     def as_csv(self) -> str:
+        """Write the content of predictions.csv."""
         columns = {"prediction": self.predictions, "probability": self.probabilities, "label": self.labels}
         present = {name: values.tolist() for name, values in columns.items() if values is not None}
         file = io.StringIO()

@@ -1,98 +1,103 @@
-"""report.html: one page that needs nothing else, the metrics first and then the plots."""
+"""report.html: the metrics, the plots and the tables, in the page frame of the analyzer's reports."""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.markup import STYLE, card, listed, number, table
+from analyzer.reports.html import counted, escape, headline, metric_number, page, section, sheet
 from evaluation.outcome import BINARY, MULTICLASS, REGRESSION, Outcome
-from evaluation.plots import plots
+from evaluation.plots import plots, shortened
 
 HEADLINES = {
     BINARY: ["auc", "f1", "precision", "recall", "accuracy"],
     MULTICLASS: ["accuracy", "weighted_f1", "weighted_precision", "weighted_recall"],
     REGRESSION: ["rmse", "mae", "r2"],
 }
-TITLES = {"auc": "AUC", "f1": "F1", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "weighted_f1": "Weighted F1"}
+TITLES = {"auc": "AUC", "au_prc": "AUPRC", "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "r2": "R²", "f1": "F1"}
+TITLES |= {"f0_5": "F0.5", "f2": "F2"}
+TITLES |= {f"weighted_{name}": f"Weighted {TITLES[name]}" for name in ("f0_5", "f1", "f2")}
+CONSTANT_SUFFIX = "_best_constant_classifier"
 
 
 def report_page(
     schema: Mapping[str, Any], outcome: Outcome, metrics: Mapping[str, Any], gains: Mapping[str, float]
 ) -> str:
-    """The whole page. Names come from the data, so every one of them is escaped."""
-    tables = [metric_table(metrics)]
-    if outcome.problem_type == MULTICLASS:
-        tables.insert(0, class_table(metrics["confusion_matrix"]))
-    classes = f" · classes {html.escape(listed(outcome.classes))}" if outcome.classes else ""
-    classes += " (positive)" if outcome.problem_type == BINARY else ""
-    title = f"Predicting {html.escape(schema['target'])}"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}: quality on the test split</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{problem_name(outcome.problem_type)}, measured on the test split: {len(outcome.truth):,} rows · {len(gains):,}
-features{classes}</p>
-<div class="headline">
-{"".join(headline(name, metrics) for name in HEADLINES[outcome.problem_type])}
-</div>
-<div class="plots">
-{"".join(plots(outcome, metrics, gains))}
-</div>
-{"".join(tables)}
-</main>
-</body>
-</html>
-"""
+    """Write the page. Names come from the data, so that all of them are escaped.
+
+    Args:
+        schema: The content of schema.json.
+        outcome: The predictions for the test split.
+        metrics: The metrics in Model Monitor's layout.
+        gains: The total gain of each feature, by name.
+    """
+    title = f"Evaluation of {schema['target']}"
+    parts = [
+        f"<h1>{escape(title)}</h1>\n<p>{escape(subtitle(outcome, gains))}</p>",
+        headline(headline_card(name, metrics) for name in HEADLINES[outcome.problem_type]),
+        section("Plots", "", f'<div class="plots">{"".join(plots(outcome, metrics, gains))}</div>'),
+        class_section(metrics["confusion_matrix"]) if outcome.problem_type == MULTICLASS else "",
+        metric_section(metrics),
+    ]
+    return page(title, "\n".join(filter(None, parts)))
 
 
-def problem_name(problem_type: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", problem_type).capitalize()
+def subtitle(outcome: Outcome, gains: Mapping[str, float]) -> str:
+    problem = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", outcome.problem_type).capitalize()
+    facts = [f"{problem} on the test split", counted(len(outcome.truth), "row"), counted(len(gains), "feature")]
+    if outcome.problem_type == BINARY:
+        facts.append(f"positive class: {shortened(outcome.classes[-1], 28)}")
+    elif outcome.classes:
+        facts.append(f"{len(outcome.classes)} classes")
+    return " · ".join(facts)
 
 
-def headline(name: str, metrics: Mapping[str, Any]) -> str:
-    deviation = metrics[name]["standard_deviation"]
-    constant = metrics.get(f"{name}_best_constant_classifier")
-    notes = [f"± {number(deviation)}"] if deviation != "NaN" else []
-    notes += [f"best constant {number(constant['value'])}"] if constant else []
-    value = number(metrics[name]["value"])
-    return f"""<div class="card"><h2>{metric_title(name)}</h2><div class="value">{value}</div>
-{"".join(f"<p>{note}</p>" for note in notes)}</div>
-"""
+def headline_card(name: str, metrics: Mapping[str, Any]) -> tuple[str, str, str]:
+    value, deviation = (finite(metrics[name][key]) for key in ("value", "standard_deviation"))
+    notes = [] if deviation is None else [f"± {metric_number(deviation)}"]
+    if constant := metrics.get(name + CONSTANT_SUFFIX):
+        notes.append(f"best constant {metric_number(finite(constant['value']))}")
+    return metric_title(name), metric_number(value), "\n".join(notes)
+
+
+def metric_section(metrics: Mapping[str, Any]) -> str:
+    has_constants = any(name.endswith(CONSTANT_SUFFIX) for name in metrics)
+    rows = []
+    for name, metric in metrics.items():
+        if "value" not in metric or name.endswith(CONSTANT_SUFFIX):
+            continue
+        value, deviation = finite(metric["value"]), finite(metric["standard_deviation"])
+        row = [escape(metric_title(name)), f"<b>{metric_number(value)}</b>", metric_number(deviation)]
+        if has_constants:
+            constant = metrics.get(name + CONSTANT_SUFFIX)
+            row.append(metric_number(finite(constant["value"])) if constant else "")
+        rows.append(row)
+    note = "The deviation is over five random samples of 80 % of the rows; it needs at least 200 rows."
+    if has_constants:
+        note += " A best constant classifier always predicts the same class."
+    header = ["Metric", "Value", "± Deviation"] + ["Best constant"] * has_constants
+    return table_section("Metrics", note, header, rows)
+
+
+def class_section(confusion: Mapping[str, Mapping[str, int]]) -> str:
+    rows = []
+    for label, predictions in confusion.items():
+        correct, labelled = predictions[label], sum(predictions.values())
+        predicted = sum(row[label] for row in confusion.values())
+        shares = [metric_number(correct / total if total else None) for total in (predicted, labelled)]
+        rows.append([escape(label), f"{labelled:,}", f"{predicted:,}", *shares])
+    return table_section("Classes", "", ["Class", "Rows", "Predicted", "Precision", "Recall"], rows)
+
+
+def table_section(title: str, note: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return section(title, note, f'<div class="card sheet">{sheet(header, rows)}</div>')
 
 
 def metric_title(name: str) -> str:
     return TITLES.get(name, name.replace("_", " ").capitalize())
 
 
-def metric_table(metrics: Mapping[str, Any]) -> str:
-    suffix = "_best_constant_classifier"
-    header, rows = ["Metric", "Value", "Standard deviation"], []
-    if any(name.endswith(suffix) for name in metrics):
-        header.append("Best constant classifier")
-    for name, metric in metrics.items():
-        if "value" in metric and not name.endswith(suffix):
-            constant = metrics.get(name + suffix, {"value": "NaN"})
-            cells = [metric["value"], metric["standard_deviation"], constant["value"]]
-            rows.append([name, *map(number, cells)][: len(header)])
-    note = "The deviation is that over five random samples of 80 % of the rows, given for 200 rows and more."
-    return card("All metrics", table(header, rows), note)
-
-
-def class_table(confusion: Mapping[str, Mapping[str, int]]) -> str:
-    rows = []
-    for label, predicted in confusion.items():
-        hits, labelled = predicted[label], sum(predicted.values())
-        chosen = sum(row[label] for row in confusion.values())
-        shares = [f"{hits / total:.3f}" if total else "" for total in (chosen, labelled)]
-        rows.append([label, f"{labelled:,}", f"{chosen:,}", *shares])
-    return card("Classes", table(["Class", "Rows", "Predicted", "Precision", "Recall"], rows))
+def finite(value: float | str) -> float | None:
+    """Convert Model Monitor's "NaN" to None."""
+    return None if isinstance(value, str) else value

@@ -1,1 +1,1 @@
-"""What preprocess.py is made of; it ships with it into the processing container."""
+"""The modules of preprocess.py, shipped with it into the processing container."""

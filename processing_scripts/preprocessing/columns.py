@@ -1,4 +1,4 @@
-"""What the columns of a table can be and hold."""
+"""Column types and the reading of texts: missing values, numbers, categories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
 SPLITS = ("train", "validation", "test")
 
-# what counts as missing in text; inference.py reads requests by the same list
+# Texts that count as missing. inference/features.py reads requests by the same list.
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>", "#N/A")
 NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
@@ -20,16 +20,16 @@ def is_number(type_: pa.DataType) -> bool:
 
 
 def not_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Those of the texts that cannot be read as numbers."""
+    """Select the texts that are not numbers."""
     trimmed = pc.utf8_trim_whitespace(texts)
     return trimmed.filter(pc.invert(pc.match_substring_regex(trimmed, NUMBER_PATTERN)))
 
 
 def category_text(value: str) -> str:
-    """The text that stands for a category, however a file or a request spells it; inference.py has the same rule.
+    """Normalize the spelling of a category, by the rule of inference/features.py.
 
-    Blanks around it do not count, nor does the case of booleans, nor that pandas writes whole numbers as "3.0" where
-    others in the column are missing.
+    Surrounding whitespace and the case of booleans are ignored, and "3.0" is "3": pandas writes whole numbers with a
+    fraction where the column has missing values.
     """
     text = value.strip()
     if text.lower() in ("true", "false"):

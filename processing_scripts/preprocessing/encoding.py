@@ -1,4 +1,4 @@
-"""Turn values into the numbers that LightGBM learns from, by a schema learned on the training split."""
+"""Encode a table as numbers for LightGBM, by a schema learned on the training split."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from preprocessing.columns import BINARY, REGRESSION, category_text, is_number
 
 
 def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
-    """The schema.json of a training split: what its features and classes are, and in which order."""
-    described: list[dict[str, Any]] = []
+    """Learn the content of schema.json: features and classes in their order, with the codes of categories."""
+    features_json: list[dict[str, Any]] = []
     for name in features:
         if is_number(train[name].type):
-            described.append({"name": name, "type": "number"})
+            features_json.append({"name": name, "type": "number"})
         else:
             texts = {category_text(text) for text in train[name].unique().drop_null().to_pylist()}
-            described.append({"name": name, "type": "category", "categories": sorted(texts)})
+            features_json.append({"name": name, "type": "category", "categories": sorted(texts)})
     classes = None
     if options.problem_type != REGRESSION:
         classes = sorted(train[options.target_column].unique().to_pylist())
@@ -30,13 +30,13 @@ def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Nam
         "version": 1,
         "problem_type": options.problem_type,
         "target": options.target_column,
-        "features": described,
+        "features": features_json,
         "classes": classes,
     }
 
 
 def encode(part: pa.Table, schema: Mapping[str, Any]) -> pa.Table:
-    """Numbers by the schema, the target first; what is missing or not in the schema is null."""
+    """Encode a split by the schema, the target first; missing values and unknown categories become null."""
     target, classes = part[schema["target"]], schema["classes"]
     columns = {
         schema["target"]: target if classes is None else pc.index_in(target, value_set=pa.array(classes, target.type))
@@ -45,8 +45,8 @@ def encode(part: pa.Table, schema: Mapping[str, Any]) -> pa.Table:
         values = part[feature["name"]]
         if feature["type"] == "category":
             codes = {text: code for code, text in enumerate(feature["categories"])}
-            written = values.unique().drop_null()
-            code_of_written = pa.array([codes.get(category_text(text)) for text in written.to_pylist()], pa.int64())
-            values = code_of_written.take(pc.index_in(values, value_set=written).combine_chunks())
+            spellings = values.unique().drop_null()
+            spelling_codes = pa.array([codes.get(category_text(text)) for text in spellings.to_pylist()], pa.int64())
+            values = spelling_codes.take(pc.index_in(values, value_set=spellings).combine_chunks())
         columns[feature["name"]] = values
     return pa.table(columns)

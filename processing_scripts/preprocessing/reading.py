@@ -1,4 +1,4 @@
-"""Read CSV and Parquet files as one table, or say what is wrong with them and where."""
+"""Read CSV and Parquet files as one table, with errors that name the file and the line."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ OTHER_FORMATS = {
 
 
 def read_table(folder: Path, text_columns: Sequence[str] = ()) -> tuple[pa.Table, str]:
-    """All files under a folder as one table, and what messages call it.
+    """Read all files under a folder as one table.
 
-    Columns come as int64, double or string with null for what is missing. text_columns: those to read as text whatever
-    they hold, so that "007" stays "007".
+    Args:
+        folder: The folder of the input data.
+        text_columns: Columns to read as text, so that "007" stays "007".
+
+    Returns:
+        The table and its name in messages. Columns have type int64, double or string, and null for a missing value;
+        columns of other types, such as lists, keep them.
 
     Raises:
-        DataError: no file, no rows, or a file that is no readable CSV or Parquet table of the same columns.
+        DataError: There are no files or no rows, a file is not readable CSV or Parquet, or the columns of files differ.
     """
     names = {
         path: str(path.relative_to(folder))
@@ -40,7 +45,7 @@ def read_table(folder: Path, text_columns: Sequence[str] = ()) -> tuple[pa.Table
     }
     if not names:
         raise DataError(
-            f"there is no file under {folder}; check that the input URI is that of a file or a prefix of files"
+            f"there are no files under {folder}; check that the input data URI is a file or a prefix with files"
         )
     parts = {path: read_file(path, name, text_columns) for path, name in names.items()}
     first, *others = parts
@@ -48,11 +53,11 @@ def read_table(folder: Path, text_columns: Sequence[str] = ()) -> tuple[pa.Table
     for path in others:
         if set(parts[path].column_names) != set(columns):
             raise DataError(
-                f"{names[path]} has other columns ({listed(parts[path].column_names)}) than {names[first]} "
-                f"({listed(columns)}); all files must have the same"
+                f"{names[path]} has different columns ({listed(parts[path].column_names)}) from {names[first]} "
+                f"({listed(columns)}); use the same columns in all files"
             )
     schema = pa.schema([(column, common_type(part[column].type for part in parts.values())) for column in columns])
-    # what is text in one file is text in all, and is read again so that it stays as it was written
+    # A column with text in one file is text in all: files in which it is numeric are read again to keep its text.
     text = {field.name for field in schema if field.type == pa.string()}
     for path, part in parts.items():
         if any(is_number(part[column].type) for column in text):
@@ -60,7 +65,7 @@ def read_table(folder: Path, text_columns: Sequence[str] = ()) -> tuple[pa.Table
     table = pa.concat_tables(part.select(columns).cast(schema) for part in parts.values())
     name = names[first] if not others else f"{folder.name} ({len(names)} files)"
     if not len(table):
-        raise DataError(f"{name} has a header and no rows; check the program that wrote it")
+        raise DataError(f"{name} has a header but no rows; check the program that wrote it")
     return table, name
 
 
@@ -96,8 +101,8 @@ def read_parquet(path: Path, name: str) -> pa.Table:
     try:
         table = pa.parquet.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name} begins like Parquet but cannot be read ({error}); write it again") from error
-    # pandas keeps the index of a data frame in such columns
+        raise DataError(f"{name} looks like Parquet but cannot be read ({error}); write it again") from error
+    # pandas writes the index of a DataFrame into such columns.
     table = table.drop_columns(
         [column for column in table.column_names if re.fullmatch(r"__index_level_\d+__", column)]
     )
@@ -117,10 +122,10 @@ def read_csv(path: Path, name: str, text_columns: set[str]) -> pa.Table:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise find_fault(path, name, len(header)) or DataError(f"{name} cannot be read as CSV: {error}") from error
+        raise find_fault(path, name, len(header)) or DataError(f"{name} is not valid CSV: {error}") from error
     if (has_odd_quotes(path) or pa.binary() in table.schema.types) and (fault := find_fault(path, name, len(header))):
         raise fault
-    # Arrow would rewrite booleans and dates, but a category is the text that was written
+    # Arrow would change the spelling of booleans and dates, which are categories and keep their text.
     rewritten = {
         field.name for field in table.schema if pa.types.is_boolean(field.type) or pa.types.is_temporal(field.type)
     }
@@ -134,9 +139,9 @@ def read_header(path: Path, name: str) -> list[str]:
     except UnicodeDecodeError:
         raise find_fault(path, name, 0) or DataError(f"{name} is not UTF-8; save it as UTF-8") from None
     except (csv.Error, StopIteration) as error:
-        raise DataError(f"{name} cannot be read as CSV: {error}") from error
+        raise DataError(f"{name} is not valid CSV: {error}") from error
     if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
-        raise DataError(f"the columns of {name} are separated by {separator!r}; save it with commas")
+        raise DataError(f"the columns of {name} are separated by {separator!r}; save it with commas as separators")
     check_names(header, name)
     return header
 
@@ -144,24 +149,24 @@ def read_header(path: Path, name: str) -> list[str]:
 def check_names(columns: Sequence[str], name: str) -> None:
     if "" in columns:
         raise DataError(
-            f"column {columns.index('') + 1} of {name} has no name; name it in the header, or, if it is the index of a "
-            "pandas data frame, write the file with index=False"
+            f"column {columns.index('') + 1} of {name} has no name; add one to the header, or, if it is the index of a "
+            "pandas DataFrame, write the file with index=False"
         )
     if repeated := sorted({column for column in columns if columns.count(column) > 1}):
         raise DataError(
-            f"{name} has more than one column named {listed(map(repr, repeated))}; rename or remove the others"
+            f"{name} has several columns named {listed(map(repr, repeated))}; rename or remove the duplicates"
         )
 
 
 def find_fault(path: Path, name: str, fields: int) -> DataError | None:
-    """What is wrong in a CSV file, with its line: Arrow reads blocks in parallel and cannot say where."""
+    """Find the error in a CSV file and its line, which Arrow does not know, as it reads blocks in parallel."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 line.decode()
             except UnicodeDecodeError as error:
                 byte = line[error.start]
-                return DataError(f"{name} is not UTF-8: line {number} holds the byte 0x{byte:02x}; save it as UTF-8")
+                return DataError(f"{name} is not UTF-8: line {number} contains the byte 0x{byte:02x}; save it as UTF-8")
     with path.open(encoding="utf-8-sig", newline="") as text:
         rows = csv.reader(text, strict=True)
         last_good = 0
@@ -169,8 +174,8 @@ def find_fault(path: Path, name: str, fields: int) -> DataError | None:
             for row in rows:
                 if row and len(row) != fields:
                     return DataError(
-                        f"{name} line {rows.line_num} has {plural('field', len(row))} where the header "
-                        f"has {fields}; put fields that hold a comma in quotes, or remove the line"
+                        f"{name} line {rows.line_num} has {plural('field', len(row))}, but the header "
+                        f"has {fields}; quote fields that contain commas, or remove the line"
                     )
                 last_good = rows.line_num
         except csv.Error as error:
@@ -182,13 +187,13 @@ def find_fault(path: Path, name: str, fields: int) -> DataError | None:
 
 
 def has_odd_quotes(path: Path) -> bool:
-    """Whether the quotes of a file do not pair up, so that one of them may have swallowed the rows behind it."""
+    """Return whether a file has an odd number of quotes, so that one may have swallowed the rows that follow."""
     with path.open("rb") as file:
         return sum(block.count(b'"') for block in iter(lambda: file.read(1 << 24), b"")) % 2 == 1
 
 
 def simplify(column: pa.ChunkedArray, as_text: bool) -> pa.ChunkedArray:
-    """A column as int64, double or string with null for what is missing; lists, bytes and the like stay as they are."""
+    """Convert a column to int64, double or string, with null for missing values; other types are unchanged."""
     type_ = column.type
     if pa.types.is_dictionary(type_):
         return simplify(column.cast(type_.value_type), as_text=True)

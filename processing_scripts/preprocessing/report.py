@@ -1,4 +1,4 @@
-"""What is checked and found: the content of validation_report.json, and the words for it."""
+"""The checks and their findings, which become validation_report.json, and helpers for their messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DataError(Exception):
 
 
 class Report:
-    """The checks so far, in order: what validation_report.json holds."""
+    """The checks so far, in order: the content of validation_report.json."""
 
     def __init__(self) -> None:
         self.checks: list[dict[str, Any]] = []
@@ -24,7 +24,14 @@ class Report:
     def add(
         self, name: str, severity: str, problems: Mapping[str, str] | Sequence[str] = (), /, **numbers: object
     ) -> None:
-        """Record a check, which failed when it found problems: one sentence each, or one by column."""
+        """Record a check; it has failed if there are problems.
+
+        Args:
+            name: The name of the check.
+            severity: ERROR or WARNING.
+            problems: A sentence per problem, or by column.
+            numbers: What the check has measured.
+        """
         columns, sentences = ([*problems], [*problems.values()]) if isinstance(problems, Mapping) else ([], problems)
         self.checks.append(
             {
@@ -40,7 +47,7 @@ class Report:
 
     @contextlib.contextmanager
     def recording(self, name: str) -> Iterator[None]:
-        """Record what the block raises as an error of its own, which the later checks cannot do without."""
+        """Record a DataError that the block raises as a failed check, and raise it again."""
         try:
             yield
         except DataError as error:
@@ -52,7 +59,7 @@ class Report:
         return [sentence for its_severity, sentence in self.problems if its_severity == severity]
 
     def raise_errors(self) -> None:
-        """Raise all errors at once, so that nobody has to mend them one run at a time."""
+        """Raise a DataError with all errors so far, so that a user can fix them in one go."""
         if errors := self.messages(ERROR):
             raise DataError(" | ".join(errors))
 
@@ -66,12 +73,12 @@ def listed(items: Iterable[object], limit: int = 20) -> str:
 
 
 def counted(count: int, noun: str, total: int) -> str:
-    """Such as "3 of 120 values are", for sentences about some of many."""
+    """Format a count with its verb, such as "3 of 120 values are"."""
     return f"{count} of {plural(noun, total)} {'is' if count == 1 else 'are'}"
 
 
 def plural(noun: str, count: int) -> str:
-    """Such as "1 row", "2 rows", "3 categories"."""
+    """Format a count and its noun, such as "1 row", "2 rows" or "3 categories"."""
     return f"{count} {noun if count == 1 else re.sub('y$', 'ie', noun) + 's'}"
 
 

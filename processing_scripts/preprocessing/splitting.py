@@ -1,4 +1,4 @@
-"""Divide rows between training, validation and test."""
+"""Divide rows among the train, validation and test splits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from preprocessing.columns import REGRESSION
 
 
 def assign_splits(target: pa.ChunkedArray, key: np.ndarray | None, options: argparse.Namespace) -> np.ndarray:
-    """The split of each row as an index into SPLITS, shape (n,)."""
+    """Assign each row to a split.
+
+    Args:
+        target: The target column.
+        key: Shape (n,), times or codes of groups; None for a random split.
+        options: The parsed command line.
+
+    Returns:
+        Indices into SPLITS, shape (n,).
+    """
     if key is not None and options.split_strategy == "time":
         return split_by_time(key, options.shares)
     if key is not None:
@@ -23,7 +32,13 @@ def assign_splits(target: pa.ChunkedArray, key: np.ndarray | None, options: argp
 
 
 def split_randomly(strata: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
-    """Split each stratum by the shares, to the nearest row; at least one row a split. strata: one number a row."""
+    """Split each stratum by the shares, to the nearest row and with at least one row per split.
+
+    Args:
+        strata: The stratum of each row, shape (n,).
+        shares: The share of each split.
+        seed: The seed of the shuffle.
+    """
     generator = np.random.default_rng(seed)
     assignment = np.empty(len(strata), np.int64)
     for stratum in np.unique(strata):
@@ -33,7 +48,7 @@ def split_randomly(strata: np.ndarray, shares: Sequence[float], seed: int) -> np
 
 
 def allot(rows: int, shares: Sequence[float]) -> np.ndarray:
-    """Whole numbers of rows by the method of largest remainders, none of them 0."""
+    """Divide rows by the largest remainder method, with at least one row per split."""
     exact = rows * np.asarray(shares)
     counts = np.floor(exact).astype(np.int64)
     counts[np.argsort(counts - exact, kind="stable")[: rows - counts.sum()]] += 1
@@ -44,7 +59,7 @@ def allot(rows: int, shares: Sequence[float]) -> np.ndarray:
 
 
 def split_by_time(times: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Earlier rows first; a moment's rows stay together, so each split ends before the next one begins."""
+    """Split by time. Rows of the same time stay together, so that each split ends before the next one begins."""
     _, moments, counts = np.unique(times, return_inverse=True, return_counts=True)
     rows_through = np.cumsum(counts)
     train_end = np.abs(rows_through[:-2] - shares[0] * len(times)).argmin()
@@ -54,7 +69,13 @@ def split_by_time(times: np.ndarray, shares: Sequence[float]) -> np.ndarray:
 
 
 def split_by_group(groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
-    """Whole groups, in random order, each to the split that lacks most rows. groups: codes from 0, one a row."""
+    """Assign whole groups, in random order, each to the split that lacks the most rows.
+
+    Args:
+        groups: The code of each row's group, from 0, shape (n,).
+        shares: The share of each split.
+        seed: The seed of the order.
+    """
     sizes = np.bincount(groups)
     lacking = [share * len(groups) for share in shares]
     empty = set(range(len(shares)))

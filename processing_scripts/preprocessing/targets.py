@@ -1,4 +1,4 @@
-"""Check what is predicted, what rows are split by, and the splits."""
+"""Check the target, the time or group column, and the splits."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ import pyarrow.compute as pc
 from preprocessing.columns import BINARY, MULTICLASS, REGRESSION, SPLITS, category_text, is_number, not_numbers
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
 
-# from these shares on a warning is due
-RARE_CLASS = 0.05
-SPLIT_DEVIATION = 0.05
+# Below this share of the rows, a class is rare.
+RARE_CLASS_SHARE = 0.05
+# A split may deviate from its share by this much.
+MAX_SPLIT_DEVIATION = 0.05
 
 
 def check_target(target: pa.ChunkedArray, options: argparse.Namespace, report: Report) -> None:
     name = options.target_column
     if not len(target):
-        report.add("target", ERROR, {name: f"column {name!r} has no value in any row; set target_column"})
+        report.add(
+            "target", ERROR, {name: f"column {name!r} is empty in every row; set target_column to a column with values"}
+        )
         return
     if options.problem_type == REGRESSION:
         problem = regression_problem(target, name)
@@ -38,11 +41,11 @@ def check_target(target: pa.ChunkedArray, options: argparse.Namespace, report: R
         small = {}
     names = listed(f"{shortened(label)} ({plural('row', count)})" for label, count in small.items())
     problem = (
-        f"column {name!r} has classes too small to stratify: {names}; each of the three splits needs a row of every "
-        "class: bring more rows of them, or leave them out"
+        f"column {name!r} has classes too small to stratify: {names}; each needs at least three rows, one per split: "
+        "add rows of these classes, or remove them"
     )
     report.add("class_size", ERROR, {name: problem} if small else {})
-    rare = {label: count / len(target) for label, count in counts.items() if count < RARE_CLASS * len(target)}
+    rare = {label: count / len(target) for label, count in counts.items() if count < RARE_CLASS_SHARE * len(target)}
     names = listed(f"{shortened(label)} ({share:.2%})" for label, share in rare.items())
     problem = f"column {name!r} has rare classes: {names}; consider class_weight balanced"
     rows_by_class = {str(label): counts[label] for label in sorted(counts)}
@@ -52,13 +55,14 @@ def check_target(target: pa.ChunkedArray, options: argparse.Namespace, report: R
 def regression_problem(target: pa.ChunkedArray, name: str) -> str | None:
     if not is_number(target.type):
         odd = not_numbers(target)
-        example = f", as {shortened(odd[0])}" if len(odd) else ""
+        example = f", for example {shortened(odd[0])}" if len(odd) else ""
         return (
-            f"column {name!r} is not numeric: {counted(len(odd), 'value', len(target))} no number{example}, and a "
-            "Regression predicts numbers; mend them, or set another target_column or problem_type"
+            f"column {name!r} is not numeric, but a Regression predicts numbers: "
+            f"{counted(len(odd), 'value', len(target))} not numeric{example}; fix them, or change target_column or "
+            "problem_type"
         )
     if pc.count_distinct(target).as_py() == 1:
-        return f"column {name!r} is {target[0]} in every row, there is nothing to learn; set another target_column"
+        return f"column {name!r} is {target[0]} in every row, so there is nothing to learn; change target_column"
     return None
 
 
@@ -66,17 +70,20 @@ def class_problem(target: pa.ChunkedArray, classes: Sequence[Any], options: argp
     name = f"column {options.target_column!r}"
     if pa.types.is_floating(target.type):
         odd = next((value for value in classes if value % 1), classes[-1])
-        return f"{name} has values that are no class labels, as {odd}; is the problem_type Regression?"
+        return (
+            f"{name} has values that are not class labels, for example {odd}; set problem_type to {REGRESSION}, or "
+            "change target_column"
+        )
     if len(classes) == 1:
         return (
-            f"{name} has one class only ({shortened(classes[0])}); bring rows of another, or set another target_column"
+            f"{name} has only one class ({shortened(classes[0])}); add rows of another class, or change target_column"
         )
     if options.problem_type == MULTICLASS:
         return None
     if len(classes) > 2:
         return (
-            f"{name} has {len(classes)} classes ({listed(map(shortened, classes))}) and a {BINARY} two; set "
-            f"problem_type to {MULTICLASS}, or set another target_column"
+            f"{name} has {len(classes)} classes ({listed(map(shortened, classes))}), but a {BINARY} has two; set "
+            f"problem_type to {MULTICLASS}, or change target_column"
         )
     if options.positive_class is not None and options.positive_class not in map(str, classes):
         return (
@@ -87,7 +94,11 @@ def class_problem(target: pa.ChunkedArray, classes: Sequence[Any], options: argp
 
 
 def check_split_column(table: pa.Table, options: argparse.Namespace, report: Report) -> np.ndarray | None:
-    """What rows are split by, as numbers: times, or codes of groups; None where that is chance."""
+    """Check the time or group column.
+
+    Returns:
+        Shape (n,), times as numbers or codes of groups; None for a random split, and if the column cannot be used.
+    """
     name = options.split_column
     if name is None:
         return None
@@ -96,21 +107,23 @@ def check_split_column(table: pa.Table, options: argparse.Namespace, report: Rep
     problem = None
     if column.null_count:
         missing = counted(column.null_count, "row", len(table))
-        problem = f"{kind}_column {name!r}: {missing} without a value; fill it in, or leave the rows out"
+        problem = f"{kind}_column {name!r}: {missing} without a value; fill in the values, or remove the rows"
     elif key is None:
         odd = [text for text in column.unique().to_pylist() if as_times(pa.chunked_array([[text]])) is None]
         found = (
-            f"values that are no times, as {shortened(odd[0])}" if odd else "times with and without an offset from UTC"
+            f"values that are not times, for example {shortened(odd[0])}"
+            if odd
+            else "times with and without a UTC offset"
         )
-        problem = f"{kind}_column {name!r} has {found}; write all as 2024-02-29T13:00:00"
+        problem = f"{kind}_column {name!r} has {found}; use one ISO 8601 form, such as 2024-02-29T13:00:00"
     elif (distinct := pc.count_distinct(key).as_py()) < len(SPLITS):
-        problem = f"{kind}_column {name!r} has {plural('different value', distinct)}; three splits need three"
+        problem = f"{kind}_column {name!r} has {plural('distinct value', distinct)}; three splits need at least three"
     report.add("split_column", ERROR, {name: problem} if problem else {})
     return None if key is None or problem else key.to_numpy()
 
 
 def as_times(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Times as numbers that rise with time, or None when some are neither numbers nor ISO 8601."""
+    """Convert times to numbers in the same order; None if a value is neither a number nor an ISO 8601 time."""
     if is_number(column.type):
         return column
     texts = pc.utf8_trim_whitespace(column)
@@ -131,7 +144,7 @@ def check_splits(
         [
             f"the {split} split has {actual[split]:.1%} of the rows instead of {share:.1%}"
             for split, share in zip(SPLITS, options.shares, strict=True)
-            if abs(actual[split] - share) > SPLIT_DEVIATION
+            if abs(actual[split] - share) > MAX_SPLIT_DEVIATION
         ],
         rows={split: len(part) for split, part in parts.items()},
     )
@@ -148,8 +161,7 @@ def check_splits(
         "unseen_categories",
         WARNING,
         {
-            column: f"column {column!r} has {plural('category', count)} that the training split lacks; they are read "
-            "as missing"
+            column: f"column {column!r} has {plural('category', count)} outside the training split, encoded as missing"
             for column, count in unseen.items()
             if count
         },
@@ -161,11 +173,11 @@ def check_splits(
     everything = set().union(*found.values())
     problems = []
     for split in SPLITS:
-        # of many classes one may be absent from a small test split, but of two both are needed to measure anything
+        # One of many classes may be missing from a small test split, but binary metrics need both classes.
         needed = everything if split == "train" or options.problem_type == BINARY else set()
         if lacking := sorted(needed - found[split]):
             problems.append(
-                f"the {split} split has no row of class {listed(map(shortened, lacking))} of column {name!r}; bring "
-                f"more data, or split by chance instead of by {options.split_strategy}"
+                f"the {split} split has no rows of class {listed(map(shortened, lacking))} of column {name!r}; add "
+                f"data, or set split_strategy to random instead of {options.split_strategy}"
             )
     report.add("split_classes", ERROR, problems, classes={split: len(labels) for split, labels in found.items()})

@@ -1,1 +1,1 @@
-"""What monitor.py is made of: the files of a window of time, and what its analyses come to."""
+"""The modules of monitor.py: the files of a time window, and the summary of its analyses."""

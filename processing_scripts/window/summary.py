@@ -1,4 +1,4 @@
-"""What the analyses of a window come to, and whether that is an alert."""
+"""Summarize the analyses of a window, and decide whether they are an alert."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from analyzer.analysis import Analysis, DataQuality, ModelQuality
 
 COMPLETED, NO_DATA = "Completed", "NoData"
 NAMESPACE = "LightGBMPipelines"
-NAMED_FEATURES = 10
+MAX_NAMED_FEATURES = 10
 
 
 @dataclass(frozen=True)
-class Alert:
-    """What counts as one.
+class AlertRules:
+    """The conditions of an alert.
 
-    max_drifted_share: of the features that were compared. critical_features: of which none may drift. metric: of model
-    quality; a value beyond metric_threshold is too bad. max_missing_label_share: of the inferences.
+    Attributes:
+        max_drifted_share: The largest share of drifted features among the compared ones.
+        critical_features: Features that must not drift.
+        metric: The model quality metric to check; empty for none.
+        metric_threshold: The worst acceptable value of the metric.
+        lower_is_better: Whether values above the threshold are worse.
+        max_missing_label_share: The largest share of inferences without a label.
     """
 
     max_drifted_share: float
@@ -31,10 +36,14 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The analyses of a window; None for one that was not made, or had nothing to analyse.
+class WindowResults:
+    """The analyses of a window.
 
-    missing_label_share: of the inferences whose labels are due; None where there were none, or labels do not matter.
+    Attributes:
+        data_quality: None if data quality was not analyzed, or there were no records.
+        model_quality: None if model quality was not analyzed, or there were no merged records.
+        missing_label_share: The share of the inferences without a label; None without inferences, or if model quality
+            was not analyzed.
     """
 
     data_quality: DataQuality | None = None
@@ -42,7 +51,9 @@ class Found:
     missing_label_share: float | None = None
 
     @classmethod
-    def of(cls, data: Analysis | None, model: Analysis | None, missing_label_share: float | None) -> Found:
+    def from_analyses(
+        cls, data: Analysis | None, model: Analysis | None, missing_label_share: float | None
+    ) -> WindowResults:
         data_result, model_result = data and data.result, model and model.result
         return cls(
             data_result if isinstance(data_result, DataQuality) else None,
@@ -52,13 +63,13 @@ class Found:
 
     @property
     def drifted(self) -> list[str]:
-        """The features that drifted, the farthest first."""
+        """The drifted features, by decreasing distance."""
         drift = self.data_quality.drift if self.data_quality else ()
         return [feature.feature_name for feature in drift if feature.exceeded]
 
     @property
     def drifted_share(self) -> float | None:
-        """Of the features that could be compared; None where none could."""
+        """The share of drifted features among the compared ones; None if none was compared."""
         drift = self.data_quality.drift if self.data_quality else ()
         return len(self.drifted) / len(drift) if drift else None
 
@@ -67,10 +78,12 @@ class Found:
         return next((metric.value for metric in metrics if metric.name == name), None)
 
 
-def summarize(found: Found, alert: Alert, endpoint: str, start: datetime, end: datetime) -> dict[str, Any]:
-    """The document of monitoring_summary.json: `alert` says whether something has to be done, `reasons` what for."""
-    reasons = list(why(found, alert))
-    data, model = found.data_quality, found.model_quality
+def summarize(
+    results: WindowResults, rules: AlertRules, endpoint: str, start: datetime, end: datetime
+) -> dict[str, Any]:
+    """Build the content of monitoring_summary.json."""
+    reasons = list(alert_reasons(results, rules))
+    data, model = results.data_quality, results.model_quality
     return {
         "version": 1,
         "endpoint": endpoint,
@@ -83,11 +96,11 @@ def summarize(found: Found, alert: Alert, endpoint: str, start: datetime, end: d
             "records": data.statistics.item_count,
             "violations": len(data.violations or ()),
             "compared_features": len(data.drift),
-            "drifted_share": found.drifted_share,
+            "drifted_share": results.drifted_share,
             "drifted": [
-                {"feature": one.feature_name, "distance": one.distance, "threshold": one.threshold}
-                for one in data.drift
-                if one.exceeded
+                {"feature": feature.feature_name, "distance": feature.distance, "threshold": feature.threshold}
+                for feature in data.drift
+                if feature.exceeded
             ],
         },
         "model_quality": model
@@ -96,42 +109,43 @@ def summarize(found: Found, alert: Alert, endpoint: str, start: datetime, end: d
             "violations": len(model.violations or ()),
             "metrics": {metric.name: metric.value for metric in model.metrics},
         },
-        "missing_label_share": found.missing_label_share,
+        "missing_label_share": results.missing_label_share,
     }
 
 
-def why(found: Found, alert: Alert) -> Iterator[str]:
-    """The reasons for an alert, in words; none where all is well."""
-    share = found.drifted_share
-    if share is not None and share > alert.max_drifted_share:
-        named = ", ".join(found.drifted[:NAMED_FEATURES])
-        more = len(found.drifted) - NAMED_FEATURES
+def alert_reasons(results: WindowResults, rules: AlertRules) -> Iterator[str]:
+    """Generate the reasons for an alert."""
+    share = results.drifted_share
+    if share is not None and share > rules.max_drifted_share:
+        named = ", ".join(results.drifted[:MAX_NAMED_FEATURES])
+        more = len(results.drifted) - MAX_NAMED_FEATURES
+        count = len(results.drifted)
         yield (
-            f"{len(found.drifted)} features have drifted, {share:.0%} of those compared (at most "
-            f"{alert.max_drifted_share:.0%}): {named}" + (f" and {more} more" if more > 0 else "")
+            f"{count} {'feature' if count == 1 else 'features'} drifted, {share:.0%} of the compared features (at most "
+            f"{rules.max_drifted_share:.0%}): {named}" + (f" and {more} more" if more > 0 else "")
         )
-    for feature in alert.critical_features:
-        if feature in found.drifted:
-            yield f"critical feature {feature} has drifted"
-    value = found.metric(alert.metric)
+    for feature in rules.critical_features:
+        if feature in results.drifted:
+            yield f"critical feature {feature} drifted"
+    value = results.metric(rules.metric)
     if value is not None and (
-        value > alert.metric_threshold if alert.lower_is_better else value < alert.metric_threshold
+        value > rules.metric_threshold if rules.lower_is_better else value < rules.metric_threshold
     ):
-        bound = "at most" if alert.lower_is_better else "at least"
-        yield f"{alert.metric} is {value:.4g} ({bound} {alert.metric_threshold:g})"
-    missing = found.missing_label_share
-    if missing is not None and missing > alert.max_missing_label_share:
-        yield f"{missing:.0%} of the inferences have no label (at most {alert.max_missing_label_share:.0%})"
+        bound = "at most" if rules.lower_is_better else "at least"
+        yield f"{rules.metric} is {value:.4g} ({bound} {rules.metric_threshold:g})"
+    missing = results.missing_label_share
+    if missing is not None and missing > rules.max_missing_label_share:
+        yield f"{missing:.0%} of the inferences have no label (at most {rules.max_missing_label_share:.0%})"
 
 
-def metrics(found: Found, alert: bool, endpoint: str, time: datetime) -> list[dict[str, Any]]:
-    """For CloudWatch, in the form of PutMetricData's MetricData, under the dimension Endpoint."""
-    data = found.data_quality
+def metrics(results: WindowResults, alert: bool, endpoint: str, time: datetime) -> list[dict[str, Any]]:
+    """Build the MetricData of PutMetricData, with the dimension Endpoint."""
+    data = results.data_quality
     values = {
         "MonitoringAlert": (float(alert), "None"),
         "CapturedRecords": (float(data.statistics.item_count if data else 0), "Count"),
-        "DriftedFeatureShare": (found.drifted_share, "None"),
-        "MissingLabelShare": (found.missing_label_share, "None"),
+        "DriftedFeatureShare": (results.drifted_share, "None"),
+        "MissingLabelShare": (results.missing_label_share, "None"),
     }
     dimensions = [{"Name": "Endpoint", "Value": endpoint}]
     return [

@@ -15,13 +15,13 @@ settings.load_profile("quality")
 
 @pytest.fixture(autouse=True)
 def usual_csv_limit() -> None:
-    """The serving handler raises the csv module's limit for its whole process, which here is that of all tests."""
+    """Restore the csv module's field limit, which the serving handler raises for the whole process of the tests."""
     csv.field_size_limit(128 << 10)
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
-    """Writes a file, in folders that are made if need be, and returns its path."""
+    """Return a function that writes a file, creates its folders and returns its path."""
 
     def write_file(name: str, content: str | bytes) -> Path:
         path = tmp_path / name
@@ -34,7 +34,7 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
 
 @pytest.fixture(scope="session")
 def event() -> Callable[..., dict[str, Any]]:
-    """Makes a captured inference as an endpoint's data capture writes it."""
+    """Return a function that makes a captured inference as an endpoint's data capture writes it."""
 
     def make(
         request: str | None = None,

@@ -1,4 +1,4 @@
-"""CloudWatch metrics: Model Monitor's names, the metrics file, and what arrives when they are put."""
+"""CloudWatch metrics: Model Monitor's names, the metrics file, and publishing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from analyzer import QualityError, cloudwatch, container
 from analyzer.analysis import Analysis, DataQuality, ModelQuality, Skipped, Window
 from analyzer.constraints.data_quality import check, suggest
-from analyzer.constraints.model_quality import metrics_of, suggest_metrics
+from analyzer.constraints.model_quality import collect_metrics, suggest_metrics
 from analyzer.drift.feature_drift import measure
 from analyzer.performance.metrics import model_quality
 from analyzer.profile.profile import Profile
@@ -27,7 +27,7 @@ TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def statistics(**columns: Any) -> Statistics:
-    return Profile.of([pa.RecordBatch.from_pydict(columns)]).statistics()
+    return Profile.from_batches([pa.RecordBatch.from_pydict(columns)]).statistics()
 
 
 def data_quality(**overrides: dict[str, Any]) -> Analysis:
@@ -76,7 +76,7 @@ def test_emit_metrics_can_be_disabled_for_a_feature() -> None:
 def test_model_quality_has_its_metrics_by_their_own_names() -> None:
     document = model_quality("Regression", [1.0], [2.0])
     result = ModelQuality(
-        "Regression", document, suggest_metrics(document, "Regression"), metrics_of(document, "Regression")
+        "Regression", document, suggest_metrics(document, "Regression"), collect_metrics(document, "Regression")
     )
     found = by_name(cloudwatch.metrics(Analysis("churn", TIME, Window(), Skipped(), result), TIME, None, None))
     # r2 of one row is not defined, and CloudWatch takes no NaN.
@@ -84,7 +84,7 @@ def test_model_quality_has_its_metrics_by_their_own_names() -> None:
     assert found["mae"]["Dimensions"] == [{"Name": "MonitoringSchedule", "Value": "churn"}]
 
 
-def test_the_namespace_tells_an_endpoint_from_batch_inference() -> None:
+def test_the_namespace_distinguishes_endpoints_from_batch_inference() -> None:
     assert cloudwatch.namespace(data_quality(), "endpoint") == "aws/sagemaker/Endpoints/data-metrics"
     assert cloudwatch.namespace(data_quality(), None) == "aws/sagemaker/ModelMonitoring/data-metrics"
 
@@ -132,17 +132,17 @@ def test_published_metrics_arrive_in_cloudwatch(environment: dict[str, str]) -> 
     assert all({"Name": "Endpoint", "Value": "endpoint"} in metric["Dimensions"] for metric in found)
 
 
-def test_metrics_that_cannot_be_put_fail_the_run_after_its_files_are_written(
+def test_metrics_that_cannot_be_published_fail_the_run_after_its_files_are_written(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(QualityError, match=r"the results are written, but .* allow cloudwatch:PutMetricData"):
+    with pytest.raises(QualityError, match=r"the results were written, but .* allow cloudwatch:PutMetricData"):
         container.run(environment)
     assert (tmp_path / "output" / "statistics.json").exists()
 
 
-def test_where_model_monitor_runs_the_job_it_is_left_to_it_to_put_what_the_file_holds(
+def test_metrics_are_not_published_if_model_monitor_runs_the_job(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -150,7 +150,7 @@ def test_where_model_monitor_runs_the_job_it_is_left_to_it_to_put_what_the_file_
     assert (tmp_path / "metrics" / cloudwatch.FILE).read_text()
 
 
-def test_in_a_container_the_metrics_file_lies_where_it_is_forwarded_from(
+def test_in_a_container_the_metrics_file_is_written_where_model_monitor_reads_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     container.run(environment | {"publish_cloudwatch_metrics": "Disabled"}, metrics=tmp_path / "metrics")

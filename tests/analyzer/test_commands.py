@@ -1,4 +1,4 @@
-"""The analyzer as commands: what they leave, and their exit status."""
+"""The analyzer's commands: their result files and exit status."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture
 def baseline(write: Write, tmp_path: Path) -> list[object]:
-    """Makes a baseline, and returns the options that name it."""
+    """Create a baseline, and return the options for it."""
     path = write("train.csv", "age,plan\n" + "".join(f"{20 + row % 50},{'ab'[row % 2]}\n" for row in range(500)))
     result = run("baseline", path, "-o", tmp_path / "baseline")
     assert result.exit_code == 0, result.output
@@ -40,7 +40,7 @@ def baseline(write: Write, tmp_path: Path) -> list[object]:
     ]
 
 
-def test_a_check_exits_with_3_on_violations_only_where_that_is_asked_for(
+def test_a_check_exits_with_3_on_violations_only_with_fail_on_violation(
     write: Write, baseline: list[object], tmp_path: Path
 ) -> None:
     good = write("good.csv", (tmp_path / "train.csv").read_text())
@@ -90,7 +90,7 @@ def test_errors_are_one_line_and_status_1(write: Write, tmp_path: Path) -> None:
     result = run("check", path, "-o", tmp_path / "out")
     assert (result.exit_code, result.stderr) == (
         1,
-        "error: there is nothing to check against; give --statistics, --constraints, or both\n",
+        "error: no baseline to check against; pass --statistics, --constraints, or both\n",
     )
     result = run("baseline", tmp_path / "absent.csv", "-o", tmp_path / "out")
     assert result.exit_code == 1
@@ -133,18 +133,18 @@ def test_model_quality_of_merged_captures(write: Write, event: Event, tmp_path: 
 
 
 @pytest.mark.parametrize("command", ["baseline", "check", "model-quality", "merge", "merge-ground-truth"])
-def test_every_command_has_a_manual_with_an_example(command: str) -> None:
+def test_the_help_of_every_command_has_an_example(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert "Example: python -m analyzer " + command in " ".join(result.output.split())
 
 
-def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_told(write: Write, tmp_path: Path) -> None:
-    """As in a processing container: beside the package, with nothing else of the project."""
+def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_asked(write: Write, tmp_path: Path) -> None:
+    """As in a processing container: only the script and the package analyzer."""
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "monitoring").symlink_to(REPOSITORY / "monitoring")
-    script = tmp_path / "code" / "analyze_quality.py"
-    script.write_text((REPOSITORY / "processing_scripts" / "analyze_quality.py").read_text())
+    (tmp_path / "code" / "analyzer").symlink_to(REPOSITORY / "analyzer")
+    script = tmp_path / "code" / "quality_check.py"
+    script.write_text((REPOSITORY / "processing_scripts" / "quality_check.py").read_text())
     blocked = write("blocked/typer/__init__.py", "raise ImportError('there is no typer in the container')")
     constraints = '{"features": [{"name": "x", "inferred_type": "Integral", "completeness": 1.0}]}'
     environment = {
@@ -155,7 +155,8 @@ def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_told(wr
         "output_path": str(tmp_path / "output"),
         "baseline_constraints": str(write("constraints.json", constraints)),
     }
-    for arguments, status in (([], 0), (["--fail-on-violation"], 3)):
+    for fail_on_violation, status in (("false", 0), ("true", 3)):
+        arguments = ["--model-package-group=churn", "--skip-check=true", f"--fail-on-violation={fail_on_violation}"]
         result = subprocess.run(
             [sys.executable, str(script), *arguments],
             env=environment,

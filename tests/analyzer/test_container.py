@@ -1,4 +1,4 @@
-"""The analyzer by Model Monitor's container contract: environment in, files and an exit status out."""
+"""Model Monitor's container contract: from environment variables to files and an exit status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CSV = '{"csv": {"header": true, "output_columns_position": "START"}}'
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., str]:
-    """Runs an analysis in this process; its files go to tmp_path/output."""
+    """Return a function that runs an analysis in this process, with its files in tmp_path/output."""
 
     def run_analysis(source: Path, **variables: str | Path) -> str:
         environment = {
@@ -44,7 +44,7 @@ def document(folder: Path, name: str) -> dict[str, Any]:
 
 
 def raw_features(rows: int, shift: float = 0.0, seed: int = 0) -> str:
-    """A baseline.csv as the preprocess step writes it: raw numbers and texts, every twentieth of these missing."""
+    """Return a baseline.csv like that of the preprocess step: numbers and texts, with every twentieth text missing."""
     generator = np.random.default_rng(seed)
     ages = generator.integers(18, 80, rows)
     spends = generator.normal(50 + shift, 10, rows)
@@ -55,7 +55,7 @@ def raw_features(rows: int, shift: float = 0.0, seed: int = 0) -> str:
 
 
 def predictions(rows: int, noise: float = 0.2, seed: int = 0) -> str:
-    """A predictions.csv as the evaluate step writes it for a binary problem."""
+    """Return a predictions.csv like that of the evaluate step for a binary problem."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 2, rows)
     scores = np.clip(labels * 0.6 + 0.2 + generator.normal(0, noise, rows), 0, 1)
@@ -73,7 +73,7 @@ MODEL_QUALITY = {
 }
 
 
-def test_a_data_quality_baseline_is_made_and_later_data_checked_against_it(
+def test_a_data_quality_baseline_is_created_and_later_data_checked_against_it(
     write: Write, run: Callable[..., str], tmp_path: Path
 ) -> None:
     assert run(write("first/baseline.csv", raw_features(1_000))).startswith("Completed: ")
@@ -99,7 +99,7 @@ def test_a_data_quality_baseline_is_made_and_later_data_checked_against_it(
     }
 
 
-def test_baseline_statistics_alone_stand_for_the_constraints_they_suggest(
+def test_baseline_statistics_without_constraints_imply_the_suggested_constraints(
     write: Write, run: Callable[..., str], tmp_path: Path
 ) -> None:
     run(write("baseline.csv", raw_features(500)))
@@ -108,7 +108,7 @@ def test_baseline_statistics_alone_stand_for_the_constraints_they_suggest(
     assert message == "CompletedWithViolations: Job completed successfully with 1 violations."
 
 
-def test_a_model_quality_baseline_is_made_and_later_predictions_checked_against_it(
+def test_a_model_quality_baseline_is_created_and_later_predictions_checked_against_it(
     write: Write, run: Callable[..., str], tmp_path: Path
 ) -> None:
     assert run(write("first.csv", predictions(500)), **MODEL_QUALITY).startswith("Completed: ")
@@ -148,7 +148,7 @@ def _accuracy(tmp_path: Path) -> float:
         ("Regression", "prediction,label\n1.5,1\n2,2.5\n", "rmse"),
     ],
 )
-def test_other_problem_types_are_measured_too(
+def test_other_problem_types_are_evaluated(
     problem_type: str, content: str, metric: str, write: Write, run: Callable[..., str], tmp_path: Path
 ) -> None:
     run(write("predictions.csv", content), **MODEL_QUALITY | {"problem_type": problem_type})
@@ -156,7 +156,7 @@ def test_other_problem_types_are_measured_too(
     assert metrics[metric]["value"] == 0.5
 
 
-def test_json_lines_are_analysed_like_csv(write: Write, run: Callable[..., str], tmp_path: Path) -> None:
+def test_json_lines_are_analyzed_like_csv(write: Write, run: Callable[..., str], tmp_path: Path) -> None:
     run(write("data.jsonl", '{"a": 1, "b": "x"}\n{"a": 2.5, "b": null}\n'), dataset_format='{"json": {"lines": true}}')
     types = {item["name"]: item["inferred_type"] for item in document(tmp_path / "output", "statistics")["features"]}
     assert types == {"a": "Fractional", "b": "String"}
@@ -168,22 +168,26 @@ BASELINE_OF_OTHER_COLUMNS = '{"features": [{"name": "z", "inferred_type": "Integ
 @pytest.mark.parametrize(
     ("content", "variables", "message"),
     [
-        ("", {}, "holds no record"),
-        ("a,b\n", {}, "holds no record"),
-        ("a,b\n1\n", {"malformed_records_limit": "0"}, "row 2 has 1 fields, 2 are expected"),
-        ("a,b\n1\n", {}, "holds no record that can be read; the first of 1, in .*data.csv at 2, has 1 fields"),
+        ("", {}, "has no records"),
+        ("a,b\n", {}, "has no records"),
+        ("a,b\n1\n", {"malformed_records_limit": "0"}, "row 2 has 1 fields instead of 2"),
+        ("a,b\n1\n", {}, "has no records that can be read; the first of 1 malformed ones, .*data.csv:2, has 1 fields"),
         (b"a,b\n1,\xe9\n", {}, "not UTF-8 in column 'b'"),
-        ("a\n1\n", {"dataset_format": "csv"}, "dataset_format 'csv' is not one JSON object"),
+        ("a\n1\n", {"dataset_format": "csv"}, "dataset_format 'csv' is not a JSON object"),
         ("a\n1\n", {"dataset_format": '{"parquet": {}}'}, "not a Parquet file"),
         ("a\n1\n", {"dataset_format": ""}, "environment variable dataset_format is not set"),
-        ("a\n1\n", {"analysis_type": "BIAS"}, "analysis_type 'BIAS' is unknown"),
-        ("a\n1\n", {"record_preprocessor_script": "/x.py"}, r"/x.py is no Python file; set record_preprocessor_script"),
+        ("a\n1\n", {"analysis_type": "BIAS"}, "unknown analysis_type 'BIAS'"),
+        (
+            "a\n1\n",
+            {"record_preprocessor_script": "/x.py"},
+            r"/x.py is not a Python file; set record_preprocessor_script",
+        ),
         ("a\n1\n", {"baseline_constraints": "/absent.json"}, "/absent.json does not exist"),
-        ("a\n1\n", {"baseline_constraints": "{other}"}, r"baseline is of other data: its columns \(z\)"),
-        ("a\n1\n", {"categorical_drift_method": "KS"}, "categorical_drift_method 'KS' is unknown"),
+        ("a\n1\n", {"baseline_constraints": "{other}"}, r"the baseline \(columns z\) and the data \(columns a\)"),
+        ("a\n1\n", {"categorical_drift_method": "KS"}, "unknown categorical_drift_method 'KS'"),
         ("a\n1\n", {"analysis_type": "MODEL_QUALITY"}, "environment variable problem_type is not set"),
         ("a\n1\n", MODEL_QUALITY, r"column 'label' is not in .*data.csv \(columns: a\)"),
-        ("a\n1\n", MODEL_QUALITY | {"problem_type": "Ranking"}, "problem_type 'Ranking' is unknown"),
+        ("a\n1\n", MODEL_QUALITY | {"problem_type": "Ranking"}, "unknown problem_type 'Ranking'"),
         ("a\n1\n", MODEL_QUALITY | {"ground_truth_attribute": ""}, "ground_truth_attribute is not set"),
         (
             "a\n1\n",
@@ -198,26 +202,26 @@ BASELINE_OF_OTHER_COLUMNS = '{"features": [{"name": "z", "inferred_type": "Integ
         (
             "prediction,probability,label\n1,0.5,yes\n",
             MODEL_QUALITY,
-            "labels are 'yes'; a binary classification needs 0 and 1, or positive_label",
+            "labels are 'yes' instead of 0 and 1; set positive_label",
         ),
         (
             "prediction,probability,label\n1,inf,1\n",
             MODEL_QUALITY,
-            "probabilities must be finite numbers, row 1 is inf",
+            "probabilities must be finite numbers, but row 1 is inf",
         ),
         (
             "prediction,probability,label\n1,x,1\n",
             MODEL_QUALITY | {"inference_attribute": ""},
-            "column 'probability' must hold numbers",
+            "column 'probability' is not numeric",
         ),
         (
             "prediction,probability,label\n1,0.5,1\n",
             MODEL_QUALITY | {"probability_threshold_attribute": "half"},
-            "probability_threshold_attribute is 'half'",
+            "probability_threshold_attribute 'half' is not a number",
         ),
     ],
 )
-def test_bad_input_is_refused_with_one_message_and_leaves_no_file(
+def test_invalid_input_is_rejected_with_one_message_and_without_result_files(
     content: str | bytes,
     variables: dict[str, str],
     message: str,
@@ -248,7 +252,7 @@ def test_bad_input_is_refused_with_one_message_and_leaves_no_file(
     ],
     ids=lambda column: f"{column[0] or 'missing'} x {len(column)}",
 )
-def test_odd_columns_have_a_right_answer_and_valid_files(
+def test_unusual_columns_have_correct_results_and_valid_files(
     column: list[str], write: Write, run: Callable[..., str], tmp_path: Path
 ) -> None:
     path = write("data.csv", "key,x\n" + "".join(f"k,{cell}\n" for cell in column))
@@ -279,7 +283,7 @@ def process(tmp_path: Path, source: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_process_says_how_it_ended_in_its_last_line_and_exit_status(write: Write, tmp_path: Path) -> None:
+def test_the_last_line_and_the_exit_status_of_the_process_report_its_result(write: Write, tmp_path: Path) -> None:
     result = process(tmp_path, write("data.csv", raw_features(50)))
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "Completed: Job completed successfully with no violations."
@@ -291,11 +295,11 @@ def test_the_process_fails_with_one_line_and_status_1(write: Write, tmp_path: Pa
     result = process(tmp_path, source)
     assert (result.returncode, result.stdout) == (1, "")
     assert len(result.stderr.splitlines()) == 1
-    assert result.stderr.startswith(f"error: {source} holds no record")
+    assert result.stderr.startswith(f"error: {source} has no records")
     assert not (tmp_path / "output").exists()
 
 
-def test_the_exit_message_is_left_where_the_service_looks_for_it(
+def test_the_exit_message_is_written_where_the_service_reads_it(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "EXIT_MESSAGE", tmp_path / "message")
@@ -313,11 +317,13 @@ def test_the_analyzer_starts_without_pandas_and_without_aws() -> None:
 
 
 def test_model_quality_needs_numpy_alone(tmp_path: Path) -> None:
-    """It ships into a processing container with two empty-handed packages above it."""
-    for name in ("__init__.py", "quality/__init__.py", "quality/model_quality.py"):
-        target = tmp_path / "monitoring" / name
+    """It ships into a processing container beneath two packages that are otherwise empty."""
+    metrics = (REPOSITORY / "analyzer" / "performance" / "metrics").glob("*.py")
+    names = ["__init__.py", "performance/__init__.py", *(f"performance/metrics/{path.name}" for path in metrics)]
+    for name in names:
+        target = tmp_path / "analyzer" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((REPOSITORY / "monitoring" / name).read_bytes())
+        target.write_bytes((REPOSITORY / "analyzer" / name).read_bytes())
     code = (
         "import sys, analyzer.performance.metrics as m; "
         "print(sorted({'pyarrow', 'datasketches', 'pandas', 'scipy', 'sklearn'} & sys.modules.keys()), m.__file__)"

@@ -1,4 +1,4 @@
-"""A user's own scripts: records made of captures, JSON and CSV, and what runs when the analysis is done."""
+"""Users' scripts: preprocessing of captures, JSON and CSV, and postprocessing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from analyzer import QualityError, container
-from analyzer.datasets import Dataset
-from analyzer.datasets.skips import Skips
-from analyzer.scripts import Preprocessor, postprocess
+from analyzer.datasets.dataset import Dataset
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.preprocessor import Preprocessor
+from analyzer.scripts import postprocess
 
 Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]
@@ -21,9 +22,11 @@ CAPTURES = '{"sagemakerCaptureJson": {}}'
 MERGED = '{"sagemakerMergeJson": {}}'
 
 
-def rows(source: Path, dataset_format: str, script: Path, skips: Skips | None = None) -> list[dict[str, Any]]:
-    dataset = Dataset.of(source, dataset_format, preprocessor=Preprocessor.load(script))
-    return [row for batch in dataset.batches(skips=skips) for row in batch.to_pylist()]
+def rows(
+    source: Path, dataset_format: str, script: Path, malformed: MalformedRecords | None = None
+) -> list[dict[str, Any]]:
+    dataset = Dataset.from_format(source, dataset_format, preprocessor=Preprocessor.load(script))
+    return [row for batch in dataset.batches(malformed=malformed) for row in batch.to_pylist()]
 
 
 def lines(*events: dict[str, Any]) -> str:
@@ -57,7 +60,7 @@ def preprocess_handler(inference_record):
     assert [row["x"] for row in rows(path, CAPTURES, write("pre.py", script))] == [1, 2, 3]
 
 
-def test_a_script_sees_metadata_and_ground_truth_and_may_ask_for_a_logger(
+def test_a_script_gets_metadata_and_ground_truth_and_optionally_a_logger(
     write: Write, event: Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     script = """
@@ -85,21 +88,21 @@ def test_csv_reaches_a_script_line_by_line_without_the_header_and_json_as_an_obj
     assert rows(write("data.jsonl", '{"x": [1, 2]}\n'), '{"json": {"lines": true}}', json_script) == [{"sum": 3}]
 
 
-def test_what_a_script_raises_makes_the_record_malformed_and_names_the_line_of_the_script(
+def test_an_exception_of_a_script_makes_the_record_malformed_and_reports_the_scripts_line(
     write: Write, event: Event
 ) -> None:
     script = write("pre.py", 'def preprocess_handler(record):\n    return {"x": int(record.endpoint_input.data)}\n')
     path = write("a.jsonl", lines(event("1"), event("secret"), event("3")))
-    skips = Skips(limit=1)
-    assert [row["x"] for row in rows(path, CAPTURES, script, skips)] == [1, 3]
-    assert skips.samples[0].reason == "makes preprocess_handler raise ValueError in line 2"
-    with pytest.raises(QualityError, match=r"a\.jsonl line 2 makes preprocess_handler raise ValueError"):
+    malformed = MalformedRecords(limit=1)
+    assert [row["x"] for row in rows(path, CAPTURES, script, malformed)] == [1, 3]
+    assert malformed.samples[0].reason == "made preprocess_handler raise ValueError at line 2"
+    with pytest.raises(QualityError, match=r"a\.jsonl line 2 made preprocess_handler raise ValueError"):
         rows(path, CAPTURES, script)
 
 
-def test_a_script_that_returns_something_else_is_told_so(write: Write, event: Event) -> None:
+def test_another_return_value_of_a_script_is_rejected(write: Write, event: Event) -> None:
     script = write("pre.py", "def preprocess_handler(record):\n    return 7\n")
-    with pytest.raises(QualityError, match="return neither a record, a list of records, nor nothing"):
+    with pytest.raises(QualityError, match="return something other than a record, a list of records or None"):
         rows(write("a.jsonl", lines(event("1"))), CAPTURES, script)
 
 
@@ -112,27 +115,25 @@ def test_a_script_that_returns_something_else_is_told_so(write: Write, event: Ev
         ("import no_such_module", r"cannot be loaded \(ModuleNotFoundError"),
     ],
 )
-def test_a_script_that_cannot_be_used_is_refused_before_the_data_is_read(
-    content: str, message: str, write: Write
-) -> None:
+def test_an_unusable_script_is_rejected_before_the_data_is_read(content: str, message: str, write: Write) -> None:
     with pytest.raises(QualityError, match=rf"pre\.py {message}"):
         Preprocessor.load(write("pre.py", content))
-    with pytest.raises(QualityError, match=r"absent\.py is no Python file; set record_preprocessor_script"):
+    with pytest.raises(QualityError, match=r"absent\.py is not a Python file; set record_preprocessor_script"):
         Preprocessor.load(Path("absent.py"))
     with pytest.raises(QualityError, match="has no function postprocess_handler; define it"):
         postprocess(write("post.py", "x = 1"))
 
 
-def test_parquet_has_no_lines_for_a_script(write: Write) -> None:
-    with pytest.raises(QualityError, match="record_preprocessor_script is not for Parquet"):
-        Dataset.of(
+def test_parquet_does_not_support_a_preprocessing_script(write: Write) -> None:
+    with pytest.raises(QualityError, match="record_preprocessor_script does not support Parquet"):
+        Dataset.from_format(
             write("a.parquet", b"PAR1"),
             '{"parquet": {}}',
             preprocessor=Preprocessor.load(write("pre.py", DOCUMENTED)),
         )
 
 
-def test_both_scripts_run_in_an_analysis_the_second_after_the_files_are_written(
+def test_both_scripts_run_in_an_analysis_and_postprocessing_after_the_files_are_written(
     write: Write, event: Event, tmp_path: Path
 ) -> None:
     seen = tmp_path / "seen.txt"
@@ -155,7 +156,7 @@ def test_both_scripts_run_in_an_analysis_the_second_after_the_files_are_written(
     assert names == ["_0", "_1", "_2"]
 
 
-def test_a_postprocess_handler_that_fails_fails_the_run(write: Write, tmp_path: Path) -> None:
+def test_a_failing_postprocess_handler_fails_the_run(write: Write, tmp_path: Path) -> None:
     environment = {
         "dataset_source": write("data.csv", "x\n1\n"),
         "dataset_format": '{"csv": {"header": true}}',

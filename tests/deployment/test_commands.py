@@ -25,7 +25,7 @@ def run(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     settings.write_text(
         "{name: demo, problem_type: Regression, data: {target_column: y}, quality: {metric: rmse, threshold: 1}}"
     )
-    monkeypatch.setattr("project.options.aws_target", lambda *_: account.target)
+    monkeypatch.setattr("project.commands.aws_target", lambda *_: account.target)
     monkeypatch.chdir(tmp_path)
 
     def invoke(*arguments: str, answer: str | None = None) -> Result:

@@ -18,7 +18,7 @@ import pytest
 
 from deployment.invocations import Answer, as_json, invoke, runtime_client
 from deployment.load import send_load
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 from project.target import local_target
 from tests.local_sagemaker.machine import ANALYZER
 from tests.stories.conftest import open_workplace

@@ -7,7 +7,7 @@ import pytest
 
 from examples import EXAMPLES
 from examples.generate import GENERATORS, read_table
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

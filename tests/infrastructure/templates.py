@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from cfnlint.decode import cfn_yaml
 
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 
 Record = dict[str, Any]
 

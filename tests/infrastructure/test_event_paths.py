@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from infrastructure.functions.project import DEPLOYING_TAG
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 from tests.infrastructure.place import ENDPOINT, Place, until
 from tests.stories.conftest import open_workplace
 

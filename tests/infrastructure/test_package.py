@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infrastructure.package import content_key, functions_archive, zip_archive
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 
 SETTINGS = REPOSITORY / "examples" / "breast-cancer" / "settings.yaml"
 

@@ -37,7 +37,7 @@ def run(account: WatchedAccount, settings: Settings, tmp_path: Path, monkeypatch
     """Runs a command against the account, for the project `demo`."""
     path = tmp_path / "settings.yaml"
     path.write_text(json.dumps(settings.model_dump(mode="json", exclude_defaults=True)))
-    monkeypatch.setattr("project.options.aws_target", lambda *_: account.target)
+    monkeypatch.setattr("project.commands.aws_target", lambda *_: account.target)
     monkeypatch.chdir(tmp_path)
 
     def invoke(*arguments: str, code: int = 0, answer: str | None = None) -> Result:

@@ -1,14 +1,16 @@
-"""Code bundles: the same content has the same key everywhere, and other content another."""
+"""Code bundles: the key depends on the content alone."""
 
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.bundles import REPOSITORY, Bundle, all_bundles, evaluate_bundle, train_bundle
+from pipelines.bundles import Bundle, all_bundles, evaluate_bundle, train_bundle
+from project.paths import REPOSITORY
 
 names = st.text("abcdefgh/._", min_size=1, max_size=12)
 files = st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5)
@@ -35,20 +37,22 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
     assert uri == train_bundle().uri("s3://bucket/code")
     with tarfile.open(fileobj=io.BytesIO(first)) as archive:
         names = archive.getnames()
-        modules = [name for name in names if name.startswith("inference/") and name.endswith(".py")]
-        assert names == [*modules, "inference/requirements.txt", "requirements.txt", "train.py"]
-    shipped = {path.name for path in (REPOSITORY / "inference").glob("*.py")}
-    assert {name.removeprefix("inference/") for name in modules} == shipped > {"inference.py"}
+    handler = {f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py")}
+    package = {f"training/{path.name}" for path in (REPOSITORY / "training_scripts" / "training").glob("*.py")}
+    assert handler > {"inference/inference.py"}
+    assert package > {"training/__init__.py"}
+    assert set(names) == {*handler, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
 
 
 def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
     uris = [uri for uri, _ in evaluate_bundle().objects("s3://bucket/code")]
     assert all(uri.startswith(evaluate_bundle().uri("s3://bucket/code") + "/") for uri in uris)
-    assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "model_quality.py"}
+    assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "multiclass.py"}
 
 
-def test_a_bundle_holds_what_its_script_imports_from_this_repo() -> None:
+def test_a_bundle_contains_the_modules_that_its_scripts_import_from_this_repository() -> None:
     for bundle in all_bundles():
         for path, data in bundle.files.items():
-            if path.endswith(".py") and b"from monitoring" in data:
-                assert "analyzer/performance/metrics.py" in bundle.files, path
+            for module in re.findall(rb"^(?:from|import) (analyzer[\w.]*)", data, re.M):
+                name = module.decode().replace(".", "/")
+                assert {f"{name}.py", f"{name}/__init__.py"} & bundle.files.keys(), path

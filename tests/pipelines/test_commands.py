@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from examples import EXAMPLES
 from pipelines.__main__ import app
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 
 COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
 

@@ -14,10 +14,10 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from pipelines import bundles
-from pipelines.bundles import REPOSITORY
+from pipelines import batch_inference, bundles, monitoring, training
 from pipelines.training.pipeline import get_pipeline
 from project.errors import UserError
+from project.paths import REPOSITORY
 from project.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
@@ -277,3 +277,13 @@ def test_two_clones_of_a_commit_compile_to_the_same_bytes_offline_and_without_cr
         outputs.append(result.stdout)
     assert outputs[0] == outputs[1]
     assert json.loads(outputs[0])["Steps"]
+
+
+def test_every_parameter_has_a_description(make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings()
+    for parameters in (
+        training.parameters.Parameters.of(settings, None),
+        monitoring.parameters.Parameters.of(settings),
+        batch_inference.parameters.Parameters.of(settings),
+    ):
+        assert all(parameter.name and text.endswith(".") for parameter, text in parameters.descriptions())

@@ -1,17 +1,18 @@
-"""Settings: a ten-line file is enough, and an error names the key, the value and what is allowed."""
+"""Settings: a minimal file is enough, and errors name the key, the value and what is allowed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from examples import EXAMPLES
-from pipelines.bundles import REPOSITORY
 from project.errors import UserError
-from project.settings import load_settings
+from project.paths import REPOSITORY
+from project.settings import Settings, load_settings
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -21,7 +22,7 @@ def test_every_example_has_settings_that_load(name: str) -> None:
     assert Path(settings.data.input).is_file()
 
 
-def test_a_relative_input_is_taken_from_the_settings_folder(write_settings: Callable[..., Path]) -> None:
+def test_a_relative_input_is_resolved_against_the_settings_folder(write_settings: Callable[..., Path]) -> None:
     path = write_settings(data={"input": "rows.csv", "target_column": "y"})
     assert load_settings(path).data.input == str(path.parent / "rows.csv")
 
@@ -39,12 +40,15 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
         ({"problem_type": "Binary"}, "'BinaryClassification', 'MulticlassClassification' or 'Regression'"),
         ({"training": {"num_leaves": 1}}, "training.num_leaves is 1; it should be greater than or equal to 2"),
         ({"training": {"learning_rate": "fast"}}, "training.learning_rate is 'fast'; it should be a valid number"),
-        ({"quality": {"metric": "auc", "threshold": 1.5}}, "quality.threshold is 1.5; for auc it is from 0 to 1"),
+        (
+            {"quality": {"metric": "auc", "threshold": 1.5}},
+            "quality.threshold is 1.5; for auc it must be between 0 and 1",
+        ),
         (
             {"quality": {"metric": "rmse", "threshold": 1}},
             "quality.metric is 'rmse'; for BinaryClass",
         ),
-        ({"quality": {"metric": "auc"}}, "quality.threshold: is missing; set it"),
+        ({"quality": {"metric": "auc"}}, "quality.threshold: required, but missing; add it"),
         (
             {"data": {"input": "s3://b/d", "target_column": "y", "split": {"train": 0.9}}},
             "data.split: train, validation and test must add up to 1, they add up to 1.2",
@@ -63,7 +67,7 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
         ),
         (
             {"deployment": {"instance_count": 3}},
-            "deployment: max_instance_count is 2; it is at least instance_count, 3",
+            "deployment: max_instance_count is 2; it must be at least instance_count (3)",
         ),
         (
             {"deployment": {"instance_type": "ml.t2.medium"}},
@@ -75,7 +79,7 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
         ({"resources": {"training_instance_type": "m5.large"}}, "resources.training_instance_type is 'm5.large'"),
     ],
 )
-def test_a_wrong_key_or_value_is_named(
+def test_an_invalid_key_or_value_is_named(
     write_settings: Callable[..., Path], sections: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError) as error:
@@ -84,14 +88,14 @@ def test_a_wrong_key_or_value_is_named(
     assert "settings.yaml" in str(error.value)
 
 
-def test_all_errors_are_told_at_once(write_settings: Callable[..., Path]) -> None:
+def test_all_errors_are_reported_at_once(write_settings: Callable[..., Path]) -> None:
     with pytest.raises(UserError) as error:
         load_settings(write_settings(name="-", training={"num_leaves": 0, "seed": -1}))
     assert all(key in str(error.value) for key in ("name", "training.num_leaves", "training.seed"))
 
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "mse"])
-def test_an_error_metric_is_better_the_lower_it_is(make_settings: Callable[..., Any], metric: str) -> None:
+def test_lower_is_better_for_error_metrics(make_settings: Callable[..., Any], metric: str) -> None:
     settings = make_settings(problem_type="Regression", quality={"metric": metric, "threshold": 10})
     assert settings.quality.lower_is_better
 
@@ -107,3 +111,17 @@ def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str) -> N
     path.write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=r"broken\.yaml"):
         load_settings(path)
+
+
+def sections(section: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield section
+    for field in section.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from sections(field.annotation)
+
+
+@pytest.mark.parametrize("section", sections(Settings))
+def test_every_setting_has_a_description_of_one_sentence(section: type[BaseModel]) -> None:
+    assert section.__doc__
+    for name, field in section.model_fields.items():
+        assert field.description and field.description.endswith("."), name

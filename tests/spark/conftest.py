@@ -14,20 +14,20 @@ Analyse = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def java() -> None:
-    """Spark is a Java program; without Java the tests can show nothing, which must not look like success."""
+    """Fail without Java, because skipped tests would look like success."""
     home = os.environ.get("JAVA_HOME")
     if not (shutil.which("java") or (home and Path(home, "bin", "java").is_file())):
         pytest.fail(
-            "there is no Java: install Java 17 or newer, or set JAVA_HOME, to run the Spark tests", pytrace=False
+            "Java is not installed: install Java 17 or newer, or set JAVA_HOME, to run the Spark tests", pytrace=False
         )
 
 
 @pytest.fixture(scope="session")
 def spark(java: None) -> Iterator[None]:
-    """A cluster of two threads, which cuts files into blocks of 64 kB, so that small files are several tasks, too."""
+    """A cluster of two threads with blocks of 64 kB, so that small files are several tasks."""
     from pyspark.sql import SparkSession
 
-    # The workers are processes of their own: of this Python, and with the packages of this checkout.
+    # The workers are separate processes, which need this Python and the packages of this checkout.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = str(REPOSITORY)
     session = (
@@ -45,7 +45,7 @@ def spark(java: None) -> Iterator[None]:
 
 
 def contract(source: Path, dataset_format: str, output: Path, variables: Mapping[str, object]) -> dict[str, str]:
-    """The environment of an analysis."""
+    """Make the environment of an analysis."""
     return {
         "dataset_source": str(source),
         "dataset_format": dataset_format,
@@ -57,7 +57,7 @@ def contract(source: Path, dataset_format: str, output: Path, variables: Mapping
 
 @pytest.fixture
 def on_spark(spark: None, tmp_path: Path) -> Analyse:
-    """Runs an analysis on Spark and returns the folder with its files."""
+    """Run an analysis on Spark and return its output folder."""
     from processing_scripts.analyze_quality_spark import analyse
 
     def run(source: Path, dataset_format: str, **variables: object) -> Path:

@@ -1,4 +1,4 @@
-"""The analyzer on Spark gives the answers of one machine."""
+"""The analyzer on Spark gives the results of one instance."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 
 from analyzer import QualityError
 from analyzer.drift.distances import numerical_distance
-from analyzer.files import model_monitor as files
+from analyzer.files import json_files
+from analyzer.files.statistics_file import read_statistics
 from analyzer.profile.number_state import SKETCH_K
 from analyzer.profile.statistics import FeatureStatistics
 
@@ -139,7 +140,7 @@ def assert_same_feature(found: FeatureStatistics, expected: FeatureStatistics) -
 
 
 def assert_same_statistics(found: Path, expected: Path) -> None:
-    ours, theirs = (files.read_statistics(folder / files.STATISTICS) for folder in (found, expected))
+    ours, theirs = (read_statistics(folder / json_files.STATISTICS) for folder in (found, expected))
     assert ours.item_count == theirs.item_count
     assert sorted(f.name for f in ours.features) == sorted(f.name for f in theirs.features)
     for feature in theirs.features:
@@ -156,16 +157,16 @@ def read(folder: Path, name: str) -> Any:
     "write",
     [write_csv, write_long_csv, write_csv_without_header, write_json, write_parquet, write_captures],
 )
-def test_results_are_those_of_one_machine(
+def test_results_are_those_of_one_instance(
     write: Callable[[Path, dict[str, list[Any]]], str], on_spark: Analyse, on_one_machine: Analyse, tmp_path: Path
 ) -> None:
     dataset_format = write(tmp_path / "data", columns())
     spark, one = (run(tmp_path / "data", dataset_format) for run in (on_spark, on_one_machine))
     assert_same_statistics(spark, one)
-    assert read(spark, files.CONSTRAINTS) == read(one, files.CONSTRAINTS)
+    assert read(spark, json_files.CONSTRAINTS) == read(one, json_files.CONSTRAINTS)
 
 
-def test_violations_are_those_of_one_machine(on_spark: Analyse, on_one_machine: Analyse, tmp_path: Path) -> None:
+def test_violations_are_those_of_one_instance(on_spark: Analyse, on_one_machine: Analyse, tmp_path: Path) -> None:
     write_csv(tmp_path / "before", columns())
     baseline = shutil.copytree(on_one_machine(tmp_path / "before", CSV), tmp_path / "baseline")
     drifted = columns(shift=300, seed=1)
@@ -179,7 +180,7 @@ def test_violations_are_those_of_one_machine(on_spark: Analyse, on_one_machine: 
     }
     spark, one = (run(tmp_path / "after", CSV, **given) for run in (on_spark, on_one_machine))
     found, expected = (
-        {(v["feature_name"], v["constraint_check_type"]) for v in read(folder, files.VIOLATIONS)["violations"]}
+        {(v["feature_name"], v["constraint_check_type"]) for v in read(folder, json_files.VIOLATIONS)["violations"]}
         for folder in (spark, one)
     )
     assert found == expected
@@ -187,7 +188,7 @@ def test_violations_are_those_of_one_machine(on_spark: Analyse, on_one_machine: 
     assert read(spark, "analysis.json")["name"] == "after"
 
 
-def test_column_with_text_in_one_task_alone_is_text_as_on_one_machine(
+def test_a_column_with_text_in_one_task_is_text_as_on_one_instance(
     on_spark: Analyse, on_one_machine: Analyse, tmp_path: Path
 ) -> None:
     data = columns()
@@ -198,12 +199,12 @@ def test_column_with_text_in_one_task_alone_is_text_as_on_one_machine(
     )
     spark, one = (run(source, CSV) for run in (on_spark, on_one_machine))
     assert_same_statistics(spark, one)
-    counts = files.read_statistics(spark / files.STATISTICS).features[0].strings
+    counts = read_statistics(spark / json_files.STATISTICS).features[0].strings
     assert counts is not None
     assert counts.counts["7.00"] == ROWS // 50
 
 
-def test_malformed_rows_are_skipped_up_to_the_limit_of_all_tasks_together(on_spark: Analyse, tmp_path: Path) -> None:
+def test_malformed_rows_of_all_tasks_count_towards_the_limit(on_spark: Analyse, tmp_path: Path) -> None:
     rows = ["1,2"] * 60_000
     for position in (10, 30_000, 59_990):
         rows[position] = "1,2,3"
@@ -219,7 +220,7 @@ def test_malformed_rows_are_skipped_up_to_the_limit_of_all_tasks_together(on_spa
         on_spark(source, CSV, malformed_records_limit=0)
 
 
-def test_files_with_other_headers_are_refused(on_spark: Analyse, tmp_path: Path) -> None:
+def test_files_with_different_headers_are_refused(on_spark: Analyse, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.csv").write_text("x,y\n1,2\n" * 2)
     (tmp_path / "data" / "b.csv").write_text("y,x\n1,2\n")
@@ -231,17 +232,21 @@ def test_files_with_other_headers_are_refused(on_spark: Analyse, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "variables", "message"),
     [
-        ("x,y\n", {}, "holds no record"),
-        ("", {}, "holds no record"),
+        ("x,y\n", {}, "has no records"),
+        ("", {}, "has no records"),
         ("x,y\n1,2\n", {"dataset_format": '{"xml": {}}'}, "is not supported"),
-        ("x,y\n1,2\n", {"dataset_format": '{"parquet": {}}'}, "Spark cannot analyse"),
-        ("x,y\n1,2\n", {"analysis_type": "MODEL_QUALITY", "problem_type": "Regression"}, "analyze_quality.py"),
-        ("x,y\n1,2\n", {"record_preprocessor_script": "script.py"}, "not for Spark"),
+        ("x,y\n1,2\n", {"dataset_format": '{"parquet": {}}'}, "Spark cannot analyze"),
+        (
+            "x,y\n1,2\n",
+            {"analysis_type": "MODEL_QUALITY", "problem_type": "Regression"},
+            "model quality is not supported on Spark",
+        ),
+        ("x,y\n1,2\n", {"record_preprocessor_script": "script.py"}, "is not supported on Spark"),
         ("x,y\n1,2\n", {"baseline_statistics": "absent.json"}, "absent.json"),
-        (None, {}, "Spark cannot analyse .*data.csv"),
+        (None, {}, "Spark cannot analyze .*data.csv"),
     ],
 )
-def test_what_cannot_be_analysed_is_named(
+def test_the_reason_for_a_failed_analysis_is_named(
     content: str | None, variables: dict[str, str], message: str, on_spark: Analyse, tmp_path: Path
 ) -> None:
     source = tmp_path / "data.csv"
@@ -282,11 +287,11 @@ def test_spark_submit_runs_the_script_with_the_package_as_a_zip(java: None, tmp_
     baseline = submit("before.csv", "baseline")
     assert baseline.returncode == 0, baseline.stderr[-2000:]
     assert "no violations" in baseline.stdout
-    check = submit("after.csv", "check", baseline_statistics=str(tmp_path / "baseline" / files.STATISTICS))
+    check = submit("after.csv", "check", baseline_statistics=str(tmp_path / "baseline" / json_files.STATISTICS))
     assert check.returncode == 3, check.stderr[-2000:]
     assert "CompletedWithViolations" in check.stdout
-    assert "amount" in {v["feature_name"] for v in read(tmp_path / "check", files.VIOLATIONS)["violations"]}
+    assert "amount" in {v["feature_name"] for v in read(tmp_path / "check", json_files.VIOLATIONS)["violations"]}
     failed = submit("absent.csv", "nowhere")
     assert failed.returncode == 1
     # The launcher prints both of the script's outputs on its own standard output.
-    assert "error: Spark cannot analyse" in failed.stdout
+    assert "error: Spark cannot analyze" in failed.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local_sagemaker.http.background import stop_server
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 from tests.stories.workplace import Workplace
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 
 # In a network namespace with nothing but a loopback interface, the kernel counts every packet that has nowhere to go:
 # from the runner, the server, the jobs and their name look-ups alike.

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analyzer.commands import app
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 from tests.stories.workplace import Workplace
 
 WEEKS, SLOTS_A_WEEK, COLLAPSE = 10, 7 * 96, 5

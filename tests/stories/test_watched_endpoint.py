@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.bundles import REPOSITORY
+from project.paths import REPOSITORY
 from project.target import Target, local_target
 from tests.stories.workplace import Ended, Workplace
 

@@ -1,5 +1,5 @@
 "use strict";
-// Small SVG plots, drawn when they come into sight and again when their size changes.
+// SVG plots, drawn when they become visible and redrawn when their size changes.
 
 const SVG = "http://www.w3.org/2000/svg";
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -54,7 +54,7 @@ function draw(element, width = element.clientWidth) {
   element.replaceChildren(picture);
 }
 
-// At once, because an observer answers only after the first picture of the page.
+// Immediately, because observers only run after the first paint.
 function drawInSight() {
   const inSight = [...plots.keys()].filter((element) => {
     const { top, bottom, width } = element.getBoundingClientRect();
@@ -65,14 +65,14 @@ function drawInSight() {
 
 addEventListener("beforeprint", () => {
   for (const element of document.querySelectorAll("details")) element.open = true;
-  // The page is still as wide as the screen here: these are the widths that a sheet of paper leaves.
+  // The page still has the width of the screen here; these are the widths of a printed page.
   for (const element of plots.keys()) draw(element, element.closest("td") ? 150 : 330);
 });
 addEventListener("afterprint", () => {
   for (const element of plots.keys()) draw(element);
 });
 
-// --- what the pointer is on ---
+// --- tooltips ---
 
 const tip = html("div", { id: "tip", hidden: "" });
 document.body.append(tip);
@@ -125,7 +125,7 @@ function leftAxis(picture, y, low, high, box, format) {
   }
 }
 
-// A plot's place for a value, and the values to name below it.
+// The horizontal scale of a plot, and the values to label.
 function acrossScale(plot, box) {
   const count = Math.max(2, Math.floor((box.right - box.left) / 60));
   if (!plot.log) return { x: scale(plot.low, plot.high, box.left, box.right), marks: ticks(plot.low, plot.high, count) };
@@ -155,7 +155,7 @@ function outline(shares, x, y, bottom) {
   return points;
 }
 
-// The baseline as a grey area, the data now as a blue outline above it.
+// The baseline as a gray area, the current data as a blue outline above it.
 function histogram(picture, plot, box) {
   const bins = (plot.baseline || plot.current).length;
   const x = scale(0, bins, box.left, box.right);
@@ -194,7 +194,7 @@ function miniature(plot) {
   };
 }
 
-// Upright pairs of bars, for a place too small for names.
+// Vertical pairs of bars without labels, for small plots.
 function bars(picture, plot, box) {
   const categories = withRest(plot);
   const step = Math.min(40, (box.right - box.left) / categories.length);
@@ -314,7 +314,7 @@ function featureList(table, { detail, miniatures }) {
     const compare = (one, other) => {
       const a = value(one), b = value(other);
       if (column === 0) return (falling ? -1 : 1) * a.localeCompare(b, "en", { numeric: true });
-      // a feature without the value stands last, whatever the direction
+      // Features without a value come last in both directions.
       if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
       return falling ? b - a : a - b;
     };

@@ -28,11 +28,11 @@ function featureDetail(cell, index) {
   }
   if (plot && plot.kind === "numbers") {
     const figure = html("div", { class: "figure" });
-    facets.append(html("div", {}, html("h3", {}, "Share of values up to"), figure));
+    facets.append(html("div", {}, html("h3", {}, "Cumulative share of values"), figure));
     lazily(figure, cumulative(plot));
   }
   const line = (tag, cells) => html("tr", {}, ...cells.map((content) => html(tag, {}, content)));
-  facets.append(html("table", {}, html("thead", {}, line("th", ["", "Baseline", "Now"])),
+  facets.append(html("table", {}, html("thead", {}, line("th", ["", "Baseline", "Current"])),
     html("tbody", {}, ...facts.map((cells) => line("td", cells)))));
 }
 
@@ -56,7 +56,7 @@ function curve({ x, y, points, baseline, diagonal }) {
   };
 }
 
-// Shaded by the share of the label's records, so that a rare class shows as well as a frequent one.
+// Shaded by the share of the label's records, so that rare classes are visible, too.
 function confusion({ classes, counts }) {
   return (picture, width, height) => {
     const names = Math.min(width * 0.3, 6.2 * Math.max(...classes.map((name) => name.length)) + 30);

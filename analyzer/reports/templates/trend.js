@@ -1,5 +1,5 @@
 "use strict";
-// The trend of many runs: drift, distributions and metrics along time.
+// The report on many runs: drift, distributions and metrics over time.
 
 const drawn = {
   counts: (index) => counts(data.counts[index]),
@@ -32,7 +32,7 @@ function featureDetail(cell, index) {
 
 // --- time ---
 
-// As many of the runs' names below the plot as there is room for, the latest always.
+// Labels as many runs as fit, always including the latest.
 function timeAxis(picture, runs, place, bottom, width) {
   let free = Infinity;
   for (let index = runs.length - 1; index >= 0; index--) {
@@ -71,7 +71,7 @@ function counts({ runs, counts, unit }) {
   };
 }
 
-// The parts of a line between runs that have no value.
+// Splits a line at runs without a value.
 function pieces(points) {
   const result = [[]];
   for (const point of points) {
@@ -122,7 +122,7 @@ function metric(rows) {
 
 function driftLine(drift) {
   return (picture, width, height) => {
-    const rows = drift.map((each) => each ? [each[0], null, each[1], each[2]] : [null, null, null, 0]);
+    const rows = drift.map((cell) => cell ? [cell[0], null, cell[1], cell[2]] : [null, null, null, 0]);
     const highest = Math.max(0.01, ...rows.map(([value, , limit]) => Math.max(value || 0, (limit || 0) * 1.2)));
     const box = { left: 46, right: width - 4, top: 8, bottom: height - 22 };
     const y = scale(0, highest, box.bottom, box.top);
@@ -139,19 +139,19 @@ function shade(share, over) {
   return `fill: color-mix(in srgb, var(--heat) ${Math.round(100 * share)}%, var(--heat-0))`;
 }
 
-// Half of the ramp at most below the threshold, so that what is beyond it stands out.
-function driftCell(each) {
-  return each[2] ? shade(1, true) : shade(Math.min(0.6, 0.6 * each[0] / (each[1] || 1)), false);
+// Below the threshold at most 60 % of the ramp, so that values above it stand out.
+function driftCell(cell) {
+  return cell[2] ? shade(1, true) : shade(Math.min(0.6, 0.6 * cell[0] / (cell[1] || 1)), false);
 }
 
 function strip(drift) {
   return (picture, width, height) => {
     const column = columns(drift.length, { left: 0, right: width });
     const gap = column.step > 5 ? 1.5 : 0;
-    drift.forEach((each, index) => picture.append(svg("rect", { x: column.left(index), y: 8,
+    drift.forEach((cell, index) => picture.append(svg("rect", { x: column.left(index), y: 8,
       width: Math.max(0.5, column.step - gap), height: height - 16, rx: gap ? 2 : 0,
-      style: each ? driftCell(each) : "fill: none",
-      "data-tip": data.runs[index] + (each ? `\nDrift distance ${number(each[0])}\nThreshold ${number(each[1])}`
+      style: cell ? driftCell(cell) : "fill: none",
+      "data-tip": data.runs[index] + (cell ? `\nDrift distance ${number(cell[0])}\nThreshold ${number(cell[1])}`
         : "\nNot compared") })));
   };
 }
@@ -165,7 +165,7 @@ function stepNames(plot) {
   });
 }
 
-// Every run a column, every step a row: the share of the records by shade. Apart at the left stands the baseline.
+// Runs in columns, steps in rows, shaded by the share of the records; the baseline is at the left.
 function distributions({ plot, drift }, marks) {
   return (picture, width, height) => {
     const names = stepNames(plot), categories = Boolean(plot.labels);

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_sagemaker.algorithms.xgboost.xgboost_hyperparameters import KNOWN_METRICS
-from local_sagemaker.containers.images.images import Image, Runtime
+from local_sagemaker.containers.images.image import Image, Runtime
 
 # tells the algorithm what a tuning job is after; the service adds it
 TUNING_OBJECTIVE = "_tuning_objective_metric"

@@ -1,6 +1,6 @@
-"""What a data directory's server is told about images: a file that maps them, and whether jobs run isolated.
+"""A data directory's settings about images: the image map file, and whether jobs run isolated.
 
-Environment variables win over what the data directory remembers.
+Environment variables take precedence over the settings kept in the data directory.
 """
 
 from __future__ import annotations
@@ -19,32 +19,43 @@ class ImageMapError(ValueError):
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """file: maps images of the user's own, None where there is none. isolated: whether jobs have environments of
-    their own."""
+    """Settings about images.
+
+    Attributes:
+        file: The image map file; None if there is none.
+        isolated: Whether jobs run in Python environments of their own.
+    """
 
     file: Path | None
     isolated: bool
 
 
 def image_settings(data_dir: DataDir, environment: Mapping[str, str] = os.environ) -> ImageSettings:
-    """The settings in force: $LOCAL_SAGEMAKER_IMAGES and $LOCAL_SAGEMAKER_ISOLATED (0 or 1), else the remembered."""
+    """Return the settings: $LOCAL_SAGEMAKER_IMAGES and $LOCAL_SAGEMAKER_ISOLATED (0 or 1), else the kept ones."""
     named, isolated = environment.get("LOCAL_SAGEMAKER_IMAGES"), environment.get("LOCAL_SAGEMAKER_ISOLATED")
     own = data_dir.images_file
-    # a link that leads nowhere is not as good as none: the file that is missing is named when it is read
-    remembered = own.resolve() if own.exists() or own.is_symlink() else None
-    file = Path(named).absolute() if named else remembered
+    # a broken link counts, too, so that reading it reports the missing file
+    kept = own.resolve() if own.exists() or own.is_symlink() else None
+    file = Path(named).absolute() if named else kept
     return ImageSettings(file, isolated == "1" if isolated else data_dir.isolated_mark.exists())
 
 
 def remember(data_dir: DataDir, images: Path | None, isolated: bool | None) -> None:
-    """Have later starts use these settings; None leaves one as it is.
+    """Keep settings for later starts of the server.
 
-    images: is linked to, not copied, for paths in it are relative to where it lies. Raises ImageMapError for one that
-    cannot be used.
+    Args:
+        data_dir: The data directory.
+        images: The image map file, None to leave the setting unchanged. It is linked, not copied, because paths in it
+            are relative to its folder.
+        isolated: Whether jobs run isolated, None to leave the setting unchanged.
+
+    Raises:
+        ImageMapError: The file cannot be read or is not valid.
     """
     data_dir.make()
     if images is not None:
-        from local_sagemaker.containers.images.image_map import read_image_map  # takes long to import
+        # slow to import because of pydantic
+        from local_sagemaker.containers.images.image_map import read_image_map
 
         read_image_map(images)
         link = data_dir.images_file

@@ -1,7 +1,7 @@
-"""Python environments for jobs that run isolated: one for each image and requirements.txt, kept in the data directory.
+"""Python environments for isolated jobs: one for each image and requirements.txt, kept in the data directory.
 
-An environment holds the libraries of its image, in the image's versions where they run on this Python, and what the
-requirements ask for. It is made when a job first needs it, and the only thing for which the network is used.
+An environment has the image's libraries, in the image's versions if they support this Python, and the job's
+requirements. It is created when a job first needs it, which is the only time that the network is used.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local_sagemaker.containers.images.images import Image
-from local_sagemaker.containers.output import last_words
+from local_sagemaker.containers.images.image import Image
+from local_sagemaker.containers.output import failure_message
 from local_sagemaker.storage.locks import file_lock
 from local_sagemaker.storage.transfers import ClientFault
 
-INSTALL_SECONDS = 1800
+INSTALL_TIMEOUT = 1800
 
-# numpy 2.5 and scipy 1.18 are not to be had for Python 3.11
+# numpy 2.5 and scipy 1.18 do not support Python 3.11
 _COMMON = """\
 boto3
 numpy==2.5.1; python_version >= "3.12"
@@ -42,53 +42,61 @@ PACKAGES = {
 
 
 class Environments:
-    """The environments below a folder. packages: requirements that those of an image begin with."""
+    """The environments in a folder.
+
+    Args:
+        folder: The folder.
+        packages: The base requirements of each image.
+    """
 
     def __init__(self, folder: Path, packages: Mapping[Image, str] = PACKAGES) -> None:
         self._folder = folder
         self.packages = packages
 
     def python(self, image: Image, requirements: Path | None) -> Path:
-        """The interpreter of the environment for an image's jobs with this requirements.txt, if any.
+        """Return the interpreter of the environment for an image and a requirements.txt, if the job has one.
 
-        Waits while another job makes it. Raises ClientFault where something cannot be installed.
+        Waits while another job creates the environment.
+
+        Raises:
+            ClientFault: A requirement cannot be installed.
         """
         packages = self.packages[image]
         folder = self._folder / _digest(packages, requirements)
         python = folder / "bin" / "python"
-        # An environment knows where it lies and cannot be made aside and renamed: it is there once it says so.
+        # an environment has its own path in its scripts and cannot be renamed, so this file marks a complete one
         complete = folder / "complete"
         self._folder.mkdir(parents=True, exist_ok=True)
         with file_lock(self._folder / f"{folder.name}.lock"):
             if not complete.exists():
                 shutil.rmtree(folder, ignore_errors=True)
-                _make(folder)
+                _create(folder)
                 base = folder / "image-requirements.txt"
                 base.write_text(packages, encoding="utf-8")
                 files = [file for file in (base, requirements) if file is not None and file.stat().st_size]
                 if files:
-                    # where the requirements lie, for those that name files beside them
-                    beside = requirements.parent if requirements else folder
-                    _run([*_installer(python), *(word for file in files for word in ("-r", str(file)))], beside)
+                    # requirements may refer to files by paths relative to requirements.txt
+                    working_dir = requirements.parent if requirements else folder
+                    _run([*_installer(python), *(word for file in files for word in ("-r", str(file)))], working_dir)
                 complete.touch()
         return python
 
 
 def _digest(packages: str, requirements: Path | None) -> str:
-    """Of all that decides what is in an environment: the Python, the requirements, and the files that they name."""
+    """Return a digest of everything that an environment depends on: Python, requirements, and files in them."""
     digest = hashlib.sha256(f"{sys.version}\0{sys.executable}\0{packages}\0".encode())
     if requirements is not None:
         text = requirements.read_bytes()
         digest.update(text)
         for word in text.decode("utf-8", errors="replace").split():
-            beside = requirements.parent / word
-            if beside.is_file():
-                digest.update(b"\0" + beside.read_bytes())
+            file = requirements.parent / word
+            if file.is_file():
+                digest.update(b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _make(folder: Path) -> None:
-    """Make an environment with nothing in it but pip, which jobs call themselves."""
+def _create(folder: Path) -> None:
+    """Create an environment that contains only pip, which jobs call themselves."""
     wheel = next(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), None)
     if (uv := _uv()) and wheel is not None:
         _run([*uv, "venv", "--quiet", "--python", sys.executable, str(folder)], folder.parent)
@@ -98,7 +106,7 @@ def _make(folder: Path) -> None:
 
 
 def _installer(python: Path) -> list[str]:
-    """The command that installs requirements for an interpreter: uv's where there is one, which is faster, or pip's."""
+    """Return the command that installs requirements for an interpreter: uv's if it is installed, else pip's."""
     if uv := _uv():
         return [*uv, "pip", "install", "--quiet", "--python", str(python)]
     return [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -111,14 +119,14 @@ def _uv() -> list[str]:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    # the user's own settings of pip and uv, such as an index; nothing that leads this process to its own packages
+    # the user's settings of pip and uv, such as an index, apply; this process's import path does not
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
-        raise ClientFault(f"the job's environment was not made within {INSTALL_SECONDS} s") from None
+        raise ClientFault(f"the job's Python environment was not created within {INSTALL_TIMEOUT} s") from None
     if done.returncode != 0:
-        words = last_words((done.stderr or done.stdout).splitlines())
-        raise ClientFault(f"the job's environment cannot be made: {words}")
+        message = failure_message((done.stderr or done.stdout).splitlines())
+        raise ClientFault(f"cannot create the job's Python environment: {message}")

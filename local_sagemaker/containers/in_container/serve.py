@@ -1,9 +1,9 @@
-"""The serving program of the framework images: a model behind GET /ping and POST /invocations.
+"""The model server of the framework images: serves a model through GET /ping and POST /invocations.
 
-It does what SageMaker's inference toolkit does: the module named in SAGEMAKER_PROGRAM has model_fn and input_fn,
-predict_fn, output_fn, or transform_fn in place of those three; what it has not is as its image has it.
-It listens on SAGEMAKER_BIND_TO_PORT of the loopback, with SAGEMAKER_MODEL_SERVER_WORKERS processes. A worker serves one
-connection after the other, and one request at a time: a program need not be safe for threads.
+It behaves as SageMaker's inference toolkit does: the module in SAGEMAKER_PROGRAM defines model_fn and input_fn,
+predict_fn and output_fn, or transform_fn instead of these three; missing functions default to the image's.
+It listens on SAGEMAKER_BIND_TO_PORT of the loopback interface with SAGEMAKER_MODEL_SERVER_WORKERS processes. A worker
+serves one connection after the other and one request at a time, so a program does not have to be thread-safe.
 
 Sources: https://github.com/aws/sagemaker-inference-toolkit (transformer.py, environment.py) and
 https://github.com/aws/sagemaker-scikit-learn-container (handler_service.py).
@@ -26,29 +26,29 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
-# bodies of these reach the program as text
+# bodies of these types are passed to the program as text
 UTF8_TYPES = (JSON, CSV)
-LARGEST_BODY = 100 << 20
-# which framework's image it is, as the images themselves say it; the scikit-learn image's functions are below
+MAX_BODY_BYTES = 100 << 20
+# identifies the image, as in the images themselves; the defaults of the scikit-learn image are below
 FRAMEWORK_MODULE = os.environ.get("SAGEMAKER_FRAMEWORK_MODULE", "")
 XGBOOST = "sagemaker_xgboost_container"
 
 
 def main() -> None:
     port, workers = int(os.environ["SAGEMAKER_BIND_TO_PORT"]), int(os.environ["SAGEMAKER_MODEL_SERVER_WORKERS"])
-    model_dir = os.path.join(os.environ["SAGEMAKER_BASE_DIR"], "model")  # noqa: PTH118 - pathlib takes longer to import
-    # it starts in the folder of the model's code, whose modules come before all others
+    model_dir = os.path.join(os.environ["SAGEMAKER_BASE_DIR"], "model")  # noqa: PTH118 - pathlib is slower to import
+    # the working directory is the folder of the model's code, whose modules take precedence
     sys.path.insert(0, "")
-    # it listens before the model is there: who connects waits for it, and hears at once if it never will be
+    # listening starts before the model is loaded: clients wait for it, and notice immediately if it fails
     with _Server(("127.0.0.1", port), _Handler) as server:
         if workers > 1:
-            _fork(workers)
+            _fork_workers(workers)
         server.model = Model(os.environ.get("SAGEMAKER_PROGRAM", "inference.py"), model_dir)
         server.serve_forever()
 
 
-class Unsupported(Exception):
-    """A content type that the default functions do not know."""
+class UnsupportedContentType(Exception):
+    """A content type that the default functions do not support."""
 
     def __init__(self, status_code: int, content_type: Any) -> None:
         super().__init__(f"Content type {content_type} is not supported by this framework.")
@@ -56,9 +56,9 @@ class Unsupported(Exception):
 
 
 class Context:
-    """What a function that takes one more argument than it has to is given: the request, and headers for the response.
+    """The optional last argument of the program's functions: the request's headers, and headers for the response.
 
-    The first argument of the methods is a request's place in a batch, which is 0.
+    The first argument of the methods is the index of a request in its batch, which is always 0.
     """
 
     def __init__(self, model_dir: str) -> None:
@@ -77,7 +77,7 @@ class Context:
 
 
 class Model:
-    """A loaded model and the functions that answer with it. Raises what the program raises."""
+    """A loaded model and the program's functions. Exceptions of the program are not caught."""
 
     def __init__(self, program: str, model_dir: str) -> None:
         self.context = Context(model_dir)
@@ -86,27 +86,27 @@ class Model:
         module = importlib.import_module(name) if importlib.util.find_spec(name) else None
         model_fn = self._function(module, "model_fn", 1) or _default_model_fn
         transform_fn = self._function(module, "transform_fn", 4)
-        parts = [self._function(module, f"{part}_fn", 2) for part in ("input", "predict", "output")]
-        if transform_fn and any(parts):
+        functions = [self._function(module, f"{part}_fn", 2) for part in ("input", "predict", "output")]
+        if transform_fn and any(functions):
             raise ValueError(
                 "Cannot use transform_fn implementation in conjunction with input_fn, predict_fn, and/or output_fn "
                 "implementation"
             )
         input_fn, predict_fn = _image_functions()
-        self._input_fn, self._predict_fn = parts[0] or input_fn, parts[1] or predict_fn
-        self._output_fn = parts[2] or _default_output_fn
+        self._input_fn, self._predict_fn = functions[0] or input_fn, functions[1] or predict_fn
+        self._output_fn = functions[2] or _default_output_fn
         self._transform_fn = transform_fn or self._transform
         self._model = model_fn(model_dir)
 
-    def answer(self, body: bytes, headers: Message) -> tuple[bytes, str]:
-        """The response to a request's body, and its content type. Raises what the program raises."""
+    def respond(self, body: bytes, headers: Message) -> tuple[bytes, str]:
+        """Return the response to a request and its content type."""
         self.context.request_headers, self.context.response_headers = headers, {}
         content_type, accept = headers.get("Content-Type"), headers.get("Accept")
         if not accept or accept == "*/*":
             accept = self._accept
-        # as the image's program has it, which leaves it to the model to refuse what is not UTF-8
-        given = body.decode(errors="replace") if content_type in UTF8_TYPES else body
-        result = self._transform_fn(self._model, given, content_type, accept)
+        # as in the image, invalid UTF-8 is left to the program
+        data = body.decode(errors="replace") if content_type in UTF8_TYPES else body
+        result = self._transform_fn(self._model, data, content_type, accept)
         if isinstance(result, tuple):
             result, accept = result
         return result.encode() if isinstance(result, str) else bytes(result), str(accept)
@@ -120,7 +120,7 @@ class Model:
             return None
         count = len(inspect.signature(function).parameters)
         if count == arguments + 1:
-            return lambda *given: function(*given, self.context)
+            return lambda *values: function(*values, self.context)
         if count != arguments:
             raise TypeError(f"{name} takes {count} arguments but {arguments} were given.")
         return function
@@ -128,7 +128,7 @@ class Model:
 
 class _Server(socketserver.TCPServer):
     model: Model
-    # who starts this program holds the port for it
+    # the process that starts this program has reserved the port
     allow_reuse_address = allow_reuse_port = True
     request_queue_size = 128
 
@@ -144,15 +144,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
-        if self.path != "/invocations" or length > LARGEST_BODY:
+        if self.path != "/invocations" or length > MAX_BODY_BYTES:
             self.close_connection = True
-            self._respond(404 if length <= LARGEST_BODY else 413, b"", JSON)
+            self._respond(404 if length <= MAX_BODY_BYTES else 413, b"", JSON)
             return
         body = self.rfile.read(length)
         try:
-            response, content_type = self.server.model.answer(body, self.headers)
+            response, content_type = self.server.model.respond(body, self.headers)
         except Exception as error:
-            self._respond(_status(error), _words(error).encode(), "text/plain; charset=utf-8")
+            self._respond(_status(error), _error_text(error).encode(), "text/plain; charset=utf-8")
             return
         self._respond(200, response, content_type, self.server.model.context.response_headers)
 
@@ -165,20 +165,20 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _status(error: Exception) -> int:
-    """An error that says it is the client's is answered as such; any other is the model's."""
+    """Return the error's status_code if it is a client error, else 500."""
     status = getattr(error, "status_code", None)
     return status if isinstance(status, int) and 400 <= status < 500 else 500
 
 
-def _words(error: Exception) -> str:
-    trace = traceback.format_exc()
+def _error_text(error: Exception) -> str:
+    formatted = traceback.format_exc()
     if _status(error) == 500:
-        print(trace, file=sys.stderr, flush=True)
-    return f"{getattr(error, 'message', error)}\n{trace}"
+        print(formatted, file=sys.stderr, flush=True)
+    return f"{getattr(error, 'message', error)}\n{formatted}"
 
 
-def _fork(workers: int) -> None:
-    """Return in each of so many new processes; this one ends with the first of them."""
+def _fork_workers(workers: int) -> None:
+    """Fork worker processes, and return in each of them; the parent exits when the first worker ends."""
     for _ in range(workers):
         if os.fork() == 0:
             return
@@ -187,7 +187,7 @@ def _fork(workers: int) -> None:
 
 
 def _image_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """What stands in for input_fn and predict_fn."""
+    """Return the image's defaults for input_fn and predict_fn."""
     if FRAMEWORK_MODULE.startswith(XGBOOST):
         import xgboost_inference
 
@@ -213,7 +213,7 @@ def _default_input_fn(body: Any, content_type: str | None) -> Any:
 
         return sparse.load_npz(io.BytesIO(body))
     else:
-        raise Unsupported(415, content_type)
+        raise UnsupportedContentType(415, content_type)
     if array.ndim == 1:
         array = array.reshape(1, -1)
     return array.astype(np.float32) if content_type in UTF8_TYPES else array
@@ -236,7 +236,7 @@ def _default_output_fn(prediction: Any, accept: str) -> Any:
         content = io.BytesIO()
         np.save(content, prediction, allow_pickle=False)
         return content.getvalue(), accept
-    raise Unsupported(406, accept)
+    raise UnsupportedContentType(406, accept)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Python runs this as each interpreter of a job starts; it stands in for the container's /etc/hosts.
+"""Run by every interpreter of a job at startup, in place of the container's /etc/hosts.
 
-The hosts of a job are called algo-1, algo-2 ...; here every one of them is this machine.
+The hosts of a job are named algo-1, algo-2 and so on; here all names resolve to this machine.
 """
 
 import socket
@@ -32,6 +32,6 @@ def _resolved_address(address: Any) -> Any:
 
 for _function in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
     _patch(socket, _function, _resolved, 0)
-# these resolve a name without asking the functions above
+# these methods resolve names without calling the functions above
 for _method in ("bind", "connect", "connect_ex"):
     _patch(socket.socket, _method, _resolved_address, 1)

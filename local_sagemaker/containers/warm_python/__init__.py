@@ -1,11 +1,11 @@
-"""Python for jobs that is warm: libraries that take seconds to import are there when a job's process begins.
+"""Warm starts of Python for jobs: libraries that take seconds to import are already loaded when a process starts.
 
-A parent process imports them once and forks a child for each process that a job starts. In a container `python` is
-then not the interpreter but a small client, which hands the parent its arguments, environment, folder and streams, and
-ends as the child does. The child makes itself what a new interpreter would be, so that nothing of one job is seen by
-the next. Whatever cannot be had so starts cold: see `parent.Parent.suited`.
+A parent process imports the libraries once and forks a child for every `python` that a job runs. In a container,
+`python` is a small client that sends the parent its arguments, environment, working directory and standard streams,
+and exits as the child does. The child resets itself to the state of a new interpreter, so that jobs do not affect each
+other. A process that needs more than that starts cold: see `parent.Parent.program`.
 
-One thing is shared: the seed of str's hashes is the parent's, as if PYTHONHASHSEED had been drawn once for all jobs.
+One thing is shared: the seed of str's hashes, as if PYTHONHASHSEED had the same random value for all jobs.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from pathlib import Path
 
 CLIENT = Path(__file__).with_name("client.py")
 REPOSITORY = Path(__file__).parents[3]
-# to end what it has forked
-END_SECONDS = 5
+# for the parent to kill its children and exit
+STOP_TIMEOUT = 5
 
 
 class WarmPython:
-    """The warm parent of one server.
+    """The warm parent of a server.
 
-    environment: all of its variables. A process that wants others for what is read when libraries load starts cold.
+    Args:
+        environment: All environment variables of the parent. A process with other values for variables that are read
+            while libraries load starts cold.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -39,36 +41,36 @@ class WarmPython:
         self._closed = False
 
     def command(self) -> list[str]:
-        """What to put before the arguments of `python`. Starts the parent where there is none, or no more."""
+        """Return the command for `python`, without arguments. Starts the parent if it is not running."""
         with self._lock:
-            # elsewhere libraries do not survive a fork, nor does the kernel end orphans
+            # on other systems, libraries do not survive a fork, and the kernel does not kill orphans
             if self._closed or sys.platform != "linux":
                 return [sys.executable]
             if self._parent is None or self._parent.poll() is not None:
                 self._start()
-            # no more than what the client needs is imported, for it to be quick
+            # -I and -S keep imports to a minimum, for a fast start
             return [sys.executable, "-I", "-S", str(CLIENT), str(self._socket())]
 
     def close(self) -> None:
-        """End the parent and every process that it has forked."""
+        """Stop the parent and every process that it has forked."""
         with self._lock:
             self._closed = True
             if self._parent is not None:
-                self._end(self._parent)
+                self._stop(self._parent)
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> None:
         if self._parent is not None:
-            self._end(self._parent)
+            self._stop(self._parent)
         if self._folder is None:
-            # nobody else may ask for a process of ours: what mkdtemp makes is closed to other users
+            # mkdtemp's folder is not accessible to other users, so they cannot start processes through the socket
             self._folder = Path(tempfile.mkdtemp(prefix="sagemaker-"))
         self._parent = subprocess.Popen(
             [sys.executable, "-m", f"{__name__}.parent", str(self._socket())],
             cwd=REPOSITORY,
             env=self._environment,
-            # it ends when this does, however this process ends
+            # the parent exits at the end of this pipe, that is, when this process ends for whatever reason
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -79,12 +81,12 @@ class WarmPython:
         return self._folder / "python"
 
     @staticmethod
-    def _end(parent: subprocess.Popen[bytes]) -> None:
+    def _stop(parent: subprocess.Popen[bytes]) -> None:
         assert parent.stdin is not None
         with contextlib.suppress(OSError):
             parent.stdin.close()
         try:
-            parent.wait(END_SECONDS)
+            parent.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             parent.kill()
-            parent.wait(END_SECONDS)
+            parent.wait(STOP_TIMEOUT)

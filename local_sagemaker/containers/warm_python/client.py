@@ -1,9 +1,9 @@
-"""`python` in a job's container: client.py SOCKET ARGUMENT ... asks the warm parent to run python with the arguments.
+"""`python` in a job's container: `client.py SOCKET ARGUMENT ...` asks the warm parent to run Python with the arguments.
 
-It runs as `python -I -S` and imports little, as it costs what it takes to start. The request is one message, a JSON
-object with the three standard streams attached; the answers are "started" and, in the end, the exit code as
-`subprocess` has it. In between each message to the parent is a signal's number. With any other answer, or none, this
-process becomes the interpreter itself.
+It runs as `python -I -S` and imports little, because its start is the overhead of a warm start. The request is one
+message, a JSON object with the three standard streams attached. The responses are "started" and, at the end, the exit
+code as in `subprocess`; in between, the client sends the numbers of signals. If the parent does not respond, or with
+another response, this process becomes a regular interpreter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from typing import Any
 
 STARTED = b"started"
-ANSWER_SECONDS = 30
+RESPONSE_TIMEOUT = 30
 RELAYED = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -36,12 +36,12 @@ def main() -> None:
     if code is None:
         os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606
     if code < 0:
-        die_of(-code)
+        exit_by_signal(-code)
     sys.exit(code)
 
 
-def surroundings() -> dict[str, Any]:
-    """What a process has from the one that started it, beside arguments, environment, folder and standard streams."""
+def process_attributes() -> dict[str, Any]:
+    """Return what a process inherits besides arguments, environment, working directory and standard streams."""
     return {
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
         "ignored": sorted(number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN),
@@ -57,8 +57,8 @@ def surroundings() -> dict[str, Any]:
 
 
 def run_warm(address: str, arguments: list[str]) -> int | None:
-    """Have the parent run python; its exit code, or None where it cannot be had and nothing has been run."""
-    if None in (sys.stdin, sys.stdout, sys.stderr) or has_other_files():
+    """Have the parent run Python. Returns the exit code, None if the parent did not run it."""
+    if None in (sys.stdin, sys.stdout, sys.stderr) or inherits_other_files():
         return None
     umask = os.umask(0)
     os.umask(umask)
@@ -66,14 +66,14 @@ def run_warm(address: str, arguments: list[str]) -> int | None:
         request = {
             "arguments": arguments,
             "environment": dict(os.environ),
-            "folder": os.getcwd(),  # noqa: PTH109 - pathlib takes as long to import as all the rest
+            "folder": os.getcwd(),  # noqa: PTH109 - pathlib takes as long to import as everything else
             "umask": umask,
-            "surroundings": surroundings(),
+            "process_attributes": process_attributes(),
         }
-        # a signal waits until it is known who is to have it
+        # signals are blocked until it is known whether the forked process or this one receives them
         before = signal.pthread_sigmask(signal.SIG_BLOCK, RELAYED)
         try:
-            parent.settimeout(ANSWER_SECONDS)
+            parent.settimeout(RESPONSE_TIMEOUT)
             parent.connect(address)
             socket.send_fds(parent, [json.dumps(request).encode()], [0, 1, 2])
             if parent.recv(len(STARTED)) != STARTED:
@@ -86,30 +86,34 @@ def run_warm(address: str, arguments: list[str]) -> int | None:
     return None
 
 
-def has_other_files() -> bool:
-    """Whether this process was started with more open files than the standard streams, as by bash's <(command)."""
+def inherits_other_files() -> bool:
+    """Return whether this process has inherited files besides the standard streams, as with bash's <(command)."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        with contextlib.suppress(OSError):  # of the listing itself, which is over
+        # the descriptor of the listing itself is closed already
+        with contextlib.suppress(OSError):
             if int(name) > 2 and os.get_inheritable(int(name)):
                 return True
     return False
 
 
 def relay(parent: socket.socket, number: int) -> None:
-    with contextlib.suppress(OSError):  # the process has ended just now
+    # the process may have just ended
+    with contextlib.suppress(OSError):
         parent.send(str(number).encode())
 
 
 def exit_code(parent: socket.socket) -> int:
     try:
-        parent.settimeout(None)  # for as long as the job may run
+        # the job limits how long this process runs
+        parent.settimeout(None)
         return int(parent.recv(16))
-    except (OSError, ValueError):  # the parent is gone, and with it what it has forked
+    except (OSError, ValueError):
+        # the parent has ended, and the kernel has killed its children
         return -signal.SIGKILL
 
 
-def die_of(number: int) -> None:
-    """End by the signal that ended the process this one stands for, without a core file of its own."""
+def exit_by_signal(number: int) -> None:
+    """End by the signal that has ended the forked process, without another core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
         signal.signal(number, signal.SIG_DFL)

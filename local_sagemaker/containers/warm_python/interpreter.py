@@ -1,4 +1,4 @@
-"""A forked process becomes what a new interpreter with the same arguments would be, and runs its program."""
+"""Turns a forked process into the equivalent of a new interpreter with given arguments, and runs its program."""
 
 from __future__ import annotations
 
@@ -22,18 +22,27 @@ from typing import Any, NoReturn
 
 from local_sagemaker.containers.warm_python.requirements import already_satisfied
 
-UNFLUSHED = 120
+# Python's exit code if standard output cannot be flushed
+FLUSH_FAILED = 120
 
 
-class Unsuited(Exception):
-    """Arguments that only a new interpreter can do justice to; the message says why."""
+class ColdStartRequired(Exception):
+    """A request that only a new interpreter can serve; the message says why."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: `-c` with code, `-m` with a module's name, or "" with the path of a script.
+    """The program to run.
 
-    own_path: what comes first in sys.path: the script's folder or the current one, then PYTHONPATH.
+    Attributes:
+        option: `-c`, `-m`, or "" for a script.
+        target: The code, the module's name, or the path of the script.
+        arguments: The program's arguments.
+        environment: All environment variables.
+        folder: The working directory.
+        umask: The file mode creation mask.
+        own_path: The beginning of sys.path: the folder of the script or the working directory, then PYTHONPATH.
+        common_path: The rest of sys.path.
     """
 
     option: str
@@ -46,15 +55,23 @@ class Program:
     common_path: list[str]
 
     @classmethod
-    def of(cls, request: dict[str, Any], common_path: list[str]) -> Program:
-        """The program of a client's request. common_path: sys.path of any new interpreter. Raises Unsuited."""
-        option, target, arguments = _parsed(request["arguments"])
+    def from_request(cls, request: dict[str, Any], common_path: list[str]) -> Program:
+        """Return the program of a client's request.
+
+        Args:
+            request: The client's message.
+            common_path: The part of sys.path that is the same for all new interpreters.
+
+        Raises:
+            ColdStartRequired: The arguments are not supported.
+        """
+        option, target, arguments = _parse_arguments(request["arguments"])
         folder, environment = request["folder"], request["environment"]
         first = {"-c": "", "-m": folder}.get(option)
         if first is None:
             path = Path(folder, target)
             if not (target.endswith(".py") and path.is_file()):
-                raise Unsuited(f"{target} is no script")
+                raise ColdStartRequired(f"{target} is not a script")
             first = str(path.resolve().parent)
         listed = environment.get("PYTHONPATH", "").split(os.pathsep)
         own = [os.path.normpath(Path(folder, entry)) for entry in listed] if any(listed) else []
@@ -63,24 +80,26 @@ class Program:
         )
 
 
-def become(program: Program) -> NoReturn:
-    """Run the program, and end as the interpreter would."""
+def run_and_exit(program: Program) -> NoReturn:
+    """Run the program, and exit as the interpreter would."""
     _reset(program)
-    _end.known = set(sys.modules)
-    _end.code = _exit_code(program)
-    sys.exit()  # so that Python waits for threads, and does what is to be done at the exit
+    _exit_hook.known = set(sys.modules)
+    _exit_hook.code = _exit_code(program)
+    # Python waits for threads and runs the exit handlers
+    sys.exit()
 
 
-def _parsed(arguments: list[str]) -> tuple[str, str, list[str]]:
+def _parse_arguments(arguments: list[str]) -> tuple[str, str, list[str]]:
     rest = [*arguments]
-    if rest[:1] == ["-u"]:  # as PYTHONUNBUFFERED has it already
+    # PYTHONUNBUFFERED is set anyway
+    if rest[:1] == ["-u"]:
         del rest[0]
     if not rest or rest in (["-c"], ["-m"]):
-        raise Unsuited("nothing is to be run but what comes on standard input")
+        raise ColdStartRequired("the program is read from standard input")
     if rest[0] in ("-c", "-m"):
         return rest[0], rest[1], rest[2:]
     if rest[0].startswith("-"):
-        raise Unsuited(f"option {rest[0]} is for a new interpreter")
+        raise ColdStartRequired(f"option {rest[0]} requires a new interpreter")
     return "", rest[0], rest[1:]
 
 
@@ -105,17 +124,17 @@ def _reset(program: Program) -> None:
 
 
 def _stream(old: io.TextIOWrapper, mode: str) -> io.TextIOWrapper:
-    """A standard stream as Python makes it; the old one remembers what kind of file it had."""
+    """Return a standard stream as Python creates it, in place of one that has the parent's type of file."""
     raw = io.FileIO(old.fileno(), mode, closefd=False)
     raw.name = old.name
     buffer = io.BufferedReader(raw) if mode == "r" else raw
     new = io.TextIOWrapper(buffer, old.encoding, old.errors, newline="\n", write_through=True)
-    new.mode = mode  # type: ignore[misc]  # Python sets it so
+    new.mode = mode  # type: ignore[misc]  # as Python itself sets it
     return new
 
 
 def _reset_libraries() -> None:
-    """Make anew what libraries have drawn or looked up as they were imported."""
+    """Reset the random and environment-dependent state that libraries have initialized on import."""
     tempfile.tempdir = None
     if (random := sys.modules.get("numpy.random")) is not None:
         random.seed()
@@ -125,20 +144,20 @@ def _reset_libraries() -> None:
 
 
 def _exit_code(program: Program) -> int:
-    """Run the program; its exit code, negative for the signal that it is to end by."""
+    """Run the program. Returns its exit code; a negative one is the signal to end by."""
     try:
         _run(program)
-    except SystemExit as leaving:
-        return _code_of(leaving)
+    except SystemExit as system_exit:
+        return _system_exit_code(system_exit)
     except BaseException as error:
-        # without the frames of this module
+        # the frames of this module are not shown
         traceback = error.__traceback__
         while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
             traceback = traceback.tb_next
         try:
             sys.excepthook(type(error), error.with_traceback(traceback), traceback)
-        except SystemExit as leaving:
-            return _code_of(leaving)
+        except SystemExit as system_exit:
+            return _system_exit_code(system_exit)
         return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -151,7 +170,8 @@ def _run(program: Program) -> None:
         if program.target == "pip" and (lines := already_satisfied(program.arguments, program.environment)) is not None:
             print("\n".join(lines), end="\n" if lines else "")
             return
-        runpy._run_module_as_main(program.target)  # type: ignore[attr-defined]  # what `python -m` calls
+        # what `python -m` calls
+        runpy._run_module_as_main(program.target)  # type: ignore[attr-defined]
         return
     if program.option == "-c":
         main.__loader__ = BuiltinImporter
@@ -160,21 +180,21 @@ def _run(program: Program) -> None:
         path = program.target if program.target.startswith("/") else f"{program.folder}/{program.target}"
         main.__dict__.update(__file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path))
         code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
-    exec(code, main.__dict__)  # noqa: S102 - this is an interpreter
+    exec(code, main.__dict__)  # noqa: S102 - as an interpreter does
 
 
-def _code_of(leaving: SystemExit) -> int:
-    if leaving.code is None or isinstance(leaving.code, int):
-        return (leaving.code or 0) & 0xFF
-    print(leaving.code, file=sys.stderr)
+def _system_exit_code(system_exit: SystemExit) -> int:
+    if system_exit.code is None or isinstance(system_exit.code, int):
+        return (system_exit.code or 0) & 0xFF
+    print(system_exit.code, file=sys.stderr)
     return 1
 
 
-class _End:
-    """The last thing done at the exit, in place of taking the whole interpreter down.
+class _ExitHook:
+    """The last exit handler, which ends the process without finalizing the whole interpreter.
 
-    That takes a tenth of a second with so much imported. What a program may rely on is done: files that it has left
-    open are written, and its objects finalized.
+    Finalization takes a tenth of a second with so many modules. What programs rely on is done: open files are flushed,
+    and the program's objects are finalized.
     """
 
     def __init__(self) -> None:
@@ -182,7 +202,7 @@ class _End:
         self.known: set[str] = set()
 
     def __call__(self) -> None:
-        # daemon threads that are left see their names vanish: let them neither run nor complain
+        # remaining daemon threads lose their globals: keep them from running and from printing errors
         sys.setswitchinterval(3600)
         threading.excepthook = lambda _: None
         for name in [name for name in sys.modules if name == "__main__" or name not in self.known]:
@@ -194,13 +214,13 @@ class _End:
                 if stream is not None and not stream.closed:
                     stream.flush()
             except Exception:
-                self.code = self.code or UNFLUSHED
+                self.code = self.code or FLUSH_FAILED
         if self.code < 0:
             signal.signal(-self.code, signal.SIG_DFL)
             os.kill(os.getpid(), -self.code)
         os._exit(self.code)
 
 
-_end = _End()
-# before any other: what is registered first is done last
-atexit.register(_end)
+_exit_hook = _ExitHook()
+# registered before all others, because handlers run in reverse order
+atexit.register(_exit_hook)

@@ -1,22 +1,22 @@
-"""What is told of an alarm whose state has changed: to the bus, to topics and to functions."""
+"""Messages about a change of an alarm's state: the event, the SNS notification and the Lambda function's event."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
-    from moto.cloudwatch.models import Alarm
+    from local_sagemaker.services.moto.state import Alarm
 
 
 REGION_NAME = "US East (N. Virginia)"
 
 
-def state_of(alarm: Alarm) -> Record:
+def _state(alarm: Alarm) -> Record:
     return {
         "value": alarm.state_value,
         "reason": alarm.state_reason,
@@ -25,12 +25,12 @@ def state_of(alarm: Alarm) -> Record:
     }
 
 
-def event_of(alarm: Alarm, before: Record) -> Record:
-    """`CloudWatch Alarm State Change`."""
+def state_change_event(alarm: Alarm, previous: Alarm) -> Record:
+    """Make the event `CloudWatch Alarm State Change`."""
     detail = {
         "alarmName": alarm.name,
-        "state": state_of(alarm),
-        "previousState": before,
+        "state": _state(alarm),
+        "previousState": _state(previous),
         "configuration": {
             **({"description": alarm.description} if alarm.description else {}),
             "metrics": _metrics(alarm),
@@ -44,7 +44,7 @@ def _metrics(alarm: Alarm) -> list[Record]:
         metric = {
             "namespace": alarm.namespace,
             "name": alarm.metric_name,
-            "dimensions": {one.name: one.value for one in alarm.dimensions},
+            "dimensions": _dimensions(alarm),
         }
         stat = alarm.statistic or alarm.extended_statistic
         return [
@@ -59,7 +59,7 @@ def _metrics(alarm: Alarm) -> list[Record]:
                 "metric": {
                     "namespace": query.metric_stat.metric.namespace,
                     "name": query.metric_stat.metric.metric_name,
-                    "dimensions": {one.name: one.value for one in query.metric_stat.metric.dimensions},
+                    "dimensions": _dimensions(query.metric_stat.metric),
                 },
                 "period": query.metric_stat.period,
                 "stat": query.metric_stat.stat,
@@ -70,8 +70,8 @@ def _metrics(alarm: Alarm) -> list[Record]:
     ]
 
 
-def message_of(alarm: Alarm, before: Record) -> Record:
-    """What a topic is sent."""
+def notification(alarm: Alarm, previous: Alarm) -> Record:
+    """Make the message that an SNS topic gets."""
     return {
         "AlarmName": alarm.name,
         "AlarmDescription": alarm.description,
@@ -82,7 +82,7 @@ def message_of(alarm: Alarm, before: Record) -> Record:
         "StateChangeTime": _moment(alarm.state_updated_timestamp),
         "Region": REGION_NAME,
         "AlarmArn": alarm.alarm_arn,
-        "OldStateValue": before["value"],
+        "OldStateValue": previous.state_value,
         "OKActions": alarm.ok_actions,
         "AlarmActions": alarm.alarm_actions,
         "InsufficientDataActions": alarm.insufficient_data_actions,
@@ -92,7 +92,7 @@ def message_of(alarm: Alarm, before: Record) -> Record:
             "StatisticType": "Statistic" if alarm.statistic else "ExtendedStatistic",
             "Statistic": (alarm.statistic or alarm.extended_statistic or "").upper(),
             "Unit": alarm.unit,
-            "Dimensions": [{"value": one.value, "name": one.name} for one in alarm.dimensions],
+            "Dimensions": [{"value": value, "name": name} for name, value in _dimensions(alarm).items()],
             "Period": alarm.period,
             "EvaluationPeriods": alarm.evaluation_periods,
             "DatapointsToAlarm": alarm.datapoints_to_alarm or alarm.evaluation_periods,
@@ -104,8 +104,8 @@ def message_of(alarm: Alarm, before: Record) -> Record:
     }
 
 
-def invocation_of(alarm: Alarm, event: Record) -> Record:
-    """What a function is called with."""
+def lambda_event(alarm: Alarm, event: Record) -> Record:
+    """Make the event that a Lambda function is invoked with, from that of `state_change_event`."""
     return {
         "source": "aws.cloudwatch",
         "alarmArn": alarm.alarm_arn,
@@ -114,6 +114,10 @@ def invocation_of(alarm: Alarm, event: Record) -> Record:
         "region": REGION,
         "alarmData": event["detail"],
     }
+
+
+def _dimensions(metric: Any) -> dict[str, str]:
+    return {dimension.name: dimension.value for dimension in metric.dimensions}
 
 
 def _moment(moment: datetime) -> str:

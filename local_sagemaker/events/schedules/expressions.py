@@ -1,8 +1,8 @@
 """AWS's schedule expressions: `cron(0 8 ? * MON-FRI *)`, `rate(10 minutes)`, `at(2026-11-22T08:00:00)`.
 
-As EventBridge, EventBridge Scheduler and Model Monitor take them. Sources: "Schedule types in EventBridge Scheduler"
-and "Setting a schedule pattern for scheduled rules" of AWS's user guides, and where they are silent (ranges that wrap
-around, `LW`, `L-3`) Quartz, whose dialect this is.
+EventBridge and EventBridge Scheduler document them in "Setting a schedule pattern for scheduled rules" and "Schedule
+types in EventBridge Scheduler". Their cron syntax is that of Quartz, which is followed here where AWS documents
+nothing: ranges that wrap around, `LW`, `L-3`.
 """
 
 import calendar
@@ -17,23 +17,33 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 SATURDAY = 7
 
-# the days of a month, in order
+# returns the days of a year's month, in order
 Days = Callable[[int, int], list[int]]
 
 
 class ScheduleExpressionError(ValueError):
-    """An expression that says no time; the message names it and what is wrong."""
+    """An expression that is not valid; the message names it and the cause."""
 
 
 def next_time(
     expression: str, after: datetime, timezone: tzinfo = UTC, start: datetime | None = None
 ) -> datetime | None:
-    """The first time of the expression later than `after`, in UTC; None where there is none any more.
+    """Compute the first time of an expression after a moment.
 
-    after: with a time zone. timezone: what cron() and at() are read in. A local time that the clock skips in spring is
-    left out, and of one that it shows twice in autumn the first counts, as EventBridge Scheduler has it.
-    start: where rate() counts from, which is when the schedule was made; `after` itself where it is not given.
-    Raises ScheduleExpressionError.
+    As in EventBridge Scheduler, a local time that daylight saving time skips is skipped, and one that it repeats
+    counts once, the first time.
+
+    Args:
+        expression: `cron(...)`, `rate(...)` or `at(...)`.
+        after: The moment, with a time zone.
+        timezone: The time zone of cron() and at().
+        start: When the schedule was created, from which rate() counts; None for `after`.
+
+    Returns:
+        The time in UTC; None if there is none.
+
+    Raises:
+        ScheduleExpressionError: If the expression is not valid.
     """
     return _schedule(expression).next(after.astimezone(UTC), timezone, start)
 
@@ -87,9 +97,9 @@ class _Cron:
 def _schedule(expression: str) -> _Rate | _At | _Cron:
     match = re.fullmatch(r"\s*(rate|at|cron)\((.*)\)\s*", expression, re.DOTALL)
     if match is None:
-        raise ScheduleExpressionError(f"{expression!r} is none of cron(...), rate(...) and at(...)")
+        raise ScheduleExpressionError(f"{expression!r} is not cron(...), rate(...) or at(...)")
     try:
-        return _READERS[match[1]](match[2])
+        return _PARSERS[match[1]](match[2])
     except ScheduleExpressionError as error:
         raise ScheduleExpressionError(f"{expression!r}: {error}") from None
 
@@ -97,15 +107,15 @@ def _schedule(expression: str) -> _Rate | _At | _Cron:
 def _rate(text: str) -> _Rate:
     match = re.fullmatch(r"([0-9]{1,6}) +(minute|hour|day)(s?)", text.strip())
     if match is None or int(match[1]) == 0:
-        raise ScheduleExpressionError("a rate is a number above 0 and minutes, hours or days, e.g. rate(10 minutes)")
+        raise ScheduleExpressionError("a rate takes a number above 0 and minutes, hours or days, e.g. rate(10 minutes)")
     if (match[1] == "1") == bool(match[3]):
-        raise ScheduleExpressionError(f"write {match[2]} with 1 and {match[2]}s with any other number")
+        raise ScheduleExpressionError(f"use {match[2]} with 1 and {match[2]}s with any other number")
     return _Rate(timedelta(**{f"{match[2]}s": int(match[1])}))
 
 
 def _at(text: str) -> _At:
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text.strip()):
-        raise ScheduleExpressionError("the time is written yyyy-mm-ddThh:mm:ss, e.g. at(2026-11-22T08:00:00)")
+        raise ScheduleExpressionError("the time must have the format yyyy-mm-ddThh:mm:ss, e.g. at(2026-11-22T08:00:00)")
     try:
         return _At(datetime.fromisoformat(text.strip()))
     except ValueError as error:
@@ -116,11 +126,11 @@ def _cron(text: str) -> _Cron:
     fields = text.upper().split()
     if len(fields) != 6:
         raise ScheduleExpressionError(
-            f"cron takes six fields, minutes hours day-of-month month day-of-week year; there are {len(fields)}"
+            f"cron takes six fields, minutes hours day-of-month month day-of-week year, not {len(fields)}"
         )
     minutes, hours, day_of_month, month, day_of_week, year = fields
     if (day_of_month == "?") == (day_of_week == "?"):
-        raise ScheduleExpressionError("exactly one of day-of-month and day-of-week has to be ?")
+        raise ScheduleExpressionError("exactly one of day-of-month and day-of-week must be ?")
     return _Cron(
         _values("minutes", minutes, 0, 59),
         _values("hours", hours, 0, 23),
@@ -131,7 +141,7 @@ def _cron(text: str) -> _Cron:
 
 
 def _days_of_month(field: str) -> Days:
-    """`L`: the last day; `L-3`: three before it; `LW`: the last weekday; `15W`: the weekday nearest to the 15th."""
+    """`L`: the last day; `L-3`: three days before it; `LW`: the last weekday; `15W`: the weekday nearest the 15th."""
     if match := re.fullmatch(r"L(?:-(\d{1,2}))?", field):
         before = int(match[1] or 0)
         return lambda year, month: [day for day in [_length(year, month) - before] if day > 0]
@@ -143,7 +153,17 @@ def _days_of_month(field: str) -> Days:
 
 
 def _nearest_weekday(year: int, month: int, wanted: int, or_last: bool) -> list[int]:
-    """The Monday to Friday nearest to a day, in the same month; none where the month has no such day."""
+    """Find the weekday nearest a day in the same month.
+
+    Args:
+        year: The year.
+        month: The month.
+        wanted: The day.
+        or_last: Whether the last day counts where the month does not have the day.
+
+    Returns:
+        One day, or none if the month does not have the wanted day.
+    """
     length = _length(year, month)
     if wanted > length and not or_last:
         return []
@@ -184,12 +204,12 @@ def _length(year: int, month: int) -> int:
 
 
 def _values(field: str, text: str, low: int, high: int, names: tuple[str, ...] = ()) -> list[int]:
-    """The numbers that a field with `,`, `-`, `*` and `/` stands for, in order."""
+    """Expand a field with `,`, `-`, `*` and `/` to its numbers, in order."""
     values: set[int] = set()
     for part in text.split(","):
         span, slash, step = part.partition("/")
         if slash and not re.fullmatch(r"0*[1-9]\d{0,3}", step):
-            raise ScheduleExpressionError(f"{field} {part}: the step has to be a number above 0")
+            raise ScheduleExpressionError(f"{field} {part}: the step must be a number above 0")
         first, dash, last = span.partition("-")
         if span == "*":
             start, end = low, high
@@ -208,7 +228,7 @@ def _value(field: str, text: str, low: int, high: int, names: tuple[str, ...] = 
     if re.fullmatch(r"\d{1,4}", text) and low <= int(text) <= high:
         return int(text)
     allowed = f"{low} to {high}" + (f" or {names[0]} to {names[-1]}" if names else "")
-    raise ScheduleExpressionError(f"{field} {text or 'with nothing in it'} is not one of {allowed}")
+    raise ScheduleExpressionError(f"{field} {text!r} must be {allowed}")
 
 
-_READERS: dict[str, Callable[[str], _Rate | _At | _Cron]] = {"rate": _rate, "at": _at, "cron": _cron}
+_PARSERS: dict[str, Callable[[str], _Rate | _At | _Cron]] = {"rate": _rate, "at": _at, "cron": _cron}

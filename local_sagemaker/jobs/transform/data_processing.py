@@ -54,7 +54,8 @@ class DataProcessing:
 
     def result(self, payload: bytes, response: bytes) -> bytes:
         """What the output has for a payload that the model has answered. Raises ClientFault as `body` does, and where
-        the response has more or fewer records than the payload."""
+        the response has more or fewer records than the payload.
+        """
         if self._is_off:
             return response
         inputs = self._lines(payload)

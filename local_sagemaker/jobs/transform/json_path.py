@@ -25,7 +25,8 @@ class JsonPathError(ValueError):
 @dataclass(frozen=True)
 class _Step:
     """What one operator selects from a value. many: whether it stands for any number of elements.
-    by_name: whether it needs an object."""
+    by_name: whether it needs an object.
+    """
 
     select: Callable[[Any], list[Any]]
     many: bool = False

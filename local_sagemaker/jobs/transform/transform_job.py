@@ -22,7 +22,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from local_sagemaker.containers.images.images import Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.model_server import ModelServer, ModelServerError
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.job import NOUNS, JobResult, end_of_record, job_record

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.algorithms.xgboost.built_in import TUNING_OBJECTIVE, is_built_in, metric_definitions
-from local_sagemaker.containers.images.images import Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.jobs.job import JobResult, end_of_record, job_record
 from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, final_value, ranked, training_jobs
 from local_sagemaker.jobs.tuning.search import Search, SearchError, make_search
@@ -232,7 +233,8 @@ class Tuning:
 
 class MedianRule:
     """Which training jobs are to be stopped early: those whose objective is worse than the median of the running
-    averages that completed ones had at the same epoch ("Stop Training Jobs Early" in the developer guide)."""
+    averages that completed ones had at the same epoch ("Stop Training Jobs Early" in the developer guide).
+    """
 
     def __init__(self, maximize: bool) -> None:
         self._sign = 1 if maximize else -1

@@ -1,4 +1,4 @@
-"""One process of a function, kept from one invocation to the next as Lambda keeps an execution environment."""
+"""A process of a function: what an execution environment is on Lambda, reused from one invocation to the next."""
 
 from __future__ import annotations
 
@@ -19,25 +19,31 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.account import REGION
-from local_sagemaker.containers.container import INHERITED
-from local_sagemaker.containers.output import LARGEST_EVENT, LogStream
+from local_sagemaker.containers.container import INHERITED_VARIABLES
+from local_sagemaker.containers.output import MAX_EVENT_BYTES, LogStream
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.storage.log_files import lambda_group, log_file
 from local_sagemaker.storage.records import Record
 
 RUNTIME = Path(__file__).parent / "runtime.py"
-# what Lambda gives the import of a function's code before the clock of the invocation runs, and then some
-INIT_SECONDS = 30
-# what an invocation shows of its log
+# for the import of the function's code, which does not count towards its Timeout; Lambda allows 10
+INIT_TIMEOUT = 30
+# of the log, in an invocation's LogResult
 TAIL_BYTES = 4096
-# as much as the kernel keeps of what nobody has read yet
+# the capacity of a pipe
 PIPE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What an invocation came to. error: None, or `Unhandled` with what is wrong in the payload. log: its last 4 KB."""
+    """The result of an invocation.
+
+    Attributes:
+        payload: The response, in JSON; an object with the error if there is one.
+        error: The FunctionError: None, or `Unhandled`.
+        log: The last 4 KB of the log.
+    """
 
     payload: bytes
     error: str | None
@@ -45,38 +51,41 @@ class Invocation:
 
 
 class FunctionProcess:
-    """A process that has a function's code imported.
+    """A process that has imported a function's code.
 
-    configuration: GetFunctionConfiguration's answer. task_root: the unpacked code. imposed: variables that the
-    function's own do not override.
+    Args:
+        data_dir: Where its log is written.
+        configuration: The function's configuration, as GetFunctionConfiguration returns it.
+        task_root: The folder of the unpacked code.
+        overrides: Variables that take precedence over the function's own.
     """
 
-    def __init__(self, data_dir: DataDir, configuration: Record, task_root: Path, imposed: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: DataDir, configuration: Record, task_root: Path, overrides: Mapping[str, str]) -> None:
         self.revision = configuration["RevisionId"]
         self._configuration = configuration
         name = configuration["FunctionName"]
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
-        self._log = LogStream(log_file(data_dir, lambda_group(name), stream), self._note)
+        self._log = LogStream(log_file(data_dir, lambda_group(name), stream), self._append_to_tail)
         self._tail = ""
-        self._rest = b""
+        self._unfinished_line = b""
         self._started = time.monotonic()
         self._is_new = True
-        theirs, self._requests = os.pipe()
-        self._responses, ours = os.pipe()
+        child_requests, self._requests = os.pipe()
+        self._responses, child_responses = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-u", str(RUNTIME), str(theirs), str(ours)],
+                [sys.executable, "-u", str(RUNTIME), str(child_requests), str(child_responses)],
                 cwd=task_root,
-                env=_environment(configuration, task_root, stream, imposed),
-                pass_fds=(theirs, ours),
+                env=_environment(configuration, task_root, stream, overrides),
+                pass_fds=(child_requests, child_responses),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         finally:
-            os.close(theirs)
-            os.close(ours)
+            os.close(child_requests)
+            os.close(child_responses)
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         os.set_blocking(self._output, False)
@@ -87,26 +96,26 @@ class FunctionProcess:
         return self._process.poll() is None
 
     def invoke(self, event: bytes, client_context: Any = None) -> Invocation:
-        """Call the handler with an event in JSON. A process that did not answer is at its end afterwards."""
+        """Call the handler with an event in JSON. A process that does not respond in time is killed."""
         request_id, timeout = str(uuid.uuid4()), self._configuration["Timeout"]
         self._tail = ""
         self._log.write([f"START RequestId: {request_id} Version: $LATEST"])
         init = self._initialize()
-        begun = time.monotonic()
-        response = self._ask(event, request_id, timeout, client_context) if init is not None else None
-        seconds = time.monotonic() - begun
-        invocation = self._outcome(response, request_id, seconds >= timeout)
-        self._finish(request_id, min(seconds, timeout), (response or {}).get("memory", 0), init)
-        return Invocation(*invocation, self._tail.encode()[-TAIL_BYTES:].decode("utf-8", errors="ignore"))
+        started = time.monotonic()
+        response = self._call_handler(event, request_id, timeout, client_context) if init is not None else None
+        seconds = time.monotonic() - started
+        payload, error = self._result(response, request_id, seconds >= timeout)
+        self._log_report(request_id, min(seconds, timeout), (response or {}).get("memory", 0), init)
+        return Invocation(payload, error, self._tail.encode()[-TAIL_BYTES:].decode("utf-8", errors="ignore"))
 
     def kill(self) -> None:
-        """End the process, and all that it has started, now; an invocation that waits for it gets an error."""
+        """Kill the process and its children; an invocation in flight fails."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
-        """End the process and give back what it holds; nobody may be waiting for it."""
+        """Kill the process and release its resources; no invocation may be in flight."""
         self.kill()
         assert self._process.stdout is not None
         self._process.stdout.close()
@@ -116,14 +125,18 @@ class FunctionProcess:
         self._log.close()
 
     def _initialize(self) -> float | None:
-        """Wait for the handler to be imported: how long that took (0 where it was before), None where it never was."""
+        """Wait until the handler is imported.
+
+        Returns:
+            The seconds it took, 0 if it was imported before, None if the process ended or took too long.
+        """
         if not self._is_new:
             return 0
         self._is_new = False
-        ready = self._read(time.monotonic() + INIT_SECONDS)
+        ready = self._read(time.monotonic() + INIT_TIMEOUT)
         return time.monotonic() - self._started if ready is not None else None
 
-    def _ask(self, event: bytes, request_id: str, timeout: float, client_context: Any) -> Record | None:
+    def _call_handler(self, event: bytes, request_id: str, timeout: float, client_context: Any) -> Record | None:
         context = {
             "request_id": request_id,
             "function_arn": self._configuration["FunctionArn"],
@@ -132,51 +145,52 @@ class FunctionProcess:
         }
         request = b'{"context": %b, "event": %b}\n' % (json.dumps(context).encode(), event)
         deadline = time.monotonic() + timeout
-        rest = memoryview(request)
+        unsent = memoryview(request)
         with contextlib.suppress(BrokenPipeError), selectors.DefaultSelector() as selector:
             selector.register(self._requests, selectors.EVENT_WRITE)
-            while rest and selector.select(max(0, deadline - time.monotonic())):
-                rest = rest[os.write(self._requests, rest) :]
-        return None if rest else self._read(deadline)
+            while unsent and selector.select(max(0, deadline - time.monotonic())):
+                unsent = unsent[os.write(self._requests, unsent) :]
+        return None if unsent else self._read(deadline)
 
     def _read(self, deadline: float) -> Record | None:
-        """The process's next response, its output logged meanwhile; None where none comes until the deadline."""
-        answer = b""
+        """Return the process's next response, and log its output in the meantime; None if there is none in time."""
+        response = b""
         with selectors.DefaultSelector() as selector:
             selector.register(self._responses, selectors.EVENT_READ)
             selector.register(self._output, selectors.EVENT_READ)
-            # the clock rules, not whether there is something: a function may print without end
-            while not answer.endswith(b"\n") and (left := deadline - time.monotonic()) > 0:
-                ready = [key.fd for key, _ in selector.select(left)]
+            # the deadline is checked in each round: a function may print without end
+            while not response.endswith(b"\n") and (remaining := deadline - time.monotonic()) > 0:
+                ready = [key.fd for key, _ in selector.select(remaining)]
                 if self._output in ready and not self._log_output():
                     selector.unregister(self._output)
                 if self._responses in ready:
                     piece = os.read(self._responses, 1 << 16)
                     if not piece:
                         break
-                    answer += piece
-        # what was printed before the response is in the pipe by now, which holds no more; behind it may be its end
+                    response += piece
+        # what was printed before the response fits into one read of the pipe; a second one may find its end
         for _ in range(2):
             self._log_output()
-        return json.loads(answer) if answer.endswith(b"\n") else None
+        return json.loads(response) if response.endswith(b"\n") else None
 
-    def _outcome(self, response: Record | None, request_id: str, timed_out: bool) -> tuple[bytes, str | None]:
+    def _result(self, response: Record | None, request_id: str, timed_out: bool) -> tuple[bytes, str | None]:
         if response is not None:
             return json.dumps(response["payload"]).encode(), "Unhandled" if response["error"] else None
         if self._process.poll() is None and not timed_out:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(1)  # it has closed its side and is about to end
+                # it has closed its end of the pipe and is about to exit
+                self._process.wait(1)
         if self._process.poll() is None:
-            kind, words = "Sandbox.Timedout", f"Task timed out after {self._configuration['Timeout']:.2f} seconds"
+            kind, message = "Sandbox.Timedout", f"Task timed out after {self._configuration['Timeout']:.2f} seconds"
         else:
-            kind, words = "Runtime.ExitError", f"Runtime exited with error: {_exit_words(self._process.returncode)}"
+            status = _exit_description(self._process.returncode)
+            kind, message = "Runtime.ExitError", f"Runtime exited with error: {status}"
         self.kill()
-        self._log.write([f"{iso_milliseconds(time.time())} {request_id} {words}"])
-        return json.dumps(
-            {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {words}"}
-        ).encode(), "Unhandled"
+        self._log.write([f"{iso_milliseconds(time.time())} {request_id} {message}"])
+        payload = {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}
+        return json.dumps(payload).encode(), "Unhandled"
 
-    def _finish(self, request_id: str, seconds: float, memory: int, init: float | None) -> None:
+    def _log_report(self, request_id: str, seconds: float, memory: int, init: float | None) -> None:
         size = self._configuration["MemorySize"]
         report = [
             f"REPORT RequestId: {request_id}",
@@ -189,25 +203,25 @@ class FunctionProcess:
         self._log.write([f"END RequestId: {request_id}", "\t".join(report)])
 
     def _log_output(self) -> bool:
-        """Log what the process has printed; whether there may be more."""
+        """Log what the process has printed. Returns whether there may be more."""
         try:
             piece = os.read(self._output, PIPE_BYTES)
         except BlockingIOError:
             return False
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        if self._rest and (not piece or len(self._rest) >= LARGEST_EVENT):
-            lines, self._rest = [*lines, self._rest], b""
+        *lines, self._unfinished_line = (self._unfinished_line + piece).split(b"\n")
+        if self._unfinished_line and (not piece or len(self._unfinished_line) >= MAX_EVENT_BYTES):
+            lines, self._unfinished_line = [*lines, self._unfinished_line], b""
         self._log.write(line.decode("utf-8", errors="replace").replace("\r", "\n") for line in lines)
         return bool(piece)
 
-    def _note(self, line: str, now: float) -> None:
+    def _append_to_tail(self, line: str, now: float) -> None:
         self._tail = f"{self._tail}{line}\n"[-TAIL_BYTES:]
 
 
-def _environment(configuration: Record, task_root: Path, stream: str, imposed: Mapping[str, str]) -> dict[str, str]:
+def _environment(configuration: Record, task_root: Path, stream: str, overrides: Mapping[str, str]) -> dict[str, str]:
     name = configuration["FunctionName"]
     return {
-        **{name: os.environ[name] for name in (*INHERITED, "PATH") if name in os.environ},
+        **{name: os.environ[name] for name in (*INHERITED_VARIABLES, "PATH") if name in os.environ},
         "PYTHONPATH": str(task_root),
         **configuration.get("Environment", {}).get("Variables", {}),
         "TZ": ":UTC",
@@ -221,9 +235,9 @@ def _environment(configuration: Record, task_root: Path, stream: str, imposed: M
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        **imposed,
+        **overrides,
     }
 
 
-def _exit_words(code: int) -> str:
+def _exit_description(code: int) -> str:
     return f"exit status {code}" if code >= 0 else f"signal: {signal.Signals(-code).name}"

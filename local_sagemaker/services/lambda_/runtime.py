@@ -1,9 +1,9 @@
-"""The program that a function's process runs: it imports the handler and calls it once an invocation.
+"""The runtime of a function's process: it imports the handler and calls it for each invocation.
 
     python runtime.py REQUESTS RESPONSES
 
-Both are file descriptors that carry a JSON structure a line; standard output and error are the function's own. This
-file imports nothing of the package, so that a function sees nothing of it either.
+Both arguments are file descriptors that carry one JSON object per line; standard output and standard error belong to
+the function. This file imports nothing from its package, so that a function cannot see the package either.
 """
 
 import importlib
@@ -25,7 +25,7 @@ class _Identity:
 
 
 class Context:
-    """What a handler is given beside its event."""
+    """The context object that a handler gets in addition to its event."""
 
     identity = _Identity()
 
@@ -48,13 +48,13 @@ class Context:
 
 
 class _LogHandler(logging.Handler):
-    """Log records as Lambda prints them."""
+    """Prints log records in Lambda's format."""
 
     request_id = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        head = f"[{record.levelname}]\t{moment}.{int(record.msecs):03d}Z\t{self.request_id}"
+        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        head = f"[{record.levelname}]\t{second}.{int(record.msecs):03d}Z\t{self.request_id}"
         sys.stdout.write(f"{head}\t{self.format(record)}\n")
 
 
@@ -65,60 +65,61 @@ def main() -> None:
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     log = _LogHandler()
     logging.getLogger().addHandler(log)
-    handler, fault = _load(os.environ["_HANDLER"])
+    handler, import_error = _load(os.environ["_HANDLER"])
     _send(responses, {"ready": True})
     for line in requests:
         request = json.loads(line)
         log.request_id = request["context"]["request_id"]
-        payload, error = (fault, True) if fault else _call(handler, request["event"], Context(**request["context"]))
+        context = Context(**request["context"])
+        payload, failed = (import_error, True) if import_error else _call(handler, request["event"], context)
         sys.stdout.flush()
         sys.stderr.flush()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_OF_MAXRSS
-        _send(responses, {"payload": payload, "error": error, "memory": memory})
+        _send(responses, {"payload": payload, "error": failed, "memory": memory})
 
 
 def _load(name: str) -> tuple[Any, dict[str, Any] | None]:
-    """The handler `module.function`, or what to answer in its place."""
+    """Return the handler `module.function`, or the error payload to respond with instead."""
     module_name, _, function = name.rpartition(".")
     if not module_name:
-        return None, _fault("Runtime.MalformedHandlerName", f"Bad handler '{name}': not enough values to unpack")
+        return None, _error("Runtime.MalformedHandlerName", f"Bad handler '{name}': not enough values to unpack")
     try:
         module = importlib.import_module(module_name.replace("/", "."))
     except ImportError as error:
         print(f"[ERROR] Runtime.ImportModuleError: Unable to import module '{module_name}': {error}")
-        return None, _fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
+        return None, _error("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
     except SyntaxError as error:
         print(f"[ERROR] Runtime.UserCodeSyntaxError: Syntax error in module '{module_name}': {error}")
-        return None, _fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}")
+        return None, _error("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}")
     except Exception as error:
         traceback.print_exc()
-        return None, _fault(type(error).__name__, str(error), _frames(error))
+        return None, _error(type(error).__name__, str(error), _frames(error))
     if not hasattr(module, function):
-        return None, _fault("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{module_name}'")
+        return None, _error("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{module_name}'")
     return getattr(module, function), None
 
 
 def _call(handler: Any, event: Any, context: Context) -> tuple[Any, bool]:
-    """What the handler answers, or its exception, and whether it is one."""
+    """Return the handler's response or its error payload, and whether it failed."""
     try:
-        answer = handler(event, context)
+        response = handler(event, context)
     except Exception as error:
         frames = _frames(error)
         print(f"[ERROR] {type(error).__name__}: {error}\rTraceback (most recent call last):\r" + "\r".join(frames))
-        return _fault(type(error).__name__, str(error), frames, context.aws_request_id), True
+        return _error(type(error).__name__, str(error), frames, context.aws_request_id), True
     try:
-        json.dumps(answer)
+        json.dumps(response)
     except (TypeError, ValueError) as error:
-        return _fault("Runtime.MarshalError", f"Unable to marshal response: {error}", [], context.aws_request_id), True
-    return answer, False
+        return _error("Runtime.MarshalError", f"Unable to marshal response: {error}", [], context.aws_request_id), True
+    return response, False
 
 
-def _fault(kind: str, message: str, frames: list[str] | None = None, request_id: str = "") -> dict[str, Any]:
+def _error(kind: str, message: str, frames: list[str] | None = None, request_id: str = "") -> dict[str, Any]:
     return {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": frames or []}
 
 
 def _frames(error: BaseException) -> list[str]:
-    """The function's own part of a traceback."""
+    """Return the frames of a traceback that belong to the function."""
     frames = traceback.extract_tb(error.__traceback__)
     return traceback.format_list([frame for frame in frames if frame.filename != __file__])
 

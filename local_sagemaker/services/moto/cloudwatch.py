@@ -1,4 +1,7 @@
-"""The CloudWatch of a server, for its own parts that put metrics or look at alarms: asked over HTTP, as by anyone."""
+"""A client of the server's own CloudWatch, for its endpoints and monitoring schedules.
+
+They put metric data and read alarm states over HTTP, like any client, so that moto starts only when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,23 @@ from typing import Any
 from local_sagemaker.account import REGION
 from local_sagemaker.storage.records import Record
 
-# CloudWatch takes 1,000 in one request
-BATCH = 500
+# below the 1,000 data that PutMetricData accepts
+BATCH_SIZE = 500
 
 
 class CloudWatch:
-    """The CloudWatch at a URL; safe to use from many threads."""
+    """A CloudWatch client; thread-safe."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
 
     def put_metric_data(self, namespace: str, data: list[Record]) -> None:
-        """Put data of PutMetricData, however many. Raises what boto3 does."""
-        for start in range(0, len(data), BATCH):
-            self._client.put_metric_data(Namespace=namespace, MetricData=data[start : start + BATCH])
+        """Put any number of metric data, items of PutMetricData's MetricData, in batches."""
+        for start in range(0, len(data), BATCH_SIZE):
+            self._client.put_metric_data(Namespace=namespace, MetricData=data[start : start + BATCH_SIZE])
 
     def alarm_states(self, names: list[str]) -> dict[str, str]:
-        """OK, ALARM or INSUFFICIENT_DATA of those of the named alarms that there are. Raises what boto3 does."""
+        """Return the states of alarms by name, without alarms that do not exist."""
         pages = self._client.get_paginator("describe_alarms").paginate(
             AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
@@ -36,7 +39,7 @@ class CloudWatch:
 
     @functools.cached_property
     def _client(self) -> Any:
-        # imported when it is needed, which is seldom: it takes as long to import as all of the server
+        # imported on first use: the import takes as long as the server's start
         import boto3
         from botocore.config import Config
 
@@ -45,7 +48,7 @@ class CloudWatch:
             endpoint_url=self._endpoint_url,
             region_name=REGION,
             aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 - no secret: any key will do
-            # no proxy of the user's: the URL is on this machine
+            aws_secret_access_key="local",  # noqa: S106 - not a secret: the server accepts any key
+            # the server is on this machine, not behind the user's proxy
             config=Config(proxies={}, connect_timeout=10, read_timeout=60),
         )

@@ -1,1 +1,1 @@
-"""S3: its REST protocol over the object store."""
+"""Amazon S3: its REST API on top of the object store."""

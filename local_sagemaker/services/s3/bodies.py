@@ -1,4 +1,4 @@
-"""Request bodies: read in pieces, unwrapped from aws-chunked, compared with every digest that came along."""
+"""Request bodies: read in pieces, decoded from aws-chunked, checked against every digest that the client sent."""
 
 import base64
 import binascii
@@ -16,44 +16,50 @@ from werkzeug.wrappers import Request
 from local_sagemaker.services.s3.errors import S3Error
 
 CHUNK = 1 << 20
-LONGEST_DOCUMENT = 8 << 20
-LONGEST_LINE = 16 << 10
+MAX_DOCUMENT_BYTES = 8 << 20
+MAX_LINE_BYTES = 16 << 10
 CHECKSUM_HEADER = re.compile(r"x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)")
 
 
 @dataclass(frozen=True)
-class Received:
-    """A body that has arrived: its MD5 (hexadecimal), its size, and the checksum headers that were sent with it."""
+class ReceivedBody:
+    """A received body: its MD5 in hexadecimal, its size in bytes, and the checksum headers sent with it."""
 
     md5: str
     size: int
     checksums: dict[str, str]
 
 
-def receive(request: Request, path: Path) -> Received:
+def receive_body(request: Request, path: Path) -> ReceivedBody:
     """Write a request's body to `path` in pieces.
 
-    Raises S3Error where it is shorter than announced (IncompleteBody) or does not have the MD5 (Content-MD5), SHA-256
-    (x-amz-content-sha256) or checksum (x-amz-checksum-*, header or trailer) that it came with (BadDigest). CRC-32C and
-    CRC-64/NVME are compared where `awscrt` is installed, as it must be for boto3 to send them.
+    CRC-32C and CRC-64/NVME are only checked if `awscrt` is installed, which boto3 needs to send them.
+
+    Raises:
+        S3Error: The body is shorter than announced (IncompleteBody), or differs from the MD5 (Content-MD5), SHA-256
+            (x-amz-content-sha256) or checksum (x-amz-checksum-*, header or trailer) sent with it (BadDigest).
     """
-    body = _Body(request)
+    body = _BodyReader(request)
     with path.open("wb") as file:
         for piece in body.pieces():
             file.write(piece)
-    return body.received()
+    return body.finish()
 
 
 def read_body(request: Request) -> bytes:
-    """A request's body, a document, all at once. Raises S3Error as `receive` does, and for more than 8 MiB."""
-    body = _Body(request)
+    """Return a request's body, a document, at once.
+
+    Raises:
+        S3Error: As `receive_body` raises; or the document has more than 8 MiB.
+    """
+    body = _BodyReader(request)
     pieces, size = [], 0
     for piece in body.pieces():
         size += len(piece)
-        if size > LONGEST_DOCUMENT:
-            raise S3Error("MalformedXML", 400, f"the document exceeds {LONGEST_DOCUMENT} bytes")
+        if size > MAX_DOCUMENT_BYTES:
+            raise S3Error("MalformedXML", 400, f"the document has more than {MAX_DOCUMENT_BYTES} bytes")
         pieces.append(piece)
-    body.received()
+    body.finish()
     return b"".join(pieces)
 
 
@@ -63,7 +69,7 @@ class _Digest(Protocol):
 
 
 class _Crc:
-    """A running CRC with the interface of hashlib; `step(data, crc)` gives the next value."""
+    """A CRC with the interface of hashlib's digests; `step(data, crc)` returns the next value."""
 
     def __init__(self, step: Callable[[bytes, int], int], width: int) -> None:
         self._step = step
@@ -77,7 +83,7 @@ class _Crc:
         return self._value.to_bytes(self._width, "big")
 
 
-class _Body:
+class _BodyReader:
     def __init__(self, request: Request) -> None:
         headers = request.headers
         self._sha256 = headers.get("x-amz-content-sha256", "")
@@ -86,7 +92,7 @@ class _Body:
             raise S3Error("MissingContentLength", 411, "the request has no Content-Length")
         self._stream = io.BufferedReader(cast(io.RawIOBase, request.stream), CHUNK)
         self._announced = headers.get("x-amz-decoded-content-length") if chunked else None
-        self.pieces = self._unwrapped if chunked else self._plain
+        self.pieces = self._decoded_chunks if chunked else self._plain
         self._size = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._content_md5 = headers.get("content-md5")
@@ -99,48 +105,48 @@ class _Body:
         if re.fullmatch(r"[0-9a-f]{64}", self._sha256):
             self._digests["x-amz-content-sha256"] = hashlib.sha256()
 
-    def received(self) -> Received:
-        """Compare what has been read with what was announced."""
+    def finish(self) -> ReceivedBody:
+        """Check what was read against what the headers and trailers announce."""
         if self._announced is not None and self._announced != str(self._size):
-            raise S3Error("IncompleteBody", 400, f"{self._announced} bytes were announced, {self._size} came")
-        if self._content_md5 is not None and _decoded(self._content_md5) != self._md5.digest():
-            raise S3Error("BadDigest", 400, "the Content-MD5 given does not match what was received")
+            raise S3Error("IncompleteBody", 400, f"received {self._size} bytes of {self._announced}")
+        if self._content_md5 is not None and _from_base64(self._content_md5) != self._md5.digest():
+            raise S3Error("BadDigest", 400, "the Content-MD5 does not match the received body")
         for name, digest in self._digests.items():
             if name == "x-amz-content-sha256":
                 if digest.digest().hex() != self._sha256:
-                    raise S3Error("XAmzContentSHA256Mismatch", 400, f"the {name} given does not match the body")
+                    raise S3Error("XAmzContentSHA256Mismatch", 400, f"the {name} does not match the received body")
             elif name not in self.checksums:
-                raise S3Error("MalformedTrailerError", 400, f"the trailer {name} was announced and did not come")
-            elif _decoded(self.checksums[name]) != digest.digest():
-                raise S3Error("BadDigest", 400, f"the {name} given does not match what was received")
-        return Received(self._md5.hexdigest(), self._size, self.checksums)
+                raise S3Error("MalformedTrailerError", 400, f"the announced trailer {name} is missing")
+            elif _from_base64(self.checksums[name]) != digest.digest():
+                raise S3Error("BadDigest", 400, f"the {name} does not match the received body")
+        return ReceivedBody(self._md5.hexdigest(), self._size, self.checksums)
 
     def _plain(self) -> Iterator[bytes]:
         while piece := self._stream.read1(CHUNK):
-            yield self._seen(piece)
+            yield self._update_digests(piece)
 
-    def _unwrapped(self) -> Iterator[bytes]:
-        """The bytes within chunks of the form `size[;chunk-signature=...]CRLF bytes CRLF`; the last is empty."""
+    def _decoded_chunks(self) -> Iterator[bytes]:
+        """Yield the bytes of chunks of the form `size[;chunk-signature=...]CRLF bytes CRLF`; the last one is empty."""
         while True:
             size_text = self._line().partition(b";")[0].strip()
             if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", size_text):
                 raise S3Error("IncompleteBody", 400, "the body is not in aws-chunked encoding")
-            left = int(size_text, 16)
-            if left == 0:
+            remaining = int(size_text, 16)
+            if remaining == 0:
                 break
-            while left:
-                piece = self._stream.read1(min(left, CHUNK))
+            while remaining:
+                piece = self._stream.read1(min(remaining, CHUNK))
                 if not piece:
                     raise S3Error("IncompleteBody", 400, "the body ended within a chunk")
-                left -= len(piece)
-                yield self._seen(piece)
+                remaining -= len(piece)
+                yield self._update_digests(piece)
             self._line()
         while line := self._line():
             name, _, value = line.partition(b":")
             if CHECKSUM_HEADER.fullmatch(header := name.decode("latin-1").strip().lower()):
                 self.checksums[header] = value.decode("latin-1").strip()
 
-    def _seen(self, piece: bytes) -> bytes:
+    def _update_digests(self, piece: bytes) -> bytes:
         self._size += len(piece)
         self._md5.update(piece)
         for digest in self._digests.values():
@@ -148,9 +154,9 @@ class _Body:
         return piece
 
     def _line(self) -> bytes:
-        line = self._stream.readline(LONGEST_LINE)
-        if len(line) == LONGEST_LINE:
-            raise S3Error("InvalidRequest", 400, f"a line of the aws-chunked body exceeds {LONGEST_LINE} bytes")
+        line = self._stream.readline(MAX_LINE_BYTES)
+        if len(line) == MAX_LINE_BYTES:
+            raise S3Error("InvalidRequest", 400, f"a line of the aws-chunked body has more than {MAX_LINE_BYTES} bytes")
         return line.rstrip(b"\r\n")
 
 
@@ -168,8 +174,8 @@ def _digest(header: str) -> _Digest | None:
     return _Crc(checksums.crc32c, 4) if algorithm == "crc32c" else _Crc(checksums.crc64nvme, 8)
 
 
-def _decoded(text: str) -> bytes:
+def _from_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise S3Error("InvalidDigest", 400, f"{text[:100]!r} is not a digest in base64") from error
+        raise S3Error("InvalidDigest", 400, f"{text[:100]!r} is not a base64-encoded digest") from error

@@ -1,8 +1,8 @@
-"""The error that S3 answers with."""
+"""The error response of S3."""
 
 
 class S3Error(Exception):
-    """A refusal: S3's error code, the HTTP status and a message."""
+    """An error response: S3's error code, the HTTP status and a message."""
 
     def __init__(self, code: str, status: int, message: str) -> None:
         super().__init__(f"{code}: {message}")

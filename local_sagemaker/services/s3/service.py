@@ -1,7 +1,8 @@
-"""S3 over HTTP, onto `ObjectStore`: the buckets and objects of one data directory by S3's REST protocol.
+"""S3's REST API on top of `ObjectStore`: the buckets and objects of one data directory.
 
-Path-style (`/bucket/key`) and virtual-host-style (`bucket.localhost`) addressing. Bodies are streamed both ways.
-There are no versions, no access control and no signatures to check: the server is this machine's own.
+Requests are addressed in path style (`/bucket/key`) or virtual-hosted style (`bucket.localhost`). Bodies are streamed
+in both directions. There is no versioning and no access control, and signatures are not verified: the server is only
+reachable from this machine.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from local_sagemaker.account import ACCOUNT
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import refusal_by_disk
 from local_sagemaker.services.s3 import bucket_operations, object_operations, upload_operations
-from local_sagemaker.services.s3.call import Call
 from local_sagemaker.services.s3.errors import S3Error
+from local_sagemaker.services.s3.s3_request import S3Request
 from local_sagemaker.services.s3.uploads import Uploads
-from local_sagemaker.services.s3.xml import document
+from local_sagemaker.services.s3.xml import xml_response
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore
 
 log = logging.getLogger(__name__)
 
-Operation = Callable[[Call], Response]
+Operation = Callable[[S3Request], Response]
 
-# by method and subresource: the query parameter that turns an operation into another one
+# by method and subresource, the query parameter that selects another operation
 BUCKET_OPERATIONS: dict[tuple[str, str], Operation] = {
     **bucket_operations.OPERATIONS,
     **upload_operations.BUCKET_OPERATIONS,
@@ -57,7 +58,7 @@ class S3Service:
         self._uploads = Uploads(data_dir.uploads, objects)
 
     def respond(self, request: Request) -> Response:
-        """Answer one request; every refusal is S3's XML error with its status."""
+        """Answer a request; errors are answered with S3's XML document and status."""
         try:
             response = self._respond(request)
         except S3Error as error:
@@ -69,7 +70,7 @@ class S3Service:
         except BadName as error:
             response = _error_response(S3Error("InvalidArgument", 400, str(error)))
         except (ClientDisconnected, TimeoutError):
-            response = _error_response(S3Error("IncompleteBody", 400, "the body ended before its announced length"))
+            response = _error_response(S3Error("IncompleteBody", 400, "the body is shorter than its Content-Length"))
         except OSError as error:
             log.error("%s %s: %s", request.method, request.path, error)
             response = _error_response(S3Error(*refusal_by_disk(error)))
@@ -79,28 +80,29 @@ class S3Service:
 
     def _respond(self, request: Request) -> Response:
         bucket, key = _address(request)
-        call = Call(request, bucket, key, self._objects, self._uploads)
+        s3_request = S3Request(request, bucket, key, self._objects, self._uploads)
         owner = request.headers.get("x-amz-expected-bucket-owner", ACCOUNT)
         if owner != ACCOUNT:
-            raise S3Error("AccessDenied", 403, f"the buckets here belong to account {ACCOUNT}, not to {owner}")
+            raise S3Error("AccessDenied", 403, f"the buckets belong to account {ACCOUNT}, not to {owner}")
         subresource = next((name for name in request.args if name in SUBRESOURCES), "")
         if not bucket:
             if request.method == "GET":
-                return bucket_operations.list_buckets(call)
+                return bucket_operations.list_buckets(s3_request)
             operation = None
         else:
             operation = (OBJECT_OPERATIONS if key else BUCKET_OPERATIONS).get((request.method, subresource))
         if operation is None:
-            where = "object" if key else "bucket"
-            what = f"{request.method} ?{subresource}" if subresource else request.method
-            raise S3Error("NotImplemented", 400, f"{what} on a{'n' if key else ''} {where} is not supported here")
-        return operation(call)
+            target = "an object" if key else "a bucket"
+            method = f"{request.method} ?{subresource}" if subresource else request.method
+            raise S3Error("NotImplemented", 400, f"{method} on {target} is not supported by the local S3")
+        return operation(s3_request)
 
 
 def _address(request: Request) -> tuple[str, str]:
-    """Bucket and key, either possibly empty."""
+    """Return bucket and key, either possibly empty."""
     raw_path = request.environ["RAW_URI"].partition("?")[0]
-    if "://" in raw_path:  # a proxy's request names the host in its target
+    # a request to a proxy has the host in its target
+    if "://" in raw_path:
         raw_path = "/" + raw_path.split("/", 3)[3]
     try:
         path = unquote_to_bytes(raw_path.encode("latin-1")).decode("utf-8").removeprefix("/")
@@ -118,4 +120,4 @@ def _address(request: Request) -> tuple[str, str]:
 
 def _error_response(error: S3Error) -> Response:
     content = {"Code": error.code, "Message": error.message, "RequestId": "local"}
-    return Response(document("Error", content), status=error.status, content_type="application/xml")
+    return xml_response("Error", content, error.status)

@@ -1,4 +1,6 @@
-"""S3's XML documents, written from dicts and read into elements."""
+"""S3's XML documents: responses written from dicts, requests read into elements."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Mapping
@@ -6,35 +8,48 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from werkzeug.wrappers import Response
+
 from local_sagemaker.services.s3.errors import S3Error
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
-def document(name: str, content: Mapping[str, Any]) -> bytes:
-    """An XML document; a list stands for several elements of one name, None for no element."""
+def xml_response(name: str, content: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a response with an XML document.
+
+    Args:
+        name: The root element.
+        content: Its child elements; a list is written as several elements of one name, None as no element.
+        status: The HTTP status.
+    """
     namespace = "" if name == "Error" else f' xmlns="{NAMESPACE}"'
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{name}{namespace}>{_inside(content)}</{name}>'.encode()
+    document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{name}{namespace}>{_elements(content)}</{name}>'
+    return Response(document.encode(), status=status, content_type="application/xml")
 
 
 def read_document(body: bytes) -> ElementTree.Element:
-    """The root element, namespaces stripped. Raises S3Error (MalformedXML)."""
+    """Return the root element of a document, without namespaces.
+
+    Raises:
+        S3Error: The document is malformed (MalformedXML).
+    """
     try:
-        # expat bounds the expansion of entities by itself, and no request has a document type
+        # expat limits the expansion of entities itself, and S3's requests have no document type declaration
         if b"<!DOCTYPE" in body:
-            raise ElementTree.ParseError("a document type is not allowed")
+            raise ElementTree.ParseError("a document type declaration is not allowed")
         root = ElementTree.fromstring(body)  # noqa: S314
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise S3Error("MalformedXML", 400, f"the document cannot be read: {error}") from error
+        raise S3Error("MalformedXML", 400, f"cannot parse the document: {error}") from error
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root
 
 
-def _inside(content: Any) -> str:
+def _elements(content: Any) -> str:
     if isinstance(content, Mapping):
         return "".join(
-            f"<{name}>{_inside(item)}</{name}>"
+            f"<{name}>{_elements(item)}</{name}>"
             for name, value in content.items()
             if value is not None
             for item in (value if isinstance(value, list) else [value])

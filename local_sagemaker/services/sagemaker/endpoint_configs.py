@@ -6,7 +6,7 @@ A record (name in lower case) is DescribeEndpointConfig's response.
 import time
 from collections import Counter
 
-from local_sagemaker.containers.images.images import UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.models import serving_container

@@ -90,7 +90,7 @@ def update_weights_and_capacities(context: Context, request: Record) -> Record:
                     raise _invalid(f"Variant {desired['VariantName']} is not serverless.")
                 variant["ServerlessConfig"] |= desired["ServerlessUpdateConfig"]
         _update(context, endpoint, Deployed=plan, FailureReason=None)
-    context.endpoint_manager.reweigh(endpoint["EndpointName"])
+    context.endpoint_manager.update_weights(endpoint["EndpointName"])
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 

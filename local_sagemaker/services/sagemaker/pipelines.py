@@ -8,6 +8,7 @@ import hashlib
 import time
 
 from local_sagemaker.executions.definition import Definition, DefinitionError, parse
+from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.step_results import forget_steps
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page, within
@@ -176,7 +177,7 @@ def parsed(context: Context, text: str) -> Definition:
     """Parse a definition and check that it can run on this machine. Raises ServiceError (ValidationException)."""
     try:
         definition = parse(text)
-        context.jobs.images.check(definition)
+        check_images(definition, context.jobs.images)
         return definition
     except DefinitionError as error:
         raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error

@@ -69,7 +69,9 @@ class SageMakerService:
         """
         lock = threading.RLock()
         executor = Executor(self.call, functions, job_manager, workers)
-        scheduler = MonitoringScheduler(self.call, job_manager, endpoint_manager.capture.flush, put_metric_data, lock)
+        scheduler = MonitoringScheduler(
+            self.call, job_manager, endpoint_manager.data_capture.flush, put_metric_data, lock
+        )
         self.context = Context(
             store=job_manager.store,
             objects=job_manager.objects,

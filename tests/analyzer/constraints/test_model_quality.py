@@ -1,4 +1,4 @@
-"""Model-quality constraints: their direction, and violations in Model Monitor's words."""
+"""Model quality constraints: their direction, and violations in Model Monitor's words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_baseline_has_no_violation_of_its_own_constraints() -> None:
         assert check_metrics(statistics, suggest_metrics(statistics, problem_type), problem_type) == []
 
 
-def test_thresholds_point_in_the_direction_in_which_a_metric_becomes_worse() -> None:
+def test_comparison_operators_match_the_direction_in_which_a_metric_gets_worse() -> None:
     binary = suggest_metrics(quality(), "BinaryClassification")[BINARY]
     greater = {
         name for name, constraint in binary.items() if constraint["comparison_operator"] == "GreaterThanThreshold"
@@ -42,7 +42,7 @@ def test_thresholds_point_in_the_direction_in_which_a_metric_becomes_worse() -> 
     }
 
 
-def test_twins_curves_and_undefined_metrics_get_no_constraint() -> None:
+def test_best_constant_metrics_curves_and_undefined_metrics_get_no_constraint() -> None:
     one_class = model_quality("BinaryClassification", [0, 0], [0, 0], [0.1, 0.2])
     names = suggest_metrics(one_class, "BinaryClassification")[BINARY].keys()
     assert not [name for name in names if "best_constant" in name or "curve" in name]
@@ -87,17 +87,20 @@ def test_a_metric_that_is_undefined_now_is_not_a_violation() -> None:
 @pytest.mark.parametrize(
     ("constraints", "message"),
     [
-        ({"regression_constraints": {}}, "holds no 'binary_classification_constraints' .but: regression_constraints"),
+        ({"regression_constraints": {}}, "has no 'binary_classification_constraints' .it has: regression_constraints"),
         ({BINARY: {"auc": {"threshold": 0.9}}}, "constraint on auc has no numeric threshold"),
         ({BINARY: {"auc": {"threshold": "high", "comparison_operator": "LessThanThreshold"}}}, "constraint on auc"),
-        ({BINARY: {"auc": {"threshold": 0.9, "comparison_operator": "Less"}}}, "compares by 'Less'; use LessThan"),
+        (
+            {BINARY: {"auc": {"threshold": 0.9, "comparison_operator": "Less"}}},
+            "comparison_operator 'Less'; use LessThan",
+        ),
     ],
 )
-def test_constraints_of_another_kind_are_refused(constraints: dict[str, Any], message: str) -> None:
+def test_constraints_of_another_kind_are_rejected(constraints: dict[str, Any], message: str) -> None:
     with pytest.raises(QualityError, match=message):
         check_metrics(quality(), constraints, "BinaryClassification")
 
 
-def test_statistics_of_another_kind_are_refused() -> None:
-    with pytest.raises(QualityError, match=r"holds no 'regression_metrics' .but: version, dataset, binary_class"):
+def test_statistics_of_another_kind_are_rejected() -> None:
+    with pytest.raises(QualityError, match=r"has no 'regression_metrics' .it has: version, dataset, binary_class"):
         suggest_metrics(quality(), "Regression")

@@ -1,4 +1,4 @@
-"""Captured inferences as records: payloads, names, windows, and what is left out."""
+"""Captured inferences as records: payloads, names, windows and malformed events."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from analyzer import QualityError
 from analyzer.analysis import Window
-from analyzer.datasets import Dataset, captures
-from analyzer.datasets.skips import Skips
-from analyzer.datasets.text_columns import typed
+from analyzer.datasets import captures
+from analyzer.datasets.dataset import Dataset
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.text_columns import parse_texts
 
 Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]
@@ -35,9 +36,11 @@ def lines(*events: dict[str, Any]) -> str:
     return "".join(json.dumps(event) + "\n" for event in events)
 
 
-def rows(source: Path, dataset_format: str, skips: Skips | None = None, **options: Any) -> list[dict[str, Any]]:
-    dataset = Dataset.of(source, dataset_format, **options)
-    return [row for batch in dataset.batches(skips=skips) for row in batch.to_pylist()]
+def rows(
+    source: Path, dataset_format: str, malformed: MalformedRecords | None = None, **options: Any
+) -> list[dict[str, Any]]:
+    dataset = Dataset.from_format(source, dataset_format, **options)
+    return [row for batch in dataset.batches(malformed=malformed) for row in batch.to_pylist()]
 
 
 def test_a_csv_payload_has_numbers_texts_and_missing_values(write: Write, event: Event) -> None:
@@ -45,12 +48,12 @@ def test_a_csv_payload_has_numbers_texts_and_missing_values(write: Write, event:
     assert rows(path, INPUT) == [{"_c0": 34, "_c1": "gold", "_c2": 1.5}, {"_c0": 7, "_c1": "x, y", "_c2": None}]
 
 
-def test_quotes_and_line_ends_of_any_kind_are_csvs(write: Write, event: Event) -> None:
+def test_quotes_and_all_line_endings_are_parsed_as_csv(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event('1,"a\n""b"""\r\n2,c\r3,d')))
     assert [(row["_c0"], row["_c1"]) for row in rows(path, INPUT)] == [(1, 'a\n"b"'), (2, "c"), (3, "d")]
 
 
-def test_a_payload_may_hold_several_records(write: Write, event: Event) -> None:
+def test_a_payload_may_contain_several_records(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1,a\n2,b\n", '{"predictions": [0.5, 0.25]}')))
     assert rows(path, BOTH) == [
         {"_c0": 1, "_c1": "a", "endpointOutput_0": 0.5},
@@ -96,7 +99,7 @@ def test_base64_of_csv_is_read_by_its_content_type(write: Write, event: Event) -
     assert rows(path, INPUT) == [{"_c0": 1, "_c1": "a"}]
 
 
-def test_the_endpoints_own_answer_becomes_columns(write: Write, event: Event) -> None:
+def test_the_endpoints_response_becomes_columns(write: Write, event: Event) -> None:
     answer = {"predictions": [{"label": "yes", "probability": 0.83, "probabilities": {"no": 0.17, "yes": 0.83}}]}
     path = write("a.jsonl", lines(event("1", json.dumps(answer))))
     assert rows(path, OUTPUT) == [
@@ -109,9 +112,7 @@ def test_the_endpoints_own_answer_becomes_columns(write: Write, event: Event) ->
     ]
 
 
-def test_input_without_names_takes_those_of_the_baseline_and_unknown_output_is_left_out(
-    write: Write, event: Event
-) -> None:
+def test_unnamed_input_gets_the_baselines_names_and_unknown_output_is_ignored(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("31,gold", '{"predictions": [{"label": "yes"}]}')))
     assert rows(path, BOTH, known_names=["age", "plan"]) == [{"age": 31, "plan": "gold"}]
     assert rows(path, BOTH, known_names=["age", "plan", "endpointOutput_label"]) == [
@@ -119,15 +120,13 @@ def test_input_without_names_takes_those_of_the_baseline_and_unknown_output_is_l
     ]
 
 
-def test_output_and_input_together_take_the_baselines_names_in_the_order_that_is_set(
-    write: Write, event: Event
-) -> None:
+def test_output_and_input_together_get_the_baselines_names_in_the_configured_order(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("31,gold", "0.7", output_encoding="CSV")))
     assert rows(path, BOTH, known_names=["churn", "age", "plan"]) == [{"churn": 0.7, "age": 31, "plan": "gold"}]
     assert rows(path, BOTH_END, known_names=["age", "plan", "churn"]) == [{"age": 31, "plan": "gold", "churn": 0.7}]
 
 
-def test_a_csv_request_may_begin_with_the_features_names(write: Write, event: Event) -> None:
+def test_a_csv_request_may_have_a_header(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("plan,age\ngold,31\n"), event("22,basic")))
     found = rows(path, INPUT, known_names=["age", "plan"])
     assert {(row["age"], row["plan"]) for row in found} == {(31, "gold"), (22, "basic")}
@@ -139,7 +138,7 @@ def test_json_records_may_lack_keys_and_csv_and_json_may_be_mixed(write: Write, 
     assert sorted((row["age"] or 0, row["plan"] or "") for row in found) == [(0, "basic"), (1, ""), (2, "gold")]
 
 
-def test_merged_events_say_where_a_column_comes_from(write: Write, event: Event) -> None:
+def test_columns_of_merged_events_are_prefixed_with_their_origin(write: Write, event: Event) -> None:
     answer = '{"predictions": [{"label": "a"}, {"label": "b"}]}'
     path = write("a.jsonl", lines(event("1", answer) | {"groundTruthData": {"data": "a\na", "encoding": "CSV"}}))
     assert rows(path, MERGED) == [
@@ -148,7 +147,7 @@ def test_merged_events_say_where_a_column_comes_from(write: Write, event: Event)
     ]
 
 
-def test_only_inferences_of_the_window_count_and_none_of_a_shadow(write: Write, event: Event) -> None:
+def test_only_inferences_in_the_window_are_read_and_none_of_shadow_variants(write: Write, event: Event) -> None:
     shadow = event("4", time="2026-01-01T10:30:00Z")
     shadow["eventMetadata"]["invocationSource"] = "ShadowExperiment"
     events = [event(str(hour), time=f"2026-01-01T{hour:02}:00:00Z") for hour in (9, 10, 11, 12)]
@@ -156,7 +155,7 @@ def test_only_inferences_of_the_window_count_and_none_of_a_shadow(write: Write, 
     window = Window(datetime(2026, 1, 1, 10, tzinfo=UTC), datetime(2026, 1, 1, 12, tzinfo=UTC))
     assert [row["_c0"] for row in rows(path, INPUT, window=window)] == [10, 11]
     later = Window(datetime(2027, 1, 1, tzinfo=UTC))
-    with pytest.raises(QualityError, match=r"holds no record from 2027-01-01 00:00:00.* check the window"):
+    with pytest.raises(QualityError, match=r"has no records from 2027-01-01 00:00:00.* check the window"):
         rows(path, INPUT, window=later)
 
 
@@ -169,15 +168,18 @@ def test_a_tree_of_hours_plain_and_gzip_is_one_dataset(write: Write, event: Even
 MALFORMED = [
     ("no JSON", "is not JSON"),
     ("[1]", "is a JSON list, not an object"),
-    ("{}", "is no captured inference: it has no 'captureData'"),
+    ("{}", "is not a captured inference: it has no 'captureData'"),
     ('{"captureData": {"endpointOutput": {"data": "1", "encoding": "CSV"}}}', "has no endpointInput"),
     ('{"captureData": {"endpointInput": {"encoding": "CSV"}}}', "has no payload in 'data'"),
     ('{"captureData": {"endpointInput": {"data": "", "encoding": "CSV"}}}', "has an empty payload"),
-    ('{"captureData": {"endpointInput": {"data": "1,2\\n3", "encoding": "CSV"}}}', "records of 1 to 2 values"),
+    ('{"captureData": {"endpointInput": {"data": "1,2\\n3", "encoding": "CSV"}}}', "records with 1 to 2 values"),
     (json.dumps({"captureData": {"endpointInput": {"data": '"' + "x" * 200_000, "encoding": "CSV"}}}), "is not CSV"),
     ('{"captureData": {"endpointInput": {"data": "{", "encoding": "JSON"}}}', "neither JSON nor JSON lines"),
     ('{"captureData": {"endpointInput": {"data": "[1, {}]", "encoding": "JSON"}}}', "objects and other values"),
-    ('{"captureData": {"endpointInput": {"data": "x", "encoding": "XML"}}}', "encoding 'XML'; CSV, JSON and BASE64"),
+    (
+        '{"captureData": {"endpointInput": {"data": "x", "encoding": "XML"}}}',
+        "encoding 'XML'; supported are CSV, JSON and BASE64",
+    ),
     (
         json.dumps({"captureData": {"endpointInput": {"data": "[" * 99_999, "encoding": "JSON"}}}),
         "a payload that is nested too deeply",
@@ -195,33 +197,37 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("line", "reason"), MALFORMED)
-def test_a_malformed_line_is_counted_sampled_and_skipped_or_fails_with_its_place(
+def test_a_malformed_line_is_counted_sampled_and_skipped_or_fails_with_its_position(
     line: str, reason: str, write: Write, event: Event
 ) -> None:
     path = write("a.jsonl", lines(event("1")) + line + "\n" + lines(event("2")))
-    skips = Skips(limit=1)
-    assert [row["_c0"] for row in rows(path, INPUT, skips)] == [1, 2]
-    (sample,) = skips.frozen().samples
-    assert (skips.count, sample.file, sample.line, sample.excerpt) == (1, str(path), 2, line[:120])
+    malformed = MalformedRecords(limit=1)
+    assert [row["_c0"] for row in rows(path, INPUT, malformed)] == [1, 2]
+    (sample,) = malformed.summary().samples
+    assert (malformed.count, sample.file, sample.line, sample.excerpt) == (1, str(path), 2, line[:120])
     assert reason in sample.reason
     with pytest.raises(QualityError, match=r"a\.jsonl line 2 ") as caught:
         rows(path, INPUT)
     assert reason in str(caught.value)
 
 
-def test_too_many_malformed_lines_fail_with_the_place_and_the_next_move(write: Write, event: Event) -> None:
+def test_too_many_malformed_lines_fail_with_the_position_and_the_next_move(write: Write, event: Event) -> None:
     path = write("a.jsonl", "x\n" + lines(event("1")) + "y\nz\n")
-    with pytest.raises(QualityError, match=r"a\.jsonl line 4 .*it is malformed record 3 where 2 may be skipped"):
-        rows(path, INPUT, Skips(limit=2))
+    with pytest.raises(
+        QualityError, match=r"a\.jsonl line 4 .*this is malformed record 3, and malformed_records_limit is 2"
+    ):
+        rows(path, INPUT, MalformedRecords(limit=2))
 
 
-def test_where_no_line_can_be_read_the_first_reason_is_told(write: Write) -> None:
+def test_if_no_line_can_be_read_the_first_reason_is_reported(write: Write) -> None:
     path = write("a.jsonl", "a,b\n1,2\n")
-    with pytest.raises(QualityError, match=r"no record that can be read; the first of 2, in .* at 1, is not JSON"):
-        rows(path, INPUT, Skips(limit=9))
+    with pytest.raises(
+        QualityError, match=r"no records that can be read; the first of 2 malformed ones, .*:1, is not JSON"
+    ):
+        rows(path, INPUT, MalformedRecords(limit=9))
 
 
-def test_huge_numbers_booleans_and_halves_of_characters_have_a_place(write: Write, event: Event) -> None:
+def test_huge_numbers_booleans_and_unpaired_surrogates_are_read(write: Write, event: Event) -> None:
     path = write(
         "a.jsonl",
         lines(
@@ -234,31 +240,31 @@ def test_huge_numbers_booleans_and_halves_of_characters_have_a_place(write: Writ
     assert (found["b"], found["t"], other) == ("true", "?", {"_c0": "x?", "_c1": 1})
 
 
-def test_unequal_numbers_of_records_in_and_out_are_malformed(write: Write, event: Event) -> None:
+def test_unequal_numbers_of_records_in_input_and_output_are_malformed(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1\n2", '{"predictions": [1]}')))
     with pytest.raises(QualityError, match="has 2 records in endpointInput and 1 records in endpointOutput"):
         rows(path, BOTH)
 
 
-def test_an_inference_without_a_time_is_malformed_where_a_window_is_set(write: Write, event: Event) -> None:
+def test_an_inference_without_a_time_is_malformed_if_there_is_a_window(write: Write, event: Event) -> None:
     path = write("a.jsonl", lines(event("1", time="yesterday")))
-    with pytest.raises(QualityError, match=r"no time in eventMetadata.inferenceTime \(but 'yesterday'\)"):
+    with pytest.raises(QualityError, match=r"no valid time in eventMetadata.inferenceTime \('yesterday'\)"):
         rows(path, INPUT, window=Window(datetime(2026, 1, 1, tzinfo=UTC)))
 
 
-def test_no_message_shows_what_a_record_holds(write: Write, event: Event) -> None:
+def test_no_message_contains_the_content_of_a_record(write: Write, event: Event) -> None:
     card = "4111-1111"
     path = write("a.jsonl", lines(event(f'{{"card": "{card}"', input_encoding="JSON")) + f'{{"{card}\n')
-    skips = Skips(limit=2)
+    malformed = MalformedRecords(limit=2)
     with pytest.raises(QualityError) as caught:
-        rows(path, INPUT, skips)
-    assert skips.count == 2
+        rows(path, INPUT, malformed)
+    assert malformed.count == 2
     assert card not in str(caught.value)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=20), size=st.integers(1, 9))
-def test_every_record_comes_once_whatever_the_size_of_the_batches(
+def test_every_record_is_read_once_for_any_batch_size(
     counts: list[int], size: int, event: Event, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
@@ -273,18 +279,21 @@ def test_every_record_comes_once_whatever_the_size_of_the_batches(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"captureIndexNames": ["input"]}, "captureIndexNames are input; use endpointInput, endpointOutput or both"),
-        ({"output_columns_position": "LEFT"}, "output_columns_position is 'LEFT'; use START or END"),
+        (
+            {"captureIndexNames": ["input"]},
+            "invalid captureIndexNames input; use endpointInput, endpointOutput or both",
+        ),
+        ({"output_columns_position": "LEFT"}, "invalid output_columns_position 'LEFT'; use START or END"),
     ],
 )
-def test_an_unknown_option_is_refused(options: dict[str, Any], message: str, write: Write) -> None:
+def test_an_unknown_option_is_rejected(options: dict[str, Any], message: str, write: Write) -> None:
     with pytest.raises(QualityError, match=message):
-        Dataset.of(write("a.jsonl", ""), json.dumps({"sagemakerCaptureJson": options}))
+        Dataset.from_format(write("a.jsonl", ""), json.dumps({"sagemakerCaptureJson": options}))
 
 
-def test_an_empty_folder_and_a_truncated_gzip_are_refused_by_name(write: Write, event: Event, tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_truncated_gzip_are_rejected_by_name(write: Write, event: Event, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(QualityError, match="empty holds no file; check the path"):
+    with pytest.raises(QualityError, match="empty contains no files; check the path"):
         rows(tmp_path / "empty", INPUT)
     path = write("a.jsonl.gz", gzip.compress(lines(*[event("1")] * 100).encode())[:-9])
     with pytest.raises(QualityError, match=r"a\.jsonl\.gz is a damaged gzip file"):
@@ -292,7 +301,7 @@ def test_an_empty_folder_and_a_truncated_gzip_are_refused_by_name(write: Write, 
 
 
 @pytest.mark.parametrize("as_text", [False, True])
-def test_a_column_of_payloads_with_nothing_in_it_has_no_type(as_text: bool) -> None:
-    column = typed(["", "nan", ""], as_text)
+def test_a_column_without_values_has_no_type(as_text: bool) -> None:
+    column = parse_texts(["", "nan", ""], as_text)
     assert column.type == pa.null()
     assert len(column) == column.null_count == 3

@@ -1,4 +1,4 @@
-"""Reading CSV, JSON lines and Parquet as record batches, and refusing what is none."""
+"""CSV, JSON lines and Parquet as record batches, and errors for other files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzer import QualityError
-from analyzer.datasets import Dataset, blocks
-from analyzer.datasets.ahead import ahead
+from analyzer.datasets import blocks
+from analyzer.datasets.dataset import Dataset
+from analyzer.datasets.prefetch import prefetch
 
 CSV = '{"csv": {"header": true}}'
 HEADLESS = '{"csv": {"header": false, "output_columns_position": "START"}}'
@@ -29,7 +30,9 @@ Write = Callable[[str, str | bytes], Path]
 
 
 def rows(source: Path, dataset_format: str, **selection: Any) -> list[dict[str, Any]]:
-    return [row for batch in Dataset.of(source, dataset_format).batches(**selection) for row in batch.to_pylist()]
+    return [
+        row for batch in Dataset.from_format(source, dataset_format).batches(**selection) for row in batch.to_pylist()
+    ]
 
 
 def test_a_csv_file_has_numbers_texts_and_missing_values(write: Write) -> None:
@@ -41,19 +44,19 @@ def test_a_csv_file_has_numbers_texts_and_missing_values(write: Write) -> None:
     ]
 
 
-def test_a_csv_file_without_a_header_names_its_columns_as_spark_does(write: Write) -> None:
+def test_columns_of_a_csv_file_without_a_header_are_named_as_in_spark(write: Write) -> None:
     assert rows(write("data.csv", "1,a\n2,b\n"), HEADLESS) == [{"_c0": 1, "_c1": "a"}, {"_c0": 2, "_c1": "b"}]
 
 
-def test_a_country_code_na_is_a_text_and_not_a_missing_value(write: Write) -> None:
+def test_the_country_code_na_is_text_and_not_a_missing_value(write: Write) -> None:
     assert rows(write("data.csv", "country\nNA\nnull\n"), CSV) == [{"country": "NA"}, {"country": "null"}]
 
 
-def test_an_empty_line_is_a_missing_value_where_there_is_one_column(write: Write) -> None:
+def test_an_empty_line_is_a_missing_value_in_a_file_of_one_column(write: Write) -> None:
     assert rows(write("data.csv", "x\n1\n\n3\n"), CSV) == [{"x": 1}, {"x": None}, {"x": 3}]
 
 
-def test_windows_line_ends_a_byte_order_mark_and_no_last_newline_are_fine(write: Write) -> None:
+def test_windows_line_endings_a_byte_order_mark_and_no_final_newline_are_supported(write: Write) -> None:
     assert rows(write("data.csv", b"\xef\xbb\xbfa,b\r\n1,x\r\n2,y"), CSV) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
 
@@ -67,7 +70,7 @@ def test_dates_and_booleans_keep_the_text_of_the_file(write: Write) -> None:
 def test_a_column_may_change_its_type_from_block_to_block(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 6)
     path = write("data.csv", "a,b\n1,x\n2,3\n4.5,y\nabc,5\n6,7\n")
-    batches = list(Dataset.of(path, CSV).batches())
+    batches = list(Dataset.from_format(path, CSV).batches())
     assert len(batches) > 2
     assert [value for batch in batches for value in batch.column("a").to_pylist()] == [1, 2, 4.5, "abc", "6"]
     assert [value for batch in batches for value in batch.column("b").to_pylist()] == ["x", "3", "y", "5", "7"]
@@ -119,7 +122,7 @@ def test_parquet_types_become_numbers_and_texts(tmp_path: Path) -> None:
     ]
 
 
-def test_a_tree_of_plain_and_gzip_files_is_one_dataset_without_markers(write: Write, tmp_path: Path) -> None:
+def test_a_tree_of_plain_and_gzip_files_is_one_dataset_without_marker_files(write: Write, tmp_path: Path) -> None:
     write("data/2026/01/part-0.csv", "a,b\n1,x\n")
     write("data/2026/02/part-1.csv.gz", gzip.compress(b"b,a\ny,2\n"))
     write("data/2026/03/empty.csv", "")
@@ -128,7 +131,7 @@ def test_a_tree_of_plain_and_gzip_files_is_one_dataset_without_markers(write: Wr
     assert rows(tmp_path / "data", CSV) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
 
-def test_columns_come_in_the_order_asked_for_by_name_or_by_index(write: Write, tmp_path: Path) -> None:
+def test_columns_come_in_the_order_of_the_selection_by_name_or_index(write: Write, tmp_path: Path) -> None:
     path = write("data.csv", "a,b,c\n1,2,3\n")
     pq.write_table(pa.table({"a": [1], "b": [2], "c": [3]}), tmp_path / "data.parquet")
     json_lines = write("data.jsonl", '{"a": 1, "b": 2, "c": 3}\n')
@@ -141,25 +144,25 @@ def test_columns_come_in_the_order_asked_for_by_name_or_by_index(write: Write, t
 @pytest.mark.parametrize(
     ("content", "dataset_format", "message"),
     [
-        ("", CSV, "holds no record"),
-        ("a,b\n", CSV, "holds no record"),
-        ("a,b\n1,2\n3\n4,5\n", CSV, "row 3 has 1 fields, 2 are expected"),
-        ("a,b\n1,2,3\n", CSV, "row 2 has 3 fields, 2 are expected"),
+        ("", CSV, "has no records"),
+        ("a,b\n", CSV, "has no records"),
+        ("a,b\n1,2\n3\n4,5\n", CSV, "row 3 has 1 fields instead of 2"),
+        ("a,b\n1,2,3\n", CSV, "row 2 has 3 fields instead of 2"),
         ("a,a\n1,2\n", CSV, "several columns named a"),
         (b"a,b\n1,\xff\n", CSV, "not UTF-8 in column 'b'"),
         (b"\xff,b\n1,2\n", CSV, "not UTF-8 in its first line"),
         ('a,b\n1,"x\n2,y\n', CSV, "ends inside a quoted field"),
-        ('{"a": 1}\n', CSV, "holds JSON, not CSV"),
+        ('{"a": 1}\n', CSV, "contains JSON, not CSV"),
         (b"PAR1\x00\x00", CSV, "is a Parquet file; set dataset_format"),
         ("a,b\n1,2\n", PARQUET, "is not a Parquet file"),
         ("a,b\n1,2\n", JSON, "line 1 is not JSON"),
         ('{"a": 1}\n[1]\n', JSON, "line 2 is a JSON list"),
         ('{"a": 1}\n{"a":\n', JSON, "line 2 is not JSON"),
-        ("", JSON, "holds no record"),
+        ("", JSON, "has no records"),
         (gzip.compress(b"a,b\n" + b"1,2\n" * 1000, mtime=0)[:-20], CSV, "damaged gzip file"),
     ],
 )
-def test_a_file_that_is_not_of_the_format_is_refused_by_name(
+def test_a_file_in_another_format_is_rejected_by_name(
     content: str | bytes, dataset_format: str, message: str, write: Write
 ) -> None:
     path = write("data.bin", content)
@@ -168,7 +171,7 @@ def test_a_file_that_is_not_of_the_format_is_refused_by_name(
     assert str(path) in str(caught.value)
 
 
-def test_bad_text_is_found_in_a_later_block_too(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_text_is_detected_in_a_later_block(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
     path = write("data.csv", b"a,b\n" + b"1,x\n" * 20 + b"2,\xff\n")
     with pytest.raises(QualityError, match="not UTF-8 in column 'b'"):
@@ -181,62 +184,62 @@ def test_bad_text_is_found_in_a_later_block_too(write: Write, monkeypatch: pytes
 def test_files_of_a_dataset_must_have_the_same_columns(write: Write, tmp_path: Path) -> None:
     write("data/1.csv", "a,b\n1,2\n")
     write("data/2.csv", "a,c\n1,2\n")
-    with pytest.raises(QualityError, match=r"2\.csv has other columns than the files before it: a, c instead of a, b"):
+    with pytest.raises(QualityError, match=r"2\.csv has the columns a, c, but the previous files have a, b"):
         rows(tmp_path / "data", CSV)
 
 
-def test_a_parquet_column_of_lists_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_parquet_column_of_lists_is_rejected_by_name(tmp_path: Path) -> None:
     pq.write_table(pa.table({"tags": [[1], [2]]}), tmp_path / "data.parquet")
-    with pytest.raises(QualityError, match=r"column 'tags' of .*data\.parquet is of type list"):
+    with pytest.raises(QualityError, match=r"column 'tags' of .*data\.parquet has the unsupported type list"):
         rows(tmp_path, PARQUET)
 
 
-def test_a_damaged_parquet_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_rejected_by_name(tmp_path: Path) -> None:
     path = tmp_path / "data.parquet"
     pq.write_table(pa.table({"x": list(range(1_000))}), path)
     content = bytearray(path.read_bytes())
     content[4:60] = bytes(56)
     path.write_bytes(content)
-    with pytest.raises(QualityError, match=r"data\.parquet is not a Parquet file, or damaged"):
+    with pytest.raises(QualityError, match=r"data\.parquet is not a Parquet file, or it is damaged"):
         rows(path, PARQUET)
 
 
 def test_parquet_files_must_have_the_same_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), tmp_path / "1.parquet")
     pq.write_table(pa.table({"b": [1]}), tmp_path / "2.parquet")
-    with pytest.raises(QualityError, match=r"2\.parquet has other columns than the files before it: b instead of a"):
+    with pytest.raises(QualityError, match=r"2\.parquet has the columns b, but the previous files have a"):
         rows(tmp_path, PARQUET)
 
 
 @pytest.mark.parametrize(
     "dataset_format", ["csv", '"csv"', "{}", '{"xml": {}}', '{"csv": 1}', '{"csv": {}, "json": {}}']
 )
-def test_another_dataset_format_is_refused_with_those_there_are(dataset_format: str, write: Write) -> None:
+def test_an_unknown_dataset_format_is_rejected_with_the_supported_ones(dataset_format: str, write: Write) -> None:
     with pytest.raises(QualityError, match=r'dataset_format .* use \{"csv": \{"header": true\}\}'):
-        Dataset.of(write("data.csv", "a\n1\n"), dataset_format)
+        Dataset.from_format(write("data.csv", "a\n1\n"), dataset_format)
 
 
-def test_a_path_without_files_is_refused(tmp_path: Path) -> None:
+def test_a_path_without_files_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(QualityError, match="absent does not exist; set dataset_source"):
-        Dataset.of(tmp_path / "absent", CSV)
-    with pytest.raises(QualityError, match="holds no file"):
-        Dataset.of(tmp_path, CSV)
+        Dataset.from_format(tmp_path / "absent", CSV)
+    with pytest.raises(QualityError, match="contains no files"):
+        Dataset.from_format(tmp_path, CSV)
 
 
-def test_an_error_ahead_surfaces_in_its_place() -> None:
+def test_an_error_while_prefetching_is_raised_in_its_place() -> None:
     def failing() -> Iterator[int]:
         yield 1
         raise QualityError("broken")
 
-    items = ahead(failing())
+    items = prefetch(failing())
     assert next(items) == 1
     with pytest.raises(QualityError, match="broken"):
         next(items)
 
 
-def test_leaving_early_ends_the_thread_that_reads_ahead() -> None:
+def test_closing_the_iterator_early_ends_the_prefetching_thread() -> None:
     threads = threading.active_count()
-    items = ahead(iter(range(1_000)))
+    items = prefetch(iter(range(1_000)))
     next(items)
     items.close()  # type: ignore[attr-defined]
     for thread in threading.enumerate()[threads:]:

@@ -1,4 +1,4 @@
-"""Distances between distributions, against SciPy where it has them."""
+"""Distances between distributions, compared with SciPy where possible."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_simple_distance_of_exact_data_is_the_kolmogorov_smirnov_statistic(
 
 
 @given(VALUES, VALUES)
-def test_the_robust_distance_takes_off_what_chance_makes_and_stops_at_zero(
+def test_the_robust_distance_subtracts_the_gap_expected_by_chance_down_to_zero(
     first: list[float], second: list[float]
 ) -> None:
     n, m = len(first), len(second)
@@ -54,7 +54,7 @@ def test_a_distance_is_symmetric_and_zero_to_itself(first: list[float], second: 
     assert numerical_distance(exact(first), exact(first), robust=False) == 0.0
 
 
-def test_a_sketch_counts_the_items_of_level_i_for_two_to_the_i_values() -> None:
+def test_items_in_level_i_of_a_sketch_have_the_weight_two_to_the_i() -> None:
     sketch = Sketch(((1.0, 3.0), (2.0,), (4.0,)))
     values, ranks = sketch.cumulative()
     assert values.tolist() == [1, 2, 3, 4]
@@ -101,7 +101,7 @@ def test_two_samples_of_one_distribution_are_close_and_of_two_are_far(method: st
     assert same < 0.05 < 0.2 < other
 
 
-def test_disjoint_categories_are_as_far_apart_as_can_be() -> None:
+def test_disjoint_categories_have_the_largest_distance() -> None:
     assert categorical_distance({"a": 500}, {"b": 500}, 500, 500, "LInfinity", robust=False) == 1.0
     assert categorical_distance({"a": 500}, {"b": 500}, 500, 500, "ChiSquared", robust=False) == pytest.approx(1.0)
 

@@ -1,4 +1,4 @@
-"""Drift feature by feature: the check's measure, the well-known ones, and the ranking by what matters."""
+"""Drift by feature: the checked measure, other measures, and the ranking by importance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exact(values: list[float]) -> Sketch:
 
 
 def statistics(**columns: Any) -> Statistics:
-    return Profile.of([pa.RecordBatch.from_pydict(columns)]).statistics()
+    return Profile.from_batches([pa.RecordBatch.from_pydict(columns)]).statistics()
 
 
 def shares(counts: dict[str, int], other: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +91,7 @@ def test_a_baseline_of_one_value_has_two_bins_and_a_shift_is_seen() -> None:
     st.sampled_from(["Robust", "Simple"]),
     st.sampled_from(["LInfinity", "ChiSquared"]),
 )
-def test_what_exceeds_is_what_the_check_calls_a_violation(
+def test_drift_is_exceeded_exactly_if_the_check_reports_a_violation(
     before: list[tuple[float, str]], now: list[tuple[float, str]], method: str, categorical: str
 ) -> None:
     def of(rows: list[tuple[float, str]]) -> Statistics:
@@ -146,14 +146,14 @@ def test_wasserstein_is_in_standard_deviations_of_the_baseline() -> None:
     assert drift.wasserstein == pytest.approx(0.5, rel=0.05)
 
 
-def test_a_baseline_without_spread_and_numbers_near_the_limit_have_no_wasserstein() -> None:
+def test_a_baseline_without_variance_and_numbers_near_the_limit_have_no_wasserstein_distance() -> None:
     constant, huge = statistics(x=[5.0, 5.0]), statistics(x=[-1.7e308, 1.7e308])
     for now, before in ((huge, constant), (constant, huge), (huge, huge)):
         (drift,) = measure(now, before, suggest(before))
         assert drift.wasserstein is None
 
 
-def test_features_of_two_kinds_or_without_values_are_not_compared() -> None:
+def test_features_of_different_types_or_without_values_are_not_compared() -> None:
     before = statistics(x=[1, 2], y=["a", "b"], z=pa.nulls(2))
     now = statistics(x=["a", "b"], y=[1, 2], z=pa.nulls(2))
     assert measure(now, before, suggest(before)) == ()

@@ -1,4 +1,4 @@
-"""Feature importance out of models and JSON."""
+"""Feature importance from models and JSON."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_numbers_by_feature_become_shares(write: Write) -> None:
 @pytest.mark.parametrize(
     "content", ["", "x", "{", '{"a": "b"}', '{"a": -1}', '{"a": NaN}', "tree\nsplit_feature=0\n", b"\x1f\x8b\x00"]
 )
-def test_anything_else_is_refused_by_name(content: str | bytes, write: Write) -> None:
-    with pytest.raises(QualityError, match=r"model\.bin tells no feature importance .*; give model\.txt"):
+def test_any_other_file_is_rejected_by_name(content: str | bytes, write: Write) -> None:
+    with pytest.raises(QualityError, match=r"model\.bin has no feature importance .*; use model\.txt"):
         read_importance(write("model.bin", content))
-    with pytest.raises(QualityError, match="absent tells no feature importance"):
+    with pytest.raises(QualityError, match="absent has no feature importance"):
         read_importance(Path("absent"))

@@ -1,4 +1,4 @@
-"""An analysis written and read back: nothing is lost but the baseline, which can be given again."""
+"""Analyses are written and read back without loss, except for the baseline, which can be passed again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from analyzer import QualityError
 from analyzer.analysis import Analysis, DataQuality, ModelQuality
-from analyzer.analyzer import analyse
+from analyzer.analyzer import analyze
 from analyzer.files import analysis_file
 from analyzer.settings import Settings
 
@@ -21,7 +21,7 @@ Write = Callable[[str, str | bytes], Path]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Analysis]:
-    """Runs an analysis of CSV into a folder below tmp_path."""
+    """Return a function that analyzes a CSV file into a folder below tmp_path."""
 
     def run_analysis(source: Path, output: str, **variables: object) -> Analysis:
         environment = {
@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Callable[..., Analysis]:
             "output_path": str(tmp_path / output),
             **{name: str(value) for name, value in variables.items()},
         }
-        return analyse(Settings.of(environment, datetime(2026, 1, 31, tzinfo=UTC)))
+        return analyze(Settings.from_environment(environment, datetime(2026, 1, 31, tzinfo=UTC)))
 
     return run_analysis
 
@@ -38,7 +38,9 @@ def run(tmp_path: Path) -> Callable[..., Analysis]:
 Run = Callable[..., Analysis]
 
 
-def test_a_data_quality_analysis_reads_back_as_it_was(write: Write, run: Run, tmp_path: Path) -> None:
+def test_a_data_quality_analysis_survives_a_round_trip_through_its_files(
+    write: Write, run: Run, tmp_path: Path
+) -> None:
     first = run(write("train.csv", "age,plan\n" + "31,a\n17,b\n" * 50), "baseline")
     assert isinstance(first.result, DataQuality)
     assert (first.violation_count, first.result.drift) == (None, ())
@@ -72,7 +74,9 @@ def test_a_data_quality_analysis_reads_back_as_it_was(write: Write, run: Run, tm
     assert analysis_file.read(tmp_path / "check").result.baseline is None
 
 
-def test_a_model_quality_analysis_reads_back_as_it_was(write: Write, run: Run, tmp_path: Path) -> None:
+def test_a_model_quality_analysis_survives_a_round_trip_through_its_files(
+    write: Write, run: Run, tmp_path: Path
+) -> None:
     model = {
         "analysis_type": "MODEL_QUALITY",
         "problem_type": "Regression",
@@ -100,6 +104,6 @@ def test_a_model_quality_analysis_reads_back_as_it_was(write: Write, run: Run, t
 
 
 @pytest.mark.parametrize("content", ["{}", '{"analysis_type": "DATA_QUALITY"}', "[]"])
-def test_a_file_that_is_no_analysis_is_refused_by_name(content: str, write: Write) -> None:
-    with pytest.raises(QualityError, match=r"analysis\.json (is no analysis\.json|holds no JSON object)"):
+def test_a_file_that_is_not_an_analysis_is_rejected_by_name(content: str, write: Write) -> None:
+    with pytest.raises(QualityError, match=r"analysis\.json (is not an analysis\.json|is not a JSON object)"):
         analysis_file.read(write("analysis.json", content).parent)

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.constraints.data_quality import check, suggest
-from analyzer.files import model_monitor as files
+from analyzer.files.constraints_file import constraints_to_json, violations_to_json
+from analyzer.files.statistics_file import statistics_to_json
 from analyzer.profile.profile import Profile
 from analyzer.profile.statistics import Statistics
 
@@ -28,7 +29,7 @@ SWITCH: Schema = {"enum": ["Enabled", "Disabled"]}
 
 
 def record(optional: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
-    """An object with these properties, all required but the optional ones, and no others."""
+    """Return the schema of an object with exactly these properties, all required except the optional ones."""
     return {
         "type": "object",
         "properties": properties,
@@ -127,17 +128,17 @@ TABLE = st.dictionaries(st.sampled_from(["x", "y", "größe", "extra"]), VALUES,
 
 
 def statistics(columns: dict[str, Any]) -> Statistics:
-    return Profile.of([pa.RecordBatch.from_pydict(columns)]).statistics()
+    return Profile.from_batches([pa.RecordBatch.from_pydict(columns)]).statistics()
 
 
 @settings(max_examples=60)
 @given(TABLE, TABLE)
-def test_whatever_the_data_the_files_are_as_published(before: dict[str, Any], now: dict[str, Any]) -> None:
+def test_files_match_the_published_schemas_for_any_data(before: dict[str, Any], now: dict[str, Any]) -> None:
     baseline, current = statistics(before), statistics(now)
     constraints = suggest(baseline)
     for document, schema in (
-        (files.statistics_to_json(current), STATISTICS),
-        (files.constraints_to_json(constraints), CONSTRAINTS),
-        (files.violations_to_json(check(current, constraints, baseline)), VIOLATIONS),
+        (statistics_to_json(current), STATISTICS),
+        (constraints_to_json(constraints), CONSTRAINTS),
+        (violations_to_json(check(current, constraints, baseline)), VIOLATIONS),
     ):
         jsonschema.validate(json.loads(json.dumps(document, allow_nan=False)), schema)

@@ -1,4 +1,4 @@
-"""Captures merged with ground truth: which label an inference gets, and what is counted."""
+"""Captures merged with ground truth: the label of an inference, and the counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from analyzer import QualityError
 from analyzer.analysis import Merge, Window
-from analyzer.datasets.skips import Skips
+from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.performance.ground_truth import merge
 
 Write = Callable[[str, str | bytes], Path]
@@ -35,7 +35,7 @@ def lines(events: list[dict[str, Any]]) -> str:
 
 
 def merged(path: Path) -> dict[str, tuple[str, str]]:
-    """Prediction and label of every merged record by its id."""
+    """Return prediction and label of each merged record by its id."""
     found = [json.loads(line) for file in path.rglob("merged.jsonl") for line in file.read_text().splitlines()]
     return {
         event["eventMetadata"].get("inferenceId") or event["eventMetadata"]["eventId"]: (
@@ -46,7 +46,9 @@ def merged(path: Path) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_an_inference_goes_by_its_inference_id_else_by_its_event_id(write: Write, event: Event, tmp_path: Path) -> None:
+def test_an_inference_is_matched_by_its_inference_id_else_by_its_event_id(
+    write: Write, event: Event, tmp_path: Path
+) -> None:
     captures = write(
         "captures.jsonl",
         lines([event(None, "0.1", identity="e1", inference_id="i1"), event(None, "0.2", identity="e2")]),
@@ -57,7 +59,7 @@ def test_an_inference_goes_by_its_inference_id_else_by_its_event_id(write: Write
     assert counts == Merge(2, 3, 2, 0, 1, 0, 0)
 
 
-def test_the_last_label_and_the_latest_inference_count_and_missing_ones_are_told(
+def test_the_last_label_and_the_latest_inference_are_used_and_missing_ones_counted(
     write: Write, event: Event, tmp_path: Path
 ) -> None:
     write(
@@ -80,7 +82,7 @@ def test_the_last_label_and_the_latest_inference_count_and_missing_ones_are_told
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["merged.jsonl"]
 
 
-def test_merged_records_lie_as_their_captures_do_and_take_the_place_of_earlier_ones(
+def test_merged_records_have_the_captures_layout_and_replace_earlier_ones(
     write: Write, event: Event, tmp_path: Path
 ) -> None:
     hours = ("churn/AllTraffic/2026/01/31/11", "churn/AllTraffic/2026/01/31/12")
@@ -117,7 +119,7 @@ IDS = st.integers(0, 9).map(str)
 def test_any_order_of_files_and_lines_gives_the_same_records(
     inferences: list[tuple[str, int]], labels: list[tuple[str, int]], seed: int, event: Event, tmp_path: Path
 ) -> None:
-    """Of unique times and labels, so that there is one right answer."""
+    """Times and labels are unique, so that the result is unambiguous."""
     latest = dict(sorted(inferences, key=lambda pair: pair[1]))
     expected = {key: (str(latest[key]), str(value)) for key, value in labels if key in latest}
     shuffled = random.Random(seed)  # noqa: S311 no secret depends on it
@@ -140,7 +142,7 @@ def test_any_order_of_files_and_lines_gives_the_same_records(
     assert counts.duplicate_inferences == len(inferences) - len(latest)
 
 
-def test_outputs_of_batch_transforms_go_by_the_ids_that_were_generated_for_them(write: Write, tmp_path: Path) -> None:
+def test_outputs_of_batch_transforms_are_matched_by_their_generated_ids(write: Write, tmp_path: Path) -> None:
     answer = {"label": "no", "SageMakerInferenceId": "b", "SageMakerInferenceTime": "2026-01-01T11:00:00Z"}
     plain = {"SageMakerOutput": 0.5, "SageMakerInferenceId": "c", "SageMakerInferenceTime": "2026-01-01T11:00:00Z"}
     write("out/1.csv.out", '"yes, sir",0.9,a,2026-01-01T11:00:00Z\n')
@@ -162,9 +164,9 @@ def test_outputs_of_batch_transforms_go_by_the_ids_that_were_generated_for_them(
 def test_malformed_lines_of_both_are_skipped_up_to_the_limit(write: Write, event: Event, tmp_path: Path) -> None:
     captures = write("captures.jsonl", lines([event(None, "1", identity="a")]) + "{\n")
     labels = write("labels.jsonl", lines([label("a", "1")]) + '{"groundTruthData": {}}\n')
-    skips = Skips(limit=2)
-    assert merge(captures, labels, tmp_path / "merged", None, skips).merged == 1
-    assert skips.count == 2
+    malformed = MalformedRecords(limit=2)
+    assert merge(captures, labels, tmp_path / "merged", None, malformed).merged == 1
+    assert malformed.count == 2
     with pytest.raises(QualityError, match=r"labels\.jsonl line 2 has no label in groundTruthData\.data"):
         merge(captures, labels, tmp_path / "other")
     assert not any((tmp_path / "other").iterdir())

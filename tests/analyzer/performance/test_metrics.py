@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, against the example of AWS's documentation, and where nothing is defined."""
+"""Metrics compared with scikit-learn and with AWS's documentation, and undefined metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
 from analyzer import QualityError
-from analyzer.performance.metrics import CURVE_POINTS, model_quality
+from analyzer.performance.metrics import model_quality
+from analyzer.performance.metrics.binary import CURVE_POINTS
 
 EXACT = {"rel": 1e-12, "abs": 1e-12}
 # Few distinct scores make ties, many make none; both paths matter for AUC.
@@ -110,7 +111,7 @@ def test_regression_metrics_equal_scikit_learns(labels: np.ndarray, seed: int) -
 
 
 @given(binary_rows())
-def test_a_twin_is_the_best_value_that_a_constant_prediction_reaches(
+def test_a_best_constant_metric_is_the_best_value_of_any_constant_prediction(
     rows: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     labels = rows[0]
@@ -121,14 +122,14 @@ def test_a_twin_is_the_best_value_that_a_constant_prediction_reaches(
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=50))
-def test_a_multiclass_twin_is_the_best_value_of_a_constant_prediction(labels: list[str]) -> None:
+def test_a_multiclass_best_constant_metric_is_the_best_value_of_any_constant_prediction(labels: list[str]) -> None:
     constants = [multiclass(labels, [constant] * len(labels)) for constant in "abc"]
     for name in ("accuracy", "weighted_recall", "weighted_precision", "weighted_f0_5", "weighted_f1", "weighted_f2"):
         twin = constants[0][f"{name}_best_constant_classifier"]["value"]
         assert twin == pytest.approx(max(constant[name]["value"] for constant in constants), **EXACT), name
 
 
-def test_the_binary_example_of_the_aws_documentation_comes_out() -> None:
+def test_the_binary_example_of_the_aws_documentation_is_reproduced() -> None:
     ours = binary([0, 0, 0, 1], [0, 1, 1, 1])
     expected = {
         "recall": 1.0,
@@ -150,7 +151,7 @@ def test_the_binary_example_of_the_aws_documentation_comes_out() -> None:
     assert ours["confusion_matrix"] == {"0": {"0": 1, "1": 2}, "1": {"0": 0, "1": 1}}
 
 
-def test_the_multiclass_example_of_the_aws_documentation_comes_out() -> None:
+def test_the_multiclass_example_of_the_aws_documentation_is_reproduced() -> None:
     ours = multiclass(np.repeat([0, 0, 1, 1], [1180, 510, 268, 138]), np.repeat([0, 1, 0, 1], [1180, 510, 268, 138]))
     expected = {
         "accuracy": 0.6288167938931297,
@@ -167,7 +168,7 @@ def test_under_200_rows_the_deviation_is_the_string_nan() -> None:
     assert binary(labels, labels)["accuracy"] == {"value": 1.0, "standard_deviation": "NaN"}
 
 
-def test_from_200_rows_on_the_deviation_is_that_of_five_samples_and_the_same_every_time() -> None:
+def test_with_200_rows_the_deviation_is_over_five_samples_and_reproducible() -> None:
     generator = np.random.default_rng(1)
     labels = generator.normal(size=4_000)
     predictions = labels + generator.normal(size=4_000)
@@ -178,11 +179,11 @@ def test_from_200_rows_on_the_deviation_is_that_of_five_samples_and_the_same_eve
     assert expected / 3 < first["mae"]["standard_deviation"] < expected * 3
 
 
-def test_constant_predictions_and_labels_deviate_by_nothing() -> None:
+def test_constant_predictions_and_labels_have_zero_deviation() -> None:
     assert regression(np.ones(500), np.ones(500))["mse"] == {"value": 0.0, "standard_deviation": 0.0}
 
 
-def test_without_a_positive_label_or_prediction_ratios_are_zero_and_auc_is_the_string_nan() -> None:
+def test_without_positive_labels_or_predictions_ratios_are_zero_and_auc_is_the_string_nan() -> None:
     ours = binary([0, 0, 0], [0, 0, 0], [0.1, 0.2, 0.3])
     assert ours["recall"]["value"] == ours["precision"]["value"] == ours["f1"]["value"] == 0.0
     assert ours["accuracy"]["value"] == 1.0
@@ -196,7 +197,9 @@ def test_without_probabilities_there_are_no_areas_and_no_curves() -> None:
 
 
 @pytest.mark.parametrize(("predictions", "r2"), [([5.0, 5.0], 1.0), ([5.0, 6.0], 0.0)])
-def test_r2_of_constant_labels_is_one_when_all_is_right_and_else_zero(predictions: list[float], r2: float) -> None:
+def test_r2_of_constant_labels_is_one_for_correct_predictions_and_else_zero(
+    predictions: list[float], r2: float
+) -> None:
     assert regression([5.0, 5.0], predictions)["r2"]["value"] == r2
 
 
@@ -212,7 +215,7 @@ def test_the_result_is_always_valid_json(problem_type: str, labels: list[int]) -
     assert json.loads(text)["dataset"] == {"item_count": len(labels)}
 
 
-def test_long_curves_are_thinned_evenly_along_their_length_and_keep_their_ends() -> None:
+def test_long_curves_are_thinned_evenly_along_their_length_including_both_ends() -> None:
     generator = np.random.default_rng(2)
     scores = generator.random(50_000)
     labels = (generator.random(50_000) < scores).astype(int)
@@ -234,19 +237,24 @@ def test_labels_of_other_types_are_compared_by_their_text() -> None:
 @pytest.mark.parametrize(
     ("problem_type", "labels", "predictions", "message"),
     [
-        ("Ranking", [1], [1], "problem type 'Ranking' is unknown; use one of BinaryClassification"),
+        ("Ranking", [1], [1], "unknown problem type 'Ranking'; use one of BinaryClassification"),
         ("Regression", [], [], "no rows"),
         ("Regression", [1.0, 2.0], [1.0], "2 labels, 1 predictions"),
         ("Regression", [[1.0]], [[1.0]], r"labels have shape \(1, 1\)"),
-        ("Regression", [1.0, math.nan], [1.0, 1.0], "labels must be finite numbers, row 2 is nan"),
+        ("Regression", [1.0, math.nan], [1.0, 1.0], "labels must be finite numbers, but row 2 is nan"),
         ("Regression", ["a"], ["b"], "labels must be numbers"),
         ("BinaryClassification", [0, 1], [0, 2], "predictions of a binary .* row 2 is 2"),
         ("BinaryClassification", ["no", "yes"], ["no", "no"], "labels must be numbers: .*'no'"),
         ("MulticlassClassification", ["a", None], ["a", "a"], "labels have a missing value in row 2"),
-        ("MulticlassClassification", list(range(2000)), list(range(2000)), "2000 classes, .* is this a Regression"),
+        (
+            "MulticlassClassification",
+            list(range(2000)),
+            list(range(2000)),
+            "2000 classes, .* whether the problem type is Regression",
+        ),
     ],
 )
-def test_impossible_input_is_refused_with_the_place_and_the_value(
+def test_invalid_input_is_rejected_with_the_position_and_the_value(
     problem_type: str, labels: list[Any], predictions: list[Any], message: str
 ) -> None:
     with pytest.raises(QualityError, match=message):

@@ -1,4 +1,4 @@
-"""Labels, predictions and scores found by name, index or JSONPath, in files and in merged captures."""
+"""Labels, predictions and scores by name, index or JSONPath, in files and in merged captures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MERGED = '{"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}'
 
 @pytest.fixture
 def measure(tmp_path: Path) -> Callable[..., ModelQuality]:
-    """Runs a model-quality analysis and reads back what it found."""
+    """Return a function that runs a model quality analysis and reads its result files."""
 
     def run(source: Path, dataset_format: str, problem_type: str, **variables: object) -> ModelQuality:
         environment = {
@@ -74,7 +74,7 @@ def test_a_csv_without_a_header_is_read_by_index(write: Write, measure: Measure)
 
 
 def answer(scores: list[float]) -> str:
-    """As the serving script answers for more than two classes."""
+    """As in the serving script's response for more than two classes."""
     by_class = dict(zip("abc", scores, strict=True))
     label = max(by_class, key=lambda name: by_class[name])
     return json.dumps({"predictions": [{"label": label, "probability": max(scores), "probabilities": by_class}]})
@@ -99,7 +99,7 @@ LABELS = ["a", "b", "c", "b"]
         {"probability_attribute": "$.probabilities", "ground_truth_attribute": "0"},
     ],
 )
-def test_the_endpoints_multiclass_answer_is_measured_by_its_label_or_its_scores(
+def test_the_endpoints_multiclass_response_is_evaluated_by_its_label_or_its_scores(
     attributes: dict[str, str], write: Write, event: Event, measure: Measure
 ) -> None:
     events = [truth(event("1", answer(scores)), label) for scores, label in zip(SCORES, LABELS, strict=True)]
@@ -114,7 +114,7 @@ def test_lists_of_scores_predict_the_position_of_the_highest(write: Write, measu
     assert value(found, "accuracy") == 0.5
 
 
-def test_the_endpoints_csv_answer_is_measured_by_index(write: Write, event: Event, measure: Measure) -> None:
+def test_the_endpoints_csv_response_is_evaluated_by_index(write: Write, event: Event, measure: Measure) -> None:
     events = [truth(event("1", text, output_encoding="CSV"), label) for text, label in (("1,0.9", "1"), ("0,0.6", "1"))]
     found = measure(
         write("m.jsonl", lines(events)),
@@ -126,9 +126,7 @@ def test_the_endpoints_csv_answer_is_measured_by_index(write: Write, event: Even
     assert value(found, "recall") == 0.5
 
 
-def test_named_classes_of_a_binary_model_need_the_positive_one_to_be_named(
-    write: Write, event: Event, measure: Measure
-) -> None:
+def test_named_binary_classes_require_a_positive_label(write: Write, event: Event, measure: Measure) -> None:
     events = [
         truth(event("1", json.dumps({"label": label, "probabilities": {"no": 1 - score, "yes": score}})), actual)
         for label, score, actual in (("yes", 0.9, "yes"), ("no", 0.2, "no"), ("yes", 0.6, "no"))
@@ -137,7 +135,7 @@ def test_named_classes_of_a_binary_model_need_the_positive_one_to_be_named(
     attributes = {"inference_attribute": "label", "probability_attribute": "probabilities"}
     found = measure(path, MERGED, "BinaryClassification", positive_label="yes", **attributes)
     assert (value(found, "precision"), value(found, "auc")) == (0.5, 1.0)
-    with pytest.raises(QualityError, match=r"predictions are 'yes', 'no'; .* positive_label set to the one"):
+    with pytest.raises(QualityError, match=r"predictions are 'yes', 'no' instead of 0 and 1; set positive_label"):
         measure(path, MERGED, "BinaryClassification", inference_attribute="label")
 
 
@@ -147,7 +145,7 @@ def test_true_and_false_are_labels_too(write: Write, measure: Measure) -> None:
     assert value(found, "precision") == 0.5
 
 
-def test_captures_and_labels_are_merged_and_measured_in_one_go(
+def test_captures_and_labels_are_merged_and_evaluated_in_one_run(
     write: Write, event: Event, measure: Measure, tmp_path: Path
 ) -> None:
     generator = np.random.default_rng(0)
@@ -174,18 +172,20 @@ def test_captures_and_labels_are_merged_and_measured_in_one_go(
         "output_path": str(tmp_path / "merged"),
     }
     message, _ = container.run(merge_job)
-    assert message.startswith("Completed: Merged 250 of 300 inferences; 50 have no label yet, 0 of 250 labels no")
+    assert message.startswith("Completed: Merged 250 of 300 inferences; 50 have no label yet, 0 of 250 labels match no")
     again = measure(tmp_path / "merged", MERGED, "BinaryClassification", **attributes)
     assert again.merge == found.merge
     assert again.metrics == found.metrics
 
 
-def test_labels_that_meet_no_inference_are_an_error_with_the_counts(
+def test_labels_that_match_no_inference_are_an_error_with_the_counts(
     write: Write, event: Event, measure: Measure
 ) -> None:
     captures = write("captures.jsonl", lines([event("1", "0.5")]))
     labels = write("labels.jsonl", lines([truth({"eventMetadata": {"eventId": "other"}}, "1")]))
-    with pytest.raises(QualityError, match=r"none of 1 captured inferences has a label among 1 in .*labels"):
+    with pytest.raises(
+        QualityError, match=r"none of the 1 captured inferences matches one of the 1 labels in .*labels"
+    ):
         measure(captures, CAPTURES, "Regression", ground_truth_source=labels, inference_attribute="0")
     with pytest.raises(QualityError, match="set dataset_format to sagemakerCaptureJson"):
         measure(captures, JSON, "Regression", ground_truth_source=labels, inference_attribute="0")
@@ -196,10 +196,10 @@ def test_labels_that_meet_no_inference_are_an_error_with_the_counts(
     [
         ({"inference_attribute": "score"}, r"column 'score' is not in .* \(columns: endpointOutput_label, groundTruth"),
         ({"inference_attribute": "label", "ground_truth_attribute": "1"}, "column '1' is not in"),
-        ({"probability_attribute": "label"}, "column 'label' of .* holds no list or object of scores"),
+        ({"probability_attribute": "label"}, "column 'label' of .* is not a list or object of scores"),
     ],
 )
-def test_an_attribute_that_is_not_there_is_named_with_those_that_are(
+def test_a_missing_attribute_is_reported_with_the_available_columns(
     attributes: dict[str, str], message: str, write: Write, event: Event, measure: Measure
 ) -> None:
     path = write("m.jsonl", lines([truth(event("1", '{"label": "a"}'), "a")]))

@@ -1,4 +1,4 @@
-"""One pass over a dataset: what it finds, and that parts merge into the whole."""
+"""Profiles of datasets: statistics from one pass, and merging of parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analyzer.datasets import Dataset, blocks
+from analyzer.datasets import blocks
+from analyzer.datasets.dataset import Dataset
 from analyzer.profile import text_state
 from analyzer.profile.profile import Profile, profile
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Statistics, StringStatistics
@@ -49,7 +50,7 @@ def strings(statistics: Statistics, name: str) -> StringStatistics:
 
 
 def of_values(values: Any) -> Statistics:
-    return Profile.of([batch(x=values)]).statistics()
+    return Profile.from_batches([batch(x=values)]).statistics()
 
 
 @pytest.mark.parametrize(
@@ -69,13 +70,13 @@ def of_values(values: Any) -> Statistics:
         (["inf", "-inf"], "Unknown"),
     ],
 )
-def test_the_type_of_a_column_is_that_of_its_texts(cells: list[str], expected: str, write: Write) -> None:
+def test_the_type_of_a_column_is_inferred_from_its_texts(cells: list[str], expected: str, write: Write) -> None:
     path = write("data.csv", "key,x\n" + "".join(f"k,{cell}\n" for cell in cells))
-    assert feature(profile(Dataset.of(path, CSV)), "x").inferred_type == expected
+    assert feature(profile(Dataset.from_format(path, CSV)), "x").inferred_type == expected
 
 
 @given(COLUMN)
-def test_moments_are_numpys_over_the_present_values(values: list[float | None]) -> None:
+def test_moments_of_present_values_equal_numpys(values: list[float | None]) -> None:
     present = np.array([value for value in values if value is not None])
     assume(len(present) > 0)
     found = feature(of_values(pa.array(values, pa.float64())), "x")
@@ -89,7 +90,7 @@ def test_moments_are_numpys_over_the_present_values(values: list[float | None]) 
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=200))
-def test_the_ten_buckets_are_numpys_histogram_while_the_sketch_is_exact(values: list[float]) -> None:
+def test_buckets_equal_numpys_histogram_while_the_sketch_is_exact(values: list[float]) -> None:
     assume(max(values) - min(values) > 1e-6)
     buckets = numbers(of_values(values), "x").buckets()
     bounds = [low for low, _, _ in buckets] + [buckets[-1][1]]
@@ -98,14 +99,14 @@ def test_the_ten_buckets_are_numpys_histogram_while_the_sketch_is_exact(values: 
     assert [count for _, _, count in buckets] == np.histogram(values, bounds)[0].tolist()
 
 
-def test_one_distinct_value_lies_in_the_last_of_ten_buckets() -> None:
+def test_a_single_distinct_value_is_in_the_last_of_ten_buckets() -> None:
     found = numbers(of_values([5.0, 5.0, 5.0]), "x")
     assert found.std_dev == 0.0
     assert [bucket[2] for bucket in found.buckets()] == [0] * 9 + [3]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5_000, 300_000])
-def test_the_sketchs_levels_weigh_as_much_as_there_are_values(count: int) -> None:
+def test_the_weights_of_the_sketch_add_up_to_the_number_of_values(count: int) -> None:
     values = np.random.default_rng(count).normal(size=count)
     found = numbers(of_values(values), "x")
     assert sum(len(level) * 2**power for power, level in enumerate(found.sketch.levels)) == count
@@ -113,10 +114,10 @@ def test_the_sketchs_levels_weigh_as_much_as_there_are_values(count: int) -> Non
     assert len(found.sketch.levels[0]) <= 2 * 2048
 
 
-def test_the_sketchs_ranks_are_within_klls_bound_on_a_million_values_in_a_few_thousand() -> None:
+def test_ranks_of_a_sketch_of_a_million_values_are_within_klls_error_bound() -> None:
     generator = np.random.default_rng(3)
     values = generator.lognormal(size=1_000_000)
-    state = Profile.of(batch(x=values[start : start + 10_000]) for start in range(0, 1_000_000, 10_000))
+    state = Profile.from_batches(batch(x=values[start : start + 10_000]) for start in range(0, 1_000_000, 10_000))
     sketched, ranks = numbers(state.statistics(), "x").sketch.cumulative()
     assert len(sketched) < 10_000
     true_ranks = np.searchsorted(np.sort(values), sketched, side="right")
@@ -134,11 +135,13 @@ def test_the_sketchs_ranks_are_within_klls_bound_on_a_million_values_in_a_few_th
     ),
     st.data(),
 )
-def test_any_split_merges_into_the_profile_of_the_whole(rows: list[tuple[Any, Any, Any]], data: st.DataObject) -> None:
+def test_profiles_of_any_split_merge_to_the_profile_of_the_whole(
+    rows: list[tuple[Any, Any, Any]], data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(0, len(rows)))
 
     def of(part: list[tuple[Any, Any, Any]]) -> Profile:
-        return Profile.of(
+        return Profile.from_batches(
             [
                 batch(
                     real=pa.array([row[0] for row in part], pa.float64()),
@@ -174,14 +177,14 @@ def test_a_column_that_turns_into_text_is_counted_as_text_from_its_start(
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
     path = write("data.csv", "x,y\n" + "7,1\n" * 50 + "7.50,2\n" * 50 + "n/a,3\n")
-    found = profile(Dataset.of(path, CSV))
+    found = profile(Dataset.from_format(path, CSV))
     assert strings(found, "x").counts == {"7": 50, "7.50": 50, "n/a": 1}
     assert (feature(found, "x").integral, feature(found, "x").fractional) == (50, 50)
     assert feature(found, "y").inferred_type == "Integral"
 
 
-def test_a_column_that_appears_late_is_missing_before() -> None:
-    found = Profile.of([batch(a=[1, 2]), batch(a=[3], b=["x"])]).statistics()
+def test_a_column_counts_as_missing_before_its_first_appearance() -> None:
+    found = Profile.from_batches([batch(a=[1, 2]), batch(a=[3], b=["x"])]).statistics()
     assert (feature(found, "b").present, feature(found, "b").missing) == (1, 2)
     assert feature(found, "b").completeness == pytest.approx(1 / 3)
 
@@ -191,21 +194,21 @@ def test_nan_and_infinities_are_missing_values_and_infinities_are_reported(caplo
     assert (found.present, found.missing) == (2, 3)
     assert found.numbers is not None
     assert (found.numbers.mean, found.numbers.max) == (2.0, 3.0)
-    assert "column x: 2 infinite values are counted as missing" in caplog.text
+    assert "column x: 2 infinite values count as missing" in caplog.text
 
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=100))
 def test_few_texts_are_counted_exactly_the_most_frequent_first(texts: list[str]) -> None:
-    found = strings(Profile.of([batch(x=texts)]).statistics(), "x")
+    found = strings(Profile.from_batches([batch(x=texts)]).statistics(), "x")
     assert dict(found.counts) == Counter(texts)
     assert found.distinct_count == len(set(texts))
     assert list(found.counts.values()) == sorted(found.counts.values(), reverse=True)
 
 
-def test_50_000_distinct_texts_take_sketches_that_know_their_number_and_the_frequent_ones() -> None:
+def test_sketches_of_50_000_distinct_texts_estimate_their_number_and_the_most_frequent() -> None:
     tail = [f"id-{number}" for number in range(50_000)]
-    first = Profile.of([batch(x=["often"] * 20_000 + tail[:30_000])])
-    first.merge(Profile.of([batch(x=["often"] * 10_000), batch(x=tail[20_000:])]))
+    first = Profile.from_batches([batch(x=["often"] * 20_000 + tail[:30_000])])
+    first.merge(Profile.from_batches([batch(x=["often"] * 10_000), batch(x=tail[20_000:])]))
     state = first.columns["x"].texts
     found = state.statistics()
     assert found.distinct_count == pytest.approx(50_001, rel=0.03)
@@ -215,17 +218,17 @@ def test_50_000_distinct_texts_take_sketches_that_know_their_number_and_the_freq
     assert state.counts == {}
 
 
-def test_an_exact_and_a_sketched_part_merge_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_and_sketched_parts_merge_in_either_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_state, "EXACT_LIMIT", 10)
     few, many = [batch(x=["a"] * 50)], [batch(x=[f"id-{number}" for number in range(40)])]
     for first, second in ((few, many), (many, few)):
-        merged = Profile.of(first)
-        merged.merge(Profile.of(second))
+        merged = Profile.from_batches(first)
+        merged.merge(Profile.from_batches(second))
         assert strings(merged.statistics(), "x").distinct_count == 41
         assert strings(merged.statistics(), "x").counts["a"] == 50
 
 
-def test_long_texts_are_told_apart_by_their_beginning() -> None:
+def test_long_texts_are_distinguished_by_their_beginning() -> None:
     found = strings(of_values(["ü" * 1_000 + "a", "ü" * 1_000 + "b", "short"]), "x")
     assert found.counts == {"ü" * 256: 2, "short": 1}
 

@@ -1,4 +1,4 @@
-"""The pages' own script in a real browser: it draws what comes into sight, and runs nothing that came with the data."""
+"""The pages' script in a real browser: it draws visible plots, and executes nothing from the data."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(week: int, features: int) -> Analysis:
 
 
 def opened(page: Path, profile: Path, fragment: str = "") -> str:
-    """The page as the browser has it after its script ran."""
+    """Return the page's DOM after its script has run."""
     assert CHROMIUM
     command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
     command += ["--enable-logging=stderr", "--window-size=1200,3000", "--virtual-time-budget=2000"]
@@ -59,7 +59,7 @@ def opened(page: Path, profile: Path, fragment: str = "") -> str:
 
 
 @pytest.mark.parametrize("kind", ["report", "trend"])
-def test_draws_what_is_in_sight_and_runs_no_name(kind: str, tmp_path: Path) -> None:
+def test_visible_plots_are_drawn_and_names_are_not_executed(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"{kind}.html"
     if kind == "report":
         write_report(run(0, 300), path)
@@ -72,7 +72,7 @@ def test_draws_what_is_in_sight_and_runs_no_name(kind: str, tmp_path: Path) -> N
     assert "<img" not in page
 
 
-def test_opens_the_feature_that_a_link_names(tmp_path: Path) -> None:
+def test_a_link_to_a_feature_opens_it(tmp_path: Path) -> None:
     write_report(run(0, 5), tmp_path / "report.html")
     page = opened(tmp_path / "report.html", tmp_path / "profile", "#feature-3")
     assert page.count('class="detail"') == 1

@@ -74,7 +74,7 @@ def model_run(week: int, mae: float, threshold: float = 20.0) -> Analysis:
 
 
 def ten_weeks() -> Iterator[Analysis]:
-    """Quiet for five weeks, then demand collapses: drift stays, the model recovers in week 8."""
+    """Make five normal weeks, then a collapse of demand: drift remains, the model recovers in week 8."""
     for week in range(10):
         moved = week >= 5
         yield data_run(week, {"lag": 0.5 if moved else 0.02, "hour": 0.01}, level=-3.0 if moved else 0.0)
@@ -91,22 +91,22 @@ def words(page: str) -> str:
     return re.sub(r"<[^>]+>", "", page[page.index("<main>") : page.index("</main>")])
 
 
-def test_says_first_what_the_latest_run_found_and_since_when() -> None:
+def test_the_verdict_is_the_latest_runs_result_and_since_when() -> None:
     text = words(trend_page(ten_weeks()))
     assert "taxi-data and taxi-model" in text
     assert "10 runs from 2020-02-10 to 2020-04-13" in text
     assert "1 of 2 features drifted in the latest run, all metrics meet their constraints" in text
-    assert "There is drift in every run since 2020-03-16. 3 earlier runs had missed constraints." in text
+    assert "Every run since 2020-03-16 has drift. 3 earlier runs had violations." in text
 
 
-def test_a_calm_trend_says_so() -> None:
+def test_a_trend_without_drift_says_so() -> None:
     text = words(trend_page(data_run(week, {"lag": 0.01}) for week in range(3)))
     assert "No drift in the latest run" in text
     assert "No earlier run had drift." in text
-    assert "What drifted most" not in text
+    assert "Largest drift" not in text
 
 
-def test_drift_and_metrics_rise_in_the_week_they_should() -> None:
+def test_drift_and_violations_start_in_the_expected_week() -> None:
     data = embedded(trend_page(ten_weeks()))
     drift, missed = data["counts"]
     assert drift["counts"] == [0] * 5 + [1] * 5
@@ -115,7 +115,7 @@ def test_drift_and_metrics_rise_in_the_week_they_should() -> None:
     assert data["features"][0]["drift"][4:6] == [[0.02, 0.1, 0], [0.5, 0.1, 1]]
 
 
-def test_runs_stand_in_the_order_of_their_windows_however_they_come() -> None:
+def test_runs_are_sorted_by_their_windows() -> None:
     runs = list(ten_weeks())
     forwards, backwards = embedded(trend_page(runs)), embedded(trend_page(reversed(runs)))
     assert forwards["runs"] == backwards["runs"]
@@ -123,7 +123,7 @@ def test_runs_stand_in_the_order_of_their_windows_however_they_come() -> None:
     assert forwards["counts"] == backwards["counts"]
 
 
-def test_a_run_made_again_takes_the_place_of_the_first() -> None:
+def test_a_repeated_run_replaces_the_first_one() -> None:
     data = embedded(trend_page([data_run(0, {"lag": 0.5}), data_run(1, {"lag": 0.5}), data_run(0, {"lag": 0.0})]))
     assert data["counts"][0]["counts"] == [0, 1]
 
@@ -146,19 +146,19 @@ def test_distributions_move_where_the_values_moved() -> None:
     assert all(len(shares) == len(edges) - 1 for shares in runs)
 
 
-def test_shows_one_feature_alone() -> None:
+def test_shows_only_the_selected_feature() -> None:
     page = trend_page(ten_weeks(), ["hour"])
     assert re.findall(r'data-name="([^"]*)"', page) == ["hour"]
     assert "No drift in the latest run" in words(page)
 
 
-def test_names_a_feature_that_no_run_has() -> None:
+def test_a_feature_that_no_run_has_is_reported() -> None:
     with pytest.raises(QualityError, match="no run has a feature 'minute'"):
         trend_page(ten_weeks(), ["minute"])
 
 
-def test_refuses_to_show_nothing() -> None:
-    with pytest.raises(QualityError, match="there is no run to show"):
+def test_a_trend_without_runs_is_rejected() -> None:
+    with pytest.raises(QualityError, match="no runs to show"):
         trend_page([])
 
 
@@ -171,7 +171,7 @@ def test_a_feature_that_comes_and_goes_has_gaps() -> None:
     assert lag["drift"][2] is None
 
 
-def test_loads_nothing_and_runs_no_name_from_the_data() -> None:
+def test_loads_nothing_and_executes_no_name_from_the_data() -> None:
     hostile = "</script><script>alert(1)</script>\"'<!--"
     page = trend_page([data_run(0, {hostile: 0.5}, name=hostile)])
     assert set(re.findall(r"https?://[^\s\"'<]+", page)) == {"http://www.w3.org/2000/svg"}
@@ -194,7 +194,7 @@ def test_is_written_into_a_new_folder(tmp_path: Path) -> None:
 # --- scales ---
 
 
-def test_whole_numbers_have_a_step_each_while_they_are_few() -> None:
+def test_few_whole_numbers_have_one_step_each() -> None:
     days = numbers("day", [0, 1, 2, 3, 4, 5, 6])
     scale = scale_of(days)
     assert scale is not None
@@ -238,7 +238,7 @@ def test_extreme_values_have_a_scale_too(values: list[float]) -> None:
     assert sum(shares) == pytest.approx(1, abs=0.01)
 
 
-def test_a_feature_of_another_kind_than_in_the_baseline_has_no_share_on_its_scale() -> None:
+def test_a_feature_of_another_type_than_in_the_baseline_has_no_shares_on_its_scale() -> None:
     scale = scale_of(numbers("x", [1.0, 2.0]))
     assert scale is not None
     assert scale.shares(strings("x", {"one": 1})) is None

@@ -16,7 +16,8 @@ import pytest
 from pyarrow import parquet
 
 from local_sagemaker.containers.container import XGBOOST as ALGORITHM
-from local_sagemaker.containers.images.images import Images, UnsupportedImage
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.model_server import ModelServer
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.training_job import TrainingJob

@@ -1,7 +1,7 @@
-"""What users of the SageMaker SDK do, as a program of theirs: `python sdk_flows.py FLOW ...`, in a folder of its own.
+"""Typical flows of SageMaker SDK users, as a program: `python sdk_flows.py FLOW ...`, in a folder of its own.
 
-Nothing in it knows of the local SageMaker; it is run with other environment variables, and that is all. Each flow
-prints one line of JSON: its name, and what it has made.
+The program does not refer to the local SageMaker, which it only uses through environment variables. Each flow prints
+one line of JSON with its name and what it has created.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ data[70:].to_csv("/opt/ml/processing/validation/validation.csv", header=False, i
 """
 
 
-# a model that is a slope, and the program that serves it
+# a model with a single slope, and the program that serves it
 TUNED = """
 import argparse, pathlib
 parser = argparse.ArgumentParser()
@@ -93,7 +93,7 @@ def image(framework: str, version: str) -> str:
 
 
 def process() -> Any:
-    """A script on the scikit-learn image, which spells out /opt/ml."""
+    """Run a script with literal /opt/ml paths on the scikit-learn image."""
     processor = _splitter(session)
     processor.run(**_split_arguments("sdk/process", _data()), wait=False)
     processor.latest_job.wait(**WAIT)
@@ -101,7 +101,7 @@ def process() -> Any:
 
 
 def framework() -> Any:
-    """A folder of code with requirements, packed by FrameworkProcessor."""
+    """Run a folder of code with requirements, packed by FrameworkProcessor."""
     source = Path("source")
     source.mkdir()
     (source / "shared.py").write_text("FOLDER = '/opt/ml/processing/output'\n")
@@ -129,12 +129,12 @@ def framework() -> Any:
 
 
 def trainer() -> Any:
-    """ModelTrainer with a folder of code; its drivers come in a channel of their own."""
+    """Run ModelTrainer with a folder of code; the SDK passes its drivers in a separate channel."""
     return _trained({"depth": 3, "name": "a b"}, None)
 
 
 def driver() -> Any:
-    """ModelTrainer with a driver of the user's own, for distributed training."""
+    """Run ModelTrainer with a custom driver for distributed training."""
     drivers = Path("drivers")
     drivers.mkdir()
     (drivers / "own.py").write_text(
@@ -222,7 +222,7 @@ def pipeline() -> Any:
 
 
 def transform() -> Any:
-    """Tune with six training jobs, make a model of the best, and send 1,000 lines through it."""
+    """Tune with six training jobs, create a model from the best one, and transform 1,000 lines."""
     tuner = _tuner(session, "tuner", jobs=6)
     tuner.tune(wait=False)
     tuner.latest_tuning_job.wait(**WAIT)
@@ -238,7 +238,7 @@ def transform() -> Any:
 
 
 def tuning() -> Any:
-    """The same as a pipeline, with the second best."""
+    """Run the same as a pipeline, with the second best model."""
     steps_session = PipelineSession()
     tune = TuningStep(name="Tune", step_args=_tuner(steps_session, "tuning", jobs=3).tune())
     second = tune.get_top_model_s3_uri(top_k=1, s3_bucket=bucket, prefix="sdk/tuning")
@@ -259,7 +259,7 @@ def tuning() -> Any:
 
 
 def registry(arn: str) -> None:
-    """Approve a version, register its model once more, and delete that."""
+    """Approve a version, register its model again, and delete the new version."""
     sagemaker = boto3.client("sagemaker")
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
     package = ModelPackage.get(model_package_name=arn)
@@ -272,7 +272,7 @@ def registry(arn: str) -> None:
 
 
 def deploy() -> Any:
-    """Train with the built-in algorithm, deploy the model, and ask it."""
+    """Train with the built-in algorithm, deploy the model, and invoke the endpoint."""
     trainer = ModelTrainer(
         training_image=image("xgboost", "3.0-5"),
         compute=Compute(instance_type=INSTANCE, instance_count=1),
@@ -300,8 +300,11 @@ def deploy() -> Any:
 
 
 def refused() -> dict[str, str]:
-    """What is said of steps as their pipeline is created, "" where it is, by the step's name: some of the SDK's own
-    classes, and one of each type that it knows."""
+    """Create a pipeline with one step for each step type and for some of the SDK's classes.
+
+    Returns:
+        The error message by name of the step, "" if the pipeline is created.
+    """
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-distribution:latest"
     Path("notebook.ipynb").write_text('{"cells": []}')
     notebook = {"input_notebook": "notebook.ipynb", "image_uri": image, "kernel_name": "python3", "role": role}
@@ -464,7 +467,7 @@ def _transform_arguments() -> dict[str, Any]:
 
 
 def failing() -> list[Any]:
-    """A pipeline that is made, changed, run to its failure and deleted."""
+    """Create a pipeline, update it, run it until it fails, and delete it."""
     message = ParameterString("Message", default_value="enough")
     step = FailStep("Stop", error_message=message)
     made = Pipeline("sdk-failing", parameters=[message], steps=[step], sagemaker_session=PipelineSession())

@@ -1,7 +1,7 @@
-"""What users of the SageMaker SDK do with Model Monitor, as a program of theirs: `python sdk_monitors.py ENDPOINT`.
+"""What users of the SageMaker SDK do with Model Monitor, as a program: `python sdk_monitors.py ENDPOINT`.
 
-Nothing in it knows of the local SageMaker; it is run with other environment variables, and that is all. It prints one
-line of JSON.
+The program does not refer to the local SageMaker, which it only uses through environment variables. It prints one line
+of JSON.
 """
 
 import json
@@ -33,7 +33,7 @@ common = {
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait, more often than the SDK asks."""
+    """Wait for a condition, polling more often than the SDK does."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -48,7 +48,7 @@ def is_over(monitor: Any) -> bool:
     return monitor.describe_latest_baselining_job()["ProcessingJobStatus"] != "InProgress"
 
 
-# data quality: a baseline, and an execution at once
+# data quality: a baseline, and an immediate execution
 Path("baseline.csv").write_text("age,plan\n" + "30,a\n40,b\n" * 50)
 columns: Any = DefaultModelMonitor(**common)
 columns.suggest_baseline(

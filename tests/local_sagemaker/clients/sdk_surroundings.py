@@ -1,8 +1,8 @@
-"""Imported by programs that use the SageMaker SDK, before it, for its effects; the SDK itself stays as it is.
+"""Imported for its side effects before the SageMaker SDK, which itself is not modified.
 
-What they look up and connect to beyond loopback is printed. And they take less time: at each look at its defaults the
-SDK has jsonschema check the SDK's own schema, a constant, against the schema of schemas, which takes 0.1 s and happens
-250 times in sdk_flows.py. Here jsonschema does so once a schema.
+Host names that are looked up, and connections beyond loopback, are printed. It also saves time: whenever the SDK reads
+its defaults, jsonschema validates the SDK's constant schema against the meta-schema, which takes 0.1 s and happens 250
+times in sdk_flows.py. Here each schema is validated once.
 """
 
 import socket
@@ -28,7 +28,7 @@ _checked: dict[int, Any] = {}
 def _check_once(schema: Any, *more: Any, **named: Any) -> None:
     if id(schema) not in _checked:
         _check(schema, *more, **named)
-        _checked[id(schema)] = schema  # kept, so that its id is no other's
+        _checked[id(schema)] = schema  # keeps a reference, so that the id is not reused
 
 
 Draft202012Validator.check_schema = _check_once

@@ -1,4 +1,4 @@
-"""The AWS CLI itself, from its package, with nothing but environment variables."""
+"""The unmodified AWS CLI, configured through environment variables only."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def aws(server: RunningServer, data_dir: Path, tmp_path: Path) -> Aws:
     environment = {**os.environ, **client_environment(data_dir, server.port)}
 
     def run(*arguments: str) -> Any:
-        """The command's output, read if it is JSON."""
+        """Return the command's output, parsed if it is JSON."""
         done = subprocess.run(
             [str(AWS), *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS
         )
@@ -106,7 +106,7 @@ def test_an_endpoint_is_invoked(aws: Aws, client: Callable[..., Any], bucket: st
 
 
 def wait(status: Callable[[], str]) -> str:
-    """The status once nothing is on its way any more."""
+    """Wait until nothing is in progress and return the status."""
     end = time.monotonic() + SECONDS
     while (found := status()) in ("Executing", "Creating"):
         assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""The SageMaker SDK, unmodified: its example flows against a server, by environment variables alone."""
+"""Flows of the unmodified SageMaker SDK against a server, configured through environment variables only."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.local_sagemaker.machine import ROLE
 FLOWS = ("process", "framework", "trainer", "driver", "pipeline", "transform", "tuning", "deploy", "refused", "failing")
 BUCKET = "sagemaker-us-east-1-123456789012"
 SECONDS = 150
-# what the shell of a user may hold
+# variables that a user's shell may have set
 HOSTILE = {
     "AWS_PROFILE": "production",
     "AWS_SESSION_TOKEN": "real",
@@ -34,7 +34,7 @@ Client = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def made(server: RunningServer, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What each flow has made, by its name. One program runs them all: to import the SDK takes longest."""
+    """What each flow has created, by its name. One program runs them all, because importing the SDK takes longest."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("sdk_flows.py")), *FLOWS],
         cwd=tmp_path_factory.mktemp("flows"),
@@ -54,7 +54,7 @@ def read(client: Client, key: str) -> str:
 
 
 def scored(client: Client, key: str) -> list[float]:
-    """The last column of the lines that the flows transform, in their order."""
+    """Return the last column of the lines that the flows transform, in order."""
     rows = [line.split(",") for line in read(client, key).splitlines()]
     assert [row[0] for row in rows] == [f"id-{number}" for number in range(1000)]
     return [float(row[-1]) for row in rows]
@@ -80,7 +80,7 @@ def test_the_framework_processor_runs_a_folder_of_code(made: dict[str, Any], cli
 
 
 @pytest.mark.parametrize(("flow", "model"), [("trainer", "3 a b 100"), ("driver", "1 x 100")])
-def test_the_model_trainer_runs_a_folder_of_code_by_its_drivers(
+def test_the_model_trainer_runs_a_folder_of_code_through_its_drivers(
     made: dict[str, Any], client: Client, data_dir: Path, flow: str, model: str
 ) -> None:
     job = client("sagemaker").describe_training_job(TrainingJobName=made[flow])
@@ -106,7 +106,7 @@ def test_a_pipeline_processes_trains_with_xgboost_creates_a_model_and_registers_
     assert model["PrimaryContainer"]["ModelDataUrl"] == trained["ModelArtifacts"]["S3ModelArtifacts"]
 
 
-def test_a_tuner_of_six_jobs_makes_a_model_that_transforms_1000_lines(made: dict[str, Any], client: Client) -> None:
+def test_a_model_of_a_tuner_with_six_jobs_transforms_1000_lines(made: dict[str, Any], client: Client) -> None:
     sagemaker, names = client("sagemaker"), made["transform"]
     tuned = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=names["tuning"])
     assert tuned["TrainingJobStatusCounters"]["Completed"] == 6
@@ -116,7 +116,9 @@ def test_a_tuner_of_six_jobs_makes_a_model_that_transforms_1000_lines(made: dict
     assert scored(client, "sdk/transform/lines.csv.out") == pytest.approx([slope * number for number in range(1000)])
 
 
-def test_a_pipeline_tunes_makes_a_model_of_the_second_best_and_transforms(made: dict[str, Any], client: Client) -> None:
+def test_a_pipeline_tunes_creates_a_model_of_the_second_best_and_transforms(
+    made: dict[str, Any], client: Client
+) -> None:
     sagemaker = client("sagemaker")
     found = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=made["tuning"])["PipelineExecutionSteps"]
     steps = {step["StepName"]: step for step in found}
@@ -138,11 +140,11 @@ def test_the_registry_creates_approves_and_deletes_versions(client: Client) -> N
     assert [(one["ModelPackageVersion"], one["ModelApprovalStatus"]) for one in packages] == [(1, "Approved")]
 
 
-def test_a_trained_model_is_deployed_and_answers(made: dict[str, Any]) -> None:
+def test_a_trained_model_is_deployed_and_invoked(made: dict[str, Any]) -> None:
     assert float(made["deploy"]) == pytest.approx(4, abs=1)
 
 
-def test_a_step_that_cannot_run_here_is_refused_with_its_name_and_type(made: dict[str, Any]) -> None:
+def test_an_unsupported_step_is_rejected_with_its_name_and_type(made: dict[str, Any]) -> None:
     refused = made["refused"]
     accepted = {name.removeprefix("Own") for name, words in refused.items() if not words}
     assert accepted == set(STEP_TYPES)
@@ -154,6 +156,6 @@ def test_a_step_that_cannot_run_here_is_refused_with_its_name_and_type(made: dic
     assert "step 'Notebook': image " in refused["Notebook"]
 
 
-def test_a_pipeline_is_changed_run_to_its_failure_and_deleted(made: dict[str, Any]) -> None:
-    # the role is asked of STS at its own address
+def test_a_pipeline_is_updated_run_until_it_fails_and_deleted(made: dict[str, Any]) -> None:
+    # the SDK calls STS at its regional address for the role
     assert made["failing"] == ["123456789012", BUCKET, ROLE, "Failed", ["no more"], "again"]

@@ -20,8 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker.containers.container import Command, Container
-from local_sagemaker.containers.images.images import Image, Images, UnsupportedImage
-from local_sagemaker.containers.output import LARGEST_EVENT, LogStream, last_words
+from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.images.image import Image
+from local_sagemaker.containers.images.images import Images
+from local_sagemaker.containers.output import MAX_EVENT_BYTES, LogStream, failure_message
 from local_sagemaker.jobs import script_mode
 from local_sagemaker.storage.transfers import (
     ClientFault,
@@ -75,11 +77,11 @@ def python(code: str, *arguments: str, **environment: str) -> Command:
         ("/opt/ml-data /opt/ml.old", "/opt/ml-data /opt/ml.old"),
     ],
 )
-def test_the_containers_paths_are_rewritten_and_no_others(container: Container, text: str, rewritten: str) -> None:
+def test_only_paths_of_the_container_are_rewritten(container: Container, text: str, rewritten: str) -> None:
     assert container.rewrite(text) == rewritten.format(root=container.root)
 
 
-def test_scripts_that_spell_out_the_containers_paths_are_rewritten_in_any_encoding(
+def test_scripts_with_paths_of_the_container_are_rewritten_in_any_encoding(
     container: Container,
 ) -> None:
     code = container.path("/opt/ml/code")
@@ -91,7 +93,7 @@ def test_scripts_that_spell_out_the_containers_paths_are_rewritten_in_any_encodi
     assert (code / "data.csv").read_text() == "/opt/ml/x"
 
 
-def test_code_is_what_a_command_and_its_shell_scripts_lead_into_archives_included(container: Container) -> None:
+def test_code_is_found_through_the_command_and_its_shell_scripts_and_in_archives(container: Container) -> None:
     files = {
         "start/run.sh": "cd /opt/ml/code\ntar -xzf sourcedir.tar.gz\npython main.py\n",
         "code/beside.py": "open('/opt/ml/x')",
@@ -115,7 +117,7 @@ def test_code_is_what_a_command_and_its_shell_scripts_lead_into_archives_include
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_the_requirements_of_code_are_found_packed_or_not(container: Container, packed: bool) -> None:
+def test_requirements_are_found_in_folders_and_archives(container: Container, packed: bool) -> None:
     for folder in ("start", "code", "data"):
         container.path(folder).mkdir()
     container.path("start/run.sh").write_text("cd /opt/ml/code; tar -xzf sourcedir.tar.gz; python main.py\n")
@@ -131,11 +133,11 @@ def test_the_requirements_of_code_are_found_packed_or_not(container: Container, 
 
 
 def test_an_interpreter_that_does_not_start_is_named(container: Container) -> None:
-    with pytest.raises(ClientFault, match="the interpreter /no/python cannot be started"):
+    with pytest.raises(ClientFault, match="cannot start the interpreter /no/python"):
         container.use_python(["/no/python"])
 
 
-def test_an_archive_that_is_none_is_left_to_who_unpacks_it(tmp_path: Path) -> None:
+def test_an_archive_that_is_not_readable_is_left_unchanged(tmp_path: Path) -> None:
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(b"no archive")
     rewrite_archive(archive, str.upper)
@@ -144,13 +146,13 @@ def test_an_archive_that_is_none_is_left_to_who_unpacks_it(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "/opt/ml/../x", "../x", "/opt/mlx/../../x"])
-def test_a_path_outside_of_opt_ml_is_refused(container: Container, path: str) -> None:
+def test_a_path_outside_of_opt_ml_is_rejected(container: Container, path: str) -> None:
     with pytest.raises(ClientFault, match="leads out"):
         container.path(path)
 
 
 @given(name=st.text(min_size=1))
-def test_no_name_from_a_request_leads_out_of_its_folder(name: str) -> None:
+def test_names_from_requests_cannot_escape_their_folder(name: str) -> None:
     folder = Path("/folder/of/job")
     try:
         path = inside(folder, name)
@@ -175,7 +177,7 @@ def test_a_script_works_in_a_folder_whose_name_has_a_space(tmp_path: Path) -> No
 # environment
 
 
-def test_a_process_has_nothing_of_the_servers_environment_but_what_it_cannot_do_without(
+def test_a_process_inherits_only_essential_variables_of_the_server(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
@@ -187,7 +189,7 @@ def test_a_process_has_nothing_of_the_servers_environment_but_what_it_cannot_do_
     assert environment["SAGEMAKER_BASE_DIR"] == str(container.root)
 
 
-def test_a_job_cannot_override_what_keeps_it_off_aws(container: Container) -> None:
+def test_a_job_cannot_override_the_variables_that_keep_it_off_aws(container: Container) -> None:
     code = "import os; print(os.environ['AWS_ENDPOINT_URL'], os.environ['AWS_ACCESS_KEY_ID'])"
     container.run([python(code, AWS_ENDPOINT_URL="https://sagemaker.amazonaws.com", AWS_ACCESS_KEY_ID="AKIA")])
     assert messages(container) == ["http://127.0.0.1:1 local"]
@@ -199,12 +201,12 @@ def test_python_is_the_interpreter_that_runs_the_server(container: Container, na
     assert messages(container) == [f"{sys.executable} {sys.prefix}"]
 
 
-def test_requirements_that_are_installed_are_satisfied(container: Container) -> None:
+def test_installed_requirements_are_satisfied(container: Container) -> None:
     container.path("requirements.txt").write_text("packaging>=20\n")
     assert container.run([Command(["pip", "install", "-r", "requirements.txt"])]).code == 0
 
 
-def test_a_package_that_the_job_brings_with_it_is_installed_for_the_job_alone(container: Container) -> None:
+def test_a_package_that_the_job_provides_is_installed_for_this_job_only(container: Container) -> None:
     with zipfile.ZipFile(container.path("brought-1.0-py3-none-any.whl"), "w") as wheel:
         wheel.writestr("brought.py", "def main(): print('here')\n")
         information = {
@@ -221,13 +223,13 @@ def test_a_package_that_the_job_brings_with_it_is_installed_for_the_job_alone(co
     assert importlib.util.find_spec("brought") is None
 
 
-def test_requirements_that_are_not_installed_fail_at_once_with_their_name(container: Container) -> None:
+def test_missing_requirements_fail_immediately_with_their_name(container: Container) -> None:
     last = container.run([Command(["pip", "install", "no-such-thing==1.2.3"])])
     assert last.code == 1
     assert "No matching distribution found for no-such-thing==1.2.3" in last.reason
 
 
-def test_the_jobs_hosts_are_this_machine(container: Container) -> None:
+def test_host_names_of_a_job_resolve_to_this_machine(container: Container) -> None:
     code = """
 import socket
 server = socket.create_server(("algo-2", 0))
@@ -243,7 +245,7 @@ print(socket.gethostbyname("algo-1"), socket.getaddrinfo(host="algo-3", port=80)
 # output
 
 
-def test_output_is_logged_line_by_line_as_it_comes_with_its_time(container: Container) -> None:
+def test_output_is_logged_line_by_line_with_its_time(container: Container) -> None:
     seen = threading.Event()
     container._log._on_line = lambda line, now: seen.set()
     code = "import sys, time; sys.stderr.write('no end of line'); print('first'); time.sleep(60)"
@@ -258,21 +260,21 @@ def test_output_is_logged_line_by_line_as_it_comes_with_its_time(container: Cont
     assert messages(container) == ["first", "no end of line"]
 
 
-def test_what_is_printed_before_an_error_is_logged_before_it(container: Container) -> None:
+def test_output_printed_before_an_error_is_logged_before_it(container: Container) -> None:
     container.run([python("for n in range(50): print('line', n)\nraise ValueError('no')")])
     lines = messages(container)
     assert lines[:50] == [f"line {n}" for n in range(50)]
     assert lines[-1] == "ValueError: no"
 
 
-def test_bytes_that_are_not_text_and_lines_without_end_are_logged(container: Container) -> None:
-    size = LARGEST_EVENT * 2 + 10
+def test_invalid_utf_8_and_endless_lines_are_logged(container: Container) -> None:
+    size = MAX_EVENT_BYTES * 2 + 10
     code = f"import sys; sys.stdout.buffer.write(b'\\xff\\r\\n'); sys.stdout.write('x' * {size})"
     container.run([python(code)])
     first, *rest = messages(container)
     assert first == "\ufffd"
     assert "".join(rest) == "x" * size
-    assert all(len(part) < LARGEST_EVENT + (1 << 16) for part in rest)
+    assert all(len(part) < MAX_EVENT_BYTES + (1 << 16) for part in rest)
 
 
 @pytest.mark.parametrize(
@@ -289,16 +291,16 @@ def test_bytes_that_are_not_text_and_lines_without_end_are_logged(container: Con
         ([str(n) for n in range(100)], "\n".join(str(n) for n in range(90, 100))),
     ],
 )  # fmt: skip
-def test_the_last_words_of_a_process_are_its_exception_or_its_last_lines(lines: list[str], words: str) -> None:
-    assert last_words(lines) == words
+def test_the_failure_message_is_the_exception_or_the_last_lines(lines: list[str], words: str) -> None:
+    assert failure_message(lines) == words
 
 
-def test_a_failure_says_the_exit_code_and_what_went_to_stderr_last(container: Container) -> None:
+def test_a_failure_has_the_exit_code_and_the_end_of_stderr(container: Container) -> None:
     last = container.run([python("import sys; print('fine'); sys.exit('the target is missing')")])
     assert (last.code, last.reason) == (1, "the target is missing")
 
 
-def test_a_command_that_is_not_there_is_an_exit_code_of_127(container: Container) -> None:
+def test_a_missing_command_has_exit_code_127(container: Container) -> None:
     last = container.run([Command(["no-such-program", "x"])])
     assert last.code == 127
     assert "no-such-program" in last.reason
@@ -313,7 +315,7 @@ def test_the_first_command_that_fails_is_the_last_to_run(container: Container) -
 # ending
 
 
-def test_everything_ends_with_the_first_process(container: Container) -> None:
+def test_all_processes_end_with_the_first_one(container: Container) -> None:
     child = "import time; print('child', flush=True); time.sleep(60)"
     code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(0.3)"
     started = time.monotonic()
@@ -321,7 +323,7 @@ def test_everything_ends_with_the_first_process(container: Container) -> None:
     assert time.monotonic() - started < 10
 
 
-def test_a_process_that_left_the_group_and_holds_the_pipes_does_not_hold_the_job(
+def test_a_process_outside_the_group_that_holds_the_pipes_does_not_block_the_job(
     container: Container, tmp_path: Path
 ) -> None:
     pid_file = tmp_path / "escaped"
@@ -350,7 +352,7 @@ def test_a_signal_reaches_all_processes_and_no_command_is_started_after_it(conta
     assert messages(container) == []
 
 
-# what comes from S3 and goes there
+# inputs and outputs in S3
 
 
 @pytest.fixture
@@ -373,7 +375,7 @@ def fetched(machine: Machine, uri: str, folder: Path, **more: Any) -> list[str]:
         ("s3://bucket", ["data/train.csv", "data/train/x.csv", "data/train/deep/z.csv", "data/train2/y.csv"]),
     ],
 )
-def test_a_prefix_is_all_objects_whose_keys_begin_with_it(
+def test_a_prefix_matches_all_keys_that_begin_with_it(
     machine: Machine, tmp_path: Path, uri: str, names: list[str]
 ) -> None:
     for key in ("train.csv", "train/x.csv", "train/deep/z.csv", "train2/y.csv"):
@@ -382,17 +384,17 @@ def test_a_prefix_is_all_objects_whose_keys_begin_with_it(
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/nothing", "s3://no-such-bucket/x"])
-def test_a_prefix_without_objects_is_said_as_the_service_does(machine: Machine, tmp_path: Path, uri: str) -> None:
+def test_a_prefix_without_objects_has_sagemakers_message(machine: Machine, tmp_path: Path, uri: str) -> None:
     with pytest.raises(ClientFault, match=f'No S3 objects found under S3 URL "{uri}"'):
         fetched(machine, uri, tmp_path / "in")
 
 
-def test_a_uri_that_is_none_is_refused(machine: Machine, tmp_path: Path) -> None:
+def test_an_invalid_uri_is_rejected(machine: Machine, tmp_path: Path) -> None:
     with pytest.raises(ClientFault, match=r"'data\.csv' is not an S3 URI"):
         fetched(machine, "data.csv", tmp_path / "in")
 
 
-def test_a_manifest_names_the_objects(machine: Machine, tmp_path: Path) -> None:
+def test_a_manifest_lists_the_objects(machine: Machine, tmp_path: Path) -> None:
     for key in ("a.csv", "b/c.csv", "d.csv"):
         machine.put(f"s3://bucket/data/{key}", key)
     manifest = machine.put("s3://bucket/m.json", json.dumps([{"prefix": "s3://bucket/data/"}, "a.csv", "b/c.csv"]))
@@ -403,7 +405,7 @@ def test_a_manifest_names_the_objects(machine: Machine, tmp_path: Path) -> None:
     "content",
     ["{", "[]", '["a"]', '[{"prefix": "s3://bucket/"}, "absent.csv"]', '[{"prefix": "s3://bucket/data/"}, "../a.csv"]'],
 )
-def test_a_manifest_of_no_use_is_refused(machine: Machine, tmp_path: Path, content: str) -> None:
+def test_an_invalid_manifest_is_rejected(machine: Machine, tmp_path: Path, content: str) -> None:
     machine.put("s3://bucket/a.csv", "a")
     manifest = machine.put("s3://bucket/m.json", content)
     with pytest.raises(ClientFault, match=r"m\.json|leads out"):
@@ -429,7 +431,7 @@ def test_a_key_that_ends_in_a_slash_is_an_empty_folder(machine: Machine, tmp_pat
     assert (tmp_path / "in" / "folder").is_dir()
 
 
-def test_copies_are_copies(tmp_path: Path) -> None:
+def test_copies_are_independent_of_the_original(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(3 << 20))
     before = source.read_bytes()
@@ -440,7 +442,7 @@ def test_copies_are_copies(tmp_path: Path) -> None:
     assert source.read_bytes() == before
 
 
-def test_outputs_go_below_their_prefix_and_links_out_stay_behind(machine: Machine, tmp_path: Path) -> None:
+def test_outputs_are_stored_below_their_prefix_without_links_that_lead_out(machine: Machine, tmp_path: Path) -> None:
     folder, secret = tmp_path / "out", tmp_path / "secret"
     (folder / "deep").mkdir(parents=True)
     secret.write_text("secret")
@@ -454,14 +456,14 @@ def test_outputs_go_below_their_prefix_and_links_out_stay_behind(machine: Machin
     assert machine.archive("s3://bucket/model.tar.gz") == {"deep/a.txt": "a", "inner": "a"}
 
 
-def test_an_output_to_a_bucket_that_is_not_there_is_said(machine: Machine, tmp_path: Path) -> None:
+def test_an_output_to_a_missing_bucket_is_reported(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a").write_text("a")
     with pytest.raises(ClientFault, match="no-such-bucket"):
         put_files(machine.objects, tmp_path / "out", "s3://no-such-bucket/out")
 
 
-def test_an_archive_of_several_hosts_holds_the_first_ones_file_of_a_name(machine: Machine, tmp_path: Path) -> None:
+def test_an_archive_of_several_hosts_has_the_first_hosts_file_for_each_name(machine: Machine, tmp_path: Path) -> None:
     for host, names in (("one", ["same", "a"]), ("two", ["same", "b"])):
         (tmp_path / host).mkdir()
         for name in names:
@@ -499,7 +501,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int =
     ],
     ids=lambda made: f"{made.name}-{made.type.decode()}",
 )
-def test_an_archive_that_reaches_out_of_its_folder_is_refused(tmp_path: Path, bad: tarfile.TarInfo) -> None:
+def test_an_archive_with_paths_outside_its_folder_is_rejected(tmp_path: Path, bad: tarfile.TarInfo) -> None:
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
         tar.addfile(bad)
     (tmp_path / "deep" / "code").mkdir(parents=True)
@@ -509,7 +511,7 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(tmp_path: Path, ba
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_archive_that_unpacks_beyond_measure_is_refused(tmp_path: Path) -> None:
+def test_an_archive_that_unpacks_beyond_the_limit_is_rejected(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as tar:
         tar.addfile(member("zeros", size=1 << 20), io.BytesIO(bytes(1 << 20)))
     with pytest.raises(ClientFault, match="more than 1000 bytes"):
@@ -520,7 +522,7 @@ def test_an_archive_that_unpacks_beyond_measure_is_refused(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "content", [b"", b"not an archive", tar_gz({"a": "x" * 10_000})[:-20]], ids=["empty", "text", "truncated"]
 )
-def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_archive_is_rejected(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.tar.gz").write_bytes(content)
     with pytest.raises(ClientFault, match=r"bad\.tar\.gz cannot be unpacked"):
         unpack(tmp_path / "bad.tar.gz", tmp_path / "code")
@@ -537,18 +539,18 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
         "450853457545.dkr.ecr.cn-north-1.amazonaws.com.cn/sagemaker-scikit-learn@sha256:abc",
     ],
 )
-def test_the_scikit_learn_image_runs_of_any_region_and_version(uri: str) -> None:
+def test_the_scikit_learn_image_runs_for_any_region_and_version(uri: str) -> None:
     assert {Images().find(uri, kind).image for kind in ("training-job", "processing-job")} == {Image.SCIKIT_LEARN}
 
 
 @pytest.mark.parametrize("uri", ["me/my-image:latest", f"{SCIKIT_LEARN}x/other", "", ANALYZER])
-def test_another_image_is_refused_with_what_is_supported(uri: str) -> None:
+def test_an_unsupported_image_is_rejected_with_the_supported_ones(uri: str) -> None:
     with pytest.raises(UnsupportedImage) as error:
         Images().find(uri, "training-job")
     assert repr(uri) in str(error.value) and "sagemaker-scikit-learn" in str(error.value)
 
 
-def test_hyperparameters_become_arguments_as_the_training_toolkit_makes_them() -> None:
+def test_hyperparameters_become_the_arguments_that_the_training_toolkit_builds() -> None:
     given_values = {
         "b": "1e-3",
         "name": "none",
@@ -563,7 +565,7 @@ def test_hyperparameters_become_arguments_as_the_training_toolkit_makes_them() -
     ]  # fmt: skip
 
 
-def test_the_variables_of_script_mode_say_what_the_toolkits_say() -> None:
+def test_the_variables_of_script_mode_equal_the_toolkits() -> None:
     hosts = ["algo-1", "algo-2"]
     resources = {
         "current_host": "algo-2",
@@ -595,6 +597,6 @@ def test_the_variables_of_script_mode_say_what_the_toolkits_say() -> None:
     assert training_env["is_master"] is False
 
 
-def test_the_test_machine_has_no_host_called_algo_1() -> None:
+def test_this_machine_has_no_host_named_algo_1() -> None:
     with pytest.raises(OSError):
         socket.gethostbyname("algo-1")

@@ -1,4 +1,4 @@
-"""A model's container: how it comes up, what it answers, how it ends."""
+"""The container of a hosted model: startup, responses, and how it ends."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_model_answers_through_its_four_functions(make_server: MakeServer) -> None:
+def test_a_model_responds_through_its_four_functions(make_server: MakeServer) -> None:
     server = started(make_server())
     response = answer(server, b"[1, 2]", {**JSON, "Accept": "application/x-own"})
     assert response.headers["content-type"] == "application/x-own"
@@ -107,7 +107,7 @@ def test_a_model_answers_through_its_four_functions(make_server: MakeServer) -> 
 
 
 @pytest.mark.parametrize("accept", [{}, {"Accept": "*/*"}])
-def test_a_request_that_asks_for_nothing_gets_the_default(make_server: MakeServer, accept: dict[str, str]) -> None:
+def test_a_request_without_accept_gets_the_default_type(make_server: MakeServer, accept: dict[str, str]) -> None:
     server = started(make_server(SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="text/csv"))
     assert answered(server, headers={**JSON, **accept})["accept"] == "text/csv"
 
@@ -118,12 +118,12 @@ def test_a_body_that_is_not_text_reaches_the_model_as_bytes(make_server: MakeSer
     assert answered(server, b"\xff\x00", {})["input"][:2] == ["bytes", None]
 
 
-def test_what_is_not_utf_8_in_a_text_is_replaced(make_server: MakeServer) -> None:
+def test_invalid_utf_8_in_text_is_replaced(make_server: MakeServer) -> None:
     server = started(make_server(f"{MODEL_FN}\ndef transform_fn(m, body, c, a): return body"))
     assert answer(server, b"caf\xe9", {"Content-Type": "text/csv"}).body.decode() == "caf\ufffd"
 
 
-def test_transform_fn_stands_for_three_functions_and_sees_the_request(make_server: MakeServer) -> None:
+def test_transform_fn_replaces_three_functions_and_sees_the_request(make_server: MakeServer) -> None:
     program = """
 def model_fn(model_dir, context):
     return context.system_properties["model_dir"]
@@ -140,7 +140,7 @@ def transform_fn(model, body, content_type, accept, context):
     assert "x-amzn-sagemaker-custom-attributes" not in answer(started(make_server())).headers
 
 
-def test_what_a_program_leaves_out_is_as_in_the_image(make_server: MakeServer) -> None:
+def test_missing_functions_default_to_the_images(make_server: MakeServer) -> None:
     program = """
 class Model:
     def predict(self, rows):
@@ -156,9 +156,7 @@ def model_fn(model_dir):
     assert answer(server, b"[1]", {**JSON, "Accept": "image/png"}).status == 406
 
 
-def test_an_error_is_the_clients_where_it_says_so_and_else_the_models(
-    make_server: MakeServer, machine: Machine
-) -> None:
+def test_an_error_has_its_own_client_status_or_else_500(make_server: MakeServer, machine: Machine) -> None:
     program = """
 class Refused(Exception):
     def __init__(self, status_code, message):
@@ -177,7 +175,7 @@ def transform_fn(model, body, content_type, accept):
     assert answer(server, b"odd", {"Content-Type": "text/csv"}).status == 500
     failed = answer(server, b"x", {"Content-Type": "text/csv"})
     assert (failed.status, failed.body.splitlines()[0]) == (500, b"secret")
-    wait_until(lambda: "ValueError: secret" in log(machine))  # the answer may come before what was printed
+    wait_until(lambda: "ValueError: secret" in log(machine))  # the response may arrive before the output
     assert "no tea" not in log(machine)
     assert server.alive
 
@@ -196,7 +194,7 @@ def transform_fn(model, body, content_type, accept):
         ("import os\nos._exit(3)", "exit code 3"),
     ],
 )
-def test_a_model_that_cannot_be_loaded_is_told_at_once(make_server: MakeServer, program: str, reason: str) -> None:
+def test_a_model_that_fails_to_load_is_reported_immediately(make_server: MakeServer, program: str, reason: str) -> None:
     server = make_server(program)
     begun = time.monotonic()
     with pytest.raises(ModelServerError, match=reason):
@@ -205,7 +203,7 @@ def test_a_model_that_cannot_be_loaded_is_told_at_once(make_server: MakeServer, 
     assert not server.alive
 
 
-def test_a_model_that_takes_too_long_to_load_is_given_up(make_server: MakeServer) -> None:
+def test_a_model_that_takes_too_long_to_load_times_out(make_server: MakeServer) -> None:
     server = make_server("import time\ntime.sleep(60)")
     with pytest.raises(ModelServerError, match="in time"):
         server.start(0.3)
@@ -213,7 +211,7 @@ def test_a_model_that_takes_too_long_to_load_is_given_up(make_server: MakeServer
     assert not server.alive
 
 
-def test_what_is_missing_is_named(make_server: MakeServer, machine: Machine) -> None:
+def test_missing_files_and_settings_are_named(make_server: MakeServer, machine: Machine) -> None:
     def why(container: Record) -> str:
         with pytest.raises(ModelServerError) as raised:
             make_server.of(container).start(5)  # type: ignore[attr-defined]
@@ -229,12 +227,12 @@ def test_what_is_missing_is_named(make_server: MakeServer, machine: Machine) -> 
     assert "not-installed-anywhere" in why({"ModelDataUrl": needs})
 
 
-def test_requirements_that_are_there_are_satisfied(make_server: MakeServer) -> None:
+def test_installed_requirements_are_satisfied(make_server: MakeServer) -> None:
     assert answered(started(make_server(files={"code/requirements.txt": "packaging>=20\n"})))["model"] == "m"
 
 
 class ToolkitContext:
-    """What the toolkit's transformer asks of the model server around it."""
+    """The model server's context, as far as the toolkit's transformer uses it."""
 
     def __init__(self, model_dir: Path, headers: Mapping[str, str]) -> None:
         self.system_properties = {"model_dir": str(model_dir)}
@@ -252,7 +250,7 @@ class ToolkitContext:
         self.content_type = content_type
 
 
-def test_it_answers_as_sagemakers_own_toolkit_does(
+def test_responses_equal_those_of_sagemakers_inference_toolkit(
     make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sagemaker_inference.transformer import Transformer
@@ -288,18 +286,18 @@ def output_fn(prediction, accept):
             assert answered.status == context.status
             if answered.status == 200:
                 assert (answered.body.decode(), answered.headers["content-type"]) == (expected, context.content_type)
-            else:  # the traces between them name other files
+            else:  # the tracebacks in between differ in file names
                 lines, wanted = answered.body.decode().splitlines(), expected.splitlines()
                 assert (lines[0], lines[-1]) == (wanted[0], wanted[-1])
 
 
-def test_a_program_called_like_ours_finds_itself_and_its_modules(make_server: MakeServer) -> None:
+def test_a_program_named_like_the_servers_own_module_is_found_with_its_modules(make_server: MakeServer) -> None:
     program = "import helper\ndef model_fn(d): return helper.WORD\ndef transform_fn(m, b, c, a): return m"
     files = {"code/serve.py": program, "code/helper.py": "WORD = 'found'"}
     assert answer(started(make_server(files=files, SAGEMAKER_PROGRAM="serve.py"))).body == b"found"
 
 
-def test_code_may_lie_in_an_archive_of_its_own(make_server: MakeServer, machine: Machine) -> None:
+def test_code_can_be_in_a_separate_archive(make_server: MakeServer, machine: Machine) -> None:
     source = put(machine, {"main.py": ECHO}, "s3://bucket/code/sourcedir.tar.gz")
     model = put(machine, {"model.txt": "apart"})
     variables = {"SAGEMAKER_PROGRAM": "main.py", "SAGEMAKER_SUBMIT_DIRECTORY": source}
@@ -308,7 +306,7 @@ def test_code_may_lie_in_an_archive_of_its_own(make_server: MakeServer, machine:
 
 
 @pytest.mark.parametrize("kind", ["prefix", "archive"])
-def test_a_model_may_be_a_data_source(make_server: MakeServer, machine: Machine, kind: str) -> None:
+def test_a_model_can_be_a_model_data_source(make_server: MakeServer, machine: Machine, kind: str) -> None:
     if kind == "prefix":
         machine.put("s3://bucket/plain/model.txt", "plain")
         machine.put("s3://bucket/plain/code/inference.py", ECHO)
@@ -320,13 +318,13 @@ def test_a_model_may_be_a_data_source(make_server: MakeServer, machine: Machine,
     assert answered(started(server))["model"] == "plain"
 
 
-def test_paths_below_opt_ml_are_the_containers(make_server: MakeServer) -> None:
+def test_paths_below_opt_ml_are_mapped_to_the_containers_folder(make_server: MakeServer) -> None:
     program = ECHO.replace('os.path.join(model_dir, "model.txt")', '"/opt/ml/model/model.txt"')
     assert program != ECHO
     assert answered(started(make_server(program)))["model"] == "m"
 
 
-def test_requests_wait_for_each_other_unless_there_are_more_workers(make_server: MakeServer) -> None:
+def test_requests_are_queued_unless_there_are_more_workers(make_server: MakeServer) -> None:
     slow = ECHO.replace("return {", "import time; time.sleep(0.2); return {")
 
     def pids(server: ModelServer) -> tuple[set[int], float]:
@@ -341,7 +339,7 @@ def test_requests_wait_for_each_other_unless_there_are_more_workers(make_server:
     assert alone >= 0.8 > together
 
 
-def test_nobody_else_on_this_machine_is_answered(make_server: MakeServer) -> None:
+def test_no_other_client_on_this_machine_is_served(make_server: MakeServer) -> None:
     server = started(make_server(SAGEMAKER_MODEL_SERVER_WORKERS="2"))
     worker = psutil.Process(answered(server)["pid"])
     [port] = {one.laddr.port for one in worker.net_connections() if one.status == psutil.CONN_LISTEN}
@@ -353,7 +351,7 @@ def test_nobody_else_on_this_machine_is_answered(make_server: MakeServer) -> Non
     assert answer(server).status == 200
 
 
-def test_a_killed_process_fails_the_requests_it_had_and_all_after_them(make_server: MakeServer) -> None:
+def test_a_killed_process_fails_its_requests_and_later_ones(make_server: MakeServer) -> None:
     server = started(make_server(ECHO.replace("return {", "import time; time.sleep(5 * bool(data[2] > 3)); return {")))
     pid = answered(server)["pid"]
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
@@ -364,7 +362,7 @@ def test_a_killed_process_fails_the_requests_it_had_and_all_after_them(make_serv
         answer(server)
 
 
-def test_requests_that_wait_when_the_container_ends_are_told_at_once(make_server: MakeServer) -> None:
+def test_queued_requests_fail_immediately_when_the_container_ends(make_server: MakeServer) -> None:
     server = started(make_server(f"import time\n{MODEL_FN}\ndef transform_fn(m, b, c, a): time.sleep(60)"))
     with ThreadPoolExecutor(3) as pool:
         begun = time.monotonic()
@@ -377,13 +375,13 @@ def test_requests_that_wait_when_the_container_ends_are_told_at_once(make_server
     assert time.monotonic() - begun < 5
 
 
-def test_a_worker_that_dies_takes_the_container_with_it(make_server: MakeServer) -> None:
+def test_a_worker_that_dies_ends_the_container(make_server: MakeServer) -> None:
     server = started(make_server(SAGEMAKER_MODEL_SERVER_WORKERS="2"))
     os.kill(answered(server)["pid"], signal.SIGKILL)
     wait_until(lambda: not server.alive)
 
 
-def test_an_answer_that_takes_too_long_ends_the_container(make_server: MakeServer) -> None:
+def test_a_response_that_times_out_ends_the_container(make_server: MakeServer) -> None:
     server = started(make_server(f"import time\n{MODEL_FN}\ndef transform_fn(m, b, c, a): time.sleep(60)"))
     with pytest.raises(TimeoutError, match=r"0\.2 s"):
         server.invoke(b"", JSON, 0.2)
@@ -391,7 +389,7 @@ def test_an_answer_that_takes_too_long_ends_the_container(make_server: MakeServe
         answer(server)
 
 
-def test_nothing_is_left_of_a_closed_server(make_server: MakeServer, machine: Machine) -> None:
+def test_a_closed_server_leaves_no_processes_or_files(make_server: MakeServer, machine: Machine) -> None:
     server = started(make_server())
     pid = answered(server)["pid"]
     server.close()
@@ -401,8 +399,8 @@ def test_nothing_is_left_of_a_closed_server(make_server: MakeServer, machine: Ma
         os.kill(pid, 0)
 
 
-def test_the_projects_own_program_serves(make_server: MakeServer) -> None:
-    """Its model is two leaves of text; loading LightGBM is what takes time."""
+def test_the_projects_inference_program_serves(make_server: MakeServer) -> None:
+    """The model has two leaves; most of the time is spent loading LightGBM."""
     import lightgbm as lgb
     import numpy as np
 

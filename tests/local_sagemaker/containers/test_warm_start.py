@@ -1,4 +1,4 @@
-"""A warm process has to be what a cold one is, in all but the time it takes: most tests run both and compare."""
+"""A warm process must be equivalent to a cold one: most tests run both and compare."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every
 
 TIMEOUT = 30
 ENVIRONMENT = {"PATH": os.environ["PATH"], **common_environment()}
-# the last that is imported
+# imported last
 IS_WARM = "import sys; print('sklearn.ensemble' in sys.modules)"
 
 
@@ -39,7 +39,7 @@ def warm() -> Iterator[WarmPython]:
 
 @pytest.fixture
 def unready() -> Iterator[WarmPython]:
-    """A parent of the test's own, which has just begun to import."""
+    """A new parent, which has just begun to import."""
     python = WarmPython(ENVIRONMENT)
     python.command()
     yield python
@@ -77,12 +77,12 @@ def parent_of(warm: WarmPython) -> psutil.Process:
     return psutil.Process(warm._parent.pid)
 
 
-def test_the_libraries_are_there_when_a_process_begins(warm: WarmPython) -> None:
+def test_libraries_are_loaded_when_a_process_starts(warm: WarmPython) -> None:
     loaded = run(warm.command(), "-c", "import sys; print(*sorted({'lightgbm', 'numpy', 'sklearn'} & {*sys.modules}))")
     assert loaded.stdout == "lightgbm numpy sklearn\n"
 
 
-# as a new interpreter
+# equivalence with a new interpreter
 
 STATE = """
 import json, locale, os, resource, signal, stat, sys, threading, time
@@ -138,7 +138,7 @@ atexit.register(print, "leak")
 """
 
 
-def test_a_process_has_what_a_new_interpreter_has(warm: WarmPython, tmp_path: Path) -> None:
+def test_a_process_has_the_state_of_a_new_interpreter(warm: WarmPython, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     script = tmp_path / "folder" / "script.py"
     script.write_text(STATE)
@@ -156,12 +156,12 @@ def test_a_process_has_what_a_new_interpreter_has(warm: WarmPython, tmp_path: Pa
             json.loads(run(python, *arguments, folder=tmp_path, **more).stdout)
             for python in (warm.command(), [sys.executable])
         )
-        # the cold one is no leader of a session here; in a container both are
+        # only here is the cold one not a session leader; in a container both are
         assert state.pop("leader") and not expected.pop("leader")
         assert state == expected, arguments
 
 
-def test_nothing_of_a_process_is_seen_by_the_next(warm: WarmPython, tmp_path: Path) -> None:
+def test_processes_do_not_affect_each_other(warm: WarmPython, tmp_path: Path) -> None:
     (tmp_path / "leak.py").write_text("")
     (tmp_path / "dirty.py").write_text(DIRTY)
     (tmp_path / "state.py").write_text(STATE + "import builtins, numpy; assert not hasattr(builtins, 'leak')\n"
@@ -174,7 +174,7 @@ def test_nothing_of_a_process_is_seen_by_the_next(warm: WarmPython, tmp_path: Pa
     assert after.stdout == before.stdout
 
 
-def test_random_numbers_are_other_ones_in_each_process(warm: WarmPython) -> None:
+def test_random_numbers_differ_between_processes(warm: WarmPython) -> None:
     code = (
         "import random, secrets, tempfile, uuid, multiprocessing, numpy as np\n"
         "print(random.random(), np.random.rand(), np.random.default_rng().random(), secrets.token_hex(), uuid.uuid4(),"
@@ -225,7 +225,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_a_program_prints_what_it_prints_cold_and_ends_alike(warm: WarmPython, tmp_path: Path, name: str) -> None:
+def test_a_program_has_the_output_and_exit_code_of_a_cold_start(warm: WarmPython, tmp_path: Path, name: str) -> None:
     (tmp_path / "script.py").write_bytes(ENDS[name].encode("latin-1"))
     results = []
     for python in (warm.command(), [sys.executable]):
@@ -243,7 +243,7 @@ def test_a_program_prints_what_it_prints_cold_and_ends_alike(warm: WarmPython, t
      ["-c", "print(__name__); raise ValueError"], ["-m", "package.fails"]],
     ids=" ".join,
 )  # fmt: skip
-def test_a_command_line_means_what_it_means_cold(warm: WarmPython, tmp_path: Path, arguments: list[str]) -> None:
+def test_a_command_line_works_as_in_a_cold_start(warm: WarmPython, tmp_path: Path, arguments: list[str]) -> None:
     package = tmp_path / "package"
     package.mkdir()
     (package / "__init__.py").write_text("print('package', __name__)\n")
@@ -271,7 +271,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_a_program_may_start_processes_in_every_way(warm: WarmPython, tmp_path: Path, method: str) -> None:
+def test_a_program_can_start_processes_in_every_way(warm: WarmPython, tmp_path: Path, method: str) -> None:
     (tmp_path / "script.py").write_text(PROCESSES)
     ended = run(warm.command(), "script.py", method, folder=tmp_path)
     assert (ended.returncode, ended.stdout) == (0, "[0, 1, 4, 9]\nnot a daemon\n"), ended.stderr
@@ -288,12 +288,12 @@ print(booster.num_trees(), (x @ x.T).shape, pc.sum(pa.chunked_array([x[:, 0], x[
     assert ended.stdout == "10 (3000, 3000) True\n", ended.stderr
 
 
-def test_standard_input_may_be_closed(warm: WarmPython) -> None:
+def test_standard_input_can_be_closed(warm: WarmPython) -> None:
     line = ["sh", "-c", '"$@" <&-', "sh", *warm.command(), "-c", "import sys; print(sys.stdin)"]
     assert run(line).stdout == "None\n"
 
 
-def test_open_files_are_handed_on(warm: WarmPython) -> None:
+def test_inherited_files_are_passed_on(warm: WarmPython) -> None:
     line = [
         "bash",
         "-c",
@@ -306,7 +306,7 @@ def test_open_files_are_handed_on(warm: WarmPython) -> None:
     assert run(line).stdout == "here\n\n"
 
 
-# cold, where it has to be
+# cold starts
 
 
 @pytest.mark.parametrize(
@@ -314,18 +314,18 @@ def test_open_files_are_handed_on(warm: WarmPython) -> None:
     ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "LD_LIBRARY_PATH", "PYTHONHASHSEED", "MPLBACKEND", "HOME", "TZ", "LC_ALL",
      "SCIPY_ARRAY_API"],
 )  # fmt: skip
-def test_a_variable_that_is_read_as_libraries_load_makes_a_cold_start(warm: WarmPython, name: str) -> None:
+def test_a_variable_that_is_read_while_libraries_load_requires_a_cold_start(warm: WarmPython, name: str) -> None:
     assert is_warm(warm)
     assert not is_warm(warm, **{name: "1"})
 
 
-def test_variables_of_a_job_do_not(warm: WarmPython) -> None:
+def test_variables_of_a_job_do_not_require_a_cold_start(warm: WarmPython) -> None:
     assert is_warm(warm, SM_HPS="{}", AWS_REGION="eu-west-1", OWN="1", TMPDIR="/tmp")  # noqa: S108
 
 
 @pytest.mark.parametrize("place", ["beside the script", "in PYTHONPATH"])
 @pytest.mark.parametrize("module", ["pandas.py", "numpy/__init__.py", "queue.py"])
-def test_a_module_of_the_job_that_hides_a_loaded_one_makes_a_cold_start(
+def test_a_module_of_the_job_that_shadows_a_loaded_one_requires_a_cold_start(
     warm: WarmPython, tmp_path: Path, module: str, place: str
 ) -> None:
     folder = tmp_path / "job"
@@ -337,7 +337,7 @@ def test_a_module_of_the_job_that_hides_a_loaded_one_makes_a_cold_start(
     assert run(warm.command(), str(script), **more).stdout == "True\n"
 
 
-def test_a_folder_that_hides_nothing_does_not(warm: WarmPython, tmp_path: Path) -> None:
+def test_a_folder_that_shadows_nothing_does_not_require_a_cold_start(warm: WarmPython, tmp_path: Path) -> None:
     (tmp_path / "json").mkdir()
     (tmp_path / "own.py").write_text("")
     (tmp_path / "script.py").write_text(IS_WARM)
@@ -350,9 +350,7 @@ def test_a_process_with_other_limits_starts_cold(warm: WarmPython) -> None:
     assert run(line, "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])").stdout == "100\n"
 
 
-def test_a_process_that_comes_early_works_and_can_be_killed_while_the_parent_imports(
-    unready: WarmPython, tmp_path: Path
-) -> None:
+def test_a_process_started_during_the_imports_works_and_can_be_killed(unready: WarmPython, tmp_path: Path) -> None:
     wait_until(lambda: run(unready.command(), "-c", "import sys; print('numpy' in sys.modules)").stdout == "True\n")
     client = subprocess.Popen([*unready.command(), "-c", SLEEPS], cwd=tmp_path, env=ENVIRONMENT)
     started = pids(tmp_path)
@@ -366,13 +364,13 @@ import sys
 from local_sagemaker.containers.warm_python import parent
 folder, sys.argv[1:] = sys.argv[1], sys.argv[2:]
 sys.path.insert(1, folder)
-parent.LOOK_SECONDS = 3e-5
+parent.POLL_SECONDS = 3e-5
 parent.PRELOADED = [f"module_{number}" for number in range(50)]
 parent.main()
 """
 
 
-def test_jobs_are_looked_after_while_the_parent_imports_however_slow_that_is(tmp_path: Path) -> None:
+def test_jobs_are_served_during_slow_imports(tmp_path: Path) -> None:
     for number in range(50):
         code = "import time\nend = time.time() + 0.02\nwhile time.time() < end: pass"
         (tmp_path / f"module_{number}.py").write_text(code)
@@ -390,7 +388,7 @@ def test_jobs_are_looked_after_while_the_parent_imports_however_slow_that_is(tmp
         parent.communicate(timeout=TIMEOUT)
 
 
-# ends
+# how processes end
 
 
 @pytest.fixture
@@ -424,7 +422,7 @@ def ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_process_and_all_it_has_started(warm: WarmPython, tmp_path: Path, number: int) -> None:
+def test_a_signal_ends_the_process_and_its_children(warm: WarmPython, tmp_path: Path, number: int) -> None:
     client = subprocess.Popen([*warm.command(), "-c", SLEEPS], cwd=tmp_path, env=ENVIRONMENT, start_new_session=True)
     started = pids(tmp_path)
     os.killpg(client.pid, number)
@@ -432,7 +430,7 @@ def test_a_signal_ends_the_process_and_all_it_has_started(warm: WarmPython, tmp_
     wait_until(lambda: all(map(ended, started)))
 
 
-def test_a_program_may_see_to_a_signal_itself(warm: WarmPython, tmp_path: Path) -> None:
+def test_a_program_can_handle_a_signal(warm: WarmPython, tmp_path: Path) -> None:
     code = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))" + SLEEPS
     client = subprocess.Popen([*warm.command(), "-c", code], cwd=tmp_path, env=ENVIRONMENT)
     pids(tmp_path)
@@ -440,28 +438,26 @@ def test_a_program_may_see_to_a_signal_itself(warm: WarmPython, tmp_path: Path) 
     assert client.wait(TIMEOUT) == 7
 
 
-def test_what_a_program_leaves_running_ends_with_it(container: Container) -> None:
+def test_processes_that_a_program_leaves_running_end_with_it(container: Container) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"
     assert container.run([Command(["python", "-c", code])]).code == 0
     pid = container.folder.with_name("log").read_text().split()[-1]
     wait_until(lambda: ended(int(pid)))
 
 
-def test_a_script_of_the_shell_gets_warm_pythons(container: Container) -> None:
+def test_a_shell_script_runs_warm_pythons(container: Container) -> None:
     container.path("run.sh").write_text(f'set -e\npython3 -c "{IS_WARM}"\nexec python "$@"\n')
     assert container.run([Command(["bash", "run.sh", "-c", IS_WARM])]).code == 0
     lines = container.folder.with_name("log").read_text().splitlines()
     assert [line.partition(" ")[2] for line in lines] == ["True", "True"]
 
 
-def test_the_hosts_of_a_job_are_known(container: Container) -> None:
+def test_host_names_of_a_job_resolve(container: Container) -> None:
     code = "import socket, sys; assert 'pandas' in sys.modules; sys.exit(socket.gethostbyname('algo-2') != '127.0.0.1')"
     assert container.run([Command(["python", "-c", code])]).code == 0
 
 
-def test_when_the_parent_is_killed_what_runs_says_so_and_the_next_process_is_fine(
-    unready: WarmPython, tmp_path: Path
-) -> None:
+def test_a_killed_parent_kills_its_processes_and_is_restarted_for_the_next(unready: WarmPython, tmp_path: Path) -> None:
     wait_until(lambda: run(unready.command(), "-c", "import sys; print('numpy' in sys.modules)").stdout == "True\n")
     client = subprocess.Popen([*unready.command(), "-c", SLEEPS], cwd=tmp_path, env=ENVIRONMENT)
     started, first = pids(tmp_path)[0], parent_of(unready)
@@ -469,14 +465,14 @@ def test_when_the_parent_is_killed_what_runs_says_so_and_the_next_process_is_fin
     first.kill()
     assert client.wait(TIMEOUT) == -signal.SIGKILL
     wait_until(lambda: ended(started))
-    # with a container's commands from before, and with new ones
+    # with commands of an existing container, and with new ones
     assert run(old, "-c", "print('fine')").stdout == "fine\n"
     wait_until(lambda: ended(first.pid))
     assert run(unready.command(), "-c", "print('fine')").stdout == "fine\n"
     assert parent_of(unready).pid != first.pid
 
 
-def test_the_parent_ends_with_its_server_and_takes_what_it_has_forked_along(tmp_path: Path) -> None:
+def test_the_parent_and_its_children_end_with_the_server(tmp_path: Path) -> None:
     code = f"""
 import os, subprocess, time
 from local_sagemaker.containers.warm_python import CLIENT, REPOSITORY, WarmPython
@@ -496,7 +492,7 @@ os.kill(os.getpid(), 9)
     wait_until(lambda: all(map(ended, [int(server.stdout), *pids(tmp_path)])))
 
 
-def test_nothing_is_left_of_a_process_in_the_parent(warm: WarmPython) -> None:
+def test_the_parent_releases_the_resources_of_a_process(warm: WarmPython) -> None:
     parent = parent_of(warm)
 
     def held() -> tuple[int, int]:
@@ -509,8 +505,8 @@ def test_nothing_is_left_of_a_process_in_the_parent(warm: WarmPython) -> None:
     wait_until(lambda: held() == before)
 
 
-@pytest.mark.parametrize("message", [b"x", b"[]", b"{}", b'{"surroundings": 1}', b"\xff"])
-def test_a_message_that_makes_no_sense_is_none(warm: WarmPython, message: bytes) -> None:
+@pytest.mark.parametrize("message", [b"x", b"[]", b"{}", b'{"process_attributes": 1}', b"\xff"])
+def test_an_invalid_message_is_ignored(warm: WarmPython, message: bytes) -> None:
     parent = parent_of(warm)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
         stranger.settimeout(TIMEOUT)
@@ -530,7 +526,7 @@ def pip(folder: Path, requirements: str, *arguments: str, **more: str) -> list[s
     return already_satisfied(["install", *arguments, "-r", str(file)], more)
 
 
-def test_satisfied_requirements_are_told_as_pip_tells_them(warm: WarmPython, tmp_path: Path) -> None:
+def test_satisfied_requirements_are_reported_in_pips_words(warm: WarmPython, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text(
         "# what the script needs\nmatplotlib >= 3  # plots\n\nnumpy\nboto3; python_version < '3'\npython-dateutil>2\n"
     )
@@ -548,12 +544,12 @@ def test_satisfied_requirements_are_told_as_pip_tells_them(warm: WarmPython, tmp
     ["no-such-thing", "numpy<1", "numpy @ file:///x.whl", "--index-url https://x\nnumpy", "-e .", "./x.whl", "",
      "numpy --hash=sha256:00", "boto3[crt]", "${NAME}", "num py"],
 )  # fmt: skip
-def test_pip_is_asked_what_only_pip_knows(tmp_path: Path, requirements: str) -> None:
+def test_pip_runs_for_requirements_that_only_pip_can_process(tmp_path: Path, requirements: str) -> None:
     assert pip(tmp_path, "numpy") is not None
     assert pip(tmp_path, requirements) is None
 
 
-def test_pip_is_asked_where_more_is_wanted_of_it(tmp_path: Path) -> None:
+def test_pip_runs_for_other_options(tmp_path: Path) -> None:
     assert pip(tmp_path, "numpy", "--upgrade") is None
     assert pip(tmp_path, "numpy", "--target", "x") is None
     assert pip(tmp_path, "numpy", PIP_UPGRADE="1") is None

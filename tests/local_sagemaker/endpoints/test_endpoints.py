@@ -1,4 +1,4 @@
-"""Endpoints that answer: routing, updates, serverless, failures, capture."""
+"""Endpoints in service: routing, updates, serverless endpoints, failures, data capture, metrics."""
 
 from __future__ import annotations
 
@@ -22,9 +22,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker.data_dir import DataDir
-from local_sagemaker.endpoints.capture import CaptureConfig, Event, captured
-from local_sagemaker.endpoints.metrics import Metrics
-from local_sagemaker.endpoints.rollout import RolledBack, Rollout, Shift, carry_out, rollout
+from local_sagemaker.endpoints.data_capture import CapturedInvocation, DataCaptureConfig, capture_line
+from local_sagemaker.endpoints.metrics import InvocationMetrics
+from local_sagemaker.endpoints.traffic_shifting import (
+    DeploymentPlan,
+    DeploymentRolledBack,
+    TrafficShift,
+    deployment_plan,
+    shift_traffic,
+)
 from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import Machine, Record
 from tests.local_sagemaker.models import (
@@ -52,7 +58,7 @@ CAPTURE = {
 
 
 def up(machine: Machine, program: str = ECHO, name: str = "echo", **more: Any) -> None:
-    """An endpoint of one variant with a program of its own."""
+    """Create an endpoint with one variant that runs a program."""
     create_model(machine, name, program)
     create_config(machine, name, variant(name, **more.pop("variant", {})), **more)
     description = create_endpoint(machine, name)
@@ -61,7 +67,7 @@ def up(machine: Machine, program: str = ECHO, name: str = "echo", **more: Any) -
 
 @contextmanager
 def load(machine: Machine, clients: int = 4) -> Iterator[list[Answer]]:
-    """Clients that ask one request after the other; all answers, once they have stopped."""
+    """Run clients that send requests in sequence; the list holds all responses once the context ends."""
     stop, answers = threading.Event(), []
 
     def ask() -> None:
@@ -81,17 +87,17 @@ def models_of(answers: list[Answer]) -> Counter[str]:
     return Counter(answer.json["model"] for answer in answers)
 
 
-# requests
+# invocations
 
 
-def test_a_request_reaches_the_model_and_its_answer_the_client(machine: Machine) -> None:
+def test_an_invocation_returns_the_models_response(machine: Machine) -> None:
     up(machine)
     answer = invoke(machine, "1,2", Accept="application/x-own")
     assert (answer.status, answer.variant, answer.headers["Content-Type"]) == (200, "AllTraffic", "application/x-own")
     assert answer.json["body"] == "1,2"
 
 
-def test_custom_attributes_and_inference_id_go_in_and_attributes_come_out(machine: Machine) -> None:
+def test_custom_attributes_and_inference_id_are_passed_to_the_model_and_attributes_back(machine: Machine) -> None:
     program = """
 def model_fn(model_dir): pass
 def transform_fn(model, body, content_type, accept, context):
@@ -124,7 +130,7 @@ def transform_fn(model, body, content_type, accept):
     assert other.json["Message"].startswith("Received server error (500) from primary")
 
 
-def test_what_cannot_be_asked_is_refused(machine: Machine) -> None:
+def test_invalid_invocations_are_rejected(machine: Machine) -> None:
     up(machine)
     for path, header, words in (
         ("other/invocations", "", "Endpoint other of account 123456789012 not found."),
@@ -143,11 +149,11 @@ def test_what_cannot_be_asked_is_refused(machine: Machine) -> None:
     assert post(machine, "/endpoints/endpoint/other").status == 404
 
 
-def test_a_body_that_is_too_large_is_refused(machine: Machine) -> None:
+def test_a_body_that_is_too_large_is_rejected(machine: Machine) -> None:
     up(machine, ECHO.replace('"body": text', '"body": text * (content_type == "echo")'))
     assert invoke(machine, b"x" * (6 << 20)).status == 200
     answered = invoke(machine, b"x" * (6 << 20), ContentType="echo")
-    assert (answered.error, "bytes; it can have 6291456" in answered.json["Message"]) == ("ModelError", True)
+    assert (answered.error, "bytes; the maximum is 6291456" in answered.json["Message"]) == ("ModelError", True)
     refused = invoke(machine, b"x" * ((6 << 20) + 1))
     assert (refused.status, refused.error) == (400, "ValidationError")
     assert "less than or equal to 6291456" in refused.json["Message"]
@@ -156,22 +162,23 @@ def test_a_body_that_is_too_large_is_refused(machine: Machine) -> None:
 # variants
 
 
-def test_variants_are_asked_by_their_weights_or_by_name(machine: Machine) -> None:
+def test_variants_are_chosen_by_weight_or_by_target_variant(machine: Machine) -> None:
     variants = [variant(create_model(machine, name), name, weight) for name, weight in (("A", 3), ("B", 1), ("C", 0))]
     create_endpoint(machine, create_config(machine, "many", *variants))
     counts = Counter(invoke(machine).variant for _ in range(200))
-    assert counts["C"] == 0 and 115 < counts["A"] < 185  # five standard deviations
+    # within five standard deviations
+    assert counts["C"] == 0 and 115 < counts["A"] < 185
     answer = invoke(machine, TargetVariant="C")
     assert (answer.variant, answer.json["model"]) == ("C", "C")
 
 
-def test_weights_can_be_changed_and_stay_changed(machine: Machine) -> None:
+def test_changed_weights_survive_a_restart(machine: Machine) -> None:
     variants = [variant(create_model(machine, name), name) for name in ("A", "B")]
     create_endpoint(machine, create_config(machine, "two", *variants))
     desired = [{"VariantName": "A", "DesiredWeight": 0.0}, {"VariantName": "B", "DesiredInstanceCount": 3}]
     request = {"EndpointName": "endpoint", "DesiredWeightsAndCapacities": desired}
     machine.service.call("UpdateEndpointWeightsAndCapacities", request)
-    shown = {one["VariantName"]: one for one in settled(machine)["ProductionVariants"]}
+    shown = {variant["VariantName"]: variant for variant in settled(machine)["ProductionVariants"]}
     assert (shown["A"]["CurrentWeight"], shown["B"]["CurrentInstanceCount"]) == (0, 3)
     assert {invoke(machine).variant for _ in range(20)} == {"B"}
     again = reopened(machine)
@@ -182,7 +189,7 @@ def test_weights_can_be_changed_and_stay_changed(machine: Machine) -> None:
 # failures
 
 
-def test_a_model_that_does_not_load_fails_the_endpoint_in_the_services_words(machine: Machine) -> None:
+def test_a_model_that_does_not_load_fails_the_endpoint_with_sagemakers_message(machine: Machine) -> None:
     create_model(machine, "broken", "def model_fn(model_dir): raise ValueError('no weights in it')")
     description = create_endpoint(machine, create_config(machine, "broken", variant("broken")))
     assert description["EndpointStatus"] == "Failed"
@@ -195,7 +202,7 @@ def test_a_model_that_does_not_load_fails_the_endpoint_in_the_services_words(mac
     until(lambda: not machine.store.all("endpoint"))
 
 
-def test_a_killed_model_fails_what_it_had_and_comes_back(machine: Machine) -> None:
+def test_a_killed_model_fails_its_requests_and_is_restarted(machine: Machine) -> None:
     up(machine)
     before = invoke(machine).json["pid"]
     with load(machine) as answers:
@@ -204,13 +211,14 @@ def test_a_killed_model_fails_what_it_had_and_comes_back(machine: Machine) -> No
         seen = len(answers)
         until(lambda: len(answers) > seen + 100)
     failed = [answer for answer in answers if answer.status != 200]
-    assert len(failed) <= 4  # one a client
+    # at most one per client
+    assert len(failed) <= 4
     assert {answer.error for answer in failed} <= {"ModelError"}
     assert all("killed by SIGKILL" in answer.json["Message"] for answer in failed)
     assert invoke(machine).json["pid"] != before
 
 
-def test_a_model_that_cannot_come_back_is_unavailable_and_says_why(machine: Machine) -> None:
+def test_a_model_that_cannot_restart_is_unavailable_with_the_reason(machine: Machine) -> None:
     program = f"""
 import os
 flag = "{machine.data_dir}/flag"
@@ -228,9 +236,9 @@ open(flag, "w").close()
     until(lambda: invoke(machine).status == 200)
 
 
-def test_a_model_that_takes_too_long_is_told_of_and_replaced(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_times_out_is_reported_and_replaced(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     up(machine, ECHO.replace("text =", "import time; time.sleep(60 if body == 'slow' else 0); text ="))
-    monkeypatch.setattr("local_sagemaker.endpoints.invocations.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("local_sagemaker.endpoints.invocations.INVOCATION_TIMEOUT", 0.3)
     answer = invoke(machine, "slow")
     assert (answer.error, answer.json["OriginalStatusCode"]) == ("ModelError", 0)
     assert "Your invocation timed out while waiting for a response" in answer.json["Message"]
@@ -256,7 +264,7 @@ def test_an_update_under_load_fails_no_request(machine: Machine) -> None:
     until(lambda: not psutil.pid_exists(answers[0].json["pid"]))
 
 
-def test_a_slow_request_is_answered_by_the_model_it_was_given_to(machine: Machine) -> None:
+def test_an_in_flight_request_is_answered_by_the_old_model(machine: Machine) -> None:
     up(machine, ECHO.replace("text =", "import time; time.sleep(1 if body == 'slow' else 0); text ="), "old")
     create_config(machine, "new", variant(create_model(machine, "new")))
     with ThreadPoolExecutor(1) as pool:
@@ -268,7 +276,7 @@ def test_a_slow_request_is_answered_by_the_model_it_was_given_to(machine: Machin
         assert slow.result().json["model"] == "old"
 
 
-def test_an_update_that_fails_leaves_what_there_was(machine: Machine) -> None:
+def test_a_failed_update_is_rolled_back(machine: Machine) -> None:
     up(machine, name="old")
     create_model(machine, "broken", "raise ValueError('no')")
     update_endpoint(machine, create_config(machine, "broken", variant("broken")))
@@ -280,13 +288,11 @@ def test_an_update_that_fails_leaves_what_there_was(machine: Machine) -> None:
     assert invoke(machine).json["model"] == "old"
 
 
-def test_an_update_that_ends_in_an_error_of_ours_leaves_what_there_was(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_update_with_an_internal_error_is_rolled_back(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     up(machine, name="old")
     with_old = folders(machine)
     create_config(machine, "new", variant(create_model(machine, "new")))
-    monkeypatch.delattr("local_sagemaker.endpoints.manager.rollout")
+    monkeypatch.delattr("local_sagemaker.endpoints.manager.deployment_plan")
     update_endpoint(machine, "new")
     description = settled(machine)
     assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", "old")
@@ -306,7 +312,7 @@ def guarded(type: str, wait: int, **sizes: Any) -> Record:
 CANARY = guarded("CANARY", 1, CanarySize={"Type": "CAPACITY_PERCENT", "Value": 30})
 
 
-def test_a_canary_takes_its_share_and_then_everything(machine: Machine) -> None:
+def test_a_canary_gets_its_share_of_the_traffic_and_then_all(machine: Machine) -> None:
     up(machine, name="old")
     create_config(machine, "new", variant(create_model(machine, "new")))
     update_endpoint(machine, "new", DeploymentConfig=CANARY)
@@ -320,7 +326,7 @@ def test_a_canary_takes_its_share_and_then_everything(machine: Machine) -> None:
     assert models_of([invoke(machine) for _ in range(20)]) == {"new": 20}
 
 
-def test_an_alarm_in_the_canary_brings_the_old_one_back(machine: Machine) -> None:
+def test_an_alarm_during_the_canary_rolls_back(machine: Machine) -> None:
     machine.alarms = {"errors": "OK"}
     up(machine, name="old")
     create_config(machine, "new", variant(create_model(machine, "new")))
@@ -354,23 +360,25 @@ def test_an_alarm_in_the_canary_brings_the_old_one_back(machine: Machine) -> Non
         ),
     ],
 )
-def test_a_deployment_config_is_a_plan_of_shares(config: Record | None, shifts: list[tuple[float, float]]) -> None:
-    plan = rollout(config, instances=4)
+def test_a_deployment_config_becomes_a_plan_of_traffic_shifts(
+    config: Record | None, shifts: list[tuple[float, float]]
+) -> None:
+    plan = deployment_plan(config, instances=4)
     assert [(shift.share, shift.wait) for shift in plan.shifts] == shifts
     assert plan.alarms == (("errors",) if config and "BlueGreenUpdatePolicy" in config else ())
 
 
 def test_a_deployment_that_takes_too_long_is_rolled_back() -> None:
     shares: list[float] = []
-    plan = Rollout((Shift(0.1, 60), Shift(1, 0)), timeout=0.1)
-    with pytest.raises(RolledBack, match=r"longer than 0\.1 seconds"):
-        carry_out(plan, shares.append, lambda names: {}, threading.Event())
+    plan = DeploymentPlan((TrafficShift(0.1, 60), TrafficShift(1, 0)), timeout=0.1)
+    with pytest.raises(DeploymentRolledBack, match=r"longer than 0\.1 seconds"):
+        shift_traffic(plan, shares.append, lambda names: {}, threading.Event())
     assert shares == [0.1]
 
 
 @given(st.integers(1, 100), st.integers(1, 20), st.sampled_from(["CAPACITY_PERCENT", "INSTANCE_COUNT"]))
-def test_steps_of_a_linear_shift_are_even_and_end_with_everything(value: int, instances: int, type: str) -> None:
-    plan = rollout(guarded("LINEAR", 1, LinearStepSize={"Type": type, "Value": value}), instances)
+def test_linear_shifts_are_even_and_end_with_all_traffic(value: int, instances: int, type: str) -> None:
+    plan = deployment_plan(guarded("LINEAR", 1, LinearStepSize={"Type": type, "Value": value}), instances)
     shares = [0.0, *(shift.share for shift in plan.shifts)]
     step = min(1, value / (100 if type == "CAPACITY_PERCENT" else instances))
     assert shares[-1] == 1
@@ -389,7 +397,7 @@ def folders(machine: Machine) -> int:
     return len(list((machine.data_dir / "endpoints").glob("*/*")))
 
 
-def test_a_serverless_endpoint_starts_with_a_request_and_stops_when_idle(machine: Machine) -> None:
+def test_a_serverless_endpoint_starts_on_request_and_stops_when_idle(machine: Machine) -> None:
     serverless(machine)
     assert folders(machine) == 0
     first = invoke(machine)
@@ -399,14 +407,14 @@ def test_a_serverless_endpoint_starts_with_a_request_and_stops_when_idle(machine
     assert invoke(machine).json["pid"] != first.json["pid"]
 
 
-def test_provisioned_concurrency_keeps_it_up(machine: Machine) -> None:
+def test_provisioned_concurrency_keeps_a_container_running(machine: Machine) -> None:
     serverless(machine, idle=0.1, ProvisionedConcurrency=1)
     pid = invoke(machine).json["pid"]
     time.sleep(0.4)
     assert invoke(machine).json["pid"] == pid
 
 
-def test_requests_beyond_the_concurrency_are_throttled(machine: Machine) -> None:
+def test_requests_beyond_max_concurrency_are_throttled(machine: Machine) -> None:
     serverless(machine, ECHO.replace("text =", "import time; time.sleep(0.5); text ="))
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: invoke(machine), range(4)))
@@ -414,17 +422,17 @@ def test_requests_beyond_the_concurrency_are_throttled(machine: Machine) -> None
     assert {answer.error for answer in answers} == {"", "ThrottlingException"}
 
 
-def test_a_serverless_body_is_smaller(machine: Machine) -> None:
+def test_serverless_endpoints_have_a_lower_body_limit(machine: Machine) -> None:
     serverless(machine)
     assert "less than or equal to 4194304" in invoke(machine, b"x" * ((4 << 20) + 1)).json["Message"]
 
 
-# capture
+# data capture
 
 
 def events(machine: Machine) -> list[Record]:
-    """What has been captured, once all of it is written."""
-    machine.endpoint_manager.capture.close()
+    """Flush and return the captured events."""
+    machine.endpoint_manager.data_capture.close()
     return [
         json.loads(line)
         for key in machine.keys("captured/")
@@ -432,7 +440,7 @@ def events(machine: Machine) -> list[Record]:
     ]
 
 
-def test_what_is_captured_is_what_was_sent_and_answered(machine: Machine) -> None:
+def test_captured_data_equals_request_and_response(machine: Machine) -> None:
     up(machine, DataCaptureConfig=CAPTURE)
     answers = [invoke(machine, f"{n},ü", InferenceId=f"id-{n}", CustomAttributes="a=1") for n in range(3)]
     invoke(machine, b"[1]", ContentType="application/json; charset=utf-8")
@@ -464,7 +472,7 @@ def test_what_is_captured_is_what_was_sent_and_answered(machine: Machine) -> Non
     assert (image["encoding"], base64.b64decode(image["data"])) == ("BASE64", b"abc")
 
 
-def test_captured_requests_are_in_files_by_variant_and_hour_soon(machine: Machine) -> None:
+def test_captured_requests_are_written_promptly_by_variant_and_hour(machine: Machine) -> None:
     up(machine, DataCaptureConfig=CAPTURE)
     begun = time.monotonic()
     invoke(machine)
@@ -475,7 +483,7 @@ def test_captured_requests_are_in_files_by_variant_and_hour_soon(machine: Machin
     assert re.fullmatch(pattern, machine.keys("captured/")[0])
 
 
-def test_a_capture_that_cannot_be_written_fails_no_request(machine: Machine) -> None:
+def test_a_failed_write_of_captured_data_fails_no_request(machine: Machine) -> None:
     up(machine, DataCaptureConfig={**CAPTURE, "DestinationS3Uri": "s3://no-such-bucket/x"})
     assert invoke(machine).status == 200
     assert events(machine) == []
@@ -496,18 +504,20 @@ def test_requests_that_failed_are_not_captured(machine: Machine) -> None:
         (["Output", "Input"], {"endpointInput", "endpointOutput"}),
     ],
 )
-def test_capture_options_say_what_is_captured(modes: list[str], shown: set[str]) -> None:
-    config = CaptureConfig.of({**CAPTURE, "CaptureOptions": [{"CaptureMode": mode} for mode in modes]})
+def test_capture_options_select_what_is_captured(modes: list[str], shown: set[str]) -> None:
+    config = DataCaptureConfig.from_endpoint_config(
+        {**CAPTURE, "CaptureOptions": [{"CaptureMode": mode} for mode in modes]}
+    )
     assert config is not None
-    event = Event("e", "v", (b"1", "text/csv"), (b"2", "text/csv"), None, None, 0)
-    assert json.loads(captured(config, event))["captureData"].keys() == shown
+    event = CapturedInvocation("e", "v", (b"1", "text/csv"), (b"2", "text/csv"), None, None, 0)
+    assert json.loads(capture_line(config, event))["captureData"].keys() == shown
 
 
 @given(st.binary(max_size=200), st.sampled_from(["text/csv", "application/json", "application/x-npy", ""]))
-def test_a_captured_body_can_be_had_back(body: bytes, content_type: str) -> None:
-    config = CaptureConfig.of(CAPTURE)
+def test_a_captured_body_can_be_decoded(body: bytes, content_type: str) -> None:
+    config = DataCaptureConfig.from_endpoint_config(CAPTURE)
     assert config is not None
-    line = captured(config, Event("e", "v", (body, content_type), (b"", ""), None, None, 0))
+    line = capture_line(config, CapturedInvocation("e", "v", (body, content_type), (b"", ""), None, None, 0))
     data = json.loads(line)["captureData"]["endpointInput"]
     assert (base64.b64decode(data["data"]) if data["encoding"] == "BASE64" else data["data"].encode()) == body
     assert "\n" not in line
@@ -517,23 +527,23 @@ def test_a_captured_body_can_be_had_back(body: bytes, content_type: str) -> None
 
 
 @pytest.mark.parametrize(("percentage", "least", "most"), [(0, 0, 0), (100, 2000, 2000), (50, 880, 1120)])
-def test_sampling_takes_its_percentage(percentage: int, least: int, most: int) -> None:
-    config = CaptureConfig.of({**CAPTURE, "InitialSamplingPercentage": percentage})
+def test_the_sampling_percentage_is_honoured(percentage: int, least: int, most: int) -> None:
+    config = DataCaptureConfig.from_endpoint_config({**CAPTURE, "InitialSamplingPercentage": percentage})
     assert config is not None
-    assert least <= sum(config.samples() for _ in range(2000)) <= most
+    assert least <= sum(config.is_sampled() for _ in range(2000)) <= most
 
 
-def test_nothing_is_captured_where_that_is_off() -> None:
-    assert CaptureConfig.of(None) is None
-    assert CaptureConfig.of({**CAPTURE, "EnableCapture": False}) is None
+def test_nothing_is_captured_if_capture_is_disabled() -> None:
+    assert DataCaptureConfig.from_endpoint_config(None) is None
+    assert DataCaptureConfig.from_endpoint_config({**CAPTURE, "EnableCapture": False}) is None
 
 
 # metrics
 
 
-def test_metrics_count_requests_by_what_became_of_them() -> None:
+def test_metrics_count_requests_by_status() -> None:
     put: list[tuple[str, list[Record]]] = []
-    metrics = Metrics(lambda namespace, data: put.append((namespace, data)))
+    metrics = InvocationMetrics(lambda namespace, data: put.append((namespace, data)))
     for status in (200, 200, 422, 500):
         metrics.add("e", "v", status, model_seconds=0.002, overhead_seconds=0.001)
     metrics.flush()
@@ -552,30 +562,31 @@ def test_metrics_count_requests_by_what_became_of_them() -> None:
     ]
 
 
-def test_metrics_stay_small_however_many_requests_there_are() -> None:
+def test_metrics_have_a_bounded_number_of_values() -> None:
     put: list[Record] = []
-    metrics = Metrics(lambda namespace, data: put.extend(data))
+    metrics = InvocationMetrics(lambda namespace, data: put.extend(data))
     for number in range(10_000):
         metrics.add("e", "v", 200, number / 1e6, 0)
     metrics.flush()
     metrics.close()
     values = next(datum["Values"] for datum in put if datum["MetricName"] == "ModelLatency")
     assert len(values) == 30
-    assert max(values) > 5000  # of all of them, not of the first
+    # a sample of all values, not the first ones
+    assert max(values) > 5000
 
 
-# across servers
+# restarts
 
 
 def reopened(machine: Machine) -> Machine:
-    """What the next server finds after this one has ended."""
+    """Stop the server and return the next one on the same data."""
     machine.endpoint_manager.close()
     again = Machine(machine.data_dir)
     again.endpoint_manager.recover()
     return again
 
 
-def test_endpoints_come_back_with_the_next_server(machine: Machine) -> None:
+def test_endpoints_are_restored_by_the_next_server(machine: Machine) -> None:
     up(machine)
     pid = invoke(machine).json["pid"]
     again = reopened(machine)
@@ -584,7 +595,7 @@ def test_endpoints_come_back_with_the_next_server(machine: Machine) -> None:
     again.endpoint_manager.close()
 
 
-def test_an_endpoint_needs_neither_its_configuration_nor_its_model_any_more(machine: Machine) -> None:
+def test_an_endpoint_outlives_its_configuration_and_its_model(machine: Machine) -> None:
     up(machine)
     machine.service.call("DeleteEndpointConfig", {"EndpointConfigName": "echo"})
     machine.service.call("DeleteModel", {"ModelName": "echo"})
@@ -596,7 +607,9 @@ def test_an_endpoint_needs_neither_its_configuration_nor_its_model_any_more(mach
 @pytest.mark.parametrize(
     ("status", "becomes"), [("Updating", "InService"), ("Creating", "InService"), ("Deleting", None)]
 )
-def test_what_was_under_way_is_settled_by_the_next_server(machine: Machine, status: str, becomes: str | None) -> None:
+def test_operations_in_progress_are_finished_by_the_next_server(
+    machine: Machine, status: str, becomes: str | None
+) -> None:
     up(machine)
     machine.endpoint_manager.close()
     plan = machine.store.get("endpoint", "endpoint")["Deployed"]  # type: ignore[index]

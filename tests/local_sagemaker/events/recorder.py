@@ -1,4 +1,4 @@
-"""A function that keeps what it is called with, and rules that call it."""
+"""A Lambda function that records its events, and rules that invoke it."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ from tests.local_sagemaker.machine import ROLE
 from tests.local_sagemaker.services.lambda_.test_functions import archive
 from tests.local_sagemaker.steps import until
 
-KEEP = """
+RECORDER_SOURCE = """
 import boto3, json, os, time
 def handler(event, context):
     name = f"{time.time_ns():020}"
@@ -18,17 +18,17 @@ def handler(event, context):
 
 
 class Recorder:
-    """A function that keeps every event it is given."""
+    """A Lambda function that writes every event to a bucket of its own."""
 
     def __init__(self, client: MakeClient, bucket: str) -> None:
-        self.name = f"keep-{uuid.uuid4().hex[:8]}"
+        self.name = f"recorder-{uuid.uuid4().hex[:8]}"
         self._s3, self._bucket = client("s3"), bucket
         self.arn = client("lambda").create_function(
             FunctionName=self.name,
             Runtime="python3.12",
             Role=ROLE,
             Handler="app.handler",
-            Code={"ZipFile": archive({"app.py": KEEP})},
+            Code={"ZipFile": archive({"app.py": RECORDER_SOURCE})},
             Environment={"Variables": {"BUCKET": bucket}},
             Timeout=60,
         )["FunctionArn"]
@@ -42,8 +42,13 @@ class Recorder:
         return self.events()
 
 
-def rule(rules: Client, pattern: Any, target: Any, **more: Any) -> str:
+def put_rule(events: Client, pattern: Any, target: Any, **more: Any) -> str:
+    """Create a rule with a single target.
+
+    Returns:
+        The rule's name.
+    """
     name = f"rule-{uuid.uuid4().hex[:8]}"
-    rules.put_rule(Name=name, EventPattern=json.dumps(pattern), **more)
-    rules.put_targets(Rule=name, Targets=[{"Id": "1", **target}])
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern), **more)
+    events.put_targets(Rule=name, Targets=[{"Id": "1", **target}])
     return name

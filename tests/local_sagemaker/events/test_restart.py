@@ -1,4 +1,4 @@
-"""What clients have told the services that moto stands in for, after the server was killed."""
+"""The state of the services that moto answers for, after the server was killed."""
 
 import functools
 import json
@@ -12,9 +12,9 @@ import pytest
 
 from local_sagemaker.http.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import Client, make_client
-from tests.local_sagemaker.events.recorder import Recorder, rule
+from tests.local_sagemaker.events.recorder import Recorder, put_rule
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN
-from tests.local_sagemaker.services.cloudformation.test_templates import template
+from tests.local_sagemaker.services.cloudformation.test_provisioner import template
 
 
 @pytest.fixture
@@ -27,8 +27,9 @@ def kill(folder: Path) -> None:
     os.kill(ensure_server(folder).pid, signal.SIGKILL)
 
 
-def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(folder: Path) -> None:
-    @functools.cache  # a server that is started anew has the port of the last one
+def test_rules_alarms_topics_schedules_and_roles_survive_a_killed_server_and_take_effect(folder: Path) -> None:
+    # a restarted server listens on the same port
+    @functools.cache
     def client(service: str) -> Client:
         return make_client(ensure_server(folder), service)
 
@@ -42,9 +43,9 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
     sns.publish(TopicArn=topic, Message="once")
     recorder.wait(1)
     pattern = {"source": ["app"]}
-    rule_name = rule(client("events"), pattern, {"Arn": recorder.arn, "Input": '"rule"'})
+    rule_name = put_rule(client("events"), pattern, {"Arn": recorder.arn, "Input": '"rule"'})
     pattern = {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model State Change"]}
-    models_rule = rule(client("events"), pattern, {"Arn": recorder.arn, "InputPath": "$.detail.ModelName"})
+    models_rule = put_rule(client("events"), pattern, {"Arn": recorder.arn, "InputPath": "$.detail.ModelName"})
     cloudwatch.put_metric_alarm(
         AlarmName="drift",
         AlarmActions=[topic],
@@ -65,26 +66,26 @@ def test_rules_alarms_topics_schedules_and_roles_outlive_the_server_and_work(fol
             Name=name,
             ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
             FlexibleTimeWindow={"Mode": "OFF"},
-            Target={"Arn": recorder.arn, "RoleArn": ROLE, "Input": '"made up for"'},
+            Target={"Arn": recorder.arn, "RoleArn": ROLE, "Input": '"late"'},
         )
     kill(folder)
 
     with (folder / "moto.jsonl").open("a") as file:
         file.write('{"seed": 1, "half a li')
     ensure_server(folder)
-    # before the services are there that know of rules and schedules; these come up by themselves
+    # events wait for moto, which starts in the background
     sagemaker.create_model(ModelName="early", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": SCIKIT_LEARN})
-    assert sorted(recorder.wait(3)[1:]) == ["early", "made up for"]
-    assert [one["SubscriptionArn"] for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]] == [
-        subscription
-    ]
-    assert {one["Name"] for one in client("scheduler").list_schedules()["Schedules"]} == {"soon", "later", "stack"}
+    assert sorted(recorder.wait(3)[1:]) == ["early", "late"]
+    subscriptions = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert [found["SubscriptionArn"] for found in subscriptions] == [subscription]
+    schedules = client("scheduler").list_schedules()["Schedules"]
+    assert {schedule["Name"] for schedule in schedules} == {"soon", "later", "stack"}
     assert client("lambda").list_functions()["Functions"] == functions
     client("cloudformation").delete_stack(StackName="stack")
-    assert [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]] == [recorder.name]
+    assert [function["FunctionName"] for function in client("lambda").list_functions()["Functions"]] == [recorder.name]
     assert client("iam").get_role(RoleName="Extra")["Role"]["RoleName"] == "Extra"
     rules = client("events").list_rules(NamePrefix="rule")["Rules"]
-    assert {one["Name"] for one in rules} == {rule_name, models_rule}
+    assert {rule["Name"] for rule in rules} == {rule_name, models_rule}
     client("events").put_events(Entries=[{"Source": "app", "DetailType": "d", "Detail": "{}"}])
     assert recorder.wait(4)[3] == "rule"
     assert cloudwatch.describe_alarms(AlarmNames=["drift"])["MetricAlarms"][0]["StateValue"] == "INSUFFICIENT_DATA"

@@ -1,4 +1,4 @@
-"""Rules at work in a server: from what happens to what they set off."""
+"""Rules in a server: from events to their targets."""
 
 import json
 import uuid
@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 
 from tests.local_sagemaker.conftest import Client, MakeClient
-from tests.local_sagemaker.events.recorder import Recorder, rule
+from tests.local_sagemaker.events.recorder import Recorder, put_rule
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Record
 from tests.local_sagemaker.steps import until
 
 
 @pytest.fixture
-def rules(client: MakeClient) -> Client:
+def events(client: MakeClient) -> Client:
     return client("events")
 
 
-def put(rules: Client, source: str, **detail: Any) -> None:
+def put_event(events: Client, source: str, **detail: Any) -> None:
     entry = {"Source": source, "DetailType": "Happened", "Detail": json.dumps(detail), "Resources": ["r"]}
-    assert rules.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def package(sagemaker: Client, group: str) -> str:
+def create_model_package(sagemaker: Client, group: str) -> str:
     specification = {
         "Containers": [{"Image": SCIKIT_LEARN}],
         "SupportedContentTypes": ["text/csv"],
@@ -33,8 +33,8 @@ def package(sagemaker: Client, group: str) -> str:
     ]
 
 
-def test_an_approved_model_package_sets_a_function_off_and_a_rejected_one_does_not(
-    client: MakeClient, rules: Client, recorder: Recorder
+def test_an_approved_model_package_invokes_a_function_and_a_rejected_one_does_not(
+    client: MakeClient, events: Client, recorder: Recorder
 ) -> None:
     sagemaker, group = client("sagemaker"), f"group-{uuid.uuid4().hex[:8]}"
     for name in (group, f"{group}-other"):
@@ -44,11 +44,11 @@ def test_an_approved_model_package_sets_a_function_off_and_a_rejected_one_does_n
         "detail-type": ["SageMaker Model Package State Change"],
         "detail": {"ModelPackageGroupName": [group], "ModelApprovalStatus": ["Approved"]},
     }
-    rule(rules, pattern, {"Arn": recorder.arn})
+    put_rule(events, pattern, {"Arn": recorder.arn})
     rejected, other, approved = (
-        package(sagemaker, group),
-        package(sagemaker, f"{group}-other"),
-        package(sagemaker, group),
+        create_model_package(sagemaker, group),
+        create_model_package(sagemaker, f"{group}-other"),
+        create_model_package(sagemaker, group),
     )
     sagemaker.update_model_package(ModelPackageArn=rejected, ModelApprovalStatus="Rejected")
     sagemaker.update_model_package(ModelPackageArn=other, ModelApprovalStatus="Approved")
@@ -58,8 +58,8 @@ def test_an_approved_model_package_sets_a_function_off_and_a_rejected_one_does_n
     assert (event["source"], event["account"], event["version"]) == ("aws.sagemaker", "123456789012", "0")
 
 
-def test_events_of_clients_are_delivered_in_order_to_every_kind_of_target(
-    client: MakeClient, rules: Client, recorder: Recorder
+def test_events_of_clients_are_delivered_in_order_to_topics_queues_and_functions(
+    client: MakeClient, events: Client, recorder: Recorder
 ) -> None:
     source = f"app.{uuid.uuid4().hex[:8]}"
     topic = client("sns").create_topic(Name=source.replace(".", "-"))["TopicArn"]
@@ -69,10 +69,10 @@ def test_events_of_clients_are_delivered_in_order_to_every_kind_of_target(
     client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=recorder.arn)
     transformer = {"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": '"number <n>"'}
     pattern = {"source": [source], "detail": {"n": [{"numeric": [">", 0]}]}}
-    rule(rules, pattern, {"Arn": topic, "InputTransformer": transformer})
-    rule(rules, pattern, {"Arn": queue_arn, "InputPath": "$.detail"})
+    put_rule(events, pattern, {"Arn": topic, "InputTransformer": transformer})
+    put_rule(events, pattern, {"Arn": queue_arn, "InputPath": "$.detail"})
     for number in (0, 1, 2, 3):
-        put(rules, source, n=number)
+        put_event(events, source, n=number)
     messages = [event["Records"][0]["Sns"] for event in recorder.wait(3)]
     assert [message["Message"] for message in messages] == ['"number 1"', '"number 2"', '"number 3"']
     assert {message["TopicArn"] for message in messages} == {topic}
@@ -80,7 +80,7 @@ def test_events_of_clients_are_delivered_in_order_to_every_kind_of_target(
     assert [json.loads(message["Body"]) for message in received] == [{"n": 1}, {"n": 2}, {"n": 3}]
 
 
-def test_an_event_starts_a_pipeline_with_parameters_from_it(client: MakeClient, rules: Client) -> None:
+def test_an_event_starts_a_pipeline_with_parameters_from_the_event(client: MakeClient, events: Client) -> None:
     sagemaker, name = client("sagemaker"), f"pipeline-{uuid.uuid4().hex[:8]}"
     definition: Record = {
         "Version": "2020-12-01",
@@ -92,8 +92,8 @@ def test_an_event_starts_a_pipeline_with_parameters_from_it(client: MakeClient, 
     )["PipelineArn"]
     parameters = [{"Name": "Data", "Value": "$.detail.uri"}, {"Name": "Mode", "Value": "retrain"}]
     target = {"Arn": arn, "RoleArn": ROLE, "SageMakerPipelineParameters": {"PipelineParameterList": parameters}}
-    rule(rules, {"source": [name]}, target)
-    put(rules, name, uri="s3://bucket/new.csv")
+    put_rule(events, {"source": [name]}, target)
+    put_event(events, name, uri="s3://bucket/new.csv")
     until(lambda: sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"])
     (execution,) = sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
     given = sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=execution["PipelineExecutionArn"])
@@ -103,13 +103,11 @@ def test_an_event_starts_a_pipeline_with_parameters_from_it(client: MakeClient, 
     ]
 
 
-def test_a_disabled_rule_and_a_target_that_is_not_there_keep_nothing_else_from_being_delivered(
-    rules: Client, recorder: Recorder
-) -> None:
+def test_disabled_rules_and_missing_targets_do_not_affect_other_rules(events: Client, recorder: Recorder) -> None:
     source = f"app.{uuid.uuid4().hex[:8]}"
-    rule(rules, {"source": [source]}, {"Arn": recorder.arn, "Input": '"disabled"'}, State="DISABLED")
-    rule(rules, {"source": [source]}, {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:none"})
-    rule(rules, {"source": [source]}, {"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:none"})
-    rule(rules, {"source": [source]}, {"Arn": recorder.arn, "Input": '"enabled"'})
-    put(rules, source)
+    put_rule(events, {"source": [source]}, {"Arn": recorder.arn, "Input": '"disabled"'}, State="DISABLED")
+    put_rule(events, {"source": [source]}, {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:none"})
+    put_rule(events, {"source": [source]}, {"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:none"})
+    put_rule(events, {"source": [source]}, {"Arn": recorder.arn, "Input": '"enabled"'})
+    put_event(events, source)
     assert recorder.wait(1) == ["enabled"]

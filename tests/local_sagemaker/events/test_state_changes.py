@@ -1,21 +1,23 @@
+"""State-change events of SageMaker's resources."""
+
 from typing import Any
 
 import pytest
 
-from local_sagemaker.events.state_changes import KINDS, as_record, state_changes
+from local_sagemaker.events.state_changes import RECORD_KINDS, decode_record, state_changes
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Machine, Record
 from tests.local_sagemaker.steps import fail, processing, run
 
 
 @pytest.fixture
 def events(machine: Machine) -> list[Record]:
-    """All events so far."""
+    """Events so far; the list grows."""
     seen: list[Record] = []
 
     def listen(kind: str, name: str, before: str | None, after: str | None) -> None:
-        seen.extend(state_changes(machine.store, kind, name, as_record(before), as_record(after)))
+        seen.extend(state_changes(machine.store, kind, name, decode_record(before), decode_record(after)))
 
-    machine.store.listen(KINDS, listen)
+    machine.store.listen(RECORD_KINDS, listen)
     return seen
 
 
@@ -24,7 +26,7 @@ def details(events: list[Record], subject: str, *members: str) -> list[Any]:
     return [tuple(detail.get(member) for member in members) for detail in found]
 
 
-def test_a_model_package_tells_of_its_creation_and_of_its_approval(machine: Machine, events: list[Record]) -> None:
+def test_a_model_package_sends_events_of_its_creation_and_approval(machine: Machine, events: list[Record]) -> None:
     call = machine.service.call
     call("CreateModelPackageGroup", {"ModelPackageGroupName": "churn"})
     arn = call(
@@ -54,7 +56,7 @@ def test_a_model_package_tells_of_its_creation_and_of_its_approval(machine: Mach
     assert "ClientToken" not in approved["detail"]
 
 
-def test_an_execution_and_its_steps_tell_of_each_status(machine: Machine, events: list[Record]) -> None:
+def test_an_execution_and_its_steps_send_an_event_for_each_status(machine: Machine, events: list[Record]) -> None:
     made = processing(machine, "Make", DisplayName="Make it")
     execution, _ = run(machine, [made, fail("Stop", "enough", DependsOn=["Make"])])
     arn, pipeline = execution["PipelineExecutionArn"], execution["PipelineArn"]
@@ -64,8 +66,8 @@ def test_an_execution_and_its_steps_tell_of_each_status(machine: Machine, events
         ("Executing", "Failed"),
     ]
     step = ("stepName", "stepType", "previousStepStatus", "currentStepStatus", "failureReason")
-    told = details(events, "Model Building Pipeline Execution Step Status Change", *step)
-    assert told[-2:] == [
+    step_changes = details(events, "Model Building Pipeline Execution Step Status Change", *step)
+    assert step_changes[-2:] == [
         ("Make", "Processing", "Executing", "Succeeded", None),
         ("Stop", "Fail", None, "Failed", "enough"),
     ]
@@ -74,10 +76,10 @@ def test_an_execution_and_its_steps_tell_of_each_status(machine: Machine, events
     assert last["detail"]["metadata"]["processingJob"]["arn"].startswith("arn:aws:sagemaker:")
     assert last["detail"]["stepDisplayName"] == "Make it"
     ended = [event["detail"] for event in events if "executionEndTime" in event["detail"]]
-    assert [one["pipelineExecutionArn"] for one in ended] == [arn]
+    assert [detail["pipelineExecutionArn"] for detail in ended] == [arn]
 
 
-def test_a_job_tells_of_each_status_with_its_tags(machine: Machine, events: list[Record]) -> None:
+def test_a_job_sends_an_event_with_its_tags_for_each_status(machine: Machine, events: list[Record]) -> None:
     machine.train("job", "raise SystemExit(1)")
     machine.service.call("CreateProcessingJob", {**machine.processing("one", ""), "Tags": [{"Key": "a", "Value": "b"}]})
     machine.jobs.wait("processing-job", "one", 30)
@@ -93,7 +95,7 @@ def test_a_job_tells_of_each_status_with_its_tags(machine: Machine, events: list
     assert created > 1e12
 
 
-def test_an_endpoint_tells_its_status_as_events_spell_it(machine: Machine, events: list[Record]) -> None:
+def test_an_endpoint_sends_its_status_in_upper_snake_case(machine: Machine, events: list[Record]) -> None:
     record = {"EndpointName": "e", "EndpointArn": "arn:e", "EndpointConfigName": "c", "EndpointStatus": "Creating"}
     machine.store.put("endpoint", "e", record)
     machine.store.update("endpoint", "e", EndpointStatus="InService")

@@ -1,3 +1,5 @@
+"""The inputs of rules' targets."""
+
 import json
 from typing import Any
 
@@ -18,16 +20,16 @@ EVENT = {
 PATHS = {"name": "$.detail.name", "version": "$.detail.version", "type": "$.detail-type", "tags": "$.detail.tags"}
 
 
-def made(**target: Any) -> str:
+def input_of(**target: Any) -> str:
     return target_input({"Id": "1", "Arn": "arn:x", **target}, EVENT, RULE)
 
 
-def test_a_target_gets_the_event_a_part_of_it_or_a_text() -> None:
-    assert json.loads(made()) == EVENT
-    assert json.loads(made(InputPath="$")) == EVENT
-    assert json.loads(made(InputPath="$.detail.tags.k[1]")) == 2
-    assert made(InputPath="$.detail.nothing") == "null"
-    assert made(Input='{"fixed": true}') == '{"fixed": true}'
+def test_the_input_is_the_event_a_part_of_it_or_a_text() -> None:
+    assert json.loads(input_of()) == EVENT
+    assert json.loads(input_of(InputPath="$")) == EVENT
+    assert json.loads(input_of(InputPath="$.detail.tags.k[1]")) == 2
+    assert input_of(InputPath="$.detail.nothing") == "null"
+    assert input_of(Input='{"fixed": true}') == '{"fixed": true}'
 
 
 @pytest.mark.parametrize(
@@ -43,14 +45,14 @@ def test_a_target_gets_the_event_a_part_of_it_or_a_text() -> None:
          {"missing": None, "text": "", "unknown": "<unknown>"}),
     ],
 )  # fmt: skip
-def test_a_template_is_filled_in(template: str, expected: Any) -> None:
+def test_variables_of_a_template_are_replaced(template: str, expected: Any) -> None:
     paths = {**PATHS, "missing": "$.detail.missing"}
-    assert json.loads(made(InputTransformer={"InputPathsMap": paths, "InputTemplate": template})) == expected
+    assert json.loads(input_of(InputTransformer={"InputPathsMap": paths, "InputTemplate": template})) == expected
 
 
-def test_a_template_need_not_be_json() -> None:
+def test_a_template_may_be_plain_text() -> None:
     transformer = {"InputPathsMap": {"v": "$.detail.version"}, "InputTemplate": "Version <v> is approved"}
-    assert made(InputTransformer=transformer) == "Version 3 is approved"
+    assert input_of(InputTransformer=transformer) == "Version 3 is approved"
 
 
 @given(
@@ -59,7 +61,7 @@ def test_a_template_need_not_be_json() -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_any_value_survives_a_template(value: Any) -> None:
+def test_any_value_can_be_a_variable(value: Any) -> None:
     transformer = {"InputPathsMap": {"x": "$.detail"}, "InputTemplate": '{"bare": <x>, "text": "<x>"}'}
     filled = json.loads(target_input({"InputTransformer": transformer}, {"time": "", "detail": value}, RULE))
     assert filled["bare"] == value

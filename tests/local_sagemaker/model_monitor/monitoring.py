@@ -1,4 +1,4 @@
-"""Captures, labels, baselines and the requests that monitor them, for the tests of Model Monitor."""
+"""Captured data, labels, baselines and requests for the tests of Model Monitor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESOURCES = {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge
 CAPTURES, REPORTS, LABELS, BASELINE = (f"s3://bucket/{name}" for name in ("captures", "reports", "labels", "baseline"))
 INPUT = "/opt/ml/processing/input/endpoint"
 
-# of two columns, of which `plan` may be two things
+# two columns; `plan` has a domain of two values
 CONSTRAINTS = {
     "version": 0,
     "features": [
@@ -25,7 +25,7 @@ CONSTRAINTS = {
 
 
 def endpoint(machine: Machine, name: str = "Churn", captures: bool = True) -> None:
-    """An endpoint as its records have it."""
+    """Put the records of an endpoint."""
     capture = {
         "EnableCapture": captures,
         "InitialSamplingPercentage": 100,
@@ -45,7 +45,7 @@ def capture(
     variant: str = "AllTraffic",
     endpoint: str = "Churn",
 ) -> None:
-    """One capture file of requests and responses; the events are called 0, 1, ..."""
+    """Put a capture file of requests and responses; the event ids are 0, 1, ..."""
     events = [
         {
             "captureData": {
@@ -72,7 +72,7 @@ def capture(
 
 
 def labels(machine: Machine, values: list[str], time: datetime = NINE, uri: str = LABELS) -> None:
-    """Labels of the events 0, 1, ..., in the hour in which they were collected."""
+    """Put labels of the events 0, 1, ... into the folder of the hour of their upload."""
     events = [
         {"groundTruthData": {"data": value, "encoding": "CSV"}, "eventMetadata": {"eventId": str(number)}}
         for number, value in enumerate(values)
@@ -85,7 +85,7 @@ def lines(events: list[Record]) -> str:
 
 
 def data_quality(machine: Machine, name: str = "columns", **more: Any) -> str:
-    """Create a data-quality job definition of the endpoint, or of `BatchTransformInput`, its columns checked."""
+    """Create a data quality job definition for the endpoint or a `BatchTransformInput`, with constraints on columns."""
     constraints = machine.put(f"{BASELINE}/constraints.json", json.dumps(CONSTRAINTS))
     environment = more.pop("Environment", {"publish_cloudwatch_metrics": "Enabled"})
     batch = more.pop("BatchTransformInput", None)
@@ -106,7 +106,7 @@ def data_quality(machine: Machine, name: str = "columns", **more: Any) -> str:
 
 
 def model_quality(machine: Machine, name: str = "answers", constraints: Record | None = None, **source: Any) -> str:
-    """Create a model-quality job definition of the endpoint, whose answers are `{"predictions": [{"label": ...}]}`."""
+    """Create a model quality job definition; the endpoint's responses are `{"predictions": [{"label": ...}]}`."""
     baseline = machine.put(f"{BASELINE}/model/constraints.json", json.dumps(constraints or {}))
     job_input = source or {
         "EndpointInput": {
@@ -130,7 +130,7 @@ def model_quality(machine: Machine, name: str = "answers", constraints: Record |
 def schedule(
     machine: Machine, name: str = "hourly", definition: str = "columns", type_: str = "DataQuality", **config: Any
 ) -> str:
-    """Create a schedule of a job definition, hourly unless a ScheduleConfig says otherwise; its ARN."""
+    """Create a schedule of a job definition, by default hourly, and return its ARN."""
     given = {"ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"}, **config}
     named = {"MonitoringJobDefinitionName": definition, "MonitoringType": type_}
     request = {

@@ -1,11 +1,11 @@
-"""Executions of monitoring schedules, with the analyzer itself, on captures written by hand."""
+"""Executions of monitoring schedules with the real analyzer, on handwritten captured data."""
 
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local_sagemaker.model_monitor.schedule_times import SETTLE
+from local_sagemaker.model_monitor.schedule_times import CAPTURE_DELAY
 from local_sagemaker.protocol.errors import ServiceError
 from tests.local_sagemaker.machine import SCIKIT_LEARN, Machine
 from tests.local_sagemaker.model_monitor.monitoring import (
@@ -29,7 +29,7 @@ TEN = NINE + timedelta(hours=1)
 GOOD, BAD = [("30,a", "{}"), ("40,b", "{}")], [("30,a", "{}"), ("-1,zebra", "{}")]
 
 
-def test_a_due_execution_checks_the_captures_of_the_hour_before(machine: Machine) -> None:
+def test_a_due_execution_checks_the_captured_data_of_the_previous_hour(machine: Machine) -> None:
     endpoint(machine)
     data_quality(machine)
     arn = schedule(machine)
@@ -37,7 +37,7 @@ def test_a_due_execution_checks_the_captures_of_the_hour_before(machine: Machine
     capture(machine, [("50,a", "{}")], variant="Canary")
     capture(machine, [("zebra,zebra", "{}")], TEN)
     machine.store.update("monitoring-schedule", "hourly", NextDue=TEN.timestamp())
-    assert machine.scheduler.run_due(TEN + SETTLE) == TEN + timedelta(hours=1) + SETTLE
+    assert machine.scheduler.run_due(TEN + CAPTURE_DELAY) == TEN + timedelta(hours=1) + CAPTURE_DELAY
     until(lambda: executions(machine)[0]["MonitoringExecutionStatus"] not in ("Pending", "InProgress"))
     [execution] = executions(machine)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
@@ -79,7 +79,7 @@ def test_a_due_execution_checks_the_captures_of_the_hour_before(machine: Machine
     assert names == {"Endpoint": "Churn", "MonitoringSchedule": "hourly"}
 
 
-def test_what_an_endpoint_was_asked_a_moment_ago_is_checked(machine: Machine) -> None:
+def test_the_latest_requests_are_checked(machine: Machine) -> None:
     create_model(machine)
     config = {
         "InitialSamplingPercentage": 100,
@@ -97,7 +97,7 @@ def test_what_an_endpoint_was_asked_a_moment_ago_is_checked(machine: Machine) ->
     assert statistics["dataset"]["item_count"] == 3
 
 
-def test_run_now_looks_at_the_last_hour_or_at_what_it_is_told(machine: Machine) -> None:
+def test_run_now_checks_the_last_hour_or_the_given_window(machine: Machine) -> None:
     endpoint(machine)
     data_quality(machine, Environment={})
     schedule(machine)
@@ -111,13 +111,13 @@ def test_run_now_looks_at_the_last_hour_or_at_what_it_is_told(machine: Machine) 
     execution = machine.scheduler.run_now("hourly", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
     assert execution["OutputS3Uri"] == f"{REPORTS}/Churn/hourly/2026/11/21/10"
-    with pytest.raises(ServiceError, match="not after its start"):
+    with pytest.raises(ServiceError, match="must precede its end"):
         machine.scheduler.run_now("hourly", TEN, TEN)
-    with pytest.raises(ServiceError, match="There is no monitoring schedule 'hurly'; there are: hourly"):
+    with pytest.raises(ServiceError, match="'hurly' does not exist; existing schedules: hourly"):
         machine.scheduler.run_now("hurly")
 
 
-def test_labels_are_merged_with_captures_before_the_models_quality_is_measured(machine: Machine) -> None:
+def test_labels_are_merged_with_captured_data_before_model_quality_is_measured(machine: Machine) -> None:
     endpoint(machine)
     floor = {"accuracy": {"threshold": 0.9, "comparison_operator": "LessThanThreshold"}}
     model_quality(machine, constraints={"version": 0.0, "multiclass_classification_constraints": floor})
@@ -125,7 +125,7 @@ def test_labels_are_merged_with_captures_before_the_models_quality_is_measured(m
     answers = [json.dumps({"predictions": [{"label": label}]}) for label in ("yes", "no", "no", "yes")]
     capture(machine, [("1,a", answer) for answer in answers])
     assert machine.scheduler.run_now("model", end=TEN)["FailureReason"] == "Job inputs had no data"
-    # collected hours later, and not yet for the last one
+    # uploaded hours later; the last one is still missing
     labels(machine, ["yes", "no", "yes"], datetime.now(UTC))
     execution = machine.scheduler.run_now("model", end=TEN)
     assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
@@ -151,7 +151,7 @@ def test_labels_are_merged_with_captures_before_the_models_quality_is_measured(m
     assert analysis["merge"]["unlabelled"] == 1
 
 
-def test_batch_transforms_are_checked_by_the_manifests_of_their_inputs(machine: Machine) -> None:
+def test_batch_transforms_are_checked_through_the_manifests_of_their_inputs(machine: Machine) -> None:
     batch = {
         "DataCapturedDestinationS3Uri": "s3://bucket/batch",
         "DatasetFormat": {"Csv": {"Header": False}},
@@ -173,7 +173,7 @@ def test_batch_transforms_are_checked_by_the_manifests_of_their_inputs(machine: 
     assert machine.metrics.keys() == {"aws/sagemaker/ModelMonitoring/data-metrics"}
 
 
-def test_labels_meet_the_outputs_of_batch_transforms_by_their_inference_ids(machine: Machine) -> None:
+def test_labels_are_merged_with_outputs_of_batch_transforms_by_inference_id(machine: Machine) -> None:
     batch = {
         "DataCapturedDestinationS3Uri": "s3://bucket/batch",
         "DatasetFormat": {"Csv": {"Header": False}},
@@ -193,7 +193,7 @@ def test_labels_meet_the_outputs_of_batch_transforms_by_their_inference_ids(mach
     assert statistics["multiclass_classification_metrics"]["accuracy"]["value"] == 0.5
 
 
-def test_scripts_make_the_records_and_have_the_last_word(machine: Machine) -> None:
+def test_preprocessor_and_postprocessor_scripts_are_run(machine: Machine) -> None:
     endpoint(machine)
     pre = machine.put(
         "s3://bucket/code/pre.py",
@@ -215,7 +215,7 @@ def test_scripts_make_the_records_and_have_the_last_word(machine: Machine) -> No
     assert "all done" in machine.log(execution["ProcessingJobArn"].rpartition("/")[2])
 
 
-def test_a_container_of_ones_own_gets_the_contract_and_its_metrics_are_forwarded(machine: Machine) -> None:
+def test_a_custom_container_gets_the_contract_and_its_metrics_are_published(machine: Machine) -> None:
     endpoint(machine)
     script = """
 import json, os, pathlib
@@ -243,12 +243,12 @@ pathlib.Path("/opt/ml/output/message").write_text("CompletedWithViolations: too 
     assert (datum["MetricName"], datum["Value"]) == ("events", 2)
 
 
-def test_an_execution_says_why_it_failed_or_that_it_was_stopped(machine: Machine) -> None:
+def test_a_failed_execution_has_a_failure_reason(machine: Machine) -> None:
     endpoint(machine, captures=False)
     data_quality(machine)
     schedule(machine)
     capture(machine, BAD)
-    assert "captures nothing" in machine.scheduler.run_now("hourly", end=TEN)["FailureReason"]
+    assert "Data capture is disabled" in machine.scheduler.run_now("hourly", end=TEN)["FailureReason"]
     endpoint(machine)
     machine.objects.delete("bucket", "baseline/constraints.json")
     execution = machine.scheduler.run_now("hourly", end=TEN)
@@ -278,7 +278,7 @@ def test_an_execution_whose_job_is_stopped_is_stopped(machine: Machine) -> None:
     until(lambda: executions(machine, StatusEquals="Stopped"))
 
 
-def test_of_what_fell_due_while_no_server_ran_the_latest_is_made_up_for(machine: Machine) -> None:
+def test_only_the_latest_execution_missed_without_a_server_is_made_up_for(machine: Machine) -> None:
     endpoint(machine)
     data_quality(machine)
     schedule(machine)
@@ -289,14 +289,14 @@ def test_of_what_fell_due_while_no_server_ran_the_latest_is_made_up_for(machine:
     for name in ("hourly", "daily"):
         machine.store.update("monitoring-schedule", name, NextDue=long_ago)
     monitoring_scheduler = machine.scheduler
-    assert monitoring_scheduler.run_due(NINE + timedelta(minutes=30)) == TEN + SETTLE
+    assert monitoring_scheduler.run_due(NINE + timedelta(minutes=30)) == TEN + CAPTURE_DELAY
     found = {one["MonitoringScheduleName"]: one["ScheduledTime"] for one in executions(machine)}
     assert found == {"hourly": NINE.timestamp(), "daily": (NINE - timedelta(hours=1)).timestamp()}
     monitoring_scheduler.run_due(NINE + timedelta(minutes=31))
     assert len(executions(machine)) == 2
 
 
-def test_a_schedule_for_now_runs_once(machine: Machine) -> None:
+def test_a_now_schedule_runs_once(machine: Machine) -> None:
     endpoint(machine)
     data_quality(machine)
     machine.scheduler.start()
@@ -307,7 +307,7 @@ def test_a_schedule_for_now_runs_once(machine: Machine) -> None:
     assert len(executions(machine)) == 1
 
 
-def test_what_another_server_left_unfinished_has_failed(machine: Machine) -> None:
+def test_unfinished_executions_of_an_earlier_server_are_marked_failed(machine: Machine) -> None:
     endpoint(machine)
     data_quality(machine)
     schedule(machine)

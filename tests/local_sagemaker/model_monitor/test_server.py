@@ -1,4 +1,4 @@
-"""Model Monitor as users see it: the SDK, the command run-now and CloudWatch, against a server of its own."""
+"""Model Monitor through its interfaces: the SDK, the command run-now, and CloudWatch, with a server."""
 
 import json
 import os
@@ -24,7 +24,7 @@ RECENT = datetime.now(UTC) - timedelta(minutes=5)
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With an endpoint that has captured two inferences."""
+    """A data directory with an endpoint that has captured two inferences."""
     folder = tmp_path_factory.mktemp("monitored")
     machine = Machine(folder)
     endpoint(machine)
@@ -47,7 +47,7 @@ def run(server: RunningServer, data_dir: Path, *arguments: str, folder: Path) ->
 
 @pytest.fixture(scope="module")
 def made(server: RunningServer, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the program of a user of the SDK has found."""
+    """The output of a program that uses the SDK."""
     program = str(Path(__file__).parents[1] / "clients" / "sdk_monitors.py")
     done = run(server, data_dir, program, "Churn", folder=tmp_path_factory.mktemp("program"))
     assert done.returncode == 0, done.stderr
@@ -55,7 +55,7 @@ def made(server: RunningServer, data_dir: Path, tmp_path_factory: pytest.TempPat
     return found
 
 
-def test_the_sdk_makes_baselines_schedules_them_and_finds_violations(made: dict[str, Any]) -> None:
+def test_the_sdk_creates_baselines_and_schedules_and_finds_violations(made: dict[str, Any]) -> None:
     assert made == {
         "status": "CompletedWithViolations",
         "violations": ["plan"],
@@ -80,7 +80,7 @@ def test_metrics_are_in_cloudwatch_under_model_monitors_names(made: dict[str, An
     assert (point["Sum"], point["SampleCount"]) == (1.0, 1.0)
 
 
-def test_run_now_runs_a_schedule_and_says_how_it_went(
+def test_run_now_runs_a_schedule_and_prints_the_result(
     made: dict[str, Any], server: RunningServer, data_dir: Path
 ) -> None:
     def run_now(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -96,4 +96,6 @@ def test_run_now_runs_a_schedule_and_says_how_it_went(
     assert labelled.stdout.startswith("quality-hourly: Completed\nresults: s3://")
     missing = run_now("quality-daily")
     assert missing.returncode == 1
-    assert missing.stderr == "There is no monitoring schedule 'quality-daily'; there are: quality-hourly\n"
+    assert missing.stderr == (
+        "Monitoring schedule 'quality-daily' does not exist; existing schedules: quality-hourly\n"
+    )

@@ -1,4 +1,4 @@
-"""When monitoring schedules are due and what their executions look at."""
+"""When monitoring schedules are due, and the time windows of their executions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ TIMES = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.ju
 
 
 @given(EXPRESSIONS, TIMES)
-def test_a_schedule_is_due_when_its_cron_expression_says(expression: str, now: datetime) -> None:
+def test_a_schedule_is_due_at_the_times_of_its_cron_expression(expression: str, now: datetime) -> None:
     hours = due_hours(expression)
     assert next_due(hours, now) == next_time(expression, now)
     last = last_due(hours, now)
@@ -38,7 +38,7 @@ def test_a_schedule_is_due_when_its_cron_expression_says(expression: str, now: d
 
 
 @given(EXPRESSIONS, TIMES)
-def test_executions_without_offsets_look_at_every_moment_once(expression: str, now: datetime) -> None:
+def test_executions_without_offsets_cover_all_time_without_overlap(expression: str, now: datetime) -> None:
     due = next_due(due_hours(expression), now)
     window = window_of(due, {"ScheduleExpression": expression}, {})
     following = window_of(next_due(due_hours(expression), due), {"ScheduleExpression": expression}, {})
@@ -49,7 +49,7 @@ def test_executions_without_offsets_look_at_every_moment_once(expression: str, n
     "expression",
     ["cron(0/10 * ? * * *)", "cron(30 * ? * * *)", "cron(0 24 ? * * *)", "cron(0 0/0 ? * * *)", "rate(1 hour)", "x"],
 )
-def test_what_model_monitor_does_not_take_is_refused_with_what_it_takes(expression: str) -> None:
+def test_unsupported_expressions_are_rejected_with_the_supported_ones(expression: str) -> None:
     with pytest.raises(ServiceError, match=r"cron\(0 \* \? \* \* \*\) for every hour") as raised:
         check_schedule({"ScheduleExpression": expression})
     assert raised.value.code == "ValidationException" and repr(expression) in raised.value.message
@@ -58,14 +58,14 @@ def test_what_model_monitor_does_not_take_is_refused_with_what_it_takes(expressi
 @pytest.mark.parametrize(
     ("start", "end"), [(None, None), ("-PT1H", None), ("-PT1H", "-PT1H"), ("-PT1H", "-PT2H"), ("-PT25H", "PT0S")]
 )
-def test_one_execution_now_needs_a_window_of_at_most_a_day(start: str | None, end: str | None) -> None:
+def test_a_now_schedule_requires_a_window_of_at_most_a_day(start: str | None, end: str | None) -> None:
     edges = {"DataAnalysisStartTime": start, "DataAnalysisEndTime": end}
     given_edges = {name: text for name, text in edges.items() if text}
     with pytest.raises(ServiceError, match="DataAnalysisStartTime"):
         check_schedule({"ScheduleExpression": "NOW", **given_edges})
 
 
-def test_a_window_is_what_offsets_say_else_what_the_schedule_says_else_all_since_it_was_due_before() -> None:
+def test_a_window_is_given_by_offsets_or_by_the_schedule_or_is_the_time_since_last_due() -> None:
     def hours(scheduled: datetime, schedule: dict[str, str], **offsets: str) -> tuple[float, float]:
         window = window_of(scheduled, schedule, offsets)
         return tuple((scheduled - edge) / timedelta(hours=1) for edge in (window.start, window.end))  # type: ignore[return-value]
@@ -79,13 +79,13 @@ def test_a_window_is_what_offsets_say_else_what_the_schedule_says_else_all_since
     assert hours(NOON, now, StartTimeOffset="-PT5H") == (5, 1)
 
 
-def test_the_folders_of_a_window_are_the_hours_that_it_touches() -> None:
+def test_the_folders_of_a_window_are_the_hours_that_it_overlaps() -> None:
     assert Window(NOON - timedelta(hours=2), NOON).hours == ["2026/11/21/10", "2026/11/21/11"]
     ragged = Window(NOON - timedelta(minutes=90), NOON + timedelta(seconds=1))
     assert ragged.hours == ["2026/11/21/10", "2026/11/21/11", "2026/11/21/12"]
 
 
-def test_offsets_lead_back_in_time_whatever_their_sign() -> None:
+def test_offsets_are_subtracted_whatever_their_sign() -> None:
     assert parse_offset("-P1DT2H") == parse_offset("P1DT2H") == -timedelta(hours=26)
     for text in ("PT", "P", "1H", "P1Y", "PT99999999999H"):
         with pytest.raises(ServiceError, match="ValidationException"):

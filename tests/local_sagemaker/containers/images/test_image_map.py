@@ -1,4 +1,4 @@
-"""Images of the user's own, and interpreters of their own for jobs."""
+"""Custom images, and isolated Python environments for jobs."""
 
 import json
 import subprocess
@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_sagemaker.containers.images.errors import ImageMapError, UnsupportedImage
+from local_sagemaker.containers.images.image import Image, Runtime
 from local_sagemaker.containers.images.image_map import read_image_map
-from local_sagemaker.containers.images.image_settings import ImageMapError, ImageSettings, image_settings, remember
-from local_sagemaker.containers.images.images import Image, Images, Runtime, UnsupportedImage
+from local_sagemaker.containers.images.image_settings import ImageSettings, image_settings, remember
+from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.http.background import ensure_server, stop_server
@@ -49,7 +51,7 @@ def make_machine(tmp_path: Path) -> Iterator[MakeMachine]:
 
 
 def wheel(folder: Path, name: str, body: str) -> Path:
-    """A package of one module."""
+    """Build a package with one module."""
     path = folder / f"{name}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{name}.py", body)
@@ -63,7 +65,7 @@ def wheel(folder: Path, name: str, body: str) -> Path:
     return path
 
 
-# the map
+# the image map
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_an_image_is_found_by_its_repository(images_file: Any, pattern: str, uri
     assert images.find(uri, "training-job") == Runtime(Image.SCIKIT_LEARN, Path(sys.executable))
 
 
-def test_the_first_pattern_that_matches_holds(images_file: Any) -> None:
+def test_the_first_matching_pattern_applies(images_file: Any) -> None:
     text = "team/churn: {as: sagemaker-xgboost}\nteam/*: {as: sagemaker-scikit-learn}\n"
     images = Images(mapped=read_image_map(images_file(text)))
     found = [images.find(f"team/{name}:1", "processing-job").image for name in ("churn", "other")]
@@ -94,20 +96,20 @@ def test_the_first_pattern_that_matches_holds(images_file: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- team", "has to be a mapping"),
-        ("team: {", "cannot be read"),
+        ("- team", "must be a mapping"),
+        ("team: {", "cannot read "),
         ("team: {}", "team: Value error, give either `as`"),
         ("team: {as: sagemaker-scikit-learn, command: [run]}", "give either `as`"),
         ("team: {as: sagemaker-tensorflow}", "team: as: Input should be 'sagemaker-scikit-learn'"),
-        ("team: {as: sagemaker-scikit-learn, code: .}", "`code` is the folder in which `command` runs"),
+        ("team: {as: sagemaker-scikit-learn, code: .}", "`code` is the folder that `command` runs in"),
         ("team: {command: []}", "command: List should have at least 1 item"),
-        ("team: {as: sagemaker-scikit-learn, python: no/python}", "there is no "),
-        ("team: {command: [run], code: nowhere}", "there is no folder "),
+        ("team: {as: sagemaker-scikit-learn, python: no/python}", "no/python does not exist"),
+        ("team: {command: [run], code: nowhere}", "nowhere is not a folder"),
         ("team: {comand: [run]}", "comand: Extra inputs are not permitted"),
         ("team: run", "team: Input should be a valid dictionary"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_its_name(images_file: Any, text: str, words: str) -> None:
+def test_an_invalid_file_is_rejected_with_its_name(images_file: Any, text: str, words: str) -> None:
     file = images_file(text)
     with pytest.raises(ImageMapError) as error:
         read_image_map(file)
@@ -123,12 +125,13 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_name(images_file: Any, t
         ("team/other: {command: [run]}", "processing-job"),
     ],
 )
-def test_an_image_is_refused_where_nothing_runs_it_with_the_way_to_map_it(
-    images_file: Any, text: str, kind: str
-) -> None:
+def test_an_unsupported_image_is_rejected_with_a_hint_to_the_image_map(images_file: Any, text: str, kind: str) -> None:
     with pytest.raises(UnsupportedImage) as error:
         Images(mapped=read_image_map(images_file(text))).find(OWN, kind)
-    assert f"image {OWN!r} cannot run on this machine in a {kind.replace('-', ' ')}; supported: " in str(error.value)
+    where = kind.replace("-", " ")
+    assert f"image {OWN!r} cannot run on this machine in a {where}; supported images, in any version: " in str(
+        error.value
+    )
     assert "images.yaml" in str(error.value)
 
 
@@ -145,7 +148,7 @@ open("/opt/ml/model/model.txt", "w").write(" ".join([*sys.argv[1:], hyperparamet
 """
 
 
-def test_an_image_with_an_entry_point_of_its_own_trains_and_processes(
+def test_an_image_with_a_custom_entry_point_trains_and_processes(
     images_file: Any, make_machine: MakeMachine, tmp_path: Path
 ) -> None:
     code = tmp_path / "container"
@@ -173,7 +176,7 @@ def test_an_image_with_an_entry_point_of_its_own_trains_and_processes(
 # settings
 
 
-def test_a_data_directory_remembers_its_settings_unless_the_environment_says_otherwise(
+def test_a_data_directory_keeps_its_settings_which_environment_variables_override(
     images_file: Any, tmp_path: Path
 ) -> None:
     data_dir, file = DataDir(tmp_path / "data"), images_file("team/x: {as: sagemaker-scikit-learn}")
@@ -189,7 +192,7 @@ def test_a_data_directory_remembers_its_settings_unless_the_environment_says_oth
     assert image_settings(data_dir, {}).file == file
 
 
-def test_a_file_that_cannot_be_used_is_not_remembered(images_file: Any, tmp_path: Path) -> None:
+def test_an_invalid_file_is_not_kept(images_file: Any, tmp_path: Path) -> None:
     data_dir = DataDir(tmp_path / "data")
     with pytest.raises(ImageMapError):
         remember(data_dir, images_file("- no"), None)
@@ -224,7 +227,7 @@ def processing_step(image: str) -> dict[str, Any]:
 
 @pytest.fixture
 def isolated(tmp_path: Path, make_machine: MakeMachine) -> Machine:
-    """A machine whose jobs have a small package of their own in place of the image's."""
+    """A machine with isolated jobs; a small package takes the place of the image's packages."""
     package = wheel(tmp_path, "of_the_image", "words = 'image'")
     packages = {Image.SCIKIT_LEARN: f"{package}\n"}
     return make_machine(Images(environments=Environments(tmp_path / "environments", packages)))
@@ -233,7 +236,7 @@ def isolated(tmp_path: Path, make_machine: MakeMachine) -> Machine:
 SHOW = "import brought, of_the_image, sys; print(brought.words, of_the_image.words, sys.prefix)"
 
 
-def test_a_job_runs_in_an_environment_of_its_image_and_requirements_that_the_next_one_uses_again(
+def test_a_job_runs_in_an_environment_of_its_image_and_requirements_which_is_reused(
     isolated: Machine, tmp_path: Path
 ) -> None:
     package = wheel(tmp_path, "brought", "words = 'brought'")
@@ -244,21 +247,19 @@ def test_a_job_runs_in_an_environment_of_its_image_and_requirements_that_the_nex
     [environment] = [path for path in (tmp_path / "environments").iterdir() if path.is_dir()]
     for name in ("first", "second"):
         assert f"brought image {environment}" in isolated.log(name)
-    # nothing of the Python that runs the server is there
+    # packages of the server's interpreter are not visible
     record = isolated.train("third", "import of_the_image, typer", files=files)
     assert "No module named 'typer'" in record["FailureReason"]
 
 
-def test_what_cannot_be_installed_fails_the_job_and_is_tried_again_for_the_next(
-    isolated: Machine, tmp_path: Path
-) -> None:
+def test_a_failed_installation_fails_the_job_and_is_retried_for_the_next_one(isolated: Machine, tmp_path: Path) -> None:
     files = {"requirements.txt": f"{tmp_path}/brought-1.0-py3-none-any.whl\n"}
     record = isolated.train("first", SHOW, files=files)
-    assert record["FailureReason"].startswith("ClientError: the job's environment cannot be made: ")
+    assert record["FailureReason"].startswith("ClientError: cannot create the job's Python environment: ")
     assert "brought-1.0-py3-none-any.whl" in record["FailureReason"]
     wheel(tmp_path, "brought", "words = 'brought'")
     assert isolated.train("second", SHOW, files=files)["TrainingJobStatus"] == "Completed"
 
 
-def test_our_own_programs_run_on_our_own_python(isolated: Machine) -> None:
+def test_model_monitors_images_run_on_the_servers_interpreter(isolated: Machine) -> None:
     assert isolated.process(script="import typer", image=ANALYZER)["ProcessingJobStatus"] == "Completed"

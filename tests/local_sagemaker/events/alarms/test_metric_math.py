@@ -30,6 +30,6 @@ UNSUPPORTED = "m3", "m1 +", "ANOMALY_DETECTION_BAND(m1, 2)", "SELECT AVG(x)", "_
 
 
 @pytest.mark.parametrize("expression", UNSUPPORTED)
-def test_what_is_not_supported_is_refused(expression: str) -> None:
+def test_unsupported_expressions_are_rejected(expression: str) -> None:
     with pytest.raises(MetricMathError):
         evaluate(expression, METRICS, ["m1", "m2"])

@@ -63,7 +63,7 @@ def refused(machine: Machine, operation: str, **members: Any) -> tuple[str, str]
     return raised.value.code, raised.value.message
 
 
-def test_a_function_is_called_with_its_event_and_answers(machine: Machine) -> None:
+def test_a_function_returns_a_response_to_its_event(machine: Machine) -> None:
     create(machine, ECHO)
     answer = invoke(machine, {"a": [1, "ü"]})
     assert answer["Payload"] == {"a": [1, "ü"]}
@@ -71,7 +71,7 @@ def test_a_function_is_called_with_its_event_and_answers(machine: Machine) -> No
     assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
 
 
-def test_a_function_is_told_of_its_invocation(machine: Machine) -> None:
+def test_the_context_describes_the_invocation(machine: Machine) -> None:
     code = """
 import os
 def handler(event, context):
@@ -86,7 +86,7 @@ def handler(event, context):
     )
 
 
-def test_a_functions_process_is_kept_until_the_function_changes(machine: Machine) -> None:
+def test_a_process_is_reused_until_the_function_changes(machine: Machine) -> None:
     create(machine, "import os\ncalls = []\ndef handler(event, context):\n    calls.append(1)\n    return len(calls)")
     assert [invoke(machine)["Payload"] for _ in range(3)] == [1, 2, 3]
     machine.functions.call("UpdateFunctionConfiguration", {"FunctionName": "f", "Timeout": 9})
@@ -94,10 +94,11 @@ def test_a_functions_process_is_kept_until_the_function_changes(machine: Machine
     code = archive({"app.py": "def handler(event, context):\n    return 'new'"})
     machine.functions.call("UpdateFunctionCode", {"FunctionName": "f", "ZipFile": code})
     assert invoke(machine)["Payload"] == "new"
-    assert len(list(machine.functions.folder("f").iterdir())) == 2  # what may still be at work, and what is new
+    # the previous code, which an invocation may still be using, and the current one
+    assert len(list(machine.functions.manager.folder("f").iterdir())) == 2
 
 
-def test_what_a_function_raises_is_its_answer(machine: Machine) -> None:
+def test_an_exception_in_the_handler_is_the_response(machine: Machine) -> None:
     create(
         machine,
         "def handler(event, context):\n    return help()[0]\ndef help():\n    raise ValueError('no such thing')",
@@ -123,17 +124,18 @@ def test_what_a_function_raises_is_its_answer(machine: Machine) -> None:
         ("import os\nos._exit(3)", "app.handler", "Runtime.ExitError", "exit status 3"),
     ],
 )
-def test_what_is_wrong_with_a_function_is_said(
+def test_a_broken_function_responds_with_the_error_type_and_message(
     machine: Machine, code: str, handler: str, kind: str, message: str
 ) -> None:
     create(machine, code, Handler=handler)
-    for _ in range(2):  # the second time as the first
+    # the second invocation fails as the first one does
+    for _ in range(2):
         answer = invoke(machine)
         assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", kind)
         assert message in answer["Payload"]["errorMessage"]
 
 
-def test_a_function_is_ended_when_its_time_is_up(machine: Machine) -> None:
+def test_a_function_that_exceeds_its_timeout_is_killed(machine: Machine) -> None:
     create(machine, "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 'done'", Timeout=1)
     begun = time.monotonic()
     answer = invoke(machine, 30)
@@ -145,7 +147,7 @@ def test_a_function_is_ended_when_its_time_is_up(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("end", ["\\n", ""])
-def test_a_function_that_prints_without_end_is_ended_too(machine: Machine, end: str) -> None:
+def test_a_function_that_prints_endlessly_is_killed_at_its_timeout(machine: Machine, end: str) -> None:
     create(machine, f"def handler(event, context):\n    while True:\n        print('x' * 999, end='{end}')", Timeout=1)
     begun = time.monotonic()
     answer = invoke(machine)
@@ -154,7 +156,7 @@ def test_a_function_that_prints_without_end_is_ended_too(machine: Machine, end: 
     assert len(answer["LogResult"]) <= 4096
 
 
-def test_a_function_that_does_not_even_take_its_event_is_ended_too(machine: Machine) -> None:
+def test_a_function_that_does_not_read_its_event_is_killed_at_its_timeout(machine: Machine) -> None:
     stop = "subprocess.Popen(['sh', '-c', f'sleep 0.2; kill -STOP {os.getpid()}'])"
     create(machine, f"import os, subprocess\ndef handler(event, context):\n    {stop}", Timeout=1)
     assert "FunctionError" not in invoke(machine)
@@ -163,7 +165,7 @@ def test_a_function_that_does_not_even_take_its_event_is_ended_too(machine: Mach
     assert answer["Payload"]["errorType"] == "Sandbox.Timedout"
 
 
-def test_what_a_function_prints_and_logs_is_in_cloudwatch(machine: Machine) -> None:
+def test_output_of_a_function_is_in_cloudwatch_logs(machine: Machine) -> None:
     code = """
 import logging
 logging.getLogger().setLevel("INFO")
@@ -191,10 +193,10 @@ def handler(event, context):
     assert machine.function_log("f") == tail
 
 
-def test_an_asynchronous_invocation_is_made_in_order_and_again_where_it_fails(
+def test_asynchronous_invocations_run_in_order_and_are_retried_on_failure(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local_sagemaker.services.lambda_.service.RETRY_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("local_sagemaker.services.lambda_.async_invocations.RETRY_SECONDS", (0.01, 0.01))
     trace = machine.data_dir / "trace"
     create(machine, f"def handler(e, c):\n    print(e, file=open({str(trace)!r}, 'a'))\n    assert e != 'bad'")
     for event in ("first", "bad", "last"):
@@ -204,13 +206,13 @@ def test_an_asynchronous_invocation_is_made_in_order_and_again_where_it_fails(
     assert invoke(machine, "x", InvocationType="DryRun")["StatusCode"] == 204
 
 
-def test_two_calls_at_once_have_a_process_each(machine: Machine) -> None:
+def test_concurrent_invocations_have_a_process_each(machine: Machine) -> None:
     code = "import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return os.getpid()"
     create(machine, code)
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: invoke(machine)["Payload"], range(2))
     assert first != second
-    until(lambda: sum(map(_is_running, (first, second))) == 1)  # one is kept
+    until(lambda: sum(map(_is_running, (first, second))) == 1)
 
 
 def _is_running(pid: int) -> bool:
@@ -221,7 +223,7 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def test_code_comes_from_s3_too(machine: Machine) -> None:
+def test_code_can_be_an_object_in_s3(machine: Machine) -> None:
     zipped = archive({"pack/app.py": ECHO})
     machine.put("s3://bucket/code.zip", zipped)
     code = {"S3Bucket": "bucket", "S3Key": "code.zip"}
@@ -246,28 +248,28 @@ LINK.external_attr = 0o120777 << 16
         (archive({"app": ECHO, "app/app.py": ECHO}), "Could not unzip uploaded file"),
         (archive({"../app.py": ECHO}), "leads out"),
         (archive({"/etc/app.py": ECHO}), "leads out"),
-        (archive({LINK: "/etc"}), "not a plain file"),  # type: ignore[dict-item]
+        (archive({LINK: "/etc"}), "not a regular file"),  # type: ignore[dict-item]
     ],
 )
-def test_a_damaged_or_malicious_archive_is_refused_and_leaves_nothing(
+def test_a_damaged_or_malicious_archive_is_rejected_and_leaves_no_files(
     machine: Machine, content: bytes, message: str
 ) -> None:
-    error, said = refused(machine, "CreateFunction", **{**request(""), "Code": {"ZipFile": content}})
+    error, text = refused(machine, "CreateFunction", **{**request(""), "Code": {"ZipFile": content}})
     assert error == "InvalidParameterValueException"
-    assert message in said
-    folder = machine.functions.folder("f")
+    assert message in text
+    folder = machine.functions.manager.folder("f")
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_an_archive_may_unpack_to_so_much_and_no_more(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_sagemaker.services.lambda_.code.LARGEST_UNPACKED", 1000)
+def test_an_archive_that_unzips_beyond_the_quota_is_rejected(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_sagemaker.services.lambda_.code.MAX_UNZIPPED_BYTES", 1000)
     bomb = archive({"app.py": ECHO + " " * 2000}, compress_type=zipfile.ZIP_DEFLATED)
     assert refused(machine, "CreateFunction", **{**request(""), "Code": {"ZipFile": bomb}}) == (
         ("InvalidParameterValueException", "Unzipped size must be smaller than 1000 bytes")
     )
 
 
-def test_what_cannot_run_here_is_refused_by_name(machine: Machine) -> None:
+def test_unsupported_settings_are_rejected_by_name(machine: Machine) -> None:
     for change, words in (
         ({"Runtime": "nodejs22.x"}, "Runtime nodejs22.x"),
         ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}, "Layers"),
@@ -282,7 +284,7 @@ def test_what_cannot_run_here_is_refused_by_name(machine: Machine) -> None:
     assert refused(machine, "Invoke")[1] == "Function not found: arn:aws:lambda:us-east-1:123456789012:function:f"
 
 
-def test_a_function_is_listed_permitted_tagged_and_deleted(machine: Machine) -> None:
+def test_functions_can_be_listed_given_permissions_tagged_and_deleted(machine: Machine) -> None:
     arn = create(machine, ECHO, Tags={"team": "a"})["FunctionArn"]
     assert refused(machine, "CreateFunction", **request(ECHO))[0] == "ResourceConflictException"
     permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
@@ -314,7 +316,7 @@ def test_a_function_is_listed_permitted_tagged_and_deleted(machine: Machine) -> 
     invoke(machine)
     machine.functions.call("DeleteFunction", {"FunctionName": "f"})
     assert refused(machine, "GetFunction")[0] == "ResourceNotFoundException"
-    assert not machine.functions.folder("f").exists()
+    assert not machine.functions.manager.folder("f").exists()
 
 
 def test_functions_outlive_the_server(machine: Machine) -> None:
@@ -325,7 +327,7 @@ def test_functions_outlive_the_server(machine: Machine) -> None:
     later.functions.close()
 
 
-def test_an_asynchronous_invocation_that_was_accepted_outlives_the_server(machine: Machine) -> None:
+def test_an_accepted_asynchronous_invocation_outlives_the_server(machine: Machine) -> None:
     trace = machine.data_dir / "trace"
     wait_and_print = f"time.sleep(0.2)\n    print(e, file=open({str(trace)!r}, 'a'))"
     create(machine, f"import time\ndef handler(e, c):\n    {wait_and_print}")
@@ -340,7 +342,7 @@ def test_an_asynchronous_invocation_that_was_accepted_outlives_the_server(machin
     later.functions.close()
 
 
-# as a step
+# Lambda steps
 
 
 def lambda_step(arn: str, outputs: dict[str, str], **more: Any) -> Record:
@@ -354,7 +356,7 @@ def lambda_step(arn: str, outputs: dict[str, str], **more: Any) -> Record:
     }
 
 
-def test_a_lambda_step_calls_its_function_and_hands_on_its_outputs(machine: Machine) -> None:
+def test_a_lambda_step_invokes_its_function_and_passes_on_its_outputs(machine: Machine) -> None:
     arn = create(
         machine, "def handler(e, c):\n    return {'sum': e['a'] + e['b'], 'name': 'x', 'good': True, 'r': 0.5}"
     )["FunctionArn"]
@@ -398,7 +400,7 @@ def test_a_lambda_step_fails_with_its_function(machine: Machine, code: str, reas
     assert reason in steps["Ask"]["FailureReason"]
 
 
-def test_a_lambda_step_of_a_function_that_is_not_there_fails(machine: Machine) -> None:
+def test_a_lambda_step_whose_function_does_not_exist_fails(machine: Machine) -> None:
     _, steps = run(machine, [lambda_step("arn:aws:lambda:us-east-1:123456789012:function:none", {})])
     assert "Function not found" in steps["Ask"]["FailureReason"]
 
@@ -422,7 +424,7 @@ def functions(client: MakeClient) -> Client:
     return client("lambda")
 
 
-def test_clients_create_and_call_a_function_that_talks_to_this_server(
+def test_clients_create_and_invoke_a_function_that_calls_this_server(
     functions: Client, client: MakeClient, s3: Client, bucket: str
 ) -> None:
     code = """
@@ -458,13 +460,13 @@ def test_clients_get_lambdas_errors(functions: Client) -> None:
         functions.publish_version(FunctionName="strict")
 
 
-def test_the_sdk_makes_the_function_of_a_lambda_step_and_runs_it(
+def test_the_sdk_creates_and_runs_the_function_of_a_lambda_step(
     data_dir: Path, server: RunningServer, client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sagemaker = client("sagemaker")
     for name, value in client_environment(data_dir, server.port).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it may have been made for another environment
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it may belong to another environment
     from sagemaker.core.lambda_helper import Lambda
     from sagemaker.mlops.workflow.fail_step import FailStep
     from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
@@ -482,7 +484,8 @@ def test_the_sdk_makes_the_function_of_a_lambda_step_and_runs_it(
     ask = LambdaStep("Ask", doubling, inputs={"n": 21}, outputs=[LambdaOutput("twice", LambdaOutputTypeEnum.Integer)])
     say = FailStep("Say", error_message=ask.properties.Outputs["twice"])
     pipeline = Pipeline("sdk-lambda", steps=[ask, say])
-    for _ in range(2):  # the second time the function is there already
+    # the second time, the function exists already
+    for _ in range(2):
         pipeline.upsert(role_arn=ROLE)
     arn = sagemaker.start_pipeline_execution(PipelineName="sdk-lambda")["PipelineExecutionArn"]
     until(

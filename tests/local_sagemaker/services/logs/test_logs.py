@@ -41,7 +41,7 @@ def rounds(answer: dict[str, Any]) -> list[int]:
     return [int(event["message"].removeprefix("round ")) for event in answer["events"]]
 
 
-def refused(logs: LogsService, operation: str, **request: Any) -> str:
+def error_code(logs: LogsService, operation: str, **request: Any) -> str:
     with pytest.raises(ServiceError) as raised:
         logs.call(operation, request)
     return raised.value.code
@@ -52,7 +52,7 @@ def test_an_event_is_a_line_with_its_time_in_milliseconds(logs: LogsService) -> 
     assert (first["timestamp"], first["message"]) == (START * 1000 + 250, "round 0")
 
 
-def test_lines_without_a_time_have_that_of_the_line_before(tmp_path: Path) -> None:
+def test_a_line_without_a_time_has_the_time_of_the_previous_line(tmp_path: Path) -> None:
     lines = ["at the start", stamped(5, "Traceback:"), "  File x", "", "naïve ünïcödé"]
     write(tmp_path, PROCESSING_JOBS, STREAM, lines)
     answer = LogsService(DataDir(tmp_path)).call(
@@ -73,35 +73,35 @@ def test_events_are_read_forward_and_backward_in_pages(logs: LogsService) -> Non
     third = events(logs, nextToken=second["nextForwardToken"], limit=4)
     assert [rounds(page) for page in (first, second, third)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     end = events(logs, nextToken=third["nextForwardToken"], limit=4)
-    # the same token again is how CloudWatch says that there is no more
+    # CloudWatch returns the same token at the end of a stream
     assert (end["events"], end["nextForwardToken"]) == ([], third["nextForwardToken"])
     latest = events(logs, limit=3)
     assert rounds(latest) == [7, 8, 9]
     assert rounds(events(logs, nextToken=latest["nextBackwardToken"], limit=3)) == [4, 5, 6]
 
 
-def test_what_comes_later_is_behind_the_token(logs: LogsService, tmp_path: Path) -> None:
+def test_events_written_later_follow_the_token(logs: LogsService, tmp_path: Path) -> None:
     token = events(logs, startFromHead=True)["nextForwardToken"]
     with log_file(DataDir(tmp_path), TRAINING_JOBS, STREAM).open("a") as file:
         file.write(stamped(11, "round 11") + "\n")
     assert rounds(events(logs, nextToken=token)) == [11]
 
 
-def test_a_page_ends_at_a_megabyte(tmp_path: Path) -> None:
+def test_a_page_holds_at_most_one_megabyte(tmp_path: Path) -> None:
     write(tmp_path, TRAINING_JOBS, STREAM, [stamped(number, "x" * 300_000) for number in range(5)])
     first = events(LogsService(DataDir(tmp_path)), startFromHead=True)
     assert len(first["events"]) == 3
     assert len(events(LogsService(DataDir(tmp_path)), nextToken=first["nextForwardToken"])["events"]) == 2
 
 
-def test_a_time_window_has_its_start_and_not_its_end(logs: LogsService) -> None:
+def test_a_time_range_includes_its_start_and_excludes_its_end(logs: LogsService) -> None:
     window = {"startTime": START * 1000 + 3250, "endTime": START * 1000 + 6250, "startFromHead": True}
     assert rounds(events(logs, **window)) == [3, 4, 5]
     first = events(logs, **window, limit=2)
     assert rounds(events(logs, **{**window, "nextToken": first["nextForwardToken"]})) == [5]
 
 
-def test_streams_are_listed_by_job(logs: LogsService, tmp_path: Path) -> None:
+def test_streams_are_listed_by_prefix_in_order_and_in_pages(logs: LogsService, tmp_path: Path) -> None:
     for number, job in enumerate(["other", "job-2"]):
         write(tmp_path, TRAINING_JOBS, f"{job}/algo-1-{START}", [stamped(0, "x")])
         os.utime(log_file(DataDir(tmp_path), TRAINING_JOBS, f"{job}/algo-1-{START}"), (START + number, START + number))
@@ -119,7 +119,7 @@ def test_streams_are_listed_by_job(logs: LogsService, tmp_path: Path) -> None:
     assert listed(nextToken=page["nextToken"]) == [f"other/algo-1-{START}"]
 
 
-def test_events_are_found_by_their_words_across_streams(logs: LogsService, tmp_path: Path) -> None:
+def test_filter_patterns_match_events_across_streams(logs: LogsService, tmp_path: Path) -> None:
     write(tmp_path, TRAINING_JOBS, f"other/algo-1-{START}", [stamped(2, "auc: 0.9 valid"), stamped(4, 'auc: 0.8 "x"')])
 
     def found(**more: Any) -> list[str]:
@@ -135,24 +135,24 @@ def test_events_are_found_by_their_words_across_streams(logs: LogsService, tmp_p
     assert found(startTime=START * 1000 + 9000) == ["round 9"]
     page = logs.call("FilterLogEvents", {"logGroupName": TRAINING_JOBS, "limit": 11})
     assert found(nextToken=page["nextToken"]) == ["round 9"]
-    assert refused(logs, "FilterLogEvents", logGroupName=TRAINING_JOBS, filterPattern="{ $.a = 1 }") == (
+    assert error_code(logs, "FilterLogEvents", logGroupName=TRAINING_JOBS, filterPattern="{ $.a = 1 }") == (
         "InvalidParameterException"
     )
 
 
-def test_what_is_not_there_is_refused(logs: LogsService) -> None:
+def test_missing_groups_and_streams_and_invalid_requests_are_rejected(logs: LogsService) -> None:
     missing = {"logGroupName": TRAINING_JOBS, "logStreamName": f"../../records/algo-1-{START}"}
-    assert refused(logs, "GetLogEvents", **missing) == "ResourceNotFoundException"
-    assert refused(logs, "DescribeLogStreams", logGroupName="/aws/sagemaker/Nope") == "ResourceNotFoundException"
-    assert refused(logs, "GetLogEvents", logGroupName=TRAINING_JOBS, logStreamName=STREAM, nextToken="x") == (
+    assert error_code(logs, "GetLogEvents", **missing) == "ResourceNotFoundException"
+    assert error_code(logs, "DescribeLogStreams", logGroupName="/aws/sagemaker/Nope") == "ResourceNotFoundException"
+    assert error_code(logs, "GetLogEvents", logGroupName=TRAINING_JOBS, logStreamName=STREAM, nextToken="x") == (
         "InvalidParameterException"
     )
-    assert refused(logs, "PutLogEvents", logGroupName=TRAINING_JOBS, logStreamName=STREAM, logEvents=[]) == (
+    assert error_code(logs, "PutLogEvents", logGroupName=TRAINING_JOBS, logStreamName=STREAM, logEvents=[]) == (
         "InvalidParameterException"
     )
 
 
-def test_boto3_reads_them_and_other_groups_are_motos(client: Callable[..., Any], data_dir: Path) -> None:
+def test_boto3_reads_log_groups_of_jobs_and_moto_keeps_all_others(client: Callable[..., Any], data_dir: Path) -> None:
     write(data_dir, PROCESSING_JOBS, f"boto/algo-1-{START}", [stamped(1, "hello")])
     logs = client("logs")
     [stream] = logs.describe_log_streams(logGroupName=PROCESSING_JOBS, logStreamNamePrefix="boto/")["logStreams"]

@@ -40,18 +40,18 @@ def request(
     return response.status, content
 
 
-def test_the_default_bucket_is_there_from_the_start(s3: S3) -> None:
+def test_the_default_bucket_exists_from_the_start(s3: S3) -> None:
     assert "sagemaker-us-east-1-123456789012" in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
-def test_an_object_comes_back_as_it_was_put(s3: S3, bucket: str) -> None:
+def test_get_object_returns_what_put_object_stored(s3: S3, bucket: str) -> None:
     s3.put_object(
         Bucket=bucket,
         Key="päth/to the/ob+ject.csv",
         Body=b"1,2\n",
         ContentType="text/csv",
         CacheControl="no-cache",
-        # WSGI alone could not tell these two apart
+        # a WSGI environ cannot distinguish these two
         Metadata={"run_id": "under", "run-id": "dash"},
     )
     got = s3.get_object(Bucket=bucket, Key="päth/to the/ob+ject.csv")
@@ -64,7 +64,7 @@ def test_an_object_comes_back_as_it_was_put(s3: S3, bucket: str) -> None:
     assert (head["ETag"], head["ContentLength"], head["Metadata"]) == (got["ETag"], 4, got["Metadata"])
 
 
-def test_files_dropped_into_the_folder_are_objects(s3: S3, bucket: str, data_dir: Path) -> None:
+def test_files_copied_into_the_bucket_folder_are_objects(s3: S3, bucket: str, data_dir: Path) -> None:
     (data_dir / "s3" / bucket / "raw").mkdir()
     (data_dir / "s3" / bucket / "raw" / "data.csv").write_text("a,b\n")
     assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["raw/data.csv"]
@@ -81,7 +81,7 @@ def test_files_dropped_into_the_folder_are_objects(s3: S3, bucket: str, data_dir
         ("bytes=-99", b"0123456789"),
     ],
 )
-def test_a_range_is_a_part(header: str, expected: bytes, s3: S3, bucket: str) -> None:
+def test_a_range_returns_part_of_an_object(header: str, expected: bytes, s3: S3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="digits", Body=b"0123456789")
     got = s3.get_object(Bucket=bucket, Key="digits", Range=header)
     assert got["Body"].read() == expected
@@ -90,7 +90,7 @@ def test_a_range_is_a_part(header: str, expected: bytes, s3: S3, bucket: str) ->
     assert got["ContentRange"] == f"bytes {start}-{start + len(expected) - 1}/10"
 
 
-def test_a_range_outside_is_refused(s3: S3, bucket: str) -> None:
+def test_a_range_outside_the_object_is_rejected(s3: S3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="digits", Body=b"0123456789")
     assert code(lambda: s3.get_object(Bucket=bucket, Key="digits", Range="bytes=10-")) == "InvalidRange"
 
@@ -105,7 +105,7 @@ def test_conditions_are_honoured(s3: S3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="other", Body=b"new", IfNoneMatch="*")
 
 
-def test_of_many_that_put_a_new_object_one_succeeds(s3: S3, bucket: str) -> None:
+def test_one_of_many_concurrent_conditional_puts_succeeds(s3: S3, bucket: str) -> None:
     def put(number: int) -> bool:
         try:
             s3.put_object(Bucket=bucket, Key="key", Body=str(number).encode(), IfNoneMatch="*")
@@ -129,7 +129,7 @@ def test_of_many_that_put_a_new_object_one_succeeds(s3: S3, bucket: str) -> None
         ({"IfMatch": "ETAG", "IfUnmodifiedSince": datetime(2000, 1, 1)}, True),
     ],
 )
-def test_a_copy_is_made_if_its_source_is_as_asked(s3: S3, bucket: str, conditions: dict, copied: bool) -> None:
+def test_copy_conditions_are_honoured(s3: S3, bucket: str, conditions: dict, copied: bool) -> None:
     etag = s3.put_object(Bucket=bucket, Key="source", Body=b"x")["ETag"]
     given = {f"CopySource{name}": etag if value == "ETAG" else value for name, value in conditions.items()}
 
@@ -150,7 +150,7 @@ def test_a_large_object_is_copied_in_parts(s3: S3, bucket: str) -> None:
     assert s3.head_object(Bucket=bucket, Key="copy")["ContentLength"] == 9 * MIB
 
 
-def test_a_copy_takes_metadata_and_tags_along_unless_told_otherwise(s3: S3, bucket: str) -> None:
+def test_a_copy_keeps_metadata_and_tags_unless_their_directives_say_replace(s3: S3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="from/á b", Body=b"x", Metadata={"a": "1"}, ContentType="text/csv", Tagging="t=1")
     source = {"Bucket": bucket, "Key": "from/á b"}
     s3.copy_object(Bucket=bucket, Key="same", CopySource=source)
@@ -163,7 +163,7 @@ def test_a_copy_takes_metadata_and_tags_along_unless_told_otherwise(s3: S3, buck
     assert s3.get_object(Bucket=bucket, Key="new")["Body"].read() == b"x"
 
 
-def test_tags_come_and_go(s3: S3, bucket: str) -> None:
+def test_tags_can_be_put_and_deleted(s3: S3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="key", Body=b"")
     tags = [{"Key": "a b", "Value": "ü&="}, {"Key": "c", "Value": ""}]
     s3.put_object_tagging(Bucket=bucket, Key="key", Tagging={"TagSet": tags})
@@ -172,7 +172,7 @@ def test_tags_come_and_go(s3: S3, bucket: str) -> None:
     assert s3.get_object_tagging(Bucket=bucket, Key="key")["TagSet"] == []
 
 
-def test_listings_come_in_pages(s3: S3, bucket: str) -> None:
+def test_listings_are_paginated(s3: S3, bucket: str) -> None:
     keys = sorted(
         [f"data/{number:03}" for number in range(25)] + ["data.csv", "data/sub/x", "data/sub/y", "ü/1", "a&b<"]
     )
@@ -203,7 +203,7 @@ def test_many_objects_are_deleted_at_once(s3: S3, bucket: str) -> None:
     assert "Deleted" not in s3.delete_objects(Bucket=bucket, Delete={**wanted, "Quiet": True})
 
 
-def test_what_is_not_there_has_s3s_error(s3: S3, bucket: str) -> None:
+def test_missing_buckets_and_objects_have_s3s_errors(s3: S3, bucket: str) -> None:
     assert code(lambda: s3.get_object(Bucket=bucket, Key="nope")) == "NoSuchKey"
     assert code(lambda: s3.head_object(Bucket=bucket, Key="nope")) == "404"
     assert code(lambda: s3.get_object(Bucket="no-such-bucket", Key="nope")) == "NoSuchBucket"
@@ -215,7 +215,7 @@ def test_what_is_not_there_has_s3s_error(s3: S3, bucket: str) -> None:
     s3.delete_object(Bucket=bucket, Key="nope")
 
 
-def test_a_bucket_goes_when_it_is_empty(s3: S3, bucket: str) -> None:
+def test_only_an_empty_bucket_can_be_deleted(s3: S3, bucket: str) -> None:
     assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
     s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="123456789012")
     assert code(lambda: s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="999999999999")) == "403"
@@ -226,7 +226,7 @@ def test_a_bucket_goes_when_it_is_empty(s3: S3, bucket: str) -> None:
     assert code(lambda: s3.create_bucket(Bucket="Bad..Name".lower())) == "InvalidBucketName"
 
 
-def test_virtual_host_style_and_presigned_urls(client: Callable[..., S3], server: RunningServer, bucket: str) -> None:
+def test_virtual_hosted_style_and_presigned_urls(client: Callable[..., S3], server: RunningServer, bucket: str) -> None:
     host = f"{bucket}.localhost:{server.port}"
     assert request(server, "PUT", "/folder/key", b"virtual", {"Host": host})[0] == 200
     assert request(server, "GET", f"/{bucket}/folder/key") == (200, b"virtual")
@@ -237,10 +237,10 @@ def test_virtual_host_style_and_presigned_urls(client: Callable[..., S3], server
             assert response.read() == b"virtual"
 
 
-# uploads
+# multipart uploads
 
 
-def test_a_large_file_goes_up_in_parts_and_comes_down_whole(s3: S3, bucket: str) -> None:
+def test_a_large_file_is_uploaded_in_parts(s3: S3, bucket: str) -> None:
     content = random.Random(0).randbytes(20 * MIB)  # noqa: S311
     s3.upload_fileobj(io.BytesIO(content), bucket, "big", ExtraArgs={"Metadata": {"a_b": "c"}})
     head = s3.head_object(Bucket=bucket, Key="big")
@@ -251,7 +251,7 @@ def test_a_large_file_goes_up_in_parts_and_comes_down_whole(s3: S3, bucket: str)
     assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
-def test_parts_may_be_replaced_listed_copied_and_left_out(s3: S3, bucket: str) -> None:
+def test_parts_can_be_replaced_listed_copied_and_left_out(s3: S3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=b"0123456789")
     upload = {"Bucket": bucket, "Key": "key"}
     upload |= {"UploadId": s3.create_multipart_upload(**upload)["UploadId"]}
@@ -272,7 +272,7 @@ def test_parts_may_be_replaced_listed_copied_and_left_out(s3: S3, bucket: str) -
     assert code(lambda: s3.list_parts(**upload)) == "NoSuchUpload"
 
 
-def test_an_upload_completes_only_from_parts_that_are_there_in_order(s3: S3, bucket: str) -> None:
+def test_an_upload_completes_only_with_uploaded_parts_in_order(s3: S3, bucket: str) -> None:
     upload = {"Bucket": bucket, "Key": "key"}
     upload |= {"UploadId": s3.create_multipart_upload(**upload)["UploadId"]}
     etags = [s3.upload_part(**upload, PartNumber=number, Body=b"small")["ETag"] for number in (1, 2)]
@@ -292,7 +292,7 @@ def test_an_upload_completes_only_from_parts_that_are_there_in_order(s3: S3, buc
 
 
 @pytest.mark.parametrize("upload_id", ["..", "../../records", "x" * 32, "a%00b"])
-def test_an_upload_id_from_elsewhere_is_none(upload_id: str, server: RunningServer, bucket: str) -> None:
+def test_a_foreign_upload_id_is_rejected(upload_id: str, server: RunningServer, bucket: str) -> None:
     status, body = request(server, "DELETE", f"/{bucket}/key?uploadId={upload_id}")
     assert (status, b"NoSuchUpload" in body) == (404, True)
 
@@ -305,9 +305,7 @@ def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
     return framed + b"0\r\n" + trailers + b"\r\n"
 
 
-def test_aws_chunked_bodies_are_unwrapped_and_their_trailers_compared(
-    s3: S3, server: RunningServer, bucket: str
-) -> None:
+def test_aws_chunked_bodies_are_decoded_and_their_trailers_checked(s3: S3, server: RunningServer, bucket: str) -> None:
     crc = base64.b64encode(zlib.crc32(b"hello world").to_bytes(4, "big"))
     headers = {
         "Content-Encoding": "gzip,aws-chunked",
@@ -344,7 +342,7 @@ def test_aws_chunked_bodies_are_unwrapped_and_their_trailers_compared(
         ({"x-amz-content-sha256": hashlib.sha256(b"other").hexdigest()}, b"XAmzContentSHA256Mismatch"),
     ],
 )
-def test_a_body_that_is_not_what_was_announced_changes_nothing(
+def test_a_body_that_does_not_match_its_digests_changes_nothing(
     headers: dict[str, str], expected: bytes, s3: S3, server: RunningServer, bucket: str
 ) -> None:
     s3.put_object(Bucket=bucket, Key="key", Body=b"old")
@@ -353,7 +351,7 @@ def test_a_body_that_is_not_what_was_announced_changes_nothing(
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"old"
 
 
-def test_a_body_cut_short_changes_nothing(s3: S3, server: RunningServer, bucket: str, data_dir: Path) -> None:
+def test_a_truncated_body_changes_nothing(s3: S3, server: RunningServer, bucket: str, data_dir: Path) -> None:
     s3.put_object(Bucket=bucket, Key="key", Body=b"old")
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(f"PUT /{bucket}/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n".encode())
@@ -364,7 +362,7 @@ def test_a_body_cut_short_changes_nothing(s3: S3, server: RunningServer, bucket:
     assert list((data_dir / "s3-incoming").iterdir()) == []
 
 
-def test_a_large_body_is_never_held_whole(server: RunningServer, bucket: str, data_dir: Path) -> None:
+def test_a_large_body_is_not_held_in_memory(server: RunningServer, bucket: str, data_dir: Path) -> None:
     size, piece = 160 * MIB, b"x" * MIB
     process = psutil.Process(server.pid)
     before = process.memory_info().rss

@@ -84,17 +84,17 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
     assert (describe(machine)["MonitoringType"], describe(machine)["EndpointName"]) == ("DataQuality", "Churn")
     with pytest.raises(ServiceError, match="not both"):
         schedule(machine, "both", MonitoringJobDefinition=job, MonitoringJobDefinitionName="columns")
-    with pytest.raises(ServiceError, match="ModelQuality schedule needs a MonitoringJobDefinitionName"):
+    with pytest.raises(ServiceError, match="ModelQuality schedule requires a MonitoringJobDefinitionName"):
         schedule(machine, "quality", MonitoringJobDefinition=job, MonitoringType="ModelQuality")
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "no schedule runs more often than"),
+        ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "a schedule runs once per hour at most"),
         ({"MonitoringJobDefinitionName": "missing"}, "ResourceNotFound: Job Definition .*/missing not found"),
         ({"MonitoringType": "ModelBias"}, "MonitoringType ModelBias is not supported by the local SageMaker"),
-        ({"MonitoringType": "ModelExplainability"}, "it runs DataQuality and ModelQuality"),
+        ({"MonitoringType": "ModelExplainability"}, "use DataQuality or ModelQuality"),
     ],
 )
 def test_a_schedule_that_cannot_run_here_is_refused(machine: Machine, config: dict[str, Any], words: str) -> None:

@@ -1,0 +1,205 @@
+"""Datasets as streams of Arrow record batches, read from one file or a tree of files in the memory of a few blocks.
+
+Whatever the file format, a batch has columns of four types: int64, float64, string, and null if the batch has no value
+in the column. The type of a column may change from batch to batch ("1" in one, "1.5" in the next, "n/a" in a third) and
+a column may be absent from some batches; `analyzer.profile.profile` reconciles them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from analyzer import NoRecords, QualityError
+from analyzer.analysis import Window
+from analyzer.datasets import captures, csv_files, json_lines, parquet_files, preprocessed
+from analyzer.datasets.captures import INPUT, OUTPUT, Captures
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.prefetch import prefetch
+from analyzer.datasets.preprocessor import Preprocessor
+from analyzer.datasets.selection import Selection
+
+CSV, JSON, PARQUET, CAPTURES, MERGED = "csv", "json", "parquet", "sagemakerCaptureJson", "sagemakerMergeJson"
+FORMATS: dict[str, Callable[[Sequence[Path], Dataset, Selection, MalformedRecords], Iterator[pa.RecordBatch]]] = {
+    CSV: lambda files, dataset, selection, malformed: csv_files.read(
+        files, dataset.header, dataset.known_names, selection, malformed
+    ),
+    JSON: lambda files, _, selection, malformed: json_lines.read(files, selection, malformed),
+    PARQUET: lambda files, _, selection, __: parquet_files.read(files, selection),
+    CAPTURES: lambda files, dataset, selection, malformed: captures.read(files, dataset.captures, selection, malformed),
+    MERGED: lambda files, dataset, selection, malformed: captures.read(files, dataset.captures, selection, malformed),
+}
+ADVICE = (
+    'use {"csv": {"header": true}}, {"json": {"lines": true}}, {"parquet": {}}, '
+    '{"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput"]}} or {"sagemakerMergeJson": {}}'
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The location and format of records. `batches` reads them and may be called repeatedly."""
+
+    source: Path
+    format: str
+    header: bool = False
+    known_names: tuple[str, ...] = ()
+    captures: Captures = field(default_factory=Captures)
+    preprocessor: Preprocessor | None = None
+
+    @classmethod
+    def from_format(
+        cls,
+        source: Path,
+        dataset_format: str,
+        known_names: Sequence[str] = (),
+        window: Window | None = None,
+        preprocessor: Preprocessor | None = None,
+    ) -> Dataset:
+        """Describe the dataset in a file or folder, by Model Monitor's ``dataset_format`` variable.
+
+        Args:
+            source: A file, or a folder of files. Files whose names start with "_" or "." are ignored.
+            dataset_format: JSON: ``{"csv": {"header": true}}``, ``{"json": {"lines": true}}``, ``{"parquet": {}}``,
+                ``{"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}}`` or
+                ``{"sagemakerMergeJson": {...}}`` with the same options. By default, CSV has no header.
+            known_names: Names for columns without names, used if their number matches.
+            window: Time window of captured inferences; other formats have no timestamps.
+            preprocessor: A script that makes the records; not supported for Parquet.
+
+        Raises:
+            QualityError: The format is not supported, or there are no files.
+        """
+        kind, options = _parse_format(dataset_format)
+        if kind == PARQUET and preprocessor is not None:
+            raise QualityError("record_preprocessor_script does not support Parquet; use CSV, JSON lines or captures")
+        list_files(source)
+        return cls(
+            source,
+            kind,
+            header=_is_true(options.get("header", False)),
+            known_names=tuple(known_names),
+            captures=_captures(kind, options, known_names, window or Window(), preprocessor),
+            preprocessor=preprocessor,
+        )
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether the records are captured inferences, with or without ground truth."""
+        return self.format in (CAPTURES, MERGED)
+
+    def batches(
+        self,
+        columns: Sequence[str] | None = None,
+        as_text: Collection[str] = (),
+        malformed: MalformedRecords | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Read the records in order, prefetching a few batches in a background thread.
+
+        Args:
+            columns: Columns to read, by name, JSONPath or, if no column has that name, zero-based index; all by
+                default.
+            as_text: Columns to read as the text in the file even if it looks like numbers.
+            malformed: Counts malformed records up to its limit; by default the first one is an error.
+
+        Raises:
+            QualityError: While iterating: a file does not match the format, a column is missing, there are too many
+                malformed records, or no records at all. The message names the file and the line.
+        """
+        selection = Selection(None if columns is None else tuple(columns), frozenset(as_text))
+        malformed = malformed or MalformedRecords()
+        files = list_files(self.source)
+        if self.preprocessor is not None and self.format in (CSV, JSON):
+            pieces = preprocessed.read(files, self.preprocessor, self.format == CSV, self.header, selection, malformed)
+        else:
+            pieces = FORMATS[self.format](files, self, selection, malformed)
+        records = 0
+        for batch in prefetch(pieces):
+            records += batch.num_rows
+            yield batch
+        if records == 0:
+            raise NoRecords(f"{self.source} has no records{self._why_empty(malformed)}")
+
+    def _why_empty(self, malformed: MalformedRecords) -> str:
+        if malformed.samples:
+            first = malformed.samples[0]
+            place = f"{first.file}:{first.line}"
+            return f" that can be read; the first of {malformed.count} malformed ones, {place}, {first.reason}"
+        window = self.captures.window
+        if self.is_captured and (window.start or window.end):
+            return f" from {window.start or 'the beginning'} to {window.end or 'now'}; check the window and the path"
+        return "; check the path and whether the previous step wrote rows"
+
+
+def format_name(dataset_format: str) -> str | None:
+    """Return the format's name in a ``dataset_format``, supported or not; None if there is none."""
+    try:
+        parsed = json.loads(dataset_format)
+    except ValueError:
+        return None
+    return next(iter(parsed), None) if isinstance(parsed, dict) else None
+
+
+def _parse_format(dataset_format: str) -> tuple[str, Mapping[str, Any]]:
+    try:
+        parsed = json.loads(dataset_format)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict) or len(parsed) != 1:
+        raise QualityError(f"dataset_format {dataset_format!r} is not a JSON object with one format; {ADVICE}")
+    ((kind, options),) = parsed.items()
+    options = options or {}
+    if kind not in FORMATS or not isinstance(options, dict):
+        raise QualityError(f"dataset_format {dataset_format!r} is not supported; {ADVICE}")
+    # The SDK writes "lines", AWS's documentation of the container has "line".
+    if kind == JSON and not _is_true(options.get("lines", options.get("line", True))):
+        raise QualityError('dataset_format {"json": {"lines": false}} is not supported; write one JSON object per line')
+    return kind, options
+
+
+def _captures(
+    kind: str,
+    options: Mapping[str, Any],
+    known_names: Sequence[str],
+    window: Window,
+    preprocessor: Preprocessor | None,
+) -> Captures:
+    sides = tuple(options.get("captureIndexNames") or (INPUT, OUTPUT))
+    if not set(sides) <= {INPUT, OUTPUT}:
+        raise QualityError(f"invalid captureIndexNames {', '.join(map(str, sides))}; use {INPUT}, {OUTPUT} or both")
+    position = options.get("output_columns_position", "START")
+    if position not in ("START", "END"):
+        raise QualityError(f"invalid output_columns_position {position!r}; use START or END")
+    return Captures(
+        sides=sides,
+        merged=kind == MERGED,
+        output_first=position == "START",
+        known_names=tuple(known_names),
+        window=window,
+        preprocess=preprocessor.records_from_event if preprocessor else None,
+    )
+
+
+def _is_true(option: object) -> bool:
+    return str(option).lower() == "true"
+
+
+def list_files(source: Path) -> list[Path]:
+    """List the files of a dataset in the order of their paths, which is chronological for captures.
+
+    Raises:
+        QualityError: There are no files.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise QualityError(f"{source} does not exist; set dataset_source to a file or a folder of files")
+    # As in Spark, files like _SUCCESS and .part.crc are markers of the writer, not data.
+    files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith(("_", ".")))
+    if not files:
+        raise QualityError(f"{source} contains no files; check the path and whether the previous step wrote its output")
+    return files

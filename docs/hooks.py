@@ -1,0 +1,146 @@
+"""MkDocs hook: generates the reference of settings, pipeline parameters and commands from the code.
+
+A page marks the place with `<!-- generated: settings -->`, `parameters` or `commands`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+# the command groups, and where their typer applications are
+COMMANDS = {
+    "python -m pipelines": "pipelines.__main__",
+    "python -m deployment": "deployment.__main__",
+    "python -m monitoring": "monitoring.__main__",
+    "python -m analyzer": "analyzer.commands",
+    "python -m infrastructure": "infrastructure.__main__",
+    "python -m local_sagemaker": "local_sagemaker.__main__",
+}
+PIPELINES = ("training", "monitoring", "batch-inference")
+
+_MARK = re.compile(r"<!-- generated: (\w+) -->")
+
+Schema = dict[str, Any]
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace the marks of a page by what they stand for."""
+    return _MARK.sub(lambda mark: GENERATORS[mark[1]](), markdown)
+
+
+def settings_table() -> str:
+    """Return a Markdown table for each section of the settings file."""
+    from project.settings import Settings
+
+    schema = Settings.model_json_schema()
+    sections: dict[str, list[tuple[str, Schema, bool]]] = {}
+    for section, key, field, required in _fields(schema, schema, ""):
+        sections.setdefault(section, []).append((key, field, required))
+    return "\n\n".join(
+        f"## {section or 'Project'}\n\n"
+        + _table(
+            ("key", "default", "values", "meaning"),
+            [
+                (f"`{key}`", _default(field, required), _values(field), field.get("description", ""))
+                for key, field, required in fields
+            ],
+        )
+        for section, fields in sections.items()
+    )
+
+
+def _fields(schema: Schema, root: Schema, section: str) -> Iterator[tuple[str, str, Schema, bool]]:
+    """Yield section, dotted key, JSON schema and whether it is required, of every setting."""
+    for name, field in schema["properties"].items():
+        key = f"{section}.{name}" if section else name
+        reference = field.get("$ref") or next((part["$ref"] for part in field.get("allOf", []) if "$ref" in part), None)
+        target = root["$defs"][reference.rpartition("/")[2]] if reference else field
+        if "properties" in target:
+            yield from _fields(target, root, key)
+        else:
+            yield section, key, {**target, **field}, name in schema.get("required", [])
+
+
+def _default(field: Schema, required: bool) -> str:
+    if required:
+        return "**required**"
+    default = field.get("default")
+    return "" if default in (None, [], {}, "") else f"`{json.dumps(default).strip(chr(34))}`"
+
+
+def _values(field: Schema) -> str:
+    """Return a field's values in words: an enumeration, a range or a type."""
+    parts = [part for part in field.get("anyOf", [field]) if part.get("type") != "null"]
+    return " or ".join(_part(part) for part in parts)
+
+
+def _part(part: Schema) -> str:
+    if "enum" in part:
+        return ", ".join(f"`{value}`" for value in part["enum"])
+    if "const" in part:
+        return f"`{part['const']}`"
+    if part.get("type") == "array":
+        return f"list of {_part(part.get('items', {}))}"
+    limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {part[limit]:g}" for limit, sign in limits.items() if limit in part]
+    return ", ".join([part.get("type", "any").replace("object", "mapping"), *bounds])
+
+
+def parameters_table() -> str:
+    """Return a Markdown table of the parameters of each pipeline, from the definitions of the default example."""
+    return "\n\n".join(f"## {pipeline}\n\n{_parameters(pipeline)}" for pipeline in PIPELINES)
+
+
+def _parameters(pipeline: str) -> str:
+    command = [sys.executable, "-m", "pipelines", "definition", "--pipeline", pipeline]
+    definition = json.loads(_output(command))
+    return _table(
+        ("parameter", "type", "default in the example", "values"),
+        [
+            (
+                f"`{parameter['Name']}`",
+                parameter["Type"],
+                f"`{parameter['DefaultValue']}`" if parameter.get("DefaultValue") not in (None, "") else "",
+                ", ".join(f"`{value}`" for value in parameter.get("EnumValues", [])),
+            )
+            for parameter in definition["Parameters"]
+        ],
+    )
+
+
+def commands_reference() -> str:
+    """Return the help of every command, as typer writes it in Markdown."""
+    import typer
+    from typer.cli import get_docs_for_click
+
+    pages = []
+    for name, module in COMMANDS.items():
+        command = typer.main.get_command(importlib.import_module(module).app)
+        page = get_docs_for_click(obj=command, ctx=typer.Context(command), name=name)
+        # one level down: the page has a title of its own
+        pages.append(re.sub(r"^(#+) ", r"\1# ", page, flags=re.MULTILINE))
+    return "\n\n".join(pages)
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, cwd=REPOSITORY, check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in lines
+    )
+
+
+GENERATORS = {"settings": settings_table, "parameters": parameters_table, "commands": commands_reference}

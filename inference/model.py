@@ -1,0 +1,98 @@
+"""A model: model.txt and schema.json, which are data and contain no code that loading could execute."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import csv_records
+from booster import Booster, Scores
+from features import Features, read_features
+from request_bodies import JSON, Request, read_request
+from request_errors import InputError
+from response_bodies import MULTICLASS, ResponseFormat
+
+if TYPE_CHECKING:
+    from capture import Capture
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model.
+
+    Attributes:
+        booster: The trees.
+        features: The features, in the order of the trees.
+        response_format: How its predictions are written.
+        capture: Where requests and responses are captured; None where they are not.
+    """
+
+    booster: Booster
+    features: Features
+    response_format: ResponseFormat
+    capture: Capture | None = None
+
+    def predict(self, request: Request) -> Scores:
+        """Encode the records as training did, and predict.
+
+        Returns:
+            n numbers, or n lists of a probability per class for more than two classes.
+
+        Raises:
+            InputError: There are no records, or one does not match the features.
+        """
+        records = request.records
+        if request.text is not None:
+            columns = csv_records.read_long(request.text, self.features)
+            if columns is not None and columns.shape[1]:
+                return self.booster.predict_columns(columns)
+            records = csv_records.read_records(request.text, self.features)
+        if not records:
+            raise InputError("the request contains no records; send at least one")
+        encode = self.features.encode
+        if len(records) == 1:
+            return self.booster.predict_row(encode(records[0], 1))
+        return self.booster.predict_rows([encode(record, row) for row, record in enumerate(records, start=1)])
+
+    def check_health(self) -> None:
+        """Answer an empty record, so that a container whose model cannot predict never becomes healthy.
+
+        Raises:
+            ValueError: The prediction is not finite.
+        """
+        scores = self.predict(read_request("{}", JSON))
+        (score,) = scores
+        if not all(map(math.isfinite, score if isinstance(score, list) else [score])):
+            raise ValueError(f"the model predicts {scores} for an empty record; train it again")
+        self.response_format.body(scores, JSON)
+
+
+def load_model(folder: Path, ignore_unknown: bool) -> Model:
+    """Load model.txt and schema.json.
+
+    Args:
+        folder: The unpacked model.tar.gz.
+        ignore_unknown: Whether names that are not features are ignored instead of refused.
+
+    Raises:
+        ValueError: The files do not match each other, or the model cannot predict.
+    """
+    schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+    features = Features(read_features(schema), ignore_unknown)
+    booster = Booster(folder / "model.txt")
+    classes = schema["classes"] or []
+    if booster.num_features != len(features):
+        raise ValueError(
+            f"model.txt has {booster.num_features} features, but schema.json has {len(features)}; train the model again"
+        )
+    if booster.num_scores != (len(classes) if schema["problem_type"] == MULTICLASS else 1):
+        raise ValueError(
+            f"model.txt has {booster.num_scores} outputs, but schema.json has {len(classes)} classes; "
+            "train the model again"
+        )
+    model = Model(booster, features, ResponseFormat.from_schema(schema))
+    model.check_health()
+    return model

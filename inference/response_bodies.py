@@ -1,0 +1,112 @@
+"""Format predictions as JSON, JSON Lines and CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from booster import Scores
+from request_bodies import CSV, JSON, JSON_LINES
+from request_errors import InputError, shortened
+
+BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
+
+
+@dataclass(frozen=True)
+class ResponseFormat:
+    """How the predictions of one model are written. Labels are encoded once, when the model is loaded.
+
+    Attributes:
+        problem_type: BINARY, MULTICLASS or REGRESSION.
+        labels: The classes as JSON values; empty for a regression.
+        csv_labels: The classes as CSV fields.
+        keys: The classes as keys of a JSON object.
+    """
+
+    problem_type: str
+    labels: tuple[str, ...]
+    csv_labels: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @classmethod
+    def from_schema(cls, schema: Mapping[str, Any]) -> ResponseFormat:
+        classes = schema["classes"] or []
+        return cls(
+            schema["problem_type"],
+            labels=tuple(as_json(label) for label in classes),
+            csv_labels=tuple(as_csv_field(str(label)) for label in classes),
+            keys=tuple(as_json(str(label)) for label in classes),
+        )
+
+    def body(self, scores: Scores, content_type: str) -> str:
+        """Write the body of a response.
+
+        Args:
+            scores: The output of the model: n numbers, or n lists of a probability per class.
+            content_type: CSV, JSON or JSON_LINES.
+        """
+        if content_type == CSV:
+            return "".join(self._csv_lines(scores))
+        predictions = self._json_objects(scores)
+        if content_type == JSON_LINES:
+            return "".join(f"{prediction}\n" for prediction in predictions)
+        return f'{{"predictions": [{", ".join(predictions)}]}}'
+
+    # Formatted by hand: json.dumps takes five times as long, which is as long as the prediction itself.
+    def _json_objects(self, scores: Sequence[Any]) -> Iterator[str]:
+        if self.problem_type == REGRESSION:
+            return (f'{{"prediction": {score!r}}}' for score in scores)
+        if self.problem_type == BINARY:
+            return (self._binary_object(score) for score in scores)
+        return (self._multiclass_object(score) for score in scores)
+
+    def _binary_object(self, score: float) -> str:
+        (negative, positive), complement = self.keys, 1 - score
+        is_positive = score >= 0.5
+        return (
+            f'{{"label": {self.labels[is_positive]}, "probability": {score!r}, '
+            f'"confidence": {score if is_positive else complement!r}, '
+            f'"probabilities": {{{negative}: {complement!r}, {positive}: {score!r}}}}}'
+        )
+
+    def _multiclass_object(self, scores: Sequence[float]) -> str:
+        probability = max(scores)
+        by_key = ", ".join([f"{key}: {score!r}" for key, score in zip(self.keys, scores, strict=True)])
+        label = self.labels[scores.index(probability)]
+        return f'{{"label": {label}, "probability": {probability!r}, "probabilities": {{{by_key}}}}}'
+
+    def _csv_lines(self, scores: Sequence[Any]) -> Iterator[str]:
+        if self.problem_type == REGRESSION:
+            return (f"{score!r}\n" for score in scores)
+        if self.problem_type == BINARY:
+            return (f"1,{score!r}\n" if score >= 0.5 else f"0,{score!r}\n" for score in scores)
+        return (f"{self.csv_labels[score.index(max(score))]},{max(score)!r}\n" for score in scores)
+
+
+def accepted_type(accept: str | None) -> str:
+    """Choose the first supported content type of an Accept header, JSON where there is no header.
+
+    Raises:
+        InputError: None of the accepted types is supported.
+    """
+    for media_type in (part.partition(";")[0].strip().lower() for part in (accept or "*/*").split(",")):
+        if media_type in (JSON, "*/*", "application/*"):
+            return JSON
+        if media_type in (CSV, "text/*"):
+            return CSV
+        if media_type == JSON_LINES:
+            return JSON_LINES
+    raise InputError(
+        f"accept {shortened(accept)} is not supported; accept {JSON}, {JSON_LINES} or {CSV}", HTTPStatus.NOT_ACCEPTABLE
+    )
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def as_csv_field(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text

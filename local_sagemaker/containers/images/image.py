@@ -1,0 +1,33 @@
+"""The images that have a substitute on this machine, and what runs an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class Image(Enum):
+    """An image by the name of its repository, regardless of account, region and tag."""
+
+    SCIKIT_LEARN = "sagemaker-scikit-learn"
+    XGBOOST = "sagemaker-xgboost"
+    MODEL_MONITOR_ANALYZER = "sagemaker-model-monitor-analyzer"
+    GROUND_TRUTH_MERGER = "sagemaker-model-monitor-groundtruth-merger"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs an image.
+
+    Attributes:
+        image: The image whose programs and settings are used; None for an image with an entry point of its own.
+        python: The interpreter to run it with; None for the interpreter that jobs use by default.
+        command: The entry point of a custom image.
+        code: The folder that `command` runs in.
+    """
+
+    image: Image | None
+    python: Path | None = None
+    command: tuple[str, ...] = ()
+    code: Path | None = None

@@ -1,0 +1,80 @@
+"""Operations on a function's resource policy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.services.lambda_.manager import KIND, FunctionManager
+from local_sagemaker.services.lambda_.operations import check_revision
+from local_sagemaker.storage.records import Record
+
+
+def add_permission(functions: FunctionManager, request: Record) -> Record:
+    statement = _statement(request)
+    with functions.lock:
+        record = functions.function(request["FunctionName"], request.get("Qualifier"))
+        check_revision(record, request)
+        if any(existing["Sid"] == statement["Sid"] for existing in record["Policy"]):
+            raise ServiceError(
+                "ResourceConflictException",
+                f"The statement id ({statement['Sid']}) provided already exists. Please provide a new statement id, "
+                "or remove the existing statement.",
+            )
+        statement["Resource"] = record["Configuration"]["FunctionArn"]
+        _put_policy(functions, record, [*record["Policy"], statement])
+    return {"Statement": json.dumps(statement)}
+
+
+def remove_permission(functions: FunctionManager, request: Record) -> Record:
+    with functions.lock:
+        record = functions.function(request["FunctionName"], request.get("Qualifier"))
+        check_revision(record, request)
+        remaining = [statement for statement in record["Policy"] if statement["Sid"] != request["StatementId"]]
+        if len(remaining) == len(record["Policy"]):
+            raise _no_policy(f"Statement {request['StatementId']} is not found in resource policy.")
+        _put_policy(functions, record, remaining)
+    return {}
+
+
+def get_policy(functions: FunctionManager, request: Record) -> Record:
+    record = functions.function(request["FunctionName"], request.get("Qualifier"))
+    if not record["Policy"]:
+        raise _no_policy("The resource you requested does not exist.")
+    policy = {"Version": "2012-10-17", "Id": "default", "Statement": record["Policy"]}
+    return {"Policy": json.dumps(policy), "RevisionId": record["Configuration"]["RevisionId"]}
+
+
+def _statement(request: Record) -> Record:
+    principal = request["Principal"]
+    condition: Record = {}
+    if source := request.get("SourceArn"):
+        condition["ArnLike"] = {"AWS:SourceArn": source}
+    if account := request.get("SourceAccount"):
+        condition["StringEquals"] = {"AWS:SourceAccount": account}
+    if principal.isdecimal():
+        principal = f"arn:aws:iam::{principal}:root"
+    kind = "AWS" if principal.startswith("arn:") else "Service"
+    return {
+        "Sid": request["StatementId"],
+        "Effect": "Allow",
+        "Principal": principal if principal == "*" else {kind: principal},
+        "Action": request["Action"],
+        **({"Condition": condition} if condition else {}),
+    }
+
+
+def _put_policy(functions: FunctionManager, record: Record, policy: list[Record]) -> None:
+    functions.store.update(KIND, record["Configuration"]["FunctionName"], Policy=policy)
+
+
+def _no_policy(message: str) -> ServiceError:
+    return ServiceError("ResourceNotFoundException", message)
+
+
+OPERATIONS: dict[str, Callable[[FunctionManager, Record], Record]] = {
+    "AddPermission": add_permission,
+    "RemovePermission": remove_permission,
+    "GetPolicy": get_policy,
+}

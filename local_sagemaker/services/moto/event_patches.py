@@ -1,0 +1,153 @@
+"""Patches that report to a `Listener` what clients do to moto's rules, topics, alarms and schedules."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from moto.cloudwatch.models import Alarm, CloudWatchBackend
+from moto.events.models import Rule
+from moto.scheduler.exceptions import ValidationException
+from moto.scheduler.models import EventBridgeSchedulerBackend
+from moto.sns.models import Subscription
+
+from local_sagemaker.protocol.times import iso_milliseconds, iso_time
+from local_sagemaker.services.moto.listener import Listener
+from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed
+from local_sagemaker.services.moto.patching import PatchSet
+from local_sagemaker.storage.records import Record
+
+Original = Callable[..., Any]
+
+patches = PatchSet()
+_put_metric_data_lock = threading.Lock()
+
+
+@patches(Rule, "send_to_targets")
+def _send_to_targets(
+    original: Original, listener: Listener, rule: Rule, event: Any, transform_input: bool = True
+) -> None:
+    """Report events that clients put to a bus; moto delivers only to archives, queues and log groups."""
+    # the rule of an archive
+    if rule.managed_by:
+        original(rule, event, transform_input)
+        return
+    envelope = {key: value for key, value in event.items() if key != "ingestion-time"}
+    listener.event_received(rule, {**envelope, "time": _event_time(event["time"])})
+
+
+@patches(Subscription, "publish")
+def _publish(
+    original: Original,
+    listener: Listener,
+    subscription: Any,
+    message: str,
+    message_id: str,
+    subject: str | None = None,
+    **more: Any,
+) -> None:
+    """Report messages to Lambda subscriptions, and post to HTTP subscriptions in the background."""
+    if subscription.protocol in ("http", "https"):
+        # the receiver may take long to respond
+        deliver = functools.partial(original, subscription, message, message_id, subject=subject, **more)
+        threading.Thread(target=deliver, name=f"sns {subscription.endpoint}", daemon=True).start()
+        return
+    if subscription.protocol != "lambda":
+        original(subscription, message, message_id, subject=subject, **more)
+        return
+    attributes = more.get("message_attributes") or {}
+    matcher = subscription._filter_policy_matcher
+    if matcher is not None and not matcher.matches(attributes, message):
+        return
+    if more.get("message_structure") == "json":
+        message = subscription._parse_message_structure(message, subscription.protocol)
+    payload = {"Records": [_sns_record(subscription, message, message_id, subject, attributes)]}
+    listener.notification_published(subscription.endpoint, payload, message_id)
+
+
+@patches(CloudWatchBackend, "put_metric_alarm")
+def _put_metric_alarm(original: Original, listener: Listener, backend: CloudWatchBackend, **request: Any) -> Alarm:
+    """Create alarms in INSUFFICIENT_DATA, and let an alarm that is put again keep its state."""
+    previous = backend.alarms.get(request["name"])
+    alarm: Alarm = original(backend, **request)
+    if previous is None:
+        alarm.state_value = "INSUFFICIENT_DATA"
+    else:
+        for member in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
+            setattr(alarm, member, getattr(previous, member))
+    listener.metric_data_put()
+    return alarm
+
+
+@patches(CloudWatchBackend, "put_metric_data")
+def _put_metric_data(original: Original, listener: Listener, backend: Any, *arguments: Any, **request: Any) -> None:
+    """Report new metric data, and condense old ones: moto deletes none, and reads them all for each query."""
+    with _put_metric_data_lock:
+        original(backend, *arguments, **request)
+        if len(backend.metric_data) > getattr(backend, "max_data", MAX_DATA):
+            backend.metric_data = condensed(backend.metric_data, time.time())
+            backend.max_data = max(MAX_DATA, 2 * len(backend.metric_data))
+    listener.metric_data_put()
+
+
+@patches(CloudWatchBackend, "set_alarm_state")
+def _set_alarm_state(
+    original: Original,
+    listener: Listener,
+    backend: CloudWatchBackend,
+    alarm_name: str,
+    reason: str,
+    reason_data: str,
+    state_value: str,
+) -> None:
+    """Report changes of an alarm's state."""
+    previous = copy.copy(backend.alarms.get(alarm_name))
+    original(backend, alarm_name, reason, reason_data, state_value)
+    if previous is not None and previous.state_value != state_value:
+        listener.alarm_state_changed(backend.alarms[alarm_name], previous)
+
+
+@patches(EventBridgeSchedulerBackend, "create_schedule", "update_schedule")
+def _put_schedule(original: Original, listener: Listener, backend: EventBridgeSchedulerBackend, **request: Any) -> Any:
+    """Reject invalid schedules as EventBridge Scheduler does; moto stores any text."""
+    try:
+        listener.check_schedule(
+            request["schedule_expression"],
+            request.get("schedule_expression_timezone") or "UTC",
+            request.get("start_date"),
+            request.get("end_date"),
+        )
+    except (ValueError, OverflowError) as error:
+        raise ValidationException(f"Invalid Schedule Expression {error}") from error
+    return original(backend, **request)
+
+
+def _event_time(moment: Any) -> str:
+    if isinstance(moment, int | float):
+        return iso_time(moment)
+    return iso_time(moment.timestamp()) if isinstance(moment, datetime) else str(moment)
+
+
+def _sns_record(subscription: Any, message: str, message_id: str, subject: str | None, attributes: Record) -> Record:
+    """A record of the event that a subscribed function is invoked with."""
+    return {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "Sns": {
+            "Type": "Notification",
+            "MessageId": message_id,
+            "TopicArn": subscription.topic.arn,
+            "Subject": subject,
+            "Message": message,
+            "Timestamp": iso_milliseconds(time.time()),
+            "MessageAttributes": {
+                name: {"Type": attribute["Type"], "Value": attribute["Value"]} for name, attribute in attributes.items()
+            },
+        },
+    }

@@ -1,0 +1,116 @@
+"""Statistics of the metric data that moto stores: single values and statistic sets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moto.cloudwatch.models import MetricDatumBase
+
+# number of data above which old ones are condensed
+MAX_DATA = 50_000
+# age at which data are condensed to one a minute, and at which they are deleted, as in CloudWatch
+CONDENSE_AFTER_SECONDS, RETENTION_SECONDS = 3600, 15 * 24 * 3600
+
+
+@dataclass
+class Statistics:
+    """Statistics of the data of one period.
+
+    Attributes:
+        values: The single values, without those that were put as statistic sets.
+        minima: Of each datum.
+        maxima: Of each datum.
+    """
+
+    values: list[float] = field(default_factory=list)
+    minima: list[float] = field(default_factory=list)
+    maxima: list[float] = field(default_factory=list)
+    total: float = 0
+    count: float = 0
+
+    def add(self, datum: Any) -> None:
+        if hasattr(datum, "value"):
+            self.values.append(datum.value)
+            minimum, maximum, total, count = datum.value, datum.value, datum.value, 1
+        else:
+            minimum, maximum, total, count = datum.min, datum.max, datum.sum, datum.sample_count
+        self.minima.append(minimum)
+        self.maxima.append(maximum)
+        self.total += total
+        self.count += count
+
+    def value(self, statistic: str) -> float | None:
+        """Compute a statistic.
+
+        Args:
+            statistic: `Sum`, `SampleCount`, `Average`, `Minimum`, `Maximum` or a percentile, e.g. `p99.9`.
+
+        Returns:
+            None for a percentile of statistic sets, and for the average of none.
+        """
+        if statistic == "Sum":
+            return self.total
+        if statistic == "SampleCount":
+            return self.count
+        if statistic == "Average":
+            return self.total / self.count if self.count else None
+        if statistic == "Minimum":
+            return min(self.minima)
+        if statistic == "Maximum":
+            return max(self.maxima)
+        return _percentile(self.values, float(statistic[1:])) if self.values else None
+
+
+def condensed(data: Iterable[MetricDatumBase], now: float) -> list[MetricDatumBase]:
+    """Condense data older than an hour to one statistic set per metric and minute, and drop expired data.
+
+    Statistics over whole minutes stay the same, except percentiles, which statistic sets do not have.
+
+    Args:
+        data: Of any metrics, in any order.
+        now: Epoch seconds.
+    """
+    from moto.cloudwatch.models import MetricAggregatedDatum
+
+    recent: list[MetricDatumBase] = []
+    by_minute: dict[tuple[Any, ...], Statistics] = defaultdict(Statistics)
+    for datum in data:
+        moment = timestamp(datum)
+        if moment >= now - CONDENSE_AFTER_SECONDS:
+            recent.append(datum)
+        elif moment >= now - RETENTION_SECONDS:
+            dimensions = tuple((dimension.name, dimension.value) for dimension in datum.dimensions)
+            by_minute[datum.namespace, datum.name, datum.unit, dimensions, int(moment // 60) * 60].add(datum)
+    old = [
+        MetricAggregatedDatum(
+            namespace,
+            name,
+            min_stat=min(statistics.minima),
+            max_stat=max(statistics.maxima),
+            sample_count=statistics.count,
+            sum_stat=statistics.total,
+            dimensions=[{"Name": key, "Value": value} for key, value in dimensions],
+            timestamp=datetime.fromtimestamp(minute, UTC),
+            unit=unit,
+        )
+        for (namespace, name, unit, dimensions, minute), statistics in by_minute.items()
+    ]
+    return [*old, *recent]
+
+
+def timestamp(datum: MetricDatumBase) -> float:
+    """The epoch seconds of a datum; moto's times without a zone are in UTC."""
+    return (datum.timestamp if datum.timestamp.tzinfo else datum.timestamp.replace(tzinfo=UTC)).timestamp()
+
+
+def _percentile(values: list[float], percent: float) -> float:
+    ordered = sorted(values)
+    rank = (len(ordered) - 1) * percent / 100
+    below = ordered[int(rank)]
+    above = ordered[min(int(rank) + 1, len(ordered) - 1)]
+    return below + (above - below) * (rank - int(rank))

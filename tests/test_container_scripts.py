@@ -1,0 +1,72 @@
+"""The container scripts import only what their containers have, in the versions of the lock file."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+REQUIREMENTS = [
+    "processing_scripts/requirements.txt",
+    "processing_scripts/requirements-quality.txt",
+    "training_scripts/requirements.txt",
+    "inference/requirements.txt",
+]
+
+SERVING_MODULES = {path.stem for path in (REPOSITORY / "inference").glob("*.py")}
+
+# The packages of the image and of requirements.txt, and the modules of the bundle.
+AVAILABLE = {
+    "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing", "job_files"},
+    "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing"},
+    "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "job_files", "analyzer"},
+    "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
+    "processing_scripts/job_files.py": set(),
+    "processing_scripts/quality_check.py": {"boto3", "analyzer"},
+    "processing_scripts/monitor.py": {"boto3", "botocore", "window", "job_files", "analyzer"},
+    "processing_scripts/window": {"analyzer"},
+    "training_scripts/train.py": {"numpy", "lightgbm", "training"},
+    "training_scripts/training": {"numpy", "pyarrow", "sklearn", "lightgbm", "training"},
+    "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", *SERVING_MODULES},
+}
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", path.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_requirements_are_pinned_to_the_lock_file(name):
+    path = REPOSITORY / name
+    wanted, locked = pins(path), pins(REPOSITORY / "requirements.lock")
+    assert len(wanted) == len(path.read_text().splitlines()), "every line is a pin"
+    assert wanted == {name: locked[name] for name in wanted}
+
+
+@pytest.mark.parametrize("script", AVAILABLE)
+def test_a_script_imports_only_what_its_container_has(script):
+    imported = {module.split(".")[0] for module in modules_imported_by(REPOSITORY / script)}
+    assert imported - set(sys.stdlib_module_names) <= AVAILABLE[script]
+
+
+ANALYZER = REPOSITORY / "analyzer"
+SHIPPED = ["__init__.py", "performance/__init__.py", "reports/__init__.py", "reports/html.py"]
+SHIPPED += [path.relative_to(ANALYZER).as_posix() for path in (ANALYZER / "performance" / "metrics").glob("*.py")]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_modules_of_the_analyzer_that_evaluate_ships_need_numpy_alone(name):
+    imported = modules_imported_by(ANALYZER / name)
+    others = {module for module in imported if module.split(".")[0] not in {*sys.stdlib_module_names, "numpy"}}
+    assert all(module == "analyzer" or module.startswith("analyzer.performance.metrics") for module in others)
+
+
+def modules_imported_by(path: Path) -> set[str]:
+    sources = path.glob("*.py") if path.is_dir() else [path]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return named | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}

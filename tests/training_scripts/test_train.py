@@ -1,0 +1,259 @@
+"""Models, files and log lines of train.py on real data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+from training.cluster import Cluster
+from training.data import Split, class_weights, read_split
+from training.errors import TrainingError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+METRICS = {
+    "cancer": ["auc", "binary_logloss", "accuracy", "f1"],
+    "wine": ["multi_logloss", "accuracy", "weighted_f1"],
+    "diabetes": ["rmse", "mae", "r2"],
+}
+
+
+def last_values(printed: str) -> dict[str, float]:
+    """Read the last value of each metric, as SageMaker does for FinalMetricDataList."""
+    return {name: float(value) for name, value in re.findall(r"(\w+)=([-+0-9.eE]+)", printed)}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_printed_for_both_splits(make_project, name):
+    project = make_project(name)
+    values = last_values(project.printed)
+    for split in ("train", "validation"):
+        for metric in METRICS[name]:
+            assert values[f"{split}_{metric}"] == pytest.approx(project.metrics[split][metric], rel=1e-6)
+    assert values["best_iteration"] == project.metrics["best_iteration"] > 1
+    assert values["training_seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "at_least"),
+    [("cancer", "auc", 0.97), ("wine", "accuracy", 0.9), ("diabetes", "r2", 0.3), ("mixed", "auc", 0.9)],
+)
+def test_the_model_has_learned(make_project, name, metric, at_least):
+    assert make_project(name).metrics["validation"][metric] >= at_least
+
+
+def test_the_log_of_a_running_job_has_the_training_curve(make_project):
+    printed = make_project("cancer").printed
+    losses = re.findall(r"^iteration=\d+ .*validation_binary_logloss=([0-9.e-]+)", printed, re.MULTILINE)
+    assert 5 <= len(losses) <= 60
+    assert float(losses[0]) > float(losses[-1])
+
+
+def test_the_model_folder_can_be_registered_and_served(make_project):
+    project = make_project("cancer")
+    files = {str(path.relative_to(project.model)) for path in project.model.rglob("*") if path.is_file()}
+    served = {path.name: path for path in (REPOSITORY / "inference").iterdir() if path.is_file()}
+    assert served.keys() >= {"inference.py", "requirements.txt"}
+    assert files == {"model.txt", "schema.json", "metrics.json", *(f"code/{name}" for name in served)}
+    assert json.loads((project.model / "schema.json").read_text()) == project.data.schema
+    for name, source in served.items():
+        assert (project.model / "code" / name).read_bytes() == source.read_bytes()
+
+
+def test_early_stopping_keeps_the_trees_up_to_the_best_iteration(make_project, run_train):
+    project = make_project("diabetes")
+    trees = lgb.Booster(model_file=project.model / "model.txt").num_trees()
+    assert trees == project.metrics["best_iteration"] < 500
+    folder, _ = run_train(project.data, "--early_stopping_rounds", "0", "--num_boost_round", "120")
+    assert lgb.Booster(model_file=folder / "model" / "model.txt").num_trees() == 120
+
+
+def test_the_training_curve_has_a_row_per_iteration_and_an_svg(make_project, run_train):
+    folder, _ = run_train(make_project("wine").data, "--num_boost_round", "30", "--early_stopping_rounds", "0")
+    with (folder / "data" / "training_curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["iteration"] for row in rows] == [str(iteration) for iteration in range(1, 31)]
+    assert float(rows[-1]["train_multi_logloss"]) < float(rows[0]["train_multi_logloss"])
+    picture = ElementTree.parse(folder / "data" / "training_curve.svg")  # noqa: S314, a file of our own
+    lines = picture.iter("{http://www.w3.org/2000/svg}polyline")
+    drawn = [line.get("class") for line in lines if len(line.get("points").split()) == 30]
+    assert drawn == ["train", "validation"]
+
+
+def test_one_seed_gives_one_model_and_another_seed_another(make_project, run_train):
+    sampling = (
+        "--bagging_fraction",
+        "0.7",
+        "--bagging_freq",
+        "1",
+        "--feature_fraction",
+        "0.5",
+        "--num_boost_round",
+        "9",
+    )
+
+    def model(seed: str) -> bytes:
+        folder, _ = run_train(make_project("wine").data, *sampling, "--seed", seed)
+        return (folder / "model" / "model.txt").read_bytes()
+
+    assert model("1") == model("1") != model("2")
+
+
+def test_the_number_of_threads_does_not_change_the_model(make_project, run_train, monkeypatch):
+    predictions = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("SM_NUM_CPUS", threads)
+        folder, _ = run_train(make_project("cancer").data, "--num_boost_round", "30")
+        rows = read_split(make_project("cancer").data.output / "test", make_project("cancer").data.schema)
+        predictions.append(lgb.Booster(model_file=folder / "model" / "model.txt").predict(rows.features))
+    assert np.array_equal(*predictions)
+
+
+def test_hyperparameters_reach_lightgbm(make_project, run_train):
+    given = {"num_leaves": "7", "learning_rate": "0.2", "max_depth": "-1", "min_data_in_leaf": "5", "lambda_l1": "0.5"}
+    given |= {"lambda_l2": "1.5", "feature_fraction": "0.8", "bagging_fraction": "0.9", "bagging_freq": "2"}
+    arguments = [item for name, value in given.items() for item in (f"--{name}", value)]
+    folder, _ = run_train(make_project("cancer").data, *arguments)
+    model = (folder / "model" / "model.txt").read_text()
+    for name, value in given.items():
+        assert f"[{name}: {value}]" in model
+
+
+def test_categories_are_split_natively(make_project):
+    assert "num_cat=1" in (make_project("mixed").model / "model.txt").read_text()
+
+
+def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_train):
+    generator = np.random.default_rng(5)
+    target = (generator.random(1500) < 0.06).astype(int)
+    signal = generator.normal(size=1500) + 1.2 * target
+    lines = [f"{x!r},{y}" for x, y in zip(signal.tolist(), target.tolist(), strict=True)]
+    data = run_preprocess("\n".join(["x,target", *lines]))
+    rows = read_split(data.output / "test", data.schema)
+    recalls = {}
+    for weight in ("none", "balanced"):
+        folder, _ = run_train(data, "--class_weight", weight, "--num_boost_round", "50")
+        scores = lgb.Booster(model_file=folder / "model" / "model.txt").predict(rows.features)
+        recalls[weight] = (scores[rows.target == 1] >= 0.5).mean()
+    assert recalls["balanced"] > recalls["none"] + 0.3
+
+
+def test_class_weights_give_all_classes_the_same_total():
+    target = np.array([0.0, 0, 0, 1, 2, 2])
+    weights = class_weights(target, {"classes": ["a", "b", "c"]})
+    totals = np.bincount(target.astype(int), weights[target.astype(int)])
+    assert totals.tolist() == pytest.approx([2, 2, 2])
+
+
+def test_features_may_have_any_name(run_preprocess, run_train):
+    names = ['"a b"', "a_b", '"{""json"": [1, 2]}"', "日本", "a:b"]
+    rows = [",".join([*(f"{row * (index + 1) % 17}.5" for index in range(5)), str(row % 2)]) for row in range(60)]
+    data = run_preprocess("\n".join([",".join([*names, "target"]), *rows]))
+    folder, _ = run_train(data, "--num_boost_round", "5")
+    booster = lgb.Booster(model_file=folder / "model" / "model.txt")
+    assert booster.feature_name() == ["a_b", "a_b_1", "__json____1__2__", "日本", "a_b_4"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--num_leafs", "3"), "hyperparameters: unrecognized arguments: --num_leafs 3"),
+        (("--num_leaves", "many"), "hyperparameters: argument --num_leaves: invalid int value: 'many'"),
+        (("--class_weight", "balanced"), "class_weight is 'balanced', but a Regression has no classes"),
+        (("--num_leaves", "1"), "Check failed: (num_leaves) > (1)"),
+        (("--train", "/nowhere"), "channel folder /nowhere has no CSV file"),
+        (("--schema", "/nowhere"), "cannot read /nowhere/schema.json"),
+    ],
+)
+def test_a_failure_is_written_where_sagemaker_reads_it(make_project, run_train, monkeypatch, tmp_path, given, message):
+    monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path))
+    with pytest.raises(SystemExit) as failed:
+        run_train(make_project("diabetes").data, *given)
+    assert message in failed.value.code
+    assert (tmp_path / "failure").read_text() == failed.value.code
+
+
+def test_an_unexpected_failure_keeps_its_traceback_and_is_written_too(make_project, run_train, monkeypatch, tmp_path):
+    monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        run_train(make_project("wine").data, "--num_boost_round", "2", "--inference_code", "/nowhere")
+    assert "FileNotFoundError" in (tmp_path / "failure").read_text()
+    assert "/nowhere" in (tmp_path / "failure").read_text()
+
+
+def test_a_split_of_another_execution_is_refused(make_project, run_train):
+    other = make_project("wine").data.output / "train"
+    with pytest.raises(SystemExit, match=r"do not match schema\.json"):
+        run_train(make_project("cancer").data, "--train", str(other))
+
+
+# --- several hosts ---
+
+
+def test_two_hosts_learn_one_model(make_project, tmp_path):
+    data = make_project("cancer").data
+    hosts = ["127.0.0.1", "localhost"]
+    processes = []
+    for host in hosts:
+        environment = {
+            "SM_HOSTS": json.dumps(hosts),
+            "SM_CURRENT_HOST": host,
+            "SM_NUM_CPUS": "1",
+            "TRAINING_JOB_NAME": str(tmp_path),
+            "OMP_NUM_THREADS": "1",
+        }
+        arguments = [*data.training_arguments(tmp_path / host), "--num_boost_round", "40"]
+        script = REPOSITORY / "training_scripts" / "train.py"
+        command = [sys.executable, str(script), *arguments]
+        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+
+    model = lgb.Booster(model_file=tmp_path / "127.0.0.1" / "model" / "model.txt")
+    assert not (tmp_path / "localhost" / "model").exists()
+    assert "[num_machines: 2]" in (tmp_path / "127.0.0.1" / "model" / "model.txt").read_text()
+    assert last_values(outputs[0])["validation_auc"] > 0.97
+    assert "host 2 of 2 finished" in outputs[1]
+    rows_at_the_root = model.dump_model()["tree_info"][0]["tree_structure"]["internal_count"]
+    assert rows_at_the_root == len(data.rows("train")), "rows of both hosts"
+
+
+def cluster_of(distribution: str, channel: str = "train", current: str = "localhost") -> Cluster:
+    channels = {channel: {"S3DistributionType": distribution}}
+    environment = {"SM_HOSTS": '["127.0.0.1", "localhost"]', "SM_CURRENT_HOST": current}
+    return Cluster.from_environment(environment | {"SM_INPUT_DATA_CONFIG": json.dumps(channels)})
+
+
+def test_hosts_share_the_rows_of_a_replicated_channel():
+    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    shares = [cluster_of("FullyReplicated", current=host).share_of(rows) for host in ("127.0.0.1", "localhost")]
+    assert [share.target.tolist() for share in shares] == [[0, 2, 4], [1, 3]]
+    assert shares[1].features.tolist() == [[2, 3], [6, 7]]
+
+
+def test_hosts_keep_the_rows_of_a_sharded_channel():
+    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    assert cluster_of("ShardedByS3Key").share_of(rows) is rows
+
+
+def test_a_sharded_validation_channel_is_refused():
+    with pytest.raises(TrainingError, match="channel 'validation' is ShardedByS3Key"):
+        cluster_of("ShardedByS3Key", channel="validation")
+
+
+def test_hosts_agree_on_addresses_and_have_their_own_ports():
+    first, second = (cluster_of("FullyReplicated", current=host) for host in ("127.0.0.1", "localhost"))
+    assert first.machines == second.machines
+    assert (first.is_first, second.is_first) == (True, False)
+    assert first.parameters()["local_listen_port"] + 1 == second.parameters()["local_listen_port"]
+
+
+def test_one_host_needs_no_network():
+    assert Cluster.from_environment({"SM_HOSTS": '["algo-1"]', "SM_CURRENT_HOST": "algo-1"}).parameters() == {}

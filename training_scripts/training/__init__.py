@@ -1,0 +1,1 @@
+"""The modules of train.py, packed with it into sourcedir.tar.gz."""

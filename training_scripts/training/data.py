@@ -1,0 +1,84 @@
+"""The channels: schema.json and the encoded splits of Preprocess."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from training.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one split.
+
+    Attributes:
+        features: Shape (n, number of features), NaN for a missing value.
+        target: Shape (n,), the class index or the number to predict.
+    """
+
+    features: np.ndarray
+    target: np.ndarray
+
+
+def read_schema(folder: Path) -> dict[str, Any]:
+    """Read the schema.json of a channel.
+
+    Raises:
+        TrainingError: The file is missing or is not JSON.
+    """
+    path = folder / "schema.json"
+    try:
+        schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"cannot read {path} ({error}); expected the schema output of Preprocess") from error
+    return schema
+
+
+def read_split(folder: Path, schema: Mapping[str, Any]) -> Split:
+    """Read all CSV files of a channel, in the order of their names.
+
+    Raises:
+        TrainingError: There is no CSV file, or one does not match the schema.
+    """
+    names = [schema["target"], *(feature["name"] for feature in schema["features"])]
+    paths = sorted(folder.glob("*.csv"))
+    if not paths:
+        raise TrainingError(f"channel folder {folder} has no CSV file; expected a split written by Preprocess")
+    tables = []
+    for path in paths:
+        try:
+            types = dict.fromkeys(names, pa.float64())
+            table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=types, null_values=[""]))
+        except pa.ArrowInvalid as error:
+            raise TrainingError(f"{path} is not an encoded split ({error}); run Preprocess again") from error
+        if table.column_names != names:
+            raise TrainingError(
+                f"the columns of {path} do not match schema.json; use the outputs of one Preprocess run"
+            )
+        tables.append(table)
+    table = pa.concat_tables(tables)
+    # Column by column, because both Arrow and LightGBM store columns.
+    features = np.empty((len(table), len(names) - 1), order="F")
+    for index, name in enumerate(names[1:]):
+        features[:, index] = table[name].to_numpy()
+    return Split(features, table[schema["target"]].to_numpy())
+
+
+def class_weights(target: np.ndarray, schema: Mapping[str, Any]) -> np.ndarray:
+    """Compute the balanced weight of each class, rows / (classes * rows of the class), shape (classes,).
+
+    Raises:
+        TrainingError: The problem is a regression.
+    """
+    if schema["classes"] is None:
+        raise TrainingError("class_weight is 'balanced', but a Regression has no classes; set it to 'none'")
+    counts = np.bincount(target.astype(np.int64), minlength=len(schema["classes"]))
+    return len(target) / (len(counts) * np.maximum(counts, 1))
