@@ -92,11 +92,13 @@ def start(
       team/trainer:
         command: \\[python, train.py]    # by an entry point of its own,
         code: containers/trainer       # in a copy of this folder
-    """
+    """  # noqa: D301 - click reads \b
     folder = _folder(data_dir)
     if images is not None or isolated is not None:
         if is_held(folder):
-            raise ServerError(f"a server is running for {folder}; stop it first, then start it with these options")
+            raise ServerError(
+                f"a server is running for {folder}; stop that server first, then start it with these options"
+            )
         remember(DataDir(folder), images, isolated)
     if foreground:
         import logging
@@ -168,7 +170,7 @@ def env(data_dir: Folder = None) -> None:
     \b
     Example:
       eval "$(python -m local_sagemaker env)"
-    """
+    """  # noqa: D301 - click reads \b
     folder = _folder(data_dir)
     for name, value in client_environment(folder, ensure_server(folder).port).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
@@ -194,7 +196,7 @@ def run_now(
     Examples:
       python -m local_sagemaker run-now churn-data-quality
       python -m local_sagemaker run-now churn-data-quality --start 2026-11-21T09:00 --end 2026-11-21T12:00
-    """
+    """  # noqa: D301 - click reads \b
     execution = run_schedule(_folder(data_dir), schedule, start, end)
     status, reason = execution["MonitoringExecutionStatus"], execution.get("FailureReason")
     typer.echo(f"{schedule}: {status}{f': {reason}' if reason else ''}")
