@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,22 +24,74 @@ import pytest
 
 from deployment.invocations import InvocationResult, as_json, invoke, runtime_client
 from deployment.load_test import run_load_test
+from local_sagemaker.account import sagemaker_arn
 from pipelines.bundles import REPOSITORY
-from project.target import local_target
-from tests.local_sagemaker.machine import ANALYZER
+from project.target import Target, local_target
+from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN
 from tests.stories.conftest import open_workplace
 from tests.stories.workplace import Ended, Workplace
 
 NAME = "breast-cancer"
+DATA = REPOSITORY / "examples" / NAME / "data.csv"
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
     """A data directory with an approved model."""
     for place in open_workplace(REPOSITORY, tmp_path_factory.mktemp("deployment")):
-        place.run()
-        place.pipelines("approve", "1", "--local")
+        with place.here():
+            register(local_target(), train(tmp_path_factory.mktemp("model")))
         yield place
+
+
+def train(folder: Path) -> bytes:
+    """The archive of a small model that the container scripts have trained on the example's data."""
+    (folder / "input").mkdir()
+    shutil.copy(DATA, folder / "input")
+    run_script(
+        "processing_scripts/preprocess.py",
+        *("--problem-type", "BinaryClassification", "--target-column", "diagnosis", "--positive-class", "malignant"),
+        *("--input-dir", str(folder / "input"), "--output-dir", str(folder)),
+    )
+    channels = [item for name in ("train", "validation", "schema") for item in (f"--{name}", str(folder / name))]
+    run_script(
+        "training_scripts/train.py",
+        *channels,
+        *("--model_dir", str(folder / "model"), "--output_data_dir", str(folder / "data")),
+        *("--inference_code", str(REPOSITORY / "inference"), "--num_boost_round", "10"),
+    )
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for path in (folder / "model").iterdir():
+            tar.add(path, arcname=path.name)
+    return archive.getvalue()
+
+
+def run_script(script: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, script, *arguments], cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
+
+
+def register(target: Target, archive: bytes) -> None:
+    """Register the model as approved version 1."""
+    with suppress(target.s3.exceptions.BucketAlreadyOwnedByYou):
+        target.s3.create_bucket(Bucket=target.bucket)
+    target.s3.put_object(Bucket=target.bucket, Key="model/model.tar.gz", Body=archive)
+    target.sagemaker.create_model_package_group(ModelPackageGroupName=NAME)
+    container = {
+        "Image": SCIKIT_LEARN,
+        "ModelDataUrl": f"s3://{target.bucket}/model/model.tar.gz",
+        "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+    }
+    content_types = ["application/json", "application/jsonlines", "text/csv"]
+    target.sagemaker.create_model_package(
+        ModelPackageGroupName=NAME,
+        ModelApprovalStatus="Approved",
+        InferenceSpecification={
+            "Containers": [container],
+            "SupportedContentTypes": content_types,
+            "SupportedResponseMIMETypes": content_types,
+        },
+    )
 
 
 def settings_with(workplace: Workplace, deployment: dict[str, Any]) -> str:
@@ -54,7 +112,7 @@ def command(workplace: Workplace, name: str, *arguments: str, code: int = 0) -> 
 def checked(workplace: Workplace, *arguments: str) -> dict[str, Any]:
     """The results of a test that passes."""
     path = workplace.data_dir.parent / "test.json"
-    command(workplace, "test", "--output", str(path), *arguments)
+    command(workplace, "test", "--input", str(DATA), "--output", str(path), *arguments)
     results: dict[str, Any] = json.loads(path.read_text())
     assert results["passed"]
     return results
@@ -72,12 +130,12 @@ def test_deploying_again_changes_nothing(deployed: Workplace) -> None:
     assert json.loads(command(deployed, "status", "--json").stdout) == before
 
 
-def test_two_thousand_requests_of_sixteen_clients_are_answered_and_captured(deployed: Workplace) -> None:
-    results = checked(deployed, "--requests", "2000", "--concurrency", "16")
+def test_five_hundred_requests_of_sixteen_clients_are_answered_and_captured(deployed: Workplace) -> None:
+    results = checked(deployed, "--requests", "500", "--concurrency", "16")
     assert results["load"]["failed"] == 0
     assert 0 < results["load"]["p50"] <= results["load"]["p95"] <= results["load"]["p99"]
     details = {check["name"]: check["detail"] for check in results["checks"]}
-    assert details["captures"] == "2002 of 2002 requests captured at 100 %"
+    assert details["captures"] == "502 of 502 requests captured at 100 %"
     assert details["broken JSON is refused"].startswith("HTTP 400: the body is not JSON")
     assert details["an unknown content type is refused"].startswith("HTTP 415")
 
@@ -123,15 +181,14 @@ def recovered(client: Any, body: bytes) -> InvocationResult:
 
 def test_labels_have_the_ids_of_captured_requests_of_drifted_traffic(deployed: Workplace) -> None:
     labels = deployed.data_dir.parent / "labels.csv"
-    data = REPOSITORY / "examples" / NAME / "data.csv"
     drift = ("--drift", "mean_radius=+2sd", "--requests", "40", "--rate", "1000")
-    command(deployed, "traffic", "--input", str(data), "--labels", str(labels), *drift)
+    command(deployed, "traffic", "--input", str(DATA), "--labels", str(labels), *drift)
     with labels.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert len(rows) == 40
     assert {row["label"] for row in rows} == {"benign", "malignant"}
     captured = captures(deployed, {row["id"] for row in rows})
-    with data.open(newline="") as lines:
+    with DATA.open(newline="") as lines:
         highest = max(float(row["mean_radius"]) for row in csv.DictReader(lines))
     assert max(record["mean_radius"] for record in captured) > highest - 5
     assert min(record["mean_radius"] for record in captured) > 12
@@ -165,7 +222,9 @@ def serverless(deployed: Workplace) -> Iterator[Future[Ended]]:
         ended = deployed.python("deployment", "deploy", "--mode", "serverless", *on_small)
         if ended.code:
             return ended
-        return deployed.python("deployment", "test", *on_small, "--requests", "50", "--output", results)
+        return deployed.python(
+            "deployment", "test", *on_small, "--input", str(DATA), "--requests", "50", "--output", results
+        )
 
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(deploy_and_test)
@@ -184,6 +243,7 @@ def test_an_update_loses_no_request_and_leaves_no_old_resources(deployed: Workpl
     answers = []
     while update.is_alive():
         answers.append(invoke(client, NAME, as_json([{"mean_radius": 12.0}])))
+        time.sleep(0.01)
     update.join()
     assert ended[0].code == 0, ended[0].stderr
     assert answers
@@ -194,8 +254,7 @@ def test_an_update_loses_no_request_and_leaves_no_old_resources(deployed: Workpl
 
 
 def test_a_batch_job_predicts_every_row_and_leaves_no_model(deployed: Workplace) -> None:
-    data = REPOSITORY / "examples" / NAME / "data.csv"
-    result = deployed.result(command(deployed, "deploy", "--mode", "batch", "--input", str(data), "--json"))
+    result = deployed.result(command(deployed, "deploy", "--mode", "batch", "--input", str(DATA), "--json"))
     (output,) = result["outputs"]
     predictions = [json.loads(line) for line in deployed.object(output).read_text().splitlines()]
     assert len(predictions) == 569
@@ -245,14 +304,13 @@ def monitor(workplace: Workplace) -> None:
                 "MonitoringType": "DataQuality",
             },
         )
-        pipeline = target.sagemaker.describe_pipeline(PipelineName=NAME)["PipelineArn"]
         parameters = [{"Name": "EndpointName", "Value": NAME}]
         target.scheduler.create_schedule(
             Name=f"{NAME}-monitoring",
             ScheduleExpression="rate(12 hours)",
             FlexibleTimeWindow={"Mode": "OFF"},
             Target={
-                "Arn": pipeline,
+                "Arn": sagemaker_arn("pipeline", NAME),
                 "RoleArn": target.role_arn,
                 "SageMakerPipelineParameters": {"PipelineParameterList": parameters},
             },
