@@ -22,10 +22,10 @@ from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_images import check_images
 from local_sagemaker.executions.step_results import finished_steps, readable_steps, save_steps
 from local_sagemaker.executions.steps import STEP_TYPES
+from local_sagemaker.executions.steps.step_type import Functions
 from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
-from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION
 from local_sagemaker.storage.records import Record
 
@@ -42,7 +42,7 @@ class Executor:
         workers: Number of steps that run concurrently, over all executions; by default the number of CPUs.
     """
 
-    def __init__(self, call: Call, functions: LambdaService, jobs: JobManager, workers: int | None = None) -> None:
+    def __init__(self, call: Call, functions: Functions, jobs: JobManager, workers: int | None = None) -> None:
         self._call = call
         self._store = jobs.store
         self._jobs = jobs

@@ -20,10 +20,9 @@ from local_sagemaker.executions.step_cache import StepCache
 from local_sagemaker.executions.step_policies import Retries
 from local_sagemaker.executions.step_results import save_result
 from local_sagemaker.executions.steps import STEP_TYPES
-from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepStopped
+from local_sagemaker.executions.steps.step_type import Functions, Outcome, StepFailed, StepStopped
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Call
-from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.storage.objects import BadName, ObjectStore
 from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import ClientFault, split_uri
@@ -40,7 +39,7 @@ class StepServices:
     """What steps run on: the SageMaker operations, the jobs and the step cache."""
 
     call: Call
-    functions: LambdaService
+    functions: Functions
     jobs: JobManager
     cache: StepCache
 

@@ -11,7 +11,6 @@ from local_sagemaker.executions.definition import Step
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
-from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record
 
@@ -55,12 +54,20 @@ class Outcome:
     outputs: Sequence[str] = ()
 
 
-class Service(Protocol):
-    """The operations of the SageMaker API, implemented by `services.sagemaker.service.SageMakerService`."""
+class FunctionResponse(Protocol):
+    """The response of a Lambda function, in JSON, and its FunctionError, None if it has not failed."""
 
-    functions: LambdaService
+    @property
+    def payload(self) -> bytes: ...
 
-    def call(self, operation: str, request: Record) -> Record: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+class Functions(Protocol):
+    """The Lambda functions that Lambda steps invoke."""
+
+    def invoke(self, name_or_arn: str, payload: bytes) -> FunctionResponse: ...
 
 
 class StepRun(Protocol):
@@ -73,7 +80,7 @@ class StepRun(Protocol):
 
     step: Step
     call: Call
-    functions: LambdaService
+    functions: Functions
     jobs: JobManager
     objects: ObjectStore
     execution_id: str
