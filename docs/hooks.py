@@ -1,6 +1,6 @@
 """MkDocs hook: generates the reference of settings, pipeline parameters and commands from the code.
 
-A page marks the place with `<!-- generated: settings -->`, `parameters` or `commands`.
+A page marks the place with `<!-- generated: settings -->`; GENERATORS has the others.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +16,6 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-# the command groups, and where their typer applications are
-COMMANDS = {
-    "python -m pipelines": "pipelines.__main__",
-    "python -m deployment": "deployment.__main__",
-    "python -m monitoring": "monitoring.__main__",
-    "python -m analyzer": "analyzer.commands",
-    "python -m infrastructure": "infrastructure.__main__",
-    "python -m local_sagemaker": "local_sagemaker.__main__",
-}
-PIPELINES = ("training", "monitoring", "batch-inference")
 
 _MARK = re.compile(r"<!-- generated: (\w+) -->")
 
@@ -96,25 +85,46 @@ def _part(part: Schema) -> str:
     return ", ".join([part.get("type", "any").replace("object", "mapping"), *bounds])
 
 
+def metrics_table() -> str:
+    """Return a Markdown table of the metrics that `quality.metric` may name, by problem type."""
+    from project.settings import LOWER_IS_BETTER, METRICS
+
+    rows = [
+        (f"`{problem_type}`", ", ".join(f"`{metric}`" for metric in names)) for problem_type, names in METRICS.items()
+    ]
+    table = _table(("problem_type", "quality.metric"), rows)
+    lower = ", ".join(f"`{metric}`" for metric in sorted(LOWER_IS_BETTER))
+    return f"{table}\n\nThe threshold is a maximum for {lower}, and a minimum for the others."
+
+
 def parameters_table() -> str:
-    """Return a Markdown table of the parameters of each pipeline, from the definitions of the default example."""
-    return "\n\n".join(f"## {pipeline}\n\n{_parameters(pipeline)}" for pipeline in PIPELINES)
+    """Return a Markdown table of the parameters of each pipeline, with the defaults of the default example."""
+    from pipelines import batch_inference, monitoring, training
+    from project.paths import DEFAULT_SETTINGS
+    from project.settings import load_settings
+
+    settings = load_settings(DEFAULT_SETTINGS)
+    pipelines = {
+        "training": training.parameters.Parameters.of(settings, None),
+        "monitoring": monitoring.parameters.Parameters.of(settings),
+        "batch-inference": batch_inference.parameters.Parameters.of(settings),
+    }
+    heads = ("parameter", "type", "default in the example", "meaning")
+    sections = []
+    for name, parameters in pipelines.items():
+        rows = [_parameter_row(*item) for item in parameters.descriptions()]
+        sections.append(f"## {name}\n\n{_table(heads, rows)}")
+    return "\n\n".join(sections)
 
 
-def _parameters(pipeline: str) -> str:
-    command = [sys.executable, "-m", "pipelines", "definition", "--pipeline", pipeline]
-    definition = json.loads(_output(command))
-    return _table(
-        ("parameter", "type", "default in the example", "values"),
-        [
-            (
-                f"`{parameter['Name']}`",
-                parameter["Type"],
-                f"`{parameter['DefaultValue']}`" if parameter.get("DefaultValue") not in (None, "") else "",
-                ", ".join(f"`{value}`" for value in parameter.get("EnumValues", [])),
-            )
-            for parameter in definition["Parameters"]
-        ],
+def _parameter_row(parameter: Any, description: str) -> tuple[str, ...]:
+    default = parameter.default_value
+    values = ", ".join(f"`{value}`" for value in getattr(parameter, "enum_values", None) or [])
+    return (
+        f"`{parameter.name}`",
+        parameter.parameter_type.value,
+        "" if default in (None, "") else f"`{default}`",
+        f"{description} One of {values}." if values else description,
     )
 
 
@@ -123,17 +133,16 @@ def commands_reference() -> str:
     import typer
     from typer.cli import get_docs_for_click
 
+    from project.console import GROUPS
+
     pages = []
-    for name, module in COMMANDS.items():
+    for module, _ in GROUPS.values():
         command = typer.main.get_command(importlib.import_module(module).app)
+        name = f"python -m {module.partition('.')[0]}"
         page = get_docs_for_click(obj=command, ctx=typer.Context(command), name=name)
         # one level down: the page has a title of its own
         pages.append(re.sub(r"^(#+) ", r"\1# ", page, flags=re.MULTILINE))
     return "\n\n".join(pages)
-
-
-def _output(command: list[str]) -> str:
-    return subprocess.run(command, cwd=REPOSITORY, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -143,4 +152,9 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     )
 
 
-GENERATORS = {"settings": settings_table, "parameters": parameters_table, "commands": commands_reference}
+GENERATORS = {
+    "settings": settings_table,
+    "metrics": metrics_table,
+    "parameters": parameters_table,
+    "commands": commands_reference,
+}

@@ -1,0 +1,49 @@
+"""The generated reference is complete: every setting, parameter and command, each with its meaning."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+
+import pytest
+
+from project.paths import REPOSITORY
+from project.settings import METRICS
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_hooks", REPOSITORY / "docs" / "hooks.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rows(table: str) -> list[list[str]]:
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    assert cells
+    return cells
+
+
+def test_every_setting_has_a_row_with_its_meaning(hooks: ModuleType) -> None:
+    settings = rows(hooks.settings_table())
+    assert {"`name`", "`data.split.strategy`", "`deployment.update.wait_seconds`"} <= {row[0] for row in settings}
+    assert [row[0] for row in settings if not row[-1].endswith(".")] == []
+
+
+def test_the_metrics_of_every_problem_type_are_listed(hooks: ModuleType) -> None:
+    table = hooks.metrics_table()
+    assert [metric for metrics in METRICS.values() for metric in metrics if f"`{metric}`" not in table] == []
+
+
+def test_every_parameter_has_a_row_with_its_meaning(hooks: ModuleType) -> None:
+    parameters = rows(hooks.parameters_table())
+    assert {"`InputDataUri`", "`NumLeaves`"} <= {row[0] for row in parameters}
+    assert [row[0] for row in parameters if not row[-1].endswith(".")] == []
+
+
+def test_every_command_is_listed(hooks: ModuleType) -> None:
+    reference = hooks.commands_reference()
+    for command in ("pipelines run", "deployment deploy", "monitoring schedule create", "analyzer baseline"):
+        assert f"`python -m {command}`" in reference
