@@ -153,15 +153,24 @@ def _put_definition(
     settings: Settings, target: Target, endpoint: MonitoredEndpoint, analysis: str, expression: str
 ) -> str:
     """Create the job definition if it is missing and return its name."""
-    # imported late: the SDK, which knows the image's account in each region, takes seconds to import
-    from sagemaker.core import image_uris
-
-    image = image_uris.retrieve("model-monitor", target.region)
     request = job_definition_request(
-        settings, target, endpoint, analysis, expression, image, _upload_preprocessor(settings, target)
+        settings,
+        target,
+        endpoint,
+        analysis,
+        expression,
+        _image_uri(target.region),
+        _upload_preprocessor(settings, target),
     )
     create_if_missing(_operation(target, "create", MONITORING_TYPES[analysis]), request)
     return str(request["JobDefinitionName"])
+
+
+def _image_uri(region: str) -> str:
+    # imported late: the SDK, which knows the image's account in each region, takes seconds to import
+    from sagemaker.core import image_uris
+
+    return str(image_uris.retrieve("model-monitor", region))
 
 
 def _upload_preprocessor(settings: Settings, target: Target) -> str:

@@ -37,7 +37,8 @@ def account(server: MonitoredAccount, monkeypatch: pytest.MonkeyPatch) -> Iterat
     server.use(monkeypatch)
     # the definition itself is tested in tests/pipelines, and takes seconds to build
     monkeypatch.setattr("pipelines.runner.build_definition", lambda *_: monitoring_definition())
-    monkeypatch.setattr("sagemaker.core.image_uris.retrieve", lambda *_: ANALYZER)
+    # the SDK takes seconds to import
+    monkeypatch.setattr("monitoring.model_monitor_schedules._image_uri", lambda _: ANALYZER)
     yield server
     server.remove_monitoring()
 

@@ -151,11 +151,12 @@ class MonitoredAccount(LocalAccount):
 
     def remove_monitoring(self) -> None:
         """Remove everything but the endpoint `demo` and its model."""
-        for endpoint in ("demo-staging", "demo"):
-            for removal in find_removals(minimal_settings(), self.target, endpoint, True):
-                removal.remove()
         for name in self.schedules():
-            self.target.scheduler.delete_schedule(Name=name)
+            if name != "demo-monitoring":
+                self.target.scheduler.delete_schedule(Name=name)
+        if self.schedules() or self.monitoring_schedules() or self.pipelines():
+            for removal in find_removals(minimal_settings(), self.target, "demo", with_reports=False):
+                removal.remove()
         if extra := [{"Key": key} for key in self.keys() if key not in self.kept]:
             self.target.s3.delete_objects(Bucket="bucket", Delete={"Objects": extra})
 
