@@ -85,7 +85,7 @@ hooks: .venv/installed ## install the pre-commit hooks
 types: .venv/installed ## check types
 	@$(BIN)/mypy
 
-PACKAGES = project pipelines analyzer deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples sagemaker_lightgbm.py
+PACKAGES = project pipelines analyzer deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples
 
 audit: .venv/installed ## look for known vulnerabilities in the dependencies, and for insecure code
 	@$(BIN)/bandit --quiet --severity-level high --recursive $(PACKAGES)

@@ -44,7 +44,6 @@ setup(
         ),
         "examples",
     ],
-    py_modules=["sagemaker_lightgbm"],
     package_data={"": DATA, "examples": ["*/*"]},
     cmdclass={"build_py": BuildWithLock},
     install_requires=[
@@ -88,7 +87,7 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "sagemaker-lightgbm=sagemaker_lightgbm:app",
+            "sagemaker-lightgbm=project.console:app",
             "run-pipeline=pipelines.__main__:run_pipeline",
             "get-pipeline-definition=pipelines.__main__:get_pipeline_definition",
         ]

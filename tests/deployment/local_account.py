@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -55,6 +56,8 @@ BROKEN_PROGRAM = "raise ModuleNotFoundError('No module named demo')"
 class LocalAccount:
     """The local SageMaker as an AWS account, with clients that are made once."""
 
+    _session: boto3.Session | None = None
+
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.environment = local_sagemaker.connect(data_dir)
@@ -69,6 +72,9 @@ class LocalAccount:
         """Send all clients that are made from now on to this account."""
         for name, value in self.environment.items():
             patch.setenv(name, value)
+        # boto3's default session keeps the profiles that it has read once: those of another data directory, perhaps
+        self._session = self._session or boto3.Session()
+        patch.setattr(boto3, "DEFAULT_SESSION", self._session)
 
     def put(self, uri: str, content: bytes) -> str:
         self.target.s3.put_object(Bucket=BUCKET, Key=uri.removeprefix(f"s3://{BUCKET}/"), Body=content)

@@ -222,7 +222,7 @@ def test_an_invalid_baseline_is_named(s3: Any, baseline: Path, tmp_path: Path, c
     broken.write_text("{}")
     with pytest.raises(AssertionError):
         run(tmp_path, baseline, "data-quality")
-    assert f"{broken} holds no data-quality statistics" in capsys.readouterr().err
+    assert f"{broken} does not contain data quality statistics" in capsys.readouterr().err
 
 
 def test_the_hours_of_a_window_include_the_next_hour() -> None:

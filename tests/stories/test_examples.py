@@ -7,6 +7,8 @@ import pytest
 from examples import EXAMPLES
 from tests.stories.workplace import Workplace
 
+pytestmark = pytest.mark.slow
+
 
 # test_training_pipeline.py covers breast-cancer
 @pytest.mark.parametrize("name", sorted({*EXAMPLES} - {"breast-cancer"}))

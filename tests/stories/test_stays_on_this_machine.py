@@ -11,6 +11,8 @@ import pytest
 
 from project.paths import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 # In a network namespace that has only a loopback interface, the kernel counts all packets without a route: those of the
 # runner, the server, the jobs and their name lookups.
 SCRIPT = """

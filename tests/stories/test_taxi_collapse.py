@@ -18,6 +18,8 @@ from analyzer.commands import app
 from project.paths import REPOSITORY
 from tests.stories.workplace import Workplace
 
+pytestmark = pytest.mark.slow
+
 WEEKS, SLOTS_A_WEEK, COLLAPSE = 10, 7 * 96, 5
 
 

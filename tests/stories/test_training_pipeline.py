@@ -175,7 +175,7 @@ def test_an_account_without_model_monitor_gets_the_same_baselines_and_checks(
     switches = ("--parameter", "SkipQualityCheck=false", "--parameter", "FailOnViolation=true")
     too_early = workplace.pipelines("run", "--local", "--settings", str(settings), *switches)
     assert too_early.code == 1
-    assert "is approved; approve one, or skip the check" in too_early.stderr
+    assert "has no approved version; approve one, or skip the check" in too_early.stderr
 
     workplace.pipelines("approve", "1", "--local", "--settings", str(settings))
     workplace.run(*switches, settings=str(settings))

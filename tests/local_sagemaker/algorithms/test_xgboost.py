@@ -288,7 +288,7 @@ def test_the_error_for_unreadable_data_names_it(
 @pytest.mark.parametrize("names", [["validation"], ["train", "test"]])
 def test_channels_other_than_train_and_validation_are_rejected(algorithm: Any, names: list[str]) -> None:
     with pytest.raises(algorithm.UserError, match="channel"):
-        algorithm._named({name: {} for name in names})
+        algorithm._data_channels({name: {} for name in names})
 
 
 # training

@@ -22,6 +22,8 @@ from tests.local_sagemaker.machine import Machine
 from tests.local_sagemaker.models import create_config, create_model
 from tests.local_sagemaker.steps import until
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 20
 fuzzed = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 

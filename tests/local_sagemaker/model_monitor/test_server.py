@@ -18,6 +18,8 @@ from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import Machine
 from tests.local_sagemaker.model_monitor.monitoring import capture, endpoint, labels
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 90
 RECENT = datetime.now(UTC) - timedelta(minutes=5)
 

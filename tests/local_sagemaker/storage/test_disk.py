@@ -21,6 +21,8 @@ from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Machine
 from tests.local_sagemaker.steps import until
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "bucket"
 MIB = 1 << 20
 # of memory, so that it is full for real

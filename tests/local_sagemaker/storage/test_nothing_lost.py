@@ -26,6 +26,8 @@ from local_sagemaker.http.background import RunningServer, ensure_server, stop_s
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "kept"
 KILLS = 20
 CLIENTS = 64

@@ -386,9 +386,9 @@ def test_a_lambda_step_invokes_its_function_and_passes_on_its_outputs(machine: M
     ("code", "reason"),
     [
         ("def handler(e, c):\n    raise KeyError('k')", "f failed: KeyError: 'k'"),
-        ("def handler(e, c):\n    return {'other': 1}", "f returned no output 'x' (outputs: other)"),
-        ("def handler(e, c):\n    return 'text'", "f returned no output 'x' (outputs: none)"),
-        ("def handler(e, c):\n    return {'x': 'text'}", 'should be of type Integer, it is "text"'),
+        ("def handler(e, c):\n    return {'other': 1}", "f did not return output 'x' (outputs: other)"),
+        ("def handler(e, c):\n    return 'text'", "f did not return output 'x' (outputs: none)"),
+        ("def handler(e, c):\n    return {'x': 'text'}", 'must be of type Integer, not "text"'),
         ("import time\ndef handler(e, c):\n    time.sleep(9)", "Task timed out after 1.00 seconds"),
     ],
 )

@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from sagemaker_lightgbm import GROUPS, app
+from project.console import GROUPS, app
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -27,7 +27,7 @@ def test_errors_of_a_group_keep_their_exit_code() -> None:
 def test_help_imports_none_of_the_packages() -> None:
     program = """
 import sys
-from sagemaker_lightgbm import GROUPS, app
+from project.console import GROUPS, app
 app(["--help"], standalone_mode=False)
 assert not {module.partition(".")[0] for module, _ in GROUPS.values()} & sys.modules.keys()
 """
