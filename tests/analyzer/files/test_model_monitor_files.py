@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import QualityError
-from analyzer.constraints.data_quality import Constraints, MonitoringConfig, Violation, check, suggest
+from analyzer.constraints.data_quality import Constraints, Violation, check, suggest
+from analyzer.drift.comparison import MonitoringConfig
 from analyzer.files import json_files
 from analyzer.files.constraints_file import constraints_to_json, read_constraints, violations_to_json
 from analyzer.files.statistics_file import read_statistics, statistics_to_json
