@@ -81,7 +81,7 @@ def test_model_quality_has_its_metrics_by_their_own_names() -> None:
         "Regression", document, suggest_metrics(document, "Regression"), collect_metrics(document, "Regression")
     )
     found = by_name(cloudwatch.metrics(Analysis("churn", TIME, Window(), Skipped(), result), TIME, None, None))
-    # r2 of one row is not defined, and CloudWatch takes no NaN.
+    # r2 of one row is undefined, and CloudWatch rejects NaN.
     assert {name: datum["Value"] for name, datum in found.items()} == {"mae": 1.0, "mse": 1.0, "rmse": 1.0}
     assert found["mae"]["Dimensions"] == [{"Name": "MonitoringSchedule", "Value": "churn"}]
 

@@ -123,7 +123,7 @@ def test_any_baseline_is_written_as_valid_json_read_back_and_met_by_its_own_data
 
 @pytest.fixture
 def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    # The SDK makes a client when it is imported, and a client wants a region.
+    # The SDK creates a client on import, and a client requires a region.
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     from sagemaker.core import model_monitor
 

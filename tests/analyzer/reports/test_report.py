@@ -375,7 +375,7 @@ def test_shows_the_counts_of_the_ground_truth_merge() -> None:
         assert piece in text
 
 
-# --- what is drawn ---
+# --- plots ---
 
 
 def test_bins_of_whole_numbers_contain_whole_numbers() -> None:
