@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import NoRecords, QualityError
-from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, Merge, MetricViolation, ModelQuality
+from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, ModelQuality
 from analyzer.constraints.data_quality import Constraints, check, suggest
-from analyzer.constraints.model_quality import check_metrics, collect_metrics, suggest_metrics
+from analyzer.constraints.model_quality import MetricViolation, check_metrics, collect_metrics, suggest_metrics
 from analyzer.datasets.dataset import CAPTURES, MERGED, Dataset, format_name
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.preprocessor import Preprocessor
@@ -23,6 +23,7 @@ from analyzer.files import analysis_file, json_files, partial_profile
 from analyzer.files.constraints_file import constraints_to_json, read_constraints, violations_to_json
 from analyzer.files.statistics_file import read_statistics, statistics_to_json
 from analyzer.performance.ground_truth import merge
+from analyzer.performance.merge import Merge
 from analyzer.performance.metrics import model_quality
 from analyzer.performance.records import Attributes, read_records
 from analyzer.profile.profile import Profile, profile_states
@@ -123,7 +124,7 @@ def _data_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Data
         return DataQuality(current, suggested), documents
     violations = tuple(check(current, constraints, baseline))
     documents[json_files.VIOLATIONS] = violations_to_json(violations)
-    drift = measure(current, baseline, constraints, importance) if baseline else ()
+    drift = measure(current, baseline, constraints.config_of, importance) if baseline else ()
     return DataQuality(current, constraints, baseline, violations, drift), documents
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from analyzer import QualityError
 from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, ModelQuality
-from analyzer.constraints.data_quality import ENABLED
+from analyzer.drift.comparison import ENABLED
 from analyzer.profile.statistics import FeatureStatistics
 
 FILE = "cloudwatch_metrics.jsonl"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analyzer import QualityError
-from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Window
+from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY
 from analyzer.performance.metrics import METRICS_KEY
-from analyzer.window import parse_time, window_of
+from analyzer.window import Window, parse_time, window_of
 
 MALFORMED_RECORDS_LIMIT = 100
 

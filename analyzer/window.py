@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from analyzer import QualityError
-from analyzer.analysis import Window
 
 # ISO 8601 durations without years and months, whose length depends on the calendar.
 DURATION = re.compile(
     r"([+-])?P(?=\d|T\d)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
 )
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time range of the records: ``start`` inclusive, ``end`` exclusive, None if unknown."""
+
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 def window_of(environment: Mapping[str, str], now: datetime) -> Window:

@@ -42,10 +42,10 @@ from pyspark.sql import functions as F
 
 from analyzer import QualityError
 from analyzer.__main__ import EXIT_MESSAGE, FAIL_ON_VIOLATION, FAILED, VIOLATIONS, run
-from analyzer.analysis import MODEL_QUALITY, Skipped
+from analyzer.analysis import MODEL_QUALITY
 from analyzer.datasets.conversion import to_supported_types
 from analyzer.datasets.dataset import CSV, FORMATS, PARQUET, Dataset
-from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.malformed_records import MalformedRecords, Skipped
 from analyzer.datasets.selection import Selection
 from analyzer.files import json_files, partial_profile
 from analyzer.files.constraints_file import read_constraints

@@ -29,10 +29,11 @@ from window.files import download
 from window.summary import NAMESPACE, AlertRules, WindowResults, metrics, summarize
 
 from analyzer import NoRecords, QualityError
-from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis, Merge
+from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis
 from analyzer.cloudwatch import publish
 from analyzer.container import run
 from analyzer.files import analysis_file
+from analyzer.performance.merge import Merge
 
 INPUT = Path("/opt/ml/processing/input")
 S3_CONFIG = Config(connect_timeout=10, read_timeout=60, retries={"total_max_attempts": 5, "mode": "standard"})

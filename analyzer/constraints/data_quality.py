@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer import QualityError
 from analyzer.datasets.selection import shorten
-from analyzer.drift.distances import categorical_distance, numerical_distance
-from analyzer.profile.statistics import FRACTIONAL, INTEGRAL, STRING, UNKNOWN, FeatureStatistics, Statistics
-
-ENABLED = "Enabled"
-COMPARISON_METHODS = ("Robust", "Simple")
-CATEGORICAL_DRIFT_METHODS = ("LInfinity", "ChiSquared")
+from analyzer.drift.comparison import CATEGORICAL_DRIFT_METHODS, ENABLED, MonitoringConfig, compare
+from analyzer.profile.statistics import FRACTIONAL, INTEGRAL, UNKNOWN, FeatureStatistics, Statistics
 
 # The rules of Deequ, which Model Monitor is built on: a text column is categorical if it has at most this many distinct
 # values, of which at most this share occurs only once.
 DOMAIN_SIZE = 120
 DOMAIN_SHARE_OF_SINGLES = 0.1
-
-
-@dataclass(frozen=True)
-class MonitoringConfig:
-    """The monitoring_config of constraints.json, flattened.
-
-    A categorical_comparison_threshold of None stands for the comparison_threshold.
-    """
-
-    evaluate_constraints: str = ENABLED
-    emit_metrics: str = ENABLED
-    datatype_check_threshold: float = 1.0
-    domain_content_threshold: float = 1.0
-    perform_comparison: str = ENABLED
-    comparison_threshold: float = 0.1
-    comparison_method: str = "Robust"
-    categorical_comparison_threshold: float | None = None
-    categorical_drift_method: str = "LInfinity"
-
-    def overridden(self, changes: Mapping[str, Any]) -> MonitoringConfig:
-        """Return the config with a feature's (flattened) monitoring_config_overrides applied."""
-        return replace(self, **changes) if changes else self
 
 
 @dataclass(frozen=True)
@@ -61,6 +35,11 @@ class Constraints:
 
     features: tuple[FeatureConstraints, ...]
     config: MonitoringConfig = field(default_factory=MonitoringConfig)
+
+    def config_of(self, feature_name: str) -> MonitoringConfig:
+        """Return the config of a feature, with its overrides applied."""
+        overrides = next((feature.overrides for feature in self.features if feature.name == feature_name), {})
+        return self.config.overridden(overrides)
 
 
 @dataclass(frozen=True)
@@ -220,34 +199,3 @@ def _type_match(feature: FeatureStatistics, expected: str) -> float | None:
 def _share_of(feature: FeatureStatistics, domain: Sequence[str]) -> float:
     counts = feature.strings.counts if feature.strings else {}
     return sum(counts.get(text, 0) for text in domain) / feature.present
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Input of a feature's drift check; ``method`` is Robust or Simple, LInfinity or ChiSquared."""
-
-    method: str
-    distance: float
-    threshold: float
-
-
-def compare(feature: FeatureStatistics, baseline: FeatureStatistics, config: MonitoringConfig) -> Comparison | None:
-    """Compare a feature with its baseline; None if their types differ or one of them has no values."""
-    robust = config.comparison_method == "Robust"
-    if feature.numbers is not None and baseline.numbers is not None:
-        distance = numerical_distance(feature.numbers.sketch, baseline.numbers.sketch, robust)
-        return Comparison(config.comparison_method, distance, config.comparison_threshold)
-    if feature.inferred_type == baseline.inferred_type == STRING and feature.strings and baseline.strings:
-        distance = categorical_distance(
-            feature.strings.counts,
-            baseline.strings.counts,
-            feature.present,
-            baseline.present,
-            config.categorical_drift_method,
-            robust,
-        )
-        threshold = config.categorical_comparison_threshold
-        return Comparison(
-            config.categorical_drift_method, distance, config.comparison_threshold if threshold is None else threshold
-        )
-    return None

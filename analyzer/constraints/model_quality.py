@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from analyzer import QualityError
-from analyzer.analysis import GREATER, LESS, Metric
 from analyzer.performance.metrics import METRICS_KEY
+
+# Values of comparison_operator: on which side of its threshold a metric is a violation.
+LESS = "LessThanThreshold"
+GREATER = "GreaterThanThreshold"
 
 CONSTRAINTS_KEY = {
     "BinaryClassification": "binary_classification_constraints",
@@ -18,6 +22,40 @@ CONSTRAINTS_KEY = {
 # Metrics whose lower values are better.
 LOWER_IS_BETTER = ("mae", "mse", "rmse", "false_positive_rate", "false_negative_rate")
 BEST_CONSTANT_SUFFIX = "_best_constant_classifier"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A model quality metric: its current value, its value in the baseline, and its constraint.
+
+    A ``value`` or deviation of None stands for Model Monitor's "NaN": undefined on these records, or too few of them.
+    """
+
+    name: str
+    value: float | None
+    standard_deviation: float | None
+    baseline: float | None = None
+    baseline_standard_deviation: float | None = None
+    threshold: float | None = None
+    comparison_operator: str | None = None
+
+    @property
+    def violated(self) -> bool:
+        """Whether the value violates its constraint."""
+        if self.value is None or self.threshold is None:
+            return False
+        return (self.comparison_operator == LESS and self.value < self.threshold) or (
+            self.comparison_operator == GREATER and self.value > self.threshold
+        )
+
+
+@dataclass(frozen=True)
+class MetricViolation:
+    """One entry of a model quality constraint_violations.json."""
+
+    metric_name: str
+    constraint_check_type: str
+    description: str
 
 
 def suggest_metrics(statistics: Mapping[str, Any], problem_type: str) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from analyzer.analysis import Window
 from analyzer.datasets.blocks import blocks
 from analyzer.datasets.conversion import to_supported_types
 from analyzer.datasets.csv_files import positional_names
@@ -30,6 +29,7 @@ from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.payloads import Payload, decode
 from analyzer.datasets.selection import Selection
 from analyzer.datasets.text_columns import parse_texts
+from analyzer.window import Window
 
 INPUT, OUTPUT, GROUND_TRUTH = "endpointInput", "endpointOutput", "groundTruthData"
 BATCH_ROWS = 16_384

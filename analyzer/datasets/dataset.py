@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 
 from analyzer import NoRecords, QualityError
-from analyzer.analysis import Window
 from analyzer.datasets import captures, csv_files, json_lines, parquet_files, preprocessed
 from analyzer.datasets.captures import INPUT, OUTPUT, Captures
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.prefetch import prefetch
 from analyzer.datasets.preprocessor import Preprocessor
 from analyzer.datasets.selection import Selection
+from analyzer.window import Window
 
 CSV, JSON, PARQUET, CAPTURES, MERGED = "csv", "json", "parquet", "sagemakerCaptureJson", "sagemakerMergeJson"
 FORMATS: dict[str, Callable[[Sequence[Path], Dataset, Selection, MalformedRecords], Iterator[pa.RecordBatch]]] = {

@@ -6,10 +6,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analyzer import QualityError
-from analyzer.analysis import Skipped, SkippedRecord
 
 SAMPLES = 20
 EXCERPT_LENGTH = 120
+
+
+@dataclass(frozen=True)
+class SkippedRecord:
+    """A record that could not be read. ``excerpt`` is its beginning, which may go into reports but not into logs."""
+
+    file: str
+    line: int
+    reason: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The malformed records that were skipped; ``samples`` has the first few."""
+
+    count: int = 0
+    limit: int = 0
+    samples: tuple[SkippedRecord, ...] = ()
 
 
 @dataclass

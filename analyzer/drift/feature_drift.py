@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from analyzer.analysis import FeatureDrift
-from analyzer.constraints.data_quality import ENABLED, Constraints, MonitoringConfig, compare
+from analyzer.drift.comparison import ENABLED, MonitoringConfig, compare
 from analyzer.drift.distances import (
     categorical_distance,
     category_shares,
@@ -20,10 +19,53 @@ from analyzer.drift.distances import (
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Statistics
 
 
+@dataclass(frozen=True)
+class FeatureDrift:
+    """The drift of one feature from its baseline, by several measures.
+
+    Attributes:
+        feature_name: Name of the feature, as in the statistics.
+        method: What the drift check compares by: Robust or Simple for numbers, LInfinity or ChiSquared for categories.
+        distance: Drift distance by that method, 0 to 1.
+        threshold: Distance above which the drift is a violation, with the feature's overrides applied.
+        checked: Whether the drift check is enabled for the feature.
+        simple: Largest gap between the cumulative distributions (numbers) or between the frequencies (categories,
+            LInfinity), 0 to 1.
+        robust: ``simple`` minus the gap expected by chance between samples of this size, 0 to 1.
+        population_stability_index: 0 or greater; conventionally, 0.1 to 0.25 is moderate and more is large.
+        jensen_shannon: Jensen-Shannon distance to base 2, 0 to 1.
+        wasserstein: Numbers only: the mean distance that values moved, in standard deviations of the baseline. None
+            for categories and for a baseline without variance.
+        importance: The feature's share of the model's total importance, 0 to 1; None if no importance was given.
+    """
+
+    feature_name: str
+    method: str
+    distance: float
+    threshold: float
+    checked: bool
+    simple: float
+    robust: float
+    population_stability_index: float
+    jensen_shannon: float
+    wasserstein: float | None = None
+    importance: float | None = None
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the distance is a violation."""
+        return self.checked and self.distance > self.threshold
+
+    @property
+    def weight(self) -> float:
+        """The distance, multiplied by the importance if that is known; features are ranked by it."""
+        return self.distance * (1.0 if self.importance is None else self.importance)
+
+
 def measure(
     current: Statistics,
     baseline: Statistics,
-    constraints: Constraints,
+    config_of: Callable[[str], MonitoringConfig],
     importance: Mapping[str, float] | None = None,
 ) -> tuple[FeatureDrift, ...]:
     """Measure the drift of every feature that has the same type in both statistics.
@@ -31,7 +73,7 @@ def measure(
     Args:
         current: Statistics of the current data.
         baseline: Statistics of the baseline.
-        constraints: Constraints with the methods and thresholds.
+        config_of: Returns the config with the methods and thresholds of the named feature.
         importance: Each feature's share of the model's importance, where an absent feature has 0. If None, features
             are ranked by their distance.
 
@@ -39,12 +81,10 @@ def measure(
         The drift of the comparable features, the highest weight first.
     """
     before = {feature.name: feature for feature in baseline.features}
-    configs = {item.name: constraints.config.overridden(item.overrides) for item in constraints.features}
     drifts = [
         drift
         for feature in current.features
-        if feature.name in before
-        and (drift := _measure(feature, before[feature.name], configs.get(feature.name, constraints.config)))
+        if feature.name in before and (drift := _measure(feature, before[feature.name], config_of(feature.name)))
     ]
     if importance is not None:
         drifts = [replace(drift, importance=importance.get(drift.feature_name, 0.0)) for drift in drifts]

@@ -9,23 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import QualityError
-from analyzer.analysis import (
-    DATA_QUALITY,
-    Analysis,
-    DataQuality,
-    FeatureDrift,
-    Merge,
-    Metric,
-    MetricViolation,
-    ModelQuality,
-    Skipped,
-    SkippedRecord,
-    Window,
-)
+from analyzer.analysis import DATA_QUALITY, Analysis, DataQuality, ModelQuality
 from analyzer.constraints.data_quality import Violation
+from analyzer.constraints.model_quality import Metric, MetricViolation
+from analyzer.datasets.malformed_records import Skipped, SkippedRecord
+from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.files import json_files
 from analyzer.files.constraints_file import constraints_from_json, constraints_to_json
 from analyzer.files.statistics_file import read_statistics
+from analyzer.performance.merge import Merge
+from analyzer.window import Window
 
 NAME = "analysis.json"
 # Counts of a merge job, written beside the merged records; the underscore marks it as not being one of them.

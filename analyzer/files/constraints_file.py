@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import QualityError
-from analyzer.constraints.data_quality import (
-    CATEGORICAL_DRIFT_METHODS,
-    COMPARISON_METHODS,
-    Constraints,
-    FeatureConstraints,
-    MonitoringConfig,
-    Violation,
-)
+from analyzer.constraints.data_quality import Constraints, FeatureConstraints, Violation
+from analyzer.drift.comparison import CATEGORICAL_DRIFT_METHODS, COMPARISON_METHODS, MonitoringConfig
 from analyzer.files.json_files import describe, read
 
 DISTRIBUTION_FIELDS = (

@@ -15,9 +15,8 @@ from typing import Any
 import datasketches
 
 from analyzer import QualityError
-from analyzer.analysis import Skipped, SkippedRecord
 from analyzer.datasets.dataset import list_files
-from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.malformed_records import MalformedRecords, Skipped, SkippedRecord
 from analyzer.files import json_files
 from analyzer.profile.number_state import NumberState
 from analyzer.profile.profile import ColumnState, Profile

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import QualityError
-from analyzer.analysis import Merge, Window
 from analyzer.datasets.captures import inference_time, is_in_window, lines
 from analyzer.datasets.dataset import list_files
 from analyzer.datasets.json_lines import parse_line
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.performance.batch_outputs import captured_event
+from analyzer.performance.merge import Merge
+from analyzer.window import Window
 
 # SQLite spills to disk beyond its cache, so a month of inferences takes no more memory than an hour.
 CACHE_KIB = 64 << 10

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analyzer.analysis import Analysis, DataQuality, FeatureDrift
+from analyzer.analysis import Analysis, DataQuality
 from analyzer.constraints.data_quality import Violation
+from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.reports.feature_list import Cell, Head, Row, anchor, feature_list
 from analyzer.reports.features import Feature, feature_facts, missing_share, rank_features
 from analyzer.reports.html import (

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.analysis import DataQuality, FeatureDrift
+from analyzer.analysis import DataQuality
+from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.profile.statistics import FeatureStatistics
 from analyzer.reports.html import NOTHING, number, percent
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analyzer.analysis import Analysis, Merge, Metric, MetricViolation, ModelQuality
-from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX, LESS
+from analyzer.analysis import Analysis, ModelQuality
+from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX, LESS, Metric, MetricViolation
+from analyzer.performance.merge import Merge
 from analyzer.performance.metrics import METRICS_KEY
 from analyzer.reports.html import (
     NOTHING,

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analyzer.analysis import Analysis, DataQuality, SkippedRecord, Window
+from analyzer.analysis import Analysis, DataQuality
+from analyzer.datasets.malformed_records import SkippedRecord
 from analyzer.reports.data_quality import data_quality_part
 from analyzer.reports.html import NO_SCRIPT, counted, escape, page, section, sheet, time, write_page
 from analyzer.reports.model_quality import model_quality_part
+from analyzer.window import Window
 
 ANALYSIS_TITLES = {"DATA_QUALITY": "Data quality", "MODEL_QUALITY": "Model quality"}
 

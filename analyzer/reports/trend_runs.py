@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analyzer import QualityError
-from analyzer.analysis import Analysis, DataQuality, FeatureDrift, Metric
-from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX
+from analyzer.analysis import Analysis, DataQuality
+from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX, Metric
+from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.profile.statistics import FeatureStatistics, Statistics
 from analyzer.reports.trend_plots import CategoryScale, Scale, scale_of
 

@@ -1,4 +1,4 @@
-"""The floor: parse the CSV and discard it."""
+"""The lower bound: parse the CSV with Arrow and discard it."""
 
 import sys
 

@@ -1,7 +1,6 @@
 """The four steps that every contender runs: this project's own scripts on 3,000 rows of 25 features.
 
-As a program, `chain.py STEP FOLDER`, it is one step in a process of its own. Each step reads what the ones before it
-have left in FOLDER.
+`chain.py STEP FOLDER` runs one step in its own process. Each step reads the outputs of the previous steps from FOLDER.
 """
 
 import json

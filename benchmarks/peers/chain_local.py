@@ -1,7 +1,8 @@
-"""The local SageMaker: the four steps as a pipeline, uploaded, started and waited for with boto3 alone.
+"""The local SageMaker: the four steps as a pipeline, run with boto3 alone.
 
-chain_local.py FOLDER, with the local SageMaker's data directory in $LOCAL_SAGEMAKER_DIR; its server is started if it
-is not there. The definition is what the SDK would make of the steps, written out, as the SDK takes seconds to import.
+Usage: chain_local.py FOLDER, with the local SageMaker's data directory in $LOCAL_SAGEMAKER_DIR. The server is started
+if it is not running. The definition is written by hand as the SDK would generate it, because importing the SDK takes
+seconds.
 """
 
 import json

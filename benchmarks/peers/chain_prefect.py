@@ -9,7 +9,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 preprocess, train, evaluate, register = (task(step) for step in chain.STEPS.values())
 
 
-# as many processes as steps: none does a second one
+# As many processes as steps, so that each step gets a new process.
 @flow(task_runner=ProcessPoolTaskRunner(max_workers=4))
 def run(folder: str) -> None:
     done = preprocess.submit(folder)

@@ -1,6 +1,6 @@
-"""The floor for one record: json, LightGBM's single-row C API, json, and no check of anything.
+"""The lower bound for one record: json and LightGBM's single-row C API, without any validation.
 
-Many rows go through NumPy and LightGBM's own loop over rows and trees, on all processors.
+Batches are parsed with NumPy and predicted by LightGBM's own loop over rows and trees, on all processors.
 """
 
 import ctypes

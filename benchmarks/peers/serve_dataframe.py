@@ -14,7 +14,7 @@ def load(folder):
 
     def record(body):
         frame = pd.DataFrame([json.loads(body)])[names]
-        # with more threads one row takes as long, and where other work has a core much longer
+        # More threads do not speed up one row, and slow it down a lot if a core is busy.
         (score,) = booster.predict(frame, num_threads=1).tolist()
         predictions = [{"label": "yes" if score >= 0.5 else "no", "probability": score}]
         return json.dumps({"predictions": predictions})

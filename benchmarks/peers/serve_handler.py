@@ -1,4 +1,4 @@
-"""inference.py: the whole chain of input_fn, predict_fn and output_fn."""
+"""This project's inference.py: input_fn, predict_fn and output_fn."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""lleaves: the model compiled once by LLVM and cached beside the model; CSV is parsed with pandas."""
+"""lleaves: the model compiled once with LLVM and cached next to the model file; CSV is parsed with pandas."""
 
 import io
 import json

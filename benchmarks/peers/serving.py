@@ -1,4 +1,4 @@
-"""The requests to all serving contenders and their timing; in this folder because each peer has its own environment."""
+"""Sends requests to a serving contender and times them; in this folder because each peer has its own environment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ CALLS, BATCHES, WARM_UP = 5000, 200, 50
 
 
 def run(load: Callable[[Path], tuple[Callable[[bytes], str], Callable[[bytes], str]]]) -> None:
-    """Print the measurements as JSON; with `cold` as second argument answer one record only.
+    """Measure a contender and print the results as JSON; with `cold` as the second argument, predict one record only.
 
-    load: of the folder with model and requests gives two functions from the body of a request to that of its response:
-    for a JSON record, and for CSV rows. Both responses say the probability, the second one in the last field.
+    Args:
+        load: Loads the model from the folder of model and requests, and returns two functions that convert a request
+            body to a response body: one for a JSON record, one for CSV rows. Both responses contain the probability,
+            for CSV in the last field.
     """
     folder = Path(sys.argv[1])
     record, rows = load(folder)
@@ -26,7 +28,7 @@ def run(load: Callable[[Path], tuple[Callable[[bytes], str], Callable[[bytes], s
         return
     body = (folder / "rows.csv").read_bytes()
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    answers = [json.loads(record(one))["predictions"][0]["probability"] for one in bodies[:WARM_UP]]
+    answers = [json.loads(record(line))["predictions"][0]["probability"] for line in bodies[:WARM_UP]]
     batch = [float(line.rpartition(",")[2]) for line in rows(body).splitlines()]
     differences = [abs(a - b) for a, b in zip([*answers, *batch], [*expected[:WARM_UP], *expected], strict=True)]
     measured = {
@@ -37,11 +39,11 @@ def run(load: Callable[[Path], tuple[Callable[[bytes], str], Callable[[bytes], s
     print(json.dumps(measured))
 
 
-def median_seconds(answer: Callable[[bytes], str], bodies: list[bytes], calls: int) -> float:
+def median_seconds(predict: Callable[[bytes], str], bodies: list[bytes], calls: int) -> float:
     times = []
     for call in range(calls):
         body = bodies[call % len(bodies)]
         start = time.perf_counter()
-        answer(body)
+        predict(body)
         times.append(time.perf_counter() - start)
     return statistics.median(times)

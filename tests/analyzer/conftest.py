@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# A loaded machine is not a fault of the code.
+# On a loaded machine, examples can exceed Hypothesis's deadline.
 settings.register_profile("quality", deadline=None)
 settings.load_profile("quality")
 

@@ -13,13 +13,15 @@ import pyarrow as pa
 import pytest
 
 from analyzer import QualityError, cloudwatch, container
-from analyzer.analysis import Analysis, DataQuality, ModelQuality, Skipped, Window
+from analyzer.analysis import Analysis, DataQuality, ModelQuality
 from analyzer.constraints.data_quality import check, suggest
 from analyzer.constraints.model_quality import collect_metrics, suggest_metrics
+from analyzer.datasets.malformed_records import Skipped
 from analyzer.drift.feature_drift import measure
 from analyzer.performance.metrics import model_quality
 from analyzer.profile.profile import Profile
 from analyzer.profile.statistics import Statistics
+from analyzer.window import Window
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -36,7 +38,7 @@ def data_quality(**overrides: dict[str, Any]) -> Analysis:
     features = tuple(replace(item, overrides=overrides.get(item.name, {})) for item in constraints.features)
     constraints = replace(constraints, features=features)
     violations = tuple(check(now, constraints, before))
-    result = DataQuality(now, constraints, before, violations, measure(now, before, constraints))
+    result = DataQuality(now, constraints, before, violations, measure(now, before, constraints.config_of))
     return Analysis("churn", TIME, Window(), Skipped(), result)
 
 
@@ -79,7 +81,7 @@ def test_model_quality_has_its_metrics_by_their_own_names() -> None:
         "Regression", document, suggest_metrics(document, "Regression"), collect_metrics(document, "Regression")
     )
     found = by_name(cloudwatch.metrics(Analysis("churn", TIME, Window(), Skipped(), result), TIME, None, None))
-    # r2 of one row is not defined, and CloudWatch takes no NaN.
+    # r2 of one row is undefined, and CloudWatch rejects NaN.
     assert {name: datum["Value"] for name, datum in found.items()} == {"mae": 1.0, "mse": 1.0, "rmse": 1.0}
     assert found["mae"]["Dimensions"] == [{"Name": "MonitoringSchedule", "Value": "churn"}]
 

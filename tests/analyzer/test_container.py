@@ -86,7 +86,7 @@ def test_a_data_quality_baseline_is_created_and_later_data_checked_against_it(
         "baseline_statistics": output.rename(tmp_path / "kept") / "statistics.json",
         "baseline_constraints": tmp_path / "kept" / "constraints.json",
     }
-    # A check against what the same data gave has nothing to say, and the same files come with it.
+    # A check against a baseline from the same data finds no violations, and writes the same files.
     assert run(tmp_path / "first", **baseline) == "Completed: Job completed successfully with no violations."
     assert document(output, "constraint_violations") == {"violations": []}
     message = run(write("second/data.csv", raw_features(1_000, shift=20, seed=1) + "x,1.0,silver\n"), **baseline)

@@ -33,7 +33,7 @@ def lines(*events: dict[str, Any]) -> str:
     return "".join(json.dumps(event) + "\n" for event in events)
 
 
-# As AWS's documentation has it, but for the names of the columns.
+# The example in AWS's documentation, with other column names.
 DOCUMENTED = """
 def preprocess_handler(inference_record):
     input_data = inference_record.endpoint_input.data

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import QualityError
-from analyzer.analysis import Window
-from analyzer.window import parse_duration, window_of
+from analyzer.window import Window, parse_duration, window_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.constraints.data_quality import MonitoringConfig
+from analyzer.drift.comparison import MonitoringConfig
 from analyzer.files.constraints_file import constraints_from_json
 from monitoring.constraint_versions import Document, drift_threshold, edit_features, edit_metric
 from project.errors import UserError

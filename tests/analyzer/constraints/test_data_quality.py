@@ -175,7 +175,7 @@ def test_drift_beyond_the_threshold_is_a_violation_with_the_distance() -> None:
     assert check_types([violation]) == [("x", "baseline_drift_check")]
     words = violation.description.split()
     assert violation.description == f"Baseline drift distance: {words[3]} exceeds threshold: 0.1"
-    # The largest gap between the CDFs of two normals half a deviation apart is 0.1974; chance takes off 0.0569.
+    # The largest gap between the CDFs of two normals half a deviation apart is 0.1974; the chance correction is 0.0569.
     assert float(words[3]) == pytest.approx(0.1974 - 0.0569, abs=0.03)
 
 
@@ -191,7 +191,7 @@ def test_categorical_drift_has_its_own_threshold() -> None:
     baseline, now = statistics(plan=["a", "b"] * 1_000), statistics(plan=["a"] * 1_400 + ["b"] * 600)
     constraints = suggest(baseline)
     (violation,) = check(now, constraints, baseline)
-    # The gap is 0.7 - 0.5, chance takes off 1.8 * sqrt(4000 / 2000**2).
+    # The gap is 0.7 - 0.5, and the correction for chance is 1.8 * sqrt(4000 / 2000**2).
     assert float(violation.description.split()[3]) == pytest.approx(0.2 - 0.0569, abs=1e-4)
     assert check(now, configured(constraints, categorical_comparison_threshold=0.4), baseline) == []
     for_all = configured(constraints, categorical_comparison_threshold=None, comparison_threshold=0.4)

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzer import QualityError
-from analyzer.analysis import Window
 from analyzer.datasets import captures
 from analyzer.datasets.dataset import Dataset
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.text_columns import parse_texts
+from analyzer.window import Window
 
 Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]

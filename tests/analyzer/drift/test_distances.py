@@ -31,7 +31,7 @@ def test_the_simple_distance_of_exact_data_is_the_kolmogorov_smirnov_statistic(
     first: list[float], second: list[float]
 ) -> None:
     with warnings.catch_warnings():
-        # SciPy has trouble with some p-values, which nobody asks for.
+        # SciPy warns about some p-values, which the test does not use.
         warnings.simplefilter("ignore", RuntimeWarning)
         expected = stats.ks_2samp(first, second, method="asymp").statistic
     assert numerical_distance(exact(first), exact(second), robust=False) == pytest.approx(expected, abs=1e-12)

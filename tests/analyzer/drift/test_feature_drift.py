@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance
 
-from analyzer.constraints.data_quality import Constraints, MonitoringConfig, check, suggest
+from analyzer.constraints.data_quality import Constraints, check, suggest
+from analyzer.drift.comparison import MonitoringConfig
 from analyzer.drift.distances import (
     category_shares,
     jensen_shannon,
@@ -100,7 +101,7 @@ def test_drift_is_exceeded_exactly_if_the_check_reports_a_violation(
     constraints = replace(
         suggest(of(before)), config=MonitoringConfig(comparison_method=method, categorical_drift_method=categorical)
     )
-    drift = measure(of(now), of(before), constraints)
+    drift = measure(of(now), of(before), constraints.config_of)
     violations = check(of(now), constraints, of(before))
     assert {item.feature_name for item in drift if item.exceeded} == {
         violation.feature_name for violation in violations if violation.constraint_check_type == "baseline_drift_check"
@@ -122,7 +123,7 @@ def test_a_feature_has_its_own_threshold_and_can_be_left_unchecked() -> None:
     constraints = overridden(
         overridden(suggest(before), "x", comparison_threshold=0.95), "y", perform_comparison="Disabled"
     )
-    by_name = {item.feature_name: item for item in measure(now, before, constraints)}
+    by_name = {item.feature_name: item for item in measure(now, before, constraints.config_of)}
     assert by_name["x"].threshold == 0.95
     assert not by_name["x"].exceeded
     assert by_name["y"].distance > by_name["y"].threshold
@@ -134,26 +135,26 @@ def test_features_are_ranked_by_drift_times_importance() -> None:
     before = statistics(**{name: generator.normal(size=2_000) for name in "abc"})
     now = statistics(a=generator.normal(3, 1, 2_000), b=generator.normal(0.7, 1, 2_000), c=generator.normal(size=2_000))
     constraints = suggest(before)
-    assert [item.feature_name for item in measure(now, before, constraints)] == ["a", "b", "c"]
-    ranked = measure(now, before, constraints, {"a": 0.1, "b": 0.9})
+    assert [item.feature_name for item in measure(now, before, constraints.config_of)] == ["a", "b", "c"]
+    ranked = measure(now, before, constraints.config_of, {"a": 0.1, "b": 0.9})
     assert [(item.feature_name, item.importance) for item in ranked] == [("b", 0.9), ("a", 0.1), ("c", 0.0)]
 
 
 def test_wasserstein_is_in_standard_deviations_of_the_baseline() -> None:
     values = np.random.default_rng(0).normal(10, 4, 3_000)
     before = statistics(x=values)
-    (drift,) = measure(statistics(x=values + 2), before, suggest(before))
+    (drift,) = measure(statistics(x=values + 2), before, suggest(before).config_of)
     assert drift.wasserstein == pytest.approx(0.5, rel=0.05)
 
 
 def test_a_baseline_without_variance_and_numbers_near_the_limit_have_no_wasserstein_distance() -> None:
     constant, huge = statistics(x=[5.0, 5.0]), statistics(x=[-1.7e308, 1.7e308])
     for now, before in ((huge, constant), (constant, huge), (huge, huge)):
-        (drift,) = measure(now, before, suggest(before))
+        (drift,) = measure(now, before, suggest(before).config_of)
         assert drift.wasserstein is None
 
 
 def test_features_of_different_types_or_without_values_are_not_compared() -> None:
     before = statistics(x=[1, 2], y=["a", "b"], z=pa.nulls(2))
     now = statistics(x=["a", "b"], y=[1, 2], z=pa.nulls(2))
-    assert measure(now, before, suggest(before)) == ()
+    assert measure(now, before, suggest(before).config_of) == ()

@@ -58,7 +58,7 @@ def test_a_data_quality_analysis_survives_a_round_trip_through_its_files(
     )
     assert isinstance(found.result, DataQuality)
     assert (found.name, found.skipped.count) == ("hourly", 1)
-    # The feature's own threshold is honoured, written and read back.
+    # The feature's own threshold is applied, written and read back.
     assert found.result.drift[0].threshold == 0.9 or found.result.drift[1].threshold == 0.9
     read = analysis_file.read(tmp_path / "check", statistics)
     assert isinstance(read.result, DataQuality)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import QualityError
-from analyzer.constraints.data_quality import Constraints, MonitoringConfig, Violation, check, suggest
+from analyzer.constraints.data_quality import Constraints, Violation, check, suggest
+from analyzer.drift.comparison import MonitoringConfig
 from analyzer.files import json_files
 from analyzer.files.constraints_file import constraints_to_json, read_constraints, violations_to_json
 from analyzer.files.statistics_file import read_statistics, statistics_to_json
@@ -122,7 +123,7 @@ def test_any_baseline_is_written_as_valid_json_read_back_and_met_by_its_own_data
 
 @pytest.fixture
 def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    # The SDK makes a client when it is imported, and a client wants a region.
+    # The SDK creates a client on import, and a client requires a region.
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     from sagemaker.core import model_monitor
 

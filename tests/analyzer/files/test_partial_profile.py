@@ -14,9 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzer import QualityError, container
-from analyzer.analysis import Skipped, SkippedRecord
 from analyzer.analyzer import ProcessingCluster
-from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.malformed_records import MalformedRecords, Skipped, SkippedRecord
 from analyzer.files.partial_profile import merge_partials, to_json, write_partial
 from analyzer.profile.profile import Profile
 from analyzer.profile.statistics import Statistics

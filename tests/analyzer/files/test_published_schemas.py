@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 STRING: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
-# What a sum beyond a double becomes, as Model Monitor itself writes it for a deviation that is not defined.
+# Replaces a sum that overflows a double. Model Monitor itself writes it for an undefined deviation.
 NUMBER_OR_NAN: Schema = {"anyOf": [NUMBER, {"const": "NaN"}]}
 SWITCH: Schema = {"enum": ["Enabled", "Disabled"]}
 

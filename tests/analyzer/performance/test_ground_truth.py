@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzer import QualityError
-from analyzer.analysis import Merge, Window
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.performance.ground_truth import merge
+from analyzer.performance.merge import Merge
+from analyzer.window import Window
 
 Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]

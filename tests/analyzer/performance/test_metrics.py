@@ -18,7 +18,7 @@ from analyzer.performance.metrics import model_quality
 from analyzer.performance.metrics.binary import CURVE_POINTS
 
 EXACT = {"rel": 1e-12, "abs": 1e-12}
-# Few distinct scores make ties, many make none; both paths matter for AUC.
+# A few distinct scores have ties, many have none; AUC has to handle both.
 SCORES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1))
 FINITE = st.floats(-1e6, 1e6)
 
@@ -76,7 +76,7 @@ def test_areas_and_curves_equal_scikit_learns(rows: tuple[np.ndarray, np.ndarray
     assert roc["true_positive_rates"] == pytest.approx(true_rates.tolist(), **EXACT)
     precisions, recalls, _ = sk.precision_recall_curve(labels, scores)
     curve = ours["precision_recall_curve"]
-    # scikit-learn's curve falls in recall.
+    # scikit-learn's curve is in order of decreasing recall.
     assert curve["recalls"] == pytest.approx(recalls[::-1].tolist(), **EXACT)
     assert curve["precisions"] == pytest.approx(precisions[::-1].tolist(), **EXACT)
 
@@ -100,7 +100,7 @@ def test_multiclass_metrics_equal_scikit_learns(rows: list[tuple[str, str]]) -> 
 
 @given(hnp.arrays(np.float64, st.integers(2, 300), elements=FINITE), st.integers(0, 2**32 - 1))
 def test_regression_metrics_equal_scikit_learns(labels: np.ndarray, seed: int) -> None:
-    # A spread near the rounding error of the values makes r2 a quotient of noise, here and in scikit-learn.
+    # With a spread near the rounding error of the values, r2 is numerical noise, here and in scikit-learn.
     assume(np.ptp(labels) > 1e-3 * max(1.0, np.abs(labels).max()))
     predictions = labels + np.random.default_rng(seed).normal(size=len(labels))
     ours = regression(labels, predictions)
@@ -174,7 +174,7 @@ def test_with_200_rows_the_deviation_is_over_five_samples_and_reproducible() -> 
     predictions = labels + generator.normal(size=4_000)
     first, second = regression(labels, predictions), regression(labels, predictions)
     assert first == second
-    # A mean over 80 % of n rows, drawn without putting back, deviates by std / sqrt(n) * sqrt(0.2 / 0.8).
+    # A mean over 80 % of n rows, drawn without replacement, has the standard deviation std / sqrt(n) * sqrt(0.2 / 0.8).
     expected = np.abs(labels - predictions).std() / math.sqrt(4_000) * math.sqrt(0.2 / 0.8)
     assert expected / 3 < first["mae"]["standard_deviation"] < expected * 3
 

@@ -165,7 +165,7 @@ def test_captures_and_labels_are_merged_and_evaluated_in_one_run(
     assert found.merge is not None
     assert (found.merge.merged, found.merge.unlabelled, found.merge.duplicate_labels) == (250, 50, 1)
     assert found.statistics["dataset"] == {"item_count": 250}
-    # The same in two jobs, as Model Monitor has it: a merge, and an analysis of what it left.
+    # The same in two jobs, as in Model Monitor: a merge job, and an analysis of its output.
     merge_job = {
         "dataset_source": str(captures),
         "ground_truth_source": str(labels),

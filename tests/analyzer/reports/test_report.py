@@ -12,24 +12,17 @@ import numpy as np
 import pytest
 
 from analyzer import QualityError
-from analyzer.analysis import (
-    Analysis,
-    DataQuality,
-    FeatureDrift,
-    Merge,
-    Metric,
-    MetricViolation,
-    ModelQuality,
-    Skipped,
-    SkippedRecord,
-    Window,
-)
+from analyzer.analysis import Analysis, DataQuality, ModelQuality
 from analyzer.constraints.data_quality import Violation, check, suggest
-from analyzer.constraints.model_quality import check_metrics, suggest_metrics
+from analyzer.constraints.model_quality import Metric, MetricViolation, check_metrics, suggest_metrics
+from analyzer.datasets.malformed_records import Skipped, SkippedRecord
+from analyzer.drift.feature_drift import FeatureDrift
+from analyzer.performance.merge import Merge
 from analyzer.performance.metrics import METRICS_KEY, model_quality
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Sketch, Statistics, StringStatistics
 from analyzer.reports.plots import BINS, CATEGORIES, distribution
 from analyzer.reports.report import report_page, write_report
+from analyzer.window import Window
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOSTILE = """</script><script>document.title=1</script><img src=x onerror="alert(1)">' & <!--"""
@@ -382,7 +375,7 @@ def test_shows_the_counts_of_the_ground_truth_merge() -> None:
         assert piece in text
 
 
-# --- what is drawn ---
+# --- plots ---
 
 
 def test_bins_of_whole_numbers_contain_whole_numbers() -> None:

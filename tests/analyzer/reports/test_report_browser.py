@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.analysis import Analysis, DataQuality, FeatureDrift, Skipped, Window
+from analyzer.analysis import Analysis, DataQuality
 from analyzer.constraints.data_quality import suggest
+from analyzer.datasets.malformed_records import Skipped
+from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Sketch, Statistics, StringStatistics
 from analyzer.reports.report import write_report
 from analyzer.reports.trend import write_trend
+from analyzer.window import Window
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None

@@ -11,20 +11,15 @@ import numpy as np
 import pytest
 
 from analyzer import QualityError
-from analyzer.analysis import (
-    Analysis,
-    DataQuality,
-    FeatureDrift,
-    Metric,
-    MetricViolation,
-    ModelQuality,
-    Skipped,
-    Window,
-)
+from analyzer.analysis import Analysis, DataQuality, ModelQuality
 from analyzer.constraints.data_quality import suggest
+from analyzer.constraints.model_quality import Metric, MetricViolation
+from analyzer.datasets.malformed_records import Skipped
+from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Sketch, Statistics, StringStatistics
 from analyzer.reports.trend import trend_page, write_trend
 from analyzer.reports.trend_plots import scale_of
+from analyzer.window import Window
 
 FIRST = datetime(2020, 2, 10, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
