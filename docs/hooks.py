@@ -99,15 +99,17 @@ def metrics_table() -> str:
 
 def parameters_table() -> str:
     """Return a Markdown table of the parameters of each pipeline, with the defaults of the default example."""
-    from pipelines import batch_inference, monitoring, training
+    from pipelines.batch_inference.parameters import Parameters as BatchInferenceParameters
+    from pipelines.monitoring.parameters import Parameters as MonitoringParameters
+    from pipelines.training.parameters import Parameters as TrainingParameters
     from project.paths import DEFAULT_SETTINGS
     from project.settings import load_settings
 
     settings = load_settings(DEFAULT_SETTINGS)
     pipelines = {
-        "training": training.parameters.Parameters.of(settings, None),
-        "monitoring": monitoring.parameters.Parameters.of(settings),
-        "batch-inference": batch_inference.parameters.Parameters.of(settings),
+        "training": TrainingParameters.of(settings, None),
+        "monitoring": MonitoringParameters.of(settings),
+        "batch-inference": BatchInferenceParameters.of(settings),
     }
     heads = ("parameter", "type", "default in the example", "meaning")
     sections = []

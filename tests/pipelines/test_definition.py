@@ -14,7 +14,10 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from pipelines import batch_inference, bundles, monitoring, training
+from pipelines import bundles
+from pipelines.batch_inference import parameters as batch_inference_parameters
+from pipelines.monitoring import parameters as monitoring_parameters
+from pipelines.training import parameters as training_parameters
 from pipelines.training.pipeline import get_pipeline
 from project.errors import UserError
 from project.paths import REPOSITORY
@@ -261,6 +264,7 @@ def test_a_changed_script_changes_only_the_steps_that_run_it(
     assert [name for name in before if before[name] != after[name]] == ["Evaluate"]
 
 
+@pytest.mark.slow
 def test_two_clones_of_a_commit_compile_to_the_same_bytes_offline_and_without_credentials(tmp_path: Path) -> None:
     if not (REPOSITORY / ".git").exists():
         pytest.skip("not a git checkout")
@@ -282,8 +286,8 @@ def test_two_clones_of_a_commit_compile_to_the_same_bytes_offline_and_without_cr
 def test_every_parameter_has_a_description(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings()
     for parameters in (
-        training.parameters.Parameters.of(settings, None),
-        monitoring.parameters.Parameters.of(settings),
-        batch_inference.parameters.Parameters.of(settings),
+        training_parameters.Parameters.of(settings, None),
+        monitoring_parameters.Parameters.of(settings),
+        batch_inference_parameters.Parameters.of(settings),
     ):
         assert all(parameter.name and text.endswith(".") for parameter, text in parameters.descriptions())

@@ -158,6 +158,7 @@ def test_new_data_is_compared_with_the_approved_baseline(workplace: Workplace, f
     assert "DataQualityBaseline" in result.stderr
 
 
+@pytest.mark.slow
 def test_an_account_without_model_monitor_gets_the_same_baselines_and_checks(
     workplace: Workplace, first: dict[str, Any]
 ) -> None:

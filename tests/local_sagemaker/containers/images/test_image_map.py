@@ -236,6 +236,7 @@ def isolated(tmp_path: Path, make_machine: MakeMachine) -> Machine:
 SHOW = "import brought, of_the_image, sys; print(brought.words, of_the_image.words, sys.prefix)"
 
 
+@pytest.mark.slow
 def test_a_job_runs_in_an_environment_of_its_image_and_requirements_which_is_reused(
     isolated: Machine, tmp_path: Path
 ) -> None:
