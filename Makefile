@@ -9,6 +9,9 @@ UV = $(BIN)/uv
 .PHONY: help setup run test test-slow test-all test-image test-spark coverage docs lint format hooks types audit lock clean
 .DEFAULT_GOAL := help
 
+# where it is set, every process that a test or a job starts would compile our modules again
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
