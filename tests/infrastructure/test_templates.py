@@ -26,6 +26,7 @@ def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield boto3.client("cloudformation", region_name="eu-west-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_cfn_lint_reports_nothing(name: str) -> None:
     assert lint_file(path(name)) == []

@@ -89,6 +89,7 @@ BAD_INPUT: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_invalid_data_gets_one_clear_message_and_registers_nothing(
     workplace: Workplace, settings: Path, tmp_path: Path, case: str

@@ -7,9 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from project.paths import REPOSITORY
 from project.target import Target, local_target
 from tests.stories.workplace import Ended, Workplace
+
+pytestmark = pytest.mark.slow
 
 NAME = "breast-cancer"
 DATA = str(REPOSITORY / "examples" / NAME / "data.csv")

@@ -21,7 +21,10 @@ from local_sagemaker.containers.output import LogStream
 from local_sagemaker.containers.warm_python import CLIENT, REPOSITORY, WarmPython
 from local_sagemaker.containers.warm_python.requirements import already_satisfied
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process starts cold")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process starts cold"),
+]
 
 TIMEOUT = 30
 ENVIRONMENT = {"PATH": os.environ["PATH"], **common_environment()}

@@ -16,6 +16,8 @@ from tests.local_sagemaker.events.recorder import Recorder, put_rule
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN
 from tests.local_sagemaker.services.cloudformation.test_provisioner import template
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
