@@ -1,17 +1,17 @@
-"""What holds for all tests."""
+"""Settings of all tests."""
 
 import os
 
 import pytest
 
-# A server keeps an interpreter ready that has imported all that jobs may want: seconds of work, for each of the many
-# servers that are started here, and few of their jobs import anything. Tests in which they do say otherwise.
+# A server keeps a process with imported libraries for its jobs: seconds of processor time for each of the many servers
+# that tests start, although few of their jobs import a library. Tests of warm starts set it to 1.
 os.environ["LOCAL_SAGEMAKER_WARM"] = "0"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories, the longest modules, first: with two workers none is left with one of them in the end.
+    """Run the stories first: they are the longest modules, and no worker should start one at the end.
 
-    `make test` has pytest-xdist keep the order.
+    `make test` has pytest-xdist keep this order.
     """
     items.sort(key=lambda item: "stories" not in item.path.parts)

@@ -27,7 +27,7 @@ for folder in (".", "processing_scripts", "training_scripts", "inference"):
 # More threads than free cores are slower than one thread on such small data.
 os.environ["SM_NUM_CPUS"] = "1"
 
-hypothesis.settings.register_profile("scripts", deadline=None)
+hypothesis.settings.register_profile("scripts", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("scripts")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 # On a loaded machine, examples can exceed Hypothesis's deadline.
-settings.register_profile("quality", deadline=None)
+settings.register_profile("quality", deadline=None, max_examples=50)
 settings.load_profile("quality")
 
 
