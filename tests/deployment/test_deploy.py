@@ -21,6 +21,7 @@ from tests.deployment.conftest import MakeSettings
 from tests.deployment.local_account import (
     BROKEN_PROGRAM,
     PROGRAM,
+    QUIET_ALARMS,
     TAGS,
     ClientEvents,
     Fault,
@@ -129,9 +130,9 @@ def test_a_real_time_endpoint_captures_and_is_scaled(
 
 
 def test_the_rollback_alarms_are_created_before_the_endpoint(
-    settings: Settings, account: LocalAccount, events: ClientEvents
+    make_settings: MakeSettings, account: LocalAccount, events: ClientEvents
 ) -> None:
-    deploy(settings, account)
+    deploy(make_settings(deployment={}), account)
     operations = events.operations()
     assert operations.index("PutMetricAlarm") < operations.index("CreateEndpoint")
     errors, latency = events.sent("PutMetricAlarm")
@@ -236,7 +237,7 @@ def test_the_same_deployment_again_changes_nothing(
 def test_an_update_shifts_traffic_to_a_canary_first_guarded_by_the_alarms(
     make_settings: MakeSettings, account: LocalAccount, events: ClientEvents
 ) -> None:
-    settings = make_settings(deployment={"instance_count": 4, "max_instance_count": 8})
+    settings = make_settings(deployment={"instance_count": 4, "max_instance_count": 8, "update": QUIET_ALARMS})
     deploy(settings, account, 1)
     events.respond("UpdateEndpoint", {"EndpointArn": "arn"})
     assert start_deployment(settings, account.target, make_plan(settings, account, 2), lambda _: None) == "updated"
@@ -259,7 +260,10 @@ def test_variants_that_change_are_deregistered_from_scaling_before_the_update(
     make_settings: MakeSettings, account: LocalAccount, events: ClientEvents
 ) -> None:
     deploy(make_settings(), account)
-    deploy(make_settings(deployment={"instance_type": "ml.c5.large", "update": {"wait_seconds": 0}}), account)
+    deploy(
+        make_settings(deployment={"instance_type": "ml.c5.large", "update": {"wait_seconds": 0, **QUIET_ALARMS}}),
+        account,
+    )
     operations = events.operations()
     assert operations.index("DeregisterScalableTarget") < operations.index("UpdateEndpoint")
     assert "RetainAllVariantProperties" not in events.sent("UpdateEndpoint")[0]

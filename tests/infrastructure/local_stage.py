@@ -45,7 +45,8 @@ name: demo
 problem_type: Regression
 data: {target_column: y}
 quality: {metric: rmse, threshold: 1}
-deployment: {update: {wait_seconds: 0}}
+# the alarms look at the last minute, in which a version may have failed its test
+deployment: {update: {wait_seconds: 0, max_5xx_errors_per_minute: 1000000, max_latency_in_milliseconds: 60000}}
 """
 
 
