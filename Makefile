@@ -37,7 +37,7 @@ TEST_PROCESSES = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1
 
 PYTEST = -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
-test: .venv/installed ## run the tests but for the slow ones
+test: .venv/installed ## run the tests, without the slow ones
 	@$(BIN)/python $(PYTEST) -m "not slow" $(TEST_ARGS)
 
 test-slow: .venv/installed ## run the slow tests: kills and loads of a server, SDK programs, an installed wheel
@@ -73,7 +73,7 @@ test-image: .venv-image/installed ## test the container scripts on the library v
 test-spark: .venv-spark/installed ## test the analyzer on Spark; needs Java 17 and downloads 450 MB
 	@.venv-spark/bin/python -m pytest tests/spark
 
-lint: .venv/installed ## check style, and which room imports which
+lint: .venv/installed ## check style and import directions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports

@@ -78,7 +78,9 @@ def show_check(check: Check) -> None:
 
 
 def show_load(load: LoadResult) -> None:
-    table = _table("Requests", "At once", "Failed", "a second", "p50 ms", "p95 ms", "p99 ms", "Slowest ms", right=True)
+    table = _table(
+        "Requests", "Concurrency", "Failed", "Requests/s", "p50 ms", "p95 ms", "p99 ms", "Slowest ms", right=True
+    )
     times = ("-" if value is None else f"{value:.1f}" for value in (load.p50, load.p95, load.p99, load.slowest))
     table.add_row(str(load.requests), str(load.concurrency), str(load.failed), f"{load.throughput:.0f}", *times)
     output.print(table)

@@ -61,8 +61,9 @@ def find_version(group: str, version: int, target: Target) -> ModelPackage:
     """
     arns = _arns(group, target)
     if version not in arns:
-        known = ", ".join(str(number) for number in sorted(arns)) or "none"
-        raise UserError(f"model package group {group!r} has no version {version}; it has {known}")
+        known = ", ".join(str(number) for number in sorted(arns))
+        advice = f"choose one of {known}" if arns else "register one with `python -m pipelines run`"
+        raise UserError(f"model package group {group!r} has no version {version}; {advice}")
     return describe_package(arns[version], target)
 
 
