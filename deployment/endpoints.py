@@ -114,8 +114,8 @@ def project_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
     endpoint = find_endpoint(target, name)
     if endpoint is None:
         raise UserError(
-            f"there is no endpoint {name!r}; list the project's endpoints with `python -m deployment list`, or create it "
-            "with `python -m deployment deploy`"
+            f"there is no endpoint {name!r}; list the project's endpoints with `python -m deployment list`, "
+            "or create it with `python -m deployment deploy`"
         )
     check_owner(settings, target, endpoint)
     return endpoint

@@ -67,7 +67,8 @@ def _files(path: Path) -> list[tuple[str, Path]]:
         return [(path.name, path)]
     if not path.is_dir():
         raise UserError(
-            f"input data {path} does not exist; give a file, a folder or an s3:// URI as data.input in the settings or with --input"
+            f"input data {path} does not exist; "
+            "give a file, a folder or an s3:// URI as data.input in the settings or with --input"
         )
     visible = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     files = sorted((file.relative_to(path).as_posix(), file) for file in visible)
