@@ -31,6 +31,8 @@ from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN
 from tests.stories.conftest import open_workplace
 from tests.stories.workplace import Ended, Workplace
 
+pytestmark = pytest.mark.slow
+
 NAME = "breast-cancer"
 DATA = REPOSITORY / "examples" / NAME / "data.csv"
 

@@ -12,6 +12,8 @@ from project.paths import REPOSITORY
 from tests.infrastructure.local_stage import ENDPOINT, LocalStage, until
 from tests.stories.conftest import open_workplace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStage]:

@@ -25,6 +25,8 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.transfers import split_uri
 from tests.local_sagemaker.machine import TIMEOUT, XGBOOST, Machine, Record
 
+pytestmark = pytest.mark.slow
+
 xgb = pytest.importorskip("xgboost")
 
 HYPERPARAMETERS = {"objective": "reg:squarederror", "num_round": "5", "max_depth": "3", "eta": "0.5", "seed": "1"}
