@@ -31,7 +31,7 @@ from project.commands import LocalOption, RegionOption, SettingsOption
 from project.errors import UserError
 from project.paths import DEFAULT_SETTINGS
 from project.settings import Settings, load_settings
-from project.target import CLIENT_CONFIG, local_target
+from project.target import CLIENT_CONFIG, configured_region, local_target
 
 StageOption = Annotated[
     StageName, typer.Option("--stage", help="staging trains and builds; prod serves promoted models.")
@@ -155,8 +155,6 @@ def open_stage(
 ) -> Stage:
     """Load the settings and the templates that the options name."""
     settings = load_settings(settings_file)
-    region = local_target().region if local else region or boto3.Session().region_name
-    if not region:
-        raise UserError("no AWS region is configured; give --region or set AWS_REGION, or use --local")
+    region = local_target().region if local else configured_region(region)
     selected = tuple(load_template(name) for name in stack or ())
     return Stage(settings, settings_file, stage, region, selected, local)

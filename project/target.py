@@ -78,6 +78,18 @@ def local_target() -> Target:
     return Target(account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION)
 
 
+def configured_region(region: str | None) -> str:
+    """Return the region, by default that of the AWS configuration.
+
+    Raises:
+        UserError: No region is configured.
+    """
+    region = region or boto3.Session().region_name
+    if not region:
+        raise UserError("no AWS region is configured; give --region or set AWS_REGION, or use --local")
+    return region
+
+
 def aws_target(
     role_arn: str | None,
     bucket: str | None,
@@ -97,9 +109,7 @@ def aws_target(
     Raises:
         UserError: The role or the region is missing.
     """
-    region = region or boto3.Session().region_name
-    if not region:
-        raise UserError("no AWS region is configured; give --region or set AWS_REGION, or use --local")
+    region = configured_region(region)
     if not role_arn:
         raise UserError(
             "no execution role is configured; give --role-arn or set SAGEMAKER_PIPELINE_ROLE_ARN, or use --local"

@@ -7,7 +7,7 @@ from typing import Any
 
 from local_sagemaker.executions import definition
 from local_sagemaker.executions.steps import STEP_TYPES
-from tests.local_sagemaker.machine import TIMEOUT, Machine, Record
+from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, TIMEOUT, Machine, Record
 
 
 def parse(text: str) -> definition.Definition:
@@ -18,6 +18,34 @@ def processing(machine: Machine, name: str, script: str = "", **more: Any) -> Re
     """A Processing step; in `more`, names with a capital letter are members of the step, others are for the job."""
     step = {key: more.pop(key) for key in list(more) if key[0].isupper()}
     return {"Name": name, "Type": "Processing", "Arguments": machine.processing_arguments(name, script, **more), **step}
+
+
+def shell(name: str, script_uri: str, output_uri: str, **more: Any) -> Record:
+    """A Processing step that runs a shell script, so that its job starts no Python.
+
+    Args:
+        name: Name of the step.
+        script_uri: URI of `main.sh`.
+        output_uri: Where the files of /opt/ml/processing/output are uploaded.
+        **more: Further members of the step.
+    """
+    code = {"S3Uri": script_uri, "LocalPath": "/opt/ml/processing/input/code"}
+    output = {"S3Uri": output_uri, "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
+    arguments = {
+        "AppSpecification": {
+            "ImageUri": SCIKIT_LEARN,
+            "ContainerEntrypoint": ["sh", "/opt/ml/processing/input/code/main.sh"],
+        },
+        "ProcessingInputs": [
+            {"InputName": "code", "S3Input": {**code, "S3DataType": "S3Prefix", "S3InputMode": "File"}}
+        ],
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": output}]},
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+        },
+        "RoleArn": ROLE,
+    }
+    return {"Name": name, "Type": "Processing", "Arguments": arguments, **more}
 
 
 def condition(name: str, holds: Any, if_steps: list[Record], else_steps: list[Record], **more: Any) -> Record:

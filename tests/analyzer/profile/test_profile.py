@@ -19,6 +19,7 @@ from analyzer.datasets.dataset import Dataset
 from analyzer.profile import text_state
 from analyzer.profile.profile import Profile, profile
 from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Statistics, StringStatistics
+from tests.analyzer.same_statistics import assert_same
 
 CSV = '{"csv": {"header": true}}'
 Write = Callable[[str, str | bytes], Path]
@@ -155,21 +156,6 @@ def test_profiles_of_any_split_merge_to_the_profile_of_the_whole(
     merged.merge(of(rows[cut:]))
     assert_same(merged.statistics(), of(rows).statistics())
     assert_same(of(rows[::-1]).statistics(), of(rows).statistics())
-
-
-def assert_same(one: Statistics, other: Statistics) -> None:
-    assert one.item_count == other.item_count
-    for a, b in zip(one.features, other.features, strict=True):
-        assert (a.name, a.inferred_type, a.present, a.missing) == (b.name, b.inferred_type, b.present, b.missing)
-        assert (a.integral, a.fractional, a.strings) == (b.integral, b.fractional, b.strings)
-        if a.numbers is None or b.numbers is None:
-            assert a.numbers is b.numbers
-            continue
-        scale = max(1.0, abs(b.numbers.min), abs(b.numbers.max))
-        assert (a.numbers.min, a.numbers.max) == (b.numbers.min, b.numbers.max)
-        assert a.numbers.mean == pytest.approx(b.numbers.mean, abs=1e-9 * scale)
-        assert a.numbers.std_dev == pytest.approx(b.numbers.std_dev, abs=1e-7 * scale)
-        assert sorted(a.numbers.sketch.levels[0]) == sorted(b.numbers.sketch.levels[0])
 
 
 def test_a_column_that_turns_into_text_is_counted_as_text_from_its_start(

@@ -19,7 +19,7 @@ from local_sagemaker.http.background import RunningServer, find_server
 from local_sagemaker.protocol.errors import ServiceError
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Machine
-from tests.local_sagemaker.steps import until
+from tests.local_sagemaker.steps import shell, until
 
 pytestmark = pytest.mark.slow
 
@@ -118,27 +118,6 @@ def refusal(call: Callable[..., Any], **request: Any) -> tuple[str, int, int]:
     )
 
 
-def processing_step(script_uri: str) -> dict[str, Any]:
-    code = {"S3Uri": script_uri, "LocalPath": "/opt/ml/processing/input/code"}
-    output = {"S3Uri": f"s3://{BUCKET}/out", "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
-    arguments = {
-        "AppSpecification": {
-            "ImageUri": SCIKIT_LEARN,
-            # not Python, so that nothing is imported for it
-            "ContainerEntrypoint": ["sh", "/opt/ml/processing/input/code/main.sh"],
-        },
-        "ProcessingInputs": [
-            {"InputName": "code", "S3Input": {**code, "S3DataType": "S3Prefix", "S3InputMode": "File"}}
-        ],
-        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": output}]},
-        "ProcessingResources": {
-            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-        },
-        "RoleArn": ROLE,
-    }
-    return {"Name": "Write", "Type": "Processing", "Arguments": arguments}
-
-
 def test_a_full_disk_refuses_writes_and_serves_reads_until_there_is_space(place: Place) -> None:
     s3, sagemaker, ssm = (make_client(place.server, service) for service in ("s3", "sagemaker", "ssm"))
     s3.create_bucket(Bucket=BUCKET)
@@ -191,7 +170,10 @@ def test_an_execution_that_fails_on_a_full_disk_says_so_and_can_be_retried(place
         "sleep 0.5; for i in 1 2 3; do echo many words, all of them lost $i; done; cp /bin/sh /opt/ml/processing/output"
     )
     s3.put_object(Bucket=BUCKET, Key="code/main.sh", Body=script)
-    definition = {"Version": "2020-12-01", "Steps": [processing_step(f"s3://{BUCKET}/code/main.sh")]}
+    definition = {
+        "Version": "2020-12-01",
+        "Steps": [shell("Write", f"s3://{BUCKET}/code/main.sh", f"s3://{BUCKET}/out")],
+    }
     sagemaker.create_pipeline(PipelineName="p", PipelineDefinition=json.dumps(definition), RoleArn=ROLE)
     arn = sagemaker.start_pipeline_execution(PipelineName="p")["PipelineExecutionArn"]
 

@@ -24,7 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_sagemaker.http.background import RunningServer, ensure_server, stop_server
 from tests.local_sagemaker.conftest import make_client
-from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN
+from tests.local_sagemaker.machine import ROLE
+from tests.local_sagemaker.steps import shell
 
 pytestmark = pytest.mark.slow
 
@@ -84,29 +85,13 @@ def prepare(server: RunningServer) -> None:
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="code/main.sh", Body=b"echo x > /opt/ml/processing/output/done")
     sagemaker.create_model_package_group(ModelPackageGroupName=BUCKET)
-    steps = [step(f"Step{number}", f"Step{number - 1}" if number else None) for number in range(6)]
+    steps = []
+    for number in range(6):
+        after = {"DependsOn": [f"Step{number - 1}"]} if number else {}
+        name = f"Step{number}"
+        steps.append(shell(name, f"s3://{BUCKET}/code/main.sh", f"s3://{BUCKET}/{name}", **after))
     definition = {"Version": "2020-12-01", "Parameters": [], "Steps": steps}
     sagemaker.create_pipeline(PipelineName=BUCKET, PipelineDefinition=json.dumps(definition), RoleArn=ROLE)
-
-
-def step(name: str, after: str | None) -> dict[str, Any]:
-    output = {"S3Uri": f"s3://{BUCKET}/{name}", "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
-    code = {"S3Uri": f"s3://{BUCKET}/code/main.sh", "LocalPath": "/opt/ml/processing/input/code"}
-    arguments = {
-        "AppSpecification": {
-            "ImageUri": SCIKIT_LEARN,
-            "ContainerEntrypoint": ["sh", "/opt/ml/processing/input/code/main.sh"],
-        },
-        "ProcessingInputs": [
-            {"InputName": "code", "S3Input": {**code, "S3DataType": "S3Prefix", "S3InputMode": "File"}}
-        ],
-        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": output}]},
-        "ProcessingResources": {
-            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-        },
-        "RoleArn": ROLE,
-    }
-    return {"Name": name, "Type": "Processing", "Arguments": arguments, **({"DependsOn": [after]} if after else {})}
 
 
 def until_refused(work: Any, server: RunningServer, told: Acknowledged, number: int) -> None:
