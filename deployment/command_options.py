@@ -37,7 +37,7 @@ def find_endpoint(project: Project, name: str | None, stage: str | None) -> Endp
     """Describe the endpoint given by --endpoint and --stage.
 
     Raises:
-        UserError: There is no such endpoint, or it belongs to another project.
+        UserError: The endpoint does not exist, or it belongs to another project.
     """
     return endpoints.project_endpoint(project.settings, project.target, endpoint_name(project, name, stage))
 

@@ -42,7 +42,7 @@ def parse_drift(texts: Sequence[str], rows: Sequence[Record]) -> list[Drift]:
         rows: The unchanged records, from which standard deviations and types are taken.
 
     Raises:
-        UserError: There is no such feature, or the change is malformed or does not fit the feature's type.
+        UserError: The feature does not exist, or the change is malformed or does not fit the feature's type.
     """
     return [_parse(text, rows) for text in texts]
 

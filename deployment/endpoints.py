@@ -109,7 +109,7 @@ def project_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
     """Describe an endpoint of the project.
 
     Raises:
-        UserError: There is no such endpoint, or it belongs to another project.
+        UserError: The endpoint does not exist, or it belongs to another project.
     """
     endpoint = find_endpoint(target, name)
     if endpoint is None:

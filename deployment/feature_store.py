@@ -29,7 +29,7 @@ class FeatureLookup:
             leave_out: Features that are not inputs of the model, beside the record identifier and the event time.
 
         Raises:
-            UserError: There is no such group, or it has no online store.
+            UserError: The feature group does not exist, or it has no online store.
         """
         try:
             description = target.sagemaker.describe_feature_group(FeatureGroupName=feature_group)

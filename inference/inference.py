@@ -81,7 +81,7 @@ def predict_fn(request: Request, model: Model) -> Predictions:
     """Predict for each record.
 
     Raises:
-        InputError: There are no records, or one does not match the model's features.
+        InputError: The request has no records, or a record does not match the model's features.
     """
     if not isinstance(request, Request):
         return request

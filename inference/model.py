@@ -42,7 +42,7 @@ class Model:
             n numbers, or n lists of a probability per class for more than two classes.
 
         Raises:
-            InputError: There are no records, or one does not match the features.
+            InputError: The request has no records, or a record does not match the features.
         """
         records = request.records
         if request.text is not None:

@@ -33,7 +33,7 @@ def read_constraints(target: Target, uri: str) -> Document:
     """Read a constraints document.
 
     Raises:
-        UserError: There is no such object.
+        UserError: The object does not exist.
     """
     document = s3_objects.read_json(target, uri)
     if document is None:
@@ -47,7 +47,7 @@ def edit_features(document: Document, features: Sequence[str] | None, threshold:
     """Change the drift threshold in data quality constraints, of some features or of all (None).
 
     Raises:
-        UserError: There is no such feature.
+        UserError: The feature does not exist.
     """
     if features is None:
         config = document.get("monitoring_config", {})
@@ -73,7 +73,7 @@ def edit_metric(document: Document, metric: str, threshold: float) -> Document:
     """Change the threshold of a metric in model quality constraints.
 
     Raises:
-        UserError: There is no such metric.
+        UserError: The metric does not exist.
     """
     ((section, metrics),) = _metric_sections(document).items()
     if metric not in metrics:

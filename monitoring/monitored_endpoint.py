@@ -58,7 +58,7 @@ def find_monitored_endpoint(settings: Settings, target: Target, name: str) -> Mo
     """Find the captures and the baselines of the project's endpoint.
 
     Raises:
-        UserError: There is no such endpoint, it has no data capture, or its model has no baselines.
+        UserError: The endpoint does not exist, it has no data capture, or its model has no baselines.
     """
     capture_uri, package = _captures_and_package(settings, target, name)
     if not package:
@@ -88,7 +88,7 @@ def endpoint_capture_uri(settings: Settings, target: Target, name: str) -> str:
     """Return the S3 prefix of the captures of the project's endpoint.
 
     Raises:
-        UserError: There is no such endpoint, or it has no data capture.
+        UserError: The endpoint does not exist, or it has no data capture.
     """
     return _captures_and_package(settings, target, name)[0]
 

@@ -236,7 +236,7 @@ def latest_execution(settings: Settings, target: Target) -> str:
     """Return the ARN of the latest execution of the training pipeline.
 
     Raises:
-        UserError: There is no pipeline, or no execution.
+        UserError: The pipeline does not exist or has no executions.
     """
     try:
         response = target.sagemaker.list_pipeline_executions(

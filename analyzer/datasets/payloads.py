@@ -49,7 +49,7 @@ def decode(side: Mapping[str, Any]) -> Payload:
     """Decode ``endpointInput``, ``endpointOutput`` or ``groundTruthData`` of a captured event.
 
     Raises:
-        ValueError: There is no payload, or it does not match its encoding. The message does not contain the payload.
+        ValueError: The payload is missing or does not match its encoding. The message does not contain the payload.
     """
     data = side.get("data")
     if not isinstance(data, str):

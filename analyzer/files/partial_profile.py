@@ -44,7 +44,7 @@ def merge_partials(source: Path, malformed: MalformedRecords) -> Profile:
         malformed: Adds up the malformed records of all parts.
 
     Raises:
-        QualityError: There are no files, or one of them is not a partial profile.
+        QualityError: No files were found, or a file is not a partial profile.
     """
     whole = Profile()
     for path in list_files(source):

@@ -52,7 +52,7 @@ def trend_page(runs: Iterable[Analysis], features: Collection[str] = ()) -> str:
         features: Features to show; all if empty.
 
     Raises:
-        QualityError: There are no runs, or no run has one of the features.
+        QualityError: No runs were found, or no run has one of the features.
     """
     trend = collect(runs, features)
     ranked = _ranked(trend)

@@ -98,7 +98,7 @@ def collect(runs: Iterable[Analysis], features: Collection[str] = ()) -> Trend:
         features: Features to include; all if empty.
 
     Raises:
-        QualityError: There are no runs, or no run has one of the features.
+        QualityError: No runs were found, or no run has one of the features.
     """
     trend = Trend()
     for run in runs:

@@ -55,7 +55,7 @@ class Fleet:
         """Return the variant named `target`; if that is None, a random one by weight.
 
         Raises:
-            NoSuchVariant: There is no variant of that name, or none with a weight.
+            NoSuchVariant: No variant has that name, or no variant has a weight.
         """
         if target is not None:
             found = [variant for variant in self.variants if variant.name == target]

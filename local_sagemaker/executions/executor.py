@@ -58,7 +58,7 @@ class Executor:
         running a step.
 
         Raises:
-            KeyError: There is no such execution.
+            KeyError: The execution does not exist.
         """
         name = execution_arn.rpartition("/")[2]
         record = self._store.get(PIPELINE_EXECUTION.kind, name)

@@ -143,7 +143,7 @@ class JobManager:
         """Stop a job: send SIGTERM, and SIGKILL after the service's grace period. Has no effect on an ended job.
 
         Raises:
-            KeyError: There is no such job.
+            KeyError: The job does not exist.
         """
         job = self._running.get((kind, name))
         if job is not None:
@@ -157,7 +157,7 @@ class JobManager:
         Without a timeout the job's MaxRuntimeInSeconds limits the wait.
 
         Raises:
-            KeyError: There is no such job.
+            KeyError: The job does not exist.
         """
         job = self._running.get((kind, name))
         if job is not None:

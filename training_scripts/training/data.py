@@ -46,7 +46,7 @@ def read_split(folder: Path, schema: Mapping[str, Any]) -> Split:
     """Read all CSV files of a channel, in the order of their names.
 
     Raises:
-        TrainingError: There is no CSV file, or one does not match the schema.
+        TrainingError: The folder has no CSV file, or a file does not match the schema.
     """
     names = [schema["target"], *(feature["name"] for feature in schema["features"])]
     paths = sorted(folder.glob("*.csv"))

@@ -124,7 +124,7 @@ def read_channel(name: str, channels: dict[str, Any], parameters: dict[str, Any]
     """Read the files of a channel.
 
     Raises:
-        UserError: There is no data, or it does not have the channel's ContentType.
+        UserError: The channel is empty, or its data does not have the ContentType of the channel.
     """
     content_type = _content_type(channels[name].get("ContentType", "text/libsvm"))
     files = list(_files(Path(os.environ[f"SM_CHANNEL_{name.upper()}"])))

@@ -34,7 +34,7 @@ def model_fn(model_dir: str) -> xgb.Booster:
     """Load a model in XGBoost's own format from the file `xgboost-model` or the only file.
 
     Raises:
-        ValueError: There is no such file, or it has another format.
+        ValueError: The file does not exist or has another format.
     """
     if "SAGEMAKER_INFERENCE_OUTPUT" in os.environ:
         raise ValueError("SAGEMAKER_INFERENCE_OUTPUT is not supported on this machine; remove it from Environment")

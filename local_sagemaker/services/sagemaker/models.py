@@ -56,7 +56,7 @@ def serving_container(context: Context, name: str) -> Record:
     Of a model package, these are its own, with the model's Environment over them.
 
     Raises:
-        ServiceError: There is no such model or package, or it has several containers.
+        ServiceError: The model or package does not exist, or it has several containers.
     """
     model = MODELS.find(context, name)
     containers = model.get("Containers") or [model["PrimaryContainer"]]
