@@ -63,7 +63,7 @@ class Options:
     def refusal(self, operation: str, request: Mapping[str, Any]) -> str | None:
         """Return the message that refuses a request with an option that is not implemented; None if it has none.
 
-        A member that is false or empty asks for nothing.
+        A member that is not implemented may be false or empty, which asks for nothing.
 
         Args:
             operation: The name of the operation.
@@ -100,19 +100,21 @@ class Options:
 
     def _member_refusals(self, shape: StructureShape, name: str, value: Any, path: str) -> Iterator[str]:
         group = self.group(shape, name)
-        if group == NO_EFFECT or _asks_for_nothing(value, group):
+        if value is None or group == NO_EFFECT:
             return
         if group == SUPPORTED:
             yield from self._refusals(shape.members[name], value, path)
-        elif group != SOME_VALUES:
+        elif group == SOME_VALUES:
+            if value not in (values := self.shapes[shape.name].only[name]):
+                *others, last = map(str, values)
+                yield f"{path} {value!r}; use {' or '.join(filter(None, [', '.join(others), last]))}"
+        elif not _asks_for_nothing(value):
             yield f"{path}; remove it"
-        elif value not in (values := self.shapes[shape.name].only[name]):
-            yield f"{path} {value!r}; use {' or '.join(map(str, values))}"
 
     def _groups(self, shape: Shape) -> Mapping[str, str]:
         return self.shapes[shape.name].groups if shape.name in self.shapes else {}
 
 
-def _asks_for_nothing(value: Any, group: str | None) -> bool:
-    # where some values are implemented, false may be one that is not
-    return value is None or (group != SOME_VALUES and (value is False or value in ("", [], {})))
+def _asks_for_nothing(value: Any) -> bool:
+    # an empty structure may ask for something: an empty AsyncInferenceConfig makes an endpoint asynchronous
+    return value is None or value is False or value in ("", [])

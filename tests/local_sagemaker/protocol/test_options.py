@@ -101,6 +101,7 @@ def test_an_option_that_is_not_in_the_table_is_refused() -> None:
         {"Tags": [{"Key": "a", "Value": "b"}]},
         {"PipelineDescription": "a"},
         {"ParallelismConfiguration": {"MaxParallelExecutionSteps": 2}},
+        {"PipelineDefinitionS3Location": {"Bucket": "b", "ObjectKey": "k", "VersionId": ""}},
         {"PipelineDisplayName": ""},
         {"PipelineDisplayName": None},
     ],
