@@ -147,10 +147,9 @@ def update_model_package(context: Context, request: Record) -> Record:
                 )
             changes["CustomerMetadataProperties"] = metadata
         if added := request.get("AdditionalInferenceSpecificationsToAdd"):
-            changes["AdditionalInferenceSpecifications"] = [
-                *package.get("AdditionalInferenceSpecifications", []),
-                *added,
-            ]
+            # by name, so that a repeated request adds nothing
+            existing = [*package.get("AdditionalInferenceSpecifications", []), *added]
+            changes["AdditionalInferenceSpecifications"] = list({item["Name"]: item for item in existing}.values())
         context.store.update(
             PACKAGE,
             _record_name(package["ModelPackageArn"]),

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import pytest
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from local_sagemaker.endpoints.invocations import OPTIONS as RUNTIME_OPTIONS
 from local_sagemaker.protocol.options import ALL, SUPPORTED, Members, Options
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.lambda_.options import OPTIONS as LAMBDA_OPTIONS
@@ -18,6 +19,7 @@ TABLES = [
     pytest.param(LAMBDA_OPTIONS, LAMBDA_OPERATIONS, id="lambda"),
     pytest.param(LOGS_OPTIONS, LOGS_OPERATIONS, id="logs"),
     pytest.param(SAGEMAKER_OPTIONS, SAGEMAKER_OPERATIONS, id="sagemaker"),
+    pytest.param(RUNTIME_OPTIONS, ["InvokeEndpoint"], id="sagemaker-runtime"),
 ]
 # a table for requests of CreatePipeline
 TABLE = Options(

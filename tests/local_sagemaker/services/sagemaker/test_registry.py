@@ -110,6 +110,14 @@ def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMakerSe
     assert describe(sagemaker, arn) == described
 
 
+def test_an_added_inference_specification_replaces_that_of_its_name(sagemaker: SageMakerService, group: str) -> None:
+    arn = create(sagemaker, group)
+    for image in ("old", "new", "new"):
+        added = [{"Name": "gpu", "Containers": [{"Image": image}]}]
+        sagemaker.call("UpdateModelPackage", {"ModelPackageArn": arn, "AdditionalInferenceSpecificationsToAdd": added})
+    assert describe(sagemaker, arn)["AdditionalInferenceSpecifications"] == added
+
+
 def test_versions_are_listed_in_pages_newest_first(sagemaker: SageMakerService, group: str) -> None:
     for number in range(12):
         create(sagemaker, group, ModelApprovalStatus="Approved" if number % 3 == 0 else "Rejected")
