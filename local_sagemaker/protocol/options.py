@@ -67,7 +67,8 @@ class Options:
 
         Args:
             operation: The name of the operation.
-            request: Its members, of the types of the operation's input shape.
+            request: Its members. Structures that do not belong to its shape, such as the expressions in the arguments
+                of a pipeline's step, are passed over.
         """
         shape = operation_model(self.service, operation).input_shape
         found = next(self._refusals(shape, request, ""), None) if shape else None
@@ -88,15 +89,15 @@ class Options:
 
     def _refusals(self, shape: Shape, value: Any, path: str) -> Iterator[str]:
         """Yield what a value has that is not implemented, each with what to do."""
-        if isinstance(shape, ListShape):
+        if isinstance(shape, ListShape) and isinstance(value, list):
             for index, item in enumerate(value):
                 yield from self._refusals(shape.member, item, f"{path}[{index}]")
-        elif isinstance(shape, MapShape):
+        elif isinstance(shape, MapShape) and isinstance(value, dict):
             for key, item in value.items():
                 yield from self._refusals(shape.value, item, f"{path}[{key!r}]")
-        elif isinstance(shape, StructureShape) and ALL not in self._groups(shape):
-            for name, member in value.items():
-                yield from self._member_refusals(shape, name, member, f"{path}.{name}" if path else name)
+        elif isinstance(shape, StructureShape) and isinstance(value, Mapping) and ALL not in self._groups(shape):
+            for name in [name for name in value if name in shape.members]:
+                yield from self._member_refusals(shape, name, value[name], f"{path}.{name}" if path else name)
 
     def _member_refusals(self, shape: StructureShape, name: str, value: Any, path: str) -> Iterator[str]:
         group = self.group(shape, name)
@@ -105,7 +106,8 @@ class Options:
         if group == SUPPORTED:
             yield from self._refusals(shape.members[name], value, path)
         elif group == SOME_VALUES:
-            if value not in (values := self.shapes[shape.name].only[name]):
+            values = self.shapes[shape.name].only[name]
+            if value not in values and not isinstance(value, dict):
                 *others, last = map(str, values)
                 yield f"{path} {value!r}; use {' or '.join(filter(None, [', '.join(others), last]))}"
         elif not _asks_for_nothing(value):
@@ -116,5 +118,4 @@ class Options:
 
 
 def _asks_for_nothing(value: Any) -> bool:
-    # an empty structure may ask for something: an empty AsyncInferenceConfig makes an endpoint asynchronous
-    return value is None or value is False or value in ("", [])
+    return value is None or value is False or value in ("", [], {})

@@ -105,6 +105,10 @@ def test_an_option_that_is_not_in_the_table_is_refused() -> None:
         {"ParallelismConfiguration": {"MaxParallelExecutionSteps": 2}},
         {"PipelineDefinitionS3Location": {"Bucket": "b", "ObjectKey": "k", "VersionId": ""}},
         {"PipelineDisplayName": ""},
+        {"PipelineDisplayName": {}},
+        {"PipelineDescription": {"Get": "Parameters.Text"}},
+        {"Tags": {"Get": "Parameters.Tags"}},
+        {"PipelineDefinitionS3Location": {"Get": "Parameters.Location"}},
         {"PipelineDisplayName": None},
     ],
 )
