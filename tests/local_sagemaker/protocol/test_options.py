@@ -1,12 +1,13 @@
 """Every option of every implemented operation is implemented or refused by name, never ignored."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import pytest
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from local_sagemaker.endpoints.invocations import OPTIONS as RUNTIME_OPTIONS
-from local_sagemaker.protocol.options import ALL, SUPPORTED, Members, Options
+from local_sagemaker.protocol.options import ALL, REFUSED, SOME_VALUES, SUPPORTED, Members, Options
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.lambda_.options import OPTIONS as LAMBDA_OPTIONS
 from local_sagemaker.services.lambda_.service import OPERATIONS as LAMBDA_OPERATIONS
@@ -54,6 +55,35 @@ def reachable(options: Options, operations: Collection[str]) -> dict[str, Struct
     for operation in operations:
         visit(service_model(options.service).operation_model(operation).input_shape)
     return found
+
+
+def requests_with_refused_members(options: Options, shape: Shape | None) -> Iterator[tuple[str, Any]]:
+    """Yield the path of each refused member of a shape, with a value that has it and nothing else."""
+    if isinstance(shape, ListShape):
+        for path, value in requests_with_refused_members(options, shape.member):
+            yield f"[0]{path}", [value]
+    elif isinstance(shape, MapShape):
+        for path, value in requests_with_refused_members(options, shape.value):
+            yield f"['key']{path}", {"key": value}
+    elif isinstance(shape, StructureShape) and ALL not in options.shapes.get(shape.name, Members("")).groups:
+        for name, member in shape.members.items():
+            group = options.group(shape, name)
+            if group == REFUSED:
+                yield f".{name}", {name: "x"}
+            elif group == SOME_VALUES:
+                yield f".{name} 'x'; use ", {name: "x"}
+            elif group == SUPPORTED:
+                for path, value in requests_with_refused_members(options, member):
+                    yield f".{name}{path}", {name: value}
+
+
+@pytest.mark.parametrize(("options", "operations"), TABLES)
+def test_every_refused_member_is_named_wherever_a_request_has_it(options: Options, operations: Collection[str]) -> None:
+    for operation in operations:
+        shape = service_model(options.service).operation_model(operation).input_shape
+        for path, request in requests_with_refused_members(options, shape):
+            message = f"{operation}: the local SageMaker does not implement {path.removeprefix('.')}"
+            assert (options.refusal(operation, request) or "").startswith(message)
 
 
 @pytest.mark.parametrize(("options", "operations"), TABLES)
