@@ -59,6 +59,19 @@ def write_error(service: str, error: ServiceError) -> Response:
     return Response(content, status, headers, content_type="application/json")
 
 
+def head_members(shape: StructureShape, request: Request) -> dict[str, Any]:
+    """Return the members of an input shape that a request has in its headers and its query."""
+    members: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        location, wire_name = member.serialization.get("location"), member.serialization.get("name", name)
+        if location == "header" and wire_name in request.headers:
+            members[name] = _read_text(member, request.headers[wire_name], name)
+        elif location == "querystring" and wire_name in request.args:
+            given = request.args.getlist(wire_name)
+            members[name] = given if isinstance(member, ListShape) else _read_text(member, given[0], name)
+    return members
+
+
 @functools.cache
 def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     routes = []
@@ -85,15 +98,10 @@ def _members(shape: Any, request: Request, in_path: Mapping[str, str], body: byt
         location, wire_name = member.serialization.get("location"), member.serialization.get("name", name)
         if location == "uri":
             members[name] = in_path[wire_name]
-        elif location == "header" and wire_name in request.headers:
-            members[name] = request.headers[wire_name]
-        elif location == "querystring" and wire_name in request.args:
-            given = request.args.getlist(wire_name)
-            members[name] = given if isinstance(member, ListShape) else _read_text(member, given[0], name)
         elif location is None and name != payload and wire_name in content:
             members[name] = _with_bytes(member, content.pop(wire_name), name)
     # members that the shape does not have are left for the validation of the request to refuse
-    return {**content, **members}
+    return {**content, **members, **head_members(shape, request)}
 
 
 def _read_text(shape: Shape, text: str, name: str) -> Any:

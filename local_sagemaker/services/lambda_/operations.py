@@ -204,11 +204,8 @@ def _put_tags(functions: FunctionManager, request: Record, change: Callable[[Rec
 def _check(request: Record) -> None:
     """Raise ServiceError for settings that are not supported on this machine, or not by Lambda."""
     runtime = request.get("Runtime", "python")
-    if request.get("PackageType", "Zip") != "Zip" or not runtime.startswith("python"):
-        what = f"Runtime {runtime}" if request.get("PackageType", "Zip") == "Zip" else "PackageType Image"
-        raise _invalid(f"{what} cannot run on this machine; use a Python runtime and a zip archive")
-    if request.get("Layers"):
-        raise _invalid("Layers are not supported on this machine; include their content in the function's archive")
+    if not runtime.startswith("python"):
+        raise _invalid(f"Runtime {runtime} cannot run on this machine; use a Python runtime")
     variables = request.get("Environment", {}).get("Variables", {})
     reserved = [name for name in variables if name.startswith(("AWS_LAMBDA_", "LAMBDA_")) or name in RESERVED_VARIABLES]
     if reserved:

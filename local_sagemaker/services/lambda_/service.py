@@ -12,6 +12,7 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped
 from local_sagemaker.services.lambda_ import operations, permissions
 from local_sagemaker.services.lambda_.manager import FunctionManager
+from local_sagemaker.services.lambda_.options import OPTIONS
 from local_sagemaker.services.lambda_.process import Invocation
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record, RecordStore
@@ -57,6 +58,8 @@ class LambdaService:
         if operation not in OPERATIONS:
             raise ServiceError("UnknownOperationException", f"{operation} is not supported by the local Lambda")
         check_request(model.input_shape, request)
+        if refusal := OPTIONS.refusal(operation, request):
+            raise ServiceError("InvalidParameterValueException", refusal)
         response = OPERATIONS[operation](self.manager, request)
         return shaped(model.output_shape, response) if model.output_shape else {}
 

@@ -10,6 +10,7 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import NotImplementedHere
 from local_sagemaker.protocol.shapes import check_request, operation_model
 from local_sagemaker.services.logs.operations import OPERATIONS, group_name
+from local_sagemaker.services.logs.options import OPTIONS
 from local_sagemaker.storage.log_files import groups
 from local_sagemaker.storage.records import Record
 
@@ -47,4 +48,6 @@ class LogsService:
                 "InvalidParameterException", f"{operation} is not supported for the log groups of jobs and functions"
             )
         check_request(model.input_shape, request)
+        if refusal := OPTIONS.refusal(operation, request):
+            raise ServiceError("InvalidParameterException", refusal)
         return OPERATIONS[operation](self._data_dir, request)

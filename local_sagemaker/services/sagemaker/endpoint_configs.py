@@ -21,13 +21,8 @@ ENDPOINT_CONFIGS = Resource(
     exists=("ValidationException", 'Cannot create already existing endpoint configuration "{arn}".'),
 )
 
-UNSUPPORTED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
-
 
 def create_endpoint_config(context: Context, request: Record) -> Record:
-    for member in UNSUPPORTED:
-        if member in request:
-            raise _invalid(f"{member} is not supported by the local SageMaker")
     _check_variants(request)
     for variant in request["ProductionVariants"]:
         _check_variant(context, variant)

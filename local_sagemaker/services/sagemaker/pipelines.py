@@ -155,10 +155,6 @@ def execution_id_of(arn: str) -> str:
 
 def chosen_version(pipeline: Record, request: Record) -> Record:
     """Return the version that a request is for, by default the latest. Raises ServiceError (ResourceNotFound)."""
-    if "PipelineVersionAlias" in request:
-        raise ServiceError(
-            "ValidationException", "the local SageMaker does not support PipelineVersionAlias; give PipelineVersionId"
-        )
     chosen = request.get("PipelineVersionId", pipeline["Versions"][-1]["PipelineVersionId"])
     for version in pipeline["Versions"]:
         if version["PipelineVersionId"] == chosen:

@@ -29,6 +29,7 @@ from local_sagemaker.services.sagemaker import (
     tags,
 )
 from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.options import OPTIONS
 from local_sagemaker.storage.records import DamagedRecord, Record
 
 Operation = Callable[[Context, Record], Record]
@@ -98,6 +99,8 @@ class SageMakerService:
         if operation not in OPERATIONS:
             raise ServiceError("UnknownOperationException", f"{operation} is not supported by the local SageMaker")
         check_request(model.input_shape, request)
+        if refusal := OPTIONS.refusal(operation, request):
+            raise ServiceError("ValidationException", refusal)
         given = {name: value for name, value in request.items() if value is not None}
         try:
             response = OPERATIONS[operation](self.context, given)

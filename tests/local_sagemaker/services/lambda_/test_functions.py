@@ -274,7 +274,10 @@ def test_unsupported_settings_are_rejected_by_name(machine: Machine) -> None:
         ({"Runtime": "nodejs22.x"}, "Runtime nodejs22.x"),
         ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}, "Layers"),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "AWS_REGION"),
-        ({"Code": {"ImageUri": "x"}, "PackageType": "Image"}, "PackageType Image"),
+        ({"Code": {"ImageUri": "x"}, "PackageType": "Image"}, "Code.ImageUri"),
+        ({"PackageType": "Image"}, "PackageType 'Image'; use Zip"),
+        ({"Publish": True}, "CreateFunction: the local SageMaker does not implement Publish; remove it"),
+        ({"LoggingConfig": {"LogFormat": "JSON"}}, "LoggingConfig.LogFormat 'JSON'; use Text"),
     ):
         error, message = refused(machine, "CreateFunction", **{**request(ECHO), **change})
         assert error == "InvalidParameterValueException"

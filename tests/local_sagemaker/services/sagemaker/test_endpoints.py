@@ -84,8 +84,8 @@ def test_a_configuration_is_described_as_it_was_created_until_it_is_deleted(mach
             "Data capture is not supported for serverless endpoints",
         ),
         ({"DataCaptureConfig": {**CAPTURE, "DestinationS3Uri": "https://bucket/x"}}, "is not an S3 URI"),
-        ({"ShadowProductionVariants": [variant(name="B")]}, "ShadowProductionVariants is not supported"),
-        ({"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig is not supported"),
+        ({"ShadowProductionVariants": [variant(name="B")]}, "does not implement ShadowProductionVariants; remove it"),
+        ({"AsyncInferenceConfig": {"OutputConfig": {}}}, "does not implement AsyncInferenceConfig; remove it"),
     ],
 )
 def test_a_configuration_that_cannot_be_hosted_is_refused(machine: Machine, more: Record, words: str) -> None:

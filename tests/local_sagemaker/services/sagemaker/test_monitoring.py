@@ -93,7 +93,7 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
     [
         ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "a schedule runs once per hour at most"),
         ({"MonitoringJobDefinitionName": "missing"}, "ResourceNotFound: Job Definition .*/missing not found"),
-        ({"MonitoringType": "ModelBias"}, "MonitoringType ModelBias is not supported by the local SageMaker"),
+        ({"MonitoringType": "ModelBias"}, "does not implement MonitoringScheduleConfig.MonitoringType 'ModelBias'"),
         ({"MonitoringType": "ModelExplainability"}, "use DataQuality or ModelQuality"),
     ],
 )

@@ -1,0 +1,118 @@
+"""Which options of the operations are implemented: a request that asks for another one is refused by name.
+
+A service states this in a table, by the structures ("shapes") of botocore's model of the service. Operations share
+them, so that the table is much shorter than a list of all members of all requests. A member that is not in the table,
+such as one that a new botocore adds, counts as not implemented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from local_sagemaker.protocol.shapes import operation_model
+
+ALL = "*"
+SUPPORTED, REFUSED, SOME_VALUES, NO_EFFECT = "supported", "refused", "some values", "no effect"
+
+
+@dataclass(frozen=True)
+class Members:
+    """What is implemented of a shape.
+
+    Attributes:
+        supported: Names, separated by spaces, of members that are implemented, or only have to be recorded and shown;
+            `*` for all of them, with everything in them. Required members are supported in any case.
+        refused: Names of members that are not implemented.
+        only: Members of which only these values are implemented.
+    """
+
+    supported: str
+    refused: str = ""
+    only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """The group of each member."""
+        return {
+            **dict.fromkeys(self.supported.split(), SUPPORTED),
+            **dict.fromkeys(self.refused.split(), REFUSED),
+            **dict.fromkeys(self.only, SOME_VALUES),
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a service.
+
+    Attributes:
+        service: Botocore's name of the service.
+        shapes: What is implemented of each input shape, and of each shape in it, by its name.
+        no_effect: Names of members, of any shape that does not list them, that change nothing on one machine, by the
+            reason.
+    """
+
+    service: str
+    shapes: Mapping[str, Members]
+    no_effect: Mapping[str, str] = field(default_factory=dict)
+
+    def refusal(self, operation: str, request: Mapping[str, Any]) -> str | None:
+        """Return the message that refuses a request with an option that is not implemented; None if it has none.
+
+        A member that is false or empty asks for nothing.
+
+        Args:
+            operation: The name of the operation.
+            request: Its members, of the types of the operation's input shape.
+        """
+        shape = operation_model(self.service, operation).input_shape
+        found = next(self._refusals(shape, request, ""), None) if shape else None
+        return f"{operation}: the local SageMaker does not implement {found}" if found else None
+
+    def group(self, shape: StructureShape, member: str) -> str | None:
+        """Return the group of a member, such as `SUPPORTED`; None if it is not in the table."""
+        groups = self._groups(shape)
+        if member in groups:
+            return groups[member]
+        if ALL in groups or member in shape.required_members:
+            return SUPPORTED
+        return NO_EFFECT if member in self._without_effect else None
+
+    @cached_property
+    def _without_effect(self) -> frozenset[str]:
+        return frozenset(name for names in self.no_effect.values() for name in names.split())
+
+    def _refusals(self, shape: Shape, value: Any, path: str) -> Iterator[str]:
+        """Yield what a value has that is not implemented, each with what to do."""
+        if isinstance(shape, ListShape):
+            for index, item in enumerate(value):
+                yield from self._refusals(shape.member, item, f"{path}[{index}]")
+        elif isinstance(shape, MapShape):
+            for key, item in value.items():
+                yield from self._refusals(shape.value, item, f"{path}[{key!r}]")
+        elif isinstance(shape, StructureShape) and ALL not in self._groups(shape):
+            for name, member in value.items():
+                yield from self._member_refusals(shape, name, member, f"{path}.{name}" if path else name)
+
+    def _member_refusals(self, shape: StructureShape, name: str, value: Any, path: str) -> Iterator[str]:
+        group = self.group(shape, name)
+        if group == NO_EFFECT or _asks_for_nothing(value, group):
+            return
+        if group == SUPPORTED:
+            yield from self._refusals(shape.members[name], value, path)
+        elif group != SOME_VALUES:
+            yield f"{path}; remove it"
+        elif value not in (values := self.shapes[shape.name].only[name]):
+            yield f"{path} {value!r}; use {' or '.join(map(str, values))}"
+
+    def _groups(self, shape: Shape) -> Mapping[str, str]:
+        return self.shapes[shape.name].groups if shape.name in self.shapes else {}
+
+
+def _asks_for_nothing(value: Any, group: str | None) -> bool:
+    # where some values are implemented, false may be one that is not
+    return value is None or (group != SOME_VALUES and (value is False or value in ("", [], {})))

@@ -1,0 +1,50 @@
+"""Which options of Lambda's operations are implemented; see `local_sagemaker.protocol.options`."""
+
+from local_sagemaker.protocol.options import Members, Options
+
+NO_EFFECT = {
+    "data is not encrypted, because it stays on this machine": "KMSKeyArn SourceKMSKeyArn",
+    "functions run in this machine's network, and calls are not traced": "TracingConfig VpcConfig",
+    "functions run on this machine's processor and disk": "Architectures EphemeralStorage",
+}
+
+SHAPES = {
+    "CreateFunctionRequest": Members(
+        "Runtime Handler Description Timeout MemorySize Environment Tags LoggingConfig",
+        refused=(
+            "Publish PublishTo DeadLetterConfig Layers FileSystemConfigs CodeSigningConfigArn "
+            "ImageConfig SnapStart TenancyConfig CapacityProviderConfig DurableConfig RuntimeConfig "
+            "AcceleratorConfig"
+        ),
+        only={"PackageType": ("Zip",)},
+    ),
+    "FunctionCode": Members("ZipFile S3Bucket S3Key", refused="S3ObjectVersion S3ObjectStorageMode ImageUri"),
+    "Environment": Members("Variables"),
+    "LoggingConfig": Members("LogGroup", refused="ApplicationLogLevel SystemLogLevel", only={"LogFormat": ("Text",)}),
+    "GetFunctionRequest": Members("Qualifier"),
+    "GetFunctionConfigurationRequest": Members("Qualifier"),
+    "ListFunctionsRequest": Members("FunctionVersion Marker MaxItems", refused="MasterRegion"),
+    "UpdateFunctionCodeRequest": Members(
+        "ZipFile S3Bucket S3Key DryRun RevisionId",
+        refused="S3ObjectVersion S3ObjectStorageMode ImageUri Publish PublishTo",
+    ),
+    "UpdateFunctionConfigurationRequest": Members(
+        "Role Handler Description Timeout MemorySize Environment Runtime RevisionId LoggingConfig",
+        refused=(
+            "DeadLetterConfig Layers FileSystemConfigs ImageConfig SnapStart CapacityProviderConfig "
+            "DurableConfig RuntimeConfig AcceleratorConfig"
+        ),
+    ),
+    "DeleteFunctionRequest": Members("Qualifier"),
+    "InvocationRequest": Members(
+        "InvocationType LogType ClientContext Payload Qualifier", refused="DurableExecutionName TenantId"
+    ),
+    "AddPermissionRequest": Members(
+        "SourceArn SourceAccount EventSourceToken Qualifier RevisionId PrincipalOrgID",
+        refused="FunctionUrlAuthType InvokedViaFunctionUrl",
+    ),
+    "RemovePermissionRequest": Members("Qualifier RevisionId"),
+    "GetPolicyRequest": Members("Qualifier"),
+}
+
+OPTIONS = Options("lambda", SHAPES, NO_EFFECT)

@@ -1,0 +1,26 @@
+"""Which options of CloudWatch Logs' operations are implemented; see `local_sagemaker.protocol.options`."""
+
+from local_sagemaker.protocol.options import Members, Options
+
+NO_EFFECT = {
+    "log events have no masked data": "unmask",
+    "AWS ignores it": "interleaved",
+}
+
+SHAPES = {
+    "DescribeLogGroupsRequest": Members(
+        "logGroupNamePrefix logGroupNamePattern nextToken limit logGroupIdentifiers",
+        refused="accountIdentifiers includeLinkedAccounts",
+        only={"logGroupClass": ("STANDARD",)},
+    ),
+    "DescribeLogStreamsRequest": Members(
+        "logGroupName logGroupIdentifier logStreamNamePrefix orderBy descending nextToken limit"
+    ),
+    "GetLogEventsRequest": Members("logGroupName logGroupIdentifier startTime endTime nextToken limit startFromHead"),
+    "FilterLogEventsRequest": Members(
+        "logGroupName logGroupIdentifier logStreamNames logStreamNamePrefix startTime endTime "
+        "filterPattern nextToken limit startFromHead"
+    ),
+}
+
+OPTIONS = Options("logs", SHAPES, NO_EFFECT)

@@ -1,0 +1,300 @@
+"""Which options of SageMaker's operations are implemented; see `local_sagemaker.protocol.options`."""
+
+from local_sagemaker.protocol.options import Members, Options
+
+# as reasons
+NO_EFFECT = {
+    "data is not encrypted, because it stays on this machine": "KmsKeyId SecurityConfig VolumeKmsKeyId",
+    "jobs and models run in this machine's network": (
+        "EnableInterContainerTrafficEncryption EnableNetworkIsolation EnableSSMAccess NetworkConfig RemoteDebugConfig "
+        "SessionChainingConfig VpcConfig"
+    ),
+    "images are not pulled": "ImageConfig TrainingImageConfig",
+    "there are no instances to choose, wait for, keep or replace": (
+        "CapacityReservationConfig EnableManagedSpotTraining InferenceAmiVersion InfraCheckConfig "
+        "InstancePlacementConfig KeepAlivePeriodInSeconds MaxPendingTimeInSeconds MaxWaitTimeInSeconds RetryStrategy "
+        "RoutingConfig TrainingPlanArn TransformAmiVersion VariantInstanceProvisionTimeoutInSeconds VolumeSizeInGB"
+    ),
+    "models are on this machine already": "ModelAccessConfig ModelDataDownloadTimeoutInSeconds",
+    "a model package is valid as soon as it is created": "SkipModelValidation",
+    "no profile, tensors or trials are collected; the SDK asks for them by default": (
+        "DebugHookConfig EnableSageMakerMetricsTimeSeries ExperimentConfig ProfilerConfig ProfilerRuleConfigurations"
+    ),
+    "a repeated deletion or stop needs no token": "ClientRequestToken",
+}
+
+SHAPES = {
+    "CreatePipelineRequest": Members(
+        "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription "
+        "Tags ParallelismConfiguration",
+        refused="PipelineVersionAliases",
+    ),
+    "PipelineDefinitionS3Location": Members("", refused="VersionId"),
+    "UpdatePipelineRequest": Members(
+        "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription "
+        "RoleArn ParallelismConfiguration",
+        refused="PipelineVersionAliases",
+    ),
+    "DescribePipelineRequest": Members("PipelineVersionId", refused="PipelineVersionAlias"),
+    "ListPipelinesRequest": Members(
+        "PipelineNamePrefix CreatedAfter CreatedBefore SortBy SortOrder NextToken MaxResults ManagedBy"
+    ),
+    "ListPipelineVersionsRequest": Members("CreatedAfter CreatedBefore SortOrder NextToken MaxResults"),
+    "StartPipelineExecutionRequest": Members(
+        "PipelineExecutionDisplayName PipelineParameters PipelineExecutionDescription "
+        "ParallelismConfiguration SelectiveExecutionConfig PipelineVersionId RoleArn",
+        refused="MlflowExperimentName PipelineVersionAlias",
+    ),
+    "SelectiveExecutionConfig": Members("SourcePipelineExecutionArn"),
+    "UpdatePipelineExecutionRequest": Members(
+        "PipelineExecutionDescription PipelineExecutionDisplayName ParallelismConfiguration"
+    ),
+    "RetryPipelineExecutionRequest": Members("ParallelismConfiguration"),
+    "ListPipelineExecutionsRequest": Members(
+        "CreatedAfter CreatedBefore SortBy SortOrder NextToken MaxResults", refused="PipelineVersionAlias"
+    ),
+    "ListPipelineExecutionStepsRequest": Members("PipelineExecutionArn NextToken MaxResults SortOrder"),
+    "ListPipelineParametersForExecutionRequest": Members("NextToken MaxResults"),
+    "CreateModelPackageGroupInput": Members("ModelPackageGroupDescription Tags", refused="ManagedConfiguration"),
+    "ListModelPackageGroupsInput": Members(
+        "CreationTimeAfter CreationTimeBefore MaxResults NameContains NextToken SortBy SortOrder",
+        only={"CrossAccountFilterOption": ("SameAccount",)},
+    ),
+    "CreateModelPackageInput": Members(
+        "ModelPackageName ModelPackageGroupName ModelPackageDescription "
+        "ModelPackageRegistrationType InferenceSpecification Tags ModelApprovalStatus "
+        "MetadataProperties ModelMetrics ClientToken Domain Task SamplePayloadUrl "
+        "CustomerMetadataProperties DriftCheckBaselines AdditionalInferenceSpecifications "
+        "SourceUri ModelCard ModelLifeCycle",
+        refused=("ValidationSpecification SourceAlgorithmSpecification CertifyForMarketplace ManagedStorageType"),
+    ),
+    "InferenceSpecification": Members(
+        "SupportedTransformInstanceTypes SupportedRealtimeInferenceInstanceTypes "
+        "SupportedContentTypes SupportedResponseMIMETypes"
+    ),
+    "ModelPackageContainerDefinition": Members(
+        "ContainerHostname Image ImageDigest ModelDataUrl ModelDataSource Environment ModelInput "
+        "Framework FrameworkVersion NearestModelName ModelDataETag",
+        refused="ProductId AdditionalModelDataSources AdditionalS3DataSource IsCheckpoint BaseModel",
+    ),
+    "ModelDataSource": Members("S3DataSource"),
+    "S3ModelDataSource": Members("ETag ManifestEtag", refused="HubAccessConfig ManifestS3Uri"),
+    "MetadataProperties": Members("*"),
+    "ModelMetrics": Members("*"),
+    "DriftCheckBaselines": Members("*"),
+    "AdditionalInferenceSpecificationDefinition": Members(
+        "Description SupportedTransformInstanceTypes SupportedRealtimeInferenceInstanceTypes "
+        "SupportedContentTypes SupportedResponseMIMETypes"
+    ),
+    "ModelPackageModelCard": Members("*"),
+    "ModelLifeCycle": Members("*"),
+    "DescribeModelPackageInput": Members("", only={"IncludedData": ("AllData",)}),
+    "UpdateModelPackageInput": Members(
+        "ModelApprovalStatus ModelPackageRegistrationType ApprovalDescription "
+        "CustomerMetadataProperties CustomerMetadataPropertiesToRemove "
+        "AdditionalInferenceSpecificationsToAdd InferenceSpecification SourceUri ModelCard "
+        "ModelLifeCycle ClientToken"
+    ),
+    "ListModelPackagesInput": Members(
+        "CreationTimeAfter CreationTimeBefore MaxResults NameContains ModelApprovalStatus "
+        "ModelPackageGroupName ModelPackageType NextToken SortBy SortOrder"
+    ),
+    "CreateProcessingJobRequest": Members("ProcessingInputs ProcessingOutputConfig StoppingCondition Environment Tags"),
+    "ProcessingInput": Members("S3Input", refused="AppManaged DatasetDefinition"),
+    "ProcessingS3Input": Members(
+        "LocalPath S3DataDistributionType", only={"S3InputMode": ("File",), "S3CompressionType": ("None",)}
+    ),
+    "ProcessingOutput": Members("S3Output AppManaged", refused="FeatureStoreOutput"),
+    "ProcessingS3Output": Members("LocalPath"),
+    "ProcessingClusterConfig": Members(
+        "InstanceCount InstanceType", refused="InstancePreferences SelectedInstanceType SelectedInstanceCount"
+    ),
+    "AppSpecification": Members("ContainerEntrypoint ContainerArguments"),
+    "ListProcessingJobsRequest": Members(
+        "CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter LastModifiedTimeBefore "
+        "NameContains StatusEquals SortBy SortOrder NextToken MaxResults"
+    ),
+    "CreateTrainingJobRequest": Members(
+        "HyperParameters AlgorithmSpecification InputDataConfig ResourceConfig StoppingCondition "
+        "Tags CheckpointConfig Environment",
+        refused=("DebugRuleConfigurations TensorBoardOutputConfig ServerlessJobConfig MlflowConfig ModelPackageConfig"),
+    ),
+    "AlgorithmSpecification": Members(
+        "TrainingImage MetricDefinitions ContainerEntrypoint ContainerArguments",
+        refused="AlgorithmName",
+        only={"TrainingInputMode": ("File", "FastFile")},
+    ),
+    "Channel": Members(
+        "ContentType",
+        refused="ShuffleConfig",
+        only={"CompressionType": ("None",), "RecordWrapperType": ("None",), "InputMode": ("File", "FastFile")},
+    ),
+    "DataSource": Members("S3DataSource", refused="FileSystemDataSource DatasetSource"),
+    "S3DataSource": Members(
+        "S3DataDistributionType",
+        refused="AttributeNames InstanceGroupNames HubAccessConfig",
+        only={"S3DataType": ("S3Prefix", "ManifestFile")},
+    ),
+    "OutputDataConfig": Members("CompressionType"),
+    "ResourceConfig": Members(
+        "InstanceType InstanceCount",
+        refused="InstanceGroups InstancePreferences SelectedInstanceType SelectedInstanceCount",
+    ),
+    "StoppingCondition": Members("MaxRuntimeInSeconds"),
+    "CheckpointConfig": Members("LocalPath"),
+    "ListTrainingJobsRequest": Members(
+        "NextToken MaxResults CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter "
+        "LastModifiedTimeBefore NameContains StatusEquals SortBy SortOrder",
+        refused="WarmPoolStatusEquals TrainingPlanArnEquals",
+    ),
+    "CreateTransformJobRequest": Members(
+        "MaxConcurrentTransforms ModelClientConfig MaxPayloadInMB BatchStrategy Environment "
+        "DataCaptureConfig DataProcessing Tags"
+    ),
+    "ModelClientConfig": Members("InvocationsTimeoutInSeconds InvocationsMaxRetries"),
+    "TransformInput": Members("ContentType CompressionType", only={"SplitType": ("None", "Line")}),
+    "TransformS3DataSource": Members("", only={"S3DataType": ("S3Prefix", "ManifestFile")}),
+    "TransformOutput": Members("Accept AssembleWith"),
+    "BatchDataCaptureConfig": Members("GenerateInferenceId"),
+    "DataProcessing": Members("InputFilter OutputFilter JoinSource"),
+    "ListTransformJobsRequest": Members(
+        "CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter LastModifiedTimeBefore "
+        "NameContains StatusEquals SortBy SortOrder NextToken MaxResults"
+    ),
+    "CreateHyperParameterTuningJobRequest": Members(
+        "TrainingJobDefinition WarmStartConfig Tags", refused="TrainingJobDefinitions Autotune"
+    ),
+    "HyperParameterTuningJobConfig": Members(
+        "HyperParameterTuningJobObjective ParameterRanges TrainingJobEarlyStoppingType RandomSeed",
+        refused="StrategyConfig TuningJobCompletionCriteria",
+        only={"Strategy": ("Bayesian", "Random", "Grid")},
+    ),
+    "ResourceLimits": Members("MaxNumberOfTrainingJobs MaxRuntimeInSeconds"),
+    "ParameterRanges": Members(
+        "IntegerParameterRanges ContinuousParameterRanges CategoricalParameterRanges", refused="AutoParameters"
+    ),
+    "IntegerParameterRange": Members("ScalingType"),
+    "ContinuousParameterRange": Members("ScalingType"),
+    "HyperParameterTrainingJobDefinition": Members(
+        "DefinitionName HyperParameterRanges StaticHyperParameters InputDataConfig ResourceConfig "
+        "CheckpointConfig Environment",
+        refused="TuningObjective HyperParameterTuningResourceConfig",
+    ),
+    "HyperParameterAlgorithmSpecification": Members(
+        "TrainingImage MetricDefinitions", refused="AlgorithmName", only={"TrainingInputMode": ("File", "FastFile")}
+    ),
+    "ParentHyperParameterTuningJob": Members("HyperParameterTuningJobName"),
+    "ListHyperParameterTuningJobsRequest": Members(
+        "NextToken MaxResults SortBy SortOrder NameContains CreationTimeAfter CreationTimeBefore "
+        "LastModifiedTimeAfter LastModifiedTimeBefore StatusEquals"
+    ),
+    "ListTrainingJobsForHyperParameterTuningJobRequest": Members("NextToken MaxResults StatusEquals SortBy SortOrder"),
+    "CreateModelInput": Members("PrimaryContainer Containers InferenceExecutionConfig ExecutionRoleArn Tags"),
+    "ContainerDefinition": Members(
+        "ContainerHostname Image Mode ModelDataUrl ModelDataSource Environment ModelPackageName",
+        refused=("AdditionalModelDataSources InferenceSpecificationName MultiModelConfig ContainerMetricsConfig"),
+    ),
+    "InferenceExecutionConfig": Members("", only={"Mode": ("Serial",)}),
+    "ListModelsInput": Members(
+        "SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
+    ),
+    "CreateDataQualityJobDefinitionRequest": Members("DataQualityBaselineConfig StoppingCondition Tags"),
+    "DataQualityBaselineConfig": Members("BaseliningJobName ConstraintsResource StatisticsResource"),
+    "MonitoringConstraintsResource": Members("S3Uri"),
+    "MonitoringStatisticsResource": Members("S3Uri"),
+    "DataQualityAppSpecification": Members(
+        "ContainerEntrypoint ContainerArguments RecordPreprocessorSourceUri PostAnalyticsProcessorSourceUri Environment"
+    ),
+    "DataQualityJobInput": Members("EndpointInput BatchTransformInput"),
+    "EndpointInput": Members(
+        "S3DataDistributionType InferenceAttribute ProbabilityAttribute "
+        "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
+        refused="FeaturesAttribute ExcludeFeaturesAttribute",
+        only={"S3InputMode": ("File",)},
+    ),
+    "BatchTransformInput": Members(
+        "S3DataDistributionType InferenceAttribute ProbabilityAttribute "
+        "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
+        refused="FeaturesAttribute ExcludeFeaturesAttribute",
+        only={"S3InputMode": ("File",)},
+    ),
+    "MonitoringDatasetFormat": Members("Csv Json Parquet"),
+    "MonitoringCsvDatasetFormat": Members("Header"),
+    "MonitoringJsonDatasetFormat": Members("Line"),
+    "MonitoringS3Output": Members("S3UploadMode"),
+    "ListDataQualityJobDefinitionsRequest": Members(
+        "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
+    ),
+    "CreateModelQualityJobDefinitionRequest": Members("ModelQualityBaselineConfig StoppingCondition Tags"),
+    "ModelQualityBaselineConfig": Members("BaseliningJobName ConstraintsResource"),
+    "ModelQualityAppSpecification": Members(
+        "ContainerEntrypoint ContainerArguments RecordPreprocessorSourceUri "
+        "PostAnalyticsProcessorSourceUri ProblemType Environment"
+    ),
+    "ModelQualityJobInput": Members("EndpointInput BatchTransformInput"),
+    "MonitoringGroundTruthS3Input": Members("S3Uri"),
+    "ListModelQualityJobDefinitionsRequest": Members(
+        "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
+    ),
+    "CreateModelBiasJobDefinitionRequest": Members("*"),
+    "CreateModelExplainabilityJobDefinitionRequest": Members("*"),
+    "CreateMonitoringScheduleRequest": Members("Tags"),
+    "MonitoringScheduleConfig": Members(
+        "ScheduleConfig MonitoringJobDefinition MonitoringJobDefinitionName",
+        only={"MonitoringType": ("DataQuality", "ModelQuality")},
+    ),
+    "ScheduleConfig": Members("DataAnalysisStartTime DataAnalysisEndTime"),
+    "MonitoringJobDefinition": Members("BaselineConfig StoppingCondition Environment"),
+    "MonitoringBaselineConfig": Members("BaseliningJobName ConstraintsResource StatisticsResource"),
+    "MonitoringInput": Members("EndpointInput BatchTransformInput"),
+    "MonitoringAppSpecification": Members(
+        "ContainerEntrypoint ContainerArguments RecordPreprocessorSourceUri PostAnalyticsProcessorSourceUri"
+    ),
+    "ListMonitoringSchedulesRequest": Members(
+        "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore "
+        "CreationTimeAfter LastModifiedTimeBefore LastModifiedTimeAfter StatusEquals "
+        "MonitoringJobDefinitionName MonitoringTypeEquals"
+    ),
+    "ListMonitoringExecutionsRequest": Members(
+        "MonitoringScheduleName EndpointName SortBy SortOrder NextToken MaxResults "
+        "ScheduledTimeBefore ScheduledTimeAfter CreationTimeBefore CreationTimeAfter "
+        "LastModifiedTimeBefore LastModifiedTimeAfter StatusEquals MonitoringJobDefinitionName "
+        "MonitoringTypeEquals"
+    ),
+    "CreateEndpointConfigInput": Members(
+        "DataCaptureConfig Tags ExecutionRoleArn",
+        refused=(
+            "AsyncInferenceConfig ExplainerConfig ShadowProductionVariants MetricsConfig CrossRegionTrafficConfig"
+        ),
+    ),
+    "ProductionVariant": Members(
+        "ModelName InitialInstanceCount InstanceType InitialVariantWeight ServerlessConfig "
+        "ContainerStartupHealthCheckTimeoutInSeconds",
+        refused=("InstancePools AcceleratorType CoreDumpConfig ManagedInstanceScaling AcceleratorPartitionLayouts"),
+    ),
+    "ProductionVariantServerlessConfig": Members("ProvisionedConcurrency"),
+    "DataCaptureConfig": Members("EnableCapture CaptureContentTypeHeader"),
+    "CaptureContentTypeHeader": Members("CsvContentTypes JsonContentTypes"),
+    "ListEndpointConfigsInput": Members(
+        "SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
+    ),
+    "CreateEndpointInput": Members("DeploymentConfig Tags"),
+    "DeploymentConfig": Members("BlueGreenUpdatePolicy RollingUpdatePolicy AutoRollbackConfiguration"),
+    "BlueGreenUpdatePolicy": Members("TerminationWaitInSeconds MaximumExecutionTimeoutInSeconds"),
+    "TrafficRoutingConfig": Members("CanarySize LinearStepSize"),
+    "RollingUpdatePolicy": Members("MaximumExecutionTimeoutInSeconds", refused="RollbackMaximumBatchSize"),
+    "AutoRollbackConfig": Members("Alarms"),
+    "Alarm": Members("AlarmName"),
+    "ListEndpointsInput": Members(
+        "SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter "
+        "LastModifiedTimeBefore LastModifiedTimeAfter StatusEquals"
+    ),
+    "UpdateEndpointInput": Members(
+        "RetainAllVariantProperties ExcludeRetainedVariantProperties DeploymentConfig RetainDeploymentConfig"
+    ),
+    "DesiredWeightAndCapacity": Members("DesiredWeight DesiredInstanceCount ServerlessUpdateConfig"),
+    "ProductionVariantServerlessUpdateConfig": Members("MaxConcurrency ProvisionedConcurrency"),
+    "ListTagsInput": Members("NextToken MaxResults"),
+}
+
+OPTIONS = Options("sagemaker", SHAPES, NO_EFFECT)

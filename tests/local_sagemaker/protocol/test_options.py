@@ -1,0 +1,109 @@
+"""Every option of every implemented operation is implemented or refused by name, never ignored."""
+
+from collections.abc import Collection
+
+import pytest
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from local_sagemaker.protocol.options import ALL, SUPPORTED, Members, Options
+from local_sagemaker.protocol.shapes import service_model
+from local_sagemaker.services.lambda_.options import OPTIONS as LAMBDA_OPTIONS
+from local_sagemaker.services.lambda_.service import OPERATIONS as LAMBDA_OPERATIONS
+from local_sagemaker.services.logs.operations import OPERATIONS as LOGS_OPERATIONS
+from local_sagemaker.services.logs.options import OPTIONS as LOGS_OPTIONS
+from local_sagemaker.services.sagemaker.options import OPTIONS as SAGEMAKER_OPTIONS
+from local_sagemaker.services.sagemaker.service import OPERATIONS as SAGEMAKER_OPERATIONS
+
+TABLES = [
+    pytest.param(LAMBDA_OPTIONS, LAMBDA_OPERATIONS, id="lambda"),
+    pytest.param(LOGS_OPTIONS, LOGS_OPERATIONS, id="logs"),
+    pytest.param(SAGEMAKER_OPTIONS, SAGEMAKER_OPERATIONS, id="sagemaker"),
+]
+# a table for requests of CreatePipeline
+TABLE = Options(
+    "sagemaker",
+    {
+        "CreatePipelineRequest": Members("Tags PipelineDefinitionS3Location", only={"PipelineDescription": ("a", "b")}),
+        "PipelineDefinitionS3Location": Members("", refused="VersionId"),
+    },
+    {"there is one machine": "ParallelismConfiguration"},
+)
+REQUEST = {"PipelineName": "p", "ClientRequestToken": "t" * 32, "RoleArn": "arn"}
+
+
+def reachable(options: Options, operations: Collection[str]) -> dict[str, StructureShape]:
+    """Return the structures that requests of the operations can have, except those in what is not implemented."""
+    found: dict[str, StructureShape] = {}
+
+    def visit(shape: Shape | None) -> None:
+        if isinstance(shape, ListShape):
+            visit(shape.member)
+        elif isinstance(shape, MapShape):
+            visit(shape.value)
+        elif isinstance(shape, StructureShape) and shape.name not in found:
+            found[shape.name] = shape
+            for name, member in shape.members.items():
+                if (
+                    options.group(shape, name) == SUPPORTED
+                    and ALL not in options.shapes.get(shape.name, Members("")).groups
+                ):
+                    visit(member)
+
+    for operation in operations:
+        visit(service_model(options.service).operation_model(operation).input_shape)
+    return found
+
+
+@pytest.mark.parametrize(("options", "operations"), TABLES)
+def test_every_member_of_every_request_is_in_the_table(options: Options, operations: Collection[str]) -> None:
+    missing = [
+        f"{shape.name}.{member}"
+        for shape in reachable(options, operations).values()
+        for member in shape.members
+        if options.group(shape, member) is None
+    ]
+    assert not missing, "decide in the service's options.py whether these are supported, refused or without effect"
+
+
+@pytest.mark.parametrize(("options", "operations"), TABLES)
+def test_the_table_has_only_members_that_requests_have_and_each_once(
+    options: Options, operations: Collection[str]
+) -> None:
+    shapes = reachable(options, operations)
+    members = {member for shape in shapes.values() for member in shape.members}
+    for name, listed in options.shapes.items():
+        names = [*listed.supported.split(), *listed.refused.split(), *listed.only]
+        assert len(set(names)) == len(names), f"{name}: a member is listed twice"
+        assert set(names) - {ALL} <= set(shapes[name].members), f"{name}: a member does not exist"
+    for reason, names in options.no_effect.items():
+        assert set(names.split()) <= members, reason
+
+
+def test_an_option_that_is_not_implemented_is_refused_by_its_path() -> None:
+    location = {"Bucket": "b", "ObjectKey": "k", "VersionId": "1"}
+    assert TABLE.refusal("CreatePipeline", {**REQUEST, "PipelineDefinitionS3Location": location}) == (
+        "CreatePipeline: the local SageMaker does not implement PipelineDefinitionS3Location.VersionId; remove it"
+    )
+    assert TABLE.refusal("CreatePipeline", {**REQUEST, "PipelineDescription": "c"}) == (
+        "CreatePipeline: the local SageMaker does not implement PipelineDescription 'c'; use a or b"
+    )
+
+
+def test_an_option_that_is_not_in_the_table_is_refused() -> None:
+    assert TABLE.refusal("CreatePipeline", {**REQUEST, "PipelineDisplayName": "c"}) == (
+        "CreatePipeline: the local SageMaker does not implement PipelineDisplayName; remove it"
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"Tags": [{"Key": "a", "Value": "b"}]},
+        {"PipelineDescription": "a"},
+        {"ParallelismConfiguration": {"MaxParallelExecutionSteps": 2}},
+        {"PipelineDisplayName": ""},
+        {"PipelineDisplayName": None},
+    ],
+)
+def test_an_option_that_is_implemented_or_asks_for_nothing_is_accepted(options: dict[str, object]) -> None:
+    assert TABLE.refusal("CreatePipeline", {**REQUEST, **options}) is None
