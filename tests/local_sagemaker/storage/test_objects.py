@@ -7,6 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from local_sagemaker.data_dir import DataDir
+from local_sagemaker.storage.database import Database
+from local_sagemaker.storage.object_metadata import Metadata
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore, is_bucket_name
 
 # few letters, so that keys are often prefixes of each other; and all that is no file name
@@ -14,9 +16,14 @@ PIECES = st.sampled_from([*"ab/%é\0 ", "/", "a.b", "a-b", ".", "..", "%25", "%+
 KEYS = st.lists(PIECES, min_size=1, max_size=4).map("".join)
 
 
+def store(folder: Path) -> ObjectStore:
+    data_dir = DataDir(folder)
+    return ObjectStore(data_dir, Database(data_dir.database))
+
+
 @pytest.fixture
 def objects(tmp_path: Path) -> ObjectStore:
-    made = ObjectStore(DataDir(tmp_path))
+    made = store(tmp_path)
     made.create_bucket("bucket")
     return made
 
@@ -24,7 +31,7 @@ def objects(tmp_path: Path) -> ObjectStore:
 def put(objects: ObjectStore, key: str, content: str, headers: dict[str, str] | None = None) -> None:
     aside = objects.temporary_path()
     aside.write_text(content)
-    objects.put_temporary("bucket", key, aside, "etag", headers or {})
+    objects.put_temporary("bucket", key, aside, Metadata("etag", headers or {}))
 
 
 def rolled_up(keys: list[str], prefix: str, delimiter: str, after: str) -> list[str]:
@@ -45,7 +52,7 @@ def rolled_up(keys: list[str], prefix: str, delimiter: str, after: str) -> list[
 @example(keys={"x" * 300, "x" * 300 + "/y", "x" * 240, "x" * 240 + "/y", "x" * 1024})
 def test_every_key_is_a_separate_object(keys: set[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("objects")
-    objects = ObjectStore(DataDir(folder))
+    objects = store(folder)
     objects.create_bucket("bucket")
     for key in keys:
         put(objects, key, key)
@@ -55,7 +62,7 @@ def test_every_key_is_a_separate_object(keys: set[str], tmp_path_factory: pytest
     for key in keys:
         objects.delete("bucket", key)
     assert list((folder / "s3" / "bucket").iterdir()) == []
-    assert [path for path in (folder / "s3-metadata").rglob("*") if path.is_file()] == []
+    assert Database(DataDir(folder).database).read("SELECT * FROM objects") == []
 
 
 @settings(max_examples=50, deadline=None)
@@ -70,7 +77,7 @@ def test_every_key_is_a_separate_object(keys: set[str], tmp_path_factory: pytest
 def test_listings_are_like_s3s(
     keys: set[str], prefix: str, delimiter: str, after: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    objects = ObjectStore(DataDir(tmp_path_factory.mktemp("objects")))
+    objects = store(tmp_path_factory.mktemp("objects"))
     objects.create_bucket("bucket")
     for key in keys:
         put(objects, key, "")
@@ -112,13 +119,13 @@ def test_a_file_edited_by_hand_is_a_new_version(tmp_path: Path, objects: ObjectS
 
 def test_metadata_is_kept_when_the_data_directory_is_reopened(tmp_path: Path, objects: ObjectStore) -> None:
     put(objects, "a", "content", {"x-amz-meta-run_id": "7"})
-    again = ObjectStore(DataDir(tmp_path)).info("bucket", "a")
+    again = store(tmp_path).info("bucket", "a")
     assert (again.etag, again.headers) == ("etag", {"x-amz-meta-run_id": "7"})
 
 
 def test_incomplete_bodies_are_deleted_at_the_next_start(tmp_path: Path, objects: ObjectStore) -> None:
     objects.temporary_path().write_text("cut short")
-    ObjectStore(DataDir(tmp_path))
+    store(tmp_path)
     assert list((tmp_path / "s3-incoming").iterdir()) == []
 
 
