@@ -4,6 +4,7 @@ import heapq
 import logging
 import os
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class Listed(NamedTuple):
-    """An entry of a listing: a key and its file, or a prefix that keys are rolled up into and no file ("")."""
+    """An entry of a listing: a key and its file, or a prefix that keys are rolled up into and no file."""
 
     entry: str
-    path: str
+    file: os.DirEntry[str] | Path | None
 
 
 class Listing:
@@ -30,31 +31,33 @@ class Listing:
 
     def entries(self) -> Iterator[Listed]:
         last = None
-        for key, path in self._keys(str(self.root), ""):
-            listed = Listed(self._rolled_up(key), "") if self._rolls_up(key) else Listed(key, path)
+        for listed in self._keys(self.root, ""):
+            if self._rolls_up(listed.entry):
+                listed = Listed(self._rolled_up(listed.entry), None)
             # the entry to begin after may be rolled up itself: its keys are not listed again
             if listed.entry not in (self.after, last):
                 yield listed
                 last = listed.entry
 
-    def _keys(self, folder: str, stem: str) -> Iterator[Listed]:
+    def _keys(self, folder: Path | os.DirEntry[str], stem: str) -> Iterator[Listed]:
         """Yield the matching keys in a folder, whose keys all start with `stem`."""
-        files: dict[str, str] = {}
-        folders: dict[str, str] = {}
+        files: dict[str, os.DirEntry[str]] = {}
+        folders: dict[str, os.DirEntry[str]] = {}
         odd = []
+        after, prefix = self.after, self.prefix
         try:
             with os.scandir(folder) as children:
                 for child in children:
                     name = child.name
-                    if child.is_symlink():
-                        continue
                     if "%" in name or not name.isprintable():
-                        odd.append(child.path)
-                    elif child.is_file():
-                        if self._matches(key := stem + name):
-                            files[key] = child.path
-                    elif child.is_dir() and self._matters(below := f"{stem}{name}/"):
-                        folders[below] = child.path
+                        if not child.is_symlink():
+                            odd.append(Path(child))
+                    elif child.is_file(follow_symlinks=False):
+                        key = stem + name
+                        if key > after and key.startswith(prefix):
+                            files[key] = child
+                    elif child.is_dir(follow_symlinks=False) and self._matters(below := f"{stem}{name}/"):
+                        folders[below] = child
         except FileNotFoundError:
             return
         except PermissionError as error:
@@ -62,9 +65,10 @@ class Listing:
             return
         plain = self._plain_keys(files, folders)
         # encoded names do not sort like their keys; they are few, so all of them are read, then merged
-        yield from heapq.merge(plain, sorted(self._odd_keys(odd))) if odd else plain
+        by_entry = attrgetter("entry")
+        yield from heapq.merge(plain, sorted(self._odd_keys(odd), key=by_entry), key=by_entry) if odd else plain
 
-    def _plain_keys(self, files: dict[str, str], folders: dict[str, str]) -> Iterator[Listed]:
+    def _plain_keys(self, files: dict[str, os.DirEntry[str]], folders: dict[str, os.DirEntry[str]]) -> Iterator[Listed]:
         for name in sorted([*files, *folders]):
             if name in files:
                 yield Listed(name, files[name])
@@ -73,16 +77,13 @@ class Listing:
             elif (first := next(self._keys(folders[name], name), None)) is not None:
                 yield first
 
-    def _odd_keys(self, paths: list[str]) -> Iterator[Listed]:
-        for path in map(Path, paths):
+    def _odd_keys(self, paths: list[Path]) -> Iterator[Listed]:
+        for path in paths:
             files = [path] if path.is_file() else [Path(top, name) for top, _, names in os.walk(path) for name in names]
             for file in files:
                 key = None if file.is_symlink() else key_of(file.relative_to(self.root).parts)
-                if key is not None and self._matches(key):
-                    yield Listed(key, str(file))
-
-    def _matches(self, key: str) -> bool:
-        return key > self.after and key.startswith(self.prefix)
+                if key is not None and key > self.after and key.startswith(self.prefix):
+                    yield Listed(key, file)
 
     def _matters(self, stem: str) -> bool:
         """Return whether a folder whose keys start with `stem` may contain entries."""

@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import md5
 from itertools import islice
@@ -24,7 +24,7 @@ from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.files import copy_with_md5, flush_file, flush_folder
 from local_sagemaker.storage.object_files import files_of, rename_to_place, unlink_files
 from local_sagemaker.storage.object_keys import BadName, is_bucket_name, plain_path
-from local_sagemaker.storage.object_listing import Listed, Listing
+from local_sagemaker.storage.object_listing import Listing
 from local_sagemaker.storage.object_metadata import Metadata, MetadataTable, version_of
 
 KEY_LOCKS = 256
@@ -210,8 +210,9 @@ class ObjectStore:
         listing = Listing(self._bucket(bucket), prefix, delimiter, after).entries()
         listed = list(islice(listing, limit))
         last = listed[-1].entry if listed and next(listing, None) is not None else ""
-        objects = {found.key: found for found in self._listed_objects(bucket, [one for one in listed if one.path])}
-        entries = (objects.get(one.entry) if one.path else one.entry for one in listed)
+        files = {entry: file for entry, file in listed if file is not None}
+        objects = {found.key: found for found in self._listed_objects(bucket, files)}
+        entries = (objects.get(entry) if entry in files else entry for entry, _ in listed)
         return [entry for entry in entries if entry is not None], last
 
     def check(self, bucket: str, key: str) -> None:
@@ -309,35 +310,20 @@ class ObjectStore:
 
     def _info(self, bucket: str, key: str, path: Path, status: os.stat_result) -> ObjectInfo | None:
         """Return the version of an object that has this status; None if it has been replaced since."""
-        version = version_of(status)
-        metadata = self._metadata.get(bucket, key, version)
-        if metadata is None:
-            now = _status(path)
-            if now is None or version_of(now) != version:
-                return None
-            metadata = Metadata(_etag_of_version(version))
-        return ObjectInfo(status.st_size, status.st_mtime, version, metadata)
+        if (metadata := self._metadata.get(bucket, key, version_of(status))) is not None:
+            return ObjectInfo(status.st_size, status.st_mtime, version_of(status), metadata)
+        return _added_by_hand(path, status)
 
-    def _listed_objects(self, bucket: str, listed: Sequence[Listed]) -> Iterator[ListedObject]:
-        """Yield the objects that were listed, without those that have been deleted since."""
-        statuses = {one.entry: _status(Path(one.path)) for one in listed}
+    def _listed_objects(self, bucket: str, files: Mapping[str, os.DirEntry[str] | Path]) -> Iterator[ListedObject]:
+        """Yield the objects in these files by key, without those that have been deleted since they were listed."""
+        statuses = {key: status for key, file in files.items() if (status := _status(file)) is not None}
         etags = self._metadata.etags(bucket, statuses)
-        for one in listed:
-            if (status := statuses[one.entry]) is None:
-                continue
-            version = version_of(status)
-            etag = etags.get((one.entry, version))
-            if etag is None:
-                # by hand, or replaced since
-                now = _status(Path(one.path))
-                if now is not None and version_of(now) == version:
-                    etag = _etag_of_version(version)
-                elif (info := self._current(bucket, one.entry)) is not None:
-                    yield ListedObject(one.entry, info.size, info.modified, info.etag)
-                    continue
-                else:
-                    continue
-            yield ListedObject(one.entry, status.st_size, status.st_mtime, etag)
+        for key, status in statuses.items():
+            if (etag := etags.get((key, version_of(status)))) is not None:
+                yield ListedObject(key, status.st_size, status.st_mtime, etag)
+            # added or edited by hand, or replaced since
+            elif (info := _added_by_hand(Path(files[key]), status) or self._current(bucket, key)) is not None:
+                yield ListedObject(key, info.size, info.modified, info.etag)
 
     def _stamp(self, path: Path) -> os.stat_result:
         """Give a file a modification time that no other object has, and flush it; return its status."""
@@ -349,13 +335,18 @@ class ObjectStore:
         return path.stat()
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: Path | os.DirEntry[str]) -> os.stat_result | None:
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _etag_of_version(version: str) -> str:
+def _added_by_hand(path: Path, status: os.stat_result) -> ObjectInfo | None:
+    """Return the version of an object that has no metadata; None if it has been replaced since."""
+    version, now = version_of(status), _status(path)
+    if now is None or version_of(now) != version:
+        return None
     # as for a multipart upload, "-1" means that this is not the MD5 of the content
-    return md5(version.encode(), usedforsecurity=False).hexdigest() + "-1"
+    etag = md5(version.encode(), usedforsecurity=False).hexdigest() + "-1"
+    return ObjectInfo(status.st_size, status.st_mtime, version, Metadata(etag))

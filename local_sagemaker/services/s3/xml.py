@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from botocore.model import ListShape, Shape, StructureShape
 from werkzeug.wrappers import Response
 
 from local_sagemaker.services.s3.errors import S3Error
 
+SPECIAL = re.compile(r"[&<>\x00-\x1f]")
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
-def xml_response(name: str, content: Mapping[str, Any], status: int = 200) -> Response:
+def xml_response(name: str, content: dict[str, Any], status: int = 200) -> Response:
     """Return a response with an XML document.
 
     Args:
@@ -76,13 +75,19 @@ def document_members(shape: Shape, element: ElementTree.Element) -> Any:
 
 
 def _elements(content: Any) -> str:
-    if isinstance(content, Mapping):
+    if isinstance(content, dict):
         return "".join(
-            f"<{name}>{_elements(item)}</{name}>"
-            for name, value in content.items()
-            if value is not None
-            for item in (value if isinstance(value, list) else [value])
+            [
+                f"<{name}>{_elements(item)}</{name}>"
+                for name, value in content.items()
+                if value is not None
+                for item in (value if isinstance(value, list) else (value,))
+            ]
         )
     if isinstance(content, bool):
         return str(content).lower()
-    return re.sub(r"[\x00-\x1f]", lambda match: f"&#x{ord(match[0]):x};", escape(str(content)))
+    return SPECIAL.sub(_escape, str(content))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(match[0]) or f"&#x{ord(match[0]):x};"
