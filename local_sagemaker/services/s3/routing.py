@@ -48,11 +48,17 @@ def find_operation(request: Request, bucket: str, key: str, implemented: Collect
         raise S3Error("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
     route = max(routes, key=lambda route: (len(route.fixed) + len(route.required), route.operation in implemented))
     # a query parameter that selects another operation, such as ?acl, must not be taken for this one
-    foreign = [name for name in request.args if name in _selectors() and name not in route.query]
+    foreign = [name for name in request.args if name in selectors() and name not in route.query]
     if foreign or route.operation not in implemented:
         what = f"{request.method} with ?{foreign[0]}" if foreign else route.operation
         raise S3Error("NotImplemented", 501, f"the local S3 does not implement {what}")
     return route.operation
+
+
+@functools.cache
+def selectors() -> frozenset[str]:
+    """Return the query parameters that select an operation."""
+    return frozenset({"uploadId", *(name for route in _routes() for name in route.fixed)})
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,3 @@ def _routes() -> list[_Route]:
             _Route(operation, model.http["method"], path, fixed, frozenset(required), frozenset({*fixed, *names}))
         )
     return routes
-
-
-@functools.cache
-def _selectors() -> frozenset[str]:
-    return frozenset({"uploadId", *(name for route in _routes() for name in route.fixed)})
