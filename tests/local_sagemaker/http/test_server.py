@@ -153,7 +153,7 @@ def test_the_caller_is_a_session_of_the_role(client: Callable[..., Any]) -> None
     ("service", "operation", "options"),
     [
         ("sts", "get_caller_identity", {}),
-        ("sts", "get_federation_token", {"Name": "x"}),
+        ("sts", "get_federation_token", {"Name": "someone"}),
         ("iam", "list_roles", {}),
         ("sagemaker", "list_models", {}),
         ("sagemaker", "describe_model", {"ModelName": "none"}),
