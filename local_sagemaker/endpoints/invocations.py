@@ -19,6 +19,8 @@ from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, NoSuchVariant
 from local_sagemaker.endpoints.manager import INVOCATION_TIMEOUT, EndpointManager
 from local_sagemaker.endpoints.variant import Throttled, Unavailable, Variant
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.options import Members, Options
+from local_sagemaker.protocol.rest_json import head_members
 from local_sagemaker.protocol.shapes import check_request, operation_model
 from local_sagemaker.storage.log_files import endpoint_group
 
@@ -38,13 +40,17 @@ TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
     "each container in Amazon CloudWatch, resolve the issue, and try again."
 )
-UNSUPPORTED_HEADERS = {
-    "X-Amzn-SageMaker-Target-Model": "TargetModel",
-    "X-Amzn-SageMaker-Target-Container-Hostname": "TargetContainerHostname",
-    "X-Amzn-SageMaker-Enable-Explanations": "EnableExplanations",
-    "X-Amzn-SageMaker-Inference-Component": "InferenceComponentName",
-    "X-Amzn-SageMaker-Session-Id": "SessionId",
-}
+OPTIONS = Options(
+    "sagemaker-runtime",
+    {
+        "InvokeEndpointInput": Members(
+            "ContentType Accept CustomAttributes InferenceId TargetVariant",
+            refused=(
+                "TargetModel TargetContainerHostname EnableExplanations InferenceComponentName SessionId PrefixAwareId"
+            ),
+        )
+    },
+)
 
 
 class InvocationError(Exception):
@@ -154,23 +160,15 @@ def _checked_name(request: Request) -> str:
         )
     if operation != "InvokeEndpoint":
         raise _invalid(f"{operation} is not supported on this machine; use InvokeEndpoint")
-    for header, member in UNSUPPORTED_HEADERS.items():
-        if header in request.headers:
-            raise _invalid(f"{member} is not supported on this machine")
-    members = {
-        "EndpointName": name,
-        # its size is checked separately, because the maximum depends on the variant
-        "Body": b"",
-        "ContentType": request.headers.get("Content-Type"),
-        "Accept": request.headers.get("Accept"),
-        "CustomAttributes": request.headers.get(CUSTOM_ATTRIBUTES),
-        "InferenceId": request.headers.get(INFERENCE_ID),
-        "TargetVariant": request.headers.get(TARGET_VARIANT),
-    }
+    shape = operation_model("sagemaker-runtime", operation).input_shape
+    # the size of the body is checked separately, because the maximum depends on the variant
+    members = {"EndpointName": name, "Body": b"", **head_members(shape, request)}
     try:
-        check_request(operation_model("sagemaker-runtime", operation).input_shape, members)
+        check_request(shape, members)
     except ServiceError as error:
         raise _invalid(error.message) from error
+    if refusal := OPTIONS.refusal(operation, members):
+        raise _invalid(refusal)
     return name
 
 

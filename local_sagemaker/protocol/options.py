@@ -63,11 +63,12 @@ class Options:
     def refusal(self, operation: str, request: Mapping[str, Any]) -> str | None:
         """Return the message that refuses a request with an option that is not implemented; None if it has none.
 
-        A member that is false or empty asks for nothing.
+        A member that is not implemented may be false or empty, which asks for nothing.
 
         Args:
             operation: The name of the operation.
-            request: Its members, of the types of the operation's input shape.
+            request: Its members. Structures that do not belong to its shape, such as the expressions in the arguments
+                of a pipeline's step, are passed over.
         """
         shape = operation_model(self.service, operation).input_shape
         found = next(self._refusals(shape, request, ""), None) if shape else None
@@ -88,31 +89,33 @@ class Options:
 
     def _refusals(self, shape: Shape, value: Any, path: str) -> Iterator[str]:
         """Yield what a value has that is not implemented, each with what to do."""
-        if isinstance(shape, ListShape):
+        if isinstance(shape, ListShape) and isinstance(value, list):
             for index, item in enumerate(value):
                 yield from self._refusals(shape.member, item, f"{path}[{index}]")
-        elif isinstance(shape, MapShape):
+        elif isinstance(shape, MapShape) and isinstance(value, dict):
             for key, item in value.items():
                 yield from self._refusals(shape.value, item, f"{path}[{key!r}]")
-        elif isinstance(shape, StructureShape) and ALL not in self._groups(shape):
-            for name, member in value.items():
-                yield from self._member_refusals(shape, name, member, f"{path}.{name}" if path else name)
+        elif isinstance(shape, StructureShape) and isinstance(value, Mapping) and ALL not in self._groups(shape):
+            for name in [name for name in value if name in shape.members]:
+                yield from self._member_refusals(shape, name, value[name], f"{path}.{name}" if path else name)
 
     def _member_refusals(self, shape: StructureShape, name: str, value: Any, path: str) -> Iterator[str]:
         group = self.group(shape, name)
-        if group == NO_EFFECT or _asks_for_nothing(value, group):
+        if value is None or group == NO_EFFECT:
             return
         if group == SUPPORTED:
             yield from self._refusals(shape.members[name], value, path)
-        elif group != SOME_VALUES:
+        elif group == SOME_VALUES:
+            values = self.shapes[shape.name].only[name]
+            if value not in values and not isinstance(value, dict):
+                *others, last = map(str, values)
+                yield f"{path} {value!r}; use {' or '.join(filter(None, [', '.join(others), last]))}"
+        elif not _asks_for_nothing(value):
             yield f"{path}; remove it"
-        elif value not in (values := self.shapes[shape.name].only[name]):
-            yield f"{path} {value!r}; use {' or '.join(map(str, values))}"
 
     def _groups(self, shape: Shape) -> Mapping[str, str]:
         return self.shapes[shape.name].groups if shape.name in self.shapes else {}
 
 
-def _asks_for_nothing(value: Any, group: str | None) -> bool:
-    # where some values are implemented, false may be one that is not
-    return value is None or (group != SOME_VALUES and (value is False or value in ("", [], {})))
+def _asks_for_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ("", [], {})

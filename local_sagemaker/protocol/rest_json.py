@@ -59,7 +59,7 @@ def write_error(service: str, error: ServiceError) -> Response:
     return Response(content, status, headers, content_type="application/json")
 
 
-def head_members(shape: StructureShape, request: Request) -> dict[str, Any]:
+def head_members(shape: Any, request: Request) -> dict[str, Any]:
     """Return the members of an input shape that a request has in its headers and its query."""
     members: dict[str, Any] = {}
     for name, member in shape.members.items():

@@ -21,6 +21,8 @@ POLL_SECONDS = 0.05
 
 
 class Endpoint(StepType):
+    operation = "CreateEndpoint"
+
     def run(self, run: StepRun) -> Outcome:
         request = {"EndpointName": run.job_name, **resolved_arguments(run)}
         exists = _exists(run, request["EndpointName"])

@@ -14,6 +14,8 @@ from local_sagemaker.storage.records import Record
 
 
 class EndpointConfig(StepType):
+    operation = "CreateEndpointConfig"
+
     def run(self, run: StepRun) -> Outcome:
         request = {"EndpointConfigName": run.job_name, **resolved_arguments(run)}
         arn = invoke(run, "CreateEndpointConfig", request)["EndpointConfigArn"]

@@ -6,6 +6,8 @@ from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepTyp
 
 
 class Model(StepType):
+    operation = "CreateModel"
+
     def run(self, run: StepRun) -> Outcome:
         request = {**resolved_arguments(run), "ModelName": run.job_name}
         arn = invoke(run, "CreateModel", request)["ModelArn"]

@@ -8,6 +8,7 @@ from local_sagemaker.storage.records import Record
 
 
 class Processing(StepType):
+    operation = "CreateProcessingJob"
     cache_key_arguments = ("AppSpecification", "Environment", "ProcessingInputs")
     image_argument = ("AppSpecification", "ImageUri")
     job_kind = "processing-job"

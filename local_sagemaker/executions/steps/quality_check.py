@@ -59,6 +59,7 @@ class Baseline:
 
 
 class QualityCheck(StepType):
+    operation = Processing.operation
     image_argument = Processing.image_argument
     job_kind = Processing.job_kind
 

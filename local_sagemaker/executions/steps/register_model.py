@@ -9,6 +9,8 @@ from local_sagemaker.protocol.errors import ServiceError
 
 
 class RegisterModel(StepType):
+    operation = "CreateModelPackage"
+
     def run(self, run: StepRun) -> Outcome:
         request = _without_empty(run.resolve(run.step.arguments))
         group = request.get("ModelPackageGroupName")

@@ -114,12 +114,14 @@ class StepType(ABC):
     """A type of step.
 
     Attributes:
+        operation: The operation of SageMaker whose request the step's arguments are; empty if there is none.
         cache_key_arguments: The arguments in the cache key, documented in "Default cache key attributes by pipeline
             step type"; empty if results of the type are never reused.
         image_argument: Path of the image URI within the arguments; empty if the type has none.
         job_kind: The kind of job that runs the image.
     """
 
+    operation: str = ""
     cache_key_arguments: tuple[str, ...] = ()
     image_argument: tuple[str, ...] = ()
     job_kind: str = ""

@@ -7,6 +7,7 @@ from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepTyp
 
 
 class Training(StepType):
+    operation = "CreateTrainingJob"
     cache_key_arguments = (
         "AlgorithmSpecification",
         "CheckpointConfig",

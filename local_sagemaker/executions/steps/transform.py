@@ -7,6 +7,7 @@ from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepTyp
 
 
 class Transform(StepType):
+    operation = "CreateTransformJob"
     cache_key_arguments = ("DataProcessing", "Environment", "ModelName", "TransformInput")
 
     def run(self, run: StepRun) -> Outcome:

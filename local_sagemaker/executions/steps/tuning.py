@@ -12,6 +12,7 @@ MAX_TOP_JOBS = 50
 
 
 class Tuning(StepType):
+    operation = "CreateHyperParameterTuningJob"
     cache_key_arguments = ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions")
     image_argument = ("TrainingJobDefinition", "AlgorithmSpecification", "TrainingImage")
     job_kind = "training-job"

@@ -1,7 +1,8 @@
 """The JSONPath operators of batch transform ("Supported JSONPath Operators" in the developer guide).
 
 They are a subset of JSONPath with two differences: a slice includes its end (`$[1:4]` selects the second to the fifth
-element), and several names select one object instead of a list of values.
+element), and several names select one object instead of a list of values. As in the API reference's example `$[0,5:]`,
+brackets may list several indexes and slices.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 _STEP = re.compile(r"""\.?\[(?P<brackets>(?:'[^']*'|"[^"]*"|[^]'"])*)\]|\.(?P<name>[^\s.,:'"\[\]]+)""")
 _NAMES = re.compile(r"""\s*(?:'[^']*'|"[^"]*")\s*(?:,\s*(?:'[^']*'|"[^"]*")\s*)*""")
 _NAME = re.compile(r"""'([^']*)'|"([^"]*)\"""")
-_INDEXES = re.compile(r"\s*-?\d+\s*(?:,\s*-?\d+\s*)*")
+_INDEX = re.compile(r"\s*-?\d+\s*")
 _SLICE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*")
 
 
@@ -85,7 +86,7 @@ def _steps(text: str) -> list[_Step]:
         if match is None or step is None:
             raise JsonPathError(
                 f"Invalid JsonPath: {text!r}: unsupported operator at {rest!r}; use .name, .*, [*], ['name','name'], "
-                "[1,3] or [1:5]"
+                "[1,3], [1:5] or [0,5:]"
             )
         steps.append(step)
         rest = rest[match.end() :]
@@ -97,14 +98,26 @@ def _in_brackets(text: str) -> _Step | None:
         return _by_name(["*"])
     if _NAMES.fullmatch(text):
         return _by_name([single or double for single, double in _NAME.findall(text)])
-    if _INDEXES.fullmatch(text):
-        indexes = [int(index) for index in text.split(",")]
-        return _Step(lambda value: [_elements(value)[index] for index in indexes], many=len(indexes) > 1)
+    parts = text.split(",")
+    selectors = [selector for part in parts if (selector := _selector(part)) is not None]
+    if len(selectors) < len(parts):
+        return None
+    return _Step(
+        lambda value: [item for selector in selectors for item in selector(_elements(value))],
+        many=len(parts) > 1 or ":" in text,
+    )
+
+
+def _selector(text: str) -> Callable[[list[Any]], list[Any]] | None:
+    """Return the selection of an index or a slice from the elements of a list; None if the text is neither."""
+    if _INDEX.fullmatch(text):
+        index = int(text)
+        return lambda elements: [elements[index]]
     if match := _SLICE.fullmatch(text):
         start, end = (None if group is None else int(group) for group in match.groups())
         # the end is inclusive, and -1 is the last element
         stop = None if end in (None, -1) else end + 1
-        return _Step(lambda value: _elements(value)[start:stop], many=True)
+        return lambda elements: elements[start:stop]
     return None
 
 

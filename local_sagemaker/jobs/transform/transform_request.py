@@ -52,13 +52,7 @@ def max_concurrent(request: Record) -> int:
 
 
 def _unsupported(request: Record) -> str | None:
-    data_type = request["TransformInput"]["DataSource"]["S3DataSource"]["S3DataType"]
-    split_type = request["TransformInput"].get("SplitType", "None")
     payload, concurrent = max_payload(request), max_concurrent(request)
-    if data_type not in ("S3Prefix", "ManifestFile"):
-        return f"S3DataType {data_type!r} is not supported on this machine; use S3Prefix or ManifestFile"
-    if split_type not in ("Line", "None"):
-        return f"SplitType {split_type!r} is not supported on this machine; use Line or None"
     if payload == 0:
         return "MaxPayloadInMB 0 (unlimited payloads) is not supported on this machine; use 1 to 100"
     if payload * concurrent > MAX_TOTAL_MEGABYTES:

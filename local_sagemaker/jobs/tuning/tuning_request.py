@@ -20,16 +20,11 @@ def new_tuning_record(request: Record, images: Images, now: float) -> Record:
     Raises:
         ServiceError: The request is invalid or not supported on this machine.
     """
-    for member in ("TrainingJobDefinitions", "Autotune"):
-        if member in request:
-            raise ServiceError("ValidationException", f"{member} is not supported on this machine")
     config, definition = request["HyperParameterTuningJobConfig"], request.get("TrainingJobDefinition")
     if definition is None or "HyperParameterTuningJobObjective" not in config:
         raise ServiceError(
             "ValidationException", "TrainingJobDefinition and HyperParameterTuningJobObjective are required"
         )
-    if "TuningJobCompletionCriteria" in config:
-        raise ServiceError("ValidationException", "TuningJobCompletionCriteria is not supported on this machine")
     specification, metric = definition["AlgorithmSpecification"], config["HyperParameterTuningJobObjective"]
     static = definition.get("StaticHyperParameters", {})
     try:

@@ -23,6 +23,8 @@ from local_sagemaker.storage.record_kinds import LAMBDA_FUNCTION
 from local_sagemaker.storage.records import Record, RecordStore
 
 KIND = LAMBDA_FUNCTION
+# the only version here
+LATEST = "$LATEST"
 
 
 class FunctionManager:
@@ -43,11 +45,10 @@ class FunctionManager:
         Raises:
             ServiceError: The function, or that version of it, does not exist.
         """
-        name, _, version = name_or_arn.rpartition("function:")[2].partition(":")
+        name, version = name_and_qualifier(name_or_arn, qualifier)
         record = self.store.get(KIND, name)
-        version = qualifier or version or "$LATEST"
-        if record is None or version != "$LATEST":
-            suffix = "" if version == "$LATEST" else f":{version}"
+        if record is None or version not in (None, LATEST):
+            suffix = f":{version}" if version not in (None, LATEST) else ""
             raise ServiceError("ResourceNotFoundException", f"Function not found: {lambda_arn(name)}{suffix}")
         return record
 
@@ -103,6 +104,21 @@ class FunctionManager:
         """End every function's process; called when the server stops."""
         self._async_invocations.close()
         self._processes.close()
+
+
+def name_and_qualifier(name_or_arn: str, qualifier: str | None = None) -> tuple[str, str | None]:
+    """Return the name of a function, and the version that its name, its ARN or a Qualifier selects.
+
+    Raises:
+        ServiceError: They select different versions.
+    """
+    name, _, version = name_or_arn.rpartition("function:")[2].partition(":")
+    if version and qualifier and version != qualifier:
+        raise ServiceError(
+            "InvalidParameterValueException",
+            "The derived qualifier from the function name does not match the specified qualifier.",
+        )
+    return name, qualifier or version or None
 
 
 def _json_line(payload: bytes) -> bytes:

@@ -20,7 +20,8 @@ from local_sagemaker.services.lambda_.code import (
     delete_code,
     store_code,
 )
-from local_sagemaker.services.lambda_.manager import KIND, FunctionManager
+from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier
+from local_sagemaker.storage.log_files import lambda_group
 from local_sagemaker.storage.objects import BadName
 from local_sagemaker.storage.records import Record
 
@@ -33,7 +34,6 @@ KEPT_MEMBERS = (
     "Timeout",
     "MemorySize",
     "VpcConfig",
-    "DeadLetterConfig",
     "Environment",
     "KMSKeyArn",
     "TracingConfig",
@@ -65,7 +65,7 @@ def create_function(functions: FunctionManager, request: Record) -> Record:
     name = _name(request["FunctionName"])
     if not request.get("Runtime") or not request.get("Handler"):
         raise _invalid(NO_HANDLER)
-    _check(request)
+    _check(name, request)
     archive = _archive(functions, request["Code"])
     with functions.lock:
         if functions.store.get(KIND, name) is not None:
@@ -78,7 +78,7 @@ def create_function(functions: FunctionManager, request: Record) -> Record:
             **{member: request[member] for member in KEPT_MEMBERS if member in request},
             "CodeSha256": digest,
             "CodeSize": size,
-            "Version": "$LATEST",
+            "Version": LATEST,
             "PackageType": "Zip",
             "Architectures": request.get("Architectures", ["x86_64"]),
             **_revision_members(),
@@ -93,7 +93,7 @@ def get_function(functions: FunctionManager, request: Record) -> Record:
     configuration = record["Configuration"]
     folder = code_folder(functions.folder(configuration["FunctionName"]), configuration["CodeSha256"])
     return {
-        "Configuration": {**configuration, **STATES},
+        "Configuration": get_configuration(functions, request),
         # Lambda returns a presigned URL; processes on this machine can read the file itself
         "Code": {"RepositoryType": "S3", "Location": (folder / "code.zip").as_uri()},
         "Tags": record["Tags"] or None,
@@ -101,13 +101,18 @@ def get_function(functions: FunctionManager, request: Record) -> Record:
 
 
 def get_configuration(functions: FunctionManager, request: Record) -> Record:
-    return {**functions.function(request["FunctionName"], request.get("Qualifier"))["Configuration"], **STATES}
+    name_or_arn, qualifier = request["FunctionName"], request.get("Qualifier")
+    configuration = functions.function(name_or_arn, qualifier)["Configuration"]
+    _, version = name_and_qualifier(name_or_arn, qualifier)
+    return {**(_qualified(configuration) if version else configuration), **STATES}
 
 
 def list_functions(functions: FunctionManager, request: Record) -> Record:
     paging = {"MaxResults": request.get("MaxItems", 50), "NextToken": request.get("Marker")}
+    all_versions = request.get("FunctionVersion") == "ALL"
+    configurations = [record["Configuration"] for record in functions.store.all(KIND)]
     configurations, following = page(
-        [record["Configuration"] for record in functions.store.all(KIND)],
+        [_qualified(configuration) for configuration in configurations] if all_versions else configurations,
         paging,
         key=lambda configuration: configuration["FunctionName"],
         name=lambda configuration: configuration["FunctionName"],
@@ -123,23 +128,29 @@ def update_code(functions: FunctionManager, request: Record) -> Record:
         name = record["Configuration"]["FunctionName"]
         check_revision(record, request)
         digest, size = store_code(functions.folder(name), archive)
+        changes = {"CodeSha256": digest, "CodeSize": size}
+        if "Architectures" in request:
+            changes["Architectures"] = request["Architectures"]
         if request.get("DryRun"):
-            return {**record["Configuration"], "CodeSha256": digest, "CodeSize": size, **STATES}
-        return _apply_changes(functions, record, {"CodeSha256": digest, "CodeSize": size})
+            return {**record["Configuration"], **changes, **STATES}
+        return _apply_changes(functions, record, changes)
 
 
 def update_configuration(functions: FunctionManager, request: Record) -> Record:
-    _check(request)
     with functions.lock:
         record = functions.function(request["FunctionName"])
+        _check(record["Configuration"]["FunctionName"], request)
         check_revision(record, request)
         changes = {member: request[member] for member in KEPT_MEMBERS if member in request}
         return _apply_changes(functions, record, changes)
 
 
 def delete_function(functions: FunctionManager, request: Record) -> Record:
+    name, version = name_and_qualifier(request["FunctionName"], request.get("Qualifier"))
+    if version == LATEST:
+        raise _invalid("$LATEST version cannot be deleted without deleting the function.")
     with functions.lock:
-        name = functions.function(request["FunctionName"], request.get("Qualifier"))["Configuration"]["FunctionName"]
+        functions.function(name, version)
         functions.store.delete(KIND, name)
         functions.discard_processes(name)
         delete_code(functions.folder(name))
@@ -156,7 +167,7 @@ def invoke(functions: FunctionManager, request: Record) -> Record:
             f"Request must be smaller than {MAX_PAYLOADS[kind]} bytes for the InvokeFunction operation",
         )
     if kind == "DryRun":
-        return {"StatusCode": 204, "ExecutedVersion": "$LATEST"}
+        return {"StatusCode": 204, "ExecutedVersion": LATEST}
     if kind == "Event":
         functions.invoke_later(name, payload)
         return {"StatusCode": 202}
@@ -166,7 +177,7 @@ def invoke(functions: FunctionManager, request: Record) -> Record:
         "StatusCode": 200,
         "FunctionError": invocation.error,
         "LogResult": tail,
-        "ExecutedVersion": "$LATEST",
+        "ExecutedVersion": LATEST,
         "Payload": invocation.payload,
     }
 
@@ -201,11 +212,16 @@ def _put_tags(functions: FunctionManager, request: Record, change: Callable[[Rec
     return {}
 
 
-def _check(request: Record) -> None:
-    """Raise ServiceError for settings that are not supported on this machine, or not by Lambda."""
+def _check(name: str, request: Record) -> None:
+    """Raise ServiceError for settings of a function that are not supported on this machine, or not by Lambda."""
     runtime = request.get("Runtime", "python")
     if not runtime.startswith("python"):
         raise _invalid(f"Runtime {runtime} cannot run on this machine; use a Python runtime")
+    group = request.get("LoggingConfig", {}).get("LogGroup", lambda_group(name))
+    if group != lambda_group(name):
+        raise _invalid(
+            f"LoggingConfig: the local SageMaker does not implement LogGroup {group!r}; use {lambda_group(name)}"
+        )
     variables = request.get("Environment", {}).get("Variables", {})
     reserved = [name for name in variables if name.startswith(("AWS_LAMBDA_", "LAMBDA_")) or name in RESERVED_VARIABLES]
     if reserved:
@@ -219,6 +235,8 @@ def _check(request: Record) -> None:
 def _archive(functions: FunctionManager, code: Record) -> bytes:
     """Return the zip archive of a request, given inline or as an object in S3."""
     if "ZipFile" in code:
+        if "S3Bucket" in code or "S3Key" in code:
+            raise _invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
         archive = code["ZipFile"]
     elif "S3Bucket" in code and "S3Key" in code:
         try:
@@ -251,6 +269,10 @@ def _client_context(text: str | None) -> Any:
         return json.loads(base64.b64decode(text)) if text else None
     except ValueError as error:
         raise ServiceError("InvalidRequestContentException", f"Client context must be a valid JSON: {error}") from error
+
+
+def _qualified(configuration: Record) -> Record:
+    return {**configuration, "FunctionArn": f"{configuration['FunctionArn']}:{LATEST}"}
 
 
 def _revision_members() -> Record:

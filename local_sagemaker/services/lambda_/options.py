@@ -10,17 +10,18 @@ NO_EFFECT = {
 
 SHAPES = {
     "CreateFunctionRequest": Members(
-        "Runtime Handler Description Timeout MemorySize Environment Tags LoggingConfig",
+        "Runtime Handler Description Timeout MemorySize Environment Tags LoggingConfig SnapStart DeadLetterConfig",
         refused=(
-            "Publish PublishTo DeadLetterConfig Layers FileSystemConfigs CodeSigningConfigArn "
-            "ImageConfig SnapStart TenancyConfig CapacityProviderConfig DurableConfig RuntimeConfig "
-            "AcceleratorConfig"
+            "Publish PublishTo Layers FileSystemConfigs CodeSigningConfigArn ImageConfig TenancyConfig "
+            "CapacityProviderConfig DurableConfig RuntimeConfig AcceleratorConfig"
         ),
         only={"PackageType": ("Zip",)},
     ),
     "FunctionCode": Members("ZipFile S3Bucket S3Key", refused="S3ObjectVersion S3ObjectStorageMode ImageUri"),
     "Environment": Members("Variables"),
     "LoggingConfig": Members("LogGroup", refused="ApplicationLogLevel SystemLogLevel", only={"LogFormat": ("Text",)}),
+    "DeadLetterConfig": Members("", refused="TargetArn"),
+    "SnapStart": Members("", only={"ApplyOn": ("None",)}),
     "GetFunctionRequest": Members("Qualifier"),
     "GetFunctionConfigurationRequest": Members("Qualifier"),
     "ListFunctionsRequest": Members("FunctionVersion Marker MaxItems", refused="MasterRegion"),
@@ -29,10 +30,10 @@ SHAPES = {
         refused="S3ObjectVersion S3ObjectStorageMode ImageUri Publish PublishTo",
     ),
     "UpdateFunctionConfigurationRequest": Members(
-        "Role Handler Description Timeout MemorySize Environment Runtime RevisionId LoggingConfig",
+        "Role Handler Description Timeout MemorySize Environment Runtime RevisionId LoggingConfig SnapStart "
+        "DeadLetterConfig",
         refused=(
-            "DeadLetterConfig Layers FileSystemConfigs ImageConfig SnapStart CapacityProviderConfig "
-            "DurableConfig RuntimeConfig AcceleratorConfig"
+            "Layers FileSystemConfigs ImageConfig CapacityProviderConfig DurableConfig RuntimeConfig AcceleratorConfig"
         ),
     ),
     "DeleteFunctionRequest": Members("Qualifier"),

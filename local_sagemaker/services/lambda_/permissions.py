@@ -6,12 +6,21 @@ import json
 from collections.abc import Callable
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.lambda_.manager import KIND, FunctionManager
+from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier
 from local_sagemaker.services.lambda_.operations import check_revision
 from local_sagemaker.storage.records import Record
 
+# condition keys of members that a caller must match
+EQUAL = {
+    "SourceAccount": "AWS:SourceAccount",
+    "EventSourceToken": "lambda:EventSourceToken",
+    "PrincipalOrgID": "aws:PrincipalOrgID",
+}
+
 
 def add_permission(functions: FunctionManager, request: Record) -> Record:
+    if name_and_qualifier(request["FunctionName"], request.get("Qualifier"))[1] == LATEST:
+        raise ServiceError("InvalidParameterValueException", "We currently do not support adding policies for $LATEST.")
     statement = _statement(request)
     with functions.lock:
         record = functions.function(request["FunctionName"], request.get("Qualifier"))
@@ -51,8 +60,8 @@ def _statement(request: Record) -> Record:
     condition: Record = {}
     if source := request.get("SourceArn"):
         condition["ArnLike"] = {"AWS:SourceArn": source}
-    if account := request.get("SourceAccount"):
-        condition["StringEquals"] = {"AWS:SourceAccount": account}
+    if equal := {key: request[member] for member, key in EQUAL.items() if member in request}:
+        condition["StringEquals"] = equal
     if principal.isdecimal():
         principal = f"arn:aws:iam::{principal}:root"
     kind = "AWS" if principal.startswith("arn:") else "Service"

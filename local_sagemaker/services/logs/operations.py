@@ -16,22 +16,24 @@ from local_sagemaker.storage.log_files import group_folder, groups
 from local_sagemaker.storage.records import Record
 
 MAX_EVENTS = 10_000
-MAX_STREAMS = 50
+MAX_GROUPS = MAX_STREAMS = 50
 
 
 def describe_log_groups(data_dir: DataDir, request: Record) -> Record:
     prefix = request.get("logGroupNamePrefix", "")
-    return {
-        "logGroups": [
-            {"logGroupName": group, "arn": f"{_arn(group)}:*", "creationTime": 0, "storedBytes": 0}
-            for group in groups(data_dir)
-            if group.startswith(prefix)
-        ]
-    }
+    found = [
+        {"logGroupName": group, "arn": f"{_arn(group)}:*", "creationTime": 0, "storedBytes": 0}
+        for group in sorted(groups(data_dir))
+        if group.startswith(prefix)
+    ]
+    return _listed("logGroups", found, request, "g", MAX_GROUPS)
 
 
 def describe_log_streams(data_dir: DataDir, request: Record) -> Record:
     group, prefix = _group(data_dir, request), request.get("logStreamNamePrefix", "")
+    by_time = request.get("orderBy") == "LastEventTime"
+    if by_time and prefix:
+        raise _invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
     streams: list[Record] = []
     for name, file in _streams(data_dir, group):
         if not name.startswith(prefix):
@@ -49,13 +51,10 @@ def describe_log_streams(data_dir: DataDir, request: Record) -> Record:
                 "storedBytes": status.st_size,
             }
         )
-    by_time = request.get("orderBy") == "LastEventTime"
     streams.sort(key=lambda stream: (stream["lastEventTimestamp"] if by_time else 0, stream["logStreamName"]))
     if request.get("descending"):
         streams.reverse()
-    start, limit = _position(request.get("nextToken"), "s"), _limit(request, MAX_STREAMS)
-    next_token = {"nextToken": f"s/{start + limit}"} if start + limit < len(streams) else {}
-    return {"logStreams": streams[start : start + limit], **next_token}
+    return _listed("logStreams", streams, request, "s", MAX_STREAMS)
 
 
 def get_log_events(data_dir: DataDir, request: Record) -> Record:
@@ -94,12 +93,16 @@ def get_log_events(data_dir: DataDir, request: Record) -> Record:
 def filter_log_events(data_dir: DataDir, request: Record) -> Record:
     group = _group(data_dir, request)
     names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix", "")
+    if names is not None and prefix:
+        raise _invalid("logStreamNamePrefix and logStreamNames are mutually exclusive parameters.")
+    # unlike that of GetLogEvents, the range includes its end
+    window = {**request, "endTime": request["endTime"] + 1} if "endTime" in request else request
     matches = parse_filter_pattern(request.get("filterPattern", ""))
     found: list[tuple[int, str, int, LogEvent]] = []
     for name, file in _streams(data_dir, group):
         if name.startswith(prefix) and (names is None or name in names):
             for position, event in enumerate(read_events(file, name)):
-                if _is_in_range(event, request) and matches(event.message):
+                if _is_in_range(event, window) and matches(event.message):
                     found.append((event.timestamp, name, position, event))
     found.sort(key=lambda item: item[:3])
     start = _position(request.get("nextToken"), "e")
@@ -127,6 +130,8 @@ def group_name(name_or_arn: str) -> str:
 
 
 def _group(data_dir: DataDir, request: Record) -> str:
+    if "logGroupName" in request and "logGroupIdentifier" in request:
+        raise _invalid("Give either logGroupName or logGroupIdentifier, and not both.")
     name = request.get("logGroupName") or group_name(str(request.get("logGroupIdentifier")))
     if name not in groups(data_dir):
         raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
@@ -148,10 +153,17 @@ def _members(event: LogEvent) -> Record:
     return {"timestamp": event.timestamp, "message": event.message, "ingestionTime": event.timestamp}
 
 
+def _listed(member: str, items: list[Record], request: Record, token: str, maximum: int) -> Record:
+    """Return the page of groups or streams that a request is for, with the token of the next one if there is one."""
+    start, limit = _position(request.get("nextToken"), token), _limit(request, maximum)
+    next_token = {"nextToken": f"{token}/{start + limit}"} if start + limit < len(items) else {}
+    return {member: items[start : start + limit], **next_token}
+
+
 def _limit(request: Record, maximum: int) -> int:
     limit = request.get("limit", maximum)
     if not isinstance(limit, int) or not 1 <= limit <= maximum:
-        raise ServiceError("InvalidParameterException", f"limit must be from 1 to {maximum}, got {limit!r}")
+        raise _invalid(f"limit must be from 1 to {maximum}, got {limit!r}")
     return limit
 
 
@@ -159,8 +171,12 @@ def _position(token: Any, kind: str) -> int:
     if token is None:
         return 0
     if not isinstance(token, str) or not re.fullmatch(rf"{kind}/\d{{1,12}}", token):
-        raise ServiceError("InvalidParameterException", "The specified nextToken is invalid.")
+        raise _invalid("The specified nextToken is invalid.")
     return int(token[2:])
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("InvalidParameterException", message)
 
 
 def _arn(group: str) -> str:

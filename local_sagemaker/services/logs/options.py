@@ -9,8 +9,8 @@ NO_EFFECT = {
 
 SHAPES = {
     "DescribeLogGroupsRequest": Members(
-        "logGroupNamePrefix logGroupNamePattern nextToken limit logGroupIdentifiers",
-        refused="accountIdentifiers includeLinkedAccounts",
+        "logGroupNamePrefix nextToken limit",
+        refused="accountIdentifiers includeLinkedAccounts logGroupIdentifiers logGroupNamePattern",
         only={"logGroupClass": ("STANDARD",)},
     ),
     "DescribeLogStreamsRequest": Members(
@@ -18,8 +18,9 @@ SHAPES = {
     ),
     "GetLogEventsRequest": Members("logGroupName logGroupIdentifier startTime endTime nextToken limit startFromHead"),
     "FilterLogEventsRequest": Members(
-        "logGroupName logGroupIdentifier logStreamNames logStreamNamePrefix startTime endTime "
-        "filterPattern nextToken limit startFromHead"
+        "logGroupName logGroupIdentifier logStreamNames logStreamNamePrefix startTime endTime filterPattern nextToken "
+        "limit",
+        only={"startFromHead": (True,)},
     ),
 }
 

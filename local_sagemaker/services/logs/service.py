@@ -24,9 +24,12 @@ class LogsService:
     def respond(self, request: Request) -> Response:
         """Answer an HTTP request; raises NotImplementedHere for other log groups."""
         operation, members = aws_json.read_request(request)
-        if not self.has(operation, members):
-            raise NotImplementedHere(operation)
-        return aws_json.write_response(self.call(operation, members))
+        if self.has(operation, members):
+            return aws_json.write_response(self.call(operation, members))
+        if operation in OPERATIONS:
+            # moto would ignore the options
+            _check(operation, members)
+        raise NotImplementedHere(operation)
 
     def has(self, operation: str, request: Record) -> bool:
         """Return whether a request is about log groups kept here: those of jobs, and of functions that have run."""
@@ -42,12 +45,16 @@ class LogsService:
         Raises:
             ServiceError: CloudWatch Logs' error.
         """
-        model = operation_model("logs", operation)
         if operation not in OPERATIONS:
             raise ServiceError(
                 "InvalidParameterException", f"{operation} is not supported for the log groups of jobs and functions"
             )
-        check_request(model.input_shape, request)
-        if refusal := OPTIONS.refusal(operation, request):
-            raise ServiceError("InvalidParameterException", refusal)
+        _check(operation, request)
         return OPERATIONS[operation](self._data_dir, request)
+
+
+def _check(operation: str, request: Record) -> None:
+    """Raise ServiceError for a request that is not valid, or asks for an option that is not implemented."""
+    check_request(operation_model("logs", operation).input_shape, request)
+    if refusal := OPTIONS.refusal(operation, request):
+        raise ServiceError("InvalidParameterException", refusal)

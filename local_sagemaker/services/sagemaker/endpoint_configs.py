@@ -21,11 +21,14 @@ ENDPOINT_CONFIGS = Resource(
     exists=("ValidationException", 'Cannot create already existing endpoint configuration "{arn}".'),
 )
 
+# of serverless variants
+MEMORY_SIZES = range(1024, 6145, 1024)
+
 
 def create_endpoint_config(context: Context, request: Record) -> Record:
     _check_variants(request)
-    for variant in request["ProductionVariants"]:
-        _check_variant(context, variant)
+    for number, variant in enumerate(request["ProductionVariants"], start=1):
+        _check_variant(context, number, variant)
     if "DataCaptureConfig" in request:
         _check_capture(request)
     record = {
@@ -68,8 +71,8 @@ def _check_variants(request: Record) -> None:
         raise _invalid("Data capture is not supported for serverless endpoints; leave out DataCaptureConfig.")
 
 
-def _check_variant(context: Context, variant: Record) -> None:
-    """Raise ServiceError for a variant that cannot be hosted."""
+def _check_variant(context: Context, number: int, variant: Record) -> None:
+    """Raise ServiceError for a variant that cannot be hosted. number: Its number in the configuration, from 1."""
     name = variant["VariantName"]
     if "ModelName" not in variant:
         raise _invalid(f"Variant {name} has no ModelName; the local SageMaker does not support inference components.")
@@ -78,11 +81,26 @@ def _check_variant(context: Context, variant: Record) -> None:
         raise _invalid(
             f"Variant {name} needs either InstanceType and InitialInstanceCount, or ServerlessConfig, and not both."
         )
+    _check_serverless(number, variant.get("ServerlessConfig"))
     container = serving_container(context, variant["ModelName"])
     try:
         context.jobs.images.find(container["Image"], "model")
     except UnsupportedImage as error:
         raise _invalid(f"Variant {name}: {error}") from error
+
+
+def _check_serverless(number: int, config: Record | None) -> None:
+    if config is None:
+        return
+    memory, most = config["MemorySizeInMB"], config["MaxConcurrency"]
+    if memory not in MEMORY_SIZES:
+        # the model of the service has only the bounds
+        raise _invalid(
+            f"1 validation error detected: Value '{memory}' at 'productionVariants.{number}.member.serverlessConfig."
+            f"memorySizeInMB' failed to satisfy constraint: Member must satisfy enum value set: {list(MEMORY_SIZES)}"
+        )
+    if (provisioned := config.get("ProvisionedConcurrency", 0)) > most:
+        raise _invalid(f"ProvisionedConcurrency {provisioned} must be less than or equal to MaxConcurrency {most}.")
 
 
 def _check_capture(request: Record) -> None:

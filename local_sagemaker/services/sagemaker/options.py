@@ -2,7 +2,6 @@
 
 from local_sagemaker.protocol.options import Members, Options
 
-# as reasons
 NO_EFFECT = {
     "data is not encrypted, because it stays on this machine": "KmsKeyId SecurityConfig VolumeKmsKeyId",
     "jobs and models run in this machine's network": (
@@ -20,19 +19,19 @@ NO_EFFECT = {
     "no profile, tensors or trials are collected; the SDK asks for them by default": (
         "DebugHookConfig EnableSageMakerMetricsTimeSeries ExperimentConfig ProfilerConfig ProfilerRuleConfigurations"
     ),
-    "a repeated deletion or stop needs no token": "ClientRequestToken",
+    "a repeated request has the same result": "ClientRequestToken ClientToken",
 }
 
 SHAPES = {
     "CreatePipelineRequest": Members(
-        "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription "
-        "Tags ParallelismConfiguration",
+        "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription Tags "
+        "ParallelismConfiguration",
         refused="PipelineVersionAliases",
     ),
     "PipelineDefinitionS3Location": Members("", refused="VersionId"),
     "UpdatePipelineRequest": Members(
-        "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription "
-        "RoleArn ParallelismConfiguration",
+        "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription RoleArn "
+        "ParallelismConfiguration",
         refused="PipelineVersionAliases",
     ),
     "DescribePipelineRequest": Members("PipelineVersionId", refused="PipelineVersionAlias"),
@@ -41,8 +40,8 @@ SHAPES = {
     ),
     "ListPipelineVersionsRequest": Members("CreatedAfter CreatedBefore SortOrder NextToken MaxResults"),
     "StartPipelineExecutionRequest": Members(
-        "PipelineExecutionDisplayName PipelineParameters PipelineExecutionDescription "
-        "ParallelismConfiguration SelectiveExecutionConfig PipelineVersionId RoleArn",
+        "PipelineExecutionDisplayName PipelineParameters PipelineExecutionDescription ParallelismConfiguration "
+        "SelectiveExecutionConfig PipelineVersionId RoleArn",
         refused="MlflowExperimentName PipelineVersionAlias",
     ),
     "SelectiveExecutionConfig": Members("SourcePipelineExecutionArn"),
@@ -61,20 +60,19 @@ SHAPES = {
         only={"CrossAccountFilterOption": ("SameAccount",)},
     ),
     "CreateModelPackageInput": Members(
-        "ModelPackageName ModelPackageGroupName ModelPackageDescription "
-        "ModelPackageRegistrationType InferenceSpecification Tags ModelApprovalStatus "
-        "MetadataProperties ModelMetrics ClientToken Domain Task SamplePayloadUrl "
-        "CustomerMetadataProperties DriftCheckBaselines AdditionalInferenceSpecifications "
-        "SourceUri ModelCard ModelLifeCycle",
-        refused=("ValidationSpecification SourceAlgorithmSpecification CertifyForMarketplace ManagedStorageType"),
+        "ModelPackageName ModelPackageGroupName ModelPackageDescription ModelPackageRegistrationType "
+        "InferenceSpecification Tags ModelApprovalStatus MetadataProperties ModelMetrics ClientToken Domain Task "
+        "SamplePayloadUrl CustomerMetadataProperties DriftCheckBaselines AdditionalInferenceSpecifications SourceUri "
+        "ModelCard ModelLifeCycle",
+        refused="ValidationSpecification SourceAlgorithmSpecification CertifyForMarketplace ManagedStorageType",
     ),
     "InferenceSpecification": Members(
-        "SupportedTransformInstanceTypes SupportedRealtimeInferenceInstanceTypes "
-        "SupportedContentTypes SupportedResponseMIMETypes"
+        "SupportedTransformInstanceTypes SupportedRealtimeInferenceInstanceTypes SupportedContentTypes "
+        "SupportedResponseMIMETypes"
     ),
     "ModelPackageContainerDefinition": Members(
-        "ContainerHostname Image ImageDigest ModelDataUrl ModelDataSource Environment ModelInput "
-        "Framework FrameworkVersion NearestModelName ModelDataETag",
+        "ContainerHostname Image ImageDigest ModelDataUrl ModelDataSource Environment ModelInput Framework "
+        "FrameworkVersion NearestModelName ModelDataETag",
         refused="ProductId AdditionalModelDataSources AdditionalS3DataSource IsCheckpoint BaseModel",
     ),
     "ModelDataSource": Members("S3DataSource"),
@@ -83,21 +81,20 @@ SHAPES = {
     "ModelMetrics": Members("*"),
     "DriftCheckBaselines": Members("*"),
     "AdditionalInferenceSpecificationDefinition": Members(
-        "Description SupportedTransformInstanceTypes SupportedRealtimeInferenceInstanceTypes "
-        "SupportedContentTypes SupportedResponseMIMETypes"
+        "Description SupportedTransformInstanceTypes SupportedRealtimeInferenceInstanceTypes SupportedContentTypes "
+        "SupportedResponseMIMETypes"
     ),
     "ModelPackageModelCard": Members("*"),
     "ModelLifeCycle": Members("*"),
     "DescribeModelPackageInput": Members("", only={"IncludedData": ("AllData",)}),
     "UpdateModelPackageInput": Members(
-        "ModelApprovalStatus ModelPackageRegistrationType ApprovalDescription "
-        "CustomerMetadataProperties CustomerMetadataPropertiesToRemove "
-        "AdditionalInferenceSpecificationsToAdd InferenceSpecification SourceUri ModelCard "
-        "ModelLifeCycle ClientToken"
+        "ModelApprovalStatus ModelPackageRegistrationType ApprovalDescription CustomerMetadataProperties "
+        "CustomerMetadataPropertiesToRemove AdditionalInferenceSpecificationsToAdd InferenceSpecification SourceUri "
+        "ModelCard ModelLifeCycle"
     ),
     "ListModelPackagesInput": Members(
-        "CreationTimeAfter CreationTimeBefore MaxResults NameContains ModelApprovalStatus "
-        "ModelPackageGroupName ModelPackageType NextToken SortBy SortOrder"
+        "CreationTimeAfter CreationTimeBefore MaxResults NameContains ModelApprovalStatus ModelPackageGroupName "
+        "ModelPackageType NextToken SortBy SortOrder"
     ),
     "CreateProcessingJobRequest": Members("ProcessingInputs ProcessingOutputConfig StoppingCondition Environment Tags"),
     "ProcessingInput": Members("S3Input", refused="AppManaged DatasetDefinition"),
@@ -111,13 +108,13 @@ SHAPES = {
     ),
     "AppSpecification": Members("ContainerEntrypoint ContainerArguments"),
     "ListProcessingJobsRequest": Members(
-        "CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter LastModifiedTimeBefore "
-        "NameContains StatusEquals SortBy SortOrder NextToken MaxResults"
+        "CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter LastModifiedTimeBefore NameContains StatusEquals "
+        "SortBy SortOrder NextToken MaxResults"
     ),
     "CreateTrainingJobRequest": Members(
-        "HyperParameters AlgorithmSpecification InputDataConfig ResourceConfig StoppingCondition "
-        "Tags CheckpointConfig Environment",
-        refused=("DebugRuleConfigurations TensorBoardOutputConfig ServerlessJobConfig MlflowConfig ModelPackageConfig"),
+        "HyperParameters AlgorithmSpecification InputDataConfig ResourceConfig StoppingCondition Tags CheckpointConfig "
+        "Environment",
+        refused="DebugRuleConfigurations TensorBoardOutputConfig ServerlessJobConfig MlflowConfig ModelPackageConfig",
     ),
     "AlgorithmSpecification": Members(
         "TrainingImage MetricDefinitions ContainerEntrypoint ContainerArguments",
@@ -143,13 +140,13 @@ SHAPES = {
     "StoppingCondition": Members("MaxRuntimeInSeconds"),
     "CheckpointConfig": Members("LocalPath"),
     "ListTrainingJobsRequest": Members(
-        "NextToken MaxResults CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter "
-        "LastModifiedTimeBefore NameContains StatusEquals SortBy SortOrder",
+        "NextToken MaxResults CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter LastModifiedTimeBefore "
+        "NameContains StatusEquals SortBy SortOrder",
         refused="WarmPoolStatusEquals TrainingPlanArnEquals",
     ),
     "CreateTransformJobRequest": Members(
-        "MaxConcurrentTransforms ModelClientConfig MaxPayloadInMB BatchStrategy Environment "
-        "DataCaptureConfig DataProcessing Tags"
+        "MaxConcurrentTransforms ModelClientConfig MaxPayloadInMB BatchStrategy Environment DataCaptureConfig "
+        "DataProcessing Tags"
     ),
     "ModelClientConfig": Members("InvocationsTimeoutInSeconds InvocationsMaxRetries"),
     "TransformInput": Members("ContentType CompressionType", only={"SplitType": ("None", "Line")}),
@@ -158,8 +155,8 @@ SHAPES = {
     "BatchDataCaptureConfig": Members("GenerateInferenceId"),
     "DataProcessing": Members("InputFilter OutputFilter JoinSource"),
     "ListTransformJobsRequest": Members(
-        "CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter LastModifiedTimeBefore "
-        "NameContains StatusEquals SortBy SortOrder NextToken MaxResults"
+        "CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter LastModifiedTimeBefore NameContains StatusEquals "
+        "SortBy SortOrder NextToken MaxResults"
     ),
     "CreateHyperParameterTuningJobRequest": Members(
         "TrainingJobDefinition WarmStartConfig Tags", refused="TrainingJobDefinitions Autotune"
@@ -176,8 +173,8 @@ SHAPES = {
     "IntegerParameterRange": Members("ScalingType"),
     "ContinuousParameterRange": Members("ScalingType"),
     "HyperParameterTrainingJobDefinition": Members(
-        "DefinitionName HyperParameterRanges StaticHyperParameters InputDataConfig ResourceConfig "
-        "CheckpointConfig Environment",
+        "DefinitionName HyperParameterRanges StaticHyperParameters InputDataConfig ResourceConfig CheckpointConfig "
+        "Environment",
         refused="TuningObjective HyperParameterTuningResourceConfig",
     ),
     "HyperParameterAlgorithmSpecification": Members(
@@ -185,14 +182,14 @@ SHAPES = {
     ),
     "ParentHyperParameterTuningJob": Members("HyperParameterTuningJobName"),
     "ListHyperParameterTuningJobsRequest": Members(
-        "NextToken MaxResults SortBy SortOrder NameContains CreationTimeAfter CreationTimeBefore "
-        "LastModifiedTimeAfter LastModifiedTimeBefore StatusEquals"
+        "NextToken MaxResults SortBy SortOrder NameContains CreationTimeAfter CreationTimeBefore LastModifiedTimeAfter "
+        "LastModifiedTimeBefore StatusEquals"
     ),
     "ListTrainingJobsForHyperParameterTuningJobRequest": Members("NextToken MaxResults StatusEquals SortBy SortOrder"),
     "CreateModelInput": Members("PrimaryContainer Containers InferenceExecutionConfig ExecutionRoleArn Tags"),
     "ContainerDefinition": Members(
         "ContainerHostname Image Mode ModelDataUrl ModelDataSource Environment ModelPackageName",
-        refused=("AdditionalModelDataSources InferenceSpecificationName MultiModelConfig ContainerMetricsConfig"),
+        refused="AdditionalModelDataSources InferenceSpecificationName MultiModelConfig ContainerMetricsConfig",
     ),
     "InferenceExecutionConfig": Members("", only={"Mode": ("Serial",)}),
     "ListModelsInput": Members(
@@ -207,14 +204,14 @@ SHAPES = {
     ),
     "DataQualityJobInput": Members("EndpointInput BatchTransformInput"),
     "EndpointInput": Members(
-        "S3DataDistributionType InferenceAttribute ProbabilityAttribute "
-        "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
+        "S3DataDistributionType InferenceAttribute ProbabilityAttribute ProbabilityThresholdAttribute StartTimeOffset "
+        "EndTimeOffset",
         refused="FeaturesAttribute ExcludeFeaturesAttribute",
         only={"S3InputMode": ("File",)},
     ),
     "BatchTransformInput": Members(
-        "S3DataDistributionType InferenceAttribute ProbabilityAttribute "
-        "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
+        "S3DataDistributionType InferenceAttribute ProbabilityAttribute ProbabilityThresholdAttribute StartTimeOffset "
+        "EndTimeOffset",
         refused="FeaturesAttribute ExcludeFeaturesAttribute",
         only={"S3InputMode": ("File",)},
     ),
@@ -228,8 +225,8 @@ SHAPES = {
     "CreateModelQualityJobDefinitionRequest": Members("ModelQualityBaselineConfig StoppingCondition Tags"),
     "ModelQualityBaselineConfig": Members("BaseliningJobName ConstraintsResource"),
     "ModelQualityAppSpecification": Members(
-        "ContainerEntrypoint ContainerArguments RecordPreprocessorSourceUri "
-        "PostAnalyticsProcessorSourceUri ProblemType Environment"
+        "ContainerEntrypoint ContainerArguments RecordPreprocessorSourceUri PostAnalyticsProcessorSourceUri "
+        "ProblemType Environment"
     ),
     "ModelQualityJobInput": Members("EndpointInput BatchTransformInput"),
     "MonitoringGroundTruthS3Input": Members("S3Uri"),
@@ -251,26 +248,22 @@ SHAPES = {
         "ContainerEntrypoint ContainerArguments RecordPreprocessorSourceUri PostAnalyticsProcessorSourceUri"
     ),
     "ListMonitoringSchedulesRequest": Members(
-        "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore "
-        "CreationTimeAfter LastModifiedTimeBefore LastModifiedTimeAfter StatusEquals "
-        "MonitoringJobDefinitionName MonitoringTypeEquals"
+        "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter "
+        "LastModifiedTimeBefore LastModifiedTimeAfter StatusEquals MonitoringJobDefinitionName MonitoringTypeEquals"
     ),
     "ListMonitoringExecutionsRequest": Members(
-        "MonitoringScheduleName EndpointName SortBy SortOrder NextToken MaxResults "
-        "ScheduledTimeBefore ScheduledTimeAfter CreationTimeBefore CreationTimeAfter "
-        "LastModifiedTimeBefore LastModifiedTimeAfter StatusEquals MonitoringJobDefinitionName "
-        "MonitoringTypeEquals"
+        "MonitoringScheduleName EndpointName SortBy SortOrder NextToken MaxResults ScheduledTimeBefore "
+        "ScheduledTimeAfter CreationTimeBefore CreationTimeAfter LastModifiedTimeBefore LastModifiedTimeAfter "
+        "StatusEquals MonitoringJobDefinitionName MonitoringTypeEquals"
     ),
     "CreateEndpointConfigInput": Members(
         "DataCaptureConfig Tags ExecutionRoleArn",
-        refused=(
-            "AsyncInferenceConfig ExplainerConfig ShadowProductionVariants MetricsConfig CrossRegionTrafficConfig"
-        ),
+        refused="AsyncInferenceConfig ExplainerConfig ShadowProductionVariants MetricsConfig CrossRegionTrafficConfig",
     ),
     "ProductionVariant": Members(
         "ModelName InitialInstanceCount InstanceType InitialVariantWeight ServerlessConfig "
         "ContainerStartupHealthCheckTimeoutInSeconds",
-        refused=("InstancePools AcceleratorType CoreDumpConfig ManagedInstanceScaling AcceleratorPartitionLayouts"),
+        refused="InstancePools AcceleratorType CoreDumpConfig ManagedInstanceScaling AcceleratorPartitionLayouts",
     ),
     "ProductionVariantServerlessConfig": Members("ProvisionedConcurrency"),
     "DataCaptureConfig": Members("EnableCapture CaptureContentTypeHeader"),

@@ -14,6 +14,7 @@ from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page, within
 from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.options import OPTIONS
 from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, Resource
 from local_sagemaker.services.sagemaker.tags import put_tags
 from local_sagemaker.storage import record_kinds
@@ -175,9 +176,19 @@ def parsed(context: Context, text: str) -> Definition:
     try:
         definition = parse(text, STEP_TYPES)
         check_images(definition, context.jobs.images)
+        _check_options(definition)
         return definition
     except DefinitionError as error:
         raise ServiceError("ValidationException", f"Unable to parse pipeline definition. {error}") from error
+
+
+def _check_options(definition: Definition) -> None:
+    """Raise DefinitionError if the arguments of a step have an option that is not implemented."""
+    for step in definition.steps.values():
+        operation = STEP_TYPES[step.type].operation
+        refusal = OPTIONS.refusal(operation, step.arguments) if operation else None
+        if refusal is not None:
+            raise DefinitionError(f"step {step.name!r}: {refusal}")
 
 
 def _given_definition(context: Context, request: Record) -> str:

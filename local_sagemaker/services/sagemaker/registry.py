@@ -75,21 +75,25 @@ def list_groups(context: Context, request: Record) -> Record:
 def delete_group(context: Context, request: Record) -> Record:
     with context.lock:
         group = _group(context, request["ModelPackageGroupName"])
-        if held := _versions(context, group):
+        if _versions(context, group):
             raise ServiceError(
                 "ConflictException",
-                f"Model Package Group cannot be deleted because it still contains {len(held)} model package(s), "
-                f"e.g. {held[0]['ModelPackageArn']}",
+                f"Model Package Group {group['ModelPackageGroupArn']} cannot be deleted because it still contains "
+                "Model Packages",
             )
         GROUPS.delete(context, group)
     return {}
 
 
 def create_model_package(context: Context, request: Record) -> Record:
-    if ("ModelPackageName" in request) == ("ModelPackageGroupName" in request):
+    if "ModelPackageName" in request and "ModelPackageGroupName" in request:
         raise ServiceError(
-            "ValidationException", "Give either ModelPackageGroupName or ModelPackageName, and not both."
+            "ValidationException",
+            "Both ModelPackageName and ModelPackageGroupName are provided in the input. Cannot determine which one to "
+            "use.",
         )
+    if not {"ModelPackageName", "ModelPackageGroupName"} & request.keys():
+        raise ServiceError("ValidationException", "Missing ARN.")
     now = time.time()
     record = {
         **{member: request[member] for member in KEPT_MEMBERS if member in request},
@@ -143,10 +147,9 @@ def update_model_package(context: Context, request: Record) -> Record:
                 )
             changes["CustomerMetadataProperties"] = metadata
         if added := request.get("AdditionalInferenceSpecificationsToAdd"):
-            changes["AdditionalInferenceSpecifications"] = [
-                *package.get("AdditionalInferenceSpecifications", []),
-                *added,
-            ]
+            # by name, so that a repeated request adds nothing
+            existing = [*package.get("AdditionalInferenceSpecifications", []), *added]
+            changes["AdditionalInferenceSpecifications"] = list({item["Name"]: item for item in existing}.values())
         context.store.update(
             PACKAGE,
             _record_name(package["ModelPackageArn"]),

@@ -137,8 +137,8 @@ def test_invalid_invocations_are_rejected(machine: Machine) -> None:
         ("endpoint/invocations-response-stream", "", "ResponseStream is not supported"),
         ("endpoint/async-invocations", "", "InvokeEndpointAsync is not supported"),
         ("a.b/invocations", "", "endpointName"),
-        ("endpoint/invocations", "Target-Model", "TargetModel is not supported"),
-        ("endpoint/invocations", "Session-Id", "SessionId is not supported"),
+        ("endpoint/invocations", "Target-Model", "does not implement TargetModel; remove it"),
+        ("endpoint/invocations", "Prefix-Aware-Id", "does not implement PrefixAwareId; remove it"),
         ("endpoint/invocations", "Target-Variant", "Variant a not found; the endpoint's variants: AllTraffic."),
     ):
         headers = {f"X-Amzn-SageMaker-{header}": "a"} if header else {}

@@ -1,11 +1,13 @@
 """Every option of every implemented operation is implemented or refused by name, never ignored."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import pytest
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from local_sagemaker.protocol.options import ALL, SUPPORTED, Members, Options
+from local_sagemaker.endpoints.invocations import OPTIONS as RUNTIME_OPTIONS
+from local_sagemaker.protocol.options import ALL, REFUSED, SOME_VALUES, SUPPORTED, Members, Options
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.lambda_.options import OPTIONS as LAMBDA_OPTIONS
 from local_sagemaker.services.lambda_.service import OPERATIONS as LAMBDA_OPERATIONS
@@ -21,6 +23,7 @@ TABLES = [
     pytest.param(LOGS_OPTIONS, LOGS_OPERATIONS, id="logs"),
     pytest.param(S3_OPTIONS, S3_OPERATIONS, id="s3"),
     pytest.param(SAGEMAKER_OPTIONS, SAGEMAKER_OPERATIONS, id="sagemaker"),
+    pytest.param(RUNTIME_OPTIONS, ["InvokeEndpoint"], id="sagemaker-runtime"),
 ]
 # a table for requests of CreatePipeline
 TABLE = Options(
@@ -55,6 +58,35 @@ def reachable(options: Options, operations: Collection[str]) -> dict[str, Struct
     for operation in operations:
         visit(service_model(options.service).operation_model(operation).input_shape)
     return found
+
+
+def requests_with_refused_members(options: Options, shape: Shape | None) -> Iterator[tuple[str, Any]]:
+    """Yield the path of each refused member of a shape, with a value that has it and nothing else."""
+    if isinstance(shape, ListShape):
+        for path, value in requests_with_refused_members(options, shape.member):
+            yield f"[0]{path}", [value]
+    elif isinstance(shape, MapShape):
+        for path, value in requests_with_refused_members(options, shape.value):
+            yield f"['key']{path}", {"key": value}
+    elif isinstance(shape, StructureShape) and ALL not in options.shapes.get(shape.name, Members("")).groups:
+        for name, member in shape.members.items():
+            group = options.group(shape, name)
+            if group == REFUSED:
+                yield f".{name}", {name: "x"}
+            elif group == SOME_VALUES:
+                yield f".{name} 'x'; use ", {name: "x"}
+            elif group == SUPPORTED:
+                for path, value in requests_with_refused_members(options, member):
+                    yield f".{name}{path}", {name: value}
+
+
+@pytest.mark.parametrize(("options", "operations"), TABLES)
+def test_every_refused_member_is_named_wherever_a_request_has_it(options: Options, operations: Collection[str]) -> None:
+    for operation in operations:
+        shape = service_model(options.service).operation_model(operation).input_shape
+        for path, request in requests_with_refused_members(options, shape):
+            message = f"{operation}: the local SageMaker does not implement {path.removeprefix('.')}"
+            assert (options.refusal(operation, request) or "").startswith(message)
 
 
 @pytest.mark.parametrize(("options", "operations"), TABLES)
@@ -104,7 +136,12 @@ def test_an_option_that_is_not_in_the_table_is_refused() -> None:
         {"Tags": [{"Key": "a", "Value": "b"}]},
         {"PipelineDescription": "a"},
         {"ParallelismConfiguration": {"MaxParallelExecutionSteps": 2}},
+        {"PipelineDefinitionS3Location": {"Bucket": "b", "ObjectKey": "k", "VersionId": ""}},
         {"PipelineDisplayName": ""},
+        {"PipelineDisplayName": {}},
+        {"PipelineDescription": {"Get": "Parameters.Text"}},
+        {"Tags": {"Get": "Parameters.Tags"}},
+        {"PipelineDefinitionS3Location": {"Get": "Parameters.Location"}},
         {"PipelineDisplayName": None},
     ],
 )

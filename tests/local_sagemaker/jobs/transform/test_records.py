@@ -118,13 +118,18 @@ def test_a_path_selects_what_the_developer_guide_says(path: str, selected: Any) 
         ("$[1:-1]", "bcdef"),
         ("$[:-2]", "abcde"),
         ("$[:]", "abcdef"),
+        ("$[0,5:]", "af"),  # the example of the API reference
+        ("$[ 0 , 2:3, -1 ]", "acdf"),
+        ("$[0:1,4:]", "abef"),
     ],
 )
 def test_a_slice_includes_its_end(path: str, selected: str) -> None:
     assert JsonPath(path).select(COLUMNS) == list(selected)
 
 
-@pytest.mark.parametrize("path", ["", "id", "$.", "$..id", "$[", "$[]", "$[0:2,5:]", "$[?(@.a)]", "$['a]", "$[0] x"])
+@pytest.mark.parametrize(
+    "path", ["", "id", "$.", "$..id", "$[", "$[]", "$[0,]", "$[0:2:1]", "$[?(@.a)]", "$['a]", "$[0] x"]
+)
 def test_an_invalid_path_is_rejected_by_name(path: str) -> None:
     with pytest.raises(JsonPathError, match="Invalid JsonPath"):
         JsonPath(path)
@@ -235,7 +240,7 @@ def test_the_error_for_invalid_json_does_not_show_the_data() -> None:
             "requires SplitType Line and Asse",
         ),
         ({"kind": "text/csv", "InputFilter": "$.id"}, "text/csv has no names"),
-        ({"InputFilter": "$[0:2,4:]"}, "Invalid JsonPath"),
+        ({"InputFilter": "$[0:2:1]"}, "Invalid JsonPath"),
     ],
 )
 def test_invalid_data_processing_is_rejected_before_the_job_starts(more: dict[str, Any], fault: str) -> None:

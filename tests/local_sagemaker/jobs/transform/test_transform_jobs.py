@@ -326,9 +326,12 @@ def test_transform_jobs_that_a_server_left_running_are_failed_by_the_next(sums: 
     ("more", "fault"),
     [
         ({"ModelName": "none"}, 'Could not find model "arn:aws:sagemaker:us-east-1:123456789012:model/none"'),
-        ({"source": {"SplitType": "RecordIO"}}, "SplitType 'RecordIO' is not supported on this machine"),
-        ({"source": {"SplitType": "TFRecord"}}, "SplitType 'TFRecord' is not supported on this machine"),
-        ({"source": {"S3DataType": "AugmentedManifestFile"}}, "'AugmentedManifestFile' is not supported"),
+        ({"source": {"SplitType": "RecordIO"}}, "TransformInput.SplitType 'RecordIO'; use None or Line"),
+        ({"source": {"SplitType": "TFRecord"}}, "TransformInput.SplitType 'TFRecord'; use None or Line"),
+        (
+            {"source": {"S3DataType": "AugmentedManifestFile"}},
+            "S3DataType 'AugmentedManifestFile'; use S3Prefix or ManifestFile",
+        ),
         ({"source": {"S3Uri": "https://in"}}, "not an S3 URI"),
         ({"MaxPayloadInMB": 0}, "MaxPayloadInMB 0"),
         ({"MaxPayloadInMB": 60, "MaxConcurrentTransforms": 2}, "must not exceed 100 MB"),

@@ -216,12 +216,15 @@ def test_deleting_a_tuning_job_keeps_its_training_jobs(machine: Machine) -> None
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"Strategy": "Hyperband"}, "Strategy Hyperband is not supported on this machine; use Bayesian, Random, Grid"),
+        ({"Strategy": "Hyperband"}, "Strategy 'Hyperband'; use Bayesian, Random or Grid"),
         ({"Strategy": "Grid"}, "Strategy Grid supports CategoricalParameterRanges only; change the ranges of x"),
         ({"ParameterRanges": {}}, "ParameterRanges must contain at least one range"),
         ({"HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "auc"}}, "'auc' is not in Metric"),
         ({"ResourceLimits": {"MaxParallelTrainingJobs": 1}}, "ResourceLimits requires MaxNumberOfTrainingJobs"),
-        ({"TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 1.0}}, "TuningJobCompletionCriteria is not"),
+        (
+            {"TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 1.0}},
+            "TuningJobCompletionCriteria; remove it",
+        ),
     ],
 )
 def test_an_unsupported_tuning_request_is_rejected(machine: Machine, changes: Record, expected: str) -> None:

@@ -287,6 +287,81 @@ def test_unsupported_settings_are_rejected_by_name(machine: Machine) -> None:
     assert refused(machine, "Invoke")[1] == "Function not found: arn:aws:lambda:us-east-1:123456789012:function:f"
 
 
+def test_options_that_ask_for_nothing_are_accepted(machine: Machine) -> None:
+    nothing = {"Publish": False, "Layers": [], "DeadLetterConfig": {"TargetArn": ""}, "SnapStart": {"ApplyOn": "None"}}
+    create(machine, ECHO, LoggingConfig={"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}, **nothing)
+
+
+def test_an_option_of_an_update_that_is_not_implemented_is_refused_and_changes_nothing(machine: Machine) -> None:
+    before = create(machine, ECHO)
+    for operation, option in (
+        ("UpdateFunctionCode", {"ZipFile": archive({"app.py": ""}), "Publish": True}),
+        ("UpdateFunctionConfiguration", {"Timeout": 9, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:x"}}),
+        ("UpdateFunctionConfiguration", {"Timeout": 9, "LoggingConfig": {"LogGroup": "/other"}}),
+    ):
+        error, message = refused(machine, operation, **option)
+        assert (error, list(option)[-1] in message) == ("InvalidParameterValueException", True)
+    assert machine.functions.call("GetFunctionConfiguration", {"FunctionName": "f"}) == before
+
+
+def test_a_qualifier_is_part_of_the_arn_in_responses(machine: Machine) -> None:
+    arn = create(machine, ECHO)["FunctionArn"]
+    for given in ({"FunctionName": "f", "Qualifier": "$LATEST"}, {"FunctionName": "f:$LATEST"}):
+        assert machine.functions.call("GetFunctionConfiguration", given)["FunctionArn"] == f"{arn}:$LATEST"
+        assert machine.functions.call("GetFunction", given)["Configuration"]["FunctionArn"] == f"{arn}:$LATEST"
+    [listed] = machine.functions.call("ListFunctions", {"FunctionVersion": "ALL"})["Functions"]
+    assert listed["FunctionArn"] == f"{arn}:$LATEST"
+    assert refused(machine, "GetFunction", Qualifier="1")[1] == f"Function not found: {arn}:1"
+    assert refused(machine, "GetFunction", FunctionName="f:1", Qualifier="$LATEST") == (
+        "InvalidParameterValueException",
+        "The derived qualifier from the function name does not match the specified qualifier.",
+    )
+
+
+def test_a_qualifier_neither_deletes_the_function_nor_gets_a_policy(machine: Machine) -> None:
+    create(machine, ECHO)
+    assert refused(machine, "DeleteFunction", Qualifier="$LATEST") == (
+        "InvalidParameterValueException",
+        "$LATEST version cannot be deleted without deleting the function.",
+    )
+    permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
+    assert refused(machine, "AddPermission", Qualifier="$LATEST", **permission) == (
+        "InvalidParameterValueException",
+        "We currently do not support adding policies for $LATEST.",
+    )
+    assert invoke(machine, 5)["Payload"] == 5
+
+
+def test_all_conditions_of_a_permission_are_in_the_policy(machine: Machine) -> None:
+    create(machine, ECHO)
+    permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "*"}
+    given = {"SourceAccount": "123456789012", "EventSourceToken": "t", "PrincipalOrgID": "o-1234567890"}
+    machine.functions.call("AddPermission", {"FunctionName": "f", **permission, **given})
+    [statement] = json.loads(machine.functions.call("GetPolicy", {"FunctionName": "f"})["Policy"])["Statement"]
+    assert statement["Condition"] == {
+        "StringEquals": {
+            "AWS:SourceAccount": "123456789012",
+            "lambda:EventSourceToken": "t",
+            "aws:PrincipalOrgID": "o-1234567890",
+        }
+    }
+
+
+def test_an_update_of_the_code_changes_its_architectures(machine: Machine) -> None:
+    create(machine, ECHO)
+    code = {"ZipFile": archive({"app.py": ECHO}), "Architectures": ["arm64"]}
+    assert machine.functions.call("UpdateFunctionCode", {"FunctionName": "f", **code})["Architectures"] == ["arm64"]
+
+
+def test_code_has_one_source(machine: Machine) -> None:
+    code = {"ZipFile": archive({}), "S3Bucket": "bucket", "S3Key": "k"}
+    error, message = refused(machine, "CreateFunction", **{**request(ECHO), "Code": code})
+    assert (error, message) == (
+        "InvalidParameterValueException",
+        "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+    )
+
+
 def test_functions_can_be_listed_given_permissions_tagged_and_deleted(machine: Machine) -> None:
     arn = create(machine, ECHO, Tags={"team": "a"})["FunctionArn"]
     assert refused(machine, "CreateFunction", **request(ECHO))[0] == "ResourceConflictException"

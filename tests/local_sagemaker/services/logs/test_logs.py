@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.logs.service import LogsService
-from local_sagemaker.storage.log_files import PROCESSING_JOBS, TRAINING_JOBS, log_file
+from local_sagemaker.storage.log_files import PROCESSING_JOBS, TRAINING_JOBS, TRANSFORM_JOBS, log_file
 
 START = 1_763_720_000  # 2025-11-21T10:13:20Z
 STREAM = f"job/algo-1-{START}"
@@ -152,6 +152,37 @@ def test_missing_groups_and_streams_and_invalid_requests_are_rejected(logs: Logs
     )
 
 
+def test_groups_are_listed_by_prefix_and_in_pages(logs: LogsService) -> None:
+    first = logs.call("DescribeLogGroups", {"logGroupNamePrefix": "/aws/sagemaker/", "limit": 2})
+    assert [group["logGroupName"] for group in first["logGroups"]] == [PROCESSING_JOBS, TRAINING_JOBS]
+    second = logs.call("DescribeLogGroups", {"nextToken": first["nextToken"]})
+    assert [group["logGroupName"] for group in second["logGroups"]] == [TRANSFORM_JOBS]
+    assert "nextToken" not in second
+
+
+def test_the_end_of_a_filters_time_range_is_included(logs: LogsService) -> None:
+    window = {"startTime": START * 1000 + 3250, "endTime": START * 1000 + 4250}
+    assert rounds(logs.call("FilterLogEvents", {"logGroupName": TRAINING_JOBS, **window})) == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("operation", "options", "words"),
+    [
+        ("FilterLogEvents", {"startFromHead": False}, "does not implement startFromHead False; use True"),
+        ("DescribeLogGroups", {"logGroupNamePattern": "Jobs"}, "does not implement logGroupNamePattern; remove it"),
+        ("FilterLogEvents", {"logStreamNames": [STREAM], "logStreamNamePrefix": "job"}, "mutually exclusive"),
+        ("DescribeLogStreams", {"orderBy": "LastEventTime", "logStreamNamePrefix": "job"}, "Cannot order by"),
+        ("GetLogEvents", {"logStreamName": STREAM, "logGroupIdentifier": TRAINING_JOBS}, "and not both"),
+    ],
+)
+def test_options_that_are_not_implemented_or_contradictory_are_refused(
+    logs: LogsService, operation: str, options: dict[str, Any], words: str
+) -> None:
+    group = {} if operation == "DescribeLogGroups" else {"logGroupName": TRAINING_JOBS}
+    with pytest.raises(ServiceError, match=f"InvalidParameterException: .*{words}"):
+        logs.call(operation, {**group, **options})
+
+
 def test_boto3_reads_log_groups_of_jobs_and_moto_keeps_all_others(client: Callable[..., Any], data_dir: Path) -> None:
     write(data_dir, PROCESSING_JOBS, f"boto/algo-1-{START}", [stamped(1, "hello")])
     logs = client("logs")
@@ -167,3 +198,6 @@ def test_boto3_reads_log_groups_of_jobs_and_moto_keeps_all_others(client: Callab
     assert logs.describe_log_streams(logGroupName="/my/own")["logStreams"][0]["logStreamName"] == "a"
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         logs.get_log_events(logGroupName=PROCESSING_JOBS, logStreamName="nope")
+    # moto ignores it
+    with pytest.raises(ClientError, match="does not implement logGroupNamePattern"):
+        logs.describe_log_groups(logGroupNamePattern="own")

@@ -83,6 +83,15 @@ def test_a_configuration_is_described_as_it_was_created_until_it_is_deleted(mach
             {"ProductionVariants": [variant(ServerlessConfig=SERVERLESS)], "DataCaptureConfig": CAPTURE},
             "Data capture is not supported for serverless endpoints",
         ),
+        (
+            {"ProductionVariants": [variant(ServerlessConfig={**SERVERLESS, "MemorySizeInMB": 1500})]},
+            "Value '1500' at 'productionVariants.1.member.serverlessConfig.memorySizeInMB' failed to "
+            "satisfy constraint: Member must satisfy enum value set: [1024, 2048, 3072, 4096, 5120, 6144]",
+        ),
+        (
+            {"ProductionVariants": [variant(ServerlessConfig={**SERVERLESS, "ProvisionedConcurrency": 6})]},
+            "ProvisionedConcurrency 6 must be less than or equal to MaxConcurrency 5.",
+        ),
         ({"DataCaptureConfig": {**CAPTURE, "DestinationS3Uri": "https://bucket/x"}}, "is not an S3 URI"),
         ({"ShadowProductionVariants": [variant(name="B")]}, "does not implement ShadowProductionVariants; remove it"),
         ({"AsyncInferenceConfig": {"OutputConfig": {}}}, "does not implement AsyncInferenceConfig; remove it"),

@@ -57,6 +57,32 @@ def given(**values: str) -> list[dict[str, str]]:
 # pipelines
 
 
+def transform(**options: Any) -> list[dict]:
+    return [{"Name": "Score", "Type": "Transform", "Arguments": {"TransformInput": {"ContentType": "a", **options}}}]
+
+
+def test_a_step_with_an_option_that_is_not_implemented_is_refused_before_anything_runs(
+    sagemaker: SageMakerService,
+) -> None:
+    code, message = refused(
+        sagemaker,
+        "CreatePipeline",
+        PipelineName="Churn",
+        RoleArn=ROLE,
+        ClientRequestToken="t" * 32,
+        PipelineDefinition=definition(transform(SplitType="RecordIO")),
+    )
+    assert (code, message) == (
+        "ValidationException",
+        "Unable to parse pipeline definition. step 'Score': CreateTransformJob: the local SageMaker does not implement "
+        "TransformInput.SplitType 'RecordIO'; use None or Line",
+    )
+
+
+def test_an_option_that_an_expression_gives_is_left_to_the_step(sagemaker: SageMakerService) -> None:
+    create(sagemaker, text=definition(transform(SplitType={"Get": "Parameters.Status"})))
+
+
 def test_a_pipeline_is_described_by_name_and_arn_in_any_case(sagemaker: SageMakerService) -> None:
     text = definition() + "\n  \n"
     arn = create(sagemaker, text=text, PipelineDescription="of customers", Tags=[{"Key": "a", "Value": "b"}])

@@ -110,6 +110,14 @@ def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMakerSe
     assert describe(sagemaker, arn) == described
 
 
+def test_an_added_inference_specification_replaces_that_of_its_name(sagemaker: SageMakerService, group: str) -> None:
+    arn = create(sagemaker, group)
+    for image in ("old", "new", "new"):
+        added = [{"Name": "gpu", "Containers": [{"Image": image}]}]
+        sagemaker.call("UpdateModelPackage", {"ModelPackageArn": arn, "AdditionalInferenceSpecificationsToAdd": added})
+    assert describe(sagemaker, arn)["AdditionalInferenceSpecifications"] == added
+
+
 def test_versions_are_listed_in_pages_newest_first(sagemaker: SageMakerService, group: str) -> None:
     for number in range(12):
         create(sagemaker, group, ModelApprovalStatus="Approved" if number % 3 == 0 else "Rejected")
@@ -142,21 +150,32 @@ def test_packages_without_a_group_are_listed_separately(sagemaker: SageMakerServ
     assert listed(ModelPackageType="Both") == ["churn/1", "alone"]
     code, message = refused(sagemaker, "CreateModelPackage", ModelPackageName="Alone")
     assert (code, "ModelPackage already exists" in message) == ("ValidationException", True)
-    assert refused(sagemaker, "CreateModelPackage", ModelPackageName="B", ModelPackageGroupName=group)[0] == (
-        "ValidationException"
+    assert refused(sagemaker, "CreateModelPackage", ModelPackageName="B", ModelPackageGroupName=group) == (
+        "ValidationException",
+        "Both ModelPackageName and ModelPackageGroupName are provided in the input. Cannot determine which one to use.",
     )
+    assert refused(sagemaker, "CreateModelPackage") == ("ValidationException", "Missing ARN.")
 
 
 def test_an_empty_group_can_be_deleted(sagemaker: SageMakerService, group: str) -> None:
     create(sagemaker, group)
     code, message = refused(sagemaker, "CreateModelPackageGroup", ModelPackageGroupName=group)
-    assert (code, message.startswith("Model Package Group already exists")) == ("ValidationException", True)
-    code, message = refused(sagemaker, "DeleteModelPackageGroup", ModelPackageGroupName=group)
-    assert (code, f"{ARN}:model-package/churn/1" in message) == ("ConflictException", True)
+    existing = f"{ARN}:model-package-group/churn"
+    assert (code, message) == ("ValidationException", f"Model Package Group already exists: {existing}")
+    assert refused(sagemaker, "DeleteModelPackageGroup", ModelPackageGroupName=group) == (
+        "ConflictException",
+        f"Model Package Group {existing} cannot be deleted because it still contains Model Packages",
+    )
     sagemaker.call("DeleteModelPackage", {"ModelPackageName": "Churn/1"})
     sagemaker.call("DeleteModelPackageGroup", {"ModelPackageGroupName": f"{ARN}:model-package-group/churn"})
-    code, message = refused(sagemaker, "DescribeModelPackageGroup", ModelPackageGroupName=group)
-    assert (code, "churn does not exist" in message) == ("ValidationException", True)
+    assert refused(sagemaker, "DescribeModelPackageGroup", ModelPackageGroupName=group) == (
+        "ValidationException",
+        f"ModelPackageGroup {existing} does not exist.",
+    )
+    assert refused(sagemaker, "DescribeModelPackage", ModelPackageName="Churn/1") == (
+        "ValidationException",
+        f"ModelPackage {ARN}:model-package/churn/1 does not exist.",
+    )
     assert refused(sagemaker, "CreateModelPackage", ModelPackageGroupName=group)[0] == "ValidationException"
 
 
