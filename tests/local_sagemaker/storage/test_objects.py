@@ -65,7 +65,7 @@ def pages(objects: ObjectStore, prefix: str, delimiter: str, after: str, size: i
     return names + pages(objects, prefix, delimiter, last, size) if last else names
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(keys=st.sets(KEYS, min_size=1, max_size=8))
 @example(keys={"a", "a/b", "a/b/c", "a%", "a/", "a//", "/a", "//"})
 @example(keys={"..", "../..", "../../etc/passwd", ".", "%2E%2E/x"})
@@ -85,7 +85,7 @@ def test_every_key_is_a_separate_object(keys: set[str], tmp_path_factory: pytest
     assert Database(DataDir(folder).database).read("SELECT * FROM objects") == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     keys=st.sets(KEYS, max_size=10),
     prefix=st.just("") | KEYS,
@@ -354,7 +354,7 @@ class Model(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-Model.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+Model.TestCase.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
 test_an_object_store_behaves_like_a_dict = Model.TestCase
 
 
