@@ -42,6 +42,15 @@ OPERATIONS: dict[str, Callable[[S3Request], Response]] = {
 }
 
 
+# query parameters of a presigned URL that are its signature
+SIGNATURE = frozenset(
+    {
+        *("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-security-token"),
+        *("x-amz-signature", "x-amz-signedheaders", "x-amz-user-agent"),
+    }
+)
+
+
 class S3Service:
     """Answers S3's operations for the objects of one data directory."""
 
@@ -82,6 +91,7 @@ class S3Service:
             raise S3Error(*refusal_by_disk(error)) from error
 
     def _answer(self, request: Request) -> Response:
+        _read_headers_in_query(request)
         bucket, key = address(request)
         operation = find_operation(request, bucket, key, OPERATIONS)
         owner = request.headers.get("x-amz-expected-bucket-owner", ACCOUNT)
@@ -92,6 +102,13 @@ class S3Service:
         if refusal := OPTIONS.refusal(operation, members):
             raise S3Error("NotImplemented", 501, refusal)
         return OPERATIONS[operation](S3Request(request, bucket, key, self._objects, self._uploads, document))
+
+
+def _read_headers_in_query(request: Request) -> None:
+    """Take query parameters for the headers that they stand for in the presigned URLs of some SDKs."""
+    for name, value in request.args.items():
+        if name.lower().startswith("x-amz-") and name.lower() not in SIGNATURE and name not in request.headers:
+            request.headers[name] = value
 
 
 def _head_members(operation: str, request: Request) -> dict[str, Any]:

@@ -120,6 +120,15 @@ def test_buckets_are_listed_in_pages(s3: S3) -> None:
     assert s3.list_buckets(BucketRegion="eu-west-1")["Buckets"] == []
 
 
+def test_headers_in_the_query_of_a_presigned_url_are_headers(server: RunningServer, s3: S3, bucket: str) -> None:
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "key"})
+    path = url.removeprefix(server.url)
+    assert request(server, "PUT", f"{path}&x-amz-meta-a=1&x-amz-checksum-crc32=AAAAAA%3D%3D", b"x")[0] == 400
+    assert request(server, "PUT", f"{path}&x-amz-meta-a=1&x-amz-storage-class=GLACIER", b"x")[0] == 501
+    assert request(server, "PUT", f"{path}&x-amz-meta-a=1", b"x")[0] == 200
+    assert s3.head_object(Bucket=bucket, Key="key")["Metadata"] == {"a": "1"}
+
+
 def test_a_head_has_the_overrides_and_the_range_of_a_get(s3: S3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="key", Body=b"0123456789", ContentType="text/csv")
     options = {"Bucket": bucket, "Key": "key", "ResponseContentType": "text/plain", "Range": "bytes=2-4"}
