@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from local_sagemaker.storage.files import flush_folder
 from local_sagemaker.storage.object_keys import BadName, beside_folder, places, plain_path
 
 
@@ -53,7 +54,18 @@ def unlink_files(root: Path, key: str) -> set[Path]:
         while folder != root and _removed_if_empty(folder):
             folder = folder.parent
         changed.add(folder)
-    return {folder for folder in changed if folder.exists()}
+    return changed
+
+
+def flush_folders(folders: set[Path]) -> None:
+    """Flush the changes in folders to the disk; of one that another thread has removed since, its removal."""
+    for folder in folders:
+        while True:
+            try:
+                flush_folder(folder)
+                break
+            except FileNotFoundError:
+                folder = folder.parent
 
 
 def _removed_if_empty(folder: Path) -> bool:

@@ -22,7 +22,7 @@ from typing import BinaryIO
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.files import copy_with_md5, flush_file, flush_folder
-from local_sagemaker.storage.object_files import files_of, rename_to_place, unlink_files
+from local_sagemaker.storage.object_files import files_of, flush_folders, rename_to_place, unlink_files
 from local_sagemaker.storage.object_keys import BadName, is_bucket_name, plain_path
 from local_sagemaker.storage.object_listing import Listing
 from local_sagemaker.storage.object_metadata import Metadata, MetadataTable, version_of
@@ -260,8 +260,7 @@ class ObjectStore:
             self._metadata.put(bucket, key, version, metadata, keep=None if current is None else current.version)
             with self._names_lock:
                 changed = rename_to_place(self._bucket(bucket), key, temporary)
-            for folder in changed:
-                flush_folder(folder)
+            flush_folders(changed)
         return ObjectInfo(status.st_size, status.st_mtime, version, metadata)
 
     def set_header(self, bucket: str, key: str, name: str, value: str) -> None:
@@ -290,8 +289,7 @@ class ObjectStore:
                 return
             with self._names_lock:
                 changed = unlink_files(self._bucket(bucket), key)
-            for folder in changed:
-                flush_folder(folder)
+            flush_folders(changed)
             self._metadata.delete(bucket, key)
 
     def _bucket(self, bucket: str) -> Path:

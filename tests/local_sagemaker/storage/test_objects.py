@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.database import Database
+from local_sagemaker.storage.files import flush_folder
 from local_sagemaker.storage.object_metadata import Metadata, MetadataTable
 from local_sagemaker.storage.objects import (
     BadName,
@@ -245,6 +246,26 @@ def test_many_threads_can_create_and_delete_folders(objects: ObjectStore) -> Non
     assert list(objects.list("bucket", "")) == []
 
 
+def test_a_deletion_whose_folder_another_thread_removes_succeeds(
+    tmp_path: Path, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(objects, "folder/a", "")
+    put(objects, "folder/b", "")
+    flushed = []
+
+    def flush(folder: Path) -> None:
+        if not flushed:
+            # as if by another thread, after the first deletion has changed the folder
+            (tmp_path / "s3" / "bucket" / "folder" / "b").unlink()
+            folder.rmdir()
+        flushed.append(folder)
+        flush_folder(folder)
+
+    monkeypatch.setattr("local_sagemaker.storage.object_files.flush_folder", flush)
+    objects.delete("bucket", "folder/a")
+    assert flushed == [tmp_path / "s3" / "bucket" / "folder", tmp_path / "s3" / "bucket"]
+
+
 def test_readers_see_the_old_version_or_the_new(objects: ObjectStore) -> None:
     put(objects, "key", "0" * 100, {"version": "0"})
 
@@ -265,11 +286,11 @@ def test_readers_do_not_wait_for_a_writer_that_waits_for_the_disk(
     put(objects, "key", "old", {"version": "old"})
     waiting, on_disk = threading.Event(), threading.Event()
 
-    def flush(_: Path) -> None:
+    def flush(_: set[Path]) -> None:
         waiting.set()
         assert on_disk.wait(60)
 
-    monkeypatch.setattr("local_sagemaker.storage.objects.flush_folder", flush)
+    monkeypatch.setattr("local_sagemaker.storage.objects.flush_folders", flush)
     with ThreadPoolExecutor(2) as pool:
         writing = pool.submit(put, objects, "key", "new", {"version": "new"})
         assert waiting.wait(60)
