@@ -61,6 +61,7 @@ def head_bucket(request: S3Request) -> Response:
 def delete_bucket(request: S3Request) -> Response:
     if not request.objects.delete_bucket(request.bucket):
         raise S3Error("BucketNotEmpty", 409, f"the bucket {request.bucket} is not empty")
+    request.uploads.abort_all(request.bucket)
     return Response(status=204)
 
 

@@ -156,6 +156,11 @@ class Uploads:
                 check(upload)
                 self._end(upload, "")
 
+    def abort_all(self, bucket: str) -> None:
+        """End the uploads to a bucket and delete their parts."""
+        for upload in self.all(bucket):
+            self.abort(bucket, upload.key, upload.upload_id, lambda _: None)
+
     def _lock(self, upload_id: str) -> threading.RLock:
         return self._locks[hash(upload_id) % UPLOAD_LOCKS]
 

@@ -133,6 +133,13 @@ def test_uploads_are_listed_in_pages(s3: S3, bucket: str) -> None:
     assert code(lambda: s3.list_multipart_uploads(Bucket="no-such-bucket")) == "NoSuchBucket"
 
 
+def test_deleting_a_bucket_ends_its_uploads(s3: S3, upload: Upload, bucket: str) -> None:
+    s3.upload_part(**upload, PartNumber=1, Body=b"x")
+    s3.delete_bucket(Bucket=bucket)
+    s3.create_bucket(Bucket=bucket)
+    assert code(lambda: s3.list_parts(**upload)) == "NoSuchUpload"
+
+
 # without a server
 
 
