@@ -26,6 +26,7 @@ from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.s3.service import S3Service
 from local_sagemaker.services.sagemaker.service import SageMakerService
 from local_sagemaker.services.sts_iam.service import IdentityService
+from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION, PIPELINE_EXECUTION, RESOURCES
 from local_sagemaker.storage.records import Record, RecordStore
@@ -118,7 +119,8 @@ def build(
         idle_seconds: After which the container of a serverless endpoint stops.
     """
     images = images or Images(warm_python)
-    store, objects = RecordStore(data_dir), ObjectStore(data_dir)
+    database = Database(data_dir.database)
+    store, objects = RecordStore(data_dir), ObjectStore(data_dir, database)
     jobs = JobManager(store, objects, environment, images)
     functions = LambdaService(store, objects, environment)
     endpoint_manager = EndpointManager(
@@ -137,7 +139,7 @@ def build(
     services: dict[str, Service] = {
         "sagemaker": sagemaker,
         "sagemaker-runtime": SageMakerRuntime(endpoint_manager),
-        "s3": S3Service(objects, data_dir),
+        "s3": S3Service(objects, data_dir, database),
         "lambda": functions,
         "logs": WithFallback(LogsService(data_dir), moto),
         "sts": identity,

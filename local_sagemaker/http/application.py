@@ -1,6 +1,7 @@
 """One endpoint for every service: each request goes to one of this package's services, or to moto."""
 
 import logging
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 from xml.sax.saxutils import escape
@@ -48,6 +49,9 @@ class Application:
         except Exception:
             log.exception("%s %s", request.method, request.path)
             response = _error(request, "InternalFailure", "internal error; the server's log has the details", 500)
+        if "x-amz-request-id" not in response.headers:
+            # services whose documents hold the id have set it already
+            response.headers.setdefault("x-amzn-RequestId", str(uuid.uuid4()))
         return response(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
@@ -71,8 +75,12 @@ def _error(request: Request, code: str, message: str, status: int = 400) -> Resp
     """Return an error in the protocol of the request: XML for the query protocol, else JSON."""
     if not is_form(request):
         return aws_json.write_response({"__type": code, "message": message}, status)
-    xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
-    return Response(xml, status=status, content_type="text/xml")
+    request_id = str(uuid.uuid4())
+    xml = (
+        f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+    return Response(xml, status=status, headers={"x-amzn-RequestId": request_id}, content_type="text/xml")
 
 
 def _refused_by_disk(request: Request, error: OSError) -> Response:

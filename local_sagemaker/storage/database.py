@@ -30,8 +30,20 @@ MIGRATIONS = (
         version TEXT NOT NULL,
         etag TEXT NOT NULL,
         headers TEXT NOT NULL,
+        part_sizes TEXT NOT NULL,
+        upload_id TEXT NOT NULL,
         PRIMARY KEY (bucket, key, version)
     ) WITHOUT ROWID;
+    CREATE TABLE uploads (
+        upload_id TEXT PRIMARY KEY,
+        bucket TEXT NOT NULL,
+        key TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        initiated REAL NOT NULL,
+        ended REAL,
+        etag TEXT NOT NULL DEFAULT ''
+    ) WITHOUT ROWID;
+    CREATE INDEX uploads_by_key ON uploads (bucket, key, upload_id);
     CREATE TABLE moto_journal (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
         entry TEXT NOT NULL

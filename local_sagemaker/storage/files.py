@@ -51,6 +51,12 @@ def copy_with_md5(source: BinaryIO, target: Path, length: int) -> str:
     return digest.hexdigest()
 
 
+def flush_file(path: Path) -> None:
+    """Flush the bytes of a file to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def flush_folder(folder: Path) -> None:
     """Flush the renames in a folder to the disk, so that they survive a power cut."""
     # Windows cannot open a folder

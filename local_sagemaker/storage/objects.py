@@ -1,30 +1,33 @@
 """S3 objects as plain files, `<data_dir>/s3/<bucket>/<key>`, which users may read and add by hand.
 
-The metadata of an object (content type, ETag, user metadata) is in a file of its own below `<data_dir>/s3-metadata/`,
-named by the key's digest and by size and modification time of the object. So an object that was added or edited by
-hand is an object without metadata, and a crash between the two writes cannot give an object the metadata of another.
+See `object_keys` for how keys become paths, and `object_metadata` for what the database knows of them. Symbolic links
+are not followed: neither a link nor its target is an object.
 
-See `object_keys` for how keys become paths. Symbolic links are not followed: neither a link nor its target is an
-object.
+Readers take no lock, so that they never wait for the disk behind a writer: they open the file, look its version up in
+the database, and start again if the file was replaced in between. Writers of one key take turns.
 """
 
-import errno
-import hashlib
-import json
 import os
 import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import md5
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from local_sagemaker.data_dir import DataDir
-from local_sagemaker.storage.files import copy_with_md5, flush_folder, replace_file
-from local_sagemaker.storage.object_keys import BadName, beside_folder, is_bucket_name, places, plain_path
+from local_sagemaker.storage.database import Database
+from local_sagemaker.storage.files import copy_with_md5, flush_file, flush_folder
+from local_sagemaker.storage.object_files import files_of, flush_folders, rename_to_place, unlink_files
+from local_sagemaker.storage.object_keys import BadName, is_bucket_name, plain_path
 from local_sagemaker.storage.object_listing import Listing
+from local_sagemaker.storage.object_metadata import Metadata, MetadataTable, version_of
+
+KEY_LOCKS = 256
 
 
 class NoSuchBucket(KeyError):
@@ -46,41 +49,73 @@ class NoSuchKey(KeyError):
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """Metadata of an object.
+    """One version of an object.
 
     Attributes:
         size: In bytes.
         modified: In epoch seconds.
-        etag: Without quotes.
-        headers: Content type, user metadata and other headers that it was put with.
+        version: Names it; no other version of the object has the same name.
+        metadata: Empty except for an ETag if the object was added or edited by hand.
     """
 
     size: int
     modified: float
+    version: str
+    metadata: Metadata
+
+    @property
+    def etag(self) -> str:
+        """The ETag, without quotes."""
+        return self.metadata.etag
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Content type, user metadata and other headers that the object was put with."""
+        return self.metadata.headers
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object in a listing."""
+
+    key: str
+    size: int
+    modified: float
     etag: str
-    headers: dict[str, str]
+
+
+# called with the object that a write replaces or deletes, None if there is none; raises to prevent it
+Condition = Callable[[ObjectInfo | None], None]
+
+
+def always(_: ObjectInfo | None) -> None:
+    """Hold for every object."""
 
 
 class ObjectStore:
     """The buckets of one data directory; thread-safe, for one process at a time."""
 
-    def __init__(self, data_dir: DataDir) -> None:
+    def __init__(self, data_dir: DataDir, database: Database) -> None:
         self._root = data_dir.objects.resolve()
-        self._metadata = data_dir.object_metadata
         self._incoming = data_dir.incoming_objects
+        self._metadata = MetadataTable(database)
         # bodies that were still arriving when the last process ended
         shutil.rmtree(self._incoming, ignore_errors=True)
-        for folder in (self._root, self._metadata, self._incoming):
+        for folder in (self._root, self._incoming):
             folder.mkdir(parents=True, exist_ok=True)
-        # held while files are renamed, never while bytes are copied
-        self._lock = threading.RLock()
+        self._metadata.migrate(data_dir.object_metadata)
+        # held by the writer of a key
+        self._key_locks = [threading.RLock() for _ in range(KEY_LOCKS)]
+        # held while names in the folders change, never while the disk is waited for
+        self._names_lock = threading.RLock()
+        self._time_lock = threading.Lock()
         self._last_time = 0
 
     def create_bucket(self, bucket: str) -> bool:
         """Make a bucket; return False if it exists. Raises BadName."""
         if not is_bucket_name(bucket):
             raise BadName(f"{bucket!r} is not a bucket name: 3 to 63 lower-case letters, digits, '-' and '.'")
-        with self._lock:
+        with self._names_lock:
             if self.has_bucket(bucket):
                 return False
             (self._root / bucket).mkdir()
@@ -98,20 +133,23 @@ class ObjectStore:
 
     def delete_bucket(self, bucket: str) -> bool:
         """Delete a bucket; return False if it is not empty. Raises NoSuchBucket."""
-        with self._lock:
+        with self._names_lock:
             folder = self._bucket(bucket)
             if next(self.list(bucket, ""), None) is not None:
                 return False
             shutil.rmtree(folder)
-            shutil.rmtree(self._metadata / bucket, ignore_errors=True)
-            return True
+            self._metadata.delete_bucket(bucket)
+        flush_folder(self._root)
+        return True
 
     def path(self, bucket: str, key: str) -> Path:
         """Return the file of an object. Raises NoSuchBucket, NoSuchKey (both KeyError) or BadName (ValueError)."""
-        found = self._found(self._bucket(bucket), key)
-        if not found:
-            raise NoSuchKey(bucket, key)
-        return found[0]
+        root = self._bucket(bucket)
+        # a writer may move the file from a place that is looked at later to one that was looked at before
+        for _ in range(2):
+            if (found := next(files_of(root, key), None)) is not None:
+                return found
+        raise NoSuchKey(bucket, key)
 
     def read(self, bucket: str, key: str) -> bytes:
         """Return the content of a small object. Raises as `path` does."""
@@ -121,14 +159,27 @@ class ObjectStore:
 
     def open(self, bucket: str, key: str) -> tuple[BinaryIO, ObjectInfo]:
         """Open an object for reading; return it with the metadata of the same version. Raises as `path` does."""
-        with self._lock:
-            file = self.path(bucket, key).open("rb")
-            return file, self._info(bucket, key, os.fstat(file.fileno()))
+        while True:
+            path = self.path(bucket, key)
+            try:
+                file = path.open("rb")
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+            try:
+                if (info := self._info(bucket, key, path, os.fstat(file.fileno()))) is not None:
+                    return file, info
+                file.close()
+            except BaseException:
+                file.close()
+                raise
 
     def info(self, bucket: str, key: str) -> ObjectInfo:
         """Return the metadata of an object. Raises as `path` does."""
-        with self._lock:
-            return self._info(bucket, key, self.path(bucket, key).stat())
+        while True:
+            path = self.path(bucket, key)
+            status = _status(path)
+            if status is not None and (info := self._info(bucket, key, path, status)) is not None:
+                return info
 
     def list(self, bucket: str, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in S3's order (by UTF-8 bytes). Raises NoSuchBucket."""
@@ -147,7 +198,22 @@ class ObjectStore:
         Raises:
             NoSuchBucket: The bucket does not exist.
         """
-        return Listing(self._bucket(bucket), prefix, delimiter, after).entries()
+        return (listed.entry for listed in Listing(self._bucket(bucket), prefix, delimiter, after).entries())
+
+    def page(
+        self, bucket: str, prefix: str, delimiter: str, after: str, limit: int
+    ) -> tuple[Sequence[str | ListedObject], str]:
+        """Return a page of what `entries` yields, and the last entry that it covers if there are more, else "".
+
+        Objects come with what a listing shows of them; prefixes that keys are rolled up into are strings.
+        """
+        listing = Listing(self._bucket(bucket), prefix, delimiter, after).entries()
+        listed = list(islice(listing, limit))
+        last = listed[-1].entry if listed and next(listing, None) is not None else ""
+        files = {entry: file for entry, file in listed if file is not None}
+        objects = {found.key: found for found in self._listed_objects(bucket, files)}
+        entries = (objects.get(entry) if entry in files else entry for entry, _ in listed)
+        return [entry for entry in entries if entry is not None], last
 
     def check(self, bucket: str, key: str) -> None:
         """Raise NoSuchBucket or BadName if no object can be put there."""
@@ -163,13 +229,13 @@ class ObjectStore:
         temporary = self.temporary_path()
         try:
             with source.open("rb") as file:
-                md5 = copy_with_md5(file, temporary, source.stat().st_size)
-            self.put_temporary(bucket, key, temporary, md5, {})
+                etag = copy_with_md5(file, temporary, source.stat().st_size)
+            self.put_temporary(bucket, key, temporary, Metadata(etag))
         finally:
             temporary.unlink(missing_ok=True)
 
     def put_temporary(
-        self, bucket: str, key: str, temporary: Path, etag: str, headers: dict[str, str], only_new: bool = False
+        self, bucket: str, key: str, temporary: Path, metadata: Metadata, condition: Condition = always
     ) -> ObjectInfo:
         """Rename a temporary file to an object; it is on disk when this returns.
 
@@ -177,114 +243,108 @@ class ObjectStore:
             bucket: The bucket.
             key: The key.
             temporary: A file at a `temporary_path`.
-            etag: Of the object, without quotes.
-            headers: See `ObjectInfo`.
-            only_new: Refuse to replace an object.
+            metadata: Of the object.
+            condition: Checked against the object that is replaced; nothing comes between.
 
         Raises:
             NoSuchBucket: The bucket does not exist.
             BadName: S3 does not allow the key.
-            FileExistsError: There is such an object, and `only_new` is set.
             OSError: The disk refuses it; the old object is unchanged.
         """
-        version = self._stamp(temporary)
-        with self._lock:
-            root = self._bucket(bucket)
-            old = self._found(root, key)
-            if only_new and old:
-                raise FileExistsError(f"s3://{bucket}/{key}")
-            old_versions = {_version(path.stat()) for path in old} - {version}
-            target = self._make_room(root, key)
-            # the new metadata first, in its own file: until the rename, the old pair is complete
-            self._write_metadata(bucket, key, version, etag, headers)
-            temporary.replace(target)
-            info = self._info(bucket, key, target.stat())
-            for path in self._found(root, key)[1:]:
-                path.unlink()
-            for old_version in old_versions:
-                self._metadata_file(bucket, key, old_version).unlink(missing_ok=True)
-        flush_folder(target.parent)
-        return info
+        status = self._stamp(temporary)
+        version = version_of(status)
+        with self._key_lock(bucket, key):
+            current = self._current(bucket, key)
+            condition(current)
+            # the new metadata first: until the rename, the old pair is complete
+            self._metadata.put(bucket, key, version, metadata, keep=None if current is None else current.version)
+            with self._names_lock:
+                changed = rename_to_place(self._bucket(bucket), key, temporary)
+            flush_folders(changed)
+        return ObjectInfo(status.st_size, status.st_mtime, version, metadata)
 
     def set_header(self, bucket: str, key: str, name: str, value: str) -> None:
         """Change one of the headers of an object. Raises as `path` does."""
-        with self._lock:
-            status = self.path(bucket, key).stat()
-            info = self._info(bucket, key, status)
-            self._write_metadata(bucket, key, _version(status), info.etag, {**info.headers, name: value})
+        with self._key_lock(bucket, key):
+            info = self.info(bucket, key)
+            metadata = replace(info.metadata, headers={**info.headers, name: value})
+            self._metadata.put(bucket, key, info.version, metadata, keep=None)
 
-    def delete(self, bucket: str, key: str) -> None:
-        """Delete an object, if there is one, and folders that are then empty. Raises NoSuchBucket."""
-        with self._lock:
-            root = self._bucket(bucket)
-            for path in reversed(self._found(root, key)):
-                self._metadata_file(bucket, key, _version(path.stat())).unlink(missing_ok=True)
-                path.unlink()
-                for folder in path.parents:
-                    if folder == root or not _removed_if_empty(folder):
-                        flush_folder(folder)
-                        break
+    def delete(self, bucket: str, key: str, condition: Condition = always) -> None:
+        """Delete an object, if there is one, and folders that are then empty.
+
+        Args:
+            bucket: The bucket.
+            key: The key.
+            condition: Checked against the object; nothing comes between.
+
+        Raises:
+            NoSuchBucket: The bucket does not exist.
+            BadName: S3 does not allow the key.
+        """
+        with self._key_lock(bucket, key):
+            current = self._current(bucket, key)
+            condition(current)
+            if current is None:
+                return
+            with self._names_lock:
+                changed = unlink_files(self._bucket(bucket), key)
+            flush_folders(changed)
+            self._metadata.delete(bucket, key)
 
     def _bucket(self, bucket: str) -> Path:
         if not self.has_bucket(bucket):
             raise NoSuchBucket(bucket)
         return self._root / bucket
 
-    def _found(self, root: Path, key: str) -> tuple[Path, ...]:
-        """Return the files that hold a key's bytes, the current one first; more than one only after a crash."""
-        candidates = [root.joinpath(*parts) for parts in places(key)]
-        return tuple(path for path in candidates if path.is_file() and os.path.realpath(path) == str(path))
+    def _key_lock(self, bucket: str, key: str) -> threading.RLock:
+        return self._key_locks[hash((bucket, key)) % KEY_LOCKS]
 
-    def _make_room(self, root: Path, key: str) -> Path:
-        """Return the path to write a key to, and make its folders; an object in place of a folder moves beside it."""
-        plain = root.joinpath(*plain_path(key))
-        for depth in range(1, len(plain_path(key))):
-            folder = root.joinpath(*plain_path(key)[:depth])
-            if folder.is_file() and not folder.is_symlink():
-                folder.replace(beside_folder(folder))
-            folder.mkdir(exist_ok=True)
-        if os.path.realpath(plain.parent) != str(plain.parent):
-            raise BadName(f"the key {key!r} leads through a symbolic link below {root}; remove the link")
-        return beside_folder(plain) if plain.is_dir() and not plain.is_symlink() else plain
-
-    def _stamp(self, path: Path) -> str:
-        """Give a file a modification time that no other object has, flush it, and return its version."""
-        with self._lock:
-            self._last_time = max(self._last_time + 1, time.time_ns())
-            os.utime(path, ns=(self._last_time, self._last_time))
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-            return _version(os.fstat(file.fileno()))
-
-    def _metadata_file(self, bucket: str, key: str, version: str) -> Path:
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        return self._metadata / bucket / digest[:2] / f"{digest}.{version}.json"
-
-    def _write_metadata(self, bucket: str, key: str, version: str, etag: str, headers: dict[str, str]) -> None:
-        file = self._metadata_file(bucket, key, version)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, json.dumps({"key": key, "etag": etag, "headers": headers}))
-
-    def _info(self, bucket: str, key: str, status: os.stat_result) -> ObjectInfo:
-        version = _version(status)
+    def _current(self, bucket: str, key: str) -> ObjectInfo | None:
         try:
-            known = json.loads(self._metadata_file(bucket, key, version).read_text(encoding="utf-8"))
-            etag, headers = str(known["etag"]), dict(known["headers"])
-        except (OSError, ValueError, KeyError, TypeError):
-            # as for a multipart upload, "-1" means that this is not the MD5 of the content
-            etag, headers = hashlib.md5(version.encode(), usedforsecurity=False).hexdigest() + "-1", {}
-        return ObjectInfo(status.st_size, status.st_mtime, etag, headers)
+            return self.info(bucket, key)
+        except NoSuchKey:
+            return None
+
+    def _info(self, bucket: str, key: str, path: Path, status: os.stat_result) -> ObjectInfo | None:
+        """Return the version of an object that has this status; None if it has been replaced since."""
+        if (metadata := self._metadata.get(bucket, key, version_of(status))) is not None:
+            return ObjectInfo(status.st_size, status.st_mtime, version_of(status), metadata)
+        return _added_by_hand(path, status)
+
+    def _listed_objects(self, bucket: str, files: Mapping[str, os.DirEntry[str] | Path]) -> Iterator[ListedObject]:
+        """Yield the objects in these files by key, without those that have been deleted since they were listed."""
+        statuses = {key: status for key, file in files.items() if (status := _status(file)) is not None}
+        etags = self._metadata.etags(bucket, statuses)
+        for key, status in statuses.items():
+            if (etag := etags.get((key, version_of(status)))) is not None:
+                yield ListedObject(key, status.st_size, status.st_mtime, etag)
+            # added or edited by hand, or replaced since
+            elif (info := _added_by_hand(Path(files[key]), status) or self._current(bucket, key)) is not None:
+                yield ListedObject(key, info.size, info.modified, info.etag)
+
+    def _stamp(self, path: Path) -> os.stat_result:
+        """Give a file a modification time that no other object has, and flush it; return its status."""
+        with self._time_lock:
+            self._last_time = max(self._last_time + 1, time.time_ns())
+            stamp = self._last_time
+        os.utime(path, ns=(stamp, stamp))
+        flush_file(path)
+        return path.stat()
 
 
-def _version(status: os.stat_result) -> str:
-    return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def _removed_if_empty(folder: Path) -> bool:
+def _status(path: Path | os.DirEntry[str]) -> os.stat_result | None:
     try:
-        folder.rmdir()
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        return False
-    return True
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _added_by_hand(path: Path, status: os.stat_result) -> ObjectInfo | None:
+    """Return the version of an object that has no metadata; None if it has been replaced since."""
+    version, now = version_of(status), _status(path)
+    if now is None or version_of(now) != version:
+        return None
+    # as for a multipart upload, "-1" means that this is not the MD5 of the content
+    etag = md5(version.encode(), usedforsecurity=False).hexdigest() + "-1"
+    return ObjectInfo(status.st_size, status.st_mtime, version, Metadata(etag))

@@ -1,24 +1,21 @@
 """Request bodies: read in pieces, decoded from aws-chunked, checked against every digest that the client sent."""
 
-import base64
-import binascii
 import hashlib
 import io
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import cast
 
 from werkzeug.wrappers import Request
 
+from local_sagemaker.services.s3.checksums import CHECKSUM_HEADER, Digest, from_base64, new_digest
 from local_sagemaker.services.s3.errors import S3Error
 
 CHUNK = 1 << 20
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_LINE_BYTES = 16 << 10
-CHECKSUM_HEADER = re.compile(r"x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)")
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,6 @@ class ReceivedBody:
 def receive_body(request: Request, path: Path) -> ReceivedBody:
     """Write a request's body to `path` in pieces.
 
-    CRC-32C and CRC-64/NVME are only checked if `awscrt` is installed, which boto3 needs to send them.
-
     Raises:
         S3Error: The body is shorter than announced (IncompleteBody), or differs from the MD5 (Content-MD5), SHA-256
             (x-amz-content-sha256) or checksum (x-amz-checksum-*, header or trailer) sent with it (BadDigest).
@@ -46,13 +41,17 @@ def receive_body(request: Request, path: Path) -> ReceivedBody:
     return body.finish()
 
 
-def read_body(request: Request) -> bytes:
+def read_body(request: Request, *, checksums: bool = True) -> bytes:
     """Return a request's body, a document, at once.
+
+    Args:
+        request: The request.
+        checksums: Whether the x-amz-checksum-* headers are those of the document.
 
     Raises:
         S3Error: As `receive_body` raises; or the document has more than 8 MiB.
     """
-    body = _BodyReader(request)
+    body = _BodyReader(request, checksums=checksums)
     pieces, size = [], 0
     for piece in body.pieces():
         size += len(piece)
@@ -63,28 +62,13 @@ def read_body(request: Request) -> bytes:
     return b"".join(pieces)
 
 
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
-class _Crc:
-    """A CRC with the interface of hashlib's digests; `step(data, crc)` returns the next value."""
-
-    def __init__(self, step: Callable[[bytes, int], int], width: int) -> None:
-        self._step = step
-        self._width = width
-        self._value = 0
-
-    def update(self, data: bytes, /) -> None:
-        self._value = self._step(data, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(self._width, "big")
+def checksum_headers(request: Request) -> dict[str, str]:
+    """Return the x-amz-checksum-* headers of a request, in lower case."""
+    return {name.lower(): value for name, value in request.headers.items() if CHECKSUM_HEADER.fullmatch(name.lower())}
 
 
 class _BodyReader:
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, checksums: bool = True) -> None:
         headers = request.headers
         self._sha256 = headers.get("x-amz-content-sha256", "")
         chunked = self._sha256.startswith("STREAMING-") or "aws-chunked" in headers.get("content-encoding", "")
@@ -96,12 +80,17 @@ class _BodyReader:
         self._size = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._content_md5 = headers.get("content-md5")
-        self.checksums = {
-            name.lower(): value for name, value in headers.items() if CHECKSUM_HEADER.fullmatch(name.lower())
-        }
+        self.checksums = checksum_headers(request) if checksums else {}
         trailers = [name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")]
         names = {*self.checksums, *(name for name in trailers if CHECKSUM_HEADER.fullmatch(name))}
-        self._digests = {name: digest for name in names if (digest := _digest(name)) is not None}
+        self._digests: dict[str, Digest] = {name: new_digest(name) for name in names}
+        if (algorithm := headers.get("x-amz-sdk-checksum-algorithm")) and _header(algorithm) not in names:
+            raise S3Error(
+                "InvalidRequest",
+                400,
+                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
+                "headers were found.",
+            )
         if re.fullmatch(r"[0-9a-f]{64}", self._sha256):
             self._digests["x-amz-content-sha256"] = hashlib.sha256()
 
@@ -109,7 +98,7 @@ class _BodyReader:
         """Check what was read against what the headers and trailers announce."""
         if self._announced is not None and self._announced != str(self._size):
             raise S3Error("IncompleteBody", 400, f"received {self._size} bytes of {self._announced}")
-        if self._content_md5 is not None and _from_base64(self._content_md5) != self._md5.digest():
+        if self._content_md5 is not None and from_base64(self._content_md5) != self._md5.digest():
             raise S3Error("BadDigest", 400, "the Content-MD5 does not match the received body")
         for name, digest in self._digests.items():
             if name == "x-amz-content-sha256":
@@ -117,7 +106,7 @@ class _BodyReader:
                     raise S3Error("XAmzContentSHA256Mismatch", 400, f"the {name} does not match the received body")
             elif name not in self.checksums:
                 raise S3Error("MalformedTrailerError", 400, f"the announced trailer {name} is missing")
-            elif _from_base64(self.checksums[name]) != digest.digest():
+            elif from_base64(self.checksums[name]) != digest.digest():
                 raise S3Error("BadDigest", 400, f"the {name} does not match the received body")
         return ReceivedBody(self._md5.hexdigest(), self._size, self.checksums)
 
@@ -144,6 +133,8 @@ class _BodyReader:
         while line := self._line():
             name, _, value = line.partition(b":")
             if CHECKSUM_HEADER.fullmatch(header := name.decode("latin-1").strip().lower()):
+                if header not in self._digests:
+                    raise S3Error("MalformedTrailerError", 400, f"the trailer {header[:100]} was not announced")
                 self.checksums[header] = value.decode("latin-1").strip()
 
     def _update_digests(self, piece: bytes) -> bytes:
@@ -160,22 +151,5 @@ class _BodyReader:
         return line.rstrip(b"\r\n")
 
 
-def _digest(header: str) -> _Digest | None:
-    algorithm = header.removeprefix("x-amz-checksum-")
-    if algorithm == "crc32":
-        return _Crc(zlib.crc32, 4)
-    if algorithm in ("sha1", "sha256"):
-        digest: Any = hashlib.new(algorithm, usedforsecurity=False)
-        return digest
-    try:
-        from awscrt import checksums
-    except ImportError:
-        return None
-    return _Crc(checksums.crc32c, 4) if algorithm == "crc32c" else _Crc(checksums.crc64nvme, 8)
-
-
-def _from_base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise S3Error("InvalidDigest", 400, f"{text[:100]!r} is not a base64-encoded digest") from error
+def _header(algorithm: str) -> str:
+    return f"x-amz-checksum-{algorithm.lower()}"

@@ -1,34 +1,51 @@
-"""Operations on buckets: create, describe and delete them, list their objects, delete many objects at once."""
+"""Operations on buckets: create, describe and delete them, delete many objects at once."""
 
-import base64
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import quote
 
 from werkzeug.wrappers import Response
 
-from local_sagemaker.account import ACCOUNT, REGION
+from local_sagemaker.account import REGION
 from local_sagemaker.protocol.times import iso_milliseconds
-from local_sagemaker.services.s3.bodies import read_body
+from local_sagemaker.services.s3.conditions import delete_condition
 from local_sagemaker.services.s3.errors import S3Error
+from local_sagemaker.services.s3.listing_operations import MAX_KEYS, OWNER, read_token, write_token
 from local_sagemaker.services.s3.s3_request import S3Request
-from local_sagemaker.services.s3.xml import read_document, xml_response
-from local_sagemaker.storage.objects import BadName, ObjectInfo
+from local_sagemaker.services.s3.xml import xml_response
+from local_sagemaker.storage.objects import BadName
 
-MAX_KEYS = 1000
-OWNER = {"ID": ACCOUNT, "DisplayName": "local"}
+MAX_BUCKETS = 10_000
 
 
 def list_buckets(request: S3Request) -> Response:
-    buckets = [
-        {"Name": name, "CreationDate": iso_milliseconds(created)}
+    arguments = request.http.args
+    prefix, limit = arguments.get("prefix", ""), request.number("max-buckets", MAX_BUCKETS, MAX_BUCKETS)
+    if limit == 0:
+        raise S3Error("InvalidArgument", 400, f"max-buckets must be from 1 to {MAX_BUCKETS}")
+    after = read_token(token) if (token := arguments.get("continuation-token")) else ""
+    found = [
+        {"Name": name, "CreationDate": iso_milliseconds(created), "BucketRegion": REGION}
         for name, created in request.objects.buckets()
-        if name.startswith(request.http.args.get("prefix", ""))
+        if name.startswith(prefix) and name > after and arguments.get("bucket-region", REGION) == REGION
     ]
-    return xml_response("ListAllMyBucketsResult", {"Owner": OWNER, "Buckets": {"Bucket": buckets}})
+    content = {
+        "Owner": OWNER,
+        "Buckets": {"Bucket": found[:limit]},
+        "ContinuationToken": write_token(str(found[limit - 1]["Name"])) if len(found) > limit else None,
+        "Prefix": prefix or None,
+    }
+    return xml_response("ListAllMyBucketsResult", content)
 
 
 def create_bucket(request: S3Request) -> Response:
+    region = request.document.get("LocationConstraint", REGION)
+    if region != REGION:
+        raise S3Error(
+            "IllegalLocationConstraintException",
+            400,
+            f"The {region} location constraint is incompatible for the region specific endpoint this request was sent "
+            "to.",
+        )
     try:
         request.objects.create_bucket(request.bucket)
     except BadName as error:
@@ -44,6 +61,7 @@ def head_bucket(request: S3Request) -> Response:
 def delete_bucket(request: S3Request) -> Response:
     if not request.objects.delete_bucket(request.bucket):
         raise S3Error("BucketNotEmpty", 409, f"the bucket {request.bucket} is not empty")
+    request.uploads.abort_all(request.bucket)
     return Response(status=204)
 
 
@@ -63,118 +81,43 @@ def no_configuration(code: str, request: S3Request) -> Response:
     raise S3Error(code, 404, f"the bucket {request.bucket} has no such configuration")
 
 
-def list_objects(request: S3Request) -> Response:
-    """Answer ListObjects or, with `list-type=2`, ListObjectsV2."""
-    arguments = request.http.args
-    is_v2 = arguments.get("list-type") == "2"
-    prefix, delimiter = arguments.get("prefix", ""), arguments.get("delimiter", "")
-    max_keys = request.number("max-keys", MAX_KEYS, MAX_KEYS)
-    token = arguments.get("continuation-token")
-    if is_v2:
-        after = _read_token(token) if token else arguments.get("start-after", "")
-    else:
-        after = arguments.get("marker", "")
-    url = arguments.get("encoding-type") == "url"
-    encoded = partial(quote, safe="/") if url else str
-
-    keys: list[dict[str, object]] = []
-    prefixes: list[dict[str, object]] = []
-    last, truncated = "", False
-    for entry in request.objects.entries(request.bucket, prefix, delimiter, after):
-        if len(keys) + len(prefixes) == max_keys:
-            truncated = max_keys > 0
-            break
-        last = entry
-        if delimiter and delimiter in entry[len(prefix) :]:
-            prefixes.append({"Prefix": encoded(entry)})
-        elif info := _info(request, entry):
-            keys.append(_summary(encoded(entry), info))
-
-    common = {
-        "Name": request.bucket,
-        "Prefix": encoded(prefix),
-        "Delimiter": encoded(delimiter) if delimiter else None,
-        "MaxKeys": max_keys,
-        "EncodingType": "url" if url else None,
-        "IsTruncated": truncated,
-        "Contents": keys,
-        "CommonPrefixes": prefixes,
-    }
-    if is_v2:
-        paging = {
-            "KeyCount": len(keys) + len(prefixes),
-            "ContinuationToken": token,
-            "NextContinuationToken": _token(last) if truncated else None,
-            "StartAfter": encoded(arguments["start-after"]) if "start-after" in arguments else None,
-        }
-    else:
-        paging = {"Marker": encoded(after), "NextMarker": encoded(last) if truncated else None}
-    return xml_response("ListBucketResult", {**common, **paging})
-
-
 def delete_objects(request: S3Request) -> Response:
     request.require_bucket()
-    root = read_document(read_body(request.http))
-    keys = [element.findtext("Key") for element in root.findall("Object")]
-    if not 1 <= len(keys) <= MAX_KEYS or None in keys:
+    wanted = request.document.get("Objects", [])
+    if not 1 <= len(wanted) <= MAX_KEYS or not all(one.get("Key") for one in wanted):
         raise S3Error("MalformedXML", 400, f"Delete takes 1 to {MAX_KEYS} keys")
     deleted, errors = [], []
-    for key in filter(None, keys):
+    for one in wanted:
         try:
-            request.objects.delete(request.bucket, key)
-            deleted.append({"Key": key})
+            size = str(one["Size"]) if "Size" in one else None
+            condition = delete_condition(one.get("ETag"), one.get("LastModifiedTime"), size)
+            request.objects.delete(request.bucket, one["Key"], condition)
+            deleted.append({"Key": one["Key"]})
+        except S3Error as error:
+            errors.append({"Key": one["Key"], "Code": error.code, "Message": error.message})
         except BadName as error:
-            errors.append({"Key": key, "Code": "InvalidArgument", "Message": str(error)})
-    quiet = root.findtext("Quiet") == "true"
+            errors.append({"Key": one["Key"], "Code": "InvalidArgument", "Message": str(error)})
+    quiet = request.document.get("Quiet", False)
     return xml_response("DeleteResult", {"Deleted": [] if quiet else deleted, "Error": errors})
 
 
-def _summary(key: str, info: ObjectInfo) -> dict[str, object]:
-    return {
-        "Key": key,
-        "LastModified": iso_milliseconds(info.modified),
-        "ETag": f'"{info.etag}"',
-        "Size": info.size,
-        "StorageClass": "STANDARD",
-    }
-
-
-def _info(request: S3Request, key: str) -> ObjectInfo | None:
-    try:
-        return request.objects.info(request.bucket, key)
-    except KeyError:
-        # deleted since it was listed
-        return None
-
-
-def _token(last: str) -> str:
-    return base64.urlsafe_b64encode(last.encode()).decode()
-
-
-def _read_token(token: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except ValueError as error:
-        raise S3Error("InvalidArgument", 400, "the continuation token is not valid") from error
-
-
-OPERATIONS: dict[tuple[str, str], Callable[[S3Request], Response]] = {
-    ("PUT", ""): create_bucket,
-    ("HEAD", ""): head_bucket,
-    ("DELETE", ""): delete_bucket,
-    ("GET", ""): list_objects,
-    ("GET", "location"): get_bucket_location,
-    ("GET", "versioning"): get_bucket_versioning,
-    ("POST", "delete"): delete_objects,
+OPERATIONS: dict[str, Callable[[S3Request], Response]] = {
+    "ListBuckets": list_buckets,
+    "CreateBucket": create_bucket,
+    "HeadBucket": head_bucket,
+    "DeleteBucket": delete_bucket,
+    "GetBucketLocation": get_bucket_location,
+    "GetBucketVersioning": get_bucket_versioning,
+    "DeleteObjects": delete_objects,
     **{
-        ("GET", subresource): partial(no_configuration, code)
-        for subresource, code in {
-            "cors": "NoSuchCORSConfiguration",
-            "encryption": "ServerSideEncryptionConfigurationNotFoundError",
-            "lifecycle": "NoSuchLifecycleConfiguration",
-            "policy": "NoSuchBucketPolicy",
-            "publicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
-            "tagging": "NoSuchTagSet",
+        operation: partial(no_configuration, code)
+        for operation, code in {
+            "GetBucketCors": "NoSuchCORSConfiguration",
+            "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
+            "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
+            "GetBucketPolicy": "NoSuchBucketPolicy",
+            "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
+            "GetBucketTagging": "NoSuchTagSet",
         }.items()
     },
 }

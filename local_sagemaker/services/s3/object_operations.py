@@ -1,21 +1,26 @@
 """Operations on single objects: put, get, copy, delete, tag."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from werkzeug.http import http_date, parse_date, parse_etags
+from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
+from local_sagemaker.account import ACCOUNT
 from local_sagemaker.protocol.times import iso_milliseconds
-from local_sagemaker.services.s3.bodies import CHECKSUM_HEADER, CHUNK, read_body, receive_body
+from local_sagemaker.services.s3.bodies import receive_body
+from local_sagemaker.services.s3.checksums import CHECKSUM_HEADER, checksum_of_file
+from local_sagemaker.services.s3.conditions import check_copy_source, delete_condition, is_modified, write_condition
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.s3_request import S3Request
-from local_sagemaker.services.s3.xml import read_document, xml_response
-from local_sagemaker.storage.files import copy_with_md5
+from local_sagemaker.services.s3.xml import xml_response
+from local_sagemaker.storage.files import PIECE, copy_with_md5
+from local_sagemaker.storage.object_metadata import Metadata
 from local_sagemaker.storage.objects import ObjectInfo
 
+MAX_PARTS = 10_000
 # stored with an object and returned with it
 KEPT_HEADERS = (
     "cache-control",
@@ -25,53 +30,35 @@ KEPT_HEADERS = (
     "content-type",
     "expires",
 )
+# stored, and returned by the operations that write an object, too
+ENCRYPTION_HEADERS = ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id")
 # `key=value&key=value`; empty if there are no tags
 TAGS_HEADER = "x-amz-tagging"
 DEFAULT_TYPE = "binary/octet-stream"
 
 
 def put_object(request: S3Request) -> Response:
-    if "x-amz-copy-source" in request.http.headers:
-        return copy_object(request)
-    if "If-Match" in request.http.headers:
-        raise S3Error("NotImplemented", 400, "If-Match is not supported for PUT; use If-None-Match: *")
     request.require_bucket()
+    condition = write_condition(request.http, request.bucket, request.key)
+    kept = kept_headers(request.http)
     temporary = request.objects.temporary_path()
     try:
         body = receive_body(request.http, temporary)
-        headers = kept_headers(request.http) | body.checksums
-        only_new = request.http.headers.get("If-None-Match") == "*"
-        info = request.objects.put_temporary(
-            request.bucket, request.key, temporary, body.md5, headers, only_new=only_new
-        )
-    except FileExistsError as error:
-        raise S3Error("PreconditionFailed", 412, f"s3://{request.bucket}/{request.key} exists already") from error
+        metadata = Metadata(body.md5, kept | body.checksums)
+        info = request.objects.put_temporary(request.bucket, request.key, temporary, metadata, condition)
     finally:
         temporary.unlink(missing_ok=True)
-    return Response(headers={"ETag": f'"{info.etag}"', **body.checksums})
+    return Response(headers={"ETag": f'"{info.etag}"', **body.checksums, **encryption_headers(kept)})
 
 
 def get_object(request: S3Request) -> Response:
     file, info = request.objects.open(request.bucket, request.key)
     try:
-        response = _response_headers(request, info)
+        response, start, length = _describe(request, info)
         if response.status_code == 304:
             file.close()
             return response
-        start, end = 0, info.size
-        if byte_range := _range(request.http, info.size):
-            start, end = byte_range
-            response.status_code = 206
-            response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{info.size}"
-            for name in [name for name, _ in response.headers if CHECKSUM_HEADER.fullmatch(name)]:
-                # it is the checksum of the whole object
-                del response.headers[name]
-        for name in KEPT_HEADERS:
-            override = request.http.args.get(f"response-{name}", "")
-            if override.isascii() and override.isprintable() and override:
-                response.headers[name] = override
-        response.headers["Content-Length"] = str(end - start)
-        response.response = _pieces(file, start, end - start)
+        response.response = _pieces(file, start, length)
         response.call_on_close(file.close)
         return response
     except BaseException:
@@ -80,39 +67,40 @@ def get_object(request: S3Request) -> Response:
 
 
 def head_object(request: S3Request) -> Response:
-    info = request.objects.info(request.bucket, request.key)
-    response = _response_headers(request, info)
-    if response.status_code != 304:
-        response.headers["Content-Length"] = str(info.size)
+    response, _, _ = _describe(request, request.objects.info(request.bucket, request.key))
     return response
 
 
 def delete_object(request: S3Request) -> Response:
-    request.objects.delete(request.bucket, request.key)
+    headers = request.http.headers
+    condition = delete_condition(
+        headers.get("If-Match"), headers.get("x-amz-if-match-last-modified-time"), headers.get("x-amz-if-match-size")
+    )
+    request.objects.delete(request.bucket, request.key, condition)
     return Response(status=204)
 
 
 def copy_object(request: S3Request) -> Response:
     """Answer CopyObject: metadata and tags are the source's, unless their directives are REPLACE."""
-    headers = request.http.headers
     request.require_bucket()
+    condition = write_condition(request.http, request.bucket, request.key)
     temporary = request.objects.temporary_path()
     try:
         file, source = open_copy_source(request)
         with file:
+            headers = _headers_of_copy(request, source)
             md5 = copy_with_md5(file, temporary, source.size)
-        new = kept_headers(request.http)
-        kept = dict(source.headers)
-        if headers.get("x-amz-metadata-directive", "COPY") == "REPLACE":
-            retained = {name for name in kept if name == TAGS_HEADER or CHECKSUM_HEADER.fullmatch(name)}
-            kept = {name: kept[name] for name in retained} | {**new, TAGS_HEADER: kept.get(TAGS_HEADER, "")}
-        if headers.get("x-amz-tagging-directive", "COPY") == "REPLACE":
-            kept[TAGS_HEADER] = new.get(TAGS_HEADER, "")
-        info = request.objects.put_temporary(request.bucket, request.key, temporary, md5, kept)
+        if algorithm := request.http.headers.get("x-amz-checksum-algorithm"):
+            name = f"x-amz-checksum-{algorithm.lower()}"
+            headers = {key: value for key, value in headers.items() if not CHECKSUM_HEADER.fullmatch(key)}
+            headers[name] = checksum_of_file(name, temporary)
+        info = request.objects.put_temporary(request.bucket, request.key, temporary, Metadata(md5, headers), condition)
     finally:
         temporary.unlink(missing_ok=True)
     content = {"LastModified": iso_milliseconds(info.modified), "ETag": f'"{info.etag}"'}
-    return xml_response("CopyObjectResult", content)
+    response = xml_response("CopyObjectResult", content)
+    response.headers.update(encryption_headers(headers))
+    return response
 
 
 def get_object_tagging(request: S3Request) -> Response:
@@ -122,10 +110,8 @@ def get_object_tagging(request: S3Request) -> Response:
 
 
 def put_object_tagging(request: S3Request) -> Response:
-    root = read_document(read_body(request.http))
-    tags = [(tag.findtext("Key", ""), tag.findtext("Value", "")) for tag in root.iter("Tag")]
-    if len(tags) > 10 or len(dict(tags)) < len(tags):
-        raise S3Error("InvalidTag", 400, "an object can have up to 10 tags with unique keys")
+    tags = [(tag.get("Key", ""), tag.get("Value", "")) for tag in request.document.get("TagSet", [])]
+    _check_tags(tags)
     request.objects.set_header(request.bucket, request.key, TAGS_HEADER, urlencode(tags))
     return Response()
 
@@ -136,15 +122,21 @@ def delete_object_tagging(request: S3Request) -> Response:
 
 
 def kept_headers(request: Request) -> dict[str, str]:
-    """Return the headers of a request that are stored with the object, in lower case."""
+    """Return the headers of a request that are stored with the object, in lower case. Raises S3Error (InvalidTag)."""
     kept = {}
     for name, value in request.headers.items():
         name = name.lower()
-        if name in KEPT_HEADERS or name.startswith("x-amz-meta-") or name == TAGS_HEADER:
+        if name in (*KEPT_HEADERS, *ENCRYPTION_HEADERS, TAGS_HEADER) or name.startswith("x-amz-meta-"):
             kept[name] = value
     encodings = [coding for part in kept.get("content-encoding", "").split(",") if (coding := part.strip())]
     kept["content-encoding"] = ",".join(coding for coding in encodings if coding != "aws-chunked")
+    _check_tags(parse_qsl(kept.get(TAGS_HEADER, ""), keep_blank_values=True))
     return {name: value for name, value in kept.items() if value}
+
+
+def encryption_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those of an object's headers that the operation that writes it returns."""
+    return {name: headers[name] for name in ENCRYPTION_HEADERS if name in headers}
 
 
 def open_copy_source(request: S3Request) -> tuple[BinaryIO, ObjectInfo]:
@@ -155,102 +147,147 @@ def open_copy_source(request: S3Request) -> tuple[BinaryIO, ObjectInfo]:
         NoSuchBucket: The source bucket does not exist.
         NoSuchKey: The source object does not exist.
     """
-    source = unquote(request.http.headers["x-amz-copy-source"].partition("?versionId=")[0])
-    bucket, _, key = source.removeprefix("/").partition("/")
-    file, info = request.objects.open(bucket, key)
-    if not _copy_conditions_hold(request.http, info):
+    owner = request.http.headers.get("x-amz-source-expected-bucket-owner", ACCOUNT)
+    if owner != ACCOUNT:
+        raise S3Error("AccessDenied", 403, f"the buckets belong to account {ACCOUNT}, not to {owner[:100]}")
+    file, info = request.objects.open(*_copy_source(request))
+    try:
+        check_copy_source(request.http, info)
+    except BaseException:
         file.close()
-        raise S3Error(
-            "PreconditionFailed", 412, f"a condition of the copy does not hold; the source's ETag is {info.etag}"
-        )
+        raise
     return file, info
 
 
-def _copy_conditions_hold(request: Request, info: ObjectInfo) -> bool:
-    """Return whether the x-amz-copy-source-if-* conditions hold; ETags take precedence over times, as on S3."""
-    conditions = "x-amz-copy-source-if"
-    changed_since = _seconds(request, f"{conditions}-modified-since")
-    unchanged_since = _seconds(request, f"{conditions}-unmodified-since")
-    if (match := request.headers.get(f"{conditions}-match")) is not None:
-        if not parse_etags(match).contains(info.etag):
-            return False
-    elif unchanged_since is not None and int(info.modified) > unchanged_since:
-        return False
-    if (none_match := request.headers.get(f"{conditions}-none-match")) is not None:
-        return not parse_etags(none_match).contains(info.etag)
-    return changed_since is None or int(info.modified) > changed_since
+def _copy_source(request: S3Request) -> tuple[str, str]:
+    source, _, query = request.http.headers["x-amz-copy-source"].partition("?")
+    if query not in ("", "versionId=null"):
+        raise S3Error("NotImplemented", 501, f"the local S3 does not implement the copy source's {query[:100]}")
+    bucket, _, key = unquote(source).removeprefix("/").partition("/")
+    return bucket, key
 
 
-def _response_headers(request: S3Request, info: ObjectInfo) -> Response:
-    """Return the response without its body; its status is 304 if the object was not modified.
+def _headers_of_copy(request: S3Request, source: ObjectInfo) -> dict[str, str]:
+    new, old = kept_headers(request.http), source.headers
+    metadata, tags = _directive(request, "metadata"), _directive(request, "tagging")
+    encryption = encryption_headers(new)
+    if metadata == "COPY" and not encryption and _copy_source(request) == (request.bucket, request.key):
+        raise S3Error(
+            "InvalidRequest",
+            400,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes.",
+        )
+    checksums = {name: value for name, value in old.items() if CHECKSUM_HEADER.fullmatch(name)}
+    kept = {
+        **(old if metadata == "COPY" else {**checksums, **new}),
+        TAGS_HEADER: (old if tags == "COPY" else new).get(TAGS_HEADER, ""),
+    }
+    return {name: value for name, value in kept.items() if name not in ENCRYPTION_HEADERS} | encryption
+
+
+def _directive(request: S3Request, of: str) -> str:
+    directive = request.http.headers.get(f"x-amz-{of}-directive", "COPY")
+    if directive not in ("COPY", "REPLACE"):
+        raise S3Error("InvalidArgument", 400, f"Unknown {of} directive.")
+    return directive
+
+
+def _check_tags(tags: list[tuple[str, str]]) -> None:
+    if len(tags) > 10 or len(dict(tags)) < len(tags):
+        raise S3Error("InvalidTag", 400, "an object can have up to 10 tags with unique keys")
+    for key, value in tags:
+        if not 1 <= len(key) <= 128 or len(value) > 256:
+            raise S3Error("InvalidTag", 400, "a tag has a key of 1 to 128 characters and a value of up to 256")
+
+
+def _describe(request: S3Request, info: ObjectInfo) -> tuple[Response, int, int]:
+    """Return the response without its body, and start and length of the bytes in it.
+
+    Its status is 304 if the object was not modified, 206 for a part of it.
 
     Raises:
-        S3Error: A condition of the request does not hold (412).
+        S3Error: A condition of the request does not hold (412), or the range is outside the object (416).
     """
-    http = request.http
-    changed_since, unchanged_since = _seconds(http, "If-Modified-Since"), _seconds(http, "If-Unmodified-Since")
-    if http.if_match and not http.if_match.contains(info.etag):
-        raise S3Error("PreconditionFailed", 412, f"the object's ETag is {info.etag}")
-    if not http.if_match and unchanged_since is not None and int(info.modified) > unchanged_since:
-        raise S3Error("PreconditionFailed", 412, "the object was modified after If-Unmodified-Since")
     response = Response(content_type=None)
     response.headers.update({"ETag": f'"{info.etag}"', "Last-Modified": http_date(info.modified)})
-    if http.if_none_match:
-        if http.if_none_match.contains_weak(info.etag):
-            response.status_code = 304
-            return response
-    elif changed_since is not None and int(info.modified) <= changed_since:
+    if not is_modified(request.http, info):
         response.status_code = 304
-        return response
+        return response, 0, 0
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Content-Type"] = DEFAULT_TYPE
-    with_checksums = http.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
+    byte_range = _range(request, info)
+    with_checksums = request.http.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and byte_range is None
     for name, value in info.headers.items():
-        if name == TAGS_HEADER and value:
-            response.headers["x-amz-tagging-count"] = str(len(parse_qsl(value, keep_blank_values=True)))
+        if name == TAGS_HEADER:
+            if value:
+                response.headers["x-amz-tagging-count"] = str(len(parse_qsl(value, keep_blank_values=True)))
+        # of the whole object, not of a range
         elif with_checksums or not CHECKSUM_HEADER.fullmatch(name):
             response.headers[name] = value
-    return response
+    if "partNumber" in request.http.args and info.metadata.part_sizes:
+        response.headers["x-amz-mp-parts-count"] = str(len(info.metadata.part_sizes))
+    for name in KEPT_HEADERS:
+        override = request.http.args.get(f"response-{name}", "")
+        if override.isascii() and override.isprintable() and override:
+            response.headers[name] = override
+    start, end = byte_range or (0, info.size)
+    if byte_range:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{info.size}"
+    response.headers["Content-Length"] = str(end - start)
+    return response, start, end - start
 
 
-def _range(request: Request, size: int) -> tuple[int, int] | None:
-    """Return start and end of the requested range; None for the whole object, and for a Range that S3 ignores.
+def _range(request: S3Request, info: ObjectInfo) -> tuple[int, int] | None:
+    """Return start and end of the requested range or part; None for the whole object, and for a Range that S3 ignores.
 
     Raises:
         S3Error: The range is outside the object (416).
     """
-    match = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", request.headers.get("Range", "").strip())
+    text = request.http.headers.get("Range", "").strip()
+    if (number := request.part_number(MAX_PARTS)) is not None:
+        if text:
+            raise S3Error("InvalidRequest", 400, "Cannot specify both Range header and partNumber query parameter")
+        return _range_of_part(number, info)
+    match = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", text)
     if match is None or match[0] == "bytes=-":
         return None
     if match[1] == "":
-        start, end = max(0, size - int(match[2])), size
+        start, end = max(0, info.size - int(match[2])), info.size
     else:
-        start, end = int(match[1]), min(size, int(match[2]) + 1 if match[2] else size)
+        start, end = int(match[1]), min(info.size, int(match[2]) + 1 if match[2] else info.size)
         if match[2] and int(match[2]) < start:
             return None
-    if start >= size or start >= end:
-        raise S3Error("InvalidRange", 416, f"the range {match[0]} is outside the object's {size} bytes")
+    if start >= info.size or start >= end:
+        raise S3Error("InvalidRange", 416, "The requested range is not satisfiable", RangeRequested=text)
     return start, end
+
+
+def _range_of_part(number: int, info: ObjectInfo) -> tuple[int, int] | None:
+    """Return start and end of the n-th part; an object that was not uploaded in parts is its only part."""
+    sizes = info.metadata.part_sizes or (info.size,)
+    if number > len(sizes):
+        raise S3Error("InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
+    start, end = sum(sizes[: number - 1]), sum(sizes[:number])
+    # a range cannot be empty
+    return (start, end) if start < end else None
 
 
 def _pieces(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
     file.seek(start)
-    while length > 0 and (piece := file.read(min(length, CHUNK))):
+    while length > 0 and (piece := file.read(min(length, PIECE))):
         length -= len(piece)
         yield piece
 
 
-def _seconds(request: Request, header: str) -> float | None:
-    date = parse_date(request.headers.get(header))
-    return None if date is None else date.timestamp()
-
-
 OPERATIONS = {
-    ("PUT", ""): put_object,
-    ("GET", ""): get_object,
-    ("HEAD", ""): head_object,
-    ("DELETE", ""): delete_object,
-    ("GET", "tagging"): get_object_tagging,
-    ("PUT", "tagging"): put_object_tagging,
-    ("DELETE", "tagging"): delete_object_tagging,
+    "PutObject": put_object,
+    "CopyObject": copy_object,
+    "GetObject": get_object,
+    "HeadObject": head_object,
+    "DeleteObject": delete_object,
+    "GetObjectTagging": get_object_tagging,
+    "PutObjectTagging": put_object_tagging,
+    "DeleteObjectTagging": delete_object_tagging,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from werkzeug.wrappers import Request
 
@@ -13,13 +15,19 @@ from local_sagemaker.storage.objects import NoSuchBucket, ObjectStore
 
 @dataclass(frozen=True)
 class S3Request:
-    """A request and what its operation works on; `key` is empty for an operation on a bucket."""
+    """A request and what its operation works on.
+
+    Attributes:
+        key: Empty for an operation on a bucket.
+        document: The members of the XML document in the body, for operations that take one.
+    """
 
     http: Request
     bucket: str
     key: str
     objects: ObjectStore
     uploads: Uploads
+    document: Mapping[str, Any]
 
     def number(self, name: str, default: int, maximum: int) -> int:
         """Return a query parameter that is a number from 0 on, at most `maximum`.
@@ -33,6 +41,19 @@ class S3Request:
         if not (text.isascii() and text.isdigit() and len(text) < 10):
             raise S3Error("InvalidArgument", 400, f"{name} must be a number from 0 to {maximum}, got {text[:100]!r}")
         return min(int(text), maximum)
+
+    def part_number(self, maximum: int) -> int | None:
+        """Return the query parameter partNumber; None if there is none.
+
+        Raises:
+            S3Error: It is not a number from 1 to `maximum`.
+        """
+        if "partNumber" not in self.http.args:
+            return None
+        if not 1 <= (number := self.number("partNumber", 0, maximum + 1)) <= maximum:
+            message = f"Part number must be an integer between 1 and {maximum}, inclusive"
+            raise S3Error("InvalidArgument", 400, message)
+        return number
 
     def require_bucket(self) -> None:
         """Raise NoSuchBucket if the bucket does not exist."""

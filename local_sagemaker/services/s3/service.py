@@ -7,45 +7,46 @@ reachable from this machine.
 
 from __future__ import annotations
 
+import base64
 import logging
-import re
+import secrets
 from collections.abc import Callable
-from urllib.parse import unquote_to_bytes
+from typing import Any
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import ACCOUNT
 from local_sagemaker.data_dir import DataDir
-from local_sagemaker.protocol.errors import refusal_by_disk
-from local_sagemaker.services.s3 import bucket_operations, object_operations, upload_operations
+from local_sagemaker.protocol.errors import ServiceError, refusal_by_disk
+from local_sagemaker.protocol.rest_json import head_members
+from local_sagemaker.protocol.shapes import operation_model
+from local_sagemaker.services.s3 import bucket_operations, listing_operations, object_operations, upload_operations
+from local_sagemaker.services.s3.bodies import read_body
 from local_sagemaker.services.s3.errors import S3Error
+from local_sagemaker.services.s3.options import OPTIONS
+from local_sagemaker.services.s3.routing import address, find_operation
 from local_sagemaker.services.s3.s3_request import S3Request
 from local_sagemaker.services.s3.uploads import Uploads
-from local_sagemaker.services.s3.xml import xml_response
+from local_sagemaker.services.s3.xml import document_members, read_document, xml_response
+from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore
 
 log = logging.getLogger(__name__)
 
-Operation = Callable[[S3Request], Response]
-
-# by method and subresource, the query parameter that selects another operation
-BUCKET_OPERATIONS: dict[tuple[str, str], Operation] = {
+OPERATIONS: dict[str, Callable[[S3Request], Response]] = {
     **bucket_operations.OPERATIONS,
-    **upload_operations.BUCKET_OPERATIONS,
-}
-OBJECT_OPERATIONS: dict[tuple[str, str], Operation] = {
+    **listing_operations.OPERATIONS,
     **object_operations.OPERATIONS,
-    **upload_operations.OBJECT_OPERATIONS,
+    **upload_operations.OPERATIONS,
 }
-SERVICE_HOST = re.compile(r"(?:(.+)\.)?s3(?:[.-][a-z0-9-]+)*\.(?:localhost|amazonaws\.com(?:\.cn)?)")
-SUBRESOURCES = frozenset(
+
+
+# query parameters of a presigned URL that are its signature
+SIGNATURE = frozenset(
     {
-        *("accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering"),
-        *("inventory", "legal-hold", "lifecycle", "location", "logging", "metrics", "notification", "object-lock"),
-        *("ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment"),
-        *("restore", "retention", "select", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions"),
-        "website",
+        *("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-security-token"),
+        *("x-amz-signature", "x-amz-signedheaders", "x-amz-user-agent"),
     }
 )
 
@@ -53,71 +54,74 @@ SUBRESOURCES = frozenset(
 class S3Service:
     """Answers S3's operations for the objects of one data directory."""
 
-    def __init__(self, objects: ObjectStore, data_dir: DataDir) -> None:
+    def __init__(self, objects: ObjectStore, data_dir: DataDir, database: Database) -> None:
         self._objects = objects
-        self._uploads = Uploads(data_dir.uploads, objects)
+        self._uploads = Uploads(data_dir.uploads, objects, database)
 
     def respond(self, request: Request) -> Response:
         """Answer a request; errors are answered with S3's XML document and status."""
+        request_id, host_id = secrets.token_hex(8).upper(), base64.b64encode(secrets.token_bytes(56)).decode()
         try:
             response = self._respond(request)
         except S3Error as error:
-            response = _error_response(error)
-        except NoSuchBucket as error:
-            response = _error_response(S3Error("NoSuchBucket", 404, str(error)))
-        except NoSuchKey as error:
-            response = _error_response(S3Error("NoSuchKey", 404, str(error)))
-        except BadName as error:
-            response = _error_response(S3Error("InvalidArgument", 400, str(error)))
-        except (ClientDisconnected, TimeoutError):
-            response = _error_response(S3Error("IncompleteBody", 400, "the body is shorter than its Content-Length"))
-        except OSError as error:
-            log.error("%s %s: %s", request.method, request.path, error)
-            response = _error_response(S3Error(*refusal_by_disk(error)))
+            content = {"Code": error.code, "Message": error.message, **error.elements}
+            content |= {"Resource": request.path, "RequestId": request_id, "HostId": host_id}
+            response = xml_response("Error", content, error.status)
         if request.method == "HEAD" and response.status_code >= 400:
             response.set_data(b"")
+        response.headers.update({"x-amz-request-id": request_id, "x-amz-id-2": host_id})
         return response
 
     def _respond(self, request: Request) -> Response:
-        bucket, key = _address(request)
-        s3_request = S3Request(request, bucket, key, self._objects, self._uploads)
+        try:
+            return self._answer(request)
+        except NoSuchBucket as error:
+            raise S3Error("NoSuchBucket", 404, str(error), BucketName=str(error.args[0])) from error
+        except NoSuchKey as error:
+            raise S3Error("NoSuchKey", 404, str(error)) from error
+        except BadName as error:
+            raise S3Error("InvalidArgument", 400, str(error)) from error
+        except ServiceError as error:
+            # a header or a query parameter that cannot be read
+            raise S3Error("InvalidArgument", 400, error.message) from error
+        except (ClientDisconnected, TimeoutError) as error:
+            raise S3Error("IncompleteBody", 400, "the body is shorter than its Content-Length") from error
+        except OSError as error:
+            log.error("%s %s: %s", request.method, request.path, error)
+            raise S3Error(*refusal_by_disk(error)) from error
+
+    def _answer(self, request: Request) -> Response:
+        _read_headers_in_query(request)
+        bucket, key = address(request)
+        operation = find_operation(request, bucket, key, OPERATIONS)
         owner = request.headers.get("x-amz-expected-bucket-owner", ACCOUNT)
         if owner != ACCOUNT:
-            raise S3Error("AccessDenied", 403, f"the buckets belong to account {ACCOUNT}, not to {owner}")
-        subresource = next((name for name in request.args if name in SUBRESOURCES), "")
-        if not bucket:
-            if request.method == "GET":
-                return bucket_operations.list_buckets(s3_request)
-            operation = None
-        else:
-            operation = (OBJECT_OPERATIONS if key else BUCKET_OPERATIONS).get((request.method, subresource))
-        if operation is None:
-            target = "an object" if key else "a bucket"
-            method = f"{request.method} ?{subresource}" if subresource else request.method
-            raise S3Error("NotImplemented", 400, f"{method} on {target} is not supported by the local S3")
-        return operation(s3_request)
+            raise S3Error("AccessDenied", 403, f"the buckets belong to account {ACCOUNT}, not to {owner[:100]}")
+        payload, document = _document(operation, request)
+        members = {**_head_members(operation, request), **({payload: document} if payload else {})}
+        if refusal := OPTIONS.refusal(operation, members):
+            raise S3Error("NotImplemented", 501, refusal)
+        return OPERATIONS[operation](S3Request(request, bucket, key, self._objects, self._uploads, document))
 
 
-def _address(request: Request) -> tuple[str, str]:
-    """Return bucket and key, either possibly empty."""
-    raw_path = request.environ["RAW_URI"].partition("?")[0]
-    # a request to a proxy has the host in its target
-    if "://" in raw_path:
-        raw_path = "/" + raw_path.split("/", 3)[3]
-    try:
-        path = unquote_to_bytes(raw_path.encode("latin-1")).decode("utf-8").removeprefix("/")
-    except UnicodeDecodeError as error:
-        raise S3Error("InvalidURI", 400, "the key is not valid UTF-8") from error
-    host = request.host.rpartition(":")[0] or request.host
-    if match := SERVICE_HOST.fullmatch(host):
-        if match[1]:
-            return match[1], path
-    elif host.endswith(".localhost"):
-        return host.removesuffix(".localhost"), path
-    bucket, _, key = path.partition("/")
-    return bucket, key
+def _read_headers_in_query(request: Request) -> None:
+    """Take query parameters for the headers that they stand for in the presigned URLs of some SDKs."""
+    for name, value in request.args.items():
+        if name.lower().startswith("x-amz-") and name.lower() not in SIGNATURE and name not in request.headers:
+            request.headers[name] = value
 
 
-def _error_response(error: S3Error) -> Response:
-    content = {"Code": error.code, "Message": error.message, "RequestId": "local"}
-    return xml_response("Error", content, error.status)
+def _head_members(operation: str, request: Request) -> dict[str, Any]:
+    shape = operation_model("s3", operation).input_shape
+    return head_members(shape, request) if shape else {}
+
+
+def _document(operation: str, request: Request) -> tuple[str, dict[str, Any]]:
+    """Return name and members of the XML document in a request's body; empty if the operation takes none."""
+    shape = operation_model("s3", operation).input_shape
+    payload = shape.serialization.get("payload", "") if shape else ""
+    if not payload or shape.members[payload].type_name != "structure":
+        return "", {}
+    # the checksums in the head of CompleteMultipartUpload are those of the object
+    body = read_body(request, checksums=operation != "CompleteMultipartUpload")
+    return payload, document_members(shape.members[payload], read_document(body)) if body else {}

@@ -1,66 +1,78 @@
 """Operations on multipart uploads."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from werkzeug.wrappers import Response
 
+from local_sagemaker.protocol.shapes import operation_model
 from local_sagemaker.protocol.times import iso_milliseconds
-from local_sagemaker.services.s3.bodies import read_body, receive_body
+from local_sagemaker.services.s3.bodies import checksum_headers, receive_body
+from local_sagemaker.services.s3.conditions import check_initiated, write_condition
 from local_sagemaker.services.s3.errors import S3Error
-from local_sagemaker.services.s3.object_operations import kept_headers, open_copy_source
+from local_sagemaker.services.s3.joining import ChosenPart, Completion
+from local_sagemaker.services.s3.listing_operations import encoding
+from local_sagemaker.services.s3.object_operations import (
+    MAX_PARTS,
+    encryption_headers,
+    kept_headers,
+    open_copy_source,
+)
 from local_sagemaker.services.s3.s3_request import S3Request
-from local_sagemaker.services.s3.uploads import MAX_PARTS, Upload
-from local_sagemaker.services.s3.xml import read_document, xml_response
+from local_sagemaker.services.s3.uploads import Upload
+from local_sagemaker.services.s3.xml import xml_response
 from local_sagemaker.storage.files import copy_with_md5
 
 MAX_LISTED = 1000
 
 
 def create_multipart_upload(request: S3Request) -> Response:
-    upload_id = request.uploads.create(request.bucket, request.key, kept_headers(request.http))
+    kept = kept_headers(request.http)
+    upload_id = request.uploads.create(request.bucket, request.key, kept)
     content = {"Bucket": request.bucket, "Key": request.key, "UploadId": upload_id}
-    return xml_response("InitiateMultipartUploadResult", content)
+    response = xml_response("InitiateMultipartUploadResult", content)
+    response.headers.update(encryption_headers(kept))
+    return response
 
 
 def upload_part(request: S3Request) -> Response:
-    """Answer UploadPart or, with x-amz-copy-source, UploadPartCopy."""
-    upload, number = _upload(request), request.number("partNumber", 0, MAX_PARTS + 1)
-    if not 1 <= number <= MAX_PARTS:
-        raise S3Error("InvalidArgument", 400, f"partNumber must be from 1 to {MAX_PARTS}")
-    temporary = request.objects.temporary_path()
-    try:
-        if "x-amz-copy-source" in request.http.headers:
-            md5 = _copy_part(request, temporary)
-            response = xml_response(
-                "CopyPartResult", {"ETag": f'"{md5}"', "LastModified": iso_milliseconds(temporary.stat().st_mtime)}
-            )
-        else:
-            body = receive_body(request.http, temporary)
-            md5 = body.md5
-            response = Response(headers={"ETag": f'"{md5}"', **body.checksums})
-        request.uploads.put_part(upload, number, temporary, md5)
-        return response
-    finally:
-        temporary.unlink(missing_ok=True)
+    def receive(temporary: Path) -> tuple[str, Response]:
+        body = receive_body(request.http, temporary)
+        return body.md5, Response(headers={"ETag": f'"{body.md5}"', **body.checksums})
+
+    return _put_part(request, receive)
+
+
+def upload_part_copy(request: S3Request) -> Response:
+    def copy(temporary: Path) -> tuple[str, Response]:
+        md5 = _copy_part(request, temporary)
+        modified = iso_milliseconds(temporary.stat().st_mtime)
+        return md5, xml_response("CopyPartResult", {"ETag": f'"{md5}"', "LastModified": modified})
+
+    return _put_part(request, copy)
 
 
 def complete_multipart_upload(request: S3Request) -> Response:
-    upload = _upload(request)
-    root = read_document(read_body(request.http))
-    try:
-        chosen = [
-            (int(part.findtext("PartNumber", "")), part.findtext("ETag", "").strip()) for part in root.iter("Part")
-        ]
-    except ValueError as error:
-        raise S3Error("MalformedXML", 400, f"the PartNumber of a Part is not valid: {error}") from error
-    info = request.uploads.complete(upload, chosen)
-    content = {"Bucket": request.bucket, "Key": request.key, "ETag": f'"{info.etag}"'}
+    condition = write_condition(request.http, request.bucket, request.key)
+    completion = _completion(request)
+    etag = request.uploads.complete(request.bucket, request.key, _upload_id(request), completion, condition)
+    content = {
+        "Location": f"{request.http.host_url}{request.bucket}/{request.key}",
+        "Bucket": request.bucket,
+        "Key": request.key,
+        "ETag": f'"{etag}"',
+        **{_member_of(name): value for name, value in completion.checksums.items()},
+    }
     return xml_response("CompleteMultipartUploadResult", content)
 
 
 def abort_multipart_upload(request: S3Request) -> Response:
-    request.uploads.abort(_upload(request))
+    def check(upload: Upload) -> None:
+        check_initiated(request.http, upload.initiated)
+
+    request.uploads.abort(request.bucket, request.key, _upload_id(request), check)
     return Response(status=204)
 
 
@@ -93,20 +105,102 @@ def list_parts(request: S3Request) -> Response:
 
 
 def list_multipart_uploads(request: S3Request) -> Response:
-    prefix = request.http.args.get("prefix", "")
-    uploads = [
-        {"Key": upload.key, "UploadId": upload.upload_id, "Initiated": iso_milliseconds(upload.initiated)}
-        for upload in request.uploads.all(request.bucket)
-        if upload.key.startswith(prefix)
-    ]
-    # always one page: thousands of uploads at the same time are not expected on one machine
-    return xml_response(
-        "ListMultipartUploadsResult", {"Bucket": request.bucket, "IsTruncated": False, "Upload": uploads}
-    )
+    request.require_bucket()
+    arguments, encode = request.http.args, encoding(request)
+    prefix, delimiter = arguments.get("prefix", ""), arguments.get("delimiter", "")
+    marker, id_marker = arguments.get("key-marker", ""), arguments.get("upload-id-marker", "")
+    limit = request.number("max-uploads", MAX_LISTED, MAX_LISTED)
+    entries: dict[tuple[str, str], Upload | None] = {}
+    for upload in request.uploads.all(request.bucket):
+        rest = upload.key.removeprefix(prefix)
+        if not upload.key.startswith(prefix):
+            continue
+        if delimiter and delimiter in rest:
+            rolled_up = prefix + rest[: rest.index(delimiter) + len(delimiter)]
+            if rolled_up > marker:
+                entries[rolled_up, ""] = None
+        elif upload.key > marker or (upload.key == marker and id_marker and upload.upload_id > id_marker):
+            entries[upload.key, upload.upload_id] = upload
+    page = dict(list(entries.items())[:limit])
+    truncated = 0 < limit < len(entries)
+    last_key, last_id = list(page)[-1] if truncated else ("", "")
+    content = {
+        "Bucket": request.bucket,
+        "KeyMarker": encode(marker),
+        "UploadIdMarker": id_marker,
+        "NextKeyMarker": encode(last_key) if truncated else None,
+        "NextUploadIdMarker": last_id if truncated else None,
+        "Prefix": encode(prefix),
+        "Delimiter": encode(delimiter) if delimiter else None,
+        "MaxUploads": limit,
+        "EncodingType": arguments.get("encoding-type") or None,
+        "IsTruncated": truncated,
+        "Upload": [
+            {
+                "Key": encode(upload.key),
+                "UploadId": upload.upload_id,
+                "StorageClass": "STANDARD",
+                "Initiated": iso_milliseconds(upload.initiated),
+            }
+            for upload in page.values()
+            if upload is not None
+        ],
+        "CommonPrefixes": [{"Prefix": encode(key)} for (key, _), upload in page.items() if upload is None],
+    }
+    return xml_response("ListMultipartUploadsResult", content)
+
+
+def _upload_id(request: S3Request) -> str:
+    return request.http.args["uploadId"]
 
 
 def _upload(request: S3Request) -> Upload:
-    return request.uploads.get(request.bucket, request.key, request.http.args["uploadId"])
+    return request.uploads.get(request.bucket, request.key, _upload_id(request))
+
+
+def _put_part(request: S3Request, write: Callable[[Path], tuple[str, Response]]) -> Response:
+    """Write a part to a temporary file, with a function that returns its MD5 and the response, and add it."""
+    upload, number = _upload(request), request.part_number(MAX_PARTS) or 1
+    temporary = request.objects.temporary_path()
+    try:
+        md5, response = write(temporary)
+        request.uploads.put_part(upload, number, temporary, md5)
+        return response
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _completion(request: S3Request) -> Completion:
+    """Return what a CompleteMultipartUpload request asks for. Raises S3Error."""
+    headers = request.http.headers
+    listed: list[dict[str, Any]] = request.document.get("Parts", [])
+    if not listed or not all("PartNumber" in part and "ETag" in part for part in listed):
+        raise S3Error("MalformedXML", 400, "CompleteMultipartUpload lists parts with their PartNumber and ETag")
+    parts = [
+        ChosenPart(
+            part["PartNumber"],
+            part["ETag"].strip().strip('"'),
+            {_header_of(name): value for name, value in part.items() if name.startswith("Checksum")},
+        )
+        for part in listed
+    ]
+    size = headers.get("x-amz-mp-object-size", "")
+    if size and not (size.isascii() and size.isdigit()):
+        raise S3Error("InvalidArgument", 400, f"x-amz-mp-object-size must be a number, not {size[:100]!r}")
+    checksums = checksum_headers(request.http)
+    if headers.get("x-amz-checksum-type", "").upper() == "COMPOSITE":
+        checksums = {name: f"{text.partition('-')[0]}-{len(parts)}" for name, text in checksums.items()}
+    return Completion(parts, checksums, int(size) if size else None)
+
+
+def _header_of(member: str) -> str:
+    shape = operation_model("s3", "CompleteMultipartUpload").input_shape
+    return str(shape.members[member].serialization["name"]) if shape else ""
+
+
+def _member_of(header: str) -> str:
+    shape = operation_model("s3", "CompleteMultipartUpload").input_shape
+    return next(name for name, member in shape.members.items() if member.serialization.get("name") == header)
 
 
 def _copy_part(request: S3Request, temporary: Path) -> str:
@@ -122,11 +216,12 @@ def _copy_part(request: S3Request, temporary: Path) -> str:
         return copy_with_md5(file, temporary, end - start)
 
 
-BUCKET_OPERATIONS = {("GET", "uploads"): list_multipart_uploads}
-OBJECT_OPERATIONS = {
-    ("POST", "uploads"): create_multipart_upload,
-    ("PUT", "uploadId"): upload_part,
-    ("POST", "uploadId"): complete_multipart_upload,
-    ("DELETE", "uploadId"): abort_multipart_upload,
-    ("GET", "uploadId"): list_parts,
+OPERATIONS = {
+    "CreateMultipartUpload": create_multipart_upload,
+    "UploadPart": upload_part,
+    "UploadPartCopy": upload_part_copy,
+    "CompleteMultipartUpload": complete_multipart_upload,
+    "AbortMultipartUpload": abort_multipart_upload,
+    "ListParts": list_parts,
+    "ListMultipartUploads": list_multipart_uploads,
 }

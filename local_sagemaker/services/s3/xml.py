@@ -1,21 +1,21 @@
-"""S3's XML documents: responses written from dicts, requests read into elements."""
+"""S3's XML documents: responses written from dicts, requests read into dicts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
+from botocore.model import ListShape, Shape, StructureShape
 from werkzeug.wrappers import Response
 
 from local_sagemaker.services.s3.errors import S3Error
 
+SPECIAL = re.compile(r"[&<>\x00-\x1f]")
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
-def xml_response(name: str, content: Mapping[str, Any], status: int = 200) -> Response:
+def xml_response(name: str, content: dict[str, Any], status: int = 200) -> Response:
     """Return a response with an XML document.
 
     Args:
@@ -46,14 +46,48 @@ def read_document(body: bytes) -> ElementTree.Element:
     return root
 
 
+def document_members(shape: Shape, element: ElementTree.Element) -> Any:
+    """Return what a document, or a part of it, holds by its shape in botocore's model; times stay strings.
+
+    Raises:
+        S3Error: The document has an element that the shape does not have, or not the right type (MalformedXML).
+    """
+    if isinstance(shape, StructureShape):
+        names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
+        members: dict[str, Any] = {}
+        for child in element:
+            if (name := names.get(child.tag)) is None:
+                raise S3Error("MalformedXML", 400, f"{element.tag} has no element {child.tag[:100]!r}")
+            member = shape.members[name]
+            if isinstance(member, ListShape) and member.serialization.get("flattened"):
+                members.setdefault(name, []).append(document_members(member.member, child))
+            else:
+                members[name] = document_members(member, child)
+        return members
+    if isinstance(shape, ListShape):
+        return [document_members(shape.member, child) for child in element]
+    text = (element.text or "").strip() if shape.type_name != "string" else element.text or ""
+    if shape.type_name in ("integer", "long"):
+        if not re.fullmatch(r"\d{1,18}", text):
+            raise S3Error("MalformedXML", 400, f"{element.tag} must be a number, not {text[:100]!r}")
+        return int(text)
+    return text == "true" if shape.type_name == "boolean" else text
+
+
 def _elements(content: Any) -> str:
-    if isinstance(content, Mapping):
+    if isinstance(content, dict):
         return "".join(
-            f"<{name}>{_elements(item)}</{name}>"
-            for name, value in content.items()
-            if value is not None
-            for item in (value if isinstance(value, list) else [value])
+            [
+                f"<{name}>{_elements(item)}</{name}>"
+                for name, value in content.items()
+                if value is not None
+                for item in (value if isinstance(value, list) else (value,))
+            ]
         )
     if isinstance(content, bool):
         return str(content).lower()
-    return re.sub(r"[\x00-\x1f]", lambda match: f"&#x{ord(match[0]):x};", escape(str(content)))
+    return SPECIAL.sub(_escape, str(content))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(match[0]) or f"&#x{ord(match[0]):x};"

@@ -28,17 +28,18 @@ class IdentityService:
         arguments = dict(request.args) | dict(parse_qsl(body, keep_blank_values=True))
         if "Action" not in arguments:
             raise ServiceError("MissingAction", "the request has no Action")
-        xml = _response_to(arguments)
+        request_id = str(uuid.uuid4())
+        xml = _response_to(arguments, request_id)
         if xml is None:
             raise NotImplementedHere(arguments["Action"])
-        return Response(xml, content_type="text/xml")
+        return Response(xml, headers={"x-amzn-RequestId": request_id}, content_type="text/xml")
 
 
-def _response_to(arguments: Mapping[str, str]) -> str | None:
+def _response_to(arguments: Mapping[str, str], request_id: str) -> str | None:
     action = arguments["Action"]
     if action == "GetCallerIdentity":
         content = f"<Arn>{CALLER_ARN}</Arn><UserId>{CALLER_ID}</UserId><Account>{ACCOUNT}</Account>"
-        return _document(STS, action, content)
+        return _document(STS, action, content, request_id)
     if action == "SimulatePrincipalPolicy":
         results = "".join(
             f"<member><EvalActionName>{escape(name)}</EvalActionName><EvalDecision>allowed</EvalDecision></member>"
@@ -46,12 +47,12 @@ def _response_to(arguments: Mapping[str, str]) -> str | None:
             if key.startswith("ActionNames.member.")
         )
         content = f"<IsTruncated>false</IsTruncated><EvaluationResults>{results}</EvaluationResults>"
-        return _document(IAM, action, content)
+        return _document(IAM, action, content, request_id)
     return None
 
 
-def _document(namespace: str, action: str, content: str) -> str:
+def _document(namespace: str, action: str, content: str, request_id: str) -> str:
     return (
         f'<{action}Response xmlns="{namespace}"><{action}Result>{content}</{action}Result>'
-        f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></{action}Response>"
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
     )

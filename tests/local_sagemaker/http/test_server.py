@@ -149,6 +149,31 @@ def test_the_caller_is_a_session_of_the_role(client: Callable[..., Any]) -> None
     assert {one["EvalActionName"]: one["EvalDecision"] for one in results} == dict.fromkeys(actions, "allowed")
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "options"),
+    [
+        ("sts", "get_caller_identity", {}),
+        ("sts", "get_federation_token", {"Name": "someone"}),
+        ("iam", "list_roles", {}),
+        ("sagemaker", "list_models", {}),
+        ("sagemaker", "describe_model", {"ModelName": "none"}),
+        ("lambda", "get_function", {"FunctionName": "none"}),
+        ("logs", "describe_log_groups", {}),
+        ("ssm", "get_parameter", {"Name": "none"}),
+        ("s3", "list_buckets", {}),
+    ],
+)
+def test_every_response_has_a_request_id(
+    service: str, operation: str, options: dict[str, str], client: Callable[..., Any]
+) -> None:
+    try:
+        metadata = getattr(client(service), operation)(**options)["ResponseMetadata"]
+    except ClientError as error:
+        metadata = error.response["ResponseMetadata"]
+    header = "x-amz-request-id" if service == "s3" else "x-amzn-requestid"
+    assert metadata["RequestId"] == metadata["HTTPHeaders"][header]
+
+
 def test_moto_answers_for_other_services(client: Callable[..., Any]) -> None:
     topic = client("sns").create_topic(Name="alarms")["TopicArn"]
     client("cloudwatch").put_metric_alarm(

@@ -13,12 +13,15 @@ from local_sagemaker.services.lambda_.options import OPTIONS as LAMBDA_OPTIONS
 from local_sagemaker.services.lambda_.service import OPERATIONS as LAMBDA_OPERATIONS
 from local_sagemaker.services.logs.operations import OPERATIONS as LOGS_OPERATIONS
 from local_sagemaker.services.logs.options import OPTIONS as LOGS_OPTIONS
+from local_sagemaker.services.s3.options import OPTIONS as S3_OPTIONS
+from local_sagemaker.services.s3.service import OPERATIONS as S3_OPERATIONS
 from local_sagemaker.services.sagemaker.options import OPTIONS as SAGEMAKER_OPTIONS
 from local_sagemaker.services.sagemaker.service import OPERATIONS as SAGEMAKER_OPERATIONS
 
 TABLES = [
     pytest.param(LAMBDA_OPTIONS, LAMBDA_OPERATIONS, id="lambda"),
     pytest.param(LOGS_OPTIONS, LOGS_OPERATIONS, id="logs"),
+    pytest.param(S3_OPTIONS, S3_OPERATIONS, id="s3"),
     pytest.param(SAGEMAKER_OPTIONS, SAGEMAKER_OPERATIONS, id="sagemaker"),
     pytest.param(RUNTIME_OPTIONS, ["InvokeEndpoint"], id="sagemaker-runtime"),
 ]

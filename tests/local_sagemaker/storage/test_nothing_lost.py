@@ -42,10 +42,11 @@ ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout
 class Acknowledged:
     """What clients were told: bodies by key, approval by package ARN, finished steps with their start by execution.
 
-    running: an execution runs since the last kill. interrupted: how many executions a kill was found to have hit.
+    deleted: keys of deleted objects. running: an execution runs since the last kill. interrupted: how many executions a kill was found to have hit.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
     approvals: dict[str, str] = field(default_factory=dict)
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
     running: threading.Event = field(default_factory=threading.Event)
@@ -106,8 +107,13 @@ def write_objects(server: RunningServer, told: Acknowledged, number: int) -> Non
     s3 = make_client(server, "s3", config=ONCE)
     for count in itertools.count():
         key, body = f"{number}/{count}", f"{number} {count} ".encode() * 1000
-        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata={"key": key})
         told.objects[key] = body
+        if count % 5 == 4:
+            gone = f"{number}/{count - 2}"
+            del told.objects[gone]  # from here on it may be gone before the client hears of it
+            s3.delete_object(Bucket=BUCKET, Key=gone)
+            told.deleted.add(gone)
 
 
 def approve_packages(server: RunningServer, told: Acknowledged, number: int) -> None:
@@ -151,10 +157,12 @@ def compare(server: RunningServer, told: Acknowledged, read: Iterable[tuple[str,
     """Find all that was acknowledged. read: the objects, of all those listed, whose bodies are read as well."""
     s3, sagemaker = make_client(server, "s3"), make_client(server, "sagemaker")
     for key, body in read:
-        assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == body
+        got = s3.get_object(Bucket=BUCKET, Key=key)
+        assert (got["Body"].read(), got["Metadata"]) == (body, {"key": key})
     listings = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     sizes = {one["Key"]: one["Size"] for listing in listings for one in listing["Contents"]}
     assert {key: sizes.get(key) for key in told.objects} == {key: len(body) for key, body in told.objects.items()}
+    assert told.deleted.isdisjoint(sizes)
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=BUCKET)
     packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
     approvals = {package["ModelPackageArn"]: package["ModelApprovalStatus"] for package in packages}

@@ -1,0 +1,122 @@
+"""Metadata of objects, in a table of the database.
+
+A row belongs to one version of an object, which is named by size and modification time of its file. So an object that
+was added or edited by hand is an object without metadata, and a crash between the two writes cannot give an object the
+metadata of another. Rows of versions that do not exist any more are harmless; the next write to their key removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_sagemaker.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+_COLUMNS = "bucket, key, version, etag, headers, part_sizes, upload_id"
+_VALUES = "VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is known of an object beside its bytes.
+
+    Attributes:
+        etag: Without quotes.
+        headers: Content type, user metadata and other headers that it was put with.
+        part_sizes: In bytes, of an object from a multipart upload.
+        upload_id: Of the multipart upload that made it.
+    """
+
+    etag: str
+    headers: dict[str, str] = field(default_factory=dict)
+    part_sizes: tuple[int, ...] = ()
+    upload_id: str = ""
+
+
+class MetadataTable:
+    """The metadata of the objects of one data directory; thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, bucket: str, key: str, version: str) -> Metadata | None:
+        """Return the metadata of a version of an object; None if it was added or edited by hand."""
+        rows = self._database.read(
+            "SELECT etag, headers, part_sizes, upload_id FROM objects WHERE bucket = ? AND key = ? AND version = ?",
+            (bucket, key, version),
+        )
+        if not rows:
+            return None
+        etag, headers, part_sizes, upload_id = rows[0]
+        return Metadata(etag, json.loads(headers), tuple(json.loads(part_sizes)), upload_id)
+
+    def etags(self, bucket: str, keys: Iterable[str]) -> dict[tuple[str, str], str]:
+        """Return the ETags of all versions of keys, by key and version."""
+        rows = self._database.read(
+            "SELECT key, version, etag FROM objects WHERE bucket = ? AND key IN (SELECT value FROM json_each(?))",
+            (bucket, json.dumps(list(keys))),
+        )
+        return {(key, version): etag for key, version, etag in rows}
+
+    def put(self, bucket: str, key: str, version: str, metadata: Metadata, keep: str | None) -> None:
+        """Write the metadata of a version, and remove that of others but `keep`; it is on disk when this returns."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM objects WHERE bucket = ? AND key = ? AND version IS NOT ?", (bucket, key, keep)
+            )
+            connection.execute(
+                f"INSERT OR REPLACE INTO objects ({_COLUMNS}) {_VALUES}", _row(bucket, key, version, metadata)
+            )
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove the metadata of all versions of an object, unless the disk is full, because rows may stay."""
+        self._remove("DELETE FROM objects WHERE bucket = ? AND key = ?", bucket, key)
+
+    def delete_bucket(self, bucket: str) -> None:
+        """Remove the metadata of all objects of a bucket, unless the disk is full."""
+        self._remove("DELETE FROM objects WHERE bucket = ?", bucket)
+
+    def migrate(self, folder: Path) -> None:
+        """Move the metadata that earlier versions kept in a file for each object into the table; remove the folder."""
+        if not folder.is_dir():
+            return
+        with self._database.transaction() as connection:
+            # after a kill, the rest of the folder is read again
+            connection.executemany(f"INSERT OR IGNORE INTO objects ({_COLUMNS}) {_VALUES}", _rows_of_files(folder))
+        shutil.rmtree(folder)
+
+    def _remove(self, statement: str, *parameters: str) -> None:
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(statement, parameters)
+        except OSError as error:
+            log.warning("the metadata of deleted objects stays: %s", error)
+
+
+def version_of(status: os.stat_result) -> str:
+    """Name a version of an object by size and modification time of its file."""
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _row(bucket: str, key: str, version: str, metadata: Metadata) -> tuple[str, ...]:
+    headers, part_sizes = json.dumps(metadata.headers), json.dumps(metadata.part_sizes)
+    return bucket, key, version, metadata.etag, headers, part_sizes, metadata.upload_id
+
+
+def _rows_of_files(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the rows for files `bucket/xx/<digest of the key>.<version>.json`."""
+    for file in folder.glob("*/*/*.json"):
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            headers = {str(name): str(value) for name, value in content["headers"].items()}
+            metadata = Metadata(str(content["etag"]), headers)
+            yield _row(file.parts[-3], str(content["key"]), file.stem.partition(".")[2], metadata)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.error("%s cannot be read (%s); its object has no metadata any more", file, error)
