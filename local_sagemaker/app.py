@@ -26,6 +26,7 @@ from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.s3.service import S3Service
 from local_sagemaker.services.sagemaker.service import SageMakerService
 from local_sagemaker.services.sts_iam.service import IdentityService
+from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION, PIPELINE_EXECUTION, RESOURCES
 from local_sagemaker.storage.records import Record, RecordStore
@@ -53,6 +54,7 @@ class App:
     """
 
     data_dir: DataDir
+    database: Database
     store: RecordStore
     objects: ObjectStore
     jobs: JobManager
@@ -93,6 +95,7 @@ class App:
             time.sleep(0.02)
         if self.warm_python is not None:
             self.warm_python.close()
+        self.database.close()
 
 
 def build(
@@ -118,6 +121,7 @@ def build(
         idle_seconds: After which the container of a serverless endpoint stops.
     """
     images = images or Images(warm_python)
+    database = Database(data_dir.database)
     store, objects = RecordStore(data_dir), ObjectStore(data_dir)
     jobs = JobManager(store, objects, environment, images)
     functions = LambdaService(store, objects, environment)
@@ -143,4 +147,6 @@ def build(
         "sts": identity,
         "iam": identity,
     }
-    return App(data_dir, store, objects, jobs, functions, endpoint_manager, sagemaker, moto, services, warm_python)
+    return App(
+        data_dir, database, store, objects, jobs, functions, endpoint_manager, sagemaker, moto, services, warm_python
+    )
