@@ -29,6 +29,7 @@ from local_sagemaker.services.sts_iam.service import IdentityService
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION, PIPELINE_EXECUTION, RESOURCES
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record, RecordStore
 
 CLOSE_SECONDS = 5
@@ -81,8 +82,8 @@ class App:
 
     def busy(self) -> int:
         """Return how many executions and jobs are running."""
-        statuses = [record[kind.status_member] for kind in _BUSY_KINDS for record in self.store.all(kind.kind)]
-        return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
+        running = ("Executing", "InProgress", "Stopping")
+        return sum(self.store.count(Query(kind.kind, equal={"status": running})) for kind in _BUSY_KINDS)
 
     def close(self) -> None:
         """End all jobs, endpoints and functions, and give the threads that record their end a moment."""
@@ -122,7 +123,7 @@ def build(
     """
     images = images or Images(warm_python)
     database = Database(data_dir.database)
-    store, objects = RecordStore(data_dir), ObjectStore(data_dir)
+    store, objects = RecordStore(data_dir, database), ObjectStore(data_dir)
     jobs = JobManager(store, objects, environment, images)
     functions = LambdaService(store, objects, environment)
     endpoint_manager = EndpointManager(

@@ -11,7 +11,7 @@ from typing import Any
 
 from local_sagemaker.account import lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.paging import page
+from local_sagemaker.protocol.paging import page_of_query
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.services.lambda_.code import (
     MAX_UNZIPPED_BYTES,
@@ -22,6 +22,7 @@ from local_sagemaker.services.lambda_.code import (
 )
 from local_sagemaker.services.lambda_.manager import KIND, FunctionManager
 from local_sagemaker.storage.objects import BadName
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 # members that CreateFunction, UpdateFunctionConfiguration and GetFunctionConfiguration have in common
@@ -106,14 +107,8 @@ def get_configuration(functions: FunctionManager, request: Record) -> Record:
 
 def list_functions(functions: FunctionManager, request: Record) -> Record:
     paging = {"MaxResults": request.get("MaxItems", 50), "NextToken": request.get("Marker")}
-    configurations, following = page(
-        [record["Configuration"] for record in functions.store.all(KIND)],
-        paging,
-        key=lambda configuration: configuration["FunctionName"],
-        name=lambda configuration: configuration["FunctionName"],
-        order="Ascending",
-    )
-    return {"Functions": configurations, "NextMarker": following.get("NextToken")}
+    found, following = page_of_query(functions.store, Query(KIND, sort="title"), paging, order="Ascending")
+    return {"Functions": [record["Configuration"] for record in found], "NextMarker": following.get("NextToken")}
 
 
 def update_code(functions: FunctionManager, request: Record) -> Record:

@@ -48,7 +48,7 @@ def describe_endpoint_config(context: Context, request: Record) -> Record:
 
 
 def list_endpoint_configs(context: Context, request: Record) -> Record:
-    summaries, next_token = list_page(ENDPOINT_CONFIGS.all(context), request, "EndpointConfig")
+    summaries, next_token = list_page(context, ENDPOINT_CONFIGS.kind, request)
     return {"EndpointConfigs": summaries, **next_token}
 
 

@@ -14,7 +14,7 @@ from local_sagemaker.executions.definition import Definition, DefinitionError
 from local_sagemaker.executions.selective_execution import reused_steps, selected_part
 from local_sagemaker.executions.step_results import delete_steps, finished_steps, save_result, step_summaries
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.paging import page, within
+from local_sagemaker.protocol.paging import page
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.pipelines import (
     EXECUTION,
@@ -27,7 +27,8 @@ from local_sagemaker.services.sagemaker.pipelines import (
     find_pipeline,
     parsed,
 )
-from local_sagemaker.services.sagemaker.resource import USER_CONTEXT
+from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, list_page
+from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.record_kinds import EXECUTION_STEPS
 from local_sagemaker.storage.records import Record
 
@@ -35,9 +36,9 @@ from local_sagemaker.storage.records import Record
 def start_pipeline_execution(context: Context, request: Record) -> Record:
     with context.lock:
         pipeline = find_pipeline(context, request["PipelineName"])
-        for execution in executions_of(context, pipeline["PipelineArn"]):
-            if execution["ClientRequestToken"] == request["ClientRequestToken"]:
-                return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
+        earlier = context.store.first(executions_of(pipeline["PipelineArn"], token=request["ClientRequestToken"]))
+        if earlier is not None:
+            return {"PipelineExecutionArn": earlier["PipelineExecutionArn"]}
         version = chosen_version(pipeline, request)
         definition = parsed(context, definition_text(context, version["DefinitionDigest"]))
         parameters = _parameters(definition, request.get("PipelineParameters", []))
@@ -139,22 +140,17 @@ def stop_pipeline_execution(context: Context, request: Record) -> Record:
 
 def list_pipeline_executions(context: Context, request: Record) -> Record:
     pipeline = find_pipeline(context, request["PipelineName"])
-    executions = [
+    executions, next_token = list_page(
+        context, record_kinds.PIPELINE_EXECUTION, request, {"parent": pipeline["PipelineArn"]}
+    )
+    summaries = [
         {
             **execution,
             "StartTime": execution["CreationTime"],
             "PipelineExecutionFailureReason": execution.get("FailureReason"),
         }
-        for execution in executions_of(context, pipeline["PipelineArn"])
-        if within(execution["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
+        for execution in executions
     ]
-    by_arn = request.get("SortBy") == "PipelineExecutionArn"
-    summaries, next_token = page(
-        executions,
-        request,
-        key=lambda execution: execution["PipelineExecutionArn" if by_arn else "CreationTime"],
-        name=lambda execution: execution["PipelineExecutionArn"],
-    )
     return {"PipelineExecutionSummaries": summaries, **next_token}
 
 

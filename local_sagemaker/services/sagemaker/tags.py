@@ -2,7 +2,7 @@
 
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.context import Context
-from local_sagemaker.storage.record_kinds import RESOURCES, TAGS
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION, RESOURCES, TAGS
 from local_sagemaker.storage.records import Record
 
 MOST_TAGS = 50
@@ -47,9 +47,10 @@ def _existing(context: Context, arn: str) -> str:
     """Return the ARN as the resource's record has it. Raises ServiceError if there is no such resource."""
     for kind in RESOURCES:
         if kind.is_tagged and f":{kind.arn_type}/" in arn:
-            for record in context.store.all(kind.kind):
-                if record[kind.arn_member].lower() == arn.lower():
-                    return record[kind.arn_member]
+            name = arn.rpartition("/")[2] if kind is PIPELINE_EXECUTION else arn.partition(f":{kind.arn_type}/")[2]
+            record = context.jobs.find(kind.kind, name) if kind.is_job else context.store.get(kind.kind, name.lower())
+            if record is not None and record[kind.arn_member].lower() == arn.lower():
+                return record[kind.arn_member]
     raise ServiceError("ResourceNotFound", f"Resource '{arn}' does not exist.")
 
 
