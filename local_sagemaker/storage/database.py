@@ -149,6 +149,8 @@ class Database:
         group = self._group
         try:
             self._writing_thread = threading.get_ident()
+            if self._closed:
+                raise DatabaseClosed(f"{self.path} is closed")
             with self._translated():
                 with self._savepoint(group):
                     yield self._writer
@@ -208,7 +210,7 @@ class Database:
 
     def _commit(self, group: _Group) -> None:
         """Commit the changes of a group, unless somebody else has; the write lock is held."""
-        if group is not self._group:
+        if self._closed or group is not self._group:
             return
         try:
             if self._writer.in_transaction:

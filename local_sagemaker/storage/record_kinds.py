@@ -54,13 +54,13 @@ class RecordKind:
 
     def column_values(self, record: Mapping[str, Any]) -> dict[str, str | float | None]:
         """Return what the columns of the database hold of a record; None for what it lacks."""
-        return {column: _scalar(member(record, path)) for column, path in self._column_paths.items()}
+        return {column: _scalar(member(record, path)) for column, path in self.column_paths.items()}
 
     def fault(self, record: Any) -> str | None:
         """Return why a value is not a record of this kind, None if it is one."""
         if not isinstance(record, dict):
             return "it is not a structure"
-        for path, types in self._required_types.items():
+        for path, types in self.required_types.items():
             value = member(record, path)
             if value is None:
                 return f"it lacks {path}"
@@ -69,7 +69,8 @@ class RecordKind:
         return None
 
     @cached_property
-    def _column_paths(self) -> dict[str, str]:
+    def column_paths(self) -> dict[str, str]:
+        """The paths of the members that columns of the database hold."""
         usual = {
             "title": self.name_member,
             "created": "CreationTime",
@@ -79,10 +80,11 @@ class RecordKind:
         return {**(usual if self.noun else {}), **self.columns}
 
     @cached_property
-    def _required_types(self) -> dict[str, Types]:
+    def required_types(self) -> dict[str, Types]:
+        """The types of the members that every record has, by path."""
         if self.noun is None:
             return dict(self.required)
-        paths = self._column_paths
+        paths = self.column_paths
         status: dict[str, Types] = {paths["status"]: str} if self.has_status else {}
         return {paths["title"]: str, "CreationTime": TIME, **status, **self.required}
 
@@ -116,14 +118,14 @@ def _scalar(value: Any) -> str | float | None:
     return value if isinstance(value, str | int | float) else None
 
 
-def _job(kind: str, noun: str, title: str, *members: str, **required: Types) -> RecordKind:
+def _job(kind: str, noun: str, title: str, *members: str, required: Mapping[str, Types] | None = None) -> RecordKind:
     return RecordKind(
         kind,
         noun,
         is_job=True,
         event_title=title,
         event_members=(f"{noun}Status", *members),
-        required={f"{noun}Arn": str, **required},
+        required={f"{noun}Arn": str, **(required or {})},
     )
 
 
@@ -166,8 +168,13 @@ TUNING_JOB = _job(
     "hyper-parameter-tuning-job",
     "HyperParameterTuningJob",
     "HyperParameter Tuning Job",
-    HyperParameterTuningJobConfig=dict,
-    TrainingJobs=list,
+    required={
+        "TrainingJobs": list,
+        "HyperParameterTuningJobConfig.Strategy": str,
+        "HyperParameterTuningJobConfig.ResourceLimits": dict,
+        "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.MetricName": str,
+        "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.Type": str,
+    },
 )
 MODEL = RecordKind("model", "Model", event_title="Model", required={"ModelArn": str}, has_status=False)
 MONITORING_SCHEDULE = RecordKind(
