@@ -8,14 +8,17 @@ wait for each other share one commit.
 from __future__ import annotations
 
 import errno
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 # Each entry takes the schema one version further; PRAGMA user_version is how many have been applied.
 MIGRATIONS = (
@@ -90,6 +93,7 @@ class _Group:
     """Writes that share a commit."""
 
     size: int = 0
+    callbacks: list[Callable[[], None]] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
 
@@ -121,7 +125,10 @@ class Database:
         self._migrate()
 
     def read(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
+        """Return the rows of a query; in a transaction of this thread, with its changes."""
+        if self._writing_thread == threading.get_ident():
+            with self._translated():
+                return self._writer.execute(query, parameters).fetchall()
         with self._free_readers, self._translated():
             try:
                 connection = self._readers.get_nowait()
@@ -137,7 +144,8 @@ class Database:
         """Yield a connection to write with; what it writes is on the disk afterwards, or undone after an error.
 
         Transactions of other threads may be committed together with this one, or, if the disk refuses, fail with it.
-        Within a transaction, do not wait for other threads. A transaction in a transaction is a part of it.
+        Within a transaction, take no lock: its holder may be waiting for the end of the transaction. A transaction in a
+        transaction is a part of it.
 
         Raises:
             OSError: The disk refuses the change.
@@ -168,6 +176,26 @@ class Database:
         if group.error is not None:
             raise group.error
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other threads from writing meanwhile; what `read` returns includes what they have written so far."""
+        self._acquire()
+        self._writing_thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._writing_thread = None
+            if not self._waiting:
+                self._commit(self._group)
+            self._write_lock.release()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call a function once the transaction of this thread is on the disk, before `transaction` ends.
+
+        The functions are called in the order of the changes, over all transactions, and must not use the database.
+        """
+        self._group.callbacks.append(callback)
+
     def close(self) -> None:
         """Close all connections; what is read or written afterwards raises DatabaseClosed."""
         with self._write_lock:
@@ -196,10 +224,12 @@ class Database:
         if not self._writer.in_transaction:
             self._writer.execute("BEGIN IMMEDIATE")
         self._writer.execute("SAVEPOINT change")
+        callbacks = len(group.callbacks)
         try:
             yield
             self._writer.execute("RELEASE change")
         except BaseException as error:
+            del group.callbacks[callbacks:]
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK TO change")
                 self._writer.execute("RELEASE change")
@@ -216,6 +246,8 @@ class Database:
             if self._writer.in_transaction:
                 with self._translated():
                     self._writer.execute("COMMIT")
+            if group.error is None:
+                _call(group.callbacks)
         except Exception as error:
             group.error = error
             if self._writer.in_transaction:
@@ -258,3 +290,12 @@ class Database:
                 f"the database {self.path} is damaged ({error}); restore it from a backup, or start anew with "
                 "`python -m local_sagemaker reset`"
             ) from error
+
+
+def _call(callbacks: list[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            # the change is on the disk all the same
+            log.exception("internal error after a change")

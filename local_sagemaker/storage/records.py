@@ -10,8 +10,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from local_sagemaker.data_dir import DataDir
@@ -48,12 +48,13 @@ class RecordStore:
         self._unwritten: dict[tuple[str, str], str] = {}
         self._logged: set[tuple[str, str]] = set()
         self._listeners: dict[str, Listener] = {}
-        # one writer at a time for each record, so that disk, memory and listeners agree on which write was last
-        self._writers = [threading.RLock() for _ in range(64)]
         import_records(data_dir.records, database)
 
     def listen(self, kinds: Iterable[str], listener: Listener) -> None:
-        """Call a listener on every change of records of these kinds, in the thread that makes the change."""
+        """Call a listener on every change of records of these kinds, in the order of the changes.
+
+        It must be quick, and neither read nor write records.
+        """
         self._listeners |= dict.fromkeys(kinds, listener)
 
     def put(self, kind: str, name: str, record: Record) -> None:
@@ -63,15 +64,17 @@ class RecordStore:
             TypeError: The record is not JSON.
             OSError: The disk refuses it; nothing has changed.
         """
-        with self._writer(kind, name):
-            self._write(kind, name, record)
+        text = json.dumps(record)
+        with self._database.transaction():
+            self._write(kind, name, record, text)
 
     def create(self, kind: str, name: str, record: Record) -> bool:
         """Write a record unless there is one of that name; return whether it was written."""
-        with self._writer(kind, name):
+        text = json.dumps(record)
+        with self._database.transaction():
             if self.get(kind, name) is not None:
                 return False
-            self._write(kind, name, record)
+            self._write(kind, name, record, text)
             return True
 
     def get(self, kind: str, name: str) -> Record | None:
@@ -81,9 +84,9 @@ class RecordStore:
 
     def update(self, kind: str, name: str, **changes: Any) -> Record:
         """Merge changes into the top level of a record and return it. Raises KeyError if there is none."""
-        with self._writer(kind, name):
+        with self._database.transaction():
             record = self._existing(kind, name) | changes
-            self._write(kind, name, record)
+            self._write(kind, name, record, json.dumps(record))
             return record
 
     def update_best_effort(self, kind: str, name: str, **changes: Any) -> None:
@@ -93,27 +96,37 @@ class RecordStore:
         sort and filter by the values on disk. If the process ends before that, the next one finds the record as it was,
         and treats its job as interrupted.
         """
-        with self._writer(kind, name):
-            try:
-                self.update(kind, name, **changes)
-            except OSError as error:
-                log.error("the %s record %r cannot be written, retrying: %s", kind, name, error)
+        try:
+            self.update(kind, name, **changes)
+        except DatabaseClosed:
+            raise
+        except OSError as error:
+            log.error("the %s record %r cannot be written, retrying: %s", kind, name, error)
+            with self._database.exclusive():
                 before = self._text(kind, name)
                 text = json.dumps(self._existing(kind, name) | changes)
                 self._queue_write(kind, name, text)
-                self._notify(kind, name, before, text)
+            self._notify(kind, name, before, text)
 
     def delete(self, kind: str, name: str) -> None:
         """Delete a record, if there is one."""
-        with self._writer(kind, name):
+        with self._database.transaction() as connection:
             before = self._text(kind, name)
-            if before is None:
-                return
-            with self._database.transaction() as connection:
+            if before is not None:
                 connection.execute("DELETE FROM records WHERE kind = ? AND name = ?", (kind, name))
-            with self._lock:
-                self._unwritten.pop((kind, name), None)
-            self._notify(kind, name, before, None)
+                self._after_commit(kind, name, before, None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make one change of several: all are on disk afterwards, or none. Nobody else changes a record meanwhile.
+
+        Within a transaction, take no lock: its holder may be waiting for the end of the transaction.
+
+        Raises:
+            OSError: The disk refuses it; nothing has changed.
+        """
+        with self._database.transaction():
+            yield
 
     def find(self, query: Query, after: Place | None = None, limit: int = MOST) -> list[Record]:
         """Return copies of the records that a query finds, without damaged ones.
@@ -158,19 +171,33 @@ class RecordStore:
         """
         return self.find(Query(kind))
 
-    def _write(self, kind: str, name: str, record: Record) -> None:
-        text = json.dumps(record)
-        before = self._text(kind, name) if kind in self._listeners else None
+    def _write(self, kind: str, name: str, record: Record, text: str) -> None:
+        """Write a record in the transaction of this thread."""
+        if text == self._stored(kind, name) and (kind, name) not in self._unwritten:
+            return
         with self._database.transaction() as connection:
+            before = self._text(kind, name)
             connection.execute(*upsert(kind, name, record, text))
-        with self._lock:
-            self._unwritten.pop((kind, name), None)
-        self._notify(kind, name, before, text)
+            self._after_commit(kind, name, before, text)
+
+    def _after_commit(self, kind: str, name: str, before: str | None, after: str | None) -> None:
+        """Notify the listener once a change is on disk, where it replaces what the disk has refused before."""
+        refused = self._unwritten.get((kind, name))
+
+        def committed() -> None:
+            with self._lock:
+                if self._unwritten.get((kind, name)) is refused:
+                    self._unwritten.pop((kind, name), None)
+            self._notify(kind, name, before, after)
+
+        self._database.after_commit(committed)
 
     def _text(self, kind: str, name: str) -> str | None:
         with self._lock:
-            if (text := self._unwritten.get((kind, name))) is not None:
-                return text
+            text = self._unwritten.get((kind, name))
+        return self._stored(kind, name) if text is None else text
+
+    def _stored(self, kind: str, name: str) -> str | None:
         rows = self._database.read("SELECT record FROM records WHERE kind = ? AND name = ?", (kind, name))
         return rows[0][0] if rows else None
 
@@ -222,7 +249,8 @@ class RecordStore:
                 pending = list(self._unwritten)
             for kind, name in pending:
                 try:
-                    with self._writer(kind, name), suppress(KeyError):
+                    # it may have been deleted meanwhile
+                    with suppress(KeyError):
                         self.update(kind, name)
                 except DatabaseClosed:
                     return
@@ -233,6 +261,3 @@ class RecordStore:
         if (listener := self._listeners.get(kind)) is not None and before != after:
             readable = before is not None and self._readable(kind, name, before) is not None
             listener(kind, name, before if readable else None, after)
-
-    def _writer(self, kind: str, name: str) -> AbstractContextManager[object]:
-        return self._writers[hash((kind, name)) % len(self._writers)]

@@ -54,7 +54,7 @@ def list_endpoint_configs(context: Context, request: Record) -> Record:
 
 def delete_endpoint_config(context: Context, request: Record) -> Record:
     """Delete a configuration; as on AWS, endpoints that use it keep running."""
-    with context.lock:
+    with context.store.transaction():
         ENDPOINT_CONFIGS.delete(context, ENDPOINT_CONFIGS.find(context, request["EndpointConfigName"]))
     return {}
 

@@ -45,7 +45,7 @@ def list_models(context: Context, request: Record) -> Record:
 
 
 def delete_model(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         MODELS.delete(context, MODELS.find(context, request["ModelName"]))
     return {}
 

@@ -68,7 +68,7 @@ def update_pipeline(context: Context, request: Record) -> Record:
     given = {"PipelineDefinition", "PipelineDefinitionS3Location"} & request.keys()
     digest = _keep_definition(context, _given_definition(context, request)) if given else None
     now = time.time()
-    with context.lock:
+    with context.store.transaction():
         pipeline = find_pipeline(context, request["PipelineName"])
         versions = pipeline["Versions"]
         if digest is not None:
@@ -109,7 +109,7 @@ def list_pipeline_versions(context: Context, request: Record) -> Record:
 
 
 def delete_pipeline(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         pipeline = find_pipeline(context, request["PipelineName"])
         arn = pipeline["PipelineArn"]
         if running := context.store.find(executions_of(arn, status=RUNNING)):
@@ -118,7 +118,7 @@ def delete_pipeline(context: Context, request: Record) -> Record:
                 f"Pipeline '{arn}' has {len(running)} running execution(s), e.g. "
                 f"'{running[0]['PipelineExecutionArn']}'; stop them first.",
             )
-        # As on SageMaker, its executions are deleted with it; the pipeline last, in case the process ends in between.
+        # as on SageMaker, its executions are deleted with it
         for execution_id in context.store.names(executions_of(arn)):
             delete_steps(context.store, execution_id)
             context.store.delete(EXECUTION, execution_id)

@@ -80,7 +80,7 @@ def list_groups(context: Context, request: Record) -> Record:
 
 
 def delete_group(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         group = _group(context, request["ModelPackageGroupName"])
         versions = _versions(group)
         if count := context.store.count(versions):
@@ -108,12 +108,12 @@ def create_model_package(context: Context, request: Record) -> Record:
         "CreatedBy": USER_CONTEXT,
         "ClientToken": request.get("ClientToken"),
     }
-    with context.lock:
+    with context.store.transaction():
         if "ModelPackageName" in request:
             arn = _create_unversioned(context, request, record)
         else:
             arn = _create_version(context, request, record)
-    put_tags(context, arn, request.get("Tags", []))
+        put_tags(context, arn, request.get("Tags", []))
     return {"ModelPackageArn": arn}
 
 
@@ -131,7 +131,7 @@ def update_model_package(context: Context, request: Record) -> Record:
         "ModelCard",
         "ModelLifeCycle",
     )
-    with context.lock:
+    with context.store.transaction():
         package = _package(context, request["ModelPackageArn"])
         changes = {member: request[member] for member in replaced if member in request}
         if "ModelApprovalStatus" in changes and "ModelPackageVersion" not in package:
@@ -184,7 +184,7 @@ def list_model_packages(context: Context, request: Record) -> Record:
 
 
 def delete_model_package(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         arn = _package(context, request["ModelPackageName"])["ModelPackageArn"]
         context.store.delete(TAGS, arn)
         context.store.delete(PACKAGE, _record_name(arn))
@@ -199,7 +199,6 @@ def _create_version(context: Context, request: Record, record: Record) -> str:
         if earlier is not None:
             return earlier["ModelPackageArn"]
     version = group["LastVersion"] + 1
-    # the group first: a crash in between leaves a gap, never a number used twice
     GROUPS.update(context, group, LastVersion=version)
     arn = sagemaker_arn(PACKAGE, f"{name}/{version}")
     record |= {

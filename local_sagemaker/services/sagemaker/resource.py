@@ -50,9 +50,10 @@ class Resource:
             ServiceError: There is a resource of that name.
         """
         name, arn = record[self.kind.name_member], record[self.kind.arn_member]
-        if not context.store.create(self.kind.kind, name.lower(), record):
-            raise self._error(self.exists, name)
-        put_tags(context, arn, tags)
+        with context.store.transaction():
+            if not context.store.create(self.kind.kind, name.lower(), record):
+                raise self._error(self.exists, name)
+            put_tags(context, arn, tags)
         return {self.kind.arn_member: arn}
 
     def update(self, context: Context, record: Record, **changes: object) -> None:
@@ -61,8 +62,9 @@ class Resource:
 
     def delete(self, context: Context, record: Record) -> None:
         """Delete the record of a resource and its tags."""
-        context.store.delete(TAGS, record[self.kind.arn_member])
-        context.store.delete(self.kind.kind, record[self.kind.name_member].lower())
+        with context.store.transaction():
+            context.store.delete(TAGS, record[self.kind.arn_member])
+            context.store.delete(self.kind.kind, record[self.kind.name_member].lower())
 
     def _error(self, error: tuple[str, str], name: str) -> ServiceError:
         code, message = error

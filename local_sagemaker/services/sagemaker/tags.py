@@ -10,14 +10,15 @@ MOST_TAGS = 50
 
 def put_tags(context: Context, arn: str, tags: list[Record]) -> list[Record]:
     """Add tags to a resource, or replace those of the same keys; returns all of them."""
-    with context.lock:
+    if not tags:
+        return get_tags(context, arn)
+    with context.store.transaction():
         merged = {tag["Key"]: tag for tag in [*get_tags(context, arn), *tags]}
         if len(merged) > MOST_TAGS:
             raise ServiceError(
                 "ResourceLimitExceeded", f"{arn} can have {MOST_TAGS} tags; there would be {len(merged)}"
             )
-        if tags:
-            context.store.put(TAGS, arn, {"Tags": list(merged.values())})
+        context.store.put(TAGS, arn, {"Tags": list(merged.values())})
         return list(merged.values())
 
 
@@ -37,7 +38,7 @@ def list_tags(context: Context, request: Record) -> Record:
 
 def delete_tags(context: Context, request: Record) -> Record:
     arn = _existing(context, request["ResourceArn"])
-    with context.lock:
+    with context.store.transaction():
         kept = [tag for tag in get_tags(context, arn) if tag["Key"] not in request["TagKeys"]]
         context.store.put(TAGS, arn, {"Tags": kept})
     return {}

@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,15 @@ def test_an_error_undoes_the_whole_transaction_that_it_ends(path: Path) -> None:
     assert database.read("SELECT name FROM records") == []
 
 
-def test_readers_see_the_last_commit_while_a_transaction_is_open(path: Path) -> None:
+def test_other_threads_see_a_change_once_it_is_committed(path: Path) -> None:
     database = Database(path)
-    with database.transaction() as connection:
-        connection.execute(INSERT, ["a"])
-        assert database.read("SELECT name FROM records") == []
+    query = "SELECT name FROM records"
+    with ThreadPoolExecutor(1) as other:
+        with database.transaction() as connection:
+            connection.execute(INSERT, ["a"])
+            assert database.read(query) == [("a",)]
+            assert other.submit(database.read, query).result() == []
+        assert other.submit(database.read, query).result() == [("a",)]
 
 
 def test_threads_read_and_write_at_once(path: Path) -> None:
