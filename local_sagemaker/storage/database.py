@@ -95,7 +95,7 @@ class _Group:
     size: int = 0
     callbacks: list[Callable[[], None]] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Database:
@@ -235,7 +235,7 @@ class Database:
                 self._writer.execute("RELEASE change")
             elif group.size:
                 # SQLite has undone the changes of the others, too
-                group.error = OSError(f"{self.path}: {error}")
+                group.error = self._translation(error)
             raise
 
     def _commit(self, group: _Group) -> None:
@@ -276,20 +276,27 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
+            translation = self._translation(error)
+            if translation is error:
+                raise
+            raise translation from error
+
+    def _translation(self, error: BaseException) -> BaseException:
+        if isinstance(error, sqlite3.OperationalError):
             # a full disk, a read-only folder, an I/O error
             code = getattr(error, "sqlite_errorcode", 0)
-            number = _ERRNOS.get(code) or _ERRNOS.get(code & 0xFF, errno.EIO)
-            raise OSError(number, str(error), str(self.path)) from error
-        except sqlite3.DatabaseError as error:
-            if self._closed:
-                raise DatabaseClosed(f"{self.path} is closed") from error
-            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-                raise
-            raise DamagedDatabase(
-                f"the database {self.path} is damaged ({error}); restore it from a backup, or start anew with "
-                "`python -m local_sagemaker reset`"
-            ) from error
+            return OSError(_ERRNOS.get(code) or _ERRNOS.get(code & 0xFF, errno.EIO), str(error), str(self.path))
+        if isinstance(error, sqlite3.Error) and self._closed:
+            return DatabaseClosed(f"{self.path} is closed")
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(
+            error, sqlite3.IntegrityError | sqlite3.ProgrammingError
+        ):
+            return error
+        return DamagedDatabase(
+            f"the database {self.path} is damaged ({error}); restore it from a backup, or start anew with "
+            "`python -m local_sagemaker reset`"
+        )
 
 
 def _call(callbacks: list[Callable[[], None]]) -> None:
