@@ -282,7 +282,7 @@ def measure_creation(client: Client, process: psutil.Process) -> list[Figure]:
 
 
 def measure_load(client: Client, process: psutil.Process, port: int, clients: int, seconds: float) -> list[Figure]:
-    end = time.time() + seconds
+    end, cpu_before = time.time() + seconds, cpu_time(process)
     with ProcessPoolExecutor(PROCESSES) as pool:
         shares = [clients // PROCESSES + (number < clients % PROCESSES) for number in range(PROCESSES)]
         results = list(pool.map(load, [port] * PROCESSES, range(PROCESSES), shares, [end] * PROCESSES))
@@ -297,6 +297,7 @@ def measure_load(client: Client, process: psutil.Process, port: int, clients: in
     figures = [
         Figure(f"{clients} clients, errors", len(errors), "", 0),
         Figure(f"{clients} clients, requests a second", count / seconds, ""),
+        Figure(f"{clients} clients, processor time a request", (cpu_time(process) - cpu_before) / count * 1000, "ms"),
     ]
     for operation, taken in sorted(times.items()):
         figures.append(
@@ -327,6 +328,8 @@ def run_client(client: Client, name: str, end: float, times: dict[str, list[floa
         finally:
             times.setdefault(operation, []).append((time.perf_counter() - started) * 1000)
 
+    # clients do not go in step
+    time.sleep(random.random())  # noqa: S311
     for number in itertools.count():
         key = f"{name}/{number % 50}"
         steps: list[tuple[str, Callable[[], Any]]] = [

@@ -146,6 +146,8 @@ class RecordStore:
             rows = self._database.read(*query.select(after, size))
             for position, value, name, text in rows:
                 after = (value, position)
+                with self._lock:
+                    text = self._unwritten.get((query.kind, name), text)
                 if (record := self._readable(query.kind, name, text)) is not None:
                     found.append((after, record))
             if len(rows) < size:
@@ -173,10 +175,10 @@ class RecordStore:
 
     def _write(self, kind: str, name: str, record: Record, text: str) -> None:
         """Write a record in the transaction of this thread."""
-        if text == self._stored(kind, name) and (kind, name) not in self._unwritten:
+        before = self._text(kind, name)
+        if text == before and (kind, name) not in self._unwritten:
             return
         with self._database.transaction() as connection:
-            before = self._text(kind, name)
             connection.execute(*upsert(kind, name, record, text))
             self._after_commit(kind, name, before, text)
 
@@ -194,10 +196,8 @@ class RecordStore:
 
     def _text(self, kind: str, name: str) -> str | None:
         with self._lock:
-            text = self._unwritten.get((kind, name))
-        return self._stored(kind, name) if text is None else text
-
-    def _stored(self, kind: str, name: str) -> str | None:
+            if (text := self._unwritten.get((kind, name))) is not None:
+                return text
         rows = self._database.read("SELECT record FROM records WHERE kind = ? AND name = ?", (kind, name))
         return rows[0][0] if rows else None
 
@@ -228,8 +228,6 @@ class RecordStore:
         raise DamagedRecord(message)
 
     def _readable(self, kind: str, name: str, text: str) -> Record | None:
-        with self._lock:
-            text = self._unwritten.get((kind, name), text)
         try:
             return self._decoded(kind, name, text)
         except DamagedRecord:
