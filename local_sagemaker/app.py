@@ -29,6 +29,7 @@ from local_sagemaker.services.sts_iam.service import IdentityService
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION, PIPELINE_EXECUTION, RESOURCES
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record, RecordStore
 
 CLOSE_SECONDS = 5
@@ -54,6 +55,7 @@ class App:
     """
 
     data_dir: DataDir
+    database: Database
     store: RecordStore
     objects: ObjectStore
     jobs: JobManager
@@ -80,8 +82,8 @@ class App:
 
     def busy(self) -> int:
         """Return how many executions and jobs are running."""
-        statuses = [record[kind.status_member] for kind in _BUSY_KINDS for record in self.store.all(kind.kind)]
-        return sum(status in ("Executing", "InProgress", "Stopping") for status in statuses)
+        running = ("Executing", "InProgress", "Stopping")
+        return sum(self.store.count(Query(kind.kind, equal={"status": running})) for kind in _BUSY_KINDS)
 
     def close(self) -> None:
         """End all jobs, endpoints and functions, and give the threads that record their end a moment."""
@@ -94,6 +96,7 @@ class App:
             time.sleep(0.02)
         if self.warm_python is not None:
             self.warm_python.close()
+        self.database.close()
 
 
 def build(
@@ -120,7 +123,7 @@ def build(
     """
     images = images or Images(warm_python)
     database = Database(data_dir.database)
-    store, objects = RecordStore(data_dir), ObjectStore(data_dir, database)
+    store, objects = RecordStore(data_dir, database), ObjectStore(data_dir, database)
     jobs = JobManager(store, objects, environment, images)
     functions = LambdaService(store, objects, environment)
     endpoint_manager = EndpointManager(
@@ -145,4 +148,6 @@ def build(
         "sts": identity,
         "iam": identity,
     }
-    return App(data_dir, store, objects, jobs, functions, endpoint_manager, sagemaker, moto, services, warm_python)
+    return App(
+        data_dir, database, store, objects, jobs, functions, endpoint_manager, sagemaker, moto, services, warm_python
+    )

@@ -27,6 +27,7 @@ from local_sagemaker.jobs.manager import INTERRUPTED, JobManager
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
 from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
@@ -104,13 +105,11 @@ class Executor:
         """Mark executions and jobs that an earlier server left running as Failed. Call it before any start."""
         self._jobs.recover()
         now = time.time()
-        for record in self._store.all(PIPELINE_EXECUTION.kind):
-            if record["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
-                continue
+        for record in self._store.find(Query(PIPELINE_EXECUTION.kind, equal={"status": ("Executing", "Stopping")})):
             name = record["PipelineExecutionArn"].rpartition("/")[2]
             steps = readable_steps(self._store, name)
             for step in steps.values():
-                if step["StepStatus"] in ("Starting", "Executing", "Stopping"):
+                if step.get("StepStatus") in ("Starting", "Executing", "Stopping"):
                     step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
             save_steps(self._store, name, steps)
             self._store.update_best_effort(

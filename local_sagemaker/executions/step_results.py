@@ -26,7 +26,7 @@ def finished_steps(store: RecordStore, execution_id: str) -> dict[str, tuple[Rec
     finished = {}
     for name, summary in readable_steps(store, execution_id).items():
         properties = _properties(store, execution_id, name)
-        if summary["StepStatus"] == "Succeeded" and properties is not None:
+        if summary.get("StepStatus") == "Succeeded" and properties is not None:
             finished[name] = (summary, properties)
     return finished
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -22,7 +23,10 @@ from local_sagemaker.jobs.tuning.tuning_job import TuningJob
 from local_sagemaker.jobs.tuning.tuning_request import new_tuning_record
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record, RecordStore
+
+log = logging.getLogger(__name__)
 
 CONTAINER_JOBS: dict[str, type[Job]] = {job.kind: job for job in (ProcessingJob, TrainingJob)}
 
@@ -56,12 +60,6 @@ class JobManager:
         self._folder = store.data_dir.jobs
         self._running: dict[tuple[str, str], RunningJob] = {}
         self._lock = threading.Lock()
-        # names by kind and name in lower case
-        self._names = {
-            (kind, record[f"{noun}Name"].lower()): record[f"{noun}Name"]
-            for kind, noun in NOUNS.items()
-            for record in store.all(kind)
-        }
 
     def start(
         self,
@@ -103,7 +101,6 @@ class JobManager:
                     "Job name must be unique within an AWS account and region, but there is "
                     f"{record[f'{noun}Arn']} already",
                 )
-            self._names[kind, name.lower()] = name
             self._running[kind, name] = job
         job.start(on_end=lambda: self._running.pop((kind, name)))
         return str(record[f"{noun}Arn"])
@@ -137,7 +134,7 @@ class JobManager:
 
     def find(self, kind: str, name: str) -> Record | None:
         """Return the record of a job, or None. The name may be in lower case, as clients take it from ARNs."""
-        return self.store.get(kind, name) or self.store.get(kind, self._names.get((kind, name.lower()), name))
+        return self.store.get(kind, name) or self.store.first(Query(kind, equal={"title": name}))
 
     def stop(self, kind: str, name: str) -> None:
         """Stop a job: send SIGTERM, and SIGKILL after the service's grace period. Has no effect on an ended job.
@@ -171,13 +168,13 @@ class JobManager:
         """Mark jobs that an earlier server left running as Failed. Call it before any start."""
         result, now = JobResult("Failed", INTERRUPTED), time.time()
         for kind, noun in NOUNS.items():
-            for record in self.store.all(kind):
-                if record[f"{noun}Status"] not in ("InProgress", "Stopping"):
-                    continue
+            for record in self.store.find(Query(kind, equal={"status": ("InProgress", "Stopping")})):
+                changes = end_changes(kind, result, now)
                 if kind in CONTAINER_JOBS:
-                    changes = CONTAINER_JOBS[kind](record).end_changes(record, result, [], now)
-                else:
-                    changes = end_changes(kind, result, now)
+                    try:
+                        changes = CONTAINER_JOBS[kind](record).end_changes(record, result, [], now)
+                    except (LookupError, TypeError, AttributeError, ValueError):
+                        log.exception("%s %s: its record is incomplete", kind, record[f"{noun}Name"])
                 self.store.update_best_effort(kind, record[f"{noun}Name"], **changes)
 
     def close(self) -> None:

@@ -44,6 +44,7 @@ from local_sagemaker.model_monitor.schedule_times import (
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
 from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
@@ -88,11 +89,10 @@ class MonitoringScheduler:
 
         Of the executions that a schedule has missed while no server was running, only the latest is made up for.
         """
-        for record in self._store.all(EXECUTION):
-            if record["MonitoringExecutionStatus"] in ("Pending", "InProgress"):
-                self._update(
-                    record["MonitoringExecutionName"], MonitoringExecutionStatus="Failed", FailureReason=INTERRUPTED
-                )
+        for record in self._store.find(Query(EXECUTION, equal={"status": ("Pending", "InProgress")})):
+            self._update(
+                record["MonitoringExecutionName"], MonitoringExecutionStatus="Failed", FailureReason=INTERRUPTED
+            )
         threading.Thread(target=self._run_schedules, name="monitoring schedules", daemon=True).start()
 
     def changed(self) -> None:
@@ -109,13 +109,13 @@ class MonitoringScheduler:
         """Start the executions that are due. Returns when the next one is due, None if there is none."""
         with self._lock:
             for schedule in self._store.all(SCHEDULE):
-                due = schedule["NextDue"]
+                due = schedule.get("NextDue")
                 if schedule["MonitoringScheduleStatus"] == "Scheduled" and due is not None and due <= now.timestamp():
                     self._start(schedule, datetime.fromtimestamp(due, UTC), now)
         waiting = [
             schedule["NextDue"]
             for schedule in self._store.all(SCHEDULE)
-            if schedule["MonitoringScheduleStatus"] == "Scheduled" and schedule["NextDue"] is not None
+            if schedule["MonitoringScheduleStatus"] == "Scheduled" and schedule.get("NextDue") is not None
         ]
         return datetime.fromtimestamp(min(waiting), UTC) if waiting else None
 

@@ -3,10 +3,28 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.records import Record
+from local_sagemaker.storage.record_query import Place, Query
+from local_sagemaker.storage.records import Record, RecordStore
+
+
+def page_of_query(
+    store: RecordStore, query: Query, request: Record, *, size: int = 10, order: str = "Descending"
+) -> tuple[list[Record], Record]:
+    """Return one page of the records that a query finds, and the NextToken member of the response, if there are more.
+
+    See `page`; the query knows what the records are sorted by.
+    """
+    query = replace(query, descending=request.get("SortOrder", order) == "Descending")
+    token = request.get("NextToken")
+    limit = request.get("MaxResults", size)
+    found = store.places(query, _place(token, query.sort) if token else None, limit + 1)
+    chosen = found[:limit]
+    next_token = {"NextToken": _token((query.sort, *chosen[-1][0]))} if len(chosen) < len(found) else {}
+    return [record for _, record in chosen], next_token
 
 
 def page(
@@ -55,13 +73,28 @@ def within(value: float | None, after: float | None, before: float | None) -> bo
     return (after is None or value >= after) and (before is None or value <= before)
 
 
-def _token(position: tuple[Any, str]) -> str:
+def _token(position: tuple[Any, ...]) -> str:
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
 def _position(token: str) -> tuple[Any, str]:
-    try:
-        key, name = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError, RecursionError):
-        raise ServiceError("ValidationException", "Invalid NextToken: it is not from an earlier response") from None
+    key, name = _decoded(token, 2)
     return key, name
+
+
+def _place(token: str, sort: str) -> Place:
+    """Return the place that a token of `page_of_query` holds. Raises ServiceError."""
+    column, value, position = _decoded(token, 3)
+    if column != sort or not isinstance(value, str | int | float) or not isinstance(position, int):
+        raise ServiceError("ValidationException", "Invalid NextToken: it belongs to another listing")
+    return value, position
+
+
+def _decoded(token: str, length: int) -> list[Any]:
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError, RecursionError):
+        parts = None
+    if not isinstance(parts, list) or len(parts) != length:
+        raise ServiceError("ValidationException", "Invalid NextToken: it is not from an earlier response")
+    return parts

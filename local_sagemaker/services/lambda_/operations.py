@@ -11,7 +11,7 @@ from typing import Any
 
 from local_sagemaker.account import lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.paging import page
+from local_sagemaker.protocol.paging import page_of_query
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.services.lambda_.code import (
     MAX_UNZIPPED_BYTES,
@@ -23,6 +23,7 @@ from local_sagemaker.services.lambda_.code import (
 from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier
 from local_sagemaker.storage.log_files import lambda_group
 from local_sagemaker.storage.objects import BadName
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 # members that CreateFunction, UpdateFunctionConfiguration and GetFunctionConfiguration have in common
@@ -109,15 +110,10 @@ def get_configuration(functions: FunctionManager, request: Record) -> Record:
 
 def list_functions(functions: FunctionManager, request: Record) -> Record:
     paging = {"MaxResults": request.get("MaxItems", 50), "NextToken": request.get("Marker")}
-    all_versions = request.get("FunctionVersion") == "ALL"
-    configurations = [record["Configuration"] for record in functions.store.all(KIND)]
-    configurations, following = page(
-        [_qualified(configuration) for configuration in configurations] if all_versions else configurations,
-        paging,
-        key=lambda configuration: configuration["FunctionName"],
-        name=lambda configuration: configuration["FunctionName"],
-        order="Ascending",
-    )
+    found, following = page_of_query(functions.store, Query(KIND, sort="title"), paging, order="Ascending")
+    configurations = [record["Configuration"] for record in found]
+    if request.get("FunctionVersion") == "ALL":
+        configurations = [_qualified(configuration) for configuration in configurations]
     return {"Functions": configurations, "NextMarker": following.get("NextToken")}
 
 

@@ -46,13 +46,13 @@ def describe_endpoint_config(context: Context, request: Record) -> Record:
 
 
 def list_endpoint_configs(context: Context, request: Record) -> Record:
-    summaries, next_token = list_page(ENDPOINT_CONFIGS.all(context), request, "EndpointConfig")
+    summaries, next_token = list_page(context, ENDPOINT_CONFIGS.kind, request)
     return {"EndpointConfigs": summaries, **next_token}
 
 
 def delete_endpoint_config(context: Context, request: Record) -> Record:
     """Delete a configuration; as on AWS, endpoints that use it keep running."""
-    with context.lock:
+    with context.store.transaction():
         ENDPOINT_CONFIGS.delete(context, ENDPOINT_CONFIGS.find(context, request["EndpointConfigName"]))
     return {}
 

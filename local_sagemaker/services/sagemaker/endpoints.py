@@ -44,7 +44,7 @@ def describe_endpoint(context: Context, request: Record) -> Record:
 
 
 def list_endpoints(context: Context, request: Record) -> Record:
-    summaries, next_token = list_page(ENDPOINTS.all(context), request, "Endpoint")
+    summaries, next_token = list_page(context, ENDPOINTS.kind, request)
     return {"Endpoints": summaries, **next_token}
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from local_sagemaker.executions.definition import Definition, DefinitionError
 from local_sagemaker.executions.selective_execution import reused_steps, selected_part
-from local_sagemaker.executions.step_results import delete_steps, finished_steps, save_result, step_summaries
+from local_sagemaker.executions.step_results import finished_steps, save_result, step_summaries
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.paging import page, within
+from local_sagemaker.protocol.paging import page
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.pipelines import (
     EXECUTION,
@@ -27,58 +27,61 @@ from local_sagemaker.services.sagemaker.pipelines import (
     find_pipeline,
     parsed,
 )
-from local_sagemaker.services.sagemaker.resource import USER_CONTEXT
+from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, list_page
+from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.record_kinds import EXECUTION_STEPS
 from local_sagemaker.storage.records import Record
 
 
 def start_pipeline_execution(context: Context, request: Record) -> Record:
-    with context.lock:
+    pipeline = find_pipeline(context, request["PipelineName"])
+    same_request = executions_of(pipeline["PipelineArn"], token=request["ClientRequestToken"])
+    if earlier := context.store.first(same_request):
+        return {"PipelineExecutionArn": earlier["PipelineExecutionArn"]}
+    version = chosen_version(pipeline, request)
+    definition = parsed(context, definition_text(context, version["DefinitionDigest"]))
+    parameters = _parameters(definition, request.get("PipelineParameters", []))
+    reused = _reused(context, pipeline, definition, request.get("SelectiveExecutionConfig"))
+    record = _new_execution(pipeline, version, parameters, request)
+    arn, now = record["PipelineExecutionArn"], record["CreationTime"]
+    execution_id = execution_id_of(arn)
+    steps = {step: {**shown, "StartTime": now, "EndTime": now} for step, (shown, _) in reused.items()}
+    with context.store.transaction():
+        # the pipeline may have been deleted, and the request repeated, meanwhile
         pipeline = find_pipeline(context, request["PipelineName"])
-        for execution in executions_of(context, pipeline["PipelineArn"]):
-            if execution["ClientRequestToken"] == request["ClientRequestToken"]:
-                return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
-        version = chosen_version(pipeline, request)
-        definition = parsed(context, definition_text(context, version["DefinitionDigest"]))
-        parameters = _parameters(definition, request.get("PipelineParameters", []))
-        reused = _reused(context, pipeline, definition, request.get("SelectiveExecutionConfig"))
-        now = time.time()
-        execution_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
-        arn = f"{pipeline['PipelineArn']}/execution/{execution_id}"
-        record = {
-            "PipelineArn": pipeline["PipelineArn"],
-            "PipelineExecutionArn": arn,
-            "PipelineExecutionDisplayName": request.get("PipelineExecutionDisplayName", f"execution-{int(now * 1000)}"),
-            "PipelineExecutionDescription": request.get("PipelineExecutionDescription"),
-            "PipelineExecutionStatus": "Executing",
-            "CreationTime": now,
-            "LastModifiedTime": now,
-            "CreatedBy": USER_CONTEXT,
-            "LastModifiedBy": USER_CONTEXT,
-            "ParallelismConfiguration": request.get(
-                "ParallelismConfiguration", pipeline.get("ParallelismConfiguration")
-            ),
-            "SelectiveExecutionConfig": request.get("SelectiveExecutionConfig"),
-            "PipelineVersionId": version["PipelineVersionId"],
-            "RoleArn": request.get("RoleArn", pipeline["RoleArn"]),
-            "PipelineName": pipeline["PipelineName"],
-            "PipelineParameters": parameters,
-            "DefinitionDigest": version["DefinitionDigest"],
-            "ClientRequestToken": request["ClientRequestToken"],
-        }
-        steps = {step: {**shown, "StartTime": now, "EndTime": now} for step, (shown, _) in reused.items()}
-        try:
-            context.store.put(EXECUTION_STEPS, execution_id, {"Steps": steps})
-            for step, (_, properties) in reused.items():
-                save_result(context.store, execution_id, step, properties)
-            PIPELINES.update(context, pipeline, LastRunTime=now)
-            # last: if one of the writes fails, there is no execution
-            context.store.put(EXECUTION, execution_id, record)
-        except OSError:
-            delete_steps(context.store, execution_id)
-            raise
+        if earlier := context.store.first(same_request):
+            return {"PipelineExecutionArn": earlier["PipelineExecutionArn"]}
+        context.store.put(EXECUTION, execution_id, record)
+        context.store.put(EXECUTION_STEPS, execution_id, {"Steps": steps})
+        for step, (_, properties) in reused.items():
+            save_result(context.store, execution_id, step, properties)
+        PIPELINES.update(context, pipeline, LastRunTime=now)
     context.executor.start(arn)
     return {"PipelineExecutionArn": arn}
+
+
+def _new_execution(pipeline: Record, version: Record, parameters: list[Record], request: Record) -> Record:
+    now = time.time()
+    execution_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
+    return {
+        "PipelineArn": pipeline["PipelineArn"],
+        "PipelineExecutionArn": f"{pipeline['PipelineArn']}/execution/{execution_id}",
+        "PipelineExecutionDisplayName": request.get("PipelineExecutionDisplayName", f"execution-{int(now * 1000)}"),
+        "PipelineExecutionDescription": request.get("PipelineExecutionDescription"),
+        "PipelineExecutionStatus": "Executing",
+        "CreationTime": now,
+        "LastModifiedTime": now,
+        "CreatedBy": USER_CONTEXT,
+        "LastModifiedBy": USER_CONTEXT,
+        "ParallelismConfiguration": request.get("ParallelismConfiguration", pipeline.get("ParallelismConfiguration")),
+        "SelectiveExecutionConfig": request.get("SelectiveExecutionConfig"),
+        "PipelineVersionId": version["PipelineVersionId"],
+        "RoleArn": request.get("RoleArn", pipeline["RoleArn"]),
+        "PipelineName": pipeline["PipelineName"],
+        "PipelineParameters": parameters,
+        "DefinitionDigest": version["DefinitionDigest"],
+        "ClientRequestToken": request["ClientRequestToken"],
+    }
 
 
 def retry_pipeline_execution(context: Context, request: Record) -> Record:
@@ -139,22 +142,17 @@ def stop_pipeline_execution(context: Context, request: Record) -> Record:
 
 def list_pipeline_executions(context: Context, request: Record) -> Record:
     pipeline = find_pipeline(context, request["PipelineName"])
-    executions = [
+    executions, next_token = list_page(
+        context, record_kinds.PIPELINE_EXECUTION, request, {"parent": pipeline["PipelineArn"]}
+    )
+    summaries = [
         {
             **execution,
             "StartTime": execution["CreationTime"],
             "PipelineExecutionFailureReason": execution.get("FailureReason"),
         }
-        for execution in executions_of(context, pipeline["PipelineArn"])
-        if within(execution["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
+        for execution in executions
     ]
-    by_arn = request.get("SortBy") == "PipelineExecutionArn"
-    summaries, next_token = page(
-        executions,
-        request,
-        key=lambda execution: execution["PipelineExecutionArn" if by_arn else "CreationTime"],
-        name=lambda execution: execution["PipelineExecutionArn"],
-    )
     return {"PipelineExecutionSummaries": summaries, **next_token}
 
 

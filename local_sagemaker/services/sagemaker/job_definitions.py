@@ -12,6 +12,7 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.resource import Resource, list_page, without_tags
 from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 DEFINITIONS = {
@@ -44,19 +45,21 @@ def describe_definition(type_: str, context: Context, request: Record) -> Record
 def delete_definition(type_: str, context: Context, request: Record) -> Record:
     with context.lock:
         record = describe_definition(type_, context, request)
-        for schedule in context.store.all(record_kinds.MONITORING_SCHEDULE.kind):
-            name = schedule["MonitoringScheduleConfig"].get("MonitoringJobDefinitionName", "")
-            if schedule["MonitoringType"] == type_ and name.lower() == record["JobDefinitionName"].lower():
-                raise ServiceError(
-                    "ResourceInUse",
-                    f"Job Definition {record['JobDefinitionArn']} is used by Monitoring Schedule "
-                    f"{schedule['MonitoringScheduleArn']}; delete that first",
-                )
+        users = {"monitoring_type": type_, "job_definition": record["JobDefinitionName"]}
+        if schedule := context.store.first(Query(record_kinds.MONITORING_SCHEDULE.kind, equal=users)):
+            raise ServiceError(
+                "ResourceInUse",
+                f"Job Definition {record['JobDefinitionArn']} is used by Monitoring Schedule "
+                f"{schedule['MonitoringScheduleArn']}; delete that first",
+            )
         DEFINITIONS[type_].delete(context, record)
     return {}
 
 
 def list_definitions(type_: str, context: Context, request: Record) -> Record:
+    definitions, next_token = list_page(
+        context, DEFINITIONS[type_].kind, request, {"endpoint": request.get("EndpointName")}
+    )
     summaries = [
         {
             "MonitoringJobDefinitionName": record["JobDefinitionName"],
@@ -65,14 +68,9 @@ def list_definitions(type_: str, context: Context, request: Record) -> Record:
             # required in the response, even if it is a batch transform that is monitored
             "EndpointName": record[f"{type_}JobInput"].get("EndpointInput", {}).get("EndpointName", ""),
         }
-        for record in DEFINITIONS[type_].all(context)
+        for record in definitions
     ]
-    chosen, next_token = list_page(
-        [summary for summary in summaries if request.get("EndpointName") in (None, summary["EndpointName"])],
-        request,
-        "MonitoringJobDefinition",
-    )
-    return {"JobDefinitionSummaries": chosen, **next_token}
+    return {"JobDefinitionSummaries": summaries, **next_token}
 
 
 def _refuse(type_: str, context: Context, request: Record) -> NoReturn:

@@ -3,15 +3,25 @@
 from functools import partial
 
 from local_sagemaker.jobs.job import NOUNS
-from local_sagemaker.jobs.tuning.results import TUNING, described, ranked, training_jobs
+from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, described, ranked, training_jobs
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.models import serving_container
 from local_sagemaker.services.sagemaker.resource import list_page
 from local_sagemaker.services.sagemaker.tags import put_tags
-from local_sagemaker.storage.record_kinds import TAGS
+from local_sagemaker.storage.record_kinds import KINDS, PROCESSING_JOB, TAGS
 from local_sagemaker.storage.records import Record
+
+# Defaults of SortBy and SortOrder as the API reference has them. Programs that take the first job for the newest, as
+# consoles show it, must ask for SortOrder=Descending here.
+DEFAULT_ORDERS = {
+    PROCESSING_JOB.kind: ("CreationTime", "Ascending"),
+    TRAINING: ("CreationTime", "Ascending"),
+    TUNING: ("Name", "Ascending"),
+}
+# filters of ListTrainingJobs by what no job on this machine has: a warm pool and a training plan
+UNMATCHED = {"WarmPoolStatusEquals", "TrainingPlanArnEquals"}
 
 
 def create_job(kind: str, context: Context, request: Record) -> Record:
@@ -44,8 +54,23 @@ def stop_job(kind: str, context: Context, request: Record) -> Record:
 
 
 def list_jobs(kind: str, context: Context, request: Record) -> Record:
-    summaries, next_token = list_page(context.store.all(kind), request, NOUNS[kind])
-    return {f"{NOUNS[kind]}Summaries": [_shown(kind, context, job) for job in summaries], **next_token}
+    sort_by, order = DEFAULT_ORDERS.get(kind, ("CreationTime", "Descending"))
+    jobs, next_token = list_page(context, KINDS[kind], request, sort_by=sort_by, order=order)
+    return {f"{NOUNS[kind]}Summaries": [_shown(kind, context, job) for job in jobs], **next_token}
+
+
+def list_training_jobs(context: Context, request: Record) -> Record:
+    if UNMATCHED & request.keys():
+        return {"TrainingJobSummaries": []}
+    status = request.get("StatusEquals")
+    if status is None or "MaxResults" not in request:
+        return list_jobs(TRAINING, context, request)
+    # documented: with both, MaxResults jobs of any status are taken first, and those of the status returned
+    page = list_jobs(TRAINING, context, {name: value for name, value in request.items() if name != "StatusEquals"})
+    return {
+        **page,
+        "TrainingJobSummaries": [job for job in page["TrainingJobSummaries"] if job["TrainingJobStatus"] == status],
+    }
 
 
 def delete_tuning_job(context: Context, request: Record) -> Record:
@@ -107,6 +132,7 @@ OPERATIONS = {
         ("List", list_jobs, "s"),
     )
 } | {
+    "ListTrainingJobs": list_training_jobs,
     "CreateTransformJob": create_transform_job,
     "DeleteHyperParameterTuningJob": delete_tuning_job,
     "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning,

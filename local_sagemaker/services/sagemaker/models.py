@@ -40,12 +40,12 @@ def describe_model(context: Context, request: Record) -> Record:
 
 
 def list_models(context: Context, request: Record) -> Record:
-    summaries, next_token = list_page(MODELS.all(context), request, "Model")
+    summaries, next_token = list_page(context, MODELS.kind, request)
     return {"Models": summaries, **next_token}
 
 
 def delete_model(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         MODELS.delete(context, MODELS.find(context, request["ModelName"]))
     return {}
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from local_sagemaker.model_monitor.monitoring_job import check_job, find_job
 from local_sagemaker.model_monitor.schedule_times import DAILY, check_schedule, next_start, window_of
-from local_sagemaker.protocol.paging import page, within
 from local_sagemaker.services.sagemaker.context import Context
-from local_sagemaker.services.sagemaker.resource import Resource, list_page, matching
+from local_sagemaker.services.sagemaker.resource import Resource, list_page
 from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 SCHEDULES = Resource(
@@ -16,6 +16,8 @@ SCHEDULES = Resource(
     missing=("ResourceNotFound", "Monitoring Schedule {arn} not found"),
     exists=("ResourceInUse", "Monitoring Schedule {arn} already exists"),
 )
+
+EXECUTION = record_kinds.MONITORING_EXECUTION
 
 
 def create_schedule(context: Context, request: Record) -> Record:
@@ -36,8 +38,10 @@ def create_schedule(context: Context, request: Record) -> Record:
 
 def describe_schedule(context: Context, request: Record) -> Record:
     schedule = _schedule(context, request)
-    executions = _executions(context, schedule["MonitoringScheduleName"])
-    last = max(executions, key=lambda execution: (execution["ScheduledTime"], execution["CreationTime"]), default=None)
+    executions = Query(
+        EXECUTION.kind, equal={"parent": schedule["MonitoringScheduleName"]}, sort="scheduled", descending=True
+    )
+    last = context.store.first(executions)
     return {**schedule, "LastMonitoringExecutionSummary": last}
 
 
@@ -74,28 +78,20 @@ def delete_schedule(context: Context, request: Record) -> Record:
 
 
 def list_schedules(context: Context, request: Record) -> Record:
-    schedules = [
-        {**schedule, "MonitoringJobDefinitionName": _definition_name(schedule)} for schedule in SCHEDULES.all(context)
+    schedules, next_token = list_page(context, SCHEDULES.kind, request, _filters(request))
+    summaries = [
+        {
+            **schedule,
+            "MonitoringJobDefinitionName": schedule["MonitoringScheduleConfig"].get("MonitoringJobDefinitionName"),
+        }
+        for schedule in schedules
     ]
-    summaries, next_token = list_page(_filtered(schedules, request), request, "MonitoringSchedule")
     return {"MonitoringScheduleSummaries": summaries, **next_token}
 
 
 def list_executions(context: Context, request: Record) -> Record:
-    executions = [
-        execution
-        for execution in _filtered(_executions(context, request.get("MonitoringScheduleName")), request)
-        if within(execution["ScheduledTime"], request.get("ScheduledTimeAfter"), request.get("ScheduledTimeBefore"))
-    ]
-    member = {"CreationTime": "CreationTime", "Status": "MonitoringExecutionStatus"}.get(
-        request.get("SortBy", ""), "ScheduledTime"
-    )
-    summaries, next_token = page(
-        matching(executions, request, "MonitoringExecution"),
-        request,
-        key=lambda execution: execution[member],
-        name=lambda execution: execution["MonitoringExecutionName"],
-    )
+    equal = {**_filters(request), "parent": request.get("MonitoringScheduleName")}
+    summaries, next_token = list_page(context, EXECUTION, request, equal)
     return {"MonitoringExecutionSummaries": summaries, **next_token}
 
 
@@ -131,29 +127,13 @@ def _put(context: Context, schedule: Record) -> None:
     context.monitoring_scheduler.changed()
 
 
-def _executions(context: Context, schedule_name: str | None) -> list[Record]:
-    return [
-        execution
-        for execution in context.store.all(record_kinds.MONITORING_EXECUTION.kind)
-        if schedule_name is None or execution["MonitoringScheduleName"].lower() == schedule_name.lower()
-    ]
-
-
-def _definition_name(schedule: Record) -> str | None:
-    name: str | None = schedule["MonitoringScheduleConfig"].get("MonitoringJobDefinitionName")
-    return name
-
-
-def _filtered(records: list[Record], request: Record) -> list[Record]:
-    """Return the schedules or executions that match a request's endpoint, monitoring type and job definition."""
-    wanted = {
-        "EndpointName": request.get("EndpointName"),
-        "MonitoringType": request.get("MonitoringTypeEquals"),
-        "MonitoringJobDefinitionName": request.get("MonitoringJobDefinitionName"),
+def _filters(request: Record) -> dict[str, str | None]:
+    """Return the values of columns that the schedules or executions of a List request have."""
+    return {
+        "endpoint": request.get("EndpointName"),
+        "monitoring_type": request.get("MonitoringTypeEquals"),
+        "job_definition": request.get("MonitoringJobDefinitionName"),
     }
-    return [
-        record for record in records if all(value in (None, record.get(member)) for member, value in wanted.items())
-    ]
 
 
 OPERATIONS = {

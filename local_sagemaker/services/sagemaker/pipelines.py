@@ -15,10 +15,11 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page, within
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.options import OPTIONS
-from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, Resource
+from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, Resource, list_page
 from local_sagemaker.services.sagemaker.tags import put_tags
 from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.objects import BadName
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 PIPELINES = Resource(
@@ -68,7 +69,7 @@ def update_pipeline(context: Context, request: Record) -> Record:
     given = {"PipelineDefinition", "PipelineDefinitionS3Location"} & request.keys()
     digest = _keep_definition(context, _given_definition(context, request)) if given else None
     now = time.time()
-    with context.lock:
+    with context.store.transaction():
         pipeline = find_pipeline(context, request["PipelineName"])
         versions = pipeline["Versions"]
         if digest is not None:
@@ -88,21 +89,10 @@ def describe_pipeline(context: Context, request: Record) -> Record:
 
 
 def list_pipelines(context: Context, request: Record) -> Record:
-    prefix = request.get("PipelineNamePrefix", "")
-    pipelines = [
-        {**pipeline, "LastExecutionTime": pipeline.get("LastRunTime")}
-        for pipeline in PIPELINES.all(context)
-        if pipeline["PipelineName"].startswith(prefix)
-        and within(pipeline["CreationTime"], request.get("CreatedAfter"), request.get("CreatedBefore"))
-        and request.get("ManagedBy") != "AWS"
-    ]
-    by_name = request.get("SortBy") == "Name"
-    summaries, next_token = page(
-        pipelines,
-        request,
-        key=lambda pipeline: pipeline["PipelineName"] if by_name else pipeline["CreationTime"],
-        name=lambda pipeline: pipeline["PipelineArn"],
-    )
+    if request.get("ManagedBy") == "AWS":
+        return {"PipelineSummaries": []}
+    pipelines, next_token = list_page(context, PIPELINES.kind, request)
+    summaries = [{**pipeline, "LastExecutionTime": pipeline.get("LastRunTime")} for pipeline in pipelines]
     return {"PipelineSummaries": summaries, **next_token}
 
 
@@ -120,19 +110,17 @@ def list_pipeline_versions(context: Context, request: Record) -> Record:
 
 
 def delete_pipeline(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         pipeline = find_pipeline(context, request["PipelineName"])
         arn = pipeline["PipelineArn"]
-        executions = executions_of(context, arn)
-        if running := [execution for execution in executions if execution["PipelineExecutionStatus"] in RUNNING]:
+        if running := context.store.find(executions_of(arn, status=RUNNING)):
             raise ServiceError(
                 "ConflictException",
                 f"Pipeline '{arn}' has {len(running)} running execution(s), e.g. "
                 f"'{running[0]['PipelineExecutionArn']}'; stop them first.",
             )
-        # As on SageMaker, its executions are deleted with it; the pipeline last, in case the process ends in between.
-        for execution in executions:
-            execution_id = execution_id_of(execution["PipelineExecutionArn"])
+        # as on SageMaker, its executions are deleted with it
+        for execution_id in context.store.names(executions_of(arn)):
             delete_steps(context.store, execution_id)
             context.store.delete(EXECUTION, execution_id)
         PIPELINES.delete(context, pipeline)
@@ -144,9 +132,9 @@ def find_pipeline(context: Context, name_or_arn: str) -> Record:
     return PIPELINES.find(context, name_or_arn.partition(":pipeline/")[2] or name_or_arn)
 
 
-def executions_of(context: Context, pipeline_arn: str) -> list[Record]:
-    """Return the records of a pipeline's executions, oldest first."""
-    return [execution for execution in context.store.all(EXECUTION) if execution["PipelineArn"] == pipeline_arn]
+def executions_of(pipeline_arn: str, **equal: str | tuple[str, ...]) -> Query:
+    """Return the query for a pipeline's executions with these values of columns, oldest first."""
+    return Query(EXECUTION, equal={"parent": pipeline_arn, **equal})
 
 
 def execution_id_of(arn: str) -> str:

@@ -8,12 +8,12 @@ import time
 
 from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.paging import page
 from local_sagemaker.services.sagemaker.context import Context
-from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, Resource, list_page, matching
+from local_sagemaker.services.sagemaker.resource import USER_CONTEXT, Resource, list_page
 from local_sagemaker.services.sagemaker.tags import put_tags
 from local_sagemaker.storage import record_kinds
-from local_sagemaker.storage.record_kinds import TAGS
+from local_sagemaker.storage.record_kinds import MODEL_PACKAGE, TAGS
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 GROUPS = Resource(
@@ -21,7 +21,11 @@ GROUPS = Resource(
     missing=("ValidationException", "ModelPackageGroup {arn} does not exist."),
     exists=("ValidationException", "Model Package Group already exists: {arn}"),
 )
-PACKAGE = record_kinds.MODEL_PACKAGE.kind
+PACKAGE = MODEL_PACKAGE.kind
+
+# Of ListModelPackages and ListModelPackageGroups, as the API reference has it. Examples of AWS's that take the first
+# package for the newest, without a SortOrder, get the oldest here.
+DEFAULT_ORDER = "Ascending"
 
 # members that CreateModelPackage and DescribeModelPackage have in common
 KEPT_MEMBERS = (
@@ -68,14 +72,17 @@ def describe_group(context: Context, request: Record) -> Record:
 
 
 def list_groups(context: Context, request: Record) -> Record:
-    summaries, next_token = list_page(GROUPS.all(context), request, "ModelPackageGroup")
+    # no group is shared with this account
+    if request.get("CrossAccountFilterOption") == "CrossAccount":
+        return {"ModelPackageGroupSummaryList": []}
+    summaries, next_token = list_page(context, GROUPS.kind, request, order=DEFAULT_ORDER)
     return {"ModelPackageGroupSummaryList": summaries, **next_token}
 
 
 def delete_group(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         group = _group(context, request["ModelPackageGroupName"])
-        if _versions(context, group):
+        if context.store.count(_versions(group)):
             raise ServiceError(
                 "ConflictException",
                 f"Model Package Group {group['ModelPackageGroupArn']} cannot be deleted because it still contains "
@@ -103,12 +110,12 @@ def create_model_package(context: Context, request: Record) -> Record:
         "CreatedBy": USER_CONTEXT,
         "ClientToken": request.get("ClientToken"),
     }
-    with context.lock:
+    with context.store.transaction():
         if "ModelPackageName" in request:
             arn = _create_unversioned(context, request, record)
         else:
             arn = _create_version(context, request, record)
-    put_tags(context, arn, request.get("Tags", []))
+        put_tags(context, arn, request.get("Tags", []))
     return {"ModelPackageArn": arn}
 
 
@@ -126,7 +133,7 @@ def update_model_package(context: Context, request: Record) -> Record:
         "ModelCard",
         "ModelLifeCycle",
     )
-    with context.lock:
+    with context.store.transaction():
         package = _package(context, request["ModelPackageArn"])
         changes = {member: request[member] for member in replaced if member in request}
         if "ModelApprovalStatus" in changes and "ModelPackageVersion" not in package:
@@ -161,30 +168,24 @@ def update_model_package(context: Context, request: Record) -> Record:
 
 
 def list_model_packages(context: Context, request: Record) -> Record:
-    packages = context.store.all(PACKAGE)
-    if "ModelPackageGroupName" in request:
-        packages = _versions(context, _group(context, request["ModelPackageGroupName"]))
-    elif (kind := request.get("ModelPackageType", "Unversioned")) != "Both":
-        packages = [package for package in packages if ("ModelPackageVersion" in package) == (kind == "Versioned")]
-    status = request.get("ModelApprovalStatus")
-    packages = [
-        package
-        for package in matching(packages, request, "ModelPackage")
-        if status in (None, package.get("ModelApprovalStatus"))
-    ]
-    member = "ModelPackageName" if request.get("SortBy") == "Name" else "CreationTime"
-    summaries, next_token = page(
-        packages,
+    group, type_ = request.get("ModelPackageGroupName"), request.get("ModelPackageType", "Unversioned")
+    equal = {"approval": request.get("ModelApprovalStatus")}
+    if group is not None:
+        equal["parent"] = _group(context, group)["ModelPackageGroupName"]
+    summaries, next_token = list_page(
+        context,
+        MODEL_PACKAGE,
         request,
-        key=lambda package: package[member],
-        # versions sort as numbers: of two created at the same moment, the higher is the later
-        name=lambda package: f"{package['ModelPackageName']}/{package.get('ModelPackageVersion', 0):09}",
+        equal,
+        given=["parent"] if group is None and type_ == "Versioned" else [],
+        lacking=["parent"] if group is None and type_ == "Unversioned" else [],
+        order=DEFAULT_ORDER,
     )
     return {"ModelPackageSummaryList": summaries, **next_token}
 
 
 def delete_model_package(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         arn = _package(context, request["ModelPackageName"])["ModelPackageArn"]
         context.store.delete(TAGS, arn)
         context.store.delete(PACKAGE, _record_name(arn))
@@ -195,11 +196,10 @@ def _create_version(context: Context, request: Record, record: Record) -> str:
     group = _group(context, request["ModelPackageGroupName"])
     name = group["ModelPackageGroupName"]
     if token := request.get("ClientToken"):
-        for package in _versions(context, group):
-            if package.get("ClientToken") == token:
-                return package["ModelPackageArn"]
+        earlier = context.store.first(_versions(group, token=token))
+        if earlier is not None:
+            return earlier["ModelPackageArn"]
     version = group["LastVersion"] + 1
-    # the group first: a crash in between leaves a gap, never a number used twice
     GROUPS.update(context, group, LastVersion=version)
     arn = sagemaker_arn(PACKAGE, f"{name}/{version}")
     record |= {
@@ -228,9 +228,8 @@ def _group(context: Context, name_or_arn: str) -> Record:
     return GROUPS.find(context, name_or_arn.rpartition("/")[2])
 
 
-def _versions(context: Context, group: Record) -> list[Record]:
-    name = group["ModelPackageGroupName"]
-    return [package for package in context.store.all(PACKAGE) if package.get("ModelPackageGroupName") == name]
+def _versions(group: Record, **equal: str) -> Query:
+    return Query(PACKAGE, equal={"parent": group["ModelPackageGroupName"], **equal})
 
 
 def _package(context: Context, name_or_arn: str) -> Record:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from local_sagemaker.account import CALLER_ARN, CALLER_ID, sagemaker_arn
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.paging import page, within
+from local_sagemaker.protocol.paging import page_of_query
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.tags import put_tags
 from local_sagemaker.storage.record_kinds import TAGS, RecordKind
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 USER_CONTEXT = {"IamIdentity": {"Arn": CALLER_ARN, "PrincipalId": CALLER_ID}}
@@ -40,10 +43,6 @@ class Resource:
             raise self._error(self.missing, name)
         return record
 
-    def all(self, context: Context) -> list[Record]:
-        """Return the records of all resources of this kind, oldest first."""
-        return context.store.all(self.kind.kind)
-
     def create(self, context: Context, record: Record, tags: list[Record]) -> Record:
         """Write the record of a new resource and its tags; return its ARN as Create operations do.
 
@@ -51,9 +50,10 @@ class Resource:
             ServiceError: There is a resource of that name.
         """
         name, arn = record[self.kind.name_member], record[self.kind.arn_member]
-        if not context.store.create(self.kind.kind, name.lower(), record):
-            raise self._error(self.exists, name)
-        put_tags(context, arn, tags)
+        with context.store.transaction():
+            if not context.store.create(self.kind.kind, name.lower(), record):
+                raise self._error(self.exists, name)
+            put_tags(context, arn, tags)
         return {self.kind.arn_member: arn}
 
     def update(self, context: Context, record: Record, **changes: object) -> None:
@@ -62,8 +62,9 @@ class Resource:
 
     def delete(self, context: Context, record: Record) -> None:
         """Delete the record of a resource and its tags."""
-        context.store.delete(TAGS, record[self.kind.arn_member])
-        context.store.delete(self.kind.kind, record[self.kind.name_member].lower())
+        with context.store.transaction():
+            context.store.delete(TAGS, record[self.kind.arn_member])
+            context.store.delete(self.kind.kind, record[self.kind.name_member].lower())
 
     def _error(self, error: tuple[str, str], name: str) -> ServiceError:
         code, message = error
@@ -75,34 +76,64 @@ def without_tags(request: Record) -> Record:
     return {member: value for member, value in request.items() if member != "Tags"}
 
 
-def list_page(records: list[Record], request: Record, noun: str) -> tuple[list[Record], Record]:
+# columns of the database by SortBy
+SORTS = {
+    "CreationTime": "created",
+    "Name": "title",
+    "PipelineExecutionArn": "title",
+    "ScheduledTime": "scheduled",
+    "Status": "status",
+}
+
+
+def list_page(
+    context: Context,
+    kind: RecordKind,
+    request: Record,
+    equal: Mapping[str, Any] | None = None,
+    *,
+    given: Sequence[str] = (),
+    lacking: Sequence[str] = (),
+    sort_by: str = "CreationTime",
+    order: str = "Descending",
+) -> tuple[list[Record], Record]:
     """Return the page of records that a List request is for, and the NextToken member of the response.
 
     Args:
-        records: All there are.
-        request: As `matching` and `page` take it; sorted by CreationTime, or by SortBy (Name or Status).
-        noun: What the records' members are called after, such as `Model` of ModelName.
+        context: The context of the operation.
+        kind: The kind of the records.
+        request: Its StatusEquals, NameContains, bounds on times, SortBy, SortOrder, MaxResults and NextToken are
+            honoured.
+        equal: Further values that records have, by column; None stands for any.
+        given: Columns of members that records have.
+        lacking: Columns of members that records do not have.
+        sort_by: The default of SortBy.
+        order: The default of SortOrder.
 
     Raises:
         ServiceError: The NextToken is invalid.
     """
-    member = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(request.get("SortBy", ""), "CreationTime")
-    chosen = matching(records, request, noun)
-    return page(chosen, request, key=lambda record: record[member], name=lambda record: record[f"{noun}Name"])
+    wanted = {"status": request.get("StatusEquals"), **(equal or {})}
+    between = {
+        "created": _bounds(request, "CreationTime", "Created"),
+        "modified": _bounds(request, "LastModifiedTime"),
+        "scheduled": _bounds(request, "ScheduledTime"),
+    }
+    query = Query(
+        kind.kind,
+        equal={column: value for column, value in wanted.items() if value is not None},
+        given=given,
+        lacking=lacking,
+        between=between,
+        containing=request.get("NameContains", ""),
+        prefix=request.get("PipelineNamePrefix", ""),
+        sort=SORTS[request.get("SortBy", sort_by)],
+    )
+    return page_of_query(context.store, query, request, order=order)
 
 
-def matching(records: list[Record], request: Record, noun: str) -> list[Record]:
-    """Return the records that match NameContains, StatusEquals and the bounds on times of a List request."""
-    part, status = request.get("NameContains", "").lower(), request.get("StatusEquals")
-    return [
-        record
-        for record in records
-        if part in record[f"{noun}Name"].lower()
-        and status in (None, record.get(f"{noun}Status"))
-        and within(record["CreationTime"], request.get("CreationTimeAfter"), request.get("CreationTimeBefore"))
-        and within(
-            record.get("LastModifiedTime"),
-            request.get("LastModifiedTimeAfter"),
-            request.get("LastModifiedTimeBefore"),
-        )
-    ]
+def _bounds(request: Record, *times: str) -> tuple[float | None, float | None]:
+    after, before = (
+        next((request[time + side] for time in times if time + side in request), None) for side in ("After", "Before")
+    )
+    return after, before

@@ -2,7 +2,7 @@
 
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.context import Context
-from local_sagemaker.storage.record_kinds import RESOURCES, TAGS
+from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION, RESOURCES, TAGS
 from local_sagemaker.storage.records import Record
 
 MOST_TAGS = 50
@@ -10,14 +10,15 @@ MOST_TAGS = 50
 
 def put_tags(context: Context, arn: str, tags: list[Record]) -> list[Record]:
     """Add tags to a resource, or replace those of the same keys; returns all of them."""
-    with context.lock:
+    if not tags:
+        return get_tags(context, arn)
+    with context.store.transaction():
         merged = {tag["Key"]: tag for tag in [*get_tags(context, arn), *tags]}
         if len(merged) > MOST_TAGS:
             raise ServiceError(
                 "ResourceLimitExceeded", f"{arn} can have {MOST_TAGS} tags; there would be {len(merged)}"
             )
-        if tags:
-            context.store.put(TAGS, arn, {"Tags": list(merged.values())})
+        context.store.put(TAGS, arn, {"Tags": list(merged.values())})
         return list(merged.values())
 
 
@@ -37,7 +38,7 @@ def list_tags(context: Context, request: Record) -> Record:
 
 def delete_tags(context: Context, request: Record) -> Record:
     arn = _existing(context, request["ResourceArn"])
-    with context.lock:
+    with context.store.transaction():
         kept = [tag for tag in get_tags(context, arn) if tag["Key"] not in request["TagKeys"]]
         context.store.put(TAGS, arn, {"Tags": kept})
     return {}
@@ -47,9 +48,10 @@ def _existing(context: Context, arn: str) -> str:
     """Return the ARN as the resource's record has it. Raises ServiceError if there is no such resource."""
     for kind in RESOURCES:
         if kind.is_tagged and f":{kind.arn_type}/" in arn:
-            for record in context.store.all(kind.kind):
-                if record[kind.arn_member].lower() == arn.lower():
-                    return record[kind.arn_member]
+            name = arn.rpartition("/")[2] if kind is PIPELINE_EXECUTION else arn.partition(f":{kind.arn_type}/")[2]
+            record = context.jobs.find(kind.kind, name) if kind.is_job else context.store.get(kind.kind, name.lower())
+            if record is not None and record[kind.arn_member].lower() == arn.lower():
+                return record[kind.arn_member]
     raise ServiceError("ResourceNotFound", f"Resource '{arn}' does not exist.")
 
 

@@ -21,7 +21,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.data_capture import CapturedInvocation, DataCaptureConfig, capture_line
 from local_sagemaker.endpoints.metrics import InvocationMetrics
 from local_sagemaker.endpoints.traffic_shifting import (
@@ -31,7 +30,6 @@ from local_sagemaker.endpoints.traffic_shifting import (
     deployment_plan,
     shift_traffic,
 )
-from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import Machine, Record
 from tests.local_sagemaker.models import (
     ECHO,
@@ -613,7 +611,7 @@ def test_operations_in_progress_are_finished_by_the_next_server(
     up(machine)
     machine.endpoint_manager.close()
     plan = machine.store.get("endpoint", "endpoint")["Deployed"]  # type: ignore[index]
-    RecordStore(DataDir(machine.data_dir)).update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
+    machine.store.update("endpoint", "endpoint", EndpointStatus=status, Pending=plan)
     again = Machine(machine.data_dir)
     again.endpoint_manager.recover()
     if becomes is None:

@@ -96,7 +96,13 @@ def test_a_job_sends_an_event_with_its_tags_for_each_status(machine: Machine, ev
 
 
 def test_an_endpoint_sends_its_status_in_upper_snake_case(machine: Machine, events: list[Record]) -> None:
-    record = {"EndpointName": "e", "EndpointArn": "arn:e", "EndpointConfigName": "c", "EndpointStatus": "Creating"}
+    record = {
+        "EndpointName": "e",
+        "EndpointArn": "arn:e",
+        "EndpointConfigName": "c",
+        "EndpointStatus": "Creating",
+        "CreationTime": 0.0,
+    }
     machine.store.put("endpoint", "e", record)
     machine.store.update("endpoint", "e", EndpointStatus="InService")
     machine.store.update("endpoint", "e", EndpointConfigName="d")

@@ -15,7 +15,6 @@ from local_sagemaker.jobs.training_job import TrainingJob
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.objects import ObjectStore
-from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.machine import TIMEOUT, Machine, tar_gz
 
 COPY = """
@@ -509,7 +508,7 @@ def test_jobs_that_a_server_left_running_are_failed_by_the_next(machine: Machine
     until(lambda: "ProcessingStartTime" in describe(machine, "ProcessingJob", "slow"))
 
     data_dir = DataDir(machine.data_dir)
-    next_jobs = JobManager(RecordStore(data_dir), ObjectStore(data_dir, Database(data_dir.database)))
+    next_jobs = JobManager(machine.store, ObjectStore(data_dir, Database(data_dir.database)))
     next_jobs.recover()
     records = {name: next_jobs.store.get("processing-job", name) or {} for name in ("slow", "done")}
     assert records["done"]["ProcessingJobStatus"] == "Completed"

@@ -32,9 +32,21 @@ def endpoint(machine: Machine, name: str = "Churn", captures: bool = True) -> No
         "DestinationS3Uri": CAPTURES,
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
     }
-    config = {"EndpointConfigName": f"{name}-config", "DataCaptureConfig": capture}
-    machine.store.put("endpoint-config", config["EndpointConfigName"].lower(), config)  # type: ignore[attr-defined]
-    record = {"EndpointName": name, "EndpointConfigName": f"{name}-config", "EndpointStatus": "InService"}
+    config = {
+        "EndpointConfigName": f"{name}-config",
+        "EndpointConfigArn": "arn",
+        "CreationTime": 0.0,
+        "ProductionVariants": [],
+        "DataCaptureConfig": capture,
+    }
+    machine.store.put("endpoint-config", f"{name}-config".lower(), config)
+    record = {
+        "EndpointName": name,
+        "EndpointArn": "arn",
+        "EndpointConfigName": f"{name}-config",
+        "EndpointStatus": "InService",
+        "CreationTime": 0.0,
+    }
     machine.store.put("endpoint", name.lower(), record)
 
 

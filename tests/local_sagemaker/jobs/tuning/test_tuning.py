@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +237,12 @@ def test_an_unsupported_tuning_request_is_rejected(machine: Machine, changes: Re
 def test_tuning_jobs_that_a_server_left_running_are_failed_by_the_next(machine: Machine, tmp_path: Path) -> None:
     machine.service.call("CreateHyperParameterTuningJob", request(machine, script="import time; time.sleep(60)"))
     until(lambda: jobs_of(machine))
-    next_server = Machine(tmp_path)
+    # as the records are now; the jobs themselves continue
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in tmp_path.glob("state.sqlite*"):
+        shutil.copy(file, copy)
+    next_server = Machine(copy)
     next_server.executor.recover()
     assert describe(next_server)["HyperParameterTuningJobStatus"] == "Failed"
     assert "the local SageMaker ended" in describe(next_server)["FailureReason"]

@@ -68,7 +68,7 @@ def test_version_numbers_increase_and_are_never_reused(sagemaker: SageMakerServi
     again = Machine(tmp_path).service
     again.call("DeleteModelPackage", {"ModelPackageName": "churn/4"})
     assert create(again, group).endswith("/5")
-    assert versions(again) == [5, 2, 1]
+    assert versions(again) == [1, 2, 5]
 
 
 def test_versions_created_concurrently_do_not_collide(sagemaker: SageMakerService, group: str) -> None:
@@ -118,13 +118,14 @@ def test_an_added_inference_specification_replaces_that_of_its_name(sagemaker: S
     assert describe(sagemaker, arn)["AdditionalInferenceSpecifications"] == added
 
 
-def test_versions_are_listed_in_pages_newest_first(sagemaker: SageMakerService, group: str) -> None:
+def test_versions_are_listed_in_pages_oldest_first(sagemaker: SageMakerService, group: str) -> None:
     for number in range(12):
         create(sagemaker, group, ModelApprovalStatus="Approved" if number % 3 == 0 else "Rejected")
-    assert versions(sagemaker) == list(range(12, 2, -1)), "ten to a page"
-    assert versions(sagemaker, SortOrder="Ascending", MaxResults=2) == [1, 2]
-    assert versions(sagemaker, ModelApprovalStatus="Approved", SortBy="CreationTime", MaxResults=1) == [10]
-    request = {"ModelPackageGroupName": group, "MaxResults": 5}
+    assert versions(sagemaker) == list(range(1, 11)), "ten to a page"
+    assert versions(sagemaker, SortOrder="Descending", MaxResults=2) == [12, 11]
+    latest = {"ModelApprovalStatus": "Approved", "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
+    assert versions(sagemaker, **latest) == [10]
+    request = {"ModelPackageGroupName": group, "SortOrder": "Descending", "MaxResults": 5}
     seen = []
     while True:
         page = sagemaker.call("ListModelPackages", request)
@@ -187,7 +188,8 @@ def test_groups_are_listed_by_name_and_time(sagemaker: SageMakerService) -> None
         found = sagemaker.call("ListModelPackageGroups", request)["ModelPackageGroupSummaryList"]
         return [one["ModelPackageGroupName"] for one in found]
 
-    assert listed() == ["other", "a-model", "b-model"]
+    assert listed() == ["b-model", "a-model", "other"]
+    assert listed(CrossAccountFilterOption="CrossAccount") == []
     assert listed(NameContains="model", SortBy="Name", SortOrder="Ascending") == ["a-model", "b-model"]
 
 
