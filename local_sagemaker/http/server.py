@@ -5,21 +5,15 @@ before their responses, so that a SIGKILL loses nothing either.
 """
 
 import argparse
-import functools
-import io
 import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from local_sagemaker.app import App, build
 from local_sagemaker.client_environment import client_environment, write_client_files
@@ -32,11 +26,11 @@ from local_sagemaker.containers.strays import end_strays, job_mark
 from local_sagemaker.containers.warm_python import WarmPython
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.manager import IDLE_SECONDS
-from local_sagemaker.http import proxy
 from local_sagemaker.http.administration import Administration
-from local_sagemaker.http.application import HEADERS_KEY, PROXIED_KEY, Application
+from local_sagemaker.http.application import Application
 from local_sagemaker.http.background import ServerError, holder, package_version
-from local_sagemaker.http.chunked import ChunkedBody
+from local_sagemaker.http.connections import ConnectionServer
+from local_sagemaker.http.handler import RequestHandler, tls_context
 from local_sagemaker.http.routing import Router
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.moto.cloudwatch import CloudWatch
@@ -44,8 +38,8 @@ from local_sagemaker.storage.locks import file_lock
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128
-SOCKET_SECONDS = 120
+# connections that the server has not accepted yet
+BACKLOG = 1024
 # other processes hold the lock for a moment, to see whether it is free
 LOCK_SECONDS = 2
 
@@ -70,23 +64,21 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         upstream = _upstream_proxy()
         write_client_files(own.root)
         if not own.certificate.exists():
-            _tls_context(own.certificate)
+            tls_context(own.certificate)
         environment = client_environment(own.root, port)
         # moto and everything else in this process uses these settings, too
         os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
         end_strays(own)
         app = _build(own, environment)
-        _Handler.certificate, _Handler.upstream = own.certificate, upstream
-        server = make_server(
-            "127.0.0.1", port, _application(app), threaded=True, request_handler=_Handler, fd=listener.fileno()
-        )
+        handler = RequestHandler(_application(app), port, own.certificate, upstream)
+        server = ConnectionServer(listener, handler.answer)
         _end_on_signals(server)
         try:
             app.start()
             log.info("serving %s on http://127.0.0.1:%d", own, port)
             # read before the first client needs it, but after clients can find the server
             threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
-            server.serve_forever(poll_interval=0.1)
+            server.serve_forever()
         finally:
             app.close()
             end_strays(own)
@@ -115,9 +107,9 @@ def _application(app: App) -> Application:
     return Application(Router(app.services, app.moto), administration)
 
 
-def _end_on_signals(server: BaseWSGIServer) -> None:
+def _end_on_signals(server: ConnectionServer) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        signal.signal(number, lambda *_: server.shutdown())
 
 
 @contextmanager
@@ -177,72 +169,6 @@ def _upstream_proxy() -> str | None:
     """Return the HTTPS proxy in the environment, unless it is a local SageMaker."""
     upstream = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY") or None
     return None if upstream == os.environ.get("AWS_ENDPOINT_URL") else upstream
-
-
-class _Handler(WSGIRequestHandler):
-    """One request.
-
-    Attributes:
-        certificate: For requests to AWS's host names.
-        upstream: The proxy for all other hosts, if there is one.
-    """
-
-    timeout = SOCKET_SECONDS
-    certificate: Path
-    upstream: str | None
-
-    def make_environ(self) -> dict[str, Any]:
-        environ = {**super().make_environ(), HEADERS_KEY: list(self.headers.items())}
-        if "wsgi.input_terminated" in environ:
-            environ["wsgi.input"] = io.BufferedReader(ChunkedBody(self.rfile))
-        return environ
-
-    def do_CONNECT(self) -> None:
-        self.close_connection = True
-        host, _, port = self.path.rpartition(":")
-        if not (host and port.isdecimal()):
-            self._answer(400, "Bad Request")
-            return
-        if proxy.is_aws(host):
-            self._answer(200, "Connection established")
-            if (connection := proxy.answer_in_tls(self.connection, _tls_context(self.certificate))) is not None:
-                with connection:
-                    _ProxiedHandler(connection, self.client_address, self.server)
-            return
-        try:
-            remote = proxy.open_tunnel(self.path, self.upstream)
-        except OSError as error:
-            self._answer(502, "Bad Gateway")
-            log.info("no connection to %s: %s", self.path, error)
-            return
-        self._answer(200, "Connection established")
-        proxy.pass_through(self.connection, remote)
-
-    def _answer(self, status: int, words: str) -> None:
-        self.send_response_only(status, words)
-        self.end_headers()
-        self.wfile.flush()
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        log.debug("%s %s", self.requestline, code)
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        log.info(message, *args)
-
-
-class _ProxiedHandler(_Handler):
-    """A request that was meant for AWS itself."""
-
-    def make_environ(self) -> dict[str, Any]:
-        return {**super().make_environ(), PROXIED_KEY: True}
-
-
-@functools.cache
-def _tls_context(certificate: Path) -> ssl.SSLContext:
-    # seldom needed, and as long to import as all of the server
-    from local_sagemaker.http import tls
-
-    return tls.server_context(certificate)
 
 
 def main() -> None:
