@@ -11,6 +11,7 @@ import typer
 from local_sagemaker.client_environment import client_environment
 from local_sagemaker.containers.images.errors import ImageMapError
 from local_sagemaker.containers.images.image_settings import remember
+from local_sagemaker.containers.strays import end_strays, job_mark
 from local_sagemaker.data_dir import DataDir, default_data_dir
 from local_sagemaker.http.background import (
     ServerError,
@@ -119,6 +120,7 @@ def stop(data_dir: Folder = None) -> None:
     """Stop the server and every job that it runs; no acknowledged request is lost."""
     folder = _folder(data_dir)
     typer.echo(f"stopped the server of {folder}" if stop_server(folder) else f"no server is running for {folder}")
+    _end_strays(folder)
 
 
 @app.command()
@@ -156,6 +158,7 @@ def reset(
     if not yes:
         typer.confirm(f"Delete all state in {folder}?", abort=True)
     stop_server(folder)
+    _end_strays(folder)
     shutil.rmtree(folder)
     typer.echo(f"deleted {folder}")
 
@@ -204,6 +207,12 @@ def run_now(
         typer.echo(f"results: {execution['OutputS3Uri']}")
     if status not in ("Completed", "CompletedWithViolations"):
         raise typer.Exit(1)
+
+
+def _end_strays(folder: Path) -> None:
+    """End what an earlier server has left running, and say so."""
+    if ended := end_strays(job_mark(DataDir(folder))):
+        typer.echo(f"ended {len(ended)} process(es) that outlived their server: {', '.join(ended)}")
 
 
 def _folder(data_dir: Path | None) -> Path:

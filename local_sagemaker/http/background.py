@@ -20,7 +20,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.containers.strays import end_strays
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.locks import file_lock, is_locked
 
@@ -121,7 +120,6 @@ def stop_server(data_dir: Path) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if not is_held(data_dir):
-                end_strays(DataDir(data_dir))
                 return True
             time.sleep(0.02)
     raise ServerError(f"the server that holds {data_dir} does not end; see {_log_file(data_dir)}")

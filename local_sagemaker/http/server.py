@@ -22,7 +22,7 @@ from local_sagemaker.containers.images.errors import ImageMapError
 from local_sagemaker.containers.images.image_settings import image_settings
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
-from local_sagemaker.containers.strays import end_strays, job_mark
+from local_sagemaker.containers.strays import end_strays, guarded, job_mark, server_mark
 from local_sagemaker.containers.warm_python import WarmPython
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.manager import IDLE_SECONDS
@@ -57,7 +57,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
     """
     own = DataDir(data_dir.resolve())
     own.make()
-    with _server_lock(own) as lock, _listener(own, port) as listener:
+    with _server_lock(own) as lock, _listener(own, port) as listener, guarded():
         port = listener.getsockname()[1]
         # from here on clients find the server, and wait
         _write_in_place(lock, f"{os.getpid()} {port}")
@@ -68,8 +68,11 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         environment = client_environment(own.root, port)
         # moto and everything else in this process uses these settings, too
         os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
-        end_strays(own)
-        app = _build(own, environment)
+        end_strays(job_mark(own))
+        mark = {**job_mark(own), **server_mark(os.getpid())}
+        # for processes that get all of this environment, such as installers
+        os.environ |= mark
+        app = _build(own, environment, mark)
         handler = RequestHandler(_application(app), port, own.certificate, upstream)
         server = ConnectionServer(listener, handler.answer)
         _end_on_signals(server)
@@ -81,12 +84,10 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             server.serve_forever()
         finally:
             app.close()
-            end_strays(own)
             log.info("ended")
 
 
-def _build(data_dir: DataDir, environment: dict[str, str]) -> App:
-    mark = job_mark(data_dir)
+def _build(data_dir: DataDir, environment: dict[str, str], mark: dict[str, str]) -> App:
     warm_python = None
     if os.environ.get("LOCAL_SAGEMAKER_WARM") != "0":
         path = {"PATH": os.environ.get("PATH", os.defpath)}
