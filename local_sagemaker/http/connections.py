@@ -36,6 +36,7 @@ IDLE_SECONDS = 120
 # http.server's limit for one line, which the worker reports
 LONGEST_HEAD = (64 << 10) + 1
 PIECE = 64 << 10
+MOST_UNREAD_PIECES = 16
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,12 @@ class Connection:
             return True
 
     def close(self) -> None:
+        # bytes that are left unread would make the kernel reset the connection, and the client lose the response
+        with contextlib.suppress(OSError):
+            self.sock.setblocking(False)
+            for _ in range(MOST_UNREAD_PIECES):
+                if not self.sock.recv(PIECE):
+                    break
         self.sock.close()
 
 

@@ -120,6 +120,8 @@ class _Request(BaseHTTPRequestHandler):
     """
 
     protocol_version = "HTTP/1.1"
+    # responses to malformed requests have a head, which those of HTTP/0.9 have not
+    default_request_version = "HTTP/1.0"
     server_version, sys_version = "local-sagemaker", ""
     tunnel_to: str | None = None
 
@@ -137,7 +139,7 @@ class _Request(BaseHTTPRequestHandler):
         self.close_connection = True
         self.raw_requestline = self.rfile.readline(BUFFER + 2)
         if len(self.raw_requestline) > BUFFER:
-            self.requestline = self.request_version = ""
+            self.command = self.requestline = self.request_version = ""
             self.send_error(414)
         elif self.raw_requestline and self.parse_request():
             if self.command != "CONNECT":
