@@ -84,7 +84,8 @@ def _marked(mark: Mapping[str, str]) -> "list[psutil.Process]":
     """Return the running processes with a mark, and those in the sessions of these, without this one."""
     import psutil
 
-    marked, others = [], []
+    marked: list[psutil.Process] = []
+    others: list[psutil.Process] = []
     for process in psutil.process_iter():
         try:
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:

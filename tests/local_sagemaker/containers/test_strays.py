@@ -66,7 +66,7 @@ def test_all_processes_of_a_mark_and_of_their_sessions_are_ended_and_named(sleep
 def test_strays_of_a_server_that_is_gone_are_ended_and_named(command: str, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     DataDir(folder).make()
-    with subprocess.Popen(["sleep", "600"], env={**os.environ, **job_mark(DataDir(folder))}) as stray:
+    with subprocess.Popen(["/bin/sleep", "600"], env={**os.environ, **job_mark(DataDir(folder))}) as stray:
         done = CliRunner().invoke(app, [command, "--data-dir", str(folder), *(["--yes"] if command == "reset" else [])])
         assert f"ended 1 process(es) that outlived their server: sleep (process {stray.pid})\n" in done.output
         assert done.exit_code == 0 and stray.wait(30) == -signal.SIGKILL

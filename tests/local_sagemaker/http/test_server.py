@@ -113,12 +113,24 @@ def test_a_malformed_request_is_refused(target: str, body: bytes, code: str, ser
         ({"Host": "rebound.example.com"}, 403),
         ({"Host": "localhost.example.com"}, 403),
         ({"Host": "s3.amazonaws.com"}, 403),
-        ({"Host": "127.0.0.1", "Origin": "http://localhost:8080"}, 200),
+        ({"Host": "my.bucket.localhost:80"}, 200),
+        ({"Host": ""}, 403),
+        ({"Host": "[::1]"}, 403),
+        ({"Host": "127.0.0.1@example.com"}, 403),
+        ({"Host": "example.com:127.0.0.1"}, 403),
+        ({"Host": "169.254.169.254"}, 403),
+        ({"Host": "127.0.0.1", "Origin": "http://127.0.0.1"}, 200),
+        ({"Host": "127.0.0.1", "Origin": "http://localhost:8080"}, 403),
         ({"Host": "127.0.0.1", "Origin": "https://example.com"}, 403),
         ({"Host": "127.0.0.1", "Origin": "null"}, 403),
+        ({"Host": "127.0.0.1", "Origin": "http://[1"}, 403),
+        ({"Host": "127.0.0.1", "Sec-Fetch-Site": "none"}, 200),
+        ({"Host": "127.0.0.1", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Host": "127.0.0.1", "Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "127.0.0.1", "Sec-Fetch-Site": "cross-site"}, 403),
     ],
 )
-def test_other_host_names_and_other_origins_are_refused(
+def test_other_host_names_and_pages_of_other_sites_are_refused(
     headers: dict[str, str], status: int, server: RunningServer
 ) -> None:
     assert call(server, "SageMaker.ListPipelines", b"{}", **headers)[0] == status
