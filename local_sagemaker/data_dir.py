@@ -31,7 +31,10 @@ class DataDir:
 
     root: Path
 
-    # state of SageMaker, of moto and of Lambda
+    # state of SageMaker, of S3's metadata, of moto and of Lambda; SQLite keeps two files beside its database
+    database = _Entry("state.sqlite")
+    database_wal = _Entry("state.sqlite-wal")
+    database_shm = _Entry("state.sqlite-shm")
     records = _Entry("records")
     moto_journal = _Entry("moto.jsonl")
     functions = _Entry("functions")
