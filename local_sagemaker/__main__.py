@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from local_sagemaker.client_environment import client_environment
-from local_sagemaker.containers.images.errors import ImageMapError
 from local_sagemaker.containers.images.image_settings import remember
 from local_sagemaker.containers.strays import end_strays, job_mark
 from local_sagemaker.data_dir import DataDir, default_data_dir
+from local_sagemaker.errors import LocalSageMakerError, files_named
 from local_sagemaker.http.background import (
     ServerError,
     ensure_server,
@@ -21,6 +21,7 @@ from local_sagemaker.http.background import (
     run_schedule,
     stop_server,
 )
+from local_sagemaker.storage.database import DamagedDatabase
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -216,13 +217,16 @@ def _end_strays(folder: Path) -> None:
 
 
 def _folder(data_dir: Path | None) -> Path:
-    return (data_dir or default_data_dir()).absolute()
+    folder = (data_dir or default_data_dir()).absolute()
+    DataDir(folder).check()
+    return folder
 
 
 def main() -> None:
     try:
-        app()
-    except (ServerError, ImageMapError) as error:
+        with files_named():
+            app()
+    except (LocalSageMakerError, DamagedDatabase) as error:
         typer.echo(str(error), err=True)
         raise SystemExit(1) from error
 

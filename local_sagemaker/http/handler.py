@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import logging
 import socket
@@ -12,7 +11,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -48,13 +46,13 @@ class RequestHandler:
     Attributes:
         application: Answers requests to this server and to AWS.
         port: Where the server listens.
-        certificate: For requests to AWS's host names.
+        tls_context: Has the certificate for AWS's host names.
         upstream: The proxy for all other hosts, if there is one.
     """
 
     application: WsgiApplication
     port: int
-    certificate: Path
+    tls_context: ssl.SSLContext
     upstream: str | None = None
     _tunnels: WorkerPool = field(default_factory=lambda: WorkerPool("tunnel", MOST_TUNNELS))
 
@@ -79,7 +77,7 @@ class RequestHandler:
     def _answer_in_tls(self, connection: Connection) -> bool:
         connection.sock.sendall(_ESTABLISHED)
         connection.sock.settimeout(HANDSHAKE_SECONDS)
-        in_tls = proxy.answer_in_tls(connection.sock, tls_context(self.certificate))
+        in_tls = proxy.answer_in_tls(connection.sock, self.tls_context)
         if in_tls is None:
             return False
         connection.sock, connection.received, connection.proxied = in_tls, bytearray(), True
@@ -101,15 +99,6 @@ class RequestHandler:
 
 
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-@functools.cache
-def tls_context(certificate: Path) -> ssl.SSLContext:
-    """Return the TLS context with a certificate, which is made if it does not exist."""
-    # seldom needed, and as long to import as all of the server
-    from local_sagemaker.http import tls
-
-    return tls.server_context(certificate)
 
 
 class _Request(BaseHTTPRequestHandler):

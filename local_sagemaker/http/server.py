@@ -18,7 +18,6 @@ from pathlib import Path
 from local_sagemaker.app import App, build
 from local_sagemaker.client_environment import client_environment, write_client_files
 from local_sagemaker.containers.container import common_environment
-from local_sagemaker.containers.images.errors import ImageMapError
 from local_sagemaker.containers.images.image_settings import image_settings
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
@@ -26,14 +25,17 @@ from local_sagemaker.containers.strays import end_strays, guarded, job_mark, ser
 from local_sagemaker.containers.warm_python import WarmPython
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.manager import IDLE_SECONDS
+from local_sagemaker.errors import LocalSageMakerError, files_named
 from local_sagemaker.http.administration import Administration
 from local_sagemaker.http.application import Application
 from local_sagemaker.http.background import ServerError, holder, package_version
 from local_sagemaker.http.connections import ConnectionServer
-from local_sagemaker.http.handler import RequestHandler, tls_context
+from local_sagemaker.http.handler import RequestHandler
 from local_sagemaker.http.routing import Router
+from local_sagemaker.http.tls import server_context
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.moto.cloudwatch import CloudWatch
+from local_sagemaker.storage.database import DamagedDatabase
 from local_sagemaker.storage.locks import file_lock
 
 log = logging.getLogger(__name__)
@@ -53,18 +55,19 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             a shell stay valid, or any free port if that one is taken.
 
     Raises:
-        ServerError: Another server holds the data directory, the port is taken, or the image settings are invalid.
+        LocalSageMakerError: Another server holds the data directory, or it cannot be used; the port is taken; or the
+            image settings are invalid.
     """
     own = DataDir(data_dir.resolve())
     own.make()
     with _server_lock(own) as lock, _listener(own, port) as listener, guarded():
         port = listener.getsockname()[1]
+        own.close_to_others()
         # from here on clients find the server, and wait
         _write_in_place(lock, f"{os.getpid()} {port}")
         upstream = _upstream_proxy()
         write_client_files(own.root)
-        if not own.certificate.exists():
-            tls_context(own.certificate)
+        tls_context = server_context(own.certificate)
         environment = client_environment(own.root, port)
         # moto and everything else in this process uses these settings, too
         os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
@@ -73,7 +76,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         # for processes that get all of this environment, such as installers
         os.environ |= mark
         app = _build(own, environment, mark)
-        handler = RequestHandler(_application(app), port, own.certificate, upstream)
+        handler = RequestHandler(_application(app), port, tls_context, upstream)
         server = ConnectionServer(listener, handler.answer)
         _end_on_signals(server)
         try:
@@ -152,17 +155,14 @@ def _listener(data_dir: DataDir, port: int | None) -> Iterator[socket.socket]:
 
 
 def _images(data_dir: DataDir, warm_python: WarmPython | None) -> Images:
-    """Return what runs images, by the settings of the data directory. Raises ServerError if these are invalid."""
+    """Return what runs images, by the settings of the data directory. Raises ImageMapError if these are invalid."""
     settings = image_settings(data_dir)
     mapped = None
     if settings.file is not None:
         # seldom needed, and pydantic takes long to import
         from local_sagemaker.containers.images.image_map import read_image_map
 
-        try:
-            mapped = read_image_map(settings.file)
-        except ImageMapError as error:
-            raise ServerError(str(error)) from error
+        mapped = read_image_map(settings.file)
     return Images(warm_python, mapped, Environments(data_dir.environments) if settings.isolated else None)
 
 
@@ -179,8 +179,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        serve(arguments.data_dir, arguments.port)
-    except ServerError as error:
+        with files_named():
+            serve(arguments.data_dir, arguments.port)
+    except (LocalSageMakerError, DamagedDatabase) as error:
         sys.exit(str(error))
 
 

@@ -2,11 +2,11 @@
 
 import http.client
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,10 +47,10 @@ def echo() -> Echo:
 
 
 @pytest.fixture
-def port(echo: Echo, tmp_path: Path) -> Iterator[int]:
+def port(echo: Echo) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
         number = listener.getsockname()[1]
-        handler = RequestHandler(echo, number, tmp_path / "ca.pem")
+        handler = RequestHandler(echo, number, ssl.create_default_context())
         server = ConnectionServer(listener, handler.answer, workers=WORKERS, most=MOST)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
