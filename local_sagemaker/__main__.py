@@ -1,7 +1,6 @@
 """The command line of the local SageMaker: `python -m local_sagemaker`."""
 
 import shlex
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,7 @@ from local_sagemaker.http.background import (
     stop_server,
 )
 from local_sagemaker.storage.database import DamagedDatabase
+from local_sagemaker.storage.files import remove_tree
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -160,7 +160,18 @@ def reset(
         typer.confirm(f"Delete all state in {folder}?", abort=True)
     stop_server(folder)
     _end_strays(folder)
-    shutil.rmtree(folder)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink()
+    try:
+        folder.resolve().rmdir()
+        folder.unlink(missing_ok=True)
+    except OSError as error:
+        # a volume, or in a folder that this user cannot write
+        typer.echo(f"deleted everything in {folder}; the folder itself remains: {error.strerror}")
+        return
     typer.echo(f"deleted {folder}")
 
 

@@ -131,7 +131,9 @@ class DataDir:
 
     def foreign_entries(self) -> list[str]:
         """Names of files and folders in it that are not a local SageMaker's."""
-        return sorted(path.name for path in self.root.iterdir() if path.name not in ENTRIES)
+        names = sorted(path.name for path in self.root.iterdir())
+        # a write that was killed leaves such a file
+        return [name for name in names if name not in ENTRIES and not (name.startswith(".") and name.endswith(".part"))]
 
 
 ENTRIES = frozenset(entry.name for entry in vars(DataDir).values() if isinstance(entry, _Entry))

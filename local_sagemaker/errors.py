@@ -16,7 +16,8 @@ def files_named() -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             raise
+        file = error.filename2 or error.filename
         raise LocalSageMakerError(
-            f"cannot use {error.filename}: {error.strerror}; correct or remove it, or choose another data directory "
-            "with --data-dir or $LOCAL_SAGEMAKER_DIR"
+            f"cannot use {file}: {error.strerror}; correct or remove it, or choose another data directory with "
+            "--data-dir or $LOCAL_SAGEMAKER_DIR"
         ) from error

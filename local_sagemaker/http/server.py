@@ -7,6 +7,7 @@ before their responses, so that a SIGKILL loses nothing either.
 import argparse
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -34,6 +35,7 @@ from local_sagemaker.http.handler import RequestHandler
 from local_sagemaker.http.routing import Router
 from local_sagemaker.http.tls import server_context
 from local_sagemaker.protocol.shapes import service_model
+from local_sagemaker.retention import DEFAULT_DAYS, prune_daily, sweep
 from local_sagemaker.services.moto.cloudwatch import CloudWatch
 from local_sagemaker.storage.database import DamagedDatabase
 from local_sagemaker.storage.locks import file_lock
@@ -58,6 +60,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         LocalSageMakerError: Another server holds the data directory, or it cannot be used; the port is taken; or the
             image settings are invalid.
     """
+    retention_days = _number("LOCAL_SAGEMAKER_RETENTION_DAYS", DEFAULT_DAYS)
     own = DataDir(data_dir.resolve())
     own.make()
     with _server_lock(own) as lock, _listener(own, port) as listener, guarded():
@@ -72,6 +75,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         # moto and everything else in this process uses these settings, too
         os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
         end_strays(job_mark(own))
+        sweep(own)
         mark = {**job_mark(own), **server_mark(os.getpid())}
         # for processes that get all of this environment, such as installers
         os.environ |= mark
@@ -81,6 +85,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         _end_on_signals(server)
         try:
             app.start()
+            prune_daily(own, app.store, retention_days)
             log.info("serving %s on http://127.0.0.1:%d", own, port)
             # read before the first client needs it, but after clients can find the server
             threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
@@ -101,8 +106,16 @@ def _build(data_dir: DataDir, environment: dict[str, str], mark: dict[str, str])
         environment={**environment, **mark},
         images=_images(data_dir, warm_python),
         warm_python=warm_python,
-        idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
+        idle_seconds=_number("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS),
     )
+
+
+def _number(name: str, default: float) -> float:
+    """Return a setting, a number of at least 0, of the environment. Raises LocalSageMakerError if it is not one."""
+    text = os.environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII):
+        raise LocalSageMakerError(f"{name} is {text!r}, which is not a number of at least 0; correct or unset it")
+    return float(text)
 
 
 def _application(app: App) -> Application:
