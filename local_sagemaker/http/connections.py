@@ -2,8 +2,8 @@
 
 A connection occupies a worker from the complete head of a request to the end of the response, and neither before nor
 between requests: clients that are idle, send half a request or hang up cost a file descriptor, not a thread. Bodies are
-read by the worker. The number of workers is far above that of processors because some requests wait for others, such as
-the invocation of a function that itself calls the server.
+read by the worker. Requests that may last have workers of their own: the others are never stuck behind slow models and
+functions, which themselves call the server.
 
 A client that has closed its end, at least for writing, has most likely gone. Its request waits for one of a few threads
 of their own, and is dropped if many are waiting, so that a thousand such requests do not delay those of clients that
@@ -25,7 +25,8 @@ from dataclasses import dataclass, field
 
 from local_sagemaker.http.workers import WorkerPool
 
-WORKERS = 128
+WORKERS = 64
+LASTING_WORKERS = 128
 ABANDONED_WORKERS = 2
 MAX_ABANDONED = 100
 MAX_CONNECTIONS = 1000
@@ -68,7 +69,8 @@ class Connection:
         if isinstance(self.sock, ssl.SSLSocket):
             return False
         try:
-            return not self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self.sock.setblocking(False)
+            return not self.sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
@@ -91,6 +93,7 @@ class ConnectionServer:
         listener: The listening socket.
         answer: Answers the request of a connection; returns whether the connection stays open for another one.
             It is called in many threads.
+        may_last: Returns whether the answer to a request may take long, by the first line of the request.
         workers: How many requests are answered at once.
         most: How many connections are open at once; beyond that, the one that has been idle longest is closed.
     """
@@ -99,12 +102,14 @@ class ConnectionServer:
         self,
         listener: socket.socket,
         answer: Callable[[Connection], bool],
+        may_last: Callable[[bytes], bool],
         *,
         workers: int = WORKERS,
         most: int = MAX_CONNECTIONS,
     ) -> None:
-        self._listener, self._answer = listener, answer
+        self._listener, self._answer, self._may_last = listener, answer, may_last
         self._workers = WorkerPool("request", workers)
+        self._lasting = WorkerPool("lasting request", LASTING_WORKERS)
         self._abandoned = WorkerPool("abandoned request", ABANDONED_WORKERS)
         # the rest of the file descriptors are for files and processes
         self._most = min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
@@ -192,7 +197,11 @@ class ConnectionServer:
         connection.received += piece
         if connection.has_head(before):
             self._forget(connection)
-            self._workers.submit(lambda: self._work(connection))
+            self._submit(connection)
+
+    def _submit(self, connection: Connection) -> None:
+        lasts = self._may_last(bytes(connection.received.partition(b"\n")[0]))
+        (self._lasting if lasts else self._workers).submit(lambda: self._work(connection))
 
     def _work(self, connection: Connection) -> None:
         if not connection.is_abandoned():
@@ -206,10 +215,11 @@ class ConnectionServer:
         stays_open = False
         try:
             stays_open = self._answer(connection)
-            while stays_open and connection.has_head():
-                stays_open = self._answer(connection)
         finally:
-            if stays_open:
+            if stays_open and connection.has_head():
+                # the client has not waited for the response
+                self._submit(connection)
+            elif stays_open:
                 self._answered.append(connection)
                 self._wake_up()
             else:

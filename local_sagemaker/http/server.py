@@ -29,7 +29,7 @@ from local_sagemaker.endpoints.manager import IDLE_SECONDS
 from local_sagemaker.errors import LocalSageMakerError, files_named
 from local_sagemaker.http.administration import Administration
 from local_sagemaker.http.application import Application
-from local_sagemaker.http.background import ServerError, holder, package_version
+from local_sagemaker.http.background import RUN_NOW_PATH, ServerError, holder, package_version
 from local_sagemaker.http.connections import ConnectionServer
 from local_sagemaker.http.handler import RequestHandler
 from local_sagemaker.http.routing import Router
@@ -81,7 +81,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         os.environ |= mark
         app = _build(own, environment, mark)
         handler = RequestHandler(_application(app), port, tls_context, upstream)
-        server = ConnectionServer(listener, handler.answer)
+        server = ConnectionServer(listener, handler.answer, _may_last)
         _end_on_signals(server)
         try:
             app.start()
@@ -122,6 +122,11 @@ def _application(app: App) -> Application:
     status = {"pid": os.getpid(), "data_dir": str(app.data_dir), "version": package_version()}
     administration = Administration(lambda: {**status, "busy": app.busy()}, app.sagemaker.context.monitoring_scheduler)
     return Application(Router(app.services, app.moto), administration)
+
+
+def _may_last(request_line: bytes) -> bool:
+    """Return whether a request waits for a model, a function or a monitoring execution."""
+    return b"/invocations" in request_line or RUN_NOW_PATH.encode() in request_line
 
 
 def _end_on_signals(server: ConnectionServer) -> None:

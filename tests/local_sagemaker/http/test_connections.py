@@ -33,7 +33,7 @@ class Echo:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         self.started.append(request.path)
-        if request.path == "/slow":
+        if request.path.endswith("/slow"):
             assert self.resume.wait(SECONDS)
         body = b"" if request.path == "/deaf" else request.stream.read()
         if request.path == "/parts":
@@ -50,8 +50,10 @@ def echo() -> Echo:
 def port(echo: Echo) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
         number = listener.getsockname()[1]
-        handler = RequestHandler(echo, number, ssl.create_default_context())
-        server = ConnectionServer(listener, handler.answer, workers=WORKERS, most=MOST)
+        handler = RequestHandler(echo, number, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        server = ConnectionServer(
+            listener, handler.answer, lambda line: b"/lasting" in line, workers=WORKERS, most=MOST
+        )
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield number
@@ -157,6 +159,15 @@ def test_as_many_requests_run_as_there_are_workers_and_the_others_wait(
         assert len(echo.started) == WORKERS == request_threads()
         echo.resume.set()
         assert all(client.recv(100).startswith(b"HTTP/1.1 200") for client in clients)
+
+
+def test_requests_that_may_last_do_not_hold_up_the_others(port: int, echo: Echo) -> None:
+    with ExitStack() as stack:
+        for _ in range(3 * WORKERS):
+            stack.enter_context(connect(port)).sendall(GET.replace(b"/ ", b"/lasting/slow ", 1))
+        until(lambda: len(echo.started) == 3 * WORKERS)
+        assert ask(port) == b"/ "
+        echo.resume.set()
 
 
 def test_requests_of_clients_that_have_hung_up_leave_the_workers_to_the_others(
