@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from local_sagemaker.http.workers import WorkerPool
 
 WORKERS = 64
+# for requests that wait for a model or a function
 LASTING_WORKERS = 128
 ABANDONED_WORKERS = 2
 MAX_ABANDONED = 100
@@ -111,8 +112,9 @@ class ConnectionServer:
         self._workers = WorkerPool("request", workers)
         self._lasting = WorkerPool("lasting request", LASTING_WORKERS)
         self._abandoned = WorkerPool("abandoned request", ABANDONED_WORKERS)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # the rest of the file descriptors are for files and processes
-        self._most = min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._most = most if files == resource.RLIM_INFINITY else min(most, files // 2)
         # the one that has been idle longest first
         self._idle: dict[Connection, None] = {}
         self._open: set[Connection] = set()
