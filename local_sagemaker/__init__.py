@@ -10,6 +10,10 @@ For a shell, see `python -m local_sagemaker --help`.
 
 from pathlib import Path
 
+from local_sagemaker.errors import LocalSageMakerError
+
+__all__ = ["LocalSageMakerError", "connect"]
+
 
 def connect(data_dir: Path | None = None) -> dict[str, str]:
     """Return the environment variables that send AWS clients to the local SageMaker of a data directory.
@@ -21,7 +25,7 @@ def connect(data_dir: Path | None = None) -> dict[str, str]:
         data_dir: By default $LOCAL_SAGEMAKER_DIR, else `.local_sagemaker` in the current folder.
 
     Raises:
-        local_sagemaker.http.background.ServerError: The server does not start.
+        LocalSageMakerError: The server does not start.
     """
     from local_sagemaker.client_environment import client_environment
     from local_sagemaker.data_dir import default_data_dir

@@ -1,7 +1,6 @@
 """The command line of the local SageMaker: `python -m local_sagemaker`."""
 
 import shlex
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +8,10 @@ from typing import Annotated
 import typer
 
 from local_sagemaker.client_environment import client_environment
-from local_sagemaker.containers.images.errors import ImageMapError
 from local_sagemaker.containers.images.image_settings import remember
+from local_sagemaker.containers.strays import end_strays, job_mark
 from local_sagemaker.data_dir import DataDir, default_data_dir
+from local_sagemaker.errors import LocalSageMakerError, files_named
 from local_sagemaker.http.background import (
     ServerError,
     ensure_server,
@@ -20,6 +20,8 @@ from local_sagemaker.http.background import (
     run_schedule,
     stop_server,
 )
+from local_sagemaker.storage.database import DamagedDatabase
+from local_sagemaker.storage.files import remove_tree
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -119,6 +121,7 @@ def stop(data_dir: Folder = None) -> None:
     """Stop the server and every job that it runs; no acknowledged request is lost."""
     folder = _folder(data_dir)
     typer.echo(f"stopped the server of {folder}" if stop_server(folder) else f"no server is running for {folder}")
+    _end_strays(folder)
 
 
 @app.command()
@@ -156,7 +159,19 @@ def reset(
     if not yes:
         typer.confirm(f"Delete all state in {folder}?", abort=True)
     stop_server(folder)
-    shutil.rmtree(folder)
+    _end_strays(folder)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink()
+    try:
+        folder.resolve().rmdir()
+        folder.unlink(missing_ok=True)
+    except OSError as error:
+        # a volume, or in a folder that this user cannot write
+        typer.echo(f"deleted everything in {folder}; the folder itself remains: {error.strerror}")
+        return
     typer.echo(f"deleted {folder}")
 
 
@@ -206,14 +221,23 @@ def run_now(
         raise typer.Exit(1)
 
 
+def _end_strays(folder: Path) -> None:
+    """End what an earlier server has left running, and say so."""
+    if ended := end_strays(job_mark(DataDir(folder))):
+        typer.echo(f"ended {len(ended)} process(es) that outlived their server: {', '.join(ended)}")
+
+
 def _folder(data_dir: Path | None) -> Path:
-    return (data_dir or default_data_dir()).absolute()
+    folder = (data_dir or default_data_dir()).absolute()
+    DataDir(folder).check()
+    return folder
 
 
 def main() -> None:
     try:
-        app()
-    except (ServerError, ImageMapError) as error:
+        with files_named():
+            app()
+    except (LocalSageMakerError, DamagedDatabase) as error:
         typer.echo(str(error), err=True)
         raise SystemExit(1) from error
 

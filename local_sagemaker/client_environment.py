@@ -44,7 +44,7 @@ def write_client_files(data_dir: Path) -> None:
     for name, text in (("aws-config", AWS_CONFIG), ("aws-credentials", ""), ("sagemaker-defaults.yaml", SDK_DEFAULTS)):
         file = folder / name
         # unchanged files are not written: a server has to start on a full disk, too
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        if not file.is_file() or file.read_bytes() != text.encode():
             replace_file(file, text)
 
 

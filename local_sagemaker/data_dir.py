@@ -5,10 +5,16 @@ Whoever keeps something in the data directory adds an entry to `DataDir`; `ENTRI
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
+
+from local_sagemaker.errors import LocalSageMakerError, files_named
+
+log = logging.getLogger(__name__)
 
 
 class _Entry:
@@ -72,13 +78,62 @@ class DataDir:
         """The certificate that clients trust for HTTPS to AWS."""
         return self.client / "ca.pem"
 
+    def check(self) -> None:
+        """Raise LocalSageMakerError if something that is not a folder of this user is in its place."""
+        with files_named():
+            if self.root.is_symlink() and not self.root.exists():
+                raise LocalSageMakerError(
+                    f"{self} is a link to {self.root.readlink()}, which does not exist; create that folder, or remove "
+                    "the link"
+                )
+            try:
+                mode = self.root.stat().st_mode
+            except FileNotFoundError:
+                return
+        if not stat.S_ISDIR(mode):
+            raise LocalSageMakerError(
+                f"{self} is not a folder; move it, or choose another data directory with --data-dir or "
+                "$LOCAL_SAGEMAKER_DIR"
+            )
+        if not os.access(self.root, os.R_OK | os.W_OK | os.X_OK):
+            raise LocalSageMakerError(
+                f"{self} is a folder that this user cannot write; change its permissions, or choose another data "
+                "directory with --data-dir or $LOCAL_SAGEMAKER_DIR"
+            )
+
     def make(self) -> None:
-        """Make the folder if it does not exist, closed to other users: its content may be secret."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folder if it does not exist, closed to other users: its content may be secret.
+
+        Raises:
+            LocalSageMakerError: The folder cannot be made or used.
+        """
+        self.check()
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalSageMakerError(
+                f"cannot make the folder {self}: {error.strerror}; choose another data directory with --data-dir or "
+                "$LOCAL_SAGEMAKER_DIR"
+            ) from error
+
+    def close_to_others(self) -> None:
+        """Take all permissions of other users away, also from what is at the top and from clients' files."""
+        paths = [self.root, *self.root.iterdir(), *self.client.glob("*")]
+        wider = [path for path in paths if not path.is_symlink() and path.stat().st_mode & 0o077]
+        try:
+            for path in wider:
+                path.chmod(path.stat().st_mode & 0o700)
+        except OSError as error:
+            log.warning("other users may be able to read %s: %s", self, error)
+        else:
+            if self.root in wider:
+                log.warning("%s was open to other users; it is closed to them now", self)
 
     def foreign_entries(self) -> list[str]:
         """Names of files and folders in it that are not a local SageMaker's."""
-        return sorted(path.name for path in self.root.iterdir() if path.name not in ENTRIES)
+        names = sorted(path.name for path in self.root.iterdir())
+        # a write that was killed leaves such a file
+        return [name for name in names if name not in ENTRIES and not (name.startswith(".") and name.endswith(".part"))]
 
 
 ENTRIES = frozenset(entry.name for entry in vars(DataDir).values() if isinstance(entry, _Entry))

@@ -70,11 +70,18 @@ class Target:
 
 
 def local_target() -> Target:
-    """Return the local SageMaker as the target; its server is started if it is not running."""
+    """Return the local SageMaker as the target; its server is started if it is not running.
+
+    Raises:
+        UserError: The server cannot be started.
+    """
     import local_sagemaker
     from local_sagemaker import account
 
-    os.environ.update(local_sagemaker.connect())
+    try:
+        os.environ.update(local_sagemaker.connect())
+    except local_sagemaker.LocalSageMakerError as error:
+        raise UserError(str(error)) from error
     return Target(account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION)
 
 

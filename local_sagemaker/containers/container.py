@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.containers.output import LogStream, read_output
+from local_sagemaker.storage.files import remove_tree
 from local_sagemaker.storage.transfers import SCRIPTS, ClientFault, inside, rewrite_archive, unpack
 
 CONTAINER_ROOT = "/opt/ml"
 # for an interpreter to print where its packages are
 INTERPRETER_TIMEOUT = 30
+# the prefix of folders in the system's folder for temporary files
+TEMPORARY = "sagemaker-"
 IN_CONTAINER = Path(__file__).parent / "in_container"
 XGBOOST = Path(__file__).parents[1] / "algorithms" / "xgboost"
 
@@ -86,7 +89,7 @@ class Container:
         self._link: Path | None = None
         if not _PLAIN_PATH.fullmatch(str(folder)):
             # in shell scripts, an unquoted /opt/ml/x would be split at a space
-            self._link = Path(tempfile.mkdtemp(prefix="sagemaker-")) / "ml"
+            self._link = Path(tempfile.mkdtemp(prefix=TEMPORARY)) / "ml"
             self._link.symlink_to(folder, target_is_directory=True)
         self.root = self._link or folder
         self._prefix = folder.with_name(f"{folder.name}.python")
@@ -217,7 +220,8 @@ class Container:
         if self._link is not None:
             shutil.rmtree(self._link.parent, ignore_errors=True)
         if not keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(self.folder)
 
     def _code_archives(self) -> list[Path]:
         return [path for code in self._code if code.is_dir() for path in code.iterdir() if path.name in self._archives]
@@ -299,6 +303,15 @@ def common_environment() -> dict[str, str]:
         # takes ten times as long as yielding the processor if another job is running.
         "OMP_WAIT_POLICY": "PASSIVE",
     }
+
+
+def remove_stale_links(data_dir: Path) -> None:
+    """Remove the links to folders of containers that a killed server has left; none of these may be running."""
+    for link in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*/ml"):
+        with contextlib.suppress(OSError):
+            if link.readlink().is_relative_to(data_dir):
+                link.unlink()
+                link.parent.rmdir()
 
 
 def _make_commands(folder: Path, python: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from local_sagemaker.protocol.times import iso_milliseconds
 
@@ -34,10 +34,17 @@ class LogStream:
     Args:
         path: The file; its folder is created.
         on_line: Called with each line and its time in epoch seconds.
+
+    Attributes:
+        open_files: The files of all streams that are not closed, which must not be removed.
     """
+
+    open_files: ClassVar[set[Path]] = set()
 
     def __init__(self, path: Path, on_line: Callable[[str, float], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self.open_files.add(path)
         self._file = path.open("ab", buffering=0)
         self._on_line = on_line
         self._has_lost_lines = False
@@ -59,6 +66,7 @@ class LogStream:
 
     def close(self) -> None:
         self._file.close()
+        self.open_files.discard(self._path)
 
 
 def read_output(process: subprocess.Popen[bytes], ended: int, stream: LogStream) -> str:

@@ -9,7 +9,6 @@ being deployed. Because a plan is complete, an endpoint outlives its endpoint co
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 import uuid
@@ -27,6 +26,7 @@ from local_sagemaker.endpoints.traffic_shifting import AlarmStates, DeploymentRo
 from local_sagemaker.endpoints.variant import Variant
 from local_sagemaker.jobs.job import LONGEST_REASON
 from local_sagemaker.storage import record_kinds
+from local_sagemaker.storage.files import remove_tree
 from local_sagemaker.storage.log_files import endpoint_group, log_file
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record, RecordStore
@@ -103,7 +103,7 @@ class EndpointManager:
 
     def recover(self) -> None:
         """Restore the endpoints of an earlier server, one after the other. Call it first."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
         fleets: list[Fleet] = []
         for record in self._store.all(KIND):
             try:

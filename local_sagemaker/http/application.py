@@ -11,7 +11,8 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.http.administration import PATHS, Administration
-from local_sagemaker.http.routing import Router, is_foreign_origin, is_form, is_loopback
+from local_sagemaker.http.browsers import refusal
+from local_sagemaker.http.routing import Router, is_form
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError, refusal_by_disk
 from local_sagemaker.storage.records import DamagedRecord
@@ -55,20 +56,10 @@ class Application:
         return response(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
-        if (refusal := _refusal(request)) is not None:
-            return refusal
+        if (reason := refusal(request.environ, is_proxied=request.environ.get(PROXIED_KEY, False))) is not None:
+            return _error(request, "AccessDenied", reason, 403)
         service = self._administration if request.path in PATHS else self._router.find(request)
         return service.respond(request)
-
-
-def _refusal(request: Request) -> Response | None:
-    """Refuse what no AWS client sends: a host name that was pointed at this address, a web page of another site."""
-    host = request.environ.get("HTTP_HOST", "")
-    if not request.environ.get(PROXIED_KEY) and not is_loopback(host):
-        return _error(request, "AccessDenied", f"the Host {host[:200]!r} is not a name of this machine", 403)
-    if is_foreign_origin(request.headers.get("Origin")):
-        return _error(request, "AccessDenied", "requests from web pages of other sites are not allowed", 403)
-    return None
 
 
 def _error(request: Request, code: str, message: str, status: int = 400) -> Response:
@@ -85,5 +76,5 @@ def _error(request: Request, code: str, message: str, status: int = 400) -> Resp
 
 def _refused_by_disk(request: Request, error: OSError) -> Response:
     log.error("%s %s: %s", request.method, request.path, error)
-    refusal = refusal_by_disk(error)
-    return _error(request, refusal.code, refusal.message, refusal.status)
+    by_disk = refusal_by_disk(error)
+    return _error(request, by_disk.code, by_disk.message, by_disk.status)

@@ -20,8 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.containers.strays import end_strays
 from local_sagemaker.data_dir import DataDir
+from local_sagemaker.errors import LocalSageMakerError, files_named
 from local_sagemaker.storage.locks import file_lock, is_locked
 
 STATUS_PATH = "/_local_sagemaker/status"
@@ -36,7 +36,7 @@ KILL_SECONDS = 10
 _started: list[subprocess.Popen[bytes]] = []
 
 
-class ServerError(Exception):
+class ServerError(LocalSageMakerError):
     """The server is not available; the message says why and what to do."""
 
 
@@ -80,6 +80,7 @@ def find_server(data_dir: Path) -> RunningServer | None:
         connection.close()
 
 
+@files_named()
 def ensure_server(data_dir: Path, port: int | None = None) -> RunningServer:
     """Return the server of the data directory; one is started in the background if none is running.
 
@@ -90,7 +91,7 @@ def ensure_server(data_dir: Path, port: int | None = None) -> RunningServer:
         port: Where a new server listens; see `server.serve`.
 
     Raises:
-        ServerError: No server comes up, or one of another version is busy.
+        LocalSageMakerError: No server comes up, one of another version is busy, or the data directory cannot be used.
     """
     DataDir(data_dir).make()
     if (server := find_server(data_dir)) and server.version == package_version():
@@ -121,7 +122,6 @@ def stop_server(data_dir: Path) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if not is_held(data_dir):
-                end_strays(DataDir(data_dir))
                 return True
             time.sleep(0.02)
     raise ServerError(f"the server that holds {data_dir} does not end; see {_log_file(data_dir)}")

@@ -21,20 +21,24 @@ class Readable(Protocol):
 
 
 class ChunkedBody(io.RawIOBase):
-    """The decoded body of a request. Reading raises ClientDisconnected if the body is malformed."""
+    """The decoded body of a request. Reading raises ClientDisconnected if the body is malformed.
+
+    Attributes:
+        is_over: Whether all of it has been read.
+    """
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._left = 0
-        self._over = False
+        self.is_over = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self._left == 0 and not self._over:
+        if self._left == 0 and not self.is_over:
             self._begin_chunk()
-        if self._over:
+        if self.is_over:
             return 0
         piece = self._stream.read(min(len(buffer), self._left))
         if not piece:
@@ -51,7 +55,7 @@ class ChunkedBody(io.RawIOBase):
             raise ClientDisconnected("a chunk has no valid size")
         self._left = int(size, 16)
         if self._left == 0:
-            self._over = True
+            self.is_over = True
             for _ in range(MOST_TRAILERS):
                 if not self._line():
                     return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Request
 
@@ -56,14 +55,3 @@ def service_name(request: Request) -> str:
 def is_form(request: Request) -> bool:
     """Return whether a request is in AWS's query protocol, whose responses are XML."""
     return request.mimetype == "application/x-www-form-urlencoded"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a Host header, or the netloc of an Origin, names this machine."""
-    name = (host.rpartition(":")[0] if ":" in host else host).lower().rstrip(".")
-    return name in ("127.0.0.1", "localhost") or name.endswith(".localhost")
-
-
-def is_foreign_origin(origin: str | None) -> bool:
-    """Return whether an Origin header is that of a web page of another site."""
-    return origin is not None and not is_loopback(urlsplit(origin).netloc)

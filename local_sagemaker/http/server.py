@@ -5,47 +5,45 @@ before their responses, so that a SIGKILL loses nothing either.
 """
 
 import argparse
-import functools
-import io
 import logging
 import os
+import re
 import signal
 import socket
-import ssl
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from local_sagemaker.app import App, build
 from local_sagemaker.client_environment import client_environment, write_client_files
 from local_sagemaker.containers.container import common_environment
-from local_sagemaker.containers.images.errors import ImageMapError
 from local_sagemaker.containers.images.image_settings import image_settings
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
-from local_sagemaker.containers.strays import end_strays, job_mark
+from local_sagemaker.containers.strays import end_strays, guarded, job_mark, server_mark
 from local_sagemaker.containers.warm_python import WarmPython
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.manager import IDLE_SECONDS
-from local_sagemaker.http import proxy
+from local_sagemaker.errors import LocalSageMakerError, files_named
 from local_sagemaker.http.administration import Administration
-from local_sagemaker.http.application import HEADERS_KEY, PROXIED_KEY, Application
-from local_sagemaker.http.background import ServerError, holder, package_version
-from local_sagemaker.http.chunked import ChunkedBody
+from local_sagemaker.http.application import Application
+from local_sagemaker.http.background import RUN_NOW_PATH, ServerError, holder, package_version
+from local_sagemaker.http.connections import ConnectionServer
+from local_sagemaker.http.handler import RequestHandler
 from local_sagemaker.http.routing import Router
+from local_sagemaker.http.tls import server_context
 from local_sagemaker.protocol.shapes import service_model
+from local_sagemaker.retention import DEFAULT_DAYS, prune_daily, sweep
 from local_sagemaker.services.moto.cloudwatch import CloudWatch
+from local_sagemaker.storage.database import DamagedDatabase
 from local_sagemaker.storage.locks import file_lock
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128
-SOCKET_SECONDS = 120
+# connections that the server has not accepted yet
+BACKLOG = 1024
 # other processes hold the lock for a moment, to see whether it is free
 LOCK_SECONDS = 2
 
@@ -59,42 +57,45 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             a shell stay valid, or any free port if that one is taken.
 
     Raises:
-        ServerError: Another server holds the data directory, the port is taken, or the image settings are invalid.
+        LocalSageMakerError: Another server holds the data directory, or it cannot be used; the port is taken; or the
+            image settings are invalid.
     """
+    retention_days = _number("LOCAL_SAGEMAKER_RETENTION_DAYS", DEFAULT_DAYS)
     own = DataDir(data_dir.resolve())
     own.make()
-    with _server_lock(own) as lock, _listener(own, port) as listener:
+    with _server_lock(own) as lock, _listener(own, port) as listener, guarded():
         port = listener.getsockname()[1]
+        own.close_to_others()
         # from here on clients find the server, and wait
         _write_in_place(lock, f"{os.getpid()} {port}")
         upstream = _upstream_proxy()
         write_client_files(own.root)
-        if not own.certificate.exists():
-            _tls_context(own.certificate)
+        tls_context = server_context(own.certificate)
         environment = client_environment(own.root, port)
         # moto and everything else in this process uses these settings, too
         os.environ |= {name: value for name, value in environment.items() if name.startswith("AWS_")}
-        end_strays(own)
-        app = _build(own, environment)
-        _Handler.certificate, _Handler.upstream = own.certificate, upstream
-        server = make_server(
-            "127.0.0.1", port, _application(app), threaded=True, request_handler=_Handler, fd=listener.fileno()
-        )
+        end_strays(job_mark(own))
+        sweep(own)
+        mark = {**job_mark(own), **server_mark(os.getpid())}
+        # for processes that get all of this environment, such as installers
+        os.environ |= mark
+        app = _build(own, environment, mark)
+        handler = RequestHandler(_application(app), port, tls_context, upstream)
+        server = ConnectionServer(listener, handler.answer, _may_last)
         _end_on_signals(server)
         try:
             app.start()
+            prune_daily(own, app.store, retention_days)
             log.info("serving %s on http://127.0.0.1:%d", own, port)
             # read before the first client needs it, but after clients can find the server
             threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
-            server.serve_forever(poll_interval=0.1)
+            server.serve_forever()
         finally:
             app.close()
-            end_strays(own)
             log.info("ended")
 
 
-def _build(data_dir: DataDir, environment: dict[str, str]) -> App:
-    mark = job_mark(data_dir)
+def _build(data_dir: DataDir, environment: dict[str, str], mark: dict[str, str]) -> App:
     warm_python = None
     if os.environ.get("LOCAL_SAGEMAKER_WARM") != "0":
         path = {"PATH": os.environ.get("PATH", os.defpath)}
@@ -105,8 +106,16 @@ def _build(data_dir: DataDir, environment: dict[str, str]) -> App:
         environment={**environment, **mark},
         images=_images(data_dir, warm_python),
         warm_python=warm_python,
-        idle_seconds=float(os.environ.get("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS)),
+        idle_seconds=_number("LOCAL_SAGEMAKER_IDLE_SECONDS", IDLE_SECONDS),
     )
+
+
+def _number(name: str, default: float) -> float:
+    """Return a setting, a number of at least 0, of the environment. Raises LocalSageMakerError if it is not one."""
+    text = os.environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII):
+        raise LocalSageMakerError(f"{name} is {text!r}, which is not a number of at least 0; correct or unset it")
+    return float(text)
 
 
 def _application(app: App) -> Application:
@@ -115,9 +124,14 @@ def _application(app: App) -> Application:
     return Application(Router(app.services, app.moto), administration)
 
 
-def _end_on_signals(server: BaseWSGIServer) -> None:
+def _may_last(request_line: bytes) -> bool:
+    """Return whether a request waits for a model, a function or a monitoring execution."""
+    return b"/invocations" in request_line or RUN_NOW_PATH.encode() in request_line
+
+
+def _end_on_signals(server: ConnectionServer) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        signal.signal(number, lambda *_: server.shutdown())
 
 
 @contextmanager
@@ -159,17 +173,14 @@ def _listener(data_dir: DataDir, port: int | None) -> Iterator[socket.socket]:
 
 
 def _images(data_dir: DataDir, warm_python: WarmPython | None) -> Images:
-    """Return what runs images, by the settings of the data directory. Raises ServerError if these are invalid."""
+    """Return what runs images, by the settings of the data directory. Raises ImageMapError if these are invalid."""
     settings = image_settings(data_dir)
     mapped = None
     if settings.file is not None:
         # seldom needed, and pydantic takes long to import
         from local_sagemaker.containers.images.image_map import read_image_map
 
-        try:
-            mapped = read_image_map(settings.file)
-        except ImageMapError as error:
-            raise ServerError(str(error)) from error
+        mapped = read_image_map(settings.file)
     return Images(warm_python, mapped, Environments(data_dir.environments) if settings.isolated else None)
 
 
@@ -179,72 +190,6 @@ def _upstream_proxy() -> str | None:
     return None if upstream == os.environ.get("AWS_ENDPOINT_URL") else upstream
 
 
-class _Handler(WSGIRequestHandler):
-    """One request.
-
-    Attributes:
-        certificate: For requests to AWS's host names.
-        upstream: The proxy for all other hosts, if there is one.
-    """
-
-    timeout = SOCKET_SECONDS
-    certificate: Path
-    upstream: str | None
-
-    def make_environ(self) -> dict[str, Any]:
-        environ = {**super().make_environ(), HEADERS_KEY: list(self.headers.items())}
-        if "wsgi.input_terminated" in environ:
-            environ["wsgi.input"] = io.BufferedReader(ChunkedBody(self.rfile))
-        return environ
-
-    def do_CONNECT(self) -> None:
-        self.close_connection = True
-        host, _, port = self.path.rpartition(":")
-        if not (host and port.isdecimal()):
-            self._answer(400, "Bad Request")
-            return
-        if proxy.is_aws(host):
-            self._answer(200, "Connection established")
-            if (connection := proxy.answer_in_tls(self.connection, _tls_context(self.certificate))) is not None:
-                with connection:
-                    _ProxiedHandler(connection, self.client_address, self.server)
-            return
-        try:
-            remote = proxy.open_tunnel(self.path, self.upstream)
-        except OSError as error:
-            self._answer(502, "Bad Gateway")
-            log.info("no connection to %s: %s", self.path, error)
-            return
-        self._answer(200, "Connection established")
-        proxy.pass_through(self.connection, remote)
-
-    def _answer(self, status: int, words: str) -> None:
-        self.send_response_only(status, words)
-        self.end_headers()
-        self.wfile.flush()
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        log.debug("%s %s", self.requestline, code)
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        log.info(message, *args)
-
-
-class _ProxiedHandler(_Handler):
-    """A request that was meant for AWS itself."""
-
-    def make_environ(self) -> dict[str, Any]:
-        return {**super().make_environ(), PROXIED_KEY: True}
-
-
-@functools.cache
-def _tls_context(certificate: Path) -> ssl.SSLContext:
-    # seldom needed, and as long to import as all of the server
-    from local_sagemaker.http import tls
-
-    return tls.server_context(certificate)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local_sagemaker.http.server", description=__doc__)
     parser.add_argument("data_dir", type=Path)
@@ -252,8 +197,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        serve(arguments.data_dir, arguments.port)
-    except ServerError as error:
+        with files_named():
+            serve(arguments.data_dir, arguments.port)
+    except (LocalSageMakerError, DamagedDatabase) as error:
         sys.exit(str(error))
 
 

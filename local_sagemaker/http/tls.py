@@ -1,79 +1,29 @@
 """The certificate for AWS's host names, for clients that connect to AWS by HTTPS.
 
 It is self-signed, and made once for each data directory: only clients that are configured to (AWS_CA_BUNDLE) trust it.
-Its private key is in a file beside it that only the owner can read.
+Its private key is in a file beside it that only the owner can read. Both are made anew if they are missing or damaged.
 """
 
-import os
+import logging
 import ssl
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from botocore.loaders import Loader
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-VALID_FOR = timedelta(days=3650)
+log = logging.getLogger(__name__)
 
 
 def server_context(certificate_file: Path) -> ssl.SSLContext:
-    """Return a server's TLS context with the certificate at this path, which is made if it does not exist."""
+    """Return a server's TLS context with the certificate at this path."""
     key_file = certificate_file.with_suffix(".key")
-    if not (certificate_file.exists() and key_file.exists()):
-        _make(certificate_file, key_file)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate_file, key_file)
+    try:
+        context.load_cert_chain(certificate_file, key_file)
+    # among these are ssl.SSLError and missing files
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("%s cannot be used (%s); it is made anew", certificate_file, error)
+        # seldom needed, and slow to import
+        from local_sagemaker.http.certificate import make_certificate
+
+        make_certificate(certificate_file, key_file)
+        context.load_cert_chain(certificate_file, key_file)
     return context
-
-
-def _make(certificate_file: Path, key_file: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "local SageMaker in place of AWS")])
-    now = datetime.now(UTC)
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        # it signs itself
-        key_cert_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + VALID_FOR)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in _host_names()]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file.parent.mkdir(parents=True, exist_ok=True)
-    key_pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    key_file.unlink(missing_ok=True)
-    with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key_pem)
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-
-def _host_names() -> list[str]:
-    """Return wildcard host names, such as `*.us-east-1.amazonaws.com`, for every region that botocore knows."""
-    names = []
-    for partition in Loader().load_data("endpoints")["partitions"]:
-        suffix = partition["dnsSuffix"]
-        names += [f"*.{suffix}", f"*.s3.{suffix}"]
-        for region in partition["regions"]:
-            names += [f"*.{region}.{suffix}", f"*.s3.{region}.{suffix}", f"*.sagemaker.{region}.{suffix}"]
-    return names

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from local_sagemaker.containers.container import Command, Container, Exit
@@ -16,6 +15,7 @@ from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.checkpoints import sync_checkpoints
 from local_sagemaker.jobs.job import Job, JobResult
 from local_sagemaker.jobs.running_job import RunningJob
+from local_sagemaker.storage.files import remove_tree
 from local_sagemaker.storage.log_files import log_file
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record, RecordStore
@@ -72,14 +72,15 @@ class ContainerJob(RunningJob):
         for container in self._containers:
             container.close(keep=failed)
         if not failed:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(self._folder)
 
     def _work(self) -> JobResult:
         job, hosts = self._job, self._job.hosts
         _call_later(job.max_runtime, lambda: self.end(JobResult("Stopped", timed_out=True)), unless=self.done)
         inputs = job.inputs()
         # an earlier job of this name may have left files if its record has been deleted
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
         self._start_phase("Downloading")
         stream_suffix = int(time.time())
         for number, host in enumerate(hosts):

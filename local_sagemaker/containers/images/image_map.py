@@ -66,7 +66,11 @@ def read_image_map(file: Path) -> ImageMap:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ImageMapError(f"cannot read {file}: {error}") from error
+        # YAML's messages have several lines
+        raise ImageMapError(
+            f"cannot read {file}: {' '.join(str(error).split())}; correct it, or give another with "
+            "`python -m local_sagemaker start --images`"
+        ) from error
     if not isinstance(content, dict):
         raise ImageMapError(f"{file} must be a mapping from repositories to the settings of their images")
     return ImageMap({str(pattern): _runtime(file, pattern, settings) for pattern, settings in content.items()})

@@ -13,10 +13,6 @@ from pathlib import Path
 from local_sagemaker.data_dir import DataDir
 
 
-class ImageMapError(ValueError):
-    """A file that maps images and cannot be used; the message names file, image and setting."""
-
-
 @dataclass(frozen=True)
 class ImageSettings:
     """Settings about images.

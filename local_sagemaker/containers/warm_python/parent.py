@@ -2,7 +2,7 @@
 
 It listens from the start and serves requests between imports, so that no client waits for all of them: a child imports
 the rest itself. It has a single thread, because forking is only safe without threads. At the end of its standard input
-it kills its children and exits.
+it kills its children, removes its socket and exits.
 """
 
 from __future__ import annotations
@@ -285,6 +285,11 @@ class Parent:
     def _close(self, _: int) -> None:
         for pid in self._children.values():
             _signal(pid, signal.SIGKILL)
+        # the server may have been killed, so that it cannot remove them
+        address = Path(self._listener.getsockname())
+        with contextlib.suppress(OSError):
+            address.unlink()
+            address.parent.rmdir()
         os._exit(0)
 
 

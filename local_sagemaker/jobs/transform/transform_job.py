@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from local_sagemaker.jobs.transform.capture import put_manifests
 from local_sagemaker.jobs.transform.object_transform import ObjectTransform, TransformError
 from local_sagemaker.jobs.transform.transform_request import TRANSFORM, max_concurrent, max_payload
 from local_sagemaker.storage import log_files as logs
+from local_sagemaker.storage.files import remove_tree
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record, RecordStore
 from local_sagemaker.storage.transfers import Input, find_objects, put_file
@@ -81,12 +81,13 @@ class TransformJob(RunningJob):
 
     def _work(self) -> JobResult:
         # an earlier job of this name may have left files if its record has been deleted
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
         try:
             return self._transform_input()
         finally:
             self.kill()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(self._folder)
 
     def _transform_input(self) -> JobResult:
         source = self._record["TransformInput"]["DataSource"]["S3DataSource"]
