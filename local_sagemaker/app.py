@@ -19,13 +19,14 @@ from local_sagemaker.events.targets import Targets
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Service, WithFallback
 from local_sagemaker.services.cloudformation.provisioner import ResourceProvisioner
-from local_sagemaker.services.cloudformation.resource_types import Backends
+from local_sagemaker.services.cloudformation.resource_type import Backends
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.s3.service import S3Service
 from local_sagemaker.services.sagemaker.service import SageMakerService
 from local_sagemaker.services.sts_iam.service import IdentityService
+from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION, PIPELINE_EXECUTION, RESOURCES
 from local_sagemaker.storage.records import Record, RecordStore
@@ -118,6 +119,7 @@ def build(
         idle_seconds: After which the container of a serverless endpoint stops.
     """
     images = images or Images(warm_python)
+    database = Database(data_dir.database)
     store, objects = RecordStore(data_dir), ObjectStore(data_dir)
     jobs = JobManager(store, objects, environment, images)
     functions = LambdaService(store, objects, environment)
@@ -132,7 +134,8 @@ def build(
     )
     sagemaker = SageMakerService(jobs, functions, endpoint_manager, cloudwatch.put_metric_data, workers)
     events = EventEngine(store, Targets(sagemaker.call, functions))
-    moto = MotoBackend(data_dir, events, ResourceProvisioner(Backends(functions, objects)))
+    provisioner = ResourceProvisioner(Backends(functions, objects, sagemaker.call))
+    moto = MotoBackend(data_dir, database, events, provisioner)
     identity = WithFallback(IdentityService(), moto)
     services: dict[str, Service] = {
         "sagemaker": sagemaker,

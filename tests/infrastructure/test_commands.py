@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from infrastructure import package
 from infrastructure.__main__ import app
 from infrastructure.parameters import TEMPLATES, load_template
-from local_sagemaker.services.moto import change_set_patches
+from local_sagemaker.services.moto import stack_patches
 from tests.infrastructure.moto_types import kept
 from tests.infrastructure.templates import NAMES
 
@@ -45,7 +45,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr("infrastructure.parameters.REPOSITORY", tmp_path)
     monkeypatch.setattr(package, "libraries_archive", lambda: b"wheels")
     monkeypatch.chdir(tmp_path)
-    change_set_patches.patches.apply()
+    stack_patches.patches.apply()
 
     def invoke(command: str, *arguments: str, answer: str | None = None, stage: str = "staging") -> Result:
         whole = [command, "--stage", stage, "--settings", str(settings), *arguments]

@@ -6,6 +6,7 @@ moto is slow to import, so every function imports what it needs: moto has starte
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -97,8 +98,26 @@ def publish(topic_arn: str, message: str, subject: str | None = None) -> None:
         _sns().publish(message, arn=topic_arn, subject=subject)
 
 
-def subscribe(topic_arn: str, endpoint: str, protocol: str) -> None:
-    _sns().subscribe(topic_arn, endpoint, protocol)
+def set_topic_policy(topic_arn: str, policy: dict[str, Any] | None) -> None:
+    """Set a topic's policy; None for the default policy.
+
+    Raises:
+        ServiceError: There is no such topic.
+    """
+    with _service_errors():
+        topic = _sns().get_topic(topic_arn)
+        default = topic._create_default_topic_policy(REGION, ACCOUNT, topic.name)
+        topic.policy = json.dumps(default if policy is None else policy)
+
+
+def subscribe(topic_arn: str, endpoint: str, protocol: str) -> str:
+    """Subscribe an endpoint to a topic; return the ARN of the subscription, which may exist already."""
+    return _sns().subscribe(topic_arn, endpoint, protocol).arn
+
+
+def set_subscription_attribute(subscription_arn: str, name: str, value: str) -> None:
+    """Set an attribute, such as FilterPolicy, as SetSubscriptionAttributes does."""
+    _sns().set_subscription_attributes(subscription_arn, name, value)
 
 
 def unsubscribe(subscription_arn: str) -> None:
