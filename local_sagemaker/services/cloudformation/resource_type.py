@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -88,9 +89,14 @@ def arn_attributes(service: str, path: str) -> Callable[[str, Record], Record]:
 
 
 def request_of(service: str, operation: str, members: Record) -> Record:
-    """Make an operation's request of a template's values, in which numbers may be strings and strings numbers."""
-    request: Record = _converted(operation_model(service, operation).input_shape, members)
-    return request
+    """Make an operation's request of a template's values, in which numbers may be strings and strings numbers.
+
+    Clients' tokens are added as boto3 adds them.
+    """
+    shape = operation_model(service, operation).input_shape
+    known = shape.members if shape else {}
+    tokens = [name for name, member in known.items() if member.metadata.get("idempotencyToken")]
+    return {**{name: str(uuid.uuid4()) for name in tokens}, **_converted(shape, members)}
 
 
 def _converted(shape: Shape | None, value: Any) -> Any:

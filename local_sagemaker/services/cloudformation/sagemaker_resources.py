@@ -6,7 +6,6 @@ As AWS documents it, Ref returns a pipeline's name, and the ARN of a model and o
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
 
 from local_sagemaker.account import sagemaker_arn
@@ -35,7 +34,7 @@ def _create(operation: str, name_member: str) -> Callable[[Backends, str, Record
 
 def _delete(operation: str, name_member: str) -> Callable[[Backends, str, Record], None]:
     def delete(backends: Backends, name: str, properties: Record) -> None:
-        backends.sagemaker(operation, {name_member: name})
+        backends.sagemaker(operation, request_of("sagemaker", operation, {name_member: name}))
 
     return delete
 
@@ -80,8 +79,6 @@ def _pipeline_request(operation: str, name: str, properties: Record) -> Record:
             members["PipelineDefinitionS3Location"] = _location(value)
         else:
             raise ServiceError("ValidationError", f"Encountered unsupported property {member} of PipelineDefinition")
-    if operation == "CreatePipeline":
-        members["ClientRequestToken"] = str(uuid.uuid4())
     return request_of("sagemaker", operation, {**members, "PipelineName": name})
 
 
