@@ -19,6 +19,8 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from local_sagemaker.services.moto.operations import members_of
+
 Entry = dict[str, Any]
 Key = tuple[str, ...]
 
@@ -132,12 +134,7 @@ def _overwritten(history: _History) -> set[int]:
 def _effect(entry: Entry) -> Effect | None:
     """Return what an entry does; None if that is not known."""
     try:
-        body = base64.b64decode(entry["body"])
-        if body.startswith(b"{") or not body:
-            members = json.loads(body or b"{}")
-        else:
-            members = dict(parse_qsl(body.decode("utf-8"), strict_parsing=True))
-        return _EFFECTS[entry["service"]](entry, members)
+        return _EFFECTS[entry["service"]](entry, members_of(base64.b64decode(entry["body"])))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

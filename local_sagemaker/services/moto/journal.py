@@ -11,11 +11,10 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
@@ -24,6 +23,7 @@ from local_sagemaker.account import REGION
 from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.credentials import Scope, credential_scope
 from local_sagemaker.services.moto.compaction import obsolete
+from local_sagemaker.services.moto.operations import check_members, operation_of
 from local_sagemaker.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -51,13 +51,18 @@ _COMPACT_FROM = 1000
 
 
 def journal_entry(request: Request) -> Entry | None:
-    """Make the journal entry of a request to moto; None for a request that is not journaled."""
+    """Make the journal entry of a request to moto; None for a request that is not journaled.
+
+    Raises:
+        ServiceError: The request has members that moto would ignore.
+    """
     region, service = credential_scope(request) or Scope("", "")
     if service not in _SERVICES or request.method == "GET":
         return None
     body = read_body(request)
     path = request.full_path.removesuffix("?")
-    operation = _operation(request.method, path, dict(request.headers), body)
+    operation = operation_of(request.method, path, dict(request.headers), body)
+    check_members(service, operation, body)
     if operation in _NOT_REPLAYED or _READ_ONLY.fullmatch(operation):
         return None
     return {
@@ -157,7 +162,7 @@ class Journal:
                 if line:
                     entry = dict(json.loads(line))
                     body = base64.b64decode(entry["body"])
-                    entry["operation"] = _operation(entry["method"], entry["path"], entry["headers"], body)
+                    entry["operation"] = operation_of(entry["method"], entry["path"], entry["headers"], body)
                     entries.append(json.dumps(entry))
             except (ValueError, TypeError, KeyError, AttributeError):
                 skipped.append(str(number))
@@ -187,15 +192,3 @@ def seed(entry: Entry) -> None:
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(entry["seed"])
-
-
-def _operation(method: str, path: str, headers: Mapping[str, str], body: bytes) -> str:
-    """The operation of a request, such as `PutRule`; of REST services, method and path."""
-    if target := headers.get("X-Amz-Target"):
-        return target.rpartition(".")[2]
-    path = path.partition("?")[0]
-    if match := re.fullmatch(r"/service/[^/]+/operation/([^/]+)", path):
-        return match[1]
-    if headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
-        return parse_qs(body.decode("utf-8", errors="replace")).get("Action", [""])[0]
-    return f"{method} {path}"

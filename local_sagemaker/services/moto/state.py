@@ -20,7 +20,7 @@ from local_sagemaker.protocol.errors import ServiceError
 
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatumBase
-    from moto.events.models import Rule
+    from moto.events.models import EventPattern, Rule
     from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
     from moto.sns.models import SNSBackend, Subscription
 
@@ -60,6 +60,11 @@ def rules() -> list[Rule]:
     from moto.events.models import events_backends
 
     return list(events_backends[ACCOUNT][REGION].event_buses["default"].rules.values())
+
+
+def matches(pattern: EventPattern, event: dict[str, Any]) -> bool:
+    """Whether an event matches a rule's pattern; a rule without one, i.e. with a schedule, matches none."""
+    return bool(pattern.get_pattern()) and pattern.matches_event(event)  # type: ignore[arg-type]
 
 
 def schedules() -> Iterator[Schedule]:

@@ -158,7 +158,8 @@ def without_times(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(entries, max_size=25))
 def test_a_replay_without_obsolete_entries_makes_the_same_state(moto: Client, requests: list[Entry]) -> None:
     journal = [(number, {**item, "seed": number}) for number, item in enumerate(requests)]
