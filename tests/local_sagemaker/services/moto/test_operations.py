@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 from tests.local_sagemaker.conftest import MakeClient
 from tests.local_sagemaker.machine import ROLE
 
-
 TAGS = [{"Key": "k", "Value": "v"}]
 STACK = {"StackName": "s", "TemplateBody": "{}"}
 
