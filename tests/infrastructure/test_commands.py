@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from infrastructure import package, stacks
 from infrastructure.__main__ import app
 from infrastructure.parameters import TEMPLATES, load_template
-from local_sagemaker.services.moto import stack_patches
+from local_sagemaker.services.moto import change_set_patches, stack_patches
 from tests.infrastructure.moto_types import kept
 from tests.infrastructure.templates import NAMES
 
@@ -49,6 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr(package, "libraries_archive", lambda: b"wheels")
     monkeypatch.chdir(tmp_path)
     stack_patches.patches.apply()
+    change_set_patches.patches.apply()
 
     def invoke(command: str, *arguments: str, answer: str | None = None, stage: str = "staging") -> Result:
         whole = [command, "--stage", stage, "--settings", str(settings), *arguments]

@@ -12,9 +12,8 @@ from typing import Any
 
 import yaml
 from moto.cloudformation import models, parsing, responses
-from moto.cloudformation.exceptions import AlreadyExistsException, CloudFormationError, ValidationError
+from moto.cloudformation.exceptions import AlreadyExistsException, ValidationError
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
-from moto.cloudformation.responses import CloudFormationResponse
 from moto.cloudformation.utils import generate_stack_id, yaml_tag_constructor
 
 from local_sagemaker.services.moto import stack_resources
@@ -26,7 +25,7 @@ Original = Callable[..., Any]
 _UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 # mypy takes it for an abstract class
-_make_stack: Any = Stack
+make_stack: Any = Stack
 
 patches = PatchSet()
 
@@ -55,10 +54,6 @@ class _Yaml:
 models.yaml = responses.yaml = _Yaml  # type: ignore[assignment]
 
 
-class InvalidChangeSetStatus(CloudFormationError):
-    code = "InvalidChangeSetStatus"
-
-
 @patches(parsing.ResourceMap, "load")
 def _load(original: Original, resources: Any) -> None:
     """Refuse a template with resources that would not be created; moto skips them."""
@@ -69,7 +64,7 @@ def _load(original: Original, resources: Any) -> None:
 @patches(CloudFormationBackend, "validate_template")
 def _validate_template(_: Original, backend: Any, template: str) -> list[Any]:
     """Check a template's structure and resource types; moto needs cfn-lint, which users need not have installed."""
-    resources = _parsed(template)["Resources"]
+    resources = parsed(template)["Resources"]
     # conditions depend on parameters, which the request does not have
     unconditional = {name: resource for name, resource in resources.items() if "Condition" not in resource}
     stack_resources.check_types(unconditional, {})
@@ -100,13 +95,13 @@ def _stack_resources(original: Original, stack: Any) -> list[Any]:
 
 @patches(CloudFormationBackend, "create_stack")
 def _create_stack(_: Original, backend: Any, name: str, template: str, parameters: Any, **more: Any) -> Any:
-    if _find(backend, name) is not None:
+    if find(backend, name) is not None:
         raise AlreadyExistsException(f"Stack [{name}] already exists")
     stack_id = generate_stack_id(name, backend.region_name, backend.account_id)
-    _parsed(template)
+    parsed(template)
     where = (backend.account_id, backend.region_name)
-    stack = _make_stack(stack_id, name, template, parameters, *where, cross_stack_resources=backend.exports, **more)
-    _share_exports(backend, stack)
+    stack = make_stack(stack_id, name, template, parameters, *where, cross_stack_resources=backend.exports, **more)
+    share_exports(backend, stack)
     backend.stacks[stack_id] = stack
     # In moto's order, exported resources first: it decides the random names of resources, which replays of earlier
     # journals have to repeat. A failure is repeated, and handled, below.
@@ -138,7 +133,7 @@ def _create_resources(_: Original, stack: Any) -> None:
 
 @patches(CloudFormationBackend, "update_stack")
 def _update_stack(original: Original, backend: Any, name: str, *rest: Any, **more: Any) -> Any:
-    _check_updatable(backend.get_stack(name))
+    check_updatable(backend.get_stack(name))
     return original(backend, name, *rest, **more)
 
 
@@ -152,7 +147,7 @@ def _update(
     stack._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
     stack.template, stack.parameters = template, parameters or stack.parameters
     try:
-        stack.template_dict = _parsed(template)
+        stack.template_dict = parsed(template)
         update.make(stack.template_dict, stack.parameters)
         _publish_outputs(stack)
     except Exception as error:
@@ -160,7 +155,7 @@ def _update(
         stack_resources.flush_events(stack)
         stack._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", reason)
         stack.template, stack.parameters = previous
-        stack.template_dict = _parsed(stack.template)
+        stack.template_dict = parsed(stack.template)
         stack.status = "UPDATE_ROLLBACK_COMPLETE" if update.undo() else "UPDATE_ROLLBACK_FAILED"
         _publish_outputs(stack)
     else:
@@ -176,7 +171,7 @@ def _update(
 @patches(CloudFormationBackend, "delete_stack")
 def _delete_stack(_: Original, backend: Any, name_or_id: str) -> None:
     """Delete a stack, or leave it in DELETE_FAILED with the resources that cannot be deleted; moto loses it then."""
-    stack = _find(backend, name_or_id)
+    stack = find(backend, name_or_id)
     if stack is None:
         return
     if stack.enable_termination_protection:
@@ -192,63 +187,6 @@ def _delete_stack(_: Original, backend: Any, name_or_id: str) -> None:
         backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
         for arn in [arn for arn, change_set in backend.change_sets.items() if change_set.stack is stack]:
             del backend.change_sets[arn]
-
-
-@patches(CloudFormationBackend, "create_change_set")
-def _create_change_set(original: Original, backend: Any, **request: Any) -> tuple[str, str]:
-    """Check the template, and make one stack for all change sets that are to create it; moto makes one for each."""
-    name = request["stack_name"]
-    existing = _find(backend, name)
-    if request["change_set_type"] != "CREATE":
-        if existing is not None:
-            _check_updatable(existing)
-        return original(backend, **request)
-    if existing is not None and existing.status != "REVIEW_IN_PROGRESS":
-        change_set_name = request["change_set_name"]
-        raise ValidationError(
-            message=f"Stack [{name}] already exists and cannot be created again with the changeSet [{change_set_name}]."
-        )
-    _parsed(request["template"])
-    # loads the template, its parameters and conditions
-    _make_stack("", name, request["template"], request["parameters"], backend.account_id, backend.region_name)
-    arn, stack_id = original(backend, **request)
-    if existing is not None:
-        del backend.stacks[stack_id]
-        change_set = backend.change_sets[arn]
-        change_set.stack, change_set.stack_id = existing, existing.stack_id
-    return arn, existing.stack_id if existing is not None else stack_id
-
-
-@patches(CloudFormationBackend, "execute_change_set")
-def _execute_change_set(_: Original, backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
-    """Execute a change set as CreateStack and UpdateStack would; moto's has no outputs, exports and imports."""
-    change_set = backend.describe_change_set(change_set_name)
-    if change_set.execution_status != "AVAILABLE":
-        status = "FAILED" if change_set.status == "FAILED" else change_set.execution_status
-        raise InvalidChangeSetStatus(
-            f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current status of [{status}]"
-        )
-    stack = change_set.stack
-    if change_set.change_set_type == "CREATE":
-        stack.template, stack.parameters = change_set.template, change_set.parameters
-        stack.template_dict = _parsed(stack.template)
-        stack.description = stack.template_dict.get("Description")
-        _share_exports(backend, stack)
-        stack.resource_map = stack._create_resource_map()
-        stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
-        stack.create_resources()
-    else:
-        _check_updatable(stack)
-        stack.update(change_set.template, change_set.role_arn, change_set.parameters, change_set.tags or None)
-    succeeded = stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-    change_set.execution_status = "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
-
-
-@patches(CloudFormationResponse, "_validate_different_update")
-def _validate_different_update(original: Original, response: Any, *arguments: Any) -> None:
-    """Skip the check for change sets: their status, not an error, says that there are no changes."""
-    if response._get_action() != "CreateChangeSet":
-        original(response, *arguments)
 
 
 @patches(parsing, "get_references_from_template")
@@ -276,16 +214,16 @@ def _exports(_: Original, output_map: Any) -> list[Any]:
     ]
 
 
-def _find(backend: Any, name_or_id: str) -> Any:
+def find(backend: Any, name_or_id: str) -> Any:
     return next((stack for stack in backend.stacks.values() if name_or_id in (stack.name, stack.stack_id)), None)
 
 
-def _check_updatable(stack: Any) -> None:
+def check_updatable(stack: Any) -> None:
     if stack.status not in _UPDATABLE:
         raise ValidationError(message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
 
 
-def _parsed(template: str) -> Any:
+def parsed(template: str) -> Any:
     """Parse a template, whose resources are not checked beyond their structure."""
     try:
         parsed = Stack.parse_template(template)
@@ -303,7 +241,7 @@ def _parsed(template: str) -> Any:
     return parsed
 
 
-def _share_exports(backend: Any, stack: Any) -> None:
+def share_exports(backend: Any, stack: Any) -> None:
     # moto gives a stack exports of its own while the backend has none
     stack.cross_stack_resources = stack.resource_map.cross_stack_resources = backend.exports
 

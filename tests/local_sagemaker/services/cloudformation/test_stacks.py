@@ -262,6 +262,22 @@ def test_change_sets_of_a_stack_that_does_not_exist_yet_share_one_stack(cloudfor
         cloudformation.execute_change_set(StackName=name, ChangeSetName=f"{name}-second")
 
 
+def test_a_change_set_is_found_by_its_stack_and_its_name(cloudformation: Client, name: str) -> None:
+    template = body(T=("SNS::Topic", {}))
+    for stack in (name, f"{name}-other"):
+        cloudformation.create_change_set(
+            StackName=stack, ChangeSetName="initial", ChangeSetType="CREATE", TemplateBody=template
+        )
+    assert len(cloudformation.list_change_sets(StackName=name)["Summaries"]) == 1
+    cloudformation.execute_change_set(StackName=name, ChangeSetName="initial")
+    assert [status(cloudformation, stack) for stack in (name, f"{name}-other")] == [
+        "CREATE_COMPLETE",
+        "REVIEW_IN_PROGRESS",
+    ]
+    with pytest.raises(cloudformation.exceptions.ChangeSetNotFoundException):
+        cloudformation.describe_change_set(StackName=name, ChangeSetName="none")
+
+
 def test_a_resource_is_updated_when_one_that_it_refers_to_is_replaced(
     client: MakeClient, cloudformation: Client, name: str
 ) -> None:
