@@ -11,6 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from analyzer.values import MISSING, NUMBER
 from pipelines import runner
 from pipelines.results import processing_outputs
 from project.errors import UserError
@@ -22,10 +23,7 @@ from project.target import Target
 Value = int | float | str | None
 Record = Mapping[str, Value]
 
-# the same values that the processing scripts and the inference handler read as missing
-_MISSING = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>", "#N/A"))
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -120,8 +118,8 @@ def _read_text(target: Target, location: str) -> str:
 
 def _convert(values: Sequence[str]) -> list[Value]:
     texts = [value.strip() for value in values]
-    numeric = all(_NUMBER.fullmatch(text) for text in texts if text not in _MISSING)
-    return [None if text in _MISSING else as_number(text) if numeric else text for text in texts]
+    numeric = all(NUMBER.fullmatch(text) for text in texts if text not in MISSING)
+    return [None if text in MISSING else as_number(text) if numeric else text for text in texts]
 
 
 def as_number(text: str) -> int | float:

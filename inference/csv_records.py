@@ -13,8 +13,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from features import MISSING, NUMBER, Feature, Features, as_code, category_text
+from features import Feature, Features, as_code
 from request_errors import InputError, shortened
+
+from analyzer.values import MISSING, NUMBER, category_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from request_errors import InputError, shortened
 
-# The same values as in preprocessing/columns.py, which reads the training data.
-MISSING = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>", "#N/A"))
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
+from analyzer.values import MISSING, NUMBER, category_text
+
 PLAIN_NUMBERS = frozenset((float, int))
 
 Record = Mapping[str, Any] | Sequence[Any]
@@ -137,12 +134,3 @@ def as_code(value: Any, feature: Feature, row: int) -> float:
     if code is None:
         code = feature.codes.get(category_text(str(value)))
     return math.nan if code is None else float(code)
-
-
-def category_text(value: str) -> str:
-    """Normalize the spelling of a category, by the rule of preprocessing/columns.py."""
-    text = value.strip()
-    if text.lower() in ("true", "false"):
-        return text.lower()
-    whole = WHOLE_NUMBER.fullmatch(text)
-    return whole[1] if whole else text

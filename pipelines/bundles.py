@@ -17,6 +17,8 @@ from typing import Any
 from project.paths import REPOSITORY
 from project.s3_uris import split_s3_uri
 
+# The files of the analyzer that say what a value is, for training and serving.
+VALUES = ("__init__.py", "values.py")
 # The files of the analyzer that evaluate.py imports or reads.
 EVALUATE_SHARES = (
     "__init__.py",
@@ -66,7 +68,7 @@ class Bundle:
 
 
 def preprocess_bundle() -> Bundle:
-    return Bundle("preprocess", _read(_processing_script("preprocess.py", "preprocessing")))
+    return Bundle("preprocess", _read(_processing_script("preprocess.py", "preprocessing") | _of_analyzer(VALUES)))
 
 
 def train_bundle() -> Bundle:
@@ -76,6 +78,7 @@ def train_bundle() -> Bundle:
         "inference/requirements.txt": "inference/requirements.txt",
     }
     served = {f"inference/{path.name}": f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py")}
+    served |= {f"inference/{path}": path for path in _of_analyzer(VALUES)}
     return Bundle("train", _read(_script("train.py", "training", "training_scripts") | files | served), archive=True)
 
 
@@ -85,10 +88,8 @@ def evaluate_bundle() -> Bundle:
         "requirements.txt": "processing_scripts/requirements.txt",
         "run.sh": "processing_scripts/run.sh",
     }
-    found = (path for pattern in EVALUATE_SHARES for path in (REPOSITORY / "analyzer").glob(pattern))
-    shared = [path.relative_to(REPOSITORY).as_posix() for path in found]
     return Bundle(
-        "evaluate", _read(_processing_script("evaluate.py", "evaluation") | files | {path: path for path in shared})
+        "evaluate", _read(_processing_script("evaluate.py", "evaluation") | files | _of_analyzer(EVALUATE_SHARES))
     )
 
 
@@ -127,9 +128,13 @@ def _analyzer() -> dict[str, str]:
         "requirements.txt": "processing_scripts/requirements-quality.txt",
         "run.sh": "processing_scripts/run.sh",
     }
-    sources = (path for path in (REPOSITORY / "analyzer").rglob("*.*") if path.suffix != ".pyc")
-    modules = [path.relative_to(REPOSITORY).as_posix() for path in sources]
-    return files | {path: path for path in modules}
+    return files | _of_analyzer(["**/*.*"])
+
+
+def _of_analyzer(patterns: Iterable[str]) -> dict[str, str]:
+    """Return files of the analyzer, by their path in the repository."""
+    found = (path for pattern in patterns for path in (REPOSITORY / "analyzer").glob(pattern))
+    return {path: path for path in (path.relative_to(REPOSITORY).as_posix() for path in found if path.suffix != ".pyc")}
 
 
 def _processing_script(name: str, package: str) -> dict[str, str]:

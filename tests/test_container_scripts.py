@@ -21,8 +21,8 @@ SERVING_MODULES = {path.stem for path in (REPOSITORY / "inference").glob("*.py")
 
 # The packages of the image and of requirements.txt, and the modules of the bundle.
 AVAILABLE = {
-    "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing", "job_files"},
-    "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing"},
+    "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing", "job_files", "analyzer"},
+    "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing", "analyzer"},
     "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "job_files", "analyzer"},
     "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
     "processing_scripts/job_files.py": set(),
@@ -31,7 +31,7 @@ AVAILABLE = {
     "processing_scripts/window": {"analyzer"},
     "training_scripts/train.py": {"numpy", "lightgbm", "training"},
     "training_scripts/training": {"numpy", "pyarrow", "sklearn", "lightgbm", "training"},
-    "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", *SERVING_MODULES},
+    "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", "analyzer", *SERVING_MODULES},
 }
 
 

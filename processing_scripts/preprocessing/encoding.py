@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing.columns import BINARY, REGRESSION, category_text, is_number
+from analyzer.values import category_text
+from preprocessing.columns import BINARY, REGRESSION, is_number
 
 
 def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from preprocessing.columns import MISSING, is_number
+from analyzer.values import MISSING
+from preprocessing.columns import is_number
 from preprocessing.report import DataError, listed, plural
 
 OTHER_FORMATS = {
@@ -118,7 +119,9 @@ def read_csv(path: Path, name: str, text_columns: set[str]) -> pa.Table:
             read_options=pa.csv.ReadOptions(column_names=header, skip_rows_after_names=1),
             parse_options=pa.csv.ParseOptions(newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
-                null_values=MISSING, strings_can_be_null=True, column_types=dict.fromkeys(text_columns, pa.string())
+                null_values=sorted(MISSING),
+                strings_can_be_null=True,
+                column_types=dict.fromkeys(text_columns, pa.string()),
             ),
         )
     except pa.ArrowInvalid as error:
@@ -207,6 +210,6 @@ def simplify(column: pa.ChunkedArray, as_text: bool) -> pa.ChunkedArray:
     if as_text and is_number(column.type):
         column = column.cast(pa.string())
     if pa.types.is_string(column.type):
-        missing = pc.is_in(pc.utf8_trim_whitespace(column), value_set=pa.array(MISSING))
+        missing = pc.is_in(pc.utf8_trim_whitespace(column), value_set=pa.array(sorted(MISSING)))
         column = pc.if_else(missing, pa.scalar(None, pa.string()), column)
     return column

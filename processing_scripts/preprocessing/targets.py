@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing.columns import BINARY, MULTICLASS, REGRESSION, SPLITS, category_text, is_number, not_numbers
+from analyzer.values import category_text
+from preprocessing.columns import BINARY, MULTICLASS, REGRESSION, SPLITS, is_number, not_numbers
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
 
 # Below this share of the rows, a class is rare.

@@ -41,7 +41,8 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
     package = {f"training/{path.name}" for path in (REPOSITORY / "training_scripts" / "training").glob("*.py")}
     assert handler > {"inference/inference.py"}
     assert package > {"training/__init__.py"}
-    assert set(names) == {*handler, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
+    shared = {"inference/analyzer/__init__.py", "inference/analyzer/values.py"}
+    assert set(names) == {*handler, *shared, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
 
 
 def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
@@ -53,6 +54,8 @@ def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
 def test_a_bundle_contains_the_modules_that_its_scripts_import_from_this_repository() -> None:
     for bundle in all_bundles():
         for path, data in bundle.files.items():
+            # inference/ becomes the code folder of the model
+            folder = "inference/" if path.startswith("inference/") else ""
             for module in re.findall(rb"^(?:from|import) (analyzer[\w.]*)", data, re.M):
-                name = module.decode().replace(".", "/")
+                name = folder + module.decode().replace(".", "/")
                 assert {f"{name}.py", f"{name}/__init__.py"} & bundle.files.keys(), path

@@ -15,7 +15,6 @@ import numpy as np
 import preprocess
 from hypothesis import given
 from hypothesis import strategies as st
-from preprocessing import columns
 from preprocessing.encoding import encode, learn_schema
 from preprocessing.reading import read_table
 
@@ -58,17 +57,6 @@ def test_a_request_is_encoded_as_training_data_was(values, all_categories):
         trained = [encoded[name][row].as_py() for name in names]
         served = served_features.encode(dict(zip(names, line[1:], strict=True)), row)
         np.testing.assert_array_equal(np.array(trained, float), served)
-
-
-@given(TEXTS | st.text())
-def test_training_and_serving_normalize_categories_alike(text):
-    assert columns.category_text(text) == features.category_text(text)
-    assert columns.category_text(columns.category_text(text)) == columns.category_text(text)
-
-
-def test_training_and_serving_agree_on_missing_values_and_numbers():
-    assert set(columns.MISSING) == features.MISSING
-    assert f"^{features.NUMBER.pattern}$" == columns.NUMBER_PATTERN
 
 
 def test_json_values_match_the_categories_of_a_csv():
