@@ -66,6 +66,9 @@ def deploy(
     for template, parameters in stage.plan(parameter or []):
         if template.has_functions:
             stage.upload_functions(parameters)
+        stack = stage.find_stack(template.name)
+        if stack is not None and stack.is_rolled_back:
+            stacks.delete_remains(stage.cloudformation, stack, timeout * 60, _print_progress)
         change_set = stage.create_change_set(template, parameters)
         if change_set is None:
             _print_unchanged(stage.stack_name(template.name))
@@ -143,18 +146,20 @@ def destroy(
         _check_no_endpoint(stage)
     for stack in found:
         output.print(f"Stack {stack.name}")
-    if storage is not None:
-        bucket, key = storage.outputs.get("BucketName", ""), storage.outputs.get("KeyArn", "")
+    # a stack whose creation has failed has neither
+    bucket = storage.outputs.get("BucketName") if storage is not None else None
+    key = storage.outputs.get("KeyArn") if storage is not None else None
+    if bucket is not None:
         consequence = "will be deleted with all its objects" if yes_delete_data else "will be kept, with its key"
         output.print(f"Bucket {bucket} {consequence}", soft_wrap=True)
     if not yes:
         typer.confirm("Delete these stacks?", abort=True, err=True)
     for stack in reversed(found):
-        if stack is storage and yes_delete_data:
+        if stack is storage and bucket is not None and yes_delete_data:
             empty_bucket(stage.s3, bucket, lambda deleted: _print_progress(f"{deleted} object versions deleted"))
         stacks.delete_stack(stage.cloudformation, stack.name, timeout * 60, _print_progress)
         output.print(f"Deleted {stack.name}")
-    if storage is not None and yes_delete_data:
+    if bucket is not None and key is not None and yes_delete_data:
         delete_bucket(stage.s3, bucket)
         # an earlier attempt may have deleted the key
         with suppress(stage.kms.exceptions.NotFoundException):

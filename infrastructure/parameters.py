@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import boto3
 import yaml
 
 from project.errors import UserError
 from project.paths import REPOSITORY
-from project.settings import Settings
+from project.settings import ImageSettings, Settings
 
 StageName = Literal["staging", "prod"]
 
@@ -22,6 +24,10 @@ TEMPLATES: dict[StageName, tuple[str, ...]] = {
     "prod": (STORAGE, "promote", "retrain-on-drift", "dashboard"),
 }
 ALL_TEMPLATES = tuple(dict.fromkeys(name for names in TEMPLATES.values() for name in names))
+# of images in other registries, roles need no permissions in IAM
+_ECR_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
+)
 TEMPLATE_FOLDER = REPOSITORY / "infrastructure" / "templates"
 
 
@@ -86,8 +92,21 @@ def known_parameters(settings: Settings, settings_file: Path, stage: StageName) 
         "BuildProjectName": f"{settings.name}-build" if stage == "staging" else f"{settings.name}-{stage}-deploy",
         "ModelMetricName": "Model" + "".join(part.capitalize() for part in quality.metric.split("_")),
         "ModelMetricThreshold": f"{quality.threshold:g}",
+        "ImageRepositoryArns": ",".join(_repository_arns(settings.images)),
         "ModelMetricComparison": "GreaterThanThreshold" if quality.lower_is_better else "LessThanThreshold",
     }
+
+
+def _repository_arns(images: ImageSettings) -> list[str]:
+    """Return the ARNs of the ECR repositories of a project's own images, which the roles need permissions for."""
+    found = [_ECR_IMAGE.match(uri) for uri in (images.processing, images.training, images.inference) if uri]
+    arns = {
+        f"arn:{boto3.session.Session().get_partition_for_region(match['region'])}:ecr:{match['region']}:"
+        f"{match['account']}:repository/{match['repository']}"
+        for match in found
+        if match is not None
+    }
+    return sorted(arns)
 
 
 def settings_path(settings_file: Path) -> str:

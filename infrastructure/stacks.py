@@ -18,6 +18,10 @@ ProgressCallback = Callable[[str], None]
 # parts of the reasons with which a change set without changes fails
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _CHANGE_SET_SECONDS = 300
+# in which the execution of a change set begins
+_BEGIN_SECONDS = 60
+# statuses of resources that a stack no longer has
+_DELETED = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ class Stack:
     def is_new(self) -> bool:
         """Whether the stack exists only for a change set that creates it."""
         return self.status == "REVIEW_IN_PROGRESS"
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """Whether the creation of the stack has failed, so that it can only be deleted."""
+        return self.status == "ROLLBACK_COMPLETE"
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,29 @@ def discard(client: Any, change_set: ChangeSet) -> None:
         client.delete_stack(StackName=change_set.stack)
 
 
+def delete_remains(client: Any, stack: Stack, timeout: float, report: ProgressCallback) -> None:
+    """Delete a stack whose creation was rolled back, which CloudFormation can neither update nor create again.
+
+    Args:
+        client: Boto3 client of CloudFormation.
+        stack: The stack.
+        timeout: Maximum time to wait in seconds.
+        report: Receives a line for every event of a resource.
+
+    Raises:
+        UserError: A resource of the stack is left, or the deletion fails or takes longer than the timeout.
+    """
+    resources = client.describe_stack_resources(StackName=stack.name)["StackResources"]
+    left = [item["LogicalResourceId"] for item in resources if item["ResourceStatus"] not in _DELETED]
+    if left:
+        raise UserError(
+            f"stack {stack.name} is ROLLBACK_COMPLETE, as its creation failed, and still has {', '.join(left)}; "
+            "save what you need of them, delete the stack with `python -m infrastructure destroy` and deploy it again"
+        )
+    report(f"{stack.name} is ROLLBACK_COMPLETE: its creation failed and left no resources; it is deleted first")
+    delete_stack(client, stack.name, timeout, report)
+
+
 def execute(client: Any, change_set: ChangeSet, timeout: float, report: ProgressCallback) -> Stack:
     """Execute a change set and wait until the stack is complete.
 
@@ -144,7 +176,7 @@ def execute(client: Any, change_set: ChangeSet, timeout: float, report: Progress
     Raises:
         UserError: The execution fails and is rolled back, or takes longer than the timeout.
     """
-    begin = datetime.now(UTC)
+    begin = _now()
     client.execute_change_set(ChangeSetName=change_set.arn, StackName=change_set.stack)
     stack = _follow(client, change_set.stack, begin, timeout, report)
     if stack is None or stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
@@ -166,7 +198,7 @@ def delete_stack(client: Any, name: str, timeout: float, report: ProgressCallbac
     Raises:
         UserError: The deletion fails, or takes longer than the timeout.
     """
-    begin = datetime.now(UTC)
+    begin = _now()
     client.delete_stack(StackName=name)
     stack = _follow(client, name, begin, timeout, report)
     if stack is not None and stack.status != "DELETE_COMPLETE":
@@ -174,14 +206,29 @@ def delete_stack(client: Any, name: str, timeout: float, report: ProgressCallbac
         raise UserError(f"stack {name} is {stack.status}: {reason}")
 
 
+def _now() -> datetime:
+    """The present time, as exact as the times of events."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
 def _check_changeable(stack: Stack) -> None:
-    if stack.status == "ROLLBACK_COMPLETE":
-        raise UserError(
-            f"stack {stack.name} is ROLLBACK_COMPLETE, as its creation failed; "
-            "delete it with `destroy --stack` and deploy it again"
-        )
     if stack.status.endswith("_IN_PROGRESS"):
         raise UserError(f"stack {stack.name} is {stack.status}; wait until the operation ends, see `status`")
+    if stack.is_rolled_back:
+        raise UserError(
+            f"stack {stack.name} is ROLLBACK_COMPLETE, as its creation failed; `deploy` deletes it and creates it again"
+        )
+    if stack.status == "UPDATE_ROLLBACK_FAILED":
+        raise UserError(
+            f"stack {stack.name} is UPDATE_ROLLBACK_FAILED: {stack.reason or 'no reason given'}; remove the cause, "
+            f"run `aws cloudformation continue-update-rollback --stack-name {stack.name}` and deploy again"
+        )
+    if stack.status.endswith("_FAILED"):
+        raise UserError(
+            f"stack {stack.name} is {stack.status}: {stack.reason or 'no reason given'}; "
+            "delete it with `python -m infrastructure destroy` and deploy it again"
+        )
 
 
 def _wait_for_changes(client: Any, arn: str, stack: str) -> list[Change] | None:
@@ -218,6 +265,7 @@ def _changes(client: Any, arn: str, stack: str) -> Iterator[Change]:
 def _follow(client: Any, name: str, begin: datetime, timeout: float, report: ProgressCallback) -> Stack | None:
     """Wait until no operation is in progress; return the stack, or None if it no longer exists."""
     deadline = time.monotonic() + timeout
+    begin_deadline = time.monotonic() + _BEGIN_SECONDS
     reported: set[str] = set()
     while True:
         # read before the events: events between the two calls are reported in the next round
@@ -229,6 +277,11 @@ def _follow(client: Any, name: str, begin: datetime, timeout: float, report: Pro
                 report(f"{event['LogicalResourceId']} {event['ResourceStatus']}{reason}")
         if stack is None or not stack.status.endswith("_IN_PROGRESS"):
             return stack
+        if stack.is_new and time.monotonic() > begin_deadline:
+            raise UserError(
+                f"stack {name} is still REVIEW_IN_PROGRESS {_BEGIN_SECONDS} s after its change set was executed; "
+                f"`aws cloudformation list-change-sets --stack-name {name}` shows why, then deploy again"
+            )
         if time.monotonic() > deadline:
             raise UserError(f"stack {name} is still {stack.status} after {timeout:.0f} s and continues; see `status`")
         time.sleep(5)

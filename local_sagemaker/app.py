@@ -137,7 +137,8 @@ def build(
     )
     sagemaker = SageMakerService(jobs, functions, endpoint_manager, cloudwatch.put_metric_data, workers)
     events = EventEngine(store, Targets(sagemaker.call, functions))
-    moto = MotoBackend(data_dir, events, ResourceProvisioner(Backends(functions, objects)))
+    provisioner = ResourceProvisioner(Backends(functions, objects, sagemaker.call))
+    moto = MotoBackend(data_dir, database, events, provisioner)
     identity = WithFallback(IdentityService(), moto)
     services: dict[str, Service] = {
         "sagemaker": sagemaker,

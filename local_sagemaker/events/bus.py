@@ -69,10 +69,7 @@ class EventBus:
 
     def deliver_if_matching(self, rule: Rule, event: Record) -> None:
         """Deliver an event to a rule's targets if it matches the rule's pattern."""
-        # to moto, a rule without a pattern, i.e. with a schedule, matches every event
-        if rule.state == "DISABLED" or not rule.event_pattern.get_pattern():
-            return
-        if rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
+        if rule.state != "DISABLED" and state.matches(rule.event_pattern, event):
             self.deliver_to_targets(rule, event)
 
     def deliver_to_targets(self, rule: Rule, event: Record) -> None:

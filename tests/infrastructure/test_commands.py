@@ -11,13 +11,16 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.kms.models import kms_backends
+from moto.cloudformation.models import CloudFormationBackend, cloudformation_backends
+from moto.cloudformation.parsing import OutputMap
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.kms.models import Alias, kms_backends
 from typer.testing import CliRunner, Result
 
-from infrastructure import package
+from infrastructure import package, stacks
 from infrastructure.__main__ import app
 from infrastructure.parameters import TEMPLATES, load_template
-from local_sagemaker.services.moto import change_set_patches
+from local_sagemaker.services.moto import change_set_patches, stack_patches
 from tests.infrastructure.moto_types import kept
 from tests.infrastructure.templates import NAMES
 
@@ -45,6 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr("infrastructure.parameters.REPOSITORY", tmp_path)
     monkeypatch.setattr(package, "libraries_archive", lambda: b"wheels")
     monkeypatch.chdir(tmp_path)
+    stack_patches.patches.apply()
     change_set_patches.patches.apply()
 
     def invoke(command: str, *arguments: str, answer: str | None = None, stage: str = "staging") -> Result:
@@ -218,3 +222,90 @@ def test_stacks_are_kept_while_an_endpoint_uses_their_roles(run: Run) -> None:
     assert result.exit_code == 2
     assert "python -m deployment delete --stage staging" in " ".join(result.stderr.split())
     assert stack_names()
+
+
+def storage_stack() -> Any:
+    """Return moto's storage stack."""
+    stacks = cloudformation_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].stacks.values()
+    return next(stack for stack in stacks if stack.name == "demo-staging-storage-and-roles")
+
+
+def words(result: Result) -> str:
+    return " ".join(result.stderr.split())
+
+
+NEXT_MOVES = {
+    "ROLLBACK_COMPLETE": "still has Key, ",
+    "ROLLBACK_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
+    "CREATE_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
+    "DELETE_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
+    "UPDATE_ROLLBACK_FAILED": "aws cloudformation continue-update-rollback",
+    "UPDATE_IN_PROGRESS": "wait until the operation ends",
+    "DELETE_IN_PROGRESS": "wait until the operation ends",
+}
+
+
+def test_a_stack_that_cannot_be_updated_is_named_with_the_next_move(run: Run) -> None:
+    run("deploy", *STORAGE, "--yes")
+    for status, next_move in NEXT_MOVES.items():
+        storage_stack().status = status
+        result = run("deploy", *STORAGE, "--yes")
+        assert (result.exit_code, f"demo-staging-storage-and-roles is {status}" in words(result)) == (2, True)
+        assert next_move in words(result)
+
+
+def test_a_stack_whose_creation_was_rolled_back_is_deleted_and_created_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **more: Any) -> None:
+        raise ValueError("no keys today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Alias, "create_from_cloudformation_json", fail)
+        failed = run("deploy", *STORAGE, "--yes")
+    assert failed.exit_code == 2
+    assert "is ROLLBACK_COMPLETE: KeyAlias: ValueError: no keys today" in words(failed)
+    assert buckets() == []
+    diff = run("diff", *STORAGE)
+    assert (diff.exit_code, "`deploy` deletes it and creates it again" in words(diff)) == (2, True)
+    again = run("deploy", *STORAGE, "--yes")
+    assert again.exit_code == 0, again.output
+    assert "left no resources; it is deleted first" in words(again)
+    assert (storage_stack().status, len(buckets())) == ("CREATE_COMPLETE", 1)
+
+
+def test_a_stack_whose_creation_was_rolled_back_is_destroyed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("deploy", *STORAGE, "--yes")
+    stack = storage_stack()
+    stack.status, stack.output_map = "ROLLBACK_COMPLETE", OutputMap(stack.resource_map, {}, stack.stack_id)
+    result = run("destroy", "--yes", "--yes-delete-data")
+    assert (result.exit_code, result.stdout.strip()) == (
+        0,
+        "Stack demo-staging-storage-and-roles\nDeleted demo-staging-storage-and-roles",
+    )
+
+
+def test_a_stack_that_was_left_for_review_is_created(run: Run) -> None:
+    template = load_template("storage-and-roles").body
+    parameters = [
+        {"ParameterKey": key, "ParameterValue": value}
+        for key, value in (("ProjectName", "demo"), ("ModelPackageGroupName", "demo"), ("Stage", "staging"))
+    ]
+    boto3.client("cloudformation").create_change_set(
+        StackName="demo-staging-storage-and-roles",
+        ChangeSetName="left",
+        ChangeSetType="CREATE",
+        TemplateBody=template,
+        Parameters=parameters,
+    )
+    assert "REVIEW_IN_PROGRESS" in run("status").stdout
+    result = run("deploy", *STORAGE, "--yes")
+    assert result.exit_code == 0, result.output
+    assert storage_stack().status == "CREATE_COMPLETE"
+
+
+def test_a_change_set_that_does_not_start_is_not_waited_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "_BEGIN_SECONDS", 0)
+    monkeypatch.setattr(CloudFormationBackend, "execute_change_set", lambda *_, **more: None)
+    result = run("deploy", *STORAGE, "--yes")
+    assert (result.exit_code, "is still REVIEW_IN_PROGRESS" in words(result)) == (2, True)

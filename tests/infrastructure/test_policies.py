@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infrastructure.parameters import known_parameters
+from project.settings import ImageSettings, Settings
 from tests.infrastructure.templates import NAMES, statements, template
 
 STATEMENTS = [found for name in NAMES for found in statements(name)]
@@ -116,3 +119,96 @@ def test_github_workflows_of_one_repository_assume_roles_and_pull_requests_only_
     actions = [item["Action"] for policy in policies for item in policy["PolicyDocument"]["Statement"]]
     assert actions == ["sagemaker:DescribePipeline"]
     assert "ManagedPolicyArns" not in resources["GitHubPullRequestRole"]["Properties"]
+
+
+def test_grants_on_keys_are_made_for_aws_services_only() -> None:
+    grants = [statement for _, statement in STATEMENTS if "kms:CreateGrant" in listed(statement["Action"])]
+    assert grants
+    for statement in grants:
+        assert statement["Action"] == "kms:CreateGrant"
+        assert statement["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": True}}
+
+
+def policies_of(role: str) -> list[dict[str, Any]]:
+    """Return the statements of a role's own policies and of its managed policies, in the storage template."""
+    resources = template("storage-and-roles")["Resources"]
+    properties = resources[role]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
+    documents += [resources[item["Ref"]]["Properties"]["PolicyDocument"] for item in properties["ManagedPolicyArns"]]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def written(role: str, effect: str) -> list[str]:
+    return [
+        resource["Fn::Sub"]
+        for statement in policies_of(role)
+        if statement.get("Effect") == effect and "s3:PutObject" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+
+
+def test_endpoints_write_captures_and_predictions_and_cannot_overwrite_code_or_models() -> None:
+    prefix = "${Bucket.Arn}/${ProjectName}"
+    assert written("EndpointRole", "Allow") == [
+        f"{prefix}/{name}/*" for name in ("captures", "batch-captures", "batch")
+    ]
+
+
+def test_jobs_cannot_overwrite_code() -> None:
+    assert written("JobRole", "Deny") == ["${Bucket.Arn}/${ProjectName}/code/*"]
+
+
+def test_logs_are_written_and_read_by_the_names_of_the_project_or_of_its_jobs() -> None:
+    resources = [
+        (where, str(resource))
+        for where, statement in STATEMENTS
+        if {"logs:PutLogEvents", "logs:GetLogEvents"} & {*listed(statement["Action"])}
+        for resource in listed(statement["Resource"])
+    ]
+    assert len(resources) > 8
+    for where, resource in resources:
+        own = r"Log\.Arn|Log', 'Arn|Endpoints/\$\{ProjectName\}-\$\{Stage\}"
+        assert re.search(rf"{own}|log-stream:(pipelines-|model-\*monitoring-|\$\{{ProjectName\}}-)", resource), where
+
+
+def test_log_groups_are_encrypted_with_the_key_whose_policy_names_them() -> None:
+    (statement,) = (item for _, item in STATEMENTS if item.get("Sid") == "Logs")
+    patterns = [item["Fn::Sub"] for item in statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]]
+    groups = [
+        resource["Properties"]
+        for name in NAMES
+        for resource in template(name)["Resources"].values()
+        if resource["Type"] == "AWS::Logs::LogGroup"
+    ]
+    assert len(groups) == 5
+    for group in groups:
+        assert group["KmsKeyId"] == {"Fn::ImportValue": {"Fn::Sub": "${StorageStackName}-KeyArn"}}
+        name = group["LogGroupName"]["Fn::Sub"]
+        assert any(name.startswith(pattern.partition("log-group:")[2].rstrip("*")) for pattern in patterns), name
+
+
+def test_the_images_of_the_settings_can_be_pulled() -> None:
+    images = ImageSettings(
+        processing="111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/train:1.2",
+        training="111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/train@sha256:abc",
+        inference="444455556666.dkr.ecr.cn-north-1.amazonaws.com.cn/serve",
+    )
+    settings = Settings(
+        name="demo",
+        problem_type="Regression",
+        data={"target_column": "y"},
+        quality={"metric": "rmse", "threshold": 1},
+        images=images,
+    )
+    arns = known_parameters(settings, Path("settings.yaml"), "staging")["ImageRepositoryArns"]
+    assert arns.split(",") == [
+        "arn:aws-cn:ecr:cn-north-1:444455556666:repository/serve",
+        "arn:aws:ecr:eu-west-1:111122223333:repository/team/train",
+    ]
+    assert re.fullmatch(template("storage-and-roles")["Parameters"]["ImageRepositoryArns"]["AllowedPattern"], arns)
+    (pull,) = (
+        statement
+        for _, statement in STATEMENTS
+        if statement.get("Resource") == {"Fn::Split": [",", {"Ref": "ImageRepositoryArns"}]}
+    )
+    assert "ecr:BatchGetImage" in pull["Action"]

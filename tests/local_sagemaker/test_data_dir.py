@@ -59,7 +59,7 @@ def test_a_data_directory_that_has_been_used_in_every_way_is_reset(tmp_path: Pat
         Code={"ZipFile": zipped({"app.py": "def handler(event, context): print(event)"})},
     )
     functions.invoke(FunctionName="f")
-    assert {"moto.jsonl", "functions", "logs"} <= {path.name for path in folder.iterdir()}
+    assert {"state.sqlite", "functions", "logs"} <= {path.name for path in folder.iterdir()}
     # what takes longer to make, or a start with other options
     for name in ENTRIES:
         if not (folder / name).exists():

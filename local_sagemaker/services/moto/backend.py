@@ -17,9 +17,11 @@ from local_sagemaker.account import ROLE_NAME
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.moto.cloudformation import Provisioner, register_resource_types
-from local_sagemaker.services.moto.journal import Journal, WSGIApplication, journal_entry, signature
+from local_sagemaker.services.moto.journal import Entry, Journal, WSGIApplication, journal_entry, send, signature
 from local_sagemaker.services.moto.listener import Listener
+from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.log_files import GROUPS
+from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -32,27 +34,28 @@ TRUST_POLICY = {
 class MotoBackend:
     """moto for one data directory, started on first use because its import takes longer than the server's start."""
 
-    def __init__(self, data_dir: DataDir, listener: Listener, provisioner: Provisioner) -> None:
+    def __init__(self, data_dir: DataDir, database: Database, listener: Listener, provisioner: Provisioner) -> None:
         """Prepare to start moto.
 
         Args:
-            data_dir: Where the journal is.
+            data_dir: Where earlier versions kept the journal.
+            database: Where the journal is.
             listener: Acts on events, and on moto's rules, alarms and schedules.
             provisioner: Creates the resources of stacks that moto's CloudFormation does not.
         """
-        self._journal = Journal(data_dir.moto_journal)
+        self._journal = Journal(database, data_dir.moto_journal)
         self._listener = listener
         self._provisioner = provisioner
         self._application: WSGIApplication | None = None
         self._start_lock = threading.Lock()
         # changes are executed one after the other, in the order of the journal
         self._change_lock = threading.RLock()
-        if self._journal.exists():
+        if self._journal:
             listener.queue_events()
 
     def resume(self) -> None:
         """Start moto in the background if there is a journal, which may hold rules, alarms and schedules."""
-        if self._journal.exists():
+        if self._journal:
             threading.Thread(target=self._started, name="moto", daemon=True).start()
 
     def respond(self, request: Request) -> Response:
@@ -78,26 +81,56 @@ class MotoBackend:
         entry = journal_entry(request)
         if entry is None:
             return Response.from_app(application, request.environ)
-        with self._change_lock, self._journal.appended(entry) as discard:
-            response = Response.from_app(application, request.environ, buffered=True)
-            if response.status_code >= 400:
-                discard()
+        with self._change_lock:
+            self._journal.compact_if_grown()
+            if entry["service"] == "cloudformation":
+                entry["pending"] = True
+            with self._journal.appended(entry) as number:
+                failures = self._provisioner.begin()
+                response = Response.from_app(application, request.environ, buffered=True)
+                self._finish(number, entry, failures, response)
         return response
+
+    def _finish(self, number: int, entry: Entry, failures: Record, response: Response) -> None:
+        """Record the outcome of a request, without which a replay would create resources that have failed."""
+        if response.status_code >= 400:
+            self._journal.remove(number)
+        elif entry.pop("pending", False):
+            self._journal.replace(number, {**entry, "failures": failures} if failures else entry)
+
+    def _replay(self, application: WSGIApplication) -> None:
+        """Send all requests to moto again; those that fail are logged and skipped.
+
+        A request to CloudFormation that was interrupted is carried on.
+        """
+        client = Client(application)
+        for number, entry in self._journal.entries():
+            pending = bool(entry.get("pending"))
+            failures = self._provisioner.begin(entry.get("failures"), replayed=not pending, resumed=pending)
+            try:
+                response = send(client, entry)
+                if response.status_code >= 400:
+                    log.warning("moto's journal, entry %d: %s", number, response.get_data(as_text=True)[:500])
+                if pending:
+                    self._finish(number, entry, failures, response)
+            except Exception:
+                log.exception("moto's journal, entry %d: skipped", number)
+        self._provisioner.begin()
 
     def _started(self) -> WSGIApplication:
         with self._start_lock:
             if self._application is None:
                 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-                from local_sagemaker.services.moto import change_set_patches, event_patches
+                from local_sagemaker.services.moto import change_set_patches, event_patches, stack_patches
 
                 application = DomainDispatcherApplication(create_backend_app)
                 event_patches.patches.apply(self._listener)
+                stack_patches.patches.apply()
                 change_set_patches.patches.apply()
                 register_resource_types(self._provisioner)
                 _create_default_resources(application)
-                with self._provisioner.replaying():
-                    self._journal.replay(application)
+                self._replay(application)
                 self._application = application
                 self._listener.start()
             return self._application

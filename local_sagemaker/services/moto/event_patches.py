@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -11,12 +12,17 @@ from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
-from moto.events.models import Rule
+from moto.events.exceptions import InvalidEventPatternException
+from moto.events.exceptions import ValidationException as EventsValidationException
+from moto.events.models import EventPattern, EventPatternParser, Rule
+from moto.events.responses import EventsHandler
 from moto.scheduler.exceptions import ValidationException
 from moto.scheduler.models import EventBridgeSchedulerBackend
+from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.sns.models import Subscription
 
 from local_sagemaker.protocol.times import iso_milliseconds, iso_time
+from local_sagemaker.services.moto import state
 from local_sagemaker.services.moto.listener import Listener
 from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed
 from local_sagemaker.services.moto.patching import PatchSet
@@ -25,6 +31,9 @@ from local_sagemaker.storage.records import Record
 Original = Callable[..., Any]
 
 patches = PatchSet()
+# what an event of TestEventPattern must have
+_EVENT_MEMBERS = ("id", "account", "source", "time", "region", "resources", "detail-type")
+_OPERATORS = ("prefix", "suffix", "equals-ignore-case", "numeric", "exists", "anything-but", "cidr", "wildcard")
 _put_metric_data_lock = threading.Lock()
 
 
@@ -39,6 +48,44 @@ def _send_to_targets(
         return
     envelope = {key: value for key, value in event.items() if key != "ingestion-time"}
     listener.event_received(rule, {**envelope, "time": _event_time(event["time"])})
+
+
+@patches(EventsHandler, "test_event_pattern")
+def _test_event_pattern(original: Original, listener: Listener, response: Any) -> str:
+    """Match an event as the bus does; moto answers with nothing."""
+    pattern = EventPattern.load(response._get_param("EventPattern"))
+    try:
+        event = json.loads(response._get_param("Event"))
+    except ValueError as error:
+        raise EventsValidationException(f"Parameter Event is not valid. Reason: {error}") from error
+    missing = [name for name in _EVENT_MEMBERS if not isinstance(event, dict) or name not in event]
+    if missing:
+        raise EventsValidationException(f"Parameter Event is not valid. Reason: it lacks {', '.join(missing)}")
+    return json.dumps({"Result": state.matches(pattern, event)})
+
+
+@patches(EventPatternParser, "_validate_event_pattern")
+def _validate_event_pattern(original: Original, listener: Listener, parser: Any, pattern: Any) -> None:
+    """Refuse operators that do not exist; to moto, an event matches them all."""
+    original(parser, pattern)
+    for name, value in pattern.items():
+        for item in value if isinstance(value, list) else []:
+            if isinstance(item, dict) and name == "$or":
+                parser._validate_event_pattern(item)
+            elif isinstance(item, dict):
+                unknown = [operator for operator in item if operator not in _OPERATORS]
+                if unknown or len(item) != 1:
+                    raise InvalidEventPatternException(reason=f"Unrecognized match type {', '.join(unknown or item)}")
+
+
+@patches(EventBridgeSchedulerResponse, "update_schedule")
+def _update_schedule(original: Original, listener: Listener, response: Any) -> str:
+    """Update a schedule's ActionAfterCompletion, too, which moto ignores."""
+    answer: str = original(response)
+    name = response.uri.partition("?")[0].rpartition("/")[2]
+    schedule = response.scheduler_backend.get_schedule(group_name=response._get_param("GroupName"), name=name)
+    schedule.action_after_completion = response._get_param("ActionAfterCompletion")
+    return answer
 
 
 @patches(Subscription, "publish")

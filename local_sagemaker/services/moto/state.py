@@ -6,6 +6,7 @@ moto is slow to import, so every function imports what it needs: moto has starte
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from local_sagemaker.protocol.errors import ServiceError
 
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatumBase
-    from moto.events.models import Rule
+    from moto.events.models import EventPattern, Rule
     from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
     from moto.sns.models import SNSBackend, Subscription
 
@@ -61,6 +62,11 @@ def rules() -> list[Rule]:
     return list(events_backends[ACCOUNT][REGION].event_buses["default"].rules.values())
 
 
+def matches(pattern: EventPattern, event: dict[str, Any]) -> bool:
+    """Whether an event matches a rule's pattern; a rule without one, i.e. with a schedule, matches none."""
+    return bool(pattern.get_pattern()) and pattern.matches_event(event)  # type: ignore[arg-type]
+
+
 def schedules() -> Iterator[Schedule]:
     """The schedules of all groups."""
     for group in list(_scheduler().schedule_groups.values()):
@@ -97,8 +103,26 @@ def publish(topic_arn: str, message: str, subject: str | None = None) -> None:
         _sns().publish(message, arn=topic_arn, subject=subject)
 
 
-def subscribe(topic_arn: str, endpoint: str, protocol: str) -> None:
-    _sns().subscribe(topic_arn, endpoint, protocol)
+def set_topic_policy(topic_arn: str, policy: dict[str, Any] | None) -> None:
+    """Set a topic's policy; None for the default policy.
+
+    Raises:
+        ServiceError: There is no such topic.
+    """
+    with _service_errors():
+        topic = _sns().get_topic(topic_arn)
+        default = topic._create_default_topic_policy(REGION, ACCOUNT, topic.name)
+        topic.policy = json.dumps(default if policy is None else policy)
+
+
+def subscribe(topic_arn: str, endpoint: str, protocol: str) -> str:
+    """Subscribe an endpoint to a topic; return the ARN of the subscription, which may exist already."""
+    return _sns().subscribe(topic_arn, endpoint, protocol).arn
+
+
+def set_subscription_attribute(subscription_arn: str, name: str, value: str) -> None:
+    """Set an attribute, such as FilterPolicy, as SetSubscriptionAttributes does."""
+    _sns().set_subscription_attributes(subscription_arn, name, value)
 
 
 def unsubscribe(subscription_arn: str) -> None:

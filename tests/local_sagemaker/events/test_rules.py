@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local_sagemaker.conftest import Client, MakeClient
 from tests.local_sagemaker.events.recorder import Recorder, put_rule
@@ -111,3 +112,34 @@ def test_disabled_rules_and_missing_targets_do_not_affect_other_rules(events: Cl
     put_rule(events, {"source": [source]}, {"Arn": recorder.arn, "Input": '"enabled"'})
     put_event(events, source)
     assert recorder.wait(1) == ["enabled"]
+
+
+def test_an_event_is_tested_against_a_pattern_as_the_bus_matches_it(events: Client) -> None:
+    event = {
+        "id": "1",
+        "account": "123456789012",
+        "source": "app",
+        "time": "2026-11-28T00:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail-type": "Happened",
+        "detail": {"n": 2, "name": "abc"},
+    }
+
+    def result(pattern: Any, **changes: Any) -> bool:
+        answer = events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps({**event, **changes}))
+        found: bool = answer["Result"]
+        return found
+
+    assert result({"source": ["app"], "detail": {"n": [{"numeric": [">", 1]}]}}) is True
+    assert result({"source": ["app"], "detail": {"n": [{"numeric": [">", 2]}]}}) is False
+    assert result({"$or": [{"source": ["other"]}, {"detail": {"name": [{"prefix": "ab"}]}}]}) is True
+    with pytest.raises(events.exceptions.InvalidEventPatternException, match="Unrecognized match type starts-with"):
+        result({"source": [{"starts-with": "a"}]})
+    with pytest.raises(events.exceptions.InvalidEventPatternException, match="Unrecognized match type starts-with"):
+        events.put_rule(Name="never", EventPattern=json.dumps({"$or": [{"source": [{"starts-with": "a"}]}]}))
+    with pytest.raises(ClientError, match="lacks id, source"):
+        events.test_event_pattern(
+            EventPattern='{"source": ["a"]}',
+            Event=json.dumps({key: value for key, value in event.items() if key not in ("id", "source")}),
+        )

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from local_sagemaker.http.background import RunningServer, find_server
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.database import Database
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Machine
 from tests.local_sagemaker.steps import shell, until
@@ -162,7 +163,8 @@ def test_a_full_disk_refuses_writes_and_serves_reads_until_there_is_space(place:
     sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
     sagemaker.start_pipeline_execution(PipelineName="old")
     ssm.put_parameter(Name="newer", Value="x" * 4000, Type="String")
-    kept = [json.loads(line) for line in (place.files / "moto.jsonl").read_text().splitlines()]
+    rows = Database(place.files / "state.sqlite").read("SELECT entry FROM moto_journal ORDER BY sequence")
+    kept = [json.loads(text) for (text,) in rows]
     assert [json.loads(base64.b64decode(entry["body"]))["Name"] for entry in kept] == ["old", "newer"]
 
 

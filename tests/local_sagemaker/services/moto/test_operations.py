@@ -1,0 +1,51 @@
+"""Members of requests that moto ignores are refused by name, or obeyed."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_sagemaker.conftest import MakeClient
+from tests.local_sagemaker.machine import ROLE
+
+TAGS = [{"Key": "k", "Value": "v"}]
+STACK = {"StackName": "s", "TemplateBody": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_", "refused"),
+    [
+        ("cloudformation", "create_stack", {**STACK, "OnFailure": "DO_NOTHING"}, "OnFailure"),
+        ("cloudformation", "delete_stack", {"StackName": "s", "RetainResources": ["B"]}, "RetainResources"),
+        ("events", "create_event_bus", {"Name": "b", "LogConfig": {"Level": "INFO"}}, "LogConfig"),
+        ("cloudwatch", "put_dashboard", {"DashboardName": "d", "DashboardBody": "{}", "Tags": TAGS}, "Tags"),
+        ("sns", "create_topic", {"Name": "t", "DataProtectionPolicy": "{}"}, "DataProtectionPolicy"),
+    ],
+)
+def test_members_that_would_be_ignored_are_refused(
+    client: MakeClient, service: str, operation: str, request_: dict[str, Any], refused: str
+) -> None:
+    with pytest.raises(ClientError, match=f"the local SageMaker does not support {refused} of "):
+        getattr(client(service), operation)(**request_)
+
+
+def test_members_with_their_default_are_accepted(client: MakeClient) -> None:
+    cloudformation = client("cloudformation")
+    template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
+    cloudformation.create_stack(
+        StackName="defaults", TemplateBody=template, OnFailure="ROLLBACK", DisableRollback=False
+    )
+    cloudformation.delete_stack(StackName="defaults", DeletionMode="STANDARD")
+
+
+def test_an_update_of_a_schedule_sets_its_action_after_completion(client: MakeClient) -> None:
+    scheduler = client("scheduler")
+    schedule: dict[str, Any] = {
+        "Name": "with-action",
+        "ScheduleExpression": "rate(1 day)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "RoleArn": ROLE},
+    }
+    scheduler.create_schedule(**schedule)
+    scheduler.update_schedule(**schedule, ActionAfterCompletion="DELETE")
+    assert scheduler.get_schedule(Name="with-action")["ActionAfterCompletion"] == "DELETE"
