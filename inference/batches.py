@@ -14,7 +14,7 @@ import numpy as np
 from features import Feature, Features, Record, as_code, as_number
 from request_errors import InputError
 
-MAX_ROWS, MAX_VALUES = 8192, 1 << 20
+MAX_ROWS, MAX_VALUES = 2048, 1 << 20
 NUMBER_TYPES, TEXT_TYPES = frozenset((float, int, NoneType)), frozenset((str, NoneType))
 
 
