@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,8 @@ COLUMN_MAJOR, ROW_MAJOR = 0, 1
 # From this many rows, NumPy is worth its import (see bitvectors.py) and LightGBM's threads are worth their start.
 MANY_ROWS = 200
 
-Scores = list[float] | list[list[float]]
+# n numbers, or n lists of a number per class for more than two classes; for many rows an array.
+Scores: TypeAlias = "list[float] | list[list[float]] | np.ndarray"
 
 
 class Booster:
@@ -66,12 +67,19 @@ class Booster:
 
         return self.predict_columns(np.ascontiguousarray(np.array(rows, dtype=np.float64).T))
 
-    def predict_columns(self, columns: np.ndarray) -> Scores:
-        """Predict for many rows, given as float64 columns: C-contiguous, shape (num_features, n)."""
-        if self._bitvectors is None:
-            return self._by_row(self._engine.predict_columns(columns))
-        scores: Scores = self._bitvectors.predict(columns).tolist()
-        return scores
+    def predict_columns(self, columns: np.ndarray) -> np.ndarray:
+        """Predict for many rows.
+
+        Args:
+            columns: float64, C-contiguous, shape (num_features, n).
+
+        Returns:
+            Shape (n,), or (n, classes) for more than two classes.
+        """
+        if self._bitvectors is not None:
+            return self._bitvectors.predict(columns)
+        scores = self._engine.predict_columns(columns)
+        return scores if self.num_scores == 1 else scores.reshape(-1, self.num_scores)
 
     @cached_property
     def _bitvectors(self) -> BitvectorTrees | None:
@@ -127,19 +135,22 @@ class CApi:
 
     def predict_rows(self, rows: Sequence[Sequence[float]]) -> list[float]:
         values = (ctypes.c_double * (len(rows) * self.num_features))(*(value for row in rows for value in row))
-        return self._predict(values, len(rows), ROW_MAJOR, b"num_threads=1")
+        return self._predict(values, len(rows), ROW_MAJOR, b"num_threads=1")[:]
 
-    def predict_columns(self, columns: np.ndarray) -> list[float]:
-        return self._predict(ctypes.c_void_p(columns.ctypes.data), columns.shape[1], COLUMN_MAJOR, b"")
+    def predict_columns(self, columns: np.ndarray) -> np.ndarray:
+        import numpy as np
 
-    def _predict(self, values: Any, rows: int, order: int, parameters: bytes) -> list[float]:
+        values = ctypes.c_void_p(columns.ctypes.data)
+        return np.ctypeslib.as_array(self._predict(values, columns.shape[1], COLUMN_MAJOR, b""))
+
+    def _predict(self, values: Any, rows: int, order: int, parameters: bytes) -> ctypes.Array[ctypes.c_double]:
         scores, length = (ctypes.c_double * (rows * self.num_scores))(), ctypes.c_int64()
         self._call(
             "BoosterPredictForMat",
             *(self._booster, values, FLOAT64, ctypes.c_int32(rows), ctypes.c_int32(self.num_features), order),
             *(NORMAL, 0, ALL_TREES, parameters, ctypes.byref(length), scores),
         )
-        return scores[:]
+        return scores
 
     def _call(self, name: str, *arguments: Any) -> None:
         if getattr(self._library, f"LGBM_{name}")(*arguments) != 0:
@@ -168,15 +179,15 @@ class ImportedLightGbm:
     def predict_rows(self, rows: Sequence[Sequence[float]]) -> list[float]:
         import numpy as np
 
-        return self._predict(np.array(rows, dtype=np.float64))
+        return self._predict(np.array(rows, dtype=np.float64)).tolist()
 
-    def predict_columns(self, columns: np.ndarray) -> list[float]:
+    def predict_columns(self, columns: np.ndarray) -> np.ndarray:
         return self._predict(columns.T)
 
-    def _predict(self, matrix: np.ndarray) -> list[float]:
+    def _predict(self, matrix: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        return np.asarray(self._booster.predict(matrix)).ravel().tolist()
+        return np.asarray(self._booster.predict(matrix)).ravel()
 
 
 def free(library: ctypes.CDLL, booster: ctypes.c_void_p, configuration: ctypes.c_void_p) -> None:

@@ -22,12 +22,14 @@ import random
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 FLUSH_BYTES, FLUSH_SECONDS = 1 << 20, 10.0
+# Of the payloads in a file, which is several times as long in memory while it is written. A longer event has its own.
+MAX_FILE_BYTES = 4 << 20
 # Of events that wait for their upload: at least three with the largest payloads of a serverless endpoint.
 MAX_PENDING_BYTES = 32 << 20
 EXIT_SECONDS = 5.0
@@ -151,21 +153,25 @@ class Capture:
         for event in events:
             by_hour.setdefault(f"{event.time:%Y/%m/%d/%H}", []).append(event)
         for hour, events_of_hour in by_hour.items():
-            first = events_of_hour[0].time
-            name = f"{first:%M-%S}-{first.microsecond // 1000:03}-{uuid.uuid4()}.jsonl"
-            try:
-                content = "".join(capture_line(event) for event in events_of_hour).encode()
-                self._upload(self._destination.bucket, f"{self._destination.prefix}/{hour}/{name}", content)
-            except Exception as error:
-                with self._lock:
-                    self.dropped += len(events_of_hour)
-                print(
-                    f"captures lost: {len(events_of_hour)}, in total {self.dropped} ({type(error).__name__}: {error})",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            for events_of_file in files_of(events_of_hour):
+                self._write(hour, events_of_file)
         with self._lock:
             self._pending_bytes -= sum(event.size for event in events)
+
+    def _write(self, hour: str, events: Sequence[Event]) -> None:
+        first = events[0].time
+        name = f"{first:%M-%S}-{first.microsecond // 1000:03}-{uuid.uuid4()}.jsonl"
+        try:
+            content = b"".join(capture_line(event).encode() for event in events)
+            self._upload(self._destination.bucket, f"{self._destination.prefix}/{hour}/{name}", content)
+        except Exception as error:
+            with self._lock:
+                self.dropped += len(events)
+            print(
+                f"captures lost: {len(events)}, in total {self.dropped} ({type(error).__name__}: {error})",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 class S3Upload:
@@ -180,6 +186,17 @@ class S3Upload:
 
             self._client = boto3.client("s3")
         self._client.put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def files_of(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    """Divide events into files of about MAX_FILE_BYTES."""
+    start, size = 0, 0
+    for index, event in enumerate(events):
+        if size and size + event.size > MAX_FILE_BYTES:
+            yield events[start:index]
+            start, size = index, 0
+        size += event.size
+    yield events[start:]
 
 
 def capture_line(event: Event) -> str:

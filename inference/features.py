@@ -47,21 +47,21 @@ class Features:
     def __len__(self) -> int:
         return len(self.all)
 
-    def encode(self, record: Record, row: int) -> list[float]:
+    def encode(self, record: Record, row: int) -> Sequence[float]:
         """Encode a record as numbers in the model's order, NaN for a missing value.
 
         Args:
-            record: Values by name (a mapping) or by position (a list).
+            record: Values by name (a mapping) or by position (a list or a tuple).
             row: The number of the record in the request, for messages.
 
         Raises:
             InputError: The record has an unknown name or the wrong number of values, or a value is not a number.
         """
         if isinstance(record, Mapping):
-            values: list[Any] = [*map(record.get, self.names)]
+            values: Sequence[Any] = [*map(record.get, self.names)]
             if len(record) != len(values) or None in values:
                 self.check_names(record, row)
-        elif isinstance(record, list):
+        elif isinstance(record, list | tuple):
             values = record
             if len(values) != len(self.all):
                 raise InputError(

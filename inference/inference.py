@@ -18,7 +18,8 @@ Responses:
 The probability is that of the positive class of two, otherwise that of the predicted class. The confidence, for two
 classes only, is the probability of the predicted class. Without an Accept header, or with */*, the response is JSON.
 
-An invalid request gets status 400, 406 or 415 and a one-line message.
+An invalid request gets status 400, 406, 413 or 415 and a one-line message. The number of records and the length of the
+response are limited in proportion to the body; see request_limits.py.
 
 Settings, from the container's environment:
     UNKNOWN_FEATURES       refuse (default) or ignore names that are not features of the model
@@ -38,6 +39,7 @@ from booster import Scores
 from model import Model, load_model
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
+from request_limits import is_batch_transform
 from response_bodies import accepted_type
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 
 
 class Predictions(NamedTuple):
-    """The scores of a request: n numbers, or n lists of a probability per class for more than two classes."""
+    """The scores of a request."""
 
     model: Model
     request: Request
@@ -60,7 +62,7 @@ def model_fn(model_dir: str) -> Model:
     Raises:
         ValueError: The model's files do not match each other, it cannot predict, or a setting is invalid.
     """
-    model = load_model(Path(model_dir), ignores_unknown_features(os.environ))
+    model = load_model(Path(model_dir), ignores_unknown_features(os.environ), not is_batch_transform(os.environ))
     disable_body_decoding()
     return replace(model, capture=make_capture(os.environ))
 
@@ -103,16 +105,16 @@ def output_fn(predictions: Predictions, accept: str | None, context: Any = None)
         The body and its content type.
 
     Raises:
-        InputError: None of the accepted content types is supported.
+        InputError: None of the accepted content types is supported, or the response is too long.
     """
     if not isinstance(predictions, Predictions):
         return predictions
+    model, request, scores = predictions
     try:
         content_type = JSON if accept == JSON else accepted_type(accept)
+        body = model.response_format.body(scores, content_type, model.limits(request))
     except InputError as error:
         return refuse(error)
-    model, request, scores = predictions
-    body = model.response_format.body(scores, content_type)
     if model.capture is not None:
         add_capture(model.capture, request, body, content_type, context)
     return body, content_type

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import csv_records
-from booster import Booster, Scores
+from booster import MANY_ROWS, Booster, Scores
 from features import Features, read_features
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
+from request_limits import Limits, request_limits
 from response_bodies import MULTICLASS, ResponseFormat
 
 if TYPE_CHECKING:
+    import numpy as np
     from capture import Capture
 
 
@@ -27,35 +31,61 @@ class Model:
         booster: The trees.
         features: The features, in the order of the trees.
         response_format: How its predictions are written.
+        is_limited: Whether requests have limits; not in batch transform jobs.
         capture: Where requests and responses are captured; None where they are not.
     """
 
     booster: Booster
     features: Features
     response_format: ResponseFormat
+    is_limited: bool = True
     capture: Capture | None = None
 
     def predict(self, request: Request) -> Scores:
         """Encode the records as training did, and predict.
 
         Returns:
-            n numbers, or n lists of a probability per class for more than two classes.
+            n numbers, or n lists of a probability per class for more than two classes; an array for many records.
 
         Raises:
-            InputError: The request has no records, or a record does not match the features.
+            InputError: The request has no records or too many, or a record does not match the features.
         """
-        records = request.records
+        limits = self.limits(request)
+        limits.check_records(len(request.records))
+        records = iter(request.records)
         if request.text is not None:
-            columns = csv_records.read_long(request.text, self.features)
-            if columns is not None and columns.shape[1]:
-                return self.booster.predict_columns(columns)
+            batches = csv_records.read_long(request.text, self.features)
+            if batches is not None:
+                return self._predict_batches(batches, limits)
             records = csv_records.read_records(request.text, self.features)
-        if not records:
+        first = list(islice(records, MANY_ROWS))
+        if not first:
             raise InputError("the request contains no records; send at least one")
+        limits.check_records(len(first))
+        if len(first) == MANY_ROWS:
+            from batches import encode_batches
+
+            return self._predict_batches(encode_batches(chain(first, records), self.features), limits)
         encode = self.features.encode
-        if len(records) == 1:
-            return self.booster.predict_row(encode(records[0], 1))
-        return self.booster.predict_rows([encode(record, row) for row, record in enumerate(records, start=1)])
+        if len(first) == 1:
+            return self.booster.predict_row(encode(first[0], 1))
+        return self.booster.predict_rows([encode(record, row) for row, record in enumerate(first, start=1)])
+
+    def _predict_batches(self, batches: Iterator[np.ndarray], limits: Limits) -> np.ndarray:
+        import numpy as np
+
+        scores, number = [], 0
+        for columns in batches:
+            number += columns.shape[1]
+            limits.check_records(number)
+            scores.append(self.booster.predict_columns(columns))
+        return np.concatenate(scores)
+
+    def limits(self, request: Request) -> Limits:
+        """Return the limits of a request."""
+        if not self.is_limited:
+            return Limits()
+        return request_limits(len(request.body), self.booster.num_features + self.booster.num_scores)
 
     def check_health(self) -> None:
         """Answer an empty record, so that a container whose model cannot predict never becomes healthy.
@@ -67,15 +97,16 @@ class Model:
         (score,) = scores
         if not all(map(math.isfinite, score if isinstance(score, list) else [score])):
             raise ValueError(f"the model predicts {scores} for an empty record; train it again")
-        self.response_format.body(scores, JSON)
+        self.response_format.body(scores, JSON, Limits())
 
 
-def load_model(folder: Path, ignore_unknown: bool) -> Model:
+def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> Model:
     """Load model.txt and schema.json.
 
     Args:
         folder: The unpacked model.tar.gz.
         ignore_unknown: Whether names that are not features are ignored instead of refused.
+        is_limited: Whether requests have limits.
 
     Raises:
         ValueError: The files do not match each other, or the model cannot predict.
@@ -93,6 +124,6 @@ def load_model(folder: Path, ignore_unknown: bool) -> Model:
             f"model.txt has {booster.num_scores} outputs, but schema.json has {len(classes)} classes; "
             "train the model again"
         )
-    model = Model(booster, features, ResponseFormat.from_schema(schema))
+    model = Model(booster, features, ResponseFormat.from_schema(schema), is_limited)
     model.check_health()
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -53,9 +54,9 @@ def read_request(body: bytes | str | None, content_type: str) -> Request:
     if media_type == CSV:
         return Request(body, content_type, (), text)
     if media_type == JSON_LINES:
-        # Not splitlines(), which also splits at characters that JSON allows inside strings.
-        lines = (line for line in text.split("\n") if line.strip())
-        return Request(body, content_type, [parse_json(line, f"row {row}") for row, line in enumerate(lines, 1)], None)
+        # A line end is "\n" only: other such characters are allowed inside of strings.
+        lines = (line for line in io.StringIO(text, newline="\n") if not line.isspace())
+        return Request(body, content_type, [parse_line(line, row) for row, line in enumerate(lines, 1)], None)
     content = parse_json(text, "the body")
     if isinstance(content, dict):
         instances = content.get("instances")
@@ -63,6 +64,17 @@ def read_request(body: bytes | str | None, content_type: str) -> Request:
     if isinstance(content, list) and (not content or any(isinstance(item, dict | list) for item in content)):
         return Request(body, content_type, content, None)
     return Request(body, content_type, [content], None)
+
+
+def parse_line(line: str, row: int) -> Any:
+    """Parse a line of JSON, like parse_json but in half the time."""
+    try:
+        value, end = DECODER.raw_decode(line)
+        if end == len(line) or line[end:].isspace():
+            return value
+    except (ValueError, RecursionError, DuplicateKeyError):
+        pass
+    return parse_json(line, f"row {row}")
 
 
 def parse_json(text: str, place: str) -> Any:
@@ -78,7 +90,9 @@ def parse_json(text: str, place: str) -> Any:
     try:
         return DECODER.decode(text)
     except ValueError as error:
-        raise InputError(f"{place} is not JSON: {error}") from None
+        # Python's advice for integers of many digits does not help a client.
+        reason = str(error).partition("; use sys.set_int_max_str_digits()")[0]
+        raise InputError(f"{place} is not JSON: {reason}") from None
     except RecursionError:
         raise InputError(f"{place} is nested too deeply") from None
     except DuplicateKeyError as error:

@@ -11,6 +11,10 @@ from typing import Any
 from booster import Scores
 from request_bodies import CSV, JSON, JSON_LINES
 from request_errors import InputError, shortened
+from request_limits import Limits
+
+# Predictions that are formatted before the length of the response is checked.
+BATCH_ROWS = 1000
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
 
@@ -41,19 +45,34 @@ class ResponseFormat:
             keys=tuple(as_json(str(label)) for label in classes),
         )
 
-    def body(self, scores: Scores, content_type: str) -> str:
+    def body(self, scores: Scores, content_type: str, limits: Limits) -> str:
         """Write the body of a response.
 
         Args:
             scores: The output of the model: n numbers, or n lists of a probability per class.
             content_type: CSV, JSON or JSON_LINES.
+            limits: The limits of the request.
+
+        Raises:
+            InputError: The response is too long.
         """
+        separator = ", " if content_type == JSON else ""
+        parts: list[str] = []
+        length = 0
+        for start in range(0, len(scores), BATCH_ROWS):
+            batch = scores[start : start + BATCH_ROWS]
+            texts = self._texts(batch if isinstance(batch, list) else batch.tolist(), content_type)
+            parts.append(separator.join(texts))
+            length += len(parts[-1])
+            limits.check_response(length, start + len(batch), content_type)
+        text = separator.join(parts)
+        return f'{{"predictions": [{text}]}}' if content_type == JSON else text
+
+    def _texts(self, scores: Sequence[Any], content_type: str) -> Iterator[str]:
         if content_type == CSV:
-            return "".join(self._csv_lines(scores))
+            return self._csv_lines(scores)
         predictions = self._json_objects(scores)
-        if content_type == JSON_LINES:
-            return "".join(f"{prediction}\n" for prediction in predictions)
-        return f'{{"predictions": [{", ".join(predictions)}]}}'
+        return (f"{prediction}\n" for prediction in predictions) if content_type == JSON_LINES else predictions
 
     # Formatted by hand: json.dumps takes five times as long, which is as long as the prediction itself.
     def _json_objects(self, scores: Sequence[Any]) -> Iterator[str]:
@@ -64,12 +83,14 @@ class ResponseFormat:
         return (self._multiclass_object(score) for score in scores)
 
     def _binary_object(self, score: float) -> str:
-        (negative, positive), complement = self.keys, 1 - score
+        negative, positive = self.keys
         is_positive = score >= 0.5
+        # Formatting a number takes half a microsecond.
+        probability, complement = repr(score), repr(1 - score)
         return (
-            f'{{"label": {self.labels[is_positive]}, "probability": {score!r}, '
-            f'"confidence": {score if is_positive else complement!r}, '
-            f'"probabilities": {{{negative}: {complement!r}, {positive}: {score!r}}}}}'
+            f'{{"label": {self.labels[is_positive]}, "probability": {probability}, '
+            f'"confidence": {probability if is_positive else complement}, '
+            f'"probabilities": {{{negative}: {complement}, {positive}: {probability}}}}}'
         )
 
     def _multiclass_object(self, scores: Sequence[float]) -> str:

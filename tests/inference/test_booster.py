@@ -130,7 +130,7 @@ def test_the_lightgbm_package_predicts_like_its_library(models):
         assert (library.num_features, library.num_scores) == (package.num_features, package.num_scores)
         assert library.predict_rows(rows.tolist()) == package.predict_rows(rows.tolist())
         assert library.predict_row(rows[0].tolist()) == package.predict_row(rows[0].tolist())
-        assert library.predict_columns(rows.T.copy()) == package.predict_columns(rows.T.copy())
+        np.testing.assert_array_equal(library.predict_columns(rows.T.copy()), package.predict_columns(rows.T.copy()))
 
 
 def test_without_its_library_lightgbm_is_imported_and_logged(models, monkeypatch, capsys):

@@ -119,6 +119,15 @@ def test_a_slow_bucket_drops_captures_and_delays_no_request(bucket, monkeypatch)
     assert len(bucket.events()) == 10
 
 
+def test_large_events_are_divided_into_files(bucket, monkeypatch):
+    monkeypatch.setattr(capture, "MAX_FILE_BYTES", 1000)
+    captured = Capture(Destination("bucket", "p"), bucket)
+    for size in (3000, 400, 400, 400):
+        add(captured, "x" * size)
+    captured.close()
+    assert sorted(content.count(b"\n") for content in bucket.files.values()) == [1, 1, 2]
+
+
 def test_a_failing_bucket_loses_only_captures_and_logs_their_number(bucket, capsys):
     bucket.error = PermissionError("AccessDenied")
     captured = Capture(Destination("bucket", "p"), bucket)

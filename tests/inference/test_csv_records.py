@@ -37,6 +37,11 @@ def by_python(text: str, features: Features) -> np.ndarray:
     return np.array([features.encode(record, row) for row, record in enumerate(records, start=1)]).T
 
 
+def by_arrow(text: str, features: Features) -> np.ndarray | None:
+    batches = read_long(text, features)
+    return None if batches is None else np.concatenate(list(batches), axis=1)
+
+
 def long_body(header: list[str], rows: list[list[str]], line_end: str = "\n") -> str:
     """Repeat the rows until the body is long."""
     lines = [",".join(row) for row in rows]
@@ -53,7 +58,7 @@ def test_both_readers_read_the_same_numbers(rows, line_end, header):
     """The header has the names in any order, one of which may be omitted; None for no header."""
     order = [NAMES.index(name) for name in header or NAMES]
     text = long_body(header or [], [[row[index] for index in order] for row in rows], line_end)
-    columns = read_long(text, Features(FEATURES))
+    columns = by_arrow(text, Features(FEATURES))
     assert columns is not None, "Arrow reads all of this"
     np.testing.assert_array_equal(columns, by_python(text, Features(FEATURES)))
 
@@ -62,7 +67,7 @@ def test_both_readers_read_the_same_numbers(rows, line_end, header):
 def test_arrow_accepts_a_number_only_if_python_does(rows):
     features = Features(FEATURES)
     text = long_body([], rows)
-    columns = read_long(text, features)
+    columns = by_arrow(text, features)
     if columns is not None:
         np.testing.assert_array_equal(columns, by_python(text, features))
 
@@ -80,7 +85,7 @@ def test_names_of_a_long_body_are_checked():
     text = "age,shoe size\n" + "1,2\n" * LONG_BODY
     assert read_long(text, Features(FEATURES)) is None
     ignoring = Features(FEATURES, ignore_unknown=True)
-    columns = read_long(text, ignoring)
+    columns = by_arrow(text, ignoring)
     assert columns is not None
     np.testing.assert_array_equal(columns, by_python(text, ignoring))
     assert read_long("age,age\n" + "1,2\n" * LONG_BODY, ignoring) is None
@@ -88,14 +93,14 @@ def test_names_of_a_long_body_are_checked():
 
 def test_a_quoted_field_may_contain_separators_and_line_ends():
     features = Features(FEATURES)
-    records = read_records('plan,age\r\n"a,\r\nb",1\r\n"say ""gold""",2\r\n', features)
-    assert records == [{"plan": "a,\r\nb", "age": "1"}, {"plan": 'say "gold"', "age": "2"}]
+    records = list(read_records('plan,age\r\n"a,\r\nb",1\r\n"say ""gold""",2\r\n', features))
+    assert records == [("1", "a,\r\nb", ""), ("2", 'say "gold"', "")], "in the model's order, which has an income, too"
 
 
 def test_lines_may_end_with_a_carriage_return():
-    assert read_records("1,gold,2\r3,gold,4\r", Features(FEATURES)) == [["1", "gold", "2"], ["3", "gold", "4"]]
+    assert list(read_records("1,gold,2\r3,gold,4\r", Features(FEATURES))) == [["1", "gold", "2"], ["3", "gold", "4"]]
 
 
 def test_rows_are_counted_without_the_header():
     with pytest.raises(InputError, match="row 2 has 1 fields, but the header has 2"):
-        read_records("plan,age\ngold,1\ngold\n", Features(FEATURES))
+        list(read_records("plan,age\ngold,1\ngold\n", Features(FEATURES)))

@@ -10,7 +10,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 from csv_records import is_header
-from features import Feature
+from features import Feature, Features
 from request_errors import InputError
 from training.data import read_split
 
@@ -106,10 +106,12 @@ def test_an_unknown_category_is_missing(model, rows):
 
 def test_a_first_line_that_could_be_a_record_is_not_a_header():
     """A category may have the name of a feature."""
-    features = (
-        Feature("colour", {"colour": 0, "plan": 1}),
-        Feature("plan", {"other": 0, "plan": 1}),
-        Feature("x", None),
+    features = Features(
+        [
+            Feature("colour", {"colour": 0, "plan": 1}),
+            Feature("plan", {"other": 0, "plan": 1}),
+            Feature("x", None),
+        ]
     )
     assert not is_header(["plan", "other", "3"], features)
     assert not is_header(["colour", "plan", "NA"], features)
