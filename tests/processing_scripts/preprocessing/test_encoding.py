@@ -47,7 +47,7 @@ def test_a_request_is_encoded_as_training_data_was(values, all_categories):
     with tempfile.TemporaryDirectory() as folder:
         with (Path(folder) / "data.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
-        table, _ = read_table(Path(folder), settings.categorical_columns)
+        table = read_table(Path(folder), settings.categorical_columns).table
     # A third of the rows is outside the training split, so that some categories are unknown.
     schema = learn_schema(table.slice(0, 5), names, settings)
     encoded = encode(table, schema)

@@ -28,7 +28,7 @@ def assert_complete(assignment: np.ndarray, rows: int) -> None:
 @given(st.lists(st.integers(3, 60), min_size=1, max_size=6), SHARES, SEEDS)
 def test_each_stratum_is_split_by_the_shares(counts, shares, seed):
     strata = np.repeat(np.arange(len(counts)), counts)
-    assignment = split_randomly(strata, shares, seed)
+    assignment = split_randomly(strata, None, shares, seed)
     assert_complete(assignment, len(strata))
     for stratum, count in enumerate(counts):
         wanted = count * np.array(shares)
@@ -41,12 +41,14 @@ def test_each_stratum_is_split_by_the_shares(counts, shares, seed):
 @given(st.integers(3, 200), SHARES, SEEDS)
 def test_a_seed_gives_one_random_split(rows, shares, seed):
     strata = np.zeros(rows, np.int64)
-    assert np.array_equal(split_randomly(strata, shares, seed), split_randomly(strata, shares, seed))
+    assert np.array_equal(split_randomly(strata, None, shares, seed), split_randomly(strata, None, shares, seed))
 
 
 def test_another_seed_gives_another_random_split():
     strata = np.zeros(100, np.int64)
-    assert not np.array_equal(split_randomly(strata, (0.7, 0.1, 0.2), 1), split_randomly(strata, (0.7, 0.1, 0.2), 2))
+    assert not np.array_equal(
+        split_randomly(strata, None, (0.7, 0.1, 0.2), 1), split_randomly(strata, None, (0.7, 0.1, 0.2), 2)
+    )
 
 
 @given(st.lists(st.integers(-50, 50), min_size=3).filter(lambda times: len(set(times)) >= 3), SHARES)
