@@ -45,6 +45,8 @@ def simplify(column: pa.ChunkedArray, as_text: bool = False) -> pa.ChunkedArray:
         codes = column.unify_dictionaries().combine_chunks()
         categories = simplify(pa.chunked_array([codes.dictionary]), as_text=True).combine_chunks()
         return pa.chunked_array([categories.take(codes.indices)]) if categories.type == pa.string() else column
+    if pa.types.is_decimal(type_) and as_text:
+        return decimal_texts(column)
     if is_text(type_) or (as_text and (pa.types.is_integer(type_) or pa.types.is_floating(type_))):
         try:
             return without_missing(column.cast(pa.string()))
@@ -54,9 +56,9 @@ def simplify(column: pa.ChunkedArray, as_text: bool = False) -> pa.ChunkedArray:
         column = column.cast(pa.float64())
         return pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
     if pa.types.is_integer(type_) or (pa.types.is_decimal(type_) and type_.scale <= 0):
-        column = as_whole_numbers(column)
-    if pa.types.is_decimal(column.type) and as_text:
-        return decimal_texts(column)
+        return as_whole_numbers(column)
+    if pa.types.is_decimal(type_) and type_.bit_width < 128:
+        return column.cast(pa.decimal128(type_.precision, type_.scale))
     return column
 
 
@@ -84,7 +86,7 @@ def as_whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def decimal_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Write decimals without an exponent and without trailing zeros, as the same number from JSON is written."""
-    codes = column.combine_chunks().dictionary_encode()
+    codes = column.cast(pa.decimal256(76, column.type.scale)).combine_chunks().dictionary_encode()
     texts = [f"{value:f}" for value in codes.dictionary.to_pylist()]
     texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]
     return pa.chunked_array([pa.array(texts, pa.string()).take(codes.indices)])

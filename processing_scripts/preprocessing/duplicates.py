@@ -27,7 +27,8 @@ def drop_unusable_rows(
         The rows, with the target as labels; and numbers, shape (n,), which are the same for rows with equal features,
         or None if there are no such rows.
     """
-    table, target = data.table, options.target_column
+    target = options.target_column
+    table = pa.table({name: as_comparable(data.table[name]) for name in data.table.column_names})
     rows = np.flatnonzero(table[target].is_valid())
     unlabelled = len(table) - len(rows)
     if unlabelled:
@@ -63,8 +64,8 @@ def number_equal_rows(table: pa.Table) -> np.ndarray | None:
     """Number rows from 0, shape (n,), equal rows alike; None if no two rows are equal."""
     # Columns are renamed to numbers, because a column may have any name.
     *keys, position = map(str, range(table.num_columns + 1))
-    columns = [*map(as_comparable, table.columns), pa.array(np.arange(len(table)))]
-    grouped = pa.table(columns, names=[*keys, position]).group_by(keys, use_threads=False)
+    numbered = pa.table([*table.columns, pa.array(np.arange(len(table)))], names=[*keys, position])
+    grouped = numbered.group_by(keys, use_threads=False)
     groups = grouped.aggregate([(position, "list")])[f"{position}_list"]
     if len(groups) == len(table):
         return None

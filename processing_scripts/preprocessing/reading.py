@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import csv
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ from preprocessing.report import DataError, listed, plural
 # Arrow's default, in bytes.
 BLOCK_SIZE = 1 << 20
 # The name of a Hive partition without a value, and the values that Arrow reads as integers.
-NULL_PARTITION, INTEGER = "__HIVE_DEFAULT_PARTITION__", re.compile("[+-]?[0-9]+")
+NULL_PARTITION, INTEGER = "__HIVE_DEFAULT_PARTITION__", re.compile("[+-]?[0-9]{1,18}")
 
 OTHER_FORMATS = {
     "a ZIP archive or an Excel workbook": rb"PK\x03\x04",
@@ -155,10 +155,9 @@ def read_file(path: Path, name: str, text_columns: Sequence[str]) -> pa.Table:
 def with_partitions(table: pa.Table, name: str, text_columns: Sequence[str]) -> pa.Table:
     """Add the columns of Hive partitions, such as `country=DE/part-0.csv`: integers or text, as Arrow reads them."""
     for folder in Path(name).parent.parts:
-        column, separator, text = folder.partition("=")
-        if not separator:
+        column, _, value = map(unquote, folder.partition("="))
+        if "=" not in folder or not column:
             continue
-        column, value = unquote(column), unquote(text)
         if column in table.column_names:
             raise DataError(
                 f"column {column!r} is both in {name} and in the name of its folder; remove it from the file, or "
@@ -168,7 +167,7 @@ def with_partitions(table: pa.Table, name: str, text_columns: Sequence[str]) -> 
         if value == NULL_PARTITION:
             values = pa.nulls(1)
         elif column not in text_columns and INTEGER.fullmatch(value):
-            values = values.cast(WHOLE_NUMBER)
+            values = values.cast(pa.int64())
         table = table.append_column(column, simplify(pa.chunked_array([pa.repeat(values[0], len(table))])))
     return table
 
@@ -183,7 +182,8 @@ def refuse_other_formats(start: bytes, name: str) -> None:
 
 def read_parquet(path: Path, name: str) -> pa.Table:
     try:
-        table = pa.parquet.ParquetFile(path).read()
+        file = pa.parquet.ParquetFile(path)
+        table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{name} looks like Parquet but cannot be read ({error}); write it again") from error
     # pandas writes the index of a DataFrame into such columns.
@@ -191,11 +191,19 @@ def read_parquet(path: Path, name: str) -> pa.Table:
         [column for column in table.column_names if re.fullmatch(r"__index_level_\d+__", column)]
     )
     check_names(table.column_names, name)
+    # Categories of numbers, as pandas writes them, are read as plain numbers.
+    stored = (file.metadata.metadata or {}).get(b"ARROW:schema")
+    for field in pa.ipc.read_schema(pa.py_buffer(base64.b64decode(stored))) if stored else ():
+        if pa.types.is_dictionary(field.type) and field.name in table.column_names:
+            index = table.column_names.index(field.name)
+            table = table.set_column(index, field.name, simplify(table[field.name], as_text=True))
     return table
 
 
 def read_csv(path: Path, name: str, text_columns: Collection[str]) -> pa.Table:
-    header, lines = read_header(path, name)
+    header, lines, has_rows = read_header(path, name)
+    if not has_rows:
+        return pa.table({column: pa.nulls(0) for column in header})
 
     def read(text_columns: Collection[str], columns: Sequence[str] = ()) -> pa.Table:
         return pa.csv.read_csv(
@@ -247,20 +255,20 @@ def numbers_or_texts(read: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Chunke
         return texts
     if pa.types.is_integer(read.type):
         return texts if len(not_numbers(texts.drop_null())) else read
-    trimmed = pc.utf8_trim_whitespace(texts)
-    if pc.all(pc.match_substring_regex(trimmed, r"^[+-]?[0-9]+(\.0*)?$")).as_py():
-        with contextlib.suppress(pa.ArrowInvalid):
-            return pc.replace_substring_regex(trimmed, r"\.0*$", "").cast(WHOLE_NUMBER)
-    return read
+    whole = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"\.0*$", "")
+    if not pc.all(pc.match_substring_regex(whole, r"^[+-]?[0-9]+$")).as_py():
+        return read
+    # Arrow does not notice that a number has more digits than its type.
+    return texts if pc.max(pc.utf8_length(whole)).as_py() > WHOLE_NUMBER.precision else whole.cast(WHOLE_NUMBER)
 
 
-def read_header(path: Path, name: str) -> tuple[list[str], int]:
-    """Read the names of the columns, and count the lines through the end of the header."""
+def read_header(path: Path, name: str) -> tuple[list[str], int, bool]:
+    """Read the names of the columns, count the lines through the end of the header, and see whether more follow."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text)
             header = [column.strip() for column in next(row for row in rows if len(row) > 1 or "".join(row).strip())]
-            lines = rows.line_num
+            lines, has_rows = rows.line_num, bool(text.read(1))
     except UnicodeDecodeError:
         raise find_fault(path, name, 0) or DataError(f"{name} is not UTF-8; save it as UTF-8") from None
     except (csv.Error, StopIteration) as error:
@@ -268,7 +276,7 @@ def read_header(path: Path, name: str) -> tuple[list[str], int]:
     if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
         raise DataError(f"the columns of {name} are separated by {separator!r}; save it with commas as separators")
     check_names(header, name)
-    return header, lines
+    return header, lines, has_rows
 
 
 def check_names(columns: Sequence[str], name: str) -> None:
