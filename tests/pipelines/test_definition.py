@@ -250,7 +250,7 @@ def test_more_columns_to_drop_than_sagemaker_accepts_arguments_are_refused(
     make_settings: Callable[..., Settings],
 ) -> None:
     data = {"input": "s3://bucket/data.csv", "target_column": "y", "drop_columns": [f"c{i}" for i in range(90)]}
-    with pytest.raises(UserError, match="need 111 container arguments, SageMaker accepts 100"):
+    with pytest.raises(UserError, match="need 113 container arguments, SageMaker accepts 100"):
         compile_definition(make_settings(data=data))
 
 
