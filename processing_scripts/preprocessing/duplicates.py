@@ -120,4 +120,6 @@ def compare_targets(
         "class_shares": {str(label): shares[label] for label in sorted(shares)},
         "class_shares_without_duplicates": {str(label): other[label] for label in sorted(shares)},
     }
+    if abs(shares[most] - other[most]) < 0.001:
+        return "the share of each class by less than 0.1 %", numbers
     return f"the share of class {shortened(most)} from {shares[most]:.1%} to {other[most]:.1%}", numbers

@@ -222,7 +222,7 @@ def check_texts(
                 f"column {column!r} is categorical because {counted(len(odd), 'value', len(values))} not numeric, for "
                 f"example {shortened(odd[0])}; leave these values empty to make it numeric"
             )
-        elif column not in declared and not len(not_numbers(pc.replace_substring(odd, ",", ""))):
+        elif column not in declared and not len(not_numbers(pc.replace_substring_regex(odd, ",([0-9]{3})", r"\1"))):
             numeric[column] = (
                 f"column {column!r} is categorical because its numbers are written as text, for example "
                 f"{shortened(values[0])}; write plain numbers to make it numeric, or add it to categorical_columns"

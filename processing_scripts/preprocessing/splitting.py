@@ -57,11 +57,11 @@ def split_randomly(strata: np.ndarray, alike: np.ndarray | None, shares: Sequenc
     if alike is not None:
         assignment = deal_copies(strata, alike, shares, generator)
     for stratum in np.unique(strata):
-        members = strata == stratum
-        rows = generator.permutation(np.flatnonzero(members & (assignment == UNASSIGNED)))
-        dealt = assignment[members & (assignment != UNASSIGNED)]
-        counts = allot(int(members.sum()), shares) - np.bincount(dealt, minlength=len(shares))
-        counts = counts.clip(0)
+        members = np.flatnonzero(strata == stratum)
+        dealt = assignment[members]
+        rows = generator.permutation(members[dealt == UNASSIGNED])
+        lacking = allot(len(members), shares) - np.bincount(dealt[dealt != UNASSIGNED], minlength=len(shares))
+        counts = lacking.clip(0)
         while counts.sum() > len(rows):
             counts[counts.argmax()] -= 1
         assignment[rows] = np.repeat(np.arange(len(shares)), counts)
