@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from preprocessing.columns import REGRESSION, as_comparable, as_doubles, is_number
 from preprocessing.reading import Data
-from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
+from preprocessing.report import ERROR, WARNING, Report, counted, plural, shortened
 from preprocessing.targets import as_labels
 
 # How many duplicates an error names.
@@ -40,24 +40,49 @@ def drop_unusable_rows(
     copies, originals = find_duplicates(table, alike)
     if options.problem_type != REGRESSION:
         table = table.set_column(table.column_names.index(target), target, as_labels(table[target], options, report))
-    without = table.take(pa.array(np.delete(np.arange(len(table)), copies))) if len(copies) else table
-    problem = ""
-    numbers: dict[str, object] = {}
-    if len(copies):
-        effect, numbers = compare_targets(table[target], without[target], options)
-        pairs = (f"{data.place(rows[a])} equals {data.place(rows[b])}" for a, b in zip(copies, originals, strict=True))
-        found = f"{counted(len(copies), 'row', len(table))} exact duplicates"
-        problem = {
-            "keep": f"{found} and kept; dropping them (duplicates: drop) would change {effect}",
-            "drop": f"{found} and dropped, which changes {effect}; set duplicates to keep unless they are mistakes",
-            "error": f"{found}: {listed(pairs, MAX_NAMED)}; remove them, or set duplicates to keep or drop",
-        }[options.duplicates]
+    report_duplicates(table[target], copies, originals, data, rows, options, report)
+    if options.duplicates == "drop" and alike is not None:
+        table, alike = table.take(pa.array(np.delete(np.arange(len(table)), copies))), np.delete(alike, copies)
+    return table, alike
+
+
+def report_duplicates(
+    labels: pa.ChunkedArray,
+    copies: np.ndarray,
+    originals: np.ndarray,
+    data: Data,
+    rows: np.ndarray,
+    options: argparse.Namespace,
+    report: Report,
+) -> None:
+    """Report how many duplicates there are, and what dropping them does to the target.
+
+    Args:
+        labels: The target.
+        copies: The positions of the duplicates.
+        originals: The position of the first row that each of them equals.
+        data: The data as read.
+        rows: The position of each row in the data.
+        options: The parsed command line.
+        report: The checks so far.
+    """
     severity = ERROR if options.duplicates == "error" else WARNING
-    counts = {"rows_read": len(data.table), "duplicates": len(copies)}
-    report.add("duplicate_rows", severity, [problem] if problem else [], **counts, **numbers)
-    if options.duplicates != "drop" or alike is None:
-        return table, alike
-    return without, np.delete(alike, copies)
+    if not len(copies):
+        report.add("duplicate_rows", severity, rows_read=len(data.table), duplicates=0)
+        return
+    without = labels.take(pa.array(np.delete(np.arange(len(labels)), copies)))
+    effect, numbers = compare_targets(labels, without, options)
+    problem = f"{counted(len(copies), 'row', len(labels))} exact duplicates"
+    if options.duplicates == "keep":
+        problem += f" and kept; dropping them (duplicates: drop) would change {effect}"
+    elif options.duplicates == "drop":
+        problem += f" and dropped, which changes {effect}; set duplicates to keep unless they are mistakes"
+    else:
+        first = rows[copies[:MAX_NAMED]], rows[originals[:MAX_NAMED]]
+        pairs = [f"{data.place(copy)} equals {data.place(original)}" for copy, original in zip(*first, strict=True)]
+        more = f" and {len(copies) - MAX_NAMED} more" if len(copies) > MAX_NAMED else ""
+        problem += f": {', '.join(pairs)}{more}; remove them, or set duplicates to keep or drop"
+    report.add("duplicate_rows", severity, [problem], rows_read=len(data.table), duplicates=len(copies), **numbers)
 
 
 def number_equal_rows(table: pa.Table) -> np.ndarray | None:

@@ -139,8 +139,10 @@ def check_numbers(table: pa.Table, features: Sequence[str], options: argparse.Na
         if (column != options.target_column or options.problem_type == REGRESSION) and len(more := inexact(numbers)):
             lost[column] = (
                 f"column {column!r} has {plural('value', len(more))} with more digits than a double holds, for example "
-                f"{more[0]}, which are rounded; add the column to drop_columns or categorical_columns if it is an ID"
+                f"{more[0]}, which are rounded"
             )
+            if column != options.target_column:
+                lost[column] += "; add the column to drop_columns or categorical_columns if it is an ID"
         values = as_doubles(numbers).to_numpy()
         finite = values[np.isfinite(values)]
         infinite[column] = len(values) - len(finite)
