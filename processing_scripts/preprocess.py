@@ -1,8 +1,9 @@
 """Preprocess: validate a table, split it, and encode it for LightGBM.
 
 Reads CSV or Parquet, one file or all files under the input folder, except names that begin with a dot or an underscore.
-Drops exact duplicates and rows without a target, validates the data, splits it, and learns category codes and classes
-on the training split only.
+The names of Hive partitions (`country=DE/part-0.csv`) are columns. Drops rows without a target, and exact duplicates
+with --duplicates drop; validates the data, splits it, and learns category codes and classes on the training split only.
+Rows with equal features are in one split of a random split, unless they are so many that each split has its share.
 
 Output, under the output folder:
     train/train.csv, validation/..., test/...   encoded numbers with a header, target first; a missing value is empty
@@ -11,8 +12,9 @@ Output, under the output folder:
     report/validation_report.json               every check with its severity, status, columns, message and numbers
 
 A column is either numeric or categorical. Text and booleans are categorical, and so are dates unless the data has them
-as numbers. Target, time and group columns are not features. preprocessing/columns.py lists the texts that count as
-missing.
+as numbers. Values are compared and grouped as they are in the data; a numeric feature becomes a double, with a warning
+where it has more digits. Target, time and group columns are not features, nor is the unnamed index that pandas writes
+into Parquet. analyzer/values.py lists the texts that count as missing.
 
 Data that no model should be trained on is an error. This includes an infinity in a feature: JSON requests cannot
 contain it, means and drift distances are undefined with it, and it usually comes from a division by zero. It also
@@ -37,16 +39,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 from job_files import fail, write_text
-from preprocessing.columns import BINARY, MULTICLASS, REGRESSION, SPLITS
+from preprocessing.columns import BINARY, MAX_WHOLE_NUMBER, MULTICLASS, REGRESSION, SPLITS
+from preprocessing.duplicates import drop_unusable_rows
 from preprocessing.encoding import encode, learn_schema
-from preprocessing.features import check_features, check_rows, choose_features, drop_unusable_rows
+from preprocessing.features import check_features, check_rows, choose_features
 from preprocessing.reading import read_table
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import assign_splits
 from preprocessing.targets import check_split_column, check_splits, check_target
-
-# Whole numbers below this are exact as doubles, and fit into a decimal of 18 digits with one decimal place.
-MAX_WHOLE_NUMBER = 2.0**53
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,6 +76,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         nargs="*",
         default=[],
         help="in addition to text and booleans, which are always categorical",
+    )
+    add(
+        "--duplicates",
+        choices=("keep", "drop", "error"),
+        default="keep",
+        help="rows that equal an earlier one in all columns: keep them, drop them, or fail",
     )
     add(
         "--split-strategy",
@@ -114,18 +120,19 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
         DataError: The data cannot be used; no split is written.
     """
     with report.recording("input"):
-        table, name = read_table(options.input_dir, options.categorical_columns)
+        texts = [*options.categorical_columns, *filter(None, [options.group_column])]
+        data = read_table(options.input_dir, texts, options.drop_columns)
     with report.recording("columns"):
-        features = choose_features(table, name, options)
+        features = choose_features(data.table, data.name, options)
 
-    table = drop_unusable_rows(table, options, report)
+    table, alike = drop_unusable_rows(data, features, options, report)
     check_rows(table, options, report)
     check_features(table, features, options, report)
     check_target(table[options.target_column], options, report)
     split_key = check_split_column(table, options, report)
     report.raise_errors()
 
-    assignment = assign_splits(table[options.target_column], split_key, options)
+    assignment = assign_splits(table[options.target_column], split_key, alike, options)
     parts = {split: table.take(pa.array(np.flatnonzero(assignment == i))) for i, split in enumerate(SPLITS)}
     schema = learn_schema(parts["train"], features, options)
     check_splits(parts, schema, options, report)
@@ -137,7 +144,7 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
     write_json(schema, options.output_dir / "schema" / "schema.json")
 
     sizes = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
-    print(f"{name}: {len(table)} usable rows ({sizes}), {len(features)} features")
+    print(f"{data.name}: {len(table)} usable rows ({sizes}), {len(features)} features")
     for message in report.messages(WARNING):
         print(f"warning: {message}")
 
@@ -147,6 +154,7 @@ def keep_fractions(table: pa.Table) -> pa.Table:
     for index, name in enumerate(table.column_names):
         column = table[name]
         if pa.types.is_floating(column.type):
+            # They fit into a decimal of 18 digits, one of them after the point.
             whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), MAX_WHOLE_NUMBER))
             if pc.all(whole).as_py():
                 table = table.set_column(index, name, column.cast(pa.decimal128(18, 1)))

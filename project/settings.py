@@ -114,6 +114,11 @@ class DataSettings(_Section):
     categorical_columns: tuple[str, ...] = Field(
         default=(), description="Columns to treat as categories, besides text and booleans."
     )
+    duplicates: Literal["keep", "drop", "error"] = Field(
+        default="keep",
+        description="Rows that equal an earlier row in all columns: `keep` them, `drop` them, or fail with an `error`; "
+        "the validation report says how many there are and what dropping does to the target.",
+    )
     split: SplitSettings = Field(default=SplitSettings(), description="Train, validation and test splits.")
     validation: ValidationSettings = Field(default=ValidationSettings(), description="Requirements for the data.")
 

@@ -41,6 +41,7 @@ def _arguments(settings: Settings) -> list[str]:
         "positive-class": data.positive_class,
         "drop-columns": data.drop_columns,
         "categorical-columns": data.categorical_columns,
+        "duplicates": data.duplicates,
         "split-strategy": split.strategy,
         "time-column": split.time_column,
         "group-column": split.group_column,

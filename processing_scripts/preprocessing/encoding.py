@@ -9,8 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analyzer.values import category_text
-from preprocessing.columns import BINARY, REGRESSION, is_number
+from preprocessing.columns import BINARY, REGRESSION, as_doubles, categories_of, category_texts, is_number
 
 
 def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
@@ -20,8 +19,8 @@ def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Nam
         if is_number(train[name].type):
             features_json.append({"name": name, "type": "number"})
         else:
-            texts = {category_text(text) for text in train[name].unique().drop_null().to_pylist()}
-            features_json.append({"name": name, "type": "category", "categories": sorted(texts)})
+            categories = category_texts(train[name].unique().drop_null()).unique()
+            features_json.append({"name": name, "type": "category", "categories": sorted(categories.to_pylist())})
     classes = None
     if options.problem_type != REGRESSION:
         classes = sorted(train[options.target_column].unique().to_pylist())
@@ -39,15 +38,18 @@ def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Nam
 def encode(part: pa.Table, schema: Mapping[str, Any]) -> pa.Table:
     """Encode a split by the schema, the target first; missing values and unknown categories become null."""
     target, classes = part[schema["target"]], schema["classes"]
-    columns = {
-        schema["target"]: target if classes is None else pc.index_in(target, value_set=pa.array(classes, target.type))
-    }
+    if classes is not None:
+        target = pc.index_in(target, value_set=pa.array(classes, target.type))
+    elif pa.types.is_decimal(target.type):
+        target = as_doubles(target)
+    columns = {schema["target"]: target}
     for feature in schema["features"]:
         values = part[feature["name"]]
         if feature["type"] == "category":
-            codes = {text: code for code, text in enumerate(feature["categories"])}
-            spellings = values.unique().drop_null()
-            spelling_codes = pa.array([codes.get(category_text(text)) for text in spellings.to_pylist()], pa.int64())
-            values = spelling_codes.take(pc.index_in(values, value_set=spellings).combine_chunks())
+            found = categories_of(values)
+            codes = pc.index_in(found.dictionary, value_set=pa.array(feature["categories"], pa.string()))
+            values = codes.take(found.indices)
+        elif pa.types.is_decimal(values.type):
+            values = as_doubles(values)
         columns[feature["name"]] = values
     return pa.table(columns)

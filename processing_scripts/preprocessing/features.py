@@ -1,4 +1,4 @@
-"""Choose the features, drop unusable rows, and check each column."""
+"""Choose the features and check each column."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing.columns import REGRESSION, SPLITS, is_number, not_numbers
+from preprocessing.columns import (
+    REGRESSION,
+    SPLITS,
+    as_doubles,
+    category_texts,
+    example_of_spellings,
+    inexact,
+    is_number,
+    is_supported,
+    is_whole_number,
+    not_numbers,
+)
 from preprocessing.report import ERROR, WARNING, DataError, Report, counted, listed, plural, shortened
 
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
@@ -38,12 +49,8 @@ def choose_features(table: pa.Table, name: str, options: argparse.Namespace) -> 
         "drop_columns": options.drop_columns,
         "categorical_columns": options.categorical_columns,
     }
-    absent = [
-        (setting, column)
-        for setting, columns in settings.items()
-        for column in columns
-        if column not in table.column_names
-    ]
+    present = set(table.column_names)
+    absent = [(setting, column) for setting, columns in settings.items() for column in columns if column not in present]
     if absent:
         raise DataError(
             " | ".join(
@@ -59,47 +66,16 @@ def choose_features(table: pa.Table, name: str, options: argparse.Namespace) -> 
         raise DataError(
             f"{name} has no columns besides {listed(filter(None, taken))}; keep at least one column as a feature"
         )
-    for column in [*features, options.target_column]:
-        if not (is_number(table[column].type) or pa.types.is_string(table[column].type)):
+    advice = dict.fromkeys(features, "add it to drop_columns, or convert it")
+    advice |= {options.split_column: f"set {options.split_strategy}_column to another column, or convert it"}
+    advice |= {options.target_column: "set target_column to another column, or convert it"}
+    for column in filter(None, advice):
+        if not is_supported(table[column].type):
             raise DataError(
-                f"column {column!r} has type {table[column].type}, but only numbers, texts, booleans and times are "
-                "supported; add it to drop_columns, or flatten it into columns"
+                f"column {column!r} has type {table[column].type}, but only numbers, UTF-8 texts, booleans and times "
+                f"are supported; {advice[column]}"
             )
     return features
-
-
-def drop_unusable_rows(table: pa.Table, options: argparse.Namespace, report: Report) -> pa.Table:
-    """Drop exact duplicates, except the first, and rows without a target; convert the target to labels."""
-    target, rows = options.target_column, len(table)
-    # Columns are renamed to numbers, because a column may have any name. Arrow cannot group by lists and structs.
-    *keys, position = map(str, range(table.num_columns + 1))
-    values = [pa.array(map(repr, c.to_pylist())) if pa.types.is_nested(c.type) else c for c in table.columns]
-    numbered = pa.table([*values, pa.array(np.arange(rows))], names=[*keys, position])
-    kept = numbered.group_by(keys, use_threads=False).aggregate([(position, "min")])[f"{position}_min"]
-    duplicates = rows - len(kept)
-    if duplicates:
-        table = table.take(kept.sort())
-    unlabelled = table[target].null_count
-    if unlabelled:
-        table = table.filter(table[target].is_valid())
-    if options.problem_type != REGRESSION:
-        table = table.set_column(table.column_names.index(target), target, as_labels(table[target]))
-
-    problem = f"dropped {duplicates} of {plural('row', rows)} as exact duplicates"
-    report.add("duplicate_rows", WARNING, [problem] if duplicates else [], rows_read=rows, duplicates=duplicates)
-    problem = f"dropped {unlabelled} of {plural('row', rows)} without a value in column {target!r}"
-    report.add("rows_without_target", WARNING, {target: problem} if unlabelled else {}, without_target=unlabelled)
-    return table
-
-
-def as_labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Convert a target to class labels: texts are trimmed, and whole doubles become integers."""
-    if pa.types.is_string(column.type):
-        return pc.utf8_trim_whitespace(column)
-    try:
-        return column.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return column
 
 
 def check_rows(table: pa.Table, options: argparse.Namespace, report: Report) -> None:
@@ -111,13 +87,14 @@ def check_rows(table: pa.Table, options: argparse.Namespace, report: Report) -> 
 def check_features(table: pa.Table, features: Sequence[str], options: argparse.Namespace, report: Report) -> None:
     """Run the checks of single columns."""
     missing = {column: table[column].null_count / max(len(table), 1) for column in features}
-    empty = [column for column in features if missing[column] == 1]
+    empty = {column for column in features if missing[column] == 1}
     report.add(
         "all_missing",
         ERROR,
         {
             column: f"column {column!r} is empty in every row; add it to drop_columns, or fix its source"
-            for column in empty
+            for column in features
+            if column in empty
         },
     )
     report.add(
@@ -143,7 +120,7 @@ def check_features(table: pa.Table, features: Sequence[str], options: argparse.N
         },
     )
     check_numbers(table, features, options, report)
-    check_texts(table, features, distinct, report)
+    check_texts(table, features, distinct, options.categorical_columns, report)
 
 
 def check_numbers(table: pa.Table, features: Sequence[str], options: argparse.Namespace, report: Report) -> None:
@@ -156,8 +133,17 @@ def check_numbers(table: pa.Table, features: Sequence[str], options: argparse.Na
     infinite: dict[str, int] = {}
     outliers: dict[str, int] = {}
     not_measured = []
+    lost: dict[str, str] = {}
     for column in (column for column in [*features, options.target_column] if is_number(table[column].type)):
-        values = table[column].drop_null().to_numpy()
+        numbers = table[column].drop_null()
+        if (column != options.target_column or options.problem_type == REGRESSION) and len(more := inexact(numbers)):
+            lost[column] = (
+                f"column {column!r} has {plural('value', len(more))} with more digits than a double holds, for example "
+                f"{more[0]}, which are rounded"
+            )
+            if column != options.target_column:
+                lost[column] += "; add the column to drop_columns or categorical_columns if it is an ID"
+        values = as_doubles(numbers).to_numpy()
         finite = values[np.isfinite(values)]
         infinite[column] = len(values) - len(finite)
         distances = np.abs(finite - np.median(finite)) if finite.size else finite
@@ -166,6 +152,7 @@ def check_numbers(table: pa.Table, features: Sequence[str], options: argparse.Na
             not_measured.append(column)
         elif column != options.target_column or options.problem_type == REGRESSION:
             outliers[column] = int((0.6745 * distances > options.outlier_z_score * deviation).sum())
+    report.add("rounded_numbers", WARNING, lost)
     report.add(
         "infinities",
         ERROR,
@@ -192,12 +179,22 @@ def check_numbers(table: pa.Table, features: Sequence[str], options: argparse.Na
     )
 
 
-def check_texts(table: pa.Table, features: Sequence[str], distinct: Mapping[str, int], report: Report) -> None:
-    """Warn about columns that are probably not meant to be categories or features."""
-    like_ids, dates, mixed = {}, {}, {}
+def check_texts(
+    table: pa.Table, features: Sequence[str], distinct: Mapping[str, int], declared: Sequence[str], report: Report
+) -> None:
+    """Warn about columns that are probably not meant to be categories or features.
+
+    Args:
+        table: The data.
+        features: The columns to check.
+        distinct: The number of distinct values of each.
+        declared: Columns that are meant to be categories.
+        report: The checks so far.
+    """
+    like_ids, dates, numeric, merged = {}, {}, {}, {}
     for column in features:
         values = table[column].drop_null()
-        if pa.types.is_integer(values.type) and distinct[column] == len(table):
+        if is_whole_number(values.type) and distinct[column] == len(table):
             like_ids[column] = (
                 f"column {column!r} has a different integer in every row, like an ID; "
                 "consider adding it to drop_columns"
@@ -214,12 +211,25 @@ def check_texts(table: pa.Table, features: Sequence[str], distinct: Mapping[str,
                 f"column {column!r} has {distinct[column]} distinct texts in {len(values)} rows, like an ID; "
                 "consider adding it to drop_columns"
             )
+        spellings = values.unique()
+        categories = category_texts(spellings)
+        if count := len(spellings) - len(categories.unique()):
+            merged[column] = (
+                f"column {column!r} has {plural('category', len(spellings) - count)} in {len(spellings)} spellings, "
+                f"such as {example_of_spellings(spellings, categories)}, which are read as the same"
+            )
         odd = not_numbers(values)
         if 0 < len(odd) <= (1 - LOOKS_LIKE_SHARE) * len(values):
-            mixed[column] = (
+            numeric[column] = (
                 f"column {column!r} is categorical because {counted(len(odd), 'value', len(values))} not numeric, for "
                 f"example {shortened(odd[0])}; leave these values empty to make it numeric"
             )
+        elif column not in declared and not len(not_numbers(pc.replace_substring_regex(odd, ",([0-9]{3})", r"\1"))):
+            numeric[column] = (
+                f"column {column!r} is categorical because its numbers are written as text, for example "
+                f"{shortened(values[0])}; write plain numbers to make it numeric, or add it to categorical_columns"
+            )
     report.add("id_like", WARNING, like_ids, distinct={column: distinct[column] for column in like_ids})
     report.add("dates", WARNING, dates)
-    report.add("numbers_as_text", WARNING, mixed)
+    report.add("numbers_as_text", WARNING, numeric)
+    report.add("spellings", WARNING, merged)

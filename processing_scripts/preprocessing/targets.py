@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,14 +10,59 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analyzer.values import category_text
-from preprocessing.columns import BINARY, MULTICLASS, REGRESSION, SPLITS, is_number, not_numbers
+from preprocessing.columns import (
+    BINARY,
+    MULTICLASS,
+    REGRESSION,
+    SPLITS,
+    as_doubles,
+    categories_of,
+    category_texts,
+    decimal_texts,
+    example_of_spellings,
+    is_number,
+    is_whole_number,
+    not_numbers,
+)
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
 
+# The fraction has up to 18 digits, which fit into int64.
+MAX_FRACTION_DIGITS = 18
+TIME_PATTERN = (
+    r"^(?P<moment>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2})?)?)?)"
+    r"(?:[.](?P<fraction>[0-9]{1,18}))?(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+)
 # Below this share of the rows, a class is rare.
 RARE_CLASS_SHARE = 0.05
 # A split may deviate from its share by this much.
 MAX_SPLIT_DEVIATION = 0.05
+
+
+def as_labels(column: pa.ChunkedArray, options: argparse.Namespace, report: Report) -> pa.ChunkedArray:
+    """Convert a target to class labels: whole numbers become integers, and texts are trimmed.
+
+    Texts that are the same category, such as "True" and "true", become one label.
+    """
+    problems = {}
+    if pa.types.is_string(column.type):
+        labels = column = pc.utf8_trim_whitespace(column)
+        spellings = column.unique()
+        categories = category_texts(spellings)
+        if len(categories.unique()) < len(spellings):
+            labels = pa.chunked_array([categories.take(pc.index_in(column.combine_chunks(), value_set=spellings))])
+            example = example_of_spellings(spellings, categories)
+            problems[options.target_column] = f"has {example}, which are read as the same class"
+        elif len(folded := pc.utf8_lower(spellings)) > len(folded.unique()):
+            example = example_of_spellings(spellings, folded)
+            problems[options.target_column] = f"has {example} as different classes; write each class in one way"
+    else:
+        try:
+            labels = column.cast(pa.int64())
+        except pa.ArrowInvalid:
+            labels = decimal_texts(column) if is_whole_number(column.type) else as_doubles(column)
+    problems = {name: f"column {name!r} {problem}" for name, problem in problems.items()}
+    report.add("class_spellings", WARNING, problems)
+    return labels
 
 
 def check_target(target: pa.ChunkedArray, options: argparse.Namespace, report: Report) -> None:
@@ -104,34 +148,69 @@ def check_split_column(table: pa.Table, options: argparse.Namespace, report: Rep
     if name is None:
         return None
     column, kind = table[name], options.split_strategy
-    key = as_times(column) if kind == "time" else column.combine_chunks().dictionary_encode().indices
-    problem = None
+    key, problem = None, None
     if column.null_count:
         missing = counted(column.null_count, "row", len(table))
         problem = f"{kind}_column {name!r}: {missing} without a value; fill in the values, or remove the rows"
-    elif key is None:
-        odd = [text for text in column.unique().to_pylist() if as_times(pa.chunked_array([[text]])) is None]
-        found = (
-            f"values that are not times, for example {shortened(odd[0])}"
-            if odd
-            else "times with and without a UTC offset"
-        )
-        problem = f"{kind}_column {name!r} has {found}; use one ISO 8601 form, such as 2024-02-29T13:00:00"
-    elif (distinct := pc.count_distinct(key).as_py()) < len(SPLITS):
+    else:
+        try:
+            key = time_keys(column) if kind == "time" else categories_of(column).indices.to_numpy()
+        except ValueError as error:
+            problem = f"{kind}_column {name!r} has {error}; use one ISO 8601 form, such as 2024-02-29T13:00:00"
+    if key is not None and (distinct := len(np.unique(key))) < len(SPLITS):
         problem = f"{kind}_column {name!r} has {plural('distinct value', distinct)}; three splits need at least three"
     report.add("split_column", ERROR, {name: problem} if problem else {})
-    return None if key is None or problem else key.to_numpy()
+    return None if problem else key
 
 
-def as_times(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Convert times to numbers in the same order; None if a value is neither a number nor an ISO 8601 time."""
+def time_keys(column: pa.ChunkedArray) -> np.ndarray:
+    """Convert times to numbers in the same order, shape (n,).
+
+    Raises:
+        ValueError: A value is neither a number nor an ISO 8601 time, or only some of the times have a UTC offset; the
+            message says which.
+    """
     if is_number(column.type):
-        return column
-    texts = pc.utf8_trim_whitespace(column)
-    for type_ in (pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ns")):
-        with contextlib.suppress(pa.ArrowInvalid):
-            return texts.cast(type_).cast(pa.int64())
-    return None
+        return pc.rank(column, tiebreaker="dense").to_numpy() if pa.types.is_decimal(column.type) else column.to_numpy()
+    times = pc.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
+    return rank_times(times.dictionary)[times.indices.to_numpy()]
+
+
+def rank_times(texts: pa.Array) -> np.ndarray:
+    """Rank times to the last digit of their fractions, which Arrow's own types hold for few centuries only."""
+    parts = pc.extract_regex(texts, TIME_PATTERN)
+    if parts.null_count:
+        raise ValueError(f"values that are not times, for example {shortened(texts.filter(parts.is_null())[0])}")
+    moment, fraction, zone = (pc.struct_field(parts, name) for name in ("moment", "fraction", "zone"))
+    zones = pc.sum(pc.not_equal(zone, "")).as_py()
+    if zones not in (0, len(texts)):
+        raise ValueError("times with and without a UTC offset")
+    type_ = pa.timestamp("s", "UTC" if zones else None)
+    moments = pc.binary_join_element_wise(moment, zone, "")
+    try:
+        seconds = moments.cast(type_).cast(pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        odd = texts[first_failure(moments, type_)]
+        raise ValueError(f"values that are not times, for example {shortened(odd)}") from None
+    fractions = pc.utf8_rpad(fraction, MAX_FRACTION_DIGITS, "0").cast(pa.int64()).to_numpy()
+    order = np.lexsort((fractions, seconds))
+    is_later = (np.diff(seconds[order]) > 0) | (np.diff(fractions[order]) > 0)
+    ranks = np.empty(len(texts), np.int64)
+    ranks[order] = np.concatenate([[0], np.cumsum(is_later)])
+    return ranks
+
+
+def first_failure(texts: pa.Array, type_: pa.DataType) -> int:
+    """Find the first text that cannot be cast, by halving."""
+    low, high = 0, len(texts)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            texts.slice(low, middle - low).cast(type_)
+            low = middle
+        except pa.ArrowInvalid:
+            high = middle
+    return low
 
 
 def check_splits(
@@ -152,12 +231,10 @@ def check_splits(
     unseen = {}
     for feature in schema["features"]:
         if feature["type"] == "category":
-            known = set(feature["categories"])
-            unseen[feature["name"]] = sum(
-                category_text(text) not in known
-                for split in ("validation", "test")
-                for text in parts[split][feature["name"]].unique().drop_null().to_pylist()
-            )
+            known = pa.array(feature["categories"], pa.string())
+            later = [parts[split][feature["name"]].unique().drop_null() for split in ("validation", "test")]
+            categories = category_texts(pa.concat_arrays(later)).unique()
+            unseen[feature["name"]] = len(categories) - pc.sum(pc.is_in(categories, value_set=known)).as_py()
     report.add(
         "unseen_categories",
         WARNING,

@@ -246,11 +246,19 @@ def test_cache_and_retries_come_from_the_settings(guarded: dict[str, Any]) -> No
     assert steps["RegisterModel"]["RetryPolicies"]
 
 
+def test_what_happens_to_duplicates_comes_from_the_settings(make_settings: Callable[..., Settings]) -> None:
+    data = {"input": "s3://bucket/data.csv", "target_column": "y"}
+    for settings, expected in ((data, "keep"), ({**data, "duplicates": "error"}, "error")):
+        step = steps_by_name(compile_definition(make_settings(data=settings)))["Preprocess"]
+        arguments = step["Arguments"]["AppSpecification"]["ContainerArguments"]
+        assert arguments[arguments.index("--duplicates") + 1] == expected
+
+
 def test_more_columns_to_drop_than_sagemaker_accepts_arguments_are_refused(
     make_settings: Callable[..., Settings],
 ) -> None:
     data = {"input": "s3://bucket/data.csv", "target_column": "y", "drop_columns": [f"c{i}" for i in range(90)]}
-    with pytest.raises(UserError, match="need 111 container arguments, SageMaker accepts 100"):
+    with pytest.raises(UserError, match="need 113 container arguments, SageMaker accepts 100"):
         compile_definition(make_settings(data=data))
 
 

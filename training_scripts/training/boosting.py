@@ -115,11 +115,13 @@ def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) 
 
 def feature_names(schema: Mapping[str, Any]) -> list[str]:
     """Make feature names that LightGBM accepts: unique, without whitespace and JSON's special characters."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for index, feature in enumerate(schema["features"]):
         name = re.sub(r"[^\w.-]", "_", feature["name"])
-        names.append(f"{name}_{index}" if name in names else name)
-    return names
+        while name in names:
+            name += f"_{index}"
+        names[name] = None
+    return [*names]
 
 
 def metric_name(name: str) -> str:

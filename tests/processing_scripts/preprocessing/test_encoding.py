@@ -20,11 +20,9 @@ from preprocessing.reading import read_table
 
 # Texts that look like numbers, booleans, dates and missing values, and arbitrary texts.
 WORDS = st.sampled_from(
-    ["true", "False", "1.0", "01", "7", "-3.00", "2.50", "1e3", "NA", "null", "2024-01-31", "12:30"]
+    ["true", "False", "1.0", "01", "7", "-3.00", "2.50", "1e3", "NA", "null", "2024-01-31", "12:30", "0x1F", "+5"]
 )
-TEXTS = st.one_of(
-    WORDS, st.text(string.ascii_letters + "0123456789 .,;\"'é日\n-", max_size=6).filter(lambda t: "x" not in t.lower())
-)
+TEXTS = st.one_of(WORDS, st.text(string.ascii_letters + "0123456789 .,;\"'é日\n-", max_size=6))
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(repr) | st.integers(-(2**70), 2**70).map(str)
 # A column of numbers or texts, with missing values.
 COLUMNS = st.lists(
@@ -47,7 +45,7 @@ def test_a_request_is_encoded_as_training_data_was(values, all_categories):
     with tempfile.TemporaryDirectory() as folder:
         with (Path(folder) / "data.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
-        table, _ = read_table(Path(folder), settings.categorical_columns)
+        table = read_table(Path(folder), settings.categorical_columns).table
     # A third of the rows is outside the training split, so that some categories are unknown.
     schema = learn_schema(table.slice(0, 5), names, settings)
     encoded = encode(table, schema)

@@ -28,7 +28,7 @@ def assert_complete(assignment: np.ndarray, rows: int) -> None:
 @given(st.lists(st.integers(3, 60), min_size=1, max_size=6), SHARES, SEEDS)
 def test_each_stratum_is_split_by_the_shares(counts, shares, seed):
     strata = np.repeat(np.arange(len(counts)), counts)
-    assignment = split_randomly(strata, shares, seed)
+    assignment = split_randomly(strata, None, shares, seed)
     assert_complete(assignment, len(strata))
     for stratum, count in enumerate(counts):
         wanted = count * np.array(shares)
@@ -41,12 +41,14 @@ def test_each_stratum_is_split_by_the_shares(counts, shares, seed):
 @given(st.integers(3, 200), SHARES, SEEDS)
 def test_a_seed_gives_one_random_split(rows, shares, seed):
     strata = np.zeros(rows, np.int64)
-    assert np.array_equal(split_randomly(strata, shares, seed), split_randomly(strata, shares, seed))
+    assert np.array_equal(split_randomly(strata, None, shares, seed), split_randomly(strata, None, shares, seed))
 
 
 def test_another_seed_gives_another_random_split():
     strata = np.zeros(100, np.int64)
-    assert not np.array_equal(split_randomly(strata, (0.7, 0.1, 0.2), 1), split_randomly(strata, (0.7, 0.1, 0.2), 2))
+    assert not np.array_equal(
+        split_randomly(strata, None, (0.7, 0.1, 0.2), 1), split_randomly(strata, None, (0.7, 0.1, 0.2), 2)
+    )
 
 
 @given(st.lists(st.integers(-50, 50), min_size=3).filter(lambda times: len(set(times)) >= 3), SHARES)
@@ -118,6 +120,34 @@ def test_the_latest_rows_are_the_test_split(run_preprocess, time):
     assert "at" not in [feature["name"] for feature in data.schema["features"]]
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        [f"2024-03-01T00:00:00.{row:09}+00:00" for row in range(200)],
+        [f"2024-03-01 {row % 3 + row // 60 + 3:02}:{row % 60:02}:00+0{row % 3}:00" for row in range(200)],
+        [f"{1 + row * 50:04}-01-01T00:00:00.123456789" for row in range(199)] + ["9999-12-31T23:59:59.9999999999"],
+        [f"{1900 + row}-06-01" for row in range(200)],
+        [20240101000000000000 + row for row in range(200)],
+        [f"{9007199254740993 + row}" for row in range(200)],
+    ],
+    ids=["nanoseconds", "mixed offsets", "year 1 to 9999", "before 1970", "20 digits", "beyond 2^53"],
+)
+def test_times_are_ordered_to_their_last_digit(run_preprocess, times):
+    shuffled = np.random.default_rng(0).permutation(200).tolist()
+    content = lines(200, x=shuffled, at=[times[row] for row in shuffled])
+    data = run_preprocess(content, "--split-strategy", "time", "--time-column", "at")
+    assert data.error is None
+    found = [sorted(int(row["x"]) for row in data.rows(split)) for split in ("train", "validation", "test")]
+    assert found == [[*range(140)], [*range(140, 160)], [*range(160, 200)]]
+
+
+def test_groups_are_the_texts_of_the_data(run_preprocess):
+    groups = [f"00{row // 7}" if row % 2 else f"{20240101000000000000 + row // 7}" for row in range(210)]
+    data = run_preprocess(lines(210, who=groups), "--split-strategy", "group", "--group-column", "who")
+    found = [{groups[int(row["x"])] for row in data.rows(split)} for split in ("train", "validation", "test")]
+    assert sum(map(len, found)) == len(set(groups)) == 60
+
+
 def test_each_group_of_a_table_is_in_one_split_and_not_a_feature(run_preprocess):
     groups = [f"G{row // 7}" for row in range(210)]
     data = run_preprocess(lines(210, who=groups), "--split-strategy", "group", "--group-column", "who")
@@ -134,6 +164,11 @@ def test_each_group_of_a_table_is_in_one_split_and_not_a_feature(run_preprocess)
             "time",
             [*["2024-04-03"] * 150, *["soon"] * 50],
             "time_column 'key' has values that are not times, for example 'soon'",
+        ),
+        (
+            "time",
+            [*["2024-04-03"] * 150, *["2024-02-30"] * 50],
+            "time_column 'key' has values that are not times, for example '2024-02-30'",
         ),
         ("time", ["2024-04-03T10:00", "2024-04-03T10:00Z"] * 100, "has times with and without a UTC offset"),
         ("time", ["2024-04-03", "2024-04-03 00:00"] * 100, "time_column 'key' has 1 distinct value;"),

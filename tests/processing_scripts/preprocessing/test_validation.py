@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-
 import job_files
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 
 
@@ -133,14 +129,6 @@ def test_all_errors_are_reported_at_once(run_preprocess):
         assert part in data.error
 
 
-def test_a_nested_parquet_column_is_refused_unless_it_is_dropped(run_preprocess):
-    file = io.BytesIO()
-    content = {"size": [*range(40)], "tags": [["a"]] * 40, "target": [*"ab" * 20]}
-    pa.parquet.write_table(pa.table(content), file)
-    assert "column 'tags' has type list<element: string>" in run_preprocess(file.getvalue()).error
-    assert run_preprocess(file.getvalue(), "--drop-columns", "tags").error is None
-
-
 WARNINGS = [
     (table(same=[7] * 60), "constant", "same", "column 'same' has the same value in every row"),
     (table(price=mostly(1, 58, 900)), "outliers", "price", "column 'price' has 2 values with a robust z-score above 8"),
@@ -158,8 +146,39 @@ WARNINGS = [
         "price",
         "because 2 of 60 values are not numeric, for example '?'",
     ),
+    (
+        table(id=[9007199254740993 + 2 * (row % 50) for row in range(60)]),
+        "rounded_numbers",
+        "id",
+        "column 'id' has 60 values with more digits than a double holds, for example 9007199254740993",
+    ),
+    (
+        table(price=[f'"1,{row % 5}00"' for row in range(60)]),
+        "numbers_as_text",
+        "price",
+        "column 'price' is categorical because its numbers are written as text, for example '1,000'",
+    ),
+    (
+        table(flag=[*["True", "x"] * 29, "true", "x"]),
+        "spellings",
+        "flag",
+        "column 'flag' has 2 categories in 3 spellings, such as 'True' and 'true', which are read as the same",
+    ),
+    (
+        table(target=[*["True", "no"] * 29, "true", "no"]),
+        "class_spellings",
+        "target",
+        "column 'target' has 'True' and 'true', which are read as the same class",
+    ),
     (table(rows=80, target=[*["no"] * 77, *["yes"] * 3]), "class_balance", "target", "rare classes: 'yes' (3.75%)"),
 ]
+
+
+def test_classes_that_differ_in_case_are_a_warning(run_preprocess):
+    data = run_preprocess(table(target=["Yes", "yes", "no"] * 20), "--problem-type", "MulticlassClassification")
+    assert data.check("class_spellings")["message"] == (
+        "column 'target' has 'Yes' and 'yes' as different classes; write each class in one way"
+    )
 
 
 @pytest.mark.parametrize(("content", "check", "column", "message"), WARNINGS, ids=[found[3] for found in WARNINGS])
@@ -173,10 +192,9 @@ def test_a_warning_is_reported_and_does_not_fail_the_job(run_preprocess, capsys,
     assert f"warning: {found['message']}" in capsys.readouterr().out
 
 
-def test_exact_duplicates_and_rows_without_target_are_counted_and_dropped(run_preprocess):
-    header, *rows = table(target=[*["no", "yes"] * 28, "", "", "NA", "null"]).splitlines()
-    data = run_preprocess("\n".join([header, *rows, *rows[:5], rows[0]]) + "\n")
-    assert data.check("duplicate_rows")["numbers"] == {"rows_read": 66, "duplicates": 6}
+def test_rows_without_a_target_are_counted_and_dropped(run_preprocess):
+    data = run_preprocess(table(target=[*["no", "yes"] * 28, "", "", "NA", "null"]))
+    assert data.check("duplicate_rows")["numbers"] == {"rows_read": 60, "duplicates": 0}
     assert data.check("rows_without_target")["numbers"] == {"without_target": 4}
     assert sum(len(data.rows(split)) for split in ("train", "validation", "test")) == 56
 
