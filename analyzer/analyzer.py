@@ -166,10 +166,12 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
     merged = settings.ground_truth_source is not None or format_name(settings.dataset_format) == MERGED
     attributes = Attributes.from_environment(settings.environment, problem_type, merged)
     baseline = json_files.read(settings.baseline_statistics) if settings.baseline_statistics else None
+    schema = _schema(settings)
+    classes = schema.classes if schema else ()
     path = settings.baseline_constraints
     constraints = json_files.read(path) if path else suggest_metrics(baseline, problem_type) if baseline else None
     if settings.ground_truth_source is None:
-        records = read_records(_dataset(settings), attributes, malformed)
+        records = read_records(_dataset(settings), attributes, malformed, classes)
         counts = _counts_of_merge_job(settings.dataset_source)
     else:
         if format_name(settings.dataset_format) != CAPTURES:
@@ -190,7 +192,9 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
                     f"none of the {counts.inferences} captured inferences matches one of the {counts.labels} labels in "
                     f"{settings.ground_truth_source}; check the window and the inference ids"
                 )
-            records = read_records(_dataset(merged_settings), attributes, malformed)
+            records = read_records(_dataset(merged_settings), attributes, malformed, classes)
+    if records.unknown:
+        logger.warning("%s; their %d records are not part of the metrics", records.unknown, records.unknown.records)
     current = model_quality(problem_type, records.labels, records.predictions, records.probabilities)
     suggested = suggest_metrics(current, problem_type)
     documents: Documents = {json_files.STATISTICS: current, json_files.CONSTRAINTS: suggested}
@@ -201,7 +205,9 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
         violations = tuple(MetricViolation(**entry) for entry in entries)
     metrics = collect_metrics(current, problem_type, baseline, constraints)
     checked = suggested if constraints is None else constraints
-    return ModelQuality(problem_type, current, checked, metrics, baseline, violations, counts), documents
+    return ModelQuality(
+        problem_type, current, checked, metrics, baseline, violations, counts, records.unknown
+    ), documents
 
 
 def _counts_of_merge_job(source: Path) -> Merge | None:

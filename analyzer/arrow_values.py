@@ -7,7 +7,6 @@ import pyarrow.compute as pc
 
 from analyzer.values import MISSING, NUMBER_PATTERN, category_text
 
-_MISSING = pa.array(sorted(MISSING))
 _NUMBER = f"^(?:{NUMBER_PATTERN})$"
 
 
@@ -17,7 +16,7 @@ def as_numbers(texts: pa.Array) -> pa.Array:
     If a text is neither a number nor missing, all of them stay texts, without surrounding whitespace.
     """
     trimmed = pc.utf8_trim_whitespace(texts)
-    values = pc.if_else(pc.is_in(trimmed, _MISSING), pa.scalar(None, pa.string()), trimmed)
+    values = pc.if_else(pc.is_in(trimmed, pa.array(sorted(MISSING))), pa.scalar(None, pa.string()), trimmed)
     if values.null_count == len(values):
         return pa.nulls(len(values))
     if not pc.all(pc.match_substring_regex(values, _NUMBER)).as_py():
