@@ -41,7 +41,8 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
     package = {f"training/{path.name}" for path in (REPOSITORY / "training_scripts" / "training").glob("*.py")}
     assert handler > {"inference/inference.py"}
     assert package > {"training/__init__.py"}
-    assert set(names) == {*handler, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
+    shared = {"inference/analyzer/__init__.py", "inference/analyzer/values.py"}
+    assert set(names) == {*handler, *shared, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
 
 
 def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
