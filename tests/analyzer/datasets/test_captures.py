@@ -173,7 +173,7 @@ MALFORMED = [
     ('{"captureData": {"endpointInput": {"encoding": "CSV"}}}', "has no payload in 'data'"),
     ('{"captureData": {"endpointInput": {"data": "", "encoding": "CSV"}}}', "has an empty payload"),
     ('{"captureData": {"endpointInput": {"data": "1,2\\n3", "encoding": "CSV"}}}', "records with 1 to 2 values"),
-    (json.dumps({"captureData": {"endpointInput": {"data": '"' + "x" * 200_000, "encoding": "CSV"}}}), "is not CSV"),
+    (json.dumps({"captureData": {"endpointInput": {"data": '"' + "x" * 2_000_000, "encoding": "CSV"}}}), "is not CSV"),
     ('{"captureData": {"endpointInput": {"data": "{", "encoding": "JSON"}}}', "neither JSON nor JSON lines"),
     ('{"captureData": {"endpointInput": {"data": "[1, {}]", "encoding": "JSON"}}}', "objects and other values"),
     (
