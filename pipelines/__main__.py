@@ -95,7 +95,7 @@ def diff(project: Project, pipeline: PipelineOption = "training", as_json: JsonO
     Example: python -m pipelines diff --settings examples/churn/settings.yaml
     """
     settings, target = project.settings, project.target
-    new = json.loads(runner.build_definition(settings, target, pipeline))
+    new = json.loads(runner.get_definition(settings, target, pipeline))
     changes = compare(runner.deployed_definition(settings, target, pipeline), new)
     print_result(asdict(changes), as_json, lambda: show_diff(runner.pipeline_name(settings, pipeline), changes))
 
@@ -135,10 +135,16 @@ def run(
     """
     settings, target = project.settings, project.target
     parameters = _parse_parameters(parameter or [])
-    with console.status("Uploading code and data, updating the pipeline ..."):
+    with console.status("Preparing ...") as status:
         if pipeline == "batch-inference":
             parameters = {**latest_model(settings, target), **parameters}
-        runner.upsert(settings, target, pipeline, with_data=data is None and "InputDataUri" not in parameters)
+        runner.upsert(
+            settings,
+            target,
+            pipeline,
+            with_data=data is None and "InputDataUri" not in parameters,
+            progress=lambda phase: status.update(f"{phase} ..."),
+        )
         if data is not None:
             parameters["InputDataUri"] = runner.upload_data(settings, target, data)
         arn = runner.start(settings, target, parameters, pipeline)
