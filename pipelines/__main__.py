@@ -43,8 +43,7 @@ from project.commands import (
 )
 from project.display import console, output
 from project.errors import UserError
-from project.paths import DEFAULT_SETTINGS
-from project.settings import load_settings
+from project.settings_file import open_settings
 from project.target import Target
 
 app = command_group(__doc__)
@@ -69,7 +68,7 @@ CommentOption = Annotated[str, typer.Option(help="Approval description to store 
 
 @app.command()
 def definition(
-    settings_file: SettingsOption = DEFAULT_SETTINGS,
+    settings_file: SettingsOption = None,
     role_arn: RoleOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -84,7 +83,8 @@ def definition(
         region = region or _EXAMPLE_REGION
         role_arn = role_arn or _EXAMPLE_ROLE
         target = Target(role_arn, bucket or f"sagemaker-{region}-{role_arn.split(':')[4]}", region, job_role_arn)
-        print(json.dumps(json.loads(runner.build_definition(load_settings(settings_file), target, pipeline)), indent=2))
+        settings, _ = open_settings(settings_file)
+        print(json.dumps(json.loads(runner.build_definition(settings, target, pipeline)), indent=2))
 
 
 @app.command()
