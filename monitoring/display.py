@@ -78,6 +78,9 @@ def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
     for reason in result.reasons:
         output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
+    if result.retraining:
+        text = f"{result.retraining.decision}: {result.retraining.reason}"
+        output.print(Text.assemble(("Retraining  ", "bold"), text), soft_wrap=True)
     if result.drift:
         output.print()
         _show_drift(result)
