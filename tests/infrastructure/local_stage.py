@@ -202,7 +202,7 @@ class LocalStage:
             PipelineName=name,
             PipelineDefinition=json.dumps(definition),
             RoleArn=ROLE,
-            ClientRequestToken=f"the-one-and-only-pipeline-{name}",
+            ClientRequestToken=f"the-one-and-only-pipeline-of-the-stage-{name}",
         )
 
     def _processing_step(self, name: str, program: str) -> dict[str, Any]:
