@@ -28,6 +28,7 @@ from infrastructure.parameters import (
 )
 from infrastructure.stacks import ChangeSet, Stack
 from project.commands import LocalOption, RegionOption, SettingsOption
+from project.display import repeat_options
 from project.errors import UserError
 from project.settings import Settings
 from project.settings_file import open_settings, remember_settings
@@ -154,6 +155,7 @@ def open_stage(
     region: RegionOption = None,
 ) -> Stage:
     """Load the settings and the templates that the options name."""
+    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "")
     settings, settings_file = open_settings(settings_file, local)
     region = local_target().region if local else configured_region(region)
     remember_settings(settings_file, local)

@@ -120,7 +120,7 @@ def show_health_check(check: HealthCheck) -> None:
     mark = ("ok       ", "green") if check.ok else ("problem  ", "bold red")
     output.print(Text.assemble(mark, (check.question, "bold"), f"  {check.detail}"), soft_wrap=True)
     if check.fix:
-        output.print(Text.assemble("         ", (f"-> {check.fix}", "yellow")), soft_wrap=True)
+        output.print(f"         -> {check.fix}", style="yellow", markup=False, soft_wrap=True)
 
 
 def show_removals(removals: Sequence[Removal]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -51,6 +51,9 @@ app = command_group(__doc__)
 # placeholders, so that `definition` needs no account
 _EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 _EXAMPLE_REGION = "us-east-1"
+
+# in minutes
+DEFAULT_TIMEOUT = 360.0
 
 PipelineOption = Annotated[
     runner.PipelineName,
@@ -125,7 +128,7 @@ def run(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the execution ends.")] = True,
     timeout: Annotated[
         float, typer.Option(help="Maximum time to wait, in minutes; the execution keeps running after it.")
-    ] = 360,
+    ] = DEFAULT_TIMEOUT,
     pipeline: PipelineOption = "training",
     as_json: JsonOption = False,
 ) -> None:
@@ -152,20 +155,24 @@ def run(
         print_result({"PipelineExecutionArn": arn}, as_json, lambda: output.print(arn))
         return
     console.print(f"Execution {arn}", soft_wrap=True)
-    states = runner.follow(target, arn, timeout * 60)
-    execution = show_progress(states, runner.planned_steps(target, arn))
-    _print_execution(project, execution, as_json)
-    raise typer.Exit(0 if execution.status == "Succeeded" else 1)
+    _follow(project, arn, timeout, as_json)
 
 
 @app.command()
 @project_command
-def status(project: Project, execution_arn: ExecutionOption = None, as_json: JsonOption = False) -> None:
+def status(
+    project: Project,
+    execution_arn: ExecutionOption = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show the progress until the execution ends.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show the state and the results of an execution.
 
-    Example: python -m pipelines status --local
+    Example: python -m pipelines status --follow --local
     """
     execution = _find_execution(project, execution_arn)
+    if follow and not execution.ended:
+        _follow(project, execution.arn, DEFAULT_TIMEOUT, as_json)
     console.print(f"Execution {execution.arn}: {execution.status}", soft_wrap=True)
     _print_execution(project, execution, as_json)
 
@@ -228,7 +235,7 @@ def models(project: Project, as_json: JsonOption = False) -> None:
     group = project.settings.model_package_group
     packages = registry.list_versions(group, project.target)
     if not packages:
-        console.print(f"Model package group {group} has no versions; `run` registers one.")
+        console.print(f"Model package group {group} has no versions; `python -m pipelines run` registers one.")
     print_result([asdict(package) for package in packages], as_json, lambda: show_models(packages))
 
 
@@ -264,7 +271,11 @@ def example_data(
     with errors_explained():
         if name not in EXAMPLES:
             raise UserError(f"unknown example {name!r}; choose one of {', '.join(EXAMPLES)}")
-        for path in write_example(name, destination):
+        try:
+            paths = write_example(name, destination)
+        except FileExistsError as error:
+            raise UserError(f"{error} exists and is not the example's; remove it, or give another --output") from None
+        for path in paths:
             output.print(str(path))
 
 
@@ -282,10 +293,28 @@ def _find_execution(project: Project, arn: str | None) -> PipelineExecution:
     return runner.describe(project.target, arn or runner.latest_execution(project.settings, project.target))
 
 
+def _follow(project: Project, arn: str, timeout: float, as_json: bool) -> NoReturn:
+    """Show the progress and the results of an execution, and end the command with its outcome."""
+    try:
+        states = runner.follow(project.target, arn, timeout * 60)
+        execution = show_progress(states, runner.planned_steps(project.target, arn))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted, and the execution continues; follow it with `python -m pipelines status --follow`, or end it "
+            "with `python -m pipelines stop`"
+        ) from None
+    _print_execution(project, execution, as_json)
+    raise typer.Exit(0 if execution.status == "Succeeded" else 1)
+
+
 def _set_approval(project: Project, version: int, status: str, comment: str) -> None:
     group = project.settings.model_package_group
+    before = registry.find_version(group, version, project.target).approval_status
+    if before == status and not comment:
+        output.print(f"{group} version {version}: already {status}; nothing has changed")
+        return
     package = registry.set_approval(group, version, status, comment, project.target)
-    output.print(f"{group} version {package.version}: {package.approval_status}")
+    output.print(f"{group} version {package.version}: {package.approval_status}, was {before}")
 
 
 def _parse_parameters(assignments: list[str]) -> dict[str, str]:

@@ -229,7 +229,7 @@ def follow(target: Target, execution_arn: str, timeout: float) -> Iterator[Pipel
         if waited > timeout:
             raise UserError(
                 f"execution {execution_arn} is still running after {timeout:.0f} s; "
-                "see its state with `status`, or end it with `stop`"
+                "see its state with `python -m pipelines status`, or end it with `python -m pipelines stop`"
             )
         time.sleep(min(10.0, 0.3 + waited / 30))
 
@@ -260,11 +260,13 @@ def latest_execution(settings: Settings, target: Target) -> str:
         )
     except ClientError as error:
         if is_not_found(error):
-            raise UserError(f"pipeline {settings.name!r} does not exist; create it with `run` or `upsert`") from None
+            raise UserError(
+                f"pipeline {settings.name!r} does not exist; create it with `python -m pipelines run`"
+            ) from None
         raise
     summaries = response["PipelineExecutionSummaries"]
     if not summaries:
-        raise UserError(f"pipeline {settings.name!r} has no executions; start one with `run`")
+        raise UserError(f"pipeline {settings.name!r} has no executions; start one with `python -m pipelines run`")
     return str(summaries[0]["PipelineExecutionArn"])
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from project.display import console
+from project.display import console, repeat_options
 from project.errors import UserError
 from project.settings import Settings
 from project.settings_file import open_settings, remember_settings
@@ -162,6 +162,7 @@ def open_project(
     endpoint_role_arn: EndpointRoleOption = None,
 ) -> Project:
     """Load the settings and connect to the target that the options name."""
+    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "")
     settings, settings_file = open_settings(settings_file, local)
     target = local_target() if local else aws_target(role_arn, bucket, region, job_role_arn, endpoint_role_arn)
     remember_settings(settings_file, local)
@@ -183,8 +184,8 @@ def errors_explained() -> Iterator[None]:
         _fail(f"{error.operation_name}: {details['Code']}: {details['Message']}")
     except BotoCoreError as error:
         _fail(f"{error}; check the AWS credentials and the network, or use --local")
-    except KeyboardInterrupt:
-        _fail("interrupted; executions and deployments that were started continue on SageMaker, see `status`")
+    except KeyboardInterrupt as interrupt:
+        _fail(str(interrupt) or "interrupted; executions and deployments that were started continue on SageMaker")
 
 
 def _fail(message: str, exit_code: int = 1) -> None:
