@@ -52,6 +52,7 @@ setup(
         "pydantic>=2.12,<3",
         "pyyaml",
         "typer",
+        "platformdirs",
         "rich",
         "numpy",
         "pandas",

@@ -23,8 +23,7 @@ from project.commands import (
     errors_explained,
     print_result,
 )
-from project.paths import DEFAULT_SETTINGS
-from project.settings import load_settings
+from project.settings_file import open_settings
 
 app = command_group(__doc__)
 app.add_typer(endpoint_commands.app)
@@ -33,7 +32,7 @@ app.add_typer(request_commands.app)
 
 @app.command()
 def cost(
-    settings_file: SettingsOption = DEFAULT_SETTINGS,
+    settings_file: SettingsOption = None,
     region: RegionOption = None,
     mode: Annotated[EndpointMode, typer.Option(help="An endpoint on instances or a serverless one.")] = "real-time",
     requests_per_day: Annotated[int, typer.Option(min=0, help="Number of requests to the endpoint.")] = 10000,
@@ -48,7 +47,7 @@ def cost(
     """
     with errors_explained():
         region = region or boto3.Session().region_name or "us-east-1"
-        settings = load_settings(settings_file)
+        settings, _ = open_settings(settings_file)
         estimate = estimate_cost(settings, region, mode, requests_per_day, checks_per_day)
         content = {**asdict(estimate), "low": estimate.low, "high": estimate.high}
         print_result(content, as_json, lambda: display.show_estimate(estimate))

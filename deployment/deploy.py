@@ -158,7 +158,9 @@ def _approved(settings: Settings, target: Target, version: int) -> registry.Mode
 def _check_changeable(target: Target, plan: Plan, existing: Endpoint) -> None:
     name = existing.name
     if not existing.is_stable:
-        raise UserError(f"endpoint {name!r} is {existing.status}; wait until that has ended (`status` shows it)")
+        raise UserError(
+            f"endpoint {name!r} is {existing.status}; wait until that has ended, see `python -m deployment status`"
+        )
     if existing.status != IN_SERVICE:
         raise UserError(
             f"endpoint {name!r} is {existing.status} ({existing.reason or 'no reason given'}) and can't be updated; "

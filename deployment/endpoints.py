@@ -210,7 +210,7 @@ def poll_endpoint(target: Target, name: str, timeout: float) -> Iterator[Endpoin
         if waited > timeout:
             raise UserError(
                 f"endpoint {name!r} is still {endpoint.status} after {timeout:.0f} s, and SageMaker continues; see "
-                "`status`, or run the same command again to keep waiting"
+                "`python -m deployment status`, or run the same command again to keep waiting"
             )
         time.sleep(min(10.0, 0.2 + waited / 20))
 

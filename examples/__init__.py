@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,14 @@ def write_example(name: str, destination: Path) -> list[Path]:
 
     Returns:
         The written files.
+
+    Raises:
+        FileExistsError: A file exists and has another content; nothing has been written.
     """
-    destination.mkdir(parents=True, exist_ok=True)
     sources = sorted(file for file in (_FOLDER / name).iterdir() if file.is_file())
+    for source in sources:
+        existing = destination / source.name
+        if existing.exists() and not filecmp.cmp(existing, source, shallow=False):
+            raise FileExistsError(existing)
+    destination.mkdir(parents=True, exist_ok=True)
     return [Path(shutil.copy(source, destination / source.name)) for source in sources]

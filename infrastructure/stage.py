@@ -28,9 +28,10 @@ from infrastructure.parameters import (
 )
 from infrastructure.stacks import ChangeSet, Stack
 from project.commands import LocalOption, RegionOption, SettingsOption
+from project.display import repeat_options
 from project.errors import UserError
-from project.paths import DEFAULT_SETTINGS
-from project.settings import Settings, load_settings
+from project.settings import Settings
+from project.settings_file import open_settings, remember_settings
 from project.target import CLIENT_CONFIG, configured_region, local_target
 
 StageOption = Annotated[
@@ -149,12 +150,14 @@ class Stage:
 def open_stage(
     stage: StageOption,
     stack: StackOption = None,
-    settings_file: SettingsOption = DEFAULT_SETTINGS,
+    settings_file: SettingsOption = None,
     local: LocalOption = False,
     region: RegionOption = None,
 ) -> Stage:
     """Load the settings and the templates that the options name."""
-    settings = load_settings(settings_file)
+    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "")
+    settings, settings_file = open_settings(settings_file, local)
     region = local_target().region if local else configured_region(region)
+    remember_settings(settings_file, local)
     selected = tuple(load_template(name) for name in stack or ())
     return Stage(settings, settings_file, stage, region, selected, local)

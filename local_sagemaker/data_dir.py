@@ -61,6 +61,9 @@ class DataDir:
     images_file = _Entry("images.yaml")
     isolated_mark = _Entry("isolated")
 
+    # the settings file of the last command; its project's commands write it
+    last_settings = _Entry("last-settings")
+
     # files that AWS clients are pointed to
     client = _Entry("client")
 

@@ -166,7 +166,7 @@ def _show(found: list[tuple[Schedule, Rows]]) -> None:
     for schedule, rows in found:
         display.show_executions(schedule, rows)
         if not rows:
-            console.print("No executions yet; run one now with `schedule create --run-now`.")
+            console.print("No executions yet; run one now with `python -m monitoring schedule create --run-now`.")
         if latest := _latest(rows):
             execution, result = latest
             if result:

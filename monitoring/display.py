@@ -78,6 +78,9 @@ def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
     for reason in result.reasons:
         output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
+    if result.retraining:
+        text = f"{result.retraining.decision}: {result.retraining.reason}"
+        output.print(Text.assemble(("Retraining  ", "bold"), text), soft_wrap=True)
     if result.drift:
         output.print()
         _show_drift(result)
@@ -117,7 +120,7 @@ def show_health_check(check: HealthCheck) -> None:
     mark = ("ok       ", "green") if check.ok else ("problem  ", "bold red")
     output.print(Text.assemble(mark, (check.question, "bold"), f"  {check.detail}"), soft_wrap=True)
     if check.fix:
-        output.print(Text.assemble("         ", (f"-> {check.fix}", "yellow")), soft_wrap=True)
+        output.print(f"         -> {check.fix}", style="yellow", markup=False, soft_wrap=True)
 
 
 def show_removals(removals: Sequence[Removal]) -> None:

@@ -69,6 +69,7 @@ def check_health(settings: Settings, target: Target, endpoint: str) -> Iterator[
     if any("model-quality" in schedule.analyses for schedule in schedules):
         yield _check_labels(settings, target, endpoint, [execution for _, execution in latest])
     yield _check_alarms(target, endpoint)
+    yield from _check_retraining(target, [execution for _, execution in latest])
 
 
 def _check_in_service(target: Target, name: str) -> HealthCheck:
@@ -157,6 +158,18 @@ def _check_alarms(target: Target, endpoint: str) -> HealthCheck:
     if not any(alarm.get("AlarmActions") for alarm in found):
         return HealthCheck(question, f"{detail}; they notify nobody", _CREATE_ALARMS)
     return HealthCheck(question, detail)
+
+
+def _check_retraining(target: Target, executions: Sequence[MonitoringExecution | None]) -> Iterator[HealthCheck]:
+    """Yield what was done about the last alert, which only the monitoring pipeline raises."""
+    for execution in executions:
+        if execution and SUMMARY in execution.results and (result := read_result(target, execution)).alert:
+            question = "Did the last alert start retraining?"
+            if result.retraining is None:
+                detail = "no stack retrain-on-drift has decided on it, see `python -m infrastructure status`"
+            else:
+                detail = f"{result.retraining.decision}: {result.retraining.reason}"
+            yield HealthCheck(question, detail)
 
 
 def _age(time: timedelta) -> str:

@@ -60,6 +60,14 @@ class MetricValue:
 
 
 @dataclass(frozen=True)
+class RetrainingDecision:
+    """What the retraining function of `infrastructure` did about an alert: "started" or "not started", and why."""
+
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class MonitoringResult:
     """The results of an execution.
 
@@ -69,6 +77,7 @@ class MonitoringResult:
         labelled: Number of labelled inferences.
         alert: Whether the monitoring pipeline raised an alert; None for Model Monitor.
         reasons: The reasons of the alert.
+        retraining: What was done about the alert; None if no stack `retrain-on-drift` watches the endpoint.
         violations: The violated constraints of both analyses.
         drift: The compared features, drifted ones first, then by distance.
         metrics: The metrics that have a threshold.
@@ -80,6 +89,7 @@ class MonitoringResult:
     labelled: int | None
     alert: bool | None
     reasons: tuple[str, ...]
+    retraining: RetrainingDecision | None
     violations: tuple[Violation, ...]
     drift: tuple[FeatureDrift, ...]
     metrics: tuple[MetricValue, ...]
@@ -106,6 +116,7 @@ def read_result(target: Target, execution: MonitoringExecution) -> MonitoringRes
         labelled=_record_count(summary, "model_quality", model),
         alert=summary.get("alert"),
         reasons=tuple(summary.get("reasons", ())),
+        retraining=_retraining(target, execution) if summary.get("alert") else None,
         violations=(*_violations(data, "feature_name"), *_violations(model, "metric_name")),
         drift=tuple(sorted(_drift(data["analysis.json"]), key=lambda item: (not item.drifted, -item.distance))),
         metrics=tuple(_metrics(model["analysis.json"])),
@@ -128,6 +139,11 @@ def _read(target: Target, execution: MonitoringExecution, analysis: str, name: s
         if error.response["Error"]["Code"] == "NoSuchBucket":
             return None
         raise
+
+
+def _retraining(target: Target, execution: MonitoringExecution) -> RetrainingDecision | None:
+    content = _read(target, execution, SUMMARY, "retraining.json")
+    return RetrainingDecision(content["decision"], content["reason"]) if content else None
 
 
 def _record_count(summary: Mapping[str, Any], section: str, files: Mapping[str, Any]) -> int | None:

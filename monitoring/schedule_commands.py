@@ -121,7 +121,7 @@ def list_(project: Project, as_json: JsonOption = False) -> None:
     """
     found = schedules.project_schedules(project.settings, project.target)
     if not found:
-        console.print("The project has no monitoring schedules; create one with `schedule create`.")
+        console.print("There are no monitoring schedules; create one with `python -m monitoring schedule create`.")
     content = [_as_json(schedule) for schedule in found]
     print_result(content, as_json, lambda: display.show_schedules(found) if found else None)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -43,8 +43,7 @@ from project.commands import (
 )
 from project.display import console, output
 from project.errors import UserError
-from project.paths import DEFAULT_SETTINGS
-from project.settings import load_settings
+from project.settings_file import open_settings
 from project.target import Target
 
 app = command_group(__doc__)
@@ -52,6 +51,9 @@ app = command_group(__doc__)
 # placeholders, so that `definition` needs no account
 _EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 _EXAMPLE_REGION = "us-east-1"
+
+# in minutes
+DEFAULT_TIMEOUT = 360.0
 
 PipelineOption = Annotated[
     runner.PipelineName,
@@ -69,7 +71,7 @@ CommentOption = Annotated[str, typer.Option(help="Approval description to store 
 
 @app.command()
 def definition(
-    settings_file: SettingsOption = DEFAULT_SETTINGS,
+    settings_file: SettingsOption = None,
     role_arn: RoleOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -84,7 +86,8 @@ def definition(
         region = region or _EXAMPLE_REGION
         role_arn = role_arn or _EXAMPLE_ROLE
         target = Target(role_arn, bucket or f"sagemaker-{region}-{role_arn.split(':')[4]}", region, job_role_arn)
-        print(json.dumps(json.loads(runner.build_definition(load_settings(settings_file), target, pipeline)), indent=2))
+        settings, _ = open_settings(settings_file)
+        print(json.dumps(json.loads(runner.build_definition(settings, target, pipeline)), indent=2))
 
 
 @app.command()
@@ -95,7 +98,7 @@ def diff(project: Project, pipeline: PipelineOption = "training", as_json: JsonO
     Example: python -m pipelines diff --settings examples/churn/settings.yaml
     """
     settings, target = project.settings, project.target
-    new = json.loads(runner.build_definition(settings, target, pipeline))
+    new = json.loads(runner.get_definition(settings, target, pipeline))
     changes = compare(runner.deployed_definition(settings, target, pipeline), new)
     print_result(asdict(changes), as_json, lambda: show_diff(runner.pipeline_name(settings, pipeline), changes))
 
@@ -125,7 +128,7 @@ def run(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the execution ends.")] = True,
     timeout: Annotated[
         float, typer.Option(help="Maximum time to wait, in minutes; the execution keeps running after it.")
-    ] = 360,
+    ] = DEFAULT_TIMEOUT,
     pipeline: PipelineOption = "training",
     as_json: JsonOption = False,
 ) -> None:
@@ -135,10 +138,16 @@ def run(
     """
     settings, target = project.settings, project.target
     parameters = _parse_parameters(parameter or [])
-    with console.status("Uploading code and data, updating the pipeline ..."):
+    with console.status("Preparing ...") as status:
         if pipeline == "batch-inference":
             parameters = {**latest_model(settings, target), **parameters}
-        runner.upsert(settings, target, pipeline, with_data=data is None and "InputDataUri" not in parameters)
+        runner.upsert(
+            settings,
+            target,
+            pipeline,
+            with_data=data is None and "InputDataUri" not in parameters,
+            progress=lambda phase: status.update(f"{phase} ..."),
+        )
         if data is not None:
             parameters["InputDataUri"] = runner.upload_data(settings, target, data)
         arn = runner.start(settings, target, parameters, pipeline)
@@ -146,20 +155,24 @@ def run(
         print_result({"PipelineExecutionArn": arn}, as_json, lambda: output.print(arn))
         return
     console.print(f"Execution {arn}", soft_wrap=True)
-    states = runner.follow(target, arn, timeout * 60)
-    execution = show_progress(states, runner.planned_steps(target, arn))
-    _print_execution(project, execution, as_json)
-    raise typer.Exit(0 if execution.status == "Succeeded" else 1)
+    _follow(project, arn, timeout, as_json)
 
 
 @app.command()
 @project_command
-def status(project: Project, execution_arn: ExecutionOption = None, as_json: JsonOption = False) -> None:
+def status(
+    project: Project,
+    execution_arn: ExecutionOption = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show the progress until the execution ends.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show the state and the results of an execution.
 
-    Example: python -m pipelines status --local
+    Example: python -m pipelines status --follow --local
     """
     execution = _find_execution(project, execution_arn)
+    if follow and not execution.ended:
+        _follow(project, execution.arn, DEFAULT_TIMEOUT, as_json)
     console.print(f"Execution {execution.arn}: {execution.status}", soft_wrap=True)
     _print_execution(project, execution, as_json)
 
@@ -222,7 +235,7 @@ def models(project: Project, as_json: JsonOption = False) -> None:
     group = project.settings.model_package_group
     packages = registry.list_versions(group, project.target)
     if not packages:
-        console.print(f"Model package group {group} has no versions; `run` registers one.")
+        console.print(f"Model package group {group} has no versions; `python -m pipelines run` registers one.")
     print_result([asdict(package) for package in packages], as_json, lambda: show_models(packages))
 
 
@@ -258,7 +271,11 @@ def example_data(
     with errors_explained():
         if name not in EXAMPLES:
             raise UserError(f"unknown example {name!r}; choose one of {', '.join(EXAMPLES)}")
-        for path in write_example(name, destination):
+        try:
+            paths = write_example(name, destination)
+        except FileExistsError as error:
+            raise UserError(f"{error} exists and is not the example's; remove it, or give another --output") from None
+        for path in paths:
             output.print(str(path))
 
 
@@ -276,10 +293,28 @@ def _find_execution(project: Project, arn: str | None) -> PipelineExecution:
     return runner.describe(project.target, arn or runner.latest_execution(project.settings, project.target))
 
 
+def _follow(project: Project, arn: str, timeout: float, as_json: bool) -> NoReturn:
+    """Show the progress and the results of an execution, and end the command with its outcome."""
+    try:
+        states = runner.follow(project.target, arn, timeout * 60)
+        execution = show_progress(states, runner.planned_steps(project.target, arn))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted, and the execution continues; follow it with `python -m pipelines status --follow`, or end it "
+            "with `python -m pipelines stop`"
+        ) from None
+    _print_execution(project, execution, as_json)
+    raise typer.Exit(0 if execution.status == "Succeeded" else 1)
+
+
 def _set_approval(project: Project, version: int, status: str, comment: str) -> None:
     group = project.settings.model_package_group
+    before = registry.find_version(group, version, project.target).approval_status
+    if before == status and not comment:
+        output.print(f"{group} version {version}: already {status}; nothing has changed")
+        return
     package = registry.set_approval(group, version, status, comment, project.target)
-    output.print(f"{group} version {package.version}: {package.approval_status}")
+    output.print(f"{group} version {package.version}: {package.approval_status}, was {before}")
 
 
 def _parse_parameters(assignments: list[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import importlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from pipelines.bundles import all_bundles, upload_bundles
+from pipelines.definition_cache import cached_definition
 from pipelines.inputs import upload_input
 from pipelines.parameter_values import check_input_exists, check_parameters
 from project.errors import UserError, is_not_found
@@ -81,6 +82,11 @@ class PipelineExecution:
         return next((step for step in self.steps if step.name == name), None)
 
 
+def get_definition(settings: Settings, target: Target, pipeline: PipelineName = "training") -> str:
+    """Return the definition of one of PIPELINES as JSON text; it is built once for the same code and settings."""
+    return cached_definition(settings, target, pipeline, build=lambda: build_definition(settings, target, pipeline))
+
+
 def build_definition(settings: Settings, target: Target, pipeline: PipelineName = "training") -> str:
     """Build the definition of one of PIPELINES as JSON text."""
     module, _ = PIPELINES[pipeline]
@@ -96,7 +102,13 @@ def pipeline_name(settings: Settings, pipeline: PipelineName = "training") -> st
     return settings.name if pipeline == "training" else f"{settings.name}-{pipeline}"
 
 
-def upsert(settings: Settings, target: Target, pipeline: PipelineName = "training", with_data: bool = True) -> str:
+def upsert(
+    settings: Settings,
+    target: Target,
+    pipeline: PipelineName = "training",
+    with_data: bool = True,
+    progress: Callable[[str], object] = lambda phase: None,
+) -> str:
     """Upload the code and the input data, create or update one of PIPELINES, and return its ARN.
 
     Args:
@@ -104,8 +116,11 @@ def upsert(settings: Settings, target: Target, pipeline: PipelineName = "trainin
         target: Account or local SageMaker to update.
         pipeline: One of PIPELINES.
         with_data: Whether to upload the input data of the settings, which executions read by default.
+        progress: Called with the name of each phase when it begins.
     """
-    definition = build_definition(settings, target, pipeline)
+    progress("Building the pipeline definition")
+    definition = get_definition(settings, target, pipeline)
+    progress("Uploading code and data")
     root = settings.uri(target.bucket)
     encryption = settings.security.object_encryption
     code_uri = f"{root}/code"
@@ -114,6 +129,7 @@ def upsert(settings: Settings, target: Target, pipeline: PipelineName = "trainin
     upload_bundles(used, code_uri, target.s3, encryption)
     if with_data and pipeline == "training" and settings.data.input is not None:
         upload_input(settings.data.input, f"{root}/input", target.s3, encryption)
+    progress("Updating the pipeline")
     _, description = PIPELINES[pipeline]
     request: dict[str, Any] = {
         "PipelineName": pipeline_name(settings, pipeline),
@@ -213,7 +229,7 @@ def follow(target: Target, execution_arn: str, timeout: float) -> Iterator[Pipel
         if waited > timeout:
             raise UserError(
                 f"execution {execution_arn} is still running after {timeout:.0f} s; "
-                "see its state with `status`, or end it with `stop`"
+                "see its state with `python -m pipelines status`, or end it with `python -m pipelines stop`"
             )
         time.sleep(min(10.0, 0.3 + waited / 30))
 
@@ -244,11 +260,13 @@ def latest_execution(settings: Settings, target: Target) -> str:
         )
     except ClientError as error:
         if is_not_found(error):
-            raise UserError(f"pipeline {settings.name!r} does not exist; create it with `run` or `upsert`") from None
+            raise UserError(
+                f"pipeline {settings.name!r} does not exist; create it with `python -m pipelines run`"
+            ) from None
         raise
     summaries = response["PipelineExecutionSummaries"]
     if not summaries:
-        raise UserError(f"pipeline {settings.name!r} has no executions; start one with `run`")
+        raise UserError(f"pipeline {settings.name!r} has no executions; start one with `python -m pipelines run`")
     return str(summaries[0]["PipelineExecutionArn"])
 
 

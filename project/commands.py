@@ -15,23 +15,23 @@ from typing import Annotated, Any, TypeVar
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from project.display import console
+from project.display import console, repeat_options
 from project.errors import UserError
-from project.paths import DEFAULT_SETTINGS
-from project.settings import Settings, load_settings
+from project.settings import Settings
+from project.settings_file import open_settings, remember_settings
 from project.target import Target, aws_target, local_target
 
 T = TypeVar("T")
 Command = Callable[..., None]
 
 SettingsOption = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--settings",
         "-s",
         envvar="PIPELINE_SETTINGS",
         help="Settings file of the project.",
-        show_default="examples/breast-cancer/settings.yaml",
+        show_default="settings.yaml, or else that of the last command with --local, or else the example breast-cancer",
     ),
 ]
 LocalOption = Annotated[
@@ -153,7 +153,7 @@ def command_with(create: Callable[..., T]) -> Callable[[Command], Command]:
 
 
 def open_project(
-    settings_file: SettingsOption = DEFAULT_SETTINGS,
+    settings_file: SettingsOption = None,
     local: LocalOption = False,
     role_arn: RoleOption = None,
     bucket: BucketOption = None,
@@ -162,8 +162,10 @@ def open_project(
     endpoint_role_arn: EndpointRoleOption = None,
 ) -> Project:
     """Load the settings and connect to the target that the options name."""
-    settings = load_settings(settings_file)
+    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "")
+    settings, settings_file = open_settings(settings_file, local)
     target = local_target() if local else aws_target(role_arn, bucket, region, job_role_arn, endpoint_role_arn)
+    remember_settings(settings_file, local)
     return Project(settings, target)
 
 
@@ -182,8 +184,8 @@ def errors_explained() -> Iterator[None]:
         _fail(f"{error.operation_name}: {details['Code']}: {details['Message']}")
     except BotoCoreError as error:
         _fail(f"{error}; check the AWS credentials and the network, or use --local")
-    except KeyboardInterrupt:
-        _fail("interrupted; executions and deployments that were started continue on SageMaker, see `status`")
+    except KeyboardInterrupt as interrupt:
+        _fail(str(interrupt) or "interrupted; executions and deployments that were started continue on SageMaker")
 
 
 def _fail(message: str, exit_code: int = 1) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -83,6 +84,13 @@ def local_target() -> Target:
     except local_sagemaker.LocalSageMakerError as error:
         raise UserError(str(error)) from error
     return Target(account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION)
+
+
+def remembered_settings() -> Path:
+    """Return the path, in the local SageMaker's data directory, of the name of the last settings file used with it."""
+    from local_sagemaker.data_dir import DataDir, default_data_dir
+
+    return DataDir(default_data_dir()).last_settings
 
 
 def configured_region(region: str | None) -> str:

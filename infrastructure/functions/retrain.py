@@ -1,54 +1,80 @@
-"""Start the training pipeline on the newest data, after an alert of monitoring or on a schedule.
+"""Start the training pipeline on the newest data, after a check of monitoring that raised an alert, or on a schedule.
 
-No execution is started while another one runs, or in the cool-down period after the start of another one. The result
-is published to the topic.
+Every check that raises an alert asks for retraining. No execution is started while another one runs, or in the
+cool-down period after the start of another one; the next check asks again. The decision is written beside the summary
+of the check, where `python -m monitoring check` and `health` read it. What was started is published to the topic.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
-from infrastructure.functions.notifications import Result, ignore, notify
+from infrastructure.functions.notifications import Result, ignore, log, notify
 from project.s3_uris import split_s3_uri
 
-ALARM, SCHEDULE = "CloudWatch Alarm State Change", "Scheduled Retraining"
+CHECK, SCHEDULE = "SageMaker Model Building Pipeline Execution Status Change", "Scheduled Retraining"
+DECISION_NAME = "retraining.json"
 # maximum runtime of a job: older executions cannot be running
 _MAX_EXECUTION_AGE = timedelta(days=28)
 
 
+@dataclass(frozen=True)
+class Request:
+    """A request for retraining.
+
+    Attributes:
+        id: The same for a repeated delivery of the same event.
+        cause: Why retraining is requested.
+        results_uri: Where the check that requests it has written its summary; empty for a schedule.
+    """
+
+    id: str
+    cause: str
+    results_uri: str = ""
+
+
 def handler(event: Any, context: Any) -> Result:
     try:
-        event_id, cause = _parse_event(event)
+        request = _parse_event(event)
     except ValueError as error:
         return ignore(str(error))
     pipeline = os.environ["PIPELINE"]
-    sagemaker = boto3.client("sagemaker")
+    sagemaker, s3 = boto3.client("sagemaker"), boto3.client("s3")
     obstacle = _reason_not_to_start(sagemaker, pipeline, timedelta(hours=float(os.environ["COOL_DOWN_HOURS"])))
     if obstacle:
-        return notify("not started", f"Retraining of {pipeline} was not started", f"{cause}\n{obstacle}")
+        # the same for every check until the obstacle is gone: nobody wants a message about each
+        log.info("not started: %s %s", request.cause, obstacle)
+        _write_decision(s3, request, "not started", obstacle)
+        return {"outcome": "not started", "message": f"Retraining of {pipeline} was not started: {obstacle}"}
     parameters = []
     location = os.environ["FRESH_DATA_URI"]
     if location:
-        data = newest_data(boto3.client("s3"), location)
+        data = newest_data(s3, location)
         if data is None:
+            _write_decision(s3, request, "not started", f"No data found at {location}.")
             return notify(
-                "not started", f"Retraining of {pipeline} was not started", f"{cause}\nNo data found at {location}."
+                "not started", f"Retraining of {pipeline} was not started", f"{request.cause}\nNo data at {location}."
             )
         parameters.append({"Name": "InputDataUri", "Value": data})
     execution = sagemaker.start_pipeline_execution(
         PipelineName=pipeline,
         PipelineParameters=parameters,
-        PipelineExecutionDescription=cause[:3072],
+        PipelineExecutionDescription=request.cause[:3072],
         # EventBridge may deliver an event more than once
-        ClientRequestToken=hashlib.sha256(event_id.encode()).hexdigest(),
+        ClientRequestToken=hashlib.sha256(request.id.encode()).hexdigest(),
     )["PipelineExecutionArn"]
     data_location = parameters[0]["Value"] if parameters else "the default input of the pipeline"
-    return notify("started", f"Retraining of {pipeline} was started", f"{cause}\n{execution} reads {data_location}.")
+    started = f"{execution} reads {data_location}."
+    _write_decision(s3, request, "started", started)
+    return notify("started", f"Retraining of {pipeline} was started", f"{request.cause}\n{started}")
 
 
 def newest_data(s3: Any, location: str) -> str | None:
@@ -65,24 +91,46 @@ def newest_data(s3: Any, location: str) -> str | None:
     return f"s3://{bucket}/{prefix}{newest[1]}" if newest else None
 
 
-def _parse_event(event: Any) -> tuple[str, str]:
-    """Return the ID of an event, and the cause of retraining as text.
+def _parse_event(event: Any) -> Request:
+    """Return the request for retraining that an event is.
 
     Raises:
-        ValueError: The event is neither an alarm in ALARM state nor the schedule's.
+        ValueError: The event is neither the schedule's nor a check of the stage's endpoint that raised an alert.
     """
     kind = event.get("detail-type") if isinstance(event, dict) else None
-    if kind not in (ALARM, SCHEDULE) or not isinstance(event.get("id"), str):
-        raise ValueError("the event is neither a state change of an alarm nor scheduled")
+    if kind not in (CHECK, SCHEDULE) or not isinstance(event.get("id"), str):
+        raise ValueError("the event is neither a check of monitoring nor scheduled")
     if kind == SCHEDULE:
-        return event["id"], "Retraining is scheduled."
+        return Request(event["id"], "Retraining is scheduled.")
     detail = event.get("detail")
-    state = detail.get("state") if isinstance(detail, dict) else None
-    if not isinstance(state, dict) or not isinstance(detail.get("alarmName"), str):
-        raise ValueError("the alarm has no name or no state")
-    if state.get("value") != "ALARM":
-        raise ValueError(f"alarm {detail['alarmName']} is not in state ALARM")
-    return event["id"], f"Alarm {detail['alarmName']} is in state ALARM: {state.get('reason') or 'no reason given'}"
+    arn = detail.get("pipelineExecutionArn") if isinstance(detail, dict) else None
+    if not isinstance(arn, str) or f":pipeline/{os.environ['MONITORING_PIPELINE']}/execution/" not in arn:
+        raise ValueError("the event is not an execution of the project's monitoring pipeline")
+    if detail["currentPipelineExecutionStatus"] != "Succeeded":
+        raise ValueError(f"{arn} has not succeeded")
+    results_uri = f"{os.environ['RESULTS_URI']}/{arn.rpartition('/')[2]}/summary"
+    bucket, key = split_s3_uri(f"{results_uri}/monitoring_summary.json")
+    summary = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    if summary["endpoint"] != os.environ["ENDPOINT"]:
+        raise ValueError(f"the check is of endpoint {summary['endpoint']}")
+    if not summary["alert"]:
+        raise ValueError("the check raised no alert")
+    return Request(
+        arn, f"Monitoring of {summary['endpoint']} raised an alert: {'; '.join(summary['reasons'])}", results_uri
+    )
+
+
+def _write_decision(s3: Any, request: Request, decision: str, reason: str) -> None:
+    """Write the decision on a check's request beside its summary; a repeated event leaves the first decision."""
+    if not request.results_uri:
+        return
+    bucket, key = split_s3_uri(f"{request.results_uri}/{DECISION_NAME}")
+    body = json.dumps({"version": 1, "decision": decision, "reason": reason}).encode()
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise
 
 
 def _reason_not_to_start(sagemaker: Any, pipeline: str, cool_down: timedelta) -> str:
@@ -100,8 +148,9 @@ def _reason_not_to_start(sagemaker: Any, pipeline: str, cool_down: timedelta) ->
             return f"{execution['PipelineExecutionArn']} is running."
     latest = max((execution["StartTime"] for execution in executions), default=None)
     if latest is not None and now - latest < cool_down:
+        end = (latest + cool_down).astimezone(UTC)
         return (
-            f"The latest execution started at {latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC; the cool-down period is "
-            f"{cool_down / timedelta(hours=1):g} hours."
+            f"The latest execution started at {latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, and the cool-down period of "
+            f"{cool_down / timedelta(hours=1):g} hours ends at {end:%Y-%m-%d %H:%M} UTC."
         )
     return ""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
 
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
@@ -13,10 +11,10 @@ from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
+from pipelines.commit import current_commit
 from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import metric_value
-from project.paths import REPOSITORY
 from project.settings import METRICS
 
 CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
@@ -59,7 +57,7 @@ def register_model_step(context: TrainingContext, train: TrainingStep, evaluate:
         model_metrics=ModelMetrics(**baselines),
         drift_check_baselines=DriftCheckBaselines(**baselines),
         customer_metadata_properties={
-            "commit": _commit(),
+            "commit": current_commit(),
             "input_data_uri": parameters.input_data_uri,
             "pipeline_execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
             "problem_type": settings.problem_type,
@@ -86,16 +84,3 @@ def _baseline_files(context: TrainingContext, kind: str) -> tuple[MetricsSource,
         for name in ("statistics", "constraints")
     )
     return statistics, constraints
-
-
-def _commit() -> str:
-    """Return the commit of the definition; in CodeBuild, which has no .git folder, from its variable."""
-    from_codebuild = os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
-    if from_codebuild:
-        return from_codebuild
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return result.stdout.strip()

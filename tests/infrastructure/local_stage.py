@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,15 @@ def transform_fn(model, body, content_type, accept):
         raise Refused from None
     {trouble}
     return json.dumps({{"predictions": [{{"prediction": VERSION}} for _ in records]}}), "application/json"
+"""
+
+# writes the summary of a check of an endpoint, which is an alert if there is a reason
+MONITOR = """
+import json, sys
+endpoint, reason = sys.argv[1:]
+summary = {"endpoint": endpoint, "alert": reason != "none", "reasons": [reason]}
+with open("/opt/ml/processing/output/summary/monitoring_summary.json", "w") as file:
+    json.dump(summary, file)
 """
 
 SETTINGS = """
@@ -145,11 +155,60 @@ class LocalStage:
         folder = log_file(DataDir(self.workplace.data_dir), f"/aws/lambda/{ENDPOINT}-{function}", "stream").parent
         return "".join(path.read_text() for path in sorted(folder.rglob("*")) if path.is_file())
 
-    def make_pipeline(self) -> None:
-        """Create a pipeline `demo` that ends at once, or after a minute if its parameter Slow is yes."""
-        code = self.put("demo/code/main.py", b"import time\ntime.sleep(60)\n")
-        slow = {
-            "Name": "Wait",
+    def make_pipelines(self) -> None:
+        """Create a pipeline `demo`, which ends at once, or after a minute if its parameter Slow is yes.
+
+        Also create `demo-monitoring`, which writes a summary as the monitoring pipeline does.
+        """
+        slow = self._processing_step("wait", "import time\ntime.sleep(60)\n")
+        condition = {"Type": "Equals", "LeftValue": {"Get": "Parameters.Slow"}, "RightValue": "yes"}
+        arguments = {"Conditions": [condition], "IfSteps": [slow], "ElseSteps": []}
+        definition = {
+            "Version": "2020-12-01",
+            "Parameters": [
+                {"Name": "InputDataUri", "Type": "String", "DefaultValue": "s3://none"},
+                {"Name": "Slow", "Type": "String", "DefaultValue": "no"},
+            ],
+            "Steps": [{"Name": "Begin", "Type": "Condition", "Arguments": arguments}],
+        }
+        self._create_pipeline("demo", definition)
+        monitor = self._processing_step("monitor", MONITOR)
+        root = f"s3://{self.bucket}/demo/monitoring/executions"
+        uri = {"Std:Join": {"On": "/", "Values": [root, {"Get": "Execution.PipelineExecutionId"}, "summary"]}}
+        monitor["Arguments"]["ProcessingOutputConfig"] = {
+            "Outputs": [
+                {
+                    "OutputName": "summary",
+                    "S3Output": {
+                        "S3Uri": uri,
+                        "LocalPath": "/opt/ml/processing/output/summary",
+                        "S3UploadMode": "EndOfJob",
+                    },
+                }
+            ]
+        }
+        monitor["Arguments"]["AppSpecification"]["ContainerArguments"] = [
+            {"Get": f"Parameters.{name}"} for name in ("EndpointName", "Reason")
+        ]
+        definition = {
+            "Version": "2020-12-01",
+            "Parameters": [{"Name": "EndpointName", "Type": "String"}, {"Name": "Reason", "Type": "String"}],
+            "Steps": [monitor],
+        }
+        self._create_pipeline("demo-monitoring", definition)
+
+    def _create_pipeline(self, name: str, definition: dict[str, Any]) -> None:
+        self["sagemaker"].create_pipeline(
+            PipelineName=name,
+            PipelineDefinition=json.dumps(definition),
+            RoleArn=ROLE,
+            ClientRequestToken=f"the-one-and-only-pipeline-of-the-stage-{name}",
+        )
+
+    def _processing_step(self, name: str, program: str) -> dict[str, Any]:
+        code = self.put(f"demo/code/{name}/main.py", program.encode())
+        return {
+            "Name": name,
             "Type": "Processing",
             "Arguments": {
                 "RoleArn": ROLE,
@@ -173,38 +232,34 @@ class LocalStage:
                 },
             },
         }
-        condition = {"Type": "Equals", "LeftValue": {"Get": "Parameters.Slow"}, "RightValue": "yes"}
-        arguments = {"Conditions": [condition], "IfSteps": [slow], "ElseSteps": []}
-        definition = {
-            "Version": "2020-12-01",
-            "Parameters": [
-                {"Name": "InputDataUri", "Type": "String", "DefaultValue": "s3://none"},
-                {"Name": "Slow", "Type": "String", "DefaultValue": "no"},
-            ],
-            "Steps": [{"Name": "Begin", "Type": "Condition", "Arguments": arguments}],
-        }
-        self["sagemaker"].create_pipeline(
-            PipelineName="demo",
-            PipelineDefinition=json.dumps(definition),
-            RoleArn=ROLE,
-            ClientRequestToken="the-one-and-only-pipeline-of-demo",
-        )
 
     def executions(self) -> list[dict[str, Any]]:
         answer = self["sagemaker"].list_pipeline_executions(PipelineName="demo")
         executions: list[dict[str, Any]] = answer["PipelineExecutionSummaries"]
         return executions
 
-    def raise_alert(self) -> None:
-        """Put the metric with which monitoring reports drift; the alarm goes into state ALARM again."""
-        cloudwatch, alarm = self["cloudwatch"], f"retrain-{ENDPOINT}"
-        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="a new window")
-        metric = {
-            "MetricName": "MonitoringAlert",
-            "Value": 1,
-            "Dimensions": [{"Name": "Endpoint", "Value": ENDPOINT}],
-        }
-        cloudwatch.put_metric_data(Namespace="LightGBMPipelines", MetricData=[metric])
+    def check(self, reason: str, endpoint: str = ENDPOINT) -> str:
+        """Run the monitoring pipeline, which raises an alert if there is a reason; return the ID of the execution."""
+        arn = self["sagemaker"].start_pipeline_execution(
+            PipelineName="demo-monitoring",
+            PipelineParameters=[
+                {"Name": "EndpointName", "Value": endpoint},
+                {"Name": "Reason", "Value": reason},
+            ],
+            ClientRequestToken=uuid.uuid4().hex,
+        )["PipelineExecutionArn"]
+        return str(arn.rpartition("/")[2])
+
+    def wait_for_decision(self, check: str) -> dict[str, Any]:
+        """Return what the retraining function has written about the alert of a check."""
+        key = f"demo/monitoring/executions/{check}/summary/retraining.json"
+        until(lambda: key in self._keys(key), lambda: self.log("retrain"))
+        decision: dict[str, Any] = json.loads(self["s3"].get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        return decision
+
+    def _keys(self, prefix: str) -> list[str]:
+        page = self["s3"].list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        return [item["Key"] for item in page.get("Contents", [])]
 
 
 def until(condition: Callable[[], bool], words: Callable[[], str] = lambda: "") -> None:

@@ -88,34 +88,53 @@ def test_an_endpoint_change_without_a_deployment_is_ignored(deployed: LocalStage
 
 
 def test_drift_starts_one_retraining_on_the_newest_data(stage: LocalStage) -> None:
-    stage.make_pipeline()
+    stage.make_pipelines()
     fresh = f"FreshDataUri=s3://{stage.bucket}/demo/fresh"
     stage.deploy("retrain-on-drift", fresh, f"FreshDataBucketName={stage.bucket}", "CoolDownHours=1")
     stage.put("demo/fresh/2026-03/part.csv", b"a,y\n1,2\n")
-    stage.raise_alert()
+    check = stage.check("age drifted")
     message = stage.wait_for_notification("Retraining of demo was started", f"s3://{stage.bucket}/demo/fresh/2026-03")
-    assert f"retrain-{ENDPOINT} is in state ALARM" in message
+    assert f"Monitoring of {ENDPOINT} raised an alert: age drifted" in message
     (execution,) = stage.executions()
     parameters = stage["sagemaker"].list_pipeline_parameters_for_execution(
         PipelineExecutionArn=execution["PipelineExecutionArn"]
     )["PipelineParameters"]
     assert {"Name": "InputDataUri", "Value": f"s3://{stage.bucket}/demo/fresh/2026-03"} in parameters
+    decision = stage.wait_for_decision(check)
+    assert decision["decision"] == "started"
+    assert execution["PipelineExecutionArn"] in decision["reason"]
 
     until(lambda: stage.executions()[0]["PipelineExecutionStatus"] == "Succeeded")
-    stage.raise_alert()
-    stage.wait_for_notification("Retraining of demo was not started", "the cool-down period is 1 hours")
+    decision = stage.wait_for_decision(stage.check("age drifted"))
+    assert decision["decision"] == "not started"
+    assert "the cool-down period of 1 hours ends at" in decision["reason"]
     assert len(stage.executions()) == 1
 
 
-def test_a_running_execution_blocks_and_the_same_event_starts_once(stage: LocalStage) -> None:
+def test_drift_that_lasts_starts_retraining_once_the_cool_down_period_has_ended(stage: LocalStage) -> None:
+    assert stage.wait_for_decision(stage.check("age still drifts"))["decision"] == "not started"
     stage.deploy("retrain-on-drift", "CoolDownHours=0")
+    assert stage.wait_for_decision(stage.check("age still drifts"))["decision"] == "started"
+    until(lambda: stage.executions()[0]["PipelineExecutionStatus"] == "Succeeded")
+
+
+def test_checks_without_an_alert_and_of_other_endpoints_start_nothing(stage: LocalStage) -> None:
+    count = len(stage.executions())
+    stage.check("none")
+    until(lambda: "ignored: the check raised no alert" in stage.log("retrain"), lambda: stage.log("retrain"))
+    stage.check("age drifted", endpoint="demo-prod")
+    until(lambda: "ignored: the check is of endpoint demo-prod" in stage.log("retrain"), lambda: stage.log("retrain"))
+    assert len(stage.executions()) == count
+
+
+def test_a_running_execution_blocks_and_the_same_event_starts_once(stage: LocalStage) -> None:
     running = stage["sagemaker"].start_pipeline_execution(
         PipelineName="demo",
         PipelineParameters=[{"Name": "Slow", "Value": "yes"}],
         ClientRequestToken="an-execution-that-takes-its-time",
     )["PipelineExecutionArn"]
-    stage.raise_alert()
-    stage.wait_for_notification("Retraining of demo was not started", f"{running} is running")
+    decision = stage.wait_for_decision(stage.check("age drifted"))
+    assert (decision["decision"], decision["reason"]) == ("not started", f"{running} is running.")
     stage["sagemaker"].stop_pipeline_execution(
         PipelineExecutionArn=running, ClientRequestToken="an-execution-that-takes-its-time"
     )

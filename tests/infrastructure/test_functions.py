@@ -24,7 +24,7 @@ NEARLY = st.fixed_dictionaries(
             [
                 "SageMaker Model Package State Change",
                 "SageMaker Endpoint State Change",
-                "CloudWatch Alarm State Change",
+                "SageMaker Model Building Pipeline Execution Status Change",
                 "Scheduled Retraining",
             ]
         ),
@@ -32,7 +32,7 @@ NEARLY = st.fixed_dictionaries(
         "detail": JSON,
     }
 )
-ALARM = {"alarmName": "drift", "state": {"value": "ALARM", "reason": "worse"}}
+EXECUTION = "arn:aws:sagemaker:eu-west-1:123456789012:pipeline"
 APPROVED = {"ModelPackageGroupName": "demo", "ModelApprovalStatus": "Approved", "ModelPackageVersion": 2}
 
 
@@ -45,6 +45,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     variables = {
         "LAMBDA_TASK_ROOT": str(folder),
         "STAGE": "staging",
+        "MONITORING_PIPELINE": "demo-monitoring",
         "BUCKET": "bucket",
         "ENDPOINT_ROLE_ARN": "arn:aws:iam::123456789012:role/endpoints",
         "AWS_REGION": "eu-west-1",
@@ -78,11 +79,22 @@ def test_only_a_new_approval_in_the_projects_group_is_deployed(change: dict[str,
     assert (answer["outcome"], why in answer["message"]) == ("ignored", True)
 
 
-@pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA", None])
-def test_an_alarm_outside_the_alarm_state_does_not_start_retraining(state: str | None) -> None:
-    detail = {**ALARM, "state": {"value": state}}
-    event = {"detail-type": retrain.ALARM, "id": "1", "detail": detail}
-    assert retrain.handler(event, None) == {"outcome": "ignored", "message": "alarm drift is not in state ALARM"}
+@pytest.mark.parametrize(
+    ("detail", "why"),
+    [
+        ({"pipelineExecutionArn": f"{EXECUTION}/demo/execution/1"}, "not an execution of the project's monitoring"),
+        (
+            {
+                "pipelineExecutionArn": f"{EXECUTION}/demo-monitoring/execution/1",
+                "currentPipelineExecutionStatus": "Failed",
+            },
+            "has not succeeded",
+        ),
+    ],
+)
+def test_only_a_check_that_succeeded_starts_retraining(detail: dict[str, Any], why: str) -> None:
+    answer = retrain.handler({"detail-type": retrain.CHECK, "id": "1", "detail": detail}, None)
+    assert (answer["outcome"], why in answer["message"]) == ("ignored", True)
 
 
 def test_a_change_of_another_endpoint_is_ignored() -> None:

@@ -105,6 +105,8 @@ class MonitoredAccount(LocalAccount):
             "missing_label_share": 0.2,
         }
         self.put_json(f"{root}/summary/monitoring_summary.json", summary | results.get("summary", {}))
+        if "retraining" in results:
+            self.put_json(f"{root}/summary/retraining.json", results["retraining"])
         self.put_json(f"{root}/data-quality/analysis.json", {"drift": results.get("drift", [])})
         self.put_json(f"{root}/data-quality/constraint_violations.json", {"violations": results.get("violations", [])})
         self.put_json(f"{root}/model-quality/analysis.json", {"metrics": results.get("metrics", [])})

@@ -64,6 +64,12 @@ def test_an_alert_without_violations_ends_with_3_and_its_reason(run: Run, monito
     assert reasons[0] in run("check", code=3).stdout
 
 
+def test_the_decision_on_retraining_is_shown_with_the_alert(run: Run, monitored: MonitoredAccount) -> None:
+    decision = {"decision": "not started", "reason": "an execution is running."}
+    monitored.finish(summary={"alert": True, "reasons": ["age drifted"]}, retraining=decision)
+    assert "Retraining  not started: an execution is running." in run("check", code=3).stdout
+
+
 def test_a_failed_execution_ends_with_1_and_its_reason(run: Run, monitored: MonitoredAccount) -> None:
     monitored.finish()
     monitored.finish(status="Failed")

@@ -46,6 +46,14 @@ def test_monitoring_without_problems(run: Run, healthy: MonitoredAccount) -> Non
     assert run("health").stdout.count("ok ") == len(found)
 
 
+def test_the_decision_on_the_last_alert_is_shown(run: Run, healthy: MonitoredAccount) -> None:
+    question, alert = "Did the last alert start retraining?", {"alert": True, "reasons": ["age drifted"]}
+    healthy.finish(summary=alert)
+    assert "no stack retrain-on-drift has decided on it" in checks(run, code=0)[question]["detail"]
+    healthy.finish(summary=alert, retraining={"decision": "started", "reason": "arn:1 reads s3://fresh."})
+    assert checks(run, code=0)[question]["detail"] == "started: arn:1 reads s3://fresh."
+
+
 def test_no_endpoint_ends_the_checks(run: Run, events: ClientEvents) -> None:
     events.fail("DescribeEndpoint", "ValidationException", "Could not find endpoint")
     (only,) = checks(run).values()

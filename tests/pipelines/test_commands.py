@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from examples import EXAMPLES
 from pipelines.__main__ import app
+from project.display import console, repeat_options
 from project.paths import REPOSITORY
 
 COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
@@ -69,3 +70,23 @@ def test_an_example_is_written_completely(tmp_path: Path) -> None:
     source = REPOSITORY / "examples" / "churn"
     for name in ("data.csv", "settings.yaml"):
         assert (tmp_path / "project" / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_an_example_never_overwrites_an_edited_file(tmp_path: Path) -> None:
+    invoke("example-data", "churn", "--output", str(tmp_path))
+    (tmp_path / "settings.yaml").write_text("mine")
+    (tmp_path / "data.csv").unlink()
+    result = invoke("example-data", "churn", "--output", str(tmp_path))
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'settings.yaml'} exists and is not the example's" in result.output
+    assert (tmp_path / "settings.yaml").read_text() == "mine"
+    assert not (tmp_path / "data.csv").exists()
+
+
+def test_commands_in_messages_end_with_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:
+    repeat_options(" --local")
+    try:
+        console.print("register one with `python -m pipelines run`")
+    finally:
+        repeat_options("")
+    assert capsys.readouterr().err == "register one with `python -m pipelines run --local`\n"

@@ -121,6 +121,8 @@ def test_a_version_is_approved_and_another_rejected(workplace: Workplace, first:
     assert "Rejected" in workplace.pipelines("reject", "2", "--local").stdout
     status = {version["version"]: version["approval_status"] for version in workplace.models()}
     assert (status[1], status[2]) == ("Approved", "Rejected")
+    again = workplace.pipelines("approve", "1", "--local").stdout
+    assert "version 1: already Approved; nothing has changed" in again
     missing = workplace.pipelines("approve", "99", "--local")
     assert missing.code == 2
     assert "has no version 99" in missing.stderr
