@@ -72,9 +72,6 @@ def describe_group(context: Context, request: Record) -> Record:
 
 
 def list_groups(context: Context, request: Record) -> Record:
-    # no group is shared with this account
-    if request.get("CrossAccountFilterOption") == "CrossAccount":
-        return {"ModelPackageGroupSummaryList": []}
     summaries, next_token = list_page(context, GROUPS.kind, request, order=DEFAULT_ORDER)
     return {"ModelPackageGroupSummaryList": summaries, **next_token}
 

@@ -187,3 +187,30 @@ def test_no_acknowledged_write_is_lost_when_the_process_is_killed(tmp_path: Path
     process.stdout.close()
     numbers = [record["number"] for record in store_of(tmp_path).all("kind")]
     assert numbers[:acknowledged] == list(range(acknowledged))
+
+
+def test_listeners_hear_of_changes_in_their_order(store: RecordStore) -> None:
+    heard: list[tuple[str | None, str | None]] = []
+    store.listen(["kind"], lambda kind, name, before, after: heard.append((before, after)))
+    store.put("kind", "name", {})
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: store.update("kind", "name", last=number), range(40)))
+    store.delete("kind", "name")
+    assert [before for before, _ in heard[1:]] == [after for _, after in heard[:-1]]
+    assert heard[0][0] is None and heard[-1][1] is None
+
+
+def test_changes_of_a_transaction_are_made_together_or_not_at_all(tmp_path: Path, store: RecordStore) -> None:
+    heard: list[str] = []
+    store.listen(["kind"], lambda kind, name, before, after: heard.append(name))
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        store.put("kind", "a", {})
+        assert store.get("kind", "a") == {}
+        raise ZeroDivisionError
+    assert store.all("kind") == [] and heard == []
+    with store.transaction():
+        store.put("kind", "a", {})
+        store.put("kind", "b", {})
+        assert heard == []
+    assert heard == ["a", "b"]
+    assert len(store_of(tmp_path).all("kind")) == 2

@@ -186,15 +186,6 @@ def test_a_filter_leaves_out_what_does_not_match(
     assert listed(machine, operation, **filters)[0] == [members.get("CreationTime", 2.0)]
 
 
-@pytest.mark.parametrize("filters", [{"WarmPoolStatusEquals": "Available"}, {"TrainingPlanArnEquals": "arn:aws:x" * 6}])
-def test_no_training_job_has_a_warm_pool_or_a_training_plan(machine: Machine, filters: Record) -> None:
-    put(machine, TRAINING_JOB, "j")
-    try:
-        assert listed(machine, "ListTrainingJobs", **filters)[0] == []
-    except ServiceError as error:
-        assert "TrainingPlanArn" in error.message or "trainingPlanArn" in error.message
-
-
 def test_listing_describing_and_creating_read_no_record_that_they_do_not_need(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

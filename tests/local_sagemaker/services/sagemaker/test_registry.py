@@ -189,7 +189,6 @@ def test_groups_are_listed_by_name_and_time(sagemaker: SageMakerService) -> None
         return [one["ModelPackageGroupName"] for one in found]
 
     assert listed() == ["b-model", "a-model", "other"]
-    assert listed(CrossAccountFilterOption="CrossAccount") == []
     assert listed(NameContains="model", SortBy="Name", SortOrder="Ascending") == ["a-model", "b-model"]
 
 
