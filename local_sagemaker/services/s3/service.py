@@ -120,7 +120,8 @@ def _document(operation: str, request: Request) -> tuple[str, dict[str, Any]]:
     """Return name and members of the XML document in a request's body; empty if the operation takes none."""
     shape = operation_model("s3", operation).input_shape
     payload = shape.serialization.get("payload", "") if shape else ""
-    if not payload or shape.members[payload].type_name != "structure":
+    has_body = request.content_length is not None or "transfer-encoding" in request.headers
+    if not payload or shape.members[payload].type_name != "structure" or not has_body:
         return "", {}
     # the checksums in the head of CompleteMultipartUpload are those of the object
     body = read_body(request, checksums=operation != "CompleteMultipartUpload")
