@@ -26,7 +26,7 @@ class Members:
 
     Attributes:
         supported: Names, separated by spaces, of members that are implemented, or only have to be recorded and shown;
-            `*` for all of them, with everything in them. Required members are supported in any case.
+            `*` for all of them, with everything in them. Required members need not be named.
         refused: Names of members that are not implemented.
         only: Members of which only these values are implemented.
     """
@@ -79,9 +79,11 @@ class Options:
         groups = self._groups(shape)
         if member in groups:
             return groups[member]
-        if ALL in groups or member in shape.required_members:
+        if ALL in groups:
             return SUPPORTED
-        return NO_EFFECT if member in self._without_effect else None
+        if member in self._without_effect:
+            return NO_EFFECT
+        return SUPPORTED if member in shape.required_members else None
 
     @cached_property
     def _without_effect(self) -> frozenset[str]:

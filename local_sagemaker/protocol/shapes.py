@@ -37,6 +37,13 @@ def check_request(shape: Shape | None, request: Any) -> None:
         raise ServiceError("ValidationException", f"{count}: {'; '.join(faults)}")
 
 
+def without_nulls(value: Any) -> Any:
+    """Remove null members, which are equivalent to absent ones."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 def shaped(shape: Shape | None, value: Any) -> Any:
     """Return the parts of a value that the shape has: without our own members, None and empty structures."""
     if isinstance(shape, StructureShape):

@@ -27,9 +27,9 @@ from local_sagemaker.executions.steps.step_type import (
     StepRun,
     StepType,
     resolved_arguments,
-    without_nulls,
 )
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.shapes import without_nulls
 from local_sagemaker.storage.records import Record
 from local_sagemaker.storage.transfers import split_uri
 

@@ -11,6 +11,7 @@ from local_sagemaker.executions.definition import Step
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
+from local_sagemaker.protocol.shapes import without_nulls
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record
 
@@ -167,10 +168,3 @@ def invoke(run: StepRun, operation: str, request: Record) -> Record:
     except ServiceError as error:
         reason = f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error.message}"
         raise StepFailed(reason, _EXCEPTION_TYPES.get(error.code)) from error
-
-
-def without_nulls(value: Any) -> Any:
-    """Remove null members, which are equivalent to absent ones in a definition."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    return [without_nulls(item) for item in value] if isinstance(value, list) else value

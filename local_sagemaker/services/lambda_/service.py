@@ -9,7 +9,7 @@ from werkzeug.wrappers import Request, Response
 from local_sagemaker.protocol import rest_json
 from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.shapes import check_request, operation_model, shaped
+from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
 from local_sagemaker.services.lambda_ import operations, permissions
 from local_sagemaker.services.lambda_.manager import FunctionManager
 from local_sagemaker.services.lambda_.options import OPTIONS
@@ -60,7 +60,7 @@ class LambdaService:
         check_request(model.input_shape, request)
         if refusal := OPTIONS.refusal(operation, request):
             raise ServiceError("InvalidParameterValueException", refusal)
-        response = OPERATIONS[operation](self.manager, request)
+        response = OPERATIONS[operation](self.manager, without_nulls(request))
         return shaped(model.output_shape, response) if model.output_shape else {}
 
     def function(self, name_or_arn: str) -> Record:

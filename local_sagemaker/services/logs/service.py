@@ -8,7 +8,7 @@ from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import NotImplementedHere
-from local_sagemaker.protocol.shapes import check_request, operation_model
+from local_sagemaker.protocol.shapes import check_request, operation_model, without_nulls
 from local_sagemaker.services.logs.operations import OPERATIONS, group_name
 from local_sagemaker.services.logs.options import OPTIONS
 from local_sagemaker.storage.log_files import groups
@@ -50,7 +50,7 @@ class LogsService:
                 "InvalidParameterException", f"{operation} is not supported for the log groups of jobs and functions"
             )
         _check(operation, request)
-        return OPERATIONS[operation](self._data_dir, request)
+        return OPERATIONS[operation](self._data_dir, without_nulls(request))
 
 
 def _check(operation: str, request: Record) -> None:

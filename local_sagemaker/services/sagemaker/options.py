@@ -19,13 +19,14 @@ NO_EFFECT = {
     "no profile, tensors or trials are collected; the SDK asks for them by default": (
         "DebugHookConfig EnableSageMakerMetricsTimeSeries ExperimentConfig ProfilerConfig ProfilerRuleConfigurations"
     ),
+    "files are uploaded at the end of a job": "S3UploadMode",
     "a repeated request has the same result": "ClientRequestToken ClientToken",
 }
 
 SHAPES = {
     "CreatePipelineRequest": Members(
         "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription Tags "
-        "ParallelismConfiguration",
+        "ParallelismConfiguration ClientRequestToken",
         refused="PipelineVersionAliases",
     ),
     "PipelineDefinitionS3Location": Members("", refused="VersionId"),
@@ -41,14 +42,14 @@ SHAPES = {
     "ListPipelineVersionsRequest": Members("CreatedAfter CreatedBefore SortOrder NextToken MaxResults"),
     "StartPipelineExecutionRequest": Members(
         "PipelineExecutionDisplayName PipelineParameters PipelineExecutionDescription ParallelismConfiguration "
-        "SelectiveExecutionConfig PipelineVersionId RoleArn",
+        "SelectiveExecutionConfig PipelineVersionId RoleArn ClientRequestToken",
         refused="MlflowExperimentName PipelineVersionAlias",
     ),
     "SelectiveExecutionConfig": Members("SourcePipelineExecutionArn"),
     "UpdatePipelineExecutionRequest": Members(
         "PipelineExecutionDescription PipelineExecutionDisplayName ParallelismConfiguration"
     ),
-    "RetryPipelineExecutionRequest": Members("ParallelismConfiguration"),
+    "RetryPipelineExecutionRequest": Members("ParallelismConfiguration ClientRequestToken"),
     "ListPipelineExecutionsRequest": Members(
         "CreatedAfter CreatedBefore SortBy SortOrder NextToken MaxResults", refused="PipelineVersionAlias"
     ),
@@ -77,6 +78,7 @@ SHAPES = {
     ),
     "ModelDataSource": Members("S3DataSource"),
     "S3ModelDataSource": Members("ETag ManifestEtag", refused="HubAccessConfig ManifestS3Uri"),
+    # recorded, for people and for checks to read
     "MetadataProperties": Members("*"),
     "ModelMetrics": Members("*"),
     "DriftCheckBaselines": Members("*"),
@@ -187,6 +189,7 @@ SHAPES = {
     ),
     "ListTrainingJobsForHyperParameterTuningJobRequest": Members("NextToken MaxResults StatusEquals SortBy SortOrder"),
     "CreateModelInput": Members("PrimaryContainer Containers InferenceExecutionConfig ExecutionRoleArn Tags"),
+    # a model of several containers, or of Mode MultiModel, can be created, but not hosted
     "ContainerDefinition": Members(
         "ContainerHostname Image Mode ModelDataUrl ModelDataSource Environment ModelPackageName",
         refused="AdditionalModelDataSources InferenceSpecificationName MultiModelConfig ContainerMetricsConfig",
@@ -218,7 +221,6 @@ SHAPES = {
     "MonitoringDatasetFormat": Members("Csv Json Parquet"),
     "MonitoringCsvDatasetFormat": Members("Header"),
     "MonitoringJsonDatasetFormat": Members("Line"),
-    "MonitoringS3Output": Members("S3UploadMode"),
     "ListDataQualityJobDefinitionsRequest": Members(
         "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
     ),
@@ -233,6 +235,7 @@ SHAPES = {
     "ListModelQualityJobDefinitionsRequest": Members(
         "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
     ),
+    # refused as a whole by the operation itself
     "CreateModelBiasJobDefinitionRequest": Members("*"),
     "CreateModelExplainabilityJobDefinitionRequest": Members("*"),
     "CreateMonitoringScheduleRequest": Members("Tags"),

@@ -14,7 +14,7 @@ from local_sagemaker.model_monitor.metrics import PutMetrics
 from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.shapes import check_request, operation_model, shaped
+from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.sagemaker import (
     endpoint_configs,
@@ -101,9 +101,8 @@ class SageMakerService:
         check_request(model.input_shape, request)
         if refusal := OPTIONS.refusal(operation, request):
             raise ServiceError("ValidationException", refusal)
-        given = {name: value for name, value in request.items() if value is not None}
         try:
-            response = OPERATIONS[operation](self.context, given)
+            response = OPERATIONS[operation](self.context, without_nulls(request))
         except DamagedRecord as error:
             raise ServiceError("ValidationException", str(error)) from error
         return shaped(model.output_shape, response) if model.output_shape else {}

@@ -292,6 +292,11 @@ def test_options_that_ask_for_nothing_are_accepted(machine: Machine) -> None:
     create(machine, ECHO, LoggingConfig={"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}, **nothing)
 
 
+def test_a_null_member_is_an_absent_one(machine: Machine) -> None:
+    create(machine, ECHO, Environment=None, Layers=None, Tags=None, LoggingConfig={"LogGroup": None})
+    assert invoke(machine, 5, Qualifier=None)["Payload"] == 5
+
+
 def test_an_option_of_an_update_that_is_not_implemented_is_refused_and_changes_nothing(machine: Machine) -> None:
     before = create(machine, ECHO)
     for operation, option in (

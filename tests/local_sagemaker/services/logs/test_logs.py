@@ -165,6 +165,12 @@ def test_the_end_of_a_filters_time_range_is_included(logs: LogsService) -> None:
     assert rounds(logs.call("FilterLogEvents", {"logGroupName": TRAINING_JOBS, **window})) == [3, 4]
 
 
+def test_a_null_member_is_an_absent_one(logs: LogsService) -> None:
+    nulls = dict.fromkeys(("endTime", "startTime", "limit", "filterPattern", "logStreamNames", "logGroupIdentifier"))
+    found = logs.call("FilterLogEvents", {"logGroupName": TRAINING_JOBS, **nulls, "logStreamNamePrefix": "job"})
+    assert rounds(found) == list(range(10))
+
+
 @pytest.mark.parametrize(
     ("operation", "options", "words"),
     [
