@@ -76,9 +76,10 @@ class S3Service:
         try:
             return self._answer(request)
         except NoSuchBucket as error:
-            raise S3Error("NoSuchBucket", 404, str(error), BucketName=str(error.args[0])) from error
+            message = "The specified bucket does not exist"
+            raise S3Error("NoSuchBucket", 404, message, BucketName=str(error.args[0])) from error
         except NoSuchKey as error:
-            raise S3Error("NoSuchKey", 404, str(error)) from error
+            raise S3Error("NoSuchKey", 404, "The specified key does not exist.", Key=error.key) from error
         except BadName as error:
             raise S3Error("InvalidArgument", 400, str(error)) from error
         except ServiceError as error:
