@@ -19,7 +19,7 @@ from local_sagemaker.events.targets import Targets
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Service, WithFallback
 from local_sagemaker.services.cloudformation.provisioner import ResourceProvisioner
-from local_sagemaker.services.cloudformation.resource_types import Backends
+from local_sagemaker.services.cloudformation.resource_type import Backends
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.services.moto.backend import MotoBackend

@@ -42,6 +42,7 @@ class NoSuchKey(KeyError):
 
     def __init__(self, bucket: str, key: str) -> None:
         super().__init__(f"s3://{bucket}/{key}")
+        self.key = key
 
     def __str__(self) -> str:
         return f"there is no object {self.args[0]}"

@@ -84,7 +84,8 @@ class _BodyReader:
         trailers = [name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")]
         names = {*self.checksums, *(name for name in trailers if CHECKSUM_HEADER.fullmatch(name))}
         self._digests: dict[str, Digest] = {name: new_digest(name) for name in names}
-        if (algorithm := headers.get("x-amz-sdk-checksum-algorithm")) and _header(algorithm) not in names:
+        algorithm = headers.get("x-amz-sdk-checksum-algorithm", "").lower()
+        if algorithm and f"x-amz-checksum-{algorithm}" not in names:
             raise S3Error(
                 "InvalidRequest",
                 400,
@@ -149,7 +150,3 @@ class _BodyReader:
         if len(line) == MAX_LINE_BYTES:
             raise S3Error("InvalidRequest", 400, f"a line of the aws-chunked body has more than {MAX_LINE_BYTES} bytes")
         return line.rstrip(b"\r\n")
-
-
-def _header(algorithm: str) -> str:
-    return f"x-amz-checksum-{algorithm.lower()}"

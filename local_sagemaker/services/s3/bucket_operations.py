@@ -60,7 +60,8 @@ def head_bucket(request: S3Request) -> Response:
 
 def delete_bucket(request: S3Request) -> Response:
     if not request.objects.delete_bucket(request.bucket):
-        raise S3Error("BucketNotEmpty", 409, f"the bucket {request.bucket} is not empty")
+        message = "The bucket you tried to delete is not empty"
+        raise S3Error("BucketNotEmpty", 409, message, BucketName=request.bucket)
     request.uploads.abort_all(request.bucket)
     return Response(status=204)
 

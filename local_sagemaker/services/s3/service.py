@@ -76,9 +76,10 @@ class S3Service:
         try:
             return self._answer(request)
         except NoSuchBucket as error:
-            raise S3Error("NoSuchBucket", 404, str(error), BucketName=str(error.args[0])) from error
+            message = "The specified bucket does not exist"
+            raise S3Error("NoSuchBucket", 404, message, BucketName=str(error.args[0])) from error
         except NoSuchKey as error:
-            raise S3Error("NoSuchKey", 404, str(error)) from error
+            raise S3Error("NoSuchKey", 404, "The specified key does not exist.", Key=error.key) from error
         except BadName as error:
             raise S3Error("InvalidArgument", 400, str(error)) from error
         except ServiceError as error:
@@ -120,7 +121,8 @@ def _document(operation: str, request: Request) -> tuple[str, dict[str, Any]]:
     """Return name and members of the XML document in a request's body; empty if the operation takes none."""
     shape = operation_model("s3", operation).input_shape
     payload = shape.serialization.get("payload", "") if shape else ""
-    if not payload or shape.members[payload].type_name != "structure":
+    has_body = request.content_length is not None or "transfer-encoding" in request.headers
+    if not payload or shape.members[payload].type_name != "structure" or not has_body:
         return "", {}
     # the checksums in the head of CompleteMultipartUpload are those of the object
     body = read_body(request, checksums=operation != "CompleteMultipartUpload")

@@ -42,8 +42,8 @@ ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout
 class Acknowledged:
     """What clients were told: bodies by key, approval by package ARN, finished steps with their start by execution.
 
-    deleted: keys of deleted objects. running: an execution runs since the last kill.
-    interrupted: how many executions a kill was found to have hit.
+    deleted: the keys of deleted objects. running: an execution runs since the last kill. interrupted: how many
+    executions a kill was found to have hit.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.client
+import socket
 from typing import Any
 
 import pytest
@@ -87,6 +88,13 @@ def test_a_bucket_that_could_not_be_as_asked_for_is_not_made(
     assert code(lambda: s3.create_bucket(**create)) == expected
     assert code(lambda: s3.create_bucket(Bucket="never-made", ObjectLockEnabledForBucket=True)) == "NotImplemented"
     assert code(lambda: s3.head_bucket(Bucket="never-made")) == "404"
+
+
+def test_a_bucket_is_made_by_a_request_without_a_body(s3: S3, server: RunningServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"PUT /made-by-hand HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert b" 200 " in connection.makefile("rb").readline()
+    s3.head_bucket(Bucket="made-by-hand")
 
 
 def test_options_without_effect_on_one_machine_are_accepted(s3: S3, bucket: str) -> None:

@@ -215,6 +215,15 @@ def test_missing_buckets_and_objects_have_s3s_errors(s3: S3, bucket: str) -> Non
     s3.delete_object(Bucket=bucket, Key="nope")
 
 
+def test_errors_name_what_does_not_exist_as_s3_does(s3: S3, bucket: str) -> None:
+    with pytest.raises(ClientError, match="The specified key does not exist") as raised:
+        s3.get_object(Bucket=bucket, Key="a&b")
+    assert raised.value.response["Error"]["Key"] == "a&b"
+    with pytest.raises(ClientError, match="The specified bucket does not exist") as raised:
+        s3.list_objects_v2(Bucket="no-such-bucket")
+    assert raised.value.response["Error"]["BucketName"] == "no-such-bucket"
+
+
 def test_only_an_empty_bucket_can_be_deleted(s3: S3, bucket: str) -> None:
     assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
     s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="123456789012")
