@@ -230,6 +230,12 @@ class _Request(BaseHTTPRequestHandler):
             pass
         self.close_connection |= not body.is_over
 
+    def handle_expect_100(self) -> bool:
+        super().handle_expect_100()
+        # the client waits for it
+        self.wfile.flush()
+        return True
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         log.debug("%s %s", self.requestline, code)
 

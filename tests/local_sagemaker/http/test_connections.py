@@ -111,6 +111,14 @@ def test_requests_that_are_sent_at_once_are_answered_in_order(port: int) -> None
     ]
 
 
+def test_a_client_that_waits_for_permission_to_send_its_body_gets_it_at_once(port: int) -> None:
+    with connect(port) as client, client.makefile("rb") as answers:
+        client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        assert (answers.readline(), answers.readline()) == (b"HTTP/1.1 100 Continue\r\n", b"\r\n")
+        client.sendall(b"x")
+        assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
 def test_a_head_may_arrive_byte_by_byte(port: int) -> None:
     with connect(port) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
