@@ -3,8 +3,8 @@
 A body of 6 MB can hold two million records such as `{}`, each of which costs as much as a record with all features and
 gets a response of 160 bytes. So both the values that the model receives and the response are limited in proportion to
 the body. Records with a value for each feature never reach the first limit, unless the model has more classes than
-features. A real-time endpoint could not deliver the responses that the second one refuses: InvokeEndpoint passes at most
-6 MB.
+features. A real-time endpoint could not deliver the responses that the second one refuses: InvokeEndpoint passes at
+most 6 MB.
 
 Batch transform jobs, whose input is their owner's, have no limits.
 """
