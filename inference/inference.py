@@ -39,7 +39,7 @@ from booster import Scores
 from model import Model, load_model
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
-from request_limits import is_batch_transform
+from request_limits import NO_LIMITS, is_batch_transform
 from response_bodies import accepted_type
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ def output_fn(predictions: Predictions, accept: str | None, context: Any = None)
     model, request, scores = predictions
     try:
         content_type = JSON if accept == JSON else accepted_type(accept)
-        body = model.response_format.body(scores, content_type, model.limits(request))
+        # A list has few scores.
+        limits = NO_LIMITS if isinstance(scores, list) else model.limits(request)
+        body = model.response_format.body(scores, content_type, limits)
     except InputError as error:
         return refuse(error)
     if model.capture is not None:

@@ -15,7 +15,7 @@ from booster import MANY_ROWS, Booster, Scores
 from features import Features, read_features
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
-from request_limits import Limits, request_limits
+from request_limits import NO_LIMITS, Limits, request_limits
 from response_bodies import MULTICLASS, ResponseFormat
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Model:
         Raises:
             InputError: The request has no records or too many, or a record does not match the features.
         """
+        # The common case, which must be fast.
+        if len(request.records) == 1:
+            return self.booster.predict_row(self.features.encode(request.records[0], 1))
         limits = self.limits(request)
         limits.check_records(len(request.records))
         records = iter(request.records)
@@ -84,7 +87,7 @@ class Model:
     def limits(self, request: Request) -> Limits:
         """Return the limits of a request."""
         if not self.is_limited:
-            return Limits()
+            return NO_LIMITS
         return request_limits(len(request.body), self.booster.num_features + self.booster.num_scores)
 
     def check_health(self) -> None:
@@ -97,7 +100,7 @@ class Model:
         (score,) = scores
         if not all(map(math.isfinite, score if isinstance(score, list) else [score])):
             raise ValueError(f"the model predicts {scores} for an empty record; train it again")
-        self.response_format.body(scores, JSON, Limits())
+        self.response_format.body(scores, JSON, NO_LIMITS)
 
 
 def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> Model:

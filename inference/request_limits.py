@@ -2,8 +2,9 @@
 
 A body of 6 MB can hold two million records such as `{}`, each of which costs as much as a record with all features and
 gets a response of 160 bytes. So both the values that the model receives and the response are limited in proportion to
-the body. A body with a value for each feature never reaches the first limit. A real-time endpoint could not deliver the
-responses that the second one refuses: InvokeEndpoint passes at most 6 MB.
+the body. Records with a value for each feature never reach the first limit, unless the model has more classes than
+features. A real-time endpoint could not deliver the responses that the second one refuses: InvokeEndpoint passes at
+most 6 MB.
 
 Batch transform jobs, whose input is their owner's, have no limits.
 """
@@ -63,6 +64,9 @@ class Limits:
                 "or use a batch transform job",
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
+
+
+NO_LIMITS = Limits()
 
 
 def request_limits(body_length: int, values_per_record: int) -> Limits:

@@ -57,15 +57,17 @@ class ResponseFormat:
             InputError: The response is too long.
         """
         separator = ", " if content_type == JSON else ""
-        parts: list[str] = []
-        length = 0
-        for start in range(0, len(scores), BATCH_ROWS):
-            batch = scores[start : start + BATCH_ROWS]
-            texts = self._texts(batch if isinstance(batch, list) else batch.tolist(), content_type)
-            parts.append(separator.join(texts))
-            length += len(parts[-1])
-            limits.check_response(length, start + len(batch), content_type)
-        text = separator.join(parts)
+        if isinstance(scores, list):
+            text = separator.join(self._texts(scores, content_type))
+        else:
+            parts: list[str] = []
+            length = 0
+            for start in range(0, len(scores), BATCH_ROWS):
+                batch = scores[start : start + BATCH_ROWS].tolist()
+                parts.append(separator.join(self._texts(batch, content_type)))
+                length += len(parts[-1])
+                limits.check_response(length, start + len(batch), content_type)
+            text = separator.join(parts)
         return f'{{"predictions": [{text}]}}' if content_type == JSON else text
 
     def _texts(self, scores: Sequence[Any], content_type: str) -> Iterator[str]:
