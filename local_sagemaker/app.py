@@ -122,6 +122,7 @@ def build(
         idle_seconds: After which the container of a serverless endpoint stops.
     """
     images = images or Images(warm_python)
+    data_dir.make()
     database = Database(data_dir.database)
     store, objects = RecordStore(data_dir, database), ObjectStore(data_dir, database)
     jobs = JobManager(store, objects, environment, images)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local_sagemaker.account import sagemaker_arn
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.retention import DAY, prune, prune_daily, sweep
@@ -30,7 +31,13 @@ def job_folder(machine: Machine, name: str, status: str, modified: float) -> Pat
     folder = machine.data_dir / "jobs" / "processing-job" / name
     put(folder / "algo-1" / "output" / "result.csv", modified)
     os.utime(folder, (modified, modified))
-    machine.store.put("processing-job", name, {"ProcessingJobName": name, "ProcessingJobStatus": status})
+    record = {
+        "ProcessingJobName": name,
+        "ProcessingJobArn": sagemaker_arn("processing-job", name),
+        "ProcessingJobStatus": status,
+        "CreationTime": modified,
+    }
+    machine.store.put("processing-job", name, record)
     return folder
 
 
