@@ -19,7 +19,7 @@ LINE_LIMIT_BYTES = 256 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-NEWLINE = b"\n"
+NEWLINE, CARRIAGE_RETURN = b"\n", b"\r"
 QUOTE = b'"'
 
 
@@ -28,7 +28,8 @@ def blocks(path: Path, quoted: bool) -> Iterator[bytearray]:
 
     Args:
         path: A plain or gzip file, distinguished by content because file names are unreliable.
-        quoted: Whether a newline between double quotes is part of a field, as in CSV.
+        quoted: Whether a newline between double quotes is part of a field, as in CSV. Lines of CSV may end with a
+            carriage return alone.
 
     Raises:
         QualityError: The file is a damaged gzip file or a Parquet file, has an unclosed quote, or has a line over
@@ -37,13 +38,14 @@ def blocks(path: Path, quoted: bool) -> Iterator[bytearray]:
     rest = bytearray()
     with path.open("rb") as raw:
         file = _decompressed(raw)
-        first = True
+        first, newline = True, NEWLINE
         while data := _read_block(file, rest, path):
             if first:
                 _refuse_parquet(data, path)
                 del data[: len(BYTE_ORDER_MARK) if data.startswith(BYTE_ORDER_MARK) else 0]
+                newline = CARRIAGE_RETURN if quoted and NEWLINE not in data else NEWLINE
                 first = False
-            cut = _end_of_last_line(data, quoted)
+            cut = _end_of_last_line(data, quoted, newline)
             rest = data[cut:]
             del data[cut:]
             if data:
@@ -84,12 +86,12 @@ def _read_block(file: BinaryIO, rest: bytearray, path: Path) -> bytearray:
     return data if read else bytearray()
 
 
-def _end_of_last_line(data: bytearray, quoted: bool) -> int:
-    end = data.rfind(NEWLINE) + 1
+def _end_of_last_line(data: bytearray, quoted: bool, newline: bytes) -> int:
+    end = data.rfind(newline) + 1
     # Blocks start outside quotes, so a newline after an odd number of quotes is part of a field.
     inside = quoted and _count_quotes(memoryview(data)[:end]) % 2
     while inside and end:
-        previous = data.rfind(NEWLINE, 0, end - 1) + 1
+        previous = data.rfind(newline, 0, end - 1) + 1
         inside ^= data.count(QUOTE, previous, end) % 2
         end = previous
     return end
