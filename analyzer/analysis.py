@@ -17,6 +17,7 @@ from analyzer.constraints.model_quality import Metric, MetricViolation
 from analyzer.datasets.malformed_records import Skipped
 from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.performance.merge import Merge
+from analyzer.performance.unknown_classes import UnknownClasses
 from analyzer.profile.statistics import Statistics
 from analyzer.window import Window
 
@@ -55,6 +56,7 @@ class ModelQuality:
         baseline: The statistics document of the baseline, if given.
         violations: None if nothing was checked.
         merge: Counts of the ground truth merge; None if the records needed none.
+        unknown: Labels and predictions that are no class; None if there are none, or the classes are not known.
     """
 
     problem_type: str
@@ -64,6 +66,7 @@ class ModelQuality:
     baseline: Mapping[str, Any] | None = None
     violations: tuple[MetricViolation, ...] | None = None
     merge: Merge | None = None
+    unknown: UnknownClasses | None = None
 
 
 @dataclass(frozen=True)

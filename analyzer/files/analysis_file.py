@@ -18,6 +18,7 @@ from analyzer.files import json_files
 from analyzer.files.constraints_file import constraints_from_json, constraints_to_json
 from analyzer.files.statistics_file import read_statistics
 from analyzer.performance.merge import Merge
+from analyzer.performance.unknown_classes import UnknownClasses
 from analyzer.window import Window
 
 NAME = "analysis.json"
@@ -45,6 +46,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
         document["constraints"] = result.constraints
         document["metrics"] = [asdict(metric) for metric in result.metrics]
         document["merge"] = None if result.merge is None else asdict(result.merge)
+        document["unknown_classes"] = None if result.unknown is None else asdict(result.unknown)
     return document
 
 
@@ -104,7 +106,18 @@ def _model_quality(folder: Path, document: Mapping[str, Any], baseline: Path | N
         baseline=json_files.read(baseline) if baseline else None,
         violations=None if violations is None else tuple(MetricViolation(**violation) for violation in violations),
         merge=None if document["merge"] is None else Merge(**document["merge"]),
+        unknown=_unknown(document.get("unknown_classes")),
     )
+
+
+def _unknown(document: Mapping[str, Any] | None) -> UnknownClasses | None:
+    if document is None:
+        return None
+    examples = {
+        name: tuple((text, count) for text, count in document[name])
+        for name in ("label_examples", "prediction_examples")
+    }
+    return UnknownClasses(**{**document, **examples, "classes": tuple(document["classes"])})
 
 
 def _violations(folder: Path) -> list[dict[str, str]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from analyzer.datasets.captures import GROUND_TRUTH, OUTPUT
 from analyzer.datasets.dataset import Dataset
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.selection import find, shorten
+from analyzer.performance.classes import CODES, Classes, binary_classes, normalized, unknown_classes
+from analyzer.performance.unknown_classes import UnknownClasses
+from analyzer.values import category_text
 
 DEFAULT_THRESHOLD = 0.5
 BINARY, MULTICLASS = "BinaryClassification", "MulticlassClassification"
@@ -85,14 +89,29 @@ class Records:
     labels: Array
     predictions: Array
     probabilities: Array | None
+    unknown: UnknownClasses | None = None
 
 
-def read_records(dataset: Dataset, attributes: Attributes, malformed: MalformedRecords | None = None) -> Records:
+def read_records(
+    dataset: Dataset,
+    attributes: Attributes,
+    malformed: MalformedRecords | None = None,
+    classes: Sequence[str] = (),
+) -> Records:
     """Read the labels, predictions and probabilities of all records.
 
+    Args:
+        dataset: The records.
+        attributes: The columns.
+        malformed: Counts malformed records, see `Dataset.batches`.
+        classes: The classes of the model, if its schema is known.
+
+    Returns:
+        The records whose label and prediction are classes, as far as the classes are known, and a report on the others.
+
     Raises:
-        QualityError: A column is missing or has missing values, labels do not fit the problem type, or the dataset
-            cannot be read.
+        QualityError: A column is missing or has missing values, labels do not fit the problem type, more than half of
+            the records have a label or a prediction that is no class, or the dataset cannot be read.
     """
     scores = attributes.probability if attributes.problem_type == MULTICLASS else None
     named = (attributes.ground_truth, attributes.inference, None if scores else attributes.probability)
@@ -113,21 +132,41 @@ def read_records(dataset: Dataset, attributes: Attributes, malformed: MalformedR
             predictions.add(batch, column(attributes.inference, OUTPUT))
         if attributes.probability and not scores:
             probabilities.add(batch, column(_positive_score_column(batch, attributes), OUTPUT))
-    return _records(attributes, labels, predictions, probabilities if attributes.probability and not scores else None)
+    with_scores = attributes.probability is not None and not scores
+    return _records(attributes, labels, predictions, probabilities if with_scores else None, classes)
 
 
 def _can_select(dataset: Dataset) -> bool:
     return not dataset.is_captured and dataset.preprocessor is None
 
 
-def _records(attributes: Attributes, labels: _Column, predictions: _Column, probabilities: _Column | None) -> Records:
+def _records(
+    attributes: Attributes, labels: _Column, predictions: _Column, probabilities: _Column | None, names: Sequence[str]
+) -> Records:
     scores = probabilities.values() if probabilities is not None else None
     truth = labels.values()
-    if attributes.inference is None and scores is not None:
-        predicted = _decide(scores, attributes)
+    decided = _decide(scores, attributes) if attributes.inference is None and scores is not None else None
+    predicted = predictions.values() if decided is None else decided
+    if attributes.problem_type == BINARY:
+        positive = attributes.positive_label or (names[-1] if names else None)
+        if positive is None:
+            predicted = _zero_one(predicted, "predictions")
+            return Records(_zero_one(truth, "labels"), predicted, scores)
+        classes = binary_classes(names, positive, truth, None if decided is not None else predicted)
+    elif attributes.problem_type == MULTICLASS and names:
+        classes = Classes(names, with_codes=False)
+    elif attributes.problem_type == MULTICLASS:
+        return Records(normalized(truth), normalized(predicted), scores)
     else:
-        predicted = _binary_codes(predictions.values(), "predictions", attributes)
-    return Records(_binary_codes(truth, "labels", attributes), predicted, scores)
+        return Records(truth, predicted, scores)
+    truth, unknown_labels = classes.codes(truth)
+    predicted, unknown_predictions = (predicted, Counter()) if decided is not None else classes.codes(predicted)
+    unknown, known = unknown_classes(classes, truth, predicted, (unknown_labels, unknown_predictions))
+    if unknown:
+        truth, predicted, scores = truth[known], predicted[known], None if scores is None else scores[known]
+    if attributes.problem_type == MULTICLASS:
+        truth, predicted = (np.array(classes.names, dtype=object)[codes] for codes in (truth, predicted))
+    return Records(truth, predicted, scores, unknown)
 
 
 @dataclass
@@ -210,25 +249,18 @@ def _nested_columns(attribute: str, names: Iterable[str]) -> dict[str, str]:
     return {name.removeprefix(prefix): name for name in names for prefix in prefixes if name.startswith(prefix)}
 
 
-def _binary_codes(values: Array, role: str, attributes: Attributes) -> Array:
-    """Convert the classes of a binary classification to 0 and 1; leave values of other problem types unchanged."""
-    if attributes.problem_type != BINARY:
-        return values
-    if attributes.positive_label is not None:
-        return np.array([_text(value) == attributes.positive_label for value in values.tolist()], np.int64)
+def _zero_one(values: Array, role: str) -> Array:
+    """Convert texts that are 0, 1 or booleans to numbers; leave numbers, which the metrics check."""
     if values.dtype != object:
         return values
-    texts = dict.fromkeys(values.tolist())
-    if not all(text.lower() in BOOLEANS or text in ("0", "1", "0.0", "1.0") for text in texts):
+    rows = values.tolist()
+    texts = {text: category_text(text) for text in dict.fromkeys(rows)}
+    if not all(text in BOOLEANS or text in CODES for text in texts.values()):
         raise QualityError(
             f"{role} are {shorten([repr(text) for text in texts], 3)} instead of 0 and 1; set positive_label to the "
             "positive class"
         )
-    return np.array([BOOLEANS.get(text.lower(), text) for text in values.tolist()]).astype(np.float64)
-
-
-def _text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return np.array([BOOLEANS.get(texts[text], texts[text]) for text in rows]).astype(np.float64)
 
 
 def _decide(probabilities: Array, attributes: Attributes) -> Array:

@@ -9,6 +9,7 @@ from analyzer.analysis import Analysis, ModelQuality
 from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX, LESS, Metric, MetricViolation
 from analyzer.performance.merge import Merge
 from analyzer.performance.metrics import METRICS_KEY
+from analyzer.performance.unknown_classes import UnknownClasses
 from analyzer.reports.html import (
     NOTHING,
     counted,
@@ -55,6 +56,7 @@ def model_quality_part(result: ModelQuality, analysis: Analysis) -> tuple[str, d
         violations_section(findings, MEANINGS, "Metric"),
         _metric_table(result, metrics),
         _figures(curves, confusion),
+        _unknown_classes(result.unknown) if result.unknown else "",
         _ground_truth(result.merge) if result.merge else "",
     ]
     return "\n".join(body), {"curves": curves, "confusion": confusion}
@@ -217,6 +219,23 @@ def _figure(title: str, draw: str, index: int) -> str:
     return f"""<div class="card"><h3>{title}</h3>
 <div class="figure high" data-draw="{draw}" data-index="{index}" data-title="{title}"></div></div>
 """
+
+
+# --- unknown classes ---
+
+
+def _unknown_classes(unknown: UnknownClasses) -> str:
+    rows = [
+        [role, f"<code>{escape(text)}</code>", f"{count:,}"]
+        for role, examples in (("Label", unknown.label_examples), ("Prediction", unknown.prediction_examples))
+        for text, count in examples
+    ]
+    note = (
+        f"{counted(unknown.labels, 'label')} and {counted(unknown.predictions, 'prediction')} are none of the classes "
+        f"{', '.join(unknown.classes)}. Their {counted(unknown.records, 'record')} are not part of the metrics."
+    )
+    table = sheet(["", "Value", "Records"], rows)
+    return section("Unknown classes", note, f'<div class="card sheet">{table}</div>')
 
 
 # --- ground truth ---
