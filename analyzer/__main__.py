@@ -25,6 +25,8 @@ environment variables and writes its results to files, as Model Monitor's own co
                        job: it writes only the merged records.
   record_preprocessor_script, post_analytics_processor_script
                        Python files with preprocess_handler(inference_record) and postprocess_handler()
+  model_schema         schema.json of the training run, or the model archive with it: features, categories and
+                       classes are read as the endpoint reads them, instead of as Model Monitor does
   start_time, end_time the time window of the inferences, or start_time_offset and end_time_offset (-PT3H) relative
                        to scheduled_time, by default to the current time
   malformed_records_limit

@@ -12,6 +12,7 @@ from typing import Any
 
 from analyzer import NoRecords, QualityError
 from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, ModelQuality
+from analyzer.constraints.by_schema import constraints_by_schema, statistics_by_schema, typed_like
 from analyzer.constraints.data_quality import Constraints, check, suggest
 from analyzer.constraints.model_quality import MetricViolation, check_metrics, collect_metrics, suggest_metrics
 from analyzer.datasets.dataset import CAPTURES, MERGED, Dataset, format_name
@@ -29,6 +30,7 @@ from analyzer.performance.records import Attributes, read_records
 from analyzer.profile.profile import Profile, profile_states
 from analyzer.profile.statistics import Statistics
 from analyzer.reports.report import write_report
+from analyzer.schema import Schema, read_schema
 from analyzer.scripts import postprocess
 from analyzer.settings import Settings
 
@@ -102,19 +104,23 @@ def profile_part(settings: Settings, host: str) -> int:
     source = settings.dataset_source
     # With fewer objects than instances, some instances get no object.
     is_empty = source.is_dir() and not any(path.is_file() for path in source.rglob("*"))
-    _, constraints = _data_quality_baseline(settings)
-    states = Profile() if is_empty else profile_states(_dataset(settings, constraints), malformed)
+    schema = _schema(settings)
+    _, constraints = _data_quality_baseline(settings, schema)
+    states = Profile() if is_empty else profile_states(_dataset(settings, constraints, schema), malformed)
     partial_profile.write_partial(settings.output_path, host, states, malformed.summary())
     return states.records
 
 
 def _data_quality(settings: Settings, malformed: MalformedRecords) -> tuple[DataQuality, Documents]:
-    baseline, constraints = _data_quality_baseline(settings)
+    schema = _schema(settings)
+    baseline, constraints = _data_quality_baseline(settings, schema)
     importance = read_importance(settings.feature_importance) if settings.feature_importance else None
     if format_name(settings.dataset_format) == partial_profile.FORMAT:
         current = partial_profile.merge_partials(settings.dataset_source, malformed).statistics()
     else:
-        current = profile_states(_dataset(settings, constraints), malformed).statistics()
+        current = profile_states(_dataset(settings, constraints, schema), malformed).statistics()
+    if schema and constraints:
+        current = typed_like(current, constraints)
     suggested = suggest(current, settings.categorical_drift_method)
     documents: Documents = {
         json_files.STATISTICS: statistics_to_json(current),
@@ -128,13 +134,22 @@ def _data_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Data
     return DataQuality(current, constraints, baseline, violations, drift), documents
 
 
-def _data_quality_baseline(settings: Settings) -> tuple[Statistics | None, Constraints | None]:
+def _data_quality_baseline(settings: Settings, schema: Schema | None) -> tuple[Statistics | None, Constraints | None]:
     path = settings.baseline_constraints
     baseline = read_statistics(settings.baseline_statistics) if settings.baseline_statistics else None
-    return baseline, read_constraints(path) if path else suggest(baseline) if baseline else None
+    if baseline and schema:
+        baseline = statistics_by_schema(baseline, schema)
+    constraints = read_constraints(path) if path else suggest(baseline) if baseline else None
+    if constraints and schema:
+        constraints = constraints_by_schema(constraints, baseline, schema)
+    return baseline, constraints
 
 
-def _dataset(settings: Settings, constraints: Constraints | None = None) -> Dataset:
+def _schema(settings: Settings) -> Schema | None:
+    return read_schema(settings.model_schema) if settings.model_schema else None
+
+
+def _dataset(settings: Settings, constraints: Constraints | None = None, schema: Schema | None = None) -> Dataset:
     script = settings.record_preprocessor_script
     return Dataset.from_format(
         settings.dataset_source,
@@ -142,6 +157,7 @@ def _dataset(settings: Settings, constraints: Constraints | None = None) -> Data
         [feature.name for feature in constraints.features] if constraints else (),
         settings.window,
         Preprocessor.load(script) if script else None,
+        schema,
     )
 
 
@@ -150,10 +166,12 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
     merged = settings.ground_truth_source is not None or format_name(settings.dataset_format) == MERGED
     attributes = Attributes.from_environment(settings.environment, problem_type, merged)
     baseline = json_files.read(settings.baseline_statistics) if settings.baseline_statistics else None
+    schema = _schema(settings)
+    classes = schema.classes if schema else ()
     path = settings.baseline_constraints
     constraints = json_files.read(path) if path else suggest_metrics(baseline, problem_type) if baseline else None
     if settings.ground_truth_source is None:
-        records = read_records(_dataset(settings), attributes, malformed)
+        records = read_records(_dataset(settings), attributes, malformed, classes)
         counts = _counts_of_merge_job(settings.dataset_source)
     else:
         if format_name(settings.dataset_format) != CAPTURES:
@@ -174,7 +192,9 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
                     f"none of the {counts.inferences} captured inferences matches one of the {counts.labels} labels in "
                     f"{settings.ground_truth_source}; check the window and the inference ids"
                 )
-            records = read_records(_dataset(merged_settings), attributes, malformed)
+            records = read_records(_dataset(merged_settings), attributes, malformed, classes)
+    if records.unknown:
+        logger.warning("%s; their %d records are not part of the metrics", records.unknown, records.unknown.records)
     current = model_quality(problem_type, records.labels, records.predictions, records.probabilities)
     suggested = suggest_metrics(current, problem_type)
     documents: Documents = {json_files.STATISTICS: current, json_files.CONSTRAINTS: suggested}
@@ -185,7 +205,9 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
         violations = tuple(MetricViolation(**entry) for entry in entries)
     metrics = collect_metrics(current, problem_type, baseline, constraints)
     checked = suggested if constraints is None else constraints
-    return ModelQuality(problem_type, current, checked, metrics, baseline, violations, counts), documents
+    return ModelQuality(
+        problem_type, current, checked, metrics, baseline, violations, counts, records.unknown
+    ), documents
 
 
 def _counts_of_merge_job(source: Path) -> Merge | None:

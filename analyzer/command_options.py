@@ -71,6 +71,10 @@ class RecordOptions:
         Path | None, typer.Option(help="Python file that defines preprocess_handler(inference_record).")
     ] = None
     malformed_records_limit: Limit = 100
+    schema: Annotated[
+        Path | None,
+        typer.Option(help="schema.json or model.tar.gz of the model, to read values as its endpoint does."),
+    ] = None
 
     def variables(self, payload: Payload) -> Variables:
         sides = {Payload.INPUT: ["endpointInput"], Payload.OUTPUT: ["endpointOutput"]}
@@ -86,6 +90,7 @@ class RecordOptions:
             "dataset_format": json.dumps(formats[self.format]),
             "record_preprocessor_script": self.preprocessor,
             "malformed_records_limit": self.malformed_records_limit,
+            "model_schema": self.schema,
         }
 
 

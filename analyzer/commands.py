@@ -160,6 +160,9 @@ def merge(
     output: Output,
     baseline: BaselineOptions,
     importance: Importance = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="schema.json or model.tar.gz of the model, as given for the profiles.")
+    ] = None,
     fail_on_violation: FailOnViolation = False,
 ) -> int:
     """Merge the partial profiles that several instances wrote, and check the whole dataset.
@@ -172,6 +175,7 @@ def merge(
         dataset_format='{"profile": {}}',
         output_path=output,
         feature_importance=importance,
+        model_schema=schema,
     )
 
 

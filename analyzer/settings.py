@@ -28,6 +28,8 @@ class Settings:
         baseline_constraints: constraints.json to check, if any.
         problem_type: Of a model quality analysis, else None.
         ground_truth_source: Labels to merge with the captures of dataset_source first.
+        model_schema: Schema of the model, see `analyzer.schema.read_schema`; without it, values are read as Model
+            Monitor reads them.
         feature_importance: A model or JSON file, see `analyzer.drift.importance.read_importance`.
         window: Time window of the inferences; only captures have timestamps.
         metric_time: Timestamp of the CloudWatch metrics.
@@ -45,6 +47,7 @@ class Settings:
     ground_truth_source: Path | None
     record_preprocessor_script: Path | None
     post_analytics_processor_script: Path | None
+    model_schema: Path | None
     feature_importance: Path | None
     malformed_records_limit: int
     window: Window
@@ -82,6 +85,7 @@ class Settings:
             ground_truth_source=_path(given, "ground_truth_source"),
             record_preprocessor_script=_path(given, "record_preprocessor_script"),
             post_analytics_processor_script=_path(given, "post_analytics_processor_script"),
+            model_schema=_path(given, "model_schema"),
             feature_importance=_path(given, "feature_importance"),
             malformed_records_limit=malformed_records_limit(given),
             window=window,

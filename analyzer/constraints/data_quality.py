@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from analyzer import QualityError
 from analyzer.datasets.selection import shorten
 from analyzer.drift.comparison import CATEGORICAL_DRIFT_METHODS, ENABLED, MonitoringConfig, compare
-from analyzer.profile.statistics import FRACTIONAL, INTEGRAL, UNKNOWN, FeatureStatistics, Statistics
+from analyzer.profile.statistics import FRACTIONAL, INTEGRAL, UNKNOWN, FeatureStatistics, Statistics, is_boolean
 
 # The rules of Deequ, which Model Monitor is built on: a text column is categorical if it has at most this many distinct
 # values, of which at most this share occurs only once.
@@ -38,8 +39,11 @@ class Constraints:
 
     def config_of(self, feature_name: str) -> MonitoringConfig:
         """Return the config of a feature, with its overrides applied."""
-        overrides = next((feature.overrides for feature in self.features if feature.name == feature_name), {})
-        return self.config.overridden(overrides)
+        return self.config.overridden(self._overrides.get(feature_name, {}))
+
+    @cached_property
+    def _overrides(self) -> dict[str, Mapping[str, Any]]:
+        return {feature.name: feature.overrides for feature in self.features if feature.overrides}
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,12 @@ def _suggest_for(feature: FeatureStatistics) -> FeatureConstraints:
         inferred_type=feature.inferred_type,
         completeness=feature.completeness,
         is_non_negative=None if feature.numbers is None else feature.numbers.min >= 0,
-        domains=_domain(feature),
+        domains=suggest_domain(feature),
     )
 
 
-def _domain(feature: FeatureStatistics) -> tuple[str, ...] | None:
+def suggest_domain(feature: FeatureStatistics) -> tuple[str, ...] | None:
+    """Return the categories of a categorical feature; None for other features."""
     if feature.strings is None or feature.strings.distinct_count > DOMAIN_SIZE:
         return None
     singles = sum(count == 1 for count in feature.strings.counts.values())
@@ -124,9 +129,10 @@ def check(current: Statistics, constraints: Constraints, baseline: Statistics | 
 
 def _check_columns(columns: Sequence[str], expected: Sequence[str]) -> Iterator[Violation]:
     # Model Monitor compares the numbers of columns only; comparing names also detects renamed columns.
+    present, known = set(columns), set(expected)
     for kind, feature_name, names in (
-        ("missing", "Missing columns", [name for name in expected if name not in columns]),
-        ("extra", "Extra columns", [name for name in columns if name not in expected]),
+        ("missing", "Missing columns", [name for name in expected if name not in present]),
+        ("extra", "Extra columns", [name for name in columns if name not in known]),
     ):
         if names:
             yield Violation(
@@ -162,7 +168,8 @@ def _check_feature(
     if constraint.domains is not None and feature.strings is not None:
         known = _share_of(feature, constraint.domains)
         if known < config.domain_content_threshold:
-            unknown = [text for text in feature.strings.counts if text not in set(constraint.domains)]
+            domain = set(constraint.domains)
+            unknown = [text for text in feature.strings.counts if text not in domain]
             yield Violation(
                 feature.name,
                 "categorical_values_check",
@@ -194,6 +201,12 @@ def _type_match(feature: FeatureStatistics, expected: str) -> float | None:
     if expected == INTEGRAL:
         return feature.integral / feature.present if feature.integral < feature.present else 0.0
     return 0.0
+
+
+def domain_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return a domain, of booleans in the case of JSON like the statistics of such a column."""
+    domain = tuple(texts)
+    return tuple(sorted({text.lower() for text in domain})) if is_boolean(domain) else domain
 
 
 def _share_of(feature: FeatureStatistics, domain: Sequence[str]) -> float:

@@ -3,18 +3,21 @@
 A line of a capture file is one event: the request payload of an endpoint, the response payload, or both, with one or
 more records each. A line of a merged file also has the ground truth.
 
-Columns are named as follows. Named values (JSON objects) keep their names. Unnamed values (CSV, JSON lists) get the
-baseline's names by position if their number matches: with the output before the input (output_columns_position START,
-Model Monitor's default) or after it, else the input alone, and else _c0, _c1 ... In merged events every column name is
-prefixed with its origin, as in Model Monitor: groundTruthData_0, endpointOutput_label. So are output columns that the
-baseline does not contain.
+With a schema, requests are read as the endpoint reads them (`analyzer.datasets.requests`).
+
+Otherwise columns are named as follows. Named values (JSON objects) keep their names. Unnamed values (CSV, JSON lists)
+get the baseline's names by position if their number matches: with the output before the input (output_columns_position
+START, Model Monitor's default) or after it, else the input alone, and else _c0, _c1 ... In merged events every column
+name is prefixed with its origin, as in Model Monitor: groundTruthData_0, endpointOutput_label. So are output columns
+that the baseline does not contain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,14 @@ import pyarrow as pa
 from analyzer.datasets.blocks import blocks
 from analyzer.datasets.conversion import to_supported_types
 from analyzer.datasets.csv_files import positional_names
-from analyzer.datasets.flattening import columns_of
+from analyzer.datasets.flattening import columns_of, without_columns
 from analyzer.datasets.json_lines import parse_line
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.payloads import Payload, decode
+from analyzer.datasets.requests import read_request
 from analyzer.datasets.selection import Selection
 from analyzer.datasets.text_columns import parse_texts
+from analyzer.schema import Schema
 from analyzer.window import Window
 
 INPUT, OUTPUT, GROUND_TRUTH = "endpointInput", "endpointOutput", "groundTruthData"
@@ -48,6 +53,7 @@ class Captures:
         known_names: Columns of the baseline; empty without a baseline.
         window: Events outside of it are ignored.
         preprocess: Makes flat records of an event, replacing all rules on payloads and names.
+        schema: Schema of the model that answered the requests, if known.
     """
 
     sides: tuple[str, ...] = (INPUT, OUTPUT)
@@ -56,6 +62,12 @@ class Captures:
     known_names: tuple[str, ...] = ()
     window: Window = field(default_factory=Window)
     preprocess: Callable[[Event], list[dict[str, Any]]] | None = None
+    schema: Schema | None = None
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The known names, as a set."""
+        return frozenset(self.known_names)
 
 
 @dataclass(frozen=True)
@@ -135,29 +147,36 @@ def _columns(event: Event, captures: Captures) -> list[OriginRecords]:
     data = event.get("captureData")
     if not isinstance(data, dict):
         raise ValueError("is not a captured inference: it has no 'captureData'")
-    payloads = {side: decode(data[side]) for side in captures.sides if isinstance(data.get(side), dict)}
-    if not payloads:
+    sides = [side for side in captures.sides if isinstance(data.get(side), dict)]
+    if not sides:
         raise ValueError(f"has no {' or '.join(captures.sides)}")
-    if INPUT in payloads:
-        payloads[INPUT], header = _split_header(payloads[INPUT], captures.known_names)
-    else:
-        header = None
+    payloads, header = {}, None
+    for side in sides:
+        if side != INPUT:
+            payloads[side] = decode(data[side])
+        elif captures.schema is not None:
+            payloads[side], header = read_request(data[side], captures.schema)
+        else:
+            payloads[side], header = _split_header(decode(data[side]), captures.known)
     if captures.merged:
         if not isinstance(event.get(GROUND_TRUTH), dict):
             raise ValueError("has no 'groundTruthData'; merge captures and ground truth first")
         payloads[GROUND_TRUTH] = decode(event[GROUND_TRUTH])
     payloads = _of_equal_length(payloads)
     if captures.merged:
-        sides = [_with_prefix(side, payload) for side, payload in payloads.items()]
+        records = [_with_prefix(side, payload) for side, payload in payloads.items()]
     else:
-        sides = _named(payloads, header, captures)
-    return [side for side in sides if side.names or side.objects]
+        records = _named(payloads, header, captures)
+    return [side for side in records if side.names or side.objects]
 
 
-def _split_header(payload: Payload, known_names: Sequence[str]) -> tuple[Payload, tuple[str, ...] | None]:
+def _split_header(payload: Payload, known: Collection[str]) -> tuple[Payload, tuple[str, ...] | None]:
     # A CSV request may start with a header. In a record, not every value is the name of a feature.
-    if payload.is_text and payload.rows and all(name in known_names for name in payload.rows[0]):
-        return Payload(payload.rows[1:], [], is_text=True), tuple(payload.rows[0])
+    if payload.is_text and payload.rows and all(name.strip() in known for name in payload.rows[0]):
+        header = tuple(name.strip() for name in payload.rows[0])
+        if len(set(header)) < len(header):
+            raise ValueError("has a header with duplicate names")
+        return Payload(payload.rows[1:], [], is_text=True), header
     return payload, None
 
 
@@ -192,8 +211,8 @@ def _named(payloads: dict[str, Payload], header: tuple[str, ...] | None, capture
         names = header or positional_names(_width(payload), known)
         sides.append(_by_position(payload, names))
     if OUTPUT in payloads:
-        output = _with_prefix(OUTPUT, payloads[OUTPUT], unprefixed=known)
-        sides.append(_select(known, output) if known else output)
+        output = _with_prefix(OUTPUT, payloads[OUTPUT], unprefixed=captures.known)
+        sides.append(_select(captures.known, output) if known else output)
     return sides
 
 
@@ -221,7 +240,7 @@ def _by_position(payload: Payload, names: tuple[str, ...]) -> OriginRecords:
     return OriginRecords((), objects=[dict(zip(names, row, strict=True)) for row in payload.rows])
 
 
-def _with_prefix(side: str, payload: Payload, unprefixed: Sequence[str] = ()) -> OriginRecords:
+def _with_prefix(side: str, payload: Payload, unprefixed: Collection[str] = ()) -> OriginRecords:
     """Prefix every name with the origin, except the given ones."""
     if payload.objects:
         renamed = [
@@ -232,7 +251,7 @@ def _with_prefix(side: str, payload: Payload, unprefixed: Sequence[str] = ()) ->
     return _by_position(payload, tuple(f"{side}_{index}" for index in range(_width(payload))))
 
 
-def _select(names: Sequence[str], columns: OriginRecords) -> OriginRecords:
+def _select(names: Collection[str], columns: OriginRecords) -> OriginRecords:
     if columns.is_text:
         kept = [index for index, name in enumerate(columns.names) if name in names]
         rows = [[row[index] for index in kept] for row in columns.rows]
@@ -274,7 +293,10 @@ class _Batcher:
                 for name, values in zip(pieces[0].names, texts, strict=True):
                     columns[name] = parse_texts(values, name in self.selection.as_text)
             else:
-                columns |= columns_of([record for piece in pieces for record in piece.objects])
+                records = [record for piece in pieces for record in piece.objects]
+                columns |= columns_of(records, self.selection.as_text)
+        if not columns:
+            return without_columns(sum(len(sides[0]) for sides in pool))
         wanted = self.selection.resolve([*columns], self.path)
         batch = pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=wanted)
         return to_supported_types(batch, self.selection.as_text, self.path)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -13,23 +16,29 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from analyzer import QualityError
-from analyzer.datasets.blocks import NEWLINE, QUOTE, blocks
+from analyzer.datasets.blocks import QUOTE, blocks
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.prefetch import prefetch
 from analyzer.datasets.selection import Selection, shorten
 from analyzer.datasets.text_columns import MISSING_TEXTS
 
+LINE_END = re.compile(rb"\r\n|\n|\r")
 NUMBERS = (pa.int64(), pa.float64())
 NARROW_TO_WIDE = [*NUMBERS, pa.string()]
 
 
 def read(
-    files: Sequence[Path], header: bool, known_names: tuple[str, ...], selection: Selection, malformed: MalformedRecords
+    files: Sequence[Path],
+    header: bool,
+    known_names: tuple[str, ...],
+    selection: Selection,
+    malformed: MalformedRecords,
+    missing_texts: Collection[str] = MISSING_TEXTS,
 ) -> Iterator[pa.RecordBatch]:
     """Read record batches from all files. Raises QualityError like `Dataset.batches`.
 
-    Without a header, columns get the known names if their number matches, else _c0, _c1 ... as in Spark. Empty fields
-    and NaN are missing values, in text columns too. All files must have the same columns, in any order.
+    Without a header, columns get the known names if their number matches, else _c0, _c1 ... as in Spark. The missing
+    texts are missing values, in text columns too. All files must have the same columns, in any order.
     """
     reader: _Reader | None = None
     for path in files:
@@ -40,7 +49,7 @@ def read(
         record, body = _first_record(first, path)
         names = _column_names(record, path) if header else [*positional_names(len(record), known_names)]
         if reader is None:
-            reader = _Reader(selection, selection.resolve(names, path), names, malformed)
+            reader = _Reader(selection, selection.resolve(names, path), names, malformed, sorted(missing_texts))
         reader.start_file(path, names, header)
         for block in chain([body if header else first], pieces):
             if block and (len(names) == 1 or not block.isspace()):
@@ -61,6 +70,7 @@ class _Reader:
     wanted: list[str]
     expected: list[str]
     malformed: MalformedRecords
+    missing_texts: list[str]
     ragged: list[pacsv.InvalidRow] = field(default_factory=list)
     types: dict[str, pa.DataType] = field(default_factory=dict)
     path: Path = Path()
@@ -125,7 +135,7 @@ class _Reader:
             convert_options=pacsv.ConvertOptions(
                 column_types=types,
                 include_columns=self.wanted,
-                null_values=MISSING_TEXTS,
+                null_values=self.missing_texts,
                 strings_can_be_null=True,
             ),
         )
@@ -141,23 +151,37 @@ def _kinds(table: pa.Table) -> dict[str, pa.DataType]:
 
 
 def _first_record(block: bytearray, path: Path) -> tuple[list[str], bytearray]:
-    """Return the fields of the first record and the bytes after it."""
+    """Return the fields of the first record that is not blank, and the bytes after it."""
     if block.lstrip().startswith((b"{", b"[{")):
         raise QualityError(f'{path} contains JSON, not CSV; set dataset_format to {{"json": {{"lines": true}}}}')
-    end = block.find(NEWLINE) + 1 or len(block)
-    while block.count(QUOTE, 0, end) % 2 and end < len(block):
-        end = block.find(NEWLINE, end) + 1 or len(block)
+    begin = end = 0
+    while end < len(block) and not block[begin:end].strip():
+        begin, end = end, _end_of_record(block, end)
     try:
-        line = block[:end].decode("utf-8")
+        line = block[begin:end].decode("utf-8")
     except UnicodeDecodeError as error:
         raise QualityError(f"{path} is not UTF-8 in its first line ({error}); convert it to UTF-8") from error
-    record = next(csv.reader([line]), [])
+    try:
+        record = next(csv.reader(io.StringIO(line, newline="")), [])
+    except csv.Error as error:
+        raise QualityError(f"{path} is not valid CSV in its first record ({error})") from error
     return record, block[end:]
+
+
+def _end_of_record(block: bytearray, begin: int) -> int:
+    """Return where a line ends, with its line end, except between quotes."""
+    quotes, end = 0, begin
+    for line_end in LINE_END.finditer(block, begin):
+        quotes += block.count(QUOTE, end, line_end.end())
+        end = line_end.end()
+        if quotes % 2 == 0:
+            return end
+    return len(block)
 
 
 def _column_names(record: list[str], path: Path) -> list[str]:
     names = [name.strip() or f"_c{index}" for index, name in enumerate(record)]
-    repeated = {name for name in names if names.count(name) > 1}
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        raise QualityError(f"{path} has several columns named {shorten(sorted(repeated))}; rename them")
+        raise QualityError(f"{path} has several columns named {shorten(repeated)}; rename them")
     return names

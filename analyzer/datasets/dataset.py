@@ -8,6 +8,7 @@ a column may be absent from some batches; `analyzer.profile.profile` reconciles 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,18 @@ from analyzer.datasets.captures import INPUT, OUTPUT, Captures
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.prefetch import prefetch
 from analyzer.datasets.preprocessor import Preprocessor
-from analyzer.datasets.selection import Selection
+from analyzer.datasets.selection import Selection, shorten
+from analyzer.datasets.text_columns import MISSING_TEXTS
+from analyzer.schema import Schema
+from analyzer.values import MISSING
 from analyzer.window import Window
+
+logger = logging.getLogger(__name__)
 
 CSV, JSON, PARQUET, CAPTURES, MERGED = "csv", "json", "parquet", "sagemakerCaptureJson", "sagemakerMergeJson"
 FORMATS: dict[str, Callable[[Sequence[Path], Dataset, Selection, MalformedRecords], Iterator[pa.RecordBatch]]] = {
     CSV: lambda files, dataset, selection, malformed: csv_files.read(
-        files, dataset.header, dataset.known_names, selection, malformed
+        files, dataset.header, dataset.known_names, selection, malformed, dataset.missing_texts
     ),
     JSON: lambda files, _, selection, malformed: json_lines.read(files, selection, malformed),
     PARQUET: lambda files, _, selection, __: parquet_files.read(files, selection),
@@ -42,7 +48,18 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Dataset:
-    """The location and format of records. `batches` reads them and may be called repeatedly."""
+    """The location and format of records. `batches` reads them and may be called repeatedly.
+
+    Attributes:
+        source: File or folder.
+        format: A key of FORMATS.
+        header: Whether CSV files have a header.
+        known_names: Names for columns without names, used if their number matches; columns of the baseline.
+        captures: How to read captured events.
+        preprocessor: A script that makes the records.
+        schema: Schema of the model whose features these are, if known. The batches then have the features in its order,
+            read as the endpoint reads them, and those of the known names that are not features.
+    """
 
     source: Path
     format: str
@@ -50,6 +67,7 @@ class Dataset:
     known_names: tuple[str, ...] = ()
     captures: Captures = field(default_factory=Captures)
     preprocessor: Preprocessor | None = None
+    schema: Schema | None = None
 
     @classmethod
     def from_format(
@@ -59,6 +77,7 @@ class Dataset:
         known_names: Sequence[str] = (),
         window: Window | None = None,
         preprocessor: Preprocessor | None = None,
+        schema: Schema | None = None,
     ) -> Dataset:
         """Describe the dataset in a file or folder, by Model Monitor's ``dataset_format`` variable.
 
@@ -70,6 +89,7 @@ class Dataset:
             known_names: Names for columns without names, used if their number matches.
             window: Time window of captured inferences; other formats have no timestamps.
             preprocessor: A script that makes the records; not supported for Parquet.
+            schema: Schema of the model whose features these are, if known.
 
         Raises:
             QualityError: The format is not supported, or there are no files.
@@ -78,13 +98,16 @@ class Dataset:
         if kind == PARQUET and preprocessor is not None:
             raise QualityError("record_preprocessor_script does not support Parquet; use CSV, JSON lines or captures")
         list_files(source)
+        # Without a baseline, columns without names are the features.
+        known_names = known_names or (schema.names if schema else ())
         return cls(
             source,
             kind,
             header=_is_true(options.get("header", False)),
             known_names=tuple(known_names),
-            captures=_captures(kind, options, known_names, window or Window(), preprocessor),
+            captures=_captures(kind, options, known_names, window or Window(), preprocessor, schema),
             preprocessor=preprocessor,
+            schema=schema,
         )
 
     @property
@@ -110,19 +133,55 @@ class Dataset:
             QualityError: While iterating: a file does not match the format, a column is missing, there are too many
                 malformed records, or no records at all. The message names the file and the line.
         """
-        selection = Selection(None if columns is None else tuple(columns), frozenset(as_text))
+        selection = Selection(None if columns is None else tuple(columns), frozenset(as_text) | self.categories)
         malformed = malformed or MalformedRecords()
         files = list_files(self.source)
         if self.preprocessor is not None and self.format in (CSV, JSON):
             pieces = preprocessed.read(files, self.preprocessor, self.format == CSV, self.header, selection, malformed)
         else:
             pieces = FORMATS[self.format](files, self, selection, malformed)
+        left_out: dict[str, None] = {}
         records = 0
-        for batch in prefetch(pieces):
+        for batch in prefetch(self._conform(pieces, columns is not None, left_out)):
             records += batch.num_rows
             yield batch
+        if left_out:
+            logger.info("columns that are not features of the model are left out: %s", shorten([*left_out]))
         if records == 0:
             raise NoRecords(f"{self.source} has no records{self._why_empty(malformed)}")
+
+    @property
+    def missing_texts(self) -> Collection[str]:
+        """The texts of CSV files that stand for a missing value."""
+        return MISSING if self.schema else MISSING_TEXTS
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The columns whose numbers must be read as text, because 007 is a category."""
+        # Parquet has types, and Arrow's JSON reader keeps them.
+        if self.schema is None or self.format == PARQUET or (self.format == JSON and self.preprocessor is None):
+            return frozenset()
+        return self.schema.categorical
+
+    def conform(self, batch: pa.RecordBatch, is_part: bool = False) -> pa.RecordBatch:
+        """Read the values of a batch by the schema, if there is one; see `Schema.conform`."""
+        if self.schema is not None:
+            return self.schema.conform(batch, self.captures.known, is_part)
+        if not batch.num_columns and self.known_names and not is_part:
+            # Records without any value, such as {}.
+            columns = [pa.nulls(batch.num_rows) for _ in self.known_names]
+            return pa.RecordBatch.from_arrays(columns, names=[*self.known_names])
+        return batch
+
+    def _conform(
+        self, batches: Iterator[pa.RecordBatch], is_part: bool, left_out: dict[str, None]
+    ) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            conformed = self.conform(batch, is_part)
+            if conformed is not batch:
+                kept = set(conformed.schema.names)
+                left_out.update(dict.fromkeys(name for name in batch.schema.names if name not in kept))
+            yield conformed
 
     def _why_empty(self, malformed: MalformedRecords) -> str:
         if malformed.samples:
@@ -167,6 +226,7 @@ def _captures(
     known_names: Sequence[str],
     window: Window,
     preprocessor: Preprocessor | None,
+    schema: Schema | None,
 ) -> Captures:
     sides = tuple(options.get("captureIndexNames") or (INPUT, OUTPUT))
     if not set(sides) <= {INPUT, OUTPUT}:
@@ -181,6 +241,7 @@ def _captures(
         known_names=tuple(known_names),
         window=window,
         preprocess=preprocessor.records_from_event if preprocessor else None,
+        schema=schema,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -39,10 +40,20 @@ def _flatten(record: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return result
 
 
-def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
-    """Convert flat records to Arrow columns; an absent key is a missing value."""
+def columns_of(records: Sequence[Mapping[str, Any]], as_text: Collection[str] = ()) -> dict[str, pa.Array]:
+    """Convert flat records to Arrow columns; an absent key is a missing value.
+
+    Args:
+        records: The records.
+        as_text: Columns to convert to text. Numbers become text as in JSON: Arrow would write 3 for 3.0.
+    """
     names = dict.fromkeys(name for record in records for name in record)
-    return {encodable(name): _array([record.get(name) for record in records]) for name in names}
+    return {encodable(name): _array([record.get(name) for record in records], name in as_text) for name in names}
+
+
+def without_columns(rows: int) -> pa.RecordBatch:
+    """Return a batch of records without any value, such as {}."""
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
 
 
 def encodable(text: str) -> str:
@@ -50,15 +61,26 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _array(values: list[Any], as_text: bool) -> pa.Array:
     kinds = {type(value) for value in values if value is not None}
-    if kinds == {int, float}:
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    if len(kinds) > 1:
+    if kinds == {int, float} and not as_text:
+        return _doubles(values)
+    if len(kinds) > 1 or (as_text and kinds != {str}):
         values = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
     try:
         return pa.array(values)
     except OverflowError:
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+        return _doubles(values)
     except UnicodeEncodeError:
         return pa.array([None if value is None else encodable(value) for value in values])
+
+
+def _doubles(values: list[Any]) -> pa.Array:
+    return pa.array([None if value is None else _double(value) for value in values], pa.float64())
+
+
+def _double(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)

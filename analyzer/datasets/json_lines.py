@@ -12,7 +12,7 @@ import pyarrow.json as pajson
 
 from analyzer.datasets.blocks import blocks
 from analyzer.datasets.conversion import to_supported_types
-from analyzer.datasets.flattening import columns_of, flatten
+from analyzer.datasets.flattening import columns_of, flatten, without_columns
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.prefetch import prefetch
 from analyzer.datasets.selection import Selection
@@ -28,8 +28,10 @@ def read(files: Sequence[Path], selection: Selection, malformed: MalformedRecord
         line = 1
         for block in prefetch(blocks(path, quoted=False)):
             if not block.isspace() and (batch := _parse(block, path, line, malformed)).num_rows:
-                batch = batch.select(selection.resolve(batch.schema.names, path))
-                yield to_supported_types(batch, selection.as_text, path)
+                if batch.num_columns or selection.columns is not None:
+                    batch = batch.select(selection.resolve(batch.schema.names, path))
+                    batch = to_supported_types(batch, selection.as_text, path)
+                yield batch
             line += block.count(b"\n")
 
 
@@ -60,7 +62,7 @@ def _parse(block: bytearray, path: Path, line: int, malformed: MalformedRecords)
     if any(pa.types.is_temporal(kind) or pa.types.is_list(kind) for kind in table.schema.types):
         # Arrow would convert a date to different texts, depending on the other values.
         return _parse_slowly(block, path, line, malformed)
-    return table.combine_chunks().to_batches()[0]
+    return table.combine_chunks().to_batches()[0] if table.num_columns else without_columns(table.num_rows)
 
 
 def _parse_slowly(block: bytearray, path: Path, line: int, malformed: MalformedRecords) -> pa.RecordBatch:
@@ -72,4 +74,6 @@ def _parse_slowly(block: bytearray, path: Path, line: int, malformed: MalformedR
             except ValueError as error:
                 malformed.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
     columns = columns_of(records)
+    if not columns:
+        return without_columns(len(records))
     return pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])

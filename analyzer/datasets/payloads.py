@@ -15,6 +15,8 @@ from analyzer.datasets.flattening import flatten
 from analyzer.datasets.selection import WRAPPERS
 
 CSV, JSON, JSON_LINES = "CSV", "JSON", "JSONLINES"
+# As long as the longest field that the endpoint accepts.
+MAX_FIELD_LENGTH = 1 << 20
 MEDIA_TYPES = {
     "text/csv": CSV,
     "application/json": JSON,
@@ -51,14 +53,9 @@ def decode(side: Mapping[str, Any]) -> Payload:
     Raises:
         ValueError: The payload is missing or does not match its encoding. The message does not contain the payload.
     """
-    data = side.get("data")
-    if not isinstance(data, str):
-        raise ValueError("has no payload in 'data'")
-    encoding = str(side.get("encoding", CSV)).upper()
-    if encoding == "BASE64":
-        data, encoding = _decode_base64(data, str(side.get("observedContentType", "")))
+    data, encoding = text_of(side)
     if encoding == CSV:
-        return Payload(_cells(data), [], is_text=True)
+        return Payload(cells(data), [], is_text=True)
     if encoding == JSON:
         try:
             return _records(json.loads(data))
@@ -66,43 +63,66 @@ def decode(side: Mapping[str, Any]) -> Payload:
             raise ValueError("has a payload that is nested too deeply") from error
         except json.JSONDecodeError:
             # JSON lines are captured with the encoding JSON, too.
-            return _lines(data)
-    if encoding == JSON_LINES:
-        return _lines(data)
-    raise ValueError(f"has a payload with the encoding {encoding!r}; supported are CSV, JSON and BASE64")
+            pass
+    return _records(json_lines(data), is_list_of_records=True)
 
 
-def _cells(data: str) -> list[Row]:
+def text_of(side: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the text of a payload without a byte order mark, and its encoding: CSV, JSON or JSON_LINES.
+
+    Raises:
+        ValueError: There is none, or it is in another encoding.
+    """
+    data = side.get("data")
+    if not isinstance(data, str):
+        raise ValueError("has no payload in 'data'")
+    encoding = str(side.get("encoding", CSV)).upper()
+    if encoding == "BASE64":
+        data, encoding = _decode_base64(data, media_type_of(side))
+    if encoding not in (CSV, JSON, JSON_LINES):
+        raise ValueError(f"has a payload with the encoding {encoding!r}; supported are CSV, JSON and BASE64")
+    return data.removeprefix("\ufeff"), encoding
+
+
+def media_type_of(side: Mapping[str, Any]) -> str:
+    """Return the content type of a payload without its parameters; empty if it is unknown."""
+    return str(side.get("observedContentType", "")).partition(";")[0].strip().lower()
+
+
+def cells(data: str) -> list[Row]:
+    """Return the fields of each row of CSV. Raises ValueError if it is not CSV."""
     if '"' not in data and "\r" not in data:
         # Most payloads have no quotes, and csv takes three times as long for one line.
         return [line.split(",") for line in data.split("\n") if line]
+    csv.field_size_limit(MAX_FIELD_LENGTH)
     try:
         return [row for row in csv.reader(io.StringIO(data, newline="")) if row]
     except csv.Error as error:
         raise ValueError(f"has a payload that is not CSV ({error})") from error
 
 
-def _decode_base64(data: str, content_type: str) -> tuple[str, str]:
-    media_type = content_type.partition(";")[0].strip().lower()
+def json_lines(data: str) -> list[Any]:
+    """Return the value of each line. Raises ValueError if one is not JSON."""
+    values = []
+    # Not splitlines(), which also splits at characters that JSON allows inside strings.
+    for line in data.split("\n"):
+        if line.strip():
+            try:
+                values.append(json.loads(line))
+            except RecursionError as error:
+                raise ValueError("has a payload that is nested too deeply") from error
+            except json.JSONDecodeError as error:
+                raise ValueError(f"has a payload that is neither JSON nor JSON lines ({error})") from error
+    return values
+
+
+def _decode_base64(data: str, media_type: str) -> tuple[str, str]:
     if media_type not in MEDIA_TYPES:
-        raise ValueError(
-            f"has a BASE64 payload of content type {content_type!r}; supported are {', '.join(MEDIA_TYPES)}"
-        )
+        raise ValueError(f"has a BASE64 payload of content type {media_type!r}; supported are {', '.join(MEDIA_TYPES)}")
     try:
         return base64.b64decode(data, validate=True).decode("utf-8"), MEDIA_TYPES[media_type]
     except (binascii.Error, UnicodeDecodeError) as error:
         raise ValueError(f"has a payload that is not UTF-8 text in BASE64 ({type(error).__name__})") from error
-
-
-def _lines(data: str) -> Payload:
-    records = []
-    for line in data.splitlines():
-        if line.strip():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise ValueError(f"has a payload that is neither JSON nor JSON lines ({error})") from error
-    return _records(records, is_list_of_records=True)
 
 
 def _records(value: Any, is_list_of_records: bool = False) -> Payload:

@@ -34,8 +34,9 @@ class Selection:
         """
         if self.columns is None:
             return list(available)
-        seen_before = self.as_text - set(available)
-        return [_find(column, available, file) for column in self.columns if column not in seen_before]
+        names = set(available)
+        wanted = (column for column in self.columns if column in names or column not in self.as_text)
+        return [column if column in names else _find(column, available, file) for column in wanted]
 
 
 def find(column: str, available: Sequence[str]) -> str | None:

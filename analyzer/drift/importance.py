@@ -31,7 +31,7 @@ def read_importance(path: Path) -> dict[str, float]:
             gains = (
                 _values_from_object(json.loads(text))
                 if text.lstrip().startswith("{")
-                else _gains_from_model(text.splitlines())
+                else _gains_from_model(io.StringIO(text))
             )
     except (OSError, EOFError, ValueError, KeyError, tarfile.TarError) as error:
         raise QualityError(

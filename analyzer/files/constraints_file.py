@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import QualityError
-from analyzer.constraints.data_quality import Constraints, FeatureConstraints, Violation
+from analyzer.constraints.data_quality import Constraints, FeatureConstraints, Violation, domain_of
 from analyzer.drift.comparison import CATEGORICAL_DRIFT_METHODS, COMPARISON_METHODS, MonitoringConfig
 from analyzer.files.json_files import describe, read
 
@@ -99,7 +99,7 @@ def _constraint_from_json(document: Mapping[str, Any], path: Path) -> FeatureCon
         inferred_type=document["inferred_type"],
         completeness=float(document.get("completeness", 0.0)),
         is_non_negative=numbers.get("is_non_negative"),
-        domains=tuple(domains) if domains else None,
+        domains=domain_of(map(str, domains)) if domains else None,
         overrides=_config_from_json(overrides, path, f"monitoring_config_overrides of {document['name']!r}"),
     )
 

@@ -108,6 +108,5 @@ def _numbers_from_json(document: Mapping[str, Any]) -> NumberStatistics:
 
 def _strings_from_json(document: Mapping[str, Any]) -> StringStatistics:
     buckets = document.get("distribution", {}).get("categorical", {}).get("buckets", [])
-    return StringStatistics(
-        round(document["distinct_count"]), {bucket["value"]: int(bucket["count"]) for bucket in buckets}
-    )
+    counts = {str(bucket["value"]): int(bucket["count"]) for bucket in buckets}
+    return StringStatistics.of_counts(counts, round(document["distinct_count"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ STRING = "String"
 UNKNOWN = "Unknown"
 
 BUCKETS = 10
+BOOLEANS = ("true", "false")
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,26 @@ class StringStatistics:
     distinct_count: int
     counts: Mapping[str, int]
 
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, int], distinct_count: int | None = None) -> StringStatistics:
+        """Make the statistics of values that are all counted, unless there are more distinct ones.
+
+        If all of them are booleans, their case is ignored: Spark, and so Model Monitor, reads such a column of CSV as
+        boolean, and True becomes true as in JSON.
+        """
+        if is_boolean(counts):
+            merged: dict[str, int] = {}
+            for text, count in counts.items():
+                merged[text.lower()] = merged.get(text.lower(), 0) + count
+            counts, distinct_count = merged, None
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return cls(len(ordered) if distinct_count is None else distinct_count, dict(ordered))
+
+
+def is_boolean(texts: Collection[str]) -> bool:
+    """Whether there are texts, and all of them are booleans in any case."""
+    return bool(texts) and all(text.lower() in BOOLEANS for text in texts)
+
 
 @dataclass(frozen=True)
 class FeatureStatistics:
@@ -123,4 +144,8 @@ class Statistics:
 
     def feature(self, name: str) -> FeatureStatistics | None:
         """Return the feature of that name; None if there is none."""
-        return next((feature for feature in self.features if feature.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, FeatureStatistics]:
+        return {feature.name: feature for feature in reversed(self.features)}

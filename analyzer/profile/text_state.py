@@ -56,7 +56,7 @@ class TextState:
 
     def statistics(self) -> StringStatistics:
         if self.sketches is None:
-            return StringStatistics(len(self.counts), dict(sorted(self.counts.items(), key=_most_frequent_first)))
+            return StringStatistics.of_counts(self.counts)
         return self.sketches.statistics()
 
     def add_numbers(self, counted: Iterable[tuple[float, int]], whole: int, integral: bool) -> None:
@@ -119,15 +119,8 @@ class TextSketches:
         # Only texts that are certainly more frequent than the sketch's error; the tail of an id column is noise.
         kind = datasketches.frequent_items_error_type.NO_FALSE_POSITIVES
         counts = {text: estimate for text, estimate, _, _ in self.frequent.get_frequent_items(kind)}
-        return StringStatistics(
-            round(self.distinct.get_estimate()), dict(sorted(counts.items(), key=_most_frequent_first))
-        )
+        return StringStatistics.of_counts(counts, round(self.distinct.get_estimate()))
 
 
 def _count_matching(values: pa.Array, counts: pa.Array, pattern: str) -> int:
     return pc.sum(counts.filter(pc.match_substring_regex(values, pattern))).as_py() or 0
-
-
-def _most_frequent_first(item: tuple[str, int]) -> tuple[int, str]:
-    text, count = item
-    return -count, text

@@ -1,0 +1,40 @@
+"""The rules of `analyzer.values` for Arrow columns."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analyzer.values import MISSING, NUMBER_PATTERN, category_text
+
+_NUMBER = f"^(?:{NUMBER_PATTERN})$"
+
+
+def as_numbers(texts: pa.Array) -> pa.Array:
+    """Convert texts to int64, else to float64; missing values become null.
+
+    If a text is neither a number nor missing, all of them stay texts, without surrounding whitespace.
+    """
+    trimmed = pc.utf8_trim_whitespace(texts)
+    values = pc.if_else(pc.is_in(trimmed, pa.array(sorted(MISSING))), pa.scalar(None, pa.string()), trimmed)
+    if values.null_count == len(values):
+        return pa.nulls(len(values))
+    if not pc.all(pc.match_substring_regex(values, _NUMBER)).as_py():
+        return values
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return values.cast(pa.float64())
+
+
+def as_categories(values: pa.Array) -> pa.Array:
+    """Convert values of any type to normalized texts of categories; missing values become null."""
+    encoded = values.dictionary_encode()
+    texts = [_category(value) for value in encoded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(encoded.indices)
+
+
+def _category(value: object) -> str | None:
+    # str(), as serving converts the numbers of JSON to categories.
+    text = category_text(str(value))
+    return None if text in MISSING else text

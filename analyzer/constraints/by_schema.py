@@ -1,0 +1,100 @@
+"""Baselines as they would be if they had been read with the training schema.
+
+A baseline may come from Model Monitor or from a file read without the schema: with "True" and "3.0" as spellings of
+categories, or with the numbers of categories like 1, 2 and 3. Current values are read with the schema, so the baseline
+is normalized by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from analyzer.constraints.data_quality import Constraints, FeatureConstraints, suggest_domain
+from analyzer.profile.statistics import INTEGRAL, STRING, FeatureStatistics, Statistics, StringStatistics
+from analyzer.schema import Schema
+from analyzer.values import MISSING, category_text
+
+
+def statistics_by_schema(statistics: Statistics, schema: Schema) -> Statistics:
+    """Normalize the categories in the statistics of a baseline."""
+    return replace(
+        statistics,
+        features=tuple(
+            _as_categories(feature) if feature.name in schema.categorical else feature
+            for feature in statistics.features
+        ),
+    )
+
+
+def _as_categories(feature: FeatureStatistics) -> FeatureStatistics:
+    if feature.strings is not None:
+        counts, spellings = feature.strings.counts, feature.strings.distinct_count
+    elif feature.numbers is not None:
+        counts = _counts_of_numbers(feature)
+        spellings = len(counts)
+    else:
+        return feature
+    normalized: dict[str, int] = {}
+    for text, count in counts.items():
+        category = category_text(text)
+        normalized[category] = normalized.get(category, 0) + count
+    missing = sum(normalized.pop(text, 0) for text in MISSING)
+    # Texts too many to be listed are assumed to be distinct categories.
+    strings = StringStatistics.of_counts(normalized, spellings - len(counts) + len(normalized))
+    return replace(
+        feature,
+        inferred_type=STRING,
+        present=feature.present - missing,
+        missing=feature.missing + missing,
+        numbers=None,
+        strings=strings,
+    )
+
+
+def _counts_of_numbers(feature: FeatureStatistics) -> dict[str, int]:
+    """Return the values of the sketch: all of them, with their counts, for a column of few thousand values."""
+    counts: dict[str, int] = {}
+    for power, level in enumerate(feature.numbers.sketch.levels if feature.numbers else ()):
+        for value in level:
+            counts[str(value)] = counts.get(str(value), 0) + (1 << power)
+    return counts
+
+
+def constraints_by_schema(constraints: Constraints, baseline: Statistics | None, schema: Schema) -> Constraints:
+    """Normalize the categories in the constraints on a baseline, whose statistics are normalized already."""
+    statistics = {feature.name: feature for feature in baseline.features} if baseline else {}
+    return replace(
+        constraints,
+        features=tuple(
+            _with_categories(feature, statistics) if feature.name in schema.categorical else feature
+            for feature in constraints.features
+        ),
+    )
+
+
+def _with_categories(constraint: FeatureConstraints, statistics: Mapping[str, FeatureStatistics]) -> FeatureConstraints:
+    if constraint.inferred_type == STRING:
+        domains = constraint.domains and tuple(sorted({category_text(text) for text in constraint.domains} - MISSING))
+        return replace(constraint, domains=domains)
+    feature = statistics.get(constraint.name)
+    return replace(
+        constraint,
+        inferred_type=STRING,
+        is_non_negative=None,
+        domains=suggest_domain(feature) if feature else None,
+    )
+
+
+def typed_like(statistics: Statistics, constraints: Constraints) -> Statistics:
+    """Count whole numbers like 3.0 as Integral where the constraint is Integral: the endpoint reads 3.0 as 3."""
+    integral = {feature.name for feature in constraints.features if feature.inferred_type == INTEGRAL}
+    return replace(
+        statistics,
+        features=tuple(
+            replace(feature, inferred_type=INTEGRAL)
+            if feature.name in integral and feature.numbers and feature.integral == feature.present
+            else feature
+            for feature in statistics.features
+        ),
+    )

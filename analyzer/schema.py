@@ -1,0 +1,119 @@
+"""The schema that training writes: the features of a model with their categories, and its classes.
+
+With it, the analyzer reads values as the endpoint does. It is the schema.json of Preprocess, which Train also puts into
+the model archive. Without it, the analyzer reads files as Model Monitor does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tarfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from analyzer import QualityError
+from analyzer.arrow_values import as_categories, as_numbers
+
+logger = logging.getLogger(__name__)
+
+FILE = "schema.json"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The schema of a model.
+
+    Attributes:
+        problem_type: BinaryClassification, MulticlassClassification or Regression.
+        features: The categories of each feature by name, in the model's order; None for a number.
+        classes: The names of the classes, of two the positive one last; empty for a regression.
+    """
+
+    problem_type: str
+    features: Mapping[str, frozenset[str] | None]
+    classes: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features, in the model's order."""
+        return tuple(self.features)
+
+    @cached_property
+    def categorical(self) -> frozenset[str]:
+        """The names of the features that are categories."""
+        return frozenset(name for name, categories in self.features.items() if categories is not None)
+
+    def conform(self, batch: pa.RecordBatch, others: Collection[str] = (), is_part: bool = False) -> pa.RecordBatch:
+        """Read the values of a batch as the endpoint reads them.
+
+        Args:
+            batch: Columns of int64, float64, string and null.
+            others: Columns to keep though they are not features; all others are left out.
+            is_part: Whether the batch has only some of the columns; otherwise a feature without a column is missing in
+                every record.
+        """
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        names = [name for name in self.names if name in columns or not is_part]
+        result = {name: self._conform(name, columns.get(name), batch.num_rows) for name in names}
+        result |= {name: column for name, column in columns.items() if name in others and name not in self.features}
+        return pa.RecordBatch.from_arrays([*result.values()], names=[*result])
+
+    def _conform(self, name: str, column: pa.Array | None, rows: int) -> pa.Array:
+        if column is None or pa.types.is_null(column.type):
+            return pa.nulls(rows)
+        if self.features[name] is not None:
+            return as_categories(column)
+        return as_numbers(column) if pa.types.is_string(column.type) else column
+
+
+def read_schema(path: Path) -> Schema | None:
+    """Read a schema.json, or that of a model archive; a folder stands for the one or the other in it.
+
+    Returns:
+        The schema; None for the archive of a model that was not trained by this project.
+
+    Raises:
+        QualityError: The file does not exist or is neither.
+    """
+    if path.is_dir():
+        path = next((path / name for name in (FILE, "model.tar.gz") if (path / name).is_file()), path)
+        path = next(iter(sorted(path.glob("*.tar.gz"))), path / FILE) if path.is_dir() else path
+    try:
+        text = _read_archive(path) if tarfile.is_tarfile(path) else path.read_text(encoding="utf-8")
+        if text is None:
+            logger.warning("%s contains no %s; values are read as Model Monitor reads them", path, FILE)
+            return None
+        return _parse(json.loads(text))
+    except FileNotFoundError:
+        raise QualityError(f"{path} does not exist; use the {FILE} of a training run, or a model archive") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, tarfile.TarError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise QualityError(
+            f"{path} is not a training schema ({reason}); use the {FILE} of a training run, or a model archive"
+        ) from error
+
+
+def _read_archive(path: Path) -> str | None:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if member.isfile() and member.name.removeprefix("./") == FILE:
+                file = archive.extractfile(member)
+                return file.read().decode("utf-8") if file else None
+    return None
+
+
+def _parse(document: Mapping[str, Any]) -> Schema:
+    return Schema(
+        problem_type=document["problem_type"],
+        features={
+            feature["name"]: frozenset(feature["categories"]) if feature["type"] == "category" else None
+            for feature in document["features"]
+        },
+        classes=tuple(map(str, document["classes"] or ())),
+    )
