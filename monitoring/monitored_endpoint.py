@@ -43,6 +43,7 @@ class MonitoredEndpoint:
         baselines: The baseline of each analysis.
         positive_label: The positive class of a binary classification; empty for other problem types.
         batch: Whether the project's batch transform jobs are monitored instead of an endpoint.
+        model_uri: S3 URI of the model archive, if it contains the training schema; empty for other models.
     """
 
     endpoint: str
@@ -52,6 +53,7 @@ class MonitoredEndpoint:
     baselines: Mapping[str, Baseline]
     positive_label: str
     batch: bool = False
+    model_uri: str = ""
 
 
 def find_monitored_endpoint(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
@@ -123,13 +125,16 @@ def _with_baselines(
     description = target.sagemaker.describe_model_package(ModelPackageName=package)
     analyses = settings.monitoring.analyses
     needs_label = settings.problem_type == "BinaryClassification" and "model-quality" in analyses
+    model_uri = description["InferenceSpecification"]["Containers"][0].get("ModelDataUrl", "")
+    archive = s3_objects.read(target, model_uri) if model_uri else None
     return MonitoredEndpoint(
         endpoint=name,
         package=package,
         capture_uri=capture_uri,
         ground_truth_uri=ground_truth_uri(settings, target, name),
         baselines={analysis: _baseline(target, description, analysis) for analysis in analyses},
-        positive_label=_positive_label(target, description) if needs_label else "",
+        model_uri=model_uri if archive and "features" in _schema(archive) else "",
+        positive_label=_positive_label(archive, model_uri) if needs_label else "",
         batch=batch,
     )
 
@@ -152,17 +157,26 @@ def _baseline(target: Target, package: Mapping[str, Any], analysis: str) -> Base
     return baseline
 
 
-def _positive_label(target: Target, package: Mapping[str, Any]) -> str:
-    """Return the second class in the model archive's schema.json."""
-    uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-    archive = s3_objects.read(target, uri)
-    if archive is None:
-        raise UserError(f"the model archive {uri} with the names of the classes does not exist; register a new version")
+def _schema(archive: bytes) -> Mapping[str, Any]:
+    """Return the schema.json in a model archive; empty if there is none."""
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            schema = tar.extractfile("schema.json")
-            return str(json.load(schema)["classes"][1]) if schema else ""
-    except (tarfile.TarError, KeyError, ValueError, IndexError, TypeError):
+            member = tar.extractfile("schema.json")
+            schema = json.load(member) if member else None
+    except (tarfile.TarError, EOFError, KeyError, ValueError):
+        return {}
+    return schema if isinstance(schema, dict) else {}
+
+
+def _positive_label(archive: bytes | None, model_uri: str) -> str:
+    """Return the second class of the schema in a model archive."""
+    if archive is None:
         raise UserError(
-            f"{uri} has no schema.json with two classes; register a version with `python -m pipelines run`"
+            f"the model archive {model_uri} with the names of the classes does not exist; register a new version"
+        )
+    try:
+        return str(_schema(archive)["classes"][1])
+    except (KeyError, IndexError, TypeError):
+        raise UserError(
+            f"{model_uri} has no schema.json with two classes; register a version with `python -m pipelines run`"
         ) from None

@@ -166,6 +166,8 @@ def _parameters(settings: Settings, endpoint: MonitoredEndpoint, window_minutes:
         "WindowEnd": _SCHEDULED_TIME,
         "WindowMinutes": str(window_minutes),
     }
+    if endpoint.model_uri:
+        parameters["ModelUri"] = endpoint.model_uri
     for analysis, baseline in endpoint.baselines.items():
         parameters[f"{_prefix(analysis)}StatisticsUri"] = baseline.statistics
         parameters[f"{_prefix(analysis)}ConstraintsUri"] = baseline.constraints

@@ -26,6 +26,7 @@ def latest_model(settings: Settings, target: Target) -> dict[str, str]:
         raise UserError(f"model package {package.arn} has no data-quality baseline; approve a version that has one")
     return {
         "ModelPackageArn": package.arn,
+        "ModelUri": description["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
         "DataQualityStatisticsUri": baseline["Statistics"]["S3Uri"],
         "DataQualityConstraintsUri": baseline["Constraints"]["S3Uri"],
     }

@@ -24,18 +24,21 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from job_files import write_exit_message, write_text
 from window.files import download
 from window.summary import NAMESPACE, AlertRules, WindowResults, metrics, summarize
 
 from analyzer import NoRecords, QualityError
-from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis
+from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis, ModelQuality
 from analyzer.cloudwatch import publish
 from analyzer.container import run
 from analyzer.files import analysis_file
 from analyzer.performance.merge import Merge
 
 INPUT = Path("/opt/ml/processing/input")
+# SageMaker accepts no empty arguments.
+NO_MODEL = "none"
 S3_CONFIG = Config(connect_timeout=10, read_timeout=60, retries={"total_max_attempts": 5, "mode": "standard"})
 
 
@@ -69,6 +72,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--critical-features", type=names, default=(), help="alert if one of these drifts; separated by commas")
     add("--problem-type", help="required for model quality")
     add("--positive-label", help="name of the positive class")
+    add(
+        "--model",
+        default=NO_MODEL,
+        help=f"S3 URI of the model archive, whose schema says how the endpoint reads values; {NO_MODEL} if unknown",
+    )
     add("--metric", default="", help="model quality metric to compare with --metric-threshold")
     add("--metric-threshold", type=float, default=0.0)
     add("--lower-is-better", action="store_true", help="alert if the metric is above the threshold, not below")
@@ -142,8 +150,8 @@ def model_quality(options: argparse.Namespace, start: datetime, end: datetime) -
     """Merge predictions with their labels and analyze them.
 
     Returns:
-        The analysis, None without merged records; and the share of the inferences without a label, None without
-        inferences.
+        The analysis, None without merged records; and the share of the inferences without a label that is a class,
+        None without inferences.
     """
     captures, labels, merged = (options.input_dir / name for name in ("labelled-captures", "labels", "merged"))
     if not download(s3(), options.captures, start, end, captures):
@@ -167,7 +175,11 @@ def model_quality(options: argparse.Namespace, start: datetime, end: datetime) -
         **({"probability_attribute": "predictions[0].probability"} if binary else {}),
         **({"positive_label": options.positive_label} if binary and options.positive_label else {}),
     }
-    return analyze(options, "model-quality", variables, start, end), counts.unlabelled / counts.inferences
+    analysis = analyze(options, "model-quality", variables, start, end)
+    # A label that is no class is as good as none.
+    unusable = analysis.result.unknown if analysis and isinstance(analysis.result, ModelQuality) else None
+    missing = counts.unlabelled + (unusable.labels if unusable else 0)
+    return analysis, missing / counts.inferences
 
 
 def analyze(
@@ -189,11 +201,29 @@ def analyze(
         "sagemaker_monitoring_schedule_name": options.schedule,
     }
     try:
-        run({**variables, **baselines, **window, **metric_settings, "output_path": str(output)})
+        run({**variables, **baselines, **schema(options), **window, **metric_settings, "output_path": str(output)})
     except NoRecords as error:
         print(error)
         return None
     return analysis_file.read(output)
+
+
+def schema(options: argparse.Namespace) -> dict[str, str]:
+    """Download the model archive; returns the analyzer's variable for the schema in it."""
+    if options.model == NO_MODEL:
+        return {}
+    path = options.input_dir / "model" / "model.tar.gz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bucket, _, key = options.model.removeprefix("s3://").partition("/")
+        try:
+            s3().download_file(bucket, key, str(path))
+        except ClientError as error:
+            raise QualityError(
+                f"the model archive {options.model} with the training schema cannot be read ({error}); create the "
+                "monitoring schedule again"
+            ) from error
+    return {"model_schema": str(path)}
 
 
 def s3() -> Any:

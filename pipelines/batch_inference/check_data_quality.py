@@ -23,6 +23,7 @@ def check_data_quality_step(
         "output_path": OUTPUT,
         "baseline_statistics": f"{INPUT}/statistics/statistics.json",
         "baseline_constraints": f"{INPUT}/constraints/constraints.json",
+        "model_schema": f"{INPUT}/model",
         "publish_cloudwatch_metrics": "Enabled",
         "sagemaker_monitoring_schedule_name": pipeline_name,
     }
@@ -38,6 +39,7 @@ def check_data_quality_step(
                 processing_input("data", transform.properties.TransformInput.DataSource.S3DataSource.S3Uri),
                 processing_input("statistics", parameters.data_quality_statistics),
                 processing_input("constraints", parameters.data_quality_constraints),
+                processing_input("model", parameters.model_uri),
                 processing_input("code", monitor_bundle().uri(context.code_uri)),
             ],
             outputs=[processing_output("data-quality", context.output_uri("data-quality"))],

@@ -16,6 +16,7 @@ class Parameters(PipelineParameters):
     """The parameters; the baseline is the one that the model package refers to."""
 
     model_package_arn: Annotated[ParameterString, "ARN of the model package that predicts."]
+    model_uri: Annotated[ParameterString, "S3 URI of the model archive, by whose schema values are read."]
     input_data_uri: Annotated[ParameterString, "S3 URI of the data, as JSON lines."]
     data_quality_statistics: Annotated[ParameterString, "S3 URI of the baseline statistics of the data quality."]
     data_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the data quality."]
@@ -26,6 +27,7 @@ class Parameters(PipelineParameters):
     def of(cls, settings: Settings) -> Parameters:
         return cls(
             model_package_arn=ParameterString("ModelPackageArn"),
+            model_uri=ParameterString("ModelUri"),
             input_data_uri=ParameterString("InputDataUri"),
             data_quality_statistics=ParameterString("DataQualityStatisticsUri"),
             data_quality_constraints=ParameterString("DataQualityConstraintsUri"),

@@ -50,6 +50,7 @@ def _arguments(context: PipelineContext, parameters: Parameters, pipeline_name: 
         "endpoint": parameters.endpoint_name,
         "schedule": pipeline_name,
         "captures": parameters.capture_uri,
+        "model": parameters.model_uri,
         "window-end": parameters.window_end,
         "window-minutes": parameters.window_minutes.to_string(),
         "capture-delay-minutes": parameters.capture_delay_minutes.to_string(),

@@ -18,6 +18,9 @@ from project.settings import Settings
 # stands for an empty list: SageMaker does not accept an empty string as a container argument
 NO_FEATURES = ","
 
+# stands for a model without a schema, for the same reason
+NO_MODEL = "none"
+
 # parameters that only one of the analyses uses
 ANALYSIS_PARAMETERS = {
     "data-quality": (
@@ -49,6 +52,9 @@ class Parameters(PipelineParameters):
     data_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the data quality."]
     model_quality_statistics: Annotated[ParameterString, "S3 URI of the baseline statistics of the model quality."]
     model_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the model quality."]
+    model_uri: Annotated[
+        ParameterString, "S3 URI of the model archive, by whose schema values are read; none if it has no schema."
+    ]
     positive_label: Annotated[ParameterString, "Positive class as it appears in the ground truth."]
     window_end: Annotated[ParameterString, 'End of the window to analyze, as an ISO 8601 time or "now".']
     window_minutes: Annotated[ParameterInteger, "Length of the window in minutes."]
@@ -74,6 +80,7 @@ class Parameters(PipelineParameters):
             data_quality_constraints=ParameterString("DataQualityConstraintsUri"),
             model_quality_statistics=ParameterString("ModelQualityStatisticsUri"),
             model_quality_constraints=ParameterString("ModelQualityConstraintsUri"),
+            model_uri=ParameterString("ModelUri", default_value=NO_MODEL),
             positive_label=ParameterString("PositiveLabel", default_value="1"),
             window_end=ParameterString("WindowEnd", default_value="now"),
             window_minutes=ParameterInteger("WindowMinutes", default_value=60),

@@ -21,13 +21,14 @@ from sagemaker.mlops.workflow.quality_check_step import (
 from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
 from pipelines.bundles import quality_check_bundle
-from pipelines.context import output_of, processing_input, processing_output
+from pipelines.context import S3Uri, output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
 
 DATA_QUALITY = "data-quality-baseline"
 MODEL_QUALITY = "model-quality-baseline"
 # the names that QualityCheck steps use
 DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"
+SCHEMA = "/opt/ml/processing/input/schema"
 CSV_WITH_HEADER = {"csv": {"header": True, "output_columns_position": "START"}}
 
 
@@ -51,6 +52,7 @@ def baseline_steps(
                 dataset_format=CSV_WITH_HEADER,
                 output_s3_uri=baseline_uri(context, DATA_QUALITY),
             ),
+            output_of(preprocess, "schema"),
             after,
         ),
         create_step(
@@ -67,13 +69,20 @@ def baseline_steps(
                 ground_truth_attribute="label",
                 probability_threshold_attribute="0.5" if binary else None,
             ),
+            # labels and predictions of Evaluate are codes of the classes
+            None,
             after,
         ),
     ]
 
 
 def _quality_check_step(
-    context: TrainingContext, name: str, description: str, config: QualityCheckConfig, after: ModelStep
+    context: TrainingContext,
+    name: str,
+    description: str,
+    config: QualityCheckConfig,
+    schema: S3Uri | None,
+    after: ModelStep,
 ) -> QualityCheckStep:
     settings, parameters = context.settings, context.parameters
     job = CheckJobConfig(
@@ -102,13 +111,18 @@ def _quality_check_step(
 
 
 def _processing_step(
-    context: TrainingContext, name: str, description: str, config: QualityCheckConfig, after: ModelStep
+    context: TrainingContext,
+    name: str,
+    description: str,
+    config: QualityCheckConfig,
+    schema: S3Uri | None,
+    after: ModelStep,
 ) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
     processor = context.processor(
         ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "quality_check.py"],
         instance_count=parameters.processing_instance_count,
-        env=_analyzer_environment(config),
+        env=_analyzer_environment(config) | ({"model_schema": SCHEMA} if schema is not None else {}),
     )
     output = processing_output(OUTPUT, config.output_s3_uri)
     output.s3_output.local_path = "/opt/ml/processing/output"
@@ -118,6 +132,7 @@ def _processing_step(
         step_args=processor.run(
             inputs=[
                 processing_input(DATASET, config.baseline_dataset),
+                *([processing_input("schema", schema)] if schema is not None else []),
                 processing_input("code", quality_check_bundle().uri(context.code_uri)),
             ],
             outputs=[output],

@@ -42,8 +42,8 @@ class WindowResults:
     Attributes:
         data_quality: None if data quality was not analyzed, or there were no records.
         model_quality: None if model quality was not analyzed, or there were no merged records.
-        missing_label_share: The share of the inferences without a label; None without inferences, or if model quality
-            was not analyzed.
+        missing_label_share: The share of the inferences without a label that is a class; None without inferences, or if
+            model quality was not analyzed.
     """
 
     data_quality: DataQuality | None = None
@@ -108,6 +108,7 @@ def summarize(
             "records": model.statistics["dataset"]["item_count"],
             "violations": len(model.violations or ()),
             "metrics": {metric.name: metric.value for metric in model.metrics},
+            "unknown_classes": None if model.unknown is None else str(model.unknown),
         },
         "missing_label_share": results.missing_label_share,
     }
