@@ -57,13 +57,13 @@ def edit_features(document: Document, features: Sequence[str] | None, threshold:
             "features": changed,
             "monitoring_config": config | {"distribution_constraints": distribution},
         }
-    known = [feature["name"] for feature in document["features"]]
+    known, wanted = dict.fromkeys(feature["name"] for feature in document["features"]), set(features)
     for name in features:
         if name not in known:
             raise UserError(f"no feature {name!r} in the constraints; the features are {', '.join(known)}")
     return document | {
         "features": [
-            _with_threshold(feature, threshold) if feature["name"] in features else feature
+            _with_threshold(feature, threshold) if feature["name"] in wanted else feature
             for feature in document["features"]
         ]
     }

@@ -132,7 +132,8 @@ def _csv_pairs(path: Path, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _json_pairs(path: Path, text: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    # not splitlines(), which also splits at characters that JSON allows inside strings
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 record = json.loads(line)

@@ -51,6 +51,7 @@ from analyzer.files import json_files, partial_profile
 from analyzer.files.constraints_file import read_constraints
 from analyzer.files.statistics_file import read_statistics
 from analyzer.profile.profile import Profile
+from analyzer.schema import read_schema
 from analyzer.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ def _pass(
     try:
         if dataset.format == PARQUET:
             rows = spark.read.option("recursiveFileLookup", True).option("mergeSchema", True).parquet(source)
-            add = Rows(source, as_text).add
+            add = Rows(dataset, source, as_text).add
         else:
             rows = _lines(spark, source)
             header = _header(rows) if dataset.format == CSV and dataset.header else None
@@ -209,13 +210,14 @@ def _part(document: dict[str, Any]) -> pa.RecordBatch:
 class Rows:
     """The rows of Parquet files, which have types."""
 
+    dataset: Dataset
     source: str
     as_text: frozenset[str]
 
     def add(self, batches: Iterable[pa.RecordBatch], profile: Profile, malformed: MalformedRecords) -> None:
         """Add rows to the profile; none can be malformed."""
         for batch in batches:
-            profile.update(to_supported_types(batch, self.as_text, Path(self.source)))
+            profile.update(self.dataset.conform(to_supported_types(batch, self.as_text, Path(self.source))))
 
 
 @dataclass(frozen=True)
@@ -265,8 +267,9 @@ class Pieces:
         """Add the records of a block to the profile; returns its malformed records."""
         malformed = MalformedRecords(self.limit)
         try:
-            for batch in FORMATS[self.dataset.format]([path], self.dataset, Selection(None, self.as_text), malformed):
-                profile.update(batch)
+            selection = Selection(None, self.as_text | self.dataset.categories)
+            for batch in FORMATS[self.dataset.format]([path], self.dataset, selection, malformed):
+                profile.update(self.dataset.conform(batch))
         except QualityError as error:
             raise QualityError(str(error).replace(str(path), place)) from error
         return Skipped(malformed.count, self.limit, tuple(replace(sample, file=place) for sample in malformed.samples))
@@ -327,7 +330,8 @@ def _dataset(settings: Settings, folder: Path) -> Dataset:
         names = tuple(feature.name for feature in read_statistics(settings.baseline_statistics).features)
     if settings.baseline_constraints:
         names = tuple(feature.name for feature in read_constraints(settings.baseline_constraints).features)
-    return Dataset.from_format(nothing, settings.dataset_format, names, settings.window)
+    schema = read_schema(settings.model_schema) if settings.model_schema else None
+    return Dataset.from_format(nothing, settings.dataset_format, names, settings.window, schema=schema)
 
 
 def _leave_message(message: str) -> None:

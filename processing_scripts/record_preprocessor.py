@@ -15,12 +15,14 @@ from typing import Any
 def preprocess_handler(inference_record: Any) -> list[dict[str, Any]]:
     """Extract the records of a request as dictionaries; the keys of CSV without a header are positions."""
     request = inference_record.endpoint_input
+    data = request.data[1:] if request.data.startswith("\ufeff") else request.data
     if request.encoding == "CSV":
-        return csv_records(request.data)
+        return csv_records(data)
     try:
-        content = json.loads(request.data)
+        content = json.loads(data)
     except ValueError:
-        content = [json.loads(line) for line in request.data.splitlines() if line.strip()]
+        # Not splitlines(), which also splits at characters that JSON allows inside strings.
+        content = [json.loads(line) for line in data.split("\n") if line.strip()]
     if isinstance(content, dict):
         content = content.get("instances", content)
     rows = content if isinstance(content, list) and content and isinstance(content[0], (dict, list)) else [content]
@@ -29,10 +31,11 @@ def preprocess_handler(inference_record: Any) -> list[dict[str, Any]]:
 
 def csv_records(text: str) -> list[dict[str, Any]]:
     """Parse CSV. The first row is a header if none of its fields is a number."""
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     if len(rows) > 1 and not any(is_number(field) for field in rows[0]):
+        names = [name.strip() for name in rows[0]]
         # Without `strict`, which needs Python 3.10; the container's version is not documented.
-        return [dict(zip(rows[0], row)) for row in rows[1:]]  # noqa: B905
+        return [dict(zip(names, row)) for row in rows[1:]]  # noqa: B905
     return [positional(row) for row in rows]
 
 

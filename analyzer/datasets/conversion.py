@@ -23,9 +23,8 @@ def to_supported_types(batch: pa.RecordBatch, as_text: Collection[str], file: Pa
     """
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        kind = pa.string() if name in as_text else _supported_type(column.type)
         try:
-            columns.append(column.cast(kind, safe=False))
+            columns.append(_convert(column, name in as_text))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise QualityError(
                 f"column {name!r} of {file} has the unsupported type {column.type}; flatten or remove the column"
@@ -33,9 +32,22 @@ def to_supported_types(batch: pa.RecordBatch, as_text: Collection[str], file: Pa
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
+def _convert(column: pa.Array, as_text: bool) -> pa.Array:
+    # pa.UuidType needs pyarrow 18.
+    if getattr(column.type, "extension_name", "") == "arrow.uuid":
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+    if isinstance(column.type, pa.BaseExtensionType):
+        return _convert(column.storage, as_text)
+    if pa.types.is_dictionary(column.type):
+        # Arrow cannot decode dictionaries of views.
+        column = _convert(column.dictionary, as_text).take(column.indices)
+    kind = pa.string() if as_text else _supported_type(column.type)
+    # Doubles cannot represent all integers and decimals, which Model Monitor, too, reads as doubles. Bytes that are not
+    # UTF-8 are no text.
+    return column.cast(kind, safe=kind == pa.string())
+
+
 def _supported_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _supported_type(kind.value_type)
     if pa.types.is_null(kind):
         return kind
     if pa.types.is_uint64(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):

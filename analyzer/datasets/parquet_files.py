@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def read(files: Sequence[Path], selection: Selection) -> Iterator[pa.RecordBatch
 
 
 def _check_columns(names: list[str], expected: list[str], path: Path) -> None:
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise QualityError(f"{path} has several columns named {shorten(repeated)}; rename them")
     if sorted(names) != sorted(expected):
         raise QualityError(
             f"{path} has the columns {shorten(names)}, but the previous files have {shorten(expected)}; all files of a "

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,27 @@ def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_asked(w
         )
         assert (result.returncode, result.stderr) == (status, "")
         assert result.stdout == "CompletedWithViolations: Job completed successfully with 1 violations.\n"
+
+
+def test_booleans_of_csv_and_json_are_the_same_values(write: Write, tmp_path: Path) -> None:
+    train = write("train.csv", "flag,x\n" + "".join(f"{row % 3 == 0},{row}\n" for row in range(60)))
+    assert run("baseline", train, "-o", tmp_path / "baseline").exit_code == 0
+    now = "".join(json.dumps({"flag": row % 3 == 0, "x": row}) + "\n" for row in range(60))
+    options = [f"--{name}={tmp_path}/baseline/{name}.json" for name in ("statistics", "constraints")]
+    result = run("check", write("now.jsonl", now), "--format", "json", "-o", tmp_path / "check", *options)
+    assert result.output == "Completed: Job completed successfully with no violations.\n"
+
+
+def test_time_grows_linearly_with_the_number_of_columns(write: Write, tmp_path: Path) -> None:
+    def seconds(columns: int) -> float:
+        names = ",".join(f"column_{number}" for number in range(columns))
+        path = write("wide.csv", f"{names}\n" + 2 * (",".join(["a"] * columns) + "\n"))
+        start = time.process_time()
+        assert run("baseline", path, "-o", tmp_path / "baseline").exit_code == 0
+        options = [f"--{name}={tmp_path}/baseline/{name}.json" for name in ("statistics", "constraints")]
+        assert run("check", path, "-o", tmp_path / "check", *options).exit_code == 0
+        return time.process_time() - start
+
+    # Twelve times the columns took a hundred times as long.
+    seconds(50)
+    assert seconds(3000) < 40 * seconds(250)

@@ -146,3 +146,9 @@ def test_a_file_without_labels_is_refused_with_the_reason(tmp_path: Path, conten
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"labels\.csv: No such file"):
         read_labels(tmp_path / "labels.csv")
+
+
+def test_line_separators_of_unicode_do_not_end_a_json_line(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"id": "a", "label": "x\u2028y\u0085z"}\n{"id": "b", "label": "n"}\n', encoding="utf-8")
+    assert read_labels(path) == ({"a": "x\u2028y\u0085z", "b": "n"}, 0)

@@ -51,6 +51,13 @@ def test_deliveries_for_one_time_have_one_token_of_a_length_that_sagemaker_accep
     assert 32 <= len(filled_in) <= 128
 
 
+def test_the_analyses_read_values_by_the_schema_in_the_model_archive() -> None:
+    for uri in ("s3://bucket/model.tar.gz", ""):
+        monitored = MonitoredEndpoint("demo", "package", "captures", "labels", {}, "", model_uri=uri)
+        request = schedule_request(minimal_settings(), monitored, "rate(1 hour)", 60, role_arn=ROLE_ARN)
+        assert parameters_of(request).get("ModelUri", "") == uri
+
+
 def test_creating_again_updates(run: Run, account: MonitoredAccount) -> None:
     run(*TEN_MINUTES)
     run("schedule", "create", "--schedule", "cron(0 6 * * ? *)", "--window-minutes", "1440")

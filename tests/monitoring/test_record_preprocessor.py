@@ -35,3 +35,8 @@ def test_json_by_name_keeps_its_names(data: str, expected: list[dict[str, Any]])
 def test_csv_with_a_header_has_names_and_without_one_positions() -> None:
     assert records("age,plan\n30,a\n40,b\n", "CSV") == [{"age": "30", "plan": "a"}, {"age": "40", "plan": "b"}]
     assert records("30,a\n", "CSV") == [{"00000": "30", "00001": "a"}]
+
+
+def test_byte_order_marks_blanks_and_unusual_line_ends_are_no_values() -> None:
+    assert records("\ufeffage, plan \r30,a\r", "CSV") == [{"age": "30", "plan": "a"}]
+    assert records('\ufeff{"plan": "a\u2028b"}\n{"plan": "c"}\n') == [{"plan": "a\u2028b"}, {"plan": "c"}]

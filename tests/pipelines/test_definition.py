@@ -114,6 +114,13 @@ def test_without_model_monitor_the_baseline_steps_keep_their_names_and_outputs(
         assert settings["dataset_format"] == usual_settings["dataset_format"]
 
 
+def test_the_data_quality_baseline_is_read_by_the_training_schema(own_analyzer: dict[str, Any]) -> None:
+    step = steps_by_name(own_analyzer)["DataQualityBaseline"]
+    (schema,) = (item for item in step["Arguments"]["ProcessingInputs"] if item["InputName"] == "schema")
+    assert schema["S3Input"]["LocalPath"] == step["Arguments"]["Environment"]["model_schema"]
+    assert "model_schema" not in steps_by_name(own_analyzer)["ModelQualityBaseline"]["Arguments"]["Environment"]
+
+
 def test_the_steps_come_in_order(plain: dict[str, Any]) -> None:
     assert [(step["Name"], step["Type"]) for step in all_steps(plain["Steps"])] == [
         ("Preprocess", "Processing"),

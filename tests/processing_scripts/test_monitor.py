@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import tarfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -229,3 +231,42 @@ def test_the_hours_of_a_window_include_the_next_hour() -> None:
     assert list(hours(datetime(2026, 12, 31, 22, 59, tzinfo=UTC), datetime(2026, 12, 31, 23, 0, tzinfo=UTC))) == [
         *("2026/12/31/22", "2026/12/31/23", "2027/01/01/00")
     ]
+
+
+def test_the_schema_in_the_model_archive_says_what_values_are(s3: Any, baseline: Path, tmp_path: Path) -> None:
+    put_model(s3)
+    records = traffic(400, seed=2)
+    spelt = [({"age": f" {record['age']}", "plan": f"{record['plan']} "}, answer) for record, answer in records]
+    capture(s3, spelt, END - timedelta(minutes=30))
+    label(s3, [(record, f" {answer}" if number else "maybe") for number, (record, answer) in enumerate(records)], END)
+    summary = run(tmp_path, baseline, "data-quality,model-quality", "--model=s3://bucket/models/model.tar.gz")
+    assert (summary["data_quality"]["violations"], summary["data_quality"]["compared_features"]) == (0, 2)
+    # The predictions of `capture` are right in nine of ten cases.
+    assert summary["model_quality"]["metrics"]["accuracy"] > 0.85
+    assert "1 label (such as 'maybe' x 1) is none of the classes" in summary["model_quality"]["unknown_classes"]
+    assert summary["missing_label_share"] == 1 / 400
+
+
+def test_a_model_archive_that_cannot_be_read_is_named(s3: Any, baseline: Path, tmp_path: Path, capsys: Any) -> None:
+    capture(s3, traffic(10, seed=2), END - timedelta(minutes=30))
+    with pytest.raises(AssertionError):
+        run(tmp_path, baseline, "data-quality", "--model=s3://bucket/models/gone.tar.gz")
+    assert "the model archive s3://bucket/models/gone.tar.gz with the training schema" in capsys.readouterr().err
+
+
+def put_model(s3: Any) -> None:
+    schema = {
+        "problem_type": "BinaryClassification",
+        "features": [
+            {"name": "age", "type": "number"},
+            {"name": "plan", "type": "category", "categories": ["basic", "gold"]},
+        ],
+        "classes": ["no", "yes"],
+    }
+    content = json.dumps(schema).encode()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        member = tarfile.TarInfo("schema.json")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    s3.put_object(Bucket="bucket", Key="models/model.tar.gz", Body=archive.getvalue())

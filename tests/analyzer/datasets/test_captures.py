@@ -305,3 +305,28 @@ def test_a_column_without_values_has_no_type(as_text: bool) -> None:
     column = parse_texts(["", "nan", ""], as_text)
     assert column.type == pa.null()
     assert len(column) == column.null_count == 3
+
+
+@pytest.mark.parametrize("header", ["\ufeffage,plan", " age ,\tplan"], ids=["byte order mark", "blanks"])
+def test_a_header_with_a_byte_order_mark_or_blanks_is_no_record(write: Write, event: Event, header: str) -> None:
+    path = write("a.jsonl", lines(event(f"{header}\n20,basic\n")))
+    assert rows(path, INPUT, known_names=("age", "plan")) == [{"age": 20, "plan": "basic"}]
+
+
+def test_a_header_with_duplicate_names_is_malformed(write: Write, event: Event) -> None:
+    path = write("a.jsonl", lines(event("age,age\n1,2\n")))
+    with pytest.raises(QualityError, match="has a header with duplicate names"):
+        rows(path, INPUT, known_names=("age", "plan"))
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
+def test_line_separators_of_unicode_do_not_end_a_json_line(write: Write, event: Event, separator: str) -> None:
+    text = f'{{"note": "a{separator}b"}}\r\n{{"note": "c"}}\n'
+    path = write("a.jsonl", lines(event(text, input_type="application/jsonlines")))
+    assert rows(path, INPUT) == [{"note": f"a{separator}b"}, {"note": "c"}]
+
+
+def test_objects_without_values_are_records(write: Write, event: Event) -> None:
+    path = write("a.jsonl", lines(event("{}"), event("[{}, {}]")))
+    assert rows(path, INPUT) == [{}, {}, {}]
+    assert rows(path, INPUT, known_names=("age", "plan")) == [{"age": None, "plan": None}] * 3

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -245,3 +246,58 @@ def test_closing_the_iterator_early_ends_the_prefetching_thread() -> None:
     for thread in threading.enumerate()[threads:]:
         thread.join(timeout=5)
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("block_bytes", [8, 1 << 20])
+def test_lines_of_csv_may_end_with_carriage_returns(
+    write: Write, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
+    path = write("data.csv", 'age,plan\r20,gold\r21,"a\rb"\r')
+    assert rows(path, CSV) == [{"age": 20, "plan": "gold"}, {"age": 21, "plan": "a\rb"}]
+
+
+def test_blank_lines_before_the_header_are_ignored(write: Write) -> None:
+    assert rows(write("data.csv", "\n  \r\nage,plan\n1,a\n"), CSV) == [{"age": 1, "plan": "a"}]
+    assert rows(write("data.csv", "\n\n1,a\n"), HEADLESS) == [{"_c0": 1, "_c1": "a"}]
+
+
+def test_objects_without_values_are_records(write: Write) -> None:
+    assert rows(write("data.jsonl", "{}\n{}\n"), JSON) == [{}, {}]
+
+
+UUID = "0487d5da-8486-4f20-b6b1-993ab8678d8b"
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array(["a"], pa.string_view()), "a"),
+        (pa.array([b"a"], pa.binary_view()), "a"),
+        (pa.array([uuid.UUID(UUID).bytes], pa.uuid()), UUID),
+        (pa.array([1], pa.timestamp("ns", "UTC")), "1970-01-01 00:00:00.000000001Z"),
+        (pa.array(["a"]).dictionary_encode(), "a"),
+        (pa.array([2**64 - 1], pa.uint64()), float(2**64)),
+    ],
+    ids=lambda value: str(getattr(value, "type", "")),
+)
+def test_parquet_types_become_text_or_numbers(tmp_path: Path, column: pa.Array, expected: Any) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"x": column}), path)
+    assert rows(path, PARQUET) == [{"x": expected}]
+
+
+def test_large_integers_of_parquet_keep_their_digits_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"x": pa.array([2**64 - 1], pa.uint64())}), path)
+    assert rows(path, PARQUET, as_text=["x"]) == [{"x": str(2**64 - 1)}]
+
+
+def test_parquet_that_cannot_be_read_names_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"x": pa.array([b"\xff"])}), path)
+    with pytest.raises(QualityError, match=r"column 'x' of .* has the unsupported type binary; flatten or remove"):
+        rows(path, PARQUET)
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"]), path)
+    with pytest.raises(QualityError, match="has several columns named x; rename them"):
+        rows(path, PARQUET)
