@@ -10,14 +10,14 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
 
 import platformdirs
 
-from pipelines.bundles import all_bundles
+from pipelines.bundles import Bundle
 from pipelines.commit import current_commit
 from pipelines.inputs import input_uri
 from project.paths import REPOSITORY
@@ -27,10 +27,20 @@ from project.target import Target
 _MAX_FILES = 100
 
 
-def cached_definition(settings: Settings, target: Target, pipeline: str, build: Callable[[], str]) -> str:
-    """Return the cached definition of one of PIPELINES; build it, and cache it, if it is not cached."""
+def cached_definition(
+    settings: Settings, target: Target, pipeline: str, bundles: Iterable[Bundle], build: Callable[[], str]
+) -> str:
+    """Return the cached definition of one of PIPELINES; build it, and cache it, if it is not cached.
+
+    Args:
+        settings: Settings of the project.
+        target: Account or local SageMaker that the definition is for.
+        pipeline: Name of the pipeline.
+        bundles: Bundles that the definition may refer to.
+        build: Builds the definition.
+    """
     folder = platformdirs.user_cache_path("sagemaker-lightgbm") / "definitions"
-    file = folder / f"{_digest(settings, target, pipeline)}.json"
+    file = folder / f"{_digest(settings, target, pipeline, bundles)}.json"
     with suppress(OSError, ValueError):
         text = file.read_text(encoding="utf-8")
         json.loads(text)
@@ -44,21 +54,21 @@ def cached_definition(settings: Settings, target: Target, pipeline: str, build: 
     return definition
 
 
-def _digest(settings: Settings, target: Target, pipeline: str) -> str:
+def _digest(settings: Settings, target: Target, pipeline: str, bundles: Iterable[Bundle]) -> str:
     content = hashlib.sha256()
-    for part in _parts(settings, target, pipeline):
+    for part in _parts(settings, target, pipeline, bundles):
         content.update(f"{len(part)}\0{part}".encode())
     return content.hexdigest()
 
 
-def _parts(settings: Settings, target: Target, pipeline: str) -> Iterator[str]:
+def _parts(settings: Settings, target: Target, pipeline: str, bundles: Iterable[Bundle]) -> Iterator[str]:
     """Yield everything that a definition depends on."""
     yield from (pipeline, target.role_arn, target.job_role_arn or "", target.bucket, target.region)
     yield settings.model_dump_json()
     if settings.data.input is not None:
         yield input_uri(settings.data.input, "")
     yield current_commit()
-    for bundle in all_bundles():
+    for bundle in bundles:
         yield bundle.digest
     for room in ("pipelines", "project"):
         for path in sorted((REPOSITORY / room).rglob("*.py")):

@@ -84,7 +84,9 @@ class PipelineExecution:
 
 def get_definition(settings: Settings, target: Target, pipeline: PipelineName = "training") -> str:
     """Return the definition of one of PIPELINES as JSON text; it is built once for the same code and settings."""
-    return cached_definition(settings, target, pipeline, build=lambda: build_definition(settings, target, pipeline))
+    return cached_definition(
+        settings, target, pipeline, all_bundles(), build=lambda: build_definition(settings, target, pipeline)
+    )
 
 
 def build_definition(settings: Settings, target: Target, pipeline: PipelineName = "training") -> str:

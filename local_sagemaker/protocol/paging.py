@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.record_query import Place, Query
+from local_sagemaker.storage.record_query import MOST, Place, Query
 from local_sagemaker.storage.records import Record, RecordStore
 
 
@@ -85,7 +85,8 @@ def _position(token: str) -> tuple[Any, str]:
 def _place(token: str, sort: str) -> Place:
     """Return the place that a token of `page_of_query` holds. Raises ServiceError."""
     column, value, position = _decoded(token, 3)
-    if column != sort or not isinstance(value, str | int | float) or not isinstance(position, int):
+    is_value = isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= MOST)
+    if column != sort or not is_value or not (isinstance(position, int) and abs(position) <= MOST):
         raise ServiceError("ValidationException", "Invalid NextToken: it belongs to another listing")
     return value, position
 

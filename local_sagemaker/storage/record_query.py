@@ -27,7 +27,8 @@ Value = str | float
 # the value of the column that records are sorted by, and the record's position in the order of creation
 Place = tuple[Value, int]
 
-MOST = 1 << 62
+# SQLite's largest integer
+MOST = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ class Query:
         for column, (least, most) in self.between.items():
             if least is not None:
                 conditions.append(f"{column} >= ?")
-                values.append(least)
+                values.append(_storable(least))
             if most is not None:
                 conditions.append(f"{column} <= ?")
-                values.append(most)
+                values.append(_storable(most))
         if self.containing:
             conditions.append("instr(lower(title), ?)")
             values.append(self.containing.lower())
@@ -121,6 +122,11 @@ def row(kind: str, name: str, record: Mapping[str, Any], text: str) -> list[Any]
     """Return the values of kind, name, `COLUMNS` and record."""
     values = KINDS.get(kind, RecordKind(kind)).column_values(record)
     return [kind, name, *(values.get(column) for column in COLUMNS), text]
+
+
+def _storable(bound: float) -> float:
+    """Return a bound within SQLite's integers, beyond which there are no times either."""
+    return max(-MOST, min(bound, MOST))
 
 
 _NAMES = ("kind", "name", *COLUMNS, "record")

@@ -231,7 +231,8 @@ def storage_stack() -> Any:
 
 
 def words(result: Result) -> str:
-    return " ".join(result.stderr.split())
+    """Return a message without line breaks and without the options that it repeats in commands."""
+    return re.sub(r" --settings [^ `]+`", "`", " ".join(result.stderr.split()))
 
 
 NEXT_MOVES = {

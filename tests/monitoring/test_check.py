@@ -106,7 +106,8 @@ def test_executions_of_another_endpoint_are_left_out(run: Run, monitored: Monito
 def test_an_endpoint_without_schedule_is_refused_with_the_command_that_creates_one(run: Run) -> None:
     stderr = run("check", code=2).stderr
     assert (
-        "endpoint 'demo' has no monitoring schedule; create one with `python -m monitoring schedule create`" in stderr
+        "endpoint 'demo' has no monitoring schedule; create one with `python -m monitoring schedule create --local`"
+        in stderr
     )
 
 

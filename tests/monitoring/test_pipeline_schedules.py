@@ -102,7 +102,7 @@ def test_run_now_starts_an_execution_for_the_window_that_ends_now(run: Run, even
 
 
 def test_only_the_project_s_schedules_are_listed(run: Run, account: MonitoredAccount) -> None:
-    assert "The project has no monitoring schedules" in run("schedule", "list").stderr
+    assert "There are no monitoring schedules" in run("schedule", "list").stderr
     run(*TEN_MINUTES)
     other = without_times(account.schedule())
     other = {key: value for key, value in other.items() if key != "Arn"}

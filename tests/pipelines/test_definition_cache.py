@@ -36,7 +36,7 @@ class Builder:
 
 def test_an_unchanged_definition_is_built_once(make_settings: Callable[..., Settings]) -> None:
     build = Builder()
-    definitions = {cached_definition(make_settings(), TARGET, "training", build) for _ in range(3)}
+    definitions = {cached_definition(make_settings(), TARGET, "training", [], build) for _ in range(3)}
     assert definitions == {'{"Built": 1}'}
 
 
@@ -44,31 +44,31 @@ def test_a_change_of_what_a_definition_depends_on_builds_it_again(
     make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = Builder()
-    cached_definition(make_settings(), TARGET, "training", build)
-    cached_definition(make_settings(), TARGET, "monitoring", build)
-    cached_definition(make_settings(), ANOTHER_BUCKET, "training", build)
-    cached_definition(make_settings(quality={"metric": "auc", "threshold": 0.8}), TARGET, "training", build)
+    cached_definition(make_settings(), TARGET, "training", [], build)
+    cached_definition(make_settings(), TARGET, "monitoring", [], build)
+    cached_definition(make_settings(), ANOTHER_BUCKET, "training", [], build)
+    cached_definition(make_settings(quality={"metric": "auc", "threshold": 0.8}), TARGET, "training", [], build)
     data = tmp_path / "data.csv"
     for content in ("a,y\n1,2\n", "a,y\n1,3\n"):
         data.write_text(content)
-        cached_definition(make_settings(data={"input": str(data), "target_column": "y"}), TARGET, "training", build)
+        cached_definition(make_settings(data={"input": str(data), "target_column": "y"}), TARGET, "training", [], build)
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "another commit")
-    cached_definition(make_settings(), TARGET, "training", build)
+    cached_definition(make_settings(), TARGET, "training", [], build)
     assert build.built == 7
 
 
 def test_a_damaged_file_is_replaced(make_settings: Callable[..., Settings], cache_folder: Path) -> None:
     build = Builder()
-    cached_definition(make_settings(), TARGET, "training", build)
+    cached_definition(make_settings(), TARGET, "training", [], build)
     (file,) = cache_folder.iterdir()
     file.write_text('{"Built"')
-    assert cached_definition(make_settings(), TARGET, "training", build) == '{"Built": 2}'
+    assert cached_definition(make_settings(), TARGET, "training", [], build) == '{"Built": 2}'
     assert file.read_text() == '{"Built": 2}'
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("not a folder")
-    assert cached_definition(make_settings(), TARGET, "training", Builder()) == '{"Built": 1}'
+    assert cached_definition(make_settings(), TARGET, "training", [], Builder()) == '{"Built": 1}'
 
 
 def test_the_definitions_that_were_not_used_for_longest_are_deleted(
@@ -77,7 +77,7 @@ def test_the_definitions_that_were_not_used_for_longest_are_deleted(
     monkeypatch.setattr("pipelines.definition_cache._MAX_FILES", 2)
     for threshold in (0.7, 0.8, 0.9):
         settings = make_settings(quality={"metric": "auc", "threshold": threshold})
-        cached_definition(settings, TARGET, "training", Builder())
+        cached_definition(settings, TARGET, "training", [], Builder())
     assert len(list(cache_folder.iterdir())) == 2
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.bundles import Bundle, preprocess_bundle
-from tests.stories.workplace import Workplace
+from tests.stories.workplace import BREAST_CANCER, Workplace
 
 SETTINGS = """\
 name: bikes
@@ -150,6 +150,6 @@ def test_a_failing_script_is_reported_with_the_end_of_its_log(
     ],
 )
 def test_invalid_usage_starts_nothing(workplace: Workplace, arguments: tuple[str, ...], message: str) -> None:
-    result = workplace.pipelines("run", "--local", *arguments)
+    result = workplace.pipelines("run", "--local", "--settings", BREAST_CANCER, *arguments)
     assert result.code == 2, result.stderr
     assert message in result.stderr.replace("\n", " ")

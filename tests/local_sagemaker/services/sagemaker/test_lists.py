@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -140,7 +142,8 @@ def test_a_token_of_another_list_is_refused(machine: Machine) -> None:
     for number in range(3):
         put(machine, MODEL, f"m{number}")
     _, token = listed(machine, "ListModels", MaxResults=1)
-    for request in ({**token, "SortBy": "Name"}, {"NextToken": "eHg="}, {"NextToken": "WzEsMl0="}):
+    huge = base64.urlsafe_b64encode(json.dumps(["created", 1 << 64, 1]).encode()).decode()
+    for request in ({**token, "SortBy": "Name"}, *({"NextToken": text} for text in ("eHg=", "WzEsMl0=", huge))):
         with pytest.raises(ServiceError, match="Invalid NextToken"):
             listed(machine, "ListModels", **request)
 
