@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analyzer.values import MISSING, NUMBER_PATTERN
+from analyzer.values import MISSING, NUMBER_PATTERN, category_text
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
 SPLITS = ("train", "validation", "test")
@@ -47,7 +47,9 @@ def simplify(column: pa.ChunkedArray, as_text: bool = False) -> pa.ChunkedArray:
         return pa.chunked_array([categories.take(codes.indices)]) if categories.type == pa.string() else column
     if pa.types.is_decimal(type_) and as_text:
         return decimal_texts(column)
-    if is_text(type_) or (as_text and (pa.types.is_integer(type_) or pa.types.is_floating(type_))):
+    if pa.types.is_floating(type_) and as_text:
+        return without_missing(double_texts(column))
+    if is_text(type_) or (as_text and pa.types.is_integer(type_)):
         try:
             return without_missing(column.cast(pa.string()))
         except pa.ArrowInvalid:
@@ -89,6 +91,13 @@ def decimal_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     codes = column.cast(pa.decimal256(76, column.type.scale)).combine_chunks().dictionary_encode()
     texts = [f"{value:f}" for value in codes.dictionary.to_pylist()]
     texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]
+    return pa.chunked_array([pa.array(texts, pa.string()).take(codes.indices)])
+
+
+def double_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write doubles as Python does, which reads the numbers of JSON in serving: Arrow writes 2.5e-8, Python 2.5e-08."""
+    codes = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    texts = [str(float(text)) for text in codes.dictionary.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.string()).take(codes.indices)])
 
 
@@ -140,12 +149,8 @@ def as_comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def category_texts(texts: pa.Array) -> pa.Array:
-    """Normalize the spelling of categories, as analyzer.values.category_text does for one."""
-    trimmed = pc.utf8_trim_whitespace(texts)
-    whole = pc.replace_substring_regex(trimmed, r"^(-?(?:0|[1-9][0-9]*))\.0+$", r"\1")
-    return pc.if_else(
-        pc.match_substring_regex(whole, "^(?:[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"), pc.utf8_lower(whole), whole
-    )
+    """Normalize the spelling of categories."""
+    return pa.array([None if text is None else category_text(text) for text in texts.to_pylist()], pa.string())
 
 
 def categories_of(column: pa.ChunkedArray) -> pa.DictionaryArray:
