@@ -20,7 +20,6 @@ from botocore.exceptions import ClientError
 
 from local_sagemaker.http.background import RunningServer, find_server
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.database import Database
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ROLE, SCIKIT_LEARN, Machine
 from tests.local_sagemaker.steps import shell, until
@@ -163,8 +162,7 @@ def test_a_full_disk_refuses_writes_and_serves_reads_until_there_is_space(place:
     sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
     sagemaker.start_pipeline_execution(PipelineName="old")
     ssm.put_parameter(Name="newer", Value="x" * 4000, Type="String")
-    rows = Database(place.files / "state.sqlite").read("SELECT entry FROM moto_journal ORDER BY sequence")
-    kept = [json.loads(text) for (text,) in rows]
+    kept = [json.loads(text) for text in written(place, "SELECT entry FROM moto_journal ORDER BY sequence")]
     assert [json.loads(base64.b64decode(entry["body"]))["Name"] for entry in kept] == ["old", "newer"]
 
 
@@ -200,22 +198,21 @@ def test_an_execution_that_fails_on_a_full_disk_says_so_and_can_be_retried(place
 
     place.make_room()
     # what the disk had refused
-    until(lambda: written_status(place, arn) == "Failed")
+    until(lambda: written(place, "SELECT status FROM records WHERE title = ?", arn) == ["Failed"])
     sagemaker.retry_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="t" * 32)
     until(lambda: status() != "Executing")
     assert status() == "Succeeded"
     assert s3.head_object(Bucket=BUCKET, Key="out/sh")["ContentLength"] > 64
 
 
-def written_status(place: Place, arn: str) -> str:
-    """Return the status of an execution on disk."""
-    query = "SELECT status FROM records WHERE title = ?"
+def written(place: Place, query: str, *parameters: str) -> list[str]:
+    """Return the column that a query finds in the database on disk."""
     copy = place.data_dir.parent / "copy.sqlite"
     # SQLite would look for the file outside the mount namespace
     for suffix in ("", "-wal"):
         shutil.copy(f"{place.files}/state.sqlite{suffix}", f"{copy}{suffix}")
     with closing(sqlite3.connect(copy)) as connection:
-        return str(connection.execute(query, [arn]).fetchone()[0])
+        return [value for (value,) in connection.execute(query, parameters)]
 
 
 # files that cannot be read

@@ -72,7 +72,8 @@ def test_parameters_and_stacks_that_were_acknowledged_outlive_kills(folder: Path
     ssm, cloudformation = make_client(server, "ssm"), make_client(server, "cloudformation")
     pages = ssm.get_paginator("describe_parameters").paginate()
     assert {item["Name"] for page in pages for item in page["Parameters"]} >= set(parameters)
-    stacks = {stack["StackName"]: stack["StackStatus"] for stack in cloudformation.describe_stacks()["Stacks"]}
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    stacks = {stack["StackName"]: stack["StackStatus"] for page in pages for stack in page["Stacks"]}
     assert stacks.keys() >= set(groups)
     # a request that was interrupted has been carried on
     assert set(stacks.values()) == {"CREATE_COMPLETE"}
