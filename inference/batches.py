@@ -15,6 +15,7 @@ from features import Feature, Features, Record, as_code, as_number
 from request_errors import InputError
 
 MAX_ROWS, MAX_VALUES = 2048, 1 << 20
+RECORD_TYPES = frozenset((dict, list, tuple))
 NUMBER_TYPES, TEXT_TYPES = frozenset((float, int, NoneType)), frozenset((str, NoneType))
 
 
@@ -51,15 +52,17 @@ def encode_batch(records: Sequence[Record], features: Features, first_row: int) 
 
 
 def columns_of(records: Sequence[Any], features: Features) -> Iterable[Sequence[Any]] | None:
-    """Return the values of each feature; None for records of several types, or with names or values in excess."""
+    """Return the values of each feature; None for records that are neither, or with names or values in excess."""
     types = set(map(type, records))
+    if not types <= RECORD_TYPES:
+        return None
+    named = records if types == {dict} else [record for record in records if type(record) is dict]
+    if not features.ignore_unknown and not features.name_set.issuperset(set().union(*named)):
+        return None
     if types == {dict}:
-        if not features.ignore_unknown and not features.name_set.issuperset(set().union(*records)):
-            return None
         return ([record.get(name) for record in records] for name in features.names)
-    if types in ({list}, {tuple}) and set(map(len, records)) == {len(features)}:
-        return zip(*records, strict=True)
-    return None
+    rows = [[*map(record.get, features.names)] if type(record) is dict else record for record in records]
+    return zip(*rows, strict=True) if set(map(len, rows)) == {len(features)} else None
 
 
 def encode_column(values: Sequence[Any], feature: Feature) -> np.ndarray:

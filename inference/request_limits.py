@@ -21,7 +21,7 @@ from request_errors import InputError
 
 # Numbers per byte of the body: the features of all records, and the outputs of the model for them.
 VALUES_PER_BYTE = 1
-RESPONSE_PER_BYTE = 16
+RESPONSE_PER_BYTE = 8
 # A short body may always ask for this much.
 MIN_VALUES = 1_000_000
 MIN_RESPONSE = 6 << 20
