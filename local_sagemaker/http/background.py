@@ -209,6 +209,8 @@ def _start(data_dir: Path, port: int | None) -> RunningServer:
         process = subprocess.Popen(
             command,
             cwd=Path(__file__).parents[2],
+            # glibc would give each of many threads a heap of its own, and keep what they have freed
+            env={"MALLOC_ARENA_MAX": "2", **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
