@@ -26,7 +26,7 @@ from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.s3.service import S3Service
 from local_sagemaker.services.sagemaker.service import SageMakerService
 from local_sagemaker.services.sts_iam.service import IdentityService
-from local_sagemaker.storage.database import Database
+from local_sagemaker.storage.database import DamagedDatabase, Database
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION, PIPELINE_EXECUTION, RESOURCES
 from local_sagemaker.storage.record_query import Query
@@ -123,6 +123,7 @@ def build(
     """
     images = images or Images(warm_python)
     data_dir.make()
+    _check_database(data_dir)
     database = Database(data_dir.database)
     store, objects = RecordStore(data_dir, database), ObjectStore(data_dir, database)
     jobs = JobManager(store, objects, environment, images)
@@ -153,3 +154,18 @@ def build(
     return App(
         data_dir, database, store, objects, jobs, functions, endpoint_manager, sagemaker, moto, services, warm_python
     )
+
+
+def _check_database(data_dir: DataDir) -> None:
+    """Refuse an empty file where the database of a data directory in use was, which SQLite would take for a new one.
+
+    Raises:
+        DamagedDatabase: It is empty.
+    """
+    file = data_dir.database
+    in_use = data_dir.objects.exists() and not data_dir.records.exists()
+    if file.exists() and not file.stat().st_size and in_use:
+        raise DamagedDatabase(
+            f"the database {file} is empty, although the data directory has been used; restore it from a backup, or "
+            "delete it to start without records"
+        )

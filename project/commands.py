@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from project.display import console, repeat_options
+from project.display import console, is_local, repeat_options
 from project.errors import UserError
 from project.settings import Settings
 from project.settings_file import open_settings, remember_settings
@@ -183,6 +183,8 @@ def errors_explained() -> Iterator[None]:
         details = error.response["Error"]
         _fail(f"{error.operation_name}: {details['Code']}: {details['Message']}")
     except BotoCoreError as error:
+        if is_local():
+            _fail(f"{error}; the local SageMaker may have ended: see `python -m local_sagemaker status`")
         _fail(f"{error}; check the AWS credentials and the network, or use --local")
     except KeyboardInterrupt as interrupt:
         _fail(str(interrupt) or "interrupted; executions and deployments that were started continue on SageMaker")

@@ -19,6 +19,11 @@ def repeat_options(options: str) -> None:
     _options = options
 
 
+def is_local() -> bool:
+    """Return whether the command works with the local SageMaker."""
+    return _options == " --local"
+
+
 def with_options(message: str) -> str:
     """Return a message whose advised commands end with the options of the command that prints it."""
     return _COMMAND.sub(lambda match: f"`{match[1]}{_options}`", message)

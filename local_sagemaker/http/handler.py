@@ -23,7 +23,7 @@ from local_sagemaker.http.connections import Connection
 from local_sagemaker.http.workers import WorkerPool
 
 # for the next piece of a body, or for the client to take the next piece of a response
-SOCKET_SECONDS = 120
+SOCKET_SECONDS = 30
 HANDSHAKE_SECONDS = 10
 # for the next piece of a body that nobody reads any more
 DRAIN_SECONDS = 5
@@ -131,7 +131,10 @@ class _Request(BaseHTTPRequestHandler):
             self.command = self.requestline = self.request_version = ""
             self.send_error(414)
         elif self.raw_requestline and self.parse_request():
-            if self.command != "CONNECT":
+            if not self._has_valid_length():
+                self.close_connection = True
+                self.send_error(400, "Invalid Content-Length")
+            elif self.command != "CONNECT":
                 self._respond()
             elif _is_address(self.path):
                 self.tunnel_to = self.path
@@ -206,6 +209,11 @@ class _Request(BaseHTTPRequestHandler):
         environ["wsgi.input"] = io.BufferedReader(self._body, BUFFER)
         return environ
 
+    def _has_valid_length(self) -> bool:
+        """Return whether it is known where the body ends: a wrong length would cut it."""
+        lengths = self.headers.get_all("Content-Length", ["0"])
+        return len(lengths) == 1 and lengths[0].strip().isascii() and lengths[0].strip().isdecimal()
+
     def _body_of(self, environ: Environ) -> _Body:
         codings = [coding.strip().lower() for coding in environ.get("HTTP_TRANSFER_ENCODING", "").split(",")]
         length = environ.get("CONTENT_LENGTH", "0")
@@ -214,9 +222,6 @@ class _Request(BaseHTTPRequestHandler):
             # requests that give both are those that smuggle another one
             self.close_connection |= "CONTENT_LENGTH" in environ
             return ChunkedBody(self.rfile)
-        if not (length.isascii() and length.isdecimal()):
-            # where the next request begins is unknown
-            self.close_connection, length = True, "0"
         return _SizedBody(self.rfile, int(length))
 
     def _discard(self, body: _Body) -> None:

@@ -21,9 +21,10 @@ def page_of_query(
     query = replace(query, descending=request.get("SortOrder", order) == "Descending")
     token = request.get("NextToken")
     limit = request.get("MaxResults", size)
-    found = store.places(query, _place(token, query.sort) if token else None, limit + 1)
+    order = f"{query.kind} by {query.sort}, {'descending' if query.descending else 'ascending'}"
+    found = store.places(query, _place(token, order) if token else None, limit + 1)
     chosen = found[:limit]
-    next_token = {"NextToken": _token((query.sort, *chosen[-1][0]))} if len(chosen) < len(found) else {}
+    next_token = {"NextToken": _token((order, *chosen[-1][0]))} if len(chosen) < len(found) else {}
     return [record for _, record in chosen], next_token
 
 
@@ -82,11 +83,11 @@ def _position(token: str) -> tuple[Any, str]:
     return key, name
 
 
-def _place(token: str, sort: str) -> Place:
+def _place(token: str, order: str) -> Place:
     """Return the place that a token of `page_of_query` holds. Raises ServiceError."""
-    column, value, position = _decoded(token, 3)
+    order_of_token, value, position = _decoded(token, 3)
     is_value = isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= MOST)
-    if column != sort or not is_value or not (isinstance(position, int) and abs(position) <= MOST):
+    if order_of_token != order or not is_value or not (isinstance(position, int) and abs(position) <= MOST):
         raise ServiceError("ValidationException", "Invalid NextToken: it belongs to another listing")
     return value, position
 

@@ -55,7 +55,12 @@ class MetadataTable:
         if not rows:
             return None
         etag, headers, part_sizes, upload_id = rows[0]
-        return Metadata(etag, json.loads(headers), tuple(json.loads(part_sizes)), upload_id)
+        try:
+            texts = {str(name): str(value) for name, value in json.loads(headers).items()}
+            return Metadata(etag, texts, tuple(map(int, json.loads(part_sizes))), upload_id)
+        except (ValueError, TypeError, AttributeError) as error:
+            log.error("the metadata of s3://%s/%s is damaged (%s); put the object again", bucket, key, error)
+            return Metadata(str(etag))
 
     def etags(self, bucket: str, keys: Iterable[str]) -> dict[tuple[str, str], str]:
         """Return the ETags of all versions of keys, by key and version."""

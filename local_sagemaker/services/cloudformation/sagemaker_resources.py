@@ -59,7 +59,9 @@ def _create_pipeline(backends: Backends, name: str, properties: Record) -> None:
 
 
 def _update_pipeline(backends: Backends, name: str, properties: Record, previous: Record) -> None:
-    untagged = {member: value for member, value in properties.items() if member != "Tags"}
+    # UpdatePipeline keeps what is not given
+    defaults = {"PipelineDescription": "", "PipelineDisplayName": name}
+    untagged = defaults | {member: value for member, value in properties.items() if member != "Tags"}
     backends.sagemaker("UpdatePipeline", _pipeline_request("UpdatePipeline", name, untagged))
     _update_tags("pipeline")(backends, name, properties, previous)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from contextlib import suppress
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.test import Client
@@ -19,7 +20,7 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.moto.cloudformation import Provisioner, register_resource_types
 from local_sagemaker.services.moto.journal import Entry, Journal, WSGIApplication, journal_entry, send, signature
 from local_sagemaker.services.moto.listener import Listener
-from local_sagemaker.storage.database import Database
+from local_sagemaker.storage.database import Database, DatabaseClosed
 from local_sagemaker.storage.log_files import GROUPS
 from local_sagemaker.storage.records import Record
 
@@ -56,7 +57,7 @@ class MotoBackend:
     def resume(self) -> None:
         """Start moto in the background if there is a journal, which may hold rules, alarms and schedules."""
         if self._journal:
-            threading.Thread(target=self._started, name="moto", daemon=True).start()
+            threading.Thread(target=self._start_quietly, name="moto", daemon=True).start()
 
     def respond(self, request: Request) -> Response:
         """Execute a request, journaled if it changes moto's state.
@@ -113,9 +114,15 @@ class MotoBackend:
                     log.warning("moto's journal, entry %d: %s", number, response.get_data(as_text=True)[:500])
                 if pending:
                     self._finish(number, entry, failures, response)
+            except DatabaseClosed:
+                raise
             except Exception:
                 log.exception("moto's journal, entry %d: skipped", number)
         self._provisioner.begin()
+
+    def _start_quietly(self) -> None:
+        with suppress(DatabaseClosed):
+            self._started()
 
     def _started(self) -> WSGIApplication:
         with self._start_lock:

@@ -26,6 +26,14 @@ class InvalidChangeSetStatus(CloudFormationError):
     code = "InvalidChangeSetStatus"
 
 
+@patches(CloudFormationResponse, "create_change_set")
+def _with_default_type(original: Original, response: Any) -> Any:
+    """Take a change set without a type for one that updates a stack, as CloudFormation does; moto for a new stack's."""
+    if response._get_param("ChangeSetType") is None:
+        response.params["ChangeSetType"] = "UPDATE"
+    return original(response)
+
+
 @patches(CloudFormationBackend, "create_change_set")
 def _create_change_set(original: Original, backend: Any, **request: Any) -> tuple[str, str]:
     """Check the template, and make one stack for all change sets that are to create it; moto makes one for each."""

@@ -233,6 +233,8 @@ def parsed(template: str) -> Any:
         raise ValidationError(message="Template format error: unsupported structure.")
     if not isinstance(parsed.get("Resources"), dict) or not parsed["Resources"]:
         raise ValidationError(message="Template format error: At least one Resources member must be defined.")
+    if "Transform" in parsed:
+        raise ValidationError(message="The local SageMaker runs no transforms; remove Transform from the template.")
     for name, resource in parsed["Resources"].items():
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             raise ValidationError(

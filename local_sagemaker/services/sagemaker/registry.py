@@ -98,16 +98,16 @@ def create_model_package(context: Context, request: Record) -> Record:
         )
     if not {"ModelPackageName", "ModelPackageGroupName"} & request.keys():
         raise ServiceError("ValidationException", "Missing ARN.")
-    now = time.time()
     record = {
         **{member: request[member] for member in KEPT_MEMBERS if member in request},
         "ModelPackageStatus": "Completed",
         "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
-        "CreationTime": now,
         "CreatedBy": USER_CONTEXT,
         "ClientToken": request.get("ClientToken"),
     }
     with context.store.transaction():
+        # in the order of the versions
+        record["CreationTime"] = time.time()
         if "ModelPackageName" in request:
             arn = _create_unversioned(context, request, record)
         else:

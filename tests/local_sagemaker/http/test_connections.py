@@ -230,6 +230,9 @@ def test_a_connection_is_closed_if_the_next_request_has_no_certain_beginning(hea
         (b"GET / HTTP/3.0\r\n\r\n", b"505"),
         (b"nonsense\r\n\r\n", b"400"),
         (b"CONNECT nowhere HTTP/1.1\r\n\r\n", b"400"),
+        # a body of unknown length must not be taken for an empty one
+        (b"PUT / HTTP/1.1\r\nContent-Length: -3\r\n\r\n", b"400"),
+        (b"PUT / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", b"400"),
         (b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n", b"502"),
     ],
 )

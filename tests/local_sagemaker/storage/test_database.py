@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from local_sagemaker.app import build
+from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.database import MIGRATIONS, DamagedDatabase, Database, DatabaseClosed
 
 INSERT = "INSERT INTO records (kind, name, record) VALUES ('model', ?, '{}')"
@@ -171,3 +173,11 @@ def test_a_closed_database_says_so(path: Path) -> None:
         database.read("SELECT 1")
     with pytest.raises(DatabaseClosed, match=r"state\.sqlite is closed"), database.transaction():
         pass
+
+
+def test_an_empty_database_of_a_data_directory_in_use_is_refused(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path)
+    data_dir.objects.mkdir()
+    data_dir.database.touch()
+    with pytest.raises(DamagedDatabase, match="is empty, although the data directory has been used"):
+        build(data_dir, cloudwatch=None)  # type: ignore[arg-type]

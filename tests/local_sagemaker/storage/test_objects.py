@@ -387,3 +387,15 @@ def test_a_bucket_with_objects_is_not_deleted(tmp_path: Path, objects: ObjectSto
     assert objects.delete_bucket("bucket")
     assert objects.buckets() == []
     assert not (tmp_path / "s3" / "bucket").exists()
+
+
+@pytest.mark.parametrize("headers", ["{", "[]", "null", '{"content-type":'])
+def test_an_object_whose_metadata_is_damaged_is_served_without_it_and_named(
+    headers: str, objects: ObjectStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(objects, "key", "content", {"content-type": "text/csv"})
+    with Database(DataDir(tmp_path).database).transaction() as connection:
+        connection.execute("UPDATE objects SET headers = ?", [headers])
+    assert objects.read("bucket", "key") == b"content"
+    assert objects.info("bucket", "key").metadata == Metadata("etag")
+    assert "s3://bucket/key is damaged" in caplog.text

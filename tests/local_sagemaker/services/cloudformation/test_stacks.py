@@ -123,6 +123,24 @@ def test_resource_types_that_are_not_created_are_refused_like_unknown_ones(cloud
         status(cloudformation, name)
 
 
+def test_a_transform_is_refused_as_it_would_be_ignored(cloudformation: Client, name: str) -> None:
+    template = json.dumps({"Transform": "AWS::Serverless-2016-10-31", "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+    with pytest.raises(ClientError, match="runs no transforms"):
+        cloudformation.create_stack(StackName=name, TemplateBody=template)
+
+
+def test_a_change_set_without_a_type_updates_a_stack(cloudformation: Client, name: str) -> None:
+    request = {"StackName": name, "ChangeSetName": "second"}
+    with pytest.raises(ClientError, match="does not exist"):
+        cloudformation.create_change_set(**request, TemplateBody=body(T=("SNS::Topic", {"TopicName": name})))
+    cloudformation.create_stack(StackName=name, TemplateBody=body(T=("SNS::Topic", {"TopicName": name})))
+    both = body(T=("SNS::Topic", {"TopicName": name}), U=("SNS::Topic", {"TopicName": f"{name}-2"}))
+    cloudformation.create_change_set(**request, TemplateBody=both)
+    cloudformation.execute_change_set(**request)
+    assert status(cloudformation, name) == "UPDATE_COMPLETE"
+    assert outputs(cloudformation, name).keys() == {"T", "U"}
+
+
 def test_a_type_is_not_refused_where_its_condition_does_not_hold(cloudformation: Client, name: str) -> None:
     resources = {
         "Topic": {"Type": "AWS::SNS::Topic"},
@@ -181,6 +199,7 @@ def test_an_update_that_fails_restores_what_it_has_changed(
     assert "Could not find model data" in reasons(cloudformation, name, "CREATE_FAILED")["N"]
     assert outputs(cloudformation, name) == before
     assert sagemaker.describe_model(ModelName=before["M"].rpartition("/")[2])
+    assert sagemaker.describe_pipeline(PipelineName=name)["PipelineDescription"] == ""
     assert not [item for item in client("sns").list_topics()["Topics"] if item["TopicArn"].endswith(f":{name}")]
     cloudformation.update_stack(StackName=name, TemplateBody=body(P=changed, M=model(A="2")))
     assert status(cloudformation, name) == "UPDATE_COMPLETE"

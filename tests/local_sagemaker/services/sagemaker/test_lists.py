@@ -146,6 +146,9 @@ def test_a_token_of_another_list_is_refused(machine: Machine) -> None:
     for request in ({**token, "SortBy": "Name"}, *({"NextToken": text} for text in ("eHg=", "WzEsMl0=", huge))):
         with pytest.raises(ServiceError, match="Invalid NextToken"):
             listed(machine, "ListModels", **request)
+    for operation, request in (("ListModels", {"SortOrder": "Ascending"}), ("ListEndpointConfigs", {})):
+        with pytest.raises(ServiceError, match="Invalid NextToken"):
+            listed(machine, operation, **token, **request)
 
 
 def test_training_jobs_are_taken_by_the_page_before_they_are_filtered_by_status(machine: Machine) -> None:
