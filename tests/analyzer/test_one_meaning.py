@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -157,10 +158,11 @@ def serve(handler: dict[str, ModuleType], text: str, content_type: str, is_long:
         records = request.records
         if request.text is not None:
             if is_long:
-                handler["csv_records"].LONG_BODY = 0
-                columns = handler["csv_records"].read_long(request.text, features)
-                if columns is not None and columns.shape[1]:
-                    return [[None if math.isnan(value) else value for value in row] for row in columns.T.tolist()]
+                with mock.patch.object(handler["csv_records"], "LONG_BODY", 0):
+                    batches = handler["csv_records"].read_long(request.text, features)
+                if batches is not None:
+                    rows = [row for columns in batches for row in columns.T.tolist()]
+                    return [[None if math.isnan(value) else value for value in row] for row in rows] or None
             records = handler["csv_records"].read_records(request.text, features)
         rows = [features.encode(record, row) for row, record in enumerate(records, start=1)]
     except handler["request_errors"].InputError:
