@@ -18,7 +18,7 @@ from analyzer.datasets import blocks
 from analyzer.datasets.dataset import Dataset
 from analyzer.profile import text_state
 from analyzer.profile.profile import Profile, profile
-from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Statistics, StringStatistics
+from analyzer.profile.statistics import FeatureStatistics, NumberStatistics, Statistics, StringStatistics, is_boolean
 from tests.analyzer.same_statistics import assert_same
 
 CSV = '{"csv": {"header": true}}'
@@ -185,6 +185,8 @@ def test_nan_and_infinities_are_missing_values_and_infinities_are_reported(caplo
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=100))
 def test_few_texts_are_counted_exactly_the_most_frequent_first(texts: list[str]) -> None:
+    # the case of booleans is ignored
+    assume(not is_boolean(texts))
     found = strings(Profile.from_batches([batch(x=texts)]).statistics(), "x")
     assert dict(found.counts) == Counter(texts)
     assert found.distinct_count == len(set(texts))
