@@ -179,6 +179,7 @@ def test_booleans_of_csv_and_json_are_the_same_values(write: Write, tmp_path: Pa
     assert result.output == "Completed: Job completed successfully with no violations.\n"
 
 
+@pytest.mark.slow
 def test_time_grows_linearly_with_the_number_of_columns(write: Write, tmp_path: Path) -> None:
     def seconds(columns: int) -> float:
         names = ",".join(f"column_{number}" for number in range(columns))

@@ -133,6 +133,7 @@ def test_unknown_parameters_and_templates_are_refused(run: Run) -> None:
     assert "unknown template 'castle'" in run("diff", "--stack", "castle").stderr
 
 
+@pytest.mark.slow
 def test_diff_shows_what_would_change_and_changes_nothing(run: Run) -> None:
     result = run("diff", *BUILD)
     assert result.exit_code == 0, result.output
@@ -147,6 +148,7 @@ def test_diff_shows_what_would_change_and_changes_nothing(run: Run) -> None:
     assert stack_names() == {"demo-staging-storage-and-roles"}
 
 
+@pytest.mark.slow
 def test_production_uses_the_models_of_staging(run: Run) -> None:
     run("deploy", *STORAGE, "--yes")
     result = run("deploy", "--yes", *BUILD, stage="prod")
@@ -172,6 +174,7 @@ def test_a_name_that_is_not_valid_in_arns_is_refused(run: Run, tmp_path: Path) -
     assert (result.exit_code, "lower-case" in result.stderr) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_stacks_are_deleted_in_reverse_order_after_confirmation(run: Run, confirmed: bool) -> None:
     run("deploy", "--yes", *BUILD)
@@ -210,6 +213,7 @@ def test_all_versions_of_the_data_are_deleted_only_on_request(run: Run) -> None:
     assert "has no stacks in staging" in run("destroy", "--yes").stderr
 
 
+@pytest.mark.slow
 def test_stacks_are_kept_while_an_endpoint_uses_their_roles(run: Run) -> None:
     run("deploy", *STORAGE, "--yes")
     sagemaker: Any = boto3.client("sagemaker")

@@ -44,6 +44,7 @@ def test_entries_are_all_paths_at_the_top_of_the_data_directory(tmp_path: Path) 
     assert data_dir.foreign_entries() == ["thesis.tex"]
 
 
+@pytest.mark.slow
 def test_a_data_directory_that_has_been_used_in_every_way_is_reset(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     server = ensure_server(folder)

@@ -240,6 +240,7 @@ def test_a_split_of_another_execution_is_refused(make_project, run_train):
 # --- several hosts ---
 
 
+@pytest.mark.slow
 def test_two_hosts_learn_one_model(make_project, tmp_path):
     data = make_project("cancer").data
     hosts = ["127.0.0.1", "localhost"]

@@ -174,6 +174,7 @@ def test_loads_nothing_and_executes_no_name_from_the_data() -> None:
     assert "alert(1)</script>" not in page
 
 
+@pytest.mark.slow
 def test_500_features_over_10_runs_stay_below_some_megabytes() -> None:
     names = {f"feature_{index}": 0.2 if index % 9 == 0 else 0.0 for index in range(500)}
     page = trend_page(data_run(week, names) for week in range(10))
