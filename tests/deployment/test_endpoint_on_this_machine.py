@@ -29,7 +29,7 @@ from pipelines.bundles import REPOSITORY
 from project.target import Target, local_target
 from tests.local_sagemaker.machine import ANALYZER, SCIKIT_LEARN
 from tests.stories.conftest import open_workplace
-from tests.stories.workplace import Ended, Workplace
+from tests.stories.workplace import BREAST_CANCER, Ended, Workplace
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,8 @@ def settings_with(workplace: Workplace, deployment: dict[str, Any]) -> str:
 
 
 def command(workplace: Workplace, name: str, *arguments: str, code: int = 0) -> Ended:
-    ended = workplace.deployment(name, "--local", *arguments)
+    # the last of two is the one that counts
+    ended = workplace.deployment(name, "--local", "--settings", BREAST_CANCER, *arguments)
     assert ended.code == code, ended.stderr + ended.stdout
     return ended
 

@@ -15,7 +15,8 @@ from tests.inference.hostile_bodies import SHAPES
 pytestmark = pytest.mark.slow
 
 SIZE = 6_000_000
-MAX_SECONDS, MAX_MEGABYTES = SIZE / 1e6, 400
+# Twice what they cost on a quiet machine: other processes slow a processor down.
+MAX_SECONDS, MAX_MEGABYTES = 2 * SIZE / 1e6, 400
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Each body has a process of its own, forked after the imports: its peak is above what the server needs at rest.
