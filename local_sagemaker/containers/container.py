@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,8 @@ from local_sagemaker.storage.transfers import SCRIPTS, ClientFault, inside, rewr
 CONTAINER_ROOT = "/opt/ml"
 # for an interpreter to print where its packages are
 INTERPRETER_TIMEOUT = 30
+# seconds to wait for a program that is still open for writing
+BUSY_TIMEOUT = 2
 # the prefix of folders in the system's folder for temporary files
 TEMPORARY = "sagemaker-"
 IN_CONTAINER = Path(__file__).parent / "in_container"
@@ -232,15 +236,7 @@ class Container:
             if self._stopped:
                 return Exit(128 + signal.SIGTERM)
             try:
-                process = subprocess.Popen(
-                    arguments,
-                    cwd=self.path(command.folder),
-                    env=self._environment(command),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
+                process = _start(arguments, self.path(command.folder), self._environment(command))
             except OSError as error:
                 # a shell's exit code for a command that it cannot start
                 return Exit(127, f"cannot start {shlex.join(command.arguments)}: {error.strerror}: {error.filename}")
@@ -285,6 +281,27 @@ class Container:
             ),
             **self._overrides,
         }
+
+
+def _start(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            return subprocess.Popen(
+                arguments,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            # A script that was written a moment ago is "busy" while a process that another thread was starting then
+            # still holds the file open; it closes the file when it executes its own program.
+            if error.errno != errno.ETXTBSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def _signal_group(group: int, number: int) -> None:

@@ -306,6 +306,15 @@ def test_a_missing_command_has_exit_code_127(container: Container) -> None:
     assert "no-such-program" in last.reason
 
 
+def test_a_program_that_is_still_open_for_writing_is_started_when_it_is_closed(container: Container) -> None:
+    program = container.path("program")
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    writing = program.open("a")
+    threading.Timer(0.1, writing.close).start()
+    assert container.run([Command(["/opt/ml/program"])]).code == 3
+
+
 def test_the_first_command_that_fails_is_the_last_to_run(container: Container) -> None:
     last = container.run([python("print(1)"), python("import os; os._exit(3)"), python("print(2)")])
     assert last.code == 3
