@@ -118,7 +118,8 @@ def list_(project: Project, as_json: JsonOption = False) -> None:
         for endpoint in endpoints.project_endpoints(project.settings, project.target)
     ]
     if not found:
-        console.print(f"Project {project.settings.name} has no endpoints; create one with `deploy`.")
+        name = project.settings.name
+        console.print(f"Project {name} has no endpoints; create one with `python -m deployment deploy`.")
     content = [_as_json(endpoint, variants) for endpoint, variants in found]
     print_result(content, as_json, lambda: display.show_endpoints(found) if found else None)
 

@@ -28,7 +28,7 @@ class InvocationResult:
             not reach the service.
         seconds: Latency as measured by the client.
         body: The response's body.
-        message: The error message, empty for a response.
+        message: The error message in one line, empty for a response.
         variant: Name of the variant that was invoked.
     """
 
@@ -75,7 +75,8 @@ def invoke(client: Any, endpoint: str, body: bytes, content_type: str = JSON, ac
         details = error.response
         # the container's response, if the request reached it
         status = details.get("OriginalStatusCode") or details["ResponseMetadata"]["HTTPStatusCode"]
-        message = details.get("OriginalMessage") or details["Error"]["Message"]
+        # below the first line, some containers send a traceback
+        message = (details.get("OriginalMessage") or details["Error"]["Message"]).strip().partition("\n")[0]
         return InvocationResult(inference_id, int(status), time.perf_counter() - start, message=message)
     except BotoCoreError as error:
         return InvocationResult(inference_id, 0, time.perf_counter() - start, message=str(error))

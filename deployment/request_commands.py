@@ -160,6 +160,9 @@ def invoke(
     client = invocations.runtime_client(project.target)
     result = invocations.invoke(client, endpoint.name, invocations.as_json([features]))
     if not result.ok:
-        console.print(f"HTTP {result.status}: {result.message}", markup=False, soft_wrap=True)
+        refused = 400 <= result.status < 500
+        advice = "; correct --record and send it again" if refused else "; see `python -m deployment status`"
+        message = result.message.removeprefix("row 1: ")
+        console.print(f"HTTP {result.status}: {message}{advice}", markup=False, soft_wrap=True)
         raise typer.Exit(1)
     print(result.body.decode())

@@ -155,7 +155,7 @@ def open_stage(
     region: RegionOption = None,
 ) -> Stage:
     """Load the settings and the templates that the options name."""
-    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "")
+    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "", stage)
     settings, settings_file = open_settings(settings_file, local)
     region = local_target().region if local else configured_region(region)
     remember_settings(settings_file, local)

@@ -85,7 +85,7 @@ def test_list_leaves_out_the_endpoints_of_other_projects(run: Run, account: Loca
     deploy(minimal_settings(name="other", registration={"model_package_group": "demo"}), account)
     result = run("list", "--json")
     assert json.loads(result.stdout) == []
-    assert "Project demo has no endpoints; create one with `deploy`." in result.stderr
+    assert "Project demo has no endpoints; create one with `python -m deployment deploy --local`." in result.stderr
 
 
 def test_delete_asks_and_does_nothing_without_consent(run: Run, settings: Settings, account: LocalAccount) -> None:
@@ -142,7 +142,7 @@ def test_requests_are_sent_from_csv_and_from_the_command_line(
     assert json.loads(invoked.stdout) == {"predictions": [{"prediction": 1.5}]}
     refused = run("invoke", "--record", '{"age": "old"}')
     assert refused.exit_code == 1
-    assert "HTTP 400: not a record" in refused.stderr
+    assert refused.stderr.splitlines()[1:] == ["HTTP 400: not a record; correct --record and send it again"]
 
 
 def test_a_batch_job_is_run_and_its_outputs_are_shown(run: Run, tmp_path: Path) -> None:

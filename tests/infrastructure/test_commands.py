@@ -241,9 +241,9 @@ def words(result: Result) -> str:
 
 NEXT_MOVES = {
     "ROLLBACK_COMPLETE": "still has Key, ",
-    "ROLLBACK_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
-    "CREATE_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
-    "DELETE_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
+    "ROLLBACK_FAILED": "delete it with `python -m infrastructure destroy --stage staging` and deploy it again",
+    "CREATE_FAILED": "delete it with `python -m infrastructure destroy --stage staging` and deploy it again",
+    "DELETE_FAILED": "delete it with `python -m infrastructure destroy --stage staging` and deploy it again",
     "UPDATE_ROLLBACK_FAILED": "aws cloudformation continue-update-rollback",
     "UPDATE_IN_PROGRESS": "wait until the operation ends",
     "DELETE_IN_PROGRESS": "wait until the operation ends",
@@ -272,7 +272,10 @@ def test_a_stack_whose_creation_was_rolled_back_is_deleted_and_created_again(
     assert "is ROLLBACK_COMPLETE: KeyAlias: ValueError: no keys today" in words(failed)
     assert buckets() == []
     diff = run("diff", *STORAGE)
-    assert (diff.exit_code, "`deploy` deletes it and creates it again" in words(diff)) == (2, True)
+    assert (
+        diff.exit_code,
+        "infrastructure deploy --stage staging` deletes it and creates it again" in words(diff),
+    ) == (2, True)
     again = run("deploy", *STORAGE, "--yes")
     assert again.exit_code == 0, again.output
     assert "left no resources; it is deleted first" in words(again)
