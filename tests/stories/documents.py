@@ -1,8 +1,8 @@
 """The commands of a Markdown file, as a reader types them, and a shell that runs them in their order.
 
-Blocks marked `bash` are run, except those after the comment `<!-- needs an AWS account -->`. A block marked `yaml` after
-a line that ends with the name of a file, as in "save this as `settings.yaml`:", is written to it. A block marked `text`
-is a part of the output of the last command. A command ends with `# exit code N` if N is not 0.
+Blocks marked `bash` are run, except those after the comment `<!-- needs an AWS account -->`. A block marked `yaml`
+after a line that ends with the name of a file, as in "save this as `settings.yaml`:", is written to it. A block marked
+`text` is a part of the output of the last command. A command ends with `# exit code N` if N is not 0.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def run(commands: Sequence[Command], folder: Path, environment: dict[str, str], 
     script = folder.parent / "commands.sh"
     script.write_text("".join(_script(command) for command in commands), encoding="utf-8")
     shell = subprocess.run(
-        ["bash", "-c", f"yes | bash '{script}'"],
+        ["/bin/bash", "-c", f"yes | bash '{script}'"],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
