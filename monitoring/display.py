@@ -146,6 +146,16 @@ def show_constraints(uri: str, document: dict[str, Any]) -> None:
     output.print(table)
 
 
+def show_constraint_changes(changes: Sequence[Mapping[str, Any]], schedules: Sequence[str], uri: str) -> None:
+    """Print what an edit has changed, and which schedules use the constraints from now on."""
+    for change in changes:
+        values = " -> ".join("none" if change[end] is None else f"{change[end]:.4g}" for end in ("from", "to"))
+        output.print(f"{change['subject']}: {change['constraint']} {values}", markup=False, soft_wrap=True)
+    if not changes:
+        output.print("No changes.")
+    output.print(f"{', '.join(schedules)} now uses {uri}", soft_wrap=True)
+
+
 def show_upload(upload: GroundTruthUpload) -> None:
     output.print(f"{upload.matched} of {upload.labels} labels match a captured inference and were uploaded")
     for uri in upload.uris:

@@ -316,6 +316,23 @@ class MonitoringSettings(_Section):
     max_missing_label_share: float = Field(
         default=0.9, ge=0, le=1, description="Share of predictions without ground truth above which an alert is raised."
     )
+    record_tolerance: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the records that may lack a value that the baseline has, be of another type or have an "
+        "unknown category, before that is a violation.",
+    )
+    metric_tolerance: float = Field(
+        default=2.5,
+        ge=0,
+        le=10,
+        description="Standard errors by which a metric may be worse than in the baseline, before that is a violation; "
+        "0 tolerates nothing.",
+    )
+    labels_per_window: int = Field(
+        default=500, ge=1, description="Usual number of labels in a window, from which the standard errors follow."
+    )
     # SageMaker uploads captured data some minutes after the inferences, and labels arrive later still
     capture_delay_minutes: int = Field(
         default=5, ge=0, le=60, description="Minutes to wait for captured data after the end of a window."
