@@ -19,6 +19,7 @@ from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.performance.merge import Merge
 from analyzer.performance.unknown_classes import UnknownClasses
 from analyzer.profile.statistics import Statistics
+from analyzer.violations import ViolationGroup, group_violations
 from analyzer.window import Window
 
 DATA_QUALITY = "DATA_QUALITY"
@@ -99,6 +100,21 @@ class Analysis:
             return self.result.statistics.item_count
         count: int = self.result.statistics["dataset"]["item_count"]
         return count
+
+    @property
+    def violation_groups(self) -> tuple[ViolationGroup, ...]:
+        """The violations by cause, those of features that drifted most first."""
+        if isinstance(self.result, DataQuality):
+            ranking = [drift.feature_name for drift in self.result.drift]
+            found = [
+                (violation.feature_name, violation.constraint_check_type, violation.description)
+                for violation in self.result.violations or ()
+            ]
+            return group_violations(found, self.item_count, ranking)
+        return group_violations(
+            (violation.metric_name, violation.constraint_check_type, violation.description)
+            for violation in self.result.violations or ()
+        )
 
     @property
     def violation_count(self) -> int | None:

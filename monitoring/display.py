@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -95,11 +96,11 @@ def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
             values = (_number(metric.value), _number(metric.baseline), f"{metric.bound} {_number(metric.threshold)}")
             table.add_row(metric.name, *values, Text("violated", "bold red") if metric.violated else "")
         output.print(table)
-    if result.violations:
+    if result.groups:
         output.print("\nViolations", style="bold")
-        for violation in result.violations:
-            text = f"  {violation.subject}  {violation.check}: {violation.description}"
-            output.print(text, markup=False, soft_wrap=True)
+        for group in result.groups:
+            text = f"{group.text}: {group.values}" if group.values else group.text
+            output.print(Padding(Text(text), (0, 0, 0, 2)))
     if result.is_clean:
         output.print("\nNo violations.", style="green")
 

@@ -33,6 +33,7 @@ from analyzer import NoRecords, QualityError
 from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis, ModelQuality
 from analyzer.cloudwatch import publish
 from analyzer.container import run
+from analyzer.drift.importance import read_importance
 from analyzer.files import analysis_file
 from analyzer.performance.merge import Merge
 
@@ -209,7 +210,7 @@ def analyze(
 
 
 def schema(options: argparse.Namespace) -> dict[str, str]:
-    """Download the model archive; returns the analyzer's variable for the schema in it."""
+    """Download the model archive; returns the analyzer's variables for the schema and the importance in it."""
     if options.model == NO_MODEL:
         return {}
     path = options.input_dir / "model" / "model.tar.gz"
@@ -223,7 +224,17 @@ def schema(options: argparse.Namespace) -> dict[str, str]:
                 f"the model archive {options.model} with the training schema cannot be read ({error}); create the "
                 "monitoring schedule again"
             ) from error
-    return {"model_schema": str(path)}
+    return {"model_schema": str(path), **importance(path)}
+
+
+def importance(archive: Path) -> dict[str, str]:
+    """Return the analyzer's variable for the feature importance; none for a model that is not LightGBM's."""
+    try:
+        read_importance(archive)
+    except QualityError as error:
+        print(f"features are ranked by their drift alone: {error}")
+        return {}
+    return {"feature_importance": str(archive)}
 
 
 def s3() -> Any:

@@ -53,7 +53,7 @@ def model_quality_part(result: ModelQuality, analysis: Analysis) -> tuple[str, d
     body = [
         _verdict(result, findings),
         headline(_headline(result, analysis, metrics, findings)),
-        violations_section(findings, MEANINGS, "Metric"),
+        violations_section(findings, MEANINGS, "Metric", analysis.violation_groups),
         _metric_table(result, metrics),
         _figures(curves, confusion),
         _unknown_classes(result.unknown) if result.unknown else "",
