@@ -33,6 +33,8 @@ environment variables and writes its results to files, as Model Monitor's own co
                        beyond what the constraints allow (0)
   metric_tolerance     the standard errors, of labels_per_window (500) records, by which metrics may be worse than
                        in the baseline (0)
+  include_test_requests
+                       true to analyze captured requests with the custom attribute test-request, too
   malformed_records_limit
                        the number of malformed records that may be skipped (100)
   feature_importance   a LightGBM model or a JSON object, used to rank drifted features in analysis.json

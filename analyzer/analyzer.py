@@ -79,6 +79,8 @@ def analyze(settings: Settings) -> Analysis:
     analysis = Analysis(settings.name, datetime.now(UTC), settings.window, malformed.summary(), result)
     json_files.write(settings.output_path, documents | {analysis_file.NAME: analysis_file.to_json(analysis)})
     write_report(analysis, settings.output_path / "report.html")
+    if malformed.test_requests:
+        logger.info("%d test requests left out", malformed.test_requests)
     if malformed.count:
         logger.warning("%d malformed records were skipped; see analysis.json for the first of them", malformed.count)
     if postprocess_handler is not None:

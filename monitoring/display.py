@@ -77,6 +77,9 @@ def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
     if result.window:
         start, end = (datetime.fromisoformat(time) for time in result.window)
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
+    if result.test_requests:
+        left_out = "1 test request" if result.test_requests == 1 else f"{result.test_requests:,} test requests"
+        output.print(f"{left_out} left out")
     for reason in result.reasons:
         output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
     if result.retraining:

@@ -92,6 +92,7 @@ class MonitoringResult:
         drift: The compared features, drifted ones first, then by distance times importance, where that is known.
         metrics: The metrics that have a threshold.
         missing_label_share: Share of the inferences in the window that have no label.
+        test_requests: Number of requests that are marked as tests and were left out; None if it is unknown.
     """
 
     window: tuple[str, str] | None
@@ -105,6 +106,7 @@ class MonitoringResult:
     drift: tuple[FeatureDrift, ...]
     metrics: tuple[MetricValue, ...]
     missing_label_share: float | None
+    test_requests: int | None = None
 
     @property
     def drifted(self) -> list[FeatureDrift]:
@@ -140,6 +142,7 @@ def read_result(target: Target, execution: MonitoringExecution) -> MonitoringRes
         drift=drift,
         metrics=tuple(_metrics(model["analysis.json"])),
         missing_label_share=summary.get("missing_label_share"),
+        test_requests=summary.get("test_requests"),
     )
 
 

@@ -333,6 +333,10 @@ class MonitoringSettings(_Section):
     labels_per_window: int = Field(
         default=500, ge=1, description="Usual number of labels in a window, from which the standard errors follow."
     )
+    leave_out_test_requests: bool = Field(
+        default=True,
+        description="Leave out requests that are marked as tests by the custom attribute `test-request`.",
+    )
     # SageMaker uploads captured data some minutes after the inferences, and labels arrive later still
     capture_delay_minutes: int = Field(
         default=5, ge=0, le=60, description="Minutes to wait for captured data after the end of a window."

@@ -69,11 +69,12 @@ def read(folder: Path, baseline_statistics: Path | None = None) -> Analysis:
         return Analysis(
             name=document["name"],
             created=datetime.fromisoformat(document["created"]),
-            window=Window(*(_time_from_json(document["window"][end]) for end in ("start", "end"))),
+            window=Window(_time_from_json(document["window"]["start"]), _time_from_json(document["window"]["end"])),
             skipped=Skipped(
                 skipped["count"],
                 skipped["limit"],
                 tuple(SkippedRecord(**sample) for sample in skipped["samples"]),
+                skipped.get("test_requests", 0),
             ),
             result=read_result(folder, document, baseline_statistics),
         )

@@ -93,6 +93,11 @@ def test_violations_of_one_cause_are_one_line_and_drift_is_ranked_by_importance(
     assert len(findings["violations"]) == 30
 
 
+def test_the_number_of_test_requests_left_out_is_shown(run: Run, monitored: MonitoredAccount) -> None:
+    monitored.finish(summary={"test_requests": 12})
+    assert "12 test requests left out" in run("check").stdout
+
+
 def test_an_alert_without_violations_ends_with_3_and_its_reason(run: Run, monitored: MonitoredAccount) -> None:
     reasons = ["95% of the inferences have no label (at most 90%)"]
     monitored.finish(summary={"alert": True, "reasons": reasons})
