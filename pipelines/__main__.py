@@ -27,6 +27,7 @@ from pipelines.latest_model import latest_model
 from pipelines.result_json import execution_json, results_json
 from pipelines.results import read_results
 from pipelines.runner import PipelineExecution
+from pipelines.violations import with_violations
 from project import registry
 from project.commands import (
     BucketOption,
@@ -337,6 +338,7 @@ def _print_execution(project: Project, execution: PipelineExecution, as_json: bo
     )
     if execution.ended and execution.status != "Succeeded":
         failed = next((step for step in execution.steps if step.status == "Failed"), None)
+        failed = with_violations(target, failed) if failed else None
         show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
 
 
