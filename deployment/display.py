@@ -10,7 +10,7 @@ from rich.text import Text
 from deployment.batch import BatchResult
 from deployment.checks import Check
 from deployment.cost import Estimate
-from deployment.endpoints import Endpoint, ServedVariant, capture_settings
+from deployment.endpoints import CaptureSettings, Endpoint, ServedVariant, capture_settings
 from deployment.load_test import LoadResult
 from deployment.resources import Resource
 from project.display import console, output
@@ -24,6 +24,7 @@ def show_endpoint(
     variants: Sequence[ServedVariant],
     scaling: Mapping[str, tuple[int, int]],
     alarms: Mapping[str, str],
+    coming_capture: CaptureSettings | None,
 ) -> None:
     """Print an endpoint.
 
@@ -32,6 +33,7 @@ def show_endpoint(
         variants: Its variants.
         scaling: Minimum and maximum instance count by variant.
         alarms: States by alarm name.
+        coming_capture: Data capture that begins once the endpoint is in service.
     """
     _line("Endpoint", endpoint.name)
     _line("Status", endpoint.status, _STYLES.get(endpoint.status, "yellow"))
@@ -45,7 +47,10 @@ def show_endpoint(
     for name, (minimum, maximum) in scaling.items():
         _line("Scaling", f"{name}: {minimum} to {maximum} instances")
     capture = capture_settings(endpoint, variants)
-    _line("Capture", f"{capture.percentage} % to {capture.uri}" if capture else "none")
+    if coming_capture:
+        _line("Capture", f"{coming_capture.percentage} % to {coming_capture.uri}, once the endpoint is in service")
+    else:
+        _line("Capture", f"{capture.percentage} % to {capture.uri}" if capture else "none")
     for name, state in sorted(alarms.items()):
         _line("Alarm", f"{name}: {state}", _STYLES.get(state, ""))
     _line("Changed", f"{endpoint.modified:%Y-%m-%d %H:%M:%S %Z}")
