@@ -79,7 +79,7 @@ def capacity(variant: ServedVariant) -> str:
 def show_check(check: Check) -> None:
     """Print a line for a completed check."""
     mark = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
-    console.print(Text.assemble(mark, "  ", (f"{check.name:<36}", "bold"), _shortened(check.detail)), soft_wrap=True)
+    console.print(Text.assemble(mark, "  ", (f"{check.name:<39}", "bold"), _shortened(check.detail)), soft_wrap=True)
 
 
 def show_load(load: LoadResult) -> None:
