@@ -13,7 +13,7 @@ from deployment.cost import Estimate
 from deployment.endpoints import CaptureSettings, Endpoint, ServedVariant, capture_settings
 from deployment.load_test import LoadResult
 from deployment.resources import Resource
-from project.display import console, output
+from project.display import console, is_local, output
 
 _STYLES = {"InService": "green", "Failed": "bold red", "OK": "green", "ALARM": "bold red"}
 _WIDTH = 14
@@ -45,7 +45,8 @@ def show_endpoint(
             f"{variant.name}: version {variant.version}, {variant.share:.0%} of requests, {capacity(variant)}",
         )
     for name, (minimum, maximum) in scaling.items():
-        _line("Scaling", f"{name}: {minimum} to {maximum} instances")
+        effect = "; the local SageMaker does not scale" if is_local() else ""
+        _line("Scaling", f"{name}: {minimum} to {maximum} instances{effect}")
     capture = capture_settings(endpoint, variants)
     if coming_capture:
         _line("Capture", f"{coming_capture.percentage} % to {coming_capture.uri}, once the endpoint is in service")

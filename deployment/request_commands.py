@@ -17,7 +17,7 @@ from deployment.feature_store import FeatureLookup
 from deployment.progress import request_progress
 from deployment.traffic import send_traffic
 from project.commands import EndpointOption, Project, command_group, project_command
-from project.display import console
+from project.display import console, is_local
 from project.errors import UserError
 
 app = command_group(None)
@@ -143,7 +143,8 @@ def invoke(
     stage: StageOption = None,
     record: Annotated[str, typer.Option(help="Features as a JSON object.")] = "{}",
     record_id: Annotated[
-        str | None, typer.Option(help="Id of a record in Feature Store; features of --record override it.")
+        str | None,
+        typer.Option(help="Id of a record in Feature Store, which --local lacks; --record overrides it."),
     ] = None,
     feature_group: Annotated[str | None, typer.Option(help="Feature group of --record-id.")] = None,
 ) -> None:
@@ -160,6 +161,8 @@ def invoke(
         raise UserError(f"--record is {record}; expected a JSON object of features by name")
     if (record_id is None) != (feature_group is None):
         raise UserError("--record-id and --feature-group are used together; give both or neither")
+    if record_id is not None and is_local():
+        raise UserError("the local SageMaker has no Feature Store; give all features with --record")
     if record_id is not None and feature_group is not None:
         not_inputs = (project.settings.data.target_column, *project.settings.data.drop_columns)
         features = FeatureLookup(project.target, feature_group, leave_out=not_inputs)(record_id) | features

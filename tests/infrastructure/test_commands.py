@@ -326,6 +326,6 @@ def test_a_change_set_that_does_not_start_is_not_waited_for(run: Run, monkeypatc
 def test_a_template_that_needs_builds_is_refused_locally_before_anything_is_created(tmp_path: Path) -> None:
     settings = load_settings(DEFAULT_SETTINGS)
     stage = Stage(settings, tmp_path / "settings.yaml", "staging", "us-east-1", (), local=True)
-    with pytest.raises(UserError, match="^build needs CodeBuild") as refused:
+    with pytest.raises(UserError, match=r"^build needs CodeBuild") as refused:
         stage.plan([])
     assert "`python -m infrastructure deploy --stack storage-and-roles --stack deploy-on-approval" in str(refused.value)
