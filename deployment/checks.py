@@ -11,9 +11,17 @@ from typing import Any
 
 from deployment.capture_reader import CapturedRequest, wait_for_captures
 from deployment.endpoints import IN_SERVICE, CaptureSettings, Endpoint
-from deployment.invocations import CSV, JSON, TEST_REQUEST, InvocationResult, as_json, invoke, runtime_client
+from deployment.invocations import (
+    CSV,
+    JSON,
+    TEST_REQUEST,
+    InvocationResult,
+    RequestReport,
+    as_json,
+    invoke,
+    runtime_client,
+)
 from deployment.load_test import LoadResult, run_load_test
-from deployment.progress import RequestReport
 from deployment.records import Record, Records
 from project.target import Target
 

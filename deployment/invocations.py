@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from project.target import Target
 JSON, CSV = "application/json", "text/csv"
 # custom attribute of requests that are not real traffic: data capture keeps it, so that monitoring can leave them out
 TEST_REQUEST = "test-request"
+# called with the numbers of completed and of failed requests
+RequestReport = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

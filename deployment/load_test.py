@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployment.invocations import InvocationResult
-from deployment.progress import RequestReport
+from deployment.invocations import InvocationResult, RequestReport
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from deployment.invocations import RequestReport
 from project.display import console
-
-# called with the numbers of completed and of failed requests
-RequestReport = Callable[[int, int], None]
 
 _SECONDS_BETWEEN_LINES = 3.0
 

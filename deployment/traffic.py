@@ -10,9 +10,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from deployment.drift import Drift, apply_drift
-from deployment.invocations import InvocationResult, as_json, invoke, runtime_client
+from deployment.invocations import InvocationResult, RequestReport, as_json, invoke, runtime_client
 from deployment.load_test import LoadResult, summarize
-from deployment.progress import RequestReport
 from deployment.records import Record, Records
 from project.target import Target
 
