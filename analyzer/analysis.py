@@ -58,6 +58,8 @@ class ModelQuality:
         violations: None if nothing was checked.
         merge: Counts of the ground truth merge; None if the records needed none.
         unknown: Labels and predictions that are no class; None if there are none, or the classes are not known.
+        classes: The names of the classes, of two the positive one last; empty if they are not known. In the statistics
+            of a binary classification, Model Monitor's 0 and 1 stand for them.
     """
 
     problem_type: str
@@ -68,6 +70,7 @@ class ModelQuality:
     violations: tuple[MetricViolation, ...] | None = None
     merge: Merge | None = None
     unknown: UnknownClasses | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
     metrics = collect_metrics(current, problem_type, baseline, constraints)
     checked = suggested if constraints is None else constraints
     return ModelQuality(
-        problem_type, current, checked, metrics, baseline, violations, counts, records.unknown
+        problem_type, current, checked, metrics, baseline, violations, counts, records.unknown, classes
     ), documents
 
 

@@ -73,8 +73,8 @@ def show_executions(schedule: Schedule, rows: Sequence[tuple[MonitoringExecution
     output.print(table)
 
 
-def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
-    """Print the result of an execution: reasons of the alert, drift, metrics and violations."""
+def show_result(analyses: Sequence[str], result: MonitoringResult, retraining: str) -> None:
+    """Print the result of an execution: reasons of the alert, what was done about it, drift, metrics and violations."""
     if result.window:
         start, end = (datetime.fromisoformat(time) for time in result.window)
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
@@ -83,8 +83,8 @@ def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
         output.print(f"{left_out} left out")
     for reason in result.reasons:
         _print_wrapped(("Alert   ", "bold red"), reason)
-    if result.retraining:
-        _print_wrapped(("Retraining  ", "bold"), f"{result.retraining.decision}: {result.retraining.reason}")
+    if result.alert:
+        _print_wrapped(("Retraining  ", "bold"), retraining)
     if result.drift:
         output.print()
         _show_drift(result)
