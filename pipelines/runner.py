@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from pipelines.bundles import all_bundles, upload_bundles
 from pipelines.definition_cache import cached_definition
 from pipelines.inputs import upload_input
-from pipelines.parameter_values import check_input_exists, check_parameters
+from pipelines.parameter_values import check_input_exists, check_parameters, check_ranges
 from project.errors import UserError, is_not_found
 from project.logs import last_lines
 from project.settings import Settings
@@ -182,6 +182,8 @@ def start(
     description = target.sagemaker.describe_pipeline(PipelineName=name)
     declared = {item["Name"]: item for item in json.loads(description["PipelineDefinition"])["Parameters"]}
     check_parameters(parameters, declared)
+    if pipeline == "training":
+        check_ranges(parameters)
     effective = {name: str(item["DefaultValue"]) for name, item in declared.items() if "DefaultValue" in item}
     effective |= parameters
     if "InputDataUri" in declared and "InputDataUri" not in effective:
