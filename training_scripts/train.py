@@ -37,7 +37,7 @@ from training.arguments import parse_arguments
 from training.artifacts import write_model
 from training.boosting import boost
 from training.cluster import Cluster
-from training.curve import write_curve
+from training.curve import TrainingCurve, write_curve
 from training.data import class_weights, read_schema, read_split
 from training.errors import TrainingError
 from training.metrics import measure
@@ -73,13 +73,14 @@ def train(options: argparse.Namespace, cluster: Cluster) -> None:
     weights = class_weights(train_split.target, schema) if options.class_weight == "balanced" else None
     train_split = cluster.share_of(train_split)
 
-    booster, curve = boost(train_split, validation_split, weights, schema, options, cluster)
+    curve = TrainingCurve(train_split, validation_split, weights, schema, options.num_boost_round)
+    booster = boost(train_split, validation_split, weights, schema, options, cluster, curve)
     if not cluster.is_first:
         print(f"host {cluster.rank + 1} of {len(cluster.machines)} finished; the first host writes the model")
         return
     metrics: dict[str, Any] = {
         name: measure(split.target, np.asarray(booster.predict(split.features)), schema)
-        for name, split in (("train", train_split), ("validation", validation_split))
+        for name, split in (("train", curve.train_sample), ("validation", validation_split))
     }
     metrics["best_iteration"] = booster.best_iteration or booster.current_iteration()
     metrics["training_seconds"] = round(time.monotonic() - started, 3)
