@@ -1,6 +1,7 @@
 """Evaluate: measure the model on the test split.
 
-Reads the encoded test.parquet and model.txt, schema.json and metrics.json of model.tar.gz. Output, under the output folder:
+Reads the encoded test split (Parquet), and model.txt, schema.json and metrics.json of model.tar.gz. Output, under the
+output folder:
     evaluation/evaluation.json     the metrics in the layout of Model Monitor's model quality
     predictions/predictions.csv    prediction, probability, label; a line per test row. For two classes, prediction and
                                    label are 0 or 1 (the positive class), and the probability is that of 1. For more,

@@ -63,7 +63,7 @@ def train_step(context: TrainingContext, preprocess: ProcessingStep) -> Training
         InputData(
             channel_name=name,
             data_source=output_of(preprocess, name),
-            content_type="application/json" if name == "schema" else "text/csv",
+            content_type="application/json" if name == "schema" else "application/x-parquet",
         )
         for name in CHANNELS
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightgbm as lgb
@@ -65,7 +65,7 @@ def boost(
         )
 
     train_set = dataset(train)
-    callbacks = [curve] if cluster.is_first else []
+    callbacks: list[Callable[..., Any]] = [curve] if cluster.is_first else []
     if options.early_stopping_rounds > 0:
         callbacks.append(lgb.early_stopping(options.early_stopping_rounds, verbose=False))
     return lgb.train(

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightgbm as lgb
 import numpy as np
@@ -18,8 +18,8 @@ import numpy as np
 from training.data import Split
 from training.metrics import ITERATION_METRICS
 
-# What early stopping does not need is measured after at most so many iterations, and on at most so many rows of a split:
-# an AUC of 0.9 is then accurate to 0.002 (one standard error).
+# What early stopping does not need is measured after at most so many iterations, and on at most so many rows of a
+# split: an AUC of 0.9 is then accurate to 0.002 (one standard error).
 POINTS = 50
 SAMPLE_ROWS = 20_000
 
@@ -91,7 +91,7 @@ class TrainingCurve:
         iteration = environment.iteration + 1
         values = {f"{split}_{name}": value for split, name, value, *_ in environment.evaluation_result_list or []}
         if environment.iteration % self._period == 0:
-            values = self._measure(environment.model, iteration) | values
+            values = self._measure(cast(lgb.Booster, environment.model), iteration) | values
             printed = [f"{name}={values[name]:.8g}" for name in self.values]
             print(f"iteration={iteration} of {self._rounds}", *printed, flush=True)
         for name, value in values.items():
