@@ -16,8 +16,10 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 import pytest
+import train
 from training.arguments import parse_arguments
 from training.boosting import lightgbm_parameters
+from training.checkpoints import checkpoint_path
 from training.cluster import Cluster
 from training.data import Split, class_weights, read_split
 from training.errors import TrainingError
@@ -302,6 +304,50 @@ def test_a_split_of_another_execution_is_refused(make_project, run_train):
     other = make_project("wine").data.output / "train"
     with pytest.raises(SystemExit, match=r"do not match schema\.json"):
         run_train(make_project("cancer").data, "--train", str(other))
+
+
+# --- interruptions ---
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_an_interrupted_training_goes_on_with_the_same_result(make_project, run_train, tmp_path, name):
+    data = make_project(name).data
+    rounds = ["--num_boost_round", "150", "--early_stopping_rounds", "20", "--learning_rate", "0.2"]
+    whole, _ = run_train(data, *rounds)
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+
+    class Interruption(Exception):
+        pass
+
+    def interrupt(environment):
+        if environment.iteration == 24:
+            raise Interruption
+
+    boost = train.boost
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interruption):
+        patch.setattr(train, "boost", lambda *given: boost(*given[:6], [*given[6], interrupt], given[7]))
+        run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
+
+    resumed, printed = run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
+    assert "going on after iteration 20" in printed
+    for row, expected in zip(curve(resumed), curve(whole), strict=True):
+        numbers, wanted = ({name: float(value or 0) for name, value in line.items()} for line in (row, expected))
+        assert numbers == pytest.approx(wanted, rel=1e-9)
+    models = [lgb.Booster(model_file=folder / "model" / "model.txt") for folder in (whole, resumed)]
+    rows = read_split(data.output / "test", data.schema).features
+    assert models[0].num_trees() == models[1].num_trees()
+    assert np.allclose(*[model.predict(rows) for model in models], rtol=1e-9)
+    assert [path.stat().st_size for path in checkpoints.iterdir()] == [0]
+
+
+def test_a_checkpoint_of_other_hyperparameters_or_data_is_not_used(make_project, tmp_path):
+    def path(name: str, *options: str) -> Path:
+        return checkpoint_path(parse_arguments("", [*make_project(name).data.training_arguments(tmp_path), *options]))
+
+    paths = [path("cancer"), path("cancer", "--num_leaves", "7"), path("wine")]
+    assert len(set(paths)) == 3
+    assert path("cancer", "--model_dir", "elsewhere") == paths[0]
 
 
 # --- several hosts ---

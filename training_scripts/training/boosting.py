@@ -1,18 +1,17 @@
-"""Gradient boosting with LightGBM: its parameters, its datasets and early stopping."""
+"""Gradient boosting with LightGBM: its parameters and its datasets."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
 from training.cluster import Cluster
-from training.curve import TrainingCurve
 from training.data import Split
 from training.metrics import ITERATION_METRICS
 
@@ -40,9 +39,10 @@ def boost(
     schema: Mapping[str, Any],
     options: argparse.Namespace,
     cluster: Cluster,
-    curve: TrainingCurve,
+    callbacks: Sequence[Callable[[lgb.callback.CallbackEnv], None]],
+    interrupted: lgb.Booster | None,
 ) -> lgb.Booster:
-    """Train a booster, with early stopping on the validation split.
+    """Train a booster. After each iteration the loss of the validation split is measured.
 
     Args:
         train: This host's training rows.
@@ -51,7 +51,8 @@ def boost(
         schema: The content of schema.json.
         options: The parsed command line.
         cluster: The hosts that train together.
-        curve: Records the training.
+        callbacks: What is called after each iteration, in this order.
+        interrupted: The trees of an interrupted training, which go first.
     """
 
     def dataset(split: Split, reference: lgb.Dataset | None = None) -> lgb.Dataset:
@@ -65,16 +66,14 @@ def boost(
         )
 
     train_set = dataset(train)
-    callbacks: list[Callable[..., Any]] = [curve] if cluster.is_first else []
-    if options.early_stopping_rounds > 0:
-        callbacks.append(lgb.early_stopping(options.early_stopping_rounds, verbose=False))
     return lgb.train(
         lightgbm_parameters(schema, options) | cluster.parameters(),
         train_set,
-        num_boost_round=options.num_boost_round,
+        num_boost_round=options.num_boost_round - (interrupted.current_iteration() if interrupted else 0),
         valid_sets=[dataset(validation, train_set)],
         valid_names=["validation"],
-        callbacks=callbacks,
+        init_model=interrupted,
+        callbacks=[*callbacks],
     )
 
 

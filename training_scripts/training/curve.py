@@ -97,6 +97,11 @@ class TrainingCurve:
         for name, value in values.items():
             self.values[name][iteration] = value
 
+    def restore(self, values: Mapping[str, Mapping[str, float]]) -> None:
+        """Take over the values of an interrupted training, from JSON."""
+        for name, by_iteration in values.items():
+            self.values[name] = {int(iteration): value for iteration, value in by_iteration.items()}
+
     def _measure(self, model: lgb.Booster, iteration: int) -> dict[str, float]:
         values = {}
         for split, measured in self._splits.items():
