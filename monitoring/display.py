@@ -71,16 +71,15 @@ def show_executions(schedule: Schedule, rows: Sequence[tuple[MonitoringExecution
     output.print(table)
 
 
-def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
-    """Print the result of an execution: reasons of the alert, drift, metrics and violations."""
+def show_result(analyses: Sequence[str], result: MonitoringResult, retraining: str) -> None:
+    """Print the result of an execution: reasons of the alert, what was done about it, drift, metrics and violations."""
     if result.window:
         start, end = (datetime.fromisoformat(time) for time in result.window)
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
     for reason in result.reasons:
         output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
-    if result.retraining:
-        text = f"{result.retraining.decision}: {result.retraining.reason}"
-        output.print(Text.assemble(("Retraining  ", "bold"), text), soft_wrap=True)
+    if result.alert:
+        output.print(Text.assemble(("Retraining  ", "bold"), retraining), soft_wrap=True)
     if result.drift:
         output.print()
         _show_drift(result)

@@ -77,7 +77,7 @@ class MonitoringResult:
         labelled: Number of labelled inferences.
         alert: Whether the monitoring pipeline raised an alert; None for Model Monitor.
         reasons: The reasons of the alert.
-        retraining: What was done about the alert; None if no stack `retrain-on-drift` watches the endpoint.
+        retraining: What was done about the alert; None if no stack `retrain-on-drift` has decided on it.
         violations: The violated constraints of both analyses.
         drift: The compared features, drifted ones first, then by distance.
         metrics: The metrics that have a threshold.
@@ -121,6 +121,26 @@ def read_result(target: Target, execution: MonitoringExecution) -> MonitoringRes
         drift=tuple(sorted(_drift(data["analysis.json"]), key=lambda item: (not item.drifted, -item.distance))),
         metrics=tuple(_metrics(model["analysis.json"])),
         missing_label_share=summary.get("missing_label_share"),
+    )
+
+
+def retraining_text(project: str, endpoint: str, decision: RetrainingDecision | None) -> str:
+    """Describe what was done about an alert, or what to deploy so that the next one starts retraining.
+
+    Args:
+        project: Name of the project, also of its endpoint without a stage.
+        endpoint: The endpoint whose check raised the alert.
+        decision: The decision on the alert, if there is one.
+    """
+    if decision:
+        return f"{decision.decision}: {decision.reason}"
+    stages = {project: "staging", f"{project}-staging": "staging", f"{project}-prod": "prod"}
+    if endpoint not in stages:
+        return f"not started: only alerts of the endpoints {', '.join(stages)} start retraining"
+    return (
+        "not decided: no stack retrain-on-drift has acted on this alert; create the stack with "
+        f"`python -m infrastructure deploy --stage {stages[endpoint]} --stack storage-and-roles "
+        "--stack retrain-on-drift`, and the next check that raises an alert starts retraining"
     )
 
 
