@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import train
+import training.checkpoints
 from training.arguments import parse_arguments
 from training.boosting import lightgbm_parameters
 from training.checkpoints import checkpoint_path
@@ -326,11 +327,12 @@ def test_an_interrupted_training_goes_on_with_the_same_result(make_project, run_
 
     boost = train.boost
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interruption):
+        patch.setattr(training.checkpoints, "PERIOD", 0)
         patch.setattr(train, "boost", lambda *given: boost(*given[:6], [*given[6], interrupt], given[7]))
         run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
 
     resumed, printed = run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
-    assert "going on after iteration 20" in printed
+    assert "going on after iteration 25" in printed
     for row, expected in zip(curve(resumed), curve(whole), strict=True):
         numbers, wanted = ({name: float(value or 0) for name, value in line.items()} for line in (row, expected))
         assert numbers == pytest.approx(wanted, rel=1e-9)

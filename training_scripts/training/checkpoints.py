@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
@@ -18,7 +19,8 @@ import lightgbm as lgb
 from training.curve import TrainingCurve
 from training.early_stopping import EarlyStopping
 
-PERIOD = 10
+# Seconds between checkpoints. By rounds, writing them would take a growing part of the time, as models grow.
+PERIOD = 30
 # options that do not change the model
 PLACES = ("train", "validation", "schema", "model_dir", "output_data_dir", "checkpoint_dir", "inference_code")
 
@@ -33,6 +35,7 @@ class Checkpoints:
     def __init__(self, path: Path, stopping: EarlyStopping, curve: TrainingCurve) -> None:
         """Read the checkpoint, if there is one, into ``stopping`` and ``curve``."""
         self._path, self._stopping, self._curve = path, stopping, curve
+        self._written = time.monotonic()
         self.model: lgb.Booster | None = None
         # an empty file belongs to a training that has ended
         if path.is_file() and path.stat().st_size:
@@ -43,8 +46,8 @@ class Checkpoints:
             print(f"going on after iteration {self.model.current_iteration()}, from {path}")
 
     def __call__(self, environment: lgb.callback.CallbackEnv) -> None:
-        """Write a checkpoint after every PERIOD iterations."""
-        if (environment.iteration + 1) % PERIOD == 0:
+        """Write a checkpoint if the last one is PERIOD seconds old."""
+        if time.monotonic() - self._written >= PERIOD:
             state = {
                 "best_iteration": self._stopping.best_iteration,
                 "best_loss": self._stopping.best_loss,
@@ -62,6 +65,7 @@ class Checkpoints:
         aside = self._path.with_suffix(".tmp")
         aside.write_text(content, encoding="utf-8")
         aside.replace(self._path)
+        self._written = time.monotonic()
 
 
 def checkpoint_path(options: argparse.Namespace) -> Path:
