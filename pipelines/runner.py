@@ -45,7 +45,12 @@ PIPELINES: dict[PipelineName, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """A step of an execution; `job` is the ARN of its job, or empty."""
+    """A step of an execution.
+
+    Attributes:
+        job: The ARN of its job, or empty.
+        progress: How far a running training job is, or empty.
+    """
 
     name: str
     status: str
@@ -56,6 +61,7 @@ class Step:
     reason: str = ""
     job: str = ""
     metadata: Mapping[str, Any] | None = None
+    progress: str = ""
 
     @property
     def seconds(self) -> float | None:
