@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from project.target import Target
 
 JSON, CSV = "application/json", "text/csv"
+# custom attribute of requests that are not real traffic: data capture keeps it, so that monitoring can leave them out
+TEST_REQUEST = "test-request"
+# called with the numbers of completed and of failed requests
+RequestReport = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,25 @@ def as_json(records: Sequence[Mapping[str, Any]]) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode()
 
 
-def invoke(client: Any, endpoint: str, body: bytes, content_type: str = JSON, accept: str = JSON) -> InvocationResult:
+def invoke(
+    client: Any,
+    endpoint: str,
+    body: bytes,
+    content_type: str = JSON,
+    accept: str = JSON,
+    custom_attributes: str = "",
+) -> InvocationResult:
     """Send a request with a new inference id; errors are returned, not raised."""
     inference_id = str(uuid.uuid4())
     start = time.perf_counter()
     try:
         response = client.invoke_endpoint(
-            EndpointName=endpoint, Body=body, ContentType=content_type, Accept=accept, InferenceId=inference_id
+            EndpointName=endpoint,
+            Body=body,
+            ContentType=content_type,
+            Accept=accept,
+            InferenceId=inference_id,
+            **({"CustomAttributes": custom_attributes} if custom_attributes else {}),
         )
         content = response["Body"].read()
     except ClientError as error:

@@ -20,7 +20,11 @@ from typer.testing import CliRunner, Result
 from infrastructure import package, stacks
 from infrastructure.__main__ import app
 from infrastructure.parameters import TEMPLATES, load_template
+from infrastructure.stage import Stage
 from local_sagemaker.services.moto import change_set_patches, stack_patches
+from project.errors import UserError
+from project.paths import DEFAULT_SETTINGS
+from project.settings import load_settings
 from tests.infrastructure.moto_types import kept
 from tests.infrastructure.templates import NAMES
 
@@ -317,3 +321,11 @@ def test_a_change_set_that_does_not_start_is_not_waited_for(run: Run, monkeypatc
     monkeypatch.setattr(CloudFormationBackend, "execute_change_set", lambda *_, **more: None)
     result = run("deploy", *STORAGE, "--yes")
     assert (result.exit_code, "is still REVIEW_IN_PROGRESS" in words(result)) == (2, True)
+
+
+def test_a_template_that_needs_builds_is_refused_locally_before_anything_is_created(tmp_path: Path) -> None:
+    settings = load_settings(DEFAULT_SETTINGS)
+    stage = Stage(settings, tmp_path / "settings.yaml", "staging", "us-east-1", (), local=True)
+    with pytest.raises(UserError, match=r"^build needs CodeBuild") as refused:
+        stage.plan([])
+    assert "`python -m infrastructure deploy --stack storage-and-roles --stack deploy-on-approval" in str(refused.value)
