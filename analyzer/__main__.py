@@ -29,6 +29,12 @@ environment variables and writes its results to files, as Model Monitor's own co
                        classes are read as the endpoint reads them, instead of as Model Monitor does
   start_time, end_time the time window of the inferences, or start_time_offset and end_time_offset (-PT3H) relative
                        to scheduled_time, by default to the current time
+  record_tolerance     the share of the records that may lack a value, be of another type or have an unknown category
+                       beyond what the constraints allow (0)
+  metric_tolerance     the standard errors, of labels_per_window (500) records, by which metrics may be worse than
+                       in the baseline (0)
+  include_test_requests
+                       true to analyze captured requests with the custom attribute test-request, too
   malformed_records_limit
                        the number of malformed records that may be skipped (100)
   feature_importance   a LightGBM model or a JSON object, used to rank drifted features in analysis.json

@@ -19,6 +19,7 @@ from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.performance.merge import Merge
 from analyzer.performance.unknown_classes import UnknownClasses
 from analyzer.profile.statistics import Statistics
+from analyzer.violations import ViolationGroup, group_violations
 from analyzer.window import Window
 
 DATA_QUALITY = "DATA_QUALITY"
@@ -57,6 +58,8 @@ class ModelQuality:
         violations: None if nothing was checked.
         merge: Counts of the ground truth merge; None if the records needed none.
         unknown: Labels and predictions that are no class; None if there are none, or the classes are not known.
+        classes: The names of the classes, of two the positive one last; empty if they are not known. In the statistics
+            of a binary classification, Model Monitor's 0 and 1 stand for them.
     """
 
     problem_type: str
@@ -67,6 +70,7 @@ class ModelQuality:
     violations: tuple[MetricViolation, ...] | None = None
     merge: Merge | None = None
     unknown: UnknownClasses | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,21 @@ class Analysis:
             return self.result.statistics.item_count
         count: int = self.result.statistics["dataset"]["item_count"]
         return count
+
+    @property
+    def violation_groups(self) -> tuple[ViolationGroup, ...]:
+        """The violations by cause, those of features that drifted most first."""
+        if isinstance(self.result, DataQuality):
+            ranking = [drift.feature_name for drift in self.result.drift]
+            found = [
+                (violation.feature_name, violation.constraint_check_type, violation.description)
+                for violation in self.result.violations or ()
+            ]
+            return group_violations(found, self.item_count, ranking)
+        return group_violations(
+            (violation.metric_name, violation.constraint_check_type, violation.description)
+            for violation in self.result.violations or ()
+        )
 
     @property
     def violation_count(self) -> int | None:

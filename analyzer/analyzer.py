@@ -15,13 +15,19 @@ from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, ModelQuality
 from analyzer.constraints.by_schema import constraints_by_schema, statistics_by_schema, typed_like
 from analyzer.constraints.data_quality import Constraints, check, suggest
 from analyzer.constraints.model_quality import MetricViolation, check_metrics, collect_metrics, suggest_metrics
+from analyzer.constraints.tolerance import tolerate_chance, tolerate_records
 from analyzer.datasets.dataset import CAPTURES, MERGED, Dataset, format_name
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.preprocessor import Preprocessor
 from analyzer.drift.feature_drift import measure
 from analyzer.drift.importance import read_importance
 from analyzer.files import analysis_file, json_files, partial_profile
-from analyzer.files.constraints_file import constraints_to_json, read_constraints, violations_to_json
+from analyzer.files.constraints_file import (
+    constraints_from_json,
+    constraints_to_json,
+    read_constraints,
+    violations_to_json,
+)
 from analyzer.files.statistics_file import read_statistics, statistics_to_json
 from analyzer.performance.ground_truth import merge
 from analyzer.performance.merge import Merge
@@ -73,6 +79,8 @@ def analyze(settings: Settings) -> Analysis:
     analysis = Analysis(settings.name, datetime.now(UTC), settings.window, malformed.summary(), result)
     json_files.write(settings.output_path, documents | {analysis_file.NAME: analysis_file.to_json(analysis)})
     write_report(analysis, settings.output_path / "report.html")
+    if malformed.test_requests:
+        logger.info("%d test requests left out", malformed.test_requests)
     if malformed.count:
         logger.warning("%d malformed records were skipped; see analysis.json for the first of them", malformed.count)
     if postprocess_handler is not None:
@@ -140,6 +148,9 @@ def _data_quality_baseline(settings: Settings, schema: Schema | None) -> tuple[S
     if baseline and schema:
         baseline = statistics_by_schema(baseline, schema)
     constraints = read_constraints(path) if path else suggest(baseline) if baseline else None
+    if constraints and settings.record_tolerance:
+        document = tolerate_records(constraints_to_json(constraints), settings.record_tolerance)
+        constraints = constraints_from_json(document, path or Path(json_files.CONSTRAINTS))
     if constraints and schema:
         constraints = constraints_by_schema(constraints, baseline, schema)
     return baseline, constraints
@@ -170,6 +181,10 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
     classes = schema.classes if schema else ()
     path = settings.baseline_constraints
     constraints = json_files.read(path) if path else suggest_metrics(baseline, problem_type) if baseline else None
+    if constraints and baseline:
+        constraints = tolerate_chance(
+            constraints, baseline, problem_type, settings.metric_tolerance, settings.labels_per_window
+        )
     if settings.ground_truth_source is None:
         records = read_records(_dataset(settings), attributes, malformed, classes)
         counts = _counts_of_merge_job(settings.dataset_source)
@@ -206,7 +221,7 @@ def _model_quality(settings: Settings, malformed: MalformedRecords) -> tuple[Mod
     metrics = collect_metrics(current, problem_type, baseline, constraints)
     checked = suggested if constraints is None else constraints
     return ModelQuality(
-        problem_type, current, checked, metrics, baseline, violations, counts, records.unknown
+        problem_type, current, checked, metrics, baseline, violations, counts, records.unknown, classes
     ), documents
 
 

@@ -102,10 +102,14 @@ class WindowOptions:
         str | None, typer.Option(help="Start of the time window: a time, or an offset to now like -PT3H.")
     ] = None
     end: Annotated[str | None, typer.Option(help="End of the time window: a time, or an offset to now.")] = None
+    include_test_requests: Annotated[
+        bool, typer.Option("--include-test-requests", help="Also read requests that are marked as tests.")
+    ] = False
 
     def variables(self) -> Variables:
         ends = {"start_time": self.start, "end_time": self.end}
-        return {
+        window: Variables = {"include_test_requests": "true"} if self.include_test_requests else {}
+        return window | {
             f"{name}_offset" if text.lstrip("+-").startswith("P") else name: text for name, text in ends.items() if text
         }
 

@@ -13,6 +13,7 @@ from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.files import analysis_file, json_files
 from analyzer.performance.ground_truth import merge
 from analyzer.settings import Settings, malformed_records_limit
+from analyzer.violations import named_violations
 from analyzer.window import window_of
 
 FAILED, VIOLATIONS = 1, 3
@@ -54,8 +55,8 @@ def run(
     if settings.publish_cloudwatch_metrics and not environment.get("monitoring_input_type"):
         cloudwatch.publish(data, cloudwatch.namespace(analysis, settings.endpoint_name))
     if analysis.violation_count:
-        message = f"Job completed successfully with {analysis.violation_count} violations."
-        return f"CompletedWithViolations: {message}", analysis.violation_count
+        message = f"CompletedWithViolations: Job completed successfully with {analysis.violation_count} violations."
+        return named_violations(message, analysis.violation_groups, json_files.VIOLATIONS), analysis.violation_count
     return "Completed: Job completed successfully with no violations.", 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ class Settings:
             Monitor reads them.
         feature_importance: A model or JSON file, see `analyzer.drift.importance.read_importance`.
         window: Time window of the inferences; only captures have timestamps.
+        record_tolerance: See `analyzer.constraints.tolerance.tolerate_records`; 0 for none.
+        metric_tolerance: Standard errors, see `analyzer.constraints.tolerance.tolerate_chance`; 0 for none.
+        labels_per_window: Labelled records that the standard errors are those of.
         metric_time: Timestamp of the CloudWatch metrics.
         environment: All variables, including those that only one type of analysis reads.
     """
@@ -50,6 +54,9 @@ class Settings:
     model_schema: Path | None
     feature_importance: Path | None
     malformed_records_limit: int
+    record_tolerance: float
+    metric_tolerance: float
+    labels_per_window: int
     window: Window
     metric_time: datetime
     publish_cloudwatch_metrics: bool
@@ -88,6 +95,9 @@ class Settings:
             model_schema=_path(given, "model_schema"),
             feature_importance=_path(given, "feature_importance"),
             malformed_records_limit=malformed_records_limit(given),
+            record_tolerance=_number(given, "record_tolerance", 0, 1, default=0),
+            metric_tolerance=_number(given, "metric_tolerance", 0, 10, default=0),
+            labels_per_window=round(_number(given, "labels_per_window", 1, 1e12, default=500)),
             window=window,
             metric_time=_metric_time(given, window, now),
             publish_cloudwatch_metrics=_choice(given, "publish_cloudwatch_metrics", ("Enabled", "Disabled"), "Disabled")
@@ -129,6 +139,16 @@ def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...], defau
     value = given.get(name, default) or _required(given, name)
     if value not in choices:
         raise QualityError(f"unknown {name} {value!r}; use one of {', '.join(choices)}")
+    return value
+
+
+def _number(given: Mapping[str, str], name: str, lowest: float, highest: float, default: float) -> float:
+    try:
+        value = float(given.get(name, default))
+    except ValueError:
+        value = math.nan
+    if not lowest <= value <= highest:
+        raise QualityError(f"{name} {given[name]!r} is not a number from {lowest:g} to {highest:g}")
     return value
 
 

@@ -17,10 +17,17 @@ DURATION = re.compile(
 
 @dataclass(frozen=True)
 class Window:
-    """The time range of the records: ``start`` inclusive, ``end`` exclusive, None if unknown."""
+    """Which captured inferences are analyzed.
+
+    Attributes:
+        start: Start of their time range, inclusive; None if unknown.
+        end: End of their time range, exclusive; None if unknown.
+        with_test_requests: Whether those that are marked as tests are analyzed, too.
+    """
 
     start: datetime | None = None
     end: datetime | None = None
+    with_test_requests: bool = False
 
 
 def window_of(environment: Mapping[str, str], now: datetime) -> Window:
@@ -29,6 +36,7 @@ def window_of(environment: Mapping[str, str], now: datetime) -> Window:
     Args:
         environment: ``start_time`` and ``end_time`` set the window, or ``start_time_offset`` and ``end_time_offset``:
             ISO 8601 durations like -PT3H, relative to ``scheduled_time`` if that is set, else to ``now``.
+            ``include_test_requests`` is true or false, the default.
         now: The current time.
 
     Raises:
@@ -38,7 +46,7 @@ def window_of(environment: Mapping[str, str], now: datetime) -> Window:
     start, end = (_window_end(name, environment, scheduled) for name in ("start_time", "end_time"))
     if start is not None and end is not None and start >= end:
         raise QualityError(f"the window ends at {end.isoformat()}, which is not after its start {start.isoformat()}")
-    return Window(start, end)
+    return Window(start, end, environment.get("include_test_requests", "").lower() == "true")
 
 
 def parse_time(name: str, text: str) -> datetime:

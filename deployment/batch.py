@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +32,9 @@ _SPLITTING: dict[str, dict[str, dict[str, Any]]] = {
     CSV: {"transform": {"MaxPayloadInMB": 100, "MaxConcurrentTransforms": 1}, "input": {"SplitType": "None"}},
     JSON_LINES: {"transform": {"BatchStrategy": "MultiRecord"}, "input": {"SplitType": "Line"}},
 }
+# the service's default of MaxPayloadInMB, the size of a request for which the container counts rows
+_REQUEST_BYTES = 6 << 20
+_REFUSED = re.compile(r"(\[sagemaker logs\]: (?P<object>.+): )Message:")
 _CONTENT_TYPES = {".csv": CSV, ".jsonl": JSON_LINES, ".jsonlines": JSON_LINES}
 
 
@@ -68,7 +73,7 @@ def run_batch(
         UserError: The input is not usable, or the job takes longer than `timeout`.
         DeploymentFailed: The job has failed.
     """
-    input_uri, content_type = _upload_input(settings, target, location)
+    input_uri, content_type, size = _upload_input(settings, target, location)
     model = model_request(settings, target, f"{endpoint}-batch", package, {})
     name = f"{name_stem(endpoint)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     request = transform_request(settings, target, name, model["ModelName"], input_uri, content_type)
@@ -78,11 +83,14 @@ def run_batch(
     job = _wait_for_job(target, name, timeout)
     resources.delete_resources(target, [resources.Resource("model", model["ModelName"])])
     if job["TransformJobStatus"] != "Completed":
+        lines = last_lines(target, "/aws/sagemaker/TransformJobs", f"{name}/", 100)
         reason = job.get("FailureReason", "SageMaker gave no reason")
-        raise DeploymentFailed(
-            f"transform job {name} is {job['TransformJobStatus']}: {reason}",
-            last_lines(target, "/aws/sagemaker/TransformJobs", f"{name}/", 20),
-        )
+        if reason.startswith("ClientError") and (refusal := _find_refusal(lines)):
+            place = location if size else f"s3://{refusal[0]}"
+            is_one_request = content_type == CSV or 0 < size <= _REQUEST_BYTES
+            counted = "" if is_one_request else " (rows are counted in requests of at most 6 MB)"
+            raise DeploymentFailed(f"{place}: {refusal[1]}{counted}; correct it and run the same command again", ())
+        raise DeploymentFailed(f"transform job {name} is {job['TransformJobStatus']}: {reason}", lines[-20:])
     output_uri = request["TransformOutput"]["S3OutputPath"]
     return BatchResult(
         name, input_uri, tuple(_list_objects(target, output_uri)), request["DataCaptureConfig"]["DestinationS3Uri"]
@@ -125,8 +133,20 @@ def transform_request(
     }
 
 
-def _upload_input(settings: Settings, target: Target, location: str) -> tuple[str, str]:
-    """Upload a local file; return the S3 URI and the content type of the job's input."""
+def _find_refusal(lines: Sequence[str]) -> tuple[str, str] | None:
+    """Return the object, as bucket and key, and the message of the first request that the container has refused."""
+    for line, message in itertools.pairwise(lines):
+        if (found := _REFUSED.fullmatch(line)) and message.startswith(found[1]):
+            return found["object"], message.removeprefix(found[1])
+    return None
+
+
+def _upload_input(settings: Settings, target: Target, location: str) -> tuple[str, str, int]:
+    """Upload a local file.
+
+    Returns:
+        The S3 URI and the content type of the job's input, and the size of an uploaded file, 0 if it was not uploaded.
+    """
     if is_s3_uri(location):
         try:
             first = next(_list_objects(target, location), "")
@@ -135,7 +155,7 @@ def _upload_input(settings: Settings, target: Target, location: str) -> tuple[st
             raise UserError(f"cannot list {location}: {code}; check the bucket's name and your permissions") from None
         if not first:
             raise UserError(f"no objects found at {location}; upload the data or give another --input")
-        return location, _content_type(first)
+        return location, _content_type(first), 0
     path = Path(location)
     if _content_type(location) == CSV:
         # features by name, so that neither the order of the columns nor other columns matter
@@ -150,7 +170,7 @@ def _upload_input(settings: Settings, target: Target, location: str) -> tuple[st
     uri = f"{settings.uri(target.bucket)}/input/{digest}/{path.stem}.jsonl"
     bucket, key = split_s3_uri(uri)
     target.s3.put_object(Bucket=bucket, Key=key, Body=content, **settings.security.object_encryption)
-    return uri, JSON_LINES
+    return uri, JSON_LINES, len(content)
 
 
 def _content_type(name: str) -> str:

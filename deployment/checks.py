@@ -11,7 +11,16 @@ from typing import Any
 
 from deployment.capture_reader import CapturedRequest, wait_for_captures
 from deployment.endpoints import IN_SERVICE, CaptureSettings, Endpoint
-from deployment.invocations import CSV, JSON, InvocationResult, as_json, invoke, runtime_client
+from deployment.invocations import (
+    CSV,
+    JSON,
+    TEST_REQUEST,
+    InvocationResult,
+    RequestReport,
+    as_json,
+    invoke,
+    runtime_client,
+)
 from deployment.load_test import LoadResult, run_load_test
 from deployment.records import Record, Records
 from project.target import Target
@@ -49,6 +58,7 @@ class EndpointTest:
         requests: int,
         concurrency: int,
         capture: CaptureSettings | None,
+        report: RequestReport = lambda completed, failed: None,
     ) -> None:
         """Prepare the checks.
 
@@ -59,6 +69,7 @@ class EndpointTest:
             requests: Number of requests of the load test.
             concurrency: Number of concurrent clients of the load test.
             capture: The endpoint's capture settings; None to skip the check of captured requests.
+            report: Called with the numbers of completed and of failed requests of the load test.
         """
         self.target = target
         self.endpoint = endpoint
@@ -66,6 +77,7 @@ class EndpointTest:
         self.requests = requests
         self.concurrency = concurrency
         self.capture = capture
+        self.report_progress = report
         self.started = datetime.now(UTC)
         self.checks: list[Check] = []
         self.load: LoadResult | None = None
@@ -123,7 +135,7 @@ class EndpointTest:
         return Check("batch", count == _BATCH_SIZE, f"{count} predictions for {_BATCH_SIZE} records")
 
     def _check_refused(self, name: str, body: bytes, content_type: str) -> Check:
-        result = invoke(self._client, self.endpoint.name, body, content_type)
+        result = self._invoke(body, content_type)
         refused = 400 <= result.status < 500
         message = result.message or "a prediction, expected an error"
         return Check(f"{name} is refused", refused, f"HTTP {result.status}: {message}")
@@ -131,9 +143,10 @@ class EndpointTest:
     def _check_load(self) -> Check:
         bodies = [as_json([row]) for row in self.records.rows]
         self.load, results = run_load_test(
-            lambda number: invoke(self._client, self.endpoint.name, bodies[number % len(bodies)]),
+            lambda number: self._invoke(bodies[number % len(bodies)]),
             self.requests,
             self.concurrency,
+            self.report_progress,
         )
         self._successful += [
             SuccessfulRequest(bodies[number % len(bodies)], result)
@@ -168,10 +181,13 @@ class EndpointTest:
         return Check("captures", len(matching) >= required and not different, detail)
 
     def _send(self, body: bytes) -> InvocationResult:
-        result = invoke(self._client, self.endpoint.name, body)
+        result = self._invoke(body)
         if result.ok:
             self._successful.append(SuccessfulRequest(body, result))
         return result
+
+    def _invoke(self, body: bytes, content_type: str = JSON) -> InvocationResult:
+        return invoke(self._client, self.endpoint.name, body, content_type, custom_attributes=TEST_REQUEST)
 
 
 def invalid_payloads(record: Record) -> list[tuple[str, bytes, str]]:

@@ -10,10 +10,10 @@ from rich.text import Text
 from deployment.batch import BatchResult
 from deployment.checks import Check
 from deployment.cost import Estimate
-from deployment.endpoints import Endpoint, ServedVariant, capture_settings
+from deployment.endpoints import CaptureSettings, Endpoint, ServedVariant, capture_settings
 from deployment.load_test import LoadResult
 from deployment.resources import Resource
-from project.display import console, output
+from project.display import console, is_local, output
 
 _STYLES = {"InService": "green", "Failed": "bold red", "OK": "green", "ALARM": "bold red"}
 _WIDTH = 14
@@ -24,6 +24,7 @@ def show_endpoint(
     variants: Sequence[ServedVariant],
     scaling: Mapping[str, tuple[int, int]],
     alarms: Mapping[str, str],
+    coming_capture: CaptureSettings | None,
 ) -> None:
     """Print an endpoint.
 
@@ -32,6 +33,7 @@ def show_endpoint(
         variants: Its variants.
         scaling: Minimum and maximum instance count by variant.
         alarms: States by alarm name.
+        coming_capture: Data capture that begins once the endpoint is in service.
     """
     _line("Endpoint", endpoint.name)
     _line("Status", endpoint.status, _STYLES.get(endpoint.status, "yellow"))
@@ -43,9 +45,13 @@ def show_endpoint(
             f"{variant.name}: version {variant.version}, {variant.share:.0%} of requests, {capacity(variant)}",
         )
     for name, (minimum, maximum) in scaling.items():
-        _line("Scaling", f"{name}: {minimum} to {maximum} instances")
+        effect = "; the local SageMaker does not scale" if is_local() else ""
+        _line("Scaling", f"{name}: {minimum} to {maximum} instances{effect}")
     capture = capture_settings(endpoint, variants)
-    _line("Capture", f"{capture.percentage} % to {capture.uri}" if capture else "none")
+    if coming_capture:
+        _line("Capture", f"{coming_capture.percentage} % to {coming_capture.uri}, once the endpoint is in service")
+    else:
+        _line("Capture", f"{capture.percentage} % to {capture.uri}" if capture else "none")
     for name, state in sorted(alarms.items()):
         _line("Alarm", f"{name}: {state}", _STYLES.get(state, ""))
     _line("Changed", f"{endpoint.modified:%Y-%m-%d %H:%M:%S %Z}")
@@ -74,7 +80,7 @@ def capacity(variant: ServedVariant) -> str:
 def show_check(check: Check) -> None:
     """Print a line for a completed check."""
     mark = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
-    console.print(Text.assemble(mark, "  ", (f"{check.name:<36}", "bold"), _shortened(check.detail)), soft_wrap=True)
+    console.print(Text.assemble(mark, "  ", (f"{check.name:<39}", "bold"), _shortened(check.detail)), soft_wrap=True)
 
 
 def show_load(load: LoadResult) -> None:

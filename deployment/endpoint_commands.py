@@ -118,7 +118,8 @@ def list_(project: Project, as_json: JsonOption = False) -> None:
         for endpoint in endpoints.project_endpoints(project.settings, project.target)
     ]
     if not found:
-        console.print(f"Project {project.settings.name} has no endpoints; create one with `deploy`.")
+        name = project.settings.name
+        console.print(f"Project {name} has no endpoints; create one with `python -m deployment deploy`.")
     content = [_as_json(endpoint, variants) for endpoint, variants in found]
     print_result(content, as_json, lambda: display.show_endpoints(found) if found else None)
 
@@ -135,8 +136,7 @@ def delete(project: Project, name: EndpointOption = None, stage: StageOption = N
     endpoint = endpoint_name(project, name, stage)
     found = resources.endpoint_resources(project.settings, project.target, endpoint)
     if not found:
-        console.print(f"Endpoint {endpoint} has no resources to delete.")
-        return
+        raise endpoints.no_endpoint(project.settings, project.target, endpoint)
     if not yes:
         display.show_resources(found)
         typer.confirm("Delete all of these?", abort=True, err=True)
@@ -150,8 +150,9 @@ def _print_endpoint(project: Project, endpoint: Endpoint, as_json: bool, **more:
     variants = find_variants(project, endpoint)
     states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms.endpoint_alarms(target, endpoint.name)}
     scaling = autoscaling.scaled_variants(target, endpoint.name)
+    coming = None if endpoint.capture else endpoints.capture_being_created(target, endpoint)
     content = {**_as_json(endpoint, variants), "scaling": scaling, "alarms": states, **more}
-    print_result(content, as_json, lambda: display.show_endpoint(endpoint, variants, scaling, states))
+    print_result(content, as_json, lambda: display.show_endpoint(endpoint, variants, scaling, states, coming))
 
 
 def _as_json(endpoint: Endpoint, variants: list[ServedVariant]) -> dict[str, Any]:

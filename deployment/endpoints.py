@@ -113,12 +113,18 @@ def project_endpoint(settings: Settings, target: Target, name: str) -> Endpoint:
     """
     endpoint = find_endpoint(target, name)
     if endpoint is None:
-        raise UserError(
-            f"there is no endpoint {name!r}; list the project's endpoints with `python -m deployment list`, "
-            "or create it with `python -m deployment deploy`"
-        )
+        raise no_endpoint(settings, target, name)
     check_owner(settings, target, endpoint)
     return endpoint
+
+
+def no_endpoint(settings: Settings, target: Target, name: str) -> UserError:
+    """Return the error for an endpoint that does not exist, which names those that do."""
+    existing = ", ".join(endpoint.name for endpoint in project_endpoints(settings, target))
+    return UserError(
+        f"there is no endpoint {name!r}; project {settings.name} has {existing or 'no endpoints'}, "
+        "and `python -m deployment deploy` creates one"
+    )
 
 
 def check_owner(settings: Settings, target: Target, endpoint: Endpoint) -> None:
@@ -182,6 +188,17 @@ def served_variants(target: Target, endpoint: Endpoint) -> list[ServedVariant]:
         )
         for item in configured
     ]
+
+
+def capture_being_created(target: Target, endpoint: Endpoint) -> CaptureSettings | None:
+    """Return the data capture that an endpoint will have, which DescribeEndpoint shows only once it is in service."""
+    config = endpoint.pending_config or endpoint.config
+    if endpoint.is_stable or not config:
+        return None
+    capture = target.sagemaker.describe_endpoint_config(EndpointConfigName=config).get("DataCaptureConfig", {})
+    if not capture.get("EnableCapture"):
+        return None
+    return CaptureSettings(capture["DestinationS3Uri"], capture["InitialSamplingPercentage"])
 
 
 def capture_settings(endpoint: Endpoint, variants: Sequence[ServedVariant]) -> CaptureSettings | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from project.target import Target
 
 JSON, CSV = "application/json", "text/csv"
+# custom attribute of requests that are not real traffic: data capture keeps it, so that monitoring can leave them out
+TEST_REQUEST = "test-request"
+# called with the numbers of completed and of failed requests
+RequestReport = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class InvocationResult:
             not reach the service.
         seconds: Latency as measured by the client.
         body: The response's body.
-        message: The error message, empty for a response.
+        message: The error message in one line, empty for a response.
         variant: Name of the variant that was invoked.
     """
 
@@ -62,20 +66,33 @@ def as_json(records: Sequence[Mapping[str, Any]]) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode()
 
 
-def invoke(client: Any, endpoint: str, body: bytes, content_type: str = JSON, accept: str = JSON) -> InvocationResult:
+def invoke(
+    client: Any,
+    endpoint: str,
+    body: bytes,
+    content_type: str = JSON,
+    accept: str = JSON,
+    custom_attributes: str = "",
+) -> InvocationResult:
     """Send a request with a new inference id; errors are returned, not raised."""
     inference_id = str(uuid.uuid4())
     start = time.perf_counter()
     try:
         response = client.invoke_endpoint(
-            EndpointName=endpoint, Body=body, ContentType=content_type, Accept=accept, InferenceId=inference_id
+            EndpointName=endpoint,
+            Body=body,
+            ContentType=content_type,
+            Accept=accept,
+            InferenceId=inference_id,
+            **({"CustomAttributes": custom_attributes} if custom_attributes else {}),
         )
         content = response["Body"].read()
     except ClientError as error:
         details = error.response
         # the container's response, if the request reached it
         status = details.get("OriginalStatusCode") or details["ResponseMetadata"]["HTTPStatusCode"]
-        message = details.get("OriginalMessage") or details["Error"]["Message"]
+        # below the first line, some containers send a traceback
+        message = (details.get("OriginalMessage") or details["Error"]["Message"]).strip().partition("\n")[0]
         return InvocationResult(inference_id, int(status), time.perf_counter() - start, message=message)
     except BotoCoreError as error:
         return InvocationResult(inference_id, 0, time.perf_counter() - start, message=str(error))

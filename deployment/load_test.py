@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployment.invocations import InvocationResult
+from deployment.invocations import InvocationResult, RequestReport
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,20 @@ class LoadResult:
 
 
 def run_load_test(
-    send: Callable[[int], InvocationResult], requests: int, concurrency: int
+    send: Callable[[int], InvocationResult],
+    requests: int,
+    concurrency: int,
+    report: RequestReport = lambda completed, failed: None,
 ) -> tuple[LoadResult, list[InvocationResult]]:
     """Call `send` with 0, 1, ... requests - 1 from `concurrency` threads, each sending one request at a time."""
     start = time.perf_counter()
+    results: list[InvocationResult] = []
+    failed = 0
     with ThreadPoolExecutor(concurrency) as pool:
-        results = list(pool.map(send, range(requests)))
+        for result in pool.map(send, range(requests)):
+            results.append(result)
+            failed += not result.ok
+            report(len(results), failed)
     return summarize(results, concurrency, time.perf_counter() - start), results
 
 

@@ -14,9 +14,10 @@ from deployment.checks import EndpointTest
 from deployment.command_options import InputOption, StageOption, find_endpoint, find_variants, load_records
 from deployment.drift import parse_drift
 from deployment.feature_store import FeatureLookup
+from deployment.progress import request_progress
 from deployment.traffic import send_traffic
 from project.commands import EndpointOption, Project, command_group, project_command
-from project.display import console
+from project.display import console, is_local
 from project.errors import UserError
 
 app = command_group(None)
@@ -48,6 +49,8 @@ def test(
 ) -> None:
     """Test an endpoint: one record, a batch, invalid payloads, a load test, and the captured requests.
 
+    The requests have the custom attribute `test-request`, by which monitoring leaves them out.
+
     Example: python -m deployment test --local --requests 2000 --concurrency 16
     """
     endpoint = find_endpoint(project, name, stage)
@@ -58,8 +61,9 @@ def test(
         default=_DEFAULT_CONCURRENCY,
     )
     capture = endpoints.capture_settings(endpoint, variants)
-    endpoint_test = EndpointTest(project.target, endpoint, records, requests, concurrency or supported, capture)
-    with console.status(f"Testing {endpoint.name} ..."):
+    with request_progress(requests, f"Testing {endpoint.name} ...") as report:
+        clients = concurrency or supported
+        endpoint_test = EndpointTest(project.target, endpoint, records, requests, clients, capture, report)
         for check in endpoint_test.run():
             display.show_check(check)
     path = report_file or Path(f"{endpoint.name}-test.json")
@@ -98,6 +102,9 @@ def traffic(
             help="CSV file for the inference ids and the records' labels, to upload as ground truth.",
         ),
     ] = None,
+    mark_as_test: Annotated[
+        bool, typer.Option("--mark-as-test", help="Have monitoring leave the requests out, as those of `test`.")
+    ] = False,
 ) -> None:
     """Send records to an endpoint, optionally with simulated drift, and keep their inference ids and labels.
 
@@ -110,7 +117,7 @@ def traffic(
     drifts = parse_drift(drift or [], records.rows)
     count = requests or (max(1, round(minutes * 60 * rate)) if minutes else len(records.rows))
     path = labels or Path(f"{endpoint.name}-labels-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv")
-    with console.status(f"Sending {count} requests ...") as status:
+    with request_progress(count, f"Sending {count} requests ...") as report:
         result = send_traffic(
             project.target,
             endpoint.name,
@@ -120,7 +127,8 @@ def traffic(
             rate=rate,
             seed=seed,
             labels_file=path,
-            report=lambda done: status.update(f"Sent {done} of {count} requests ..."),
+            custom_attributes=invocations.TEST_REQUEST if mark_as_test else "",
+            report=report,
         )
     display.show_load(result)
     console.print(f"\nInference ids and labels written to {path}", soft_wrap=True)
@@ -135,7 +143,8 @@ def invoke(
     stage: StageOption = None,
     record: Annotated[str, typer.Option(help="Features as a JSON object.")] = "{}",
     record_id: Annotated[
-        str | None, typer.Option(help="Id of a record in Feature Store; features of --record override it.")
+        str | None,
+        typer.Option(help="Id of a record in Feature Store, which --local lacks; --record overrides it."),
     ] = None,
     feature_group: Annotated[str | None, typer.Option(help="Feature group of --record-id.")] = None,
 ) -> None:
@@ -152,6 +161,8 @@ def invoke(
         raise UserError(f"--record is {record}; expected a JSON object of features by name")
     if (record_id is None) != (feature_group is None):
         raise UserError("--record-id and --feature-group are used together; give both or neither")
+    if record_id is not None and is_local():
+        raise UserError("the local SageMaker has no Feature Store; give all features with --record")
     if record_id is not None and feature_group is not None:
         not_inputs = (project.settings.data.target_column, *project.settings.data.drop_columns)
         features = FeatureLookup(project.target, feature_group, leave_out=not_inputs)(record_id) | features
@@ -160,6 +171,9 @@ def invoke(
     client = invocations.runtime_client(project.target)
     result = invocations.invoke(client, endpoint.name, invocations.as_json([features]))
     if not result.ok:
-        console.print(f"HTTP {result.status}: {result.message}", markup=False, soft_wrap=True)
+        refused = 400 <= result.status < 500
+        advice = "; correct --record and send it again" if refused else "; see `python -m deployment status`"
+        message = result.message.removeprefix("row 1: ")
+        console.print(f"HTTP {result.status}: {message}{advice}", markup=False, soft_wrap=True)
         raise typer.Exit(1)
     print(result.body.decode())

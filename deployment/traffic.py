@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from deployment.drift import Drift, apply_drift
-from deployment.invocations import InvocationResult, as_json, invoke, runtime_client
+from deployment.invocations import InvocationResult, RequestReport, as_json, invoke, runtime_client
 from deployment.load_test import LoadResult, summarize
 from deployment.records import Record, Records
 from project.target import Target
@@ -28,7 +28,8 @@ def send_traffic(
     rate: float,
     seed: int,
     labels_file: Path,
-    report: Callable[[int], None],
+    custom_attributes: str = "",
+    report: RequestReport,
 ) -> LoadResult:
     """Send records, one per request, in random order; repeat them if there are fewer records than requests.
 
@@ -42,10 +43,12 @@ def send_traffic(
         seed: Seed of the order and of the changes that affect a random share of the records.
         labels_file: Written as CSV of `id,label`: the inference id of each successful request and the value of the
             record's target column (empty if there is none).
-        report: Called with the number of completed requests whenever it grows.
+        custom_attributes: Sent with each request, and captured with it.
+        report: Called with the numbers of completed and of failed requests whenever they grow.
     """
     client = runtime_client(target, _CLIENTS)
     results: list[InvocationResult] = []
+    failed = 0
     start = time.perf_counter()
     with labels_file.open("w", newline="", encoding="utf-8") as file, ThreadPoolExecutor(_CLIENTS) as pool:
         labels = csv.writer(file, lineterminator="\n")
@@ -53,21 +56,24 @@ def send_traffic(
         pending: dict[Future[InvocationResult], str] = {}
 
         def collect(finished: set[Future[InvocationResult]]) -> None:
+            nonlocal failed
             for future in finished:
                 label, result = pending.pop(future), future.result()
                 results.append(result)
+                failed += not result.ok
                 if result.ok:
                     labels.writerow([result.inference_id, label])
             # after an interruption, the file has the ids of all completed requests
             file.flush()
-            report(len(results))
+            report(len(results), failed)
 
         for number, (record, label) in enumerate(_draw(records, drifts, requests, seed)):
             if (remaining := start + number / rate - time.perf_counter()) > 0:
                 time.sleep(remaining)
             if len(pending) >= _CLIENTS:
                 collect(wait(pending, return_when=FIRST_COMPLETED).done)
-            pending[pool.submit(invoke, client, endpoint, as_json([record]))] = label
+            body = as_json([record])
+            pending[pool.submit(invoke, client, endpoint, body, custom_attributes=custom_attributes)] = label
         while pending:
             collect(wait(pending, return_when=FIRST_COMPLETED).done)
     return summarize(results, _CLIENTS, time.perf_counter() - start)

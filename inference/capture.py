@@ -63,6 +63,7 @@ class Event:
     request: Payload
     response: Payload
     inference_id: str | None
+    custom_attributes: str | None
 
     @property
     def size(self) -> int:
@@ -115,12 +116,14 @@ class Capture:
         self._thread.start()
         atexit.register(self.close)
 
-    def add(self, request: Payload, response: Payload, inference_id: str | None) -> None:
+    def add(
+        self, request: Payload, response: Payload, inference_id: str | None, custom_attributes: str | None = None
+    ) -> None:
         """Add an event, if it is sampled and the buffer has room for it."""
         # The choice need not be unpredictable, hence no cryptographic generator.
         if random.random() * 100 >= self._destination.sampling_percentage:  # noqa: S311
             return
-        event = Event(datetime.now(UTC), request, response, inference_id)
+        event = Event(datetime.now(UTC), request, response, inference_id, custom_attributes)
         with self._lock:
             if self._is_closed or self._pending_bytes + event.size > MAX_PENDING_BYTES:
                 self.dropped += 1
@@ -201,7 +204,9 @@ def files_of(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
 
 def capture_line(event: Event) -> str:
     """Format an event as SageMaker does."""
-    metadata = {"eventId": str(uuid.uuid4())}
+    metadata: dict[str, Any] = {"eventId": str(uuid.uuid4())}
+    if event.custom_attributes:
+        metadata["customAttributes"] = [event.custom_attributes]
     if event.inference_id:
         metadata["inferenceId"] = event.inference_id
     metadata["inferenceTime"] = f"{event.time:%Y-%m-%dT%H:%M:%SZ}"

@@ -45,7 +45,7 @@ from response_bodies import accepted_type
 if TYPE_CHECKING:
     from capture import Capture
 
-INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
+INFERENCE_ID, CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Inference-Id", "X-Amzn-SageMaker-Custom-Attributes"
 
 
 class Predictions(NamedTuple):
@@ -163,13 +163,18 @@ def make_capture(environment: Mapping[str, str]) -> Capture | None:
 def add_capture(capture: Capture, request: Request, body: str, content_type: str, context: Any) -> None:
     from capture import Payload
 
-    capture.add(Payload(request.body, request.content_type), Payload(body, content_type), inference_id(context))
+    capture.add(
+        Payload(request.body, request.content_type),
+        Payload(body, content_type),
+        request_header(INFERENCE_ID, context),
+        request_header(CUSTOM_ATTRIBUTES, context),
+    )
 
 
-def inference_id(context: Any) -> str | None:
-    """Read the client's inference ID from the request's headers; None where the serving stack does not give them."""
+def request_header(name: str, context: Any) -> str | None:
+    """Read a header of the client's request; None where the serving stack does not give them."""
     flask = sys.modules.get("flask")
     if flask is not None and flask.has_request_context():
-        return str(flask.request.headers.get(INFERENCE_ID, ""))
+        return str(flask.request.headers.get(name, ""))
     header = getattr(context, "get_request_header", None)
-    return header(0, INFERENCE_ID) if header is not None else None
+    return header(0, name) if header is not None else None

@@ -118,7 +118,10 @@ def status(stage: Stage, as_json: JsonOption = False) -> None:
     """
     found = stage.find_stacks()
     if not found and not as_json:
-        console.print(f"Project {stage.settings.name} has no stacks in {stage.name}; create them with `deploy`.")
+        console.print(
+            f"Project {stage.settings.name} has no stacks in {stage.name}; create them with "
+            "`python -m infrastructure deploy`."
+        )
         return
     print_result([asdict(stack) for stack in found], as_json, lambda: show_stacks(found))
 

@@ -46,6 +46,11 @@ class Template:
     descriptions: Mapping[str, str]
 
     @property
+    def has_builds(self) -> bool:
+        """Whether the stack needs CodeBuild and CodePipeline, which the local SageMaker does not have."""
+        return "AWS::CodeBuild::" in self.body
+
+    @property
     def has_functions(self) -> bool:
         return "CodeKey" in self.defaults
 

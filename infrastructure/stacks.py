@@ -214,10 +214,14 @@ def _now() -> datetime:
 
 def _check_changeable(stack: Stack) -> None:
     if stack.status.endswith("_IN_PROGRESS"):
-        raise UserError(f"stack {stack.name} is {stack.status}; wait until the operation ends, see `status`")
+        raise UserError(
+            f"stack {stack.name} is {stack.status}; wait until the operation ends, see "
+            "`python -m infrastructure status`"
+        )
     if stack.is_rolled_back:
         raise UserError(
-            f"stack {stack.name} is ROLLBACK_COMPLETE, as its creation failed; `deploy` deletes it and creates it again"
+            f"stack {stack.name} is ROLLBACK_COMPLETE, as its creation failed; "
+            "`python -m infrastructure deploy` deletes it and creates it again"
         )
     if stack.status == "UPDATE_ROLLBACK_FAILED":
         raise UserError(
@@ -283,7 +287,10 @@ def _follow(client: Any, name: str, begin: datetime, timeout: float, report: Pro
                 f"`aws cloudformation list-change-sets --stack-name {name}` shows why, then deploy again"
             )
         if time.monotonic() > deadline:
-            raise UserError(f"stack {name} is still {stack.status} after {timeout:.0f} s and continues; see `status`")
+            raise UserError(
+                f"stack {name} is still {stack.status} after {timeout:.0f} s and continues; see "
+                "`python -m infrastructure status`"
+            )
         time.sleep(5)
 
 

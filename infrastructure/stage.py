@@ -115,8 +115,16 @@ class Stage:
             assignments: Values given by the user, as `NAME=VALUE`.
 
         Raises:
-            UserError: An assignment is malformed or unknown, or a required parameter has no value.
+            UserError: An assignment is malformed or unknown, a required parameter has no value, or a template cannot be
+                deployed to the local SageMaker.
         """
+        builds = [template.name for template in self.templates if self.local and template.has_builds]
+        if builds:
+            others = " ".join(f"--stack {template.name}" for template in self.templates if not template.has_builds)
+            raise UserError(
+                f"{', '.join(builds)} needs CodeBuild and CodePipeline, which the local SageMaker does not have; "
+                f"deploy the others with `python -m infrastructure deploy {others or f'--stack {STORAGE}'}`"
+            )
         given = parse_parameters(assignments, self.templates)
         known = known_parameters(self.settings, self.settings_file, self.name)
         if any("SettingsFile" in template.defaults for template in self.templates):
@@ -155,7 +163,7 @@ def open_stage(
     region: RegionOption = None,
 ) -> Stage:
     """Load the settings and the templates that the options name."""
-    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "")
+    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "", stage)
     settings, settings_file = open_settings(settings_file, local)
     region = local_target().region if local else configured_region(region)
     remember_settings(settings_file, local)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from deployment.endpoints import find_endpoint, no_endpoint
 from monitoring import alarm_commands, check_commands, constraint_commands, display, schedule_commands
 from monitoring.cleanup import find_removals
 from monitoring.ground_truth_upload import upload_ground_truth
@@ -57,6 +58,8 @@ def cleanup(
     endpoint = name or settings.name
     removals = find_removals(settings, target, endpoint, reports)
     if not removals:
+        if name is not None and find_endpoint(target, endpoint) is None:
+            raise no_endpoint(settings, target, endpoint)
         console.print(f"Endpoint {endpoint} has no monitoring resources to delete.")
         return
     if not yes:

@@ -104,7 +104,9 @@ def list_(project: Project, name: EndpointOption = None, as_json: JsonOption = F
     found = _find_alarms(project, name)
     if not found:
         endpoint = name or project.settings.name
-        console.print(f"Endpoint {endpoint} has no monitoring alarms; create them with `alarms create`.")
+        console.print(
+            f"Endpoint {endpoint} has no monitoring alarms; create them with `python -m monitoring alarms create`."
+        )
     print_result([_as_json(alarm) for alarm in found], as_json, lambda: display.show_alarms(found) if found else None)
 
 

@@ -20,7 +20,7 @@ from monitoring.executions import (
     list_executions,
 )
 from monitoring.health import check_health
-from monitoring.results import MonitoringResult, read_result
+from monitoring.results import MonitoringResult, read_result, retraining_text
 from monitoring.schedule import Schedule
 from monitoring.schedules import endpoint_schedules
 from project.commands import EndpointOption, JsonOption, Project, command_group, print_result, project_command
@@ -61,7 +61,7 @@ def check(
             for execution in last_executions(settings, target, schedule, last)
         ]
         found.append((schedule, rows))
-    print_result([_as_json(schedule, rows) for schedule, rows in found], as_json, lambda: _show(found))
+    print_result([_as_json(schedule, rows) for schedule, rows in found], as_json, lambda: _show(settings.name, found))
     raise typer.Exit(max((_exit_code(rows) for _, rows in found), key=(0, VIOLATIONS, 1).index))
 
 
@@ -162,7 +162,7 @@ def trend(
         webbrowser.open(path.absolute().as_uri())
 
 
-def _show(found: list[tuple[Schedule, Rows]]) -> None:
+def _show(project: str, found: list[tuple[Schedule, Rows]]) -> None:
     for schedule, rows in found:
         display.show_executions(schedule, rows)
         if not rows:
@@ -170,7 +170,8 @@ def _show(found: list[tuple[Schedule, Rows]]) -> None:
         if latest := _latest(rows):
             execution, result = latest
             if result:
-                display.show_result(schedule.analyses, result)
+                retraining = retraining_text(project, schedule.endpoint, result.retraining)
+                display.show_result(schedule.analyses, result, retraining)
             elif execution.reason:
                 output.print(f"\n{execution.status}: {execution.reason}", markup=False, soft_wrap=True)
         output.print()

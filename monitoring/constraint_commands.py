@@ -11,7 +11,6 @@ from monitoring.monitored_endpoint import Analysis
 from monitoring.schedule import Schedule
 from monitoring.schedules import endpoint_schedules, set_constraints
 from project.commands import EndpointOption, JsonOption, Project, command_group, print_result, project_command
-from project.display import output
 from project.errors import UserError
 
 app = command_group("Show and edit the constraints that an endpoint's traffic is compared with.")
@@ -38,42 +37,75 @@ def show(
 @project_command
 def edit(
     project: Project,
-    threshold: Annotated[float, typer.Option(help="New threshold; of a drift distance from 0 to 1.")],
-    name: EndpointOption = None,
-    feature: Annotated[
-        list[str] | None, typer.Option(help="Change the drift threshold of this feature (repeatable).")
+    threshold: Annotated[
+        float | None, typer.Option(help="New threshold, of a metric or of a drift distance from 0 to 1.")
     ] = None,
-    all_features: Annotated[bool, typer.Option("--all", help="Change the drift threshold of all features.")] = False,
-    metric: Annotated[str | None, typer.Option(help="Change the threshold of this model quality metric.")] = None,
+    completeness: Annotated[
+        float | None, typer.Option(min=0, max=1, help="New share of the records in which a feature must have a value.")
+    ] = None,
+    loss: Annotated[
+        float | None,
+        typer.Option(min=0, help="How much worse than in the baseline a metric may be."),
+    ] = None,
+    name: EndpointOption = None,
+    feature: Annotated[list[str] | None, typer.Option(help="Change this feature (repeatable).")] = None,
+    metric: Annotated[str | None, typer.Option(help="Change this model quality metric.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Change all features or, with --loss, all metrics.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a threshold in a copy of the constraints, which the endpoint's schedule then uses.
+    """Change thresholds in a copy of the constraints, which the endpoint's schedule then uses.
 
-    Example: python -m monitoring constraints edit --local --feature mean_radius --threshold 0.2
+    Examples: python -m monitoring constraints edit --local --feature mean_radius --threshold 0.2;
+    python -m monitoring constraints edit --local --all --completeness 0.95;
+    python -m monitoring constraints edit --local --metric auc --loss 0.02
     """
-    if sum((bool(feature), all_features, metric is not None)) != 1:
-        raise UserError("give exactly one of --feature NAME, --all and --metric NAME")
-    if metric is None and not 0 <= threshold <= 1:
-        raise UserError(f"--threshold is {threshold:g}; a drift distance is between 0 and 1")
+    _check_options(threshold, completeness, loss, feature, metric, all_)
     settings, target = project.settings, project.target
-    analysis: Analysis = "data-quality" if metric is None else "model-quality"
+    analysis: Analysis = "data-quality" if metric is None and loss is None else "model-quality"
     schedules = _find_schedules(project, name, analysis)
     uri = _current_uri(schedules, analysis)
-    document = constraint_versions.read_constraints(target, uri)
-    if metric is None:
-        edited = constraint_versions.edit_features(document, None if all_features else feature, threshold)
-    else:
-        edited = constraint_versions.edit_metric(document, metric, threshold)
+    document = edited = constraint_versions.read_constraints(target, uri)
+    features = None if all_ else feature
+    if completeness is not None:
+        edited = constraint_versions.edit_completeness(edited, features, completeness)
+    if loss is not None:
+        origin = constraint_versions.baseline_constraints(target, uri)
+        baseline = constraint_versions.read_constraints(target, origin)
+        edited = constraint_versions.edit_loss(edited, baseline, metric, loss)
+    elif threshold is not None and metric is not None:
+        edited = constraint_versions.edit_metric(edited, metric, threshold)
+    elif threshold is not None:
+        edited = constraint_versions.edit_features(edited, features, threshold)
     if edited != document:
         uri = constraint_versions.put_version(settings, target, analysis, edited, uri)
     for schedule in schedules:
         set_constraints(target, schedule, analysis, uri)
-    names = [schedule.name for schedule in schedules]
+    names, changes = [schedule.name for schedule in schedules], constraint_versions.differences(document, edited)
     print_result(
-        {"uri": uri, "schedules": names},
+        {"uri": uri, "schedules": names, "changes": changes},
         as_json,
-        lambda: output.print(f"{', '.join(names)} now uses {uri}", soft_wrap=True),
+        lambda: display.show_constraint_changes(changes, names, uri),
     )
+
+
+def _check_options(
+    threshold: float | None,
+    completeness: float | None,
+    loss: float | None,
+    features: list[str] | None,
+    metric: str | None,
+    all_: bool,
+) -> None:
+    if sum((bool(features), all_, metric is not None)) != 1:
+        raise UserError("give exactly one of --feature NAME, --all and --metric NAME")
+    if (threshold, completeness, loss) == (None, None, None):
+        raise UserError("give --threshold, --completeness or --loss")
+    if loss is not None and (features or threshold is not None or completeness is not None):
+        raise UserError("--loss changes metrics only: give it with --metric NAME or --all, and no other threshold")
+    if metric is not None and completeness is not None:
+        raise UserError("--completeness changes features: give it with --feature NAME or --all")
+    if threshold is not None and metric is None and not 0 <= threshold <= 1:
+        raise UserError(f"--threshold is {threshold:g}; a drift distance is between 0 and 1")
 
 
 def _find_schedules(project: Project, name: str | None, analysis: Analysis) -> list[Schedule]:

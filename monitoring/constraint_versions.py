@@ -1,7 +1,12 @@
-"""Edited constraints: numbered copies in S3, each with a reference to the baseline constraints it was made from."""
+"""Copies of a baseline's constraints in S3, each with a reference to the constraints it was made from.
+
+`schedule create` makes one with the settings' tolerances, which both backends then check; `constraints edit` makes
+numbered ones.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -57,13 +62,25 @@ def edit_features(document: Document, features: Sequence[str] | None, threshold:
             "features": changed,
             "monitoring_config": config | {"distribution_constraints": distribution},
         }
-    known, wanted = dict.fromkeys(feature["name"] for feature in document["features"]), set(features)
-    for name in features:
-        if name not in known:
-            raise UserError(f"no feature {name!r} in the constraints; the features are {', '.join(known)}")
+    wanted = _known_features(document, features)
     return document | {
         "features": [
             _with_threshold(feature, threshold) if feature["name"] in wanted else feature
+            for feature in document["features"]
+        ]
+    }
+
+
+def edit_completeness(document: Document, features: Sequence[str] | None, share: float) -> Document:
+    """Change the share of the records that must have a value, of some features or of all (None).
+
+    Raises:
+        UserError: The feature does not exist.
+    """
+    wanted = _known_features(document, features)
+    return document | {
+        "features": [
+            feature | {"completeness": share} if feature["name"] in wanted else feature
             for feature in document["features"]
         ]
     }
@@ -75,10 +92,52 @@ def edit_metric(document: Document, metric: str, threshold: float) -> Document:
     Raises:
         UserError: The metric does not exist.
     """
+    return _with_metrics(document, {metric: threshold})
+
+
+def edit_loss(document: Document, baseline: Document, metric: str | None, loss: float) -> Document:
+    """Let a metric, or all metrics (None), be worse than in the baseline constraints by at most the loss.
+
+    Raises:
+        UserError: The metric does not exist.
+    """
+    own = metric_thresholds(baseline)
+    names = list(own) if metric is None else [metric]
+    return _with_metrics(document, {name: _worse(own[name], loss) if name in own else 0.0 for name in names})
+
+
+def _worse(entry: Mapping[str, Any], loss: float) -> float:
+    below = entry["comparison_operator"] == "LessThanThreshold"
+    return round(entry["threshold"] + (-loss if below else loss), 6)
+
+
+def _with_metrics(document: Document, thresholds: Mapping[str, float]) -> Document:
     ((section, metrics),) = _metric_sections(document).items()
-    if metric not in metrics:
-        raise UserError(f"no metric {metric!r} in the constraints; the metrics are {', '.join(metrics)}")
-    return document | {section: metrics | {metric: metrics[metric] | {"threshold": threshold}}}
+    for name in thresholds:
+        if name not in metrics:
+            raise UserError(f"no metric {name!r} in the constraints; the metrics are {', '.join(metrics)}")
+    changed = {name: metrics[name] | {"threshold": threshold} for name, threshold in thresholds.items()}
+    return document | {section: metrics | changed}
+
+
+def differences(before: Document, after: Document) -> list[dict[str, Any]]:
+    """List what an edit has changed: the subject (feature or metric), the constraint, its old and its new value."""
+    pairs = _values(before), _values(after)
+    return [
+        {"subject": subject, "constraint": constraint, "from": pairs[0].get((subject, constraint)), "to": value}
+        for (subject, constraint), value in pairs[1].items()
+        if pairs[0].get((subject, constraint)) != value
+    ]
+
+
+def _values(document: Document) -> dict[tuple[str, str], float | None]:
+    if "features" not in document:
+        return {(name, "threshold"): entry["threshold"] for name, entry in metric_thresholds(document).items()}
+    values: dict[tuple[str, str], float | None] = {}
+    for feature in document["features"]:
+        values[feature["name"], "drift threshold"] = drift_threshold(document, feature)
+        values[feature["name"], "completeness"] = feature.get("completeness")
+    return values
 
 
 def metric_thresholds(document: Document) -> dict[str, Mapping[str, Any]]:
@@ -95,6 +154,15 @@ def drift_threshold(document: Document, feature: Mapping[str, Any]) -> float | N
         return None
     categorical = feature.get("inferred_type") == "String" and "categorical_comparison_threshold" in effective
     return float(effective.get("categorical_comparison_threshold" if categorical else "comparison_threshold", 0.1))
+
+
+def _known_features(document: Document, features: Sequence[str] | None) -> set[str]:
+    """Return the features as a set, of None all of them."""
+    known = dict.fromkeys(feature["name"] for feature in document["features"])
+    for name in features or ():
+        if name not in known:
+            raise UserError(f"no feature {name!r} in the constraints; the features are {', '.join(known)}")
+    return set(known if features is None else features)
 
 
 def put_version(settings: Settings, target: Target, analysis: str, document: Document, edited_from: str) -> str:
@@ -122,15 +190,19 @@ def put_version(settings: Settings, target: Target, analysis: str, document: Doc
         if _is_version(item["Key"])
     ]
     uri = f"{folder}/{max(numbers, default=0) + 1}.json"
+    _put(settings, target, uri, document, baseline_constraints(target, edited_from))
+    return uri
+
+
+def _put(settings: Settings, target: Target, uri: str, document: Document, baseline: str) -> None:
     bucket, key = split_s3_uri(uri)
     target.s3.put_object(
         Bucket=bucket,
         Key=key,
         Body=json.dumps(document, indent=2, ensure_ascii=False).encode(),
-        Metadata={_BASELINE_CONSTRAINTS: baseline_constraints(target, edited_from)},
+        Metadata={_BASELINE_CONSTRAINTS: baseline},
         **settings.security.object_encryption,
     )
-    return uri
 
 
 def baseline_constraints(target: Target, uri: str) -> str:
@@ -145,15 +217,48 @@ def baseline_constraints(target: Target, uri: str) -> str:
     return metadata.get(_BASELINE_CONSTRAINTS, uri)
 
 
-def keep_edited(target: Target, endpoint: MonitoredEndpoint, schedules: Sequence[Schedule]) -> MonitoredEndpoint:
-    """Replace the endpoint's constraints by those of existing schedules that were edited from them."""
-    baselines = dict(endpoint.baselines)
-    for schedule in schedules:
-        for analysis, used in schedule.baselines.items():
-            own = baselines.get(analysis)
-            if own and baseline_constraints(target, used.constraints) == own.constraints:
-                baselines[analysis] = Baseline(own.statistics, used.constraints)
+def with_constraints(
+    settings: Settings, target: Target, endpoint: MonitoredEndpoint, schedules: Sequence[Schedule]
+) -> MonitoredEndpoint:
+    """Replace the endpoint's constraints by copies with tolerances, or by those that were edited for its schedules."""
+    edited = {
+        (analysis, baseline_constraints(target, used.constraints)): used.constraints
+        for schedule in schedules
+        for analysis, used in schedule.baselines.items()
+        if _is_version(used.constraints)
+    }
+    baselines = {
+        analysis: replace(
+            own,
+            constraints=edited.get((analysis, own.constraints)) or _put_tolerant(settings, target, analysis, own),
+        )
+        for analysis, own in endpoint.baselines.items()
+    }
     return replace(endpoint, baselines=baselines)
+
+
+def _put_tolerant(settings: Settings, target: Target, analysis: str, baseline: Baseline) -> str:
+    """Put the constraints with the settings' tolerances; returns their URI, the baseline's own if they are the same.
+
+    The name is that of the content, so that the same constraints are one object.
+    """
+    # imported late: the analyzer takes a while to import
+    from analyzer.constraints.tolerance import tolerate_chance, tolerate_records
+
+    document, monitoring = read_constraints(target, baseline.constraints), settings.monitoring
+    if analysis == "data-quality":
+        tolerant = tolerate_records(document, monitoring.record_tolerance)
+    else:
+        statistics = s3_objects.read_json(target, baseline.statistics) or {}
+        tolerant = tolerate_chance(
+            document, statistics, settings.problem_type, monitoring.metric_tolerance, monitoring.labels_per_window
+        )
+    if tolerant == document:
+        return baseline.constraints
+    content = hashlib.sha256(json.dumps([baseline.constraints, tolerant]).encode()).hexdigest()[:12]
+    uri = f"{constraints_folder(settings, target, analysis)}/tolerance-{content}.json"
+    _put(settings, target, uri, tolerant, baseline.constraints)
+    return uri
 
 
 def _validate(document: Document) -> None:

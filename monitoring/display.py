@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ _RIGHT_ALIGNED_COLUMNS = (
     "Violations",
     "Distance",
     "Threshold",
+    "Importance",
     "Value",
     "Baseline",
     "Drift threshold",
@@ -71,16 +73,18 @@ def show_executions(schedule: Schedule, rows: Sequence[tuple[MonitoringExecution
     output.print(table)
 
 
-def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
-    """Print the result of an execution: reasons of the alert, drift, metrics and violations."""
+def show_result(analyses: Sequence[str], result: MonitoringResult, retraining: str) -> None:
+    """Print the result of an execution: reasons of the alert, what was done about it, drift, metrics and violations."""
     if result.window:
         start, end = (datetime.fromisoformat(time) for time in result.window)
         output.print(f"\nWindow  {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC")
+    if result.test_requests:
+        left_out = "1 test request" if result.test_requests == 1 else f"{result.test_requests:,} test requests"
+        output.print(f"{left_out} left out")
     for reason in result.reasons:
-        output.print(Text.assemble(("Alert   ", "bold red"), reason), soft_wrap=True)
-    if result.retraining:
-        text = f"{result.retraining.decision}: {result.retraining.reason}"
-        output.print(Text.assemble(("Retraining  ", "bold"), text), soft_wrap=True)
+        _print_wrapped(("Alert   ", "bold red"), reason)
+    if result.alert:
+        _print_wrapped(("Retraining  ", "bold"), retraining)
     if result.drift:
         output.print()
         _show_drift(result)
@@ -95,11 +99,11 @@ def show_result(analyses: Sequence[str], result: MonitoringResult) -> None:
             values = (_number(metric.value), _number(metric.baseline), f"{metric.bound} {_number(metric.threshold)}")
             table.add_row(metric.name, *values, Text("violated", "bold red") if metric.violated else "")
         output.print(table)
-    if result.violations:
+    if result.groups:
         output.print("\nViolations", style="bold")
-        for violation in result.violations:
-            text = f"  {violation.subject}  {violation.check}: {violation.description}"
-            output.print(text, markup=False, soft_wrap=True)
+        for group in result.groups:
+            text = f"{group.text}: {group.values}" if group.values else group.text
+            _print_wrapped(("  ", ""), text)
     if result.is_clean:
         output.print("\nNo violations.", style="green")
 
@@ -118,9 +122,9 @@ def show_alarms(alarms: Sequence[Mapping[str, Any]]) -> None:
 
 def show_health_check(check: HealthCheck) -> None:
     mark = ("ok       ", "green") if check.ok else ("problem  ", "bold red")
-    output.print(Text.assemble(mark, (check.question, "bold"), f"  {check.detail}"), soft_wrap=True)
+    _print_wrapped(mark, f"{check.question}  {check.detail}", bold=len(check.question))
     if check.fix:
-        output.print(f"         -> {check.fix}", style="yellow", markup=False, soft_wrap=True)
+        _print_wrapped(("         -> ", "yellow"), check.fix, style="yellow")
 
 
 def show_removals(removals: Sequence[Removal]) -> None:
@@ -146,6 +150,16 @@ def show_constraints(uri: str, document: dict[str, Any]) -> None:
     output.print(table)
 
 
+def show_constraint_changes(changes: Sequence[Mapping[str, Any]], schedules: Sequence[str], uri: str) -> None:
+    """Print what an edit has changed, and which schedules use the constraints from now on."""
+    for change in changes:
+        values = " -> ".join("none" if change[end] is None else f"{change[end]:.4g}" for end in ("from", "to"))
+        output.print(f"{change['subject']}: {change['constraint']} {values}", markup=False, soft_wrap=True)
+    if not changes:
+        output.print("No changes.")
+    output.print(f"{', '.join(schedules)} now uses {uri}", soft_wrap=True)
+
+
 def show_upload(upload: GroundTruthUpload) -> None:
     output.print(f"{upload.matched} of {upload.labels} labels match a captured inference and were uploaded")
     for uri in upload.uris:
@@ -161,6 +175,24 @@ def show_upload(upload: GroundTruthUpload) -> None:
         console.print(f"{upload.unlabelled} lines have no label", style="yellow")
 
 
+def _print_wrapped(label: tuple[str, str], text: str, style: str = "", bold: int = 0) -> None:
+    """Print a text beside its label, wrapped between words to the width of a terminal.
+
+    Args:
+        label: The label and its style.
+        text: The text; words such as URIs are not broken.
+        style: Style of the text.
+        bold: Number of characters at the beginning that are bold.
+    """
+    width = output.width - len(label[0]) if output.is_terminal else len(text) + 1
+    lines = textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False, drop_whitespace=True)
+    for number, part in enumerate(lines or [""]):
+        content = Text(part, style)
+        if number == 0:
+            content.stylize("bold", 0, bold)
+        output.print(Text.assemble(label if number == 0 else " " * len(label[0]), content), soft_wrap=True)
+
+
 def line(name: str, value: str, style: str = "") -> None:
     # not a table, which would wrap URIs and make them hard to copy
     output.print(Text.assemble((f"{name:<14}", "bold"), (value, style)), soft_wrap=True)
@@ -172,10 +204,12 @@ def _show_drift(result: MonitoringResult) -> None:
     if not shown:
         output.print(f"{len(result.drift)} features compared; no distance exceeds random variation")
         return
-    table = _table("Feature", "Distance", "Threshold", "")
+    ranked = any(feature.importance is not None for feature in shown)
+    table = _table("Feature", "Distance", "Threshold", *(["Importance"] if ranked else []), "")
     for feature in shown:
         mark = Text("drifted", "bold red") if feature.drifted else ""
-        table.add_row(feature.feature, _number(feature.distance), _number(feature.threshold), mark)
+        importance = [f"{feature.importance:.0%}" if feature.importance is not None else ""] if ranked else []
+        table.add_row(feature.feature, _number(feature.distance), _number(feature.threshold), *importance, mark)
     output.print(table)
     if more := len(result.drift) - len(shown):
         output.print(f"and {more} more features without drift", style="dim")

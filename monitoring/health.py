@@ -12,7 +12,7 @@ from monitoring.alarms import monitoring_alarms
 from monitoring.executions import FAILED, NO_DATA, STOPPED, SUMMARY, MonitoringExecution, last_executions
 from monitoring.hourly_objects import newest_object
 from monitoring.monitored_endpoint import find_monitored_endpoint, ground_truth_uri
-from monitoring.results import read_result
+from monitoring.results import read_result, retraining_text
 from monitoring.schedule import Schedule
 from monitoring.schedules import find_schedules
 from project.errors import UserError
@@ -69,7 +69,7 @@ def check_health(settings: Settings, target: Target, endpoint: str) -> Iterator[
     if any("model-quality" in schedule.analyses for schedule in schedules):
         yield _check_labels(settings, target, endpoint, [execution for _, execution in latest])
     yield _check_alarms(target, endpoint)
-    yield from _check_retraining(target, [execution for _, execution in latest])
+    yield from _check_retraining(settings, target, endpoint, [execution for _, execution in latest])
 
 
 def _check_in_service(target: Target, name: str) -> HealthCheck:
@@ -160,16 +160,14 @@ def _check_alarms(target: Target, endpoint: str) -> HealthCheck:
     return HealthCheck(question, detail)
 
 
-def _check_retraining(target: Target, executions: Sequence[MonitoringExecution | None]) -> Iterator[HealthCheck]:
+def _check_retraining(
+    settings: Settings, target: Target, endpoint: str, executions: Sequence[MonitoringExecution | None]
+) -> Iterator[HealthCheck]:
     """Yield what was done about the last alert, which only the monitoring pipeline raises."""
     for execution in executions:
         if execution and SUMMARY in execution.results and (result := read_result(target, execution)).alert:
             question = "Did the last alert start retraining?"
-            if result.retraining is None:
-                detail = "no stack retrain-on-drift has decided on it, see `python -m infrastructure status`"
-            else:
-                detail = f"{result.retraining.decision}: {result.retraining.reason}"
-            yield HealthCheck(question, detail)
+            yield HealthCheck(question, retraining_text(settings.name, endpoint, result.retraining))
 
 
 def _age(time: timedelta) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from analyzer.violations import ViolationGroup, group_violations
 from monitoring import s3_objects
 from monitoring.executions import SUMMARY, MonitoringExecution
 from project.target import Target
@@ -30,12 +31,20 @@ class Violation:
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """A feature's distance from its baseline; a compared feature has drifted if the distance exceeds the threshold."""
+    """A feature's distance from its baseline; a compared feature has drifted if the distance exceeds the threshold.
+
+    `importance` is the feature's share of the model's total importance, None if it is unknown.
+    """
 
     feature: str
     distance: float
     threshold: float
     drifted: bool
+    importance: float | None = None
+
+    @property
+    def weight(self) -> float:
+        return self.distance * (1.0 if self.importance is None else self.importance)
 
 
 @dataclass(frozen=True)
@@ -77,11 +86,13 @@ class MonitoringResult:
         labelled: Number of labelled inferences.
         alert: Whether the monitoring pipeline raised an alert; None for Model Monitor.
         reasons: The reasons of the alert.
-        retraining: What was done about the alert; None if no stack `retrain-on-drift` watches the endpoint.
+        retraining: What was done about the alert; None if no stack `retrain-on-drift` has decided on it.
         violations: The violated constraints of both analyses.
-        drift: The compared features, drifted ones first, then by distance.
+        groups: The same by cause, with the numbers rounded.
+        drift: The compared features, drifted ones first, then by distance times importance, where that is known.
         metrics: The metrics that have a threshold.
         missing_label_share: Share of the inferences in the window that have no label.
+        test_requests: Number of requests that are marked as tests and were left out; None if it is unknown.
     """
 
     window: tuple[str, str] | None
@@ -91,9 +102,11 @@ class MonitoringResult:
     reasons: tuple[str, ...]
     retraining: RetrainingDecision | None
     violations: tuple[Violation, ...]
+    groups: tuple[ViolationGroup, ...]
     drift: tuple[FeatureDrift, ...]
     metrics: tuple[MetricValue, ...]
     missing_label_share: float | None
+    test_requests: int | None = None
 
     @property
     def drifted(self) -> list[FeatureDrift]:
@@ -109,18 +122,47 @@ def read_result(target: Target, execution: MonitoringExecution) -> MonitoringRes
     summary = _read(target, execution, SUMMARY, "monitoring_summary.json") or {}
     data = {name: _read(target, execution, "data-quality", name) or {} for name in _files(summary)}
     model = {name: _read(target, execution, "model-quality", name) or {} for name in _files(summary)}
+    drift = tuple(sorted(_drift(data["analysis.json"]), key=lambda item: (not item.drifted, -item.weight)))
+    data_violations, model_violations = _violations(data, "feature_name"), _violations(model, "metric_name")
+    records = _record_count(summary, "data_quality", data)
+    ranking = [feature.feature for feature in drift]
     window = summary.get("window") or (data["analysis.json"] or model["analysis.json"]).get("window")
     return MonitoringResult(
         window=(window["start"], window["end"]) if window and window["start"] else None,
-        records=_record_count(summary, "data_quality", data),
+        records=records,
         labelled=_record_count(summary, "model_quality", model),
         alert=summary.get("alert"),
         reasons=tuple(summary.get("reasons", ())),
         retraining=_retraining(target, execution) if summary.get("alert") else None,
-        violations=(*_violations(data, "feature_name"), *_violations(model, "metric_name")),
-        drift=tuple(sorted(_drift(data["analysis.json"]), key=lambda item: (not item.drifted, -item.distance))),
+        violations=(*data_violations, *model_violations),
+        groups=(
+            *group_violations(map(astuple, data_violations), records, ranking),
+            *group_violations(map(astuple, model_violations)),
+        ),
+        drift=drift,
         metrics=tuple(_metrics(model["analysis.json"])),
         missing_label_share=summary.get("missing_label_share"),
+        test_requests=summary.get("test_requests"),
+    )
+
+
+def retraining_text(project: str, endpoint: str, decision: RetrainingDecision | None) -> str:
+    """Describe what was done about an alert, or what to deploy so that the next one starts retraining.
+
+    Args:
+        project: Name of the project, also of its endpoint without a stage.
+        endpoint: The endpoint whose check raised the alert.
+        decision: The decision on the alert, if there is one.
+    """
+    if decision:
+        return f"{decision.decision}: {decision.reason}"
+    stages = {project: "staging", f"{project}-staging": "staging", f"{project}-prod": "prod"}
+    if endpoint not in stages:
+        return f"not started: only alerts of the endpoints {', '.join(stages)} start retraining"
+    return (
+        "not decided: no stack retrain-on-drift has acted on this alert; create the stack with "
+        f"`python -m infrastructure deploy --stage {stages[endpoint]} --stack storage-and-roles "
+        "--stack retrain-on-drift`, and the next check that raises an alert starts retraining"
     )
 
 
@@ -155,12 +197,15 @@ def _record_count(summary: Mapping[str, Any], section: str, files: Mapping[str, 
 def _drift(analysis: Mapping[str, Any]) -> Iterator[FeatureDrift]:
     for item in analysis.get("drift", []):
         drifted = item["checked"] and item["distance"] > item["threshold"]
-        yield FeatureDrift(item["feature_name"], item["distance"], item["threshold"], drifted)
+        importance = item.get("importance")
+        yield FeatureDrift(item["feature_name"], item["distance"], item["threshold"], drifted, importance)
 
 
-def _violations(files: Mapping[str, Any], subject: str) -> Iterator[Violation]:
-    for item in files["constraint_violations.json"].get("violations", []):
-        yield Violation(item[subject], item["constraint_check_type"], item["description"])
+def _violations(files: Mapping[str, Any], subject: str) -> list[Violation]:
+    return [
+        Violation(item[subject], item["constraint_check_type"], item["description"])
+        for item in files["constraint_violations.json"].get("violations", [])
+    ]
 
 
 def _metrics(analysis: Mapping[str, Any]) -> Iterator[MetricValue]:

@@ -82,7 +82,8 @@ def create(
     """Create a schedule that compares an endpoint's traffic with the baselines of its model, or update it.
 
     An update uses the baselines of the model that is deployed by then; options that are left out keep their values.
-    The section `monitoring` of the settings configures the analyses and what raises an alert.
+    The section `monitoring` of the settings configures the analyses, what raises an alert, and the tolerances by which
+    the schedule's constraints differ from the baselines'.
 
     Example: python -m monitoring schedule create --local --schedule "rate(10 minutes)" --run-now
     """
@@ -92,7 +93,7 @@ def create(
     existing = schedules.find_schedules(settings, target, name)
     previous = next((item for item in existing if (item.backend, item.batch) == (backend, batch)), None)
     endpoint = (find_monitored_batches if batch else find_monitored_endpoint)(settings, target, name)
-    endpoint = constraint_versions.keep_edited(target, endpoint, existing)
+    endpoint = constraint_versions.with_constraints(settings, target, endpoint, existing)
     with console.status("Uploading code, creating the schedule ..."):
         if backend == PIPELINE:
             _put_pipeline_schedule(project, endpoint, previous, expression, window, scheduler_role_arn)

@@ -27,6 +27,8 @@ from pipelines.latest_model import latest_model
 from pipelines.result_json import execution_json, results_json
 from pipelines.results import read_results
 from pipelines.runner import PipelineExecution
+from pipelines.training_progress import TrainingProgress
+from pipelines.violations import with_violations
 from project import registry
 from project.commands import (
     BucketOption,
@@ -296,7 +298,8 @@ def _find_execution(project: Project, arn: str | None) -> PipelineExecution:
 def _follow(project: Project, arn: str, timeout: float, as_json: bool) -> NoReturn:
     """Show the progress and the results of an execution, and end the command with its outcome."""
     try:
-        states = runner.follow(project.target, arn, timeout * 60)
+        progress = TrainingProgress(project.target)
+        states = map(progress.add_to, runner.follow(project.target, arn, timeout * 60))
         execution = show_progress(states, runner.planned_steps(project.target, arn))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -337,6 +340,7 @@ def _print_execution(project: Project, execution: PipelineExecution, as_json: bo
     )
     if execution.ended and execution.status != "Succeeded":
         failed = next((step for step in execution.steps if step.status == "Failed"), None)
+        failed = with_violations(target, failed) if failed else None
         show_failure(execution, failed, runner.log_lines(target, failed, last=20) if failed else [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -31,6 +32,8 @@ _STYLES = {
     "Stopping": "yellow",
     "PendingManualApproval": "yellow",
 }
+# in a log
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 def show_progress(states: Iterator[PipelineExecution], planned: Sequence[str]) -> PipelineExecution:
@@ -53,11 +56,15 @@ def _show_live(states: Iterator[PipelineExecution], planned: Sequence[str]) -> P
 
 def _show_lines(states: Iterator[PipelineExecution]) -> PipelineExecution:
     seen: dict[str, str] = {}
+    progress, last_line = "", time.monotonic()
     for execution in states:
         for step in execution.steps:
             if seen.get(step.name) != step.status:
                 seen[step.name] = step.status
                 console.print(f"{step.name}: {_status(step)}" + (f" after {step.seconds:.1f} s" if step.ended else ""))
+            elif step.progress not in ("", progress) and time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
+                progress, last_line = step.progress, time.monotonic()
+                console.print(f"{step.name}: {progress}")
     return execution
 
 
@@ -66,7 +73,8 @@ def steps_table(execution: PipelineExecution, planned: Sequence[str] = ()) -> Ta
     table = plain_table("Step", "Status", "Seconds", "", right=["Seconds"])
     for step in execution.steps:
         seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
-        note = f"attempt {step.attempts}" if step.attempts > 1 else ""
+        notes = [f"attempt {step.attempts}" if step.attempts > 1 else "", step.progress]
+        note = ", ".join(filter(None, notes))
         table.add_row(step.name, Text(_status(step), _STYLES.get(step.status, "")), seconds, note)
     started = {step.name for step in execution.steps}
     for name in planned:

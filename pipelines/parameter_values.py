@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from botocore.exceptions import ClientError
+from pydantic import TypeAdapter, ValidationError
 
 from project.errors import UserError
 from project.s3_uris import is_s3_uri, split_s3_uri
+from project.settings import ResourceSettings, TrainingSettings
 from project.target import Target
 
 
@@ -27,6 +30,26 @@ def check_parameters(values: Mapping[str, str], declared: Mapping[str, Mapping[s
             raise UserError(f"parameter {name} is {value!r}; it must be one of {', '.join(allowed)}")
         if not _has_type(value, declaration["Type"]):
             raise UserError(f"parameter {name} is {value!r}; it must be of type {declaration['Type']}")
+
+
+def check_ranges(values: Mapping[str, str]) -> None:
+    """Check values of the training pipeline's parameters by the rules of the settings that they replace.
+
+    Raises:
+        UserError: A value is out of range.
+    """
+    for name, value in values.items():
+        setting = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        for section in (TrainingSettings, ResourceSettings):
+            if field := section.model_fields.get(setting):
+                rules: Any = Annotated[field.annotation, field]
+                try:
+                    TypeAdapter(rules).validate_python(value)
+                except ValidationError as error:
+                    reason = (
+                        error.errors()[0]["msg"].replace("Input should", "it must").replace("String should", "it must")
+                    )
+                    raise UserError(f"parameter {name} is {value!r}; {reason}") from None
 
 
 def check_input_exists(target: Target, uri: str) -> None:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from pipelines.bundles import all_bundles, upload_bundles
 from pipelines.definition_cache import cached_definition
 from pipelines.inputs import upload_input
-from pipelines.parameter_values import check_input_exists, check_parameters
+from pipelines.parameter_values import check_input_exists, check_parameters, check_ranges
 from project.errors import UserError, is_not_found
 from project.logs import last_lines
 from project.settings import Settings
@@ -45,7 +45,12 @@ PIPELINES: dict[PipelineName, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """A step of an execution; `job` is the ARN of its job, or empty."""
+    """A step of an execution.
+
+    Attributes:
+        job: The ARN of its job, or empty.
+        progress: How far a running training job is, or empty.
+    """
 
     name: str
     status: str
@@ -56,6 +61,7 @@ class Step:
     reason: str = ""
     job: str = ""
     metadata: Mapping[str, Any] | None = None
+    progress: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -182,6 +188,8 @@ def start(
     description = target.sagemaker.describe_pipeline(PipelineName=name)
     declared = {item["Name"]: item for item in json.loads(description["PipelineDefinition"])["Parameters"]}
     check_parameters(parameters, declared)
+    if pipeline == "training":
+        check_ranges(parameters)
     effective = {name: str(item["DefaultValue"]) for name, item in declared.items() if "DefaultValue" in item}
     effective |= parameters
     if "InputDataUri" in declared and "InputDataUri" not in effective:

@@ -1,7 +1,7 @@
 """Evaluate: measure the model on the test split.
 
-Reads the encoded test.csv, model.txt, schema.json and metrics.json of model.tar.gz, and the warnings of Preprocess's
-validation_report.json. Output, under the output folder:
+Reads the encoded test split (Parquet), model.txt, schema.json and metrics.json of model.tar.gz, and the warnings of
+Preprocess's validation_report.json. Output, under the output folder:
     evaluation/evaluation.json     the metrics in the layout of Model Monitor's model quality
     predictions/predictions.csv    prediction, probability, label; a line per test row. For two classes, prediction and
                                    label are 0 or 1 (the positive class), and the probability is that of 1. For more,
@@ -27,7 +27,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.parquet as pq
 from evaluation.cloudwatch import publish
 from evaluation.outcome import Outcome
 from evaluation.page import HEADLINES, report_page
@@ -54,7 +54,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add = parser.add_argument
     add("--model-dir", type=Path, default=Path("/opt/ml/processing/input/model"), help="folder of model.tar.gz")
-    add("--test-dir", type=Path, default=Path("/opt/ml/processing/input/test"), help="folder of test.csv")
+    add("--test-dir", type=Path, default=Path("/opt/ml/processing/input/test"), help="folder of the test split")
     add(
         "--validation-dir",
         type=Path,
@@ -74,9 +74,9 @@ def evaluate(options: argparse.Namespace) -> None:
         QualityError: The metrics of the predictions cannot be computed.
     """
     booster, schema, training = load_model(options.model_dir / "model.tar.gz")
-    features, target = read_test(options.test_dir / "test.csv", schema)
     warnings = read_warnings(options.validation_dir / "validation_report.json")
-    outcome = Outcome.from_scores(schema, np.asarray(booster.predict(features)), target)
+    scores, target = predict(booster, schema, options.test_dir)
+    outcome = Outcome.from_scores(schema, scores, target)
     quality = model_quality(schema["problem_type"], outcome.labels, outcome.predictions, outcome.probabilities)
     metrics = quality[METRICS_KEY[schema["problem_type"]]]
     gains = dict(zip([f["name"] for f in schema["features"]], booster.feature_importance("gain"), strict=True))
@@ -117,29 +117,35 @@ def load_model(archive: Path) -> tuple[lgb.Booster, dict[str, Any], dict[str, An
         raise EvaluationError(f"{archive} is not a readable model archive ({error}); run Train again") from error
 
 
-def read_test(path: Path, schema: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Read the encoded test split.
+def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Predict the encoded test split, a row group at a time.
 
     Returns:
-        The features, shape (n, number of features), and the target, shape (n,).
+        The model's output, shape (n,) or (n, classes), and the target, shape (n,).
 
     Raises:
-        EvaluationError: The file cannot be read, or does not match the schema.
+        EvaluationError: A file cannot be read or does not match the schema, or there is none.
     """
     names = [schema["target"], *(feature["name"] for feature in schema["features"])]
-    try:
-        types = dict.fromkeys(names, pa.float64())
-        table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=types, null_values=[""]))
-    except (OSError, pa.ArrowInvalid) as error:
-        raise EvaluationError(
-            f"{path} is not a readable test split ({error}); expected the test split of Preprocess"
-        ) from error
-    if table.column_names != names:
-        raise EvaluationError(
-            f"the columns of {path} do not match the model's schema; use the outputs of one execution"
-        )
-    columns = [table[name].to_numpy() for name in names]
-    return np.column_stack(columns[1:]), columns[0]
+    scores, targets = [], []
+    for path in sorted(folder.glob("*.parquet")):
+        try:
+            file = pq.ParquetFile(path)
+            if file.schema_arrow.names != names:
+                raise EvaluationError(
+                    f"the columns of {path} do not match the model's schema; use the outputs of one execution"
+                )
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group)
+                scores.append(np.asarray(booster.predict(rows.select(names[1:]))))
+                targets.append(rows[names[0]].to_numpy())
+        except (OSError, pa.ArrowInvalid) as error:
+            raise EvaluationError(
+                f"{path} is not a readable test split ({error}); expected the test split of Preprocess"
+            ) from error
+    if not scores:
+        raise EvaluationError(f"{folder} has no Parquet file; expected the test split of Preprocess")
+    return np.concatenate(scores), np.concatenate(targets)
 
 
 def read_warnings(path: Path) -> list[str]:

@@ -33,6 +33,7 @@ from analyzer import NoRecords, QualityError
 from analyzer.analysis import DATA_QUALITY, MODEL_QUALITY, Analysis, ModelQuality
 from analyzer.cloudwatch import publish
 from analyzer.container import run
+from analyzer.drift.importance import read_importance
 from analyzer.files import analysis_file
 from analyzer.performance.merge import Merge
 
@@ -81,6 +82,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--metric-threshold", type=float, default=0.0)
     add("--lower-is-better", action="store_true", help="alert if the metric is above the threshold, not below")
     add("--max-missing-label-share", type=float, default=1.0, help="alert above this share of missing labels")
+    add("--include-test-requests", action="store_true", help="analyze requests that are marked as tests, too")
     add(
         "--input-dir",
         type=Path,
@@ -128,6 +130,7 @@ def monitor(options: argparse.Namespace) -> dict[str, Any]:
         max_missing_label_share=options.max_missing_label_share,
     )
     summary = summarize(results, rules, options.endpoint, start, end)
+    summary["test_requests"] = data.skipped.test_requests if data else None
     write_text(json.dumps(summary, indent=2) + "\n", options.output_dir / "summary" / "monitoring_summary.json")
     publish(metrics(results, summary["alert"], options.endpoint, end), NAMESPACE)
     return summary
@@ -160,7 +163,7 @@ def model_quality(options: argparse.Namespace, start: datetime, end: datetime) -
     if not (options.labels and download(s3(), options.labels, start, datetime.now(UTC), labels)):
         labels.mkdir(exist_ok=True)
         (labels / "none.jsonl").touch()
-    window = {"start_time": start.isoformat(), "end_time": end.isoformat()}
+    window = window_variables(options, start, end)
     run({"dataset_source": str(captures), "ground_truth_source": str(labels), "output_path": str(merged), **window})
     counts = Merge(**json.loads((merged / analysis_file.MERGE_NAME).read_text(encoding="utf-8")))
     if not counts.merged:
@@ -192,7 +195,7 @@ def analyze(
         for name in ("statistics", "constraints")
         for path in (options.input_dir / f"{kind}-{name}").glob("*.json")
     }
-    window = {"start_time": start.isoformat(), "end_time": end.isoformat()}
+    window = window_variables(options, start, end)
     metric_settings = {
         "publish_cloudwatch_metrics": "Enabled",
         # The time of the check, because alarms do not look back to inferences whose labels arrive late.
@@ -208,8 +211,16 @@ def analyze(
     return analysis_file.read(output)
 
 
+def window_variables(options: argparse.Namespace, start: datetime, end: datetime) -> dict[str, str]:
+    return {
+        "start_time": start.isoformat(),
+        "end_time": end.isoformat(),
+        "include_test_requests": str(options.include_test_requests).lower(),
+    }
+
+
 def schema(options: argparse.Namespace) -> dict[str, str]:
-    """Download the model archive; returns the analyzer's variable for the schema in it."""
+    """Download the model archive; returns the analyzer's variables for the schema and the importance in it."""
     if options.model == NO_MODEL:
         return {}
     path = options.input_dir / "model" / "model.tar.gz"
@@ -223,7 +234,17 @@ def schema(options: argparse.Namespace) -> dict[str, str]:
                 f"the model archive {options.model} with the training schema cannot be read ({error}); create the "
                 "monitoring schedule again"
             ) from error
-    return {"model_schema": str(path)}
+    return {"model_schema": str(path), **importance(path)}
+
+
+def importance(archive: Path) -> dict[str, str]:
+    """Return the analyzer's variable for the feature importance; none for a model that is not LightGBM's."""
+    try:
+        read_importance(archive)
+    except QualityError as error:
+        print(f"features are ranked by their drift alone: {error}")
+        return {}
+    return {"feature_importance": str(archive)}
 
 
 def s3() -> Any:

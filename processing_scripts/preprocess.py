@@ -6,7 +6,7 @@ with --duplicates drop; validates the data, splits it, and learns category codes
 Rows with equal features are in one split of a random split, unless they are so many that each split has its share.
 
 Output, under the output folder:
-    train/train.csv, validation/..., test/...   encoded numbers with a header, target first; a missing value is empty
+    train/train.parquet, validation/..., test/...   encoded numbers, target first; a missing value is null
     baseline/baseline.csv                       the features of the training split, with their original values
     schema/schema.json                          problem type, target, features with their categories, classes
     report/validation_report.json               every check with its severity, status, columns, message and numbers
@@ -38,6 +38,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet as pq
 from job_files import fail, write_text
 from preprocessing.columns import BINARY, MAX_WHOLE_NUMBER, MULTICLASS, REGRESSION, SPLITS
 from preprocessing.duplicates import drop_unusable_rows
@@ -47,6 +48,8 @@ from preprocessing.reading import read_table
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import assign_splits
 from preprocessing.targets import check_split_column, check_splits, check_target
+
+ROW_GROUP = 100_000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -139,7 +142,7 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
     report.raise_errors()
 
     for split, part in parts.items():
-        write_csv(encode(part, schema), options.output_dir / split / f"{split}.csv")
+        write_parquet(encode(part, schema), options.output_dir / split / f"{split}.parquet")
     write_csv(keep_fractions(parts["train"].select(features)), options.output_dir / "baseline" / "baseline.csv")
     write_json(schema, options.output_dir / "schema" / "schema.json")
 
@@ -159,6 +162,14 @@ def keep_fractions(table: pa.Table) -> pa.Table:
             if pc.all(whole).as_py():
                 table = table.set_column(index, name, column.cast(pa.decimal128(18, 1)))
     return table
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary_path = path.with_name(f".{path.name}")
+    # a row group is what a reader that streams holds in memory
+    pq.write_table(table, temporary_path, compression="zstd", row_group_size=ROW_GROUP)
+    temporary_path.replace(path)
 
 
 def write_csv(table: pa.Table, path: Path) -> None:

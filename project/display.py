@@ -8,15 +8,22 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-_COMMAND = re.compile(r"`(python -m (?:pipelines|deployment|monitoring|infrastructure) [^`]+)`")
+_COMMAND = re.compile(r"`(python -m (pipelines|deployment|monitoring|infrastructure) [^`]+)`")
 _options = ""
+_stage = ""
 
 
-def repeat_options(options: str) -> None:
-    """Have the commands that messages advise end with these options, such as " --local"."""
-    global _options
-    _options = options
+def repeat_options(options: str, stage: str = "") -> None:
+    """Have the commands that messages advise end with these options.
+
+    Args:
+        options: Options that all commands have, such as " --local".
+        stage: The stage, an option of the commands of `infrastructure`.
+    """
+    global _options, _stage
+    _options, _stage = options, stage
 
 
 def is_local() -> bool:
@@ -26,12 +33,32 @@ def is_local() -> bool:
 
 def with_options(message: str) -> str:
     """Return a message whose advised commands end with the options of the command that prints it."""
-    return _COMMAND.sub(lambda match: f"`{match[1]}{_options}`", message)
+    return _COMMAND.sub(lambda match: f"`{match[1]}{_options_of(match)}`", message)
+
+
+def _options_of(command: re.Match[str]) -> str:
+    has_stage = command[2] != "infrastructure" or "--stage" in command[1]
+    return f"{'' if has_stage or not _stage else f' --stage {_stage}'}{_options}"
+
+
+def _text_with_options(text: Text) -> Text:
+    for command in reversed(list(_COMMAND.finditer(text.plain))):
+        text = text[: command.end(1)] + Text(_options_of(command)) + text[command.end(1) :]
+    return text
 
 
 class _Console(Console):
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(with_options(item) if isinstance(item, str) else item for item in objects), **options)
+        # a command that is broken into lines cannot be copied
+        if any(isinstance(item, str | Text) and _COMMAND.search(str(item)) for item in objects):
+            options.setdefault("soft_wrap", True)
+        super().print(*map(_repeated, objects), **options)
+
+
+def _repeated(item: Any) -> Any:
+    if isinstance(item, str):
+        return with_options(item)
+    return _text_with_options(item) if isinstance(item, Text) else item
 
 
 # progress and messages go to stderr, so that stdout holds only results

@@ -222,6 +222,42 @@ class ResourceSettings(_Section):
     )
     processing_max_runtime_in_seconds: Seconds = Field(default=3600, description="Time limit of processing jobs.")
     training_max_runtime_in_seconds: Seconds = Field(default=3 * 3600, description="Time limit of the training job.")
+    use_spot: bool = Field(
+        default=False,
+        description="Train on spot instances. An interrupted job goes on after its last checkpoint.",
+    )
+    max_wait_in_seconds: Seconds | None = Field(
+        default=None,
+        description="With `use_spot`, time limit of the training job including the wait for instances (default: twice "
+        "`training_max_runtime_in_seconds`).",
+    )
+    keep_alive_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=3600,
+        description="How long the training instances are kept, and paid for, for the next job (a warm pool).",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ResourceSettings:
+        if self.use_spot and self.keep_alive_seconds:
+            raise ValueError("use_spot and keep_alive_seconds exclude each other: SageMaker keeps no spot instances")
+        if self.max_wait_in_seconds is not None:
+            if not self.use_spot:
+                raise ValueError("max_wait_in_seconds is for spot instances; set use_spot to true, or remove it")
+            if self.max_wait_in_seconds < self.training_max_runtime_in_seconds:
+                raise ValueError(
+                    f"max_wait_in_seconds is {self.max_wait_in_seconds}; it must be at least "
+                    f"training_max_runtime_in_seconds ({self.training_max_runtime_in_seconds})"
+                )
+        return self
+
+    @property
+    def longest_wait_in_seconds(self) -> int | None:
+        """The time limit of the training job including the wait for spot instances; None without these."""
+        if not self.use_spot:
+            return None
+        return self.max_wait_in_seconds or 2 * self.training_max_runtime_in_seconds
 
 
 class UpdateSettings(_Section):
@@ -315,6 +351,27 @@ class MonitoringSettings(_Section):
     )
     max_missing_label_share: float = Field(
         default=0.9, ge=0, le=1, description="Share of predictions without ground truth above which an alert is raised."
+    )
+    record_tolerance: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the records that may lack a value that the baseline has, be of another type or have an "
+        "unknown category, before that is a violation.",
+    )
+    metric_tolerance: float = Field(
+        default=2.5,
+        ge=0,
+        le=10,
+        description="Standard errors by which a metric may be worse than in the baseline, before that is a violation; "
+        "0 tolerates nothing.",
+    )
+    labels_per_window: int = Field(
+        default=500, ge=1, description="Usual number of labels in a window, from which the standard errors follow."
+    )
+    leave_out_test_requests: bool = Field(
+        default=True,
+        description="Leave out requests that are marked as tests by the custom attribute `test-request`.",
     )
     # SageMaker uploads captured data some minutes after the inferences, and labels arrive later still
     capture_delay_minutes: int = Field(

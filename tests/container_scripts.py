@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -51,9 +53,13 @@ class Preprocessed:
         return check
 
     def rows(self, name: str) -> list[dict[str, str]]:
-        """Read the rows of train, validation, test or baseline, by column."""
-        with (self.output / name / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+        """Read the rows of train, validation, test or baseline as CSV writes them, by column."""
+        path = self.output / name / f"{name}.csv"
+        if path.exists():
+            return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+        table = pq.read_table(path.with_suffix(".parquet"))
+        texts = [column.cast(pa.float64()).cast(pa.string()).fill_null("").to_pylist() for column in table.columns]
+        return [dict(zip(table.column_names, row, strict=True)) for row in zip(*texts, strict=True)]
 
     def training_arguments(self, folder: Path) -> list[str]:
         """Make the arguments of train.py, for output under the folder."""

@@ -31,7 +31,7 @@ AVAILABLE = {
     "processing_scripts/monitor.py": {"boto3", "botocore", "window", "job_files", "analyzer"},
     "processing_scripts/window": {"analyzer"},
     "training_scripts/train.py": {"numpy", "lightgbm", "training"},
-    "training_scripts/training": {"numpy", "pyarrow", "sklearn", "lightgbm", "training"},
+    "training_scripts/training": {"numpy", "pyarrow", "scipy", "sklearn", "lightgbm", "training"},
     "inference": {"numpy", "pyarrow", "boto3", "lightgbm", "sagemaker_inference", "analyzer", *SERVING_MODULES},
 }
 

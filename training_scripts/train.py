@@ -18,6 +18,10 @@ watches.
 With several hosts in SM_HOSTS, all hosts train one model by LightGBM's data-parallel learning. Each host uses its share
 of the training rows and the whole validation split; the first host writes the model, with train metrics of its share.
 
+With a checkpoint folder, which a job has that trains on spot instances, a job that is interrupted and restarted goes on
+after its last checkpoint. Without bagging and feature sampling the model is that of an uninterrupted training, but for
+rounding.
+
 Exit status 0, or 1 with the reason on stderr and in SM_OUTPUT_DIR/failure, which SageMaker returns as FailureReason.
 """
 
@@ -27,7 +31,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +40,11 @@ import numpy as np
 from training.arguments import parse_arguments
 from training.artifacts import write_model
 from training.boosting import boost
+from training.checkpoints import Checkpoints, checkpoint_path
 from training.cluster import Cluster
-from training.curve import write_curve
+from training.curve import TrainingCurve, write_curve
 from training.data import class_weights, read_schema, read_split
+from training.early_stopping import EarlyStopping
 from training.errors import TrainingError
 from training.metrics import measure
 
@@ -73,13 +79,20 @@ def train(options: argparse.Namespace, cluster: Cluster) -> None:
     weights = class_weights(train_split.target, schema) if options.class_weight == "balanced" else None
     train_split = cluster.share_of(train_split)
 
-    booster, curve = boost(train_split, validation_split, weights, schema, options, cluster)
+    curve = TrainingCurve(train_split, validation_split, weights, schema, options.num_boost_round)
+    stopping = EarlyStopping(options.early_stopping_rounds)
+    checkpoints = Checkpoints(checkpoint_path(options), stopping, curve) if options.checkpoint_dir.is_dir() else None
+    callbacks: list[Callable[[lgb.callback.CallbackEnv], None]] = [stopping]
+    if cluster.is_first:
+        callbacks = [curve, stopping, *filter(None, [checkpoints])]
+    interrupted = checkpoints.model if checkpoints else None
+    booster = boost(train_split, validation_split, weights, schema, options, cluster, callbacks, interrupted)
     if not cluster.is_first:
         print(f"host {cluster.rank + 1} of {len(cluster.machines)} finished; the first host writes the model")
         return
     metrics: dict[str, Any] = {
         name: measure(split.target, np.asarray(booster.predict(split.features)), schema)
-        for name, split in (("train", train_split), ("validation", validation_split))
+        for name, split in (("train", curve.train_sample), ("validation", validation_split))
     }
     metrics["best_iteration"] = booster.best_iteration or booster.current_iteration()
     metrics["training_seconds"] = round(time.monotonic() - started, 3)
@@ -90,6 +103,8 @@ def train(options: argparse.Namespace, cluster: Cluster) -> None:
             print(f"{name}_{metric}={value:.8g}")
     print(f"best_iteration={metrics['best_iteration']}")
     print(f"training_seconds={metrics['training_seconds']}")
+    if checkpoints:
+        checkpoints.clear()
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def check_metrics(
     metrics = _section(statistics, METRICS_KEY[problem_type], problem_type)
     violations = []
     for name, constraint in _section(constraints, CONSTRAINTS_KEY[problem_type], problem_type).items():
-        threshold, operator = _parse(name, constraint)
+        threshold, operator = parse_constraint(name, constraint)
         metric: Any = metrics.get(name)
         if not _is_defined(metric):
             continue
@@ -131,7 +131,7 @@ def collect_metrics(
             _number(metric, "standard_deviation"),
             _number(before.get(name), "value"),
             _number(before.get(name), "standard_deviation"),
-            *(_parse(name, limits[name]) if name in limits else ()),
+            *(parse_constraint(name, limits[name]) if name in limits else ()),
         )
         for name, metric in _section(statistics, METRICS_KEY[problem_type], problem_type).items()
         if isinstance(metric, Mapping) and "value" in metric
@@ -152,7 +152,7 @@ def _section(document: Mapping[str, Any], key: str, problem_type: str) -> Mappin
     return section
 
 
-def _parse(name: str, constraint: Any) -> tuple[float, str]:
+def parse_constraint(name: str, constraint: Any) -> tuple[float, str]:
     try:
         threshold, operator = float(constraint["threshold"]), constraint["comparison_operator"]
     except (TypeError, KeyError, ValueError) as error:

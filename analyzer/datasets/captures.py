@@ -14,6 +14,7 @@ that the baseline does not contain.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +39,8 @@ from analyzer.window import Window
 
 INPUT, OUTPUT, GROUND_TRUTH = "endpointInput", "endpointOutput", "groundTruthData"
 BATCH_ROWS = 16_384
+# The value of X-Amzn-SageMaker-Custom-Attributes that marks a request as a test.
+TEST_REQUEST = "test-request"
 
 Event = dict[str, Any]
 
@@ -93,7 +96,10 @@ def read(
             try:
                 event = parse_line(text)
                 if is_in_window(event, captures.window):
-                    batcher.add(_columns(event, captures), path)
+                    if is_left_out(event, captures.window):
+                        malformed.test_requests += 1
+                    else:
+                        batcher.add(_columns(event, captures), path)
             except ValueError as error:
                 malformed.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
             yield from batcher.full_batches()
@@ -126,6 +132,14 @@ def is_in_window(event: Event, window: Window) -> bool:
         return True
     time = inference_time(event)
     return (window.start is None or time >= window.start) and (window.end is None or time < window.end)
+
+
+def is_left_out(event: Event, window: Window) -> bool:
+    """Whether the request was a test, marked by its custom attributes, and tests are not analyzed."""
+    if window.with_test_requests:
+        return False
+    attributes = (event.get("eventMetadata") or {}).get("customAttributes") or ()
+    return any(TEST_REQUEST in re.split(r"[\s,;]+", str(text)) for text in attributes)
 
 
 def inference_time(event: Event) -> datetime:

@@ -23,20 +23,29 @@ class SkippedRecord:
 
 @dataclass(frozen=True)
 class Skipped:
-    """The malformed records that were skipped; ``samples`` has the first few."""
+    """The records that were skipped.
+
+    Attributes:
+        count: The number of malformed records.
+        limit: The number of malformed records that may be skipped.
+        samples: The first few malformed records.
+        test_requests: The number of captured requests that are marked as tests.
+    """
 
     count: int = 0
     limit: int = 0
     samples: tuple[SkippedRecord, ...] = ()
+    test_requests: int = 0
 
 
 @dataclass
 class MalformedRecords:
-    """The malformed records skipped so far in a pass over a dataset; with a limit of 0 the first one is an error."""
+    """The records skipped so far in a pass over a dataset; with a limit of 0 the first malformed one is an error."""
 
     limit: int = 0
     count: int = 0
     samples: list[SkippedRecord] = field(default_factory=list)
+    test_requests: int = 0
 
     def add(self, file: Path, unit: str, number: int, reason: str, text: str) -> None:
         """Count a malformed record.
@@ -60,11 +69,12 @@ class MalformedRecords:
     def merge(self, other: Skipped) -> None:
         """Add the malformed records of another pass, which applied its own limit."""
         self.count += other.count
+        self.test_requests += other.test_requests
         self.samples = [*self.samples, *other.samples][:SAMPLES]
 
     def summary(self) -> Skipped:
         """Return the count and the first records."""
-        return Skipped(self.count, self.limit, tuple(self.samples))
+        return Skipped(self.count, self.limit, tuple(self.samples), self.test_requests)
 
     def _advice(self) -> str:
         if self.limit == 0:

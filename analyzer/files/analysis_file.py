@@ -45,6 +45,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
         document["problem_type"] = result.problem_type
         document["constraints"] = result.constraints
         document["metrics"] = [asdict(metric) for metric in result.metrics]
+        document["classes"] = list(result.classes)
         document["merge"] = None if result.merge is None else asdict(result.merge)
         document["unknown_classes"] = None if result.unknown is None else asdict(result.unknown)
     return document
@@ -69,11 +70,12 @@ def read(folder: Path, baseline_statistics: Path | None = None) -> Analysis:
         return Analysis(
             name=document["name"],
             created=datetime.fromisoformat(document["created"]),
-            window=Window(*(_time_from_json(document["window"][end]) for end in ("start", "end"))),
+            window=Window(_time_from_json(document["window"]["start"]), _time_from_json(document["window"]["end"])),
             skipped=Skipped(
                 skipped["count"],
                 skipped["limit"],
                 tuple(SkippedRecord(**sample) for sample in skipped["samples"]),
+                skipped.get("test_requests", 0),
             ),
             result=read_result(folder, document, baseline_statistics),
         )
@@ -107,6 +109,7 @@ def _model_quality(folder: Path, document: Mapping[str, Any], baseline: Path | N
         violations=None if violations is None else tuple(MetricViolation(**violation) for violation in violations),
         merge=None if document["merge"] is None else Merge(**document["merge"]),
         unknown=_unknown(document.get("unknown_classes")),
+        classes=tuple(document.get("classes", ())),
     )
 
 

@@ -66,6 +66,7 @@ def to_json(profile: Profile, skipped: Skipped) -> dict[str, Any]:
             "count": skipped.count,
             "limit": skipped.limit,
             "samples": [vars(sample) for sample in skipped.samples],
+            "test_requests": skipped.test_requests,
         },
         "columns": [
             {"name": name, "numbers": _numbers_to_json(state.numbers), "texts": _texts_to_json(state.texts)}
@@ -84,7 +85,9 @@ def _from_json(document: dict[str, Any], path: Path) -> tuple[Profile, Skipped]:
         }
         skipped = document["skipped"]
         samples = tuple(SkippedRecord(**sample) for sample in skipped["samples"])
-        return Profile(int(document["records"]), columns), Skipped(skipped["count"], skipped["limit"], samples)
+        return Profile(int(document["records"]), columns), Skipped(
+            skipped["count"], skipped["limit"], samples, skipped.get("test_requests", 0)
+        )
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise QualityError(f"{path} is not a partial profile of this analyzer ({error}); create it again") from error
 

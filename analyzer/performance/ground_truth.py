@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import QualityError
-from analyzer.datasets.captures import inference_time, is_in_window, lines
+from analyzer.datasets.captures import inference_time, is_in_window, is_left_out, lines
 from analyzer.datasets.dataset import list_files
 from analyzer.datasets.json_lines import parse_line
 from analyzer.datasets.malformed_records import MalformedRecords
@@ -127,6 +127,9 @@ def _inferences(captures: Path, window: Window, malformed: MalformedRecords) -> 
         try:
             event, line = captured_event(text)
             if not is_in_window(event, window):
+                continue
+            if is_left_out(event, window):
+                malformed.test_requests += 1
                 continue
             row = _id(event), inference_time(event).timestamp(), path.parent.relative_to(root).as_posix(), line
         except ValueError as error:

@@ -41,7 +41,7 @@ def data_quality_part(result: DataQuality, analysis: Analysis) -> tuple[str, dic
     body = [
         _verdict(result, findings, features),
         headline(_headline(result, analysis, findings)),
-        violations_section(findings, MEANINGS, "Feature"),
+        violations_section(findings, MEANINGS, "Feature", analysis.violation_groups),
         _largest_drift(features, has_baseline=result.baseline is not None),
         _feature_list(features, has_baseline=result.baseline is not None),
     ]

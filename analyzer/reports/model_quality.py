@@ -49,11 +49,11 @@ def model_quality_part(result: ModelQuality, analysis: Analysis) -> tuple[str, d
     now = result.statistics[section_key]
     before = (result.baseline or {}).get(section_key) or {}
     curves = _curves(now, before)
-    confusion = _confusion(now.get("confusion_matrix"))
+    confusion = _confusion(now.get("confusion_matrix"), result.classes)
     body = [
         _verdict(result, findings),
         headline(_headline(result, analysis, metrics, findings)),
-        violations_section(findings, MEANINGS, "Metric"),
+        violations_section(findings, MEANINGS, "Metric", analysis.violation_groups),
         _metric_table(result, metrics),
         _figures(curves, confusion),
         _unknown_classes(result.unknown) if result.unknown else "",
@@ -192,12 +192,13 @@ def _points(curve: Mapping[str, Any], x: str, y: str) -> list[tuple[float, float
     return pairs[1:] if x == "recalls" else pairs
 
 
-def _confusion(matrix: Mapping[str, Mapping[str, int]] | None) -> dict[str, Any] | None:
+def _confusion(matrix: Mapping[str, Mapping[str, int]] | None, names: Sequence[str]) -> dict[str, Any] | None:
     if not matrix:
         return None
     classes = list(dict.fromkeys([*matrix, *(name for row in matrix.values() for name in row)]))
     counts = [[int(matrix.get(label, {}).get(name, 0)) for name in classes] for label in classes]
-    return {"classes": classes, "counts": counts}
+    # Model Monitor's codes of two classes.
+    return {"classes": list(names) if classes == ["0", "1"] and len(names) == 2 else classes, "counts": counts}
 
 
 def _figures(curves: Sequence[Mapping[str, Any]], confusion: Mapping[str, Any] | None) -> str:

@@ -36,7 +36,8 @@ def report_page(analysis: Analysis) -> str:
         body, data = model_quality_part(result, analysis)
     title = ANALYSIS_TITLES[analysis.analysis_type]
     heading = f"""<h1>{escape(analysis.name)}</h1>
-<p>{title}{_window(analysis.window)} · analyzed {time(analysis.created)} UTC</p>
+<p>{title}{_window(analysis.window)} · analyzed {time(analysis.created)} UTC\
+{_test_requests(analysis.skipped.test_requests)}</p>
 {NO_SCRIPT}"""
     return page(f"{title} of {analysis.name}", heading + body + _skipped(analysis), data, "report.js")
 
@@ -47,6 +48,10 @@ def _window(window: Window) -> str:
     if window.start:
         return f" since {time(window.start)} UTC"
     return f" until {time(window.end)} UTC" if window.end else ""
+
+
+def _test_requests(count: int) -> str:
+    return f" · {counted(count, 'test request')} left out" if count else ""
 
 
 def _skipped(analysis: Analysis) -> str:

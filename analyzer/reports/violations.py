@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analyzer.reports.html import counted, escape, name_html, section, sheet, tag
+from analyzer.violations import ViolationGroup
 
 Severity = Literal["High", "Medium", "Low"]
 
@@ -45,13 +46,16 @@ def by_severity(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{count} {severity.lower()}" for severity, count in counts.items() if count)
 
 
-def violations_section(findings: Sequence[Finding], meanings: Mapping[Severity, str], subject: str) -> str:
+def violations_section(
+    findings: Sequence[Finding], meanings: Mapping[Severity, str], subject: str, causes: Sequence[ViolationGroup]
+) -> str:
     """Render all violations, the most severe first; empty without violations.
 
     Args:
         findings: Violations in their order within a severity.
         meanings: Short description of each severity.
         subject: Title of the first column.
+        causes: The same violations by cause, which are listed first if there are fewer.
     """
     if not findings:
         return ""
@@ -64,7 +68,8 @@ def violations_section(findings: Sequence[Finding], meanings: Mapping[Severity, 
                 f"<h3>{severity}: {counted(len(members), 'violation')}</h3><p>{escape(meaning)}</p></div>"
                 f'<div class="card sheet">{_listing(members, subject)}</div>'
             )
-    return section("Violations", "", "".join(groups))
+    listed = "".join(f"<li>{escape(cause.text)}</li>" for cause in causes) if len(causes) < len(findings) else ""
+    return section("Violations", "", (f"<ul>{listed}</ul>" if listed else "") + "".join(groups))
 
 
 def _listing(findings: Sequence[Finding], subject: str) -> str:

@@ -95,7 +95,7 @@ def _parse_event(event: Any) -> Request:
     """Return the request for retraining that an event is.
 
     Raises:
-        ValueError: The event is neither the schedule's nor a check of the stage's endpoint that raised an alert.
+        ValueError: The event is neither the schedule's nor a check of one of the endpoints that raised an alert.
     """
     kind = event.get("detail-type") if isinstance(event, dict) else None
     if kind not in (CHECK, SCHEDULE) or not isinstance(event.get("id"), str):
@@ -108,16 +108,33 @@ def _parse_event(event: Any) -> Request:
         raise ValueError("the event is not an execution of the project's monitoring pipeline")
     if detail["currentPipelineExecutionStatus"] != "Succeeded":
         raise ValueError(f"{arn} has not succeeded")
-    results_uri = f"{os.environ['RESULTS_URI']}/{arn.rpartition('/')[2]}/summary"
+    results_uri = _results_uri(boto3.client("sagemaker"), arn)
     bucket, key = split_s3_uri(f"{results_uri}/monitoring_summary.json")
     summary = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-    if summary["endpoint"] != os.environ["ENDPOINT"]:
+    if summary["endpoint"] not in os.environ["ENDPOINTS"].split(","):
         raise ValueError(f"the check is of endpoint {summary['endpoint']}")
     if not summary["alert"]:
         raise ValueError("the check raised no alert")
     return Request(
         arn, f"Monitoring of {summary['endpoint']} raised an alert: {'; '.join(summary['reasons'])}", results_uri
     )
+
+
+def _results_uri(sagemaker: Any, execution: str) -> str:
+    """Return where a check has written its summary, which need not be in the stage's bucket.
+
+    Raises:
+        ValueError: No job of the execution has an output of this name.
+    """
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=execution)
+    for step in (step for page in pages for step in page["PipelineExecutionSteps"]):
+        job = step.get("Metadata", {}).get("ProcessingJob", {}).get("Arn")
+        if job:
+            described = sagemaker.describe_processing_job(ProcessingJobName=job.rpartition("/")[2])
+            for output in described["ProcessingOutputConfig"]["Outputs"]:
+                if output["OutputName"] == "summary":
+                    return str(output["S3Output"]["S3Uri"])
+    raise ValueError(f"{execution} has no summary")
 
 
 def _write_decision(s3: Any, request: Request, decision: str, reason: str) -> None:

@@ -24,6 +24,7 @@ def check_data_quality_step(
         "baseline_statistics": f"{INPUT}/statistics/statistics.json",
         "baseline_constraints": f"{INPUT}/constraints/constraints.json",
         "model_schema": f"{INPUT}/model",
+        "record_tolerance": f"{context.settings.monitoring.record_tolerance:g}",
         "publish_cloudwatch_metrics": "Enabled",
         "sagemaker_monitoring_schedule_name": pipeline_name,
     }

@@ -71,4 +71,6 @@ def _arguments(context: PipelineContext, parameters: Parameters, pipeline_name: 
             "max-missing-label-share": parameters.max_missing_label_share.to_string(),
         }
     arguments = [item for name, value in options.items() for item in (f"--{name}", value)]
+    if not settings.monitoring.leave_out_test_requests:
+        arguments.append("--include-test-requests")
     return [*arguments, "--lower-is-better"] if settings.quality.lower_is_better else arguments

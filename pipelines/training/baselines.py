@@ -23,6 +23,7 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 from pipelines.bundles import quality_check_bundle
 from pipelines.context import S3Uri, output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
+from project.settings import MonitoringSettings
 
 DATA_QUALITY = "data-quality-baseline"
 MODEL_QUALITY = "model-quality-baseline"
@@ -122,7 +123,8 @@ def _processing_step(
     processor = context.processor(
         ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "quality_check.py"],
         instance_count=parameters.processing_instance_count,
-        env=_analyzer_environment(config) | ({"model_schema": SCHEMA} if schema is not None else {}),
+        env=_analyzer_environment(config, settings.monitoring)
+        | ({"model_schema": SCHEMA} if schema is not None else {}),
     )
     output = processing_output(OUTPUT, config.output_s3_uri)
     output.s3_output.local_path = "/opt/ml/processing/output"
@@ -150,7 +152,7 @@ def _processing_step(
     )
 
 
-def _analyzer_environment(config: QualityCheckConfig) -> dict[str, str]:
+def _analyzer_environment(config: QualityCheckConfig, monitoring: MonitoringSettings) -> dict[str, str]:
     """Return the environment of the analyzer, as QualityCheck steps derive it from their configuration."""
     environment: dict[str, str | None] = {
         "dataset_source": f"/opt/ml/processing/input/{DATASET}",
@@ -166,7 +168,11 @@ def _analyzer_environment(config: QualityCheckConfig) -> dict[str, str]:
             "probability_attribute": config.probability_attribute,
             "ground_truth_attribute": config.ground_truth_attribute,
             "probability_threshold_attribute": config.probability_threshold_attribute,
+            "metric_tolerance": f"{monitoring.metric_tolerance:g}",
+            "labels_per_window": f"{monitoring.labels_per_window}",
         }
+    else:
+        environment["record_tolerance"] = f"{monitoring.record_tolerance:g}"
     return {name: value for name, value in environment.items() if value is not None}
 
 

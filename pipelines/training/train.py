@@ -6,6 +6,7 @@ from typing import Any
 
 from sagemaker.core.shapes import MetricDefinition
 from sagemaker.core.training.configs import (
+    CheckpointConfig,
     Compute,
     InputData,
     Networking,
@@ -32,6 +33,7 @@ CHANNELS = ("train", "validation", "schema")
 
 def train_step(context: TrainingContext, preprocess: ProcessingStep) -> TrainingStep:
     settings, parameters = context.settings, context.parameters
+    resources = settings.resources
     # Script mode is configured by its hyperparameters. The uploads of ModelTrainer's source_code have a timestamp, with
     # which every upsert would change the definition and no step would ever be cached.
     trainer = ModelTrainer(
@@ -40,11 +42,17 @@ def train_step(context: TrainingContext, preprocess: ProcessingStep) -> Training
         compute=Compute(
             instance_type=parameters.training_instance_type,
             instance_count=parameters.training_instance_count,
-            volume_size_in_gb=settings.resources.volume_size_in_gb,
+            volume_size_in_gb=resources.volume_size_in_gb,
             volume_kms_key_id=settings.security.kms_key,
+            keep_alive_period_in_seconds=resources.keep_alive_seconds or None,
+            enable_managed_spot_training=resources.use_spot or None,
         ),
         networking=_networking(context),
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=settings.resources.training_max_runtime_in_seconds),
+        stopping_condition=StoppingCondition(
+            max_runtime_in_seconds=resources.training_max_runtime_in_seconds,
+            max_wait_time_in_seconds=resources.longest_wait_in_seconds,
+        ),
+        checkpoint_config=_checkpoints(context),
         output_data_config=OutputDataConfig(
             s3_output_path=context.output_uri("train"), kms_key_id=settings.security.kms_key
         ),
@@ -63,7 +71,7 @@ def train_step(context: TrainingContext, preprocess: ProcessingStep) -> Training
         InputData(
             channel_name=name,
             data_source=output_of(preprocess, name),
-            content_type="application/json" if name == "schema" else "text/csv",
+            content_type="application/json" if name == "schema" else "application/x-parquet",
         )
         for name in CHANNELS
     ]
@@ -91,6 +99,14 @@ def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
         "sagemaker_region": context.region,
     }
     return training.model_dump() | from_parameters | script_mode
+
+
+def _checkpoints(context: TrainingContext) -> CheckpointConfig | None:
+    if not context.settings.resources.use_spot:
+        return None
+    # The location is the same for all executions, because the step cache compares it. train.py names a checkpoint by
+    # what it belongs to.
+    return CheckpointConfig(s3_uri=f"{context.settings.uri(context.bucket)}/checkpoints")
 
 
 def _networking(context: TrainingContext) -> Networking | None:

@@ -36,13 +36,16 @@ def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Nam
 
 
 def encode(part: pa.Table, schema: Mapping[str, Any]) -> pa.Table:
-    """Encode a split by the schema, the target first; missing values and unknown categories become null."""
+    """Encode a split by the schema, the target first; missing values and unknown categories become null.
+
+    All columns are floats: 32 bits wide if that changes no value, else 64.
+    """
     target, classes = part[schema["target"]], schema["classes"]
     if classes is not None:
         target = pc.index_in(target, value_set=pa.array(classes, target.type))
     elif pa.types.is_decimal(target.type):
         target = as_doubles(target)
-    columns = {schema["target"]: target}
+    columns = {schema["target"]: as_floats(target)}
     for feature in schema["features"]:
         values = part[feature["name"]]
         if feature["type"] == "category":
@@ -51,5 +54,13 @@ def encode(part: pa.Table, schema: Mapping[str, Any]) -> pa.Table:
             values = codes.take(found.indices)
         elif pa.types.is_decimal(values.type):
             values = as_doubles(values)
-        columns[feature["name"]] = values
+        columns[feature["name"]] = as_floats(values)
     return pa.table(columns)
+
+
+def as_floats(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Convert numbers to floats of 32 bits if that changes no value, else to floats of 64 bits."""
+    doubles = numbers.cast(pa.float64(), safe=False)
+    floats = doubles.cast(pa.float32(), safe=False)
+    is_same = pc.all(pc.equal(floats.cast(pa.float64()), doubles)).as_py()
+    return doubles if is_same is False else floats

@@ -51,7 +51,8 @@ def test_a_check_exits_with_3_on_violations_only_with_fail_on_violation(
     found = run("check", bad, *output, *baseline)
     assert (found.exit_code, found.output) == (
         0,
-        "CompletedWithViolations: Job completed successfully with 3 violations.\n",
+        "CompletedWithViolations: Job completed successfully with 3 violations. 2 features drifted (distance at most "
+        "0.1): age 0.8028, plan 0.8028. plan: 100 % of the values are unknown categories (at most 0 %).\n",
     )
     assert run("check", bad, *output, *baseline, "--fail-on-violation").exit_code == 3
 
@@ -167,7 +168,10 @@ def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_asked(w
             check=False,
         )
         assert (result.returncode, result.stderr) == (status, "")
-        assert result.stdout == "CompletedWithViolations: Job completed successfully with 1 violations.\n"
+        assert result.stdout == (
+            "CompletedWithViolations: Job completed successfully with 1 violations. x: only 0 % of the values are "
+            "Integral (at least 100 %).\n"
+        )
 
 
 def test_booleans_of_csv_and_json_are_the_same_values(write: Write, tmp_path: Path) -> None:

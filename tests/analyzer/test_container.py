@@ -90,7 +90,10 @@ def test_a_data_quality_baseline_is_created_and_later_data_checked_against_it(
     assert run(tmp_path / "first", **baseline) == "Completed: Job completed successfully with no violations."
     assert document(output, "constraint_violations") == {"violations": []}
     message = run(write("second/data.csv", raw_features(1_000, shift=20, seed=1) + "x,1.0,silver\n"), **baseline)
-    assert message == "CompletedWithViolations: Job completed successfully with 3 violations."
+    assert message.startswith("CompletedWithViolations: Job completed successfully with 3 violations. ")
+    # named with numbers, but without values of the data, which do not belong into logs
+    assert "plan: 0.11 % of the values are unknown categories (at most 0 %)" in message
+    assert "silver" not in message
     found = document(output, "constraint_violations")["violations"]
     assert {(item["feature_name"], item["constraint_check_type"]) for item in found} == {
         ("age", "data_type_check"),
@@ -105,7 +108,7 @@ def test_baseline_statistics_without_constraints_imply_the_suggested_constraints
     run(write("baseline.csv", raw_features(500)))
     statistics = (tmp_path / "output" / "statistics.json").rename(tmp_path / "statistics.json")
     message = run(write("now.csv", raw_features(500, shift=20)), baseline_statistics=statistics)
-    assert message == "CompletedWithViolations: Job completed successfully with 1 violations."
+    assert message.startswith("CompletedWithViolations: Job completed successfully with 1 violations. ")
 
 
 def test_a_model_quality_baseline_is_created_and_later_predictions_checked_against_it(

@@ -138,7 +138,8 @@ def test_the_monitor_reads_what_the_endpoint_answers_as_the_same_values(
         datetime.now(UTC),
         handler["capture"].Payload(text.encode(), content_type),
         handler["capture"].Payload("{}", JSON),
-        None,
+        inference_id=None,
+        custom_attributes=None,
     )
     with tempfile.TemporaryDirectory() as folder:
         schema_file, captures = Path(folder, "schema.json"), Path(folder, "captures.jsonl")

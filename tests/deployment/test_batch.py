@@ -106,6 +106,26 @@ def test_a_failed_job_reports_its_reason_and_log(settings: Settings, account: Lo
     assert not account.models()
 
 
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_refused_record_is_named_in_one_line_without_the_log(
+    settings: Settings, account: LocalAccount, job: ClientEvents, tmp_path: Path, is_local: bool
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("age\n31\nold\n")
+    place = "[sagemaker logs]: bucket/in/a.csv: "
+    texts = ("ClientError: 400", "", "Message:", "row 2: feature 'age' is 'old', not a number")
+    lines = [{"timestamp": number, "message": f"{place}{text}"} for number, text in enumerate(texts)]
+    reason = "ClientError: See job logs for more information"
+    job.respond("DescribeTransformJob", {"TransformJobStatus": "Failed", "FailureReason": reason})
+    job.respond("DescribeLogStreams", {"logStreams": [{"logStreamName": "job/data-log"}]})
+    job.respond("GetLogEvents", {"events": lines})
+    with pytest.raises(DeploymentFailed) as failed:
+        run(settings, account, str(file) if is_local else URI)
+    message = "row 2: feature 'age' is 'old', not a number; correct it and run the same command again"
+    assert str(failed.value) == f"{file if is_local else 's3://bucket/in/a.csv'}: {message}"
+    assert not failed.value.log
+
+
 @pytest.mark.parametrize(
     ("location", "message"),
     [

@@ -54,6 +54,19 @@ def test_a_good_endpoint_passes_and_its_requests_are_captured(settings: Settings
     assert (report["endpoint"], report["passed"], report["load"]["failed"]) == ("demo", True, 0)
 
 
+def test_its_requests_are_captured_as_test_requests(settings: Settings, account: LocalAccount) -> None:
+    deploy(settings, account)
+    assert run(account, percentage=100).passed["captures"]
+    prefix = "demo/captures/demo/"
+    listed = account.target.s3.list_objects_v2(Bucket=account.target.bucket, Prefix=prefix)["Contents"]
+    lines = [
+        json.loads(line)
+        for item in listed
+        for line in account.read(f"s3://{account.target.bucket}/{item['Key']}").splitlines()
+    ]
+    assert all(line["eventMetadata"]["customAttributes"] == ["test-request"] for line in lines)
+
+
 def test_an_endpoint_that_predicts_something_for_invalid_payloads_fails(
     settings: Settings, account: LocalAccount
 ) -> None:

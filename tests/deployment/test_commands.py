@@ -85,7 +85,7 @@ def test_list_leaves_out_the_endpoints_of_other_projects(run: Run, account: Loca
     deploy(minimal_settings(name="other", registration={"model_package_group": "demo"}), account)
     result = run("list", "--json")
     assert json.loads(result.stdout) == []
-    assert "Project demo has no endpoints; create one with `deploy`." in result.stderr
+    assert "Project demo has no endpoints; create one with `python -m deployment deploy --local`." in result.stderr
 
 
 def test_delete_asks_and_does_nothing_without_consent(run: Run, settings: Settings, account: LocalAccount) -> None:
@@ -97,7 +97,28 @@ def test_delete_asks_and_does_nothing_without_consent(run: Run, settings: Settin
     assert run("delete", answer="y\n").exit_code == 0
     assert not account.endpoints()
     again = run("delete", "--yes")
-    assert (again.exit_code, "Endpoint demo has no resources to delete" in again.stderr) == (0, True)
+    assert (again.exit_code, "there is no endpoint 'demo'; project demo has no endpoints" in again.stderr) == (2, True)
+
+
+def test_deleting_an_endpoint_that_does_not_exist_fails_and_names_those_that_do(
+    run: Run, settings: Settings, account: LocalAccount
+) -> None:
+    deploy(settings, account)
+    result = run("delete", "--endpoint", "dmeo", "--yes")
+    assert (result.exit_code, "there is no endpoint 'dmeo'; project demo has demo, " in result.stderr) == (2, True)
+    assert account.endpoints()
+
+
+def test_the_capture_of_an_endpoint_that_is_being_created_is_shown(
+    run: Run, settings: Settings, account: LocalAccount
+) -> None:
+    deploy(settings, account)
+    with ClientEvents(account.target) as events:
+        description = account.target.sagemaker.describe_endpoint(EndpointName="demo")
+        del description["DataCaptureConfig"], description["ResponseMetadata"]
+        events.respond("DescribeEndpoint", {**description, "EndpointStatus": "Creating"})
+        shown = run("status").stdout
+    assert "% to s3://bucket/demo/captures, once the endpoint is in service" in shown
 
 
 def test_an_endpoint_that_does_not_exist_is_named(run: Run) -> None:
@@ -120,6 +141,7 @@ def test_options_that_exclude_each_other_are_refused(run: Run, settings: Setting
         (("invoke", "--record", "{"), "--record is not valid JSON"),
         (("invoke", "--record", "[1]"), "expected a JSON object of features by name"),
         (("invoke",), "no features to send"),
+        (("invoke", "--record-id", "C1", "--feature-group", "g"), "the local SageMaker has no Feature Store"),
         (("invoke", "--record-id", "C1"), "--record-id and --feature-group are used together"),
     ):
         result = run(*arguments)
@@ -142,7 +164,7 @@ def test_requests_are_sent_from_csv_and_from_the_command_line(
     assert json.loads(invoked.stdout) == {"predictions": [{"prediction": 1.5}]}
     refused = run("invoke", "--record", '{"age": "old"}')
     assert refused.exit_code == 1
-    assert "HTTP 400: not a record" in refused.stderr
+    assert refused.stderr.splitlines()[1:] == ["HTTP 400: not a record; correct --record and send it again"]
 
 
 def test_a_batch_job_is_run_and_its_outputs_are_shown(run: Run, tmp_path: Path) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import time
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from deployment import traffic
 from deployment.drift import parse_drift
-from deployment.invocations import runtime_client
+from deployment.invocations import TEST_REQUEST, runtime_client
 from deployment.load_test import LoadResult
+from deployment.progress import request_progress
 from deployment.records import Records
 from tests.deployment.local_account import ClientEvents, LocalAccount
 
@@ -31,7 +34,13 @@ def runtime(account: LocalAccount, events: ClientEvents, monkeypatch: pytest.Mon
 
 
 def send(account: LocalAccount, file: Path, records: Records = RECORDS, **more: Any) -> LoadResult:
-    options: dict[str, Any] = {"drifts": [], "requests": 10, "rate": 10000, "seed": 1, "report": lambda _: None}
+    options: dict[str, Any] = {
+        "drifts": [],
+        "requests": 10,
+        "rate": 10000,
+        "seed": 1,
+        "report": lambda completed, failed: None,
+    }
     options |= more
     return traffic.send_traffic(account.target, "demo", records, labels_file=file, **options)
 
@@ -99,3 +108,35 @@ def test_requests_are_not_sent_faster_than_the_rate(account: LocalAccount, tmp_p
     start = time.perf_counter()
     send(account, tmp_path / "labels.csv", rate=50)
     assert time.perf_counter() - start >= 9 / 50
+
+
+def test_requests_are_marked_as_test_requests_only_if_asked(
+    account: LocalAccount, runtime: ClientEvents, tmp_path: Path
+) -> None:
+    send(account, tmp_path / "labels.csv")
+    assert not any("CustomAttributes" in request for request in runtime.sent("InvokeEndpoint"))
+    runtime.requests.clear()
+    send(account, tmp_path / "labels.csv", custom_attributes=TEST_REQUEST)
+    assert {request["CustomAttributes"] for request in runtime.sent("InvokeEndpoint")} == {"test-request"}
+
+
+def test_the_numbers_of_completed_and_failed_requests_are_reported(
+    account: LocalAccount, runtime: ClientEvents, tmp_path: Path
+) -> None:
+    runtime.fail("InvokeEndpoint", "InternalFailure", "no", 500)
+    reports: list[tuple[int, int]] = []
+    send(account, tmp_path / "labels.csv", report=lambda *numbers: reports.append(numbers))
+    assert reports[-1] == (10, 10)
+
+
+def test_without_a_terminal_progress_is_a_line_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = iter([0.5, 2.5, 4.5])
+    monkeypatch.setattr("deployment.progress.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("deployment.progress.Progress", lambda *_, **__: nullcontext(Mock()))
+    with request_progress(90, "Sending") as report:
+        report(10, 0)
+        report(20, 1)
+        report(80, 1)
+    assert capsys.readouterr().err == "80 of 90 requests, 20/s, 1 failed\n"

@@ -49,6 +49,15 @@ def add(captured: Capture, body: str = "1,2", content_type: str = CSV, inference
     captured.add(Payload(body, content_type), Payload("0,0.25\n", CSV), inference_id)
 
 
+def test_custom_attributes_are_captured_as_sagemaker_does(bucket):
+    captured = Capture(destination_from(ENVIRONMENT), bucket)
+    context = SimpleNamespace(get_request_header=lambda _, name: "test-request" if "Custom" in name else None)
+    request = SimpleNamespace(body="1,2", content_type=CSV)
+    inference.add_capture(captured, request, "0", CSV, context)
+    captured.close()
+    assert bucket.events()[0]["eventMetadata"]["customAttributes"] == ["test-request"]
+
+
 def test_events_and_keys_are_those_of_sagemaker(bucket):
     captured = Capture(destination_from(ENVIRONMENT), bucket)
     captured.add(Payload(b"1,2", "text/csv; charset=utf-8"), Payload('{"predictions": []}', JSON), "order-7")

@@ -173,7 +173,8 @@ class LocalStage:
         }
         self._create_pipeline("demo", definition)
         monitor = self._processing_step("monitor", MONITOR)
-        root = f"s3://{self.bucket}/demo/monitoring/executions"
+        # as of commands with --local, which know no bucket of a stage
+        root = f"s3://{self.target.bucket}/demo/monitoring/executions"
         uri = {"Std:Join": {"On": "/", "Values": [root, {"Get": "Execution.PipelineExecutionId"}, "summary"]}}
         monitor["Arguments"]["ProcessingOutputConfig"] = {
             "Outputs": [
@@ -254,11 +255,12 @@ class LocalStage:
         """Return what the retraining function has written about the alert of a check."""
         key = f"demo/monitoring/executions/{check}/summary/retraining.json"
         until(lambda: key in self._keys(key), lambda: self.log("retrain"))
-        decision: dict[str, Any] = json.loads(self["s3"].get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        answer = self["s3"].get_object(Bucket=self.target.bucket, Key=key)
+        decision: dict[str, Any] = json.loads(answer["Body"].read())
         return decision
 
     def _keys(self, prefix: str) -> list[str]:
-        page = self["s3"].list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        page = self["s3"].list_objects_v2(Bucket=self.target.bucket, Prefix=prefix)
         return [item["Key"] for item in page.get("Contents", [])]
 
 

@@ -20,7 +20,11 @@ from typer.testing import CliRunner, Result
 from infrastructure import package, stacks
 from infrastructure.__main__ import app
 from infrastructure.parameters import TEMPLATES, load_template
+from infrastructure.stage import Stage
 from local_sagemaker.services.moto import change_set_patches, stack_patches
+from project.errors import UserError
+from project.paths import DEFAULT_SETTINGS
+from project.settings import load_settings
 from tests.infrastructure.moto_types import kept
 from tests.infrastructure.templates import NAMES
 
@@ -241,9 +245,9 @@ def words(result: Result) -> str:
 
 NEXT_MOVES = {
     "ROLLBACK_COMPLETE": "still has Key, ",
-    "ROLLBACK_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
-    "CREATE_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
-    "DELETE_FAILED": "delete it with `python -m infrastructure destroy` and deploy it again",
+    "ROLLBACK_FAILED": "delete it with `python -m infrastructure destroy --stage staging` and deploy it again",
+    "CREATE_FAILED": "delete it with `python -m infrastructure destroy --stage staging` and deploy it again",
+    "DELETE_FAILED": "delete it with `python -m infrastructure destroy --stage staging` and deploy it again",
     "UPDATE_ROLLBACK_FAILED": "aws cloudformation continue-update-rollback",
     "UPDATE_IN_PROGRESS": "wait until the operation ends",
     "DELETE_IN_PROGRESS": "wait until the operation ends",
@@ -272,7 +276,10 @@ def test_a_stack_whose_creation_was_rolled_back_is_deleted_and_created_again(
     assert "is ROLLBACK_COMPLETE: KeyAlias: ValueError: no keys today" in words(failed)
     assert buckets() == []
     diff = run("diff", *STORAGE)
-    assert (diff.exit_code, "`deploy` deletes it and creates it again" in words(diff)) == (2, True)
+    assert (
+        diff.exit_code,
+        "infrastructure deploy --stage staging` deletes it and creates it again" in words(diff),
+    ) == (2, True)
     again = run("deploy", *STORAGE, "--yes")
     assert again.exit_code == 0, again.output
     assert "left no resources; it is deleted first" in words(again)
@@ -314,3 +321,11 @@ def test_a_change_set_that_does_not_start_is_not_waited_for(run: Run, monkeypatc
     monkeypatch.setattr(CloudFormationBackend, "execute_change_set", lambda *_, **more: None)
     result = run("deploy", *STORAGE, "--yes")
     assert (result.exit_code, "is still REVIEW_IN_PROGRESS" in words(result)) == (2, True)
+
+
+def test_a_template_that_needs_builds_is_refused_locally_before_anything_is_created(tmp_path: Path) -> None:
+    settings = load_settings(DEFAULT_SETTINGS)
+    stage = Stage(settings, tmp_path / "settings.yaml", "staging", "us-east-1", (), local=True)
+    with pytest.raises(UserError, match=r"^build needs CodeBuild") as refused:
+        stage.plan([])
+    assert "`python -m infrastructure deploy --stack storage-and-roles --stack deploy-on-approval" in str(refused.value)

@@ -127,6 +127,11 @@ def test_checks_without_an_alert_and_of_other_endpoints_start_nothing(stage: Loc
     assert len(stage.executions()) == count
 
 
+def test_an_alert_of_the_endpoint_without_a_stage_starts_retraining(stage: LocalStage) -> None:
+    assert stage.wait_for_decision(stage.check("age drifts", endpoint="demo"))["decision"] == "started"
+    until(lambda: stage.executions()[0]["PipelineExecutionStatus"] == "Succeeded")
+
+
 def test_a_running_execution_blocks_and_the_same_event_starts_once(stage: LocalStage) -> None:
     running = stage["sagemaker"].start_pipeline_execution(
         PipelineName="demo",

@@ -55,7 +55,47 @@ def test_violations_end_with_3_and_are_shown_with_their_distances(run: Run, moni
     # above the threshold, but not checked
     assert ["note", "0.9000", "0.1000"] in lines
     assert ["auc", "0.8000", "0.9500", "at", "least", "0.9000", "violated"] in lines
-    assert "Baseline drift distance: 0.4 exceeds threshold: 0.1" in stdout
+    assert "age drifted: distance 0.4 (at most 0.1)" in stdout
+
+
+def test_violations_of_one_cause_are_one_line_and_drift_is_ranked_by_importance(
+    run: Run, monitored: MonitoredAccount
+) -> None:
+    incomplete = [
+        {
+            "feature_name": f"feature_{index}",
+            "constraint_check_type": "completeness_check",
+            "description": "Data completeness requirement is not met. Expected: 100.0%. "
+            "Observed: Only 99.97313272433102%.",
+        }
+        for index in range(28)
+    ]
+    drift = [
+        {"feature_name": name, "distance": distance, "threshold": 0.1, "checked": True, "importance": importance}
+        for name, distance, importance in (("plan", 0.5, 0.1), ("age", 0.3, 0.9))
+    ]
+    drifted = [
+        {
+            "feature_name": item["feature_name"],
+            "constraint_check_type": "baseline_drift_check",
+            "description": f"Baseline drift distance: {item['distance']} exceeds threshold: {item['threshold']}",
+        }
+        for item in drift
+    ]
+    summary = {"data_quality": {"records": 3722}}
+    monitored.finish(drift=drift, violations=[*incomplete, *drifted], summary=summary)
+    stdout = " ".join(run("check", code=3).stdout.split())
+    assert "2 features drifted (distance at most 0.1): age 0.3, plan 0.5" in stdout
+    assert "28 features are missing in 0.03 % of the records (1 of 3,722; at most 0 %): feature_0, feature_1," in stdout
+    assert "feature_9 and 18 more" in stdout
+    findings = json.loads(run("check", "--json", code=3).stdout)[0]["executions"][0]["findings"]
+    assert [len(group["subjects"]) for group in findings["groups"]] == [2, 28]
+    assert len(findings["violations"]) == 30
+
+
+def test_the_number_of_test_requests_left_out_is_shown(run: Run, monitored: MonitoredAccount) -> None:
+    monitored.finish(summary={"test_requests": 12})
+    assert "12 test requests left out" in run("check").stdout
 
 
 def test_an_alert_without_violations_ends_with_3_and_its_reason(run: Run, monitored: MonitoredAccount) -> None:

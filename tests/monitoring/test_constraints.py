@@ -13,13 +13,24 @@ from hypothesis import strategies as st
 
 from analyzer.drift.comparison import MonitoringConfig
 from analyzer.files.constraints_file import constraints_from_json
-from monitoring.constraint_versions import Document, drift_threshold, edit_features, edit_metric
+from monitoring.constraint_versions import (
+    Document,
+    baseline_constraints,
+    drift_threshold,
+    edit_features,
+    edit_metric,
+    metric_thresholds,
+)
 from project.errors import UserError
 from tests.deployment.local_account import ClientEvents, Record
 from tests.monitoring.conftest import Run
-from tests.monitoring.monitored_account import CONSTRAINTS, METRICS, MonitoredAccount
+from tests.monitoring.monitored_account import BASELINES, CONSTRAINTS, METRICS, MonitoredAccount
 from tests.monitoring.test_pipeline_schedules import TEN_MINUTES, parameters_of
 
+BINARY = {
+    "confusion_matrix": {"0": {"0": 450, "1": 50}, "1": {"0": 50, "1": 450}},
+    "auc": {"value": 0.9, "standard_deviation": 0.01},
+}
 EDIT = ("constraints", "edit", "--threshold")
 thresholds = st.floats(0, 1)
 
@@ -91,7 +102,7 @@ def test_each_edit_is_a_numbered_copy_that_the_schedule_then_uses(run: Run, acco
     assert effective(first)["age"].comparison_threshold == 0.2
     shown = run("constraints", "show").stdout.splitlines()
     assert shown[0].split() == ["Constraints", f"{root}/data-quality/2.json"]
-    assert ["age", "Integral", "1", "0.3"] in [line.split() for line in shown]
+    assert ["age", "Integral", "0.99", "0.3"] in [line.split() for line in shown]
     assert "0.8000" in run("constraints", "show", "--analysis", "model-quality").stdout
 
 
@@ -121,7 +132,56 @@ def test_edited_constraints_are_kept_until_the_model_has_others(
 
     events.change("DescribeModelPackage", change)
     run(*TEN_MINUTES)
-    assert parameters_of(account.schedule())["DataQualityConstraintsUri"] == (f"{newer}/constraints.json")
+    uri = parameters_of(account.schedule())["DataQualityConstraintsUri"]
+    assert json.loads(account.read(uri))["features"][0]["completeness"] == 0.99
+    assert baseline_constraints(account.target, uri) == f"{newer}/constraints.json"
+
+
+def test_a_schedule_s_constraints_have_the_settings_tolerances(run: Run, account: MonitoredAccount) -> None:
+    statistics = {"dataset": {"item_count": 1000}, "binary_classification_metrics": BINARY}
+    account.put_json(f"{BASELINES}/model-quality/statistics.json", statistics)
+    run(*TEN_MINUTES)
+    keys = account.keys()
+    data, model = json.loads(run("schedule", "describe", "--json").stdout)[0]["baselines"].values()
+    assert json.loads(account.read(data["constraints"]))["features"][0]["completeness"] == 0.99
+    threshold = metric_thresholds(json.loads(account.read(model["constraints"])))["auc"]["threshold"]
+    assert 0.8 < threshold < 0.88
+    # the model's own files are unchanged, and the same constraints are one object
+    assert json.loads(account.read(f"{BASELINES}/data-quality/constraints.json")) == CONSTRAINTS
+    run(*TEN_MINUTES)
+    assert account.keys() == keys
+    account.put_json(f"{BASELINES}/model-quality/statistics.json", {})
+
+
+def test_an_edit_prints_the_old_and_the_new_value(run: Run, account: MonitoredAccount) -> None:
+    run(*TEN_MINUTES)
+    edit = ("constraints", "edit")
+    lines = run(*edit, "--all", "--completeness", "0.4", "--threshold", "0.2").stdout.splitlines()
+    assert lines[:4] == [
+        "age: drift threshold 0.1 -> 0.2",
+        "age: completeness 0.99 -> 0.4",
+        "plan: drift threshold 0.1 -> 0.2",
+        "plan: completeness 0.49 -> 0.4",
+    ]
+    assert "auc: threshold 0.9 -> 0.85" in run(*edit, "--metric", "auc", "--loss", "0.05").stdout
+    # the loss is that from the baseline, not from the last edit
+    changes = json.loads(run(*edit, "--all", "--loss", "0.02", "--json").stdout)["changes"]
+    assert changes == [{"subject": "auc", "constraint": "threshold", "from": 0.85, "to": 0.88}]
+    assert "No changes." in run(*edit, "--metric", "auc", "--loss", "0.02").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--all",), "give --threshold, --completeness or --loss"),
+        (("--feature", "age", "--loss", "0.1"), "--loss changes metrics only"),
+        (("--metric", "auc", "--completeness", "0.9"), "--completeness changes features"),
+        (("--metric", "rmse", "--loss", "0.1"), "the metrics are auc"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    run(*TEN_MINUTES)
+    assert message in run("constraints", "edit", *arguments, code=2).stderr
 
 
 @pytest.mark.parametrize(

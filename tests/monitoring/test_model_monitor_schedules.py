@@ -44,8 +44,9 @@ def test_each_analysis_has_a_job_definition_and_a_schedule(
     assert b"def preprocess_handler" in account.read(script)
     assert script.startswith("s3://bucket/demo/code/record-preprocessor-")
     assert data["DataQualityAppSpecification"]["Environment"] == {"publish_cloudwatch_metrics": "Enabled"}
+    (constraints,) = (f"s3://bucket/{key}" for key in account.keys("demo/constraints/data-quality/tolerance-"))
     assert data["DataQualityBaselineConfig"] == {
-        "ConstraintsResource": {"S3Uri": f"{BASELINES}/data-quality/constraints.json"},
+        "ConstraintsResource": {"S3Uri": constraints},
         "StatisticsResource": {"S3Uri": f"{BASELINES}/data-quality/statistics.json"},
     }
     assert data["DataQualityJobInput"] == {

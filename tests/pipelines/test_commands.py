@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from examples import EXAMPLES
@@ -84,9 +85,15 @@ def test_an_example_never_overwrites_an_edited_file(tmp_path: Path) -> None:
 
 
 def test_commands_in_messages_end_with_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:
-    repeat_options(" --local")
+    repeat_options(" --local", "staging")
     try:
         console.print("register one with `python -m pipelines run`")
+        console.print(Text("see `python -m infrastructure status`, or `python -m monitoring check`"))
+        console.print("next: `python -m infrastructure deploy --stage prod`")
     finally:
         repeat_options("")
-    assert capsys.readouterr().err == "register one with `python -m pipelines run --local`\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "register one with `python -m pipelines run --local`",
+        "see `python -m infrastructure status --stage staging --local`, or `python -m monitoring check --local`",
+        "next: `python -m infrastructure deploy --stage prod --local`",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -265,6 +266,24 @@ def test_security_time_limits_and_tags_reach_every_job(guarded: dict[str, Any]) 
         else:
             continue
         assert arguments["Tags"] == [{"Key": "team", "Value": "risk"}], step["Name"]
+
+
+def test_spot_training_has_checkpoints_that_all_executions_share(make_settings: Callable[..., Settings]) -> None:
+    resources = {"use_spot": True, "training_max_runtime_in_seconds": 600}
+    arguments = steps_by_name(compile_definition(make_settings(resources=resources)))["Train"]["Arguments"]
+    assert arguments["EnableManagedSpotTraining"] is True
+    assert arguments["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1200}
+    assert re.fullmatch("s3://bucket/[^/]+/checkpoints", arguments["CheckpointConfig"]["S3Uri"])
+
+
+def test_instances_are_kept_for_the_next_training(
+    plain: dict[str, Any], make_settings: Callable[..., Settings]
+) -> None:
+    definition = compile_definition(make_settings(resources={"keep_alive_seconds": 900}))
+    assert steps_by_name(definition)["Train"]["Arguments"]["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 900
+    usual = steps_by_name(plain)["Train"]["Arguments"]
+    assert "KeepAlivePeriodInSeconds" not in usual["ResourceConfig"]
+    assert not usual.keys() & {"CheckpointConfig", "EnableManagedSpotTraining"}
 
 
 def test_cache_and_retries_come_from_the_settings(guarded: dict[str, Any]) -> None:

@@ -254,7 +254,10 @@ def test_a_missing_archive_and_a_missing_test_split_are_named(make_project, tmp_
     with pytest.raises(SystemExit, match=r"model\.tar\.gz is not a readable model archive"):
         evaluate.main(evaluate_arguments(tmp_path, make_project("cancer").data.output / "test"))
     make_project("cancer").packed(tmp_path / "model")
-    with pytest.raises(SystemExit, match=r"test\.csv is not a readable test split"):
+    with pytest.raises(SystemExit, match="has no Parquet file"):
+        evaluate.main(evaluate_arguments(tmp_path, tmp_path))
+    (tmp_path / "test.parquet").write_text("a,b")
+    with pytest.raises(SystemExit, match=r"test\.parquet is not a readable test split"):
         evaluate.main(evaluate_arguments(tmp_path, tmp_path))
 
 

@@ -69,7 +69,9 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield client
 
 
-def capture(s3: Any, records: list[tuple[dict[str, Any], str]], at: datetime, variant: str = "AllTraffic/") -> None:
+def capture(
+    s3: Any, records: list[tuple[dict[str, Any], str]], at: datetime, variant: str = "AllTraffic/", tests: int = 0
+) -> None:
     """Upload records as one capture file, with predictions that are right nine times out of ten."""
     events = []
     for number, (record, label) in enumerate(records):
@@ -81,7 +83,9 @@ def capture(s3: Any, records: list[tuple[dict[str, Any], str]], at: datetime, va
             for side, payload in payloads.items()
         }
         time = (at + timedelta(milliseconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        metadata = {"eventId": f"e{number}", "inferenceId": f"i{number}", "inferenceTime": time}
+        metadata: dict[str, Any] = {"eventId": f"e{number}", "inferenceId": f"i{number}", "inferenceTime": time}
+        if number < tests:
+            metadata["customAttributes"] = ["test-request"]
         events.append({"captureData": data, "eventMetadata": metadata, "eventVersion": "0"})
     key = f"captures/churn/{variant}{at:%Y/%m/%d/%H}/file.jsonl"
     s3.put_object(Bucket="bucket", Key=key, Body="\n".join(map(json.dumps, events)))
@@ -209,6 +213,20 @@ def test_model_quality_uses_a_window_whose_labels_have_arrived(s3: Any, baseline
     label(s3, records, END - timedelta(minutes=5))
     summary = run(tmp_path, baseline, "data-quality,model-quality", "--label-delay-minutes=120")
     assert summary["data_quality"] is None and summary["model_quality"]["records"] == 300
+
+
+def test_requests_that_are_marked_as_tests_are_left_out_unless_included(
+    s3: Any, baseline: Path, tmp_path: Path
+) -> None:
+    records = traffic(300, seed=2)
+    capture(s3, records, END - timedelta(minutes=30), tests=12)
+    label(s3, records, END - timedelta(minutes=10))
+    summary = run(tmp_path / "without", baseline, "data-quality,model-quality")
+    assert (summary["test_requests"], summary["data_quality"]["records"]) == (12, 288)
+    assert (summary["model_quality"]["records"], summary["missing_label_share"]) == (288, 0.0)
+    summary = run(tmp_path / "with", baseline, "data-quality,model-quality", "--include-test-requests")
+    assert summary["test_requests"] == 0
+    assert summary["data_quality"]["records"] == summary["model_quality"]["records"] == 300
 
 
 def test_captures_of_all_variants_count(s3: Any, baseline: Path, tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
         ),
         ({"quality": {"metric": "auc"}}, "quality.threshold: required, but missing; add it"),
         (
+            {"resources": {"use_spot": True, "keep_alive_seconds": 60}},
+            "use_spot and keep_alive_seconds exclude each other",
+        ),
+        ({"resources": {"max_wait_in_seconds": 60}}, "max_wait_in_seconds is for spot instances"),
+        (
+            {"resources": {"use_spot": True, "max_wait_in_seconds": 60}},
+            "max_wait_in_seconds is 60; it must be at least training_max_runtime_in_seconds (10800)",
+        ),
+        (
             {"data": {"input": "s3://b/d", "target_column": "y", "split": {"train": 0.9}}},
             "data.split: train, validation and test must add up to 1, they add up to 1.2",
         ),

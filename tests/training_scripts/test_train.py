@@ -14,10 +14,17 @@ from xml.etree import ElementTree
 
 import lightgbm as lgb
 import numpy as np
+import pyarrow as pa
 import pytest
+import train
+import training.checkpoints
+from training.arguments import parse_arguments
+from training.boosting import lightgbm_parameters
+from training.checkpoints import checkpoint_path
 from training.cluster import Cluster
 from training.data import Split, class_weights, read_split
 from training.errors import TrainingError
+from training.metrics import ITERATION_METRICS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METRICS = {
@@ -79,14 +86,77 @@ def test_early_stopping_keeps_the_trees_up_to_the_best_iteration(make_project, r
 
 def test_the_training_curve_has_a_row_per_iteration_and_an_svg(make_project, run_train):
     folder, _ = run_train(make_project("wine").data, "--num_boost_round", "30", "--early_stopping_rounds", "0")
-    with (folder / "data" / "training_curve.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = curve(folder)
     assert [row["iteration"] for row in rows] == [str(iteration) for iteration in range(1, 31)]
     assert float(rows[-1]["train_multi_logloss"]) < float(rows[0]["train_multi_logloss"])
+    assert drawn_points(folder) == {"train": 30, "validation": 30}
+
+
+def test_what_early_stopping_does_not_need_is_measured_at_some_points(make_project, run_train):
+    rounds = ["--num_boost_round", "120", "--early_stopping_rounds", "0"]
+    folder, printed = run_train(make_project("cancer").data, *rounds)
+    rows = curve(folder)
+    assert len(rows) == 120
+    assert all(row["validation_binary_logloss"] for row in rows)
+    measured = [int(row["iteration"]) for row in rows if row["train_binary_logloss"]]
+    assert measured == [int(row["iteration"]) for row in rows if row["validation_auc"]] == [*range(1, 121, 3)]
+    assert len(re.findall("^iteration=", printed, re.MULTILINE)) == 40
+    assert drawn_points(folder) == {"train": 40, "validation": 120}
+
+
+@pytest.mark.parametrize("weight", ["none", "balanced"])
+@pytest.mark.parametrize("name", METRICS)
+def test_the_curve_of_a_whole_split_is_what_lightgbm_measures(make_project, run_train, name, weight):
+    data = make_project(name).data
+    if data.schema["classes"] is None and weight == "balanced":
+        pytest.skip("a regression has no classes")
+    rounds = ["--num_boost_round", "20", "--early_stopping_rounds", "0", "--class_weight", weight]
+    folder, _ = run_train(data, *rounds)
+    options = parse_arguments("", rounds)
+    split = {name: read_split(data.output / name, data.schema) for name in ("train", "validation")}
+    weights = class_weights(split["train"].target, data.schema) if weight == "balanced" else None
+    sets = {
+        name: lgb.Dataset(
+            rows.features.to_pandas().to_numpy(),
+            rows.target,
+            weight=None if weights is None else weights[rows.target.astype(int)],
+            free_raw_data=False,
+        )
+        for name, rows in split.items()
+    }
+    parameters = lightgbm_parameters(data.schema, options)
+    parameters["metric"] = list(ITERATION_METRICS[data.schema["problem_type"]])
+    history: dict = {}
+    lgb.train(parameters, sets["train"], 20, [*sets.values()], [*sets], callbacks=[lgb.record_evaluation(history)])
+    renamed = {"mae": "l1"}
+    for row in curve(folder):
+        for column, value in row.items():
+            name, _, metric = column.partition("_")
+            if metric:
+                expected = history[name][renamed.get(metric, metric)][int(row["iteration"]) - 1]
+                assert float(value) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_large_split_is_measured_on_a_sample_that_has_both_classes():
+    rows = Split(pa.table({"row": np.arange(10_000)}), np.zeros(10_000))
+    rows.target[4_321] = 1
+    sample = rows.sample(100)
+    assert len(sample) == len(set(sample.features["row"].to_pylist())) == 100
+    assert sample.target.sum() == 1
+    assert rows.sample(10_000) is rows
+
+
+def curve(folder: Path) -> list[dict[str, str]]:
+    with (folder / "data" / "training_curve.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def drawn_points(folder: Path) -> dict[str, int]:
+    """Count the points of each curve in training_curve.svg."""
     picture = ElementTree.parse(folder / "data" / "training_curve.svg")  # noqa: S314, a file of our own
     lines = picture.iter("{http://www.w3.org/2000/svg}polyline")
-    drawn = [line.get("class") for line in lines if len(line.get("points").split()) == 30]
-    assert drawn == ["train", "validation"]
+    # the legend's lines have two
+    return {line.get("class"): count for line in lines if (count := len(line.get("points").split())) > 2}
 
 
 def test_one_seed_gives_one_model_and_another_seed_another(make_project, run_train):
@@ -211,7 +281,7 @@ def test_features_may_have_any_name(run_preprocess, run_train, monkeypatch, tmp_
         (("--num_leaves", "many"), "hyperparameters: argument --num_leaves: invalid int value: 'many'"),
         (("--class_weight", "balanced"), "class_weight is 'balanced', but a Regression has no classes"),
         (("--num_leaves", "1"), "Check failed: (num_leaves) > (1)"),
-        (("--train", "/nowhere"), "channel folder /nowhere has no CSV file"),
+        (("--train", "/nowhere"), "channel folder /nowhere has no Parquet file"),
         (("--schema", "/nowhere"), "cannot read /nowhere/schema.json"),
     ],
 )
@@ -235,6 +305,51 @@ def test_a_split_of_another_execution_is_refused(make_project, run_train):
     other = make_project("wine").data.output / "train"
     with pytest.raises(SystemExit, match=r"do not match schema\.json"):
         run_train(make_project("cancer").data, "--train", str(other))
+
+
+# --- interruptions ---
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_an_interrupted_training_goes_on_with_the_same_result(make_project, run_train, tmp_path, name):
+    data = make_project(name).data
+    rounds = ["--num_boost_round", "150", "--early_stopping_rounds", "20", "--learning_rate", "0.2"]
+    whole, _ = run_train(data, *rounds)
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+
+    class Interruption(Exception):
+        pass
+
+    def interrupt(environment):
+        if environment.iteration == 24:
+            raise Interruption
+
+    boost = train.boost
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interruption):
+        patch.setattr(training.checkpoints, "PERIOD", 0)
+        patch.setattr(train, "boost", lambda *given: boost(*given[:6], [*given[6], interrupt], given[7]))
+        run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
+
+    resumed, printed = run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
+    assert "going on after iteration 25" in printed
+    for row, expected in zip(curve(resumed), curve(whole), strict=True):
+        numbers, wanted = ({name: float(value or 0) for name, value in line.items()} for line in (row, expected))
+        assert numbers == pytest.approx(wanted, rel=1e-9)
+    models = [lgb.Booster(model_file=folder / "model" / "model.txt") for folder in (whole, resumed)]
+    rows = read_split(data.output / "test", data.schema).features
+    assert models[0].num_trees() == models[1].num_trees()
+    assert np.allclose(*[model.predict(rows) for model in models], rtol=1e-9)
+    assert [path.stat().st_size for path in checkpoints.iterdir()] == [0]
+
+
+def test_a_checkpoint_of_other_hyperparameters_or_data_is_not_used(make_project, tmp_path):
+    def path(name: str, *options: str) -> Path:
+        return checkpoint_path(parse_arguments("", [*make_project(name).data.training_arguments(tmp_path), *options]))
+
+    paths = [path("cancer"), path("cancer", "--num_leaves", "7"), path("wine")]
+    assert len(set(paths)) == 3
+    assert path("cancer", "--model_dir", "elsewhere") == paths[0]
 
 
 # --- several hosts ---
@@ -276,14 +391,14 @@ def cluster_of(distribution: str, channel: str = "train", current: str = "localh
 
 
 def test_hosts_share_the_rows_of_a_replicated_channel():
-    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    rows = Split(pa.table({"a": [0, 2, 4, 6, 8], "b": [1, 3, 5, 7, 9]}), np.arange(5.0))
     shares = [cluster_of("FullyReplicated", current=host).share_of(rows) for host in ("127.0.0.1", "localhost")]
     assert [share.target.tolist() for share in shares] == [[0, 2, 4], [1, 3]]
-    assert shares[1].features.tolist() == [[2, 3], [6, 7]]
+    assert shares[1].features.to_pydict() == {"a": [2, 6], "b": [3, 7]}
 
 
 def test_hosts_keep_the_rows_of_a_sharded_channel():
-    rows = Split(np.arange(10.0).reshape(5, 2), np.arange(5.0))
+    rows = Split(pa.table({"a": [0, 2, 4, 6, 8], "b": [1, 3, 5, 7, 9]}), np.arange(5.0))
     assert cluster_of("ShardedByS3Key").share_of(rows) is rows
 
 

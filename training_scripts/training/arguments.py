@@ -50,5 +50,6 @@ def parse_arguments(description: str | None, arguments: Sequence[str] | None = N
         add(f"--{channel}", type=Path, default=folder, help=f"folder of the {channel} channel")
     add("--model_dir", type=Path, default=os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
     add("--output_data_dir", type=Path, default=os.environ.get("SM_OUTPUT_DATA_DIR", "/opt/ml/output/data"))
+    add("--checkpoint_dir", type=Path, default="/opt/ml/checkpoints", help="checkpoints are written if it exists")
     add("--inference_code", type=Path, default=SCRIPTS / "inference", help="folder to pack as code/ into the model")
     return parser.parse_args(arguments)

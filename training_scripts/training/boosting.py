@@ -1,11 +1,11 @@
-"""Gradient boosting with LightGBM: parameters, datasets and the metrics of each iteration."""
+"""Gradient boosting with LightGBM: its parameters and its datasets."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightgbm as lgb
@@ -13,16 +13,9 @@ import numpy as np
 
 from training.cluster import Cluster
 from training.data import Split
+from training.metrics import ITERATION_METRICS
 
 OBJECTIVES = {"BinaryClassification": "binary", "MulticlassClassification": "multiclass", "Regression": "regression"}
-# What LightGBM measures after each iteration; early stopping watches the first.
-ITERATION_METRICS = {
-    "BinaryClassification": ["binary_logloss", "auc"],
-    "MulticlassClassification": ["multi_logloss"],
-    "Regression": ["rmse", "mae"],
-}
-# How many points of the curve are printed for CloudWatch.
-PRINTED_POINTS = 50
 
 # The hyperparameters that are LightGBM's own.
 LIGHTGBM_PARAMETERS = (
@@ -38,8 +31,6 @@ LIGHTGBM_PARAMETERS = (
     "seed",
 )
 
-Curve = dict[str, list[float]]
-
 
 def boost(
     train: Split,
@@ -48,8 +39,10 @@ def boost(
     schema: Mapping[str, Any],
     options: argparse.Namespace,
     cluster: Cluster,
-) -> tuple[lgb.Booster, Curve]:
-    """Train a booster, with early stopping on the validation split.
+    callbacks: Sequence[Callable[[lgb.callback.CallbackEnv], None]],
+    interrupted: lgb.Booster | None,
+) -> lgb.Booster:
+    """Train a booster. After each iteration the loss of the validation split is measured.
 
     Args:
         train: This host's training rows.
@@ -58,9 +51,8 @@ def boost(
         schema: The content of schema.json.
         options: The parsed command line.
         cluster: The hosts that train together.
-
-    Returns:
-        The booster, and its training curve: a value per iteration for each column of training_curve.csv.
+        callbacks: What is called after each iteration, in this order.
+        interrupted: The trees of an interrupted training, which go first.
     """
 
     def dataset(split: Split, reference: lgb.Dataset | None = None) -> lgb.Dataset:
@@ -74,26 +66,15 @@ def boost(
         )
 
     train_set = dataset(train)
-    history: dict[str, dict[str, list[float]]] = {}
-    callbacks = [lgb.record_evaluation(history)]
-    if cluster.is_first:
-        callbacks.append(print_metrics(max(1, options.num_boost_round // PRINTED_POINTS)))
-    if options.early_stopping_rounds > 0:
-        callbacks.append(lgb.early_stopping(options.early_stopping_rounds, first_metric_only=True, verbose=False))
-    booster = lgb.train(
+    return lgb.train(
         lightgbm_parameters(schema, options) | cluster.parameters(),
         train_set,
-        num_boost_round=options.num_boost_round,
-        valid_sets=[train_set, dataset(validation, train_set)],
-        valid_names=["train", "validation"],
-        callbacks=callbacks,
+        num_boost_round=options.num_boost_round - (interrupted.current_iteration() if interrupted else 0),
+        valid_sets=[dataset(validation, train_set)],
+        valid_names=["validation"],
+        init_model=interrupted,
+        callbacks=[*callbacks],
     )
-    curve = {
-        f"{split}_{metric_name(metric)}": history[split][metric]
-        for metric in history["train"]
-        for split in ("train", "validation")
-    }
-    return booster, curve
 
 
 def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -101,7 +82,8 @@ def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) 
     problem_type = schema["problem_type"]
     parameters = {name: getattr(options, name) for name in LIGHTGBM_PARAMETERS} | {
         "objective": OBJECTIVES[problem_type],
-        "metric": ITERATION_METRICS[problem_type],
+        # what early stopping watches; LightGBM measures it after each iteration
+        "metric": next(iter(ITERATION_METRICS[problem_type])),
         # The same seed gives the same model, whatever the number of threads.
         "deterministic": True,
         "force_row_wise": True,
@@ -122,20 +104,3 @@ def feature_names(schema: Mapping[str, Any]) -> list[str]:
             name += f"_{index}"
         names[name] = None
     return [*names]
-
-
-def metric_name(name: str) -> str:
-    """Translate LightGBM's name of a metric into the one that is printed."""
-    return {"l1": "mae"}.get(name, name)
-
-
-def print_metrics(period: int) -> Callable[[lgb.callback.CallbackEnv], None]:
-    """Make a callback that prints the metrics every ``period`` iterations, which CloudWatch plots as curves."""
-
-    def callback(environment: lgb.callback.CallbackEnv) -> None:
-        if environment.iteration % period == 0:
-            results = environment.evaluation_result_list or []
-            values = [f"{split}_{metric_name(name)}={value:.8g}" for split, name, value, *_ in results]
-            print(f"iteration={environment.iteration + 1}", *values, flush=True)
-
-    return callback

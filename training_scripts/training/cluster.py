@@ -69,12 +69,11 @@ class Cluster:
         """
         if len(self.machines) < 2 or self.is_sharded:
             return split
-        if len(split.target) < len(self.machines):
+        if len(split) < len(self.machines):
             raise TrainingError(
-                f"{len(split.target)} training rows are too few for {len(self.machines)} hosts; use fewer instances"
+                f"{len(split)} training rows are too few for {len(self.machines)} hosts; use fewer instances"
             )
-        own = slice(self.rank, None, len(self.machines))
-        return Split(np.asfortranarray(split.features[own]), split.target[own])
+        return split.take(np.arange(self.rank, len(split), len(self.machines)))
 
     def parameters(self) -> dict[str, Any]:
         """Return LightGBM's network parameters, none for a single host."""

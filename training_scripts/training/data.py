@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.parquet as pq
 
 from training.errors import TrainingError
 
@@ -20,12 +20,29 @@ class Split:
     """The rows of one split.
 
     Attributes:
-        features: Shape (n, number of features), NaN for a missing value.
+        features: A column per feature, in the schema's order; null for a missing value. LightGBM reads it as it is.
         target: Shape (n,), the class index or the number to predict.
     """
 
-    features: np.ndarray
+    features: pa.Table
     target: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: np.ndarray) -> Split:
+        """Select rows by their positions, shape (rows,)."""
+        return Split(self.features.take(pa.array(rows)), self.target[rows])
+
+    def sample(self, rows: int) -> Split:
+        """Select at most so many rows, evenly among the rows ordered by their target.
+
+        Both classes of a binary target are in the sample, however rare one of them is.
+        """
+        if len(self) <= rows:
+            return self
+        evenly = np.linspace(0, len(self) - 1, rows).astype(np.int64)
+        return self.take(np.sort(np.argsort(self.target, kind="stable")[evenly]))
 
 
 def read_schema(folder: Path) -> dict[str, Any]:
@@ -43,20 +60,19 @@ def read_schema(folder: Path) -> dict[str, Any]:
 
 
 def read_split(folder: Path, schema: Mapping[str, Any]) -> Split:
-    """Read all CSV files of a channel, in the order of their names.
+    """Read all Parquet files of a channel, in the order of their names.
 
     Raises:
-        TrainingError: The folder has no CSV file, or a file does not match the schema.
+        TrainingError: The folder has no Parquet file, or a file does not match the schema.
     """
     names = [schema["target"], *(feature["name"] for feature in schema["features"])]
-    paths = sorted(folder.glob("*.csv"))
+    paths = sorted(folder.glob("*.parquet"))
     if not paths:
-        raise TrainingError(f"channel folder {folder} has no CSV file; expected a split written by Preprocess")
+        raise TrainingError(f"channel folder {folder} has no Parquet file; expected a split written by Preprocess")
     tables = []
     for path in paths:
         try:
-            types = dict.fromkeys(names, pa.float64())
-            table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=types, null_values=[""]))
+            table = pq.ParquetFile(path).read()
         except pa.ArrowInvalid as error:
             raise TrainingError(f"{path} is not an encoded split ({error}); run Preprocess again") from error
         if table.column_names != names:
@@ -64,12 +80,8 @@ def read_split(folder: Path, schema: Mapping[str, Any]) -> Split:
                 f"the columns of {path} do not match schema.json; use the outputs of one Preprocess run"
             )
         tables.append(table)
-    table = pa.concat_tables(tables)
-    # Column by column, because both Arrow and LightGBM store columns.
-    features = np.empty((len(table), len(names) - 1), order="F")
-    for index, name in enumerate(names[1:]):
-        features[:, index] = table[name].to_numpy()
-    return Split(features, table[schema["target"]].to_numpy())
+    table = pa.concat_tables(tables, promote_options="permissive")
+    return Split(table.select(names[1:]), table[schema["target"]].to_numpy())
 
 
 def class_weights(target: np.ndarray, schema: Mapping[str, Any]) -> np.ndarray:

@@ -171,10 +171,13 @@ def _status(error: Exception) -> int:
 
 
 def _error_text(error: Exception) -> str:
+    message = str(getattr(error, "message", error))
+    if _status(error) != 500:
+        # the toolkit appends the traceback here, too, but the scikit-learn image does not serve a single model with it
+        return message
     formatted = traceback.format_exc()
-    if _status(error) == 500:
-        print(formatted, file=sys.stderr, flush=True)
-    return f"{getattr(error, 'message', error)}\n{formatted}"
+    print(formatted, file=sys.stderr, flush=True)
+    return f"{message}\n{formatted}"
 
 
 def _fork_workers(workers: int) -> None:

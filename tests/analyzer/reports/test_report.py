@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -361,6 +362,13 @@ def test_draws_the_curves_over_those_of_the_baseline_and_the_confusion_matrix() 
     assert precision_recall["x"] == "Recall"
     assert page.data["confusion"]["classes"] == ["0", "1"]
     assert sum(map(sum, page.data["confusion"]["counts"])) == 1000
+
+
+def test_the_classes_of_the_confusion_matrix_have_their_names_if_they_are_known() -> None:
+    run = model_run("BinaryClassification", binary(1.0))
+    assert isinstance(run.result, ModelQuality)
+    named = replace(run, result=replace(run.result, classes=("benign", "malignant")))
+    assert Page(report_page(named)).data["confusion"]["classes"] == ["benign", "malignant"]
 
 
 def test_an_undefined_metric_is_shown_as_a_dash() -> None:

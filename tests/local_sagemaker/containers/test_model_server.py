@@ -286,6 +286,8 @@ def output_fn(prediction, accept):
             assert answered.status == context.status
             if answered.status == 200:
                 assert (answered.body.decode(), answered.headers["content-type"]) == (expected, context.content_type)
+            elif answered.status < 500:  # without the traceback
+                assert answered.body.decode() == expected.partition("\n")[0]
             else:  # the tracebacks in between differ in file names
                 lines, wanted = answered.body.decode().splitlines(), expected.splitlines()
                 assert (lines[0], lines[-1]) == (wanted[0], wanted[-1])

@@ -121,8 +121,8 @@ def transform_fn(model, body, content_type, accept):
     up(machine, program)
     mine, other = invoke(machine, "mine"), invoke(machine, "yours")
     assert (mine.status, mine.error, mine.json["OriginalStatusCode"]) == (424, "ModelError", 422)
-    assert mine.json["OriginalMessage"].startswith("row 1: too old\n")
-    assert mine.json["Message"].startswith('Received client error (422) from primary with message "row 1: too old')
+    assert mine.json["OriginalMessage"] == "row 1: too old"
+    assert mine.json["Message"].startswith('Received client error (422) from primary with message "row 1: too old"')
     assert "/aws/sagemaker/Endpoints/endpoint" in mine.json["Message"]
     assert (other.error, other.json["OriginalStatusCode"]) == ("ModelError", 500)
     assert other.json["Message"].startswith("Received server error (500) from primary")

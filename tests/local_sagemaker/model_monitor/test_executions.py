@@ -54,7 +54,8 @@ def test_a_due_execution_checks_the_captured_data_of_the_previous_hour(machine: 
     job = processing_job(machine, execution)
     assert job["ProcessingJobName"].startswith("model-monitoring-202611211000-")
     assert job["MonitoringScheduleArn"] == arn
-    assert job["ExitMessage"] == "CompletedWithViolations: Job completed successfully with 1 violations."
+    violations = "CompletedWithViolations: Job completed successfully with 1 violations. "
+    assert job["ExitMessage"].startswith(f"{violations}plan: ")
     sources = [item["S3Input"] for item in job["ProcessingInputs"] if item["InputName"].startswith("endpoint_input")]
     assert sources[0]["S3Uri"] == f"{CAPTURES}/Churn/AllTraffic/2026/11/21/09"
     assert sources[0]["LocalPath"] == "/opt/ml/processing/input/endpoint/Churn/AllTraffic/2026/11/21/09"

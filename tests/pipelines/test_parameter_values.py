@@ -1,0 +1,25 @@
+"""Values of pipeline parameters that are refused before an execution starts."""
+
+import pytest
+
+from pipelines.parameter_values import check_ranges
+from project.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("NumLeaves", "-5", "parameter NumLeaves is '-5'; it must be greater than or equal to 2"),
+        ("LearningRate", "2", "parameter LearningRate is '2'; it must be less than or equal to 1"),
+        ("TrainingInstanceCount", "0", "parameter TrainingInstanceCount is '0'; it must be greater than or equal to 1"),
+        ("TrainingInstanceType", "big", "parameter TrainingInstanceType is 'big'; it must match pattern"),
+    ],
+)
+def test_a_value_that_the_settings_would_refuse_is_refused(name: str, value: str, message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        check_ranges({name: value})
+    assert str(refused.value).startswith(message)
+
+
+def test_values_in_range_and_parameters_without_a_setting_are_accepted() -> None:
+    check_ranges({"NumLeaves": "63", "LearningRate": "0.1", "MetricThreshold": "0.5", "SkipQualityCheck": "true"})
