@@ -70,7 +70,8 @@ def evaluate(options: argparse.Namespace) -> None:
     """Measure the model and write the three outputs.
 
     Raises:
-        EvaluationError: The model archive, the test split or the validation report cannot be read, or they do not match.
+        EvaluationError: The model archive, the test split or the validation report cannot be read, or the split does
+            not match the model.
         QualityError: The metrics of the predictions cannot be computed.
     """
     booster, schema, training = load_model(options.model_dir / "model.tar.gz")

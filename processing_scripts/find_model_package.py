@@ -1,6 +1,8 @@
 """Look for a model package with the artifact of this execution, so that a cached model is not registered twice.
 
 Step caching gives an execution the model artifact of an earlier one, but SageMaker does not cache RegisterModel steps.
+A package whose baselines are missing, because its execution failed after the registration, is of no use for monitoring:
+it is not counted.
 Output, under the output folder:
     package/model_package.json   version and ARN of the package; version 0 and an empty ARN if there is none
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +77,35 @@ def find_package(sagemaker: Any, s3: Any, group: str, model_uri: str) -> dict[st
         for package in page["ModelPackageSummaryList"]:
             described = sagemaker.describe_model_package(ModelPackageName=package["ModelPackageArn"])
             containers = described.get("InferenceSpecification", {}).get("Containers", [])
-            if any(container.get("ModelDataUrl") == model_uri for container in containers):
+            has_model = any(container.get("ModelDataUrl") == model_uri for container in containers)
+            if has_model and has_all_files(s3, described):
                 return dict(package)
     return None
+
+
+def has_all_files(s3: Any, described: Mapping[str, Any]) -> bool:
+    """Return whether the metrics and baselines of a package, as DescribeModelPackage returns it, can be read."""
+    for uri in uris_in([described.get("ModelMetrics"), described.get("DriftCheckBaselines")]):
+        bucket, key = uri.removeprefix("s3://").split("/", 1)
+        try:
+            s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            print(f"{described['ModelPackageArn']} is incomplete: cannot read {uri}: {error}")
+            return False
+    return True
+
+
+def uris_in(content: Any) -> Iterator[str]:
+    """Yield each S3Uri in nested objects and lists."""
+    if isinstance(content, list):
+        for item in content:
+            yield from uris_in(item)
+    elif isinstance(content, dict):
+        for name, value in content.items():
+            if name == "S3Uri":
+                yield value
+            else:
+                yield from uris_in(value)
 
 
 if __name__ == "__main__":

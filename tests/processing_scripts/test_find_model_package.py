@@ -52,8 +52,13 @@ class Registry:
                 "ModelPackageStatus": "Completed",
                 "ModelPackageStatusDetails": {"ValidationStatuses": []},
                 "InferenceSpecification": {"Containers": [container]},
+                "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "json", "S3Uri": baseline(version)}}},
             }
             self.sagemaker.add_response("describe_model_package", response, {"ModelPackageName": arn(version)})
+
+
+def baseline(version: int) -> str:
+    return f"s3://bucket/churn/executions/{version}/statistics.json"
 
 
 def arn(version: int) -> str:
@@ -75,7 +80,18 @@ def found(folder: Path) -> dict[str, Any]:
 
 def test_the_newest_version_with_the_artifact_is_found(registry: Registry, tmp_path: Path) -> None:
     registry.lists({4: "s3://bucket/other", 3: MODEL, 2: MODEL}, described=[4, 3])
+    registry.s3.add_response("head_object", {}, {"Bucket": "bucket", "Key": baseline(3).removeprefix("s3://bucket/")})
     assert found(tmp_path) == {"version": 3, "arn": arn(3)}
+
+
+def test_a_version_without_its_baselines_does_not_count(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.lists({3: MODEL, 2: MODEL}, described=[3, 2])
+    registry.s3.add_client_error("head_object", "404", "Not Found")
+    registry.s3.add_response("head_object", {}, {"Bucket": "bucket", "Key": baseline(2).removeprefix("s3://bucket/")})
+    assert found(tmp_path) == {"version": 2, "arn": arn(2)}
+    assert f"{arn(3)} is incomplete: cannot read {baseline(3)}" in capsys.readouterr().out
 
 
 def test_a_model_of_this_execution_is_not_found(registry: Registry, tmp_path: Path) -> None:
