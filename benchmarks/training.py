@@ -83,7 +83,8 @@ def steps(data: Path, folder: Path) -> Parts:
     with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
         archive.add(folder / "model", ".")
     parts["Evaluate"] = script(
-        "processing_scripts/evaluate.py", **{"model-dir": ".", "test-dir": "splits/test", "output-dir": "evaluation"}
+        "processing_scripts/evaluate.py",
+        **{"model-dir": ".", "test-dir": "splits/test", "validation-dir": "splits/report", "output-dir": "evaluation"},
     )
     baseline = {
         "dataset_source": "splits/baseline",

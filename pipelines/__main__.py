@@ -336,7 +336,7 @@ def _print_execution(project: Project, execution: PipelineExecution, as_json: bo
     print_result(
         execution_json(execution) | results_json(settings, results),
         as_json,
-        lambda: show_results(settings, execution, results),
+        lambda: show_results(settings, target, execution, results),
     )
     if execution.ended and execution.status != "Succeeded":
         failed = next((step for step in execution.steps if step.status == "Failed"), None)

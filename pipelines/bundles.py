@@ -93,6 +93,13 @@ def evaluate_bundle() -> Bundle:
     )
 
 
+def find_model_package_bundle() -> Bundle:
+    return Bundle(
+        "find-model-package",
+        _read({name: f"processing_scripts/{name}" for name in ("find_model_package.py", "job_files.py")}),
+    )
+
+
 def quality_check_bundle() -> Bundle:
     """Return the analyzer for the Processing jobs that replace QualityCheck steps."""
     return Bundle("quality-check", _read(_analyzer() | {"quality_check.py": "processing_scripts/quality_check.py"}))
@@ -104,7 +111,14 @@ def monitor_bundle() -> Bundle:
 
 
 def all_bundles() -> tuple[Bundle, ...]:
-    return preprocess_bundle(), train_bundle(), evaluate_bundle(), quality_check_bundle(), monitor_bundle()
+    return (
+        preprocess_bundle(),
+        train_bundle(),
+        evaluate_bundle(),
+        find_model_package_bundle(),
+        quality_check_bundle(),
+        monitor_bundle(),
+    )
 
 
 def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption: Mapping[str, str]) -> None:

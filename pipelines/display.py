@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich.live import Live
 from rich.table import Table
@@ -15,6 +16,10 @@ from pipelines.runner import PipelineExecution, Step
 from project.display import console, output, plain_table
 from project.registry import ModelPackage
 from project.settings import Settings
+from project.target import Target
+
+# of a check that a summary shows; the validation report has all
+MAX_WARNINGS = 3
 
 _STYLES = {
     "Succeeded": "green",
@@ -91,24 +96,45 @@ def show_failure(execution: PipelineExecution, step: Step | None, lines: Sequenc
             console.print(f"  {line}", markup=False, style="dim", soft_wrap=True)
 
 
-def show_results(settings: Settings, execution: PipelineExecution, results: ExecutionResults) -> None:
-    """Show the summary of an execution: steps, metrics, model package, baselines and outputs."""
+def show_results(settings: Settings, target: Target, execution: PipelineExecution, results: ExecutionResults) -> None:
+    """Show the summary of an execution: steps, metrics, data warnings, model package, baselines and outputs."""
     output.print(steps_table(execution))
     if results.metrics:
         output.print()
         output.print(_metrics_table(settings, results))
+    if results.warnings:
+        output.print()
+        _show_warnings(target, results)
     rows = []
     if results.package:
-        status = results.package.approval_status
-        rows.append(("Model package", f"{settings.model_package_group} version {results.package.version}, {status}"))
-    rows += [*results.baselines.items(), *results.outputs.items()]
+        rows.append(("Model package", _package_text(settings, results.package, results.registered)))
+    uris = [*results.baselines.items(), *results.outputs.items()]
     if results.report_uri:
-        rows.append(("Evaluation report", results.report_uri))
+        uris.append(("Evaluation report", results.report_uri))
+    rows += [(name, target.location(uri)) for name, uri in uris]
     if rows:
         output.print()
         for name, value in rows:
             # a table would break URIs, which people copy
             output.print(Text.assemble((f"{name:<22}", "bold"), value), soft_wrap=True)
+
+
+def _package_text(settings: Settings, package: ModelPackage, registered: bool) -> str:
+    text = f"{settings.model_package_group} version {package.version}, {package.approval_status}"
+    return text if registered else f"same model as {text}; no new version registered"
+
+
+def _show_warnings(target: Target, results: ExecutionResults) -> None:
+    count, place = len(results.warnings), target.location(results.validation_uri)
+    noun = "warning" if count == 1 else "warnings"
+    output.print(Text.assemble((f"{count} {noun} about the data", "bold yellow")))
+    for check, found in groupby(results.warnings, key=lambda warning: warning.check):
+        messages = [warning.message for warning in found]
+        if len(messages) > MAX_WARNINGS + 1:
+            messages[MAX_WARNINGS:] = [f"{len(messages) - MAX_WARNINGS} more warnings of the check {check}"]
+        for message in messages:
+            output.print(Text(f"  - {message}"), soft_wrap=True)
+    output.print(Text(f"  All checks: {place}"), soft_wrap=True)
 
 
 def _metrics_table(settings: Settings, results: ExecutionResults) -> Table:

@@ -34,7 +34,10 @@ def results_json(settings: Settings, results: ExecutionResults) -> dict[str, Any
         "Metrics": results.metrics,
         "Quality": {"Metric": settings.quality.metric, "Threshold": results.threshold},
         "ReportUri": results.report_uri,
+        "DataWarnings": [{"Check": warning.check, "Message": warning.message} for warning in results.warnings],
+        "ValidationReportUri": results.validation_uri,
         "ModelPackage": asdict(results.package) if results.package else None,
+        "NewVersionRegistered": results.registered,
         "Baselines": results.baselines,
         "Outputs": results.outputs,
     }

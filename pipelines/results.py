@@ -19,12 +19,24 @@ OUTPUT_STEPS = ("Transform", "CheckDataQuality", "Monitor")
 
 
 @dataclass(frozen=True)
+class DataWarning:
+    """A warning of Preprocess about the data, with the check that it comes from."""
+
+    check: str
+    message: str
+
+
+@dataclass(frozen=True)
 class ExecutionResults:
     """The results of an execution, empty where the execution has not produced them.
 
     Attributes:
         metrics: Values by Model Monitor's names.
         threshold: The threshold of the quality metric in this execution.
+        warnings: What Preprocess warns of about the data.
+        validation_uri: S3 URI of Preprocess's report of all checks of the data.
+        package: The model package of the model.
+        registered: Whether this execution registered the package; else the package has had the same model before.
         baselines: S3 prefixes by step.
         outputs: S3 prefixes by step, of the pipelines that do not train.
     """
@@ -32,7 +44,10 @@ class ExecutionResults:
     metrics: Mapping[str, float]
     threshold: float
     report_uri: str
+    warnings: tuple[DataWarning, ...]
+    validation_uri: str
     package: ModelPackage | None
+    registered: bool
     baselines: Mapping[str, str]
     outputs: Mapping[str, str]
 
@@ -47,13 +62,20 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
         section = next(value for key, value in evaluation.items() if key.endswith("_metrics"))
         metrics = {name: section[name]["value"] for name in METRICS[settings.problem_type]}
         report_uri = f"{outputs['report']}/report.html"
+    warnings, validation_uri = _data_warnings(target, execution)
     register = execution.step("RegisterModel")
     arn = ((register.metadata or {}).get("RegisterModel", {}).get("Arn", "")) if register else ""
+    registered = bool(arn)
+    if execution.status == "Succeeded" and not registered:
+        arn = _found_package(target, execution)
     return ExecutionResults(
         metrics=metrics,
         threshold=_threshold(settings, target, execution),
         report_uri=report_uri,
+        warnings=warnings,
+        validation_uri=validation_uri,
         package=describe_package(arn, target) if arn else None,
+        registered=registered,
         baselines={
             step.name: processing_outputs(step, target)["quality_check_output"]
             for step in execution.steps
@@ -65,6 +87,30 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
             if step.status == "Succeeded" and step.name in OUTPUT_STEPS
         },
     )
+
+
+def _data_warnings(target: Target, execution: PipelineExecution) -> tuple[tuple[DataWarning, ...], str]:
+    """Return the warnings of Preprocess about the data, and the S3 URI of its report."""
+    preprocess = execution.step("Preprocess")
+    if preprocess is None or preprocess.status != "Succeeded":
+        return (), ""
+    uri = f"{processing_outputs(preprocess, target)['report']}/validation_report.json"
+    checks = _read_json(uri, target)["checks"]
+    failed = [check for check in checks if check["severity"] == "warning" and check["status"] == "failed"]
+    return tuple(
+        DataWarning(check["name"], message)
+        for check in failed
+        # reports of earlier versions have no list of messages
+        for message in check.get("messages", [check["message"]])
+    ), uri
+
+
+def _found_package(target: Target, execution: PipelineExecution) -> str:
+    """Return the ARN of the model package that FindModelPackage has found, or an empty string."""
+    step = execution.step("FindModelPackage")
+    if step is None:
+        return ""
+    return str(_read_json(f"{processing_outputs(step, target)['package']}/model_package.json", target)["arn"])
 
 
 def _output(step: Step, target: Target) -> str:

@@ -1,13 +1,13 @@
 """Evaluate: measure the model on the test split.
 
-Reads the encoded test split (Parquet), and model.txt, schema.json and metrics.json of model.tar.gz. Output, under the
-output folder:
+Reads the encoded test split (Parquet), model.txt, schema.json and metrics.json of model.tar.gz, and the warnings of
+Preprocess's validation_report.json. Output, under the output folder:
     evaluation/evaluation.json     the metrics in the layout of Model Monitor's model quality
     predictions/predictions.csv    prediction, probability, label; a line per test row. For two classes, prediction and
                                    label are 0 or 1 (the positive class), and the probability is that of 1. For more,
                                    they are class names, and the probability is that of the prediction. A regression
                                    has no probability
-    report/report.html             the metrics and plots as one self-contained page
+    report/report.html             the metrics, the plots and the warnings about the data as one self-contained page
 With --model-name, the metrics are also published to CloudWatch under that name.
 
 Exit status 0, or 1 with the reason as the last line on stderr.
@@ -54,11 +54,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add = parser.add_argument
     add("--model-dir", type=Path, default=Path("/opt/ml/processing/input/model"), help="folder of model.tar.gz")
+    add("--test-dir", type=Path, default=Path("/opt/ml/processing/input/test"), help="folder of the test split")
     add(
-        "--test-dir",
+        "--validation-dir",
         type=Path,
-        default=Path("/opt/ml/processing/input/test"),
-        help="folder of the test split's Parquet files",
+        default=Path("/opt/ml/processing/input/validation"),
+        help="folder of validation_report.json",
     )
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     add("--model-name", help="publish the metrics to CloudWatch under this name (default: do not publish)")
@@ -69,10 +70,12 @@ def evaluate(options: argparse.Namespace) -> None:
     """Measure the model and write the three outputs.
 
     Raises:
-        EvaluationError: The model archive or the test split cannot be read, or they do not match.
+        EvaluationError: The model archive, the test split or the validation report cannot be read, or the split does
+            not match the model.
         QualityError: The metrics of the predictions cannot be computed.
     """
     booster, schema, training = load_model(options.model_dir / "model.tar.gz")
+    warnings = read_warnings(options.validation_dir / "validation_report.json")
     scores, target = predict(booster, schema, options.test_dir)
     outcome = Outcome.from_scores(schema, scores, target)
     quality = model_quality(schema["problem_type"], outcome.labels, outcome.predictions, outcome.probabilities)
@@ -81,7 +84,8 @@ def evaluate(options: argparse.Namespace) -> None:
 
     write_text(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
     write_text(outcome.as_csv(), options.output_dir / "predictions" / "predictions.csv")
-    write_text(report_page(schema, outcome, metrics, gains), options.output_dir / "report" / "report.html")
+    page = report_page(schema, outcome, metrics, gains, warnings)
+    write_text(page, options.output_dir / "report" / "report.html")
     headlines = {name: metrics[name]["value"] for name in HEADLINES[schema["problem_type"]]}
     for name, value in headlines.items():
         print(f"test_{name}={value}")
@@ -143,6 +147,23 @@ def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tu
     if not scores:
         raise EvaluationError(f"{folder} has no Parquet file; expected the test split of Preprocess")
     return np.concatenate(scores), np.concatenate(targets)
+
+
+def read_warnings(path: Path) -> list[str]:
+    """Read the warnings of a validation report, in order; none if there is no report.
+
+    Raises:
+        EvaluationError: The file cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        checks = json.loads(path.read_text(encoding="utf-8"))["checks"]
+        return [message for check in checks if check["severity"] == "warning" for message in check["messages"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise EvaluationError(
+            f"{path} is not a readable validation report ({error}); expected the report of Preprocess"
+        ) from error
 
 
 if __name__ == "__main__":

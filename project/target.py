@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from project.errors import UserError
+from project.s3_uris import is_s3_uri
 
 # AWS throttles Describe calls of many clients in one account; adaptive mode backs off. The timeouts keep calls from
 # hanging.
@@ -26,6 +27,7 @@ class Target:
         role_arn: Execution role of the pipelines.
         job_role_arn: Execution role of the jobs; by default `role_arn`.
         endpoint_role_arn: Execution role of the endpoints; by default `role_arn`.
+        s3_folder: Folder of this machine that has the buckets as folders, if the target is local.
     """
 
     role_arn: str
@@ -33,6 +35,25 @@ class Target:
     region: str
     job_role_arn: str | None = None
     endpoint_role_arn: str | None = None
+    s3_folder: Path | None = None
+
+    def location(self, uri: str) -> str:
+        """Return where people find the content of an S3 URI.
+
+        Returns:
+            The path if the content is on this machine, relative to the working folder if it is below; else the URI.
+        """
+        path = self.local_path(uri)
+        if path is None:
+            return uri
+        return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+    def local_path(self, uri: str) -> Path | None:
+        """Return the path of the object or prefix of an S3 URI if it is on this machine, or None."""
+        if self.s3_folder is None or not is_s3_uri(uri):
+            return None
+        path = self.s3_folder / uri.removeprefix("s3://")
+        return path if path.exists() else None
 
     @cached_property
     def sagemaker(self) -> Any:
@@ -78,12 +99,15 @@ def local_target() -> Target:
     """
     import local_sagemaker
     from local_sagemaker import account
+    from local_sagemaker.data_dir import DataDir, default_data_dir
 
     try:
         os.environ.update(local_sagemaker.connect())
     except local_sagemaker.LocalSageMakerError as error:
         raise UserError(str(error)) from error
-    return Target(account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION)
+    return Target(
+        account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION, s3_folder=DataDir(default_data_dir()).objects
+    )
 
 
 def remembered_settings() -> Path:

@@ -25,6 +25,7 @@ AVAILABLE = {
     "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing", "analyzer"},
     "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "job_files", "analyzer"},
     "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
+    "processing_scripts/find_model_package.py": {"boto3", "botocore", "job_files"},
     "processing_scripts/job_files.py": set(),
     "processing_scripts/quality_check.py": {"boto3", "analyzer"},
     "processing_scripts/monitor.py": {"boto3", "botocore", "window", "job_files", "analyzer"},

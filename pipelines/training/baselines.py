@@ -1,4 +1,4 @@
-"""Steps 6 and 7, DataQualityBaseline and ModelQualityBaseline: the baselines that monitoring compares with.
+"""Steps 8 and 9, DataQualityBaseline and ModelQualityBaseline: the baselines that monitoring compares with.
 
 The steps run after registration and write to the URIs that the model package refers to. They are never cached: a cached
 step writes nothing, and the new model package would refer to files that do not exist.

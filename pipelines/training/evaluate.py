@@ -32,6 +32,7 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
             inputs=[
                 processing_input("model", train.properties.ModelArtifacts.S3ModelArtifacts),
                 processing_input("test", output_of(preprocess, "test")),
+                processing_input("validation", output_of(preprocess, "report")),
                 processing_input("code", evaluate_bundle().uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("evaluate", name)) for name in OUTPUTS],

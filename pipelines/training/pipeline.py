@@ -1,7 +1,7 @@
 r"""The training pipeline.
 
-preprocess -> train -> evaluate -> metric reaches the threshold? -> register -> baselines of data and model quality
-                                                             \-> otherwise fail, with both values
+preprocess -> train -> evaluate -----------> metric reaches the threshold? -> otherwise fail, with both values
+                  \-> find model package \-> and the model is new? -> register -> baselines of data and model quality
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 from pipelines.inputs import input_uri
 from pipelines.sdk import offline_defaults, offline_session
 from pipelines.training.baselines import baseline_steps
+from pipelines.training.check_model_is_new import check_model_is_new_step
 from pipelines.training.check_quality import check_quality_step
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import evaluate_step
+from pipelines.training.find_model_package import find_model_package_step
 from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
 from pipelines.training.register_model import register_model_step
@@ -54,11 +56,20 @@ def get_pipeline(
     evaluate = evaluate_step(context, preprocess, train)
     register_model = register_model_step(context, train, evaluate)
     baselines = baseline_steps(context, preprocess, evaluate, after=register_model)
-    check_quality = check_quality_step(context, evaluate, if_good=[register_model, *baselines])
+    if settings.security.network_isolation:
+        # the container of FindModelPackage could not call the registry
+        checks = [check_quality_step(context, evaluate, if_good=[register_model, *baselines])]
+    else:
+        find_model_package = find_model_package_step(context, train)
+        checks = [
+            find_model_package,
+            check_quality_step(context, evaluate),
+            check_model_is_new_step(context, evaluate, find_model_package, if_new=[register_model, *baselines]),
+        ]
     return Pipeline(
         name=settings.name,
         parameters=parameters.all(),
-        steps=[preprocess, train, evaluate, check_quality],
+        steps=[preprocess, train, evaluate, *checks],
         pipeline_experiment_config=None,
         sagemaker_session=session,
     )

@@ -1,4 +1,4 @@
-"""Step 5, RegisterModel: a model package version with its metrics, baselines and lineage."""
+"""Step 7, RegisterModel: a model package version with its metrics, baselines and lineage."""
 
 from __future__ import annotations
 

@@ -22,7 +22,11 @@ CONSTANT_SUFFIX = "_best_constant_classifier"
 
 
 def report_page(
-    schema: Mapping[str, Any], outcome: Outcome, metrics: Mapping[str, Any], gains: Mapping[str, float]
+    schema: Mapping[str, Any],
+    outcome: Outcome,
+    metrics: Mapping[str, Any],
+    gains: Mapping[str, float],
+    warnings: Sequence[str],
 ) -> str:
     """Write the page. Names come from the data, so that all of them are escaped.
 
@@ -31,25 +35,29 @@ def report_page(
         outcome: The predictions for the test split.
         metrics: The metrics in Model Monitor's layout.
         gains: The total gain of each feature, by name.
+        warnings: The warnings about the data.
     """
     title = f"Evaluation of {schema['target']}"
     parts = [
-        f"<h1>{escape(title)}</h1>\n<p>{escape(subtitle(outcome, gains))}</p>",
+        f"<h1>{escape(title)}</h1>\n<p>{escape(subtitle(outcome, gains, warnings))}</p>",
         headline(headline_card(name, metrics) for name in HEADLINES[outcome.problem_type]),
         section("Plots", "", f'<div class="plots">{"".join(plots(outcome, metrics, gains))}</div>'),
         class_section(metrics["confusion_matrix"]) if outcome.problem_type == MULTICLASS else "",
         metric_section(metrics),
+        warning_section(warnings) if warnings else "",
     ]
     return page(title, "\n".join(filter(None, parts)))
 
 
-def subtitle(outcome: Outcome, gains: Mapping[str, float]) -> str:
+def subtitle(outcome: Outcome, gains: Mapping[str, float], warnings: Sequence[str]) -> str:
     problem = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", outcome.problem_type).capitalize()
     facts = [f"{problem} on the test split", counted(len(outcome.truth), "row"), counted(len(gains), "feature")]
     if outcome.problem_type == BINARY:
         facts.append(f"positive class: {shortened(outcome.classes[-1], 28)}")
     elif outcome.classes:
         facts.append(f"{len(outcome.classes)} classes")
+    if warnings:
+        facts.append(f"{counted(len(warnings), 'warning')} about the data")
     return " · ".join(facts)
 
 
@@ -90,8 +98,16 @@ def class_section(confusion: Mapping[str, Mapping[str, int]]) -> str:
     return table_section("Classes", "", ["Class", "Rows", "Predicted", "Precision", "Recall"], rows)
 
 
-def table_section(title: str, note: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return section(title, note, f'<div class="card sheet">{sheet(header, rows)}</div>')
+def warning_section(warnings: Sequence[str]) -> str:
+    note = "Preprocess accepted the data with these warnings; validation_report.json has all checks with their numbers."
+    rows = [[str(number), escape(warning)] for number, warning in enumerate(warnings, start=1)]
+    return table_section("Data warnings", note, ["", "Warning"], rows, text_columns=[1])
+
+
+def table_section(
+    title: str, note: str, header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = ()
+) -> str:
+    return section(title, note, f'<div class="card sheet">{sheet(header, rows, text_columns)}</div>')
 
 
 def metric_title(name: str) -> str:

@@ -27,6 +27,8 @@ DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 
 # A column is a date column, or numeric with some texts, from this share of such values.
 LOOKS_LIKE_SHARE = 0.9
+# What people write around numbers.
+NOTATION = r"^\s*(\p{Sc}|USD|EUR|GBP|CHF|JPY)\s*|\s*(\p{Sc}|USD|EUR|GBP|CHF|JPY|%)\s*$"
 # A text column is like an ID above this share of distinct values.
 ID_DISTINCT_SHARE = 0.5
 
@@ -179,6 +181,11 @@ def check_numbers(table: pa.Table, features: Sequence[str], options: argparse.Na
     )
 
 
+def without_notation(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Remove thousands separators, currencies and percent signs."""
+    return pc.replace_substring_regex(pc.replace_substring_regex(texts, NOTATION, ""), ",([0-9]{3})", r"\1")
+
+
 def check_texts(
     table: pa.Table, features: Sequence[str], distinct: Mapping[str, int], declared: Sequence[str], report: Report
 ) -> None:
@@ -206,11 +213,6 @@ def check_texts(
                 f"column {column!r} contains dates, each of which becomes a category; convert them to numbers, or add "
                 "the column to drop_columns"
             )
-        elif distinct[column] > ID_DISTINCT_SHARE * len(values):
-            like_ids[column] = (
-                f"column {column!r} has {distinct[column]} distinct texts in {len(values)} rows, like an ID; "
-                "consider adding it to drop_columns"
-            )
         spellings = values.unique()
         categories = category_texts(spellings)
         if count := len(spellings) - len(categories.unique()):
@@ -219,15 +221,21 @@ def check_texts(
                 f"such as {example_of_spellings(spellings, categories)}, which are read as the same"
             )
         odd = not_numbers(values)
-        if 0 < len(odd) <= (1 - LOOKS_LIKE_SHARE) * len(values):
+        few = (1 - LOOKS_LIKE_SHARE) * len(values)
+        if 0 < len(odd) <= few:
             numeric[column] = (
                 f"column {column!r} is categorical because {counted(len(odd), 'value', len(values))} not numeric, for "
                 f"example {shortened(odd[0])}; leave these values empty to make it numeric"
             )
-        elif column not in declared and not len(not_numbers(pc.replace_substring_regex(odd, ",([0-9]{3})", r"\1"))):
+        elif column not in declared and len(not_numbers(without_notation(odd))) <= few:
             numeric[column] = (
                 f"column {column!r} is categorical because its numbers are written as text, for example "
                 f"{shortened(values[0])}; write plain numbers to make it numeric, or add it to categorical_columns"
+            )
+        elif column not in dates and distinct[column] > ID_DISTINCT_SHARE * len(values):
+            like_ids[column] = (
+                f"column {column!r} has {distinct[column]} distinct texts in {len(values)} rows, like an ID; "
+                "consider adding it to drop_columns"
             )
     report.add("id_like", WARNING, like_ids, distinct={column: distinct[column] for column in like_ids})
     report.add("dates", WARNING, dates)

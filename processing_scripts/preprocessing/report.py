@@ -40,6 +40,7 @@ class Report:
                 "status": "failed" if problems else "passed",
                 "columns": columns,
                 "message": " | ".join(sentences),
+                "messages": [*sentences],
                 "numbers": numbers,
             }
         )

@@ -127,12 +127,36 @@ def test_the_steps_come_in_order(plain: dict[str, Any]) -> None:
         ("Preprocess", "Processing"),
         ("Train", "Training"),
         ("Evaluate", "Processing"),
+        ("FindModelPackage", "Processing"),
         ("CheckQuality", "Condition"),
+        ("QualityTooLow", "Fail"),
+        ("CheckModelIsNew", "Condition"),
         ("RegisterModel", "RegisterModel"),
         ("DataQualityBaseline", "QualityCheck"),
         ("ModelQualityBaseline", "QualityCheck"),
-        ("QualityTooLow", "Fail"),
     ]
+
+
+def test_condition_steps_are_not_nested_which_sagemaker_does_not_support(plain: dict[str, Any]) -> None:
+    assert all(step in plain["Steps"] for step in all_steps(plain["Steps"]) if step["Type"] == "Condition")
+
+
+def test_a_model_is_registered_if_it_is_good_and_no_version_has_its_artifact(plain: dict[str, Any]) -> None:
+    steps = steps_by_name(plain)
+    is_good, is_new = steps["CheckModelIsNew"]["Arguments"]["Conditions"]
+    assert [is_good] == steps["CheckQuality"]["Arguments"]["Conditions"]
+    found = {"Get": "Steps.FindModelPackage.PropertyFiles.ModelPackage"}
+    assert is_new["LeftValue"]["Std:JsonGet"] == {"PropertyFile": found, "Path": "version"}
+    assert (is_new["Type"], is_new["RightValue"]) == ("Equals", 0)
+    assert "CacheConfig" not in steps["FindModelPackage"]
+
+
+def test_in_an_isolated_network_a_good_model_is_registered_without_a_call_of_the_registry(
+    guarded: dict[str, Any],
+) -> None:
+    names = [step["Name"] for step in steps_by_name(guarded)["CheckQuality"]["Arguments"]["IfSteps"]]
+    assert names == ["RegisterModel", "DataQualityBaseline", "ModelQualityBaseline"]
+    assert not {"FindModelPackage", "CheckModelIsNew"} & steps_by_name(guarded).keys()
 
 
 def test_every_request_is_valid_by_the_api_model(

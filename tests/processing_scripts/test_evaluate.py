@@ -62,6 +62,20 @@ def evaluate_arguments(folder: Path, test: Path) -> list[str]:
     return [f"--model-dir={folder / 'model'}", f"--test-dir={test}", f"--output-dir={folder / 'output'}"]
 
 
+def test_the_report_lists_the_warnings_about_the_data(make_project, tmp_path):
+    project = make_project("wine")
+    project.packed(tmp_path / "model")
+    checks = [
+        {"severity": "warning", "messages": ["column '<a>' is constant", "column 'b' is constant"]},
+        {"severity": "error", "messages": []},
+    ]
+    (tmp_path / "validation_report.json").write_text(json.dumps({"checks": checks}))
+    evaluate.main([*evaluate_arguments(tmp_path, project.data.output / "test"), f"--validation-dir={tmp_path}"])
+    page = Evaluated(tmp_path / "output").page
+    assert "2 warnings about the data" in page
+    assert "column &#x27;&lt;a&gt;&#x27; is constant" in page
+
+
 def test_binary_metrics_are_those_of_scikit_learn(evaluated):
     found = evaluated("cancer").quality["binary_classification_metrics"]
     label, prediction, probability = map(evaluated("cancer").column, ("label", "prediction", "probability"))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import tarfile
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from pipelines.bundles import Bundle, evaluate_bundle, preprocess_bundle, train_bundle
+from pipelines.bundles import Bundle, all_bundles, evaluate_bundle
 from tests.stories.workplace import BREAST_CANCER, Workplace
 
 CACHEABLE = ("Preprocess", "Train", "Evaluate")
-ALL_STEPS = [*CACHEABLE, "CheckQuality", "RegisterModel", "DataQualityBaseline", "ModelQualityBaseline"]
+CHECKS = ("FindModelPackage", "CheckQuality", "CheckModelIsNew")
+ALL_STEPS = [*CACHEABLE, *CHECKS, "RegisterModel", "DataQualityBaseline", "ModelQualityBaseline"]
 
 
 def steps_of(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -52,8 +55,7 @@ def test_the_files_on_disk_are_those_in_the_readme(workplace: Workplace, first: 
     assert folder.name == execution_id
     rows = {}
     for split in ("train", "validation", "test"):
-        with (folder / "preprocess" / split / f"{split}.csv").open() as file:
-            rows[split] = sum(1 for _ in csv.reader(file)) - 1
+        rows[split] = pq.read_metadata(folder / "preprocess" / split / f"{split}.parquet").num_rows
     assert sum(rows.values()) == 569
     assert rows["train"] == pytest.approx(0.7 * 569, abs=2)
     report = (folder / "evaluate" / "report" / "report.html").read_text()
@@ -64,15 +66,30 @@ def test_the_files_on_disk_are_those_in_the_readme(workplace: Workplace, first: 
     assert names >= {"model.txt", "schema.json", "metrics.json", "code/inference.py", "code/requirements.txt"}
 
 
-def test_a_second_run_reuses_the_cached_steps_and_registers_a_second_version(
+def test_a_second_run_reuses_the_cached_steps_and_registers_no_second_copy_of_the_model(
     workplace: Workplace, first: dict[str, Any]
 ) -> None:
     second = workplace.run()
-    assert [name for name, step in steps_of(second).items() if step["Cached"]] == list(CACHEABLE)
+    assert {name for name, step in steps_of(second).items() if step["Cached"]} == set(CACHEABLE)
+    assert sorted(steps_of(second)) == sorted([*CACHEABLE, *CHECKS])
     assert second["Metrics"] == first["Metrics"]
-    assert second["ModelPackage"]["version"] == first["ModelPackage"]["version"] + 1
-    for uri in second["Baselines"].values():
-        assert workplace.object(f"{uri}/statistics.json").is_file()
+    assert second["ModelPackage"] == first["ModelPackage"]
+    assert first["NewVersionRegistered"] and not second["NewVersionRegistered"]
+    assert len(workplace.models()) == 1
+    shown = workplace.pipelines("status", "--local").stdout
+    assert "same model as breast-cancer version 1, PendingManualApproval; no new version registered" in shown
+
+
+def test_the_warnings_about_the_data_are_shown_by_status_also_of_a_cached_execution(
+    workplace: Workplace, first: dict[str, Any]
+) -> None:
+    (outlier, *_) = (item["Message"] for item in first["DataWarnings"] if item["Check"] == "outliers")
+    assert "robust z-score above 8" in outlier
+    latest = workplace.pipelines("status", "--local").stdout
+    assert f"{len(first['DataWarnings'])} warnings about the data" in latest
+    assert outlier in latest
+    assert f"All checks: {workplace.object(first['ValidationReportUri'])}" in latest
+    assert html.escape(outlier) in workplace.object(first["ReportUri"]).read_text()
 
 
 def test_a_changed_hyperparameter_trains_again_without_preprocessing(
@@ -91,10 +108,11 @@ def test_a_changed_script_reruns_its_step_and_later_steps(
     bundle = evaluate_bundle()
     changed = Bundle("evaluate", {**bundle.files, "evaluate.py": bundle.files["evaluate.py"] + b"\n# changed\n"})
     monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda: changed)
-    monkeypatch.setattr("pipelines.runner.all_bundles", lambda: (preprocess_bundle(), train_bundle(), changed))
+    others = [bundle for bundle in all_bundles() if bundle.name != "evaluate"]
+    monkeypatch.setattr("pipelines.runner.all_bundles", lambda: (*others, changed))
     result = workplace.run()
     cached = {name: step["Cached"] for name, step in steps_of(result).items()}
-    assert cached == {name: name in ("Preprocess", "Train") for name in ALL_STEPS}
+    assert cached == {name: name in ("Preprocess", "Train") for name in (*CACHEABLE, *CHECKS)}
 
 
 def test_a_model_that_misses_its_threshold_is_not_registered(workplace: Workplace, first: dict[str, Any]) -> None:
@@ -105,6 +123,18 @@ def test_a_model_that_misses_its_threshold_is_not_registered(workplace: Workplac
     assert f"auc on the test split is {first['Metrics']['auc']}"[:45] in result.stderr
     assert "at least 0.9999" in result.stderr
     assert workplace.models() == before
+
+
+def test_a_cached_model_is_registered_once_it_reaches_a_lower_threshold(
+    workplace: Workplace, first: dict[str, Any]
+) -> None:
+    leaves = ("--parameter", "NumLeaves=7")
+    assert workplace.pipelines("run", "--local", *leaves, "--parameter", "MetricThreshold=0.9999").code == 1
+    result = workplace.run(*leaves)
+    assert steps_of(result)["Train"]["Cached"]
+    assert result["NewVersionRegistered"]
+    for uri in result["Baselines"].values():
+        assert workplace.object(f"{uri}/statistics.json").is_file()
 
 
 def test_status_steps_and_logs_show_an_execution(workplace: Workplace, first: dict[str, Any]) -> None:
@@ -153,8 +183,8 @@ def test_the_approved_version_predicts_a_batch_whose_data_is_checked(
 
 def test_new_data_is_compared_with_the_approved_baseline(workplace: Workplace, first: dict[str, Any]) -> None:
     switches = ("--parameter", "SkipQualityCheck=false", "--parameter", "FailOnViolation=true")
-    unchanged = workplace.run(*switches)
-    assert unchanged["PipelineExecutionStatus"] == "Succeeded"
+    same_data = workplace.run(*switches, "--parameter", "EarlyStoppingRounds=51")
+    assert same_data["NewVersionRegistered"]
     result = workplace.pipelines("run", "--local", "--input", shifted_data(workplace), *switches)
     assert result.code == 1
     assert "DataQualityBaseline" in result.stderr
@@ -176,12 +206,13 @@ def test_an_account_without_model_monitor_gets_the_same_baselines_and_checks(
             assert read_json(workplace, f"{uri}/{file}") == read_json(workplace, f"{first['Baselines'][name]}/{file}")
 
     switches = ("--parameter", "SkipQualityCheck=false", "--parameter", "FailOnViolation=true")
-    too_early = workplace.pipelines("run", "--local", "--settings", str(settings), *switches)
+    patience = ("--parameter", "EarlyStoppingRounds=51")
+    too_early = workplace.pipelines("run", "--local", "--settings", str(settings), *patience, *switches)
     assert too_early.code == 1
     assert "has no approved version; approve one, or skip the check" in too_early.stderr
 
     workplace.pipelines("approve", "1", "--local", "--settings", str(settings))
-    workplace.run(*switches, settings=str(settings))
+    workplace.run(*switches, "--parameter", "EarlyStoppingRounds=52", settings=str(settings))
     shifted = ("--input", shifted_data(workplace))
     result = workplace.pipelines("run", "--local", "--settings", str(settings), *shifted, *switches)
     assert result.code == 1

@@ -159,6 +159,18 @@ WARNINGS = [
         "column 'price' is categorical because its numbers are written as text, for example '1,000'",
     ),
     (
+        table(price=[f"${row}.50" for row in range(60)]),
+        "numbers_as_text",
+        "price",
+        "column 'price' is categorical because its numbers are written as text, for example '$0.50'",
+    ),
+    (
+        table(share=[f"{row} %" for row in range(60)]),
+        "numbers_as_text",
+        "share",
+        "column 'share' is categorical because its numbers are written as text, for example '0 %'",
+    ),
+    (
         table(flag=[*["True", "x"] * 29, "true", "x"]),
         "spellings",
         "flag",
