@@ -14,12 +14,14 @@ from deployment.endpoints import CaptureSettings, Endpoint, ServedVariant, captu
 from deployment.load_test import LoadResult
 from deployment.resources import Resource
 from project.display import console, is_local, output
+from project.target import Target
 
 _STYLES = {"InService": "green", "Failed": "bold red", "OK": "green", "ALARM": "bold red"}
 _WIDTH = 14
 
 
 def show_endpoint(
+    target: Target,
     endpoint: Endpoint,
     variants: Sequence[ServedVariant],
     scaling: Mapping[str, tuple[int, int]],
@@ -29,6 +31,7 @@ def show_endpoint(
     """Print an endpoint.
 
     Args:
+        target: Where it runs.
         endpoint: The endpoint.
         variants: Its variants.
         scaling: Minimum and maximum instance count by variant.
@@ -47,11 +50,9 @@ def show_endpoint(
     for name, (minimum, maximum) in scaling.items():
         effect = "; the local SageMaker does not scale" if is_local() else ""
         _line("Scaling", f"{name}: {minimum} to {maximum} instances{effect}")
-    capture = capture_settings(endpoint, variants)
-    if coming_capture:
-        _line("Capture", f"{coming_capture.percentage} % to {coming_capture.uri}, once the endpoint is in service")
-    else:
-        _line("Capture", f"{capture.percentage} % to {capture.uri}" if capture else "none")
+    capture = coming_capture or capture_settings(endpoint, variants)
+    when = ", once the endpoint is in service" if coming_capture else ""
+    _line("Capture", f"{capture.percentage} % to {target.location(capture.uri)}{when}" if capture else "none")
     for name, state in sorted(alarms.items()):
         _line("Alarm", f"{name}: {state}", _STYLES.get(state, ""))
     _line("Changed", f"{endpoint.modified:%Y-%m-%d %H:%M:%S %Z}")
@@ -94,12 +95,12 @@ def show_load(load: LoadResult) -> None:
         output.print(f"{count} x {message}", markup=False, soft_wrap=True)
 
 
-def show_batch(result: BatchResult) -> None:
+def show_batch(target: Target, result: BatchResult) -> None:
     _line("Transform job", result.job)
-    _line("Input", result.input_uri)
+    _line("Input", target.location(result.input_uri))
     for uri in result.outputs:
-        _line("Output", uri)
-    _line("Captures", result.capture_uri)
+        _line("Output", target.location(uri))
+    _line("Captures", target.location(result.capture_uri))
 
 
 def show_resources(resources: Sequence[Resource]) -> None:

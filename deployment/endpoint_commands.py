@@ -86,7 +86,7 @@ def deploy(
         if mode == "batch":
             assert data is not None
             batch = run_batch(settings, target, endpoint, variants[0].package, data, timeout * 60, _print_progress)
-            print_result(asdict(batch), as_json, lambda: display.show_batch(batch))
+            print_result(asdict(batch), as_json, lambda: display.show_batch(project.target, batch))
             return
         plan = plan_endpoint(settings, target, endpoint, mode, variants)
         result = deploy_endpoint(settings, target, plan, timeout * 60, _print_progress)
@@ -152,7 +152,7 @@ def _print_endpoint(project: Project, endpoint: Endpoint, as_json: bool, **more:
     scaling = autoscaling.scaled_variants(target, endpoint.name)
     coming = None if endpoint.capture else endpoints.capture_being_created(target, endpoint)
     content = {**_as_json(endpoint, variants), "scaling": scaling, "alarms": states, **more}
-    print_result(content, as_json, lambda: display.show_endpoint(endpoint, variants, scaling, states, coming))
+    print_result(content, as_json, lambda: display.show_endpoint(target, endpoint, variants, scaling, states, coming))
 
 
 def _as_json(endpoint: Endpoint, variants: list[ServedVariant]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def upload(
     captures = batch_capture_uri(settings, target) if batch else endpoint_capture_uri(settings, target, endpoint)
     labels = ground_truth_uri(settings, target, endpoint)
     result = upload_ground_truth(settings, target, file, captures, labels, days, batch)
-    print_result(asdict(result), as_json, lambda: display.show_upload(result))
+    print_result(asdict(result), as_json, lambda: display.show_upload(target, result))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def show(
     """
     uri = _current_uri(_find_schedules(project, name, analysis), analysis)
     document = constraint_versions.read_constraints(project.target, uri)
-    print_result({"uri": uri, "constraints": document}, as_json, lambda: display.show_constraints(uri, document))
+    content = {"uri": uri, "constraints": document}
+    print_result(content, as_json, lambda: display.show_constraints(project.target, uri, document))
 
 
 @app.command()

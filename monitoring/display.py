@@ -18,6 +18,7 @@ from monitoring.health import HealthCheck
 from monitoring.results import MonitoringResult
 from monitoring.schedule import Schedule
 from project.display import console, output
+from project.target import Target
 
 _STYLES = {"Succeeded": "green", "Failed": "bold red", "Stopped": "yellow", "Executing": "cyan", "NoData": "yellow"}
 _MAX_FEATURES = 10
@@ -132,9 +133,9 @@ def show_removals(removals: Sequence[Removal]) -> None:
         console.print(Text.assemble("  ", (f"{removal.kind:<10}", "bold"), removal.name), soft_wrap=True)
 
 
-def show_constraints(uri: str, document: dict[str, Any]) -> None:
+def show_constraints(target: Target, uri: str, document: dict[str, Any]) -> None:
     """Print the constraints of data quality or of model quality."""
-    line("Constraints", uri)
+    line("Constraints", target.location(uri))
     output.print()
     if "features" in document:
         table = _table("Feature", "Type", "Completeness", "Drift threshold")
@@ -160,10 +161,10 @@ def show_constraint_changes(changes: Sequence[Mapping[str, Any]], schedules: Seq
     output.print(f"{', '.join(schedules)} now uses {uri}", soft_wrap=True)
 
 
-def show_upload(upload: GroundTruthUpload) -> None:
+def show_upload(target: Target, upload: GroundTruthUpload) -> None:
     output.print(f"{upload.matched} of {upload.labels} labels match a captured inference and were uploaded")
     for uri in upload.uris:
-        output.print(f"  {uri}", soft_wrap=True)
+        output.print(f"  {target.location(uri)}", soft_wrap=True)
     if upload.unmatched:
         console.print(
             f"{upload.labels - upload.matched} labels match none, such as {', '.join(upload.unmatched)}; captures "

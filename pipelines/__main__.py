@@ -6,11 +6,13 @@ Exit codes: 0 success, 1 the execution failed or was stopped, or AWS returned an
 from __future__ import annotations
 
 import json
+import webbrowser
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.text import Text
 
 from examples import EXAMPLES, write_example
 from pipelines import runner
@@ -24,8 +26,9 @@ from pipelines.display import (
     steps_table,
 )
 from pipelines.latest_model import latest_model
+from pipelines.model_versions import model_versions
 from pipelines.result_json import execution_json, results_json
-from pipelines.results import read_results
+from pipelines.results import download, read_results, report_uri
 from pipelines.runner import PipelineExecution
 from pipelines.training_progress import TrainingProgress
 from pipelines.violations import with_violations
@@ -46,7 +49,7 @@ from project.commands import (
 from project.display import console, output
 from project.errors import UserError
 from project.settings_file import open_settings
-from project.target import Target
+from project.target import Target, readable_path
 
 app = command_group(__doc__)
 
@@ -181,6 +184,27 @@ def status(
 
 @app.command()
 @project_command
+def report(
+    project: Project,
+    execution_arn: ExecutionOption = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Print where the evaluation report of an execution is; on an AWS account, download it to the current folder.
+
+    Example: python -m pipelines report --open --local
+    """
+    execution = _find_execution(project, execution_arn)
+    uri = report_uri(project.target, execution)
+    path = project.target.local_path(uri)
+    if path is None:
+        path = download(project.target, uri, Path(f"{project.settings.name}-evaluation-{execution.id}.html"))
+    output.print(Text(readable_path(path)), soft_wrap=True)
+    if open_browser and not webbrowser.open(path.resolve().as_uri()):
+        raise UserError(f"no browser can be started; open {path.resolve()} yourself")
+
+
+@app.command()
+@project_command
 def steps(project: Project, execution_arn: ExecutionOption = None, as_json: JsonOption = False) -> None:
     """List the steps of an execution that have started.
 
@@ -230,15 +254,23 @@ def stop(project: Project, execution_arn: ExecutionOption = None) -> None:
 @app.command()
 @project_command
 def models(project: Project, as_json: JsonOption = False) -> None:
-    """List the registered model versions, newest first.
+    """List the registered model versions, newest first, with the parameters that changed and where they are deployed.
 
     Example: python -m pipelines models --local
     """
     group = project.settings.model_package_group
-    packages = registry.list_versions(group, project.target)
-    if not packages:
+    versions = model_versions(project.settings, project.target)
+    if not versions:
         console.print(f"Model package group {group} has no versions; `python -m pipelines run` registers one.")
-    print_result([asdict(package) for package in packages], as_json, lambda: show_models(packages))
+    content = [
+        asdict(version.package)
+        | {
+            "endpoints": version.endpoints,
+            "changes": {name: {"before": before, "now": now} for name, (before, now) in version.changes.items()},
+        }
+        for version in versions
+    ]
+    print_result(content, as_json, lambda: show_models(versions))
 
 
 @app.command()

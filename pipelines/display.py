@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.definition_diff import DefinitionDiff
+from pipelines.model_versions import ModelVersion
 from pipelines.results import ExecutionResults
 from pipelines.runner import PipelineExecution, Step
 from project.display import console, output, plain_table
 from project.registry import ModelPackage
-from project.settings import Settings
+from project.settings import LOWER_IS_BETTER, Settings
 from project.target import Target
 
 # of a check that a summary shows; the validation report has all
@@ -90,6 +92,9 @@ def show_failure(execution: PipelineExecution, step: Step | None, lines: Sequenc
         console.print(execution.reason, markup=False, soft_wrap=True)
         return
     console.print(f"{step.name}: {step.reason}", markup=False, soft_wrap=True)
+    # a script's last words are the reason already
+    while lines and lines[-1].strip() in step.reason:
+        lines = lines[:-1]
     if lines:
         console.print(f"\nLast log lines of {step.name}:", style="bold")
         for line in lines:
@@ -162,19 +167,31 @@ def show_diff(pipeline: str, diff: DefinitionDiff) -> None:
             output.print(f"  ~ {kind} {name}: {', '.join(paths)}", style="yellow", markup=False, soft_wrap=True)
 
 
-def show_models(packages: Sequence[ModelPackage]) -> None:
-    table = plain_table("Version", "Status", "Metric", "Created", "Execution", "Commit", right=["Version"])
-    for package in packages:
-        status = package.approval_status
-        table.add_row(
-            str(package.version),
-            Text(status, _STYLES.get(status, "")),
-            package.metric,
-            f"{package.created:%Y-%m-%d %H:%M}",
-            package.metadata.get("pipeline_execution_arn", "").rsplit("/", 1)[-1],
-            package.metadata.get("commit", "")[:12],
-        )
-    output.print(table)
+def show_models(versions: Sequence[ModelVersion]) -> None:
+    """Show versions, and below each its other metrics, the parameters that changed and where it is deployed."""
+    for version in versions:
+        package = version.package
+        status = Text(f"{package.approval_status:<21}", _STYLES.get(package.approval_status, ""))
+        rest = f"  {_quality(package):<31}  {package.created:%Y-%m-%d %H:%M}"
+        output.print(Text.assemble((f"{package.version:>4}", "bold"), "  ", status, rest))
+        others = [f"{name} {value:.4f}" for name, value in package.metrics.items() if name != package.quality_metric]
+        changes = [f"{name} {now} (was {before})" for name, (before, now) in version.changes.items()]
+        for title, items, style in (
+            ("", others, "dim"),
+            ("changed: ", changes, ""),
+            ("deployed to ", version.endpoints, "green"),
+        ):
+            if items:
+                output.print(Padding(Text(title + ", ".join(items), style), (0, 0, 0, 6)))
+
+
+def _quality(package: ModelPackage) -> str:
+    """Return the quality metric and its threshold, empty for packages that another pipeline registered."""
+    name = package.quality_metric
+    if name not in package.metrics:
+        return ""
+    bound = "at most" if name in LOWER_IS_BETTER else "at least"
+    return f"{name} {package.metrics[name]:.4f}, {bound} {package.metadata['quality_threshold']}"
 
 
 def _status(step: Step) -> str:

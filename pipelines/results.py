@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from pipelines.runner import PipelineExecution, Step, describe_job
+from pipelines.runner import PipelineExecution, Step, describe_job, execution_parameters
+from project.errors import UserError
 from project.registry import ModelPackage, describe_package
 from project.s3_uris import split_s3_uri
 from project.settings import METRICS, Settings
@@ -89,6 +91,28 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
     )
 
 
+def report_uri(target: Target, execution: PipelineExecution) -> str:
+    """Return the S3 URI of the evaluation report.
+
+    Raises:
+        UserError: The execution has evaluated no model.
+    """
+    evaluate = execution.step("Evaluate")
+    if evaluate is None or evaluate.status != "Succeeded":
+        raise UserError(
+            f"execution {execution.arn} has no evaluation report; see its steps with `python -m pipelines status`"
+        )
+    return f"{processing_outputs(evaluate, target)['report']}/report.html"
+
+
+def download(target: Target, uri: str, path: Path) -> Path:
+    """Download an S3 object to a path, and return the path."""
+    bucket, key = split_s3_uri(uri)
+    aside = path.with_name(f".{path.name}")
+    target.s3.download_file(bucket, key, str(aside))
+    return aside.replace(path)
+
+
 def _data_warnings(target: Target, execution: PipelineExecution) -> tuple[tuple[DataWarning, ...], str]:
     """Return the warnings of Preprocess about the data, and the S3 URI of its report."""
     preprocess = execution.step("Preprocess")
@@ -123,10 +147,7 @@ def _output(step: Step, target: Target) -> str:
 
 def _threshold(settings: Settings, target: Target, execution: PipelineExecution) -> float:
     """Return the threshold of the execution: its parameter, by default the one of the settings."""
-    pages = target.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
-        PipelineExecutionArn=execution.arn
-    )
-    values = {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+    values = execution_parameters(target, execution.arn)
     return float(values.get("MetricThreshold", settings.quality.threshold))
 
 

@@ -81,6 +81,10 @@ class PipelineExecution:
     steps: tuple[Step, ...]
 
     @property
+    def id(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
     def ended(self) -> bool:
         return self.status in _FINAL_STATUSES
 
@@ -288,6 +292,19 @@ def planned_steps(target: Target, execution_arn: str) -> list[str]:
     """List the names of all steps of the execution's definition in order, including those of branches."""
     response = target.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=execution_arn)
     return list(_step_names(json.loads(response["PipelineDefinition"])["Steps"]))
+
+
+def execution_parameters(target: Target, execution_arn: str) -> dict[str, str]:
+    """Return the parameter values of an execution by name; empty if it does not exist any more."""
+    pages = target.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+        PipelineExecutionArn=execution_arn
+    )
+    try:
+        return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+    except ClientError as error:
+        if is_not_found(error):
+            return {}
+        raise
 
 
 def log_lines(target: Target, step: Step, last: int) -> list[str]:

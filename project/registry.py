@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from project.errors import UserError, is_not_found
+from project.settings import METRICS
 from project.target import Target
 
 
@@ -24,11 +25,15 @@ class ModelPackage:
     metadata: Mapping[str, str]
 
     @property
-    def metric(self) -> str:
-        """The quality metric, such as "auc 0.9931"; empty for packages that another pipeline registered."""
-        name = self.metadata.get("quality_metric", "")
-        value = self.metadata.get(name, "")
-        return f"{name} {float(value):.4f}" if value else ""
+    def quality_metric(self) -> str:
+        """The name of the quality metric; empty for packages that another pipeline registered."""
+        return self.metadata.get("quality_metric", "")
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the test split, by Model Monitor's names."""
+        known = METRICS.get(self.metadata.get("problem_type", ""), ())
+        return {name: float(self.metadata[name]) for name in known if self.metadata.get(name)}
 
 
 def list_versions(group: str, target: Target) -> list[ModelPackage]:
@@ -45,6 +50,33 @@ def describe_package(arn: str, target: Target) -> ModelPackage:
         created=description["CreationTime"],
         metadata=description.get("CustomerMetadataProperties", {}),
     )
+
+
+def serving_endpoints(project: str, target: Target) -> dict[str, list[str]]:
+    """Return the names of endpoints by the ARNs of the model packages that they serve.
+
+    Args:
+        project: The name of the project; an endpoint's name contains it.
+        target: Account or local SageMaker that has the endpoints.
+    """
+    found: dict[str, list[str]] = {}
+    sagemaker = target.sagemaker
+    for page in sagemaker.get_paginator("list_endpoints").paginate(NameContains=project):
+        for item in page["Endpoints"]:
+            name = item["EndpointName"]
+            try:
+                config = sagemaker.describe_endpoint(EndpointName=name).get("EndpointConfigName")
+                variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+                models = [sagemaker.describe_model(ModelName=variant["ModelName"]) for variant in variants]
+            except ClientError as error:
+                # it has been deleted, or it is being created
+                if is_not_found(error):
+                    continue
+                raise
+            for model in models:
+                package = (model.get("PrimaryContainer") or model["Containers"][0]).get("ModelPackageName", "")
+                found.setdefault(package, []).append(name)
+    return found
 
 
 def latest_approved(group: str, target: Target) -> ModelPackage | None:

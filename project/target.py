@@ -44,9 +44,7 @@ class Target:
             The path if the content is on this machine, relative to the working folder if it is below; else the URI.
         """
         path = self.local_path(uri)
-        if path is None:
-            return uri
-        return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+        return uri if path is None else readable_path(path)
 
     def local_path(self, uri: str) -> Path | None:
         """Return the path of the object or prefix of an S3 URI if it is on this machine, or None."""
@@ -89,6 +87,11 @@ class Target:
 
     def _client(self, service: str) -> Any:
         return boto3.client(service, region_name=self.region, config=CLIENT_CONFIG)
+
+
+def readable_path(path: Path) -> str:
+    """Return a path as text, relative to the working folder if it is below."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def local_target() -> Target:

@@ -146,6 +146,16 @@ def test_status_steps_and_logs_show_an_execution(workplace: Workplace, first: di
     assert "validation_auc=" in log
 
 
+def test_report_opens_the_evaluation_report_of_an_execution(
+    workplace: Workplace, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
+    printed = workplace.pipelines("report", "--open", "--local", "--execution", first["PipelineExecutionArn"]).stdout
+    assert workplace.checkout / printed.strip() == workplace.object(first["ReportUri"])
+    assert opened == [workplace.object(first["ReportUri"]).as_uri()]
+
+
 def test_a_version_is_approved_and_another_rejected(workplace: Workplace, first: dict[str, Any]) -> None:
     assert "Approved" in workplace.pipelines("approve", "1", "--local", "--comment", "good").stdout
     assert "Rejected" in workplace.pipelines("reject", "2", "--local").stdout

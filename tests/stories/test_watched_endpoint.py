@@ -23,6 +23,7 @@ def test_an_endpoint_is_monitored_from_training_to_removal(workplace: Workplace,
     workplace.run()
     workplace.pipelines("approve", "1", "--local")
     deployment(workplace, "deploy")
+    assert workplace.models()[0]["endpoints"] == [NAME]
     monitoring(workplace, "schedule", "create", "--schedule", "rate(10 minutes)")
     monitoring(workplace, "alarms", "create", "--periods", "1", "--email", "me@example.com")
 
