@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 # parts of commands, in order, and what they must print besides what the document shows
 README = [
     ("make run", "breast-cancer version 1, PendingManualApproval"),
-    ("pipelines run", "my-model version 1, PendingManualApproval"),
-    ("pipelines status", "Evaluation report"),
+    ("pipelines run", "are read as the same"),
+    ("pipelines status", "my-model version 1, PendingManualApproval"),
     ("pipelines models", "auc 0.9"),
     ("pipelines approve 1", "my-model version 1: Approved, was PendingManualApproval"),
     ("deployment deploy", "my-model is deployed."),
@@ -38,9 +38,10 @@ README = [
 ]
 TUTORIAL = [
     ("make run", "breast-cancer version 1, PendingManualApproval"),
-    ("make run", "Cached"),
+    ("make run", "same model as breast-cancer version 1, PendingManualApproval; no new version registered"),
     ("-p NumLeaves=15", "Preprocess: Cached"),
-    ("logs Train", "best iteration"),
+    ("logs Train", "best_iteration="),
+    ("pipelines models", "NumLeaves 15 (was 31)"),
     ("deployment deploy", "breast-cancer is deployed."),
     ("deployment test", "0 of 500 failed"),
     ("monitoring check", "No violations."),
