@@ -66,11 +66,11 @@ test-image: .venv-image/installed ## test the container scripts on the library v
 	@.venv-image/bin/python -m pytest tests/processing_scripts tests/training_scripts tests/inference tests/test_container_scripts.py
 
 .venv-spark/installed: $(UV) tests/spark/requirements.txt
-	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-spark
+	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-spark
 	@$(UV) pip install --quiet --python .venv-spark/bin/python -r tests/spark/requirements.txt
 	@touch $@
 
-test-spark: .venv-spark/installed ## test the analyzer on Spark; needs Java 17 and downloads 450 MB
+test-spark: .venv-spark/installed ## test the PySpark steps on the library versions of the Spark image; needs Java 17
 	@.venv-spark/bin/python -m pytest tests/spark
 
 lint: .venv/installed ## check style and import directions
@@ -97,7 +97,7 @@ audit: .venv/installed ## look for known vulnerabilities in the dependencies, an
 UPGRADE = --upgrade
 lock: $(UV) ## pin the newest versions that setup.py allows (UPGRADE= keeps the pins that still fit)
 	@$(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-header \
-		--all-extras setup.py --output-file requirements.lock
+		--extra local --extra docs --extra dev setup.py --output-file requirements.lock
 
 clean: ## remove the virtual environment and all local state
 	@rm -rf .venv .venv-image .venv-spark .local_sagemaker reports site .coverage

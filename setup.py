@@ -65,6 +65,8 @@ setup(
     extras_require={
         "local": ["moto[server]>=5.2.5,<5.3", "cryptography", "optuna", "psutil", "werkzeug"],
         "docs": ["mkdocs-material"],
+        # not in requirements.lock because of its 320 MB; the version of SageMaker's Spark image
+        "spark": ["pyspark>=3.5.6,<3.6"],
         "dev": [
             "awscli",
             "bandit",

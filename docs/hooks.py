@@ -98,7 +98,7 @@ def metrics_table() -> str:
 
 
 def parameters_table() -> str:
-    """Return a Markdown table of the parameters of each pipeline, with the defaults of the default example."""
+    """Return a Markdown table of all parameters of each pipeline, with the defaults of the default example."""
     from pipelines.batch_inference.parameters import Parameters as BatchInferenceParameters
     from pipelines.monitoring.parameters import Parameters as MonitoringParameters
     from pipelines.training.parameters import Parameters as TrainingParameters
@@ -106,6 +106,8 @@ def parameters_table() -> str:
     from project.settings import load_settings
 
     settings = load_settings(DEFAULT_SETTINGS)
+    on_spark = settings.resources.model_copy(update={"engine": "spark"})
+    settings = settings.model_copy(update={"resources": on_spark})
     pipelines = {
         "training": TrainingParameters.of(settings, None),
         "monitoring": MonitoringParameters.of(settings),

@@ -105,6 +105,14 @@ def quality_check_bundle() -> Bundle:
     return Bundle("quality-check", _read(_analyzer() | {"quality_check.py": "processing_scripts/quality_check.py"}))
 
 
+def quality_check_spark_bundle() -> Bundle:
+    """Return the analyzer for the PySpark step of the data quality baseline."""
+    scripts = ("quality_check_spark.py", "quality_check.py", "spark_job.py", "job_files.py", "run_spark.sh")
+    files = {"requirements.txt": "processing_scripts/requirements-spark.txt"}
+    files |= {name: f"processing_scripts/{name}" for name in scripts}
+    return Bundle("quality-check-spark", _read(files | _of_analyzer(["**/*.*"])))
+
+
 def monitor_bundle() -> Bundle:
     """Return the analyzer for the captured data of an endpoint."""
     return Bundle("monitor", _read(_analyzer() | _processing_script("monitor.py", "window")))
@@ -117,6 +125,7 @@ def all_bundles() -> tuple[Bundle, ...]:
         evaluate_bundle(),
         find_model_package_bundle(),
         quality_check_bundle(),
+        quality_check_spark_bundle(),
         monitor_bundle(),
     )
 

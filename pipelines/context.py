@@ -56,11 +56,13 @@ class PipelineContext:
         return Join(on="/", values=[root, ExecutionVariables.PIPELINE_EXECUTION_ID, *path])
 
     def image(self, purpose: str) -> str:
-        """Return the URI of the image for "processing", "training" or "inference"."""
+        """Return the URI of the image for "processing", "spark", "training" or "inference"."""
         images = self.settings.images
         custom: str | None = getattr(images, purpose)
         if custom:
             return custom
+        if purpose == "spark":
+            return _spark_image(self.region)
         return _scikit_learn_image(
             self.region, images.scikit_learn_version, "inference" if purpose == "inference" else "training"
         )
@@ -70,14 +72,16 @@ class PipelineContext:
         entrypoint: list[str],
         instance_count: int | ParameterInteger = 1,
         env: dict[str, str] | None = None,
+        instance_type: ParameterString | None = None,
+        image: str = "processing",
     ) -> Processor:
-        """Return the processor of a processing step; all steps but the baselines run on one instance."""
+        """Return the processor of a processing step; all steps but baselines and PySpark steps run on one instance."""
         resources, kms_key = self.settings.resources, self.settings.security.kms_key
         return Processor(
             role=self.role,
-            image_uri=self.image("processing"),
+            image_uri=self.image(image),
             entrypoint=entrypoint,
-            instance_type=self.processing_instance_type,
+            instance_type=instance_type or self.processing_instance_type,
             instance_count=instance_count,
             volume_size_in_gb=resources.volume_size_in_gb,
             volume_kms_key=kms_key,
@@ -146,6 +150,21 @@ def _scikit_learn_image(region: str, version: str, scope: str) -> str:
         # any CPU type will do: scikit-learn has one image for all
         instance_type="ml.m5.xlarge",
         image_scope=scope,
+    )
+    return uri
+
+
+@cache
+def _spark_image(region: str) -> str:
+    uri: str = image_uris.retrieve(
+        "spark",
+        region,
+        # the newest version that SageMaker has, and the only one with a Python for which our libraries are made
+        version="3.5",
+        py_version="py312",
+        container_version="v1.3",
+        # any CPU type will do
+        instance_type="ml.m5.xlarge",
     )
     return uri
 

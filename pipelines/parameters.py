@@ -13,14 +13,17 @@ from sagemaker.core.workflow.parameters import Parameter
 class PipelineParameters:
     """Base of the parameters of a pipeline.
 
-    Each field is a parameter, annotated with its description; pipeline definitions have no place for one.
+    Each field is a parameter, annotated with its description; pipeline definitions have no place for one. A field is
+    None if the pipeline does not have the parameter.
     """
 
     def all(self) -> list[Parameter]:
-        return [getattr(self, field.name) for field in fields(self)]
+        return [parameter for parameter, _ in self.descriptions()]
 
     def descriptions(self) -> Iterator[tuple[Parameter, str]]:
         """Yield every parameter with its description."""
         hints = get_type_hints(type(self), include_extras=True)
         for field in fields(self):
-            yield getattr(self, field.name), hints[field.name].__metadata__[0]
+            parameter = getattr(self, field.name)
+            if parameter is not None:
+                yield parameter, hints[field.name].__metadata__[0]

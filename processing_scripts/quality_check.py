@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.__main__ import FAIL_ON_VIOLATION
-from analyzer.__main__ import main as analyze
+from analyzer.__main__ import main as run_analyzer
 
 # The member of DriftCheckBaselines for each analysis type.
 SECTIONS = {"DATA_QUALITY": "ModelDataQuality", "MODEL_QUALITY": "ModelQuality"}
@@ -26,15 +26,8 @@ SECTIONS = {"DATA_QUALITY": "ModelDataQuality", "MODEL_QUALITY": "ModelQuality"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    if not options.skip_check:
-        # Imported here, because a skipped check needs neither boto3 nor a network.
-        import boto3
-
-        # Model Monitor's variables are in lower case.
-        analysis_type = dict(os.environ).get("analysis_type", "DATA_QUALITY")
-        baseline = registered_baseline(boto3.client("sagemaker"), options.model_package_group, analysis_type)
-        os.environ.update(download(boto3.client("s3"), baseline, options.baseline_dir))
-    return analyze([FAIL_ON_VIOLATION] if options.fail_on_violation else [])
+    set_baseline(options)
+    return analyze(options)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -52,6 +45,24 @@ def boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a boolean; set it to true or false")
     return text.lower() == "true"
+
+
+def set_baseline(options: argparse.Namespace) -> None:
+    """Download the baseline to compare with, unless the check is skipped, and set the analyzer's variables for it."""
+    if options.skip_check:
+        return
+    # Imported here, because a skipped check needs neither boto3 nor a network.
+    import boto3
+
+    # Model Monitor's variables are in lower case.
+    analysis_type = dict(os.environ).get("analysis_type", "DATA_QUALITY")
+    baseline = registered_baseline(boto3.client("sagemaker"), options.model_package_group, analysis_type)
+    os.environ.update(download(boto3.client("s3"), baseline, options.baseline_dir))
+
+
+def analyze(options: argparse.Namespace) -> int:
+    """Run the analysis that the environment describes; returns the exit status."""
+    return run_analyzer([FAIL_ON_VIOLATION] if options.fail_on_violation else [])
 
 
 def registered_baseline(sagemaker: Any, group: str, analysis_type: str) -> dict[str, str]:

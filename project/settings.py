@@ -205,6 +205,17 @@ class BaselineSettings(_Section):
 class ResourceSettings(_Section):
     """Instances and time limits of the jobs."""
 
+    engine: Literal["single", "spark"] = Field(
+        default="single",
+        description="What runs Preprocess and DataQualityBaseline: one instance (`single`), or a Spark cluster, for "
+        "tables that one instance does not hold (`spark`).",
+    )
+    spark_instance_type: InstanceType = Field(
+        default="ml.m5.2xlarge", description="With `engine: spark`, instance type of the PySpark steps."
+    )
+    spark_instance_count: int = Field(
+        default=2, ge=1, le=100, description="With `engine: spark`, number of instances of the PySpark steps."
+    )
     processing_instance_type: InstanceType = Field(
         default="ml.m5.xlarge", description="Instance type of processing jobs."
     )
@@ -240,6 +251,9 @@ class ResourceSettings(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> ResourceSettings:
+        if self.engine != "spark":
+            for name in sorted({"spark_instance_type", "spark_instance_count"} & self.model_fields_set):
+                raise ValueError(f"{name} is for the Spark engine; set engine to spark, or remove {name}")
         if self.use_spot and self.keep_alive_seconds:
             raise ValueError("use_spot and keep_alive_seconds exclude each other: SageMaker keeps no spot instances")
         if self.max_wait_in_seconds is not None:
@@ -383,10 +397,14 @@ class MonitoringSettings(_Section):
 
 
 class ImageSettings(_Section):
-    """Container images; an image URI replaces SageMaker's scikit-learn image."""
+    """Container images; an image URI replaces SageMaker's scikit-learn or Spark image."""
 
     scikit_learn_version: str = Field(default="1.9-0", description="Version of SageMaker's scikit-learn image.")
     processing: str | None = Field(default=None, description="Image URI for processing jobs.")
+    spark: str | None = Field(
+        default=None,
+        description="Image URI for PySpark steps, with Python 3.11 or newer; it is run by `smspark-submit`.",
+    )
     training: str | None = Field(default=None, description="Image URI for the training job.")
     inference: str | None = Field(default=None, description="Image URI for endpoints and batch transform.")
 

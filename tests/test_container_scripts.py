@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [
     "processing_scripts/requirements.txt",
     "processing_scripts/requirements-quality.txt",
+    "processing_scripts/requirements-spark.txt",
     "training_scripts/requirements.txt",
     "inference/requirements.txt",
 ]
@@ -28,6 +29,8 @@ AVAILABLE = {
     "processing_scripts/find_model_package.py": {"boto3", "botocore", "job_files"},
     "processing_scripts/job_files.py": set(),
     "processing_scripts/quality_check.py": {"boto3", "analyzer"},
+    "processing_scripts/quality_check_spark.py": {"pyspark", "quality_check", "spark_job", "job_files", "analyzer"},
+    "processing_scripts/spark_job.py": {"pyspark", "job_files"},
     "processing_scripts/monitor.py": {"boto3", "botocore", "window", "job_files", "analyzer"},
     "processing_scripts/window": {"analyzer"},
     "training_scripts/train.py": {"numpy", "lightgbm", "training"},

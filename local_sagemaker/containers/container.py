@@ -36,7 +36,7 @@ IN_CONTAINER = Path(__file__).parent / "in_container"
 XGBOOST = Path(__file__).parents[1] / "algorithms" / "xgboost"
 
 # the variables that processes inherit from the server's environment, in addition to PATH
-INHERITED_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+INHERITED_VARIABLES = ("HOME", "JAVA_HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 _ROOT_IN_TEXT = re.compile(rf"(?<![\w.-]){re.escape(CONTAINER_ROOT)}(?![\w.-])")
 # the name of an archive that a shell script unpacks
@@ -201,6 +201,10 @@ class Container:
         except (OSError, subprocess.SubprocessError) as error:
             raise ClientFault(f"cannot start the interpreter {shlex.join(python)}: {error}") from error
 
+    def add_command(self, name: str, script: Path) -> None:
+        """Make a Python script of this machine a command on the container's PATH."""
+        _write_command(self._prefix / "bin" / name, shlex.join(["python", str(script)]))
+
     def run(self, commands: list[Command]) -> Exit:
         """Run commands until one fails. Returns how the last one ended."""
         last = Exit(0)
@@ -336,7 +340,10 @@ def _make_commands(folder: Path, python: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     interpreter = shlex.join(python)
     for name, target in {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}.items():
-        script = folder / name
         # a symbolic link would not work: Python would not find the virtual environment that it belongs to
-        script.write_text(f'#!/bin/sh\nexec {interpreter}{target} "$@"\n', encoding="utf-8")
-        script.chmod(0o755)
+        _write_command(folder / name, f"{interpreter}{target}")
+
+
+def _write_command(path: Path, command: str) -> None:
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from local_sagemaker.containers.container import Command, Container
+from local_sagemaker.containers.container import IN_CONTAINER, Command, Container
 from local_sagemaker.containers.images.image import Image
 from local_sagemaker.jobs.job import PROGRAM, Job, JobResult, end_changes, host_names, s3_input
 from local_sagemaker.storage import log_files as logs
@@ -41,6 +41,8 @@ class ProcessingJob(Job):
         command = self._command(container)
         container.rewrite_code(command, [source.path for source in self.inputs()])
         environment = {**self.environment(arn), **self.request.get("Environment", {})}
+        if self.runtime.image is Image.SPARK:
+            container.add_command("smspark-submit", IN_CONTAINER / "smspark_submit.py")
         if self._is_analyzer():
             # only this script contains container paths to rewrite; the modules that it imports run from the repository
             container.path(PROGRAM).mkdir(exist_ok=True)
@@ -75,6 +77,8 @@ class ProcessingJob(Job):
     def _command(self, container: Container) -> list[str]:
         specification = self.request["AppSpecification"]
         entry_point = specification.get("ContainerEntrypoint") or self.entry_point(container)
+        if not entry_point and self.runtime.image is Image.SPARK:
+            entry_point = ["smspark-submit"]
         if self._is_analyzer():
             entry_point = ["python", f"{PROGRAM}/run_analyzer.py"]
         if not entry_point:

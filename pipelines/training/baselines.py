@@ -20,7 +20,7 @@ from sagemaker.mlops.workflow.quality_check_step import (
 )
 from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
-from pipelines.bundles import quality_check_bundle
+from pipelines.bundles import quality_check_bundle, quality_check_spark_bundle
 from pipelines.context import S3Uri, output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
 from project.settings import MonitoringSettings
@@ -44,7 +44,7 @@ def baseline_steps(
     binary = context.settings.problem_type == "BinaryClassification"
     create_step = _processing_step if context.settings.quality_checks == "processing" else _quality_check_step
     return [
-        create_step(
+        (_processing_step if context.on_spark else create_step)(
             context,
             "DataQualityBaseline",
             "Profile the training features and suggest constraints",
@@ -120,12 +120,19 @@ def _processing_step(
     after: ModelStep,
 ) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
-    processor = context.processor(
-        ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "quality_check.py"],
-        instance_count=parameters.processing_instance_count,
-        env=_analyzer_environment(config, settings.monitoring)
-        | ({"model_schema": SCHEMA} if schema is not None else {}),
-    )
+    environment = _analyzer_environment(config, settings.monitoring)
+    if schema is not None:
+        environment["model_schema"] = SCHEMA
+    if context.on_spark and isinstance(config, DataQualityCheckConfig):
+        bundle = quality_check_spark_bundle()
+        processor = context.spark_processor("quality_check_spark.py", environment)
+    else:
+        bundle = quality_check_bundle()
+        processor = context.processor(
+            ["/bin/bash", "/opt/ml/processing/input/code/run.sh", "quality_check.py"],
+            instance_count=parameters.processing_instance_count,
+            env=environment,
+        )
     output = processing_output(OUTPUT, config.output_s3_uri)
     output.s3_output.local_path = "/opt/ml/processing/output"
     return ProcessingStep(
@@ -135,7 +142,7 @@ def _processing_step(
             inputs=[
                 processing_input(DATASET, config.baseline_dataset),
                 *([processing_input("schema", schema)] if schema is not None else []),
-                processing_input("code", quality_check_bundle().uri(context.code_uri)),
+                processing_input("code", bundle.uri(context.code_uri)),
             ],
             outputs=[output],
             arguments=[

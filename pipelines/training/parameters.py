@@ -25,6 +25,12 @@ class Parameters(PipelineParameters):
     model_approval_status: Annotated[ParameterString, "Approval status of the model package."]
     processing_instance_type: Annotated[ParameterString, "Instance type of the processing jobs."]
     processing_instance_count: Annotated[ParameterInteger, "Number of instances of the baseline jobs."]
+    spark_instance_type: Annotated[
+        ParameterString | None, "Instance type of the PySpark steps; only with `resources.engine: spark`."
+    ]
+    spark_instance_count: Annotated[
+        ParameterInteger | None, "Number of instances of the PySpark steps; only with `resources.engine: spark`."
+    ]
     training_instance_type: Annotated[ParameterString, "Instance type of the training job."]
     training_instance_count: Annotated[ParameterInteger, "Number of instances of the training job."]
     num_leaves: Annotated[ParameterInteger, "Maximum number of leaves per tree."]
@@ -44,6 +50,7 @@ class Parameters(PipelineParameters):
     @classmethod
     def of(cls, settings: Settings, input_data_uri: str | None) -> Parameters:
         resources, training, check = settings.resources, settings.training, settings.baselines
+        on_spark = resources.engine == "spark"
         return cls(
             input_data_uri=ParameterString("InputDataUri", default_value=input_data_uri),
             metric_threshold=ParameterFloat("MetricThreshold", default_value=settings.quality.threshold),
@@ -58,6 +65,12 @@ class Parameters(PipelineParameters):
             processing_instance_count=ParameterInteger(
                 "ProcessingInstanceCount", default_value=resources.processing_instance_count
             ),
+            spark_instance_type=ParameterString("SparkInstanceType", default_value=resources.spark_instance_type)
+            if on_spark
+            else None,
+            spark_instance_count=ParameterInteger("SparkInstanceCount", default_value=resources.spark_instance_count)
+            if on_spark
+            else None,
             training_instance_type=ParameterString(
                 "TrainingInstanceType", default_value=resources.training_instance_type
             ),

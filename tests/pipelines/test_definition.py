@@ -115,6 +115,45 @@ def test_without_model_monitor_the_baseline_steps_keep_their_names_and_outputs(
         assert settings["dataset_format"] == usual_settings["dataset_format"]
 
 
+@pytest.fixture(scope="module")
+def on_spark() -> dict[str, Any]:
+    settings = Settings.model_validate(
+        {
+            "name": "spark",
+            "problem_type": "Regression",
+            "data": {"input": "s3://bucket/data/", "target_column": "y"},
+            "quality": {"metric": "rmse", "threshold": 3},
+            "resources": {"engine": "spark", "spark_instance_count": 5},
+        }
+    )
+    return compile_definition(settings)
+
+
+def test_with_the_spark_engine_the_size_of_the_cluster_is_a_parameter(
+    on_spark: dict[str, Any], plain: dict[str, Any]
+) -> None:
+    usual, parameters = ({item["Name"]: item for item in definition["Parameters"]} for definition in (plain, on_spark))
+    assert parameters.keys() - usual.keys() == {"SparkInstanceType", "SparkInstanceCount"}
+    assert parameters["SparkInstanceCount"]["DefaultValue"] == 5
+
+
+@pytest.mark.parametrize("name", ["DataQualityBaseline"])
+def test_with_the_spark_engine_a_step_runs_in_the_spark_image_on_all_instances(
+    name: str, on_spark: dict[str, Any]
+) -> None:
+    request = steps_by_name(on_spark)[name]["Arguments"]
+    specification = request["AppSpecification"]
+    assert specification["ImageUri"] == (
+        "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1.3"
+    )
+    assert specification["ContainerEntrypoint"][:2] == ["/bin/bash", "/opt/ml/processing/input/code/run_spark.sh"]
+    cluster = request["ProcessingResources"]["ClusterConfig"]
+    assert cluster["InstanceCount"] == {"Get": "Parameters.SparkInstanceCount"}
+    assert cluster["InstanceType"] == {"Get": "Parameters.SparkInstanceType"}
+    distributions = {item["S3Input"]["S3DataDistributionType"] for item in request["ProcessingInputs"]}
+    assert distributions == {"FullyReplicated"}, "tasks read local files"
+
+
 def test_the_data_quality_baseline_is_read_by_the_training_schema(own_analyzer: dict[str, Any]) -> None:
     step = steps_by_name(own_analyzer)["DataQualityBaseline"]
     (schema,) = (item for item in step["Arguments"]["ProcessingInputs"] if item["InputName"] == "schema")
@@ -160,10 +199,10 @@ def test_in_an_isolated_network_a_good_model_is_registered_without_a_call_of_the
 
 
 def test_every_request_is_valid_by_the_api_model(
-    plain: dict[str, Any], guarded: dict[str, Any], own_analyzer: dict[str, Any]
+    plain: dict[str, Any], guarded: dict[str, Any], own_analyzer: dict[str, Any], on_spark: dict[str, Any]
 ) -> None:
     model = botocore.session.Session().get_service_model("sagemaker")
-    for definition in (plain, guarded, own_analyzer):
+    for definition in (plain, guarded, own_analyzer, on_spark):
         for step in all_steps(definition["Steps"]):
             if step["Type"] not in API_SHAPES:
                 continue

@@ -53,6 +53,10 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
             {"resources": {"use_spot": True, "keep_alive_seconds": 60}},
             "use_spot and keep_alive_seconds exclude each other",
         ),
+        (
+            {"resources": {"spark_instance_count": 3}},
+            "spark_instance_count is for the Spark engine; set engine to spark, or remove spark_instance_count",
+        ),
         ({"resources": {"max_wait_in_seconds": 60}}, "max_wait_in_seconds is for spot instances"),
         (
             {"resources": {"use_spot": True, "max_wait_in_seconds": 60}},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
     from local_sagemaker.containers.images.image_map import ImageMap
 
 SUPPORTED = {
-    "processing-job": (Image.SCIKIT_LEARN, Image.XGBOOST, Image.MODEL_MONITOR_ANALYZER, Image.GROUND_TRUTH_MERGER),
+    "processing-job": (
+        Image.SCIKIT_LEARN,
+        Image.XGBOOST,
+        Image.SPARK,
+        Image.MODEL_MONITOR_ANALYZER,
+        Image.GROUND_TRUTH_MERGER,
+    ),
     "training-job": (Image.SCIKIT_LEARN, Image.XGBOOST),
     "model": (Image.SCIKIT_LEARN, Image.XGBOOST),
 }
@@ -68,6 +76,11 @@ class Images:
             raise UnsupportedImage(
                 f"image {uri!r} requires the Python package xgboost, which is not installed; install xgboost"
             )
+        if runtime.image is Image.SPARK and (missing := self._missing_for_spark(runtime)):
+            raise UnsupportedImage(
+                f"image {uri!r} requires {missing} on this machine, which is not installed; install Java 17 and the "
+                'extra [spark] of this project: pip install "sagemaker-lightgbm-pipelines[spark]"'
+            )
         return runtime
 
     def python(self, runtime: Runtime, container: Container) -> list[str]:
@@ -81,7 +94,17 @@ class Images:
             return [str(runtime.python)]
         if environments is not None and image is not None and image in environments.packages:
             return [str(environments.python(image, container.requirements()))]
-        return self._warm_python.command() if self._warm_python is not None else [sys.executable]
+        # Spark starts its Python workers itself
+        if self._warm_python is None or image is Image.SPARK:
+            return [sys.executable]
+        return self._warm_python.command()
+
+    def _missing_for_spark(self, runtime: Runtime) -> str | None:
+        home = os.environ.get("JAVA_HOME")
+        if not (shutil.which("java") or (home and os.access(f"{home}/bin/java", os.X_OK))):
+            return "Java"
+        has_own_packages = runtime.python is not None or self.environments is not None
+        return None if has_own_packages or importlib.util.find_spec("pyspark") else "PySpark"
 
 
 def _repository(uri: str) -> str:

@@ -35,9 +35,17 @@ scipy==1.18.0; python_version >= "3.12"
 scipy; python_version < "3.12"
 scikit-learn==1.9.0
 """
+# the versions of the Spark image, which has no pyarrow
+_SPARK = """\
+boto3
+numpy==1.26.4
+pandas>=2
+pyspark>=3.5,<3.6
+"""
 PACKAGES = {
     Image.SCIKIT_LEARN: _COMMON,
     Image.XGBOOST: _COMMON + 'xgboost-cpu>=3,<4; sys_platform == "linux"\nxgboost>=3,<4; sys_platform != "linux"\n',
+    Image.SPARK: _SPARK,
 }
 
 

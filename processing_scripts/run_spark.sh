@@ -1,0 +1,18 @@
+#!/bin/bash
+# Entry point of a PySpark step, on every instance: run_spark.sh SCRIPT [ARGUMENT ...]
+# Installs what the script needs beyond the image. smspark-submit then makes all instances a cluster and runs the script
+# on the first.
+set -euo pipefail
+cd "$(dirname "$0")"
+python="${PYSPARK_PYTHON:-python3}"
+"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --requirement requirements.txt
+work="$(mktemp -d)"
+# the working folder of an executor is not this one, so it imports our modules from an archive
+"$python" -m zipfile --create "$work/code.zip" ./*
+export EXIT_MESSAGE_COPY="$work/message"
+status=0
+smspark-submit --py-files "$work/code.zip" "$PWD/$1" "${@:2}" || status=$?
+# of a script that fails, smspark-submit replaces the exit message by one without the reason
+if [ -s "$work/message" ]; then cp "$work/message" /opt/ml/output/message; fi
+rm -rf "$work"
+exit "$status"
