@@ -153,9 +153,9 @@ def category_texts(texts: pa.Array) -> pa.Array:
     return pa.array([None if text is None else category_text(text) for text in texts.to_pylist()], pa.string())
 
 
-def categories_of(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Encode a column of text by its distinct categories, whatever their spelling."""
-    spellings = column.combine_chunks().dictionary_encode()
+def categories_of(texts: pa.Array) -> pa.DictionaryArray:
+    """Encode texts by their distinct categories, whatever their spelling."""
+    spellings = texts.dictionary_encode()
     categories = category_texts(spellings.dictionary).dictionary_encode()
     return pa.DictionaryArray.from_arrays(categories.indices.take(spellings.indices), categories.dictionary)
 
@@ -170,7 +170,10 @@ def example_of_spellings(spellings: pa.Array, categories: pa.Array) -> str:
     raise ValueError("each category has one spelling")
 
 
+def are_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.match_substring_regex(pc.utf8_trim_whitespace(texts), f"^({NUMBER_PATTERN})$")
+
+
 def not_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Select the texts that are not numbers."""
-    trimmed = pc.utf8_trim_whitespace(texts)
-    return trimmed.filter(pc.invert(pc.match_substring_regex(trimmed, f"^({NUMBER_PATTERN})$")))
+    return pc.utf8_trim_whitespace(texts.filter(pc.invert(are_numbers(texts))))

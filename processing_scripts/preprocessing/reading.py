@@ -339,3 +339,26 @@ def scan(path: Path) -> Contents:
             quotes += block.count(b'"')
             hexadecimal = hexadecimal or b"0x" in block or b"0X" in block
     return Contents(quotes % 2 == 1, hexadecimal)
+
+
+@dataclass(frozen=True)
+class InputFile:
+    path: Path
+    name: str
+
+
+def list_files(folder: Path) -> list[InputFile]:
+    names = {
+        path: str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(map(is_hidden, path.relative_to(folder).parts))
+    }
+    if not names:
+        raise DataError(
+            f"there are no files under {folder}; check that the input data URI is a file or a prefix with files"
+        )
+    return [InputFile(path, name) for path, name in names.items()]
+
+
+def read_tables(file: InputFile, text_columns: Sequence[str], csv_format=None):
+    yield read_file(file.path, file.name, text_columns)
