@@ -38,21 +38,30 @@ from job_files import fail, write_text
 from preprocessing.columns import BINARY, MULTICLASS, REGRESSION
 from preprocessing.duplicates import count_rows, drop_duplicates, drop_unlabelled
 from preprocessing.encoding import Encoder, learn_schema
-from preprocessing.engine import DuckDb
+from preprocessing.engine import Engine
 from preprocessing.features import check_features, check_rows, choose_features
 from preprocessing.report import WARNING, DataError, Report
-from preprocessing.rows import read_rows
 from preprocessing.splitting import check_splits, split_rows
 from preprocessing.targets import check_target, read_labels
-from preprocessing.writing import CSV, PARQUET, write_splits
+from preprocessing.writing import CSV, PARQUET, SplitWriter
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    # imported here, because the Spark image, in which preprocess_spark.py imports this module, has no DuckDB
+    from preprocessing.duckdb_engine import DuckDb
+
     options = parse_arguments(arguments)
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".rows-", dir=options.output_dir) as folder:
+        run(DuckDb(Path(folder)), options)
+
+
+def run(engine: Engine, options: argparse.Namespace) -> None:
+    """Preprocess, and exit with a message if the data cannot be used."""
     report = Report()
     failure = None
     try:
-        preprocess(options, report)
+        preprocess(engine, options, report)
     except DataError as error:
         failure = str(error)
     write_json(report.content(), options.output_dir / "report" / "validation_report.json")
@@ -113,38 +122,35 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return options
 
 
-def preprocess(options: argparse.Namespace, report: Report) -> None:
+def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> None:
     """Validate, split, encode and write the rows under ``options.input_dir``, and add all checks to ``report``.
 
     Raises:
         DataError: The data cannot be used; no split is written.
     """
-    options.output_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".rows-", dir=options.output_dir) as folder:
-        with report.recording("input"):
-            rows = read_rows(options, Path(folder))
-        with report.recording("columns"):
-            features = choose_features(rows, options)
+    with report.recording("input"):
+        rows = engine.read_rows(options)
+    with report.recording("columns"):
+        features = choose_features(rows, options)
 
-        engine = DuckDb(Path(folder))
-        engine.load("stored", rows.chunks, rows.columns.values())
-        drop_unlabelled(engine, rows, options, report)
-        labels = read_labels(engine, rows, options, report)
-        drop_duplicates(engine, rows, labels, options, report)
-        count = count_rows(engine)
-        check_rows(count, options, report)
-        profiles = check_features(engine, rows, features, count, options, report)
-        check_target(engine, rows, labels, count, options, report)
-        report.raise_errors()
+    drop_unlabelled(engine, rows, options, report)
+    labels = read_labels(engine, rows, options, report)
+    drop_duplicates(engine, rows, labels, options, report)
+    count = count_rows(engine)
+    check_rows(count, options, report)
+    profiles = check_features(engine, rows, features, count, options, report)
+    check_target(engine, rows, labels, count, options, report)
+    report.raise_errors()
 
-        split_rows(engine, rows, labels, options, report)
-        schema, unseen = learn_schema(engine, features, labels, options)
-        sizes = check_splits(engine, rows, labels, unseen, options, report)
-        report.raise_errors()
+    split_rows(engine, rows, labels, options, report)
+    schema, unseen = learn_schema(engine, features, labels, options)
+    sizes = check_splits(engine, rows, labels, unseen, options, report)
+    report.raise_errors()
 
-        encoder = Encoder(schema, rows.columns, labels, profiles)
-        write_splits(engine, encoder, features, profiles, options.baseline_format, options.output_dir)
-        write_json(schema, options.output_dir / "schema" / "schema.json")
+    encoder = Encoder(schema, rows.columns, labels, profiles)
+    writer = SplitWriter(encoder, features, profiles, options.baseline_format, options.output_dir)
+    engine.write_splits(writer.columns, writer.write)
+    write_json(schema, options.output_dir / "schema" / "schema.json")
 
     splits = ", ".join(f"{split} {size}" for split, size in sizes.items())
     print(f"{rows.name}: {count} usable rows ({splits}), {len(features)} features")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from preprocessing.columns import is_number
-from preprocessing.engine import DuckDb
+from preprocessing.engine import Engine
 from preprocessing.report import ERROR, WARNING, Report, counted, plural, shortened
 from preprocessing.rows import Rows
 from preprocessing.targets import Labels
@@ -14,7 +14,7 @@ from preprocessing.targets import Labels
 MAX_NAMED = 5
 
 
-def drop_unlabelled(engine: DuckDb, rows: Rows, options: argparse.Namespace, report: Report) -> None:
+def drop_unlabelled(engine: Engine, rows: Rows, options: argparse.Namespace, report: Report) -> None:
     """Create the view `rows` of the rows with a target."""
     target = options.target_column
     engine.create_view("rows", f"SELECT * FROM stored WHERE {rows.columns[target].sql} IS NOT NULL")
@@ -23,13 +23,13 @@ def drop_unlabelled(engine: DuckDb, rows: Rows, options: argparse.Namespace, rep
     report.add("rows_without_target", WARNING, {target: problem} if without else {}, without_target=without)
 
 
-def count_rows(engine: DuckDb) -> int:
+def count_rows(engine: Engine) -> int:
     count: int = engine.query("SELECT count(*) AS n FROM rows")["n"][0].as_py()
     return count
 
 
 def drop_duplicates(
-    engine: DuckDb, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report
+    engine: Engine, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report
 ) -> None:
     """Report exact duplicates, and drop them from the view `rows` if the options say so.
 
@@ -69,14 +69,14 @@ def drop_duplicates(
         find_sets(engine)
 
 
-def find_sets(engine: DuckDb) -> None:
+def find_sets(engine: Engine) -> None:
     engine.create_table(
         "sets", "SELECT feature_key, count(*) AS copies FROM rows GROUP BY feature_key HAVING count(*) > 1"
     )
 
 
 def compare_targets(
-    engine: DuckDb, rows: Rows, labels: Labels | None, options: argparse.Namespace
+    engine: Engine, rows: Rows, labels: Labels | None, options: argparse.Namespace
 ) -> tuple[str, dict[str, object]]:
     """Compare the target with and without duplicates.
 

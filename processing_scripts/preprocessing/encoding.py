@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.columns import BINARY, categories_of, category_texts, is_number
-from preprocessing.engine import DuckDb
+from preprocessing.engine import Engine
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 from preprocessing.targets import Labels
 
 
 def learn_schema(
-    engine: DuckDb, features: Sequence[Column], labels: Labels | None, options: argparse.Namespace
+    engine: Engine, features: Sequence[Column], labels: Labels | None, options: argparse.Namespace
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Learn the content of schema.json from the view `placed`: features and classes in their order, and the categories.
 

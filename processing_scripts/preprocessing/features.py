@@ -18,7 +18,7 @@ from preprocessing.columns import (
     is_supported,
     is_whole_number,
 )
-from preprocessing.engine import DuckDb
+from preprocessing.engine import Engine
 from preprocessing.profile import NumberProfile, measure, profile_numbers, value_counts
 from preprocessing.report import ERROR, WARNING, DataError, Report, counted, listed, plural, shortened
 from preprocessing.rows import Column, Rows
@@ -82,7 +82,7 @@ def check_rows(count: int, options: argparse.Namespace, report: Report) -> None:
 
 
 def check_features(
-    engine: DuckDb, rows: Rows, features: Sequence[Column], count: int, options: argparse.Namespace, report: Report
+    engine: Engine, rows: Rows, features: Sequence[Column], count: int, options: argparse.Namespace, report: Report
 ) -> dict[str, NumberProfile]:
     """Run the checks of single columns.
 
@@ -209,7 +209,7 @@ def check_numbers(
 
 
 def find_distinct_integers(
-    engine: DuckDb, features: Sequence[Column], profiles: Mapping[str, NumberProfile], count: int
+    engine: Engine, features: Sequence[Column], profiles: Mapping[str, NumberProfile], count: int
 ) -> dict[str, int]:
     """Find the columns with another integer in every row: how many there are, by column."""
     candidates = {

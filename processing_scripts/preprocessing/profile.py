@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from preprocessing.columns import MAX_WHOLE_NUMBER
-from preprocessing.engine import DuckDb
+from preprocessing.engine import Engine
 from preprocessing.rows import Column
 
 # Engines compile a query as a whole, and medians hold the sample of each of its columns in memory.
@@ -63,7 +63,7 @@ class NumberProfile:
 
 
 def profile_numbers(
-    engine: DuckDb, columns: Sequence[Column], rows: int, outlier_z_score: float
+    engine: Engine, columns: Sequence[Column], rows: int, outlier_z_score: float
 ) -> dict[str, NumberProfile]:
     """Profile columns of numbers in the view `rows`, by their names in the data.
 
@@ -91,7 +91,7 @@ def profile_numbers(
 
 
 def measure(
-    engine: DuckDb, source: str, columns: Mapping[Column, Mapping[str, str]], expressions: Mapping[str, str]
+    engine: Engine, source: str, columns: Mapping[Column, Mapping[str, str]], expressions: Mapping[str, str]
 ) -> dict[Column, dict[str, Any]]:
     """Evaluate aggregates of several columns by one query.
 
@@ -119,7 +119,7 @@ def as_literals(values: Mapping[str, float]) -> dict[str, str]:
     return {name: f"CAST('{value!r}' AS DOUBLE)" for name, value in values.items()}
 
 
-def value_counts(engine: DuckDb, column: Column) -> pa.Table:
+def value_counts(engine: Engine, column: Column) -> pa.Table:
     """Return the distinct values of a column and how many rows have each: the columns value and count, by value."""
     return engine.query(
         f"SELECT {column.sql} AS value, count(*) AS count FROM rows WHERE {column.sql} IS NOT NULL "

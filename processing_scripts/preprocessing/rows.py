@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from preprocessing.columns import REGRESSION, as_doubles, common_type, decimal_texts, inexact, is_number, is_supported
-from preprocessing.reading import list_files, read_tables
+from preprocessing.reading import InputFile, list_files, read_tables
 from preprocessing.report import DataError, listed
 from preprocessing.row_keys import as_keys, sum_of_hashes
 
 # A position has the index of the file in its upper bits, and that of the row in the file in its lower ones.
 POSITION_BITS = 40
-SQL_TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class Rows:
         count: How many rows there are.
         types: The type of each column in the data.
         rounded: How many numbers of a column have more digits than a double holds, and an example.
-        chunks: The Parquet files with the rows.
-        columns: The columns in them, by their name in the data; `feature_key`, `row_key` and `position` come on top.
+        columns: The columns in SQL, by their name in the data; `feature_key`, `row_key` and `position` come on top.
     """
 
     name: str
@@ -59,7 +57,6 @@ class Rows:
     count: int
     types: Mapping[str, pa.DataType]
     rounded: Mapping[str, tuple[int, object]]
-    chunks: Sequence[Path]
     columns: Mapping[str, Column]
 
     def place(self, position: int) -> str:
@@ -68,8 +65,8 @@ class Rows:
         return f"row {row + 1} of {self.files[file]}"
 
 
-def read_rows(options: argparse.Namespace, folder: Path) -> Rows:
-    """Read all files, and store their rows under a folder.
+def read_rows(options: argparse.Namespace, folder: Path) -> tuple[Rows, list[Path]]:
+    """Read all files, and store their rows in Parquet files under a folder, which are returned, too.
 
     A column with text anywhere is text everywhere: "007" in another chunk must not become 7. As the text may come last,
     the files are then read again.
@@ -78,71 +75,100 @@ def read_rows(options: argparse.Namespace, folder: Path) -> Rows:
         DataError: There are no files or no rows, a file is not readable, or the columns of files do not match.
     """
     files = list_files(options.input_dir)
-    text_columns = {*options.categorical_columns, *filter(None, [options.group_column])}
+    texts = text_columns(options)
     while True:
-        chunks = Chunks(options, folder)
+        chunks, paths = Chunks(options), []
         for index, file in enumerate(files):
-            for table in read_tables(file, sorted(text_columns), options.csv_format):
-                chunks.add(table, index, file.name)
-        mixed = chunks.mixed_columns()
-        if not mixed:
-            name = files[0].name if len(files) == 1 else f"{options.input_dir.name} ({len(files)} files)"
-            return chunks.as_rows(name, [file.name for file in files])
-        text_columns |= mixed
+            for table in read_tables(file, sorted(texts), options.csv_format):
+                position = chunks.add(table, index, file.name)
+                stored = as_stored(table, position, chunks.names, options)
+                paths.append(folder / f"{len(paths):06}.parquet")
+                repeating = [column.name for column in stored.schema if column.type == pa.string()]
+                # The file is read again at once: neither its size nor its statistics matter.
+                pq.write_table(stored, paths[-1], compression="none", use_dictionary=repeating, write_statistics=False)
+        if not (mixed := chunks.mixed_columns()):
+            return chunks.as_rows(files), paths
+        texts |= mixed
+
+
+def text_columns(options: argparse.Namespace) -> set[str]:
+    """Return the columns to read as text, whatever their values."""
+    return {*options.categorical_columns, *filter(None, [options.group_column])}
+
+
+def as_stored(table: pa.Table, position: int, names: Sequence[str], options: argparse.Namespace) -> pa.Table:
+    """Convert a chunk to the columns that are queried.
+
+    Args:
+        table: The chunk.
+        position: The position of its first row.
+        names: The columns of the data.
+        options: The parsed command line.
+    """
+    not_features = {options.target_column, options.time_column, options.group_column, *options.drop_columns}
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    feature_sum = sum_of_hashes({k: v for k, v in columns.items() if k not in not_features}, len(table))
+    other_sum = sum_of_hashes({k: v for k, v in columns.items() if k in not_features}, len(table))
+    with_digits = columns_with_digits(options)
+    stored = {
+        f"c{names.index(name)}": storable(column, name in with_digits)
+        for name, column in columns.items()
+        if name not in options.drop_columns and (is_supported(column.type) or pa.types.is_null(column.type))
+    }
+    stored |= {
+        "feature_key": pa.array(as_keys(feature_sum, options.seed)),
+        "row_key": pa.array(as_keys(feature_sum + other_sum, options.seed)),
+        "position": pa.array(np.arange(position, position + len(table))),
+    }
+    return pa.table(stored)
+
+
+def columns_with_digits(options: argparse.Namespace) -> set[str]:
+    """Return the columns whose decimals are stored as text."""
+    return {options.split_column, None if options.problem_type == REGRESSION else options.target_column}
+
+
+def storable(column: pa.ChunkedArray, with_digits: bool) -> pa.ChunkedArray:
+    if pa.types.is_null(column.type):
+        return column.cast(pa.int64())
+    if pa.types.is_decimal(column.type):
+        return decimal_texts(column) if with_digits else as_doubles(column)
+    return column
 
 
 class Chunks:
-    """The chunks that were read so far, each stored in a file."""
+    """What is known of the chunks that were read so far."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self.options, self.folder = options, folder
-        self.not_features = {options.target_column, options.time_column, options.group_column, *options.drop_columns}
-        self.digits = {options.split_column, None if options.problem_type == REGRESSION else options.target_column}
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
         self.names: list[str] = []
         # by column: the types of its chunks, each with a file that has it
         self.types: dict[str, dict[pa.DataType, str]] = defaultdict(dict)
         self.rounded: dict[str, tuple[int, object]] = {}
-        self.rows: dict[int, int] = defaultdict(int)
-        self.paths: list[Path] = []
+        self.rows: Counter[int] = Counter()
 
-    def add(self, table: pa.Table, file: int, file_name: str) -> None:
+    def add(self, table: pa.Table, file: int, file_name: str) -> int:
+        """Take a chunk into account; returns the position of its first row."""
         self.names = self.names or table.column_names
-        columns = dict(zip(table.column_names, table.columns, strict=True))
-        for name, column in columns.items():
+        for name, column in zip(table.column_names, table.columns, strict=True):
             self.types[name].setdefault(column.type, file_name)
-        feature_sum = sum_of_hashes({k: v for k, v in columns.items() if k not in self.not_features}, len(table))
-        other_sum = sum_of_hashes({k: v for k, v in columns.items() if k in self.not_features}, len(table))
-        first = (file << POSITION_BITS) + self.rows[file]
+            if is_number(column.type) and len(digits_lost := inexact(column.drop_null())):
+                count, example = self.rounded.get(name, (0, digits_lost[0].as_py()))
+                self.rounded[name] = count + len(digits_lost), example
+        position = (file << POSITION_BITS) + self.rows[file]
         self.rows[file] += len(table)
+        return position
 
-        stored = {
-            self.sql_name(name): self.storable(name, column)
-            for name, column in columns.items()
-            if name not in self.options.drop_columns and (is_supported(column.type) or pa.types.is_null(column.type))
-        }
-        stored |= {
-            "feature_key": pa.array(as_keys(feature_sum, self.options.seed)),
-            "row_key": pa.array(as_keys(feature_sum + other_sum, self.options.seed)),
-            "position": pa.array(np.arange(first, first + len(table))),
-        }
-        path = self.folder / f"{len(self.paths):06}.parquet"
-        texts = [name for name, column in stored.items() if column.type == pa.string()]
-        # The file is read again at once: neither its size nor its statistics matter.
-        pq.write_table(pa.table(stored), path, compression="none", use_dictionary=texts, write_statistics=False)
-        self.paths.append(path)
-
-    def sql_name(self, name: str) -> str:
-        return f"c{self.names.index(name)}"
-
-    def storable(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        if pa.types.is_null(column.type):
-            return column.cast(pa.int64())
-        if is_number(column.type) and len(digits_lost := inexact(column.drop_null())):
-            count, example = self.rounded.get(name, (0, digits_lost[0]))
-            self.rounded[name] = count + len(digits_lost), example
-        if pa.types.is_decimal(column.type):
-            return decimal_texts(column) if name in self.digits else as_doubles(column)
-        return column
+    def merge(self, other: Chunks) -> None:
+        """Take the chunks of later files into account."""
+        self.names = self.names or other.names
+        for name, types in other.types.items():
+            for type_, file_name in types.items():
+                self.types[name].setdefault(type_, file_name)
+        for name, (more, example) in other.rounded.items():
+            count, first = self.rounded.get(name, (0, example))
+            self.rounded[name] = count + more, first
+        self.rows += other.rows
 
     def mixed_columns(self) -> set[str]:
         """Return the columns with numbers in some chunks and text in others."""
@@ -152,12 +178,13 @@ class Chunks:
             if common_type(types) == pa.string() and any(map(is_number, types))
         }
 
-    def as_rows(self, name: str, files: Sequence[str]) -> Rows:
+    def as_rows(self, files: Sequence[InputFile]) -> Rows:
         """Describe all chunks as one table.
 
         Raises:
             DataError: There are no rows, or the types of a column do not match.
         """
+        name = files[0].name if len(files) == 1 else f"{self.options.input_dir.name} ({len(files)} files)"
         count = sum(self.rows.values())
         if not count:
             raise DataError(f"{name} has a header but no rows; check the program that wrote it")
@@ -165,9 +192,11 @@ class Chunks:
         columns = {}
         for column, type_ in types.items():
             if column not in self.options.drop_columns and is_supported(type_):
-                stored = (pa.string() if column in self.digits else pa.float64()) if pa.types.is_decimal(type_) else type_
-                columns[column] = Column(column, self.sql_name(column), type_, stored)
-        return Rows(name, files, count, types, self.rounded, self.paths, columns)
+                stored = type_
+                if pa.types.is_decimal(type_):
+                    stored = pa.string() if column in columns_with_digits(self.options) else pa.float64()
+                columns[column] = Column(column, f"c{self.names.index(column)}", type_, stored)
+        return Rows(name, [file.name for file in files], count, types, self.rounded, columns)
 
     def common_type(self, name: str) -> pa.DataType:
         kinds = self.types[name]

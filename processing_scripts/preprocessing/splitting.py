@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.columns import BINARY, SPLITS, category_texts
-from preprocessing.engine import DuckDb
+from preprocessing.engine import Engine
 from preprocessing.profile import value_counts
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
 from preprocessing.row_keys import text_hash
@@ -43,7 +43,7 @@ MAX_SPLIT_DEVIATION = 0.05
 
 
 def split_rows(
-    engine: DuckDb, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report
+    engine: Engine, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report
 ) -> None:
     """Create the view `placed`: the columns of `rows`, with the columns stratum, place and split (an index of SPLITS).
 
@@ -66,7 +66,7 @@ def split_rows(
     )
 
 
-def place_randomly(engine: DuckDb, target: Column, labels: Labels | None, options: argparse.Namespace) -> None:
+def place_randomly(engine: Engine, target: Column, labels: Labels | None, options: argparse.Namespace) -> None:
     """Create the view `located` for a random split.
 
     A set of rows with equal features is in the stratum of its rarest class.
@@ -104,7 +104,7 @@ def place_randomly(engine: DuckDb, target: Column, labels: Labels | None, option
 
 
 def check_splits(
-    engine: DuckDb,
+    engine: Engine,
     rows: Rows,
     labels: Labels | None,
     unseen: Mapping[str, int],
@@ -174,7 +174,7 @@ def list_classes(labels: Labels | None) -> pa.Table:
     return pa.table({"value": labels.values, "stratum": [strata[label] for label in labels.labels.to_pylist()]})
 
 
-def limit_copies(engine: DuckDb, classes: pa.Table, shares: Sequence[float]) -> pa.Table:
+def limit_copies(engine: Engine, classes: pa.Table, shares: Sequence[float]) -> pa.Table:
     """Decide up to how many copies stay together, by stratum: none where there would be fewer sets than splits."""
     rows = counts_by(engine, "class", "classified")
     copied = counts_by(engine, "class", "classified WHERE feature_key IN (SELECT feature_key FROM sets)")
@@ -187,12 +187,12 @@ def limit_copies(engine: DuckDb, classes: pa.Table, shares: Sequence[float]) -> 
     return pa.table({"stratum": [*limits], "max_copies": [*limits.values()]})
 
 
-def counts_by(engine: DuckDb, column: str, source: str) -> dict[Any, int]:
+def counts_by(engine: Engine, column: str, source: str) -> dict[Any, int]:
     found = engine.query(f"SELECT {column} AS value, count(*) AS count FROM {source} GROUP BY {column}")
     return dict(zip(found["value"].to_pylist(), found["count"].to_pylist(), strict=True))
 
 
-def find_random_cuts(engine: DuckDb, shares: Sequence[float]) -> pa.Table:
+def find_random_cuts(engine: Engine, shares: Sequence[float]) -> pa.Table:
     """Find the places at which the validation and the test split of each stratum begin."""
     rows = counts_by(engine, "stratum", "located")
     many = [stratum for stratum, count in rows.items() if count > FEW_ROWS]
@@ -210,7 +210,7 @@ def find_random_cuts(engine: DuckDb, shares: Sequence[float]) -> pa.Table:
     return pa.table({"stratum": [*cuts], **dict(zip(("validation_from", "test_from"), zip(*cuts.values()), strict=True))})
 
 
-def find_cuts_among_many(engine: DuckDb, stratum: int, rows: int, shares: Sequence[float]) -> list[float]:
+def find_cuts_among_many(engine: Engine, stratum: int, rows: int, shares: Sequence[float]) -> list[float]:
     """Find the cuts of a stratum by counting its rows in bins, and then in the places of the two bins with a cut."""
     bin_ = f"CAST(floor(place * {BINS}) AS BIGINT)"
     bins = counts_by(engine, bin_, f"located WHERE stratum = {stratum}")
@@ -250,7 +250,7 @@ def cut(places: np.ndarray, counts: np.ndarray, shares: Sequence[float]) -> list
     return [places[train_end + 1], places[validation_end + 1]]
 
 
-def place_by_time(engine: DuckDb, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:
+def place_by_time(engine: Engine, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:
     """Create the view `located` for a split by time.
 
     Returns:
@@ -274,7 +274,7 @@ def place_by_time(engine: DuckDb, column: Column, options: argparse.Namespace, r
     return pa.table({"stratum": [0], "validation_from": [validation_from], "test_from": [test_from]})
 
 
-def place_by_group(engine: DuckDb, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:
+def place_by_group(engine: Engine, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:
     """Create the view `located` for a split by group: the place is the index of the split.
 
     Returns:
@@ -320,7 +320,7 @@ def deal_groups(sizes: np.ndarray, order: Sequence[int], shares: Sequence[float]
 
 
 def report_split_column(
-    engine: DuckDb, column: Column, problem: str | None, distinct: int, options: argparse.Namespace, report: Report
+    engine: Engine, column: Column, problem: str | None, distinct: int, options: argparse.Namespace, report: Report
 ) -> bool:
     """Report the check of the time or group column, and return whether it passed."""
     (found,) = engine.query(f"SELECT count(*) AS n, count({column.sql}) AS present FROM rows").to_pylist()

@@ -22,7 +22,7 @@ from preprocessing.columns import (
     is_number,
     is_whole_number,
 )
-from preprocessing.engine import DuckDb
+from preprocessing.engine import Engine
 from preprocessing.profile import value_counts
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
 from preprocessing.rows import Column, Rows
@@ -54,7 +54,7 @@ class Labels:
         return counts
 
 
-def read_labels(engine: DuckDb, rows: Rows, options: argparse.Namespace, report: Report) -> Labels | None:
+def read_labels(engine: Engine, rows: Rows, options: argparse.Namespace, report: Report) -> Labels | None:
     """Find the classes of the target; None for a regression.
 
     Whole numbers become integers, and texts are trimmed. Texts that are the same category, such as "True" and "true",
@@ -100,7 +100,7 @@ def as_labels(values: pa.Array, column: Column) -> tuple[pa.Array, str | None]:
 
 
 def check_target(
-    engine: DuckDb, rows: Rows, labels: Labels | None, count: int, options: argparse.Namespace, report: Report
+    engine: Engine, rows: Rows, labels: Labels | None, count: int, options: argparse.Namespace, report: Report
 ) -> None:
     """Check that the target suits the problem type, and how many rows each class has.
 
@@ -141,7 +141,7 @@ def check_target(
     report.add("class_balance", WARNING, {name: problem} if rare else {}, rows_by_class=rows_by_class)
 
 
-def regression_problem(engine: DuckDb, column: Column, count: int) -> tuple[str | None, int]:
+def regression_problem(engine: Engine, column: Column, count: int) -> tuple[str | None, int]:
     """Return what is wrong with the target of a regression, and its number of distinct values."""
     if not is_number(column.type):
         values = value_counts(engine, column)

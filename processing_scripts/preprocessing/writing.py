@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from preprocessing.columns import SPLITS
 from preprocessing.encoding import Encoder
-from preprocessing.engine import DuckDb
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 
@@ -23,36 +22,47 @@ CSV, PARQUET = "csv", "parquet"
 ROW_GROUP = 50 * 2048
 
 
-def write_splits(
-    engine: DuckDb,
-    encoder: Encoder,
-    features: Sequence[Column],
-    profiles: Mapping[str, NumberProfile],
-    baseline_format: str,
-    folder: Path,
-) -> None:
-    """Write the encoded splits, and the features of the training split as a baseline, with their original values.
+class SplitWriter:
+    """Writes the encoded splits, and the features of the training split as a baseline, with their original values.
 
-    Rows are in the order of their places, so that the files, and with them the model, do not depend on the order of
-    the input.
+    Attributes:
+        columns: The columns that it needs, in SQL.
     """
-    columns = ", ".join(column.sql for column in encoder.columns)
-    baseline = baseline_schema(features, profiles, baseline_format)
-    baseline_writer = csv_writer if baseline_format == CSV else parquet_writer
-    with ExitStack() as stack:
-        writers = [
-            stack.enter_context(parquet_writer(folder / split / f"{split}.parquet", encoder.schema)) for split in SPLITS
-        ]
-        baseline_path = folder / "baseline" / f"baseline.{baseline_format}"
-        write_baseline = stack.enter_context(baseline_writer(baseline_path, baseline))
-        for rows in engine.batches(f"SELECT split, {columns} FROM placed ORDER BY split, place, row_key", ROW_GROUP):
-            ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
-            for split, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-                if part := rows.slice(start, end - start):
-                    writers[split](encoder.encode(part))
-                    if SPLITS[split] == "train":
-                        original = part.select([column.sql for column in features])
-                        write_baseline(original.rename_columns(baseline.names).cast(baseline))
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        features: Sequence[Column],
+        profiles: Mapping[str, NumberProfile],
+        baseline_format: str,
+        folder: Path,
+    ) -> None:
+        self.columns = ", ".join(["split", *(column.sql for column in encoder.columns)])
+        self._encoder, self._folder = encoder, folder
+        self._baseline = baseline_schema(features, profiles, baseline_format)
+        self._baseline_columns = [column.sql for column in features]
+        self._baseline_format = baseline_format
+
+    def write(self, batches: Iterable[pa.RecordBatch], name: str | None = None) -> None:
+        """Write the files of rows that are ordered by their split: train/train.parquet, or train/NAME.parquet."""
+        baseline_writer = csv_writer if self._baseline_format == CSV else parquet_writer
+        baseline_path = self._folder / "baseline" / f"{name or 'baseline'}.{self._baseline_format}"
+        with ExitStack() as stack:
+            write_split = [
+                stack.enter_context(
+                    parquet_writer(self._folder / split / f"{name or split}.parquet", self._encoder.schema)
+                )
+                for split in SPLITS
+            ]
+            write_baseline = stack.enter_context(baseline_writer(baseline_path, self._baseline))
+            for rows in batches:
+                ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
+                for split, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+                    if part := rows.slice(start, end - start):
+                        write_split[split](self._encoder.encode(part))
+                        if SPLITS[split] == "train":
+                            original = part.select(self._baseline_columns)
+                            write_baseline(original.rename_columns(self._baseline.names).cast(self._baseline))
 
 
 @contextmanager

@@ -1,0 +1,63 @@
+"""The database that queries the rows: DuckDB, which puts on disk what does not fit into memory."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from preprocessing.engine import WritePart
+from preprocessing.rows import Rows, read_rows
+from preprocessing.writing import ROW_GROUP
+
+SQL_TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
+# For DuckDB alone: Python, Arrow and their buffers need some 500 MB more.
+MEMORY_LIMIT = "800MB"
+
+
+class DuckDb:
+    """The engine on one instance."""
+
+    def __init__(self, folder: Path) -> None:
+        """Connect to a new database in memory that writes temporary files to a folder."""
+        self._folder = folder
+        self._connection = duckdb.connect(
+            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder), "preserve_insertion_order": False}
+        )
+
+    def read_rows(self, options: argparse.Namespace) -> Rows:
+        """Read all files, and create the view `stored` of their rows; see `rows.read_rows`."""
+        rows, chunks = read_rows(options, self._folder)
+        typed = [
+            f"CAST({column.sql} AS {SQL_TYPES[column.stored_type]}) AS {column.sql}" for column in rows.columns.values()
+        ]
+        paths = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in chunks)
+        self.create_view(
+            "stored",
+            f"SELECT {', '.join(typed)}, feature_key, row_key, position "
+            f"FROM read_parquet([{paths}], union_by_name = true)",
+        )
+        return rows
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Create a table of rows in memory."""
+        self._connection.register("registered", table)
+        self.create_table(name, "SELECT * FROM registered")
+        self._connection.unregister("registered")
+
+    def create_table(self, name: str, query: str) -> None:
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
+
+    def create_view(self, name: str, query: str) -> None:
+        self._connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+    def query(self, query: str) -> pa.Table:
+        """Return a result that fits into memory."""
+        return self._connection.sql(query).to_arrow_table()
+
+    def write_splits(self, columns: str, write: WritePart) -> None:
+        """Write columns of the view `placed` as one part."""
+        rows = self._connection.sql(f"SELECT {columns} FROM placed ORDER BY split, place, row_key")
+        write(rows.to_arrow_reader(ROW_GROUP), None)
