@@ -77,9 +77,14 @@ class Encoder:
             for feature in schema["features"]
             if feature["type"] == "category"
         }
-        self.columns = [columns[name] for name in [schema["target"], *(feature["name"] for feature in schema["features"])]]
+        self.columns = [
+            columns[name] for name in [schema["target"], *(feature["name"] for feature in schema["features"])]
+        ]
         self.schema = pa.schema(
-            (column.name, pa.float64() if self._is_number(column.name) and profiles[column.name].doubles else pa.float32())
+            (
+                column.name,
+                pa.float64() if self._is_number(column.name) and profiles[column.name].doubles else pa.float32(),
+            )
             for column in self.columns
         )
 

@@ -194,9 +194,7 @@ def check_numbers(
     most = sorted(outliers, key=outliers.__getitem__, reverse=True)
     named = listed((f"{column!r} ({outliers[column]})" for column in most), limit=5)
     verb = "has" if len(outliers) == 1 else "have"
-    problem = (
-        f"{plural('column', len(outliers))} {verb} values with a robust z-score above {options.outlier_z_score:g}: {named}"
-    )
+    problem = f"{plural('column', len(outliers))} {verb} values with a robust z-score above {options.outlier_z_score:g}: {named}"
     report.add(
         "outliers",
         WARNING,
@@ -269,10 +267,7 @@ def check_texts(
                 f"column {column!r} is categorical because {counted(not_numeric, 'value', present)} not numeric, for "
                 f"example {shortened(most_frequent(odd))}; leave these values empty to make it numeric"
             )
-        elif (
-            column not in declared
-            and count_of(odd, pc.invert(are_numbers(without_notation(odd["value"])))) <= few
-        ):
+        elif column not in declared and count_of(odd, pc.invert(are_numbers(without_notation(odd["value"])))) <= few:
             numeric[column] = (
                 f"column {column!r} is categorical because its numbers are written as text, for example "
                 f"{shortened(most_frequent(values))}; write plain numbers to make it numeric, or add it to "

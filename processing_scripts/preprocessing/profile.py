@@ -14,7 +14,7 @@ from preprocessing.rows import Column
 
 # Engines compile a query as a whole, and medians hold the sample of each of its columns in memory.
 COLUMNS_PER_QUERY = 50
-SAMPLE_ROWS = 1_000_000
+SAMPLE_ROWS = 100_000
 
 DOUBLE = "CAST({column} AS DOUBLE)"
 FINITE = f"CASE WHEN abs({DOUBLE}) < CAST('Infinity' AS DOUBLE) THEN {DOUBLE} END"
@@ -31,7 +31,9 @@ SUMMARY = {
     "maximum": "max({column})",
     "infinite": count_where(f"abs({DOUBLE}) = CAST('Infinity' AS DOUBLE)"),
     "fractions": count_where(f"{DOUBLE} <> floor({DOUBLE}) OR abs({DOUBLE}) >= {MAX_WHOLE_NUMBER:.0f}"),
-    "doubles": count_where(f"coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, {{column}} IS NOT NULL)"),
+    "doubles": count_where(
+        f"coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, {{column}} IS NOT NULL)"
+    ),
 }
 
 

@@ -99,6 +99,7 @@ class Chunks:
         self.not_features = {options.target_column, options.time_column, options.group_column, *options.drop_columns}
         self.digits = {options.split_column, None if options.problem_type == REGRESSION else options.target_column}
         self.names: list[str] = []
+        self.first_file = ""
         # by column: the types of its chunks, each with a file that has it
         self.types: dict[str, dict[pa.DataType, str]] = defaultdict(dict)
         self.rounded: dict[str, tuple[int, object]] = {}
@@ -106,7 +107,13 @@ class Chunks:
         self.paths: list[Path] = []
 
     def add(self, table: pa.Table, file: int, file_name: str) -> None:
-        self.names = self.names or table.column_names
+        if not self.names:
+            self.names, self.first_file = table.column_names, file_name
+        if set(table.column_names) != set(self.names):
+            raise DataError(
+                f"{file_name} has different columns ({listed(table.column_names)}) from {self.first_file} "
+                f"({listed(self.names)}); use the same columns in all files"
+            )
         columns = dict(zip(table.column_names, table.columns, strict=True))
         for name, column in columns.items():
             self.types[name].setdefault(column.type, file_name)
@@ -165,7 +172,9 @@ class Chunks:
         columns = {}
         for column, type_ in types.items():
             if column not in self.options.drop_columns and is_supported(type_):
-                stored = (pa.string() if column in self.digits else pa.float64()) if pa.types.is_decimal(type_) else type_
+                stored = (
+                    (pa.string() if column in self.digits else pa.float64()) if pa.types.is_decimal(type_) else type_
+                )
                 columns[column] = Column(column, self.sql_name(column), type_, stored)
         return Rows(name, files, count, types, self.rounded, self.paths, columns)
 

@@ -42,9 +42,7 @@ GOLDEN_RATIO = 0.6180339887498949
 MAX_SPLIT_DEVIATION = 0.05
 
 
-def split_rows(
-    engine: DuckDb, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report
-) -> None:
+def split_rows(engine: DuckDb, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report) -> None:
     """Create the view `placed`: the columns of `rows`, with the columns stratum, place and split (an index of SPLITS).
 
     Raises:
@@ -125,7 +123,7 @@ def check_splits(
         The number of rows of each split.
     """
     target = rows.columns[options.target_column]
-    value = target.sql if labels else "0"
+    value = target.sql if labels else "stratum"
     found = engine.query(f"SELECT split, {value} AS value, count(*) AS count FROM placed GROUP BY split, {value}")
     by_split = {split: found.filter(pc.equal(found["split"], index)) for index, split in enumerate(SPLITS)}
     sizes = {split: pc.sum(part["count"]).as_py() or 0 for split, part in by_split.items()}
@@ -207,7 +205,9 @@ def find_random_cuts(engine: DuckDb, shares: Sequence[float]) -> pa.Table:
         for stratum in set(rows).difference(many):
             members = slice(*np.searchsorted(strata, [stratum, stratum + 1]))
             cuts[stratum] = cut(places[members], counts[members], shares)
-    return pa.table({"stratum": [*cuts], **dict(zip(("validation_from", "test_from"), zip(*cuts.values()), strict=True))})
+    return pa.table(
+        {"stratum": [*cuts], **dict(zip(("validation_from", "test_from"), zip(*cuts.values()), strict=True))}
+    )
 
 
 def find_cuts_among_many(engine: DuckDb, stratum: int, rows: int, shares: Sequence[float]) -> list[float]:
