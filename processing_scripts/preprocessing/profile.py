@@ -32,7 +32,7 @@ SUMMARY = {
     "infinite": count_where(f"abs({DOUBLE}) = CAST('Infinity' AS DOUBLE)"),
     "fractions": count_where(f"{DOUBLE} <> floor({DOUBLE}) OR abs({DOUBLE}) >= {MAX_WHOLE_NUMBER:.0f}"),
     "doubles": count_where(
-        f"coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, {{column}} IS NOT NULL)"
+        f"{{column}} IS NOT NULL AND coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, TRUE)"
     ),
 }
 
@@ -60,8 +60,9 @@ class NumberProfile:
     outliers: int | None = None
 
     @property
-    def is_constant(self) -> bool:
-        return self.minimum == self.maximum
+    def range(self) -> float:
+        """The largest value minus the smallest, 0 without values."""
+        return (self.maximum or 0) - (self.minimum or 0)
 
 
 def profile_numbers(

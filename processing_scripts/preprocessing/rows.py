@@ -151,6 +151,11 @@ class Chunks:
             return decimal_texts(column) if name in self.digits else as_doubles(column)
         return column
 
+    def stored_type(self, name: str, type_: pa.DataType) -> pa.DataType:
+        if pa.types.is_decimal(type_):
+            return pa.string() if name in self.digits else pa.float64()
+        return type_
+
     def mixed_columns(self) -> set[str]:
         """Return the columns with numbers in some chunks and text in others."""
         return {
@@ -169,13 +174,11 @@ class Chunks:
         if not count:
             raise DataError(f"{name} has a header but no rows; check the program that wrote it")
         types = {column: self.common_type(column) for column in self.names}
-        columns = {}
-        for column, type_ in types.items():
-            if column not in self.options.drop_columns and is_supported(type_):
-                stored = (
-                    (pa.string() if column in self.digits else pa.float64()) if pa.types.is_decimal(type_) else type_
-                )
-                columns[column] = Column(column, self.sql_name(column), type_, stored)
+        columns = {
+            column: Column(column, self.sql_name(column), type_, self.stored_type(column, type_))
+            for column, type_ in types.items()
+            if column not in self.options.drop_columns and is_supported(type_)
+        }
         return Rows(name, files, count, types, self.rounded, self.paths, columns)
 
     def common_type(self, name: str) -> pa.DataType:

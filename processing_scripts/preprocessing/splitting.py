@@ -1,7 +1,7 @@
 """Divide rows among the train, validation and test splits.
 
-Each strategy gives every row a place, puts the rows of each stratum in the order of their places, and cuts this order by
-the shares of the splits. Rows of one place stay together.
+Each strategy gives every row a place, puts the rows of each stratum in the order of their places, and cuts this order
+by the shares of the splits. Rows of one place stay together.
 
     random   a stratum is a class; the place is a hash of the features, so that copies are in one split
     time     the place is the time
@@ -205,9 +205,8 @@ def find_random_cuts(engine: DuckDb, shares: Sequence[float]) -> pa.Table:
         for stratum in set(rows).difference(many):
             members = slice(*np.searchsorted(strata, [stratum, stratum + 1]))
             cuts[stratum] = cut(places[members], counts[members], shares)
-    return pa.table(
-        {"stratum": [*cuts], **dict(zip(("validation_from", "test_from"), zip(*cuts.values()), strict=True))}
-    )
+    validation_from, test_from = zip(*cuts.values(), strict=True)
+    return pa.table({"stratum": [*cuts], "validation_from": validation_from, "test_from": test_from})
 
 
 def find_cuts_among_many(engine: DuckDb, stratum: int, rows: int, shares: Sequence[float]) -> list[float]:
