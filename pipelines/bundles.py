@@ -68,7 +68,13 @@ class Bundle:
 
 
 def preprocess_bundle() -> Bundle:
-    return Bundle("preprocess", _read(_processing_script("preprocess.py", "preprocessing") | _of_analyzer(VALUES)))
+    files = {
+        "requirements.txt": "processing_scripts/requirements-preprocess.txt",
+        "run.sh": "processing_scripts/run.sh",
+    }
+    return Bundle(
+        "preprocess", _read(_processing_script("preprocess.py", "preprocessing") | files | _of_analyzer(VALUES))
+    )
 
 
 def train_bundle() -> Bundle:

@@ -16,7 +16,7 @@ OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")
 
 def preprocess_step(context: TrainingContext) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
-    processor = context.processor(["python3", "/opt/ml/processing/input/code/preprocess.py"])
+    processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "preprocess.py"])
     return ProcessingStep(
         name="Preprocess",
         description="Validate the data, split it and encode it",

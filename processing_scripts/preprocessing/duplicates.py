@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from preprocessing.columns import is_number
 from preprocessing.engine import Engine
@@ -77,7 +78,7 @@ def find_sets(engine: Engine) -> None:
 
 def compare_targets(
     engine: Engine, rows: Rows, labels: Labels | None, options: argparse.Namespace
-) -> tuple[str, dict[str, object]]:
+) -> tuple[str, dict[str, Any]]:
     """Compare the target with and without duplicates.
 
     Returns:
@@ -92,7 +93,7 @@ def compare_targets(
         (copies,) = engine.query(sums.format("target", "copies")).to_pylist()
         before = all_rows["total"] / all_rows["n"]
         after = (all_rows["total"] - copies["total"]) / (all_rows["n"] - copies["n"])
-        numbers: dict[str, object] = {"target_mean": before, "target_mean_without_duplicates": after}
+        numbers: dict[str, Any] = {"target_mean": before, "target_mean_without_duplicates": after}
         return f"the mean of column {options.target_column!r} from {before:.6g} to {after:.6g}", numbers
     copied = labels.count(engine.query("SELECT target AS value, count(*) AS count FROM copies GROUP BY target"))
     shares, other = (

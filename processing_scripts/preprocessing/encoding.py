@@ -77,10 +77,10 @@ class Encoder:
             for feature in schema["features"]
             if feature["type"] == "category"
         }
-        self.columns = [columns[name] for name in [schema["target"], *(feature["name"] for feature in schema["features"])]]
+        names = [schema["target"], *(feature["name"] for feature in schema["features"])]
+        self.columns = [columns[name] for name in names]
         self.schema = pa.schema(
-            (column.name, pa.float64() if self._is_number(column.name) and profiles[column.name].doubles else pa.float32())
-            for column in self.columns
+            (name, pa.float64() if self._is_number(name) and profiles[name].doubles else pa.float32()) for name in names
         )
 
     def encode(self, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -109,7 +109,7 @@ def check_features(
         column.name
         for column in features
         if present[column.name] == count
-        and (len(texts[column.name]) == 1 if column.name in texts else profiles[column.name].is_constant)
+        and (len(texts[column.name]) == 1 if column.name in texts else profiles[column.name].range == 0)
     ]
     report.add(
         "constant",
@@ -190,12 +190,13 @@ def check_numbers(
         },
         infinities=infinite,
     )
-    outliers = {column: number for column in measured if (number := profiles[column].outliers)}
-    most = sorted(outliers, key=outliers.__getitem__, reverse=True)
+    outliers = {column: count for column in measured if (count := profiles[column].outliers)}
+    most = sorted(outliers, key=lambda column: -outliers[column])
     named = listed((f"{column!r} ({outliers[column]})" for column in most), limit=5)
     verb = "has" if len(outliers) == 1 else "have"
     problem = (
-        f"{plural('column', len(outliers))} {verb} values with a robust z-score above {options.outlier_z_score:g}: {named}"
+        f"{plural('column', len(outliers))} {verb} values with a robust z-score above {options.outlier_z_score:g}: "
+        f"{named}"
     )
     report.add(
         "outliers",
@@ -212,12 +213,12 @@ def find_distinct_integers(
     engine: Engine, features: Sequence[Column], profiles: Mapping[str, NumberProfile], count: int
 ) -> dict[str, int]:
     """Find the columns with another integer in every row: how many there are, by column."""
-    candidates = {
+    candidates: dict[Column, dict[str, str]] = {
         column: {}
         for column in features
         if is_whole_number(column.type)
         and (profile := profiles[column.name]).present == count
-        and profile.maximum - profile.minimum >= count - 1
+        and profile.range >= count - 1
     }
     distinct = measure(engine, "rows", candidates, {"distinct": "count(DISTINCT {column})"})
     return {column.name: count for column, values in distinct.items() if values["distinct"] == count}
@@ -240,7 +241,8 @@ def check_texts(
         report: The checks so far.
     """
     like_ids = {
-        column: f"column {column!r} has a different integer in every row, like an ID; consider adding it to drop_columns"
+        column: f"column {column!r} has a different integer in every row, like an ID; "
+        "consider adding it to drop_columns"
         for column in integer_ids
     }
     distinct = dict(integer_ids)
@@ -269,10 +271,7 @@ def check_texts(
                 f"column {column!r} is categorical because {counted(not_numeric, 'value', present)} not numeric, for "
                 f"example {shortened(most_frequent(odd))}; leave these values empty to make it numeric"
             )
-        elif (
-            column not in declared
-            and count_of(odd, pc.invert(are_numbers(without_notation(odd["value"])))) <= few
-        ):
+        elif column not in declared and count_of(odd, pc.invert(are_numbers(without_notation(odd["value"])))) <= few:
             numeric[column] = (
                 f"column {column!r} is categorical because its numbers are written as text, for example "
                 f"{shortened(most_frequent(values))}; write plain numbers to make it numeric, or add it to "

@@ -14,7 +14,7 @@ from preprocessing.rows import Column
 
 # Engines compile a query as a whole, and medians hold the sample of each of its columns in memory.
 COLUMNS_PER_QUERY = 50
-SAMPLE_ROWS = 1_000_000
+SAMPLE_ROWS = 100_000
 
 DOUBLE = "CAST({column} AS DOUBLE)"
 FINITE = f"CASE WHEN abs({DOUBLE}) < CAST('Infinity' AS DOUBLE) THEN {DOUBLE} END"
@@ -31,7 +31,9 @@ SUMMARY = {
     "maximum": "max({column})",
     "infinite": count_where(f"abs({DOUBLE}) = CAST('Infinity' AS DOUBLE)"),
     "fractions": count_where(f"{DOUBLE} <> floor({DOUBLE}) OR abs({DOUBLE}) >= {MAX_WHOLE_NUMBER:.0f}"),
-    "doubles": count_where(f"coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, {{column}} IS NOT NULL)"),
+    "doubles": count_where(
+        f"{{column}} IS NOT NULL AND coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, TRUE)"
+    ),
 }
 
 
@@ -58,8 +60,9 @@ class NumberProfile:
     outliers: int | None = None
 
     @property
-    def is_constant(self) -> bool:
-        return self.minimum == self.maximum
+    def range(self) -> float:
+        """The largest value minus the smallest, 0 without values."""
+        return (self.maximum or 0) - (self.minimum or 0)
 
 
 def profile_numbers(

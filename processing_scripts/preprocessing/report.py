@@ -28,7 +28,7 @@ class Report:
         problems: Mapping[str, str] | Sequence[str] = (),
         /,
         columns: Sequence[str] = (),
-        **numbers: object,
+        **numbers: Any,
     ) -> None:
         """Record a check; it has failed if there are problems.
 

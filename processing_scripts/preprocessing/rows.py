@@ -142,14 +142,19 @@ class Chunks:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.names: list[str] = []
+        self.first_file = ""
         # by column: the types of its chunks, each with a file that has it
         self.types: dict[str, dict[pa.DataType, str]] = defaultdict(dict)
         self.rounded: dict[str, tuple[int, object]] = {}
         self.rows: Counter[int] = Counter()
 
     def add(self, table: pa.Table, file: int, file_name: str) -> int:
-        """Take a chunk into account; returns the position of its first row."""
-        self.names = self.names or table.column_names
+        """Take a chunk into account; returns the position of its first row.
+
+        Raises:
+            DataError: The chunk has other columns than those before.
+        """
+        self.take_names(table.column_names, file_name)
         for name, column in zip(table.column_names, table.columns, strict=True):
             self.types[name].setdefault(column.type, file_name)
             if is_number(column.type) and len(digits_lost := inexact(column.drop_null())):
@@ -160,8 +165,12 @@ class Chunks:
         return position
 
     def merge(self, other: Chunks) -> None:
-        """Take the chunks of later files into account."""
-        self.names = self.names or other.names
+        """Take the chunks of later files into account.
+
+        Raises:
+            DataError: They have other columns.
+        """
+        self.take_names(other.names, other.first_file)
         for name, types in other.types.items():
             for type_, file_name in types.items():
                 self.types[name].setdefault(type_, file_name)
@@ -169,6 +178,15 @@ class Chunks:
             count, first = self.rounded.get(name, (0, example))
             self.rounded[name] = count + more, first
         self.rows += other.rows
+
+    def take_names(self, names: list[str], file_name: str) -> None:
+        if not self.names:
+            self.names, self.first_file = names, file_name
+        if set(names) != set(self.names):
+            raise DataError(
+                f"{file_name} has different columns ({listed(names)}) from {self.first_file} ({listed(self.names)}); "
+                "use the same columns in all files"
+            )
 
     def mixed_columns(self) -> set[str]:
         """Return the columns with numbers in some chunks and text in others."""

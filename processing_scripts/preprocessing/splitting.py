@@ -1,7 +1,7 @@
 """Divide rows among the train, validation and test splits.
 
-Each strategy gives every row a place, puts the rows of each stratum in the order of their places, and cuts this order by
-the shares of the splits. Rows of one place stay together.
+Each strategy gives every row a place, puts the rows of each stratum in the order of their places, and cuts this order
+by the shares of the splits. Rows of one place stay together.
 
     random   a stratum is a class; the place is a hash of the features, so that copies are in one split
     time     the place is the time
@@ -42,9 +42,7 @@ GOLDEN_RATIO = 0.6180339887498949
 MAX_SPLIT_DEVIATION = 0.05
 
 
-def split_rows(
-    engine: Engine, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report
-) -> None:
+def split_rows(engine: Engine, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report) -> None:
     """Create the view `placed`: the columns of `rows`, with the columns stratum, place and split (an index of SPLITS).
 
     Raises:
@@ -125,7 +123,7 @@ def check_splits(
         The number of rows of each split.
     """
     target = rows.columns[options.target_column]
-    value = target.sql if labels else "0"
+    value = target.sql if labels else "stratum"
     found = engine.query(f"SELECT split, {value} AS value, count(*) AS count FROM placed GROUP BY split, {value}")
     by_split = {split: found.filter(pc.equal(found["split"], index)) for index, split in enumerate(SPLITS)}
     sizes = {split: pc.sum(part["count"]).as_py() or 0 for split, part in by_split.items()}
@@ -207,7 +205,8 @@ def find_random_cuts(engine: Engine, shares: Sequence[float]) -> pa.Table:
         for stratum in set(rows).difference(many):
             members = slice(*np.searchsorted(strata, [stratum, stratum + 1]))
             cuts[stratum] = cut(places[members], counts[members], shares)
-    return pa.table({"stratum": [*cuts], **dict(zip(("validation_from", "test_from"), zip(*cuts.values()), strict=True))})
+    validation_from, test_from = zip(*cuts.values(), strict=True)
+    return pa.table({"stratum": [*cuts], "validation_from": validation_from, "test_from": test_from})
 
 
 def find_cuts_among_many(engine: Engine, stratum: int, rows: int, shares: Sequence[float]) -> list[float]:

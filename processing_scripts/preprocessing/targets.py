@@ -152,12 +152,16 @@ def regression_problem(engine: Engine, column: Column, count: int) -> tuple[str 
             f"{counted(pc.sum(odd['count']).as_py() or 0, 'value', count)} not numeric{example}; fix them, or change "
             "target_column or problem_type"
         ), len(values)
-    found = engine.query(f"SELECT count(DISTINCT {column.sql}) AS n, min({column.sql}) AS value FROM rows").to_pylist()[0]
-    if found["n"] == 1:
-        return (
-            f"column {column.name!r} is {found['value']} in every row, so there is nothing to learn; change target_column"
-        ), 1
-    return None, found["n"]
+    (found,) = engine.query(
+        f"SELECT count(DISTINCT {column.sql}) AS distinct_values, min({column.sql}) AS smallest FROM rows"
+    ).to_pylist()
+    problem = None
+    if found["distinct_values"] == 1:
+        problem = (
+            f"column {column.name!r} is {found['smallest']} in every row, so there is nothing to learn; "
+            "change target_column"
+        )
+    return problem, found["distinct_values"]
 
 
 def class_problem(classes: Sequence[Any], type_: pa.DataType, options: argparse.Namespace) -> str | None:

@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from preprocessing.columns import SPLITS
+from preprocessing.columns import SPLITS, is_whole_number
 from preprocessing.encoding import Encoder
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 
 CSV, PARQUET = "csv", "parquet"
+# Smaller numbers fit into a decimal of 38 digits.
+MAX_DECIMAL = 1e38
 # A row group is what a reader that streams holds in memory. DuckDB's batches are multiples of 2048 rows.
 ROW_GROUP = 50 * 2048
 
@@ -98,13 +100,17 @@ def csv_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBat
 def baseline_schema(
     features: Sequence[Column], profiles: Mapping[str, NumberProfile], baseline_format: str
 ) -> pa.Schema:
-    """Return the types of the baseline.
+    """Return the types of the baseline, with which a value looks in CSV as it does in a request.
 
-    In CSV, whole doubles are decimals and written as 30.0: Arrow would write 30, which has another type than the data.
+    Whole doubles are written as 30.0, not as 30 like Arrow does; whole numbers beyond int64 without an exponent.
     """
     types = {column.name: column.stored_type for column in features}
-    for name, type_ in types.items():
-        if baseline_format == CSV and type_ == pa.float64() and not profiles[name].fractions:
-            # Whole doubles below 2^53 fit into a decimal of 18 digits, one of them after the point.
-            types[name] = pa.decimal128(18, 1)
+    for column in features:
+        if column.stored_type == pa.float64() and baseline_format == CSV:
+            profile = profiles[column.name]
+            if is_whole_number(column.type) and max(-(profile.minimum or 0), profile.maximum or 0) < MAX_DECIMAL:
+                types[column.name] = pa.decimal128(38, 0)
+            elif not profile.fractions:
+                # Below 2^53 they fit into a decimal of 18 digits, one of them after the point.
+                types[column.name] = pa.decimal128(18, 1)
     return pa.schema(types.items())
