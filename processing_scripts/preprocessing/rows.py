@@ -19,6 +19,8 @@ from preprocessing.row_keys import as_keys, sum_of_hashes
 
 # A position has the index of the file in its upper bits, and that of the row in the file in its lower ones.
 POSITION_BITS = 40
+# The columns that come on top of those of the data: hashes of features and row, and where the row is.
+KEYS = ("feature_key", "row_key", "position")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Spark as the engine of Preprocess; shipped with preprocess_spark.py."""

@@ -1,0 +1,165 @@
+"""The engine on a cluster: Spark, whose tasks read the input files and write the splits on their instances.
+
+Every instance has a copy of the input files, and SageMaker uploads the splits of every instance.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import pyarrow as pa
+from pyspark import StorageLevel, TaskContext
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+
+from preprocessing.engine import WritePart
+from preprocessing.reading import InputFile, list_files, read_tables
+from preprocessing.report import DataError
+from preprocessing.rows import KEYS, Chunks, Rows, as_stored, text_columns
+
+# The number of parts depends on the rows alone, and so do the rows of each. It is a multiple of the usual numbers of
+# training instances, which share the parts among them.
+PARTS = 20
+ROWS_PER_PART = 500_000
+# Rows of a batch that is given to Python, and of a row group.
+BATCH_ROWS = 65_536
+
+
+class Spark:
+    """The engine on a cluster."""
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session
+        self._slots = session.sparkContext.defaultParallelism
+        settings = {
+            "spark.sql.execution.arrow.maxRecordsPerBatch": BATCH_ROWS,
+            # a constant to group by is a value
+            "spark.sql.groupByOrdinal": "false",
+            "spark.sql.shuffle.partitions": 2 * self._slots,
+        }
+        for name, value in settings.items():
+            session.conf.set(name, value)
+
+    def read_rows(self, options: argparse.Namespace) -> Rows:
+        """Read all files, each by one task, and create the view `stored` of their rows; see `rows.read_rows`.
+
+        A first pass finds the types of the columns, which Spark must know before the rows.
+        """
+        files = list_files(options.input_dir)
+        texts = text_columns(options)
+        while True:
+            chunks = self._describe(files, texts, options)
+            if not (mixed := chunks.mixed_columns()):
+                break
+            texts |= mixed
+        rows = chunks.as_rows(files)
+        schema = pa.schema(
+            [
+                *(pa.field(column.sql, column.stored_type) for column in rows.columns.values()),
+                *(pa.field(key, pa.int64(), nullable=False) for key in KEYS),
+            ]
+        )
+        stored = self._tasks(len(files)).mapInArrow(
+            partial(stored_rows, files, texts, chunks.names, schema, options), from_arrow_schema(schema)
+        )
+        if len(files) < self._slots:
+            stored = stored.repartition(self._slots, "row_key")
+        stored.persist(StorageLevel.DISK_ONLY).createOrReplaceTempView("stored")
+        return rows
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Create a table of rows in memory."""
+        rows = self._tasks(1).mapInArrow(partial(given, table), from_arrow_schema(table.schema))
+        rows.createOrReplaceTempView(name)
+
+    def create_table(self, name: str, query: str) -> None:
+        """Create a table, which is computed once."""
+        self._session.sql(query).persist(StorageLevel.DISK_ONLY).createOrReplaceTempView(name)
+
+    def create_view(self, name: str, query: str) -> None:
+        """Create a view, which is computed whenever it is used."""
+        self._session.sql(query).createOrReplaceTempView(name)
+
+    def query(self, query: str) -> pa.Table:
+        """Return a result that fits into the driver's memory."""
+        frame = self._session.sql(query)
+        return pa.Table.from_batches(frame._collect_as_arrow(), to_arrow_schema(frame.schema))
+
+    def write_splits(self, columns: str, write: WritePart) -> None:
+        """Write columns of the view `placed`: each task a part, which is the same whenever it is written."""
+        placed = self._session.sql(f"SELECT place, row_key, {columns} FROM placed")
+        parts = PARTS * -(-placed.count() // (PARTS * ROWS_PER_PART))
+        ordered = placed.repartition(parts, "row_key").sortWithinPartitions("split", "place", "row_key")
+        written = ordered.drop("place", "row_key").mapInArrow(partial(write_part, write), "part int")
+        written.collect()
+
+    def _describe(self, files: list[InputFile], texts: set[str], options: argparse.Namespace) -> Chunks:
+        """Describe the chunks of all files.
+
+        Raises:
+            DataError: A file cannot be read, or its columns do not match those of others.
+        """
+        numbered = self._session.sparkContext.parallelize(list(enumerate(files)), len(files))
+        whole = Chunks(options)
+        for chunks, error in numbered.map(partial(describe, texts, options)).collect():
+            if error:
+                raise DataError(error)
+            whole.merge(chunks)
+        return whole
+
+    def _tasks(self, count: int) -> DataFrame:
+        """Return a row for each task: its number."""
+        return self._session.range(0, count, 1, count)
+
+
+def describe(texts: set[str], options: argparse.Namespace, numbered: tuple[int, InputFile]) -> tuple[Chunks, str]:
+    """Describe the chunks of a file; or return the error, because Spark would hide it in a stack trace."""
+    index, file = numbered
+    chunks = Chunks(options)
+    try:
+        for table in read_tables(file, sorted(texts), options.csv_format):
+            chunks.add(table, index, file.name)
+    except DataError as error:
+        return chunks, str(error)
+    return chunks, ""
+
+
+def stored_rows(
+    files: list[InputFile],
+    texts: set[str],
+    names: list[str],
+    schema: pa.Schema,
+    options: argparse.Namespace,
+    tasks: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """Read the file of a task."""
+    for task in tasks:
+        for index in task.column(0).to_pylist():
+            chunks = Chunks(options)
+            for table in read_tables(files[index], sorted(texts), options.csv_format):
+                position = chunks.add(table, index, files[index].name)
+                stored = as_stored(table, position, names, options)
+                columns = [
+                    stored[field.name].cast(field.type, safe=False)
+                    if field.name in stored.column_names
+                    else pa.chunked_array([pa.nulls(len(stored), field.type)])
+                    for field in schema
+                ]
+                yield from pa.Table.from_arrays(columns, schema=schema).to_batches(BATCH_ROWS)
+
+
+def given(table: pa.Table, tasks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Return the rows of a table in the one task that there is."""
+    for _ in tasks:
+        yield from table.to_batches()
+
+
+def write_part(write: WritePart, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Write the rows of a task; returns the number of the part."""
+    context = TaskContext.get()
+    assert context is not None
+    part = context.partitionId()
+    write(batches, f"part-{part:05}")
+    yield pa.RecordBatch.from_pydict({"part": pa.array([part], pa.int32())})
