@@ -208,14 +208,21 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
         ({"data.csv": ""}, "data.csv is empty"),
         ({"data.csv": " \n\n"}, "data.csv is empty"),
         ({"data.csv": "size,target\n"}, "data.csv has a header but no rows"),
-        ({"data.csv": gzip.compress(TABLE.encode())}, "data.csv is neither CSV nor Parquet (it looks like gzip)"),
+        ({"data.csv.gz": gzip.compress(TABLE.encode())[:-9]}, "data.csv.gz looks like gzip but cannot be decompressed"),
+        ({"data.parquet.gz": gzip.compress(b"PAR1")}, "Parquet (it looks like compressed Parquet)"),
         (
             {"data.xlsx": b"PK\x03\x04..."},
-            "data.xlsx is neither CSV nor Parquet (it looks like a ZIP archive or an Excel",
+            "data.xlsx is neither CSV, JSON lines nor Parquet (it looks like a ZIP archive or an Excel",
         ),
-        ({"data.json": '[{"size": 1}]'}, "data.json is neither CSV nor Parquet (it looks like JSON)"),
-        ({"data.html": "\n<!DOCTYPE html><table>"}, "data.html is neither CSV nor Parquet (it looks like HTML or XML)"),
-        ({"data.bin": bytes(range(256))}, "data.bin is neither CSV nor Parquet (it looks like binary data)"),
+        ({"data.json": '[{"size": 1}]'}, "data.json is a JSON array; write one object a line"),
+        (
+            {"data.html": "\n<!DOCTYPE html><table>"},
+            "data.html is neither CSV, JSON lines nor Parquet (it looks like HTML or XML)",
+        ),
+        (
+            {"data.bin": bytes(range(256))},
+            "data.bin is neither CSV, JSON lines nor Parquet (it looks like binary data)",
+        ),
         ({"data.csv": TABLE.encode("utf-16")}, "data.csv is UTF-16; save it as UTF-8"),
         (
             {"data.csv": TABLE.replace("20,", "é,").encode("latin-1")},
@@ -231,7 +238,7 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
         ({"data.parquet": b"PAR1 and nothing more"}, "data.parquet looks like Parquet but cannot be read"),
         (
             {"a.csv": TABLE, "b.csv": "size,target\n1,0\n"},
-            "b.csv has different columns (size, target) from a.csv (size, plan",
+            "b.csv has different columns from a.csv: it lacks 'plan'",
         ),
         ({"_SUCCESS": ""}, "there are no files under"),
     ],
