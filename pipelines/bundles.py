@@ -173,7 +173,8 @@ def _processing_script(name: str, package: str) -> dict[str, str]:
 
 def _script(name: str, package: str, folder: str) -> dict[str, str]:
     """Return a script and the package of its modules."""
-    paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / folder / package).glob("*.py"))]
+    modules = (REPOSITORY / folder / package).rglob("*.py")
+    paths = [name, *(path.relative_to(REPOSITORY / folder).as_posix() for path in modules)]
     return {path: f"{folder}/{path}" for path in paths}
 
 

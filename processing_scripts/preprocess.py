@@ -40,6 +40,7 @@ from preprocessing.duplicates import count_rows, drop_duplicates, drop_unlabelle
 from preprocessing.encoding import Encoder, learn_schema
 from preprocessing.engine import Engine
 from preprocessing.features import check_features, check_rows, choose_features
+from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import check_splits, split_rows
 from preprocessing.targets import check_target, read_labels
@@ -109,7 +110,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
-    options.csv_format = None
+    options.csv_format = CsvFormat()
 
     options.shares = (options.train_share, options.validation_share, options.test_share)
     if min(options.shares) <= 0 or abs(sum(options.shares) - 1) > 1e-6:

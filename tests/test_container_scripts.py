@@ -70,7 +70,7 @@ def test_the_modules_of_the_analyzer_that_evaluate_ships_need_numpy_alone(name):
 
 
 def modules_imported_by(path: Path) -> set[str]:
-    sources = path.glob("*.py") if path.is_dir() else [path]
+    sources = path.rglob("*.py") if path.is_dir() else [path]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return named | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}

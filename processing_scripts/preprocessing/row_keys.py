@@ -17,13 +17,12 @@ import pyarrow.compute as pc
 
 from preprocessing.columns import MAX_WHOLE_NUMBER, decimal_texts
 
-MISSING_VALUE = 0x9E3779B97F4A7C15
-# the first double beyond int64
+# The first double beyond int64
 END_OF_INT64 = 2.0**63
 
 
 def sum_of_hashes(columns: Mapping[str, pa.ChunkedArray], rows: int) -> np.ndarray:
-    """Add up the hashes of the values of each row; a column's name is part of its hashes.
+    """Add up the hashes of the values of each row; a column's name is part of its hashes, and missing values have none.
 
     Sums of different columns can be added up in turn.
 
@@ -32,10 +31,12 @@ def sum_of_hashes(columns: Mapping[str, pa.ChunkedArray], rows: int) -> np.ndarr
     """
     total = np.zeros(rows, np.uint64)
     for name, column in columns.items():
-        bits = value_bits(column)
+        if pa.types.is_null(column.type):
+            continue
+        hashes = mix(value_bits(column) + np.uint64(text_hash(name)))
         if column.null_count:
-            bits = np.where(column.is_null().to_numpy(), np.uint64(MISSING_VALUE), bits)
-        total += mix(bits + np.uint64(text_hash(name)))
+            hashes[column.is_null().to_numpy()] = 0
+        total += hashes
     return total
 
 
@@ -57,8 +58,6 @@ def value_bits(column: pa.ChunkedArray) -> np.ndarray:
     A number is mapped to the bits of its double if that is exact, and else by its digits.
     """
     type_ = column.type
-    if pa.types.is_null(type_):
-        return np.zeros(len(column), np.uint64)
     if pa.types.is_floating(type_):
         # Adding zero turns a negative zero into a positive one.
         return (pc.fill_null(column, 0.0).to_numpy() + 0.0).view(np.uint64)

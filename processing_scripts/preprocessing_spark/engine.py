@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 import pyarrow as pa
+from preprocessing.engine import WritePart
+from preprocessing.reading import InputFile, InputSchema, list_files
+from preprocessing.report import DataError
+from preprocessing.rows import KEYS, FileReader, Rows, as_rows, as_stored, text_columns
 from pyspark import StorageLevel, TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
-
-from preprocessing.engine import WritePart
-from preprocessing.reading import InputFile, list_files, read_tables
-from preprocessing.report import DataError
-from preprocessing.rows import KEYS, Chunks, Rows, as_stored, text_columns
 
 # The number of parts depends on the rows alone, and so do the rows of each. It is a multiple of the usual numbers of
 # training instances, which share the parts among them.
@@ -50,19 +49,21 @@ class Spark:
         files = list_files(options.input_dir)
         texts = text_columns(options)
         while True:
-            chunks = self._describe(files, texts, options)
-            if not (mixed := chunks.mixed_columns()):
+            readers = self._describe(files, texts, options)
+            input_schema = InputSchema([reader.types for reader in readers], options.drop_columns)
+            if not any(reader.types.must_read_as_text(input_schema.text_columns) for reader in readers):
                 break
-            texts |= mixed
-        rows = chunks.as_rows(files)
+            texts |= {*input_schema.text_columns}
+        rows = as_rows(readers, input_schema, options)
         schema = pa.schema(
             [
                 *(pa.field(column.sql, column.stored_type) for column in rows.columns.values()),
                 *(pa.field(key, pa.int64(), nullable=False) for key in KEYS),
             ]
         )
+        sql_names = {name: f"c{index}" for index, name in enumerate(rows.types)}
         stored = self._tasks(len(files)).mapInArrow(
-            partial(stored_rows, files, texts, chunks.names, schema, options), from_arrow_schema(schema)
+            partial(stored_rows, files, texts, sql_names, schema, options), from_arrow_schema(schema)
         )
         if len(files) < self._slots:
             stored = stored.repartition(self._slots, "row_key")
@@ -95,52 +96,48 @@ class Spark:
         written = ordered.drop("place", "row_key").mapInArrow(partial(write_part, write), "part int")
         written.collect()
 
-    def _describe(self, files: list[InputFile], texts: set[str], options: argparse.Namespace) -> Chunks:
-        """Describe the chunks of all files.
+    def _describe(self, files: list[InputFile], texts: set[str], options: argparse.Namespace) -> list[FileReader]:
+        """Read all files, and return what is known of them.
 
         Raises:
-            DataError: A file cannot be read, or its columns do not match those of others.
+            DataError: A file cannot be read.
         """
-        numbered = self._session.sparkContext.parallelize(list(enumerate(files)), len(files))
-        whole = Chunks(options)
-        for chunks, error in numbered.map(partial(describe, texts, options)).collect():
+        readers = [FileReader(file, number, options) for number, file in enumerate(files)]
+        tasks = self._session.sparkContext.parallelize(readers, len(readers))
+        described = tasks.map(partial(describe, texts)).collect()
+        for _, error in described:
             if error:
                 raise DataError(error)
-            whole.merge(chunks)
-        return whole
+        return [reader for reader, _ in described]
 
     def _tasks(self, count: int) -> DataFrame:
         """Return a row for each task: its number."""
         return self._session.range(0, count, 1, count)
 
 
-def describe(texts: set[str], options: argparse.Namespace, numbered: tuple[int, InputFile]) -> tuple[Chunks, str]:
-    """Describe the chunks of a file; or return the error, because Spark would hide it in a stack trace."""
-    index, file = numbered
-    chunks = Chunks(options)
+def describe(texts: set[str], reader: FileReader) -> tuple[FileReader, str]:
+    """Read a file; an error is returned, because Spark would hide it in a stack trace."""
     try:
-        for table in read_tables(file, sorted(texts), options.csv_format):
-            chunks.add(table, index, file.name)
+        for _ in reader.read(texts):
+            pass
     except DataError as error:
-        return chunks, str(error)
-    return chunks, ""
+        return reader, str(error)
+    return reader, ""
 
 
 def stored_rows(
     files: list[InputFile],
     texts: set[str],
-    names: list[str],
+    sql_names: dict[str, str],
     schema: pa.Schema,
     options: argparse.Namespace,
     tasks: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     """Read the file of a task."""
     for task in tasks:
-        for index in task.column(0).to_pylist():
-            chunks = Chunks(options)
-            for table in read_tables(files[index], sorted(texts), options.csv_format):
-                position = chunks.add(table, index, files[index].name)
-                stored = as_stored(table, position, names, options)
+        for number in task.column(0).to_pylist():
+            for position, table in FileReader(files[number], number, options).read(texts):
+                stored = as_stored(table, position, sql_names, options)
                 columns = [
                     stored[field.name].cast(field.type, safe=False)
                     if field.name in stored.column_names
