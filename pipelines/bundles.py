@@ -77,6 +77,13 @@ def preprocess_bundle() -> Bundle:
     )
 
 
+def preprocess_spark_bundle() -> Bundle:
+    """Return the PySpark step of the same checks and splits."""
+    steps = _script("preprocess.py", "preprocessing", "processing_scripts")
+    files = steps | _script("preprocess_spark.py", "preprocessing_spark", "processing_scripts")
+    return Bundle("preprocess-spark", _read(files | _spark_job() | _of_analyzer(VALUES)))
+
+
 def train_bundle() -> Bundle:
     """Return the training script, with the inference code that it adds to the model archive."""
     files = {
@@ -113,10 +120,8 @@ def quality_check_bundle() -> Bundle:
 
 def quality_check_spark_bundle() -> Bundle:
     """Return the analyzer for the PySpark step of the data quality baseline."""
-    scripts = ("quality_check_spark.py", "quality_check.py", "spark_job.py", "job_files.py", "run_spark.sh")
-    files = {"requirements.txt": "processing_scripts/requirements-spark.txt"}
-    files |= {name: f"processing_scripts/{name}" for name in scripts}
-    return Bundle("quality-check-spark", _read(files | _of_analyzer(["**/*.*"])))
+    files = {name: f"processing_scripts/{name}" for name in ("quality_check_spark.py", "quality_check.py")}
+    return Bundle("quality-check-spark", _read(files | _spark_job() | _of_analyzer(["**/*.*"])))
 
 
 def monitor_bundle() -> Bundle:
@@ -127,6 +132,7 @@ def monitor_bundle() -> Bundle:
 def all_bundles() -> tuple[Bundle, ...]:
     return (
         preprocess_bundle(),
+        preprocess_spark_bundle(),
         train_bundle(),
         evaluate_bundle(),
         find_model_package_bundle(),
@@ -158,6 +164,12 @@ def _analyzer() -> dict[str, str]:
         "run.sh": "processing_scripts/run.sh",
     }
     return files | _of_analyzer(["**/*.*"])
+
+
+def _spark_job() -> dict[str, str]:
+    """Return what all PySpark steps share, with their requirements and the script that installs them."""
+    files = {name: f"processing_scripts/{name}" for name in ("spark_job.py", "job_files.py", "run_spark.sh")}
+    return files | {"requirements.txt": "processing_scripts/requirements-spark.txt"}
 
 
 def _of_analyzer(patterns: Iterable[str]) -> dict[str, str]:

@@ -29,6 +29,8 @@ AVAILABLE = {
     "processing_scripts/find_model_package.py": {"boto3", "botocore", "job_files"},
     "processing_scripts/job_files.py": set(),
     "processing_scripts/quality_check.py": {"boto3", "analyzer"},
+    "processing_scripts/preprocess_spark.py": {"preprocess", "preprocessing_spark", "spark_job"},
+    "processing_scripts/preprocessing_spark": {"pyspark", "pyarrow", "preprocessing"},
     "processing_scripts/quality_check_spark.py": {"pyspark", "quality_check", "spark_job", "job_files", "analyzer"},
     "processing_scripts/spark_job.py": {"pyspark", "job_files"},
     "processing_scripts/monitor.py": {"boto3", "botocore", "window", "job_files", "analyzer"},

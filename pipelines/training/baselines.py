@@ -30,6 +30,7 @@ MODEL_QUALITY = "model-quality-baseline"
 # the names that QualityCheck steps use
 DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"
 SCHEMA = "/opt/ml/processing/input/schema"
+PARQUET: dict[str, Any] = {"parquet": {}}
 CSV_WITH_HEADER = {"csv": {"header": True, "output_columns_position": "START"}}
 
 
@@ -50,7 +51,7 @@ def baseline_steps(
             "Profile the training features and suggest constraints",
             DataQualityCheckConfig(
                 baseline_dataset=output_of(preprocess, "baseline"),
-                dataset_format=CSV_WITH_HEADER,
+                dataset_format=PARQUET if context.on_spark else CSV_WITH_HEADER,
                 output_s3_uri=baseline_uri(context, DATA_QUALITY),
             ),
             output_of(preprocess, "schema"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagemaker.mlops.workflow.steps import ProcessingStep
 
-from pipelines.bundles import preprocess_bundle
+from pipelines.bundles import preprocess_bundle, preprocess_spark_bundle
 from pipelines.context import processing_input, processing_output
 from pipelines.training.context import TrainingContext
 from project.errors import UserError
@@ -16,17 +16,23 @@ OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")
 
 def preprocess_step(context: TrainingContext) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
-    processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "preprocess.py"])
+    arguments = _arguments(settings)
+    if context.on_spark:
+        bundle, processor = preprocess_spark_bundle(), context.spark_processor("preprocess_spark.py")
+        arguments += ["--baseline-format", "parquet"]
+    else:
+        bundle = preprocess_bundle()
+        processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "preprocess.py"])
     return ProcessingStep(
         name="Preprocess",
         description="Validate the data, split it and encode it",
         step_args=processor.run(
             inputs=[
                 processing_input("data", parameters.input_data_uri),
-                processing_input("code", preprocess_bundle().uri(context.code_uri)),
+                processing_input("code", bundle.uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("preprocess", name)) for name in OUTPUTS],
-            arguments=_arguments(settings),
+            arguments=arguments,
         ),
         cache_config=context.cache,
         retry_policies=context.job_retries,

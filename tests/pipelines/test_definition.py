@@ -137,7 +137,7 @@ def test_with_the_spark_engine_the_size_of_the_cluster_is_a_parameter(
     assert parameters["SparkInstanceCount"]["DefaultValue"] == 5
 
 
-@pytest.mark.parametrize("name", ["DataQualityBaseline"])
+@pytest.mark.parametrize("name", ["Preprocess", "DataQualityBaseline"])
 def test_with_the_spark_engine_a_step_runs_in_the_spark_image_on_all_instances(
     name: str, on_spark: dict[str, Any]
 ) -> None:
