@@ -1,0 +1,204 @@
+"""Preprocess on Spark gives the checks, the schema and the splits of one instance."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyspark", reason="the Spark tests have an environment of their own: make test-spark")
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SPLITS = ("train", "validation", "test", "baseline")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has written, and its error message."""
+
+    error: str | None
+    report: dict[str, Any]
+    schema: dict[str, Any] | None
+    splits: dict[str, pa.Table]
+    parts: dict[str, bytes]
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def preprocess_on(spark: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a preprocessing by an engine, "single" or "spark", on files by name."""
+    import preprocess
+    from preprocessing_spark import engine
+
+    # small tables have fewer parts here
+    monkeypatch.setattr(engine, "PARTS", 3)
+
+    def run(name: str, files: dict[str, pa.Table | bytes], *arguments: str) -> Result:
+        with tempfile.TemporaryDirectory() as folder:
+            given_, output = Path(folder, "input"), Path(folder, "output")
+            for path, content in files.items():
+                write(content, given_ / path)
+            options = ["--input-dir", str(given_), "--output-dir", str(output), "--baseline-format", "parquet"]
+            options += ["--target-column", "target", "--min-rows", "10", *arguments]
+            error = None
+            try:
+                if name == "spark":
+                    preprocess.run(engine.Spark(spark), preprocess.parse_arguments(options))
+                else:
+                    preprocess.main(options)
+            except SystemExit as exit_:
+                error = str(exit_.code)
+            finally:
+                spark.catalog.clearCache()
+            report = json.loads((output / "report" / "validation_report.json").read_text())
+            schema = None if error else json.loads((output / "schema" / "schema.json").read_text())
+            tables = {} if error else {split: pq.read_table(output / split) for split in SPLITS}
+            parts = {str(path.relative_to(output)): path.read_bytes() for path in sorted(output.rglob("*.parquet"))}
+            return Result(error, report, schema, tables, parts)
+
+    return run
+
+
+def write(content: pa.Table | bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif path.suffix == ".csv":
+        pa.csv.write_csv(content, path)
+    else:
+        pq.write_table(content, path)
+
+
+def rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    return sorted(zip(*(column.to_pylist() for column in table.columns), strict=True), key=repr)
+
+
+def assert_same(spark: Result, single: Result) -> None:
+    assert spark.error == single.error
+    assert spark.report == single.report
+    assert spark.schema == single.schema
+    for split, expected in single.splits.items():
+        found = spark.splits[split]
+        assert found.schema.equals(expected.schema), split
+        assert rows(found) == rows(expected), split
+
+
+def example(name: str, target: str, drop: tuple[str, ...] = ()) -> pa.Table:
+    folder = EXAMPLES / name
+    parquet = folder / "data.parquet"
+    table = pq.read_table(parquet) if parquet.exists() else pa.csv.read_csv(folder / "data.csv")
+    table = table.drop_columns([*drop])
+    return table.rename_columns(["target" if column == target else column for column in table.column_names])
+
+
+def in_files(table: pa.Table, count: int, suffix: str) -> dict[str, pa.Table]:
+    size = -(-len(table) // count)
+    return {f"{number}{suffix}": table.slice(number * size, size) for number in range(count)}
+
+
+BINARY, MULTICLASS, REGRESSION = (
+    ("--problem-type", name) for name in ("BinaryClassification", "MulticlassClassification", "Regression")
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "arguments"),
+    [
+        (example("churn", "churned"), (*BINARY, "--positive-class", "yes", "--drop-columns", "customer_id")),
+        (example("wine", "cultivar"), MULTICLASS),
+        (
+            example("taxi", "pickups").slice(0, 3000),
+            (*REGRESSION, "--split-strategy", "time", "--time-column", "pickup_time"),
+        ),
+        (
+            example("churn", "churned", ("customer_id",)).append_column(
+                "team", pa.array([f"team {row % 97}" for row in range(4000)])
+            ),
+            (*BINARY, "--split-strategy", "group", "--group-column", "team"),
+        ),
+    ],
+    ids=["random", "multiclass", "time", "group"],
+)
+def test_real_data_are_split_and_encoded_as_on_one_instance(
+    table: pa.Table, arguments: tuple[str, ...], preprocess_on: Run
+) -> None:
+    single = preprocess_on("single", {"data.parquet": table}, *arguments)
+    spark = preprocess_on("spark", {"data.parquet": table}, *arguments)
+    assert single.error is None
+    assert_same(spark, single)
+    # neither the order of the rows nor the files change a part
+    reversed_ = table.take(pa.array(range(len(table))[::-1]))
+    again = preprocess_on("spark", in_files(reversed_, 4, ".parquet"), *arguments)
+    assert again.parts == spark.parts
+
+
+VALUES = {
+    "whole": st.one_of(st.none(), st.integers(-3, 3), st.just(2**60)),
+    "real": st.one_of(st.none(), st.sampled_from([0.0, -0.5, 0.1, 1e300, 7.0])),
+    "text": st.one_of(st.none(), st.sampled_from(["a", "A", " a", "é", "true", "007", "x,y"])),
+    "target": st.sampled_from(["no", "no", "no", "yes"]),
+}
+
+
+@given(
+    columns=st.integers(30, 90).flatmap(
+        lambda count: st.fixed_dictionaries(
+            {name: st.lists(values, min_size=count, max_size=count) for name, values in VALUES.items()}
+        )
+    ),
+    files=st.integers(1, 3),
+    suffix=st.sampled_from([".csv", ".parquet"]),
+    duplicates=st.sampled_from(["keep", "drop", "error"]),
+    seed=st.integers(0, 2**31 - 1),
+)
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+def test_any_table_gives_the_checks_and_splits_of_one_instance(
+    columns: dict[str, list[Any]], files: int, suffix: str, duplicates: str, seed: int, preprocess_on: Run
+) -> None:
+    types = {"whole": pa.int64(), "real": pa.float64(), "text": pa.string(), "target": pa.string()}
+    table = pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
+    given_ = in_files(table, files, suffix)
+    arguments = (*BINARY, "--duplicates", duplicates, "--seed", str(seed))
+    assert_same(preprocess_on("spark", given_, *arguments), preprocess_on("single", given_, *arguments))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.csv": b"x,target\n1,0\n", "b.csv": b"x,target\n1,2,3\n"}, "b.csv"),
+        ({"a.csv": b"x,target\n1,0\n", "b.csv": b"y,target\n1,0\n"}, "b.csv has different columns"),
+        ({"a.csv": b"x,target\n"}, "a.csv has a header but no rows"),
+        ({"a.csv": b"x,other\n" + b"1,0\n" * 20}, "column 'target' is not in a.csv"),
+        ({"a.csv": b"x,target\n" + b"1,0\n" * 20}, "only one class"),
+    ],
+)
+def test_an_error_is_that_of_one_instance(files: dict[str, bytes], message: str, preprocess_on: Run) -> None:
+    single = preprocess_on("single", dict(files), *BINARY)
+    assert single.error is not None
+    assert message in single.error
+    assert_same(preprocess_on("spark", dict(files), *BINARY), single)
+
+
+def test_a_column_with_text_in_one_file_is_text_in_all(preprocess_on: Run) -> None:
+    content = [f"{row % 7:03},{row % 2}" for row in range(60)]
+    files = {
+        "a.csv": "\n".join(["code,target", *content]).encode(),
+        "b.csv": "\n".join(["code,target", *content[:-1], "n/k,0"]).encode(),
+    }
+    spark = preprocess_on("spark", dict(files), *BINARY)
+    assert_same(spark, preprocess_on("single", dict(files), *BINARY))
+    assert spark.schema is not None
+    assert "003" in spark.schema["features"][0]["categories"]
