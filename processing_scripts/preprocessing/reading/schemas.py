@@ -103,7 +103,7 @@ class InputSchema:
         return column in file.large and file.type(column) != pa.float64()
 
     def _conflict(self, column: str) -> DataError:
-        kinds = {str(file.type(column) or "several types"): file.name for file in reversed(self._files.values())}
+        kinds = {str(file.type(column) or "several types"): file.name for file in reversed([*self._files.values()])}
         kinds.pop("null", None)
         names = listed(f"{name} ({kind})" for kind, name in reversed(kinds.items()))
         return DataError(
