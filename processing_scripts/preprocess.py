@@ -1,9 +1,10 @@
 """Preprocess: validate a table, split it, and encode it for LightGBM.
 
-Reads CSV or Parquet, one file or all files under the input folder, except names that begin with a dot or an underscore.
-The names of Hive partitions (`country=DE/part-0.csv`) are columns. Drops rows without a target, and exact duplicates
-with --duplicates drop; validates the data, splits it, and learns category codes and classes on the training split only.
-Rows with equal features are in one split of a random split, unless they are so many that each split has its share.
+Reads CSV, JSON lines or Parquet, CSV and JSON lines also compressed by gzip, zstd or bz2: one file or all files under
+the input folder, except names that begin with a dot or an underscore. The names of Hive partitions
+(`country=DE/part-0.csv`) are columns. Drops rows without a target, and exact duplicates with --duplicates drop;
+validates the data, splits it, and learns category codes and classes on the training split only. Rows with equal
+features are in one split of a random split, unless they are so many that each split has its share.
 
 Output, under the output folder:
     train/train.parquet, validation/..., test/...   encoded numbers, target first; a missing value is null
@@ -44,7 +45,7 @@ from preprocessing.columns import BINARY, MAX_WHOLE_NUMBER, MULTICLASS, REGRESSI
 from preprocessing.duplicates import drop_unusable_rows
 from preprocessing.encoding import encode, learn_schema
 from preprocessing.features import check_features, check_rows, choose_features
-from preprocessing.reading import read_table
+from preprocessing.reading import CsvFormat, read_table
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import assign_splits
 from preprocessing.targets import check_split_column, check_splits, check_target
@@ -80,6 +81,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=[],
         help="in addition to text and booleans, which are always categorical",
     )
+    add("--csv-separator", default=",", help="the character between the fields of CSV files")
+    add("--csv-decimal", default=".", choices=(".", ","), help="the decimal mark in CSV files")
+    add("--csv-encoding", default="utf-8", help="the encoding of CSV files, by its name in Python")
     add(
         "--duplicates",
         choices=("keep", "drop", "error"),
@@ -124,7 +128,8 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
     """
     with report.recording("input"):
         texts = [*options.categorical_columns, *filter(None, [options.group_column])]
-        data = read_table(options.input_dir, texts, options.drop_columns)
+        csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
+        data = read_table(options.input_dir, texts, options.drop_columns, csv_format)
     with report.recording("columns"):
         features = choose_features(data.table, data.name, options)
 
