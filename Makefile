@@ -55,7 +55,7 @@ docs: .venv/installed ## build the documentation in site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation is in site/index.html."
 
-IMAGE_REQUIREMENTS = tests/image-requirements.txt $(wildcard *_scripts/requirements.txt) inference/requirements.txt
+IMAGE_REQUIREMENTS = tests/image-requirements.txt $(wildcard *_scripts/requirements*.txt) inference/requirements.txt
 
 .venv-image/installed: $(UV) $(IMAGE_REQUIREMENTS)
 	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-image

@@ -57,6 +57,7 @@ setup(
         "numpy",
         "pandas",
         "pyarrow",
+        "duckdb",
         "scikit-learn",
         "lightgbm",
         "matplotlib",

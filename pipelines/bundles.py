@@ -68,7 +68,13 @@ class Bundle:
 
 
 def preprocess_bundle() -> Bundle:
-    return Bundle("preprocess", _read(_processing_script("preprocess.py", "preprocessing") | _of_analyzer(VALUES)))
+    files = {
+        "requirements.txt": "processing_scripts/requirements-preprocess.txt",
+        "run.sh": "processing_scripts/run.sh",
+    }
+    return Bundle(
+        "preprocess", _read(_processing_script("preprocess.py", "preprocessing") | files | _of_analyzer(VALUES))
+    )
 
 
 def train_bundle() -> Bundle:
@@ -158,7 +164,8 @@ def _processing_script(name: str, package: str) -> dict[str, str]:
 
 def _script(name: str, package: str, folder: str) -> dict[str, str]:
     """Return a script and the package of its modules."""
-    paths = [name, *(f"{package}/{path.name}" for path in (REPOSITORY / folder / package).glob("*.py"))]
+    modules = (REPOSITORY / folder / package).rglob("*.py")
+    paths = [name, *(path.relative_to(REPOSITORY / folder).as_posix() for path in modules)]
     return {path: f"{folder}/{path}" for path in paths}
 
 

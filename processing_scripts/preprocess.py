@@ -1,9 +1,10 @@
 """Preprocess: validate a table, split it, and encode it for LightGBM.
 
-Reads CSV or Parquet, one file or all files under the input folder, except names that begin with a dot or an underscore.
-The names of Hive partitions (`country=DE/part-0.csv`) are columns. Drops rows without a target, and exact duplicates
-with --duplicates drop; validates the data, splits it, and learns category codes and classes on the training split only.
-Rows with equal features are in one split of a random split, unless they are so many that each split has its share.
+Reads CSV, JSON lines or Parquet, CSV and JSON lines also compressed by gzip, zstd or bz2: one file or all files under
+the input folder, except names that begin with a dot or an underscore. The names of Hive partitions
+(`country=DE/part-0.csv`) are columns. Drops rows without a target, and exact duplicates with --duplicates drop;
+validates the data, splits it, and learns category codes and classes on the training split only. Rows with equal
+features are in one split of a random split, unless they are so many that each split has its share.
 
 Output, under the output folder:
     train/train.parquet, validation/..., test/...   encoded numbers, target first; a missing value is null
@@ -28,28 +29,24 @@ then); 2 if an argument is invalid.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 from job_files import fail, write_text
-from preprocessing.columns import BINARY, MAX_WHOLE_NUMBER, MULTICLASS, REGRESSION, SPLITS
-from preprocessing.duplicates import drop_unusable_rows
-from preprocessing.encoding import encode, learn_schema
+from preprocessing.columns import BINARY, MULTICLASS, REGRESSION
+from preprocessing.duplicates import count_rows, drop_duplicates, drop_unlabelled
+from preprocessing.encoding import Encoder, learn_schema
+from preprocessing.engine import DuckDb
 from preprocessing.features import check_features, check_rows, choose_features
-from preprocessing.reading import read_table
+from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
-from preprocessing.splitting import assign_splits
-from preprocessing.targets import check_split_column, check_splits, check_target
-
-ROW_GROUP = 100_000
+from preprocessing.rows import read_rows
+from preprocessing.splitting import check_splits, split_rows
+from preprocessing.targets import check_target, read_labels
+from preprocessing.writing import CSV, PARQUET, write_splits
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -80,6 +77,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=[],
         help="in addition to text and booleans, which are always categorical",
     )
+    add("--csv-separator", default=",", help="the character between the fields of CSV files")
+    add("--csv-decimal", default=".", choices=(".", ","), help="the decimal mark in CSV files")
+    add("--csv-encoding", default="utf-8", help="the encoding of CSV files, by its name in Python")
     add(
         "--duplicates",
         choices=("keep", "drop", "error"),
@@ -101,9 +101,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--min-rows", type=int, default=50)
     add("--max-missing-share", type=float, default=0.95, help="the largest share of missing values in a feature")
     add("--outlier-z-score", type=float, default=8.0, help="the robust z-score above which a value is an outlier")
+    add("--baseline-format", choices=(CSV, PARQUET), default=CSV)
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
+    options.csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
 
     options.shares = (options.train_share, options.validation_share, options.test_share)
     if min(options.shares) <= 0 or abs(sum(options.shares) - 1) > 1e-6:
@@ -117,69 +119,42 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def preprocess(options: argparse.Namespace, report: Report) -> None:
-    """Validate, split, encode and write the table under ``options.input_dir``, and add all checks to ``report``.
+    """Validate, split, encode and write the rows under ``options.input_dir``, and add all checks to ``report``.
 
     Raises:
         DataError: The data cannot be used; no split is written.
     """
-    with report.recording("input"):
-        texts = [*options.categorical_columns, *filter(None, [options.group_column])]
-        data = read_table(options.input_dir, texts, options.drop_columns)
-    with report.recording("columns"):
-        features = choose_features(data.table, data.name, options)
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".rows-", dir=options.output_dir) as folder:
+        with report.recording("input"):
+            rows = read_rows(options, Path(folder))
+        with report.recording("columns"):
+            features = choose_features(rows, options)
 
-    table, alike = drop_unusable_rows(data, features, options, report)
-    check_rows(table, options, report)
-    check_features(table, features, options, report)
-    check_target(table[options.target_column], options, report)
-    split_key = check_split_column(table, options, report)
-    report.raise_errors()
+        engine = DuckDb(Path(folder))
+        engine.load("stored", rows.chunks, rows.columns.values())
+        drop_unlabelled(engine, rows, options, report)
+        labels = read_labels(engine, rows, options, report)
+        drop_duplicates(engine, rows, labels, options, report)
+        count = count_rows(engine)
+        check_rows(count, options, report)
+        profiles = check_features(engine, rows, features, count, options, report)
+        check_target(engine, rows, labels, count, options, report)
+        report.raise_errors()
 
-    assignment = assign_splits(table[options.target_column], split_key, alike, options)
-    parts = {split: table.take(pa.array(np.flatnonzero(assignment == i))) for i, split in enumerate(SPLITS)}
-    schema = learn_schema(parts["train"], features, options)
-    check_splits(parts, schema, options, report)
-    report.raise_errors()
+        split_rows(engine, rows, labels, options, report)
+        schema, unseen = learn_schema(engine, features, labels, options)
+        sizes = check_splits(engine, rows, labels, unseen, options, report)
+        report.raise_errors()
 
-    for split, part in parts.items():
-        write_parquet(encode(part, schema), options.output_dir / split / f"{split}.parquet")
-    write_csv(keep_fractions(parts["train"].select(features)), options.output_dir / "baseline" / "baseline.csv")
-    write_json(schema, options.output_dir / "schema" / "schema.json")
+        encoder = Encoder(schema, rows.columns, labels, profiles)
+        write_splits(engine, encoder, features, profiles, options.baseline_format, options.output_dir)
+        write_json(schema, options.output_dir / "schema" / "schema.json")
 
-    sizes = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
-    print(f"{data.name}: {len(table)} usable rows ({sizes}), {len(features)} features")
+    splits = ", ".join(f"{split} {size}" for split, size in sizes.items())
+    print(f"{rows.name}: {count} usable rows ({splits}), {len(features)} features")
     for message in report.messages(WARNING):
         print(f"warning: {message}")
-
-
-def keep_fractions(table: pa.Table) -> pa.Table:
-    """Convert columns of whole doubles so that 30.0 is written as 30.0: Arrow writes 30, which has another type."""
-    for index, name in enumerate(table.column_names):
-        column = table[name]
-        if pa.types.is_floating(column.type):
-            # They fit into a decimal of 18 digits, one of them after the point.
-            whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), MAX_WHOLE_NUMBER))
-            if pc.all(whole).as_py():
-                table = table.set_column(index, name, column.cast(pa.decimal128(18, 1)))
-    return table
-
-
-def write_parquet(table: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary_path = path.with_name(f".{path.name}")
-    # a row group is what a reader that streams holds in memory
-    pq.write_table(table, temporary_path, compression="zstd", row_group_size=ROW_GROUP)
-    temporary_path.replace(path)
-
-
-def write_csv(table: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary_path = path.with_name(f".{path.name}")
-    with temporary_path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerow(table.column_names)
-        file.flush()
-        pa.csv.write_csv(table, file.buffer, pa.csv.WriteOptions(include_header=False))
-    temporary_path.replace(path)
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:

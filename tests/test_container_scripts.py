@@ -22,7 +22,7 @@ SERVING_MODULES = {path.stem for path in (REPOSITORY / "inference").glob("*.py")
 # The packages of the image and of requirements.txt, and the modules of the bundle.
 AVAILABLE = {
     "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing", "job_files", "analyzer"},
-    "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing", "analyzer"},
+    "processing_scripts/preprocessing": {"duckdb", "numpy", "pyarrow", "preprocessing", "analyzer"},
     "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "job_files", "analyzer"},
     "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
     "processing_scripts/find_model_package.py": {"boto3", "botocore", "job_files"},
@@ -67,7 +67,7 @@ def test_the_modules_of_the_analyzer_that_evaluate_ships_need_numpy_alone(name):
 
 
 def modules_imported_by(path: Path) -> set[str]:
-    sources = path.glob("*.py") if path.is_dir() else [path]
+    sources = path.rglob("*.py") if path.is_dir() else [path]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return named | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}

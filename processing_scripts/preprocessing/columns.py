@@ -18,6 +18,8 @@ SPLITS = ("train", "validation", "test")
 
 # Whole numbers up to this are exact as doubles.
 MAX_WHOLE_NUMBER = 2.0**53
+# How many rows answer most questions about a column.
+SAMPLE_ROWS = 100
 # The type of whole numbers that do not fit into int64.
 WHOLE_NUMBER = pa.decimal256(76, 0)
 
@@ -56,7 +58,8 @@ def simplify(column: pa.ChunkedArray, as_text: bool = False) -> pa.ChunkedArray:
             return column
     if pa.types.is_floating(type_):
         column = column.cast(pa.float64())
-        return pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
+        is_nan = pc.is_nan(column)
+        return pc.if_else(is_nan, pa.scalar(None, pa.float64()), column) if pc.any(is_nan).as_py() else column
     if pa.types.is_integer(type_) or (pa.types.is_decimal(type_) and type_.scale <= 0):
         return as_whole_numbers(column)
     if pa.types.is_decimal(type_) and type_.bit_width < 128:
@@ -120,6 +123,17 @@ def inexact(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.filter(pc.not_equal(nearest, column))
 
 
+def has_fractions(column: pa.ChunkedArray) -> bool:
+    """Return whether some doubles are not whole numbers."""
+    parts = (column.slice(0, SAMPLE_ROWS), column)
+    return any(pc.any(pc.not_equal(part, pc.floor(part))).as_py() for part in parts)
+
+
+def all_whole(column: pa.ChunkedArray) -> bool:
+    """Return whether all doubles are whole numbers, and so small that a double has all of their digits."""
+    return not has_fractions(column) and largest(column) < MAX_WHOLE_NUMBER
+
+
 def largest(column: pa.ChunkedArray) -> float:
     """Return the largest absolute value, 0 if there is no value."""
     extremes = pc.min_max(column).as_py()
@@ -153,9 +167,9 @@ def category_texts(texts: pa.Array) -> pa.Array:
     return pa.array([None if text is None else category_text(text) for text in texts.to_pylist()], pa.string())
 
 
-def categories_of(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Encode a column of text by its distinct categories, whatever their spelling."""
-    spellings = column.combine_chunks().dictionary_encode()
+def categories_of(texts: pa.Array) -> pa.DictionaryArray:
+    """Encode texts by their distinct categories, whatever their spelling."""
+    spellings = texts.dictionary_encode()
     categories = category_texts(spellings.dictionary).dictionary_encode()
     return pa.DictionaryArray.from_arrays(categories.indices.take(spellings.indices), categories.dictionary)
 
@@ -170,7 +184,10 @@ def example_of_spellings(spellings: pa.Array, categories: pa.Array) -> str:
     raise ValueError("each category has one spelling")
 
 
+def are_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.match_substring_regex(pc.utf8_trim_whitespace(texts), f"^({NUMBER_PATTERN})$")
+
+
 def not_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Select the texts that are not numbers."""
-    trimmed = pc.utf8_trim_whitespace(texts)
-    return trimmed.filter(pc.invert(pc.match_substring_regex(trimmed, f"^({NUMBER_PATTERN})$")))
+    return pc.utf8_trim_whitespace(texts.filter(pc.invert(are_numbers(texts))))

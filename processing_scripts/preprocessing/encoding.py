@@ -1,4 +1,4 @@
-"""Encode a table as numbers for LightGBM, by a schema learned on the training split."""
+"""Encode rows as numbers for LightGBM, by a schema learned on the training split."""
 
 from __future__ import annotations
 
@@ -9,58 +9,94 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing.columns import BINARY, REGRESSION, as_doubles, categories_of, category_texts, is_number
+from preprocessing.columns import BINARY, categories_of, category_texts, is_number
+from preprocessing.engine import DuckDb
+from preprocessing.profile import NumberProfile
+from preprocessing.rows import Column
+from preprocessing.targets import Labels
 
 
-def learn_schema(train: pa.Table, features: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
-    """Learn the content of schema.json: features and classes in their order, with the codes of categories."""
+def learn_schema(
+    engine: DuckDb, features: Sequence[Column], labels: Labels | None, options: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Learn the content of schema.json from the view `placed`: features and classes in their order, and the categories.
+
+    Returns:
+        The schema; and by feature, how many categories outside the training split are not in it.
+    """
     features_json: list[dict[str, Any]] = []
-    for name in features:
-        if is_number(train[name].type):
-            features_json.append({"name": name, "type": "number"})
-        else:
-            categories = category_texts(train[name].unique().drop_null()).unique()
-            features_json.append({"name": name, "type": "category", "categories": sorted(categories.to_pylist())})
+    unseen = {}
+    for column in features:
+        if is_number(column.stored_type):
+            features_json.append({"name": column.name, "type": "number"})
+            continue
+        found = engine.query(
+            f"SELECT {column.sql} AS value, min(split) AS split FROM placed WHERE {column.sql} IS NOT NULL "
+            f"GROUP BY {column.sql}"
+        )
+        categories = category_texts(found["value"])
+        known = set(categories.filter(pc.equal(found["split"], 0)).to_pylist())
+        features_json.append({"name": column.name, "type": "category", "categories": sorted(known)})
+        unseen[column.name] = len(categories.unique()) - len(known)
     classes = None
-    if options.problem_type != REGRESSION:
-        classes = sorted(train[options.target_column].unique().to_pylist())
+    if labels is not None:
+        # A class may be missing from the training split, which is an error of its own.
+        classes = [*labels.counts]
         if options.problem_type == BINARY and options.positive_class is not None:
             classes.sort(key=lambda label: str(label) == options.positive_class)
-    return {
+    schema = {
         "version": 1,
         "problem_type": options.problem_type,
         "target": options.target_column,
         "features": features_json,
         "classes": classes,
     }
+    return schema, unseen
 
 
-def encode(part: pa.Table, schema: Mapping[str, Any]) -> pa.Table:
-    """Encode a split by the schema, the target first; missing values and unknown categories become null.
+class Encoder:
+    """Encodes rows by a schema: the target first; missing values and unknown categories become null.
 
-    All columns are floats: 32 bits wide if that changes no value, else 64.
+    Attributes:
+        columns: The columns to encode.
+        schema: The encoded columns: floats of 32 bits if that changes no value of a column, else of 64.
     """
-    target, classes = part[schema["target"]], schema["classes"]
-    if classes is not None:
-        target = pc.index_in(target, value_set=pa.array(classes, target.type))
-    elif pa.types.is_decimal(target.type):
-        target = as_doubles(target)
-    columns = {schema["target"]: as_floats(target)}
-    for feature in schema["features"]:
-        values = part[feature["name"]]
-        if feature["type"] == "category":
-            found = categories_of(values)
-            codes = pc.index_in(found.dictionary, value_set=pa.array(feature["categories"], pa.string()))
-            values = codes.take(found.indices)
-        elif pa.types.is_decimal(values.type):
-            values = as_doubles(values)
-        columns[feature["name"]] = as_floats(values)
-    return pa.table(columns)
 
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        columns: Mapping[str, Column],
+        labels: Labels | None,
+        profiles: Mapping[str, NumberProfile],
+    ) -> None:
+        self._labels = labels
+        self._target = schema["target"]
+        self._classes = pa.array(schema["classes"], labels.labels.type) if labels else None
+        self._categories = {
+            feature["name"]: pa.array(feature["categories"], pa.string())
+            for feature in schema["features"]
+            if feature["type"] == "category"
+        }
+        names = [schema["target"], *(feature["name"] for feature in schema["features"])]
+        self.columns = [columns[name] for name in names]
+        self.schema = pa.schema(
+            (name, pa.float64() if self._is_number(name) and profiles[name].doubles else pa.float32()) for name in names
+        )
 
-def as_floats(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Convert numbers to floats of 32 bits if that changes no value, else to floats of 64 bits."""
-    doubles = numbers.cast(pa.float64(), safe=False)
-    floats = doubles.cast(pa.float32(), safe=False)
-    is_same = pc.all(pc.equal(floats.cast(pa.float64()), doubles)).as_py()
-    return doubles if is_same is False else floats
+    def encode(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Encode rows of the view `placed`."""
+        encoded = []
+        for column, field in zip(self.columns, self.schema, strict=True):
+            values = batch[column.sql]
+            if self._labels is not None and column.name == self._target:
+                labels = self._labels.labels.take(pc.index_in(values, value_set=self._labels.values))
+                values = pc.index_in(labels, value_set=self._classes)
+            elif column.name in self._categories:
+                found = categories_of(values)
+                codes = pc.index_in(found.dictionary, value_set=self._categories[column.name])
+                values = codes.take(found.indices)
+            encoded.append(values.cast(field.type, safe=False))
+        return pa.RecordBatch.from_arrays(encoded, schema=self.schema)
+
+    def _is_number(self, name: str) -> bool:
+        return name not in self._categories and (self._labels is None or name != self._target)

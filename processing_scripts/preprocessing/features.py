@@ -5,23 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.columns import (
     REGRESSION,
     SPLITS,
-    as_doubles,
+    are_numbers,
     category_texts,
     example_of_spellings,
-    inexact,
     is_number,
     is_supported,
     is_whole_number,
-    not_numbers,
 )
+from preprocessing.engine import DuckDb
+from preprocessing.profile import NumberProfile, measure, profile_numbers, value_counts
 from preprocessing.report import ERROR, WARNING, DataError, Report, counted, listed, plural, shortened
+from preprocessing.rows import Column, Rows
 
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 
@@ -33,13 +33,8 @@ NOTATION = r"^\s*(\p{Sc}|USD|EUR|GBP|CHF|JPY)\s*|\s*(\p{Sc}|USD|EUR|GBP|CHF|JPY|
 ID_DISTINCT_SHARE = 0.5
 
 
-def choose_features(table: pa.Table, name: str, options: argparse.Namespace) -> list[str]:
-    """Choose the feature columns, in the order of the table.
-
-    Args:
-        table: The data.
-        name: What messages call the data.
-        options: The parsed command line.
+def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
+    """Choose the feature columns, in the order of the data.
 
     Raises:
         DataError: A setting names a column that does not exist, or no usable feature is left.
@@ -51,52 +46,97 @@ def choose_features(table: pa.Table, name: str, options: argparse.Namespace) -> 
         "drop_columns": options.drop_columns,
         "categorical_columns": options.categorical_columns,
     }
-    present = set(table.column_names)
+    present = set(rows.types)
     absent = [(setting, column) for setting, columns in settings.items() for column in columns if column not in present]
     if absent:
         raise DataError(
             " | ".join(
-                f"column {column!r} is not in {name} (columns: {listed(table.column_names)}); set {setting}"
+                f"column {column!r} is not in {rows.name} (columns: {listed(rows.types)}); set {setting}"
                 for setting, column in absent
             )
         )
     if options.target_column in options.drop_columns:
         raise DataError(f"column {options.target_column!r} is the target_column; remove it from drop_columns")
     taken = {options.target_column, options.time_column, options.group_column, *options.drop_columns}
-    features = [column for column in table.column_names if column not in taken]
+    features = [column for column in rows.types if column not in taken]
     if not features:
         raise DataError(
-            f"{name} has no columns besides {listed(filter(None, taken))}; keep at least one column as a feature"
+            f"{rows.name} has no columns besides {listed(filter(None, taken))}; keep at least one column as a feature"
         )
     advice = dict.fromkeys(features, "add it to drop_columns, or convert it")
     advice |= {options.split_column: f"set {options.split_strategy}_column to another column, or convert it"}
     advice |= {options.target_column: "set target_column to another column, or convert it"}
     for column in filter(None, advice):
-        if not is_supported(table[column].type):
+        if not is_supported(rows.types[column]):
             raise DataError(
-                f"column {column!r} has type {table[column].type}, but only numbers, UTF-8 texts, booleans and times "
+                f"column {column!r} has type {rows.types[column]}, but only numbers, UTF-8 texts, booleans and times "
                 f"are supported; {advice[column]}"
             )
-    return features
+    return [rows.columns[column] for column in features]
 
 
-def check_rows(table: pa.Table, options: argparse.Namespace, report: Report) -> None:
-    problem = f"{len(table)} usable rows are fewer than min_rows ({options.min_rows}); add rows, or lower min_rows"
-    enough = len(table) >= max(options.min_rows, len(SPLITS))
-    report.add("rows", ERROR, [] if enough else [problem], rows=len(table), min_rows=options.min_rows)
+def check_rows(count: int, options: argparse.Namespace, report: Report) -> None:
+    problem = f"{count} usable rows are fewer than min_rows ({options.min_rows}); add rows, or lower min_rows"
+    enough = count >= max(options.min_rows, len(SPLITS))
+    report.add("rows", ERROR, [] if enough else [problem], rows=count, min_rows=options.min_rows)
 
 
-def check_features(table: pa.Table, features: Sequence[str], options: argparse.Namespace, report: Report) -> None:
-    """Run the checks of single columns."""
-    missing = {column: table[column].null_count / max(len(table), 1) for column in features}
-    empty = {column for column in features if missing[column] == 1}
+def check_features(
+    engine: DuckDb, rows: Rows, features: Sequence[Column], count: int, options: argparse.Namespace, report: Report
+) -> dict[str, NumberProfile]:
+    """Run the checks of single columns.
+
+    Args:
+        engine: The engine with the view `rows`.
+        rows: What is known of the rows.
+        features: The columns to check.
+        count: The number of rows in the view.
+        options: The parsed command line.
+        report: The checks so far.
+
+    Returns:
+        The profiles of the columns of numbers, that of the target among them.
+    """
+    target = rows.columns[options.target_column]
+    numbers = [column for column in [*features, target] if is_number(column.stored_type)]
+    profiles = profile_numbers(engine, numbers, count, options.outlier_z_score)
+    texts = {column.name: value_counts(engine, column) for column in features if not is_number(column.stored_type)}
+    present = {column.name: profiles[column.name].present for column in numbers}
+    present |= {column: pc.sum(values["count"]).as_py() or 0 for column, values in texts.items()}
+
+    check_missing([column.name for column in features], present, count, options, report)
+    constant = [
+        column.name
+        for column in features
+        if present[column.name] == count
+        and (len(texts[column.name]) == 1 if column.name in texts else profiles[column.name].range == 0)
+    ]
+    report.add(
+        "constant",
+        WARNING,
+        {
+            column: f"column {column!r} has the same value in every row; consider adding it to drop_columns"
+            for column in constant
+        },
+    )
+    measured = [column for column in numbers if column != target or options.problem_type == REGRESSION]
+    check_numbers(profiles, rows, [column.name for column in measured], options, report)
+    like_ids = find_distinct_integers(engine, features, profiles, count)
+    check_texts(texts, like_ids, options.categorical_columns, report)
+    return profiles
+
+
+def check_missing(
+    features: Sequence[str], present: Mapping[str, int], count: int, options: argparse.Namespace, report: Report
+) -> None:
+    missing = {column: 1 - present[column] / max(count, 1) for column in features}
     report.add(
         "all_missing",
         ERROR,
         {
             column: f"column {column!r} is empty in every row; add it to drop_columns, or fix its source"
             for column in features
-            if column in empty
+            if not present[column]
         },
     )
     report.add(
@@ -106,79 +146,82 @@ def check_features(table: pa.Table, features: Sequence[str], options: argparse.N
             column: f"column {column!r} is {share:.1%} missing, more than max_missing_share "
             f"({options.max_missing_share:.1%}); add it to drop_columns, or raise max_missing_share"
             for column, share in missing.items()
-            if share > options.max_missing_share and column not in empty
+            if share > options.max_missing_share and present[column]
         },
         max_missing_share=options.max_missing_share,
         missing_shares={column: share for column, share in missing.items() if share},
     )
-    distinct = {column: pc.count_distinct(table[column]).as_py() for column in features}
-    report.add(
-        "constant",
-        WARNING,
-        {
-            column: f"column {column!r} has the same value in every row; consider adding it to drop_columns"
-            for column in features
-            if distinct[column] == 1 and not missing[column]
-        },
-    )
-    check_numbers(table, features, options, report)
-    check_texts(table, features, distinct, options.categorical_columns, report)
 
 
-def check_numbers(table: pa.Table, features: Sequence[str], options: argparse.Namespace, report: Report) -> None:
-    """Check for infinities and outliers.
+def check_numbers(
+    profiles: Mapping[str, NumberProfile],
+    rows: Rows,
+    measured: Sequence[str],
+    options: argparse.Namespace,
+    report: Report,
+) -> None:
+    """Check for lost digits, infinities and outliers.
 
-    The robust z-score is 0.6745 (x - median) / MAD, where MAD is the median absolute deviation; for normal data it is
-    close to the ordinary z-score (B. Iglewicz and D. Hoaglin, How to Detect and Handle Outliers, 1993). If more than
-    half of the values are equal, MAD is 0 and outliers are not measured.
+    Args:
+        profiles: The columns of numbers.
+        rows: What is known of the rows.
+        measured: The columns whose values are numbers, not classes.
+        options: The parsed command line.
+        report: The checks so far.
     """
-    infinite: dict[str, int] = {}
-    outliers: dict[str, int] = {}
-    not_measured = []
-    lost: dict[str, str] = {}
-    for column in (column for column in [*features, options.target_column] if is_number(table[column].type)):
-        numbers = table[column].drop_null()
-        if (column != options.target_column or options.problem_type == REGRESSION) and len(more := inexact(numbers)):
-            lost[column] = (
-                f"column {column!r} has {plural('value', len(more))} with more digits than a double holds, for example "
-                f"{more[0]}, which are rounded"
-            )
-            if column != options.target_column:
-                lost[column] += "; add the column to drop_columns or categorical_columns if it is an ID"
-        values = as_doubles(numbers).to_numpy()
-        finite = values[np.isfinite(values)]
-        infinite[column] = len(values) - len(finite)
-        distances = np.abs(finite - np.median(finite)) if finite.size else finite
-        deviation = np.median(distances) if finite.size else 0.0
-        if not deviation:
-            not_measured.append(column)
-        elif column != options.target_column or options.problem_type == REGRESSION:
-            outliers[column] = int((0.6745 * distances > options.outlier_z_score * deviation).sum())
-    report.add("rounded_numbers", WARNING, lost)
+    rounded = {}
+    for column in (column for column in measured if column in rows.rounded):
+        number, example = rows.rounded[column]
+        rounded[column] = (
+            f"column {column!r} has {plural('value', number)} with more digits than a double holds, for example "
+            f"{example}, which are rounded"
+        )
+        if column != options.target_column:
+            rounded[column] += "; add the column to drop_columns or categorical_columns if it is an ID"
+    report.add("rounded_numbers", WARNING, rounded)
+    infinite = {column: profile.infinite for column, profile in profiles.items() if profile.infinite}
     report.add(
         "infinities",
         ERROR,
         {
-            column: f"column {column!r} is infinite in {plural('row', count)}; fix its source (a division by zero?), "
+            column: f"column {column!r} is infinite in {plural('row', number)}; fix its source (a division by zero?), "
             "or leave these values empty"
-            for column, count in infinite.items()
-            if count
+            for column, number in infinite.items()
         },
-        infinities={column: count for column, count in infinite.items() if count},
+        infinities=infinite,
+    )
+    outliers = {column: count for column in measured if (count := profiles[column].outliers)}
+    most = sorted(outliers, key=lambda column: -outliers[column])
+    named = listed((f"{column!r} ({outliers[column]})" for column in most), limit=5)
+    verb = "has" if len(outliers) == 1 else "have"
+    problem = (
+        f"{plural('column', len(outliers))} {verb} values with a robust z-score above {options.outlier_z_score:g}: "
+        f"{named}"
     )
     report.add(
         "outliers",
         WARNING,
-        {
-            column: f"column {column!r} has {plural('value', count)} with a robust z-score above "
-            f"{options.outlier_z_score:g}"
-            for column, count in outliers.items()
-            if count
-        },
+        [problem] if outliers else [],
+        columns=most,
         outlier_z_score=options.outlier_z_score,
-        outliers={column: count for column, count in outliers.items() if count},
-        not_measured=not_measured,
+        outliers=outliers,
+        not_measured=[column for column in profiles if profiles[column].outliers is None],
     )
+
+
+def find_distinct_integers(
+    engine: DuckDb, features: Sequence[Column], profiles: Mapping[str, NumberProfile], count: int
+) -> dict[str, int]:
+    """Find the columns with another integer in every row: how many there are, by column."""
+    candidates: dict[Column, dict[str, str]] = {
+        column: {}
+        for column in features
+        if is_whole_number(column.type)
+        and (profile := profiles[column.name]).present == count
+        and profile.range >= count - 1
+    }
+    distinct = measure(engine, "rows", candidates, {"distinct": "count(DISTINCT {column})"})
+    return {column.name: count for column, values in distinct.items() if values["distinct"] == count}
 
 
 def without_notation(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -187,57 +230,69 @@ def without_notation(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def check_texts(
-    table: pa.Table, features: Sequence[str], distinct: Mapping[str, int], declared: Sequence[str], report: Report
+    texts: Mapping[str, pa.Table], integer_ids: Mapping[str, int], declared: Sequence[str], report: Report
 ) -> None:
     """Warn about columns that are probably not meant to be categories or features.
 
     Args:
-        table: The data.
-        features: The columns to check.
-        distinct: The number of distinct values of each.
+        texts: The distinct values of each column of text, and their counts.
+        integer_ids: The columns with another integer in every row, and how many these are.
         declared: Columns that are meant to be categories.
         report: The checks so far.
     """
-    like_ids, dates, numeric, merged = {}, {}, {}, {}
-    for column in features:
-        values = table[column].drop_null()
-        if is_whole_number(values.type) and distinct[column] == len(table):
-            like_ids[column] = (
-                f"column {column!r} has a different integer in every row, like an ID; "
-                "consider adding it to drop_columns"
-            )
-        if not pa.types.is_string(values.type) or not len(values):
+    like_ids = {
+        column: f"column {column!r} has a different integer in every row, like an ID; "
+        "consider adding it to drop_columns"
+        for column in integer_ids
+    }
+    distinct = dict(integer_ids)
+    dates, numeric, merged = {}, {}, {}
+    for column, values in texts.items():
+        spellings, counts = values["value"], values["count"]
+        if not len(spellings):
             continue
-        if pc.mean(pc.match_substring_regex(values, DATE_PATTERN)).as_py() >= LOOKS_LIKE_SHARE:
+        present = pc.sum(counts).as_py()
+        if count_of(values, pc.match_substring_regex(spellings, DATE_PATTERN)) >= LOOKS_LIKE_SHARE * present:
             dates[column] = (
                 f"column {column!r} contains dates, each of which becomes a category; convert them to numbers, or add "
                 "the column to drop_columns"
             )
-        spellings = values.unique()
         categories = category_texts(spellings)
-        if count := len(spellings) - len(categories.unique()):
+        if extra := len(spellings) - len(categories.unique()):
             merged[column] = (
-                f"column {column!r} has {plural('category', len(spellings) - count)} in {len(spellings)} spellings, "
+                f"column {column!r} has {plural('category', len(spellings) - extra)} in {len(spellings)} spellings, "
                 f"such as {example_of_spellings(spellings, categories)}, which are read as the same"
             )
-        odd = not_numbers(values)
-        few = (1 - LOOKS_LIKE_SHARE) * len(values)
-        if 0 < len(odd) <= few:
+        odd = values.filter(pc.invert(are_numbers(spellings)))
+        few = (1 - LOOKS_LIKE_SHARE) * present
+        not_numeric = pc.sum(odd["count"]).as_py() or 0
+        if 0 < not_numeric <= few:
             numeric[column] = (
-                f"column {column!r} is categorical because {counted(len(odd), 'value', len(values))} not numeric, for "
-                f"example {shortened(odd[0])}; leave these values empty to make it numeric"
+                f"column {column!r} is categorical because {counted(not_numeric, 'value', present)} not numeric, for "
+                f"example {shortened(most_frequent(odd))}; leave these values empty to make it numeric"
             )
-        elif column not in declared and len(not_numbers(without_notation(odd))) <= few:
+        elif column not in declared and count_of(odd, pc.invert(are_numbers(without_notation(odd["value"])))) <= few:
             numeric[column] = (
                 f"column {column!r} is categorical because its numbers are written as text, for example "
-                f"{shortened(values[0])}; write plain numbers to make it numeric, or add it to categorical_columns"
+                f"{shortened(most_frequent(values))}; write plain numbers to make it numeric, or add it to "
+                "categorical_columns"
             )
-        elif column not in dates and distinct[column] > ID_DISTINCT_SHARE * len(values):
+        elif column not in dates and len(spellings) > ID_DISTINCT_SHARE * present:
+            distinct[column] = len(spellings)
             like_ids[column] = (
-                f"column {column!r} has {distinct[column]} distinct texts in {len(values)} rows, like an ID; "
+                f"column {column!r} has {len(spellings)} distinct texts in {present} rows, like an ID; "
                 "consider adding it to drop_columns"
             )
-    report.add("id_like", WARNING, like_ids, distinct={column: distinct[column] for column in like_ids})
+    report.add("id_like", WARNING, like_ids, distinct=distinct)
     report.add("dates", WARNING, dates)
     report.add("numbers_as_text", WARNING, numeric)
     report.add("spellings", WARNING, merged)
+
+
+def count_of(values: pa.Table, selected: pa.ChunkedArray) -> int:
+    """Add up the counts of the selected values."""
+    return pc.sum(values["count"].filter(selected)).as_py() or 0
+
+
+def most_frequent(values: pa.Table) -> str:
+    return values["value"][pc.index(values["count"], pc.max(values["count"])).as_py()].as_py()

@@ -22,7 +22,13 @@ class Report:
         self.problems: list[tuple[str, str]] = []
 
     def add(
-        self, name: str, severity: str, problems: Mapping[str, str] | Sequence[str] = (), /, **numbers: object
+        self,
+        name: str,
+        severity: str,
+        problems: Mapping[str, str] | Sequence[str] = (),
+        /,
+        columns: Sequence[str] = (),
+        **numbers: Any,
     ) -> None:
         """Record a check; it has failed if there are problems.
 
@@ -30,15 +36,16 @@ class Report:
             name: The name of the check.
             severity: ERROR or WARNING.
             problems: A sentence per problem, or by column.
+            columns: The columns that sentences without a column of their own are about.
             numbers: What the check has measured.
         """
-        columns, sentences = ([*problems], [*problems.values()]) if isinstance(problems, Mapping) else ([], problems)
+        sentences: Sequence[str] = [*problems.values()] if isinstance(problems, Mapping) else problems
         self.checks.append(
             {
                 "name": name,
                 "severity": severity,
                 "status": "failed" if problems else "passed",
-                "columns": columns,
+                "columns": [*problems] if isinstance(problems, Mapping) else [*columns],
                 "message": " | ".join(sentences),
                 "messages": [*sentences],
                 "numbers": numbers,

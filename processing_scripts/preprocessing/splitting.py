@@ -1,140 +1,335 @@
-"""Divide rows among the train, validation and test splits."""
+"""Divide rows among the train, validation and test splits.
+
+Each strategy gives every row a place, puts the rows of each stratum in the order of their places, and cuts this order
+by the shares of the splits. Rows of one place stay together.
+
+    random   a stratum is a class; the place is a hash of the features, so that copies are in one split
+    time     the place is the time
+    group    a group gets the split that lacks the most rows, in the order of a hash of the groups
+
+So the splits are a function of the data: the same rows are split alike in any order and from any files.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from preprocessing.columns import REGRESSION
+from preprocessing.columns import BINARY, SPLITS, category_texts
+from preprocessing.engine import DuckDb
+from preprocessing.profile import value_counts
+from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
+from preprocessing.row_keys import text_hash
+from preprocessing.rows import Column, Rows
+from preprocessing.targets import Labels
+from preprocessing.times import rank_times
 
-UNASSIGNED = -1
-
-# A random split keeps rows with equal features together, so that no model is tested on copies of its training rows. If
-# there are more of them than this, they are a frequent combination instead, of which each split gets its share.
+# Rows with equal features stay together up to this many copies. If there are more, they are a frequent combination, of
+# which each split gets its share.
 MAX_COPIES = 10
-MAX_COPIES_SHARE = 0.1  # of the smallest split
+MAX_COPIES_SHARE = 0.1  # of the stratum's rows in the smallest split
+# The places of so many rows are sorted in memory; of more rows, those near a cut.
+FEW_ROWS = 1_000_000
+BINS = 4096
+# Multiples of the golden ratio, modulo 1, are spread evenly over the places, however few or many they are.
+GOLDEN_RATIO = 0.6180339887498949
+# A split may deviate from its share by this much.
+MAX_SPLIT_DEVIATION = 0.05
 
 
-def assign_splits(
-    target: pa.ChunkedArray, key: np.ndarray | None, alike: np.ndarray | None, options: argparse.Namespace
-) -> np.ndarray:
-    """Assign each row to a split.
+def split_rows(engine: DuckDb, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report) -> None:
+    """Create the view `placed`: the columns of `rows`, with the columns stratum, place and split (an index of SPLITS).
+
+    Raises:
+        DataError: The time or group column cannot be used.
+    """
+    if options.split_column is None:
+        place_randomly(engine, rows.columns[options.target_column], labels, options)
+        cuts = find_random_cuts(engine, options.shares)
+    else:
+        column = rows.columns[options.split_column]
+        place = place_by_time if options.split_strategy == "time" else place_by_group
+        cuts = place(engine, column, options, report)
+        report.raise_errors()
+    engine.register("cuts", cuts)
+    engine.create_view(
+        "placed",
+        "SELECT located.*, CASE WHEN place < validation_from THEN 0 WHEN place < test_from THEN 1 ELSE 2 END AS split "
+        "FROM located JOIN cuts ON located.stratum = cuts.stratum",
+    )
+
+
+def place_randomly(engine: DuckDb, target: Column, labels: Labels | None, options: argparse.Namespace) -> None:
+    """Create the view `located` for a random split.
+
+    A set of rows with equal features is in the stratum of its rarest class.
+    """
+    classes = list_classes(labels)
+    engine.register("classes", classes)
+    of_class = f"{target.sql} = classes.value" if labels else "TRUE"
+    engine.create_view("classified", f"SELECT rows.*, classes.stratum AS class FROM rows JOIN classes ON {of_class}")
+    engine.create_table(
+        "sets_of_class",
+        "SELECT feature_key, min(class) AS stratum, count(*) AS copies FROM classified "
+        "WHERE feature_key IN (SELECT feature_key FROM sets) GROUP BY feature_key",
+    )
+    engine.register("limits", limit_copies(engine, classes, options.shares))
+    engine.create_table(
+        "kept_together",
+        "SELECT feature_key, sets_of_class.stratum FROM sets_of_class JOIN limits "
+        "ON sets_of_class.stratum = limits.stratum WHERE copies <= max_copies",
+    )
+    engine.create_table(
+        "scattered",
+        "SELECT position, row_number() OVER (PARTITION BY row_key ORDER BY position) AS number FROM rows "
+        "WHERE feature_key IN (SELECT feature_key FROM sets) "
+        "AND feature_key NOT IN (SELECT feature_key FROM kept_together)",
+    )
+    scale = f"CAST({2**63} AS DOUBLE)"
+    spread = f"(row_key / {scale} + number * CAST('{GOLDEN_RATIO}' AS DOUBLE))"
+    engine.create_view(
+        "located",
+        "SELECT classified.*, coalesce(kept_together.stratum, class) AS stratum, "
+        f"CASE WHEN number IS NULL THEN classified.feature_key / {scale} ELSE {spread} - floor({spread}) END AS place "
+        "FROM classified LEFT JOIN kept_together ON classified.feature_key = kept_together.feature_key "
+        "LEFT JOIN scattered ON classified.position = scattered.position",
+    )
+
+
+def check_splits(
+    engine: DuckDb,
+    rows: Rows,
+    labels: Labels | None,
+    unseen: Mapping[str, int],
+    options: argparse.Namespace,
+    report: Report,
+) -> dict[str, int]:
+    """Check the sizes of the splits, their categories and their classes.
 
     Args:
-        target: The target column.
-        key: Shape (n,), times or codes of groups; None for a random split.
-        alike: Numbers from 0 that are the same for rows with equal features, shape (n,); None if there are none.
+        engine: The engine with the view `placed`.
+        rows: What is known of the rows.
+        labels: The classes, None for a regression.
+        unseen: By feature, how many categories are not in the training split.
         options: The parsed command line.
+        report: The checks so far.
 
     Returns:
-        Indices into SPLITS, shape (n,).
+        The number of rows of each split.
     """
-    if key is not None and options.split_strategy == "time":
-        return split_by_time(key, options.shares)
-    if key is not None:
-        return split_by_group(key, options.shares, options.seed)
-    strata = np.zeros(len(target), np.int64)
-    if options.problem_type != REGRESSION:
-        strata = target.combine_chunks().dictionary_encode().indices.to_numpy()
-    return split_randomly(strata, alike, options.shares, options.seed)
+    target = rows.columns[options.target_column]
+    value = target.sql if labels else "stratum"
+    found = engine.query(f"SELECT split, {value} AS value, count(*) AS count FROM placed GROUP BY split, {value}")
+    by_split = {split: found.filter(pc.equal(found["split"], index)) for index, split in enumerate(SPLITS)}
+    sizes = {split: pc.sum(part["count"]).as_py() or 0 for split, part in by_split.items()}
+    actual = {split: size / sum(sizes.values()) for split, size in sizes.items()}
+    report.add(
+        "split_shares",
+        WARNING,
+        [
+            f"the {split} split has {actual[split]:.1%} of the rows instead of {share:.1%}"
+            for split, share in zip(SPLITS, options.shares, strict=True)
+            if abs(actual[split] - share) > MAX_SPLIT_DEVIATION
+        ],
+        rows=sizes,
+    )
+    report.add(
+        "unseen_categories",
+        WARNING,
+        {
+            column: f"column {column!r} has {plural('category', count)} outside the training split, encoded as missing"
+            for column, count in unseen.items()
+            if count
+        },
+    )
+    if labels is None:
+        return sizes
+    classes = {split: set(labels.count(part)) for split, part in by_split.items()}
+    problems = []
+    for split in SPLITS:
+        # One of many classes may be missing from a small test split, but binary metrics need both classes.
+        needed = set(labels.counts) if split == "train" or options.problem_type == BINARY else set()
+        if lacking := sorted(needed - classes[split]):
+            problems.append(
+                f"the {split} split has no rows of class {listed(map(shortened, lacking))} of column {target.name!r}; "
+                f"add data, or set split_strategy to random instead of {options.split_strategy}"
+            )
+    report.add("split_classes", ERROR, problems, classes={split: len(found) for split, found in classes.items()})
+    return sizes
 
 
-def split_randomly(strata: np.ndarray, alike: np.ndarray | None, shares: Sequence[float], seed: int) -> np.ndarray:
-    """Split each stratum by the shares, to the nearest row and with at least one row per split.
+def list_classes(labels: Labels | None) -> pa.Table:
+    """List the strata: the classes from the rarest to the most frequent one, by the values of the target."""
+    if labels is None:
+        return pa.table({"value": [0], "stratum": [0]})
+    order = sorted(labels.counts, key=lambda label: (labels.counts[label], str(label)))
+    strata = {label: stratum for stratum, label in enumerate(order)}
+    return pa.table({"value": labels.values, "stratum": [strata[label] for label in labels.labels.to_pylist()]})
+
+
+def limit_copies(engine: DuckDb, classes: pa.Table, shares: Sequence[float]) -> pa.Table:
+    """Decide up to how many copies stay together, by stratum: none where there would be fewer sets than splits."""
+    rows = counts_by(engine, "class", "classified")
+    copied = counts_by(engine, "class", "classified WHERE feature_key IN (SELECT feature_key FROM sets)")
+    sets = counts_by(engine, "stratum", "sets_of_class")
+    limits = {}
+    for stratum in set(classes["stratum"].to_pylist()):
+        units = rows[stratum] - copied.get(stratum, 0) + sets.get(stratum, 0)
+        few = max(MAX_COPIES, int(MAX_COPIES_SHARE * min(shares) * rows[stratum]))
+        limits[stratum] = few if units >= len(shares) else 1
+    return pa.table({"stratum": [*limits], "max_copies": [*limits.values()]})
+
+
+def counts_by(engine: DuckDb, column: str, source: str) -> dict[Any, int]:
+    found = engine.query(f"SELECT {column} AS value, count(*) AS count FROM {source} GROUP BY {column}")
+    return dict(zip(found["value"].to_pylist(), found["count"].to_pylist(), strict=True))
+
+
+def find_random_cuts(engine: DuckDb, shares: Sequence[float]) -> pa.Table:
+    """Find the places at which the validation and the test split of each stratum begin."""
+    rows = counts_by(engine, "stratum", "located")
+    many = [stratum for stratum, count in rows.items() if count > FEW_ROWS]
+    cuts = {stratum: find_cuts_among_many(engine, stratum, rows[stratum], shares) for stratum in many}
+    if len(many) < len(rows):
+        others = f"stratum NOT IN ({', '.join(map(str, many))})" if many else "TRUE"
+        found = engine.query(
+            f"SELECT stratum, place, count(*) AS count FROM located WHERE {others} GROUP BY stratum, place "
+            "ORDER BY stratum, place"
+        )
+        strata, places, counts = (found[name].to_numpy() for name in ("stratum", "place", "count"))
+        for stratum in set(rows).difference(many):
+            members = slice(*np.searchsorted(strata, [stratum, stratum + 1]))
+            cuts[stratum] = cut(places[members], counts[members], shares)
+    validation_from, test_from = zip(*cuts.values(), strict=True)
+    return pa.table({"stratum": [*cuts], "validation_from": validation_from, "test_from": test_from})
+
+
+def find_cuts_among_many(engine: DuckDb, stratum: int, rows: int, shares: Sequence[float]) -> list[float]:
+    """Find the cuts of a stratum by counting its rows in bins, and then in the places of the two bins with a cut."""
+    bin_ = f"CAST(floor(place * {BINS}) AS BIGINT)"
+    bins = counts_by(engine, bin_, f"located WHERE stratum = {stratum}")
+    before = np.cumsum([0, *(bins.get(number, 0) for number in range(BINS))])
+    cuts = []
+    for wanted in np.cumsum(shares)[:2] * rows:
+        number = int(np.searchsorted(before, wanted)) - 1
+        found = engine.query(
+            f"SELECT place, count(*) AS count FROM located WHERE stratum = {stratum} AND {bin_} = {number} "
+            "GROUP BY place ORDER BY place"
+        )
+        starts = before[number] + np.cumsum(found["count"].to_numpy()) - found["count"].to_numpy()
+        places = [*found["place"].to_pylist(), (number + 1) / BINS]
+        cuts.append(places[np.abs([*starts, before[number + 1]] - wanted).argmin()])
+    return cuts
+
+
+def cut(places: np.ndarray, counts: np.ndarray, shares: Sequence[float]) -> list[Any]:
+    """Cut places at the shares of their rows, to the nearest place and with at least one place per split.
 
     Args:
-        strata: The stratum of each row, from 0, shape (n,).
-        alike: Numbers from 0, shape (n,). Rows with the same number stay together, if they are few; single rows then
-            make up for what a split lacks.
-        shares: The share of each split.
-        seed: The seed of the shuffle.
-    """
-    generator = np.random.default_rng(seed)
-    assignment = np.full(len(strata), UNASSIGNED)
-    if alike is not None:
-        assignment = deal_copies(strata, alike, shares, generator)
-    for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
-        dealt = assignment[members]
-        rows = generator.permutation(members[dealt == UNASSIGNED])
-        lacking = allot(len(members), shares) - np.bincount(dealt[dealt != UNASSIGNED], minlength=len(shares))
-        counts = lacking.clip(0)
-        while counts.sum() > len(rows):
-            counts[counts.argmax()] -= 1
-        assignment[rows] = np.repeat(np.arange(len(shares)), counts)
-    return assignment
-
-
-def deal_copies(
-    strata: np.ndarray, alike: np.ndarray, shares: Sequence[float], generator: np.random.Generator
-) -> np.ndarray:
-    """Assign the rows that stay together.
-
-    The sets of a stratum are dealt in the order of their sizes, so that each split has large and small ones. A set with
-    rows of several strata counts for the rarest of them.
+        places: Distinct places in their order, shape (n,).
+        counts: The number of rows at each, shape (n,).
+        shares: The shares of the splits.
 
     Returns:
-        The split of each row, UNASSIGNED for those that may go anywhere, shape (n,).
+        The first place of the validation split and that of the test split.
     """
-    sizes = np.bincount(alike)
-    together = (sizes > 1) & (sizes <= max(MAX_COPIES, MAX_COPIES_SHARE * min(shares) * len(strata)))
-    by_rarity = np.argsort(np.bincount(strata), kind="stable")
-    rarest = np.full(len(sizes), len(by_rarity))
-    np.minimum.at(rarest, alike, np.argsort(by_rarity)[strata])
-    single_rows = np.bincount(strata[~together[alike]], minlength=len(by_rarity))
-
-    split = np.full(len(sizes), UNASSIGNED)
-    for rank, stratum in enumerate(by_rarity):
-        sets = generator.permutation(np.flatnonzero(together & (rarest == rank)))
-        # With fewer, a split might have no row of the stratum.
-        if max(len(sets), single_rows[stratum]) >= len(shares):
-            counts = allot(len(sets), shares)
-            turns = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
-            order = np.repeat(np.arange(len(shares)), counts)[np.argsort(turns, kind="stable")]
-            split[sets[np.argsort(-sizes[sets], kind="stable")]] = order
-    return split[alike]
-
-
-def allot(rows: int, shares: Sequence[float]) -> np.ndarray:
-    """Divide rows by the largest remainder method, with at least one row per split if there are enough."""
-    exact = rows * np.asarray(shares)
-    counts = np.floor(exact).astype(np.int64)
-    counts[np.argsort(counts - exact, kind="stable")[: rows - counts.sum()]] += 1
-    while rows >= len(shares) and not counts.all():
-        counts[counts.argmax()] -= 1
-        counts[counts.argmin()] += 1
-    return counts
-
-
-def split_by_time(times: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Split by time. Rows of the same time stay together, so that each split ends before the next one begins."""
-    _, moments, counts = np.unique(times, return_inverse=True, return_counts=True)
+    if len(places) < len(shares):
+        # The stratum has more rows than places: the others are in sets of other strata.
+        return [np.inf, np.inf]
     rows_through = np.cumsum(counts)
-    train_end = np.abs(rows_through[:-2] - shares[0] * len(times)).argmin()
+    rows = rows_through[-1]
+    train_end = np.abs(rows_through[:-2] - shares[0] * rows).argmin()
     later = rows_through[train_end + 1 : -1]
-    validation_end = train_end + 1 + np.abs(later - (shares[0] + shares[1]) * len(times)).argmin()
-    return np.searchsorted([train_end, validation_end], moments)
+    validation_end = train_end + 1 + np.abs(later - (shares[0] + shares[1]) * rows).argmin()
+    return [places[train_end + 1], places[validation_end + 1]]
 
 
-def split_by_group(groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
-    """Assign whole groups, in random order, each to the split that lacks the most rows.
+def place_by_time(engine: DuckDb, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:
+    """Create the view `located` for a split by time.
+
+    Returns:
+        The cuts; None if the column cannot be used, which is reported.
+    """
+    moments = value_counts(engine, column)
+    values, counts, problem = moments["value"].combine_chunks(), moments["count"].to_numpy(), None
+    try:
+        ranks = rank_times(values, column.type)
+    except ValueError as error:
+        problem, ranks = f"{error}; use one ISO 8601 form, such as 2024-02-29T13:00:00", np.zeros(0)
+    places = np.unique(ranks)
+    if not report_split_column(engine, column, problem, len(places), options, report):
+        return None
+    engine.register("moments", pa.table({"value": values, "place": ranks}))
+    engine.create_view(
+        "located", f"SELECT rows.*, 0 AS stratum, moments.place FROM rows JOIN moments ON {column.sql} = moments.value"
+    )
+    rows_of_rank = np.bincount(ranks - 1, counts).astype(np.int64)
+    validation_from, test_from = cut(places, rows_of_rank, options.shares)
+    return pa.table({"stratum": [0], "validation_from": [validation_from], "test_from": [test_from]})
+
+
+def place_by_group(engine: DuckDb, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:
+    """Create the view `located` for a split by group: the place is the index of the split.
+
+    Returns:
+        The cuts; None if the column cannot be used, which is reported.
+    """
+    spellings = value_counts(engine, column)
+    groups = category_texts(spellings["value"]).dictionary_encode()
+    names = groups.dictionary.to_pylist()
+    if not report_split_column(engine, column, None, len(names), options, report):
+        return None
+    codes = groups.indices.to_numpy()
+    sizes = np.bincount(codes, spellings["count"].to_numpy()).astype(np.int64)
+    order = sorted(range(len(names)), key=lambda group: (text_hash(f"{options.seed} {names[group]}"), names[group]))
+    splits = deal_groups(sizes, order, options.shares)
+    engine.register("groups", pa.table({"value": spellings["value"], "place": splits[codes]}))
+    engine.create_view(
+        "located", f"SELECT rows.*, 0 AS stratum, groups.place FROM rows JOIN groups ON {column.sql} = groups.value"
+    )
+    return pa.table({"stratum": [0], "validation_from": [1], "test_from": [2]})
+
+
+def deal_groups(sizes: np.ndarray, order: Sequence[int], shares: Sequence[float]) -> np.ndarray:
+    """Assign whole groups, in the given order, each to the split that lacks the most rows.
 
     Args:
-        groups: The code of each row's group, from 0, shape (n,).
+        sizes: The rows of each group, shape (groups,).
+        order: The groups in the order in which they are assigned.
         shares: The share of each split.
-        seed: The seed of the order.
+
+    Returns:
+        The index of each group's split, shape (groups,).
     """
-    sizes = np.bincount(groups)
-    lacking = [share * len(groups) for share in shares]
+    lacking = [share * int(sizes.sum()) for share in shares]
     empty = set(range(len(shares)))
     chosen = np.empty(len(sizes), np.int64)
-    for position, group in enumerate(np.random.default_rng(seed).permutation(len(sizes)).tolist()):
+    for position, group in enumerate(order):
         last_chance = len(sizes) - position == len(empty)
         split = max(empty if last_chance else range(len(shares)), key=lacking.__getitem__)
         chosen[group] = split
-        lacking[split] -= sizes[group]
+        lacking[split] -= int(sizes[group])
         empty.discard(split)
-    return chosen[groups]
+    return chosen
+
+
+def report_split_column(
+    engine: DuckDb, column: Column, problem: str | None, distinct: int, options: argparse.Namespace, report: Report
+) -> bool:
+    """Report the check of the time or group column, and return whether it passed."""
+    (found,) = engine.query(f"SELECT count(*) AS n, count({column.sql}) AS present FROM rows").to_pylist()
+    name = f"{options.split_strategy}_column {column.name!r}"
+    if found["present"] < found["n"]:
+        missing = counted(found["n"] - found["present"], "row", found["n"])
+        problem = f"{name}: {missing} without a value; fill in the values, or remove the rows"
+    elif problem:
+        problem = f"{name} has {problem}"
+    elif distinct < len(SPLITS):
+        problem = f"{name} has {plural('distinct value', distinct)}; three splits need at least three"
+    report.add("split_column", ERROR, {column.name: problem} if problem else {})
+    return problem is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
@@ -13,10 +12,12 @@ from pathlib import Path
 import features
 import numpy as np
 import preprocess
-from hypothesis import given
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from preprocessing.encoding import encode, learn_schema
-from preprocessing.reading import read_table
+
+from analyzer.values import MISSING
 
 # Texts that look like numbers, booleans, dates and missing values, and arbitrary texts.
 WORDS = st.sampled_from(
@@ -32,23 +33,33 @@ COLUMNS = st.lists(
 )
 
 
-def options(columns: list[str]) -> argparse.Namespace:
-    arguments = ["--problem-type", "Regression", "--target-column", "target", "--categorical-columns", *columns]
-    return preprocess.parse_arguments(arguments)
-
-
+@settings(max_examples=25)
 @given(COLUMNS, st.booleans())
 def test_a_request_is_encoded_as_training_data_was(values, all_categories):
     names = [f"f{index}" for index in range(len(values))]
+    assume(all(any(text.strip() not in MISSING for text in column) for column in values))
     lines = [["target", *names], *([str(row), *line] for row, line in enumerate(zip(*values, strict=True)))]
-    settings = options(names if all_categories else [])
+    # Rows 5 to 7 are outside the training split, so that some categories are unknown.
+    shares = ["--train-share=0.6", "--validation-share=0.2", "--test-share=0.2"]
+    arguments = [
+        "--problem-type=Regression",
+        "--target-column=target",
+        "--min-rows=1",
+        "--max-missing-share=1",
+        *shares,
+    ]
+    arguments += ["--split-strategy=time", "--time-column=target"]
     with tempfile.TemporaryDirectory() as folder:
-        with (Path(folder) / "data.csv").open("w", encoding="utf-8", newline="") as file:
+        (Path(folder) / "input").mkdir()
+        with (Path(folder) / "input" / "data.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
-        table = read_table(Path(folder), settings.categorical_columns).table
-    # A third of the rows is outside the training split, so that some categories are unknown.
-    schema = learn_schema(table.slice(0, 5), names, settings)
-    encoded = encode(table, schema)
+        arguments += [f"--input-dir={folder}/input", f"--output-dir={folder}/output"]
+        preprocess.main([*arguments, *(["--categorical-columns", *names] if all_categories else [])])
+        schema = json.loads((Path(folder) / "output" / "schema" / "schema.json").read_text(encoding="utf-8"))
+        splits = ("train", "validation", "test")
+        encoded = pa.concat_tables(
+            [pq.read_table(Path(folder) / "output" / split / f"{split}.parquet") for split in splits]
+        )
 
     served_features = features.Features(features.read_features(schema))
     for row, line in enumerate(lines[1:]):

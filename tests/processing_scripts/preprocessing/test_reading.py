@@ -11,8 +11,9 @@ import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
-from preprocessing.reading import read_table
 from preprocessing.report import DataError
+
+from tests.container_scripts import read_table
 
 ROWS = [f"{number},{'abc'[number % 3]},{number % 2}" for number in range(40)]
 TABLE = "\n".join(["size,plan,target", *ROWS]) + "\n"
@@ -50,26 +51,26 @@ def test_files_of_a_prefix_are_one_table(run_preprocess):
 def test_files_may_order_their_columns_differently(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / "b.csv").write_text("y,x\n4,3\n")
-    table = read_table(tmp_path).table
+    table = read_table(tmp_path)
     assert table.to_pydict() == {"x": [1, 3], "y": [2, 4]}
 
 
 def test_a_column_that_is_text_in_one_file_keeps_its_text_in_all(tmp_path):
     (tmp_path / "a.csv").write_text("code,x\n007,1\n")
     (tmp_path / "b.csv").write_text("code,x\nabc,2.5\n")
-    table = read_table(tmp_path).table
+    table = read_table(tmp_path)
     assert table.to_pydict() == {"code": ["007", "abc"], "x": [1.0, 2.5]}
 
 
 def test_a_file_with_only_a_header_adds_no_rows(tmp_path):
     (tmp_path / "a.csv").write_text("x,plan\n")
     (tmp_path / "b.csv").write_text("x,plan\n1,gold\n")
-    assert read_table(tmp_path).table.to_pydict() == {"x": [1], "plan": ["gold"]}
+    assert read_table(tmp_path).to_pydict() == {"x": [1], "plan": ["gold"]}
 
 
 def test_a_byte_order_mark_and_whitespace_in_the_header_are_ignored(tmp_path):
     (tmp_path / "a.csv").write_bytes("\ufeffage , plan\n3, gold\n".encode())
-    assert read_table(tmp_path).table.to_pydict() == {"age": [3], "plan": [" gold"]}
+    assert read_table(tmp_path).to_pydict() == {"age": [3], "plan": [" gold"]}
 
 
 @pytest.mark.parametrize(
@@ -85,28 +86,28 @@ def test_a_byte_order_mark_and_whitespace_in_the_header_are_ignored(tmp_path):
 def test_lines_before_and_between_rows_are_not_rows(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content.encode())
     (tmp_path / "b.csv").write_bytes(b"\xef\xbb\xbfx,y")
-    assert read_table(tmp_path).table.to_pydict() == {"x": [1, 3], "y": [2, 4]}
+    assert read_table(tmp_path).to_pydict() == {"x": [1, 3], "y": [2, 4]}
 
 
 def test_a_header_longer_than_a_block_of_arrow_is_read(tmp_path):
     names = [f"{number:0200}" for number in range(10_000)]
     (tmp_path / "a.csv").write_text("\n".join([",".join(names), ",".join(map(str, range(10_000)))]))
-    assert read_table(tmp_path).table.num_columns == 10_000
+    assert read_table(tmp_path).num_columns == 10_000
 
 
 def test_whole_numbers_beyond_64_bits_keep_their_digits(tmp_path):
     ids = ["20240101000000000000", "20240101000000000001", "", " -3.0"]
     (tmp_path / "a.csv").write_text("\n".join(["id,x", *(f"{id_},1" for id_ in ids)]))
     (tmp_path / "b.csv").write_text("id,x\n5,2\n")
-    table = read_table(tmp_path).table
+    table = read_table(tmp_path)
     assert table["id"].to_pylist() == [20240101000000000000, 20240101000000000001, None, -3, 5]
     (tmp_path / "a.csv").write_text(f"id,x\n{'1' * 80},1\n{'1' * 79}2,1\n")
-    assert read_table(tmp_path).table["id"].to_pylist() == ["1" * 80, "1" * 79 + "2", "5"]
+    assert read_table(tmp_path)["id"].to_pylist() == ["1" * 80, "1" * 79 + "2", "5"]
 
 
 def test_hexadecimal_numbers_are_text_as_in_requests(tmp_path):
     (tmp_path / "a.csv").write_text("h,x\n0x10,10\n0x1F,11\n")
-    assert read_table(tmp_path).table.to_pydict() == {"h": ["0x10", "0x1F"], "x": [10, 11]}
+    assert read_table(tmp_path).to_pydict() == {"h": ["0x10", "0x1F"], "x": [10, 11]}
 
 
 def test_numbers_that_no_type_holds_are_refused_unless_they_are_dropped_or_text(tmp_path):
@@ -117,8 +118,8 @@ def test_numbers_that_no_type_holds_are_refused_unless_they_are_dropped_or_text(
     ):
         read_table(tmp_path)
     texts = ["9007199254740993", "1.5"]
-    assert read_table(tmp_path, dropped=["id"]).table["id"].to_pylist() == texts
-    assert read_table(tmp_path, text_columns=["id"]).table["id"].to_pylist() == texts
+    assert read_table(tmp_path, dropped=["id"])["id"].to_pylist() == texts
+    assert read_table(tmp_path, text_columns=["id"])["id"].to_pylist() == texts
 
 
 @pytest.mark.parametrize("written", ["csv", "parquet"])
@@ -135,7 +136,7 @@ def test_hive_partitions_are_columns_as_arrow_reads_them(tmp_path, written):
             pa.csv.write_csv(table, tmp_path / folder / "part-0")
         else:
             pa.parquet.write_table(table, tmp_path / folder / "part-0")
-    rows = read_table(tmp_path).table.sort_by("x").to_pylist()
+    rows = read_table(tmp_path).sort_by("x").to_pylist()
     assert rows == [
         {"x": 1, "year": 2024, "city": "São Paulo"},
         {"x": 2, "year": 2025, "city": None},
@@ -143,7 +144,7 @@ def test_hive_partitions_are_columns_as_arrow_reads_them(tmp_path, written):
     ]
     expected = pyarrow.dataset.dataset(tmp_path, format=written, partitioning="hive").to_table().sort_by("x")
     assert rows == expected.to_pylist()
-    assert read_table(tmp_path, ["year"]).table["year"].to_pylist()[0] == "2024"
+    assert read_table(tmp_path, ["year"])["year"].to_pylist()[0] == "2024"
 
 
 def test_a_column_that_is_also_a_partition_is_refused(tmp_path):
@@ -156,22 +157,22 @@ def test_a_column_that_is_also_a_partition_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["PK", "[id]", "<b>", "{x}", "PAR"])
 def test_a_header_may_begin_like_another_format(tmp_path, name):
     (tmp_path / "a.csv").write_text(f"{name},y\n1,2\n")
-    assert read_table(tmp_path).table.to_pydict() == {name: [1], "y": [2]}
+    assert read_table(tmp_path).to_pydict() == {name: [1], "y": [2]}
 
 
 def test_quoted_fields_may_hold_commas_quotes_and_line_breaks(tmp_path):
     (tmp_path / "a.csv").write_text('text,x\n"a, ""b""\nc",1\n"5"" pipe",2\n')
-    assert read_table(tmp_path).table.to_pydict() == {"text": ['a, "b"\nc', '5" pipe'], "x": [1, 2]}
+    assert read_table(tmp_path).to_pydict() == {"text": ['a, "b"\nc', '5" pipe'], "x": [1, 2]}
 
 
 def test_every_spelling_of_a_missing_value_is_missing(tmp_path):
     (tmp_path / "a.csv").write_text("x,plan\n1,gold\n,\nNA, NA \nnull,N/A\n")
-    assert read_table(tmp_path).table.to_pydict() == {"x": [1, None, None, None], "plan": ["gold", None, None, None]}
+    assert read_table(tmp_path).to_pydict() == {"x": [1, None, None, None], "plan": ["gold", None, None, None]}
 
 
 def test_booleans_and_dates_keep_their_text(tmp_path):
     (tmp_path / "a.csv").write_text("flag,day,at\nTrue,2024-02-29,2024-02-29T10:00:00\nFalse,,2024-02-29T10:00:01\n")
-    table = read_table(tmp_path).table
+    table = read_table(tmp_path)
     assert table["flag"].to_pylist() == ["True", "False"]
     assert table["day"].to_pylist() == ["2024-02-29", None]
     assert table["at"].to_pylist() == ["2024-02-29T10:00:00", "2024-02-29T10:00:01"]
@@ -191,7 +192,7 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
         }
     )
     (tmp_path / "a.parquet").write_bytes(as_parquet(table))
-    assert read_table(tmp_path).table.to_pydict() == {
+    assert read_table(tmp_path).to_pydict() == {
         "small": [1, None],
         "huge": [1, 2**64 - 1],
         "price": [Decimal("1.5"), None],
@@ -208,14 +209,21 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
         ({"data.csv": ""}, "data.csv is empty"),
         ({"data.csv": " \n\n"}, "data.csv is empty"),
         ({"data.csv": "size,target\n"}, "data.csv has a header but no rows"),
-        ({"data.csv": gzip.compress(TABLE.encode())}, "data.csv is neither CSV nor Parquet (it looks like gzip)"),
+        ({"data.csv.gz": gzip.compress(TABLE.encode())[:-9]}, "data.csv.gz looks like gzip but cannot be decompressed"),
+        ({"data.parquet.gz": gzip.compress(b"PAR1")}, "Parquet (it looks like compressed Parquet)"),
         (
             {"data.xlsx": b"PK\x03\x04..."},
-            "data.xlsx is neither CSV nor Parquet (it looks like a ZIP archive or an Excel",
+            "data.xlsx is neither CSV, JSON lines nor Parquet (it looks like a ZIP archive or an Excel",
         ),
-        ({"data.json": '[{"size": 1}]'}, "data.json is neither CSV nor Parquet (it looks like JSON)"),
-        ({"data.html": "\n<!DOCTYPE html><table>"}, "data.html is neither CSV nor Parquet (it looks like HTML or XML)"),
-        ({"data.bin": bytes(range(256))}, "data.bin is neither CSV nor Parquet (it looks like binary data)"),
+        ({"data.json": '[{"size": 1}]'}, "data.json is a JSON array; write one object a line"),
+        (
+            {"data.html": "\n<!DOCTYPE html><table>"},
+            "data.html is neither CSV, JSON lines nor Parquet (it looks like HTML or XML)",
+        ),
+        (
+            {"data.bin": bytes(range(256))},
+            "data.bin is neither CSV, JSON lines nor Parquet (it looks like binary data)",
+        ),
         ({"data.csv": TABLE.encode("utf-16")}, "data.csv is UTF-16; save it as UTF-8"),
         (
             {"data.csv": TABLE.replace("20,", "é,").encode("latin-1")},
@@ -231,7 +239,7 @@ def test_parquet_types_become_numbers_or_text(tmp_path):
         ({"data.parquet": b"PAR1 and nothing more"}, "data.parquet looks like Parquet but cannot be read"),
         (
             {"a.csv": TABLE, "b.csv": "size,target\n1,0\n"},
-            "b.csv has different columns (size, target) from a.csv (size, plan",
+            "b.csv has different columns from a.csv: it lacks 'plan'",
         ),
         ({"_SUCCESS": ""}, "there are no files under"),
     ],

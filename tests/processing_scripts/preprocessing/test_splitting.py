@@ -3,82 +3,157 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import preprocess
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from preprocessing.splitting import split_by_group, split_by_time, split_randomly
+from preprocessing import splitting
+from preprocessing.duplicates import find_sets
+from preprocessing.engine import DuckDb
+from preprocessing.report import Report
+from preprocessing.row_keys import as_keys, sum_of_hashes
+from preprocessing.rows import Column, Rows
+from preprocessing.splitting import cut, deal_groups, split_rows
+from preprocessing.targets import read_labels
 
 SHARES = st.tuples(*[st.integers(1, 20)] * 3).map(lambda parts: tuple(part / sum(parts) for part in parts))
 SEEDS = st.integers(0, 2**31)
+DEFAULT_SHARES = (0.7, 0.1, 0.2)
+
+
+def split(
+    features: Sequence[int], labels: Sequence[int], shares: Sequence[float] = DEFAULT_SHARES, seed: int = 1
+) -> np.ndarray:
+    """Split rows randomly: the index of each row's split, shape (n,)."""
+    arguments = ["--problem-type", "MulticlassClassification", "--target-column", "label"]
+    names = ("train", "validation", "test")
+    arguments += [f"--{name}-share={share}" for name, share in zip(names, shares, strict=True)]
+    options = preprocess.parse_arguments(arguments)
+    table = pa.table({"feature": features, "label": labels})
+    columns = {name: pa.chunked_array([table[name].combine_chunks()]) for name in table.column_names}
+    feature_sum = sum_of_hashes({"feature": columns["feature"]}, len(table))
+    row_sum = feature_sum + sum_of_hashes({"label": columns["label"]}, len(table))
+    stored = pa.table(
+        {
+            "c0": columns["feature"],
+            "c1": columns["label"],
+            "feature_key": as_keys(feature_sum, seed),
+            "row_key": as_keys(row_sum, seed),
+            "position": np.arange(len(table)),
+        }
+    )
+    described = {name: Column(name, f"c{index}", pa.int64(), pa.int64()) for index, name in enumerate(columns)}
+    rows = Rows("data.csv", ["data.csv"], len(table), {name: pa.int64() for name in columns}, {}, [], described)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = DuckDb(Path(folder))
+        engine.register("rows", stored)
+        find_sets(engine)
+        split_rows(engine, rows, read_labels(engine, rows, options, Report()), options, Report())
+        return engine.query("SELECT split FROM placed ORDER BY position")["split"].to_numpy()
 
 
 def sizes(assignment: np.ndarray) -> np.ndarray:
     return np.bincount(assignment, minlength=3)
 
 
-# an assignment names one split for each row, so splits are disjoint and cover everything when it is complete
-def assert_complete(assignment: np.ndarray, rows: int) -> None:
-    assert assignment.shape == (rows,)
-    assert set(assignment.tolist()) == {0, 1, 2}
-
-
+@settings(max_examples=10)
 @given(st.lists(st.integers(3, 60), min_size=1, max_size=6), SHARES, SEEDS)
-def test_each_stratum_is_split_by_the_shares(counts, shares, seed):
-    strata = np.repeat(np.arange(len(counts)), counts)
-    assignment = split_randomly(strata, None, shares, seed)
-    assert_complete(assignment, len(strata))
-    for stratum, count in enumerate(counts):
+def test_each_class_is_split_by_the_shares(counts, shares, seed):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    assignment = split(range(len(labels)), labels, shares, seed)
+    for label, count in enumerate(counts):
         wanted = count * np.array(shares)
-        found = sizes(assignment[strata == stratum])
+        found = sizes(assignment[labels == label])
+        assert found.sum() == count
         assert found.min() >= 1
-        # off by less than a row, or by the rows it takes to have one in every split
-        assert np.all(np.abs(found - wanted) < 1 + 2 * (wanted.min() < 1))
+        # off by a row, or by the rows it takes to have one in every split
+        assert np.all(np.abs(found - wanted) <= 1 + 2 * (wanted.min() < 1))
 
 
-@given(st.integers(3, 200), SHARES, SEEDS)
-def test_a_seed_gives_one_random_split(rows, shares, seed):
-    strata = np.zeros(rows, np.int64)
-    assert np.array_equal(split_randomly(strata, None, shares, seed), split_randomly(strata, None, shares, seed))
+def test_a_seed_gives_one_random_split_and_another_seed_another():
+    labels = [0] * 100
+    assert np.array_equal(split(range(100), labels, seed=1), split(range(100), labels, seed=1))
+    assert not np.array_equal(split(range(100), labels, seed=1), split(range(100), labels, seed=2))
 
 
-def test_another_seed_gives_another_random_split():
-    strata = np.zeros(100, np.int64)
-    assert not np.array_equal(
-        split_randomly(strata, None, (0.7, 0.1, 0.2), 1), split_randomly(strata, None, (0.7, 0.1, 0.2), 2)
+@settings(max_examples=10)
+@given(st.permutations(range(60)), SEEDS)
+def test_the_order_of_rows_does_not_matter(order, seed):
+    features, labels = np.arange(60) % 50, np.arange(60) % 3
+    in_order, shuffled = split(features, labels, seed=seed), split(features[order], labels[order], seed=seed)
+    assert sorted(zip(features, labels, in_order, strict=True)) == sorted(
+        zip(features[order], labels[order], shuffled, strict=True)
     )
 
 
-@given(st.lists(st.integers(-50, 50), min_size=3).filter(lambda times: len(set(times)) >= 3), SHARES)
-def test_each_split_ends_before_the_next_begins(times, shares):
-    times = np.array(times)
-    assignment = split_by_time(times, shares)
-    assert_complete(assignment, len(times))
-    assert times[assignment == 0].max() < times[assignment == 1].min()
-    assert times[assignment == 1].max() < times[assignment == 2].min()
+SETS = st.lists(st.tuples(st.integers(1, 8), st.integers(0, 2)), min_size=30, max_size=120)
 
 
-@given(st.permutations(range(60)), SHARES)
-def test_a_time_split_of_distinct_times_keeps_the_shares(times, shares):
-    found = sizes(split_by_time(np.array(times), shares))
+@settings(max_examples=10)
+@given(SETS, SEEDS)
+def test_every_set_of_copies_is_in_one_split(sets, seed):
+    features = np.repeat(np.arange(len(sets)), [size for size, _ in sets])
+    labels = np.repeat([label for _, label in sets], [size for size, _ in sets])
+    assignment = split(features, labels, seed=seed)
+    for label in set(labels.tolist()):
+        kinds = set(features[labels == label].tolist())
+        if len(kinds) >= 3:
+            assert len(set(assignment[labels == label].tolist())) == 3, "each split has each class"
+            assert all(len(set(assignment[features == kind].tolist())) == 1 for kind in kinds)
+
+
+@settings(max_examples=10)
+@given(SEEDS)
+def test_copies_change_the_shares_by_less_than_one_set_per_class(seed):
+    features = np.concatenate([np.repeat(np.arange(20), np.arange(20) % 7 + 2), np.arange(20, 520)])
+    counts = sizes(split(features, features % 2, seed=seed))
+    assert np.abs(counts - len(features) * np.array(DEFAULT_SHARES)).max() <= 2 * 8
+
+
+@settings(max_examples=10)
+@given(st.integers(50, 400), SEEDS)
+def test_cuts_found_in_bins_are_those_of_the_sorted_rows(rows, seed):
+    features, labels = np.arange(rows) // 2 * (np.arange(rows) % 5), np.arange(rows) % 2
+    sorted_in_memory = split(features, labels, seed=seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splitting, "FEW_ROWS", 10)
+        assert np.array_equal(split(features, labels, seed=seed), sorted_in_memory)
+
+
+TIMES = st.lists(st.integers(-50, 50), min_size=3).filter(lambda times: len(set(times)) >= 3)
+
+
+@given(TIMES, SHARES)
+def test_each_split_has_a_place_and_the_cuts_are_in_order(times, shares):
+    places, counts = np.unique(times, return_counts=True)
+    validation_from, test_from = cut(places, counts, shares)
+    assert places[0] < validation_from < test_from <= places[-1]
+
+
+@given(SHARES)
+def test_cuts_between_single_rows_keep_the_shares(shares):
+    validation_from, test_from = cut(np.arange(60), np.ones(60, np.int64), shares)
+    found = np.array([validation_from, test_from - validation_from, 60 - test_from])
     assert np.all(np.abs(found - 60 * np.array(shares)) <= 1)
 
 
-@given(st.lists(st.integers(0, 30), min_size=3).filter(lambda groups: len(set(groups)) >= 3), SHARES, SEEDS)
-def test_each_group_is_in_one_split(groups, shares, seed):
-    _, codes = np.unique(groups, return_inverse=True)
-    assignment = split_by_group(codes, shares, seed)
-    assert_complete(assignment, len(groups))
-    for code in range(codes.max() + 1):
-        assert len(set(assignment[codes == code])) == 1
+@given(st.lists(st.integers(1, 30), min_size=3), SHARES, st.randoms())
+def test_each_split_has_a_group(group_sizes, shares, random):
+    order = random.sample(range(len(group_sizes)), len(group_sizes))
+    assert set(deal_groups(np.array(group_sizes), order, shares).tolist()) == {0, 1, 2}
 
 
-@given(SEEDS)
-def test_small_groups_keep_the_shares(seed):
-    groups = np.arange(1000) // 4
-    assert np.abs(sizes(split_by_group(groups, (0.7, 0.1, 0.2), seed)) - [700, 100, 200]).max() <= 4
+@given(st.permutations(range(250)))
+def test_small_groups_keep_the_shares(order):
+    found = 4 * sizes(deal_groups(np.full(250, 4), order, DEFAULT_SHARES))
+    assert np.abs(found - [700, 100, 200]).max() <= 4
 
 
 def lines(rows: int, **columns) -> str:

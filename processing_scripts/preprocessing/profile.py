@@ -1,0 +1,130 @@
+"""What the checks need to know of the columns, measured by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from preprocessing.columns import MAX_WHOLE_NUMBER
+from preprocessing.engine import DuckDb
+from preprocessing.rows import Column
+
+# Engines compile a query as a whole, and medians hold the sample of each of its columns in memory.
+COLUMNS_PER_QUERY = 50
+SAMPLE_ROWS = 100_000
+
+DOUBLE = "CAST({column} AS DOUBLE)"
+FINITE = f"CASE WHEN abs({DOUBLE}) < CAST('Infinity' AS DOUBLE) THEN {DOUBLE} END"
+Z_SCORE = f"0.6745 * abs({FINITE} - {{median}})"
+
+
+def count_where(condition: str) -> str:
+    return f"count(CASE WHEN {condition} THEN 1 END)"
+
+
+SUMMARY = {
+    "present": "count({column})",
+    "minimum": "min({column})",
+    "maximum": "max({column})",
+    "infinite": count_where(f"abs({DOUBLE}) = CAST('Infinity' AS DOUBLE)"),
+    "fractions": count_where(f"{DOUBLE} <> floor({DOUBLE}) OR abs({DOUBLE}) >= {MAX_WHOLE_NUMBER:.0f}"),
+    "doubles": count_where(
+        f"{{column}} IS NOT NULL AND coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, TRUE)"
+    ),
+}
+
+
+@dataclass
+class NumberProfile:
+    """A column of numbers.
+
+    Attributes:
+        present: How many values there are.
+        minimum: The smallest value, None without values.
+        maximum: The largest value, None without values.
+        infinite: How many values are infinite.
+        fractions: How many values are not whole numbers below 2^53.
+        doubles: How many values do not fit into a float of 32 bits.
+        outliers: How many values have a large robust z-score; None if it is not defined.
+    """
+
+    present: int
+    minimum: float | None
+    maximum: float | None
+    infinite: int
+    fractions: int
+    doubles: int
+    outliers: int | None = None
+
+    @property
+    def range(self) -> float:
+        """The largest value minus the smallest, 0 without values."""
+        return (self.maximum or 0) - (self.minimum or 0)
+
+
+def profile_numbers(
+    engine: DuckDb, columns: Sequence[Column], rows: int, outlier_z_score: float
+) -> dict[str, NumberProfile]:
+    """Profile columns of numbers in the view `rows`, by their names in the data.
+
+    The robust z-score is 0.6745 |x - median| / MAD, where MAD is the median absolute deviation; for normal data it is
+    close to the ordinary z-score (B. Iglewicz and D. Hoaglin, How to Detect and Handle Outliers, 1993). If more than
+    half of the values are equal, MAD is 0 and the score is not defined. Median and MAD are those of the SAMPLE_ROWS
+    rows with the smallest keys: a random sample, but a function of the data.
+    """
+    sample = "rows"
+    if rows > SAMPLE_ROWS:
+        sample = f"(SELECT * FROM rows WHERE feature_key < {2**63 * SAMPLE_ROWS // rows}) AS sample"
+    profiles: dict[str, NumberProfile] = {}
+    for start in range(0, len(columns), COLUMNS_PER_QUERY):
+        some: dict[Column, dict[str, str]] = {column: {} for column in columns[start : start + COLUMNS_PER_QUERY]}
+        for column, values in measure(engine, "rows", some, SUMMARY).items():
+            profiles[column.name] = NumberProfile(**values)
+        medians = measure(engine, sample, some, {"median": f"median({FINITE})"})
+        some = {column: as_literals(values) for column, values in medians.items() if values["median"] is not None}
+        deviations = measure(engine, sample, some, {"mad": f"median(abs({FINITE} - {{median}}))"})
+        some = {column: some[column] | as_literals(values) for column, values in deviations.items() if values["mad"]}
+        limit = f"CAST('{outlier_z_score}' AS DOUBLE) * {{mad}}"
+        for column, values in measure(engine, "rows", some, {"outliers": count_where(f"{Z_SCORE} > {limit}")}).items():
+            profiles[column.name].outliers = values["outliers"]
+    return profiles
+
+
+def measure(
+    engine: DuckDb, source: str, columns: Mapping[Column, Mapping[str, str]], expressions: Mapping[str, str]
+) -> dict[Column, dict[str, Any]]:
+    """Evaluate aggregates of several columns by one query.
+
+    Args:
+        engine: The engine.
+        source: The rows to aggregate.
+        columns: The columns, with what expressions refer to by name in addition to {column}.
+        expressions: The aggregates, by name.
+
+    Returns:
+        The value of each expression, by column and name.
+    """
+    if not columns:
+        return {}
+    selected = ", ".join(
+        f"{expression.format(column=column.sql, **values)} AS {name}_{column.sql}"
+        for column, values in columns.items()
+        for name, expression in expressions.items()
+    )
+    (found,) = engine.query(f"SELECT {selected} FROM {source}").to_pylist()
+    return {column: {name: found[f"{name}_{column.sql}"] for name in expressions} for column in columns}
+
+
+def as_literals(values: Mapping[str, float]) -> dict[str, str]:
+    return {name: f"CAST('{value!r}' AS DOUBLE)" for name, value in values.items()}
+
+
+def value_counts(engine: DuckDb, column: Column) -> pa.Table:
+    """Return the distinct values of a column and how many rows have each: the columns value and count, by value."""
+    return engine.query(
+        f"SELECT {column.sql} AS value, count(*) AS count FROM rows WHERE {column.sql} IS NOT NULL "
+        f"GROUP BY {column.sql} ORDER BY {column.sql}"
+    )

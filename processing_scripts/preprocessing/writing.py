@@ -1,0 +1,106 @@
+"""Write the splits and the baseline. A file has its name only when it is complete."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from preprocessing.columns import SPLITS, is_whole_number
+from preprocessing.encoding import Encoder
+from preprocessing.engine import DuckDb
+from preprocessing.profile import NumberProfile
+from preprocessing.rows import Column
+
+CSV, PARQUET = "csv", "parquet"
+# Smaller numbers fit into a decimal of 38 digits.
+MAX_DECIMAL = 1e38
+# A row group is what a reader that streams holds in memory. DuckDB's batches are multiples of 2048 rows.
+ROW_GROUP = 50 * 2048
+
+
+def write_splits(
+    engine: DuckDb,
+    encoder: Encoder,
+    features: Sequence[Column],
+    profiles: Mapping[str, NumberProfile],
+    baseline_format: str,
+    folder: Path,
+) -> None:
+    """Write the encoded splits, and the features of the training split as a baseline, with their original values.
+
+    Rows are in the order of their places, so that the files, and with them the model, do not depend on the order of
+    the input.
+    """
+    columns = ", ".join(column.sql for column in encoder.columns)
+    baseline = baseline_schema(features, profiles, baseline_format)
+    baseline_writer = csv_writer if baseline_format == CSV else parquet_writer
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(parquet_writer(folder / split / f"{split}.parquet", encoder.schema)) for split in SPLITS
+        ]
+        baseline_path = folder / "baseline" / f"baseline.{baseline_format}"
+        write_baseline = stack.enter_context(baseline_writer(baseline_path, baseline))
+        for rows in engine.batches(f"SELECT split, {columns} FROM placed ORDER BY split, place, row_key", ROW_GROUP):
+            ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
+            for split, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+                if part := rows.slice(start, end - start):
+                    writers[split](encoder.encode(part))
+                    if SPLITS[split] == "train":
+                        original = part.select([column.sql for column in features])
+                        write_baseline(original.rename_columns(baseline.names).cast(baseline))
+
+
+@contextmanager
+def complete(path: Path) -> Iterator[Path]:
+    """Give the path to write a file to; it is renamed at the end, unless there is an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary_path = path.with_name(f".{path.name}")
+    yield temporary_path
+    temporary_path.replace(path)
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    # Doubles hardly repeat, so a dictionary of them costs time and space.
+    repeating = [field.name for field in schema if field.type != pa.float64()]
+    with (
+        complete(path) as temporary_path,
+        pq.ParquetWriter(temporary_path, schema, compression="zstd", use_dictionary=repeating) as writer,
+    ):
+        yield writer.write_batch
+
+
+@contextmanager
+def csv_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    with complete(path) as temporary_path, temporary_path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerow(schema.names)
+        file.flush()
+        options = pa.csv.WriteOptions(include_header=False)
+        with pa.csv.CSVWriter(file.buffer, schema, write_options=options) as writer:
+            yield writer.write_batch
+
+
+def baseline_schema(
+    features: Sequence[Column], profiles: Mapping[str, NumberProfile], baseline_format: str
+) -> pa.Schema:
+    """Return the types of the baseline, with which a value looks in CSV as it does in a request.
+
+    Whole doubles are written as 30.0, not as 30 like Arrow does; whole numbers beyond int64 without an exponent.
+    """
+    types = {column.name: column.stored_type for column in features}
+    for column in features:
+        if column.stored_type == pa.float64() and baseline_format == CSV:
+            profile = profiles[column.name]
+            if is_whole_number(column.type) and max(-(profile.minimum or 0), profile.maximum or 0) < MAX_DECIMAL:
+                types[column.name] = pa.decimal128(38, 0)
+            elif not profile.fractions:
+                # Below 2^53 they fit into a decimal of 18 digits, one of them after the point.
+                types[column.name] = pa.decimal128(18, 1)
+    return pa.schema(types.items())
