@@ -169,14 +169,20 @@ def _spark_image(region: str) -> str:
     return uri
 
 
-def processing_input(name: str, uri: object) -> ProcessingInput:
-    """Return an input that is downloaded to /opt/ml/processing/input/<name>."""
+def processing_input(name: str, uri: object, data_type: str = "S3Prefix") -> ProcessingInput:
+    """Return an input that is downloaded to /opt/ml/processing/input/<name>.
+
+    Args:
+        name: Name of the input.
+        uri: S3 URI of a prefix, or of a manifest.
+        data_type: S3Prefix or ManifestFile.
+    """
     return ProcessingInput(
         input_name=name,
         s3_input=ProcessingS3Input(
             s3_uri=uri,
             local_path=f"/opt/ml/processing/input/{name}",
-            s3_data_type="S3Prefix",
+            s3_data_type=data_type,
             s3_input_mode="File",
             s3_data_distribution_type="FullyReplicated",
         ),

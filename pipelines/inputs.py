@@ -24,6 +24,11 @@ def input_uri(location: str, prefix_uri: str) -> str:
     return f"{uri}/{path.name}" if path.is_file() else uri
 
 
+def input_data_type(location: str | None) -> str:
+    """Return the S3DataType of input data: of a manifest, SageMaker downloads the objects that it lists."""
+    return "ManifestFile" if location and location.endswith(".manifest") else "S3Prefix"
+
+
 def upload_input(location: str, prefix_uri: str, s3: Any, encryption: Mapping[str, str]) -> str:
     """Upload local input data and return its S3 URI; objects that exist are not uploaded again.
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter, ValidationError
 
+from pipelines.inputs import input_data_type
 from project.errors import UserError
 from project.s3_uris import is_s3_uri, split_s3_uri
 from project.settings import ResourceSettings, TrainingSettings
@@ -69,6 +70,20 @@ def check_input_exists(target: Target, uri: str) -> None:
         ) from None
     if not count:
         raise UserError(f"no objects found at {uri}; upload the data or give another location with --input")
+
+
+def check_input_data_type(uri: str, definition: str) -> None:
+    """Check that the input data is a manifest if and only if the pipeline's definition reads one.
+
+    Raises:
+        UserError: It is not; the type is no parameter of the pipeline.
+    """
+    data_type = input_data_type(uri)
+    if (data_type == "ManifestFile") != ('"ManifestFile"' in definition):
+        kind, other = ("a manifest", "none") if data_type == "ManifestFile" else ("not a manifest", "one")
+        raise UserError(
+            f"{uri} is {kind}, but the pipeline reads {other}; set data.input to it in the settings instead of --input"
+        )
 
 
 def _has_type(value: str, kind: str) -> bool:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from pipelines.bundles import all_bundles, upload_bundles
 from pipelines.definition_cache import cached_definition
 from pipelines.inputs import upload_input
-from pipelines.parameter_values import check_input_exists, check_parameters, check_ranges
+from pipelines.parameter_values import check_input_data_type, check_input_exists, check_parameters, check_ranges
 from project.errors import UserError, is_not_found
 from project.logs import last_lines
 from project.settings import Settings
@@ -203,6 +203,8 @@ def start(
         raise UserError(f"pipeline {name!r} needs the parameters {', '.join(missing)}; give them with -p NAME=VALUE")
     if "InputDataUri" in declared:
         check_input_exists(target, effective["InputDataUri"])
+    if pipeline == "training":
+        check_input_data_type(effective["InputDataUri"], description["PipelineDefinition"])
     if effective.get("ModelApprovalStatus") == "Approved" and effective["SkipQualityCheck"].lower() == "false":
         raise UserError(
             "ModelApprovalStatus=Approved with SkipQualityCheck=false would compare the new model with itself, as the "

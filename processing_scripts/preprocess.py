@@ -1,9 +1,10 @@
 """Preprocess: validate a table, split it, and encode it for LightGBM.
 
-Reads CSV or Parquet, one file or all files under the input folder, except names that begin with a dot or an underscore.
-The names of Hive partitions (`country=DE/part-0.csv`) are columns. Drops rows without a target, and exact duplicates
-with --duplicates drop; validates the data, splits it, and learns category codes and classes on the training split only.
-Rows with equal features are in one split of a random split, unless they are so many that each split has its share.
+Reads CSV, JSON lines or Parquet, CSV and JSON lines also compressed by gzip, zstd or bz2: one file or all files under
+the input folder, except names that begin with a dot or an underscore. The names of Hive partitions
+(`country=DE/part-0.csv`) are columns. Drops rows without a target, and exact duplicates with --duplicates drop;
+validates the data, splits it, and learns category codes and classes on the training split only. Rows with equal
+features are in one split of a random split, unless they are so many that each split has its share.
 
 Output, under the output folder:
     train/train.parquet, validation/..., test/...   encoded numbers, target first; a missing value is null
@@ -85,6 +86,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=[],
         help="in addition to text and booleans, which are always categorical",
     )
+    add("--csv-separator", default=",", help="the character between the fields of CSV files")
+    add("--csv-decimal", default=".", choices=(".", ","), help="the decimal mark in CSV files")
+    add("--csv-encoding", default="utf-8", help="the encoding of CSV files, by its name in Python")
     add(
         "--duplicates",
         choices=("keep", "drop", "error"),
@@ -110,7 +114,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
-    options.csv_format = CsvFormat()
+    options.csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
 
     options.shares = (options.train_share, options.validation_share, options.test_share)
     if min(options.shares) <= 0 or abs(sum(options.shares) - 1) > 1e-6:

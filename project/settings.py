@@ -97,14 +97,44 @@ class ValidationSettings(_Section):
     )
 
 
+class CsvSettings(_Section):
+    """How CSV files are written."""
+
+    separator: str = Field(
+        default=",", description='Character between the fields: one of ASCII, such as `";"` or `"\\t"` (a tab).'
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers.")
+    encoding: str = Field(
+        default="utf-8", description="Encoding, by its name in Python, such as `latin-1`, `cp1252` or `utf-16`."
+    )
+
+    @field_validator("separator")
+    @classmethod
+    def _one_character(cls, separator: str) -> str:
+        if len(separator) != 1 or not separator.isascii() or separator.isalnum() or separator in '"\r\n\0.+-':
+            raise ValueError(f"it must be one ASCII character such as ';', found {separator!r}")
+        return separator
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ValueError(f"Python has no text encoding {encoding!r}; use one such as latin-1") from None
+        return encoding
+
+
 class DataSettings(_Section):
     """Location of the data and meaning of its columns."""
 
     input: str | None = Field(
         default=None,
-        description="CSV or Parquet data: a file or folder relative to the settings file, or an s3:// URI; without it, "
-        "every execution needs `--input` or the parameter InputDataUri.",
+        description="CSV, JSON lines or Parquet data: a file or folder relative to the settings file, or an s3:// URI; "
+        "a name that ends in `.manifest` is a manifest of S3 objects. Without it, every execution needs `--input` or "
+        "the parameter InputDataUri.",
     )
+    csv: CsvSettings = Field(default=CsvSettings(), description="Format of CSV files.")
     target_column: str = Field(description="Column to predict.")
     positive_class: str | int | None = Field(
         default=None,

@@ -95,7 +95,9 @@ def run_preprocess(tmp_path: Path) -> Callable[..., Preprocessed]:
     return run
 
 
-def read_table(folder: Path, text_columns: Collection[str] = (), dropped: Collection[str] = ()) -> pa.Table:
+def read_table(
+    folder: Path, text_columns: Collection[str] = (), dropped: Collection[str] = (), csv_format: Any = None
+) -> pa.Table:
     """Read all files under a folder with preprocess.py's readers, as one table of the types that they find."""
     from preprocessing.columns import as_comparable, as_doubles
     from preprocessing.reading import CsvFormat, FileTypes, InputSchema, list_files, read_tables
@@ -103,15 +105,15 @@ def read_table(folder: Path, text_columns: Collection[str] = (), dropped: Collec
     chunks, types = [], []
     for file in list_files(folder):
         types.append(FileTypes(file.name))
-        for table in read_tables(file, text_columns, CsvFormat(), dropped):
+        for table in read_tables(file, text_columns, csv_format or CsvFormat(), dropped):
             types[-1].add(table)
             chunks.append(table)
     schema = InputSchema(types, dropped)
     if any(file.must_read_as_text(schema.text_columns) for file in types):
-        return read_table(folder, {*text_columns, *schema.text_columns}, dropped)
+        return read_table(folder, {*text_columns, *schema.text_columns}, dropped, csv_format)
 
     def convert(chunk: pa.Table, name: str, type_: pa.DataType) -> pa.ChunkedArray:
-        if name not in chunk.column_names:
+        if name not in chunk.column_names or chunk[name].type == pa.null():
             return pa.chunked_array([pa.nulls(len(chunk), type_)])
         if type_ == pa.float64():
             return as_doubles(chunk[name])

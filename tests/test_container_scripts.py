@@ -23,7 +23,7 @@ SERVING_MODULES = {path.stem for path in (REPOSITORY / "inference").glob("*.py")
 # The packages of the image and of requirements.txt, and the modules of the bundle.
 AVAILABLE = {
     "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing", "job_files", "analyzer"},
-    "processing_scripts/preprocessing": {"numpy", "pyarrow", "preprocessing", "analyzer"},
+    "processing_scripts/preprocessing": {"duckdb", "numpy", "pyarrow", "preprocessing", "analyzer"},
     "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "job_files", "analyzer"},
     "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
     "processing_scripts/find_model_package.py": {"boto3", "botocore", "job_files"},

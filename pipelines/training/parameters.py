@@ -20,7 +20,9 @@ from project.settings import Settings
 class Parameters(PipelineParameters):
     """The parameters; their defaults come from the settings."""
 
-    input_data_uri: Annotated[ParameterString, "S3 URI of the data: a CSV or Parquet file, or a prefix of such files."]
+    input_data_uri: Annotated[
+        ParameterString, "S3 URI of the data: a CSV, JSON lines or Parquet file, or a prefix of such files."
+    ]
     metric_threshold: Annotated[ParameterFloat, "Value of the test metric that a model must reach to be registered."]
     model_approval_status: Annotated[ParameterString, "Approval status of the model package."]
     processing_instance_type: Annotated[ParameterString, "Instance type of the processing jobs."]

@@ -6,6 +6,7 @@ from sagemaker.mlops.workflow.steps import ProcessingStep
 
 from pipelines.bundles import preprocess_bundle, preprocess_spark_bundle
 from pipelines.context import processing_input, processing_output
+from pipelines.inputs import input_data_type
 from pipelines.training.context import TrainingContext
 from project.errors import UserError
 from project.settings import Settings
@@ -28,7 +29,7 @@ def preprocess_step(context: TrainingContext) -> ProcessingStep:
         description="Validate the data, split it and encode it",
         step_args=processor.run(
             inputs=[
-                processing_input("data", parameters.input_data_uri),
+                processing_input("data", parameters.input_data_uri, input_data_type(settings.data.input)),
                 processing_input("code", bundle.uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("preprocess", name)) for name in OUTPUTS],
@@ -47,6 +48,7 @@ def _arguments(settings: Settings) -> list[str]:
         "positive-class": data.positive_class,
         "drop-columns": data.drop_columns,
         "categorical-columns": data.categorical_columns,
+        **{f"csv-{name}": value for name, value in data.csv.model_dump(exclude_defaults=True).items()},
         "duplicates": data.duplicates,
         "split-strategy": split.strategy,
         "time-column": split.time_column,

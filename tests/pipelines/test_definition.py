@@ -388,3 +388,36 @@ def test_every_parameter_has_a_description(make_settings: Callable[..., Settings
         batch_inference_parameters.Parameters.of(settings),
     ):
         assert all(parameter.name and text.endswith(".") for parameter, text in parameters.descriptions())
+
+
+def with_data(**data: Any) -> dict[str, dict[str, Any]]:
+    """Return the steps of the pipeline with these settings of the data."""
+    content = {
+        "name": "demo",
+        "problem_type": "BinaryClassification",
+        "data": {"input": "s3://bucket/data.csv", "target_column": "y", **data},
+        "quality": {"metric": "auc", "threshold": 0.9},
+    }
+    return steps_by_name(compile_definition(Settings.model_validate(content)))
+
+
+def test_the_format_of_csv_files_is_an_argument_of_preprocess_only_if_it_is_set(plain: dict[str, Any]) -> None:
+    usual = steps_by_name(plain)["Preprocess"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert not any(argument.startswith("--csv") for argument in usual)
+    preprocess = with_data(csv={"separator": ";", "decimal": ","})["Preprocess"]
+    arguments = preprocess["Arguments"]["AppSpecification"]["ContainerArguments"]
+    start = arguments.index("--csv-separator")
+    assert arguments[start : start + 4] == ["--csv-separator", ";", "--csv-decimal", ","]
+    assert arguments[:start] + arguments[start + 4 :] == usual
+
+
+@pytest.mark.parametrize(
+    ("location", "data_type"), [("s3://bucket/data.csv", "S3Prefix"), ("s3://bucket/files.manifest", "ManifestFile")]
+)
+def test_a_manifest_is_an_input_of_its_own_type(location: str, data_type: str) -> None:
+    steps = with_data(input=location)
+    types = {
+        item["InputName"]: item["S3Input"]["S3DataType"]
+        for item in steps["Preprocess"]["Arguments"]["ProcessingInputs"]
+    }
+    assert types == {"data": data_type, "code": "S3Prefix"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.parameter_values import check_ranges
+from pipelines.parameter_values import check_input_data_type, check_ranges
 from project.errors import UserError
 
 
@@ -23,3 +23,11 @@ def test_a_value_that_the_settings_would_refuse_is_refused(name: str, value: str
 
 def test_values_in_range_and_parameters_without_a_setting_are_accepted() -> None:
     check_ranges({"NumLeaves": "63", "LearningRate": "0.1", "MetricThreshold": "0.5", "SkipQualityCheck": "true"})
+
+
+@pytest.mark.parametrize(("uri", "definition"), [("s3://b/x.csv", "S3Prefix"), ("s3://b/x.manifest", "ManifestFile")])
+def test_data_and_manifests_are_not_mixed_up(uri: str, definition: str) -> None:
+    check_input_data_type(uri, f'{{"S3DataType": "{definition}"}}')
+    other = "S3Prefix" if definition == "ManifestFile" else "ManifestFile"
+    with pytest.raises(UserError, match="set data.input to it in the settings instead of --input"):
+        check_input_data_type(uri, f'{{"S3DataType": "{other}"}}')

@@ -138,3 +138,30 @@ def test_every_setting_has_a_description_of_one_sentence(section: type[BaseModel
     assert section.__doc__
     for name, field in section.model_fields.items():
         assert field.description and field.description.endswith("."), name
+
+
+def test_the_format_of_csv_files_is_a_setting(make_settings: Callable[..., Any]) -> None:
+    data = {"target_column": "y", "csv": {"separator": "\t", "decimal": ",", "encoding": "latin-1"}}
+    assert make_settings(data=data).data.csv.model_dump() == data["csv"]
+
+
+@pytest.mark.parametrize(
+    ("csv", "message"),
+    [
+        ({"separator": ";;"}, "data.csv.separator: it must be one ASCII character such as ';', found ';;'"),
+        ({"separator": "§"}, "data.csv.separator: it must be one ASCII character"),
+        ({"separator": '"'}, "data.csv.separator: it must be one ASCII character"),
+        ({"decimal": ";"}, "data.csv.decimal is ';'"),
+        (
+            {"encoding": "latin-99"},
+            "data.csv.encoding: Python has no text encoding 'latin-99'; use one such as latin-1",
+        ),
+        ({"encoding": "base64"}, "data.csv.encoding: Python has no text encoding 'base64'"),
+    ],
+)
+def test_a_format_of_csv_that_does_not_exist_is_refused(
+    make_settings: Callable[..., Any], csv: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        make_settings(data={"target_column": "y", "csv": csv})
+    assert message in str(error.value)

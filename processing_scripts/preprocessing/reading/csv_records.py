@@ -62,6 +62,7 @@ class RecordReader:
     def __init__(self, stream: io.RawIOBase, separator: str) -> None:
         self._stream = stream
         self._buffer, self._start, self._stop = bytearray(), 0, 0
+        self._is_at_end = False
         self._quotes = QuoteState(separator)
 
     @property
@@ -85,8 +86,9 @@ class RecordReader:
             self._buffer = bytearray(2 * kept + size)
         buffer = memoryview(self._buffer)
         buffer[:kept] = unread
-        self._start, self._stop = 0, kept + fill(self._stream, buffer[kept : kept + size])
-        return self._stop > kept
+        count = fill(self._stream, buffer[kept : kept + size])
+        self._start, self._stop, self._is_at_end = 0, kept + count, count < size
+        return count > 0
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the records that are left.
@@ -99,6 +101,8 @@ class RecordReader:
             quotes = self._quotes.count
             block = Chunk(self._buffer, self._start + scanned, self._stop)
             end = self._quotes.last_record_end(block)
+            if self._is_at_end:
+                end = len(block.data)
             has_quotes = self._quotes.count > quotes
             quoted = quoted or has_quotes
             if end:

@@ -52,7 +52,7 @@ def whole_lines(stream: io.RawIOBase) -> Iterator[bytes]:
         block = bytes(buffer[:count])
         if is_first:
             block, is_first = block.removeprefix(BYTE_ORDER_MARK), False
-        end = block.rfind(b"\n") + 1
+        end = block.rfind(b"\n") + 1 if count == len(buffer) else len(block)
         if end:
             yield b"".join([*parts, block[:end]])
             parts = []
@@ -123,16 +123,20 @@ def parse_objects(chunk: bytes, file: InputFile) -> pa.Table:
 
 
 def column_of(values: Sequence[Any], name: str, file: InputFile) -> pa.Array:
-    try:
-        return pa.array(values)
-    except OverflowError:
-        return pa.array([value if value is None else Decimal(value) for value in values]).cast(WHOLE_NUMBER)
-    except pa.ArrowException:
-        if any(isinstance(value, list | dict) for value in values):
-            raise DataError(
-                f"column {name!r} of {file.name} has lists or objects beside other values; write it with one type"
-            ) from None
-        return pa.array([text_of(value) for value in values], pa.string())
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) == 1 or kinds <= {int, float}:
+        with contextlib.suppress(OverflowError, pa.ArrowException):
+            return pa.array(values)
+    if kinds & {list, dict}:
+        raise DataError(
+            f"column {name!r} of {file.name} has lists or objects beside other values; write it with one type"
+        )
+    if kinds == {int}:
+        with contextlib.suppress(pa.ArrowInvalid):
+            return pa.array([value if value is None else Decimal(value) for value in values]).cast(WHOLE_NUMBER)
+    if kinds == {int, float}:
+        return pa.array([value if value is None else float(value) for value in values])
+    return pa.array([text_of(value) for value in values], pa.string())
 
 
 def text_of(value: Any) -> str | None:

@@ -56,7 +56,9 @@ class FileTypes:
         """Return the type that holds all values of a column; null if it has none, None if there is no such type."""
         known = self._types[column] - {pa.null()}
         if pa.float64() in known and known <= {pa.int64(), pa.float64(), WHOLE_NUMBER}:
-            return WHOLE_NUMBER if column in self.large and column not in self._fractional else pa.float64()
+            if column not in self.large or column in self._fractional:
+                return pa.float64()
+            return WHOLE_NUMBER if WHOLE_NUMBER in known else pa.int64()
         return common_type(known) if known else pa.null()
 
     def must_read_as_text(self, text_columns: Collection[str]) -> bool:
@@ -103,7 +105,7 @@ class InputSchema:
         return column in file.large and file.type(column) != pa.float64()
 
     def _conflict(self, column: str) -> DataError:
-        kinds = {str(file.type(column) or "several types"): file.name for file in reversed(self._files.values())}
+        kinds = {str(file.type(column) or "several types"): file.name for file in reversed([*self._files.values()])}
         kinds.pop("null", None)
         names = listed(f"{name} ({kind})" for kind, name in reversed(kinds.items()))
         return DataError(

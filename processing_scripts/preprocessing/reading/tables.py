@@ -49,6 +49,7 @@ def read_tables(
     Raises:
         DataError: The file cannot be read.
     """
+    text_columns = {*text_columns}
     for table in tables_of(file, text_columns, csv_format, dropped):
         columns = {name: simplify(table[name], name in text_columns) for name in table.column_names}
         yield with_partitions(pa.table(columns), file, text_columns)
