@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from preprocessing.rows import Rows
 
-# Writes the rows of a part, which are in the order of their places, to files with its name; None if it is the only part.
+# Writes the rows of a part, in the order of their places, to files with its name; None if it is the only part.
 WritePart = Callable[[Iterable[pa.RecordBatch], str | None], None]
 
 

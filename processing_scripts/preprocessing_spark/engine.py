@@ -32,7 +32,7 @@ class Spark:
     def __init__(self, session: SparkSession) -> None:
         self._session = session
         self._slots = session.sparkContext.defaultParallelism
-        settings = {
+        settings: dict[str, str | int] = {
             "spark.sql.execution.arrow.maxRecordsPerBatch": BATCH_ROWS,
             # a constant to group by is a value
             "spark.sql.groupByOrdinal": "false",

@@ -38,7 +38,8 @@ scikit-learn==1.9.0
 # the versions of the Spark image, which has no pyarrow
 _SPARK = """\
 boto3
-numpy==1.26.4
+numpy==1.26.4; python_version < "3.13"
+numpy; python_version >= "3.13"
 pandas>=2
 pyspark>=3.5,<3.6
 """

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from preprocessing import splitting
-from preprocessing.duplicates import find_sets
 from preprocessing.duckdb_engine import DuckDb
+from preprocessing.duplicates import find_sets
 from preprocessing.report import Report
 from preprocessing.row_keys import as_keys, sum_of_hashes
 from preprocessing.rows import Column, Rows
