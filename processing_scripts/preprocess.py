@@ -7,8 +7,9 @@ Rows with equal features are in one split of a random split, unless they are so 
 
 Output, under the output folder:
     train/train.parquet, validation/..., test/...   encoded numbers, target first; a missing value is null
-    baseline/baseline.csv                       the features of the training split, with their original values
+    baseline/baseline.csv or baseline.parquet   the features of the training split, with their original values
     schema/schema.json                          problem type, target, features with their categories, classes
+    schema/sample.csv                           up to 10,000 rows of the baseline, evenly spaced
     report/validation_report.json               every check with its severity, status, columns, message and numbers
 
 A column is either numeric or categorical. Text and booleans are categorical, and so are dates unless the data has them
@@ -50,6 +51,8 @@ from preprocessing.splitting import assign_splits
 from preprocessing.targets import check_split_column, check_splits, check_target
 
 ROW_GROUP = 100_000
+# Rows of sample.csv, from which `deployment test` and `deployment traffic` make requests.
+SAMPLE = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,6 +104,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--min-rows", type=int, default=50)
     add("--max-missing-share", type=float, default=0.95, help="the largest share of missing values in a feature")
     add("--outlier-z-score", type=float, default=8.0, help="the robust z-score above which a value is an outlier")
+    add(
+        "--baseline-format",
+        choices=("csv", "parquet"),
+        default="csv",
+        help="parquet is faster and keeps types; Model Monitor reads only CSV",
+    )
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
@@ -143,7 +152,13 @@ def preprocess(options: argparse.Namespace, report: Report) -> None:
 
     for split, part in parts.items():
         write_parquet(encode(part, schema), options.output_dir / split / f"{split}.parquet")
-    write_csv(keep_fractions(parts["train"].select(features)), options.output_dir / "baseline" / "baseline.csv")
+    baseline = parts["train"].select(features)
+    if options.baseline_format == "csv":
+        write_csv(keep_fractions(baseline), options.output_dir / "baseline" / "baseline.csv")
+    else:
+        write_parquet(baseline, options.output_dir / "baseline" / "baseline.parquet")
+    sample = np.linspace(0, len(baseline) - 1, min(len(baseline), SAMPLE)).astype(int)
+    write_csv(keep_fractions(baseline.take(pa.array(sample))), options.output_dir / "schema" / "sample.csv")
     write_json(schema, options.output_dir / "schema" / "schema.json")
 
     sizes = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
