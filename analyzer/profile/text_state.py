@@ -123,4 +123,3 @@ class TextSketches:
         kind = datasketches.frequent_items_error_type.NO_FALSE_POSITIVES
         counts = {text: estimate for text, estimate, _, _ in self.frequent.get_frequent_items(kind)}
         return StringStatistics.of_counts(counts, round(self.distinct.get_estimate()))
-
