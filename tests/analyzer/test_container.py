@@ -324,7 +324,7 @@ def test_the_analyzer_starts_without_pandas_and_without_aws() -> None:
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_data_quality_baseline_is_made_without_pandas(suffix: str, tmp_path: Path) -> None:
-    """pyarrow imports it for its conversions from and to Python, which costs more than a small analysis."""
+    """PyArrow imports it for its conversions from and to Python, which costs more than a small analysis."""
     table = pa.table({"age": [31, None, 40], "plan": ["gold", None, "basic"]})
     if suffix == "csv":
         pyarrow.csv.write_csv(table, tmp_path / "data.csv")
