@@ -150,7 +150,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_any_values_are_the_same_from_both_formats(data: st.DataObject) -> None:
     columns = {}
