@@ -31,6 +31,7 @@ MODEL_QUALITY = "model-quality-baseline"
 DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"
 SCHEMA = "/opt/ml/processing/input/schema"
 CSV_WITH_HEADER = {"csv": {"header": True, "output_columns_position": "START"}}
+PARQUET: dict[str, dict[str, object]] = {"parquet": {}}
 
 
 def baseline_uri(context: TrainingContext, kind: str, *path: str) -> Join:
@@ -42,7 +43,8 @@ def baseline_steps(
 ) -> list[Step]:
     """Return the baseline steps: QualityCheck steps, or Processing steps with the same outputs."""
     binary = context.settings.problem_type == "BinaryClassification"
-    create_step = _processing_step if context.settings.quality_checks == "processing" else _quality_check_step
+    own_analyzer = context.settings.quality_checks == "processing"
+    create_step = _processing_step if own_analyzer else _quality_check_step
     return [
         create_step(
             context,
@@ -50,7 +52,7 @@ def baseline_steps(
             "Profile the training features and suggest constraints",
             DataQualityCheckConfig(
                 baseline_dataset=output_of(preprocess, "baseline"),
-                dataset_format=CSV_WITH_HEADER,
+                dataset_format=PARQUET if own_analyzer else CSV_WITH_HEADER,
                 output_s3_uri=baseline_uri(context, DATA_QUALITY),
             ),
             output_of(preprocess, "schema"),

@@ -54,6 +54,8 @@ def _arguments(settings: Settings) -> list[str]:
         "min-rows": validation.min_rows,
         "max-missing-share": validation.max_missing_share,
         "outlier-z-score": validation.outlier_z_score,
+        # Model Monitor's analyzer reads CSV, the default
+        "baseline-format": "parquet" if settings.quality_checks == "processing" else None,
     }
     arguments: list[str] = []
     for name, value in options.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from preprocessing.rows import Column
 CSV, PARQUET = "csv", "parquet"
 # Smaller numbers fit into a decimal of 38 digits.
 MAX_DECIMAL = 1e38
+# So many rows are enough for test requests.
+SAMPLE_ROWS = 10_000
 # A row group is what a reader that streams holds in memory. DuckDB's batches are multiples of 2048 rows.
 ROW_GROUP = 50 * 2048
 
@@ -30,31 +34,41 @@ def write_splits(
     encoder: Encoder,
     features: Sequence[Column],
     profiles: Mapping[str, NumberProfile],
-    baseline_format: str,
-    folder: Path,
+    sizes: Mapping[str, int],
+    options: argparse.Namespace,
 ) -> None:
-    """Write the encoded splits, and the features of the training split as a baseline, with their original values.
+    """Write the encoded splits; with their original values, the features of the training split, and a sample of them.
 
     Rows are in the order of their places, so that the files, and with them the model, do not depend on the order of
     the input.
     """
-    columns = ", ".join(column.sql for column in encoder.columns)
-    baseline = baseline_schema(features, profiles, baseline_format)
-    baseline_writer = csv_writer if baseline_format == CSV else parquet_writer
+    folder = options.output_dir
+    original = {format_: baseline_schema(features, profiles, format_) for format_ in (CSV, PARQUET)}
+    sample = np.linspace(0, sizes["train"] - 1, min(sizes["train"], SAMPLE_ROWS)).astype(np.int64)
+    written = 0
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(parquet_writer(folder / split / f"{split}.parquet", encoder.schema)) for split in SPLITS
-        ]
-        baseline_path = folder / "baseline" / f"baseline.{baseline_format}"
-        write_baseline = stack.enter_context(baseline_writer(baseline_path, baseline))
+
+        def open_writer(path: Path, schema: pa.Schema) -> Callable[[pa.RecordBatch], None]:
+            writer = csv_writer if path.suffix == ".csv" else parquet_writer
+            return stack.enter_context(writer(path, schema))
+
+        splits = [open_writer(folder / split / f"{split}.parquet", encoder.schema) for split in SPLITS]
+        baseline_path = folder / "baseline" / f"baseline.{options.baseline_format}"
+        write_baseline = open_writer(baseline_path, original[options.baseline_format])
+        write_sample = open_writer(folder / "schema" / "sample.csv", original[CSV])
+
+        columns = ", ".join(column.sql for column in encoder.columns)
         for rows in engine.batches(f"SELECT split, {columns} FROM placed ORDER BY split, place, row_key", ROW_GROUP):
             ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
-            for split, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-                if part := rows.slice(start, end - start):
-                    writers[split](encoder.encode(part))
-                    if SPLITS[split] == "train":
-                        original = part.select([column.sql for column in features])
-                        write_baseline(original.rename_columns(baseline.names).cast(baseline))
+            for split, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+                if start < end:
+                    splits[split](encoder.encode(rows.slice(start, end - start)))
+            if training_rows := rows.slice(0, ends[0]).select([column.sql for column in features]):
+                values = training_rows.rename_columns([column.name for column in features])
+                write_baseline(values.cast(original[options.baseline_format]))
+                sampled = sample[np.searchsorted(sample, written) : np.searchsorted(sample, written + len(values))]
+                write_sample(values.take(pa.array(sampled - written)).cast(original[CSV]))
+                written += len(values)
 
 
 @contextmanager

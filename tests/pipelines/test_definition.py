@@ -112,7 +112,18 @@ def test_without_model_monitor_the_baseline_steps_keep_their_names_and_outputs(
         assert json.loads(here) == usual_output
         settings, usual_settings = step["Arguments"]["Environment"], usual["Arguments"]["Environment"]
         assert set(settings) >= set(usual_settings) - {"probability_attribute", "probability_threshold_attribute"}
-        assert settings["dataset_format"] == usual_settings["dataset_format"]
+
+
+def test_preprocess_writes_the_baseline_in_the_format_that_its_step_reads(
+    plain: dict[str, Any], own_analyzer: dict[str, Any]
+) -> None:
+    for definition, expected in ((plain, "csv"), (own_analyzer, "parquet")):
+        steps = steps_by_name(definition)
+        arguments = steps["Preprocess"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+        given = arguments.index("--baseline-format") + 1 if "--baseline-format" in arguments else None
+        assert (arguments[given] if given else "csv") == expected
+        dataset_format = json.loads(steps["DataQualityBaseline"]["Arguments"]["Environment"]["dataset_format"])
+        assert [*dataset_format] == [expected]
 
 
 def test_the_data_quality_baseline_is_read_by_the_training_schema(own_analyzer: dict[str, Any]) -> None:
