@@ -87,6 +87,11 @@ class Peer:
     number: int
     connection: socket.socket
 
+    def __post_init__(self) -> None:
+        self.connection.settimeout(60 * WAIT_MINUTES)
+        # the hosts exchange a few bytes after each iteration, which would wait for each other's acknowledgements
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def send(self, message: bytes) -> None:
         try:
             self.connection.sendall(NUMBER.pack(len(message)))
@@ -114,7 +119,7 @@ def _accept(address: tuple[str, int], others: int) -> list[Peer]:
             server.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
                 connection, _ = server.accept()
-                connection.settimeout(60 * WAIT_MINUTES)
+                connection.settimeout(server.gettimeout())
                 rank = NUMBER.unpack(_read(connection, NUMBER.size))[0]
             except OSError as error:
                 missing = min(set(range(1, others + 1)) - peers.keys())
@@ -131,7 +136,6 @@ def _connect(address: tuple[str, int], rank: int) -> Peer:
     while True:
         try:
             connection = socket.create_connection(address, timeout=10)
-            connection.settimeout(60 * WAIT_MINUTES)
             connection.sendall(NUMBER.pack(rank))
             return Peer(1, connection)
         except OSError as error:
@@ -143,7 +147,7 @@ def _connect(address: tuple[str, int], rank: int) -> Peer:
             time.sleep(0.2)
 
 
-def _read(connection: socket.socket, length: int) -> bytearray:
+def _read(connection: socket.socket, length: int) -> bytes:
     message = bytearray(length)
     rest = memoryview(message)
     while rest:
@@ -151,4 +155,4 @@ def _read(connection: socket.socket, length: int) -> bytearray:
         if not received:
             raise ConnectionError("it was closed")
         rest = rest[received:]
-    return message
+    return bytes(message)
