@@ -141,7 +141,7 @@ def test_the_model_of_several_hosts_is_that_of_one(
     assert np.allclose(ours, wanted, rtol=tolerance)
     found, expected = metrics_of(job.folders[0]), metrics_of(one)
     for split in ("train", "validation"):
-        assert found[split] == pytest.approx(expected[split], rel=tolerance)
+        assert found[split] == pytest.approx(expected[split], rel=tolerance, abs=tolerance)
     curves = [np.genfromtxt(folder / "data" / "training_curve.csv", delimiter=",") for folder in (job.folders[0], one)]
     assert np.allclose(*curves, rtol=tolerance, equal_nan=True)
 
