@@ -36,9 +36,6 @@ from job_files import fail, write_blocks, write_text
 from analyzer import QualityError
 from analyzer.performance.metrics import METRICS_KEY, model_quality
 
-# Row groups may be larger: Spark writes them by their size on disk.
-BATCH_ROWS = 100_000
-
 
 class EvaluationError(Exception):
     """The model cannot be evaluated; the message names the thing, the value and the next move."""
@@ -122,7 +119,7 @@ def load_model(archive: Path) -> tuple[lgb.Booster, dict[str, Any], dict[str, An
 
 
 def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Predict the encoded test split, some rows at a time: all of its files, in the order of their names.
+    """Predict the encoded test split, a row group at a time: all of its files, in the order of their names.
 
     Returns:
         The model's output, shape (n,) or (n, classes), and the target, shape (n,).
@@ -139,8 +136,8 @@ def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tu
                 raise EvaluationError(
                     f"the columns of {path} do not match the model's schema; use the outputs of one execution"
                 )
-            for batch in file.iter_batches(BATCH_ROWS):
-                rows = pa.Table.from_batches([batch])
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group)
                 scores.append(np.asarray(booster.predict(rows.select(names[1:]))))
                 targets.append(rows[names[0]].to_numpy())
         except (OSError, pa.ArrowInvalid) as error:

@@ -18,8 +18,10 @@ watches.
 With several hosts in SM_HOSTS, all hosts train one model by LightGBM's data-parallel learning, each on its share of the
 training and the validation rows: the files that SageMaker gives it of a channel that is ShardedByS3Key, or every n-th
 row of one that is FullyReplicated. Class weights, bins, losses, early stopping, metrics and the curve are those of all
-rows, wherever they are. Without bagging and feature sampling the model is that of a single host, but for rounding, as
-long as LightGBM computes bins from all rows (up to BINNED_ROWS). The first host writes the model and all other files.
+rows, wherever they are, and up to BINNED_ROWS the bins are those of a single host. The model is not, to the bit: splits
+that gain next to nothing depend on rounding, LightGBM estimates the rows of a leaf from its hessian, bagging draws from
+each share, and a regression starts from the mean of the hosts' means. The first host writes the model and all other
+files, after all hosts have agreed that their trees are the same.
 
 With a checkpoint folder, which a job has that trains on spot instances, a job that is interrupted and restarted goes on
 after its last checkpoint. Without bagging and feature sampling the model is that of an uninterrupted training, but for

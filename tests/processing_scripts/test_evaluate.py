@@ -215,7 +215,6 @@ def test_evaluating_again_gives_the_same_bytes(evaluated, make_project, tmp_path
 
 @pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
 def test_a_split_of_several_files_is_evaluated_as_one(evaluated, make_project, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(evaluate, "BATCH_ROWS", 7)
     monkeypatch.setattr(outcome, "CSV_ROWS", 5)
     table = pq.read_table(make_project(name).data.output / "test")
     (tmp_path / "test").mkdir()
