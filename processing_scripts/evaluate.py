@@ -138,6 +138,9 @@ def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tu
                 )
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group)
+                # a worker of Spark that has no rows writes an empty file
+                if not len(rows):
+                    continue
                 scores.append(np.asarray(booster.predict(rows.select(names[1:]))))
                 targets.append(rows[names[0]].to_numpy())
         except (OSError, pa.ArrowInvalid) as error:
