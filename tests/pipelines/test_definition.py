@@ -19,6 +19,7 @@ from pipelines import bundles
 from pipelines.batch_inference import parameters as batch_inference_parameters
 from pipelines.monitoring import parameters as monitoring_parameters
 from pipelines.training import parameters as training_parameters
+from pipelines.training import train
 from pipelines.training.pipeline import get_pipeline
 from project.errors import UserError
 from project.paths import REPOSITORY
@@ -285,6 +286,22 @@ def test_spot_training_has_checkpoints_that_all_executions_share(make_settings: 
     assert arguments["EnableManagedSpotTraining"] is True
     assert arguments["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1200}
     assert re.fullmatch("s3://bucket/[^/]+/checkpoints", arguments["CheckpointConfig"]["S3Uri"])
+
+
+def test_training_instances_read_whole_splits_or_shares_of_their_files(
+    plain: dict[str, Any], make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def distributions(definition: dict[str, Any]) -> dict[str, str]:
+        return {
+            channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3DataDistributionType"]
+            for channel in steps_by_name(definition)["Train"]["Arguments"]["InputDataConfig"]
+        }
+
+    assert set(distributions(plain).values()) == {"FullyReplicated"}
+    channels = train.channels
+    monkeypatch.setattr(train, "channels", lambda preprocess, sharded: channels(preprocess, sharded=True))
+    sharded = distributions(compile_definition(make_settings()))
+    assert sharded == {"train": "ShardedByS3Key", "validation": "ShardedByS3Key", "schema": "FullyReplicated"}
 
 
 def test_instances_are_kept_for_the_next_training(
