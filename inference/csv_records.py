@@ -85,7 +85,10 @@ def read_columns(lines: bytes, names: Sequence[str], features: Features) -> dict
         return None
     place = {name: index for index, name in enumerate(names)}
     columns: dict[str, np.ndarray] = {}
-    given = [feature for feature in features.all if feature.name in place]
+    # In the order of the columns, which as_texts() relies on.
+    given = sorted(
+        (feature for feature in features.all if feature.name in place), key=lambda feature: place[feature.name]
+    )
     numeric = [feature.name for feature in given if feature.codes is None]
     if numeric:
         # All at once, because each call of Arrow has a price.
@@ -124,7 +127,8 @@ def cell_bounds(lines: bytes, width: int) -> np.ndarray | None:
 def as_texts(lines: bytes, bounds: np.ndarray) -> Any:
     """Return cells as an Arrow array of strings: a cell, a null, a cell, ..., with a null for an empty cell.
 
-    Strings of Arrow adjoin each other, so that every other one is what lies between two cells.
+    Strings of Arrow adjoin each other, so that every other one is what lies between two cells. The cells have to be in
+    the order of the text: Arrow does not check it, and would read and write other memory.
     """
     import numpy as np
     import pyarrow as pa

@@ -33,7 +33,19 @@ def shorter_bodies_are_long():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_records, "LONG_BODY", LONG_BODY)
         patch.setattr(csv_records, "PIECE_BYTES", PIECE_BYTES)
+        patch.setattr(csv_records, "as_texts", checked(csv_records.as_texts))
         yield
+
+
+def checked(as_texts):
+    """Check the arrays that are made of buffers: Arrow itself does not, and a wrong one would crash the process."""
+
+    def make(lines: bytes, bounds: np.ndarray):
+        texts = as_texts(lines, bounds)
+        texts.validate(full=True)
+        return texts
+
+    return make
 
 
 def by_python(text: str, features: Features) -> np.ndarray:
