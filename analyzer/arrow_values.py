@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,10 +34,18 @@ def as_categories(values: pa.Array) -> pa.Array:
     """Convert values of any type to normalized texts of categories; missing values become null."""
     encoded = values.dictionary_encode()
     texts = [_category(value) for value in encoded.dictionary.to_pylist()]
-    return pa.array(texts, pa.string()).take(encoded.indices)
+    return _array(texts).take(encoded.indices)
 
 
 def _category(value: object) -> str | None:
     # str(), as serving converts the numbers of JSON to categories.
     text = category_text(str(value))
     return None if text in MISSING else text
+
+
+def _array(texts: Sequence[str | None]) -> pa.Array:
+    """Make an array without `pyarrow.array`, which imports pandas: more time and memory than a small analysis takes."""
+    encoded = [b"" if text is None else text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    present = np.packbits(np.array([text is not None for text in texts], bool), bitorder="little")
+    return pa.StringArray.from_buffers(len(texts), *map(pa.py_buffer, (offsets, b"".join(encoded), present)))

@@ -78,9 +78,9 @@ CONTENDERS = {
     "lleaves": Contender("json, lleaves 1.3.0", "serve_lleaves.py", lambda: str(environment("lleaves") / "python")),
 }
 GOALS = (
-    Goal("one JSON record, µs", "record_microseconds", 45),
+    Goal("one JSON record, µs", "record_microseconds", 35),
     Goal("1,000 CSV rows, rows a second", "rows_per_second", 250_000, at_most=False),
-    Goal("cold start, s", "cold_seconds", 0.4),
+    Goal("cold start, s", "cold_seconds", 0.1),
     Goal("difference from Booster.predict", "largest_difference", 1e-12),
 )
 

@@ -1,8 +1,9 @@
 """Measure the quality analyzer against other tools on generated data, as whole processes.
 
-The data is a CSV of 1,000,000 rows and 26 columns (22 floats, 2 integers, 1 string of 8 categories, 1 label; 1 %
-missing in 3 columns), a drifted one of 200,000 rows, and 1,000,000 predictions. Each peer runs in its own environment,
-which is created on first use in .benchmarks/ (about 1.5 GB in total); the data is in a temporary folder.
+The data is a table of 1,000,000 rows and 26 columns (22 floats, 2 integers, 1 string of 8 categories, 1 label; 1 %
+missing in 3 columns) as CSV and as Parquet, a drifted CSV of 200,000 rows, and 1,000,000 predictions. Each peer runs in
+its own environment, which is created on first use in .benchmarks/ (about 1.5 GB in total); the data is in a temporary
+folder.
 
 Contenders take turns, so that other load affects all of them alike. The results are medians of the wall-clock times and
 of the peak memory, and their ratios. Peers that take half a minute run at most three times.
@@ -10,7 +11,8 @@ of the peak memory, and their ratios. Peers that take half a minute run at most 
 Examples:
   python -m benchmarks.quality                                     everything but 10,000,000 rows; about 12 minutes
   python -m benchmarks.quality --only floor profile --repeats 9    the analyzer against parsing only; a minute
-  python -m benchmarks.quality --only profile --large              whether memory is constant for ten times the rows
+  python -m benchmarks.quality --only profile profile-parquet --large
+                                                                   whether memory is constant for ten times the rows
   python -m benchmarks.quality --json > quality.json
 """
 
@@ -36,18 +38,22 @@ PEERS = ROOT / "benchmarks" / "peers"
 ROWS, CURRENT_ROWS, LARGE_ROWS = 1_000_000, 200_000, 10_000_000
 SLOW_REPEATS = 3
 BLOCK_BYTES = 1 << 20
-CSV = '{"csv": {"header": true}}'
+CSV, PARQUET = '{"csv": {"header": true}}', '{"parquet": {}}'
 
 
 @dataclass(frozen=True)
 class Files:
-    """Paths of the generated data; ``large`` exists with --large only."""
+    """Paths of the generated data; the large files exist with --large only."""
 
     folder: Path
 
     @property
     def baseline(self) -> str:
         return str(self.folder / "baseline.csv")
+
+    @property
+    def baseline_parquet(self) -> str:
+        return str(self.folder / "baseline.parquet")
 
     @property
     def current(self) -> str:
@@ -61,9 +67,13 @@ class Files:
     def large(self) -> str:
         return str(self.folder / "large.csv")
 
+    @property
+    def large_parquet(self) -> str:
+        return str(self.folder / "large.parquet")
+
     def warm_up(self) -> None:
-        """Read all files but the large one, so that they are in the page cache for all contenders."""
-        for path in (self.baseline, self.current, self.predictions):
+        """Read all files but the large ones, so that they are in the page cache for all contenders."""
+        for path in (self.baseline, self.baseline_parquet, self.current, self.predictions):
             with Path(path).open("rb") as file:
                 while file.read(BLOCK_BYTES):
                     pass
@@ -106,9 +116,9 @@ def analyzer(**variables: str) -> Command:
     return Command([sys.executable, "-m", "analyzer"], {**common, **variables})
 
 
-def profile(source: str) -> list[Command]:
+def profile(source: str, dataset_format: str = CSV) -> list[Command]:
     """Make runs that compute statistics and suggest constraints."""
-    return [analyzer(dataset_source=source, output_path="baseline")]
+    return [analyzer(dataset_source=source, dataset_format=dataset_format, output_path="baseline")]
 
 
 def check(files: Files) -> list[Command]:
@@ -154,6 +164,9 @@ CONTENDERS = {
         lambda files: [Command([sys.executable, str(PEERS / "arrow_read.py"), files.baseline])],
     ),
     "profile": Contender("ours: profile + constraints", lambda files: profile(files.baseline)),
+    "profile-parquet": Contender(
+        "ours: profile + constraints, from Parquet", lambda files: profile(files.baseline_parquet, PARQUET)
+    ),
     "whylogs": Contender(
         "whylogs 1.6.4: profile",
         lambda files: peer("whylogs", "whylogs_profile.py", files.baseline),
@@ -178,17 +191,33 @@ CONTENDERS = {
     ),
     "model-quality": Contender("ours: model quality, 1,000,000 rows", model_quality),
 }
-LARGE = "profile-large"
-LARGE_CONTENDER = Contender("ours: profile + constraints, 10,000,000 rows", lambda files: profile(files.large))
+LARGE, LARGE_PARQUET = "profile-large", "profile-large-parquet"
+LARGE_CONTENDERS = {
+    LARGE: Contender("ours: profile + constraints, 10,000,000 rows", lambda files: profile(files.large)),
+    LARGE_PARQUET: Contender(
+        "ours: profile + constraints, 10,000,000 rows from Parquet",
+        lambda files: profile(files.large_parquet, PARQUET),
+    ),
+}
 
 RATIOS = (
     Ratio("profile / floor, time", "profile", "floor", "seconds", 2.0, at_most=True),
+    Ratio(
+        "profile from Parquet / from CSV, processor time",
+        "profile-parquet",
+        "profile",
+        "cpu_seconds",
+        0.8,
+        at_most=True,
+    ),
     Ratio("whylogs / profile, time", "whylogs", "profile", "seconds", 12.0, at_most=False),
     Ratio("ydata-profiling / profile, time", "ydata", "profile", "seconds", 1.0, at_most=False),
     Ratio("Spark / profile, time", "spark", "profile", "seconds", 1.0, at_most=False),
     Ratio("Evidently / check, time", "evidently", "check", "seconds", 25.0, at_most=False),
     Ratio("10,000,000 rows / 1,000,000, memory", LARGE, "profile", "peak_megabytes", 1.1, at_most=True),
     Ratio("10,000,000 rows / 1,000,000, time", LARGE, "profile", "seconds", 10.0, at_most=True),
+    Ratio("the same from Parquet, memory", LARGE_PARQUET, "profile-parquet", "peak_megabytes", 1.1, at_most=True),
+    Ratio("the same from Parquet, time", LARGE_PARQUET, "profile-parquet", "seconds", 10.0, at_most=True),
 )
 
 
@@ -196,7 +225,7 @@ def main() -> None:
     arguments = parse_arguments()
     contenders = {name: CONTENDERS[name] for name in arguments.only or CONTENDERS}
     if arguments.large:
-        contenders[LARGE] = LARGE_CONTENDER
+        contenders |= LARGE_CONTENDERS
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=arguments.folder) as folder:
         files = Files(Path(folder))
         generate(files, arguments.large)
@@ -215,7 +244,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--repeats", type=int, default=5, help="runs of each contender (5)")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="NAME", help=", ".join(CONTENDERS))
-    parser.add_argument("--large", action="store_true", help="10,000,000 rows, too: needs 5 GB of disk")
+    parser.add_argument("--large", action="store_true", help="10,000,000 rows, too: needs 8 GB of disk")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made (the system's default)")
     parser.add_argument("--json", action="store_true", help="print JSON, with every run")
     arguments = parser.parse_args()
@@ -228,11 +257,12 @@ def generate(files: Files, large: bool) -> None:
     """Generate the data in separate processes, see benchmarks/quality_data.py."""
     wanted = [
         ("features", files.baseline, ROWS, 1),
+        ("features", files.baseline_parquet, ROWS, 1),
         ("drifted", files.current, CURRENT_ROWS, 2),
         ("predictions", files.predictions, ROWS, 3),
     ]
     if large:
-        wanted.append(("features", files.large, LARGE_ROWS, 1))
+        wanted += [("features", path, LARGE_ROWS, 1) for path in (files.large, files.large_parquet)]
     for kind, path, rows, seed in wanted:
         progress(f"generating {rows:,} rows of {kind}")
         options = ["--rows", str(rows), "--seed", str(seed)]

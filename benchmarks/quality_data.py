@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 
 FLOATS = 22
 COLUMNS = FLOATS + 4
@@ -27,8 +28,9 @@ Values = npt.NDArray[np.float64]
 
 
 def write_features(path: Path, rows: int, seed: int, drifted: bool) -> None:
-    """Write a CSV of 26 columns: 22 floats, 2 integers, a string of 8 categories, a label of 0 and 1.
+    """Write a file of 26 columns: 22 floats, 2 integers, a string of 8 categories, a label of 0 and 1.
 
+    The suffix of the path, .csv or .parquet, is the format.
     1 % is missing in three of the float columns. A drifted file has every third float column moved by half a standard
     deviation and its categories in other shares.
     """
@@ -41,13 +43,20 @@ def write_predictions(path: Path, rows: int, seed: int) -> None:
 
 
 def _write(path: Path, rows: int, make: Callable[[np.random.Generator, int], dict[str, pa.Array]], seed: int) -> None:
-    writer: pacsv.CSVWriter | None = None
+    writer: pacsv.CSVWriter | pq.ParquetWriter | None = None
     for piece, start in enumerate(range(0, rows, ROWS_A_PIECE)):
         batch = pa.RecordBatch.from_pydict(make(np.random.default_rng([seed, piece]), min(ROWS_A_PIECE, rows - start)))
-        writer = writer or pacsv.CSVWriter(path, batch.schema, write_options=pacsv.WriteOptions(quoting_style="needed"))
+        writer = writer or _writer(path, batch.schema)
         writer.write_batch(batch)
     if writer is not None:
         writer.close()
+
+
+def _writer(path: Path, schema: pa.Schema) -> pacsv.CSVWriter | pq.ParquetWriter:
+    if path.suffix == ".parquet":
+        # as Preprocess writes it
+        return pq.ParquetWriter(path, schema, compression="zstd")
+    return pacsv.CSVWriter(path, schema, write_options=pacsv.WriteOptions(quoting_style="needed"))
 
 
 def _features(generator: np.random.Generator, rows: int, drifted: bool) -> dict[str, pa.Array]:

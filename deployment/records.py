@@ -75,7 +75,7 @@ def read_records(settings: Settings, target: Target, location: str) -> Records:
 
 
 def training_records(settings: Settings, target: Target, package: ModelPackage) -> Records:
-    """Read the features that a package's model was trained on from its pipeline execution's outputs, without labels.
+    """Read a sample of the features that a package's model was trained on, without labels, as Preprocess wrote it.
 
     Raises:
         UserError: The execution or its output was not found.
@@ -83,14 +83,18 @@ def training_records(settings: Settings, target: Target, package: ModelPackage) 
     try:
         execution = runner.describe(target, package.metadata["pipeline_execution_arn"])
         preprocess = execution.step("Preprocess")
-        uri = processing_outputs(preprocess, target)["baseline"] if preprocess else ""
+        outputs = processing_outputs(preprocess, target) if preprocess else {}
     except (ClientError, KeyError):
-        uri = ""
-    if not uri:
+        outputs = {}
+    if not outputs:
         raise UserError(
             f"the pipeline execution that registered version {package.version} was not found; give records with --input"
         )
-    return read_records(settings, target, f"{uri}/baseline.csv")
+    try:
+        return read_records(settings, target, f"{outputs['schema']}/sample.csv")
+    except UserError:
+        # executions of older versions of this project have only the baseline file
+        return read_records(settings, target, f"{outputs['baseline']}/baseline.csv")
 
 
 def _non_feature_columns(settings: Settings) -> set[str | None]:

@@ -133,7 +133,9 @@ class BitvectorTrees:
         self._tables, self._classes, self._objective = tables, classes, objective
         self._leaves = leaves.ravel()
         self._bits: Bits = np.uint32 if leaves.shape[1] <= 32 else np.uint64
-        self._first_leaf = np.arange(len(leaves), dtype=np.intp) * leaves.shape[1]
+        # From the exponent of a float, which has a bias, to the place among all leaves.
+        bias = 127 if self._bits is np.uint32 else 1023
+        self._first_leaf = np.arange(len(leaves), dtype=np.intp) * leaves.shape[1] - bias
 
     def predict(self, columns: np.ndarray) -> np.ndarray:
         """Predict what Booster.predict does, up to rounding.
@@ -159,21 +161,20 @@ class BitvectorTrees:
         self, rows: Sequence[np.ndarray], part: slice, unmasked: np.ndarray, others: np.ndarray
     ) -> np.ndarray:
         unmasked.fill(np.iinfo(self._bits).max)
-        for index, (table, places) in enumerate(zip(self._tables, rows, strict=True)):
+        for table, places in zip(self._tables, rows, strict=True):
             # All positions are within the table; "clip" avoids a buffer that "raise" needs.
-            np.take(table.unmasked, places[part], axis=0, out=others if index else unmasked, mode="clip")
-            if index:
-                np.bitwise_and(unmasked, others, out=unmasked)
+            np.take(table.unmasked, places[part], axis=0, out=others, mode="clip")
+            np.bitwise_and(unmasked, others, out=unmasked)
         return unmasked
 
     def _sums(self, unmasked: np.ndarray) -> np.ndarray:
-        lowest = unmasked & (~unmasked + self._bits(1))
+        lowest = unmasked & -unmasked
         # The logarithm of a power of two is the exponent of its float.
         if self._bits is np.uint32:
-            numbers = (lowest.astype(np.float32).view(np.int32) >> 23) - 127
+            exponents = lowest.astype(np.float32).view(np.int32) >> 23
         else:
-            numbers = (lowest.astype(np.float64).view(np.int64) >> 52) - 1023
-        values = self._leaves.take(numbers + self._first_leaf)
+            exponents = lowest.astype(np.float64).view(np.int64) >> 52
+        values = self._leaves.take(exponents + self._first_leaf)
         return values.reshape(len(values), -1, self._classes).sum(axis=1)
 
     def _converted(self, raw: np.ndarray) -> np.ndarray:

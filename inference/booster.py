@@ -13,6 +13,7 @@ import ctypes
 import importlib.util
 import sys
 import weakref
+from array import array
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -108,6 +109,8 @@ class CApi:
         self._library.LGBM_GetLastError.restype = ctypes.c_char_p
         # Looked up once, because a lookup costs a microsecond.
         self._predict_single = self._library.LGBM_BoosterPredictForMatSingleRowFast
+        # An address that is an int would be passed as a C int.
+        self._predict_single.argtypes = [ctypes.c_void_p] * 4
         self._booster, self._configuration = ctypes.c_void_p(), ctypes.c_void_p()
         trees, classes, features = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
         created = ctypes.byref(trees), ctypes.byref(self._booster)
@@ -124,12 +127,13 @@ class CApi:
             *(self._booster, NORMAL, 0, ALL_TREES, FLOAT64, features, b"num_threads=1"),
             ctypes.byref(self._configuration),
         )
-        self._row, self._scores = ctypes.c_double * self.num_features, ctypes.c_double * self.num_scores
+        self._scores = ctypes.c_double * self.num_scores
 
     def predict_row(self, values: Sequence[float]) -> list[float]:
         # Each call has its own buffers, because threads must not share them.
-        scores, length = self._scores(), ctypes.c_int64()
-        if self._predict_single(self._configuration, self._row(*values), ctypes.byref(length), scores) != 0:
+        row, scores, length = array("d", values), self._scores(), ctypes.c_int64()
+        address, _ = row.buffer_info()
+        if self._predict_single(self._configuration, address, ctypes.byref(length), scores) != 0:
             raise RuntimeError(self._last_error())
         return scores[:]
 

@@ -13,7 +13,7 @@ from analyzer.values import MISSING, NUMBER, category_text
 
 PLAIN_NUMBERS = frozenset((float, int))
 
-Record = Mapping[str, Any] | Sequence[Any]
+Record = dict[str, Any] | Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,14 @@ class Features:
         """Encode a record as numbers in the model's order, NaN for a missing value.
 
         Args:
-            record: Values by name (a mapping) or by position (a list or a tuple).
+            record: Values by name (a dict) or by position (a list or a tuple).
             row: The number of the record in the request, for messages.
 
         Raises:
             InputError: The record has an unknown name or the wrong number of values, or a value is not a number.
         """
-        if isinstance(record, Mapping):
+        if isinstance(record, dict):
             values: Sequence[Any] = [*map(record.get, self.names)]
-            if len(record) != len(values) or None in values:
-                self.check_names(record, row)
         elif isinstance(record, list | tuple):
             values = record
             if len(values) != len(self.all):
@@ -70,7 +68,11 @@ class Features:
                 )
         else:
             raise InputError(f"row {row} is neither an object nor an array; send one of them for each record")
-        if self.are_numbers and are_plain_numbers(values):
+        is_plain = self.are_numbers and are_plain_numbers(values)
+        # In a record of that length, an unknown name would leave a feature without a number.
+        if isinstance(record, dict) and not (is_plain and len(record) == len(values)):
+            self.check_names(record, row)
+        if is_plain:
             return values
         return [
             as_number(value, feature.name, row) if feature.codes is None else as_code(value, feature, row)

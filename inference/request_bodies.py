@@ -56,7 +56,7 @@ def read_request(body: bytes | str | None, content_type: str) -> Request:
     if media_type == JSON_LINES:
         # A line end is "\n" only: other such characters are allowed inside of strings.
         lines = (line for line in io.StringIO(text, newline="\n") if not line.isspace())
-        return Request(body, content_type, [parse_line(line, row) for row, line in enumerate(lines, 1)], None)
+        return Request(body, content_type, [parse_json(line, f"row {row}") for row, line in enumerate(lines, 1)], None)
     content = parse_json(text, "the body")
     if isinstance(content, dict):
         instances = content.get("instances")
@@ -64,17 +64,6 @@ def read_request(body: bytes | str | None, content_type: str) -> Request:
     if isinstance(content, list) and (not content or any(isinstance(item, dict | list) for item in content)):
         return Request(body, content_type, content, None)
     return Request(body, content_type, [content], None)
-
-
-def parse_line(line: str, row: int) -> Any:
-    """Parse a line of JSON, like parse_json but in half the time."""
-    try:
-        value, end = DECODER.raw_decode(line)
-        if end == len(line) or line[end:].isspace():
-            return value
-    except (ValueError, RecursionError, DuplicateKeyError):
-        pass
-    return parse_json(line, f"row {row}")
 
 
 def parse_json(text: str, place: str) -> Any:
@@ -87,6 +76,13 @@ def parse_json(text: str, place: str) -> Any:
     Raises:
         InputError: The text is not JSON, is nested too deeply, or an object has duplicate keys.
     """
+    try:
+        # In less time than decode(), which also takes whitespace before the value.
+        value, end = DECODER.raw_decode(text)
+        if end == len(text) or not text[end:].strip(" \t\n\r"):
+            return value
+    except (ValueError, RecursionError, DuplicateKeyError):
+        pass
     try:
         return DECODER.decode(text)
     except ValueError as error:

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from evaluation.cloudwatch import publish
 from evaluation.outcome import Outcome
 from evaluation.page import HEADLINES, report_page
-from job_files import fail, write_text
+from job_files import fail, write_blocks, write_text
 
 from analyzer import QualityError
 from analyzer.performance.metrics import METRICS_KEY, model_quality
@@ -83,7 +83,7 @@ def evaluate(options: argparse.Namespace) -> None:
     gains = dict(zip([f["name"] for f in schema["features"]], booster.feature_importance("gain"), strict=True))
 
     write_text(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
-    write_text(outcome.as_csv(), options.output_dir / "predictions" / "predictions.csv")
+    write_blocks(outcome.csv_blocks(), options.output_dir / "predictions" / "predictions.csv")
     page = report_page(schema, outcome, metrics, gains, warnings)
     write_text(page, options.output_dir / "report" / "report.html")
     headlines = {name: metrics[name]["value"] for name in HEADLINES[schema["problem_type"]]}
@@ -119,7 +119,7 @@ def load_model(archive: Path) -> tuple[lgb.Booster, dict[str, Any], dict[str, An
 
 
 def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Predict the encoded test split, a row group at a time.
+    """Predict the encoded test split, a row group at a time: all of its files, in the order of their names.
 
     Returns:
         The model's output, shape (n,) or (n, classes), and the target, shape (n,).
@@ -138,6 +138,9 @@ def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tu
                 )
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group)
+                # a worker of Spark that has no rows writes an empty file
+                if not len(rows):
+                    continue
                 scores.append(np.asarray(booster.predict(rows.select(names[1:]))))
                 targets.append(rows[names[0]].to_numpy())
         except (OSError, pa.ArrowInvalid) as error:
@@ -145,7 +148,7 @@ def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tu
                 f"{path} is not a readable test split ({error}); expected the test split of Preprocess"
             ) from error
     if not scores:
-        raise EvaluationError(f"{folder} has no Parquet file; expected the test split of Preprocess")
+        raise EvaluationError(f"{folder} has no Parquet file with rows; expected the test split of Preprocess")
     return np.concatenate(scores), np.concatenate(targets)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,9 +14,15 @@ MAX_EXIT_MESSAGE_BYTES = 1024
 
 def write_text(text: str, path: Path) -> None:
     """Write a file atomically, and create its folder if needed."""
+    write_blocks([text], path)
+
+
+def write_blocks(blocks: Iterable[str], path: Path) -> None:
+    """Write the blocks of a file as they are made, atomically, and create its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary_path = path.with_name(f".{path.name}")
-    temporary_path.write_text(text, encoding="utf-8")
+    with temporary_path.open("w", encoding="utf-8") as file:
+        file.writelines(blocks)
     temporary_path.replace(path)
 
 

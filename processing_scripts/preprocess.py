@@ -8,7 +8,8 @@ features are in one split of a random split, unless they are so many that each s
 
 Output, under the output folder:
     train/train.parquet, validation/..., test/...   encoded numbers, target first; a missing value is null
-    baseline/baseline.csv                       the features of the training split, with their original values
+    baseline/baseline.csv or baseline.parquet   the features of the training split, with their original values
+    schema/sample.csv                           at most 10,000 rows of the same, as test requests
     schema/schema.json                          problem type, target, features with their categories, classes
     report/validation_report.json               every check with its severity, status, columns, message and numbers
 
@@ -45,7 +46,7 @@ from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import check_splits, split_rows
 from preprocessing.targets import check_target, read_labels
-from preprocessing.writing import CSV, PARQUET, SplitWriter
+from preprocessing.writing import CSV, PARQUET, SplitWriter, write_sample
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -110,7 +111,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--min-rows", type=int, default=50)
     add("--max-missing-share", type=float, default=0.95, help="the largest share of missing values in a feature")
     add("--outlier-z-score", type=float, default=8.0, help="the robust z-score above which a value is an outlier")
-    add("--baseline-format", choices=(CSV, PARQUET), default=CSV)
+    add("--baseline-format", choices=(CSV, PARQUET), default=CSV, help="Model Monitor reads CSV alone")
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
@@ -155,6 +156,7 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     encoder = Encoder(schema, rows.columns, labels, profiles)
     writer = SplitWriter(encoder, features, profiles, options.baseline_format, options.output_dir)
     engine.write_splits(writer.columns, writer.write)
+    write_sample(engine, features, profiles, sizes["train"], options.output_dir)
     write_json(schema, options.output_dir / "schema" / "schema.json")
 
     splits = ", ".join(f"{split} {size}" for split, size in sizes.items())

@@ -15,8 +15,13 @@ followed by best_iteration and training_seconds. The final metrics weight all ro
 class_weight balanced, the log loss is weighted by class: it is the loss that training minimizes and early stopping
 watches.
 
-With several hosts in SM_HOSTS, all hosts train one model by LightGBM's data-parallel learning. Each host uses its share
-of the training rows and the whole validation split; the first host writes the model, with train metrics of its share.
+With several hosts in SM_HOSTS, all hosts train one model by LightGBM's data-parallel learning, each on its share of the
+training and the validation rows: the files that SageMaker gives it of a channel that is ShardedByS3Key, or every n-th
+row of one that is FullyReplicated. Class weights, bins, losses, early stopping, metrics and the curve are those of all
+rows, wherever they are, and up to BINNED_ROWS the bins are those of a single host. The model is not, to the bit: splits
+that gain next to nothing depend on rounding, LightGBM estimates the rows of a leaf from its hessian, bagging draws from
+each share, and a regression starts from the mean of the hosts' means. The first host writes the model and all other
+files, after all hosts have agreed that their trees are the same.
 
 With a checkpoint folder, which a job has that trains on spot instances, a job that is interrupted and restarted goes on
 after its last checkpoint. Without bagging and feature sampling the model is that of an uninterrupted training, but for
@@ -36,22 +41,25 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
-import numpy as np
 from training.arguments import parse_arguments
 from training.artifacts import write_model
-from training.boosting import boost
+from training.boosting import BINNED_ROWS, boost, predict
 from training.checkpoints import Checkpoints, checkpoint_path
 from training.cluster import Cluster
-from training.curve import TrainingCurve, write_curve
-from training.data import class_weights, read_schema, read_split
+from training.communicator import Communicator
+from training.curve import SAMPLE_ROWS, TrainingCurve, write_curve
+from training.data import class_weights, count_classes, read_schema, read_split
 from training.early_stopping import EarlyStopping
 from training.errors import TrainingError
 from training.metrics import measure
+from training.pooling import PooledLoss, check_equal, count_rows, gather_rows, pool
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     try:
-        train(parse_arguments(__doc__, arguments), Cluster.from_environment(os.environ))
+        options, cluster = parse_arguments(__doc__, arguments), Cluster.from_environment(os.environ)
+        with Communicator.connect(cluster) as communicator:
+            train(options, cluster, communicator)
     except (TrainingError, lgb.basic.LightGBMError) as error:
         write_failure(str(error))
         sys.exit(str(error))
@@ -66,33 +74,48 @@ def write_failure(reason: str) -> None:
         path.write_text(reason, encoding="utf-8")
 
 
-def train(options: argparse.Namespace, cluster: Cluster) -> None:
-    """Train on the channels; write the model, its metrics and the training curve.
+def train(options: argparse.Namespace, cluster: Cluster, communicator: Communicator) -> None:
+    """Train on the channels; the first host writes the model, its metrics and the training curve.
 
     Raises:
-        TrainingError: A channel is missing or does not match the schema, or there are more hosts than rows.
+        TrainingError: A channel is missing or does not match the schema, a host has no training rows, or it is lost.
     """
     started = time.monotonic()
     schema = read_schema(options.schema)
-    train_split = read_split(options.train, schema)
-    validation_split = read_split(options.validation, schema)
-    weights = class_weights(train_split.target, schema) if options.class_weight == "balanced" else None
-    train_split = cluster.share_of(train_split)
+    train_split, validation_split = (
+        cluster.share_of(name, read_split(getattr(options, name), schema, name in cluster.sharded))
+        for name in ("train", "validation")
+    )
+    train_rows, validation_rows = count_rows(train_split, validation_split, communicator)
+    weights = None
+    if options.class_weight == "balanced":
+        weights = class_weights(communicator.sum(count_classes(train_split.target, schema)))
+    train_sample = pool(train_split, train_rows, SAMPLE_ROWS, communicator)
+    validation_sample = pool(validation_split, validation_rows, SAMPLE_ROWS, communicator)
+    binned = pool(train_split, train_rows, BINNED_ROWS, communicator) if cluster.is_distributed else None
 
-    curve = TrainingCurve(train_split, validation_split, weights, schema, options.num_boost_round)
+    curve = TrainingCurve(train_sample, validation_sample, weights, schema, options.num_boost_round, train_rows)
     stopping = EarlyStopping(options.early_stopping_rounds)
-    checkpoints = Checkpoints(checkpoint_path(options), stopping, curve) if options.checkpoint_dir.is_dir() else None
+    checkpoints = None
+    if options.checkpoint_dir.is_dir():
+        checkpoints = Checkpoints(checkpoint_path(options, communicator), stopping, curve, communicator)
     callbacks: list[Callable[[lgb.callback.CallbackEnv], None]] = [stopping]
     if cluster.is_first:
         callbacks = [curve, stopping, *filter(None, [checkpoints])]
+    if cluster.is_distributed:
+        callbacks.insert(0, PooledLoss(validation_split, weights, schema, communicator))
     interrupted = checkpoints.model if checkpoints else None
-    booster = boost(train_split, validation_split, weights, schema, options, cluster, callbacks, interrupted)
+    booster = boost(train_split, validation_split, weights, schema, options, cluster, callbacks, interrupted, binned)
+
+    check_equal(booster, communicator)
+    target = gather_rows(validation_split.target, communicator)
+    scores = gather_rows(predict(booster, validation_split, schema), communicator)
     if not cluster.is_first:
         print(f"host {cluster.rank + 1} of {len(cluster.machines)} finished; the first host writes the model")
         return
     metrics: dict[str, Any] = {
-        name: measure(split.target, np.asarray(booster.predict(split.features)), schema)
-        for name, split in (("train", curve.train_sample), ("validation", validation_split))
+        "train": measure(train_sample.target, predict(booster, train_sample, schema), schema),
+        "validation": measure(target, scores, schema),
     }
     metrics["best_iteration"] = booster.best_iteration or booster.current_iteration()
     metrics["training_seconds"] = round(time.monotonic() - started, 3)

@@ -42,6 +42,9 @@ def _convert(column: pa.Array, as_text: bool) -> pa.Array:
         # Arrow cannot decode dictionaries of views.
         column = _convert(column.dictionary, as_text).take(column.indices)
     kind = pa.string() if as_text else _supported_type(column.type)
+    if pa.types.is_decimal(column.type) and kind == pa.float64():
+        # Arrow's own conversion may miss the nearest double: 0.10 is not 0.1.
+        column = column.cast(pa.string())
     # Doubles cannot represent all integers and decimals, which Model Monitor, too, reads as doubles. Bytes that are not
     # UTF-8 are no text.
     return column.cast(kind, safe=kind == pa.string())

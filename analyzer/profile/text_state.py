@@ -40,9 +40,12 @@ class TextState:
             texts = pc.utf8_slice_codeunits(texts, 0, TEXT_LENGTH)
         values, counts = pc.value_counts(texts).flatten()
         self.count += len(texts)
-        integral = _count_matching(values, counts, WHOLE_NUMBER)
-        self.integral += integral
-        self.fractional += _count_matching(values, counts, NUMBER) - integral
+        are_numbers = pc.match_substring_regex(values, NUMBER)
+        if pc.any(are_numbers).as_py():
+            are_whole = pc.match_substring_regex(values, WHOLE_NUMBER)
+            numbers, integral = (pc.sum(counts.filter(are)).as_py() or 0 for are in (are_numbers, are_whole))
+            self.integral += integral
+            self.fractional += numbers - integral
         self._add(zip(values.to_pylist(), counts.to_pylist(), strict=True))
 
     def merge(self, other: TextState) -> None:
@@ -120,7 +123,3 @@ class TextSketches:
         kind = datasketches.frequent_items_error_type.NO_FALSE_POSITIVES
         counts = {text: estimate for text, estimate, _, _ in self.frequent.get_frequent_items(kind)}
         return StringStatistics.of_counts(counts, round(self.distinct.get_estimate()))
-
-
-def _count_matching(values: pa.Array, counts: pa.Array, pattern: str) -> int:
-    return pc.sum(counts.filter(pc.match_substring_regex(values, pattern))).as_py() or 0

@@ -39,6 +39,8 @@ IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting", "SystemUpdatin
 IDLE_SECONDS = 300.0
 # SageMaker's timeout for the response of a container, in seconds
 INVOCATION_TIMEOUT = 60.0
+# for CloudWatch to load while an endpoint starts
+CLOUDWATCH_SECONDS = 10.0
 
 
 class EndpointManager:
@@ -210,10 +212,23 @@ class EndpointManager:
         try:
             if self._closing.is_set():
                 raise FleetFailed("the local SageMaker is stopping")
+            load = threading.Thread(target=self._load_cloudwatch, name="load CloudWatch", daemon=True)
+            load.start()
             fleet.start()
+            load.join(CLOUDWATCH_SECONDS)
         finally:
             with self._lock:
                 self._starting.discard(fleet)
+
+    def _load_cloudwatch(self) -> None:
+        """Use CloudWatch for the first time, which takes seconds of a processor.
+
+        The first metrics of the endpoint would do it otherwise, and requests to the endpoint would wait.
+        """
+        try:
+            self._alarm_states([])
+        except Exception as error:
+            log.warning("cannot reach CloudWatch: %s", error)
 
     def _restart(self, fleets: list[Fleet]) -> None:
         for fleet in fleets:

@@ -23,41 +23,48 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 from pipelines.bundles import quality_check_bundle, quality_check_spark_bundle
 from pipelines.context import S3Uri, output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
-from project.settings import MonitoringSettings
+from project.settings import MonitoringSettings, Settings
 
 DATA_QUALITY = "data-quality-baseline"
 MODEL_QUALITY = "model-quality-baseline"
 # the names that QualityCheck steps use
 DATASET, OUTPUT = "baseline_dataset_input", "quality_check_output"
 SCHEMA = "/opt/ml/processing/input/schema"
-PARQUET: dict[str, Any] = {"parquet": {}}
 CSV_WITH_HEADER = {"csv": {"header": True, "output_columns_position": "START"}}
+PARQUET: dict[str, dict[str, object]] = {"parquet": {}}
 
 
 def baseline_uri(context: TrainingContext, kind: str, *path: str) -> Join:
     return context.output_uri(kind, *path)
 
 
+def reads_parquet(settings: Settings) -> bool:
+    """Return whether this project's analyzer profiles the data: Model Monitor's has no Spark, and reads CSV."""
+    return settings.quality_checks == "processing" or settings.resources.engine == "spark"
+
+
 def baseline_steps(
     context: TrainingContext, preprocess: ProcessingStep, evaluate: ProcessingStep, after: ModelStep
 ) -> list[Step]:
     """Return the baseline steps: QualityCheck steps, or Processing steps with the same outputs."""
-    binary = context.settings.problem_type == "BinaryClassification"
-    create_step = _processing_step if context.settings.quality_checks == "processing" else _quality_check_step
+    settings = context.settings
+    binary = settings.problem_type == "BinaryClassification"
+    model_quality_step = _processing_step if settings.quality_checks == "processing" else _quality_check_step
+    data_quality_step = _processing_step if reads_parquet(settings) else _quality_check_step
     return [
-        (_processing_step if context.on_spark else create_step)(
+        data_quality_step(
             context,
             "DataQualityBaseline",
             "Profile the training features and suggest constraints",
             DataQualityCheckConfig(
                 baseline_dataset=output_of(preprocess, "baseline"),
-                dataset_format=PARQUET if context.on_spark else CSV_WITH_HEADER,
+                dataset_format=PARQUET if reads_parquet(settings) else CSV_WITH_HEADER,
                 output_s3_uri=baseline_uri(context, DATA_QUALITY),
             ),
             output_of(preprocess, "schema"),
             after,
         ),
-        create_step(
+        model_quality_step(
             context,
             "ModelQualityBaseline",
             "Profile the test predictions and suggest constraints",
@@ -65,7 +72,7 @@ def baseline_steps(
                 baseline_dataset=output_of(evaluate, "predictions"),
                 dataset_format=CSV_WITH_HEADER,
                 output_s3_uri=baseline_uri(context, MODEL_QUALITY),
-                problem_type=context.settings.problem_type,
+                problem_type=settings.problem_type,
                 inference_attribute="prediction",
                 probability_attribute="probability" if binary else None,
                 ground_truth_attribute="label",

@@ -7,6 +7,7 @@ from sagemaker.mlops.workflow.steps import ProcessingStep
 from pipelines.bundles import preprocess_bundle, preprocess_spark_bundle
 from pipelines.context import processing_input, processing_output
 from pipelines.inputs import input_data_type
+from pipelines.training.baselines import reads_parquet
 from pipelines.training.context import TrainingContext
 from project.errors import UserError
 from project.settings import Settings
@@ -20,7 +21,6 @@ def preprocess_step(context: TrainingContext) -> ProcessingStep:
     arguments = _arguments(settings)
     if context.on_spark:
         bundle, processor = preprocess_spark_bundle(), context.spark_processor("preprocess_spark.py")
-        arguments += ["--baseline-format", "parquet"]
     else:
         bundle = preprocess_bundle()
         processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "preprocess.py"])
@@ -60,6 +60,7 @@ def _arguments(settings: Settings) -> list[str]:
         "min-rows": validation.min_rows,
         "max-missing-share": validation.max_missing_share,
         "outlier-z-score": validation.outlier_z_score,
+        "baseline-format": "parquet" if reads_parquet(settings) else None,
     }
     arguments: list[str] = []
     for name, value in options.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagemaker.core.shapes import MetricDefinition
+from sagemaker.core.shapes import MetricDefinition, S3DataSource
 from sagemaker.core.training.configs import (
     CheckpointConfig,
     Compute,
@@ -67,21 +67,35 @@ def train_step(context: TrainingContext, preprocess: ProcessingStep) -> Training
             for metric in METRICS[settings.problem_type]
         ]
     )
-    channels = [
+    return TrainingStep(
+        name="Train",
+        description="Train LightGBM with early stopping on the validation split",
+        step_args=trainer.train(input_data_config=channels(preprocess, sharded=context.on_spark)),
+        cache_config=context.cache,
+        retry_policies=context.job_retries,
+    )
+
+
+def channels(preprocess: ProcessingStep, sharded: bool) -> list[InputData]:
+    """Return the channels of the job.
+
+    Args:
+        preprocess: The step that writes them.
+        sharded: Whether each instance gets its share of the files of both splits (ShardedByS3Key). A split must then
+            have as many files as there are instances.
+    """
+    return [
         InputData(
             channel_name=name,
-            data_source=output_of(preprocess, name),
+            data_source=S3DataSource(
+                s3_data_type="S3Prefix",
+                s3_uri=output_of(preprocess, name),
+                s3_data_distribution_type="ShardedByS3Key" if sharded and name != "schema" else "FullyReplicated",
+            ),
             content_type="application/json" if name == "schema" else "application/x-parquet",
         )
         for name in CHANNELS
     ]
-    return TrainingStep(
-        name="Train",
-        description="Train LightGBM with early stopping on the validation split",
-        step_args=trainer.train(input_data_config=channels),
-        cache_config=context.cache,
-        retry_policies=context.job_retries,
-    )
 
 
 def _hyperparameters(context: TrainingContext) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
+CSV_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Outcome:
         problem_type, classes = schema["problem_type"], schema["classes"] or []
         if problem_type == REGRESSION:
             return cls(problem_type, classes, target, scores, None, scores, target)
-        truth = target.astype(np.int64)
+        truth = target.astype(np.int32)
         if problem_type == BINARY:
-            return cls(problem_type, classes, truth, (scores >= 0.5).astype(np.int64), scores, scores, truth)
+            return cls(problem_type, classes, truth, (scores >= 0.5).astype(np.int32), scores, scores, truth)
         names = np.array(classes, dtype=object)
         predicted = scores.argmax(axis=1)
         return cls(problem_type, classes, names[truth], names[predicted], scores.max(axis=1), scores, truth)
@@ -52,12 +53,13 @@ class Outcome:
         """The index of the predicted class, shape (n,)."""
         return self.predictions if self.problem_type == BINARY else self.scores.argmax(axis=1)
 
-    def as_csv(self) -> str:
-        """Write the content of predictions.csv."""
+    def csv_blocks(self) -> Iterator[str]:
+        """Yield the content of predictions.csv in blocks of rows, since a number takes much more memory as text."""
         columns = {"prediction": self.predictions, "probability": self.probabilities, "label": self.labels}
-        present = {name: values.tolist() for name, values in columns.items() if values is not None}
-        file = io.StringIO()
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(present)
-        lines.writerows(zip(*present.values(), strict=True))
-        return file.getvalue()
+        present = {name: values for name, values in columns.items() if values is not None}
+        yield ",".join(present) + "\n"
+        for start in range(0, len(self.truth), CSV_ROWS):
+            block = io.StringIO()
+            rows = (values[start : start + CSV_ROWS].tolist() for values in present.values())
+            csv.writer(block, lineterminator="\n").writerows(zip(*rows, strict=True))
+            yield block.getvalue()

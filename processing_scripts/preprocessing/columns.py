@@ -6,8 +6,9 @@ decimals, because a double would merge those that differ in the last digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +23,17 @@ MAX_WHOLE_NUMBER = 2.0**53
 SAMPLE_ROWS = 100
 # The type of whole numbers that do not fit into int64.
 WHOLE_NUMBER = pa.decimal256(76, 0)
+NO_TEXT, NO_DOUBLE = pa.nulls(1, pa.string())[0], pa.nulls(1, pa.float64())[0]
+
+
+def string_array(texts: Sequence[str]) -> pa.StringArray:
+    """Make an array of texts. pa.array and pa.scalar import pandas, which takes longer than to read a small file."""
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+MISSING_TEXTS = string_array(sorted(MISSING))
 
 
 def is_number(type_: pa.DataType) -> bool:
@@ -59,7 +71,7 @@ def simplify(column: pa.ChunkedArray, as_text: bool = False) -> pa.ChunkedArray:
     if pa.types.is_floating(type_):
         column = column.cast(pa.float64())
         is_nan = pc.is_nan(column)
-        return pc.if_else(is_nan, pa.scalar(None, pa.float64()), column) if pc.any(is_nan).as_py() else column
+        return pc.if_else(is_nan, NO_DOUBLE, column) if pc.any(is_nan).as_py() else column
     if pa.types.is_integer(type_) or (pa.types.is_decimal(type_) and type_.scale <= 0):
         return as_whole_numbers(column)
     if pa.types.is_decimal(type_) and type_.bit_width < 128:
@@ -77,8 +89,8 @@ def is_text(type_: pa.DataType) -> bool:
 
 def without_missing(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Make texts null that count as missing."""
-    missing = pc.is_in(pc.utf8_trim_whitespace(texts), value_set=pa.array(sorted(MISSING)))
-    return pc.if_else(missing, pa.scalar(None, pa.string()), texts)
+    missing = pc.is_in(pc.utf8_trim_whitespace(texts), value_set=MISSING_TEXTS)
+    return pc.if_else(missing, NO_TEXT, texts)
 
 
 def as_whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:

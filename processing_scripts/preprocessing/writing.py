@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,12 +15,15 @@ import pyarrow.parquet as pq
 
 from preprocessing.columns import SPLITS, is_whole_number
 from preprocessing.encoding import Encoder
+from preprocessing.engine import Engine
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 
 CSV, PARQUET = "csv", "parquet"
 # Smaller numbers fit into a decimal of 38 digits.
 MAX_DECIMAL = 1e38
+# So many rows are enough for test requests.
+SAMPLE_ROWS = 10_000
 # A row group is what a reader that streams holds in memory. DuckDB's batches are multiples of 2048 rows.
 ROW_GROUP = 50 * 2048
 
@@ -59,12 +63,31 @@ class SplitWriter:
             write_baseline = stack.enter_context(baseline_writer(baseline_path, self._baseline))
             for rows in batches:
                 ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
-                for split, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-                    if part := rows.slice(start, end - start):
-                        write_split[split](self._encoder.encode(part))
-                        if SPLITS[split] == "train":
-                            original = part.select(self._baseline_columns)
-                            write_baseline(original.rename_columns(self._baseline.names).cast(self._baseline))
+                for split, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+                    if start < end:
+                        write_split[split](self._encoder.encode(rows.slice(start, end - start)))
+                if training_rows := rows.slice(0, ends[0]).select(self._baseline_columns):
+                    write_baseline(training_rows.rename_columns(self._baseline.names).cast(self._baseline))
+
+
+def write_sample(
+    engine: Engine,
+    features: Sequence[Column],
+    profiles: Mapping[str, NumberProfile],
+    training_rows: int,
+    folder: Path,
+) -> None:
+    """Write a sample of the baseline as CSV: the SAMPLE_ROWS rows with the smallest keys, in their order."""
+    schema = baseline_schema(features, profiles, CSV)
+    columns = ", ".join(column.sql for column in features)
+    # twice as many rows have smaller keys than this, which the engine finds without the other columns
+    largest = min(2**63 - 1, 2**63 * 2 * SAMPLE_ROWS // training_rows)
+    rows = engine.query(
+        f"SELECT {columns} FROM placed WHERE split = 0 AND row_key <= {largest} ORDER BY row_key LIMIT {SAMPLE_ROWS}"
+    )
+    with csv_writer(folder / "schema" / "sample.csv", schema) as write:
+        for batch in rows.rename_columns(schema.names).cast(schema).to_batches():
+            write(batch)
 
 
 @contextmanager

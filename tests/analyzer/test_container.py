@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 import analyzer.__main__ as program
@@ -317,6 +320,39 @@ def test_the_analyzer_starts_without_pandas_and_without_aws() -> None:
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_data_quality_baseline_is_made_without_pandas(suffix: str, tmp_path: Path) -> None:
+    """PyArrow imports it for its conversions from and to Python, which costs more than a small analysis."""
+    table = pa.table({"age": [31, None, 40], "plan": ["gold", None, "basic"]})
+    if suffix == "csv":
+        pyarrow.csv.write_csv(table, tmp_path / "data.csv")
+    else:
+        pq.write_table(table, tmp_path / "data.parquet")
+    features = [
+        {"name": "age", "type": "number"},
+        {"name": "plan", "type": "category", "categories": ["basic", "gold"]},
+    ]
+    schema = {"problem_type": "Regression", "features": features, "classes": None}
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    environment = {
+        "dataset_source": str(tmp_path / f"data.{suffix}"),
+        "dataset_format": CSV if suffix == "csv" else '{"parquet": {}}',
+        "model_schema": str(tmp_path / "schema.json"),
+        "output_path": str(tmp_path / "output"),
+    }
+    code = "import os, sys, analyzer.__main__ as m; m.run(dict(os.environ)); print('pandas' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert result.stdout.strip() == "False"
 
 
 def test_model_quality_needs_numpy_alone(tmp_path: Path) -> None:

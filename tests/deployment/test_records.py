@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployment.records import read_records
+from deployment.records import read_records, training_records
 from project.errors import UserError
 from project.settings import Settings
 from project.target import Target
@@ -70,6 +72,20 @@ def test_records_are_read_from_s3(settings: Settings, account: LocalAccount) -> 
     assert read_records(settings, account.target, uri).rows == ({"age": 31},)
     with pytest.raises(UserError, match=r"cannot read s3://bucket/none.csv: NoSuchKey"):
         read_records(settings, account.target, "s3://bucket/none.csv")
+
+
+def test_the_training_records_are_the_sample_of_preprocess_else_its_baseline_file(
+    settings: Settings, account: LocalAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = {name: f"s3://bucket/execution/{name}" for name in ("baseline", "schema")}
+    monkeypatch.setattr("pipelines.runner.describe", lambda target, arn: SimpleNamespace(step=lambda name: name))
+    monkeypatch.setattr("deployment.records.processing_outputs", lambda step, target: outputs)
+    package: Any = SimpleNamespace(version=1, metadata={"pipeline_execution_arn": "arn"})
+    # an execution of an older version of this project
+    account.put(f"{outputs['baseline']}/baseline.csv", b"age\n31\n40\n")
+    assert training_records(settings, account.target, package).rows == ({"age": 31}, {"age": 40})
+    account.put(f"{outputs['schema']}/sample.csv", b"age\n31\n")
+    assert training_records(settings, account.target, package).rows == ({"age": 31},)
 
 
 @given(

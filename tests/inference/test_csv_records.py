@@ -14,14 +14,17 @@ from request_errors import InputError
 FEATURES = (Feature("age", None), Feature("plan", {"gold": 0, "3": 1, "true": 2}), Feature("income", None))
 NAMES = [feature.name for feature in FEATURES]
 
-LONG_BODY = 300
+# Short ones, so that small bodies are long and have several pieces.
+LONG_BODY, PIECE_BYTES = 300, 100
 
 NUMBERS = (
     st.floats(allow_nan=False, allow_infinity=False).map(repr)
     | st.integers(-(10**25), 10**25).map(str)
     | st.sampled_from(["", "NA", "-nan", " 7 ", ".5", "5.", "1E3", "1e-400", "-0"])
 )
-ODD_NUMBERS = st.sampled_from(["+1", "inf", "-Infinity", "NAN", "1_0", "0x1", "1e999", "\t2", "\uff12", "1 2", "--1"])
+ODD_NUMBERS = st.sampled_from(
+    ["+1", "inf", "-Infinity", "NAN", "1_0", "0x1", "1e999", "\t2", "\uff12", "1 2", "--1", "+-1"]
+)
 PLANS = st.sampled_from(["gold", " gold ", "3.0", "3", "TRUE", "silver", "", "NA", "é", " ", "\t"])
 
 
@@ -29,7 +32,20 @@ PLANS = st.sampled_from(["gold", " gold ", "3.0", "3", "TRUE", "silver", "", "NA
 def shorter_bodies_are_long():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_records, "LONG_BODY", LONG_BODY)
+        patch.setattr(csv_records, "PIECE_BYTES", PIECE_BYTES)
+        patch.setattr(csv_records, "as_texts", checked(csv_records.as_texts))
         yield
+
+
+def checked(as_texts):
+    """Check the arrays that are made of buffers: Arrow itself does not, and a wrong one would crash the process."""
+
+    def make(lines: bytes, bounds: np.ndarray):
+        texts = as_texts(lines, bounds)
+        texts.validate(full=True)
+        return texts
+
+    return make
 
 
 def by_python(text: str, features: Features) -> np.ndarray:
@@ -70,6 +86,28 @@ def test_arrow_accepts_a_number_only_if_python_does(rows):
     columns = by_arrow(text, features)
     if columns is not None:
         np.testing.assert_array_equal(columns, by_python(text, features))
+
+
+@given(st.integers(1, 3), st.text("1,\n\r \x0b\x0c.-eNA", min_size=1, max_size=40), st.booleans())
+def test_arrow_reads_a_body_only_as_python_does(width, text, has_header):
+    """Blank lines, lines of other lengths, spaces, and no end of the last line."""
+    features = Features((Feature("a", None), Feature("b", {"1": 0, "NA": 1}), Feature("c", None))[:width])
+    text = ",".join(features.names) + "\n" + text if has_header else text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_records, "LONG_BODY", 0)
+        columns = by_arrow(text, features)
+    if columns is not None:
+        np.testing.assert_array_equal(columns, by_python(text, features))
+
+
+@pytest.mark.parametrize(
+    "text", ["1,gold,2\n3,,NA", "1,gold,2\r\n3,, \n\n\n", "age,plan,income\n1,gold,2\n nan ,3.0,1e3\n"]
+)
+def test_arrow_reads_spaces_and_words_for_missing_values_and_an_unfinished_last_line(text, monkeypatch):
+    monkeypatch.setattr(csv_records, "LONG_BODY", 0)
+    columns = by_arrow(text, Features(FEATURES))
+    assert columns is not None
+    np.testing.assert_array_equal(columns, by_python(text, Features(FEATURES)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from csv_records import is_header
 from features import Feature, Features
+from hypothesis import given
+from hypothesis import strategies as st
 from request_errors import InputError
+from response_bodies import number_texts
 from training.data import read_split
 
 from inference import input_fn, model_fn, output_fn, predict_fn
@@ -135,6 +138,11 @@ def test_a_binary_prediction_has_label_and_probabilities(model, rows, expected):
 def test_csv_responses_have_the_lines_of_predictions_csv(model, rows, expected):
     answer = ask(model, json.dumps([as_json(row) for row in rows]), JSON, CSV)
     assert answer == "".join(f"{int(score >= 0.5)},{score!r}\n" for score in expected)
+
+
+@given(st.lists(st.floats() | st.floats(-1, 1) | st.integers(-(10**20), 10**20).map(float), min_size=1))
+def test_numbers_of_an_array_are_written_as_python_writes_them(numbers):
+    assert number_texts(np.array(numbers)) == [repr(number) for number in numbers]
 
 
 def test_json_lines_responses_have_a_prediction_per_line(model, rows, expected):

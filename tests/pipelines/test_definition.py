@@ -112,7 +112,18 @@ def test_without_model_monitor_the_baseline_steps_keep_their_names_and_outputs(
         assert json.loads(here) == usual_output
         settings, usual_settings = step["Arguments"]["Environment"], usual["Arguments"]["Environment"]
         assert set(settings) >= set(usual_settings) - {"probability_attribute", "probability_threshold_attribute"}
-        assert settings["dataset_format"] == usual_settings["dataset_format"]
+
+
+def test_preprocess_writes_the_baseline_in_the_format_that_its_step_reads(
+    plain: dict[str, Any], own_analyzer: dict[str, Any]
+) -> None:
+    for definition, expected in ((plain, "csv"), (own_analyzer, "parquet")):
+        steps = steps_by_name(definition)
+        arguments = steps["Preprocess"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+        given = arguments.index("--baseline-format") + 1 if "--baseline-format" in arguments else None
+        assert (arguments[given] if given else "csv") == expected
+        dataset_format = json.loads(steps["DataQualityBaseline"]["Arguments"]["Environment"]["dataset_format"])
+        assert [*dataset_format] == [expected]
 
 
 @pytest.fixture(scope="module")
@@ -313,6 +324,20 @@ def test_spot_training_has_checkpoints_that_all_executions_share(make_settings: 
     assert arguments["EnableManagedSpotTraining"] is True
     assert arguments["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1200}
     assert re.fullmatch("s3://bucket/[^/]+/checkpoints", arguments["CheckpointConfig"]["S3Uri"])
+
+
+def test_training_instances_read_whole_splits_and_with_the_spark_engine_shares_of_their_files(
+    plain: dict[str, Any], on_spark: dict[str, Any]
+) -> None:
+    def distributions(definition: dict[str, Any]) -> dict[str, str]:
+        return {
+            channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3DataDistributionType"]
+            for channel in steps_by_name(definition)["Train"]["Arguments"]["InputDataConfig"]
+        }
+
+    assert set(distributions(plain).values()) == {"FullyReplicated"}
+    shares = {"train": "ShardedByS3Key", "validation": "ShardedByS3Key", "schema": "FullyReplicated"}
+    assert distributions(on_spark) == shares
 
 
 def test_instances_are_kept_for_the_next_training(

@@ -29,5 +29,5 @@ def test_values_in_range_and_parameters_without_a_setting_are_accepted() -> None
 def test_data_and_manifests_are_not_mixed_up(uri: str, definition: str) -> None:
     check_input_data_type(uri, f'{{"S3DataType": "{definition}"}}')
     other = "S3Prefix" if definition == "ManifestFile" else "ManifestFile"
-    with pytest.raises(UserError, match="set data.input to it in the settings instead of --input"):
+    with pytest.raises(UserError, match=r"set data\.input to it in the settings instead of --input"):
         check_input_data_type(uri, f'{{"S3DataType": "{other}"}}')

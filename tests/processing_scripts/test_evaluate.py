@@ -15,7 +15,9 @@ from pathlib import Path
 
 import evaluate
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from evaluation import outcome
 from sklearn import metrics
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -211,6 +213,19 @@ def test_evaluating_again_gives_the_same_bytes(evaluated, make_project, tmp_path
     assert again.quality == evaluated("cancer").quality
 
 
+@pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
+def test_a_split_of_several_files_is_evaluated_as_one(evaluated, make_project, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(outcome, "CSV_ROWS", 5)
+    table = pq.read_table(make_project(name).data.output / "test")
+    (tmp_path / "test").mkdir()
+    for number, (start, rows) in enumerate([(0, 20), (20, 0), (20, len(table))]):
+        pq.write_table(table.slice(start, rows), tmp_path / "test" / f"part-{number}.parquet", row_group_size=9)
+    make_project(name).packed(tmp_path / "model")
+    evaluate.main(evaluate_arguments(tmp_path, tmp_path / "test"))
+    for path in ("evaluation/evaluation.json", "predictions/predictions.csv", "report/report.html"):
+        assert (tmp_path / "output" / path).read_bytes() == (evaluated(name).output / path).read_bytes()
+
+
 # --- invalid inputs ---
 
 
@@ -254,7 +269,7 @@ def test_a_missing_archive_and_a_missing_test_split_are_named(make_project, tmp_
     with pytest.raises(SystemExit, match=r"model\.tar\.gz is not a readable model archive"):
         evaluate.main(evaluate_arguments(tmp_path, make_project("cancer").data.output / "test"))
     make_project("cancer").packed(tmp_path / "model")
-    with pytest.raises(SystemExit, match="has no Parquet file"):
+    with pytest.raises(SystemExit, match="has no Parquet file with rows"):
         evaluate.main(evaluate_arguments(tmp_path, tmp_path))
     (tmp_path / "test.parquet").write_text("a,b")
     with pytest.raises(SystemExit, match=r"test\.parquet is not a readable test split"):

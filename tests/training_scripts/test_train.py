@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import re
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,9 +19,8 @@ import training.checkpoints
 from training.arguments import parse_arguments
 from training.boosting import lightgbm_parameters
 from training.checkpoints import checkpoint_path
-from training.cluster import Cluster
-from training.data import Split, class_weights, read_split
-from training.errors import TrainingError
+from training.communicator import Communicator
+from training.data import Split, class_weights, count_classes, read_split
 from training.metrics import ITERATION_METRICS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -114,7 +111,7 @@ def test_the_curve_of_a_whole_split_is_what_lightgbm_measures(make_project, run_
     folder, _ = run_train(data, *rounds)
     options = parse_arguments("", rounds)
     split = {name: read_split(data.output / name, data.schema) for name in ("train", "validation")}
-    weights = class_weights(split["train"].target, data.schema) if weight == "balanced" else None
+    weights = class_weights(count_classes(split["train"].target, data.schema)) if weight == "balanced" else None
     sets = {
         name: lgb.Dataset(
             rows.features.to_pandas().to_numpy(),
@@ -219,7 +216,7 @@ def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_
 
 def test_class_weights_give_all_classes_the_same_total():
     target = np.array([0.0, 0, 0, 1, 2, 2])
-    weights = class_weights(target, {"classes": ["a", "b", "c"]})
+    weights = class_weights(count_classes(target, {"classes": ["a", "b", "c"]}))
     totals = np.bincount(target.astype(int), weights[target.astype(int)])
     assert totals.tolist() == pytest.approx([2, 2, 2])
 
@@ -328,7 +325,7 @@ def test_an_interrupted_training_goes_on_with_the_same_result(make_project, run_
     boost = train.boost
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interruption):
         patch.setattr(training.checkpoints, "PERIOD", 0)
-        patch.setattr(train, "boost", lambda *given: boost(*given[:6], [*given[6], interrupt], given[7]))
+        patch.setattr(train, "boost", lambda *given: boost(*given[:6], [*given[6], interrupt], *given[7:]))
         run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
 
     resumed, printed = run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
@@ -345,74 +342,9 @@ def test_an_interrupted_training_goes_on_with_the_same_result(make_project, run_
 
 def test_a_checkpoint_of_other_hyperparameters_or_data_is_not_used(make_project, tmp_path):
     def path(name: str, *options: str) -> Path:
-        return checkpoint_path(parse_arguments("", [*make_project(name).data.training_arguments(tmp_path), *options]))
+        given = parse_arguments("", [*make_project(name).data.training_arguments(tmp_path), *options])
+        return checkpoint_path(given, Communicator())
 
     paths = [path("cancer"), path("cancer", "--num_leaves", "7"), path("wine")]
     assert len(set(paths)) == 3
     assert path("cancer", "--model_dir", "elsewhere") == paths[0]
-
-
-# --- several hosts ---
-
-
-@pytest.mark.slow
-def test_two_hosts_learn_one_model(make_project, tmp_path):
-    data = make_project("cancer").data
-    hosts = ["127.0.0.1", "localhost"]
-    processes = []
-    for host in hosts:
-        environment = {
-            "SM_HOSTS": json.dumps(hosts),
-            "SM_CURRENT_HOST": host,
-            "SM_NUM_CPUS": "1",
-            "TRAINING_JOB_NAME": str(tmp_path),
-            "OMP_NUM_THREADS": "1",
-        }
-        arguments = [*data.training_arguments(tmp_path / host), "--num_boost_round", "40"]
-        script = REPOSITORY / "training_scripts" / "train.py"
-        command = [sys.executable, str(script), *arguments]
-        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-
-    model = lgb.Booster(model_file=tmp_path / "127.0.0.1" / "model" / "model.txt")
-    assert not (tmp_path / "localhost" / "model").exists()
-    assert "[num_machines: 2]" in (tmp_path / "127.0.0.1" / "model" / "model.txt").read_text()
-    assert last_values(outputs[0])["validation_auc"] > 0.97
-    assert "host 2 of 2 finished" in outputs[1]
-    rows_at_the_root = model.dump_model()["tree_info"][0]["tree_structure"]["internal_count"]
-    assert rows_at_the_root == len(data.rows("train")), "rows of both hosts"
-
-
-def cluster_of(distribution: str, channel: str = "train", current: str = "localhost") -> Cluster:
-    channels = {channel: {"S3DistributionType": distribution}}
-    environment = {"SM_HOSTS": '["127.0.0.1", "localhost"]', "SM_CURRENT_HOST": current}
-    return Cluster.from_environment(environment | {"SM_INPUT_DATA_CONFIG": json.dumps(channels)})
-
-
-def test_hosts_share_the_rows_of_a_replicated_channel():
-    rows = Split(pa.table({"a": [0, 2, 4, 6, 8], "b": [1, 3, 5, 7, 9]}), np.arange(5.0))
-    shares = [cluster_of("FullyReplicated", current=host).share_of(rows) for host in ("127.0.0.1", "localhost")]
-    assert [share.target.tolist() for share in shares] == [[0, 2, 4], [1, 3]]
-    assert shares[1].features.to_pydict() == {"a": [2, 6], "b": [3, 7]}
-
-
-def test_hosts_keep_the_rows_of_a_sharded_channel():
-    rows = Split(pa.table({"a": [0, 2, 4, 6, 8], "b": [1, 3, 5, 7, 9]}), np.arange(5.0))
-    assert cluster_of("ShardedByS3Key").share_of(rows) is rows
-
-
-def test_a_sharded_validation_channel_is_refused():
-    with pytest.raises(TrainingError, match="channel 'validation' is ShardedByS3Key"):
-        cluster_of("ShardedByS3Key", channel="validation")
-
-
-def test_hosts_agree_on_addresses_and_have_their_own_ports():
-    first, second = (cluster_of("FullyReplicated", current=host) for host in ("127.0.0.1", "localhost"))
-    assert first.machines == second.machines
-    assert (first.is_first, second.is_first) == (True, False)
-    assert first.parameters()["local_listen_port"] + 1 == second.parameters()["local_listen_port"]
-
-
-def test_one_host_needs_no_network():
-    assert Cluster.from_environment({"SM_HOSTS": '["algo-1"]', "SM_CURRENT_HOST": "algo-1"}).parameters() == {}

@@ -17,6 +17,9 @@ from training.metrics import ITERATION_METRICS
 
 OBJECTIVES = {"BinaryClassification": "binary", "MulticlassClassification": "multiclass", "Regression": "regression"}
 
+# How many rows LightGBM computes bins from, by default.
+BINNED_ROWS = 200_000
+
 # The hyperparameters that are LightGBM's own.
 LIGHTGBM_PARAMETERS = (
     "num_leaves",
@@ -41,19 +44,22 @@ def boost(
     cluster: Cluster,
     callbacks: Sequence[Callable[[lgb.callback.CallbackEnv], None]],
     interrupted: lgb.Booster | None,
+    binned: Split | None,
 ) -> lgb.Booster:
-    """Train a booster. After each iteration the loss of the validation split is measured.
+    """Train a booster. After each iteration the loss of the validation rows is measured.
 
     Args:
         train: This host's training rows.
-        validation: The whole validation split.
+        validation: This host's validation rows, which may be none.
         weights: A weight for each class, shape (classes,); None to weight all rows alike.
         schema: The content of schema.json.
         options: The parsed command line.
         cluster: The hosts that train together.
         callbacks: What is called after each iteration, in this order.
         interrupted: The trees of an interrupted training, which go first.
+        binned: The rows that the bins of the features are computed from; by default a sample of ``train``.
     """
+    parameters = lightgbm_parameters(schema, options) | cluster.parameters()
 
     def dataset(split: Split, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         return lgb.Dataset(
@@ -63,18 +69,29 @@ def boost(
             weight=None if weights is None else weights[split.target.astype(np.int64)],
             feature_name=feature_names(schema),
             categorical_feature=[i for i, feature in enumerate(schema["features"]) if feature["type"] == "category"],
+            params=parameters,
         )
 
-    train_set = dataset(train)
+    # LightGBM's hosts divide the features among them, and each bins its own by its own rows. These may be all of one
+    # kind, so that the bins of all features come from the same rows of all hosts instead, on every host.
+    bins = None if binned is None else dataset(binned).construct()
+    train_set = dataset(train, bins)
     return lgb.train(
-        lightgbm_parameters(schema, options) | cluster.parameters(),
+        parameters,
         train_set,
         num_boost_round=options.num_boost_round - (interrupted.current_iteration() if interrupted else 0),
-        valid_sets=[dataset(validation, train_set)],
-        valid_names=["validation"],
+        valid_sets=[dataset(validation, train_set)] if len(validation) else [],
+        valid_names=["validation"] if len(validation) else [],
         init_model=interrupted,
         callbacks=[*callbacks],
     )
+
+
+def predict(booster: lgb.Booster, split: Split, schema: Mapping[str, Any]) -> np.ndarray:
+    """Predict the rows of a split, which may be none: shape (n,), or (n, classes) for more than two classes."""
+    if not len(split):
+        return np.empty((0, len(schema["classes"])) if schema["problem_type"] == "MulticlassClassification" else 0)
+    return np.asarray(booster.predict(split.features))
 
 
 def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import cast
 
 import lightgbm as lgb
 
+from training.communicator import Communicator
 from training.curve import TrainingCurve
 from training.early_stopping import EarlyStopping
 
@@ -32,14 +33,17 @@ class Checkpoints:
         model: The booster of an interrupted training, None at first.
     """
 
-    def __init__(self, path: Path, stopping: EarlyStopping, curve: TrainingCurve) -> None:
-        """Read the checkpoint, if there is one, into ``stopping`` and ``curve``."""
+    def __init__(self, path: Path, stopping: EarlyStopping, curve: TrainingCurve, communicator: Communicator) -> None:
+        """Read the first host's checkpoint, if there is one, into ``stopping`` and ``curve``."""
         self._path, self._stopping, self._curve = path, stopping, curve
         self._written = time.monotonic()
         self.model: lgb.Booster | None = None
+        # of the first host alone: SageMaker may have copied another version to another host
+        own = path.read_bytes() if communicator.rank == 0 and path.is_file() else b""
+        content = communicator.all_gather(own)[0]
         # an empty file belongs to a training that has ended
-        if path.is_file() and path.stat().st_size:
-            state = json.loads(path.read_text(encoding="utf-8"))
+        if content:
+            state = json.loads(content)
             self.model = lgb.Booster(model_str=state["model"])
             stopping.best_iteration, stopping.best_loss = state["best_iteration"], state["best_loss"]
             curve.restore(state["curve"])
@@ -68,18 +72,19 @@ class Checkpoints:
         self._written = time.monotonic()
 
 
-def checkpoint_path(options: argparse.Namespace) -> Path:
-    """Name the checkpoint of a training by its hyperparameters and its data."""
-    digest = hashlib.sha256()
+def checkpoint_path(options: argparse.Namespace, communicator: Communicator) -> Path:
+    """Name the checkpoint of a training by its hyperparameters and the data of all hosts."""
     given = {name: value for name, value in vars(options).items() if name not in PLACES}
-    digest.update(json.dumps(given, sort_keys=True).encode())
+    data = hashlib.sha256()
     for path in files_of(options.schema, options.train, options.validation):
         with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+            data.update(hashlib.file_digest(file, "sha256").digest())
+    digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode())
+    digest.update(b"".join(communicator.all_gather(data.digest())))
     return Path(options.checkpoint_dir) / f"checkpoint-{digest.hexdigest()[:16]}.json"
 
 
 def files_of(*folders: Path) -> Iterable[Path]:
-    """List the files of folders, in the order of their names."""
-    for folder in folders:
+    """List the files of folders, in the order of their names. A host may have no files of a sharded channel."""
+    for folder in filter(Path.is_dir, folders):
         yield from sorted(path for path in folder.iterdir() if path.is_file())

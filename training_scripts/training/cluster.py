@@ -17,7 +17,11 @@ from training.errors import TrainingError
 
 LISTEN_PORT = 12400
 RESOLVE_SECONDS = 300
-CONNECT_MINUTES = 10
+# How long a host waits for another one. A host that has failed ends the job at once, as SageMaker does, and not after
+# this time: it is for hosts whose shares take long to read.
+WAIT_MINUTES = 30
+# The channels of rows. Of the others, every host needs all files.
+SPLITS = {"train", "validation"}
 
 
 @dataclass(frozen=True)
@@ -27,27 +31,27 @@ class Cluster:
     Attributes:
         machines: ``address:port`` of each host, in an order on which all of them agree; empty for a single host.
         rank: The position of this host among them.
-        is_sharded: Whether SageMaker has divided the train channel among the hosts already.
+        sharded: The channels whose files SageMaker has divided among the hosts already.
     """
 
     machines: tuple[str, ...] = ()
     rank: int = 0
-    is_sharded: bool = False
+    sharded: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Cluster:
         """Read SageMaker's SM_HOSTS variables and wait until the names of all hosts resolve.
 
         Raises:
-            TrainingError: A host name does not resolve, or a channel other than train is sharded.
+            TrainingError: A host name does not resolve, or a channel is sharded of which every host needs all files.
         """
         hosts = sorted(json.loads(environment.get("SM_HOSTS", "[]")))
         if len(hosts) < 2:
             return cls()
         channels = json.loads(environment.get("SM_INPUT_DATA_CONFIG", "{}"))
         sharded = {name for name, channel in channels.items() if channel.get("S3DistributionType") == "ShardedByS3Key"}
-        if not sharded <= {"train"}:
-            channel = min(sharded - {"train"})
+        if not sharded <= SPLITS:
+            channel = min(sharded - SPLITS)
             raise TrainingError(
                 f"channel {channel!r} is ShardedByS3Key, but every host needs all of it; "
                 "set its S3DataDistributionType to FullyReplicated"
@@ -55,37 +59,41 @@ class Cluster:
         # Each job has ports of its own, because the hosts of two jobs may be processes of one machine.
         port = LISTEN_PORT + zlib.crc32(environment.get("TRAINING_JOB_NAME", "").encode()) % 10000
         machines = tuple(f"{resolve(host)}:{port + rank}" for rank, host in enumerate(hosts))
-        return cls(machines, hosts.index(environment["SM_CURRENT_HOST"]), "train" in sharded)
+        return cls(machines, hosts.index(environment["SM_CURRENT_HOST"]), frozenset(sharded))
+
+    @property
+    def is_distributed(self) -> bool:
+        return len(self.machines) > 1
 
     @property
     def is_first(self) -> bool:
         return self.rank == 0
 
-    def share_of(self, split: Split) -> Split:
-        """Select the rows that this host trains on: every n-th row, or all rows of a sharded channel.
+    @property
+    def rendezvous(self) -> tuple[str, int]:
+        """Address and port at which the first host waits for the others, beside LightGBM's own."""
+        address, _, port = self.machines[0].rpartition(":")
+        return address, int(port) + len(self.machines)
 
-        Raises:
-            TrainingError: There are fewer rows than hosts.
-        """
-        if len(self.machines) < 2 or self.is_sharded:
+    def share_of(self, channel: str, split: Split) -> Split:
+        """Select this host's rows of a channel: every n-th row, or all rows of a sharded channel."""
+        if not self.is_distributed or channel in self.sharded:
             return split
-        if len(split) < len(self.machines):
-            raise TrainingError(
-                f"{len(split)} training rows are too few for {len(self.machines)} hosts; use fewer instances"
-            )
         return split.take(np.arange(self.rank, len(split), len(self.machines)))
 
     def parameters(self) -> dict[str, Any]:
         """Return LightGBM's network parameters, none for a single host."""
-        if len(self.machines) < 2:
+        if not self.is_distributed:
             return {}
         return {
             "tree_learner": "data",
             "machines": ",".join(self.machines),
             "num_machines": len(self.machines),
             "local_listen_port": int(self.machines[self.rank].rpartition(":")[2]),
-            "time_out": CONNECT_MINUTES,
+            "time_out": WAIT_MINUTES,
             "pre_partition": True,
+            # by the bins of a sample, LightGBM would leave out features that are rare in it, but not in all rows
+            "feature_pre_filter": False,
         }
 
 

@@ -56,27 +56,32 @@ class TrainingCurve:
 
     Attributes:
         values: For each column of training_curve.csv, its values by iteration, from 1.
-        train_sample: The rows of the training split that are measured.
-        is_sampled: Whether these are not all of its rows.
+        sampled_rows: How many training rows are measured; None if these are all.
     """
 
     def __init__(
-        self, train: Split, validation: Split, weights: np.ndarray | None, schema: Mapping[str, Any], rounds: int
+        self,
+        train: Split,
+        validation: Split,
+        weights: np.ndarray | None,
+        schema: Mapping[str, Any],
+        rounds: int,
+        train_rows: int,
     ) -> None:
         """Prepare the measurements.
 
         Args:
-            train: This host's training rows.
-            validation: The whole validation split.
+            train: At most SAMPLE_ROWS training rows.
+            validation: At most SAMPLE_ROWS validation rows.
             weights: The weight of each class, shape (classes,); None to weight all rows alike.
             schema: The content of schema.json.
             rounds: The largest number of iterations.
+            train_rows: The number of all training rows.
         """
-        self.train_sample = train.sample(SAMPLE_ROWS)
-        self.is_sampled = len(self.train_sample) < len(train)
+        self.sampled_rows = len(train) if len(train) < train_rows else None
         self._splits = {
             name: _Measured(rows, None if weights is None else weights[rows.target.astype(np.int64)])
-            for name, rows in (("train", self.train_sample), ("validation", validation.sample(SAMPLE_ROWS)))
+            for name, rows in (("train", train), ("validation", validation))
         }
         self._rounds = rounds
         self._period = math.ceil(rounds / POINTS)
@@ -148,7 +153,7 @@ def curve_svg(curve: TrainingCurve, best_iteration: int) -> str:
         points = " ".join(f"{x(iteration):.1f},{y(value):.1f}" for iteration, value in values.items())
         return f'<polyline class="{split}" points="{points}"/>'
 
-    sample = f" (sample of {SAMPLE_ROWS:,} rows)" if curve.is_sampled else ""
+    sample = f" (sample of {curve.sampled_rows:,} rows)" if curve.sampled_rows else ""
     best = f"{x(best_iteration):.1f}"
     marks = [f'<line class="best" x1="{best}" y1="{TOP}" x2="{best}" y2="{BOTTOM}"/>']
     for value in np.linspace(low, high, 5):

@@ -59,14 +59,21 @@ def read_schema(folder: Path) -> dict[str, Any]:
     return schema
 
 
-def read_split(folder: Path, schema: Mapping[str, Any]) -> Split:
+def read_split(folder: Path, schema: Mapping[str, Any], is_sharded: bool = False) -> Split:
     """Read all Parquet files of a channel, in the order of their names.
+
+    Args:
+        folder: The folder of the channel.
+        schema: The content of schema.json.
+        is_sharded: Whether other hosts have other files of the channel, so that this one may have none.
 
     Raises:
         TrainingError: The folder has no Parquet file, or a file does not match the schema.
     """
     names = [schema["target"], *(feature["name"] for feature in schema["features"])]
     paths = sorted(folder.glob("*.parquet"))
+    if not paths and is_sharded:
+        return Split(pa.table({name: pa.array([], pa.float32()) for name in names[1:]}), np.empty(0))
     if not paths:
         raise TrainingError(f"channel folder {folder} has no Parquet file; expected a split written by Preprocess")
     tables = []
@@ -84,13 +91,17 @@ def read_split(folder: Path, schema: Mapping[str, Any]) -> Split:
     return Split(table.select(names[1:]), table[schema["target"]].to_numpy())
 
 
-def class_weights(target: np.ndarray, schema: Mapping[str, Any]) -> np.ndarray:
-    """Compute the balanced weight of each class, rows / (classes * rows of the class), shape (classes,).
+def count_classes(target: np.ndarray, schema: Mapping[str, Any]) -> np.ndarray:
+    """Count the rows of each class, as doubles, shape (classes,).
 
     Raises:
         TrainingError: The problem is a regression.
     """
     if schema["classes"] is None:
         raise TrainingError("class_weight is 'balanced', but a Regression has no classes; set it to 'none'")
-    counts = np.bincount(target.astype(np.int64), minlength=len(schema["classes"]))
-    return len(target) / (len(counts) * np.maximum(counts, 1))
+    return np.bincount(target.astype(np.int64), minlength=len(schema["classes"])).astype(np.float64)
+
+
+def class_weights(counts: np.ndarray) -> np.ndarray:
+    """Compute the balanced weight of each class, rows / (classes * rows of the class), from the rows of each."""
+    return counts.sum() / (len(counts) * np.maximum(counts, 1))

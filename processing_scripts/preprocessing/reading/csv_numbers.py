@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 
 from preprocessing.columns import (
     MAX_WHOLE_NUMBER,
+    NO_DOUBLE,
+    NO_TEXT,
     SAMPLE_ROWS,
     WHOLE_NUMBER,
     all_whole,
@@ -47,10 +49,10 @@ def numbers_or_texts(read: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Chunke
     # Arrow does not notice that a number has more digits than its type.
     if (pc.max(pc.utf8_length(digits.filter(is_whole))).as_py() or 0) > WHOLE_NUMBER.precision:
         return texts
-    others = pc.if_else(is_whole, pa.scalar(None, pa.float64()), read)
+    others = pc.if_else(is_whole, NO_DOUBLE, read)
     if not all_whole(others):
         return read
-    whole = pc.if_else(is_whole, digits, pa.scalar(None, pa.string()))
+    whole = pc.if_else(is_whole, digits, NO_TEXT)
     return pc.coalesce(whole.cast(WHOLE_NUMBER), others.cast(WHOLE_NUMBER))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 
-from preprocessing.columns import simplify
+from preprocessing.columns import simplify, string_array
 from preprocessing.reading.csv_files import csv_tables
 from preprocessing.reading.csv_text import CsvFormat
 from preprocessing.reading.files import BYTE_ORDER_MARK, InputFile, codec_and_start
@@ -94,8 +94,9 @@ def with_partitions(table: pa.Table, file: InputFile, text_columns: Collection[s
                 f"column {column!r} is both in {file.name} and in the name of its folder; remove it from the file, or "
                 "rename the folder"
             )
-        values = pa.array([value], pa.string())
+        values = pa.nulls(1, pa.string()) if value is None else string_array([value])
         if value is not None and column not in text_columns and INTEGER.fullmatch(value):
             values = values.cast(pa.int64())
-        table = table.append_column(column, simplify(pa.chunked_array([pa.repeat(values[0], len(table))])))
+        repeated = pa.repeat(values[0], len(table))
+        table = table.append_column(column, simplify(pa.chunked_array([repeated])))
     return table

@@ -8,9 +8,11 @@ import io
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -278,6 +280,8 @@ UUID = "0487d5da-8486-4f20-b6b1-993ab8678d8b"
         (pa.array([1], pa.timestamp("ns", "UTC")), "1970-01-01 00:00:00.000000001Z"),
         (pa.array(["a"]).dictionary_encode(), "a"),
         (pa.array([2**64 - 1], pa.uint64()), float(2**64)),
+        (pa.array([Decimal("0.35")], pa.decimal128(12, 2)), 0.35),
+        (pa.array([Decimal(2**70)], pa.decimal256(76, 0)), float(2**70)),
     ],
     ids=lambda value: str(getattr(value, "type", "")),
 )
@@ -285,6 +289,15 @@ def test_parquet_types_become_text_or_numbers(tmp_path: Path, column: pa.Array, 
     path = tmp_path / "data.parquet"
     pq.write_table(pa.table({"x": column}), path)
     assert rows(path, PARQUET) == [{"x": expected}]
+
+
+def test_the_memory_for_parquet_does_not_grow_with_the_file_or_its_row_groups(tmp_path: Path) -> None:
+    numbers = pa.array(np.random.default_rng(0).normal(size=2_000_000))
+    pq.write_table(pa.table({"x": numbers}), tmp_path / "data.parquet", row_group_size=len(numbers) // 2)
+    before, peak = pa.total_allocated_bytes(), 0
+    for _ in Dataset.from_format(tmp_path, PARQUET).batches():
+        peak = max(peak, pa.total_allocated_bytes() - before)
+    assert peak < numbers.nbytes / 4
 
 
 def test_large_integers_of_parquet_keep_their_digits_as_text(tmp_path: Path) -> None:

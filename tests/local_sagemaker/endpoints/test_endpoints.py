@@ -573,6 +573,21 @@ def test_metrics_have_a_bounded_number_of_values() -> None:
     assert max(values) > 5000
 
 
+def test_cloudwatch_is_loaded_before_an_endpoint_is_in_service(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def alarm_states(machine: Machine, names: list[str]) -> dict[str, str]:
+        found.append(describe(machine)["EndpointStatus"])
+        raise OSError("CloudWatch does not respond")
+
+    monkeypatch.setattr(Machine, "alarm_states", alarm_states)
+    machine.rebuild()
+    up(machine)
+    assert found == ["Creating"], "and an endpoint without metrics serves, too"
+
+
 # restarts
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -218,3 +221,18 @@ def test_a_batch_of_parquet_has_the_types_that_the_file_has(tmp_path, monkeypatc
         "list": [[1], None, [2]],
         "none": [None] * 3,
     }
+
+
+def test_reading_does_not_import_pandas_which_takes_longer_than_to_read(tmp_path):
+    (tmp_path / "year=2026").mkdir()
+    (tmp_path / "year=2026" / "a.csv").write_text("x,flag,at,id\n1,true,2024-02-29,20240101000000000001\n")
+    (tmp_path / "year=2026" / "b.jsonl").write_text('{"x": 1.5, "flag": null, "at": "2024-02-29", "id": 5}\n')
+    script = (
+        "import sys; from pathlib import Path; from preprocessing.reading import list_files, read_tables\n"
+        "print(*[table.num_rows for file in list_files(Path(sys.argv[1])) for table in read_tables(file)])\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    folders = [folder for folder in sys.path if folder]
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], check=True, env=os.environ | {"PYTHONPATH": ":".join(folders)}
+    )
