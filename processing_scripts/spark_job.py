@@ -1,4 +1,4 @@
-"""The Spark session and the exit of a PySpark step; shipped with quality_check_spark.py.
+"""The Spark session and the exit of a PySpark step; shipped with preprocess_spark.py and quality_check_spark.py.
 
 SageMaker's Spark image runs the script on the first instance and executors on all of them, under YARN. Every instance
 has a copy of the inputs, and SageMaker uploads the outputs of every instance, so tasks read and write local files.
@@ -13,10 +13,6 @@ from pathlib import Path
 from job_files import EXIT_MESSAGE
 from pyspark.sql import SparkSession
 
-# Shares of an instance's memory. The image's own settings leave a tenth to the Python workers and let driver and
-# executor together have more memory than there is.
-JVM_SHARE, PYTHON_SHARE = 0.4, 0.4
-
 
 def start_session(name: str) -> SparkSession:
     """Start a session in which no task runs twice, because a task that fails for its data would only fail again."""
@@ -26,10 +22,6 @@ def start_session(name: str) -> SparkSession:
         .config("spark.task.maxFailures", "1")
         .config("spark.speculation", "false")
     )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    # in MiB; without a cluster there are no executors of their own
-    builder = builder.config("spark.executor.memory", f"{int(JVM_SHARE * memory)}m")
-    builder = builder.config("spark.executor.memoryOverhead", f"{int(PYTHON_SHARE * memory)}m")
     session: SparkSession = builder.getOrCreate()
     session.sparkContext.setLogLevel("WARN")
     return session

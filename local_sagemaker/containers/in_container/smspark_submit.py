@@ -26,6 +26,7 @@ SETTINGS = {
     "spark.sql.warehouse.dir": str(ROOT / "spark" / "warehouse"),
     "spark.ui.enabled": "false",
 }
+CLUSTER_SETTINGS = ("spark.master", "spark.driver.memory", "spark.driver.defaultJavaOptions", "spark.executor.")
 
 
 def main() -> int:
@@ -77,8 +78,8 @@ def _configuration() -> dict[str, str]:
                 f"configuration {item['Classification']!r} is not supported on this machine; use spark-defaults alone"
             )
         settings |= item["Properties"]
-    # the image's cluster is not this one
-    return {name: value for name, value in settings.items() if name != "spark.master"}
+    # those of the image's cluster are not for this machine
+    return {name: value for name, value in settings.items() if not name.startswith(CLUSTER_SETTINGS)}
 
 
 def _event_log(folder: Path | None) -> dict[str, str]:
