@@ -21,6 +21,7 @@ from preprocessing.columns import (
     is_number,
     is_supported,
 )
+from preprocessing.prefetching import prefetched
 from preprocessing.reading import FileTypes, InputSchema, list_files, read_tables
 from preprocessing.report import DataError
 from preprocessing.row_keys import as_keys, sum_of_hashes
@@ -91,7 +92,7 @@ def read_rows(options: argparse.Namespace, folder: Path) -> Rows:
         chunks = Chunks(options, folder)
         for file in files:
             chunks.begin_file(file.name)
-            for table in read_tables(file, text_columns, options.csv_format, options.drop_columns):
+            for table in prefetched(read_tables(file, text_columns, options.csv_format, options.drop_columns)):
                 chunks.add(table)
         schema = InputSchema(chunks.files, options.drop_columns)
         if not any(file.must_read_as_text(schema.text_columns) for file in chunks.files):

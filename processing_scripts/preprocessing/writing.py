@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from preprocessing.columns import SPLITS, is_whole_number
 from preprocessing.encoding import Encoder
 from preprocessing.engine import DuckDb
+from preprocessing.prefetching import prefetched
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 
@@ -58,7 +59,8 @@ def write_splits(
         write_sample = open_writer(folder / "schema" / "sample.csv", original[CSV])
 
         columns = ", ".join(column.sql for column in encoder.columns)
-        for rows in engine.batches(f"SELECT split, {columns} FROM placed ORDER BY split, place, row_key", ROW_GROUP):
+        query = f"SELECT split, {columns} FROM placed ORDER BY split, place, row_key"
+        for rows in prefetched(engine.batches(query, ROW_GROUP)):
             ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
             for split, (start, end) in enumerate(itertools.pairwise([0, *ends])):
                 if start < end:
@@ -86,7 +88,7 @@ def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Recor
     repeating = [field.name for field in schema if field.type != pa.float64()]
     with (
         complete(path) as temporary_path,
-        pq.ParquetWriter(temporary_path, schema, compression="zstd", use_dictionary=repeating) as writer,
+        pq.ParquetWriter(temporary_path, schema, use_dictionary=repeating) as writer,
     ):
         yield writer.write_batch
 
