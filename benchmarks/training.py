@@ -69,7 +69,9 @@ def steps(data: Path, folder: Path) -> Parts:
     target = {"problem-type": "BinaryClassification", "target-column": "target", "drop-columns": "customer_id"}
     parts = {
         "Preprocess": script(
-            "processing_scripts/preprocess.py", **target, **{"input-dir": "input", "output-dir": "splits"}
+            "processing_scripts/preprocess.py",
+            **target,
+            **{"input-dir": "input", "output-dir": "splits", "baseline-format": "parquet"},
         ),
         "Train": script(
             "training_scripts/train.py",
@@ -88,7 +90,7 @@ def steps(data: Path, folder: Path) -> Parts:
     )
     baseline = {
         "dataset_source": "splits/baseline",
-        "dataset_format": '{"csv": {"header": true}}',
+        "dataset_format": '{"parquet": {}}',
         "output_path": "baseline",
         "publish_cloudwatch_metrics": "Disabled",
     }

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment import alarms, autoscaling, endpoints, resources
 from deployment.endpoints import FAILED, IN_SERVICE, Endpoint
 from deployment.plan import CHALLENGER, CHAMPION, Plan, Variant
-from deployment.traffic_shifting import deployment_config
+from deployment.traffic_shifting import deployment_config, describe_shifts
 from project import registry
 from project.errors import UserError
 from project.settings import Settings
@@ -57,13 +57,7 @@ def choose_variants(
     Raises:
         UserError: No version is approved, or a requested version is not.
     """
-    group = settings.model_package_group
-    champion = registry.latest_approved(group, target) if version is None else _approved(settings, target, version)
-    if champion is None:
-        raise UserError(
-            f"no version of {group!r} is approved; list the versions with `python -m pipelines models` and approve one "
-            "with `python -m pipelines approve VERSION`"
-        )
+    champion = latest_approved(settings, target) if version is None else _approved(settings, target, version)
     if challenger is None:
         return (Variant(CHAMPION, champion),)
     if challenger == champion.version:
@@ -74,6 +68,22 @@ def choose_variants(
         Variant(CHAMPION, champion, round(1 - weight, 6)),
         Variant(CHALLENGER, _approved(settings, target, challenger), weight),
     )
+
+
+def latest_approved(settings: Settings, target: Target) -> registry.ModelPackage:
+    """Return the latest approved version of the project's models.
+
+    Raises:
+        UserError: No version is approved.
+    """
+    group = settings.model_package_group
+    package = registry.latest_approved(group, target)
+    if package is None:
+        raise UserError(
+            f"no version of {group!r} is approved; list the versions with `python -m pipelines models` and approve one "
+            "with `python -m pipelines approve VERSION`"
+        )
+    return package
 
 
 def deploy_endpoint(settings: Settings, target: Target, plan: Plan, timeout: float, report: Report) -> DeploymentResult:
@@ -249,9 +259,9 @@ def _guarded_config(
     in_alarm = alarms.names_in_alarm(target, names)
     for name in in_alarm:
         report(f"{name} is already in ALARM and can't guard this update")
-    update = settings.deployment.update
-    report(f"The alarms are checked for {update.wait_seconds} s after each traffic shift")
-    return deployment_config(update, fleet_size, [name for name in names if name not in in_alarm])
+    config = deployment_config(settings.deployment.update, fleet_size, [name for name in names if name not in in_alarm])
+    report(describe_shifts(config, fleet_size))
+    return config
 
 
 def _failure(settings: Settings, target: Target, plan: Plan, change: str, endpoint: Endpoint) -> DeploymentFailed:
@@ -266,7 +276,7 @@ def _failure(settings: Settings, target: Target, plan: Plan, change: str, endpoi
     resources.delete_resources(target, resources.unused_resources(settings, target, endpoint))
     _scale(settings, target, plan.mode, endpoint)
     names = [request["AlarmName"] for request in alarms.rollback_alarms(settings.deployment.update, plan)]
-    in_alarm = alarms.names_in_alarm(target, names)
+    in_alarm = [name for name in alarms.names_in_alarm(target, names) if name not in reason]
     details = f"; in ALARM: {', '.join(in_alarm)}" if in_alarm else ""
     return DeploymentFailed(
         f"the update of {plan.endpoint!r} was rolled back; the endpoint serves its previous configuration: "

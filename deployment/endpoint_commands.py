@@ -14,7 +14,7 @@ from rich.text import Text
 from deployment import alarms, autoscaling, display, endpoints, resources
 from deployment.batch import run_batch
 from deployment.command_options import StageOption, endpoint_name, find_endpoint, find_variants
-from deployment.deploy import DeploymentFailed, choose_variants, deploy_endpoint
+from deployment.deploy import DeploymentFailed, choose_variants, deploy_endpoint, latest_approved
 from deployment.endpoints import Endpoint, ServedVariant
 from deployment.plan import plan_endpoint
 from project.commands import (
@@ -97,12 +97,23 @@ def deploy(
 @app.command()
 @project_command
 def status(
-    project: Project, name: EndpointOption = None, stage: StageOption = None, as_json: JsonOption = False
+    project: Project,
+    name: EndpointOption = None,
+    stage: StageOption = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="First wait until the endpoint serves the latest approved version.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="With --wait: longest wait in minutes.")] = 60,
+    as_json: JsonOption = False,
 ) -> None:
     """Show an endpoint: variants, instances, scaling, data capture and alarms.
 
-    Example: python -m deployment status --local
+    Example: python -m deployment status --stage staging --wait --local
     """
+    if wait:
+        package = latest_approved(project.settings, project.target)
+        with console.status(f"Waiting for version {package.version} ..."):
+            endpoints.wait_for_package(project.target, endpoint_name(project, name, stage), package, timeout * 60)
     _print_endpoint(project, find_endpoint(project, name, stage), as_json)
 
 

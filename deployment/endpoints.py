@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from deployment.plan import CAPTURE_PERCENTAGE, CAPTURE_URI, ENDPOINT_TAG, PROJECT_TAG
 from project.errors import UserError, is_not_found
 from project.logs import last_lines
+from project.registry import ModelPackage
 from project.settings import Settings
 from project.target import Target
 
@@ -232,9 +233,38 @@ def poll_endpoint(target: Target, name: str, timeout: float) -> Iterator[Endpoin
         time.sleep(min(10.0, 0.2 + waited / 20))
 
 
+def wait_for_package(target: Target, name: str, package: ModelPackage, timeout: float) -> None:
+    """Wait until an endpoint serves a model package that something else deploys, such as a function on its approval.
+
+    Raises:
+        UserError: The deployment fails, or the endpoint does not serve the package after `timeout` seconds.
+    """
+    deadline, was_changing = time.monotonic() + timeout, False
+    while True:
+        endpoint = find_endpoint(target, name)
+        if endpoint and endpoint.is_stable:
+            packages = [variant.package for variant in served_variants(target, endpoint)]
+            if endpoint.status == IN_SERVICE and package.arn in packages:
+                return
+            if was_changing and endpoint.reason:
+                raise UserError(
+                    f"endpoint {name!r} does not serve version {package.version}: {endpoint.reason}; correct the "
+                    "cause, and deploy the version with `python -m deployment deploy`"
+                )
+        was_changing = endpoint is not None and not endpoint.is_stable
+        if time.monotonic() > deadline:
+            status = endpoint.status if endpoint else "missing"
+            raise UserError(
+                f"endpoint {name!r} is {status} and does not serve version {package.version} after {timeout:.0f} s; "
+                "run the same command again to keep waiting, or deploy it with `python -m deployment deploy`"
+            )
+        time.sleep(1)
+
+
 def log_lines(target: Target, name: str, last: int = 20) -> list[str]:
-    """Return the last lines of the endpoint's container logs."""
-    return last_lines(target, f"/aws/sagemaker/Endpoints/{name}", "", last)
+    """Return the last lines of the endpoint's container logs, without pip's lines on what is already installed."""
+    lines = last_lines(target, f"/aws/sagemaker/Endpoints/{name}", "", last)
+    return [line for line in lines if not line.startswith("Requirement already satisfied: ")]
 
 
 def _container(target: Target, model: str) -> Mapping[str, Any]:

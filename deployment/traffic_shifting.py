@@ -8,7 +8,7 @@ guardrails for updating models in production", blue/green).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from project.settings import UpdateSettings
@@ -41,6 +41,19 @@ def deployment_config(update: UpdateSettings, fleet_size: int, alarms: Sequence[
         },
         **({"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}} if alarms else {}),
     }
+
+
+def describe_shifts(config: Mapping[str, Any], fleet_size: int) -> str:
+    """Say in a sentence how a DeploymentConfig of `deployment_config` shifts the traffic of `fleet_size` instances."""
+    routing = config["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    wait = f"{routing['WaitIntervalInSeconds']} s"
+    if routing["Type"] == "CANARY":
+        share = f"{routing['CanarySize']['Value']} of {fleet_size} new instances"
+        return f"Traffic shifts to {share} first, and to all after {wait} without an alarm"
+    if routing["Type"] == "LINEAR":
+        step = routing["LinearStepSize"]["Value"]
+        return f"Traffic shifts to {step} of {fleet_size} new instances at a time, after {wait} each without an alarm"
+    return f"Traffic shifts to the new instances at once, and back if there is an alarm in the next {wait}"
 
 
 def _max_update_seconds(update: UpdateSettings, waits: int) -> int:

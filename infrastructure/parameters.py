@@ -172,7 +172,11 @@ def parse_parameters(assignments: Sequence[str], templates: Sequence[Template]) 
     return given
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml's parser, where PyYAML has been built with it, is seven times as fast
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):
     """A YAML loader that ignores CloudFormation's tags, such as !Sub."""
 
 

@@ -20,7 +20,7 @@ from project.commands import (
     print_result,
     project_command,
 )
-from project.display import console, output
+from project.display import console, is_local, output
 from project.errors import UserError
 from project.target import Target
 
@@ -82,7 +82,11 @@ def create(
     requests = [{**request, "AlarmActions": actions, "OKActions": actions} for request in requests]
     alarms.put_alarms(target, requests)
     if email:
-        console.print(f"{', '.join(email)}: confirm the subscription through the link in AWS's e-mail.")
+        addresses = ", ".join(email)
+        if is_local():
+            console.print(f"{addresses}: subscribed, but the local SageMaker sends no e-mail.")
+        else:
+            console.print(f"{addresses}: confirm the subscription through the link in AWS's e-mail.")
     if not topic:
         console.print("The alarms notify nobody; give --email or --topic-arn.", style="yellow")
     names = [request["AlarmName"] for request in requests]

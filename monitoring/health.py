@@ -173,5 +173,5 @@ def _check_retraining(
 def _age(time: timedelta) -> str:
     minutes = max(0, round(time.total_seconds() / 60))
     if minutes < 120:
-        return f"{minutes} minutes"
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
     return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"

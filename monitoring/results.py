@@ -160,8 +160,8 @@ def retraining_text(project: str, endpoint: str, decision: RetrainingDecision | 
     if endpoint not in stages:
         return f"not started: only alerts of the endpoints {', '.join(stages)} start retraining"
     return (
-        "not decided: no stack retrain-on-drift has acted on this alert; create the stack with "
-        f"`python -m infrastructure deploy --stage {stages[endpoint]} --stack storage-and-roles "
+        "not decided; a stack retrain-on-drift decides within a minute after the check, so show it again. If there is "
+        f"none, create it with `python -m infrastructure deploy --stage {stages[endpoint]} --stack storage-and-roles "
         "--stack retrain-on-drift`, and the next check that raises an alert starts retraining"
     )
 

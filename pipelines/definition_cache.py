@@ -6,13 +6,13 @@ repository, the settings, the target and the SDK; its file in the cache is named
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from importlib.metadata import distributions
 from pathlib import Path
 
 import platformdirs
@@ -75,7 +75,13 @@ def _parts(settings: Settings, target: Target, pipeline: str, bundles: Iterable[
             yield str(path.relative_to(REPOSITORY))
             yield hashlib.sha256(path.read_bytes()).hexdigest()
     yield sys.version
-    yield from sorted(f"{item.name} {item.version}" for item in distributions() if item.name.startswith("sagemaker"))
+    yield from _sdk_versions()
+
+
+@functools.cache
+def _sdk_versions() -> list[str]:
+    """Return names and versions of the SDK's distributions, without reading the metadata of all that are installed."""
+    return sorted({path.name for folder in sys.path for path in Path(folder).glob("sagemaker*.dist-info")})
 
 
 def _write(file: Path, definition: str) -> None:

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from preprocessing.engine import WritePart
+from preprocessing.prefetching import prefetched
 from preprocessing.rows import Rows, read_rows
 from preprocessing.writing import ROW_GROUP
 
@@ -60,4 +61,4 @@ class DuckDb:
     def write_splits(self, columns: str, write: WritePart) -> None:
         """Write columns of the view `placed` as one part."""
         rows = self._connection.sql(f"SELECT {columns} FROM placed ORDER BY split, place, row_key")
-        write(rows.to_arrow_reader(ROW_GROUP), None)
+        write(prefetched(iter(rows.to_arrow_reader(ROW_GROUP))), None)

@@ -21,6 +21,7 @@ from preprocessing.columns import (
     is_number,
     is_supported,
 )
+from preprocessing.prefetching import prefetched
 from preprocessing.reading import FileTypes, InputFile, InputSchema, list_files, read_tables
 from preprocessing.report import DataError
 from preprocessing.row_keys import as_keys, sum_of_hashes
@@ -136,7 +137,8 @@ class FileReader:
         Raises:
             DataError: The file cannot be read.
         """
-        for table in read_tables(self._file, texts, self._options.csv_format, self._options.drop_columns):
+        tables = read_tables(self._file, texts, self._options.csv_format, self._options.drop_columns)
+        for table in prefetched(tables):
             position = (self._number << POSITION_BITS) + self.types.rows
             self.types.add(table)
             for name, column in zip(table.column_names, table.columns, strict=True):

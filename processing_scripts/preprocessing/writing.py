@@ -105,7 +105,7 @@ def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Recor
     repeating = [field.name for field in schema if field.type != pa.float64()]
     with (
         complete(path) as temporary_path,
-        pq.ParquetWriter(temporary_path, schema, compression="zstd", use_dictionary=repeating) as writer,
+        pq.ParquetWriter(temporary_path, schema, use_dictionary=repeating) as writer,
     ):
         yield writer.write_batch
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,34 @@ def test_deleting_an_endpoint_that_does_not_exist_fails_and_names_those_that_do(
     result = run("delete", "--endpoint", "dmeo", "--yes")
     assert (result.exit_code, "there is no endpoint 'dmeo'; project demo has demo, " in result.stderr) == (2, True)
     assert account.endpoints()
+
+
+def test_status_waits_until_the_latest_approved_version_is_served(
+    run: Run, settings: Settings, account: LocalAccount
+) -> None:
+    with ThreadPoolExecutor() as executor:
+        deployment = executor.submit(deploy, settings, account, 2)
+        waited = run("status", "--wait")
+        deployment.result()
+    assert (waited.exit_code, "champion: version 2, 100% of requests" in waited.stdout) == (0, True)
+    deploy(settings, account, 1)
+    result = run("status", "--wait", "--timeout", "0")
+    assert result.exit_code == 2
+    assert "endpoint 'demo' is InService and does not serve version 2 after 0 s" in result.stderr
+
+
+def test_status_stops_to_wait_for_an_update_that_is_rolled_back(
+    run: Run, settings: Settings, account: LocalAccount
+) -> None:
+    deploy(settings, account, 1)
+    statuses = iter(("Updating", "InService"))
+    with ClientEvents(account.target) as events:
+        events.change(
+            "DescribeEndpoint",
+            lambda response: response.update(EndpointStatus=next(statuses), FailureReason="Rolled back: an alarm"),
+        )
+        result = run("status", "--wait")
+    assert "endpoint 'demo' does not serve version 2: Rolled back: an alarm; correct the cause" in result.stderr
 
 
 def test_the_capture_of_an_endpoint_that_is_being_created_is_shown(

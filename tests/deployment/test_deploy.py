@@ -240,8 +240,10 @@ def test_an_update_shifts_traffic_to_a_canary_first_guarded_by_the_alarms(
     settings = make_settings(deployment={"instance_count": 4, "max_instance_count": 8, "update": QUIET_ALARMS})
     deploy(settings, account, 1)
     events.respond("UpdateEndpoint", {"EndpointArn": "arn"})
-    assert start_deployment(settings, account.target, make_plan(settings, account, 2), lambda _: None) == "updated"
+    lines: list[str] = []
+    assert start_deployment(settings, account.target, make_plan(settings, account, 2), lines.append) == "updated"
     (update,) = events.sent("UpdateEndpoint")
+    assert lines == ["Traffic shifts to 1 of 4 new instances first, and to all after 300 s without an alarm"]
     assert_golden(GOLDEN / "update_endpoint_canary.json", update)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployment.traffic_shifting import deployment_config
+from deployment.traffic_shifting import deployment_config, describe_shifts
 from project.settings import UpdateSettings
 
 
@@ -31,3 +32,16 @@ def test_a_single_instance_gets_all_traffic_at_once_guarded_by_alarms() -> None:
 
 def test_without_alarms_there_is_no_rollback_configuration() -> None:
     assert "AutoRollbackConfiguration" not in deployment_config(UpdateSettings(), 4, [])
+
+
+@pytest.mark.parametrize(
+    ("traffic", "fleet", "sentence"),
+    [
+        ("canary", 10, "Traffic shifts to 2 of 10 new instances first, and to all after 60 s without an alarm"),
+        ("linear", 10, "Traffic shifts to 2 of 10 new instances at a time, after 60 s each without an alarm"),
+        ("canary", 1, "Traffic shifts to the new instances at once, and back if there is an alarm in the next 60 s"),
+    ],
+)
+def test_the_shifts_are_described_with_the_share_of_the_canary(traffic: str, fleet: int, sentence: str) -> None:
+    update = UpdateSettings.model_validate({"traffic": traffic, "step_percentage": 20, "wait_seconds": 60})
+    assert describe_shifts(deployment_config(update, fleet, ["alarm"]), fleet) == sentence

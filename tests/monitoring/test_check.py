@@ -110,6 +110,13 @@ def test_the_decision_on_retraining_is_shown_with_the_alert(run: Run, monitored:
     assert "Retraining  not started: an execution is running." in run("check", code=3).stdout
 
 
+def test_an_alert_without_a_decision_names_the_stack_that_decides(run: Run, monitored: MonitoredAccount) -> None:
+    monitored.finish(summary={"alert": True, "reasons": ["age drifted"]})
+    stdout = run("check", code=3).stdout
+    assert "Retraining  not decided; a stack retrain-on-drift decides within a minute" in stdout
+    assert "--stack retrain-on-drift --local`" in stdout
+
+
 def test_a_failed_execution_ends_with_1_and_its_reason(run: Run, monitored: MonitoredAccount) -> None:
     monitored.finish()
     monitored.finish(status="Failed")

@@ -31,6 +31,7 @@ PRELOADED = (
     "pyarrow.compute",
     "pyarrow.csv",
     "pyarrow.parquet",
+    "duckdb",
     "pandas",
     "scipy.sparse",
     "scipy.optimize",

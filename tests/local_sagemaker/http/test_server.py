@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -266,11 +267,31 @@ def test_connecting_imports_nothing_heavy() -> None:
     assert python("-c", script).stdout == "set()\n"
 
 
-def test_it_starts_within_a_second_and_a_half(own_dir: Path) -> None:
-    server = ensure_server(own_dir)
+@dataclass(frozen=True)
+class Start:
+    """What `python -m local_sagemaker start` has printed, how long it took, and the server's processor seconds."""
+
+    data_dir: Path
+    done: subprocess.CompletedProcess[str]
+    seconds: float
+    processor_seconds: float
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """A server that the command has started and that no test sends requests to."""
+    folder = tmp_path_factory.mktemp("started") / "data dir"
+    begun = time.monotonic()
+    done = command("start", LOCAL_SAGEMAKER_DIR=str(folder))
+    seconds = time.monotonic() - begun
+    times = psutil.Process(find_server(folder).pid).cpu_times()  # type: ignore[union-attr]
+    yield Start(folder, done, seconds, times.user + times.system)
+    stop_server(folder)
+
+
+def test_it_starts_within_a_second_and_a_half(start: Start) -> None:
     # of its processor: the machine has other things to do as well
-    times = psutil.Process(server.pid).cpu_times()
-    assert times.user + times.system < 1.5
+    assert start.processor_seconds < 1.5
 
 
 @pytest.mark.parametrize("value", ["soon", "-1"])
@@ -280,24 +301,24 @@ def test_a_setting_that_is_no_number_is_named(value: str, own_dir: Path) -> None
     assert f"LOCAL_SAGEMAKER_RETENTION_DAYS is {value!r}, which is not a number of at least 0" in done.stderr
 
 
-def test_starting_holds_no_pipe_open(own_dir: Path) -> None:
+def test_starting_holds_no_pipe_open(start: Start) -> None:
     # a CI job that waits for the end of its output would otherwise wait for the server
-    begun = time.monotonic()
-    done = command("start", LOCAL_SAGEMAKER_DIR=str(own_dir))
-    assert done.returncode == 0 and f"serving {own_dir} at http://127.0.0.1:" in done.stdout, done.stderr
-    assert time.monotonic() - begun < SECONDS / 2
-    server = find_server(own_dir)
+    done = start.done
+    assert done.returncode == 0 and f"serving {start.data_dir} at http://127.0.0.1:" in done.stdout, done.stderr
+    assert start.seconds < SECONDS / 2
+    server = find_server(start.data_dir)
     assert server is not None
     assert os.getsid(server.pid) == server.pid != os.getsid(0)
 
 
-def test_a_second_server_names_the_holder_of_the_data_directory(own_dir: Path) -> None:
-    server = ensure_server(own_dir)
-    done = command("start", "--foreground", "--data-dir", str(own_dir))
+def test_a_second_server_names_the_holder_of_the_data_directory(start: Start) -> None:
+    server = find_server(start.data_dir)
+    assert server is not None
+    done = command("start", "--foreground", "--data-dir", str(start.data_dir))
     assert done.returncode == 1
-    assert f"{own_dir} is held by process {server.pid}, on port {server.port};" in done.stderr
+    assert f"{start.data_dir} is held by process {server.pid}, on port {server.port};" in done.stderr
     assert "Traceback" not in done.stderr
-    assert find_server(own_dir) == server
+    assert find_server(start.data_dir) == server
 
 
 def test_a_taken_port_is_named(own_dir: Path) -> None:
@@ -310,10 +331,9 @@ def test_a_taken_port_is_named(own_dir: Path) -> None:
 
 
 def test_it_restarts_on_the_same_port(own_dir: Path) -> None:
-    port = ensure_server(own_dir).port
-    assert stop_server(own_dir)
-    assert ensure_server(own_dir).port == port
-    os.kill(ensure_server(own_dir).pid, signal.SIGKILL)
+    server = ensure_server(own_dir)
+    port = server.port
+    os.kill(server.pid, signal.SIGKILL)
     until(lambda: not is_held(own_dir))
     assert ensure_server(own_dir).port == port
     stop_server(own_dir)
@@ -329,8 +349,7 @@ def test_a_stale_lock_file_is_ignored(own_dir: Path) -> None:
             lock.write_text(stale)
             assert find_server(own_dir) is None
             assert not stop_server(own_dir)
-            assert ensure_server(own_dir).port != other.getsockname()[1]
-            assert stop_server(own_dir)
+            assert not is_held(own_dir)
         lock.write_text(f"{os.getpid()} {other.getsockname()[1]}")
         assert ensure_server(own_dir).port != other.getsockname()[1]
 
@@ -404,6 +423,7 @@ def test_no_process_of_a_job_outlives_the_server(
     else:
         os.kill(server.pid, signal.SIGKILL)
         until(lambda: not is_held(own_dir))
+    monkeypatch.setenv("LOCAL_SAGEMAKER_WARM", "0")
     server = ensure_server(own_dir)
     assert sleepers(own_dir) == []
     job = make_client(server, "sagemaker").describe_processing_job(ProcessingJobName="long")
