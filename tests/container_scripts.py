@@ -112,16 +112,19 @@ def read_table(
     if any(file.must_read_as_text(schema.text_columns) for file in types):
         return read_table(folder, {*text_columns, *schema.text_columns}, dropped, csv_format)
 
-    def convert(chunk: pa.Table, name: str, type_: pa.DataType) -> pa.ChunkedArray:
-        if name not in chunk.column_names or chunk[name].type == pa.null():
-            return pa.chunked_array([pa.nulls(len(chunk), type_)])
+    def convert(column: pa.ChunkedArray | None, rows: int, type_: pa.DataType) -> pa.ChunkedArray:
+        if column is None or column.type == pa.null():
+            return pa.chunked_array([pa.nulls(rows, type_)])
         if type_ == pa.float64():
-            return as_doubles(chunk[name])
-        return as_comparable(chunk[name]).cast(type_) if type_ == pa.string() else chunk[name].cast(type_)
+            return as_doubles(column)
+        return as_comparable(column).cast(type_) if type_ == pa.string() else column.cast(type_)
 
-    return pa.concat_tables(
-        [pa.table({name: convert(chunk, name, type_) for name, type_ in schema.types.items()}) for chunk in chunks]
-    )
+    tables = []
+    for chunk in chunks:
+        columns = dict(zip(chunk.column_names, chunk.columns, strict=True))
+        converted = {name: convert(columns.get(name), len(chunk), type_) for name, type_ in schema.types.items()}
+        tables.append(pa.table(converted))
+    return pa.concat_tables(tables)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from preprocessing.writing import ROW_GROUP
 SQL_TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
 # For DuckDB alone: Python, Arrow and their buffers need some 500 MB more.
 MEMORY_LIMIT = "800MB"
+MAX_VALUES_IN_MEMORY = 20_000_000
 
 
 class DuckDb:
@@ -35,7 +36,9 @@ class DuckDb:
             f"CAST({column.sql} AS {SQL_TYPES[column.stored_type]}) AS {column.sql}" for column in rows.columns.values()
         ]
         paths = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in chunks)
-        self.create_view(
+        # A table of many columns is read much faster than as many casts; a table of many rows would fill the memory.
+        create = self.create_table if rows.count * len(rows.columns) <= MAX_VALUES_IN_MEMORY else self.create_view
+        create(
             "stored",
             f"SELECT {', '.join(typed)}, feature_key, row_key, position "
             f"FROM read_parquet([{paths}], union_by_name = true)",

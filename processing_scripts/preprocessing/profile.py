@@ -13,7 +13,7 @@ from preprocessing.engine import Engine
 from preprocessing.rows import Column
 
 # Engines compile a query as a whole, and medians hold the sample of each of its columns in memory.
-COLUMNS_PER_QUERY = 50
+COLUMNS_PER_QUERY = 200
 SAMPLE_ROWS = 100_000
 
 DOUBLE = "CAST({column} AS DOUBLE)"

@@ -162,7 +162,7 @@ def test_addresses_are_notified_through_a_topic_of_the_endpoint(
     run: Run, account: MonitoredAccount, events: ClientEvents
 ) -> None:
     run(*TEN_MINUTES)
-    stderr = run("alarms", "create", "--email", "me@example.com", "--email", "you@example.com").stderr
+    stderr = " ".join(run("alarms", "create", "--email", "me@example.com", "--email", "you@example.com").stderr.split())
     assert "me@example.com, you@example.com: subscribed, but the local SageMaker sends no e-mail." in stderr
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:demo-monitoring"
     assert events.sent("CreateTopic") == [{"Name": "demo-monitoring", "Tags": TAGS}]
