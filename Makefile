@@ -63,7 +63,7 @@ IMAGE_REQUIREMENTS = tests/image-requirements.txt $(wildcard *_scripts/requireme
 	@touch $@
 
 test-image: .venv-image/installed ## test the container scripts on the library versions of SageMaker's scikit-learn image
-	@.venv-image/bin/python -m pytest tests/processing_scripts tests/training_scripts tests/inference tests/test_container_scripts.py
+	@.venv-image/bin/python $(PYTEST) tests/processing_scripts tests/training_scripts tests/inference tests/test_container_scripts.py
 
 .venv-spark/installed: $(UV) tests/spark/requirements.txt
 	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-spark
