@@ -72,12 +72,11 @@ class Spark:
 
     def register(self, name: str, table: pa.Table) -> None:
         """Create a table of rows in memory."""
-        rows = self._tasks(1).mapInArrow(partial(given, table), from_arrow_schema(table.schema))
-        rows.createOrReplaceTempView(name)
+        self._store(name, self._tasks(1).mapInArrow(partial(given, table), from_arrow_schema(table.schema)))
 
     def create_table(self, name: str, query: str) -> None:
         """Create a table, which is computed once."""
-        self._session.sql(query).persist(StorageLevel.DISK_ONLY).createOrReplaceTempView(name)
+        self._store(name, self._session.sql(query))
 
     def create_view(self, name: str, query: str) -> None:
         """Create a view, which is computed whenever it is used."""
@@ -95,6 +94,11 @@ class Spark:
         ordered = placed.repartition(parts, "row_key").sortWithinPartitions("split", "place", "row_key")
         written = ordered.drop("place", "row_key").mapInArrow(partial(write_part, write), "part int")
         written.collect()
+
+    def _store(self, name: str, rows: DataFrame) -> None:
+        rows.persist(StorageLevel.DISK_ONLY).createOrReplaceTempView(name)
+        # stored at once, so that Spark knows its size: joined with a small table, the rows need not be exchanged
+        rows.count()
 
     def _describe(self, files: list[InputFile], texts: set[str], options: argparse.Namespace) -> list[FileReader]:
         """Read all files, and return what is known of them.
