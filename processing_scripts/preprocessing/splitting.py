@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from preprocessing.columns import BINARY, SPLITS, category_texts
+from preprocessing.cuts import counts_by, cut, find_random_cuts
 from preprocessing.engine import Engine
 from preprocessing.profile import value_counts
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
@@ -33,9 +33,6 @@ from preprocessing.times import rank_times
 # which each split gets its share.
 MAX_COPIES = 10
 MAX_COPIES_SHARE = 0.1  # of the stratum's rows in the smallest split
-# The places of so many rows are sorted in memory; of more rows, those near a cut.
-FEW_ROWS = 1_000_000
-BINS = 4096
 # Multiples of the golden ratio, modulo 1, are spread evenly over the places, however few or many they are.
 GOLDEN_RATIO = 0.6180339887498949
 # A split may deviate from its share by this much.
@@ -183,70 +180,6 @@ def limit_copies(engine: Engine, classes: pa.Table, shares: Sequence[float]) -> 
         few = max(MAX_COPIES, int(MAX_COPIES_SHARE * min(shares) * rows[stratum]))
         limits[stratum] = few if units >= len(shares) else 1
     return pa.table({"stratum": [*limits], "max_copies": [*limits.values()]})
-
-
-def counts_by(engine: Engine, column: str, source: str) -> dict[Any, int]:
-    found = engine.query(f"SELECT {column} AS value, count(*) AS count FROM {source} GROUP BY {column}")
-    return dict(zip(found["value"].to_pylist(), found["count"].to_pylist(), strict=True))
-
-
-def find_random_cuts(engine: Engine, shares: Sequence[float]) -> pa.Table:
-    """Find the places at which the validation and the test split of each stratum begin."""
-    rows = counts_by(engine, "stratum", "located")
-    many = [stratum for stratum, count in rows.items() if count > FEW_ROWS]
-    cuts = {stratum: find_cuts_among_many(engine, stratum, rows[stratum], shares) for stratum in many}
-    if len(many) < len(rows):
-        others = f"stratum NOT IN ({', '.join(map(str, many))})" if many else "TRUE"
-        found = engine.query(
-            f"SELECT stratum, place, count(*) AS count FROM located WHERE {others} GROUP BY stratum, place "
-            "ORDER BY stratum, place"
-        )
-        strata, places, counts = (found[name].to_numpy() for name in ("stratum", "place", "count"))
-        for stratum in set(rows).difference(many):
-            members = slice(*np.searchsorted(strata, [stratum, stratum + 1]))
-            cuts[stratum] = cut(places[members], counts[members], shares)
-    validation_from, test_from = zip(*cuts.values(), strict=True)
-    return pa.table({"stratum": [*cuts], "validation_from": validation_from, "test_from": test_from})
-
-
-def find_cuts_among_many(engine: Engine, stratum: int, rows: int, shares: Sequence[float]) -> list[float]:
-    """Find the cuts of a stratum by counting its rows in bins, and then in the places of the two bins with a cut."""
-    bin_ = f"CAST(floor(place * {BINS}) AS BIGINT)"
-    bins = counts_by(engine, bin_, f"located WHERE stratum = {stratum}")
-    before = np.cumsum([0, *(bins.get(number, 0) for number in range(BINS))])
-    cuts = []
-    for wanted in np.cumsum(shares)[:2] * rows:
-        number = int(np.searchsorted(before, wanted)) - 1
-        found = engine.query(
-            f"SELECT place, count(*) AS count FROM located WHERE stratum = {stratum} AND {bin_} = {number} "
-            "GROUP BY place ORDER BY place"
-        )
-        starts = before[number] + np.cumsum(found["count"].to_numpy()) - found["count"].to_numpy()
-        places = [*found["place"].to_pylist(), (number + 1) / BINS]
-        cuts.append(places[np.abs([*starts, before[number + 1]] - wanted).argmin()])
-    return cuts
-
-
-def cut(places: np.ndarray, counts: np.ndarray, shares: Sequence[float]) -> list[Any]:
-    """Cut places at the shares of their rows, to the nearest place and with at least one place per split.
-
-    Args:
-        places: Distinct places in their order, shape (n,).
-        counts: The number of rows at each, shape (n,).
-        shares: The shares of the splits.
-
-    Returns:
-        The first place of the validation split and that of the test split.
-    """
-    if len(places) < len(shares):
-        # The stratum has more rows than places: the others are in sets of other strata.
-        return [np.inf, np.inf]
-    rows_through = np.cumsum(counts)
-    rows = rows_through[-1]
-    train_end = np.abs(rows_through[:-2] - shares[0] * rows).argmin()
-    later = rows_through[train_end + 1 : -1]
-    validation_end = train_end + 1 + np.abs(later - (shares[0] + shares[1]) * rows).argmin()
-    return [places[train_end + 1], places[validation_end + 1]]
 
 
 def place_by_time(engine: Engine, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:

@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from preprocessing import splitting
+from preprocessing import cuts
+from preprocessing.cuts import cut
 from preprocessing.duckdb_engine import DuckDb
 from preprocessing.duplicates import find_sets
 from preprocessing.report import Report
 from preprocessing.row_keys import as_keys, sum_of_hashes
 from preprocessing.rows import Column, Rows
-from preprocessing.splitting import cut, deal_groups, split_rows
+from preprocessing.splitting import deal_groups, split_rows
 from preprocessing.targets import read_labels
 
 SHARES = st.tuples(*[st.integers(1, 20)] * 3).map(lambda parts: tuple(part / sum(parts) for part in parts))
@@ -123,7 +124,7 @@ def test_cuts_found_in_bins_are_those_of_the_sorted_rows(rows, seed):
     features, labels = np.arange(rows) // 2 * (np.arange(rows) % 5), np.arange(rows) % 2
     sorted_in_memory = split(features, labels, seed=seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splitting, "FEW_ROWS", 10)
+        patch.setattr(cuts, "FEW_ROWS", 10)
         assert np.array_equal(split(features, labels, seed=seed), sorted_in_memory)
 
 
