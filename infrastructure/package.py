@@ -37,6 +37,9 @@ def functions_archive(settings_file: Path) -> bytes:
         *(REPOSITORY / "deployment").glob("*.py"),
         *(REPOSITORY / "pipelines").glob("*.py"),
         *(REPOSITORY / "project").glob("*.py"),
+        # what a value is: deployment tests an endpoint with the training data's records
+        REPOSITORY / "analyzer" / "__init__.py",
+        REPOSITORY / "analyzer" / "values.py",
     ]
     files = {path.relative_to(REPOSITORY).as_posix(): _text(path) for path in sources if path.stem != "__main__"}
     return zip_archive(files | {SETTINGS_FILE: _text(settings_file)})

@@ -45,7 +45,13 @@ def test_a_handler_can_be_imported_from_the_archive_with_the_libraries_of_lambda
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
 import infrastructure.functions.{handler} as handler
-assert handler.__file__.startswith({str(tmp_path)!r})
+ours = ("analyzer", "deployment", "infrastructure", "local_sagemaker", "pipelines", "project")
+elsewhere = [
+    module.__file__
+    for name, module in sys.modules.items()
+    if name.partition(".")[0] in ours and not module.__file__.startswith({str(tmp_path)!r})
+]
+assert not elsewhere, elsewhere
 print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{
     "lightgbm", "matplotlib", "monitoring", "moto", "numpy", "pandas", "pyarrow", "pydantic", "rich", "sagemaker",
     "typer", "yaml"}}))
