@@ -30,7 +30,9 @@ then); 2 if an argument is invalid.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,15 +50,29 @@ from preprocessing.splitting import check_splits, split_rows
 from preprocessing.targets import check_target, read_labels
 from preprocessing.writing import CSV, PARQUET, SplitWriter, write_sample
 
+# What to do about errors of the file system, which are not errors of the program.
+STORAGE_ERRORS = {
+    errno.ENOSPC: "free disk space, or raise resources.volume_size_in_gb",
+    errno.EACCES: "grant access to it, or choose another folder",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.EEXIST: "remove this file, or choose another folder",
+    errno.ENOTDIR: "remove the file, or choose another folder",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     # imported here, because the Spark image, in which preprocess_spark.py imports this module, has no DuckDB
     from preprocessing.duckdb_engine import DuckDb
 
     options = parse_arguments(arguments)
-    options.output_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".rows-", dir=options.output_dir) as folder:
-        run(DuckDb(Path(folder)), options)
+    try:
+        options.output_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".rows-", dir=options.output_dir) as folder:
+            run(DuckDb(Path(folder)), options)
+    except OSError as error:
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        fail(f"{error.filename or options.output_dir}: {os.strerror(error.errno)}; {STORAGE_ERRORS[error.errno]}")
 
 
 def run(engine: Engine, options: argparse.Namespace) -> None:
@@ -115,6 +131,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
+    if len(options.csv_separator) != 1 or not options.csv_separator.isascii():
+        parser.error(f"--csv-separator must be one ASCII character, got {options.csv_separator!r}")
+    try:
+        "".encode(options.csv_encoding)
+    except LookupError:
+        parser.error(
+            f"--csv-encoding {options.csv_encoding!r} is not a text encoding of Python; use one such as latin-1"
+        )
     options.csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
 
     options.shares = (options.train_share, options.validation_share, options.test_share)

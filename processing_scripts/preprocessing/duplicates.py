@@ -51,7 +51,9 @@ def drop_duplicates(
         report.add("duplicate_rows", severity, rows_read=rows.count, duplicates=0)
         return
     effect, numbers = compare_targets(engine, rows, labels, options)
-    problem = f"{counted(copies, 'row', count_rows(engine))} exact duplicates"
+    problem = (
+        f"{counted(copies, 'row', count_rows(engine))} {'an exact duplicate' if copies == 1 else 'exact duplicates'}"
+    )
     if options.duplicates == "keep":
         problem += f" and kept; dropping them (duplicates: drop) would change {effect}"
     elif options.duplicates == "drop":

@@ -57,7 +57,7 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         )
     if options.target_column in options.drop_columns:
         raise DataError(f"column {options.target_column!r} is the target_column; remove it from drop_columns")
-    taken = {options.target_column, options.time_column, options.group_column, *options.drop_columns}
+    taken = dict.fromkeys([options.target_column, options.time_column, options.group_column, *options.drop_columns])
     features = [column for column in rows.types if column not in taken]
     if not features:
         raise DataError(
@@ -76,7 +76,11 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
 
 
 def check_rows(count: int, options: argparse.Namespace, report: Report) -> None:
-    problem = f"{count} usable rows are fewer than min_rows ({options.min_rows}); add rows, or lower min_rows"
+    problem = f"{plural('usable row', count)} {'is' if count == 1 else 'are'} fewer than "
+    if count < len(SPLITS):
+        problem += f"the {len(SPLITS)} splits need; add rows"
+    else:
+        problem += f"min_rows ({options.min_rows}); add rows, or lower min_rows"
     enough = count >= max(options.min_rows, len(SPLITS))
     report.add("rows", ERROR, [] if enough else [problem], rows=count, min_rows=options.min_rows)
 
@@ -136,7 +140,7 @@ def check_missing(
         {
             column: f"column {column!r} is empty in every row; add it to drop_columns, or fix its source"
             for column in features
-            if not present[column]
+            if count and not present[column]
         },
     )
     report.add(

@@ -85,8 +85,14 @@ def as_labels(values: pa.Array, column: Column) -> tuple[pa.Array, str | None]:
             return values.cast(pa.int64()), None
         except pa.ArrowInvalid:
             return values, None
+    if is_whole_number(column.type):
+        return values, None
     if pa.types.is_decimal(column.type):
-        return (values if is_whole_number(column.type) else values.cast(pa.float64())), None
+        # databases have whole numbers in decimals with digits after the point, too
+        try:
+            return values.cast(pa.int64()), None
+        except pa.ArrowInvalid:
+            return values.cast(pa.float64()), None
     spellings = pc.utf8_trim_whitespace(values)
     categories = category_texts(spellings)
     distinct = spellings.unique()

@@ -75,7 +75,9 @@ def read_header(records: RecordReader, file: InputFile, csv_format: CsvFormat) -
     except UnicodeDecodeError:
         raise find_fault(file, csv_format, 0) or DataError(f"{file.name} is not UTF-8; save it as UTF-8") from None
     except (csv.Error, StopIteration) as error:
-        raise DataError(f"{file.name} is not valid CSV: {error}") from error
+        raise DataError(
+            f"{file.name} is not valid CSV: {error}; its first line must have the names of the columns"
+        ) from error
     header, length = found
     records.skip(length)
     others = [sign for sign in SEPARATORS if len(header) == 1 and sign in header[0]]

@@ -149,7 +149,14 @@ def parse_object(line: bytes) -> dict[str, Any]:
     Raises:
         ValueError: It is not a JSON object with distinct keys.
     """
-    value = json.loads(line.decode(), object_pairs_hook=distinct)
+    text = line.decode()
+    try:
+        value = json.loads(text, object_pairs_hook=distinct)
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+    if "\\u" in text:
+        # half of a surrogate pair is not a character, and a UnicodeEncodeError is a ValueError
+        json.dumps(value, ensure_ascii=False).encode()
     if not isinstance(value, dict):
         raise ValueError(f"it is not an object but {shortened(json.dumps(value))}")
     return value

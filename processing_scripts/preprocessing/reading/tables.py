@@ -94,7 +94,8 @@ def with_partitions(table: pa.Table, file: InputFile, text_columns: Collection[s
                 f"column {column!r} is both in {file.name} and in the name of its folder; remove it from the file, or "
                 "rename the folder"
             )
-        values = pa.nulls(1, pa.string()) if value is None else string_array([value])
+        # without a type, a missing value makes no text of the integers of other partitions
+        values = pa.nulls(1) if value is None else string_array([value])
         if value is not None and column not in text_columns and INTEGER.fullmatch(value):
             values = values.cast(pa.int64())
         repeated = pa.repeat(values[0], len(table))

@@ -59,6 +59,11 @@ def test_duplicates_are_dropped_on_request_with_a_warning_about_the_classes(run_
     )
 
 
+def test_a_single_duplicate_is_named_in_the_singular(run_preprocess):
+    data = run_preprocess(csv([*distinct(), distinct()[0]]))
+    assert data.check("duplicate_rows")["message"].startswith("1 of 61 rows is an exact duplicate and kept;")
+
+
 def test_duplicates_that_are_an_error_are_named_by_file_and_row(run_preprocess):
     rows = distinct()
     files = {"a.csv": csv(rows[:30]), "b.csv": csv([*rows[30:], rows[2], ",no", *rows[40:50]])}

@@ -91,6 +91,8 @@ def test_numbers_and_texts_in_a_column_of_json_lines_are_texts(tmp_path):
         ('{"a": 1}\n\n[2]\n', r"a.json line 3 is not a JSON object \(it is not an object but '\[2\]'\)"),
         ('{\n  "a": 1\n}\n{\n  "a": \n}', "a.json line 1 is not a JSON object .* write one object a line"),
         ('[{"a": 1},\n{"a": 2}]', r"a.json is a JSON array; write one object a line .*lines=True"),
+        ('{"a": 1}\n{"a": "\\ud800"}', "a.json line 2 is not a JSON object .*surrogates not allowed"),
+        ('{"a": 1}\n{"a": ' + "[" * 5000 + "]" * 5000 + "}", "a.json line 2 is not a JSON object .*nested too deeply"),
         ('{"a": 1, "a": 2}', "a.json line 1 is not a JSON object .*the key 'a' more than once"),
         ('{"a": 1}\n{"a": [1]}', "column 'a' of a.json has lists or objects beside other values"),
         ('{"a": 1}\n{"a": "\udcff"}', "a.json is not UTF-8: line 2 contains the byte 0xff"),

@@ -128,6 +128,7 @@ def test_hive_partitions_are_columns_as_arrow_reads_them(tmp_path, written):
         "year=2024/city=S%C3%A3o%20Paulo": 1,
         "year=2025/city=__HIVE_DEFAULT_PARTITION__": 2,
         "year=2025/city=Köln": 3,
+        "year=__HIVE_DEFAULT_PARTITION__/city=Köln": 4,
     }
     for folder, x in folders.items():
         (tmp_path / folder).mkdir(parents=True)
@@ -141,6 +142,7 @@ def test_hive_partitions_are_columns_as_arrow_reads_them(tmp_path, written):
         {"x": 1, "year": 2024, "city": "São Paulo"},
         {"x": 2, "year": 2025, "city": None},
         {"x": 3, "year": 2025, "city": "Köln"},
+        {"x": 4, "year": None, "city": "Köln"},
     ]
     expected = pyarrow.dataset.dataset(tmp_path, format=written, partitioning="hive").to_table().sort_by("x")
     assert rows == expected.to_pylist()

@@ -106,6 +106,11 @@ def test_a_number_keeps_its_value_as_a_number_and_as_a_category(run_preprocess, 
     assert data.schema["features"][0]["categories"] == sorted(filter(None, expected))
 
 
+def test_whole_numbers_in_decimals_with_digits_after_the_point_are_classes(run_preprocess):
+    target = repeated([Decimal("1.00"), Decimal("2.00")], pa.decimal128(10, 2))
+    assert run_preprocess(parquet(target), "--target-column", "value").schema["classes"] == [1, 2]
+
+
 @pytest.mark.parametrize(("values", "expected"), CATEGORIES.values(), ids=CATEGORIES)
 def test_what_is_not_a_number_keeps_its_text(run_preprocess, values, expected):
     data = run_preprocess(parquet(values))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import job_files
+import preprocess
 import pytest
 
 
@@ -96,7 +99,8 @@ ERRORS = [
         "column 'price' is 66.7% missing",
     ),
     (table(), ("--min-rows", "100"), "rows", "60 usable rows are fewer than min_rows (100)"),
-    (table(), ("--drop-columns", "size", "plan"), "columns", "has no columns besides"),
+    (table(rows=2), ("--min-rows", "1"), "rows", "2 usable rows are fewer than the 3 splits need; add rows"),
+    (table(), ("--drop-columns", "size", "plan"), "columns", "has no columns besides target, size, plan; keep"),
     (
         table(),
         ("--drop-columns", "target"),
@@ -116,6 +120,30 @@ def test_an_error_is_named_and_only_the_report_is_written(run_preprocess, conten
     assert message in data.check(check)["message"]
     assert data.report["status"] == "failed"
     assert [path.name for path in data.output.iterdir()] == ["report"]
+
+
+def test_features_of_rows_without_a_target_are_not_called_empty(run_preprocess):
+    assert "column 'size'" not in run_preprocess(table(target=[""] * 60)).error
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "output").write_text("a file")
+    arguments = ("--problem-type", "BinaryClassification", "--target-column", "target")
+    with pytest.raises(SystemExit, match=r"output: File exists; remove this file, or choose another folder"):
+        preprocess.main([*arguments, "--input-dir", str(tmp_path), "--output-dir", str(tmp_path / "output")])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_named(run_preprocess, monkeypatch):
+    monkeypatch.setattr(preprocess, "write_json", lambda content, path: write_to_full_disk())
+    assert run_preprocess(table()).error.endswith(
+        "No space left on device; free disk space, or raise resources.volume_size_in_gb"
+    )
+
+
+def write_to_full_disk() -> None:
+    with Path("/dev/full").open("w", buffering=1) as file:
+        file.write("a line\n")
 
 
 def test_all_errors_are_reported_at_once(run_preprocess):
@@ -252,6 +280,8 @@ def test_the_reason_is_written_where_sagemaker_reads_it(run_preprocess, monkeypa
         (("--split-strategy", "time"), "--split-strategy time needs --time-column"),
         (("--split-strategy", "group"), "--split-strategy group needs --group-column"),
         (("--problem-type", "Clustering"), "invalid choice: 'Clustering'"),
+        (("--csv-separator", "||"), "must be one ASCII character, got '||'"),
+        (("--csv-encoding", "klingon"), "'klingon' is not a text encoding of Python"),
         (("--targt-column", "x"), "unrecognized arguments: --targt-column"),
     ],
 )
