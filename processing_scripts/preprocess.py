@@ -33,6 +33,7 @@ import argparse
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     try:
         options.output_dir.mkdir(parents=True, exist_ok=True)
+        for leftover in options.output_dir.glob(".rows-*"):
+            shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=".rows-", dir=options.output_dir) as folder:
             run(DuckDb(Path(folder)), options)
     except OSError as error:

@@ -104,7 +104,7 @@ def read_table(
 
     chunks, types = [], []
     for file in list_files(folder):
-        types.append(FileTypes(file.name))
+        types.append(FileTypes(file))
         for table in read_tables(file, text_columns, csv_format or CsvFormat(), dropped):
             types[-1].add(table)
             chunks.append(table)

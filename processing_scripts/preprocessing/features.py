@@ -19,7 +19,14 @@ from preprocessing.columns import (
     is_whole_number,
 )
 from preprocessing.engine import Engine
-from preprocessing.profile import NumberProfile, measure, profile_numbers, value_counts
+from preprocessing.profile import (
+    NumberProfile,
+    measure,
+    position_of_infinity,
+    position_of_text,
+    profile_numbers,
+    value_counts,
+)
 from preprocessing.report import ERROR, WARNING, DataError, Report, counted, listed, plural, shortened
 from preprocessing.rows import Column, Rows
 
@@ -124,9 +131,9 @@ def check_features(
         },
     )
     measured = [column for column in numbers if column != target or options.problem_type == REGRESSION]
-    check_numbers(profiles, rows, [column.name for column in measured], options, report)
+    check_numbers(engine, profiles, rows, [column.name for column in measured], options, report)
     like_ids = find_distinct_integers(engine, features, profiles, count)
-    check_texts(texts, like_ids, options.categorical_columns, report)
+    check_texts(engine, rows, texts, like_ids, options.categorical_columns, report)
     return profiles
 
 
@@ -158,6 +165,7 @@ def check_missing(
 
 
 def check_numbers(
+    engine: Engine,
     profiles: Mapping[str, NumberProfile],
     rows: Rows,
     measured: Sequence[str],
@@ -167,6 +175,7 @@ def check_numbers(
     """Check for lost digits, infinities and outliers.
 
     Args:
+        engine: The engine with the view `rows`.
         profiles: The columns of numbers.
         rows: What is known of the rows.
         measured: The columns whose values are numbers, not classes.
@@ -188,8 +197,9 @@ def check_numbers(
         "infinities",
         ERROR,
         {
-            column: f"column {column!r} is infinite in {plural('row', number)}; fix its source (a division by zero?), "
-            "or leave these values empty"
+            column: f"column {column!r} is infinite in {plural('row', number)}, first in "
+            f"{rows.place(position_of_infinity(engine, rows.columns[column]))}; fix its source (a division by "
+            "zero?), or leave these values empty"
             for column, number in infinite.items()
         },
         infinities=infinite,
@@ -234,11 +244,18 @@ def without_notation(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def check_texts(
-    texts: Mapping[str, pa.Table], integer_ids: Mapping[str, int], declared: Sequence[str], report: Report
+    engine: Engine,
+    rows: Rows,
+    texts: Mapping[str, pa.Table],
+    integer_ids: Mapping[str, int],
+    declared: Sequence[str],
+    report: Report,
 ) -> None:
     """Warn about columns that are probably not meant to be categories or features.
 
     Args:
+        engine: The engine with the view `rows`.
+        rows: What is known of the rows.
         texts: The distinct values of each column of text, and their counts.
         integer_ids: The columns with another integer in every row, and how many these are.
         declared: Columns that are meant to be categories.
@@ -271,9 +288,11 @@ def check_texts(
         few = (1 - LOOKS_LIKE_SHARE) * present
         not_numeric = pc.sum(odd["count"]).as_py() or 0
         if 0 < not_numeric <= few:
+            example = most_frequent(odd)
+            place = rows.place(position_of_text(engine, rows.columns[column], example))
             numeric[column] = (
                 f"column {column!r} is categorical because {counted(not_numeric, 'value', present)} not numeric, for "
-                f"example {shortened(most_frequent(odd))}; leave these values empty to make it numeric"
+                f"example {shortened(example)} in {place}; leave these values empty to make it numeric"
             )
         elif column not in declared and count_of(odd, pc.invert(are_numbers(without_notation(odd["value"])))) <= few:
             numeric[column] = (

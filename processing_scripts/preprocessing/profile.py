@@ -17,6 +17,7 @@ COLUMNS_PER_QUERY = 200
 SAMPLE_ROWS = 100_000
 
 DOUBLE = "CAST({column} AS DOUBLE)"
+INFINITE = f"abs({DOUBLE}) = CAST('Infinity' AS DOUBLE)"
 FINITE = f"CASE WHEN abs({DOUBLE}) < CAST('Infinity' AS DOUBLE) THEN {DOUBLE} END"
 Z_SCORE = f"0.6745 * abs({FINITE} - {{median}})"
 
@@ -29,7 +30,7 @@ SUMMARY = {
     "present": "count({column})",
     "minimum": "min({column})",
     "maximum": "max({column})",
-    "infinite": count_where(f"abs({DOUBLE}) = CAST('Infinity' AS DOUBLE)"),
+    "infinite": count_where(INFINITE),
     "fractions": count_where(f"{DOUBLE} <> floor({DOUBLE}) OR abs({DOUBLE}) >= {MAX_WHOLE_NUMBER:.0f}"),
     "doubles": count_where(
         f"{{column}} IS NOT NULL AND coalesce(CAST(TRY_CAST({{column}} AS FLOAT) AS DOUBLE) <> {DOUBLE}, TRUE)"
@@ -120,6 +121,23 @@ def measure(
 
 def as_literals(values: Mapping[str, float]) -> dict[str, str]:
     return {name: f"CAST('{value!r}' AS DOUBLE)" for name, value in values.items()}
+
+
+def position_of_infinity(engine: Engine, column: Column) -> int:
+    """Return the position of the first row with an infinity in a column that has one."""
+    return first_position(engine, INFINITE.format(column=column.sql))
+
+
+def position_of_text(engine: Engine, column: Column, text: str) -> int:
+    """Return the position of the first row with a text in a column that has it."""
+    engine.register("wanted", pa.table({"text": [text]}))
+    return first_position(engine, f"{column.sql} IN (SELECT text FROM wanted)")
+
+
+def first_position(engine: Engine, condition: str) -> int:
+    found = engine.query(f"SELECT min(position) AS position FROM rows WHERE {condition}")
+    position: int = found["position"][0].as_py()
+    return position
 
 
 def value_counts(engine: Engine, column: Column) -> pa.Table:

@@ -124,7 +124,7 @@ class FileReader:
 
     def __init__(self, file: InputFile, number: int, options: argparse.Namespace) -> None:
         """Begin a file; `number` is its index among all files."""
-        self.types = FileTypes(file.name)
+        self.types = FileTypes(file)
         self.rounded: dict[str, tuple[int, str]] = {}
         self._file, self._number, self._options = file, number, options
 

@@ -23,7 +23,7 @@ from preprocessing.columns import (
     is_whole_number,
 )
 from preprocessing.engine import Engine
-from preprocessing.profile import value_counts
+from preprocessing.profile import position_of_text, value_counts
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
 from preprocessing.rows import Column, Rows
 
@@ -125,7 +125,7 @@ def check_target(
         )
         return
     if labels is None:
-        problem, distinct = regression_problem(engine, rows.columns[name], count)
+        problem, distinct = regression_problem(engine, rows, rows.columns[name], count)
         report.add("target", ERROR, {name: problem} if problem else {}, distinct=distinct)
         return
     counts = labels.counts
@@ -147,12 +147,16 @@ def check_target(
     report.add("class_balance", WARNING, {name: problem} if rare else {}, rows_by_class=rows_by_class)
 
 
-def regression_problem(engine: Engine, column: Column, count: int) -> tuple[str | None, int]:
+def regression_problem(engine: Engine, rows: Rows, column: Column, count: int) -> tuple[str | None, int]:
     """Return what is wrong with the target of a regression, and its number of distinct values."""
     if not is_number(column.type):
         values = value_counts(engine, column)
         odd = values.filter(pc.invert(are_numbers(values["value"])))
-        example = f", for example {shortened(odd['value'][0])}" if len(odd) else ""
+        example = ""
+        if len(odd):
+            text = odd["value"][0].as_py()
+            place = rows.place(position_of_text(engine, column, text))
+            example = f", for example {shortened(text)} in {place}"
         return (
             f"column {column.name!r} is not numeric, but a Regression predicts numbers: "
             f"{counted(pc.sum(odd['count']).as_py() or 0, 'value', count)} not numeric{example}; fix them, or change "

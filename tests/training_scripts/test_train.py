@@ -340,6 +340,21 @@ def test_an_interrupted_training_goes_on_with_the_same_result(make_project, run_
     assert [path.stat().st_size for path in checkpoints.iterdir()] == [0]
 
 
+def test_training_starts_over_if_its_checkpoint_is_damaged(make_project, run_train, tmp_path):
+    data, rounds = make_project("wine").data, ["--num_boost_round", "5"]
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.checkpoints, "PERIOD", 0)
+        patch.setattr(training.checkpoints.Checkpoints, "clear", lambda checkpoints: None)
+        run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
+    (checkpoint,) = checkpoints.iterdir()
+    checkpoint.write_bytes(checkpoint.read_bytes()[:300])
+    _, printed = run_train(data, *rounds, "--checkpoint_dir", str(checkpoints))
+    assert f"{checkpoint} is damaged; training starts from the first iteration" in printed
+    assert "best_iteration=5" in printed
+
+
 def test_a_checkpoint_of_other_hyperparameters_or_data_is_not_used(make_project, tmp_path):
     def path(name: str, *options: str) -> Path:
         given = parse_arguments("", [*make_project(name).data.training_arguments(tmp_path), *options])

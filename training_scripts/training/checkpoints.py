@@ -43,7 +43,11 @@ class Checkpoints:
         content = communicator.all_gather(own)[0]
         # an empty file belongs to a training that has ended
         if content:
-            state = json.loads(content)
+            try:
+                state = json.loads(content)
+            except ValueError:
+                print(f"{path} is damaged; training starts from the first iteration")
+                return
             self.model = lgb.Booster(model_str=state["model"])
             stopping.best_iteration, stopping.best_loss = state["best_iteration"], state["best_loss"]
             curve.restore(state["curve"])

@@ -16,6 +16,7 @@ from preprocessing.report import DataError
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 SAMPLE_BYTES = 65536
+PARQUET = b"PAR1"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 COMPRESSIONS = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "bz2": b"BZh"}
 
@@ -62,6 +63,11 @@ def partitions_of(name: Path) -> dict[str, str | None]:
     """Read the Hive partitions in a name, such as `country=DE/part-0.csv`."""
     pairs = [[*map(unquote, folder.partition("="))] for folder in name.parent.parts if "=" in folder]
     return {column: None if value == NULL_PARTITION else value for column, _, value in pairs if column}
+
+
+def is_parquet(file: InputFile) -> bool:
+    with file.path.open("rb") as content:
+        return content.read(len(PARQUET)) == PARQUET
 
 
 def codec_and_start(file: InputFile) -> tuple[str | None, bytes]:

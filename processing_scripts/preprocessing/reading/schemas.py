@@ -16,6 +16,7 @@ from preprocessing.columns import (
     is_number,
     largest,
 )
+from preprocessing.reading.files import InputFile, is_parquet
 from preprocessing.report import DataError, listed
 
 
@@ -28,8 +29,9 @@ class FileTypes:
         large: The columns with whole numbers that a double may not hold.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name, self.rows = name, 0
+    def __init__(self, file: InputFile) -> None:
+        self.name, self.rows = file.name, 0
+        self._is_parquet, self._partitions = is_parquet(file), file.partitions
         self._types: dict[str, set[pa.DataType]] = {}
         self.large: set[str] = set()
         # columns with numbers that are not whole, or whose digits are lost
@@ -61,6 +63,10 @@ class FileTypes:
             return WHOLE_NUMBER if WHOLE_NUMBER in known else pa.int64()
         return common_type(known) if known else pa.null()
 
+    def declares(self, column: str) -> bool:
+        """Return whether the file itself says the type of a column, as Parquet does."""
+        return self._is_parquet and column not in self._partitions
+
     def must_read_as_text(self, text_columns: Collection[str]) -> bool:
         """Return whether some values of these columns were read as numbers, so that the file must be read again."""
         return any(is_number(type_) for column in text_columns for type_ in self._types.get(column, ()))
@@ -91,7 +97,7 @@ class InputSchema:
             type_ = None if None in types else common_type(types)
             if type_ == pa.float64() and any(map(self._is_inexact, files, repeat(column))):
                 type_ = None
-            if type_ is None and column not in dropped:
+            if (type_ is None or self._is_declared_otherwise(column)) and column not in dropped:
                 raise self._conflict(column)
             self.types[column] = type_ or pa.string()
 
@@ -99,6 +105,11 @@ class InputSchema:
     def text_columns(self) -> list[str]:
         """The columns of text: a file in which one of them has numbers must be read again, to keep their spelling."""
         return [column for column, type_ in self.types.items() if type_ == pa.string()]
+
+    def _is_declared_otherwise(self, column: str) -> bool:
+        """Return whether one file declares numbers and another declares text or times."""
+        declared = {file.type(column) for file in self._files.values() if file.declares(column)} - {pa.null(), None}
+        return len(set(map(is_number, declared))) > 1
 
     @staticmethod
     def _is_inexact(file: FileTypes, column: str) -> bool:

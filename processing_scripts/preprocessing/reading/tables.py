@@ -10,14 +10,13 @@ import pyarrow as pa
 from preprocessing.columns import simplify, string_array
 from preprocessing.reading.csv_files import csv_tables
 from preprocessing.reading.csv_text import CsvFormat
-from preprocessing.reading.files import BYTE_ORDER_MARK, InputFile, codec_and_start
+from preprocessing.reading.files import BYTE_ORDER_MARK, PARQUET, InputFile, codec_and_start
 from preprocessing.reading.json_lines import json_tables
 from preprocessing.reading.parquet_files import parquet_tables
 from preprocessing.report import DataError
 
 # The values of Hive partitions that Arrow reads as integers.
 INTEGER = re.compile("[+-]?[0-9]{1,18}")
-PARQUET = b"PAR1"
 JSON_LINES, JSON_ARRAY = re.compile(rb'\s*\{\s*["}]'), re.compile(rb'\s*\[\s*[\[{"]')
 OTHER_FORMATS = {
     "compressed Parquet": PARQUET,

@@ -122,6 +122,16 @@ def test_numbers_that_no_type_holds_are_refused_unless_they_are_dropped_or_text(
     assert read_table(tmp_path, text_columns=["id"])["id"].to_pylist() == texts
 
 
+def test_a_column_that_parquet_files_declare_as_numbers_and_as_text_is_refused(tmp_path):
+    for name, values in (("a", pa.array([1, 2])), ("b", pa.array([0, 1], pa.timestamp("s"))), ("c", pa.nulls(2))):
+        (tmp_path / f"{name}.parquet").write_bytes(as_parquet(pa.table({"at": values, "x": [1, 2]})))
+    with pytest.raises(
+        DataError, match=r"column 'at' has values of different types in a\.parquet \(int64\), b\.parquet"
+    ):
+        read_table(tmp_path)
+    assert read_table(tmp_path, text_columns=["at"]).num_rows == 6
+
+
 @pytest.mark.parametrize("written", ["csv", "parquet"])
 def test_hive_partitions_are_columns_as_arrow_reads_them(tmp_path, written):
     folders = {
