@@ -68,7 +68,7 @@ BAD_INPUT: dict[str, tuple[bytes, str]] = {
     "a target with one class": (rows_with({}).replace(",ja\n", ",nein\n").encode(), "one class"),
     "an empty file": (b"", "is empty"),
     "a header and no rows": (f"{HEADER}\n".encode(), "no rows"),
-    "neither CSV nor Parquet": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "neither CSV nor Parquet"),
+    "neither CSV nor Parquet": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "neither CSV, JSON lines nor Parquet"),
     "ragged rows": (rows_with({17: "K-16,30,50,Haus,Bonn,extra,ja"}).encode(), "18"),
     "another encoding": (rows_with({5: 'K-4,30,50,Haus,"Köln",ja'}).encode("utf-16"), "UTF-8"),
     "duplicate columns": (

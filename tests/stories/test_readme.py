@@ -23,7 +23,7 @@ README = [
     ("make run", "breast-cancer version 1, PendingManualApproval"),
     ("pipelines run", "are read as the same"),
     ("pipelines status", "my-model version 1, PendingManualApproval"),
-    ("pipelines models", "auc 0.9"),
+    ("pipelines models", "auc 0.8"),
     ("pipelines approve 1", "my-model version 1: Approved, was PendingManualApproval"),
     ("deployment deploy", "my-model is deployed."),
     ("deployment invoke", '{"predictions": [{"label": "'),
