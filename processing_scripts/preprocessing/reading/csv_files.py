@@ -147,12 +147,14 @@ class CsvParser:
             raise self.fault("is not UTF-8; save it as UTF-8")
         has_hexadecimal = any(map(pa.types.is_integer, table.schema.types)) and may_be_hexadecimal(chunk)
         rewritten = [column for column in self._header if is_rewritten(table[column], has_hexadecimal)]
+        texts: dict[str, pa.ChunkedArray] = {}
         if rewritten:
-            texts = self._read(chunk, rewritten, rewritten)
-            for column in rewritten:
-                index = self._header.index(column)
-                table = table.set_column(index, column, numbers_or_texts(table[column], texts[column]))
-        self.commas.look_at(table)
+            read = self._read(chunk, rewritten, rewritten)
+            texts = dict(zip(read.column_names, read.columns, strict=True))
+        for column in rewritten:
+            index = self._header.index(column)
+            table = table.set_column(index, column, numbers_or_texts(table[column], texts[column]))
+        self.commas.look_at(table, texts)
         self._texts.update(field.name for field in table.schema if field.type == pa.string())
         return table
 

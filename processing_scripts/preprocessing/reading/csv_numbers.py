@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -70,11 +70,14 @@ class DecimalCommas:
 
     def __init__(self, known: Set[str]) -> None:
         self._without = set(known)
+        self._columns: list[str] = []
         self._examples: dict[str, str] = {}
 
-    def look_at(self, table: pa.Table) -> None:
-        for name in table.column_names:
-            column = table[name]
+    def look_at(self, table: pa.Table, texts: Mapping[str, pa.ChunkedArray]) -> None:
+        """Look at a chunk; `texts` has the texts of columns that Arrow changes on reading them."""
+        self._columns = table.column_names
+        for name in self._columns:
+            column = texts[name] if name in texts else table[name]
             if name in self._without or pa.types.is_null(column.type) or pa.types.is_integer(column.type):
                 continue
             if column.type != pa.string() or not all(map(may_have_commas, (column.slice(0, SAMPLE_ROWS), column))):
@@ -87,12 +90,12 @@ class DecimalCommas:
 
     def refuse(self, file_name: str) -> None:
         """Raise DataError if there is such a column."""
-        for column, example in self._examples.items():
-            if column not in self._without:
+        for column in self._columns:
+            if column in self._examples and column not in self._without:
                 raise DataError(
-                    f"column {column!r} of {file_name} has numbers with decimal commas, for example {example!r}; "
-                    "set data.csv.decimal to ',' (csv: {decimal: \",\"} below data:), or add the column to "
-                    "categorical_columns or drop_columns"
+                    f"column {column!r} of {file_name} has numbers with decimal commas, for example "
+                    f"{self._examples[column]!r}; set data.csv.decimal to ',' (csv: {{decimal: \",\"}} below data:), "
+                    "or add the column to categorical_columns or drop_columns"
                 )
 
 

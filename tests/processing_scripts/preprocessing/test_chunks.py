@@ -67,6 +67,8 @@ def written(rows: list[list[str]], **dialect: object) -> bytes:
     st.sampled_from(["\n", "\r\n", "\r"]),
 )
 @example([["7", '5" pipe'], ["007", "a\nb"], ["x", "c"]], 8, csv.QUOTE_ALL, "\n")
+@example([["", ""], ["20240101000000000001", ""], ["3,14", ""]], 1, csv.QUOTE_MINIMAL, "\n")
+@example([["", "3,14"], ["3,14", ""]], 1, csv.QUOTE_MINIMAL, "\n")
 def test_a_chunk_may_end_anywhere_in_csv(rows, size, quoting, line_end):
     content = written(rows, quoting=quoting, lineterminator=line_end)
     with chunks_of(size):
