@@ -41,7 +41,7 @@ from typing import Any
 
 from job_files import fail, write_text
 from preprocessing.columns import BINARY, MULTICLASS, REGRESSION
-from preprocessing.duplicates import count_rows, drop_duplicates, drop_unlabelled
+from preprocessing.duplicates import drop_duplicates, drop_unlabelled
 from preprocessing.encoding import Encoder, learn_schema
 from preprocessing.engine import Engine
 from preprocessing.features import check_features, check_rows, choose_features
@@ -166,10 +166,9 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     with report.recording("columns"):
         features = choose_features(rows, options)
 
-    drop_unlabelled(engine, rows, options, report)
+    count = drop_unlabelled(engine, rows, options, report)
     labels = read_labels(engine, rows, options, report)
-    drop_duplicates(engine, rows, labels, options, report)
-    count = count_rows(engine)
+    count = drop_duplicates(engine, rows, labels, count, options, report)
     check_rows(count, options, report)
     profiles = check_features(engine, rows, features, count, options, report)
     check_target(engine, rows, labels, count, options, report)

@@ -15,27 +15,35 @@ from preprocessing.targets import Labels
 MAX_NAMED = 5
 
 
-def drop_unlabelled(engine: Engine, rows: Rows, options: argparse.Namespace, report: Report) -> None:
-    """Create the view `rows` of the rows with a target."""
+def drop_unlabelled(engine: Engine, rows: Rows, options: argparse.Namespace, report: Report) -> int:
+    """Create the view `rows` of the rows with a target, and return how many these are."""
     target = options.target_column
     engine.create_view("rows", f"SELECT * FROM stored WHERE {rows.columns[target].sql} IS NOT NULL")
-    without = rows.count - count_rows(engine)
+    count: int = engine.query("SELECT count(*) AS n FROM rows")["n"][0].as_py()
+    without = rows.count - count
     problem = f"dropped {without} of {plural('row', rows.count)} without a value in column {target!r}"
     report.add("rows_without_target", WARNING, {target: problem} if without else {}, without_target=without)
-
-
-def count_rows(engine: Engine) -> int:
-    count: int = engine.query("SELECT count(*) AS n FROM rows")["n"][0].as_py()
     return count
 
 
 def drop_duplicates(
-    engine: Engine, rows: Rows, labels: Labels | None, options: argparse.Namespace, report: Report
-) -> None:
+    engine: Engine, rows: Rows, labels: Labels | None, count: int, options: argparse.Namespace, report: Report
+) -> int:
     """Report exact duplicates, and drop them from the view `rows` if the options say so.
 
     Duplicates are the rows that equal an earlier one in all columns. The table `sets` has, afterwards, the keys of the
-    features that several rows share, and how many.
+    features that several rows share.
+
+    Args:
+        engine: The engine with the view `rows`.
+        rows: What is known of the rows.
+        labels: The classes, None for a regression.
+        count: The number of rows in the view.
+        options: The parsed command line.
+        report: The checks so far.
+
+    Returns:
+        The number of rows in the view afterwards.
     """
     find_sets(engine)
     target = rows.columns[options.target_column].sql
@@ -49,11 +57,9 @@ def drop_duplicates(
     severity = ERROR if options.duplicates == "error" else WARNING
     if not copies:
         report.add("duplicate_rows", severity, rows_read=rows.count, duplicates=0)
-        return
+        return count
     effect, numbers = compare_targets(engine, rows, labels, options)
-    problem = (
-        f"{counted(copies, 'row', count_rows(engine))} {'an exact duplicate' if copies == 1 else 'exact duplicates'}"
-    )
+    problem = f"{counted(copies, 'row', count)} {'an exact duplicate' if copies == 1 else 'exact duplicates'}"
     if options.duplicates == "keep":
         problem += f" and kept; dropping them (duplicates: drop) would change {effect}"
     elif options.duplicates == "drop":
@@ -64,18 +70,17 @@ def drop_duplicates(
         more = f" and {copies - MAX_NAMED} more" if copies > MAX_NAMED else ""
         problem += f": {', '.join(pairs)}{more}; remove them, or set duplicates to keep or drop"
     report.add("duplicate_rows", severity, [problem], rows_read=rows.count, duplicates=copies, **numbers)
-    if options.duplicates == "drop":
-        engine.create_view(
-            "rows",
-            f"SELECT * FROM stored WHERE {target} IS NOT NULL AND position NOT IN (SELECT position FROM copies)",
-        )
-        find_sets(engine)
+    if options.duplicates != "drop":
+        return count
+    engine.create_view(
+        "rows", f"SELECT * FROM stored WHERE {target} IS NOT NULL AND position NOT IN (SELECT position FROM copies)"
+    )
+    find_sets(engine)
+    return count - copies
 
 
 def find_sets(engine: Engine) -> None:
-    engine.create_table(
-        "sets", "SELECT feature_key, count(*) AS copies FROM rows GROUP BY feature_key HAVING count(*) > 1"
-    )
+    engine.create_table("sets", "SELECT feature_key FROM rows GROUP BY feature_key HAVING count(*) > 1")
 
 
 def compare_targets(
