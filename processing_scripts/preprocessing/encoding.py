@@ -69,9 +69,12 @@ class Encoder:
         labels: Labels | None,
         profiles: Mapping[str, NumberProfile],
     ) -> None:
-        self._labels = labels
         self._target = schema["target"]
-        self._classes = pa.array(schema["classes"], labels.labels.type) if labels else None
+        # the values of a target, and the index of each one's class; None for a regression
+        self._classes = None
+        if labels is not None:
+            codes = pc.index_in(labels.labels, value_set=pa.array(schema["classes"], labels.labels.type))
+            self._classes = labels.values, codes
         self._categories = {
             feature["name"]: pa.array(feature["categories"], pa.string())
             for feature in schema["features"]
@@ -88,9 +91,9 @@ class Encoder:
         encoded = []
         for column, field in zip(self.columns, self.schema, strict=True):
             values = batch[column.sql]
-            if self._labels is not None and column.name == self._target:
-                labels = self._labels.labels.take(pc.index_in(values, value_set=self._labels.values))
-                values = pc.index_in(labels, value_set=self._classes)
+            if self._classes and column.name == self._target:
+                known, codes = self._classes
+                values = codes.take(pc.index_in(values, value_set=known))
             elif column.name in self._categories:
                 found = categories_of(values)
                 codes = pc.index_in(found.dictionary, value_set=self._categories[column.name])
@@ -99,4 +102,4 @@ class Encoder:
         return pa.RecordBatch.from_arrays(encoded, schema=self.schema)
 
     def _is_number(self, name: str) -> bool:
-        return name not in self._categories and (self._labels is None or name != self._target)
+        return name not in self._categories and (self._classes is None or name != self._target)

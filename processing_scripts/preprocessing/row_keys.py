@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing.columns import MAX_WHOLE_NUMBER, decimal_texts
+from preprocessing.columns import MAX_WHOLE_NUMBER, as_comparable, decimal_texts
 
 # The first double beyond int64
 END_OF_INT64 = 2.0**63
@@ -65,9 +65,7 @@ def value_bits(column: pa.ChunkedArray) -> np.ndarray:
         return integer_bits(pc.fill_null(column, 0).to_numpy())
     if pa.types.is_decimal(type_):
         return bits_of_distinct(decimal_texts(column), number_hash)
-    if pa.types.is_string(type_):
-        return bits_of_distinct(column, text_hash)
-    return bits_of_distinct(pa.chunked_array([pa.array(map(repr, column.to_pylist()), pa.string())]), text_hash)
+    return bits_of_distinct(as_comparable(column), text_hash)
 
 
 def integer_bits(numbers: np.ndarray) -> np.ndarray:

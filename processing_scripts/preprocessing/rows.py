@@ -142,7 +142,7 @@ class FileReader:
             position = (self._number << POSITION_BITS) + self.types.rows
             self.types.add(table)
             for name, column in zip(table.column_names, table.columns, strict=True):
-                if is_number(column.type) and len(lost := inexact(column.drop_null())):
+                if is_number(column.type) and len(lost := inexact(column)):
                     count, example = self.rounded.get(name, (0, str(lost[0])))
                     self.rounded[name] = count + len(lost), example
             yield position, table
@@ -158,13 +158,14 @@ def as_stored(table: pa.Table, position: int, sql_names: Mapping[str, str], opti
         options: The parsed command line.
     """
     not_features = {options.target_column, options.time_column, options.group_column, *options.drop_columns}
+    with_digits = columns_with_digits(options)
     columns = dict(zip(table.column_names, table.columns, strict=True))
     features = {name: column for name, column in columns.items() if name not in not_features}
     others = {name: column for name, column in columns.items() if name in not_features}
     feature_sum = sum_of_hashes(features, len(table))
     row_sum = feature_sum + sum_of_hashes(others, len(table))
     stored = {
-        sql_names[name]: storable(column, name in columns_with_digits(options))
+        sql_names[name]: storable(column, name in with_digits)
         for name, column in columns.items()
         if name not in options.drop_columns and (is_supported(column.type) or pa.types.is_null(column.type))
     }

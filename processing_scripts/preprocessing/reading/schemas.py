@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from itertools import repeat
 
 import pyarrow as pa
 
@@ -26,14 +25,14 @@ class FileTypes:
     Attributes:
         name: The name of the file.
         rows: The number of rows.
-        large: The columns with whole numbers that a double may not hold.
     """
 
     def __init__(self, file: InputFile) -> None:
         self.name, self.rows = file.name, 0
         self._is_parquet, self._partitions = is_parquet(file), file.partitions
         self._types: dict[str, set[pa.DataType]] = {}
-        self.large: set[str] = set()
+        # columns with whole numbers that a double may not hold
+        self._large: set[str] = set()
         # columns with numbers that are not whole, or whose digits are lost
         self._fractional: set[str] = set()
 
@@ -47,10 +46,10 @@ class FileTypes:
         for column, values in zip(table.column_names, table.columns, strict=True):
             self._types.setdefault(column, set()).add(values.type)
             if values.type == pa.int64():
-                if column not in self.large and largest(values) >= MAX_WHOLE_NUMBER:
-                    self.large.add(column)
+                if column not in self._large and largest(values) >= MAX_WHOLE_NUMBER:
+                    self._large.add(column)
             elif values.type == WHOLE_NUMBER:
-                self.large.add(column)
+                self._large.add(column)
             elif values.type == pa.float64() and column not in self._fractional and not all_whole(values):
                 self._fractional.add(column)
 
@@ -58,10 +57,14 @@ class FileTypes:
         """Return the type that holds all values of a column; null if it has none, None if there is no such type."""
         known = self._types[column] - {pa.null()}
         if pa.float64() in known and known <= {pa.int64(), pa.float64(), WHOLE_NUMBER}:
-            if column not in self.large or column in self._fractional:
+            if column not in self._large or column in self._fractional:
                 return pa.float64()
             return WHOLE_NUMBER if WHOLE_NUMBER in known else pa.int64()
         return common_type(known) if known else pa.null()
+
+    def is_inexact(self, column: str) -> bool:
+        """Return whether doubles may not hold the numbers of a column."""
+        return column in self._large and self.type(column) != pa.float64()
 
     def declares(self, column: str) -> bool:
         """Return whether the file itself says the type of a column, as Parquet does."""
@@ -95,7 +98,7 @@ class InputSchema:
         for column in files[0].columns:
             types = [file.type(column) for file in files]
             type_ = None if None in types else common_type(types)
-            if type_ == pa.float64() and any(map(self._is_inexact, files, repeat(column))):
+            if type_ == pa.float64() and any(file.is_inexact(column) for file in files):
                 type_ = None
             if (type_ is None or self._is_declared_otherwise(column)) and column not in dropped:
                 raise self._conflict(column)
@@ -110,10 +113,6 @@ class InputSchema:
         """Return whether one file declares numbers and another declares text or times."""
         declared = {file.type(column) for file in self._files.values() if file.declares(column)} - {pa.null(), None}
         return len(set(map(is_number, declared))) > 1
-
-    @staticmethod
-    def _is_inexact(file: FileTypes, column: str) -> bool:
-        return column in file.large and file.type(column) != pa.float64()
 
     def _conflict(self, column: str) -> DataError:
         kinds = {str(file.type(column) or "several types"): file.name for file in reversed([*self._files.values()])}

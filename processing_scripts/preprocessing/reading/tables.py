@@ -10,7 +10,7 @@ import pyarrow as pa
 from preprocessing.columns import simplify, string_array
 from preprocessing.reading.csv_files import csv_tables
 from preprocessing.reading.csv_text import CsvFormat
-from preprocessing.reading.files import BYTE_ORDER_MARK, PARQUET, InputFile, codec_and_start
+from preprocessing.reading.files import BYTE_ORDER_MARK, PARQUET, InputFile, codec_and_start, is_parquet
 from preprocessing.reading.json_lines import json_tables
 from preprocessing.reading.parquet_files import parquet_tables
 from preprocessing.report import DataError
@@ -57,9 +57,9 @@ def read_tables(
 def tables_of(
     file: InputFile, text_columns: Collection[str], csv_format: CsvFormat, dropped: Collection[str]
 ) -> Iterator[pa.Table]:
-    codec, start = codec_and_start(file)
-    if codec is None and start.startswith(PARQUET):
+    if is_parquet(file):
         return parquet_tables(file)
+    _, start = codec_and_start(file)
     start = start.removeprefix(BYTE_ORDER_MARK)
     if JSON_LINES.match(start):
         return json_tables(file)
