@@ -68,13 +68,8 @@ class Bundle:
 
 
 def preprocess_bundle() -> Bundle:
-    files = {
-        "requirements.txt": "processing_scripts/requirements-preprocess.txt",
-        "run.sh": "processing_scripts/run.sh",
-    }
-    return Bundle(
-        "preprocess", _read(_processing_script("preprocess.py", "preprocessing") | files | _of_analyzer(VALUES))
-    )
+    script = _processing_script("preprocess.py", "preprocessing") | _installing("requirements-preprocess.txt")
+    return Bundle("preprocess", _read(script | _of_analyzer(VALUES)))
 
 
 def preprocess_spark_bundle() -> Bundle:
@@ -97,13 +92,8 @@ def train_bundle() -> Bundle:
 
 def evaluate_bundle() -> Bundle:
     """Return the evaluation script, with the metrics and the page frame that it shares with the analyzer."""
-    files = {
-        "requirements.txt": "processing_scripts/requirements.txt",
-        "run.sh": "processing_scripts/run.sh",
-    }
-    return Bundle(
-        "evaluate", _read(_processing_script("evaluate.py", "evaluation") | files | _of_analyzer(EVALUATE_SHARES))
-    )
+    script = _processing_script("evaluate.py", "evaluation") | _installing("requirements.txt")
+    return Bundle("evaluate", _read(script | _of_analyzer(EVALUATE_SHARES)))
 
 
 def find_model_package_bundle() -> Bundle:
@@ -159,11 +149,12 @@ def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption
 
 def _analyzer() -> dict[str, str]:
     """Return the analyzer, with its requirements and the script that installs them in a Processing job."""
-    files = {
-        "requirements.txt": "processing_scripts/requirements-quality.txt",
-        "run.sh": "processing_scripts/run.sh",
-    }
-    return files | _of_analyzer(["**/*.*"])
+    return _installing("requirements-quality.txt") | _of_analyzer(["**/*.*"])
+
+
+def _installing(requirements: str) -> dict[str, str]:
+    """Return the requirements of a Processing job, and the script that installs them before it runs the job's own."""
+    return {"requirements.txt": f"processing_scripts/{requirements}", "run.sh": "processing_scripts/run.sh"}
 
 
 def _spark_job() -> dict[str, str]:
