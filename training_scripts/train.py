@@ -107,7 +107,8 @@ def train(options: argparse.Namespace, cluster: Cluster, communicator: Communica
     interrupted = checkpoints.model if checkpoints else None
     booster = boost(train_split, validation_split, weights, schema, options, cluster, callbacks, interrupted, binned)
 
-    check_equal(booster, communicator)
+    if cluster.is_distributed:
+        check_equal(booster, communicator)
     target = gather_rows(validation_split.target, communicator)
     scores = gather_rows(predict(booster, validation_split, schema), communicator)
     if not cluster.is_first:
