@@ -29,8 +29,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from evaluation.cloudwatch import publish
+from evaluation.evaluation import Evaluation
 from evaluation.outcome import Outcome
-from evaluation.page import HEADLINES, report_page
+from evaluation.report.page import HEADLINES, report_page
 from job_files import fail, write_blocks, write_text
 
 from analyzer import QualityError
@@ -84,7 +85,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
     write_text(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
     write_blocks(outcome.csv_blocks(), options.output_dir / "predictions" / "predictions.csv")
-    page = report_page(schema, outcome, metrics, gains, warnings)
+    page = report_page(Evaluation(schema, training, outcome, metrics, gains, warnings))
     write_text(page, options.output_dir / "report" / "report.html")
     headlines = {name: metrics[name]["value"] for name in HEADLINES[schema["problem_type"]]}
     for name, value in headlines.items():

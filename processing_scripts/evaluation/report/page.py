@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.reports.html import counted, escape, headline, metric_number, page, section, sheet
+from evaluation.evaluation import Evaluation
 from evaluation.outcome import BINARY, MULTICLASS, REGRESSION, Outcome
-from evaluation.plots import plots, shortened
+from evaluation.report.plots import plots, shortened
 
 HEADLINES = {
     BINARY: ["auc", "f1", "precision", "recall", "accuracy"],
@@ -21,30 +22,17 @@ TITLES |= {f"weighted_{name}": f"Weighted {TITLES[name]}" for name in ("f0_5", "
 CONSTANT_SUFFIX = "_best_constant_classifier"
 
 
-def report_page(
-    schema: Mapping[str, Any],
-    outcome: Outcome,
-    metrics: Mapping[str, Any],
-    gains: Mapping[str, float],
-    warnings: Sequence[str],
-) -> str:
-    """Write the page. Names come from the data, so that all of them are escaped.
-
-    Args:
-        schema: The content of schema.json.
-        outcome: The predictions for the test split.
-        metrics: The metrics in Model Monitor's layout.
-        gains: The total gain of each feature, by name.
-        warnings: The warnings about the data.
-    """
-    title = f"Evaluation of {schema['target']}"
+def report_page(evaluation: Evaluation) -> str:
+    """Write the page. Names come from the data, so that all of them are escaped."""
+    outcome, metrics, gains = evaluation.outcome, evaluation.metrics, evaluation.gains
+    title = f"Evaluation of {evaluation.schema['target']}"
     parts = [
-        f"<h1>{escape(title)}</h1>\n<p>{escape(subtitle(outcome, gains, warnings))}</p>",
+        f"<h1>{escape(title)}</h1>\n<p>{escape(subtitle(outcome, gains, evaluation.warnings))}</p>",
         headline(headline_card(name, metrics) for name in HEADLINES[outcome.problem_type]),
         section("Plots", "", f'<div class="plots">{"".join(plots(outcome, metrics, gains))}</div>'),
         class_section(metrics["confusion_matrix"]) if outcome.problem_type == MULTICLASS else "",
         metric_section(metrics),
-        warning_section(warnings) if warnings else "",
+        warning_section(evaluation.warnings) if evaluation.warnings else "",
     ]
     return page(title, "\n".join(filter(None, parts)))
 

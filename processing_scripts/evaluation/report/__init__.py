@@ -1,0 +1,1 @@
+"""report.html: what a reader of an evaluation sees."""

@@ -1,0 +1,41 @@
+"""The settings of a project: one YAML file, validated before anything is built or sent.
+
+A minimal file names the project, the problem type, the data and the required quality:
+
+    name: churn
+    problem_type: BinaryClassification
+    data:
+      input: data.csv            # a path relative to this file, or an s3:// URI
+      target_column: churned
+    quality:
+      metric: auc
+      threshold: 0.85
+
+All other settings have defaults. The descriptions of the fields are the source of the settings reference.
+"""
+
+from __future__ import annotations
+
+from project.settings.deployment import DeploymentSettings, UpdateSettings
+from project.settings.monitoring import MonitoringSettings
+from project.settings.platform import ImageSettings
+from project.settings.project import Settings
+from project.settings.quality import LOWER_IS_BETTER, METRICS
+from project.settings.reading import load_settings
+from project.settings.resources import ResourceSettings
+from project.settings.section import ProblemType
+from project.settings.training import TrainingSettings
+
+__all__ = [
+    "LOWER_IS_BETTER",
+    "METRICS",
+    "DeploymentSettings",
+    "ImageSettings",
+    "MonitoringSettings",
+    "ProblemType",
+    "ResourceSettings",
+    "Settings",
+    "TrainingSettings",
+    "UpdateSettings",
+    "load_settings",
+]

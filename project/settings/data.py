@@ -1,0 +1,118 @@
+"""The section `data`: where the data is and what its columns mean."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from project.settings.section import Section, Share
+
+
+class SplitSettings(Section):
+    """How rows are split into train, validation and test; the three shares add up to 1."""
+
+    strategy: Literal["random", "time", "group"] = Field(
+        default="random",
+        description="How rows are assigned to splits: `random` (stratified by class), `time` (the newest rows are the "
+        "test split) or `group` (rows of a group stay together).",
+    )
+    time_column: str | None = Field(
+        default=None, description="Column to order rows by, for strategy `time`; not a feature."
+    )
+    group_column: str | None = Field(
+        default=None, description="Column of the groups, for strategy `group`; not a feature."
+    )
+    train: Share = Field(default=0.7, description="Share of the rows to train on.")
+    validation: Share = Field(default=0.1, description="Share of the rows for early stopping.")
+    test: Share = Field(default=0.2, description="Share of the rows for the evaluation.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SplitSettings:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test must add up to 1, they add up to {total:g}")
+        if self.strategy == "time" and not self.time_column:
+            raise ValueError("strategy 'time' needs time_column")
+        if self.strategy == "group" and not self.group_column:
+            raise ValueError("strategy 'group' needs group_column")
+        return self
+
+
+class ValidationSettings(Section):
+    """Requirements that the data must meet before a model is trained."""
+
+    min_rows: int = Field(default=50, ge=10, description="Minimum number of rows; fewer are an error.")
+    max_missing_share: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="Highest share of missing values that a column may have; more is an error.",
+    )
+    outlier_z_score: float = Field(
+        default=8.0, gt=0, description="Robust z-score from which a value is reported as an outlier."
+    )
+
+
+class CsvSettings(Section):
+    """How CSV files are written."""
+
+    separator: str = Field(
+        default=",", description='Character between the fields: one of ASCII, such as `";"` or `"\\t"` (a tab).'
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers.")
+    encoding: str = Field(
+        default="utf-8", description="Encoding, by its name in Python, such as `latin-1`, `cp1252` or `utf-16`."
+    )
+
+    @field_validator("separator")
+    @classmethod
+    def _one_character(cls, separator: str) -> str:
+        if len(separator) != 1 or not separator.isascii() or separator.isalnum() or separator in '"\r\n\0.+-':
+            raise ValueError(f"it must be one ASCII character such as ';', found {separator!r}")
+        return separator
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ValueError(f"Python has no text encoding {encoding!r}; use one such as latin-1") from None
+        return encoding
+
+
+class DataSettings(Section):
+    """Location of the data and meaning of its columns."""
+
+    input: str | None = Field(
+        default=None,
+        description="CSV, JSON lines or Parquet data: a file or folder relative to the settings file, or an s3:// URI; "
+        "a name that ends in `.manifest` is a manifest of S3 objects. Without it, every execution needs `--input` or "
+        "the parameter InputDataUri.",
+    )
+    csv: CsvSettings = Field(default=CsvSettings(), description="Format of CSV files.")
+    target_column: str = Field(description="Column to predict.")
+    positive_class: str | int | None = Field(
+        default=None,
+        description="Class whose probability a binary model predicts; by default the last of the two in sorted order.",
+    )
+    drop_columns: tuple[str, ...] = Field(default=(), description="Columns that are not features, such as identifiers.")
+    categorical_columns: tuple[str, ...] = Field(
+        default=(), description="Columns to treat as categories, besides text and booleans."
+    )
+    duplicates: Literal["keep", "drop", "error"] = Field(
+        default="keep",
+        description="Rows that equal an earlier row in all columns: `keep` them, `drop` them, or fail with an `error`; "
+        "the validation report says how many there are and what dropping does to the target.",
+    )
+    split: SplitSettings = Field(default=SplitSettings(), description="Train, validation and test splits.")
+    validation: ValidationSettings = Field(default=ValidationSettings(), description="Requirements for the data.")
+
+    @field_validator("positive_class", mode="before")
+    @classmethod
+    def _not_a_boolean(cls, value: object) -> object:
+        # YAML reads a bare yes, no, on or off as a boolean, which matches no text in a column
+        if isinstance(value, bool):
+            raise ValueError(f"YAML reads it as the boolean {value}; put the class in quotes, spelled as in the data")
+        return value

@@ -1,0 +1,79 @@
+"""The whole settings file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from project.settings.data import DataSettings
+from project.settings.deployment import DeploymentSettings
+from project.settings.monitoring import MonitoringSettings
+from project.settings.platform import CacheSettings, ImageSettings, RetrySettings, SecuritySettings
+from project.settings.quality import LOWER_IS_BETTER, METRICS, QualitySettings
+from project.settings.registration import BaselineSettings, RegistrationSettings
+from project.settings.resources import ResourceSettings
+from project.settings.section import ProblemType, Section
+from project.settings.training import TrainingSettings
+
+
+class Settings(Section):
+    """A project: its pipelines, its model package group and its prefix in the bucket."""
+
+    name: str = Field(
+        pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
+        description="Name of the project, of its training pipeline and of its prefix in the bucket.",
+    )
+    problem_type: ProblemType = Field(description="What the model predicts.")
+    data: DataSettings = Field(description="The data.")
+    quality: QualitySettings = Field(description="The quality a model needs to be registered.")
+    training: TrainingSettings = Field(default=TrainingSettings(), description="LightGBM parameters.")
+    registration: RegistrationSettings = Field(default=RegistrationSettings(), description="The model registry.")
+    baselines: BaselineSettings = Field(default=BaselineSettings(), description="The baseline steps.")
+    quality_checks: Literal["model-monitor", "processing"] = Field(
+        default="model-monitor",
+        description="What runs the baseline steps: QualityCheck steps (`model-monitor`), or this project's analyzer in "
+        "Processing steps (`processing`) for accounts without Model Monitor.",
+    )
+    resources: ResourceSettings = Field(default=ResourceSettings(), description="Instances and time limits.")
+    deployment: DeploymentSettings = Field(default=DeploymentSettings(), description="Endpoints.")
+    monitoring: MonitoringSettings = Field(default=MonitoringSettings(), description="Monitoring of endpoints.")
+    images: ImageSettings = Field(default=ImageSettings(), description="Container images.")
+    security: SecuritySettings = Field(default=SecuritySettings(), description="Encryption and network.")
+    cache: CacheSettings = Field(default=CacheSettings(), description="Step caching.")
+    retry: RetrySettings = Field(default=RetrySettings(), description="Retry policies of the steps.")
+    tags: dict[str, str] = Field(default={}, description="Tags of the pipelines, their jobs and the endpoints.")
+
+    @field_validator("tags")
+    @classmethod
+    def _not_reserved(cls, tags: dict[str, str]) -> dict[str, str]:
+        for key in tags:
+            if key.lower().startswith("aws:"):
+                raise ValueError(f"tag {key!r}: keys that start with 'aws:' are reserved")
+        return tags
+
+    @model_validator(mode="after")
+    def _metric_fits(self) -> Settings:
+        allowed = METRICS[self.problem_type]
+        metric, threshold = self.quality.metric, self.quality.threshold
+        if metric not in allowed:
+            raise ValueError(
+                f"quality.metric is {metric!r}; for {self.problem_type} it must be one of {', '.join(allowed)}"
+            )
+        if metric in LOWER_IS_BETTER:
+            if threshold <= 0:
+                raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it must be greater than 0")
+        elif metric == "r2":
+            if threshold > 1:
+                raise ValueError(f"quality.threshold is {threshold:g}; for r2 it must be at most 1")
+        elif not 0 <= threshold <= 1:
+            raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it must be between 0 and 1")
+        return self
+
+    @property
+    def model_package_group(self) -> str:
+        return self.registration.model_package_group or self.name
+
+    def uri(self, bucket: str) -> str:
+        """Return the S3 prefix of the project in a bucket."""
+        return f"s3://{bucket}/{self.name}"

@@ -1,0 +1,61 @@
+"""Read a settings file, and say what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from project.errors import UserError
+from project.s3_uris import is_s3_uri
+from project.settings.project import Settings
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and validate a settings file; a relative `data.input` is resolved against the file's folder.
+
+    Raises:
+        UserError: The file is missing or not YAML, or a key or value is not allowed.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; give an existing file with --settings") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected keys and values such as 'name: my-model', found {content!r}")
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{path}:\n{_explain(error)}") from None
+    if settings.data.input is None or is_s3_uri(settings.data.input):
+        return settings
+    data = settings.data.model_copy(update={"input": str(path.parent / settings.data.input)})
+    return settings.model_copy(update={"data": data})
+
+
+def _explain(error: ValidationError) -> str:
+    return "\n".join(f"  {_explain_problem(dict(problem))}" for problem in error.errors())
+
+
+def _explain_problem(problem: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed here: {', '.join(_allowed_keys(problem['loc']))}"
+    if problem["type"] == "missing":
+        return f"{key}: required, but missing; add it"
+    message = re.sub(r"^(Value error, |Input )", "", problem["msg"])
+    if problem["type"] == "value_error":
+        return f"{key}: {message}" if key else message
+    return f"{key} is {problem['input']!r}; it {message}"
+
+
+def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
+    section: Any = Settings
+    for part in location[:-1]:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)
