@@ -25,29 +25,46 @@ logger = logging.getLogger(__name__)
 FILE = "schema.json"
 
 
+CATEGORY, TEXT = "category", "text"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature of a model, as clients send it.
+
+    Attributes:
+        type: "number"; CATEGORY; TEXT, which is not itself an input of the model; or "datetime": ISO 8601 or an
+            epoch, read as a text or as a number, as it comes.
+        categories: The categories in the training split; empty for other types.
+    """
+
+    type: str
+    categories: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class Schema:
     """The schema of a model.
 
     Attributes:
         problem_type: BinaryClassification, MulticlassClassification or Regression.
-        features: The categories of each feature by name, in the model's order; None for a number.
+        features: The features by name, in the order in which clients send them.
         classes: The names of the classes, of two the positive one last; empty for a regression.
     """
 
     problem_type: str
-    features: Mapping[str, frozenset[str] | None]
+    features: Mapping[str, Feature]
     classes: tuple[str, ...]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the features, in the model's order."""
+        """The names of the features, in the order in which clients send them."""
         return tuple(self.features)
 
     @cached_property
     def categorical(self) -> frozenset[str]:
-        """The names of the features that are categories."""
-        return frozenset(name for name, categories in self.features.items() if categories is not None)
+        """The names of the features whose values are texts, whatever they look like."""
+        return frozenset(name for name, feature in self.features.items() if feature.type in (CATEGORY, TEXT))
 
     def conform(self, batch: pa.RecordBatch, others: Collection[str] = (), is_part: bool = False) -> pa.RecordBatch:
         """Read the values of a batch as the endpoint reads them.
@@ -67,7 +84,7 @@ class Schema:
     def _conform(self, name: str, column: pa.Array | None, rows: int) -> pa.Array:
         if column is None or pa.types.is_null(column.type):
             return pa.nulls(rows)
-        if self.features[name] is not None:
+        if name in self.categorical:
             return as_categories(column)
         return as_numbers(column) if pa.types.is_string(column.type) else column
 
@@ -112,7 +129,7 @@ def _parse(document: Mapping[str, Any]) -> Schema:
     return Schema(
         problem_type=document["problem_type"],
         features={
-            feature["name"]: frozenset(feature["categories"]) if feature["type"] == "category" else None
+            feature["name"]: Feature(feature["type"], frozenset(feature.get("categories", ())))
             for feature in document["features"]
         },
         classes=tuple(map(str, document["classes"] or ())),

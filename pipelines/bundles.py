@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 from project.paths import REPOSITORY
 from project.s3_uris import split_s3_uri
+from project.settings import Settings
 
 # The files of the analyzer that say what a value is, for training and serving.
 VALUES = ("__init__.py", "values.py")
@@ -67,16 +69,18 @@ class Bundle:
                 yield f"{self.uri(code_uri)}/{path}", data
 
 
-def preprocess_bundle() -> Bundle:
+def preprocess_bundle(settings: Settings) -> Bundle:
+    """Return the script that prepares the data, with the settings that it does not get as arguments."""
     script = _processing_script("preprocess.py", "preprocessing") | _installing("requirements-preprocess.txt")
-    return Bundle("preprocess", _read(script | _of_analyzer(VALUES)))
+    return Bundle("preprocess", _read(script | _of_analyzer(VALUES)) | _data_settings(settings))
 
 
-def preprocess_spark_bundle() -> Bundle:
+def preprocess_spark_bundle(settings: Settings) -> Bundle:
     """Return the PySpark step of the same checks and splits."""
     steps = _script("preprocess.py", "preprocessing", "processing_scripts")
     files = steps | _script("preprocess_spark.py", "preprocessing_spark", "processing_scripts")
-    return Bundle("preprocess-spark", _read(files | _spark_job() | _of_analyzer(VALUES)))
+    code = _read(files | _spark_job() | _of_analyzer(VALUES))
+    return Bundle("preprocess-spark", code | _data_settings(settings))
 
 
 def train_bundle() -> Bundle:
@@ -119,10 +123,10 @@ def monitor_bundle() -> Bundle:
     return Bundle("monitor", _read(_analyzer() | _processing_script("monitor.py", "window")))
 
 
-def all_bundles() -> tuple[Bundle, ...]:
+def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
     return (
-        preprocess_bundle(),
-        preprocess_spark_bundle(),
+        preprocess_bundle(settings),
+        preprocess_spark_bundle(settings),
         train_bundle(),
         evaluate_bundle(),
         find_model_package_bundle(),
@@ -145,6 +149,15 @@ def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption
         for uri, data in bundle.objects(code_uri):
             bucket, key = split_s3_uri(uri)
             s3.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
+
+
+def _data_settings(settings: Settings) -> dict[str, bytes]:
+    """Return data.json, unless its settings have their defaults.
+
+    SageMaker accepts 100 arguments of 256 characters, which settings with a structure could exceed.
+    """
+    content = settings.data.structured
+    return {"data.json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()} if content else {}
 
 
 def _analyzer() -> dict[str, str]:

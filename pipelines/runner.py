@@ -95,7 +95,7 @@ class PipelineExecution:
 def get_definition(settings: Settings, target: Target, pipeline: PipelineName = "training") -> str:
     """Return the definition of one of PIPELINES as JSON text; it is built once for the same code and settings."""
     return cached_definition(
-        settings, target, pipeline, all_bundles(), build=lambda: build_definition(settings, target, pipeline)
+        settings, target, pipeline, all_bundles(settings), build=lambda: build_definition(settings, target, pipeline)
     )
 
 
@@ -137,7 +137,7 @@ def upsert(
     encryption = settings.security.object_encryption
     code_uri = f"{root}/code"
     # no definition uses all bundles, and the analyzer alone consists of some sixty objects
-    used = [bundle for bundle in all_bundles() if bundle.uri(code_uri) in definition]
+    used = [bundle for bundle in all_bundles(settings) if bundle.uri(code_uri) in definition]
     upload_bundles(used, code_uri, target.s3, encryption)
     if with_data and pipeline == "training" and settings.data.input is not None:
         upload_input(settings.data.input, f"{root}/input", target.s3, encryption)

@@ -81,7 +81,9 @@ def evaluate(options: argparse.Namespace) -> None:
     outcome = Outcome.from_scores(schema, scores, target)
     quality = model_quality(schema["problem_type"], outcome.labels, outcome.predictions, outcome.probabilities)
     metrics = quality[METRICS_KEY[schema["problem_type"]]]
-    gains = dict(zip([f["name"] for f in schema["features"]], booster.feature_importance("gain"), strict=True))
+    gains = dict(
+        zip([column["name"] for column in model_columns(schema)], booster.feature_importance("gain"), strict=True)
+    )
 
     write_text(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
     write_blocks(outcome.csv_blocks(), options.output_dir / "predictions" / "predictions.csv")
@@ -119,6 +121,12 @@ def load_model(archive: Path) -> tuple[lgb.Booster, dict[str, Any], dict[str, An
         raise EvaluationError(f"{archive} is not a readable model archive ({error}); run Train again") from error
 
 
+def model_columns(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return name, type and categories of the model's columns: the features, or what is derived from them."""
+    columns: Sequence[Mapping[str, Any]] = schema.get("columns", schema["features"])
+    return columns
+
+
 def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Predict the encoded test split, a row group at a time: all of its files, in the order of their names.
 
@@ -128,17 +136,18 @@ def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tu
     Raises:
         EvaluationError: A file cannot be read or does not match the schema, or there is none.
     """
-    names = [schema["target"], *(feature["name"] for feature in schema["features"])]
+    names = [schema["target"], *(column["name"] for column in model_columns(schema))]
     scores, targets = [], []
     for path in sorted(folder.glob("*.parquet")):
         try:
             file = pq.ParquetFile(path)
-            if file.schema_arrow.names != names:
+            # behind these there may be others, whose names begin with "@"
+            if file.schema_arrow.names[: len(names)] != names:
                 raise EvaluationError(
                     f"the columns of {path} do not match the model's schema; use the outputs of one execution"
                 )
             for group in range(file.num_row_groups):
-                rows = file.read_row_group(group)
+                rows = file.read_row_group(group, names)
                 # a worker of Spark that has no rows writes an empty file
                 if not len(rows):
                     continue

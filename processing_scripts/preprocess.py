@@ -41,6 +41,7 @@ from typing import Any
 
 from job_files import fail, write_text
 from preprocessing.columns import BINARY, MULTICLASS, REGRESSION
+from preprocessing.data_settings import DataSettings, read_data_settings
 from preprocessing.duplicates import drop_duplicates, drop_unlabelled
 from preprocessing.encoding import Encoder, learn_schema
 from preprocessing.engine import Engine
@@ -131,6 +132,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--max-missing-share", type=float, default=0.95, help="the largest share of missing values in a feature")
     add("--outlier-z-score", type=float, default=8.0, help="the robust z-score above which a value is an outlier")
     add("--baseline-format", choices=(CSV, PARQUET), default=CSV, help="Model Monitor reads CSV alone")
+    add(
+        "--data-settings",
+        type=Path,
+        help="a JSON file of the settings in the section data that have a structure (default: data.json beside this "
+        "script, if it exists)",
+    )
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
@@ -142,6 +149,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error(
             f"--csv-encoding {options.csv_encoding!r} is not a text encoding of Python; use one such as latin-1"
         )
+    path = options.data_settings or Path(__file__).with_name("data.json")
+    try:
+        exists = options.data_settings or path.exists()
+        options.data_settings = read_data_settings(path) if exists else DataSettings()
+    except ValueError as error:
+        parser.error(f"--data-settings: {error}")
     options.csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
 
     options.shares = (options.train_share, options.validation_share, options.test_share)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.bundles import all_bundles
-from project.paths import REPOSITORY
+from project.paths import DEFAULT_SETTINGS, REPOSITORY
+from project.settings import load_settings
 
 pytestmark = pytest.mark.slow
 
@@ -49,9 +50,14 @@ def execute(*command: str, cwd: Path | None = None) -> subprocess.CompletedProce
 
 
 def test_the_installed_code_bundles_have_the_digests_of_the_checkout(environment: Path, tmp_path: Path) -> None:
-    program = "from pipelines.bundles import all_bundles; print([bundle.digest for bundle in all_bundles()])"
+    program = """
+from pipelines.bundles import all_bundles
+from project.paths import DEFAULT_SETTINGS
+from project.settings import load_settings
+print([bundle.digest for bundle in all_bundles(load_settings(DEFAULT_SETTINGS))])
+"""
     printed = execute(str(environment / "python"), "-c", program, cwd=tmp_path).stdout
-    assert printed.strip() == str([bundle.digest for bundle in all_bundles()])
+    assert printed.strip() == str([bundle.digest for bundle in all_bundles(load_settings(DEFAULT_SETTINGS))])
 
 
 def test_data_files_are_installed(environment: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.datasets.payloads import CSV, JSON_LINES, MEDIA_TYPES, Payload, cells, json_lines, media_type_of, text_of
-from analyzer.schema import Schema
+from analyzer.schema import CATEGORY, Feature, Schema
 from analyzer.values import MISSING, NUMBER, category_text
 
 
@@ -71,7 +71,13 @@ def _is_header(row: Sequence[str], schema: Schema) -> bool:
     if not any(text in schema.features for text in texts):
         return False
     return len(row) != len(schema.names) or any(
-        text not in MISSING
-        and not (NUMBER.fullmatch(text) if categories is None else category_text(text) in categories)
-        for text, categories in zip(texts, schema.features.values(), strict=True)
+        text not in MISSING and not _is_value(text, name, feature)
+        for text, (name, feature) in zip(texts, schema.features.items(), strict=True)
     )
+
+
+def _is_value(text: str, name: str, feature: Feature) -> bool:
+    if feature.type == "number":
+        return NUMBER.fullmatch(text) is not None
+    # Any text but the name may be a value of a feature without categories.
+    return category_text(text) in feature.categories if feature.type == CATEGORY else text != name

@@ -48,9 +48,16 @@ def _gains_from_archive(path: Path) -> dict[str, float]:
         for name in ("model.txt", "schema.json"):
             file = archive.extractfile(members[name])
             contents[name] = file.read().decode("utf-8") if file else ""
+    schema = json.loads(contents["schema.json"])
+    columns = schema.get("columns", schema["features"])
     # LightGBM replaces spaces in names in its own file.
-    names = [feature["name"] for feature in json.loads(contents["schema.json"])["features"]]
-    return _gains_from_model(io.StringIO(contents["model.txt"]), names)
+    gains = _gains_from_model(io.StringIO(contents["model.txt"]), [column["name"] for column in columns])
+    # A feature has the gains of all columns that are derived from it alone.
+    of_features: dict[str, float] = {}
+    for column in columns:
+        source = column.get("source", column["name"])
+        of_features[source] = of_features.get(source, 0.0) + gains[column["name"]]
+    return of_features
 
 
 def _gains_from_model(lines: Iterable[str], names: Sequence[str] = ()) -> dict[str, float]:

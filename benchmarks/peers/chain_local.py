@@ -21,17 +21,19 @@ import boto3  # noqa: E402
 import local_sagemaker  # noqa: E402
 from local_sagemaker.account import DEFAULT_BUCKET, REGION, ROLE_ARN  # noqa: E402
 from pipelines.bundles import evaluate_bundle, preprocess_bundle, train_bundle, upload_bundles  # noqa: E402
+from project.settings import load_settings  # noqa: E402
 
 IMAGE = f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
 PLACE = f"s3://{DEFAULT_BUCKET}/chain"
 POLL_SECONDS = 0.02
 TIMEOUT = 120
+PREPROCESS = preprocess_bundle(load_settings(ROOT / "examples" / "breast-cancer" / "settings.yaml"))
 
 
 def main(folder: Path) -> None:
     os.environ |= local_sagemaker.connect()
     s3, sagemaker = boto3.client("s3"), boto3.client("sagemaker")
-    upload_bundles((preprocess_bundle(), train_bundle(), evaluate_bundle()), f"{PLACE}/code", s3, {})
+    upload_bundles((PREPROCESS, train_bundle(), evaluate_bundle()), f"{PLACE}/code", s3, {})
     s3.upload_file(str(folder / "data" / "data.csv"), DEFAULT_BUCKET, "chain/data/data.csv")
     pipeline = {"PipelineName": "chain", "PipelineDefinition": definition(), "RoleArn": ROLE_ARN}
     try:
@@ -55,7 +57,7 @@ def definition() -> str:
     preprocess = processing(
         ["python3", "/opt/ml/processing/input/code/preprocess.py"],
         ["--problem-type", "BinaryClassification", "--target-column", "target"],
-        {"data": f"{PLACE}/data", "code": preprocess_bundle().uri(f"{PLACE}/code")},
+        {"data": f"{PLACE}/data", "code": PREPROCESS.uri(f"{PLACE}/code")},
         ("train", "validation", "test", "schema"),
     )
     train = {

@@ -20,9 +20,9 @@ def preprocess_step(context: TrainingContext) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
     arguments = _arguments(settings)
     if context.on_spark:
-        bundle, processor = preprocess_spark_bundle(), context.spark_processor("preprocess_spark.py")
+        bundle, processor = preprocess_spark_bundle(settings), context.spark_processor("preprocess_spark.py")
     else:
-        bundle = preprocess_bundle()
+        bundle = preprocess_bundle(settings)
         processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "preprocess.py"])
     return ProcessingStep(
         name="Preprocess",

@@ -45,7 +45,7 @@ def learn_schema(
         if options.problem_type == BINARY and options.positive_class is not None:
             classes.sort(key=lambda label: str(label) == options.positive_class)
     schema = {
-        "version": 1,
+        "version": 2,
         "problem_type": options.problem_type,
         "target": options.target_column,
         "features": features_json,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -82,6 +82,10 @@ class CsvSettings(Section):
         return encoding
 
 
+# The settings that preprocess.py reads from data.json; it gets the others as arguments. Its DataSettings has the same.
+STRUCTURED: tuple[str, ...] = ()
+
+
 class DataSettings(Section):
     """Location of the data and meaning of its columns."""
 
@@ -116,3 +120,10 @@ class DataSettings(Section):
         if isinstance(value, bool):
             raise ValueError(f"YAML reads it as the boolean {value}; put the class in quotes, spelled as in the data")
         return value
+
+    @property
+    def structured(self) -> dict[str, Any]:
+        """The content of data.json: the settings of STRUCTURED that do not have their defaults."""
+        fields = type(self).model_fields
+        changed = {name for name in STRUCTURED if getattr(self, name) != fields[name].default}
+        return self.model_dump(mode="json", include=changed)

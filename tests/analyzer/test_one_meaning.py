@@ -28,7 +28,7 @@ Rows = list[list[float | None]]
 CAPTURES = '{"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput"]}}'
 
 SCHEMA: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "problem_type": "BinaryClassification",
     "target": "y",
     "features": [

@@ -20,7 +20,7 @@ Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]
 
 SCHEMA = {
-    "version": 1,
+    "version": 2,
     "problem_type": "BinaryClassification",
     "target": "left",
     "features": [
@@ -101,6 +101,19 @@ def test_the_schema_is_found_in_a_model_archive_and_a_folder(write: Write, schem
     for place in (archive, archive.parent, tmp_path):
         assert run("baseline", train, "-o", tmp_path / "out", "--schema", place).exit_code == 0
         assert features(tmp_path / "out")["plan"]["inferred_type"] == "String"
+
+
+def test_texts_are_texts_and_datetimes_are_what_they_look_like(write: Write, tmp_path: Path) -> None:
+    names = {"zip": "text", "at": "datetime", "sent": "datetime"}
+    content = SCHEMA | {"features": [{"name": name, "type": type_} for name, type_ in names.items()]}
+    schema = write("schema.json", json.dumps(content))
+    rows = write("rows.csv", "at,zip,sent\n" + "2024-02-29T13:00Z,00123,1709211600\nNA,true,\n" * 5)
+    assert run("baseline", rows, "-o", tmp_path / "out", "--schema", schema).exit_code == 0
+    found = features(tmp_path / "out")
+    types = {name: feature["inferred_type"] for name, feature in found.items()}
+    assert types == {"zip": "String", "at": "String", "sent": "Integral"}
+    assert counts(found["zip"]) == {"00123": 5, "true": 5}
+    assert counts(found["at"]) == {"2024-02-29T13:00Z": 5}
 
 
 def test_a_foreign_model_archive_changes_nothing(write: Write, tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.bundles import Bundle, all_bundles, evaluate_bundle, train_bundle
 from project.paths import REPOSITORY
+from project.settings import Settings
 
 names = st.text("abcdefgh/._", min_size=1, max_size=12)
 files = st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5)
@@ -51,8 +53,10 @@ def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
     assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "multiclass.py"}
 
 
-def test_a_bundle_contains_the_modules_that_its_scripts_import_from_this_repository() -> None:
-    for bundle in all_bundles():
+def test_a_bundle_contains_the_modules_that_its_scripts_import_from_this_repository(
+    make_settings: Callable[..., Settings],
+) -> None:
+    for bundle in all_bundles(make_settings()):
         for path, data in bundle.files.items():
             # inference/ becomes the code folder of the model
             folder = "inference/" if path.startswith("inference/") else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.bundles import Bundle, preprocess_bundle
+from project.settings import load_settings
 from tests.stories.workplace import BREAST_CANCER, Workplace
 
 SETTINGS = """\
@@ -119,10 +120,11 @@ def test_a_failing_script_is_reported_with_the_end_of_its_log(
 ) -> None:
     broken = Bundle("train", {"train.py": script.encode()}, archive=True)
     monkeypatch.setattr("pipelines.training.train.train_bundle", lambda: broken)
-    monkeypatch.setattr("pipelines.runner.all_bundles", lambda: (preprocess_bundle(), broken))
-    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", preprocess_bundle)
     settings = tmp_path / "short.yaml"
     settings.write_text(SETTINGS + "resources:\n  training_max_runtime_in_seconds: 2\n", encoding="utf-8")
+    preprocess = preprocess_bundle(load_settings(settings))
+    monkeypatch.setattr("pipelines.runner.all_bundles", lambda settings: (preprocess, broken))
+    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda: preprocess)
     data = tmp_path / "kunden.csv"
     data.write_text("\n".join(bikes(200)) + "\n", encoding="utf-8")
     result = workplace.pipelines("run", "--local", "--settings", str(settings), "--input", str(data))

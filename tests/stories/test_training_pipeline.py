@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.bundles import Bundle, all_bundles, evaluate_bundle
+from project.paths import DEFAULT_SETTINGS
+from project.settings import load_settings
 from tests.stories.workplace import BREAST_CANCER, Workplace
 
 CACHEABLE = ("Preprocess", "Train", "Evaluate")
@@ -98,8 +100,8 @@ def test_a_changed_script_reruns_its_step_and_later_steps(
     bundle = evaluate_bundle()
     changed = Bundle("evaluate", {**bundle.files, "evaluate.py": bundle.files["evaluate.py"] + b"\n# changed\n"})
     monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda: changed)
-    others = [bundle for bundle in all_bundles() if bundle.name != "evaluate"]
-    monkeypatch.setattr("pipelines.runner.all_bundles", lambda: (*others, changed))
+    others = [bundle for bundle in all_bundles(load_settings(DEFAULT_SETTINGS)) if bundle.name != "evaluate"]
+    monkeypatch.setattr("pipelines.runner.all_bundles", lambda settings: (*others, changed))
     result = workplace.run()
     cached = {name: step["Cached"] for name, step in steps_of(result).items()}
     assert cached == {name: name in ("Preprocess", "Train") for name in (*CACHEABLE, *CHECKS)}

@@ -12,7 +12,7 @@ import lightgbm as lgb
 import numpy as np
 
 from training.cluster import Cluster
-from training.data import Split
+from training.data import Split, model_columns
 from training.metrics import ITERATION_METRICS
 
 OBJECTIVES = {"BinaryClassification": "binary", "MulticlassClassification": "multiclass", "Regression": "regression"}
@@ -68,7 +68,7 @@ def boost(
             reference=reference,
             weight=None if weights is None else weights[split.target.astype(np.int64)],
             feature_name=feature_names(schema),
-            categorical_feature=[i for i, feature in enumerate(schema["features"]) if feature["type"] == "category"],
+            categorical_feature=[i for i, column in enumerate(model_columns(schema)) if column["type"] == "category"],
             params=parameters,
         )
 
@@ -115,8 +115,8 @@ def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) 
 def feature_names(schema: Mapping[str, Any]) -> list[str]:
     """Make feature names that LightGBM accepts: unique, without whitespace and JSON's special characters."""
     names: dict[str, None] = {}
-    for index, feature in enumerate(schema["features"]):
-        name = re.sub(r"[^\w.-]", "_", feature["name"])
+    for index, column in enumerate(model_columns(schema)):
+        name = re.sub(r"[^\w.-]", "_", column["name"])
         while name in names:
             name += f"_{index}"
         names[name] = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ class Split:
     """The rows of one split.
 
     Attributes:
-        features: A column per feature, in the schema's order; null for a missing value. LightGBM reads it as it is.
+        features: The model's columns, in the schema's order; null for a missing value. LightGBM reads it as it is.
         target: Shape (n,), the class index or the number to predict.
     """
 
@@ -59,6 +59,12 @@ def read_schema(folder: Path) -> dict[str, Any]:
     return schema
 
 
+def model_columns(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return name, type and categories of the model's columns: the features, or what is derived from them."""
+    columns: Sequence[Mapping[str, Any]] = schema.get("columns", schema["features"])
+    return columns
+
+
 def read_split(folder: Path, schema: Mapping[str, Any], is_sharded: bool = False) -> Split:
     """Read all Parquet files of a channel, in the order of their names.
 
@@ -70,7 +76,7 @@ def read_split(folder: Path, schema: Mapping[str, Any], is_sharded: bool = False
     Raises:
         TrainingError: The folder has no Parquet file, or a file does not match the schema.
     """
-    names = [schema["target"], *(feature["name"] for feature in schema["features"])]
+    names = [schema["target"], *(column["name"] for column in model_columns(schema))]
     paths = sorted(folder.glob("*.parquet"))
     if not paths and is_sharded:
         return Split(pa.table({name: pa.array([], pa.float32()) for name in names[1:]}), np.empty(0))
@@ -82,7 +88,8 @@ def read_split(folder: Path, schema: Mapping[str, Any], is_sharded: bool = False
             table = pq.ParquetFile(path).read()
         except pa.ArrowInvalid as error:
             raise TrainingError(f"{path} is not an encoded split ({error}); run Preprocess again") from error
-        if table.column_names != names:
+        # behind these there may be others, whose names begin with "@"
+        if table.column_names[: len(names)] != names:
             raise TrainingError(
                 f"the columns of {path} do not match schema.json; use the outputs of one Preprocess run"
             )

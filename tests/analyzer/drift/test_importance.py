@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -36,14 +37,28 @@ def test_a_models_importance_is_lightgbms_gain(booster: lgb.Booster, tmp_path: P
 
 def test_an_archive_has_the_features_own_names(booster: lgb.Booster, tmp_path: Path) -> None:
     schema = {"features": [{"name": "age"}, {"name": "plan price"}, {"name": "idle"}]}
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+    write_archive(tmp_path / "model.tar.gz", booster, schema)
+    found = read_importance(tmp_path / "model.tar.gz")
+    assert max(found, key=lambda name: found[name]) == "plan price"
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_a_feature_has_the_importance_of_the_columns_derived_from_it(booster: lgb.Booster, tmp_path: Path) -> None:
+    columns = [{"name": "at_hour", "source": "at"}, {"name": "at_day", "source": "at"}, {"name": "ratio"}]
+    schema = {"features": [{"name": "at"}, {"name": "unused"}], "columns": columns}
+    write_archive(tmp_path / "model.tar.gz", booster, schema)
+    gains = booster.feature_importance("gain")
+    expected = {"at": gains[0] + gains[1], "ratio": gains[2]}
+    shares = {name: gain / gains.sum() for name, gain in expected.items()}
+    assert read_importance(tmp_path / "model.tar.gz") == pytest.approx(shares, rel=1e-4)
+
+
+def write_archive(path: Path, booster: lgb.Booster, schema: dict[str, Any]) -> None:
+    with tarfile.open(path, "w:gz") as archive:
         for name, content in (("./model.txt", booster.model_to_string()), ("./schema.json", json.dumps(schema))):
             member = tarfile.TarInfo(name)
             member.size = len(content.encode())
             archive.addfile(member, io.BytesIO(content.encode()))
-    found = read_importance(tmp_path / "model.tar.gz")
-    assert max(found, key=lambda name: found[name]) == "plan price"
-    assert sum(found.values()) == pytest.approx(1)
 
 
 def test_numbers_by_feature_become_shares(write: Write) -> None:

@@ -1,0 +1,31 @@
+"""The settings of the section `data` that are not arguments: those with a structure, which come in data.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from preprocessing.report import listed
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The content of data.json, by the names of the settings; a setting that is left out has its default."""
+
+
+def read_data_settings(path: Path) -> DataSettings:
+    """Read data.json.
+
+    Raises:
+        ValueError: It cannot be read, or has a setting that does not exist.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); expected a JSON object of settings") from None
+    known = [field.name for field in fields(DataSettings)]
+    if not isinstance(content, dict) or not content.keys() <= set(known):
+        given = listed(map(repr, content)) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path} has {given}; expected a JSON object with the settings {listed(known)}")
+    return DataSettings(**content)
