@@ -30,7 +30,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from evaluation.cloudwatch import publish
 from evaluation.evaluation import Evaluation
+from evaluation.explanations import explain
 from evaluation.outcome import Outcome
+from evaluation.provenance import provenance
 from evaluation.report.page import HEADLINES, report_page
 from job_files import fail, write_blocks, write_text
 
@@ -62,6 +64,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=Path("/opt/ml/processing/input/validation"),
         help="folder of validation_report.json",
     )
+    add(
+        "--records-dir",
+        type=Path,
+        default=Path("/opt/ml/processing/input/records"),
+        help="folder of the test rows with their original values, if there is one",
+    )
+    add("--data-uri", help="S3 URI of the raw data, which the report names")
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     add("--model-name", help="publish the metrics to CloudWatch under this name (default: do not publish)")
     return parser.parse_args(arguments)
@@ -81,13 +90,12 @@ def evaluate(options: argparse.Namespace) -> None:
     outcome = Outcome.from_scores(schema, scores, target)
     quality = model_quality(schema["problem_type"], outcome.labels, outcome.predictions, outcome.probabilities)
     metrics = quality[METRICS_KEY[schema["problem_type"]]]
-    gains = dict(
-        zip([column["name"] for column in model_columns(schema)], booster.feature_importance("gain"), strict=True)
-    )
+    explanations = explain(booster, schema, outcome, options.test_dir, existing(options.records_dir))
+    origin = provenance(options.data_uri)
 
     write_text(json.dumps(quality, indent=2) + "\n", options.output_dir / "evaluation" / "evaluation.json")
     write_blocks(outcome.csv_blocks(), options.output_dir / "predictions" / "predictions.csv")
-    page = report_page(Evaluation(schema, training, outcome, metrics, gains, warnings))
+    page = report_page(Evaluation(schema, training, outcome, metrics, warnings, explanations, origin))
     write_text(page, options.output_dir / "report" / "report.html")
     headlines = {name: metrics[name]["value"] for name in HEADLINES[schema["problem_type"]]}
     for name, value in headlines.items():
@@ -160,6 +168,10 @@ def predict(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path) -> tu
     if not scores:
         raise EvaluationError(f"{folder} has no Parquet file with rows; expected the test split of Preprocess")
     return np.concatenate(scores), np.concatenate(targets)
+
+
+def existing(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None
 
 
 def read_warnings(path: Path) -> list[str]:

@@ -25,7 +25,7 @@ AVAILABLE = {
     "processing_scripts/preprocess.py": {"numpy", "pyarrow", "preprocessing", "job_files", "analyzer"},
     "processing_scripts/preprocessing": {"duckdb", "numpy", "pyarrow", "preprocessing", "analyzer"},
     "processing_scripts/evaluate.py": {"numpy", "pyarrow", "lightgbm", "evaluation", "job_files", "analyzer"},
-    "processing_scripts/evaluation": {"numpy", "matplotlib", "boto3", "botocore", "evaluation", "analyzer"},
+    "processing_scripts/evaluation": {"numpy", "pyarrow", "lightgbm", "boto3", "botocore", "evaluation", "analyzer"},
     "processing_scripts/find_model_package.py": {"boto3", "botocore", "job_files"},
     "processing_scripts/job_files.py": set(),
     "processing_scripts/quality_check.py": {"boto3", "analyzer"},

@@ -24,7 +24,7 @@ SECTIONS: dict[ProblemType, str] = {
 def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
     # without network access, metrics cannot be sent to CloudWatch
-    isolated = context.settings.security.network_isolation
+    published = [] if context.settings.security.network_isolation else ["--model-name", context.settings.name]
     return ProcessingStep(
         name="Evaluate",
         description="Evaluate the model on the test split",
@@ -36,7 +36,7 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
                 processing_input("code", evaluate_bundle().uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("evaluate", name)) for name in OUTPUTS],
-            arguments=None if isolated else ["--model-name", context.settings.name],
+            arguments=["--data-uri", context.parameters.input_data_uri, *published],
         ),
         property_files=[
             PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from evaluation.explanations import Explanations
 from evaluation.outcome import Outcome
 
 
@@ -18,13 +19,17 @@ class Evaluation:
         training: The content of Train's metrics.json.
         outcome: The predictions for the test split.
         metrics: The metrics of the test split in Model Monitor's layout.
-        gains: The total gain of each of the model's columns, by name.
         warnings: The warnings about the data.
+        explanations: Why the model predicts what it predicts.
+        provenance: For which data, execution and model it is, as texts by title.
+        summary: The content of summary.json.
     """
 
     schema: Mapping[str, Any]
     training: Mapping[str, Any]
     outcome: Outcome
     metrics: Mapping[str, Any]
-    gains: Mapping[str, float]
     warnings: Sequence[str]
+    explanations: Explanations
+    provenance: Mapping[str, str]
+    summary: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import html.parser
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import evaluate
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from evaluation import outcome
@@ -155,22 +157,44 @@ class Page(html.parser.HTMLParser):
             self.titles.append(data)
 
 
-@pytest.mark.parametrize(
-    ("name", "plots"),
-    [
-        ("cancer", ["ROC curve", "Precision-recall curve", "Confusion matrix", "Feature importance", "Calibration"]),
-        ("wine", ["ROC curve", "Precision-recall curve", "Confusion matrix", "Feature importance", "Calibration"]),
-        ("diabetes", ["Predicted against actual", "Feature importance", "Residuals"]),
-    ],
-)
-def test_the_report_shows_the_metrics_first_and_then_the_plots(evaluated, name, plots):
+QUALITY = {
+    "cancer": ["ROC curve", "Precision-recall curve", "Confusion matrix", "Calibration"],
+    "wine": ["ROC curve", "Precision-recall curve", "Confusion matrix", "Calibration"],
+    "diabetes": ["Predicted against actual", "Residuals", "Distribution of the residuals"],
+}
+
+
+@pytest.mark.parametrize("name", QUALITY)
+def test_the_report_has_the_metrics_first_then_charts_with_a_title_each(evaluated, name):
     page = Page(evaluated(name).page)
     assert page.open == [], "every tag is closed"
-    first_plot = page.titles.index("Plots") + 1
-    assert first_plot > 3, "headlines first"
-    tables = ["Classes", "Metrics"] if name == "wine" else ["Metrics"]
-    assert page.titles[first_plot:] == [*plots, *tables]
-    assert page.tags.count("svg") == len(plots)
+    assert page.titles.index("Quality") > 3, "headlines first"
+    quality = page.titles[page.titles.index("Quality") + 1 : page.titles.index("Reasons")]
+    assert quality == QUALITY[name]
+    assert page.titles[page.titles.index("Reasons") + 1] == "Importance"
+    assert page.titles[page.titles.index("Explained records") + 1 :][:3] == [
+        *("Largest error", "Median error", "Smallest error")
+    ]
+    assert "Metrics" in page.titles
+    assert ("Classes" in page.titles) == (name == "wine")
+
+
+@pytest.mark.parametrize("name", QUALITY)
+def test_every_chart_is_named_for_screen_readers(evaluated, name):
+    labels = re.findall(
+        r'<svg viewBox="0 0 \d+ \d+" width="100%" role="img" aria-label="([^"]+)"', evaluated(name).page
+    )
+    assert len(labels) == evaluated(name).page.count("<svg") >= 8
+    assert len(set(labels)) == len(labels)
+
+
+def test_the_report_of_a_large_test_split_is_not_larger(evaluated, make_project, tmp_path):
+    table = pq.read_table(make_project("diabetes").data.output / "test")
+    (tmp_path / "test").mkdir()
+    pq.write_table(pa.concat_tables([table] * 200), tmp_path / "test" / "test.parquet")
+    make_project("diabetes").packed(tmp_path / "model")
+    evaluate.main(evaluate_arguments(tmp_path, tmp_path / "test"))
+    assert len(Evaluated(tmp_path / "output").page) < 400_000
 
 
 @pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
@@ -185,8 +209,10 @@ def test_the_report_is_self_contained(evaluated, name):
 def test_the_report_follows_light_and_dark_mode(evaluated):
     page = evaluated("cancer").page
     assert "prefers-color-scheme: dark" in page
-    for variable in ("ink", "muted", "line", "accent"):
-        assert f"var(--{variable})" in page[page.index("<svg") :], "plots take their colours from the page"
+    charts = page[page.index("<svg") :]
+    assert "var(--accent)" in charts
+    colors = {*re.findall(r'(?:stroke|fill)="([^"]+)"', charts), *re.findall(r"background: ([^;\"]+)", charts)}
+    assert all(color == "none" or color.startswith("var(--") for color in colors), "all colours come from the page"
 
 
 @pytest.mark.parametrize("classes", [["<a>&", "<script>alert(1)</script>"], ["<a>&", "<script>alert(1)</script>", "c"]])

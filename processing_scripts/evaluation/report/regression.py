@@ -1,0 +1,54 @@
+"""How close predicted numbers are: predicted against actual, residuals, and how often a quantile is reached."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evaluation.outcome import Outcome
+from evaluation.report.charts import ACCENT, BASE, MUTED, Axis, Chart, chart_card
+
+MAX_POINTS = 1_500
+BINS = 30
+
+
+def regression_cards(outcome: Outcome) -> list[str]:
+    shown, note = np.arange(len(outcome.truth)), "Test rows"
+    if len(shown) > MAX_POINTS:
+        shown = np.sort(np.random.default_rng(0).choice(len(shown), MAX_POINTS, replace=False))
+        note = f"A random sample of {MAX_POINTS:,} test rows"
+    truth, predicted = outcome.truth[shown], outcome.scores[shown]
+    residuals = outcome.truth - outcome.scores
+    return [
+        against_actual_card(truth, predicted, note),
+        residual_card(predicted, truth - predicted, note),
+        distribution_card(residuals),
+    ]
+
+
+def against_actual_card(truth: np.ndarray, predicted: np.ndarray, note: str) -> str:
+    both = np.append(truth, predicted)
+    chart = Chart(Axis.numbers(both, "Actual"), Axis.numbers(both, "Predicted"))
+    ends = [both.min(), both.max()]
+    chart.line(ends, ends, MUTED, 1, dashed=True)
+    chart.dots(truth, predicted, size=5, opacity=0.55)
+    return chart_card("Predicted against actual", chart, f"{note}; on the line, they are equal")
+
+
+def residual_card(predicted: np.ndarray, residuals: np.ndarray, note: str) -> str:
+    chart = Chart(Axis.numbers(predicted, "Predicted"), Axis.numbers(residuals, "Actual minus predicted"))
+    chart.rule(y=0)
+    chart.dots(predicted, residuals, size=5, opacity=0.55)
+    return chart_card("Residuals", chart, note)
+
+
+def distribution_card(residuals: np.ndarray) -> str:
+    low, high = np.quantile(residuals, [0.005, 0.995])
+    inside = residuals[(residuals >= low) & (residuals <= high)]
+    counts, edges = np.histogram(inside, BINS)
+    shares = counts / len(residuals)
+    y = Axis.numbers([0, shares.max()], "Share of the rows")
+    chart = Chart(Axis.numbers(edges, "Actual minus predicted"), Axis(0, y.high, y.ticks, y.label), grid="y")
+    for share, left, right in zip(shares.tolist(), edges[:-1], edges[1:], strict=True):
+        chart.box((left, right), (0, share), BASE, 0.6)
+    chart.rule(x=float(np.median(residuals)), color=ACCENT, text=f"median {np.median(residuals):.4g}")
+    return chart_card("Distribution of the residuals", chart, "The middle 99 % of the test rows")

@@ -1,0 +1,144 @@
+"""The first screen: is the model good enough, how good is it, for which data, and what might mislead a reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analyzer.reports.html import counted, escape, headline, metric_number, percent, verdict
+from evaluation.evaluation import Evaluation
+from evaluation.outcome import BINARY, MULTICLASS, REGRESSION
+from evaluation.report.charts import shortened
+from evaluation.report.pieces import CONSTANT_SUFFIX, finite, interval, metric_title
+
+HEADLINES = {
+    BINARY: ["auc", "f1", "precision", "recall", "accuracy"],
+    MULTICLASS: ["accuracy", "weighted_f1", "weighted_precision", "weighted_recall"],
+    REGRESSION: ["rmse", "mae", "r2"],
+}
+MAX_CLASSES = 8
+
+
+def first_screen(evaluation: Evaluation) -> str:
+    parts = [
+        f"<p>{escape(subtitle(evaluation))}</p>",
+        decision(evaluation.summary),
+        headline(headline_card(name, evaluation) for name in HEADLINES[evaluation.outcome.problem_type]),
+        remark_card(evaluation.summary.get("remarks", [])),
+        fact_card(evaluation),
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def subtitle(evaluation: Evaluation) -> str:
+    outcome = evaluation.outcome
+    problem = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", outcome.problem_type).capitalize()
+    columns = counted(len(evaluation.schema["features"]), "feature")
+    facts = [f"{problem} on the test split", counted(len(outcome.truth), "row"), columns]
+    if outcome.problem_type == BINARY:
+        facts.append(f"positive class: {shortened(outcome.classes[-1], 28)}")
+    elif outcome.classes:
+        facts.append(f"{len(outcome.classes)} classes")
+    if evaluation.warnings:
+        facts.append(f"{counted(len(evaluation.warnings), 'warning')} about the data")
+    return " · ".join(facts)
+
+
+def decision(summary: Mapping[str, Any]) -> str:
+    """Return the verdict with each gate; empty if the evaluation has no gates."""
+    gates, champion = summary.get("gates", []), summary.get("champion")
+    if not gates:
+        return ""
+    failed = [gate for gate in gates if not gate["passed"]]
+    beaten = not champion or champion.get("passes", 1)
+    detail = ". ".join([gate_sentence(gate) for gate in failed or gates])
+    if champion and champion.get("sentence"):
+        detail += f". {champion['sentence']}"
+    if failed:
+        named = " and ".join(metric_title(gate["metric"]) for gate in failed)
+        return verdict("bad", f"Refused: {named} {'misses' if len(failed) == 1 else 'miss'} the threshold", detail)
+    if not beaten:
+        return verdict("bad", "Refused: not better than the champion", detail)
+    return verdict("good", "Good enough to register", detail)
+
+
+def gate_sentence(gate: Mapping[str, Any]) -> str:
+    """Return metric, value, interval and threshold of a gate."""
+    between = interval(gate)
+    sentence = f"{metric_title(gate['metric'])} is {metric_number(finite(gate['value']))}"
+    if between:
+        sentence += f" (95 % interval {between})"
+    bound = "at most" if gate.get("direction") == "max" else "at least"
+    of = "" if gate.get("on", "mean") == "mean" else ", by the lower bound of the interval"
+    return f"{sentence} and must be {bound} {metric_number(gate['threshold'])}{of}"
+
+
+def headline_card(name: str, evaluation: Evaluation) -> tuple[str, str, str]:
+    metrics = evaluation.metrics
+    value, deviation = (finite(metrics[name][key]) for key in ("value", "standard_deviation"))
+    measured = evaluation.summary.get("metrics", {}).get("test", {}).get(name, {})
+    notes = [between] if (between := interval(measured)) else []
+    if not notes and deviation is not None:
+        notes.append(f"± {metric_number(deviation)}")
+    if constant := metrics.get(name + CONSTANT_SUFFIX):
+        notes.append(f"best constant {metric_number(finite(constant['value']))}")
+    return metric_title(name), metric_number(value), "\n".join(notes)
+
+
+def remark_card(remarks: Sequence[str]) -> str:
+    """Return what a reader might be misled by, in words; empty if there is nothing."""
+    items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
+    return f'<div class="card warn remarks"><h3>Read with care</h3><ul>{items}</ul></div>' if items else ""
+
+
+def fact_card(evaluation: Evaluation) -> str:
+    """Return what was evaluated: data, execution, model, rows, balance."""
+    facts = dict(evaluation.provenance)
+    rows = evaluation.summary.get("rows", {})
+    if rows:
+        facts["Rows"] = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    if balance := class_balance(evaluation):
+        facts["Test labels"] = balance
+    facts |= decision_facts(evaluation.summary)
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items())
+    return f'<div class="card facts"><h3>What was evaluated</h3><dl>{items}</dl></div>' if items else ""
+
+
+def decision_facts(summary: Mapping[str, Any]) -> dict[str, str]:
+    facts = {}
+    if threshold := summary.get("decision_threshold"):
+        rule = threshold.get("rule")
+        text = f"{threshold['value']:.4g}"
+        facts["Decision threshold"] = (
+            text if isinstance(rule, (int, float)) or not rule else f"{text} ({rule_text(rule)})"
+        )
+    method = (summary.get("calibration") or {}).get("method", "none")
+    if method != "none":
+        facts["Calibration"] = f"{method}, fitted on the validation split"
+    return facts
+
+
+def rule_text(rule: str | Mapping[str, Any]) -> str:
+    if isinstance(rule, str):
+        return rule
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in rule.items())
+
+
+def class_balance(evaluation: Evaluation) -> str:
+    """Return the share of each class among the labels, the range of a number."""
+    outcome = evaluation.outcome
+    if not outcome.classes:
+        low, middle, high = np.quantile(outcome.truth, [0.05, 0.5, 0.95]).tolist()
+        return f"median {metric_number(middle)}, 90 % of them from {metric_number(low)} to {metric_number(high)}"
+    counts = np.bincount(outcome.truth, minlength=len(outcome.classes))
+    order = np.argsort(-counts, kind="stable")
+    shares = [
+        f"{shortened(outcome.classes[index], 24)} {percent(counts[index] / counts.sum())} ({counts[index]:,})"
+        for index in order[:MAX_CLASSES].tolist()
+    ]
+    if len(order) > MAX_CLASSES:
+        shares.append(f"and {len(order) - MAX_CLASSES:,} more")
+    return ", ".join(shares)
