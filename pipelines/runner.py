@@ -25,7 +25,12 @@ from project.target import Target
 _FINAL_STATUSES = ("Succeeded", "Failed", "Stopped")
 
 # the types of jobs, as ARNs and as API operations spell them
-JOBS = {"processing-job": "ProcessingJob", "training-job": "TrainingJob", "transform-job": "TransformJob"}
+JOBS = {
+    "processing-job": "ProcessingJob",
+    "training-job": "TrainingJob",
+    "transform-job": "TransformJob",
+    "hyper-parameter-tuning-job": "HyperParameterTuningJob",
+}
 
 PipelineName = Literal["training", "monitoring", "batch-inference"]
 
@@ -310,10 +315,15 @@ def execution_parameters(target: Target, execution_arn: str) -> dict[str, str]:
 
 
 def log_lines(target: Target, step: Step, last: int) -> list[str]:
-    """Return the last log lines of a step's job; empty for a step without a job."""
+    """Return the last log lines of a step's job; empty for a step without a job.
+
+    A tuning job has no log: its training jobs, whose names begin with its own, have.
+    """
     if not step.job:
         return []
     job = describe_job(target, step)
+    if name := job.get("HyperParameterTuningJobName"):
+        return last_lines(target, "/aws/sagemaker/TrainingJobs", f"{name}-", last)
     noun = next(noun for noun in JOBS.values() if f"{noun}Name" in job)
     return last_lines(target, f"/aws/sagemaker/{noun}s", f"{job[f'{noun}Name']}/", last)
 
@@ -337,7 +347,9 @@ def _step(item: Mapping[str, Any]) -> Step:
         cached=bool(item.get("CacheHitResult")),
         attempts=item.get("AttemptCount") or 1,
         reason=item.get("FailureReason", "") or metadata.get("Fail", {}).get("ErrorMessage", ""),
-        job=job or metadata.get("QualityCheck", {}).get("CheckJobArn", ""),
+        job=job
+        or metadata.get("QualityCheck", {}).get("CheckJobArn", "")
+        or metadata.get("TuningJob", {}).get("Arn", ""),
         metadata=metadata,
     )
 

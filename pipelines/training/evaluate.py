@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sagemaker.core.workflow.functions import JsonGet
 from sagemaker.core.workflow.properties import PropertyFile
-from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.mlops.workflow.steps import ProcessingStep
 
 from pipelines.bundles import evaluate_bundle
 from pipelines.context import output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
+from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
 from project.settings import ProblemType
 
 OUTPUTS = ("evaluation", "predictions", "report")
@@ -21,7 +22,7 @@ SECTIONS: dict[ProblemType, str] = {
 }
 
 
-def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingStep) -> ProcessingStep:
+def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingOrTuningStep) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
     # without network access, metrics cannot be sent to CloudWatch
     published = [] if context.settings.security.network_isolation else ["--model-name", context.settings.name]
@@ -30,7 +31,7 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
         description="Evaluate the model on the test split",
         step_args=processor.run(
             inputs=[
-                processing_input("model", train.properties.ModelArtifacts.S3ModelArtifacts),
+                processing_input("model", model_uri(context, train)),
                 processing_input("test", output_of(preprocess, "test")),
                 processing_input("validation", output_of(preprocess, "report")),
                 processing_input("code", evaluate_bundle().uri(context.code_uri)),

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from sagemaker.core.workflow.functions import JsonGet
 from sagemaker.core.workflow.properties import PropertyFile
-from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.mlops.workflow.steps import ProcessingStep
 
 from pipelines.bundles import find_model_package_bundle
 from pipelines.context import processing_input, processing_output
 from pipelines.training.context import TrainingContext
+from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
 
 
-def find_model_package_step(context: TrainingContext, train: TrainingStep) -> ProcessingStep:
+def find_model_package_step(context: TrainingContext, train: TrainingOrTuningStep) -> ProcessingStep:
     processor = context.processor(["python3", "/opt/ml/processing/input/code/find_model_package.py"])
     return ProcessingStep(
         name="FindModelPackage",
@@ -26,7 +27,7 @@ def find_model_package_step(context: TrainingContext, train: TrainingStep) -> Pr
                 "--model-package-group",
                 context.settings.model_package_group,
                 "--model-uri",
-                train.properties.ModelArtifacts.S3ModelArtifacts,
+                model_uri(context, train),
             ],
         ),
         property_files=[PropertyFile(name="ModelPackage", output_name="package", path="model_package.json")],

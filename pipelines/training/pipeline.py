@@ -21,6 +21,8 @@ from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
 from pipelines.training.register_model import register_model_step
 from pipelines.training.train import train_step
+from pipelines.training.trained_model import TrainingOrTuningStep
+from pipelines.training.tune import tune_step
 from project.settings import Settings
 
 
@@ -52,7 +54,9 @@ def get_pipeline(
     )
 
     preprocess = preprocess_step(context)
-    train = train_step(context, preprocess)
+    train: TrainingOrTuningStep = (
+        tune_step(context, settings.tuning, preprocess) if settings.tuning else train_step(context, preprocess)
+    )
     evaluate = evaluate_step(context, preprocess, train)
     register_model = register_model_step(context, train, evaluate)
     baselines = baseline_steps(context, preprocess, evaluate, after=register_model)

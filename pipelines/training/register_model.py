@@ -8,26 +8,27 @@ from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.mlops.workflow.model_step import ModelStep
-from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.mlops.workflow.steps import ProcessingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
 from pipelines.commit import current_commit
 from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import metric_value
+from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
 from project.settings import METRICS
 
 CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
 RESPONSE_TYPES = ["application/json", "text/csv"]
 
 
-def register_model_step(context: TrainingContext, train: TrainingStep, evaluate: ProcessingStep) -> ModelStep:
+def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, evaluate: ProcessingStep) -> ModelStep:
     settings, parameters = context.settings, context.parameters
     model = ModelBuilder(
         image_uri=context.image("inference"),
         # The archive already contains code/inference.py and code/requirements.txt. Given as source_code, they would
         # make the SDK add a training job that only repacks the archive.
-        s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
+        s3_model_data_url=model_uri(context, train),
         env_vars={
             "SAGEMAKER_PROGRAM": "inference.py",
             "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",

@@ -20,23 +20,31 @@ from sagemaker.train.model_trainer import ModelTrainer
 from pipelines.bundles import train_bundle
 from pipelines.context import output_of
 from pipelines.training.context import TrainingContext
-from project.settings import ProblemType
+from project.settings import TRAINING_METRICS, ProblemType
 
-# the metrics that train.py prints for the train and the validation split
-METRICS: dict[ProblemType, tuple[str, ...]] = {
-    "BinaryClassification": ("auc", "binary_logloss", "accuracy", "f1"),
-    "MulticlassClassification": ("multi_logloss", "accuracy", "weighted_f1"),
-    "Regression": ("rmse", "mae", "r2"),
-}
 CHANNELS = ("train", "validation", "schema")
 
 
 def train_step(context: TrainingContext, preprocess: ProcessingStep) -> TrainingStep:
+    resources = context.settings.resources
+    trainer = model_trainer(context, keep_alive_seconds=resources.keep_alive_seconds or None)
+    trainer.with_metric_definitions(metric_definitions(context.settings.problem_type))
+    return TrainingStep(
+        name="Train",
+        description="Train LightGBM with early stopping on the validation split",
+        step_args=trainer.train(input_data_config=channels(preprocess, sharded=context.on_spark)),
+        cache_config=context.cache,
+        retry_policies=context.job_retries,
+    )
+
+
+def model_trainer(context: TrainingContext, keep_alive_seconds: int | None = None) -> ModelTrainer:
+    """Return the trainer of Train, and of each training job of Tune."""
     settings, parameters = context.settings, context.parameters
     resources = settings.resources
     # Script mode is configured by its hyperparameters. The uploads of ModelTrainer's source_code have a timestamp, with
     # which every upsert would change the definition and no step would ever be cached.
-    trainer = ModelTrainer(
+    return ModelTrainer(
         training_image=context.image("training"),
         hyperparameters=_hyperparameters(context),
         compute=Compute(
@@ -44,7 +52,7 @@ def train_step(context: TrainingContext, preprocess: ProcessingStep) -> Training
             instance_count=parameters.training_instance_count,
             volume_size_in_gb=resources.volume_size_in_gb,
             volume_kms_key_id=settings.security.kms_key,
-            keep_alive_period_in_seconds=resources.keep_alive_seconds or None,
+            keep_alive_period_in_seconds=keep_alive_seconds,
             enable_managed_spot_training=resources.use_spot or None,
         ),
         networking=_networking(context),
@@ -60,20 +68,16 @@ def train_step(context: TrainingContext, preprocess: ProcessingStep) -> Training
         tags=[Tag(key=key, value=value) for key, value in sorted(settings.tags.items())] or None,
         base_job_name=settings.name,
         sagemaker_session=context.session,
-    ).with_metric_definitions(
-        [
-            MetricDefinition(name=f"{split}:{metric}", regex=rf"{split}_{metric}=([-+0-9.eE]+)")
-            for split in ("train", "validation")
-            for metric in METRICS[settings.problem_type]
-        ]
     )
-    return TrainingStep(
-        name="Train",
-        description="Train LightGBM with early stopping on the validation split",
-        step_args=trainer.train(input_data_config=channels(preprocess, sharded=context.on_spark)),
-        cache_config=context.cache,
-        retry_policies=context.job_retries,
-    )
+
+
+def metric_definitions(problem_type: ProblemType) -> list[MetricDefinition]:
+    """Return the definitions of the metrics that train.py prints."""
+    return [
+        MetricDefinition(name=f"{split}:{metric}", regex=rf"{split}_{metric}=([-+0-9.eE]+)")
+        for split in ("train", "validation")
+        for metric in TRAINING_METRICS[problem_type]
+    ]
 
 
 def channels(preprocess: ProcessingStep, sharded: bool) -> list[InputData]:
@@ -100,11 +104,11 @@ def channels(preprocess: ProcessingStep, sharded: bool) -> list[InputData]:
 
 def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
     training, parameters = context.settings.training, context.parameters
+    # a parameter that is tuned is no parameter of the pipeline
     from_parameters = {
-        "num_leaves": parameters.num_leaves.to_string(),
-        "learning_rate": parameters.learning_rate.to_string(),
-        "num_boost_round": parameters.num_boost_round.to_string(),
-        "early_stopping_rounds": parameters.early_stopping_rounds.to_string(),
+        name: parameter.to_string()
+        for name in ("num_leaves", "learning_rate", "num_boost_round", "early_stopping_rounds")
+        if (parameter := getattr(parameters, name)) is not None
     }
     script_mode = {
         "sagemaker_program": "train.py",

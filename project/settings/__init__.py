@@ -25,17 +25,22 @@ from project.settings.reading import load_settings
 from project.settings.resources import ResourceSettings
 from project.settings.section import ProblemType
 from project.settings.training import TrainingSettings
+from project.settings.training_metrics import TRAINING_METRICS
+from project.settings.tuning import NumberRange, TuningSettings
 
 __all__ = [
     "LOWER_IS_BETTER",
     "METRICS",
+    "TRAINING_METRICS",
     "DeploymentSettings",
     "ImageSettings",
     "MonitoringSettings",
+    "NumberRange",
     "ProblemType",
     "ResourceSettings",
     "Settings",
     "TrainingSettings",
+    "TuningSettings",
     "UpdateSettings",
     "load_settings",
 ]

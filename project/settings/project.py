@@ -15,6 +15,7 @@ from project.settings.registration import BaselineSettings, RegistrationSettings
 from project.settings.resources import ResourceSettings
 from project.settings.section import ProblemType, Section
 from project.settings.training import TrainingSettings
+from project.settings.tuning import TuningSettings
 
 
 class Settings(Section):
@@ -28,6 +29,9 @@ class Settings(Section):
     data: DataSettings = Field(description="The data.")
     quality: QualitySettings = Field(description="The quality a model needs to be registered.")
     training: TrainingSettings = Field(default=TrainingSettings(), description="LightGBM parameters.")
+    tuning: TuningSettings | None = Field(
+        default=None, description="Search for hyperparameters; without it, one model is trained."
+    )
     registration: RegistrationSettings = Field(default=RegistrationSettings(), description="The model registry.")
     baselines: BaselineSettings = Field(default=BaselineSettings(), description="The baseline steps.")
     quality_checks: Literal["model-monitor", "processing"] = Field(
@@ -68,6 +72,17 @@ class Settings(Section):
                 raise ValueError(f"quality.threshold is {threshold:g}; for r2 it must be at most 1")
         elif not 0 <= threshold <= 1:
             raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it must be between 0 and 1")
+        return self
+
+    @model_validator(mode="after")
+    def _tuning_fits(self) -> Settings:
+        if self.tuning is None:
+            return self
+        self.tuning.check(self.problem_type, self.training)
+        if self.resources.keep_alive_seconds:
+            raise ValueError(
+                "resources.keep_alive_seconds is for training jobs; tuning jobs do not take it: remove it, or tuning"
+            )
         return self
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -57,5 +57,7 @@ def _explain_problem(problem: dict[str, Any]) -> str:
 def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
     section: Any = Settings
     for part in location[:-1]:
-        section = section.model_fields[part].annotation
+        annotation = section.model_fields[part].annotation
+        # a section that may be missing is declared as `Section | None`
+        section = next((item for item in get_args(annotation) if hasattr(item, "model_fields")), annotation)
     return list(section.model_fields)

@@ -1,0 +1,280 @@
+"""The section `tuning`: the search for hyperparameters, by a tuning job of SageMaker.
+
+The rules and limits are those of automatic model tuning, so that a mistake is found before anything is sent:
+https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-limits.html
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from project.settings.section import ProblemType, Section
+from project.settings.training import TrainingSettings
+from project.settings.training_metrics import CURVE_METRICS, MINIMIZED, TRAINING_METRICS
+
+MAX_JOBS = {"Bayesian": 750, "Random": 10_000, "Grid": 750, "Hyperband": 750}
+MAX_RANGES = 30
+MAX_CATEGORIES = 30
+# how often train.py prints the objective, with the final value: more, and Hyperband would stop every job
+MAX_REPORTS = 60
+# parameters of the training that are not hyperparameters of the model
+_NOT_TUNABLE = {"seed": "it makes results repeatable; a model that is better by its seed is better by chance"}
+
+Category: TypeAlias = bool | int | float | str
+JobName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}$")]
+
+
+class NumberRange(Section):
+    """A range of numbers, with both bounds."""
+
+    min: int | float = Field(description="Lowest value.")
+    max: int | float = Field(description="Highest value.")
+    scaling: Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"] = Field(
+        default="Auto", description="Scale that the search uses; `Auto` leaves the choice to SageMaker."
+    )
+
+
+Range: TypeAlias = NumberRange | tuple[Category, ...]
+
+# What is searched if no ranges are given
+DEFAULT_RANGES: dict[str, Range] = {
+    "learning_rate": NumberRange(min=0.01, max=0.3, scaling="Logarithmic"),
+    "num_leaves": NumberRange(min=4, max=256, scaling="Logarithmic"),
+    "min_data_in_leaf": NumberRange(min=1, max=100, scaling="Logarithmic"),
+    "feature_fraction": NumberRange(min=0.4, max=1.0, scaling="Linear"),
+    "lambda_l1": NumberRange(min=1e-8, max=10.0, scaling="Logarithmic"),
+    "lambda_l2": NumberRange(min=1e-8, max=10.0, scaling="Logarithmic"),
+}
+
+
+class HyperbandSettings(Section):
+    """How long strategy Hyperband lets a trial train, in reports of the objective: about 50 in a whole training."""
+
+    min_resource: int = Field(default=5, ge=1, description="Reports before which no trial is stopped.")
+    max_resource: int = Field(
+        default=MAX_REPORTS,
+        ge=MAX_REPORTS,
+        le=20_000,
+        description="Reports of a whole training; a trial that has made more is stopped, without a model.",
+    )
+
+
+class TuningSettings(Section):
+    """A search for hyperparameters. With this section, the training pipeline has a Tuning step instead of Train."""
+
+    max_jobs: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of trials, each a training job (default: 20; with `strategy: Grid`, all combinations).",
+    )
+    max_parallel_jobs: int = Field(default=2, ge=1, le=100, description="Number of trials that run at the same time.")
+    strategy: Literal["Bayesian", "Random", "Grid", "Hyperband"] = Field(
+        default="Bayesian",
+        description="How values are chosen: from the results of earlier trials (`Bayesian`), at random (`Random`), all "
+        "combinations (`Grid`), or at random with early stops of bad trials (`Hyperband`).",
+    )
+    objective: str | None = Field(
+        default=None,
+        description="Metric of the validation split that the search optimizes, by the name that train.py prints "
+        "(default: `auc`, `multi_logloss` or `rmse`, by the problem type).",
+    )
+    ranges: dict[str, Range] = Field(
+        default={},
+        description="What to search, by LightGBM's names: `num_leaves: {min: 8, max: 256, scaling: Logarithmic}`, or a "
+        "list of values (default: learning rate, leaves, regularization and feature sampling, except those that "
+        "`training` sets).",
+    )
+    early_stopping: Literal["Auto", "Off"] = Field(
+        default="Off", description="Whether SageMaker stops trials that are unlikely to become the best (`Auto`)."
+    )
+    hyperband: HyperbandSettings = Field(default=HyperbandSettings(), description="Settings of strategy Hyperband.")
+    warm_start_from: tuple[JobName, ...] = Field(
+        default=(), max_length=5, description="Names of earlier tuning jobs whose trials the search learns from."
+    )
+    warm_start_type: Literal["TransferLearning", "IdenticalDataAndAlgorithm"] = Field(
+        default="TransferLearning",
+        description="Whether data and code may differ from those of the earlier tuning jobs (`TransferLearning`), or "
+        "are the same (`IdenticalDataAndAlgorithm`).",
+    )
+    random_seed: int | None = Field(
+        default=None, ge=0, lt=2**31, description="Seed of the search (default: `training.seed`)."
+    )
+
+    @field_validator("ranges", mode="before")
+    @classmethod
+    def _parse_ranges(cls, ranges: Any) -> Any:
+        if not isinstance(ranges, Mapping):
+            raise ValueError("expected ranges by name, such as num_leaves: {min: 8, max: 256}")
+        if len(ranges) > MAX_RANGES:
+            raise ValueError(f"{len(ranges)} ranges; SageMaker searches at most {MAX_RANGES}")
+        return {str(name): _parse_range(str(name), item) for name, item in ranges.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TuningSettings:
+        limit = MAX_JOBS[self.strategy]
+        if self.max_jobs is not None and self.max_jobs > limit:
+            raise ValueError(f"max_jobs is {self.max_jobs}; strategy {self.strategy} allows at most {limit}")
+        if self.max_jobs is not None and self.max_parallel_jobs > self.max_jobs:
+            raise ValueError(f"max_parallel_jobs is {self.max_parallel_jobs}, more than max_jobs ({self.max_jobs})")
+        if self.strategy == "Grid":
+            self._check_grid()
+        if self.strategy == "Hyperband" and self.early_stopping == "Auto":
+            raise ValueError("strategy Hyperband stops trials itself; set early_stopping to Off, or remove it")
+        if self.strategy != "Hyperband" and "hyperband" in self.model_fields_set:
+            raise ValueError(f"hyperband is for strategy Hyperband, not {self.strategy}; remove one of them")
+        if self.hyperband.min_resource > self.hyperband.max_resource:
+            raise ValueError(
+                f"hyperband.min_resource is {self.hyperband.min_resource}, more than max_resource "
+                f"({self.hyperband.max_resource})"
+            )
+        if "warm_start_type" in self.model_fields_set and not self.warm_start_from:
+            raise ValueError("warm_start_type needs warm_start_from: the names of earlier tuning jobs")
+        return self
+
+    def _check_grid(self) -> None:
+        if not self.ranges:
+            raise ValueError("strategy Grid needs ranges: for each parameter a list of the values to try")
+        if numbers := [name for name, item in self.ranges.items() if isinstance(item, NumberRange)]:
+            raise ValueError(
+                f"strategy Grid tries lists of values; give lists instead of ranges for {', '.join(numbers)}, such as "
+                f"{numbers[0]}: [{self.ranges[numbers[0]].min:g}, {self.ranges[numbers[0]].max:g}]"  # type: ignore[union-attr]
+            )
+        combinations = math.prod(len(item) for item in self.ranges.values() if not isinstance(item, NumberRange))
+        if combinations > MAX_JOBS["Grid"]:
+            raise ValueError(
+                f"the grid has {combinations} combinations; SageMaker allows at most {MAX_JOBS['Grid']}: remove "
+                "values, or use strategy Random"
+            )
+        if self.max_jobs not in (None, combinations):
+            raise ValueError(f"max_jobs is {self.max_jobs}, but the grid has {combinations} combinations; remove it")
+        if self.warm_start_from:
+            raise ValueError("strategy Grid tries all combinations, whatever earlier jobs found; remove warm_start_from")
+
+    def check(self, problem_type: ProblemType, training: TrainingSettings) -> None:
+        """Check what depends on other sections.
+
+        Raises:
+            ValueError: The objective is not a metric of the problem type, or a parameter has a value and a range.
+        """
+        metrics = TRAINING_METRICS[problem_type]
+        if self.objective is not None and self.objective not in metrics:
+            raise ValueError(
+                f"tuning.objective is {self.objective!r}; for {problem_type} it must be one of {', '.join(metrics)}"
+            )
+        objective = self.metric(problem_type)
+        stops = "strategy Hyperband" if self.strategy == "Hyperband" else "early_stopping Auto"
+        if (self.strategy == "Hyperband" or self.early_stopping == "Auto") and objective not in CURVE_METRICS:
+            printed = [name for name in metrics if name in CURVE_METRICS]
+            raise ValueError(
+                f"tuning.objective is {objective!r}, which is known only when a training ends; {stops} needs one of "
+                f"{', '.join(printed)}"
+            )
+        if fixed := [name for name in self.ranges if name in training.model_fields_set]:
+            raise ValueError(
+                f"training.{fixed[0]} is {getattr(training, fixed[0])!r} and has a range in tuning.ranges; remove one "
+                "of them"
+            )
+        if not self.search_space(training):
+            raise ValueError("training sets all parameters that tuning would search; give tuning.ranges")
+
+    def metric(self, problem_type: ProblemType) -> str:
+        """Return the metric that the search optimizes."""
+        return self.objective or TRAINING_METRICS[problem_type][0]
+
+    def is_minimized(self, problem_type: ProblemType) -> bool:
+        return self.metric(problem_type) in MINIMIZED
+
+    def search_space(self, training: TrainingSettings) -> dict[str, Range]:
+        """Return the ranges to search: those given, or the default ones of parameters that `training` does not set."""
+        default = {name: item for name, item in DEFAULT_RANGES.items() if name not in training.model_fields_set}
+        return self.ranges or default
+
+    @property
+    def number_of_jobs(self) -> int:
+        """The number of trials; for a grid, of its combinations."""
+        if self.strategy == "Grid":
+            return math.prod(len(item) for item in self.ranges.values() if not isinstance(item, NumberRange))
+        return self.max_jobs or max(20, self.max_parallel_jobs)
+
+
+def is_integer(name: str) -> bool:
+    """Return whether a parameter with a NumberRange takes integers only."""
+    return TrainingSettings.model_fields[name].annotation is int
+
+
+def _parse_range(name: str, item: Any) -> Range:
+    if name in _NOT_TUNABLE:
+        raise ValueError(f"{name} cannot be tuned: {_NOT_TUNABLE[name]}")
+    if name not in TrainingSettings.model_fields:
+        close = difflib.get_close_matches(name, TrainingSettings.model_fields, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(TrainingSettings.model_fields)}"
+        raise ValueError(f"{name} is not a parameter of the training; {advice}")
+    if isinstance(item, NumberRange):
+        return item
+    if isinstance(item, list | tuple):
+        return _parse_categories(name, item)
+    if isinstance(item, Mapping):
+        return _parse_number_range(name, item)
+    raise ValueError(
+        f"{name} is {item!r}; expected a range such as {{min: 1, max: 10}}, or a list of values; a single value "
+        "belongs into the section training"
+    )
+
+
+def _parse_categories(name: str, items: list[Any] | tuple[Any, ...]) -> tuple[Category, ...]:
+    if len(items) < 2:
+        raise ValueError(f"{name}: a list needs at least two values to choose from; found {list(items)}")
+    if len(items) > MAX_CATEGORIES:
+        raise ValueError(f"{name}: {len(items)} values; SageMaker chooses among at most {MAX_CATEGORIES}")
+    for item in items:
+        if not isinstance(item, bool | int | float | str):
+            raise ValueError(f"{name}: {item!r} is not a value; expected numbers, texts or booleans")
+        _check_value(name, item)
+    if len({*map(str, items)}) < len(items):
+        raise ValueError(f"{name}: a value is listed twice in {list(items)}")
+    return tuple(items)
+
+
+def _parse_number_range(name: str, item: Mapping[str, Any]) -> NumberRange:
+    if TrainingSettings.model_fields[name].annotation not in (int, float):
+        raise ValueError(f"{name} is not a number; give a list of values instead of a range")
+    try:
+        parsed = NumberRange.model_validate(dict(item))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"][:1])
+        raise ValueError(
+            f"{name}.{key}: {problem['msg']}; expected a range such as {{min: 1, max: 10, scaling: Logarithmic}}"
+        ) from None
+    low, high, scaling = parsed.min, parsed.max, parsed.scaling
+    for bound in (low, high):
+        if is_integer(name) and float(bound) != int(bound):
+            raise ValueError(f"{name} takes integers; found {bound}")
+        _check_value(name, bound)
+    if low > high:
+        raise ValueError(f"{name}: min {low:g} is greater than max {high:g}; exchange them")
+    if low == high:
+        raise ValueError(f"{name}: min and max are both {low:g}; set {name} in the section training instead")
+    if scaling == "Logarithmic" and low <= 0:
+        raise ValueError(f"{name}: a logarithmic range must begin above 0; found min {low:g}, use 1e-8 for example")
+    if scaling == "ReverseLogarithmic" and (is_integer(name) or low < 0 or high >= 1):
+        raise ValueError(f"{name}: ReverseLogarithmic needs numbers from 0 to below 1; found {low:g} to {high:g}")
+    if is_integer(name):
+        return NumberRange(min=int(low), max=int(high), scaling=scaling)
+    return NumberRange(min=float(low), max=float(high), scaling=scaling)
+
+
+def _check_value(name: str, value: Category) -> None:
+    """Check a value by the rules of the setting that it replaces."""
+    field = TrainingSettings.model_fields[name]
+    rules: Any = Annotated[field.annotation, field]
+    try:
+        TypeAdapter(rules).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].replace("Input should", "it must")
+        raise ValueError(f"{name} cannot be {value!r}: {reason}") from None
