@@ -52,7 +52,9 @@ def _fields(schema: Schema, root: Schema, section: str) -> Iterator[tuple[str, s
     """Yield section, dotted key, JSON schema and whether it is required, of every setting."""
     for name, field in schema["properties"].items():
         key = f"{section}.{name}" if section else name
-        reference = field.get("$ref") or next((part["$ref"] for part in field.get("allOf", []) if "$ref" in part), None)
+        # a section that may be missing is its schema or null
+        parts = [*field.get("allOf", []), *field.get("anyOf", [])]
+        reference = field.get("$ref") or next((part["$ref"] for part in parts if "$ref" in part), None)
         target = root["$defs"][reference.rpartition("/")[2]] if reference else field
         if "properties" in target:
             yield from _fields(target, root, key)
@@ -103,11 +105,13 @@ def parameters_table() -> str:
     from pipelines.monitoring.parameters import Parameters as MonitoringParameters
     from pipelines.training.parameters import Parameters as TrainingParameters
     from project.paths import DEFAULT_SETTINGS
-    from project.settings import load_settings
+    from project.settings import TuningSettings, load_settings
 
     settings = load_settings(DEFAULT_SETTINGS)
+    # with what some of the parameters need
     on_spark = settings.resources.model_copy(update={"engine": "spark"})
-    settings = settings.model_copy(update={"resources": on_spark})
+    tuned = TuningSettings.model_validate({"ranges": {"max_depth": [4, 8]}})
+    settings = settings.model_copy(update={"resources": on_spark, "tuning": tuned})
     pipelines = {
         "training": TrainingParameters.of(settings, None),
         "monitoring": MonitoringParameters.of(settings),

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipelines.inputs import input_data_type
 from project.errors import UserError
 from project.s3_uris import is_s3_uri, split_s3_uri
-from project.settings import ResourceSettings, TrainingSettings
+from project.settings import ResourceSettings, TrainingSettings, TuningSettings
 from project.target import Target
 
 
@@ -41,7 +41,9 @@ def check_ranges(values: Mapping[str, str]) -> None:
     """
     for name, value in values.items():
         setting = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-        for section in (TrainingSettings, ResourceSettings):
+        # MaxTuningJobs stands for tuning.max_jobs
+        setting = setting.replace("_tuning_", "_")
+        for section in (TrainingSettings, ResourceSettings, TuningSettings):
             if field := section.model_fields.get(setting):
                 rules: Any = Annotated[field.annotation, field]
                 try:

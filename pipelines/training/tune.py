@@ -27,7 +27,9 @@ from project.settings.tuning import Category, Range, is_integer
 def tune_step(context: TrainingContext, tuning: TuningSettings, preprocess: ProcessingStep) -> TuningStep:
     settings = context.settings
     trainer = model_trainer(context)
-    trainer.output_data_config = OutputDataConfig(s3_output_path=models_uri(context), kms_key_id=settings.security.kms_key)
+    trainer.output_data_config = OutputDataConfig(
+        s3_output_path=models_uri(context), kms_key_id=settings.security.kms_key
+    )
     tuner = HyperparameterTuner(
         model_trainer=trainer,
         objective_metric_name=f"validation:{tuning.metric(settings.problem_type)}",

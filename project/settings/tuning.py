@@ -153,7 +153,9 @@ class TuningSettings(Section):
         if self.max_jobs not in (None, combinations):
             raise ValueError(f"max_jobs is {self.max_jobs}, but the grid has {combinations} combinations; remove it")
         if self.warm_start_from:
-            raise ValueError("strategy Grid tries all combinations, whatever earlier jobs found; remove warm_start_from")
+            raise ValueError(
+                "strategy Grid tries all combinations, whatever earlier jobs found; remove warm_start_from"
+            )
 
     def check(self, problem_type: ProblemType, training: TrainingSettings) -> None:
         """Check what depends on other sections.

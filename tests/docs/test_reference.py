@@ -28,7 +28,9 @@ def rows(table: str) -> list[list[str]]:
 
 def test_every_setting_has_a_row_with_its_meaning(hooks: ModuleType) -> None:
     settings = rows(hooks.settings_table())
-    assert {"`name`", "`data.split.strategy`", "`deployment.update.wait_seconds`"} <= {row[0] for row in settings}
+    assert {"`name`", "`data.split.strategy`", "`deployment.update.wait_seconds`", "`tuning.max_jobs`"} <= {
+        row[0] for row in settings
+    }
     assert [row[0] for row in settings if not row[-1].endswith(".")] == []
 
 
@@ -39,7 +41,7 @@ def test_the_metrics_of_every_problem_type_are_listed(hooks: ModuleType) -> None
 
 def test_every_parameter_has_a_row_with_its_meaning(hooks: ModuleType) -> None:
     parameters = rows(hooks.parameters_table())
-    assert {"`InputDataUri`", "`NumLeaves`"} <= {row[0] for row in parameters}
+    assert {"`InputDataUri`", "`NumLeaves`", "`MaxTuningJobs`"} <= {row[0] for row in parameters}
     assert [row[0] for row in parameters if not row[-1].endswith(".")] == []
 
 

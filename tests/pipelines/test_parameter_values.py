@@ -12,6 +12,12 @@ from project.errors import UserError
         ("NumLeaves", "-5", "parameter NumLeaves is '-5'; it must be greater than or equal to 2"),
         ("LearningRate", "2", "parameter LearningRate is '2'; it must be less than or equal to 1"),
         ("TrainingInstanceCount", "0", "parameter TrainingInstanceCount is '0'; it must be greater than or equal to 1"),
+        ("MaxTuningJobs", "0", "parameter MaxTuningJobs is '0'; it must be greater than or equal to 1"),
+        (
+            "MaxParallelTuningJobs",
+            "101",
+            "parameter MaxParallelTuningJobs is '101'; it must be less than or equal to 100",
+        ),
         ("TrainingInstanceType", "big", "parameter TrainingInstanceType is 'big'; it must match pattern"),
     ],
 )

@@ -1,0 +1,164 @@
+"""The section `tuning`: ranges by LightGBM's names, and every mistake in words before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from project.errors import UserError
+from project.settings import NumberRange, Settings, TrainingSettings, TuningSettings
+from project.settings.tuning import DEFAULT_RANGES
+
+MakeSettings = Callable[..., Settings]
+GRID = {"num_leaves": [7, 31], "class_weight": ["none", "balanced"]}
+
+
+def test_without_the_section_nothing_is_tuned(make_settings: MakeSettings) -> None:
+    assert make_settings().tuning is None
+
+
+def test_an_empty_section_searches_the_default_ranges_except_what_training_sets(make_settings: MakeSettings) -> None:
+    settings = make_settings(tuning={}, training={"learning_rate": 0.1})
+    assert settings.tuning is not None
+    assert settings.tuning.search_space(settings.training) == {
+        name: item for name, item in DEFAULT_RANGES.items() if name != "learning_rate"
+    }
+    assert (settings.tuning.number_of_jobs, settings.tuning.metric(settings.problem_type)) == (20, "auc")
+
+
+@pytest.mark.parametrize("name", DEFAULT_RANGES)
+def test_the_default_ranges_are_ones_that_a_settings_file_may_have(name: str) -> None:
+    item = DEFAULT_RANGES[name]
+    assert isinstance(item, NumberRange)
+    assert TuningSettings.model_validate({"ranges": {name: item.model_dump()}}).ranges == {name: item}
+
+
+def test_ranges_get_their_type_from_the_parameter(make_settings: MakeSettings) -> None:
+    tuning = make_settings(
+        tuning={
+            "ranges": {
+                "num_leaves": {"min": 8, "max": 256, "scaling": "Logarithmic"},
+                # YAML reads 1e-8, which has no dot, as a text
+                "lambda_l1": {"min": "1e-8", "max": 10},
+                "class_weight": ["none", "balanced"],
+            }
+        }
+    ).tuning
+    assert tuning is not None
+    assert repr(tuning.ranges["num_leaves"]) == "NumberRange(min=8, max=256, scaling='Logarithmic')"
+    assert repr(tuning.ranges["lambda_l1"]) == "NumberRange(min=1e-08, max=10.0, scaling='Auto')"
+    assert tuning.ranges["class_weight"] == ("none", "balanced")
+
+
+def test_a_grid_has_as_many_jobs_as_combinations(make_settings: MakeSettings) -> None:
+    tuning = make_settings(tuning={"strategy": "Grid", "ranges": GRID}).tuning
+    assert tuning is not None and tuning.number_of_jobs == 4
+
+
+@pytest.mark.parametrize(
+    ("tuning", "message"),
+    [
+        (
+            {"ranges": {"num_leaves": {"min": 64, "max": 8}}},
+            "tuning.ranges: num_leaves: min 64 is greater than max 8; exchange them",
+        ),
+        (
+            {"ranges": {"num_leaves": {"min": 8, "max": 8}}},
+            "num_leaves: min and max are both 8; set num_leaves in the section training instead",
+        ),
+        (
+            {"ranges": {"lambda_l1": {"min": 0, "max": 1, "scaling": "Logarithmic"}}},
+            "lambda_l1: a logarithmic range must begin above 0; found min 0, use 1e-8 for example",
+        ),
+        (
+            {"ranges": {"num_leaves": {"min": 8, "max": 64, "scaling": "ReverseLogarithmic"}}},
+            "num_leaves: ReverseLogarithmic needs numbers from 0 to below 1; found 8 to 64",
+        ),
+        ({"ranges": {"num_leaves": {"min": 2.5, "max": 8}}}, "num_leaves takes integers; found 2.5"),
+        ({"ranges": {"num_leaves": {"min": 1, "max": 8}}}, "num_leaves cannot be 1: it must be greater than or equal"),
+        ({"ranges": {"num_leaves": {"min": 8}}}, "num_leaves.max: Field required; expected a range such as {min: 1"),
+        ({"ranges": {"num_leaves": {"min": 8, "max": 9, "scale": 1}}}, "num_leaves.scale: Extra inputs are not perm"),
+        ({"ranges": {"num_leaves": 31}}, "num_leaves is 31; expected a range such as {min: 1, max: 10}, or a list"),
+        ({"ranges": {"num_leaves": [31]}}, "num_leaves: a list needs at least two values to choose from; found [31]"),
+        ({"ranges": {"num_leaves": [31, 31]}}, "num_leaves: a value is listed twice in [31, 31]"),
+        ({"ranges": {"num_leaves": [31, [7]]}}, "num_leaves: [7] is not a value; expected numbers, texts or booleans"),
+        ({"ranges": {"num_leaves": [*range(2, 33)]}}, "num_leaves: 31 values; SageMaker chooses among at most 30"),
+        ({"ranges": {"class_weight": {"min": 1, "max": 2}}}, "class_weight is not a number; give a list of values"),
+        ({"ranges": {"num_leafs": [7, 31]}}, "num_leafs is not a parameter of the training; did you mean num_leaves?"),
+        ({"ranges": {"seed": [1, 2]}}, "seed cannot be tuned: it makes results repeatable"),
+        ({"ranges": [1]}, "tuning.ranges: expected ranges by name, such as num_leaves: {min: 8, max: 256}"),
+        ({"ranges": {f"p{number}": [1, 2] for number in range(31)}}, "31 ranges; SageMaker searches at most 30"),
+        ({"max_jobs": 2, "max_parallel_jobs": 3}, "max_parallel_jobs is 3, more than max_jobs (2)"),
+        ({"max_jobs": 751}, "max_jobs is 751; strategy Bayesian allows at most 750"),
+        ({"max_jobs": 10001, "strategy": "Random"}, "max_jobs is 10001; strategy Random allows at most 10000"),
+        (
+            {"strategy": "Grid", "ranges": {"num_leaves": {"min": 8, "max": 64}}},
+            "strategy Grid tries lists of values; give lists instead of ranges for num_leaves, such as num_leaves: [8",
+        ),
+        ({"strategy": "Grid"}, "strategy Grid needs ranges: for each parameter a list of the values to try"),
+        ({"strategy": "Grid", "ranges": GRID, "max_jobs": 3}, "max_jobs is 3, but the grid has 4 combinations"),
+        (
+            {"strategy": "Grid", "ranges": {"num_leaves": [*range(2, 30)], "max_depth": [*range(1, 29)]}},
+            "the grid has 784 combinations; SageMaker allows at most 750: remove values, or use strategy Random",
+        ),
+        (
+            {"strategy": "Grid", "ranges": GRID, "warm_start_from": ["a"]},
+            "strategy Grid tries all combinations, whatever earlier jobs found; remove warm_start_from",
+        ),
+        ({"strategy": "Hyperband", "early_stopping": "Auto"}, "strategy Hyperband stops trials itself; set early_stop"),
+        ({"hyperband": {"min_resource": 3}}, "hyperband is for strategy Hyperband, not Bayesian; remove one of them"),
+        (
+            {"strategy": "Hyperband", "hyperband": {"min_resource": 99}},
+            "hyperband.min_resource is 99, more than max_resource (60)",
+        ),
+        ({"warm_start_from": ["a_b"]}, "tuning.warm_start_from.0 is 'a_b'; it"),
+        ({"warm_start_from": [*"abcdef"]}, "at most 5"),
+        ({"warm_start_type": "TransferLearning"}, "warm_start_type needs warm_start_from: the names of earlier tuning"),
+        ({"objective": "rmse"}, "tuning.objective is 'rmse'; for BinaryClassification it must be one of auc, binary_l"),
+        (
+            {"objective": "f1", "early_stopping": "Auto"},
+            "tuning.objective is 'f1', which is known only when a training ends; early_stopping Auto needs one of auc",
+        ),
+        ({"objective": "accuracy", "strategy": "Hyperband"}, "strategy Hyperband needs one of auc, binary_logloss"),
+        ({"jobs": 3}, "tuning.jobs: unknown key; allowed here: max_jobs, max_parallel_jobs, strategy"),
+    ],
+)
+def test_a_mistake_is_told_with_the_thing_the_value_and_the_next_move(
+    make_settings: MakeSettings, tuning: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        make_settings(tuning=tuning)
+    assert message in str(refused.value)
+
+
+def test_a_parameter_cannot_have_a_value_and_a_range(make_settings: MakeSettings) -> None:
+    with pytest.raises(UserError, match=r"training.num_leaves is 15 and has a range in tuning.ranges; remove one"):
+        make_settings(training={"num_leaves": 15}, tuning={"ranges": {"num_leaves": [7, 31]}})
+
+
+def test_training_may_not_set_all_that_would_be_searched(make_settings: MakeSettings) -> None:
+    values = {name: TrainingSettings.model_fields[name].default for name in DEFAULT_RANGES}
+    with pytest.raises(UserError, match=r"training sets all parameters that tuning would search; give tuning.ranges"):
+        make_settings(training=values, tuning={})
+
+
+def test_instances_that_are_kept_are_refused(make_settings: MakeSettings) -> None:
+    with pytest.raises(UserError, match="keep_alive_seconds is for training jobs; tuning jobs do not take it"):
+        make_settings(resources={"keep_alive_seconds": 60}, tuning={})
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.sampled_from(["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]))
+def test_a_range_is_accepted_if_and_only_if_sagemaker_would(low: float, high: float, scaling: str) -> None:
+    ranges = {"lambda_l2": {"min": low, "max": high, "scaling": scaling}}
+    valid = low < high and (scaling != "Logarithmic" or low > 0) and (scaling != "ReverseLogarithmic" or high < 1)
+    try:
+        TuningSettings.model_validate({"ranges": ranges})
+    except ValueError:
+        assert not valid
+    else:
+        assert valid
