@@ -63,8 +63,8 @@ def tune_step(context: TrainingContext, tuning: TuningSettings, preprocess: Proc
 def models_uri(context: TrainingContext) -> str:
     """Return the prefix of the models of all trials.
 
-    It is the same for all executions, as the names of training jobs are unique: the URI of the best model is joined from
-    the prefix and the name, also where the step cache gives an execution the tuning job of an earlier one.
+    It is the same for all executions, as the names of training jobs are unique: the URI of the best model is joined
+    from the prefix and the name, also where the step cache gives an execution the tuning job of an earlier one.
     """
     return f"{context.settings.uri(context.bucket)}/tuning"
 
