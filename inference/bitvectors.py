@@ -16,7 +16,6 @@ Which values go right follows LightGBM's tree.h (NumericalDecision, CategoricalD
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,11 @@ BATCH_ROWS = 512
 ZERO = float(np.float32(1e-35))
 # Cells of the lookup grid of Intervals, and the most thresholds per cell with which it beats a binary search.
 CELLS, MAX_STEPS = 1024, 6
+LOGISTIC, SOFTMAX, EXPONENTIAL, RAW = "logistic", "softmax", "exponential", "raw"
+IDENTITY_OBJECTIVES = frozenset(
+    ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg")
+)
+LOG_OBJECTIVES = frozenset(("poisson", "gamma", "tweedie"))
 
 Bits = type[np.uint32] | type[np.uint64]
 
@@ -126,11 +130,11 @@ class BitvectorTrees:
         tables: One for each feature that the trees use.
         leaves: The values of the leaves, shape (trees, leaves), trees in the model's order.
         classes: The number of trees per iteration.
-        objective: binary, multiclass or regression.
+        conversion: How sums of leaves become predictions: LOGISTIC, SOFTMAX, EXPONENTIAL or RAW.
     """
 
-    def __init__(self, tables: Sequence[Table], leaves: np.ndarray, classes: int, objective: str):
-        self._tables, self._classes, self._objective = tables, classes, objective
+    def __init__(self, tables: Sequence[Table], leaves: np.ndarray, classes: int, conversion: str):
+        self._tables, self._classes, self._conversion = tables, classes, conversion
         self._leaves = leaves.ravel()
         self._bits: Bits = np.uint32 if leaves.shape[1] <= 32 else np.uint64
         # From the exponent of a float, which has a bias, to the place among all leaves.
@@ -178,28 +182,32 @@ class BitvectorTrees:
         return values.reshape(len(values), -1, self._classes).sum(axis=1)
 
     def _converted(self, raw: np.ndarray) -> np.ndarray:
-        if self._objective == "binary":
-            return 1.0 / (1.0 + np.exp(-raw[:, 0]))
-        if self._objective == "multiclass":
+        if self._conversion == SOFTMAX:
             powers = np.exp(raw - raw.max(axis=1, keepdims=True))
             return powers / powers.sum(axis=1, keepdims=True)
-        return raw[:, 0]
+        if self._classes > 1:
+            return raw
+        if self._conversion == LOGISTIC:
+            return 1.0 / (1.0 + np.exp(-raw[:, 0]))
+        return np.exp(raw[:, 0]) if self._conversion == EXPONENTIAL else raw[:, 0]
 
 
-def read_model(path: Path) -> BitvectorTrees | None:
+def read_model(path: Path, raw_scores: bool = False) -> BitvectorTrees | None:
     """Read the trees of a model.txt.
+
+    Args:
+        path: The model.txt.
+        raw_scores: Whether to predict raw scores, the sums of the trees, instead of probabilities and numbers.
 
     Returns:
         None for a model that is not supported here or gains nothing: more than 64 leaves per tree or 64 features,
-        tables of more than 64 MB, zero_as_missing, linear trees, random forests, or an objective that train.py does
-        not use.
+        tables of more than 64 MB, zero_as_missing, linear trees, random forests, or an objective whose
+        conversion is not known here.
     """
     header, *trees = path.read_text(encoding="utf-8").split("\nTree=")
     settings = fields(header)
-    objective = settings.get("objective", "")
-    known = {"binary sigmoid:1": "binary", "regression": "regression"}
-    kind = "multiclass" if re.fullmatch(r"multiclass num_class:\d+", objective) else known.get(objective)
-    if kind is None or "average_output" in header or not trees:
+    conversion = RAW if raw_scores else conversion_of(settings.get("objective", ""))
+    if conversion is None or "average_output" in header or not trees:
         return None
     nodes: dict[int, list[Node]] = {}
     leaves: list[list[float]] = []
@@ -219,7 +227,20 @@ def read_model(path: Path) -> BitvectorTrees | None:
     for number, of_tree in enumerate(leaves):
         values[number, : len(of_tree)] = of_tree
     tables = [make_table(feature, nodes[feature], len(leaves), bits) for feature in sorted(nodes)]
-    return BitvectorTrees(tables, values, int(settings["num_tree_per_iteration"]), kind)
+    return BitvectorTrees(tables, values, int(settings["num_tree_per_iteration"]), conversion)
+
+
+def conversion_of(objective: str) -> str | None:
+    """Return how LightGBM converts raw scores for an objective of a model.txt; None for one that is not known here."""
+    name, _, parameters = objective.partition(" ")
+    if name == "binary":
+        return LOGISTIC if parameters == "sigmoid:1" else None
+    if name == "multiclass":
+        return SOFTMAX
+    # "regression sqrt" returns squares.
+    if name in IDENTITY_OBJECTIVES and "sqrt" not in parameters:
+        return RAW
+    return EXPONENTIAL if name in LOG_OBJECTIVES and "sqrt" not in parameters else None
 
 
 def fields(text: str) -> dict[str, str]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from bitvectors import BitvectorTrees
 
-NORMAL, FLOAT64, ALL_TREES = 0, 1, -1
+NORMAL, RAW_SCORE = 0, 1
+FLOAT64, ALL_TREES = 1, -1
 COLUMN_MAJOR, ROW_MAJOR = 0, 1
 # From this many rows, NumPy is worth its import (see bitvectors.py) and LightGBM's threads are worth their start.
 MANY_ROWS = 200
@@ -35,17 +36,22 @@ Scores: TypeAlias = "list[float] | list[list[float]] | np.ndarray"
 class Booster:
     """A model.txt, for predictions from any number of threads at once.
 
+    Args:
+        path: The model.txt.
+        raw_scores: Whether to predict raw scores, the sums of the trees, instead of probabilities and numbers.
+        exact: Whether many rows get LightGBM's predictions to the last bit, as few rows do, instead of up to rounding.
+
     Raises:
         ValueError: LightGBM cannot read the file.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, *, raw_scores: bool = False, exact: bool = False):
+        self.path, self._raw_scores, self._exact = path, raw_scores, exact
         try:
-            self._engine: CApi | ImportedLightGbm = CApi(path)
+            self._engine: CApi | ImportedLightGbm = CApi(path, raw_scores)
         except (OSError, AttributeError) as error:
             print(f"LightGBM's C API cannot be used ({error}); importing lightgbm", file=sys.stderr)
-            self._engine = ImportedLightGbm(path)
+            self._engine = ImportedLightGbm(path, raw_scores)
         self.num_features, self.num_scores = self._engine.num_features, self._engine.num_scores
 
     def predict_row(self, values: Sequence[float]) -> Scores:
@@ -85,9 +91,11 @@ class Booster:
     @cached_property
     def _bitvectors(self) -> BitvectorTrees | None:
         """Built on first use, because most processes never receive many rows at once."""
+        if self._exact:
+            return None
         import bitvectors
 
-        return bitvectors.read_model(self.path)
+        return bitvectors.read_model(self.path, self._raw_scores)
 
     def _by_row(self, scores: list[float]) -> Scores:
         if self.num_scores == 1:
@@ -104,7 +112,8 @@ class CApi:
         ValueError: The library cannot read the model.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, raw_scores: bool = False):
+        self._kind = RAW_SCORE if raw_scores else NORMAL
         self._library = ctypes.CDLL(str(library_path()))
         self._library.LGBM_GetLastError.restype = ctypes.c_char_p
         # Looked up once, because a lookup costs a microsecond.
@@ -124,7 +133,7 @@ class CApi:
         self.num_scores, self.num_features = classes.value, features.value
         self._call(
             "BoosterPredictForMatSingleRowFastInit",
-            *(self._booster, NORMAL, 0, ALL_TREES, FLOAT64, features, b"num_threads=1"),
+            *(self._booster, self._kind, 0, ALL_TREES, FLOAT64, features, b"num_threads=1"),
             ctypes.byref(self._configuration),
         )
         self._scores = ctypes.c_double * self.num_scores
@@ -152,7 +161,7 @@ class CApi:
         self._call(
             "BoosterPredictForMat",
             *(self._booster, values, FLOAT64, ctypes.c_int32(rows), ctypes.c_int32(self.num_features), order),
-            *(NORMAL, 0, ALL_TREES, parameters, ctypes.byref(length), scores),
+            *(self._kind, 0, ALL_TREES, parameters, ctypes.byref(length), scores),
         )
         return scores
 
@@ -167,9 +176,10 @@ class CApi:
 class ImportedLightGbm:
     """A booster of the lightgbm package."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, raw_scores: bool = False):
         import lightgbm
 
+        self._raw_scores = raw_scores
         try:
             self._booster = lightgbm.Booster(model_file=path)
         except lightgbm.basic.LightGBMError as error:
@@ -191,7 +201,7 @@ class ImportedLightGbm:
     def _predict(self, matrix: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        return np.asarray(self._booster.predict(matrix)).ravel()
+        return np.asarray(self._booster.predict(matrix, raw_score=self._raw_scores)).ravel()
 
 
 def free(library: ctypes.CDLL, booster: ctypes.c_void_p, configuration: ctypes.c_void_p) -> None:

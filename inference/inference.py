@@ -11,12 +11,15 @@ unknown name is refused. A category that is not in the training split counts as 
 Responses:
     application/json       {"predictions": [{"label": "yes", "probability": 0.83, "confidence": 0.83,
                            "probabilities": {"no": 0.17, "yes": 0.83}}]}; for a regression
-                           {"predictions": [{"prediction": 152.3}]}
+                           or a ranking {"predictions": [{"prediction": 152.3}]}
     application/jsonlines  one such prediction per line
     text/csv               lines `prediction,probability` as in predictions.csv of Evaluate. For two classes the
-                           prediction is 0 or 1 (the positive class); for a regression a line is the prediction alone
-The probability is that of the positive class of two, otherwise that of the predicted class. The confidence, for two
-classes only, is the probability of the predicted class. Without an Accept header, or with */*, the response is JSON.
+                           prediction is 0 or 1 (the positive class); for a regression or a ranking a line is the
+                           prediction alone
+The probability is that of the positive class of two, otherwise that of the predicted class; it is calibrated if the
+model was trained with a calibration. The label of two classes is the positive one from the model's decision threshold
+on, which is 0.5 unless the model was trained with another. The confidence, for two classes only, is the probability of
+the predicted class. Without an Accept header, or with */*, the response is JSON.
 
 An invalid request gets status 400, 406, 413 or 415 and a one-line message. The number of records and the length of the
 response are limited in proportion to the body; see request_limits.py.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import csv_records
 from booster import MANY_ROWS, Booster, Scores
+from calibration import Calibration, IsotonicCalibration, read_calibration
 from features import Features, read_features
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
@@ -31,6 +32,7 @@ class Model:
         booster: The trees.
         features: The features, in the order of the trees.
         response_format: How its predictions are written.
+        calibration: What turns the output of the trees into probabilities; None where they are probabilities.
         is_limited: Whether requests have limits; not in batch transform jobs.
         capture: Where requests and responses are captured; None where they are not.
     """
@@ -38,6 +40,7 @@ class Model:
     booster: Booster
     features: Features
     response_format: ResponseFormat
+    calibration: Calibration | None = None
     is_limited: bool = True
     capture: Capture | None = None
 
@@ -50,6 +53,10 @@ class Model:
         Raises:
             InputError: The request has no records or too many, or a record does not match the features.
         """
+        scores = self._output_of_trees(request)
+        return scores if self.calibration is None else self.calibration.apply(scores)
+
+    def _output_of_trees(self, request: Request) -> Scores:
         # The common case, which must be fast.
         if len(request.records) == 1:
             return self.booster.predict_row(self.features.encode(request.records[0], 1))
@@ -116,7 +123,13 @@ def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> M
     """
     schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
     features = Features(read_features(schema), ignore_unknown)
-    booster = Booster(folder / "model.txt")
+    calibration = read_calibration(schema)
+    booster = Booster(
+        folder / "model.txt",
+        raw_scores=calibration is not None and calibration.of_raw_scores,
+        # Between two points that are close together, rounding errors would grow.
+        exact=isinstance(calibration, IsotonicCalibration),
+    )
     classes = schema["classes"] or []
     if booster.num_features != len(features):
         raise ValueError(
@@ -127,6 +140,6 @@ def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> M
             f"model.txt has {booster.num_scores} outputs, but schema.json has {len(classes)} classes; "
             "train the model again"
         )
-    model = Model(booster, features, ResponseFormat.from_schema(schema), is_limited)
+    model = Model(booster, features, ResponseFormat.from_schema(schema), calibration, is_limited)
     model.check_health()
     return model

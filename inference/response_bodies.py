@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Predictions that are formatted before the length of the response is checked.
 BATCH_ROWS = 1000
 
-BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
+BINARY, MULTICLASS = "BinaryClassification", "MulticlassClassification"
+REGRESSION, RANKING = "Regression", "Ranking"
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,18 @@ class ResponseFormat:
     """How the predictions of one model are written. Labels are encoded once, when the model is loaded.
 
     Attributes:
-        problem_type: BINARY, MULTICLASS or REGRESSION.
-        labels: The classes as JSON values; empty for a regression.
+        problem_type: BINARY, MULTICLASS, REGRESSION or RANKING.
+        labels: The classes as JSON values; empty for a regression and a ranking.
         csv_labels: The classes as CSV fields.
         keys: The classes as keys of a JSON object.
+        decision_threshold: For two classes: the lowest probability that is labelled positive.
     """
 
     problem_type: str
     labels: tuple[str, ...]
     csv_labels: tuple[str, ...]
     keys: tuple[str, ...]
+    decision_threshold: float = 0.5
 
     @classmethod
     def from_schema(cls, schema: Mapping[str, Any]) -> ResponseFormat:
@@ -46,6 +49,7 @@ class ResponseFormat:
             labels=tuple(as_json(label) for label in classes),
             csv_labels=tuple(as_csv_field(str(label)) for label in classes),
             keys=tuple(as_json(str(label)) for label in classes),
+            decision_threshold=schema.get("decision_threshold", 0.5),
         )
 
     def body(self, scores: Scores, content_type: str, limits: Limits) -> str:
@@ -81,7 +85,7 @@ class ResponseFormat:
 
     # Formatted by hand: json.dumps takes five times as long, which is as long as the prediction itself.
     def _json_objects(self, scores: Sequence[Any]) -> Iterator[str]:
-        if self.problem_type == REGRESSION:
+        if self.problem_type in (REGRESSION, RANKING):
             return (f'{{"prediction": {score!r}}}' for score in scores)
         if self.problem_type == BINARY:
             return (self._binary_object(score) for score in scores)
@@ -89,7 +93,7 @@ class ResponseFormat:
 
     def _binary_object(self, score: float) -> str:
         negative, positive = self.keys
-        is_positive = score >= 0.5
+        is_positive = score >= self.decision_threshold
         # Formatting a number takes half a microsecond.
         probability, complement = repr(score), repr(1 - score)
         return (
@@ -109,10 +113,11 @@ class ResponseFormat:
         if self.problem_type == MULTICLASS:
             return (f"{self.csv_labels[value.index(max(value))]},{max(value)!r}\n" for value in values)
         texts = map(repr, values) if isinstance(scores, list) else number_texts(scores)
-        if self.problem_type == REGRESSION:
+        if self.problem_type in (REGRESSION, RANKING):
             return (f"{text}\n" for text in texts)
         pairs = zip(values, texts, strict=True)
-        return (f"1,{text}\n" if value >= 0.5 else f"0,{text}\n" for value, text in pairs)
+        threshold = self.decision_threshold
+        return (f"1,{text}\n" if value >= threshold else f"0,{text}\n" for value, text in pairs)
 
 
 def as_list(scores: Scores) -> list[Any]:

@@ -73,10 +73,10 @@ def baseline_steps(
                 dataset_format=CSV_WITH_HEADER,
                 output_s3_uri=baseline_uri(context, MODEL_QUALITY),
                 problem_type=settings.problem_type,
+                # not derived from the probability, because the decision threshold is chosen in training
                 inference_attribute="prediction",
                 probability_attribute="probability" if binary else None,
                 ground_truth_attribute="label",
-                probability_threshold_attribute="0.5" if binary else None,
             ),
             # labels and predictions of Evaluate are codes of the classes
             None,
@@ -182,7 +182,6 @@ def _analyzer_environment(config: QualityCheckConfig, monitoring: MonitoringSett
             "inference_attribute": config.inference_attribute,
             "probability_attribute": config.probability_attribute,
             "ground_truth_attribute": config.ground_truth_attribute,
-            "probability_threshold_attribute": config.probability_threshold_attribute,
             "metric_tolerance": f"{monitoring.metric_tolerance:g}",
             "labels_per_window": f"{monitoring.labels_per_window}",
         }

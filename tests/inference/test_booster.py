@@ -43,11 +43,16 @@ def train(path: Path, objective: str, rounds: int = 20, **parameters: object) ->
         "binary": signal > 0.5,
         "multiclass": np.digitize(signal, [-0.5, 0.5]),
         "regression": signal * 1000,
+        "poisson": np.floor(np.exp(signal)),
+        "tweedie": np.exp(signal),
+        "quantile": signal,
+        "lambdarank": np.clip(np.round(signal + 2), 0, 4),
     }[objective]
     settings = {"objective": objective, "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5} | parameters
     if objective == "multiclass":
         settings["num_class"] = 3
-    model = lgb.train(settings, lgb.Dataset(features, target, categorical_feature=[5]), rounds)
+    group = [20] * 100 if objective == "lambdarank" else None
+    model = lgb.train(settings, lgb.Dataset(features, target, group=group, categorical_feature=[5]), rounds)
     model.save_model(path)
     # Read back, because the text rounds numbers, and the text is what is served.
     return lgb.Booster(model_file=path)
@@ -57,6 +62,10 @@ MODELS = {
     "binary": {"objective": "binary"},
     "multiclass": {"objective": "multiclass"},
     "regression": {"objective": "regression"},
+    "counts": {"objective": "poisson"},
+    "tweedie": {"objective": "tweedie", "tweedie_variance_power": 1.3},
+    "quantile": {"objective": "quantile", "alpha": 0.9},
+    "ranking": {"objective": "lambdarank"},
     "64 leaves": {"objective": "binary", "num_leaves": 64},
     "stumps": {"objective": "regression", "num_leaves": 2},
     "no split": {"objective": "regression", "min_data_in_leaf": 1500},
@@ -68,6 +77,7 @@ WALKED = {
     "linear trees": {"objective": "regression", "linear_tree": True},
     "random forest": {"objective": "binary", "boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
     "another sigmoid": {"objective": "binary", "sigmoid": 0.7},
+    "square root": {"objective": "regression", "reg_sqrt": True},
 }
 
 
@@ -89,6 +99,23 @@ def test_predictions_for_one_row_and_many_rows_are_those_of_lightgbm(models, nam
     np.testing.assert_allclose(ours.predict_rows(rows[:7].tolist()), expected[:7], rtol=0, atol=0)
     one_by_one = [ours.predict_row(row)[0] for row in rows[:50].tolist()]
     np.testing.assert_allclose(one_by_one, expected[:50], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "tweedie", "random forest", "another sigmoid"])
+def test_raw_scores_for_one_row_and_many_rows_are_those_of_lightgbm(models, name):
+    path, reference = models[name]
+    ours, rows = Booster(path, raw_scores=True), data(MANY_ROWS * 3, seed=1)
+    expected = reference.predict(rows, raw_score=True)
+    np.testing.assert_allclose(ours.predict_rows(rows.tolist()), expected, rtol=1e-12, atol=1e-12)
+    assert [ours.predict_row(row)[0] for row in rows[:20].tolist()] == expected[:20].tolist()
+    package = ImportedLightGbm(path, raw_scores=True)
+    assert package.predict_rows(rows[:20].tolist()) == expected[:20].ravel().tolist()
+
+
+def test_exact_predictions_for_many_rows_are_lightgbms_to_the_bit(models):
+    path, reference = models["binary"]
+    rows = data(MANY_ROWS * 3, seed=1)
+    np.testing.assert_array_equal(Booster(path, exact=True).predict_rows(rows.tolist()), reference.predict(rows))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -111,7 +111,7 @@ def test_without_model_monitor_the_baseline_steps_keep_their_names_and_outputs(
         here = json.dumps(output).replace("own-analyzer", "demo")
         assert json.loads(here) == usual_output
         settings, usual_settings = step["Arguments"]["Environment"], usual["Arguments"]["Environment"]
-        assert set(settings) >= set(usual_settings) - {"probability_attribute", "probability_threshold_attribute"}
+        assert set(settings) >= set(usual_settings) - {"probability_attribute"}
 
 
 def test_preprocess_writes_the_baseline_in_the_format_that_its_step_reads(
