@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from analyzer import QualityError
 from analyzer.arrow_values import as_categories, as_numbers
+from analyzer.value_formats import PLAIN, ValueFormat, feature_format
+from analyzer.values import MISSING
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +38,19 @@ class Feature:
         type: "number"; CATEGORY; TEXT, which is not itself an input of the model; or "datetime": ISO 8601 or an
             epoch, read as a text or as a number, as it comes.
         categories: The categories in the training split; empty for other types.
+        value_format: How its values are written.
     """
 
     type: str
     categories: frozenset[str] = frozenset()
+    value_format: ValueFormat = PLAIN
+
+    def category(self, text: str) -> str | None:
+        """Normalize the spelling of a category; None for a missing value. A text that is not a boolean stays."""
+        try:
+            return self.value_format.category(text)
+        except ValueError:
+            return text
 
 
 @dataclass(frozen=True)
@@ -50,11 +61,13 @@ class Schema:
         problem_type: BinaryClassification, MulticlassClassification or Regression.
         features: The features by name, in the order in which clients send them.
         classes: The names of the classes, of two the positive one last; empty for a regression.
+        missing: The texts that count as missing in every feature.
     """
 
     problem_type: str
     features: Mapping[str, Feature]
     classes: tuple[str, ...]
+    missing: frozenset[str] = MISSING
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -65,6 +78,11 @@ class Schema:
     def categorical(self) -> frozenset[str]:
         """The names of the features whose values are texts, whatever they look like."""
         return frozenset(name for name, feature in self.features.items() if feature.type in (CATEGORY, TEXT))
+
+    @cached_property
+    def with_decimal_commas(self) -> frozenset[str]:
+        """The names of the features whose texts have decimal commas."""
+        return frozenset(name for name, feature in self.features.items() if feature.value_format.has_decimal_comma)
 
     def conform(self, batch: pa.RecordBatch, others: Collection[str] = (), is_part: bool = False) -> pa.RecordBatch:
         """Read the values of a batch as the endpoint reads them.
@@ -84,9 +102,10 @@ class Schema:
     def _conform(self, name: str, column: pa.Array | None, rows: int) -> pa.Array:
         if column is None or pa.types.is_null(column.type):
             return pa.nulls(rows)
+        value_format = self.features[name].value_format
         if name in self.categorical:
-            return as_categories(column)
-        return as_numbers(column) if pa.types.is_string(column.type) else column
+            return as_categories(column, value_format)
+        return as_numbers(column, value_format) if pa.types.is_string(column.type) else column
 
 
 def read_schema(path: Path) -> Schema | None:
@@ -126,11 +145,17 @@ def _read_archive(path: Path) -> str | None:
 
 
 def _parse(document: Mapping[str, Any]) -> Schema:
+    missing_texts = document.get("missing_values", ())
     return Schema(
         problem_type=document["problem_type"],
         features={
-            feature["name"]: Feature(feature["type"], frozenset(feature.get("categories", ())))
+            feature["name"]: Feature(
+                feature["type"],
+                frozenset(feature.get("categories", ())),
+                feature_format(feature, missing_texts) or PLAIN,
+            )
             for feature in document["features"]
         },
         classes=tuple(map(str, document["classes"] or ())),
+        missing=MISSING | frozenset(missing_texts),
     )

@@ -80,7 +80,7 @@ def encode_column(values: Sequence[Any], feature: Feature) -> np.ndarray:
         return numbers
 
     def encode(value: Any) -> float:
-        return as_number(value, feature.name, row=0) if feature.codes is None else as_code(value, feature, row=0)
+        return as_number(value, feature, row=0) if feature.codes is None else as_code(value, feature, row=0)
 
     if types <= TEXT_TYPES:
         # Equal texts are encoded once.

@@ -11,15 +11,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from features import Feature, Features, as_code
 from request_errors import InputError, shortened
-
-from analyzer.values import MISSING, NUMBER, category_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,16 +87,22 @@ def read_columns(lines: bytes, names: Sequence[str], features: Features) -> dict
     given = sorted(
         (feature for feature in features.all if feature.name in place), key=lambda feature: place[feature.name]
     )
-    numeric = [feature.name for feature in given if feature.codes is None]
+    numeric = [feature.name for feature in given if feature.is_plain_number]
     if numeric:
         # All at once, because each call of Arrow has a price.
-        numbers = as_numbers(as_texts(lines, bounds.take([place[name] for name in numeric], axis=1)))
+        texts = as_texts(lines, bounds.take([place[name] for name in numeric], axis=1))
+        numbers = as_numbers(texts, features.missing)
         if numbers is None:
             return None
         columns |= zip(numeric, numbers.reshape(len(bounds), len(numeric)).T, strict=True)
     for feature in given:
-        if feature.codes is not None:
-            columns[feature.name] = as_codes(as_texts(lines, bounds[:, place[feature.name]]), feature)
+        if feature.is_plain_number:
+            continue
+        texts = as_texts(lines, bounds[:, place[feature.name]])
+        values = as_formatted_numbers(texts, feature) if feature.codes is None else as_codes(texts, feature)
+        if values is None:
+            return None
+        columns[feature.name] = values
     return columns
 
 
@@ -140,7 +144,7 @@ def as_texts(lines: bytes, bounds: np.ndarray) -> Any:
     return pa.StringArray.from_buffers(offsets.size - 1, *map(pa.py_buffer, (offsets, lines, validity)))
 
 
-def as_numbers(texts: Any) -> np.ndarray | None:
+def as_numbers(texts: Any, missing: Iterable[str]) -> np.ndarray | None:
     """Convert the cells to float64, NaN for a missing value; None if one of them is not a finite number."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -148,17 +152,28 @@ def as_numbers(texts: Any) -> np.ndarray | None:
     numbers = as_finite(texts)
     if numbers is None:
         trimmed = pc.ascii_trim_whitespace(texts)
-        numbers = as_finite(pc.if_else(pc.is_in(trimmed, missing_words()), pa.NULL, trimmed))
+        numbers = as_finite(pc.if_else(pc.is_in(trimmed, strings(missing)), pa.NULL, trimmed))
     return numbers
 
 
-def missing_words() -> Any:
+def as_formatted_numbers(texts: Any, feature: Feature) -> np.ndarray | None:
+    """Convert cells in the format of a feature, as `as_numbers` does."""
+    from analyzer.arrow_values import plain_numbers, present
+
+    assert feature.value_format is not None
+    values = present(texts, feature.value_format)
+    plain = plain_numbers(values, feature.value_format)
+    return as_finite(plain) if plain.null_count == values.null_count else None
+
+
+def strings(texts: Iterable[str]) -> Any:
     import numpy as np
     import pyarrow as pa
 
     # Not pa.array(), which imports pandas.
-    offsets, words = np.cumsum([0, *map(len, MISSING)], dtype=np.int32), "".join(MISSING).encode()
-    return pa.StringArray.from_buffers(len(MISSING), pa.py_buffer(offsets), pa.py_buffer(words))
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 def as_finite(texts: Any) -> np.ndarray | None:
@@ -174,12 +189,15 @@ def as_finite(texts: Any) -> np.ndarray | None:
     return numbers if np.count_nonzero(np.isfinite(numbers)) == np.count_nonzero(is_valid) else None
 
 
-def as_codes(texts: Any, feature: Feature) -> np.ndarray:
-    """Look up the codes of the cells' categories, each of which is encoded once."""
+def as_codes(texts: Any, feature: Feature) -> np.ndarray | None:
+    """Look up the codes of the cells' categories, each of which is encoded once; None if one of them is invalid."""
     import numpy as np
 
     array = texts.dictionary_encode()
-    codes = np.array([as_code(text, feature, row=1) for text in array.dictionary.to_pylist()] or [math.nan])
+    try:
+        codes = np.array([as_code(text, feature, row=1) for text in array.dictionary.to_pylist()] or [math.nan])
+    except InputError:
+        return None
     is_valid, indices = cells_of(array.indices, np.int32)
     # The index of a null is undefined, hence "clip".
     return np.where(is_valid, codes.take(indices, mode="clip"), math.nan)
@@ -261,8 +279,6 @@ def is_header(row: Sequence[str], features: Features) -> bool:
     """Return whether the first row is a header, not a record with a category that is spelled like a feature."""
     if not any(cell.strip() in features.name_set for cell in row):
         return False
-    return len(row) != len(features) or any(
-        not (NUMBER.fullmatch(cell.strip()) if feature.codes is None else category_text(cell) in feature.codes)
-        and cell.strip() not in MISSING
-        for cell, feature in zip(row, features.all, strict=True)
+    return len(row) != len(features) or not all(
+        feature.accepts(cell) for cell, feature in zip(row, features.all, strict=True)
     )

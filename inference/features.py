@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from request_errors import InputError, shortened
 
 from analyzer.values import MISSING, NUMBER, category_text
+
+if TYPE_CHECKING:
+    from analyzer.value_formats import ValueFormat
 
 PLAIN_NUMBERS = frozenset((float, int))
 
@@ -23,10 +26,26 @@ class Feature:
     Attributes:
         name: The name of the column.
         codes: The code of each category; None for a numeric feature.
+        value_format: How its values are written; None for plain numbers, and for categories that are as they are.
     """
 
     name: str
     codes: Mapping[str, int] | None
+    value_format: ValueFormat | None = None
+
+    @property
+    def is_plain_number(self) -> bool:
+        """Whether its texts are plain numbers, or missing."""
+        return self.codes is None and (self.value_format is None or not self.value_format.is_number)
+
+    def accepts(self, text: str) -> bool:
+        """Return whether a text is a value: missing, a number, or one of the categories."""
+        if self.value_format is not None:
+            return self.value_format.accepts(text, self.codes)
+        text = text.strip()
+        return text in MISSING or bool(
+            NUMBER.fullmatch(text) if self.codes is None else category_text(text) in self.codes
+        )
 
 
 class Features:
@@ -43,6 +62,8 @@ class Features:
         self.names = tuple(feature.name for feature in self.all)
         self.name_set = frozenset(self.names)
         self.are_numbers = all(feature.codes is None for feature in self.all)
+        value_formats = [feature.value_format for feature in self.all if feature.value_format is not None]
+        self.missing = value_formats[0].missing_texts | MISSING if value_formats else MISSING
 
     def __len__(self) -> int:
         return len(self.all)
@@ -75,7 +96,7 @@ class Features:
         if is_plain:
             return values
         return [
-            as_number(value, feature.name, row) if feature.codes is None else as_code(value, feature, row)
+            as_number(value, feature, row) if feature.codes is None else as_code(value, feature, row)
             for value, feature in zip(values, self.all, strict=True)
         ]
 
@@ -90,14 +111,21 @@ class Features:
 
 def read_features(schema: Mapping[str, Any]) -> tuple[Feature, ...]:
     """Read the features of a schema.json."""
+    missing_texts = schema.get("missing_values", ())
 
-    def codes(categories: Sequence[str]) -> dict[str, int]:
-        return {text: code for code, text in enumerate(categories)}
+    def codes(feature: Mapping[str, Any]) -> dict[str, int] | None:
+        is_category = feature["type"] == "category"
+        return {text: code for code, text in enumerate(feature["categories"])} if is_category else None
 
-    return tuple(
-        Feature(feature["name"], codes(feature["categories"]) if feature["type"] == "category" else None)
-        for feature in schema["features"]
-    )
+    def value_format(feature: Mapping[str, Any]) -> ValueFormat | None:
+        # Models that do not need the module do not import it.
+        if not missing_texts and "format" not in feature and "normalize" not in feature:
+            return None
+        from analyzer.value_formats import feature_format
+
+        return feature_format(feature, missing_texts)
+
+    return tuple(Feature(feature["name"], codes(feature), value_format(feature)) for feature in schema["features"])
 
 
 def are_plain_numbers(values: Sequence[Any]) -> bool:
@@ -109,20 +137,28 @@ def are_plain_numbers(values: Sequence[Any]) -> bool:
         return False
 
 
-def as_number(value: Any, name: str, row: int) -> float:
+def as_number(value: Any, feature: Feature, row: int) -> float:
     """Convert a value to a finite float, or to NaN if it is missing."""
     text = value.strip() if isinstance(value, str) else value
     if text is None or (isinstance(text, str) and text in MISSING):
         return math.nan
-    is_number = NUMBER.fullmatch(text) if isinstance(text, str) else type(text) in PLAIN_NUMBERS
-    if not is_number:
-        raise InputError(f"row {row}: feature {name!r} is {shortened(value)}, not a number")
-    try:
-        number = float(text)
-    except OverflowError:
-        number = math.inf
+    if feature.value_format is not None and isinstance(text, str):
+        try:
+            number = feature.value_format.number(text)
+        except ValueError as error:
+            raise InputError(f"row {row}: feature {feature.name!r} is {shortened(value)}, {error}") from None
+        if number is None:
+            return math.nan
+    else:
+        is_number = NUMBER.fullmatch(text) if isinstance(text, str) else type(text) in PLAIN_NUMBERS
+        if not is_number:
+            raise InputError(f"row {row}: feature {feature.name!r} is {shortened(value)}, not a number")
+        try:
+            number = float(text)
+        except OverflowError:
+            number = math.inf
     if math.isinf(number):
-        raise InputError(f"row {row}: feature {name!r} is {shortened(value)}, out of range for a number")
+        raise InputError(f"row {row}: feature {feature.name!r} is {shortened(value)}, out of range for a number")
     return number
 
 
@@ -134,5 +170,15 @@ def as_code(value: Any, feature: Feature, row: int) -> float:
         return math.nan
     code = feature.codes.get(value) if isinstance(value, str) else None
     if code is None:
-        code = feature.codes.get(category_text(str(value)))
+        code = feature.codes.get(as_category(value, feature, row))
     return math.nan if code is None else float(code)
+
+
+def as_category(value: Any, feature: Feature, row: int) -> str:
+    """Normalize the spelling of a category; empty for a missing value."""
+    if feature.value_format is None:
+        return category_text(str(value))
+    try:
+        return feature.value_format.category(str(value)) or ""
+    except ValueError as error:
+        raise InputError(f"row {row}: feature {feature.name!r} is {shortened(value)}, {error}") from None

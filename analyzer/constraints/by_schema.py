@@ -13,7 +13,6 @@ from dataclasses import replace
 from analyzer.constraints.data_quality import Constraints, FeatureConstraints, suggest_domain
 from analyzer.profile.statistics import INTEGRAL, STRING, FeatureStatistics, Statistics, StringStatistics
 from analyzer.schema import Schema
-from analyzer.values import MISSING, category_text
 
 
 def statistics_by_schema(statistics: Statistics, schema: Schema) -> Statistics:
@@ -21,13 +20,13 @@ def statistics_by_schema(statistics: Statistics, schema: Schema) -> Statistics:
     return replace(
         statistics,
         features=tuple(
-            _as_categories(feature) if feature.name in schema.categorical else feature
+            _as_categories(feature, schema) if feature.name in schema.categorical else feature
             for feature in statistics.features
         ),
     )
 
 
-def _as_categories(feature: FeatureStatistics) -> FeatureStatistics:
+def _as_categories(feature: FeatureStatistics, schema: Schema) -> FeatureStatistics:
     if feature.strings is not None:
         counts, spellings = feature.strings.counts, feature.strings.distinct_count
     elif feature.numbers is not None:
@@ -36,10 +35,13 @@ def _as_categories(feature: FeatureStatistics) -> FeatureStatistics:
     else:
         return feature
     normalized: dict[str, int] = {}
+    missing = 0
     for text, count in counts.items():
-        category = category_text(text)
-        normalized[category] = normalized.get(category, 0) + count
-    missing = sum(normalized.pop(text, 0) for text in MISSING)
+        category = schema.features[feature.name].category(text)
+        if category is None:
+            missing += count
+        else:
+            normalized[category] = normalized.get(category, 0) + count
     # Texts too many to be listed are assumed to be distinct categories.
     strings = StringStatistics.of_counts(normalized, spellings - len(counts) + len(normalized))
     return replace(
@@ -67,15 +69,18 @@ def constraints_by_schema(constraints: Constraints, baseline: Statistics | None,
     return replace(
         constraints,
         features=tuple(
-            _with_categories(feature, statistics) if feature.name in schema.categorical else feature
+            _with_categories(feature, statistics, schema) if feature.name in schema.categorical else feature
             for feature in constraints.features
         ),
     )
 
 
-def _with_categories(constraint: FeatureConstraints, statistics: Mapping[str, FeatureStatistics]) -> FeatureConstraints:
+def _with_categories(
+    constraint: FeatureConstraints, statistics: Mapping[str, FeatureStatistics], schema: Schema
+) -> FeatureConstraints:
     if constraint.inferred_type == STRING:
-        domains = constraint.domains and tuple(sorted({category_text(text) for text in constraint.domains} - MISSING))
+        categories = {schema.features[constraint.name].category(text) for text in constraint.domains or ()}
+        domains = constraint.domains and tuple(sorted(text for text in categories if text is not None))
         return replace(constraint, domains=domains)
     feature = statistics.get(constraint.name)
     return replace(

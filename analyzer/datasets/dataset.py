@@ -25,7 +25,6 @@ from analyzer.datasets.preprocessor import Preprocessor
 from analyzer.datasets.selection import Selection, shorten
 from analyzer.datasets.text_columns import MISSING_TEXTS
 from analyzer.schema import Schema
-from analyzer.values import MISSING
 from analyzer.window import Window
 
 logger = logging.getLogger(__name__)
@@ -153,7 +152,7 @@ class Dataset:
     @property
     def missing_texts(self) -> Collection[str]:
         """The texts of CSV files that stand for a missing value."""
-        return MISSING if self.schema else MISSING_TEXTS
+        return self.schema.missing if self.schema else MISSING_TEXTS
 
     @property
     def categories(self) -> frozenset[str]:

@@ -6,9 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analyzer.datasets.payloads import CSV, JSON_LINES, MEDIA_TYPES, Payload, cells, json_lines, media_type_of, text_of
+from analyzer.datasets.payloads import (
+    CSV,
+    JSON_LINES,
+    MEDIA_TYPES,
+    Payload,
+    Row,
+    cells,
+    json_lines,
+    media_type_of,
+    text_of,
+)
 from analyzer.schema import CATEGORY, Feature, Schema
-from analyzer.values import MISSING, NUMBER, category_text
 
 
 def read_request(side: Mapping[str, Any], schema: Schema) -> tuple[Payload, tuple[str, ...]]:
@@ -28,8 +37,8 @@ def read_request(side: Mapping[str, Any], schema: Schema) -> tuple[Payload, tupl
             header = tuple(name.strip() for name in rows[0])
             if len(set(header)) < len(header):
                 raise ValueError("has a header with duplicate names")
-            return Payload(rows[1:], [], is_text=True), header
-        return Payload(rows, [], is_text=True), schema.names
+            return Payload(_with_points(rows[1:], header, schema), [], is_text=True), header
+        return Payload(_with_points(rows, schema.names, schema), [], is_text=True), schema.names
     # JSON lines are captured with the encoding JSON, too.
     is_lines = JSON_LINES in (encoding, MEDIA_TYPES.get(media_type_of(side)))
     records = json_lines(text) if is_lines else _json_records(text)
@@ -62,7 +71,36 @@ def _by_name(record: Any, schema: Schema) -> dict[str, Any]:
         raise ValueError("has a record that is neither an object nor a list")
     if any(isinstance(value, dict | list) for value in values.values()):
         raise ValueError("has a feature that is an object or a list")
+    for name in schema.with_decimal_commas:
+        if isinstance(values[name], str):
+            values[name] = _with_point(values[name], schema.features[name])
     return values
+
+
+def _with_points(rows: list[Row], names: Sequence[str], schema: Schema) -> list[Row]:
+    """Rewrite numbers with decimal commas, before the types of columns are inferred: "1.234" may be 1234."""
+    rewritten = [
+        (index, schema.features[name]) for index, name in enumerate(names) if name in schema.with_decimal_commas
+    ]
+    if not rewritten:
+        return rows
+    result = []
+    for row in rows:
+        values = [*row]
+        for index, feature in rewritten:
+            # The row may be too short, which is found later.
+            values[index : index + 1] = [_with_point(text, feature) for text in values[index : index + 1]]
+        result.append(values)
+    return result
+
+
+def _with_point(text: str, feature: Feature) -> str:
+    """Rewrite a number as a plain one, and a missing value as an empty text."""
+    try:
+        number = feature.value_format.number(text)
+    except ValueError:
+        return text
+    return "" if number is None else repr(number)
 
 
 def _is_header(row: Sequence[str], schema: Schema) -> bool:
@@ -71,13 +109,13 @@ def _is_header(row: Sequence[str], schema: Schema) -> bool:
     if not any(text in schema.features for text in texts):
         return False
     return len(row) != len(schema.names) or any(
-        text not in MISSING and not _is_value(text, name, feature)
+        text not in schema.missing and not _is_value(text, name, feature)
         for text, (name, feature) in zip(texts, schema.features.items(), strict=True)
     )
 
 
 def _is_value(text: str, name: str, feature: Feature) -> bool:
-    if feature.type == "number":
-        return NUMBER.fullmatch(text) is not None
+    if feature.type in ("number", CATEGORY):
+        return feature.value_format.accepts(text, feature.categories if feature.type == CATEGORY else None)
     # Any text but the name may be a value of a feature without categories.
-    return category_text(text) in feature.categories if feature.type == CATEGORY else text != name
+    return text != name

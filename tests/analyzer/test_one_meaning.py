@@ -41,6 +41,20 @@ SCHEMA: dict[str, Any] = {
 NAMES = [feature["name"] for feature in SCHEMA["features"]]
 
 
+def formatted(missing_values: list[str], *formats: dict[str, Any]) -> dict[str, Any]:
+    """Make a schema in which the values of some features are written as people write them."""
+    features = zip(SCHEMA["features"], formats, strict=True)
+    return {**SCHEMA, "missing_values": missing_values, "features": [{**feature, **more} for feature, more in features]}
+
+
+SCHEMAS = [
+    SCHEMA,
+    formatted(["unknown", "Gold"], {}, {"normalize": True}, {"format": "currency"}),
+    formatted([], {"format": "percent"}, {"format": "boolean", "categories": ["false", "true"]}, {"format": "number"}),
+    formatted(["unknown"], {"format": "currency", "decimal": ","}, {}, {"format": "number", "decimal": ","}),
+]
+
+
 @pytest.fixture(scope="module")
 def handler() -> Iterator[dict[str, ModuleType]]:
     """The modules of the endpoint's code, which are no package."""
@@ -59,14 +73,18 @@ def handler() -> Iterator[dict[str, ModuleType]]:
 
 
 blanks = st.sampled_from(["", "", " ", "\t", "\u00a0"])
-missing = st.sampled_from(["", "NA", "nan", "null", "#N/A"])
+missing = st.sampled_from(["", "NA", "nan", "null", "#N/A", "unknown"])
 number_texts = st.one_of(
     st.integers(-(10**20), 10**20).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.sampled_from(["+5", "1.", ".5", "007", "3.0", "1e3", "-0", "0x10", "inf", "1_0", "\u0661"]),
+    st.sampled_from(["+5", "1.", ".5", "007", "3.0", "1e3", "-0", "0x10", "inf", "1_0", "\u0661", "1e999"]),
+    st.sampled_from(["$1,234.50", "1,234", "1.234", "1.234,5 \u20ac", "(3)", "3-", "-\u20ac3", "19 %", "0,5", "1 234"]),
 )
-category_texts = st.sampled_from(
-    ["gold", "age", "3", "3.0", "03", "3.5", "TRUE", "False", "in come", "none", "a\u2028b", 'say "x"', "a,b"]
+category_texts = st.one_of(
+    st.sampled_from(
+        ["gold", "age", "3", "3.0", "03", "3.5", "TRUE", "False", "in come", "none", "a\u2028b", 'say "x"']
+    ),
+    st.sampled_from(["a,b", "Gold", "GOLD", "yes", "Nein", "maybe"]),
 )
 json_numbers = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False))
 
@@ -126,12 +144,12 @@ def json_bodies(draw: st.DrawFn) -> tuple[str, str]:
     return start + json.dumps(content, ensure_ascii=ascii_only), JSON
 
 
-@given(body=st.one_of(csv_bodies(), json_bodies()), is_long=st.booleans())
+@given(schema=st.sampled_from(SCHEMAS), body=st.one_of(csv_bodies(), json_bodies()), is_long=st.booleans())
 def test_the_monitor_reads_what_the_endpoint_answers_as_the_same_values(
-    handler: dict[str, ModuleType], body: tuple[str, str], is_long: bool
+    handler: dict[str, ModuleType], schema: dict[str, Any], body: tuple[str, str], is_long: bool
 ) -> None:
     text, content_type = body
-    served = serve(handler, text, content_type, is_long)
+    served = serve(handler, schema, text, content_type, is_long)
     if served is None:
         return
     event = handler["capture"].Event(
@@ -143,17 +161,19 @@ def test_the_monitor_reads_what_the_endpoint_answers_as_the_same_values(
     )
     with tempfile.TemporaryDirectory() as folder:
         schema_file, captures = Path(folder, "schema.json"), Path(folder, "captures.jsonl")
-        schema_file.write_text(json.dumps(SCHEMA), encoding="utf-8")
+        schema_file.write_text(json.dumps(schema), encoding="utf-8")
         captures.write_text(handler["capture"].capture_line(event), encoding="utf-8")
         dataset = Dataset.from_format(captures, CAPTURES, schema=read_schema(schema_file))
         monitored = [row for batch in dataset.batches() for row in batch.to_pylist()]
     assert [*monitored[0]] == NAMES
-    assert [[encoded(row[feature["name"]], feature) for feature in SCHEMA["features"]] for row in monitored] == served
+    assert [[encoded(row[feature["name"]], feature) for feature in schema["features"]] for row in monitored] == served
 
 
-def serve(handler: dict[str, ModuleType], text: str, content_type: str, is_long: bool) -> Rows | None:
+def serve(
+    handler: dict[str, ModuleType], schema: dict[str, Any], text: str, content_type: str, is_long: bool
+) -> Rows | None:
     """Encode a request as the endpoint does, a missing value as None; None if the endpoint refuses it."""
-    features = handler["features"].Features(handler["features"].read_features(SCHEMA), ignore_unknown=True)
+    features = handler["features"].Features(handler["features"].read_features(schema), ignore_unknown=True)
     try:
         request = handler["request_bodies"].read_request(text.encode(), content_type)
         records = request.records

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_errors import InputError
 
+from analyzer.value_formats import ValueFormat
+
 FEATURES = (Feature("age", None), Feature("plan", {"gold": 0, "3": 1, "true": 2}), Feature("income", None))
 NAMES = [feature.name for feature in FEATURES]
 
@@ -86,6 +88,33 @@ def test_arrow_accepts_a_number_only_if_python_does(rows):
     columns = by_arrow(text, features)
     if columns is not None:
         np.testing.assert_array_equal(columns, by_python(text, features))
+
+
+FORMATTED = (
+    Feature("age", None, ValueFormat("currency", missing_texts=frozenset(["unknown"]))),
+    Feature("plan", {"false": 0, "true": 1}, ValueFormat("boolean", missing_texts=frozenset(["unknown"]))),
+    Feature("income", None, ValueFormat(missing_texts=frozenset(["unknown"]))),
+)
+AMOUNTS = NUMBERS | st.sampled_from(
+    ["$5", " 1 234.5 kr ", "(3)", "3-", "-\u20ac3", "unknown", " unknown", "1'000", "R1"]
+)
+WORDS = st.sampled_from(["yes", " No", "TRUE", "0", "1.0", "", "NA", "unknown"])
+
+
+@given(st.lists(st.tuples(AMOUNTS, WORDS, NUMBERS | st.just("unknown")), min_size=1, max_size=8))
+def test_both_readers_read_the_same_values_as_people_write_them(rows):
+    text = long_body([], rows)
+    columns = by_arrow(text, Features(FORMATTED))
+    assert columns is not None, "Arrow reads all of this"
+    np.testing.assert_array_equal(columns, by_python(text, Features(FORMATTED)))
+
+
+@pytest.mark.parametrize("line", ["$,yes,1", "1,maybe,1", "1,yes,$1"])
+def test_values_in_no_format_are_left_to_the_python_reader(line):
+    text = "$1,yes,2\n" * LONG_BODY + f"{line}\n"
+    assert read_long(text, Features(FORMATTED)) is None
+    with pytest.raises(InputError, match=f"row {LONG_BODY + 1}: feature .* is '.*', not a"):
+        by_python(text, Features(FORMATTED))
 
 
 @given(st.integers(1, 3), st.text("1,\n\r \x0b\x0c.-eNA", min_size=1, max_size=40), st.booleans())
