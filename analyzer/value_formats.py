@@ -31,8 +31,9 @@ EXAMPLES = {
 }
 
 # English, German, French, Spanish, Italian, Portuguese, Dutch, Danish, Norwegian, Swedish, Polish, Czech, Russian.
-TRUE_WORDS = frozenset("true t yes y on 1 wahr ja j vrai oui o verdadero sí si s vero sì sim tak ano да".split()  # noqa: SIM905)
-FALSE_WORDS = frozenset("false f no n off 0 falsch nein faux non falso não nao nee nej nei nie ne нет".split()  # noqa: SIM905)
+TRUE = "true t yes y on 1 wahr ja j vrai oui o verdadero sí si s vero sì sim tak ano да"
+FALSE = "false f no n off 0 falsch nein faux non falso não nao nee nej nei nie ne нет"
+TRUE_WORDS, FALSE_WORDS = frozenset(TRUE.split()), frozenset(FALSE.split())
 
 MINUS = "\u2212"
 # The spaces that separate thousands, and a number from its sign: also without a break, thin, and narrow.

@@ -72,8 +72,9 @@ def _by_name(record: Any, schema: Schema) -> dict[str, Any]:
     if any(isinstance(value, dict | list) for value in values.values()):
         raise ValueError("has a feature that is an object or a list")
     for name in schema.with_decimal_commas:
-        if isinstance(values[name], str):
-            values[name] = _with_point(values[name], schema.features[name])
+        value = values[name]
+        if isinstance(value, str):
+            values[name] = _with_point(value, schema.features[name])
     return values
 
 
@@ -84,7 +85,7 @@ def _with_points(rows: list[Row], names: Sequence[str], schema: Schema) -> list[
     ]
     if not rewritten:
         return rows
-    result = []
+    result: list[Row] = []
     for row in rows:
         values = [*row]
         for index, feature in rewritten:

@@ -49,7 +49,7 @@ def formatted(missing_values: list[str], *formats: dict[str, Any]) -> dict[str, 
 
 SCHEMAS = [
     SCHEMA,
-    formatted(["unknown", "Gold"], {}, {"normalize": True}, {"format": "currency"}),
+    formatted(["Unknown", "unknown"], {}, {"normalize": True}, {"format": "currency"}),
     formatted([], {"format": "percent"}, {"format": "boolean", "categories": ["false", "true"]}, {"format": "number"}),
     formatted(["unknown"], {"format": "currency", "decimal": ","}, {}, {"format": "number", "decimal": ","}),
 ]
