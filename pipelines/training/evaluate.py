@@ -41,6 +41,7 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
         ),
         property_files=[
             PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json"),
+            PropertyFile(name="EvaluationSummary", output_name="evaluation", path="summary.json"),
         ],
         cache_config=context.cache,
         retry_policies=context.job_retries,

@@ -1,0 +1,48 @@
+"""summary.json: what was measured and decided, for the pipeline's conditions, the report and other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evaluation.inputs import DataReport, ModelArchive
+from evaluation.intervals import Interval, finite
+from evaluation.outcome import BINARY, Outcome
+
+VERSION = 1
+# Train prints its losses under LightGBM's names.
+NAMES_OF_TRAINING = {"binary_logloss": "log_loss", "multi_logloss": "log_loss"}
+
+
+def summarize(
+    model: ModelArchive, outcome: Outcome, test_metrics: Mapping[str, Interval], report: DataReport
+) -> dict[str, Any]:
+    """Return the content of summary.json.
+
+    Args:
+        model: The model archive.
+        outcome: The predictions for the test split.
+        test_metrics: The metrics of the test split.
+        report: Preprocess's report.
+    """
+    schema, training = model.schema, model.training
+    return {
+        "version": VERSION,
+        "problem_type": schema["problem_type"],
+        "target": schema["target"],
+        "rows": {**report.rows, "test": len(outcome.truth)},
+        "metrics": {
+            "test": {name: interval.to_json() for name, interval in test_metrics.items()},
+            **{split: training_metrics(training.get(split, {})) for split in ("train", "validation")},
+        },
+        "decision_threshold": {"value": schema.get("decision_threshold", 0.5)}
+        if schema["problem_type"] == BINARY
+        else None,
+        "calibration": {"method": schema["calibration"]["method"] if schema.get("calibration") else "none"},
+    }
+
+
+def training_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Return the metrics of a split in Train's metrics.json, under the names of those of the test split."""
+    names = {name: NAMES_OF_TRAINING.get(name, name).replace("@", "_at_") for name in metrics}
+    return {names[name]: finite(value) for name, value in metrics.items()}
