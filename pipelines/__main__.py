@@ -14,8 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from examples import EXAMPLES, write_example
-from pipelines import runner
+from pipelines import data_commands, runner
 from pipelines.definition_diff import compare
 from pipelines.display import (
     show_diff,
@@ -52,6 +51,9 @@ from project.settings_file import open_settings
 from project.target import Target, readable_path
 
 app = command_group(__doc__)
+app.command("init")(data_commands.init)
+app.command("check-data")(data_commands.check_data)
+app.command("example-data")(data_commands.example_data)
 
 # placeholders, so that `definition` needs no account
 _EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
@@ -291,26 +293,6 @@ def reject(project: Project, version: VersionArgument, comment: CommentOption = 
     Example: python -m pipelines reject 2 --local
     """
     _set_approval(project, version, "Rejected", comment)
-
-
-@app.command("example-data")
-def example_data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"Example: {', '.join(EXAMPLES)}.")],
-    destination: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
-) -> None:
-    """Write the data and settings of an example to a folder, as a start for your own project.
-
-    Example: python -m pipelines example-data churn --output my-project
-    """
-    with errors_explained():
-        if name not in EXAMPLES:
-            raise UserError(f"unknown example {name!r}; choose one of {', '.join(EXAMPLES)}")
-        try:
-            paths = write_example(name, destination)
-        except FileExistsError as error:
-            raise UserError(f"{error} exists and is not the example's; remove it, or give another --output") from None
-        for path in paths:
-            output.print(str(path))
 
 
 def run_pipeline() -> None:

@@ -22,8 +22,9 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
 from pipelines.bundles import quality_check_bundle, quality_check_spark_bundle
 from pipelines.context import S3Uri, output_of, processing_input, processing_output
+from pipelines.preprocess_arguments import reads_parquet
 from pipelines.training.context import TrainingContext
-from project.settings import MonitoringSettings, Settings
+from project.settings import MonitoringSettings
 
 DATA_QUALITY = "data-quality-baseline"
 MODEL_QUALITY = "model-quality-baseline"
@@ -36,11 +37,6 @@ PARQUET: dict[str, dict[str, object]] = {"parquet": {}}
 
 def baseline_uri(context: TrainingContext, kind: str, *path: str) -> Join:
     return context.output_uri(kind, *path)
-
-
-def reads_parquet(settings: Settings) -> bool:
-    """Return whether this project's analyzer profiles the data: Model Monitor's has no Spark, and reads CSV."""
-    return settings.quality_checks == "processing" or settings.resources.engine == "spark"
 
 
 def baseline_steps(

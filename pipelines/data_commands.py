@@ -1,0 +1,157 @@
+"""The commands that work with data and need no pipeline: examples, a first settings file, and a check of the data."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from examples import EXAMPLES, write_example
+from project.commands import (
+    JsonOption,
+    LocalOption,
+    RegionOption,
+    RoleOption,
+    SettingsOption,
+    errors_explained,
+    print_result,
+)
+from project.display import console, output, plain_table
+from project.errors import UserError
+from project.s3_uris import is_s3_uri
+from project.settings import load_settings
+from project.settings_file import SETTINGS_NAME, open_settings
+from project.target import Target, aws_target, local_target, readable_path
+
+
+def example_data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"Example: {', '.join(EXAMPLES)}.")],
+    destination: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+) -> None:
+    """Write the data and settings of an example to a folder, as a start for your own project.
+
+    Example: python -m pipelines example-data churn --output my-project
+    """
+    with errors_explained():
+        if name not in EXAMPLES:
+            raise UserError(f"unknown example {name!r}; choose one of {', '.join(EXAMPLES)}")
+        try:
+            paths = write_example(name, destination)
+        except FileExistsError as error:
+            raise UserError(f"{error} exists and is not the example's; remove it, or give another --output") from None
+        for path in paths:
+            output.print(str(path))
+
+
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Table to train on: a file, or a folder of files.")],
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict.", show_default="the one whose name says so, else the last")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the project.", show_default="that of the file or its folder")
+    ] = None,
+    destination: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write.", show_default=f"{SETTINGS_NAME} beside the data"),
+    ] = None,
+) -> None:
+    """Write a settings file for a table. What its columns are is guessed from the first rows, with the reason.
+
+    Example: python -m pipelines init customers.csv --target churned
+    """
+    # pandas takes longer to import than the other commands take to run
+    from pipelines.new_project.guesses import guess
+    from pipelines.new_project.sample import read_sample
+    from pipelines.new_project.settings_text import project_name, settings_text
+
+    with errors_explained():
+        guesses = guess(read_sample(data), target)
+        file = destination or data.parent / SETTINGS_NAME
+        text = settings_text(
+            name or project_name(data), os.path.relpath(data, file.parent).replace(os.sep, "/"), guesses
+        )
+        try:
+            with file.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+        except FileExistsError:
+            raise UserError(f"{file} exists; give another file with --output, or remove it") from None
+        except OSError as error:
+            raise UserError(f"{file} cannot be written ({error.strerror}); give another file with --output") from None
+        try:
+            load_settings(file)
+        except UserError as error:
+            console.print(f"The settings need your hand before they are valid: {error}", markup=False, soft_wrap=True)
+        output.print(text, markup=False, end="", soft_wrap=True)
+        for note in guesses.notes:
+            console.print(note, markup=False, soft_wrap=True)
+        console.print(f"Wrote {file}. Next: python -m pipelines check-data --settings {file}", soft_wrap=True)
+
+
+def check_data(
+    settings_file: SettingsOption = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--input", help="Data to check: a local path, or an s3:// URI.", show_default="data.input"),
+    ] = None,
+    destination: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Page to write.", show_default="NAME-data.html in the current folder"),
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    local: LocalOption = False,
+    role_arn: RoleOption = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate data as Preprocess would, without an execution, and write a page with a profile of the features.
+
+    Exits with 1 if Preprocess would refuse the data.
+
+    Example: python -m pipelines check-data --settings examples/churn/settings.yaml --open
+    """
+    from analyzer.reports.html import write_page
+    from pipelines.data_check.page import data_page
+    from pipelines.data_check.profile import read_profile
+    from pipelines.data_check.validation import local_data, validated
+
+    with errors_explained():
+        settings, _ = open_settings(settings_file, local)
+        location = data or settings.data.input
+        with (
+            local_data(location, _target(location, local, role_arn, region)) as path,
+            console.status("Checking ..."),
+            validated(settings, path) as validation,
+        ):
+            errors, warnings = validation.messages("error"), validation.messages("warning")
+            profile = None if errors else read_profile(validation.output)
+            page = destination or Path(f"{settings.name}-data.html")
+            write_page(data_page(settings.name, validation, profile), page)
+        suspects = [feature.name for feature in profile.features if feature.is_suspicious] if profile else []
+
+        def show() -> None:
+            table = plain_table("", "Finding")
+            for kind, style, messages in (("error", "bold red", errors), ("warning", "yellow", warnings)):
+                for message in messages:
+                    table.add_row(f"[{style}]{kind}[/]", message)
+            for feature in suspects:
+                table.add_row("[yellow]leak?[/]", f"{feature} predicts the target almost by itself")
+            output.print(table if table.row_count else "No findings: the data can be used.")
+            output.print(f"Profile: {readable_path(page)}", soft_wrap=True)
+
+        content = {"errors": errors, "warnings": warnings, "leakage_suspects": suspects, "profile": page}
+        print_result(content, as_json, show)
+        if open_browser and not webbrowser.open(page.resolve().as_uri()):
+            raise UserError(f"no browser can be started; open {page.resolve()} yourself")
+        if errors:
+            raise typer.Exit(1)
+
+
+def _target(location: str | None, local: bool, role_arn: str | None, region: str | None) -> Target | None:
+    """Connect to where the data is; None if it is on this machine."""
+    if location is None or not is_s3_uri(location):
+        return None
+    return local_target() if local else aws_target(role_arn, None, region)

@@ -1,0 +1,274 @@
+"""Guess what the columns of a table are: the target, IDs, dates, amounts of money, texts that stand for missing values.
+
+A guess is a line of the settings file with its reason, which the user checks. Everything is judged by the first rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analyzer.values import MISSING
+from pipelines.new_project.sample import Sample
+from project.errors import UserError
+from project.settings import ProblemType
+
+# A column is what almost all of its values look like.
+SHARE = 0.95
+# ... and numeric with a few texts that stand for missing values from this share on.
+NUMERIC_SHARE = 0.7
+MAX_MISSING_TEXTS = 3
+# Above this share of distinct values, a text column is like an ID.
+ID_SHARE = 0.5
+# LightGBM splits categories well up to so many levels.
+MAX_LEVELS = 255
+MAX_CLASSES = 20
+MAX_MISSING_SHARE = 0.95
+
+# What a target is called, the likeliest name first.
+TARGET_NAMES = (
+    *("target", "label", "y", "class", "outcome", "churn", "churned", "default", "defaulted", "fraud", "is_fraud"),
+    *("survived", "converted", "clicked", "bought", "response", "approved", "diagnosis"),
+    *("price", "sales", "demand", "amount", "quality"),
+)
+ID_NAME = re.compile(r"(?i:(^|[_\s-])(id|uuid|guid|nr|no|number|index))$|^Unnamed: 0$|[a-z]I[dD]$", re.ASCII)
+POSITIVE = ("yes", "true", "1", "y", "positive", "malignant", "churned", "fraud", "bad", "default", "won", "t")
+
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+GROUPED = r"[+-]?\d{1,3}(?:[, ']\d{3})+(?:\.\d+)?"
+AMOUNT = rf"(?:{NUMBER}|{GROUPED})"
+SYMBOL = r"(?:[$€£¥₹₽₩]|USD|EUR|GBP|CHF|JPY)"
+CURRENCY = rf"\(?[+-]?\s*(?:{SYMBOL}\s*[+-]?{AMOUNT}|{AMOUNT}\s*{SYMBOL})\)?"
+PERCENT = rf"{AMOUNT}\s*%"
+DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+WORDS = [{"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"}]
+
+
+@dataclass
+class Guesses:
+    """The settings that a table seems to need.
+
+    Attributes:
+        problem_type: What the target asks for.
+        target: The target column.
+        data: The settings of the section `data` besides the target.
+        reasons: Why, by key of the settings, or by key and column.
+        notes: What the user should know or decide.
+    """
+
+    problem_type: ProblemType
+    target: str
+    data: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str | tuple[str, str], str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def guess(sample: Sample, target: str | None = None) -> Guesses:
+    """Guess the settings of a table.
+
+    Args:
+        sample: Its first rows.
+        target: The target column; by default the one whose name says so, else the last one.
+
+    Raises:
+        UserError: There is no such column, or the target cannot be predicted.
+    """
+    target, why = _target(sample, target)
+    problem_type, what = _problem_type(sample.columns[target], target)
+    guesses = Guesses(problem_type, target, reasons={"target_column": why, "problem_type": what})
+    if problem_type == "BinaryClassification":
+        _guess_positive_class(sample.columns[target], guesses)
+    if problem_type == "Regression" and _numbers(present := _present(sample.columns[target])) is None:
+        _guess_text(target, present.astype(str).str.strip(), guesses)
+    if sample.csv_format:
+        guesses.data["csv"] = sample.csv_format
+        guesses.reasons["csv"] = "as the first rows are written"
+    for name, values in sample.columns.items():
+        if name != target:
+            _guess_column(name, values, guesses)
+    return guesses
+
+
+def _target(sample: Sample, target: str | None) -> tuple[str, str]:
+    names = [*sample.columns]
+    if target is not None:
+        if target not in names:
+            raise UserError(f"{sample.path} has no column {target!r}; choose --target from {', '.join(names)}")
+        return target, "as given by --target"
+    by_name = {name.lower(): name for name in names}
+    for known in TARGET_NAMES:
+        if known in by_name:
+            return by_name[known], "by its name; give --target for another column"
+    return names[-1], "the last column; give --target for another one"
+
+
+def _problem_type(values: pd.Series, target: str) -> tuple[ProblemType, str]:
+    present = _present(values)
+    if present.empty:
+        raise UserError(f"column {target!r} has no values in the first rows; choose another --target")
+    distinct = present.nunique()
+    numbers = _numbers(present)
+    if numbers is None and (kind := _written_as(present.astype(str).str.strip())):
+        return "Regression", f"{target} has {distinct} different numbers of type {kind}"
+    if distinct == 1:
+        raise UserError(f"column {target!r} has only the value {present.iloc[0]!r}; choose another --target")
+    if distinct == 2:
+        first, second = sorted(map(str, present.unique()))
+        return "BinaryClassification", f"{target} has two values, {first} and {second}"
+    if numbers is None:
+        if distinct > max(MAX_CLASSES, 0.05 * len(present)):
+            raise UserError(
+                f"column {target!r} has {distinct} different texts in {len(present)} rows, too many for classes; "
+                "choose another --target"
+            )
+        return "MulticlassClassification", f"{target} has {distinct} classes"
+    if distinct <= MAX_CLASSES and (numbers % 1 == 0).all() and len(present) >= 20 * distinct:
+        return (
+            "MulticlassClassification",
+            f"{target} has {distinct} different whole numbers; write Regression if their distances matter",
+        )
+    return "Regression", f"{target} has {distinct} different numbers"
+
+
+def _guess_positive_class(values: pd.Series, guesses: Guesses) -> None:
+    classes = sorted(map(str, _present(values).unique()))
+    # by default it is the last of the two
+    named = next((label for label in classes if label.strip().lower() in POSITIVE), None)
+    if named is not None and named != classes[-1]:
+        guesses.data["positive_class"] = named
+        guesses.reasons["positive_class"] = "the class whose probability is predicted"
+    elif named is None:
+        rare = str(_present(values).astype(str).value_counts().index[-1])
+        guesses.data["positive_class"] = rare
+        guesses.reasons["positive_class"] = "the rarer class: its probability is predicted"
+
+
+def _guess_column(name: str, values: pd.Series, guesses: Guesses) -> None:
+    """Add what a column needs; a plain number or category needs nothing."""
+    present = _present(values)
+    missing = 1 - len(present) / len(values)
+    if missing > MAX_MISSING_SHARE:
+        _drop(name, f"{missing:.0%} of its values are missing", guesses)
+    elif present.nunique() <= 1:
+        _drop(name, "it has only one value", guesses)
+    elif pd.api.types.is_datetime64_any_dtype(values.dtype):
+        _add_date(name, present, guesses)
+    elif pd.api.types.is_bool_dtype(values.dtype):
+        return
+    elif (numbers := _numbers(present)) is not None:
+        if present.is_unique and (ID_NAME.search(name) or _counts_rows(numbers)):
+            _drop(name, "every row has another value, like an ID", guesses)
+    else:
+        _guess_text(name, present.astype(str).str.strip(), guesses)
+
+
+def _guess_text(name: str, texts: pd.Series, guesses: Guesses) -> None:
+    distinct = texts.nunique()
+    spellings = sorted(texts.unique())
+    if _share(texts, DATE) >= SHARE:
+        _add_date(name, texts, guesses)
+    elif kind := _written_as(texts):
+        _add_to("columns", name, {"type": kind}, f"like {_example(texts, NOTATIONS[kind])!r}", guesses)
+        _add_missing_texts(name, texts, NOTATIONS[kind], guesses)
+    elif _share(texts, NUMBER) >= NUMERIC_SHARE:
+        _add_missing_texts(name, texts, NUMBER, guesses)
+    elif distinct > ID_SHARE * len(texts):
+        _drop(name, f"{distinct} of {len(texts)} values are different, like an ID or a free text", guesses)
+    elif distinct > MAX_LEVELS:
+        _add_to("encodings", name, "target", f"{distinct} categories", guesses)
+    elif {text.lower() for text in spellings} in WORDS and distinct > 2:
+        _add_to("columns", name, {"type": "boolean"}, f"has {listed(spellings)}", guesses)
+    elif pair := _spellings_of_one(spellings):
+        _add_to("columns", name, {"normalize": True}, f"has {listed(pair)}", guesses)
+
+
+NOTATIONS = {"currency": CURRENCY, "percent": PERCENT, "number": GROUPED}
+
+
+def _written_as(texts: pd.Series) -> str | None:
+    """Return the type of numbers that are written with a symbol or with thousands separators."""
+    for kind, pattern in NOTATIONS.items():
+        if _share(texts, pattern) > 0 and _share(texts, f"{pattern}|{NUMBER}") >= NUMERIC_SHARE:
+            return kind
+    return None
+
+
+def _spellings_of_one(texts: Sequence[str]) -> tuple[str, str] | None:
+    """Find two texts that differ only in case and whitespace."""
+    first: dict[str, str] = {}
+    for text in texts:
+        known = first.setdefault(" ".join(text.split()).casefold(), text)
+        if known != text:
+            return known, text
+    return None
+
+
+def _add_date(name: str, values: pd.Series, guesses: Guesses) -> None:
+    _add_to("datetime_columns", name, None, f"dates such as {values.iloc[0]}", guesses)
+    guesses.notes.append(
+        f"To predict the future, test on the newest rows: set data.split to {{strategy: time, time_column: {name}}}."
+    )
+
+
+def _add_missing_texts(name: str, texts: pd.Series, pattern: str, guesses: Guesses) -> None:
+    others = texts[~texts.str.fullmatch(f"{pattern}|{NUMBER}")]
+    if others.nunique() > MAX_MISSING_TEXTS:
+        guesses.notes.append(
+            f"{name} has {len(others)} values that are not numbers, such as {others.iloc[0]!r}; unless they are "
+            "mended, it is a category."
+        )
+        return
+    for text in sorted(others.unique()):
+        _add_to("missing_values", text, None, f"beside numbers in {name}", guesses)
+
+
+def _drop(name: str, reason: str, guesses: Guesses) -> None:
+    _add_to("drop_columns", name, None, reason, guesses)
+
+
+def _add_to(key: str, name: str, value: object, reason: str, guesses: Guesses) -> None:
+    """Add an item to a list of the settings, or with a value to a mapping, with its reason."""
+    if value is None:
+        items = guesses.data.setdefault(key, [])
+        if name not in items:
+            items.append(name)
+    else:
+        guesses.data.setdefault(key, {})[name] = value
+    guesses.reasons[key, name] = reason
+
+
+def _present(values: pd.Series) -> pd.Series:
+    """Select the values that are not missing."""
+    present = values[values.notna()]
+    if pd.api.types.is_numeric_dtype(present.dtype) or pd.api.types.is_datetime64_any_dtype(present.dtype):
+        return present
+    return present[~present.astype(str).str.strip().isin(MISSING)]
+
+
+def _numbers(present: pd.Series) -> pd.Series | None:
+    """Return a column's values as numbers; None if one of them is not a number."""
+    if pd.api.types.is_numeric_dtype(present.dtype):
+        return present.astype(float)
+    texts = present.astype(str).str.strip()
+    return texts.astype(float) if texts.str.fullmatch(NUMBER).all() else None
+
+
+def _counts_rows(numbers: pd.Series) -> bool:
+    """Return whether the numbers are 0, 1, 2 ... or another sequence without gaps."""
+    return len(numbers) > 2 and bool((numbers.diff().iloc[1:] == 1).all())
+
+
+def _share(texts: pd.Series, pattern: str) -> float:
+    return float(texts.str.fullmatch(pattern).mean())
+
+
+def _example(texts: pd.Series, pattern: str) -> str:
+    return str(texts[texts.str.fullmatch(pattern)].iloc[0])
+
+
+def listed(texts: Iterable[str]) -> str:
+    return " and ".join(map(repr, texts))
