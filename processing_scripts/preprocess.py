@@ -7,16 +7,20 @@ validates the data, splits it, and learns category codes and classes on the trai
 features are in one split of a random split, unless they are so many that each split has its share.
 
 Output, under the output folder:
-    train/train.parquet, validation/..., test/...   encoded numbers, target first; a missing value is null
+    train/train.parquet, validation/..., test/...   encoded numbers: the target, the features (a missing value is
+                                                null), and where there are such columns: @weight, @group (rows of a
+                                                group have the same number) or @time (the order of the rows)
     baseline/baseline.csv or baseline.parquet   the features of the training split, with their original values
     schema/sample.csv                           at most 10,000 rows of the same, as test requests
     schema/schema.json                          problem type, target, features with their categories, classes
+    records/records.parquet                     the rows of the test split in their order, with their original values:
+                                                the features, and the columns of --segment-columns
     report/validation_report.json               every check with its severity, status, columns, message and numbers
 
 A column is either numeric or categorical. Text and booleans are categorical, and so are dates unless the data has them
 as numbers. Values are compared and grouped as they are in the data; a numeric feature becomes a double, with a warning
-where it has more digits. Target, time and group columns are not features, nor is the unnamed index that pandas writes
-into Parquet. analyzer/values.py lists the texts that count as missing.
+where it has more digits. Target, time, group and weight columns are not features, nor is the unnamed index that
+pandas writes into Parquet. analyzer/values.py lists the texts that count as missing.
 
 Data that no model should be trained on is an error. This includes an infinity in a feature: JSON requests cannot
 contain it, means and drift distances are undefined with it, and it usually comes from a division by zero. It also
@@ -45,11 +49,13 @@ from preprocessing.data_settings import DataSettings, read_data_settings
 from preprocessing.duplicates import drop_duplicates, drop_unlabelled
 from preprocessing.encoding import Encoder, learn_schema
 from preprocessing.engine import Engine
+from preprocessing.extras import extra_columns
 from preprocessing.features import check_features, check_rows, choose_features
 from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import check_splits, split_rows
 from preprocessing.targets import check_target, read_labels
+from preprocessing.weights import check_weights, check_weights_of_splits
 from preprocessing.writing import CSV, PARQUET, SplitWriter, write_sample
 
 # What to do about errors of the file system, which are not errors of the program.
@@ -124,6 +130,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add("--time-column", help="a column of numbers or of ISO 8601 dates or times")
     add("--group-column")
+    add("--weight-column", help="a column of numbers that says how much each row counts; 0 leaves a row out")
+    add("--segment-columns", nargs="*", default=[], help="columns to add to the records, dropped ones among them")
     add("--train-share", type=float, default=0.7)
     add("--validation-share", type=float, default=0.1)
     add("--test-share", type=float, default=0.2)
@@ -185,15 +193,19 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     check_rows(count, options, report)
     profiles = check_features(engine, rows, features, count, options, report)
     check_target(engine, rows, labels, count, options, report)
+    check_weights(engine, rows, count, options, report)
     report.raise_errors()
 
     split_rows(engine, rows, labels, options, report)
-    schema, unseen = learn_schema(engine, features, labels, options)
+    extras = extra_columns(rows.columns, options)
+    schema, unseen = learn_schema(engine, features, labels, extras, options)
     sizes = check_splits(engine, rows, labels, unseen, options, report)
+    check_weights_of_splits(engine, rows, options, report)
     report.raise_errors()
 
     encoder = Encoder(schema, rows.columns, labels, profiles)
-    writer = SplitWriter(encoder, features, profiles, options.baseline_format, options.output_dir)
+    segments = [rows.columns[name] for name in options.segment_columns]
+    writer = SplitWriter(encoder, extras, features, segments, profiles, options.baseline_format, options.output_dir)
     engine.write_splits(writer.columns, writer.write)
     write_sample(engine, features, profiles, sizes["train"], options.output_dir)
     write_json(schema, options.output_dir / "schema" / "schema.json")

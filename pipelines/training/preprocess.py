@@ -10,7 +10,7 @@ from pipelines.inputs import input_data_type
 from pipelines.preprocess_arguments import preprocess_arguments
 from pipelines.training.context import TrainingContext
 
-OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report")
+OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report", "records")
 
 
 def preprocess_step(context: TrainingContext) -> ProcessingStep:

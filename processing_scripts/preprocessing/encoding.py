@@ -11,13 +11,18 @@ import pyarrow.compute as pc
 
 from preprocessing.columns import BINARY, categories_of, category_texts, is_number
 from preprocessing.engine import Engine
+from preprocessing.extras import Extra
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 from preprocessing.targets import Labels
 
 
 def learn_schema(
-    engine: Engine, features: Sequence[Column], labels: Labels | None, options: argparse.Namespace
+    engine: Engine,
+    features: Sequence[Column],
+    labels: Labels | None,
+    extras: Sequence[Extra],
+    options: argparse.Namespace,
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Learn the content of schema.json from the view `placed`: features and classes in their order, and the categories.
 
@@ -50,6 +55,7 @@ def learn_schema(
         "target": options.target_column,
         "features": features_json,
         "classes": classes,
+        **{extra.role: extra.source for extra in extras},
     }
     return schema, unseen
 

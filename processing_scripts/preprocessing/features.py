@@ -19,6 +19,7 @@ from preprocessing.columns import (
     is_whole_number,
 )
 from preprocessing.engine import Engine
+from preprocessing.extras import EXTRAS
 from preprocessing.profile import (
     NumberProfile,
     measure,
@@ -28,7 +29,7 @@ from preprocessing.profile import (
     value_counts,
 )
 from preprocessing.report import ERROR, WARNING, DataError, Report, counted, listed, plural, shortened
-from preprocessing.rows import Column, Rows
+from preprocessing.rows import Column, Rows, not_features
 
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 
@@ -50,8 +51,10 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         "target_column": [options.target_column],
         "time_column": [options.time_column] if options.time_column else [],
         "group_column": [options.group_column] if options.group_column else [],
+        "weight_column": [options.weight_column] if options.weight_column else [],
         "drop_columns": options.drop_columns,
         "categorical_columns": options.categorical_columns,
+        "segments": options.segment_columns,
     }
     present = set(rows.types)
     absent = [(setting, column) for setting, columns in settings.items() for column in columns if column not in present]
@@ -62,17 +65,24 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
                 for setting, column in absent
             )
         )
-    if options.target_column in options.drop_columns:
-        raise DataError(f"column {options.target_column!r} is the target_column; remove it from drop_columns")
-    taken = dict.fromkeys([options.target_column, options.time_column, options.group_column, *options.drop_columns])
+    if reserved := [column for column in rows.types if column in EXTRAS]:
+        raise DataError(
+            f"{rows.name} has a column {listed(map(repr, reserved))}, a name that the encoded splits need for an extra "
+            "column; rename it"
+        )
+    for setting in ("target_column", "weight_column"):
+        if (column := getattr(options, setting)) in options.drop_columns:
+            raise DataError(f"column {column!r} is the {setting}; remove it from drop_columns")
+    taken = not_features(options)
     features = [column for column in rows.types if column not in taken]
     if not features:
-        raise DataError(
-            f"{rows.name} has no columns besides {listed(filter(None, taken))}; keep at least one column as a feature"
-        )
-    advice = dict.fromkeys(features, "add it to drop_columns, or convert it")
+        others = [column for column in rows.types if column in taken]
+        raise DataError(f"{rows.name} has no columns besides {listed(others)}; keep at least one column as a feature")
+    advice = dict.fromkeys(options.segment_columns, "remove it from quality.segments, or convert it")
+    advice |= dict.fromkeys(features, "add it to drop_columns, or convert it")
     advice |= {options.split_column: f"set {options.split_strategy}_column to another column, or convert it"}
     advice |= {options.target_column: "set target_column to another column, or convert it"}
+    advice |= {options.weight_column: "set weight_column to another column, or convert it"}
     for column in filter(None, advice):
         if not is_supported(rows.types[column]):
             raise DataError(

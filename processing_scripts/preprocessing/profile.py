@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from preprocessing.columns import MAX_WHOLE_NUMBER
+from preprocessing.columns import MAX_WHOLE_NUMBER, are_numbers
 from preprocessing.engine import Engine
-from preprocessing.rows import Column
+from preprocessing.report import counted, shortened
+from preprocessing.rows import Column, Rows
 
 # Engines compile a query as a whole, and medians hold the sample of each of its columns in memory.
 COLUMNS_PER_QUERY = 200
@@ -132,6 +134,18 @@ def position_of_text(engine: Engine, column: Column, text: str) -> int:
     """Return the position of the first row with a text in a column that has it."""
     engine.register("wanted", pa.table({"text": [text]}))
     return first_position(engine, f"{column.sql} IN (SELECT text FROM wanted)")
+
+
+def describe_texts(engine: Engine, rows: Rows, column: Column, count: int) -> str:
+    """Say how many of the values in the view `rows` are not numbers, and where the first such text is."""
+    values = value_counts(engine, column)
+    odd = values.filter(pc.invert(are_numbers(values["value"])))
+    example = ""
+    if len(odd):
+        text = odd["value"][0].as_py()
+        place = rows.place(position_of_text(engine, column, text))
+        example = f", for example {shortened(text)} in {place}"
+    return f"{counted(pc.sum(odd['count']).as_py() or 0, 'value', count)} not numeric{example}"
 
 
 def first_position(engine: Engine, condition: str) -> int:

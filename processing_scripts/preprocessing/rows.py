@@ -109,6 +109,17 @@ def read_rows(options: argparse.Namespace, folder: Path) -> tuple[Rows, list[Pat
         texts |= {*schema.text_columns}
 
 
+def not_features(options: argparse.Namespace) -> set[str]:
+    """Return the columns that are not features: they say what a row is for, or are dropped."""
+    roles = (options.target_column, options.time_column, options.group_column, options.weight_column)
+    return {*filter(None, roles), *options.drop_columns}
+
+
+def unused_columns(options: argparse.Namespace) -> set[str]:
+    """Return the dropped columns that no output has."""
+    return {*options.drop_columns} - {*options.segment_columns}
+
+
 def text_columns(options: argparse.Namespace) -> set[str]:
     """Return the columns to read as text, whatever their values."""
     return {*options.categorical_columns, *filter(None, [options.group_column])}
@@ -157,17 +168,16 @@ def as_stored(table: pa.Table, position: int, sql_names: Mapping[str, str], opti
         sql_names: The names in SQL.
         options: The parsed command line.
     """
-    not_features = {options.target_column, options.time_column, options.group_column, *options.drop_columns}
-    with_digits = columns_with_digits(options)
+    excluded, unused, with_digits = not_features(options), unused_columns(options), columns_with_digits(options)
     columns = dict(zip(table.column_names, table.columns, strict=True))
-    features = {name: column for name, column in columns.items() if name not in not_features}
-    others = {name: column for name, column in columns.items() if name in not_features}
+    features = {name: column for name, column in columns.items() if name not in excluded}
+    others = {name: column for name, column in columns.items() if name in excluded}
     feature_sum = sum_of_hashes(features, len(table))
     row_sum = feature_sum + sum_of_hashes(others, len(table))
     stored = {
         sql_names[name]: storable(column, name in with_digits)
         for name, column in columns.items()
-        if name not in options.drop_columns and (is_supported(column.type) or pa.types.is_null(column.type))
+        if name not in unused and (is_supported(column.type) or pa.types.is_null(column.type))
     }
     keys = (
         as_keys(feature_sum, options.seed),
@@ -204,10 +214,11 @@ def as_rows(readers: Sequence[FileReader], schema: InputSchema, options: argpars
     if not count:
         raise DataError(f"{name} has a header but no rows; check the program that wrote it")
     types = {column: pa.float64() if type_ == pa.null() else type_ for column, type_ in schema.types.items()}
+    unused = unused_columns(options)
     columns = {
         column: Column(column, f"c{index}", type_, stored_type(column, type_, options))
         for index, (column, type_) in enumerate(types.items())
-        if column not in options.drop_columns and is_supported(type_)
+        if column not in unused and is_supported(type_)
     }
     rounded: dict[str, tuple[int, str]] = {}
     for reader in readers:

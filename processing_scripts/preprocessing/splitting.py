@@ -207,7 +207,7 @@ def place_by_time(engine: Engine, column: Column, options: argparse.Namespace, r
 
 
 def place_by_group(engine: Engine, column: Column, options: argparse.Namespace, report: Report) -> pa.Table | None:
-    """Create the view `located` for a split by group: the place is the index of the split.
+    """Create the view `located` for a split by group: the place is the number of the group, in the order of splits.
 
     Returns:
         The cuts; None if the column cannot be used, which is reported.
@@ -221,11 +221,14 @@ def place_by_group(engine: Engine, column: Column, options: argparse.Namespace, 
     sizes = np.bincount(codes, spellings["count"].to_numpy()).astype(np.int64)
     order = sorted(range(len(names)), key=lambda group: (text_hash(f"{options.seed} {names[group]}"), names[group]))
     splits = deal_groups(sizes, order, options.shares)
-    engine.register("groups", pa.table({"value": spellings["value"], "place": splits[codes]}))
+    numbers = np.empty(len(order), np.int64)
+    numbers[sorted(order, key=splits.__getitem__)] = range(len(order))
+    engine.register("groups", pa.table({"value": spellings["value"], "place": numbers[codes]}))
     engine.create_view(
         "located", f"SELECT rows.*, 0 AS stratum, groups.place FROM rows JOIN groups ON {column.sql} = groups.value"
     )
-    return pa.table({"stratum": [0], "validation_from": [1], "test_from": [2]})
+    validation_from, test_from = (int((splits < split).sum()) for split in (1, 2))
+    return pa.table({"stratum": [0], "validation_from": [validation_from], "test_from": [test_from]})
 
 
 def deal_groups(sizes: np.ndarray, order: Sequence[int], shares: Sequence[float]) -> np.ndarray:

@@ -16,15 +16,14 @@ from preprocessing.columns import (
     MULTICLASS,
     REGRESSION,
     SPLITS,
-    are_numbers,
     category_texts,
     example_of_spellings,
     is_number,
     is_whole_number,
 )
 from preprocessing.engine import Engine
-from preprocessing.profile import position_of_text, value_counts
-from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
+from preprocessing.profile import describe_texts, value_counts
+from preprocessing.report import ERROR, WARNING, Report, listed, plural, shortened
 from preprocessing.rows import Column, Rows
 
 # Below this share of the rows, a class is rare.
@@ -150,18 +149,10 @@ def check_target(
 def regression_problem(engine: Engine, rows: Rows, column: Column, count: int) -> tuple[str | None, int]:
     """Return what is wrong with the target of a regression, and its number of distinct values."""
     if not is_number(column.type):
-        values = value_counts(engine, column)
-        odd = values.filter(pc.invert(are_numbers(values["value"])))
-        example = ""
-        if len(odd):
-            text = odd["value"][0].as_py()
-            place = rows.place(position_of_text(engine, column, text))
-            example = f", for example {shortened(text)} in {place}"
         return (
             f"column {column.name!r} is not numeric, but a Regression predicts numbers: "
-            f"{counted(pc.sum(odd['count']).as_py() or 0, 'value', count)} not numeric{example}; fix them, or change "
-            "target_column or problem_type"
-        ), len(values)
+            f"{describe_texts(engine, rows, column, count)}; fix them, or change target_column or problem_type"
+        ), len(value_counts(engine, column))
     (found,) = engine.query(
         f"SELECT count(DISTINCT {column.sql}) AS distinct_values, min({column.sql}) AS smallest FROM rows"
     ).to_pylist()

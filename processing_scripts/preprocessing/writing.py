@@ -1,4 +1,4 @@
-"""Write the splits and the baseline. A file has its name only when it is complete."""
+"""Write the splits, the baseline and the records. A file has its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from preprocessing.columns import SPLITS, is_whole_number
 from preprocessing.encoding import Encoder
 from preprocessing.engine import Engine
+from preprocessing.extras import Extra
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 
@@ -29,7 +30,9 @@ ROW_GROUP = 50 * 2048
 
 
 class SplitWriter:
-    """Writes the encoded splits, and the features of the training split as a baseline, with their original values.
+    """Writes the encoded splits, the features of the training split as a baseline, and the records of the test split.
+
+    Baseline and records have the original values.
 
     Attributes:
         columns: The columns that it needs, in SQL.
@@ -38,13 +41,31 @@ class SplitWriter:
     def __init__(
         self,
         encoder: Encoder,
+        extras: Sequence[Extra],
         features: Sequence[Column],
+        segments: Sequence[Column],
         profiles: Mapping[str, NumberProfile],
         baseline_format: str,
         folder: Path,
     ) -> None:
-        self.columns = ", ".join(["split", *(column.sql for column in encoder.columns)])
-        self._encoder, self._folder = encoder, folder
+        """Prepare to write.
+
+        Args:
+            encoder: What encodes the rows.
+            extras: What the encoded splits have besides target and features.
+            features: The features, as they are in the data.
+            segments: What the records have besides the features.
+            profiles: The columns of numbers.
+            baseline_format: CSV or PARQUET.
+            folder: The output folder.
+        """
+        record_columns = list(dict.fromkeys([*features, *segments]))
+        selected = dict.fromkeys(column.sql for column in [*encoder.columns, *record_columns])
+        self.columns = ", ".join(["split", *selected, *(f"{extra.expression} AS {extra.sql}" for extra in extras)])
+        self._encoder, self._extras, self._folder = encoder, extras, folder
+        self._schema = pa.schema([*encoder.schema, *((extra.name, extra.type) for extra in extras)])
+        self._records = baseline_schema(record_columns, profiles, PARQUET)
+        self._record_columns = [column.sql for column in record_columns]
         self._baseline = baseline_schema(features, profiles, baseline_format)
         self._baseline_columns = [column.sql for column in features]
         self._baseline_format = baseline_format
@@ -55,19 +76,25 @@ class SplitWriter:
         baseline_path = self._folder / "baseline" / f"{name or 'baseline'}.{self._baseline_format}"
         with ExitStack() as stack:
             write_split = [
-                stack.enter_context(
-                    parquet_writer(self._folder / split / f"{name or split}.parquet", self._encoder.schema)
-                )
+                stack.enter_context(parquet_writer(self._folder / split / f"{name or split}.parquet", self._schema))
                 for split in SPLITS
             ]
+            records_path = self._folder / "records" / f"{name or 'records'}.parquet"
+            write_records = stack.enter_context(parquet_writer(records_path, self._records))
             write_baseline = stack.enter_context(baseline_writer(baseline_path, self._baseline))
             for rows in batches:
                 ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
                 for split, (start, end) in enumerate(itertools.pairwise([0, *ends])):
                     if start < end:
-                        write_split[split](self._encoder.encode(rows.slice(start, end - start)))
+                        write_split[split](self._encode(rows.slice(start, end - start)))
                 if training_rows := rows.slice(0, ends[0]).select(self._baseline_columns):
                     write_baseline(training_rows.rename_columns(self._baseline.names).cast(self._baseline))
+                if test_rows := rows.slice(ends[1]).select(self._record_columns):
+                    write_records(test_rows.rename_columns(self._records.names).cast(self._records))
+
+    def _encode(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        extras = [rows[extra.sql].cast(extra.type) for extra in self._extras]
+        return pa.RecordBatch.from_arrays([*self._encoder.encode(rows).columns, *extras], schema=self._schema)
 
 
 def write_sample(

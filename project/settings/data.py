@@ -101,6 +101,10 @@ class DataSettings(Section):
         default=None,
         description="Class whose probability a binary model predicts; by default the last of the two in sorted order.",
     )
+    weight_column: str | None = Field(
+        default=None,
+        description="Column of sample weights, numbers of at least 0, for training and metrics; not a feature.",
+    )
     drop_columns: tuple[str, ...] = Field(default=(), description="Columns that are not features, such as identifiers.")
     categorical_columns: tuple[str, ...] = Field(
         default=(), description="Columns to treat as categories, besides text and booleans."
@@ -120,6 +124,22 @@ class DataSettings(Section):
         if isinstance(value, bool):
             raise ValueError(f"YAML reads it as the boolean {value}; put the class in quotes, spelled as in the data")
         return value
+
+    @model_validator(mode="after")
+    def _weights_are_a_column_of_their_own(self) -> DataSettings:
+        others: dict[str, tuple[str | None, ...]] = {
+            "target_column": (self.target_column,),
+            "split.time_column": (self.split.time_column,),
+            "split.group_column": (self.split.group_column,),
+            "drop_columns": self.drop_columns,
+            "categorical_columns": self.categorical_columns,
+        }
+        for setting, columns in others.items():
+            if self.weight_column and self.weight_column in columns:
+                raise ValueError(
+                    f"weight_column {self.weight_column!r} is in {setting}, too; remove it from one of them"
+                )
+        return self
 
     @property
     def structured(self) -> dict[str, Any]:

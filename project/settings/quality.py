@@ -28,6 +28,11 @@ class QualitySettings(Section):
     metric: str = Field(description="Metric on the test split, by Model Monitor's name; see the table of metrics.")
     threshold: float = Field(description="Value the metric must reach: a minimum, or for rmse, mae and mse a maximum.")
 
+    segments: tuple[str, ...] = Field(
+        default=(),
+        description="Columns by whose values the test metrics are also reported; dropped columns may be among them.",
+    )
+
     @property
     def lower_is_better(self) -> bool:
         return self.metric in LOWER_IS_BETTER

@@ -368,6 +368,21 @@ def test_what_happens_to_duplicates_comes_from_the_settings(make_settings: Calla
         assert arguments[arguments.index("--duplicates") + 1] == expected
 
 
+def test_weights_and_segments_are_arguments_of_preprocess_only_if_they_are_set(
+    make_settings: Callable[..., Settings],
+) -> None:
+    data = {"input": "s3://bucket/data.csv", "target_column": "y"}
+    settings = make_settings(
+        data={**data, "weight_column": "w"}, quality={"metric": "auc", "threshold": 0.9, "segments": ["plan", "region"]}
+    )
+    for given, expected in ((settings, ["w", "plan region"]), (make_settings(data=data), [])):
+        step = steps_by_name(compile_definition(given))["Preprocess"]
+        arguments = " ".join(step["Arguments"]["AppSpecification"]["ContainerArguments"])
+        assert re.findall(r"--(?:weight-column|segment-columns) ((?:[a-z]+ ?)+)(?: |$)", arguments) == expected
+        outputs = [output["OutputName"] for output in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]]
+        assert "records" in outputs
+
+
 def test_more_columns_to_drop_than_sagemaker_accepts_arguments_are_refused(
     make_settings: Callable[..., Settings],
 ) -> None:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SPLITS = ("train", "validation", "test", "baseline")
+SPLITS = ("train", "validation", "test", "baseline", "records")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,13 @@ BINARY, MULTICLASS, REGRESSION = (
 @pytest.mark.parametrize(
     ("table", "arguments"),
     [
-        (example("churn", "churned"), (*BINARY, "--positive-class", "yes", "--drop-columns", "customer_id")),
+        (
+            example("churn", "churned"),
+            (
+                *(*BINARY, "--positive-class", "yes", "--drop-columns", "customer_id"),
+                *("--segment-columns", "customer_id", "gender"),
+            ),
+        ),
         (example("wine", "cultivar"), MULTICLASS),
         (
             example("taxi", "pickups").slice(0, 3000),
@@ -127,7 +133,7 @@ BINARY, MULTICLASS, REGRESSION = (
             example("churn", "churned", ("customer_id",)).append_column(
                 "team", pa.array([f"team {row % 97}" for row in range(4000)])
             ),
-            (*BINARY, "--split-strategy", "group", "--group-column", "team"),
+            (*BINARY, "--split-strategy", "group", "--group-column", "team", "--weight-column", "tenure_months"),
         ),
     ],
     ids=["random", "multiclass", "time", "group"],

@@ -89,6 +89,7 @@ def test_the_same_rows_give_the_same_bytes(run_preprocess, form, strategy):
         "validation/validation.parquet",
         "test/test.parquet",
         "baseline/baseline.csv",
+        "records/records.parquet",
         "schema/sample.csv",
         "schema/schema.json",
     }

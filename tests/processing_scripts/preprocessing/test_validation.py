@@ -110,7 +110,7 @@ ERRORS = [
     ),
     (table(), ("--min-rows", "100"), "rows", "60 usable rows are fewer than min_rows (100)"),
     (table(rows=2), ("--min-rows", "1"), "rows", "2 usable rows are fewer than the 3 splits need; add rows"),
-    (table(), ("--drop-columns", "size", "plan"), "columns", "has no columns besides target, size, plan; keep"),
+    (table(), ("--drop-columns", "size", "plan"), "columns", "has no columns besides size, plan, target; keep"),
     (
         table(),
         ("--drop-columns", "target"),
