@@ -55,6 +55,7 @@ class Job(ABC):
         runtime: What runs the image; set before `prepare`.
         on_metric: Called with the name and value of each metric in the log.
         collect: Called with each container of a completed job before its files are removed.
+        concurrent: The number of jobs that share the CPUs: this one, and others of its tuning job.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Job(ABC):
     runtime: Runtime
     on_metric: Callable[[str, float], None] | None = None
     collect: Callable[[Container], None] | None = None
+    concurrent: int = 1
 
     def __init__(self, request: Record) -> None:
         self.request = request

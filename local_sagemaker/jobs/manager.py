@@ -67,6 +67,7 @@ class JobManager:
         request: Record,
         on_metric: Callable[[str, float], None] | None = None,
         collect: Callable[[Container], None] | None = None,
+        concurrent: int = 1,
     ) -> str:
         """Create a job and start it.
 
@@ -75,6 +76,7 @@ class JobManager:
             request: The Create request.
             on_metric: Called with the name and value of each metric in a training job's log.
             collect: Called with each container of a completed job before its files are removed.
+            concurrent: The number of training jobs that share the CPUs.
 
         Returns:
             The job's ARN, as soon as the job is recorded.
@@ -92,7 +94,7 @@ class JobManager:
         elif kind == TRANSFORM:
             job, record = self._transform_job(request)
         else:
-            job, record = self._container_job(kind, request, on_metric, collect)
+            job, record = self._container_job(kind, request, on_metric, collect, concurrent)
         with self._lock:
             # ARNs contain names in lower case, so names that differ only in case have the same ARN
             if self.find(kind, name) is not None or not self.store.create(kind, name, record):
@@ -111,13 +113,14 @@ class JobManager:
         request: Record,
         on_metric: Callable[[str, float], None] | None,
         collect: Callable[[Container], None] | None,
+        concurrent: int,
     ) -> tuple[RunningJob, Record]:
         try:
             job = CONTAINER_JOBS[kind](request)
             job.runtime = self.images.find(job.image, kind)
         except (UnsupportedImage, re.error) as error:
             raise ServiceError("ValidationException", str(error)) from error
-        job.on_metric, job.collect = on_metric, collect
+        job.on_metric, job.collect, job.concurrent = on_metric, collect, concurrent
         record = job.new_record(time.time())
         arn, folder = record[f"{NOUNS[kind]}Arn"], self._folder / kind / job.name
         return ContainerJob(job, arn, folder, self.store, self.objects, self._environment, self.images), record

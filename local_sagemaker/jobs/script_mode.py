@@ -14,8 +14,10 @@ from typing import Any
 
 from local_sagemaker.containers.images.image import Image
 
-# hyperparameters with this prefix configure the image, the others are for the script
+# Hyperparameters with this prefix configure the image, and a tuning job adds one with its objective. The others are for
+# the script.
 PREFIX = "sagemaker_"
+TUNING_OBJECTIVE = "_tuning_objective_metric"
 FRAMEWORK_MODULES = {
     Image.SCIKIT_LEARN: "sagemaker_sklearn_container.training:main",
     Image.XGBOOST: "sagemaker_xgboost_container.training:main",
@@ -31,7 +33,7 @@ def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     """Return the script's command line, sorted by name: `--name value`, or `-n value` for names of one letter."""
     line: list[str] = []
     for name, value in sorted(hyperparameters.items()):
-        if name.startswith(PREFIX):
+        if not _is_for_script(name):
             continue
         if isinstance(value, dict):
             value = ",".join(f"{key}={item}" for key, item in sorted(value.items()))
@@ -45,6 +47,7 @@ def environment(
     input_data_config: Mapping[str, Any],
     job_name: str,
     image: Image | None = Image.SCIKIT_LEARN,
+    cpus: int | None = None,
 ) -> dict[str, str]:
     """Return the SM_* variables of one host, with paths as in the container.
 
@@ -54,9 +57,10 @@ def environment(
         input_data_config: Content of /opt/ml/input/config/inputdataconfig.json.
         job_name: Name of the training job.
         image: The image; None for one with an entry point of its own.
+        cpus: Number of CPUs of each host; by default its share of those of this machine.
     """
-    own = {name: value for name, value in hyperparameters.items() if not name.startswith(PREFIX)}
-    for_image = {name: value for name, value in hyperparameters.items() if name.startswith(PREFIX)}
+    own = {name: value for name, value in hyperparameters.items() if _is_for_script(name)}
+    for_image = {name: value for name, value in hyperparameters.items() if not _is_for_script(name)}
     program = for_image.get("sagemaker_program")
     channels = {channel: f"/opt/ml/input/data/{channel}" for channel in sorted(input_data_config)}
     hosts = resource_config["hosts"]
@@ -79,7 +83,7 @@ def environment(
         "module_dir": for_image.get("sagemaker_submit_directory"),
         "module_name": str(program).removesuffix(".py"),
         "network_interface_name": resource_config["network_interface_name"],
-        "num_cpus": cpus_per_host(len(hosts)),
+        "num_cpus": cpus or cpus_per_host(len(hosts)),
         "num_gpus": 0,
         "output_data_dir": "/opt/ml/output/data",
         "output_dir": "/opt/ml/output",
@@ -113,6 +117,10 @@ _ONLY_IN_TRAINING_ENV = (
     "job_name",
     "master_hostname",
 )
+
+
+def _is_for_script(name: str) -> bool:
+    return not name.startswith(PREFIX) and name != TUNING_OBJECTIVE
 
 
 def _decoded(text: str) -> Any:

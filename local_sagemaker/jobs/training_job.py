@@ -97,7 +97,12 @@ class TrainingJob(Job):
             **self.environment(arn),
             "CURRENT_HOST": container.host,
             **script_mode.environment(
-                self.hyperparameters, resource_config, input_data_config, self.name, self.runtime.image
+                self.hyperparameters,
+                resource_config,
+                input_data_config,
+                self.name,
+                self.runtime.image,
+                script_mode.cpus_per_host(len(self.hosts) * self.concurrent),
             ),
             **self.request.get("Environment", {}),
         }

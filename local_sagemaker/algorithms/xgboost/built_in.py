@@ -12,9 +12,6 @@ from typing import Any
 from local_sagemaker.algorithms.xgboost.xgboost_hyperparameters import KNOWN_METRICS
 from local_sagemaker.containers.images.image import Image, Runtime
 
-# hyperparameter with the objective metric of a tuning job, which the service adds
-TUNING_OBJECTIVE = "_tuning_objective_metric"
-
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 METRIC_DEFINITIONS = [
     {"Name": f"{channel}:{metric}", "Regex": rf".*\[[0-9]+\].*#011{channel}-{metric}:{_NUMBER}.*"}

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from local_sagemaker.executions.steps.job_step import run_job
-from local_sagemaker.executions.steps.step_type import Outcome, StepRun, StepType, invoke, resolved_arguments
+from local_sagemaker.executions.steps.step_type import (
+    Outcome,
+    StepRun,
+    StepType,
+    invoke,
+    resolved_arguments,
+    select_resolved,
+)
+from local_sagemaker.storage.records import Record
 
 # number of training jobs in a step's properties, for the SDK's get_top_model_s3_uri
 MAX_TOP_JOBS = 50
@@ -13,9 +21,25 @@ MAX_TOP_JOBS = 50
 
 class Tuning(StepType):
     operation = "CreateHyperParameterTuningJob"
-    cache_key_arguments = ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions")
+    cache_key_arguments = ("HyperParameterTuningJobConfig", "TrainingJobDefinition")
+    # the documentation names them, as there are others
+    cache_key_members = (
+        "AlgorithmSpecification",
+        "HyperParameterRanges",
+        "InputDataConfig",
+        "StaticHyperParameters",
+        "TuningObjective",
+    )
     image_argument = ("TrainingJobDefinition", "AlgorithmSpecification", "TrainingImage")
     job_kind = "training-job"
+
+    def cache_key(self, run: StepRun) -> Record:
+        config, definition = self.cache_key_arguments
+        members = run.step.arguments.get(definition, {})
+        return {
+            **select_resolved(run, run.step.arguments, [config]),
+            definition: select_resolved(run, members, self.cache_key_members),
+        }
 
     def run(self, run: StepRun) -> Outcome:
         name = _short_name(run)

@@ -6,6 +6,7 @@ Its record has the members of DescribeHyperParameterTuningJob except those deriv
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import secrets
@@ -47,7 +48,14 @@ class TrainingJobs(Protocol):
 
     store: RecordStore
 
-    def start(self, kind: str, request: Record, on_metric: Callable[[str, float], None] | None = None) -> str: ...
+    def start(
+        self,
+        kind: str,
+        request: Record,
+        on_metric: Callable[[str, float], None] | None = None,
+        *,
+        concurrent: int = 1,
+    ) -> str: ...
 
     def stop(self, kind: str, name: str) -> None: ...
 
@@ -71,6 +79,8 @@ class TuningJob(RunningJob):
         self._remaining_jobs = limits.get("MaxNumberOfTrainingJobs", float("inf"))
         # more concurrent jobs than CPUs would not be faster
         self._workers = min(limits["MaxParallelTrainingJobs"], os.cpu_count() or 1)
+        # notified of results, and of the end
+        self._changed = threading.Condition(self._lock)
         # guarded by the lock
         self._search = search_of(jobs.store, record)
         self._running: set[str] = set()
@@ -83,8 +93,9 @@ class TuningJob(RunningJob):
         """Do nothing: the JobManager kills the training jobs."""
 
     def _interrupt(self) -> None:
-        with self._lock:
+        with self._changed:
             running = list(self._running)
+            self._changed.notify_all()
         for name in running:
             self._jobs.stop(TRAINING, name)
 
@@ -116,30 +127,36 @@ class TuningJob(RunningJob):
         """Run training jobs one after the other until none is left to start."""
         try:
             while (started := self._start_next()) is not None:
-                name, hyperparameters = started
+                name, number = started
                 self._jobs.wait(TRAINING, name)
-                self._record_result(name, hyperparameters)
+                self._record_result(name, number)
         except ServiceError as error:
             self.end(JobResult("Failed", f"ClientError: {error.message}"))
         except Exception as error:
             log.exception("tuning job %s: internal error", self._name)
             self.end(JobResult("Failed", f"InternalServerError: {type(error).__name__}: {error}"))
 
-    def _start_next(self) -> tuple[str, dict[str, str]] | None:
-        """Start the next training job; return its name and hyperparameters, or None if there is none to start."""
-        with self._lock:
-            may_start = self._requested_result is None and self._remaining_jobs > 0
-            hyperparameters = self._search.ask() if may_start else None
-            if hyperparameters is None:
+    def _start_next(self) -> tuple[str, int] | None:
+        """Start the next training job; return its name and the number of its suggestion, or None if there is none."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._may_start() or self._search.is_ready())
+            suggestion = self._search.ask() if self._may_start() else None
+            if suggestion is None:
                 return None
             self._remaining_jobs -= 1
             name = f"{self._name}-{len(self._started) + 1:03}-{secrets.token_hex(4)}"
+            hyperparameters = dict(suggestion.hyperparameters)
             self._started.append({"TrainingJobName": name, "TunedHyperParameters": hyperparameters})
             # recorded before the start: after a crash a training job that is not listed would belong to no tuning job
             self._store.update(TUNING, self._name, TrainingJobs=self._started, LastModifiedTime=time.time())
-            self._jobs.start(TRAINING, self._training_request(name, hyperparameters), self._early_stopping(name))
+            request = self._training_request(name, hyperparameters)
+            on_metric = self._early_stopping(name, suggestion.number)
+            self._jobs.start(TRAINING, request, on_metric, concurrent=self._workers)
             self._running.add(name)
-            return name, hyperparameters
+            return name, suggestion.number
+
+    def _may_start(self) -> bool:
+        return self._requested_result is None and self._remaining_jobs > 0
 
     def _training_request(self, name: str, hyperparameters: dict[str, str]) -> Record:
         definition = self._record["TrainingJobDefinition"]
@@ -150,16 +167,17 @@ class TuningJob(RunningJob):
             "HyperParameters": {**definition.get("StaticHyperParameters", {}), **hyperparameters},
         }
 
-    def _record_result(self, name: str, hyperparameters: dict[str, str]) -> None:
+    def _record_result(self, name: str, number: int) -> None:
         job = self._store.get(TRAINING, name) or {}
         completed = job.get("TrainingJobStatus") == "Completed"
         value = None
         if completed or job.get("TrainingJobStatus") == "Stopped":
             value = final_value(job, self._objective["MetricName"])
-        with self._lock:
+        with self._changed:
             self._running.discard(name)
             self._median_rule.job_ended(name, completed)
-            self._search.tell(hyperparameters, value)
+            self._search.tell(number, value)
+            self._changed.notify_all()
             if value is not None:
                 self._any_objective = True
             elif completed:
@@ -168,17 +186,24 @@ class TuningJob(RunningJob):
         if give_up:
             self.end(JobResult("Failed", NO_OBJECTIVE.format(count=self._without_objective)))
 
-    def _early_stopping(self, name: str) -> Callable[[str, float], None] | None:
-        if self._config.get("TrainingJobEarlyStoppingType") != "Auto":
+    def _early_stopping(self, name: str, number: int) -> Callable[[str, float], None] | None:
+        if self._config.get("TrainingJobEarlyStoppingType") == "Auto":
+            rule, reason = (
+                functools.partial(self._median_rule.should_stop, name),
+                "its objective is worse than the median",
+            )
+        elif self._config["Strategy"] == "Hyperband":
+            rule, reason = functools.partial(self._search.should_stop, number), "Hyperband goes on without it"
+        else:
             return None
 
         def on_metric(metric: str, value: float) -> None:
             if metric != self._objective["MetricName"]:
                 return
             with self._lock:
-                stop = self._median_rule.should_stop(name, value)
+                stop = name in self._running and rule(value)
             if stop:
-                log.info("training job %s: stopped early, its objective is worse than the median", name)
+                log.info("training job %s: stopped early, %s", name, reason)
                 self._jobs.stop(TRAINING, name)
 
         return on_metric

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from local_sagemaker.algorithms.xgboost.built_in import TUNING_OBJECTIVE, is_built_in, metric_definitions
+from local_sagemaker.algorithms.xgboost.built_in import metric_definitions
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.jobs.job import job_record
+from local_sagemaker.jobs.script_mode import TUNING_OBJECTIVE
+from local_sagemaker.jobs.tuning.ranges import SearchError
 from local_sagemaker.jobs.tuning.results import TRAINING, TUNING, ranked, training_jobs
-from local_sagemaker.jobs.tuning.search import Search, SearchError, make_search
+from local_sagemaker.jobs.tuning.search import Search, make_search
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record, RecordStore
 
@@ -39,8 +41,7 @@ def new_tuning_record(request: Record, images: Images, now: float) -> Record:
             "ValidationException",
             f"The objective metric {metric['MetricName']!r} is not in MetricDefinitions ({', '.join(regexes)})",
         )
-    if is_built_in(runtime, specification, static):
-        definition = {**definition, "StaticHyperParameters": {**static, TUNING_OBJECTIVE: metric["MetricName"]}}
+    definition = {**definition, "StaticHyperParameters": {**static, TUNING_OBJECTIVE: metric["MetricName"]}}
     if config["Strategy"] != "Grid" and "MaxNumberOfTrainingJobs" not in config["ResourceLimits"]:
         raise ServiceError("ValidationException", "ResourceLimits requires MaxNumberOfTrainingJobs")
     return {**job_record(TUNING, request, now), "TrainingJobDefinition": definition, "TrainingJobs": []}
@@ -61,7 +62,7 @@ def search_of(store: RecordStore, record: Record) -> Search:
             value = job["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
             earlier.append(({**static, **job["TunedHyperParameters"]}, value))
     try:
-        return make_search(config, ranges, earlier)
+        return make_search(config, ranges, earlier, record["TrainingJobDefinition"].get("StaticHyperParameters"))
     except SearchError as error:
         raise ServiceError("ValidationException", str(error)) from error
 

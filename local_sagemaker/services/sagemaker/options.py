@@ -164,10 +164,12 @@ SHAPES = {
         "TrainingJobDefinition WarmStartConfig Tags", refused="TrainingJobDefinitions Autotune"
     ),
     "HyperParameterTuningJobConfig": Members(
-        "HyperParameterTuningJobObjective ParameterRanges TrainingJobEarlyStoppingType RandomSeed",
-        refused="StrategyConfig TuningJobCompletionCriteria",
-        only={"Strategy": ("Bayesian", "Random", "Grid")},
+        "Strategy StrategyConfig HyperParameterTuningJobObjective ParameterRanges TrainingJobEarlyStoppingType "
+        "RandomSeed",
+        refused="TuningJobCompletionCriteria",
     ),
+    "HyperParameterTuningJobStrategyConfig": Members("HyperbandStrategyConfig"),
+    "HyperbandStrategyConfig": Members("MinResource MaxResource"),
     "ResourceLimits": Members("MaxNumberOfTrainingJobs MaxRuntimeInSeconds"),
     "ParameterRanges": Members(
         "IntegerParameterRanges ContinuousParameterRanges CategoricalParameterRanges", refused="AutoParameters"
