@@ -167,7 +167,20 @@ BODIES = st.one_of(
     ),
 )
 TYPES = st.sampled_from([CSV, JSON, LINES, "text/csv; charset=latin-1", "", "x", "TEXT/CSV"]) | st.text(max_size=20)
-ACCEPTS = st.sampled_from([CSV, JSON, LINES, "*/*", "", "text/html, */*;q=0.1", ",;="]) | st.text(max_size=20)
+ACCEPTS = st.sampled_from(
+    [
+        CSV,
+        JSON,
+        LINES,
+        "*/*",
+        "",
+        "text/html, */*;q=0.1",
+        ",;=",
+        f"{JSON};explain=true",
+        f"{LINES};explain=9",
+        f"{CSV};explain=",
+    ]
+) | st.text(max_size=20)
 
 
 @settings(max_examples=400)
