@@ -60,7 +60,6 @@ setup(
         "duckdb",
         "scikit-learn",
         "lightgbm",
-        "matplotlib",
         "datasketches",
     ],
     extras_require={

@@ -30,6 +30,7 @@ from evaluation.inputs import read_model, read_report
 from evaluation.intervals import intervals
 from evaluation.predicting import predict_split
 from evaluation.provenance import provenance
+from evaluation.remarks import remarks
 from evaluation.report.page import HEADLINES, report_page
 from evaluation.summary import summarize
 from job_files import fail, write_blocks, write_text
@@ -88,14 +89,15 @@ def evaluate(options: argparse.Namespace) -> None:
     origin = provenance(options.data_uri)
     test_metrics = intervals(outcome)
     summary = summarize(model, outcome, test_metrics, data_report)
+    evaluation = Evaluation(
+        schema, model.training, outcome, metrics, data_report.warnings, explanations, origin, summary
+    )
+    summary["remarks"] = remarks(evaluation)
 
     write_json(quality, options.output_dir / "evaluation" / "evaluation.json")
     write_json(summary, options.output_dir / "evaluation" / "summary.json")
     write_blocks(outcome.csv_blocks(), options.output_dir / "predictions" / "predictions.csv")
-    page = report_page(
-        Evaluation(schema, model.training, outcome, metrics, data_report.warnings, explanations, origin, summary)
-    )
-    write_text(page, options.output_dir / "report" / "report.html")
+    write_text(report_page(evaluation), options.output_dir / "report" / "report.html")
     headlines = {name: test_metrics[name].value for name in HEADLINES[schema["problem_type"]]}
     for name, value in headlines.items():
         print(f"test_{name}={value}")

@@ -114,9 +114,16 @@ def _headline_card(title: str, value: str, note: str) -> str:
 
 
 def section(title: str, note: str, content: str) -> str:
-    """Render a heading with a plain-text note, followed by HTML content."""
+    """Render a heading with a plain-text note, followed by HTML content; the title, in lower case, is its anchor."""
     caption = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f"<section><h2>{escape(title)}</h2>{caption}{content}</section>"
+    anchor = re.sub(r"[^a-z0-9]+", "-", title.lower())
+    return f'<section id="{anchor}"><h2>{escape(title)}</h2>{caption}{content}</section>'
+
+
+def contents(body: str) -> str:
+    """Render links to the sections of a page, which are in its HTML."""
+    links = re.findall(r'<section id="([^"]*)"><h2>([^<]*)</h2>', body)
+    return f'<nav class="contents">{"".join(f"""<a href="#{anchor}">{title}</a>""" for anchor, title in links)}</nav>'
 
 
 def sheet(

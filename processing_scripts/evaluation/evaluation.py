@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from evaluation.explanations import Explanations
@@ -23,6 +23,7 @@ class Evaluation:
         explanations: Why the model predicts what it predicts.
         provenance: For which data, execution and model it is, as texts by title.
         summary: The content of summary.json.
+        champion: The predictions of the latest approved model for the same rows; None if there is none.
     """
 
     schema: Mapping[str, Any]
@@ -32,4 +33,5 @@ class Evaluation:
     warnings: Sequence[str]
     explanations: Explanations
     provenance: Mapping[str, str]
-    summary: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any]
+    champion: Outcome | None = None

@@ -17,7 +17,7 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
-from evaluation.outcome import BINARY, MULTICLASS, Outcome
+from evaluation.outcome import BINARY, MULTICLASS, QUERIES, RANKING, Outcome
 from evaluation.parquet_rows import take_rows
 
 # A contribution takes 90 to 250 ns for each leaf of the model, so that this is about half a second. The number of
@@ -98,7 +98,7 @@ def explain(
     named = named_rows(errors(outcome))
     positions = np.union1d(sample, list(named.values()))
 
-    columns = described_columns(schema)
+    columns = schema.get("columns") or [{**feature, "source": feature["name"]} for feature in schema["features"]]
     encoded = take_rows(test, positions, [column["name"] for column in columns])
     contributions, bases = contributions_of(booster, encoded)
     values = np.column_stack([_doubles(column) for column in encoded.columns])
@@ -143,11 +143,28 @@ def contributions_of(booster: lgb.Booster, encoded: pa.Table) -> tuple[np.ndarra
 def errors(outcome: Outcome) -> np.ndarray:
     """Return how wrong the prediction of each row is, shape (n,): the distance to the number or to a probability of 1.
 
-    For a ranking, it is the number of places between a row's place by score and its place by relevance.
+    For a ranking, it is the number of places between a row's place by score and its place by relevance, in its query.
     """
     if outcome.problem_type == MULTICLASS:
         return 1 - outcome.scores[np.arange(len(outcome.truth)), outcome.truth]
+    if outcome.problem_type == RANKING:
+        assert outcome.groups is not None, QUERIES
+        return np.abs(places(outcome.scores, outcome.groups) - places(outcome.truth, outcome.groups))
     return np.abs(outcome.truth - outcome.scores)
+
+
+def places(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the place of each row in its group, from 1 for the largest value; equal values share their mean place."""
+    _, group = np.unique(groups, return_inverse=True)
+    order = np.lexsort((-values, group))
+    starts_group = np.append(True, np.diff(group[order]) != 0)
+    starts_run = starts_group | np.append(True, np.diff(values[order]) != 0)
+    position = np.arange(len(order))
+    place = position - np.maximum.accumulate(np.where(starts_group, position, 0)) + 1
+    run = np.cumsum(starts_run) - 1
+    found = np.empty(len(order))
+    found[order] = (np.bincount(run, place) / np.bincount(run))[run]
+    return found
 
 
 def named_rows(errors: np.ndarray) -> dict[str, int]:
@@ -155,17 +172,6 @@ def named_rows(errors: np.ndarray) -> dict[str, int]:
     order = np.argsort(errors, kind="stable")
     places = {"Largest error": -1, "Median error": len(order) // 2, "Smallest error": 0}
     return {title: int(order[place]) for title, place in places.items()}
-
-
-def described_columns(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the model's columns as in schema.json, each with its type and categories."""
-    features = {feature["name"]: feature for feature in schema["features"]}
-    columns = schema.get("columns") or [{"name": name, "source": name} for name in features]
-    described = []
-    for column in columns:
-        derived = "source" not in column or {"part", "encoding"} & set(column)
-        described.append({"type": "number"} | ({} if derived else features[column["source"]]) | column)
-    return described
 
 
 def _doubles(column: pa.ChunkedArray) -> np.ndarray:

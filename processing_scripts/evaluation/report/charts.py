@@ -16,6 +16,7 @@ import numpy.typing as npt
 from analyzer.reports.html import escape, number
 
 WIDTH, HEIGHT = 400, 280
+ROW_HEIGHT = 20
 TOP, RIGHT, BOTTOM = 10, 12, 38
 # Estimated width of a character of the axes' text; the browser's font is unknown.
 CHARACTER = 6.5
@@ -184,10 +185,10 @@ class Chart:
         if x is not None:
             self.line([x, x], [self._y.low, self._y.high], color, 1.2, dashed=True)
             end = self._px(x) > WIDTH - RIGHT - len(text) * CHARACTER - 6
-            self._text(self._px(x) + (-5 if end else 5), TOP + 9, text, "end" if end else "start", "strong")
+            self._text(self._px(x) + (-5 if end else 5), TOP + 9, text, "end" if end else "start", "strong halo")
         if y is not None:
             self.line([self._x.low, self._x.high], [y, y], color, 1.2, dashed=True)
-            self._text(WIDTH - RIGHT, self._py(y) - 5, text, "end", "strong")
+            self._text(WIDTH - RIGHT, self._py(y) - 5, text, "end", "strong halo")
 
     def text(self, x: float, y: float, text: str, anchor: str = "start", style: str = "", shift: float = 0) -> None:
         """Write a text at a point, moved to the right by `shift` pixels."""
@@ -204,6 +205,11 @@ class Chart:
             f'<svg viewBox="0 0 {WIDTH} {self._height}" width="100%" role="img" aria-label="{escape(description)}">'
             f"{''.join(self._marks)}</svg>"
         )
+
+
+def names_chart(names: Sequence[str], x: Axis) -> Chart:
+    """Return a chart with a row for each name, from top to bottom."""
+    return Chart(x, Axis.names(names).reversed(), height=max(HEIGHT, 60 + ROW_HEIGHT * len(names)), grid="x")
 
 
 def chart_card(

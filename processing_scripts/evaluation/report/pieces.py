@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.reports.html import metric_number, section, sheet
 
 TITLES = {"auc": "AUC", "au_prc": "AUPRC", "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "mape": "MAPE", "r2": "R²"}
+TITLES |= {"ndcg": "NDCG", "log_loss": "Log loss", "brier": "Brier score", "pinball": "Pinball loss"}
 TITLES |= {"f1": "F1", "f0_5": "F0.5", "f2": "F2", "mcc": "MCC", "map": "MAP"}
 TITLES |= {f"weighted_{name}": f"Weighted {TITLES[name]}" for name in ("f0_5", "f1", "f2")}
-TITLES |= {"binary_logloss": "Log loss", "multi_logloss": "Log loss", "log_loss": "Log loss", "logloss": "Log loss"}
+TITLES |= {"binary_logloss": "Log loss", "multi_logloss": "Log loss"}
 CONSTANT_SUFFIX = "_best_constant_classifier"
 
 
 def metric_title(name: str) -> str:
-    """Return how the report names a metric; `ndcg@10` becomes NDCG@10."""
-    if "@" in name:
-        return name.upper()
+    """Return how the report names a metric; `ndcg@10` and `ndcg_at_10` are NDCG@10."""
+    if at := re.fullmatch(r"(ndcg|map)(?:@|_at_)(\d+)", name):
+        return f"{at[1].upper()}@{at[2]}"
     return TITLES.get(name, name.replace("_", " ").capitalize())
 
 

@@ -11,13 +11,13 @@ from analyzer.reports.html import counted, metric_number, number, section
 from evaluation.explanations import ExplainedRecord, Explanations, decoded
 from evaluation.report.charts import (
     BASE,
-    HEIGHT,
     LOW_TO_HIGH,
     SERIES,
     Axis,
     Chart,
     chart_card,
     charts,
+    names_chart,
     shortened,
 )
 
@@ -28,7 +28,6 @@ MAX_CATEGORIES = 8
 MAX_REASONS = 9
 # Of several classes, those with the most rows have a beeswarm each.
 SWARM_CLASSES = 3
-ROW_HEIGHT = 20
 
 
 def reasons_section(explanations: Explanations) -> str:
@@ -46,7 +45,7 @@ def reasons_section(explanations: Explanations) -> str:
     if len(explanations.outputs) == 1:
         used = [index for index in order[:DEPENDENCES].tolist() if explanations.importance[0, index] > 0]
         cards += [dependence_card(explanations, index) for index in used]
-    return section("Reasons", note, charts(cards)) + records_section(explanations)
+    return section("Reasons", note, charts(cards))
 
 
 def records_section(explanations: Explanations) -> str:
@@ -204,12 +203,6 @@ def record_card(explanations: Explanations, record: ExplainedRecord) -> str:
         f"Score{of_output} {metric_number(record.score)}, base value {metric_number(record.base)}"
     )
     return chart_card(record.title, chart, note)
-
-
-def names_chart(names: list[str], x: Axis) -> Chart:
-    """Return a chart with a row for each name, from top to bottom."""
-    height = max(HEIGHT, 60 + ROW_HEIGHT * len(names))
-    return Chart(x, Axis.names(names).reversed(), height=height, grid="x")
 
 
 def name_of(explanations: Explanations, index: int) -> str:

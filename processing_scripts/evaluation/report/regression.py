@@ -18,11 +18,26 @@ def regression_cards(outcome: Outcome) -> list[str]:
         note = f"A random sample of {MAX_POINTS:,} test rows"
     truth, predicted = outcome.truth[shown], outcome.scores[shown]
     residuals = outcome.truth - outcome.scores
-    return [
+    cards = [
         against_actual_card(truth, predicted, note),
         residual_card(predicted, truth - predicted, note),
         distribution_card(residuals),
     ]
+    return cards if outcome.alpha is None else [coverage_card(outcome, outcome.alpha), *cards]
+
+
+def coverage_card(outcome: Outcome, alpha: float) -> str:
+    """Draw how often the actual value is at most the predicted quantile, for bins of equally many rows."""
+    covered = outcome.truth <= outcome.scores
+    bins = np.array_split(np.argsort(outcome.scores, kind="stable"), max(1, min(10, len(covered) // 20)))
+    predicted = [float(outcome.scores[rows].mean()) for rows in bins]
+    shares = [float(covered[rows].mean()) for rows in bins]
+    chart = Chart(Axis.numbers(predicted, "Predicted quantile"), Axis.shares("Share at or below it"))
+    chart.rule(y=alpha, text=f"{alpha:g}")
+    chart.line(predicted, shares)
+    chart.dots(predicted, shares, size=6)
+    note = f"{covered.mean():.1%} of the actual values are at or below the predicted quantile of {alpha:g}"
+    return chart_card("Quantile coverage", chart, note)
 
 
 def against_actual_card(truth: np.ndarray, predicted: np.ndarray, note: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from analyzer.reports.html import counted, escape, metric_number, number, section
 from evaluation.report.charts import ACCENT, BASE, MUTED, Axis, Chart, chart_card, charts
-from evaluation.report.pieces import metric_title, table_card, table_section
+from evaluation.report.pieces import metric_title, table_card
 
 
 def training_section(training: Mapping[str, Any]) -> str:
@@ -60,11 +60,6 @@ def fold_card(name: str, metric: Mapping[str, Any]) -> str:
         f"{metric_number(mean)} ± {metric_number(deviation)} over {counted(len(values), 'fold')} of the training split"
     )
     return chart_card(f"{metric_title(name)} by fold", chart, note)
-
-
-def lightgbm_warning_section(warnings: Sequence[str]) -> str:
-    rows = [[str(number_), escape(warning)] for number_, warning in enumerate(warnings, start=1)]
-    return table_section("Warnings of LightGBM", "", ["", "Warning"], rows, text_columns=[1])
 
 
 def parameter_section(training: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from analyzer.reports.html import counted, escape, headline, metric_number, percent, verdict
 from evaluation.evaluation import Evaluation
-from evaluation.outcome import BINARY, MULTICLASS, REGRESSION
+from evaluation.outcome import BINARY, MULTICLASS, RANKING, REGRESSION
 from evaluation.report.charts import shortened
 from evaluation.report.pieces import CONSTANT_SUFFIX, finite, interval, metric_title
 
@@ -18,6 +18,7 @@ HEADLINES = {
     BINARY: ["auc", "f1", "precision", "recall", "accuracy"],
     MULTICLASS: ["accuracy", "weighted_f1", "weighted_precision", "weighted_recall"],
     REGRESSION: ["rmse", "mae", "r2"],
+    RANKING: ["ndcg", "ndcg_at_5", "ndcg_at_10", "map"],
 }
 MAX_CLASSES = 8
 
@@ -77,29 +78,25 @@ def gate_sentence(gate: Mapping[str, Any]) -> str:
 
 
 def headline_card(name: str, evaluation: Evaluation) -> tuple[str, str, str]:
-    metrics = evaluation.metrics
-    value, deviation = (finite(metrics[name][key]) for key in ("value", "standard_deviation"))
-    measured = evaluation.summary.get("metrics", {}).get("test", {}).get(name, {})
+    measured = evaluation.summary["metrics"]["test"][name]
     notes = [between] if (between := interval(measured)) else []
-    if not notes and deviation is not None:
-        notes.append(f"± {metric_number(deviation)}")
-    if constant := metrics.get(name + CONSTANT_SUFFIX):
+    if constant := evaluation.metrics.get(name + CONSTANT_SUFFIX):
         notes.append(f"best constant {metric_number(finite(constant['value']))}")
-    return metric_title(name), metric_number(value), "\n".join(notes)
+    return metric_title(name), metric_number(measured["value"]), "\n".join(notes)
 
 
 def remark_card(remarks: Sequence[str]) -> str:
     """Return what a reader might be misled by, in words; empty if there is nothing."""
-    items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
+    texts = [re.sub("`([^`]+)`", r"<code>\1</code>", escape(remark)) for remark in remarks]
+    items = "".join(f"<li>{text}</li>" for text in texts)
     return f'<div class="card warn remarks"><h3>Read with care</h3><ul>{items}</ul></div>' if items else ""
 
 
 def fact_card(evaluation: Evaluation) -> str:
     """Return what was evaluated: data, execution, model, rows, balance."""
     facts = dict(evaluation.provenance)
-    rows = evaluation.summary.get("rows", {})
-    if rows:
-        facts["Rows"] = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    rows = evaluation.summary["rows"]
+    facts["Rows"] = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     if balance := class_balance(evaluation):
         facts["Test labels"] = balance
     facts |= decision_facts(evaluation.summary)

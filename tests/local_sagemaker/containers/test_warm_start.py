@@ -531,7 +531,7 @@ def pip(folder: Path, requirements: str, *arguments: str, **more: str) -> list[s
 
 def test_satisfied_requirements_are_reported_in_pips_words(warm: WarmPython, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text(
-        "# what the script needs\nmatplotlib >= 3  # plots\n\nnumpy\nboto3; python_version < '3'\npython-dateutil>2\n"
+        "# what the script needs\npyarrow >= 3  # tables\n\nnumpy\nboto3; python_version < '3'\npython-dateutil>2\n"
     )
     line = ["-m", "pip", "install", "-r", "requirements.txt"]
     settings = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

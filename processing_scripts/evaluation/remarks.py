@@ -1,0 +1,110 @@
+"""What a reader of an evaluation might be misled by, in words: each remark is a function of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from evaluation.evaluation import Evaluation
+from evaluation.outcome import BINARY, MULTICLASS, REGRESSION
+
+# A calibration is called bad beyond so many standard errors and beyond this share of the observed share.
+STANDARD_ERRORS, TOLERANCE = 4, 0.2
+# The difference between two models that a reader would take for real.
+FINE_DIFFERENCE = 0.01
+# A single column with this share of all contributions may hold what is to be predicted.
+DOMINANT_SHARE = 0.8
+
+
+def remarks(evaluation: Evaluation) -> list[str]:
+    """Return the sentences, most important first; none if nothing is known to mislead."""
+    found = (remark(evaluation) for remark in REMARKS)
+    return [sentence for sentence in found if sentence]
+
+
+def no_better_than_a_constant(evaluation: Evaluation) -> str:
+    metrics = evaluation.metrics
+    if evaluation.outcome.problem_type == REGRESSION:
+        r2 = metrics["r2"]["value"]
+        if isinstance(r2, str) or r2 > 0:
+            return ""
+        return f"The model is no better than always predicting the mean of the test split: R² is {r2:.4f}."
+    constant = metrics.get("accuracy_best_constant_classifier")
+    if not constant or metrics["accuracy"]["value"] > constant["value"]:
+        return ""
+    return (
+        f"Accuracy ({metrics['accuracy']['value']:.4f}) is not above that of always predicting the most frequent class "
+        f"({constant['value']:.4f}): judge this model by other metrics, not by its accuracy."
+    )
+
+
+def dominant_column(evaluation: Evaluation) -> str:
+    importance = evaluation.explanations.importance.sum(axis=0)
+    total = float(importance.sum())
+    if len(importance) < 3 or not total or importance.max() < DOMINANT_SHARE * total:
+        return ""
+    name = evaluation.explanations.columns[int(importance.argmax())]["name"]
+    return (
+        f"The column {name!r} alone has {importance.max() / total:.0%} of all contributions: make sure that its value "
+        "is known before what is to be predicted, and does not follow from it."
+    )
+
+
+def badly_calibrated(evaluation: Evaluation) -> str:
+    outcome = evaluation.outcome
+    if outcome.problem_type != BINARY:
+        return ""
+    predicted, observed = float(outcome.scores.mean()), float(outcome.truth.mean())
+    error = float(np.sqrt((outcome.scores * (1 - outcome.scores)).sum())) / len(outcome.truth)
+    if abs(predicted - observed) <= max(STANDARD_ERRORS * error, TOLERANCE * observed):
+        return ""
+    sentence = f"The probabilities are {predicted:.1%} on average, but {observed:.1%} of the test rows are positive"
+    if is_weighted(evaluation.training.get("parameters", {})):
+        sentence += ", because the classes are weighted in training"
+    return f"{sentence}: they rank the rows, but are not shares; `training.calibration` makes them so."
+
+
+def is_weighted(parameters: Mapping[str, Any]) -> bool:
+    return (
+        parameters.get("class_weight") == "balanced"
+        or bool(parameters.get("is_unbalance"))
+        or float(parameters.get("scale_pos_weight", 1)) != 1
+    )
+
+
+def too_few_rows(evaluation: Evaluation) -> str:
+    name = {BINARY: "auc", MULTICLASS: "accuracy"}.get(evaluation.outcome.problem_type)
+    metric = evaluation.summary["metrics"]["test"].get(name, {})
+    lower, upper = metric.get("lower"), metric.get("upper")
+    if lower is None or upper is None:
+        return ""
+    # half the interval of the difference of two such metrics, if they were independent
+    if (upper - lower) / 2 * 2**0.5 <= FINE_DIFFERENCE:
+        return ""
+    title = "AUC" if name == "auc" else "accuracy"
+    return (
+        f"With {len(evaluation.outcome.truth):,} test rows, {title} is only known to be between {lower:.3f} and "
+        f"{upper:.3f}: a difference of {FINE_DIFFERENCE} between two models may be chance. "
+        "`training.folds` measures on more rows."
+    )
+
+
+def ended_at_the_last_round(evaluation: Evaluation) -> str:
+    training = evaluation.training
+    rounds = training.get("parameters", {}).get("num_boost_round") or training.get("parameters", {}).get(
+        "num_iterations"
+    )
+    if not rounds or training["best_iteration"] < int(rounds):
+        return ""
+    return f"Training ended at its last round ({int(rounds):,}) and was still improving; more rounds may be better."
+
+
+REMARKS: tuple[Callable[[Evaluation], str], ...] = (
+    no_better_than_a_constant,
+    dominant_column,
+    badly_calibrated,
+    too_few_rows,
+    ended_at_the_last_round,
+)
