@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,8 @@ from project.target import Target
 
 _STYLES = {"InService": "green", "Failed": "bold red", "OK": "green", "ALARM": "bold red"}
 _WIDTH = 14
+# characters of the longest bar of an explanation
+_BAR = 20
 
 
 def show_endpoint(
@@ -101,6 +104,38 @@ def show_batch(target: Target, result: BatchResult) -> None:
     for uri in result.outputs:
         _line("Output", target.location(uri))
     _line("Captures", target.location(result.capture_uri))
+
+
+def show_explanation(prediction: Mapping[str, Any]) -> None:
+    """Print a prediction and what each feature adds to its raw score, with a bar for the size."""
+    explanation = prediction["explanation"]
+    if "label" in prediction:
+        output.print(f"{prediction['label']}, probability {prediction['probability']:.4g}", style="bold", markup=False)
+    else:
+        output.print(f"prediction {prediction['prediction']:.6g}", style="bold", markup=False)
+    what = f" of class {explanation['class']}" if "class" in explanation else ""
+    output.print(f"Contributions to the raw score{what}\n", markup=False)
+    listed = [
+        (item["feature"], _value_text(item["value"]), item["contribution"]) for item in explanation["contributions"]
+    ]
+    rows = [*listed, ("other features", "", explanation["other_features"])]
+    longest = max(abs(contribution) for _, _, contribution in rows) or 1.0
+    table = _table("Feature", "Value", "Contribution", "")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for name, value, contribution in rows:
+        bar = "█" * round(_BAR * abs(contribution) / longest)
+        table.add_row(
+            Text(name), Text(value), f"{contribution:+.4f}", Text(bar, "red" if contribution < 0 else "green")
+        )
+    table.add_row("base value", "", f"{explanation['base_value']:+.4f}")
+    table.add_row("raw score", "", f"{explanation['raw_score']:+.4f}", style="bold")
+    output.print(table)
+
+
+def _value_text(value: Any) -> str:
+    if value is None:
+        return "missing"
+    return f"{value:.6g}" if isinstance(value, float) else _shortened(str(value), 40)
 
 
 def show_resources(resources: Sequence[Resource]) -> None:

@@ -16,7 +16,7 @@ from deployment.drift import parse_drift
 from deployment.feature_store import FeatureLookup
 from deployment.progress import request_progress
 from deployment.traffic import send_traffic
-from project.commands import EndpointOption, Project, command_group, project_command
+from project.commands import EndpointOption, JsonOption, Project, command_group, project_command
 from project.display import console, is_local
 from project.errors import UserError
 
@@ -147,8 +147,13 @@ def invoke(
         typer.Option(help="Id of a record in Feature Store, which --local lacks; --record overrides it."),
     ] = None,
     feature_group: Annotated[str | None, typer.Option(help="Feature group of --record-id.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how much each feature adds to the raw score (TreeSHAP).")
+    ] = False,
+    top: Annotated[int, typer.Option(min=1, max=100, help="Number of features that --explain lists.")] = 5,
+    as_json: JsonOption = False,
 ) -> None:
-    """Predict one record, given as JSON, looked up in Feature Store, or both.
+    """Predict one record, given as JSON, looked up in Feature Store, or both; --explain shows the reasons as a table.
 
     Example: python -m deployment invoke --record-id C00042 --feature-group customers --record '{"amount": 12.5}'
     """
@@ -169,11 +174,21 @@ def invoke(
     if not features:
         raise UserError("no features to send; give --record, or --record-id with --feature-group")
     client = invocations.runtime_client(project.target)
-    result = invocations.invoke(client, endpoint.name, invocations.as_json([features]))
+    accept = f"{invocations.JSON};explain={top}" if explain else invocations.JSON
+    result = invocations.invoke(client, endpoint.name, invocations.as_json([features]), accept=accept)
     if not result.ok:
         refused = 400 <= result.status < 500
         advice = "; correct --record and send it again" if refused else "; see `python -m deployment status`"
         message = result.message.removeprefix("row 1: ")
         console.print(f"HTTP {result.status}: {message}{advice}", markup=False, soft_wrap=True)
         raise typer.Exit(1)
-    print(result.body.decode())
+    if not explain or as_json:
+        print(result.body.decode())
+        return
+    prediction = json.loads(result.body)["predictions"][0]
+    if "explanation" not in prediction:
+        raise UserError(
+            f"the model of endpoint {endpoint.name!r} responds without an explanation: its inference code is older "
+            "than --explain; run the pipeline and deploy the new version"
+        )
+    display.show_explanation(prediction)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from bitvectors import BitvectorTrees
 
-NORMAL, RAW_SCORE = 0, 1
+NORMAL, RAW_SCORE, CONTRIBUTIONS = 0, 1, 3
 FLOAT64, ALL_TREES = 1, -1
 COLUMN_MAJOR, ROW_MAJOR = 0, 1
 # From this many rows, NumPy is worth its import (see bitvectors.py) and LightGBM's threads are worth their start.
@@ -88,6 +88,18 @@ class Booster:
         scores = self._engine.predict_columns(columns)
         return scores if self.num_scores == 1 else scores.reshape(-1, self.num_scores)
 
+    def contributions(self, rows: Sequence[Sequence[float]]) -> Sequence[float]:
+        """Compute what each column adds to the raw scores of the rows (TreeSHAP).
+
+        Returns:
+            For each row, and in it for each of ``num_scores``, the contributions of the columns and the base value,
+            one after the other.
+
+        Raises:
+            RuntimeError: LightGBM cannot explain the model.
+        """
+        return self._engine.contributions(rows)
+
     @cached_property
     def _bitvectors(self) -> BitvectorTrees | None:
         """Built on first use, because most processes never receive many rows at once."""
@@ -147,8 +159,12 @@ class CApi:
         return scores[:]
 
     def predict_rows(self, rows: Sequence[Sequence[float]]) -> list[float]:
-        values = (ctypes.c_double * (len(rows) * self.num_features))(*(value for row in rows for value in row))
-        return self._predict(values, len(rows), ROW_MAJOR, b"num_threads=1")[:]
+        return self._predict(self._matrix(rows), len(rows), ROW_MAJOR, b"num_threads=1")[:]
+
+    def contributions(self, rows: Sequence[Sequence[float]]) -> Sequence[float]:
+        # For one row, threads are not worth their start.
+        parameters = b"num_threads=1" if len(rows) == 1 else b""
+        return self._predict(self._matrix(rows), len(rows), ROW_MAJOR, parameters, CONTRIBUTIONS)[:]
 
     def predict_columns(self, columns: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -156,12 +172,19 @@ class CApi:
         values = ctypes.c_void_p(columns.ctypes.data)
         return np.ctypeslib.as_array(self._predict(values, columns.shape[1], COLUMN_MAJOR, b""))
 
-    def _predict(self, values: Any, rows: int, order: int, parameters: bytes) -> ctypes.Array[ctypes.c_double]:
-        scores, length = (ctypes.c_double * (rows * self.num_scores))(), ctypes.c_int64()
+    def _matrix(self, rows: Sequence[Sequence[float]]) -> ctypes.Array[ctypes.c_double]:
+        return (ctypes.c_double * (len(rows) * self.num_features))(*(value for row in rows for value in row))
+
+    def _predict(
+        self, values: Any, rows: int, order: int, parameters: bytes, kind: int | None = None
+    ) -> ctypes.Array[ctypes.c_double]:
+        kind = self._kind if kind is None else kind
+        width = self.num_scores * (self.num_features + 1 if kind == CONTRIBUTIONS else 1)
+        scores, length = (ctypes.c_double * (rows * width))(), ctypes.c_int64()
         self._call(
             "BoosterPredictForMat",
             *(self._booster, values, FLOAT64, ctypes.c_int32(rows), ctypes.c_int32(self.num_features), order),
-            *(self._kind, 0, ALL_TREES, parameters, ctypes.byref(length), scores),
+            *(kind, 0, ALL_TREES, parameters, ctypes.byref(length), scores),
         )
         return scores
 
@@ -197,6 +220,13 @@ class ImportedLightGbm:
 
     def predict_columns(self, columns: np.ndarray) -> np.ndarray:
         return self._predict(columns.T)
+
+    def contributions(self, rows: Sequence[Sequence[float]]) -> Sequence[float]:
+        import numpy as np
+
+        explained = np.asarray(self._booster.predict(np.array(rows, dtype=np.float64), pred_contrib=True))
+        contributions: list[float] = explained.ravel().tolist()
+        return contributions
 
     def _predict(self, matrix: np.ndarray) -> np.ndarray:
         import numpy as np

@@ -21,6 +21,9 @@ model was trained with a calibration. The label of two classes is the positive o
 on, which is 0.5 unless the model was trained with another. The confidence, for two classes only, is the probability of
 the predicted class. Without an Accept header, or with */*, the response is JSON.
 
+With `explain=true` as a parameter of Accept (application/json;explain=true) or as a custom attribute, each JSON
+prediction has the contributions of the features, largest first; see explanations.py.
+
 An invalid request gets status 400, 406, 413 or 415 and a one-line message. The number of records and the length of the
 response are limited in proportion to the body; see request_limits.py.
 
@@ -108,21 +111,38 @@ def output_fn(predictions: Predictions, accept: str | None, context: Any = None)
         The body and its content type.
 
     Raises:
-        InputError: None of the accepted content types is supported, or the response is too long.
+        InputError: None of the accepted content types is supported, the response is too long, or the predictions
+            cannot be explained.
     """
     if not isinstance(predictions, Predictions):
         return predictions
     model, request, scores = predictions
     try:
         content_type = JSON if accept == JSON else accepted_type(accept)
-        # A list has few scores.
-        limits = NO_LIMITS if isinstance(scores, list) else model.limits(request)
-        body = model.response_format.body(scores, content_type, limits)
+        count = explained_features(accept, context)
+        if count:
+            explanations = model.explain(request, scores, count)
+            body = model.response_format.explained_body(scores, explanations, content_type, model.limits(request))
+        else:
+            # A list has few scores.
+            limits = NO_LIMITS if isinstance(scores, list) else model.limits(request)
+            body = model.response_format.body(scores, content_type, limits)
     except InputError as error:
         return refuse(error)
     if model.capture is not None:
         add_capture(model.capture, request, body, content_type, context)
     return body, content_type
+
+
+def explained_features(accept: str | None, context: Any) -> int:
+    """Return the number of features to list in explanations, 0 without explanations."""
+    attributes = request_header(CUSTOM_ATTRIBUTES, context) or ""
+    # Most requests do not ask for explanations, and do not need the module.
+    if "explain" not in attributes.lower() and (accept == JSON or "explain" not in (accept or "").lower()):
+        return 0
+    from explanations import requested_features
+
+    return requested_features(accept, attributes)
 
 
 def ignores_unknown_features(environment: Mapping[str, str]) -> bool:

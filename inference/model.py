@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import csv_records
 from booster import MANY_ROWS, Booster, Scores
 from calibration import Calibration, IsotonicCalibration, read_calibration
-from features import Features, read_features
+from features import Features, Record, read_features
 from request_bodies import JSON, Request, read_request
 from request_errors import InputError
 from request_limits import NO_LIMITS, Limits, request_limits
@@ -22,6 +23,7 @@ from response_bodies import MULTICLASS, ResponseFormat
 if TYPE_CHECKING:
     import numpy as np
     from capture import Capture
+    from explanations import Explainer
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Model:
         booster: The trees.
         features: The features, in the order of the trees.
         response_format: How its predictions are written.
+        schema: The content of schema.json.
         calibration: What turns the output of the trees into probabilities; None where they are probabilities.
         is_limited: Whether requests have limits; not in batch transform jobs.
         capture: Where requests and responses are captured; None where they are not.
@@ -40,6 +43,7 @@ class Model:
     booster: Booster
     features: Features
     response_format: ResponseFormat
+    schema: Mapping[str, Any]
     calibration: Calibration | None = None
     is_limited: bool = True
     capture: Capture | None = None
@@ -91,6 +95,33 @@ class Model:
             scores.append(self.booster.predict_columns(columns))
         return np.concatenate(scores)
 
+    def explain(self, request: Request, scores: Scores, count: int) -> Iterator[str]:
+        """Explain the predictions of a request by the ``count`` columns that contribute most to each.
+
+        Returns:
+            A JSON object for each record.
+
+        Raises:
+            InputError: The model cannot be explained, or the request has too many records.
+        """
+        return self._explainer.explain(request, scores, count)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        """Made on first use, because most processes never explain."""
+        from explanations import Explainer
+
+        return Explainer(self)
+
+    def encoded_records(self, request: Request) -> Iterator[tuple[Sequence[Any], Sequence[float]]]:
+        """Yield the values of each record's features as they were sent, and those of the model's columns."""
+        records: Iterable[Record] = request.records
+        if request.text is not None:
+            records = csv_records.read_records(request.text, self.features)
+        for row, record in enumerate(records, start=1):
+            sent = [*map(record.get, self.features.names)] if isinstance(record, dict) else record
+            yield sent, self.features.encode(record, row)
+
     def limits(self, request: Request) -> Limits:
         """Return the limits of a request."""
         if not self.is_limited:
@@ -140,6 +171,6 @@ def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> M
             f"model.txt has {booster.num_scores} outputs, but schema.json has {len(classes)} classes; "
             "train the model again"
         )
-    model = Model(booster, features, ResponseFormat.from_schema(schema), calibration, is_limited)
+    model = Model(booster, features, ResponseFormat.from_schema(schema), schema, calibration, is_limited)
     model.check_health()
     return model

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from request_bodies import CSV
 from request_errors import InputError
 
 # Numbers per byte of the body: the features of all records, and the outputs of the model for them.
@@ -48,19 +47,18 @@ class Limits:
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
 
-    def check_response(self, length: int, records: int, content_type: str) -> None:
+    def check_response(self, length: int, records: int, advice: str = "") -> None:
         """Raise InputError if the response is too long.
 
         Args:
             length: The characters of the predictions so far.
             records: The number of predictions so far.
-            content_type: The content type of the response.
+            advice: What makes the response shorter, such as " accept text/csv,".
         """
         if length > self.response:
-            shorter = "" if content_type == CSV else f" accept {CSV},"
             raise InputError(
                 f"the response is longer than {self.response} characters, the limit for the length of the request; "
-                f"send at most {max(1, records * self.response // length)} such records in each request,{shorter} "
+                f"send at most {max(1, records * self.response // length)} such records in each request,{advice} "
                 "or use a batch transform job",
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )

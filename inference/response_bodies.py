@@ -73,9 +73,31 @@ class ResponseFormat:
                 batch = scores[start : start + BATCH_ROWS]
                 parts.append(separator.join(self._texts(batch, content_type)))
                 length += len(parts[-1])
-                limits.check_response(length, start + len(batch), content_type)
+                limits.check_response(length, start + len(batch), "" if content_type == CSV else f" accept {CSV},")
             text = separator.join(parts)
         return f'{{"predictions": [{text}]}}' if content_type == JSON else text
+
+    def explained_body(self, scores: Scores, explanations: Iterator[str], content_type: str, limits: Limits) -> str:
+        """Write the body of a response with an explanation in each prediction; arguments and errors are those of body.
+
+        Raises:
+            InputError: The content type is CSV.
+        """
+        if content_type == CSV:
+            raise InputError(
+                f"{CSV} has no place for explanations; accept {JSON} or {JSON_LINES}, or send the request without "
+                "explain",
+                HTTPStatus.NOT_ACCEPTABLE,
+            )
+        texts: list[str] = []
+        length = 0
+        for prediction, explanation in zip(self._json_objects(as_list(scores)), explanations, strict=True):
+            texts.append(f'{prediction[:-1]}, "explanation": {explanation}}}')
+            length += len(texts[-1])
+            limits.check_response(length, len(texts), " ask for fewer features,")
+        if content_type == JSON_LINES:
+            return "".join(f"{text}\n" for text in texts)
+        return f'{{"predictions": [{", ".join(texts)}]}}'
 
     def _texts(self, scores: Scores, content_type: str) -> Iterator[str]:
         if content_type == CSV:

@@ -53,6 +53,7 @@ from project.target import Target, readable_path
 app = command_group(__doc__)
 app.command("init")(data_commands.init)
 app.command("check-data")(data_commands.check_data)
+app.command("predict")(data_commands.predict)
 app.command("example-data")(data_commands.example_data)
 
 # placeholders, so that `definition` needs no account

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from examples import EXAMPLES, write_example
+from project import registry
 from project.commands import (
     JsonOption,
     LocalOption,
+    Project,
     RegionOption,
     RoleOption,
     SettingsOption,
     errors_explained,
     print_result,
+    project_command,
 )
 from project.display import console, output, plain_table
 from project.errors import UserError
@@ -148,6 +152,61 @@ def check_data(
             raise UserError(f"no browser can be started; open {page.resolve()} yourself")
         if errors:
             raise typer.Exit(1)
+
+
+@project_command
+def predict(
+    project: Project,
+    data: Annotated[Path, typer.Argument(metavar="FILE", help="Rows to predict: CSV with a header, or Parquet.")],
+    version: Annotated[
+        int | None,
+        typer.Option(
+            "--model-package", min=1, metavar="VERSION", help="Version to predict with.", show_default="latest approved"
+        ),
+    ] = None,
+    destination: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="CSV or Parquet file to write.", show_default="FILE-predictions of the same format"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the rows of a file with a registered model, on this machine and without an endpoint.
+
+    Columns that are not features of the model, such as IDs, are kept before the predictions.
+
+    Example: python -m pipelines predict new-customers.csv --model-package 3 --local
+    """
+    from pipelines.predictions import predict_file
+
+    group = project.settings.model_package_group
+    if version is None:
+        package = registry.latest_approved(group, project.target)
+        if package is None:
+            raise UserError(f"model package group {group!r} has no approved version; give one with --model-package")
+    else:
+        package = registry.find_version(group, version, project.target)
+    file = destination or data.with_name(
+        f"{data.stem}-predictions{'.parquet' if data.suffix == '.parquet' else '.csv'}"
+    )
+    with console.status("Predicting ..."):
+        result = predict_file(project.settings, project.target, package, data, file)
+    if result.missing:
+        console.print(
+            f"{data} has no column for {', '.join(result.missing)}: missing in each row, and so predictions are less "
+            "certain; check the names of the columns",
+            markup=False,
+            soft_wrap=True,
+        )
+
+    def show() -> None:
+        kept = f", beside {', '.join(result.kept)}" if result.kept else ""
+        output.print(
+            f"{result.rows} predictions of version {result.version}{kept}: {readable_path(result.path)}", soft_wrap=True
+        )
+
+    print_result(asdict(result), as_json, show)
 
 
 def _target(location: str | None, local: bool, role_arn: str | None, region: str | None) -> Target | None:

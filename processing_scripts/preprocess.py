@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 from job_files import fail, write_text
-from preprocessing.columns import BINARY, MULTICLASS, REGRESSION
+from preprocessing.columns import BINARY, MULTICLASS, RANKING, REGRESSION
 from preprocessing.data_settings import DataSettings, read_data_settings
 from preprocessing.duplicates import drop_duplicates, drop_unlabelled
 from preprocessing.encoding import Encoder, learn_schema
@@ -103,7 +103,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     add = parser.add_argument
-    add("--problem-type", required=True, choices=(BINARY, MULTICLASS, REGRESSION))
+    add("--problem-type", required=True, choices=(BINARY, MULTICLASS, REGRESSION, RANKING))
     add("--target-column", required=True)
     add("--positive-class", help="only for two classes (default: the last class in sorted order)")
     add("--drop-columns", nargs="*", default=[], help="columns that are not features")
@@ -173,6 +173,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     ]
     if options.split_strategy != "random" and not options.split_column:
         parser.error(f"--split-strategy {options.split_strategy} needs --{options.split_strategy}-column")
+    if options.problem_type == RANKING and options.split_strategy != "group":
+        parser.error(f"--problem-type {RANKING} needs --split-strategy group, whose --group-column is the query")
     return options
 
 
@@ -206,7 +208,8 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     encoder = Encoder(schema, rows.columns, labels, profiles)
     segments = [rows.columns[name] for name in options.segment_columns]
     writer = SplitWriter(encoder, extras, features, segments, profiles, options.baseline_format, options.output_dir)
-    engine.write_splits(writer.columns, writer.write)
+    # LightGBM ranks the rows of a query together, so they stand together in one file
+    engine.write_splits(writer.columns, writer.write, unit="place" if options.problem_type == RANKING else "row_key")
     write_sample(engine, features, profiles, sizes["train"], options.output_dir)
     write_json(schema, options.output_dir / "schema" / "schema.json")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipelines.csv_texts import read_csv_texts
 from project.errors import UserError
 
 ROWS = 50_000
@@ -55,7 +56,7 @@ def read_sample(path: Path) -> Sample:
             table = pd.read_json(file, lines=True, nrows=ROWS + 1, dtype=False, convert_dates=False)
         elif kind in (".csv", ".tsv", ".txt"):
             csv_format = _csv_format(file)
-            table = _read_csv(file, csv_format)
+            table = next(read_csv_texts(file, csv_format, ROWS + 1), pd.DataFrame())
         else:
             raise UserError(f"{file} is not a table that can be read; give a file that ends in {READABLE}")
     except (ValueError, OSError, csv.Error) as error:
@@ -129,26 +130,3 @@ def _has_decimal_commas(text: str, separator: str) -> bool:
         for group, mark in ((r"\.", ","), (",", r"\."))
     )
     return commas > points
-
-
-def _read_csv(file: Path, csv_format: dict[str, str]) -> pd.DataFrame:
-    table = pd.read_csv(
-        file,
-        sep=csv_format.get("separator", ","),
-        encoding=csv_format.get("encoding", "utf-8-sig"),
-        nrows=ROWS + 1,
-        dtype=str,
-        keep_default_na=False,
-        on_bad_lines="skip",
-    )
-    if "decimal" not in csv_format:
-        return table
-    return table.apply(lambda column: column.str.replace(COMMA_NUMBER, _with_point, regex=True))
-
-
-# with or without a currency or a per cent sign around it
-COMMA_NUMBER = re.compile(r"^(\D{0,5}(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?\D{0,5})$")
-
-
-def _with_point(match: re.Match[str]) -> str:
-    return match[1].replace(".", "").replace(",", ".")

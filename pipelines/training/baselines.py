@@ -42,12 +42,15 @@ def baseline_uri(context: TrainingContext, kind: str, *path: str) -> Join:
 def baseline_steps(
     context: TrainingContext, preprocess: ProcessingStep, evaluate: ProcessingStep, after: ModelStep
 ) -> list[Step]:
-    """Return the baseline steps: QualityCheck steps, or Processing steps with the same outputs."""
+    """Return the baseline steps: QualityCheck steps, or Processing steps with the same outputs.
+
+    A ranking has no ModelQualityBaseline.
+    """
     settings = context.settings
     binary = settings.problem_type == "BinaryClassification"
     model_quality_step = _processing_step if settings.quality_checks == "processing" else _quality_check_step
     data_quality_step = _processing_step if reads_parquet(settings) else _quality_check_step
-    return [
+    steps: list[Step] = [
         data_quality_step(
             context,
             "DataQualityBaseline",
@@ -60,25 +63,29 @@ def baseline_steps(
             output_of(preprocess, "schema"),
             after,
         ),
-        model_quality_step(
-            context,
-            "ModelQualityBaseline",
-            "Profile the test predictions and suggest constraints",
-            ModelQualityCheckConfig(
-                baseline_dataset=output_of(evaluate, "predictions"),
-                dataset_format=CSV_WITH_HEADER,
-                output_s3_uri=baseline_uri(context, MODEL_QUALITY),
-                problem_type=settings.problem_type,
-                # not derived from the probability, because the decision threshold is chosen in training
-                inference_attribute="prediction",
-                probability_attribute="probability" if binary else None,
-                ground_truth_attribute="label",
-            ),
-            # labels and predictions of Evaluate are codes of the classes
-            None,
-            after,
-        ),
     ]
+    if settings.has_model_quality:
+        steps.append(
+            model_quality_step(
+                context,
+                "ModelQualityBaseline",
+                "Profile the test predictions and suggest constraints",
+                ModelQualityCheckConfig(
+                    baseline_dataset=output_of(evaluate, "predictions"),
+                    dataset_format=CSV_WITH_HEADER,
+                    output_s3_uri=baseline_uri(context, MODEL_QUALITY),
+                    problem_type=settings.problem_type,
+                    # not derived from the probability, because the decision threshold is chosen in training
+                    inference_attribute="prediction",
+                    probability_attribute="probability" if binary else None,
+                    ground_truth_attribute="label",
+                ),
+                # labels and predictions of Evaluate are codes of the classes
+                None,
+                after,
+            )
+        )
+    return steps
 
 
 def _quality_check_step(

@@ -19,6 +19,7 @@ SECTIONS: dict[ProblemType, str] = {
     "BinaryClassification": "binary_classification_metrics",
     "MulticlassClassification": "multiclass_classification_metrics",
     "Regression": "regression_metrics",
+    "Ranking": "ranking_metrics",
 }
 
 

@@ -40,14 +40,11 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
         log_level=logging.ERROR,
         sagemaker_session=context.session,
     )
-    model_statistics, model_constraints = _baseline_files(context, MODEL_QUALITY)
     data_statistics, data_constraints = _baseline_files(context, DATA_QUALITY)
-    baselines = {
-        "model_statistics": model_statistics,
-        "model_constraints": model_constraints,
-        "model_data_statistics": data_statistics,
-        "model_data_constraints": data_constraints,
-    }
+    baselines = {"model_data_statistics": data_statistics, "model_data_constraints": data_constraints}
+    if settings.has_model_quality:
+        model_statistics, model_constraints = _baseline_files(context, MODEL_QUALITY)
+        baselines |= {"model_statistics": model_statistics, "model_constraints": model_constraints}
     step_args = model.register(
         model_package_group_name=settings.model_package_group,
         content_types=CONTENT_TYPES,

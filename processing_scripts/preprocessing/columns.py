@@ -14,7 +14,10 @@ import pyarrow.compute as pc
 
 from analyzer.values import MISSING, NUMBER_PATTERN, category_text
 
-BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
+BINARY, MULTICLASS = "BinaryClassification", "MulticlassClassification"
+REGRESSION, RANKING = "Regression", "Ranking"
+# The problem types whose target is a number, not a class.
+OF_NUMBERS = (REGRESSION, RANKING)
 SPLITS = ("train", "validation", "test")
 
 # Whole numbers up to this are exact as doubles.

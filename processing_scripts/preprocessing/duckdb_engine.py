@@ -61,7 +61,7 @@ class DuckDb:
         """Return a result that fits into memory."""
         return self._connection.sql(query).to_arrow_table()
 
-    def write_splits(self, columns: str, write: WritePart) -> None:
+    def write_splits(self, columns: str, write: WritePart, unit: str) -> None:
         """Write columns of the view `placed` as one part."""
         rows = self._connection.sql(f"SELECT {columns} FROM placed ORDER BY split, place, row_key")
         write(prefetched(iter(rows.to_arrow_reader(ROW_GROUP))), None)

@@ -32,5 +32,11 @@ class Engine(Protocol):
     def query(self, query: str) -> pa.Table:
         """Return a result that fits into memory."""
 
-    def write_splits(self, columns: str, write: WritePart) -> None:
-        """Write columns of the view `placed`; neither files nor model depend on the order of the input."""
+    def write_splits(self, columns: str, write: WritePart, unit: str) -> None:
+        """Write columns of the view `placed`; neither files nor model depend on the order of the input.
+
+        Args:
+            columns: The columns.
+            write: What writes a part.
+            unit: A column: rows that have the same value in it are in one part.
+        """

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from preprocessing.columns import (
-    REGRESSION,
+    OF_NUMBERS,
     WHOLE_NUMBER,
     all_whole,
     as_doubles,
@@ -199,7 +199,7 @@ def storable(column: pa.ChunkedArray, with_digits: bool) -> pa.ChunkedArray:
 
 def columns_with_digits(options: argparse.Namespace) -> set[str | None]:
     """Return the columns whose decimals are stored as text."""
-    return {options.split_column, None if options.problem_type == REGRESSION else options.target_column}
+    return {options.split_column, None if options.problem_type in OF_NUMBERS else options.target_column}
 
 
 def as_rows(readers: Sequence[FileReader], schema: InputSchema, options: argparse.Namespace) -> Rows:

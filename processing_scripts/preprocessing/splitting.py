@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocessing.columns import BINARY, SPLITS, category_texts
+from preprocessing.columns import BINARY, RANKING, SPLITS, category_texts
 from preprocessing.cuts import counts_by, cut, find_random_cuts
 from preprocessing.engine import Engine
 from preprocessing.profile import value_counts
+from preprocessing.rankings import check_queries
 from preprocessing.report import ERROR, WARNING, Report, counted, listed, plural, shortened
 from preprocessing.row_keys import text_hash
 from preprocessing.rows import Column, Rows
@@ -135,6 +136,8 @@ def check_splits(
         ],
         rows=sizes,
     )
+    if options.problem_type == RANKING:
+        check_queries(engine, rows, options, report)
     report.add(
         "unseen_categories",
         WARNING,

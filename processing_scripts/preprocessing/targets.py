@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from preprocessing.columns import (
     BINARY,
     MULTICLASS,
+    OF_NUMBERS,
+    RANKING,
     REGRESSION,
     SPLITS,
     category_texts,
@@ -23,6 +25,7 @@ from preprocessing.columns import (
 )
 from preprocessing.engine import Engine
 from preprocessing.profile import describe_texts, value_counts
+from preprocessing.rankings import relevance_problem
 from preprocessing.report import ERROR, WARNING, Report, listed, plural, shortened
 from preprocessing.rows import Column, Rows
 
@@ -54,20 +57,20 @@ class Labels:
 
 
 def read_labels(engine: Engine, rows: Rows, options: argparse.Namespace, report: Report) -> Labels | None:
-    """Find the classes of the target; None for a regression.
+    """Find the classes of the target; None if the problem type has none.
 
     Whole numbers become integers, and texts are trimmed. Texts that are the same category, such as "True" and "true",
     become one class.
     """
     problem = None
     column = rows.columns[options.target_column]
-    if options.problem_type != REGRESSION:
+    if options.problem_type not in OF_NUMBERS:
         found = value_counts(engine, column)
         values = found["value"].combine_chunks()
         labels, problem = as_labels(values, column)
     problems = {column.name: f"column {column.name!r} {problem}"} if problem else {}
     report.add("class_spellings", WARNING, problems)
-    if options.problem_type == REGRESSION:
+    if options.problem_type in OF_NUMBERS:
         return None
     counts = Labels(values, labels, {}).count(found)
     return Labels(values, labels, {label: counts[label] for label in sorted(counts)})
@@ -124,7 +127,9 @@ def check_target(
         )
         return
     if labels is None:
-        problem, distinct = regression_problem(engine, rows, rows.columns[name], count)
+        problem, distinct = number_problem(engine, rows, rows.columns[name], count, options.problem_type)
+        if options.problem_type == RANKING and problem is None:
+            problem = relevance_problem(engine, rows, rows.columns[name], count)
         report.add("target", ERROR, {name: problem} if problem else {}, distinct=distinct)
         return
     counts = labels.counts
@@ -146,11 +151,11 @@ def check_target(
     report.add("class_balance", WARNING, {name: problem} if rare else {}, rows_by_class=rows_by_class)
 
 
-def regression_problem(engine: Engine, rows: Rows, column: Column, count: int) -> tuple[str | None, int]:
-    """Return what is wrong with the target of a regression, and its number of distinct values."""
+def number_problem(engine: Engine, rows: Rows, column: Column, count: int, problem_type: str) -> tuple[str | None, int]:
+    """Return what is wrong with a target of numbers, and its number of distinct values."""
     if not is_number(column.type):
         return (
-            f"column {column.name!r} is not numeric, but a Regression predicts numbers: "
+            f"column {column.name!r} is not numeric, but a {problem_type} needs numbers: "
             f"{describe_texts(engine, rows, column, count)}; fix them, or change target_column or problem_type"
         ), len(value_counts(engine, column))
     (found,) = engine.query(

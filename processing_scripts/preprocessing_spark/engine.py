@@ -87,11 +87,11 @@ class Spark:
         frame = self._session.sql(query)
         return pa.Table.from_batches(frame._collect_as_arrow(), to_arrow_schema(frame.schema))
 
-    def write_splits(self, columns: str, write: WritePart) -> None:
+    def write_splits(self, columns: str, write: WritePart, unit: str) -> None:
         """Write columns of the view `placed`: each task a part, which is the same whenever it is written."""
         placed = self._session.sql(f"SELECT place, row_key, {columns} FROM placed")
         parts = PARTS * -(-placed.count() // (PARTS * ROWS_PER_PART))
-        ordered = placed.repartition(parts, "row_key").sortWithinPartitions("split", "place", "row_key")
+        ordered = placed.repartition(parts, unit).sortWithinPartitions("split", "place", "row_key")
         written = ordered.drop("place", "row_key").mapInArrow(partial(write_part, write), "part int")
         written.collect()
 

@@ -101,6 +101,11 @@ class DataSettings(Section):
         default=None,
         description="Class whose probability a binary model predicts; by default the last of the two in sorted order.",
     )
+    group_column: str | None = Field(
+        default=None,
+        description="With `problem_type: Ranking`, column of the queries: the rows of a query are ranked against each "
+        "other, and stay together in one split; not a feature.",
+    )
     weight_column: str | None = Field(
         default=None,
         description="Column of sample weights, numbers of at least 0, for training and metrics; not a feature.",
@@ -130,6 +135,7 @@ class DataSettings(Section):
         others: dict[str, tuple[str | None, ...]] = {
             "target_column": (self.target_column,),
             "split.time_column": (self.split.time_column,),
+            "group_column": (self.group_column,),
             "split.group_column": (self.split.group_column,),
             "drop_columns": self.drop_columns,
             "categorical_columns": self.categorical_columns,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -56,6 +56,45 @@ class Settings(Section):
                 raise ValueError(f"tag {key!r}: keys that start with 'aws:' are reserved")
         return tags
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults_of_rankings(cls, values: Any) -> Any:
+        """Let a ranking be split by its queries and, as there are no metrics of rankings there, monitor data alone."""
+        if not isinstance(values, dict) or values.get("problem_type") != "Ranking":
+            return values
+        data, monitoring = values.get("data"), values.get("monitoring", {})
+        if isinstance(data, dict) and not data.get("group_column"):
+            raise ValueError("problem_type Ranking needs data.group_column: the column of the query of each row")
+        if isinstance(data, dict) and isinstance(split := data.get("split", {}), dict):
+            by_query = {"strategy": "group", "group_column": data["group_column"]}
+            values = values | {"data": data | {"split": by_query | split}}
+        if isinstance(monitoring, dict):
+            values = values | {"monitoring": {"analyses": ["data-quality"]} | monitoring}
+        return values
+
+    @model_validator(mode="after")
+    def _ranking_fits(self) -> Settings:
+        query, split = self.data.group_column, self.data.split
+        if self.problem_type != "Ranking":
+            if query:
+                raise ValueError(
+                    f"data.group_column is for problem_type Ranking; for a {self.problem_type} whose groups stay "
+                    "together, set data.split.strategy to group and data.split.group_column"
+                )
+            return self
+        if split.strategy != "group" or split.group_column != query:
+            raise ValueError(
+                "a Ranking is split by its queries; remove data.split.strategy and data.split.group_column, or set "
+                f"them to group and {query}"
+            )
+        if query == self.data.target_column:
+            raise ValueError(f"data.group_column {query!r} is the target_column, too; name the column of the queries")
+        if "model-quality" in self.monitoring.analyses:
+            raise ValueError(
+                "monitoring.analyses contains model-quality, which has no metrics of rankings; set it to [data-quality]"
+            )
+        return self
+
     @model_validator(mode="after")
     def _metric_fits(self) -> Settings:
         allowed = METRICS[self.problem_type]
@@ -84,6 +123,11 @@ class Settings(Section):
                 "resources.keep_alive_seconds is for training jobs; tuning jobs do not take it: remove it, or tuning"
             )
         return self
+
+    @property
+    def has_model_quality(self) -> bool:
+        """Whether there are a model quality baseline and its monitoring: Model Monitor has no metrics of rankings."""
+        return self.problem_type != "Ranking"
 
     @property
     def model_package_group(self) -> str:

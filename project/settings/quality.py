@@ -18,6 +18,7 @@ METRICS: dict[str, tuple[str, ...]] = {
         "weighted_f2",
     ),
     "Regression": ("rmse", "mae", "mse", "r2"),
+    "Ranking": ("ndcg", "ndcg_at_5", "ndcg_at_10", "map", "map_at_10"),
 }
 LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse"})
 

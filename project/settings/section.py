@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
+ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression", "Ranking"]
 ApprovalStatus = Literal["PendingManualApproval", "Approved", "Rejected"]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -18,6 +18,24 @@ from tests.deployment.local_account import BROKEN_PROGRAM, ClientEvents, LocalAc
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 Run = Callable[..., Result]
 
+# explains where Accept asks for it
+EXPLAINING_PROGRAM = """
+import json
+EXPLANATION = {
+    "class": "yes", "raw_score": 0.5, "base_value": -0.1, "other_features": 0.0, "contributions": [
+        {"feature": "age", "value": 31, "contribution": 0.8},
+        {"feature": "plan", "value": None, "contribution": -0.2},
+    ]
+}
+def model_fn(folder):
+    return None
+def transform_fn(model, body, content_type, accept):
+    prediction = {"label": "yes", "probability": 0.6225}
+    if "explain=" in accept:
+        prediction["explanation"] = EXPLANATION
+    return json.dumps({"predictions": [prediction]}), "application/json"
+"""
+
 
 @pytest.fixture
 def run(account: LocalAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
@@ -194,6 +212,35 @@ def test_requests_are_sent_from_csv_and_from_the_command_line(
     refused = run("invoke", "--record", '{"age": "old"}')
     assert refused.exit_code == 1
     assert refused.stderr.splitlines()[1:] == ["HTTP 400: not a record; correct --record and send it again"]
+
+
+def test_explained_predictions_are_shown_as_a_table_or_as_json(
+    run: Run, settings: Settings, account: LocalAccount
+) -> None:
+    with account.registered(EXPLAINING_PROGRAM) as version:
+        deploy(settings, account, version)
+        shown = run("invoke", "--record", '{"age": 31}', "--explain", "--top", "2")
+        assert shown.exit_code == 0, shown.stderr
+        assert [line.split() for line in shown.stdout.splitlines() if line] == [
+            ["yes,", "probability", "0.6225"],
+            ["Contributions", "to", "the", "raw", "score", "of", "class", "yes"],
+            ["Feature", "Value", "Contribution"],
+            ["age", "31", "+0.8000", "█" * 20],
+            ["plan", "missing", "-0.2000", "█" * 5],
+            ["other", "features", "+0.0000"],
+            ["base", "value", "-0.1000"],
+            ["raw", "score", "+0.5000"],
+        ]
+        as_json = run("invoke", "--record", '{"age": 31}', "--explain", "--json")
+        assert json.loads(as_json.stdout)["predictions"][0]["explanation"]["raw_score"] == 0.5
+        assert "explanation" not in run("invoke", "--record", '{"age": 31}').stdout
+
+
+def test_a_model_that_is_older_than_explanations_is_named(run: Run, settings: Settings, account: LocalAccount) -> None:
+    deploy(settings, account)
+    result = run("invoke", "--record", '{"age": 31}', "--explain")
+    assert result.exit_code != 0
+    assert "responds without an explanation: its inference code is older than --explain" in result.stderr
 
 
 def test_a_batch_job_is_run_and_its_outputs_are_shown(run: Run, tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_sagemaker_containers_gets_a_response_instead_of_an_exception(make_proje
     """sagemaker-containers 2.8.6 turns exceptions into a 500, and returns the result of output_fn to Flask."""
     flask = SimpleNamespace(
         has_request_context=lambda: True,
+        request=SimpleNamespace(headers={"X-Amzn-SageMaker-Custom-Attributes": "explain=1"}),
         Response=lambda response, status, mimetype: SimpleNamespace(data=response, status=status, mimetype=mimetype),
     )
     monkeypatch.setitem(sys.modules, "flask", flask)
@@ -129,7 +130,9 @@ def test_sagemaker_containers_gets_a_response_instead_of_an_exception(make_proje
     def respond(body: bytes, content_type: str, accept: str) -> Any:
         return inference.output_fn(inference.predict_fn(inference.input_fn(body, content_type), model), accept)
 
-    assert respond(b"{}", JSON, JSON)[1] == JSON
+    body, content_type = respond(b"{}", JSON, JSON)
+    assert content_type == JSON
+    assert len(json.loads(body)["predictions"][0]["explanation"]["contributions"]) == 1
     for body, content_type, accept, status in (
         (b"{", JSON, JSON, 400),
         (b'{"smell": 1}', JSON, JSON, 400),
@@ -167,7 +170,20 @@ BODIES = st.one_of(
     ),
 )
 TYPES = st.sampled_from([CSV, JSON, LINES, "text/csv; charset=latin-1", "", "x", "TEXT/CSV"]) | st.text(max_size=20)
-ACCEPTS = st.sampled_from([CSV, JSON, LINES, "*/*", "", "text/html, */*;q=0.1", ",;="]) | st.text(max_size=20)
+ACCEPTS = st.sampled_from(
+    [
+        CSV,
+        JSON,
+        LINES,
+        "*/*",
+        "",
+        "text/html, */*;q=0.1",
+        ",;=",
+        f"{JSON};explain=true",
+        f"{LINES};explain=9",
+        f"{CSV};explain=",
+    ]
+) | st.text(max_size=20)
 
 
 @settings(max_examples=400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -97,6 +98,17 @@ def own_analyzer() -> dict[str, Any]:
         }
     )
     return compile_definition(settings)
+
+
+@pytest.fixture(scope="module")
+def ranking() -> dict[str, Any]:
+    settings = {
+        "name": "demo",
+        "problem_type": "Ranking",
+        "data": {"input": "s3://bucket/data.csv", "target_column": "y", "group_column": "query"},
+        "quality": {"metric": "ndcg_at_10", "threshold": 0.6},
+    }
+    return compile_definition(Settings.model_validate(settings))
 
 
 def test_without_model_monitor_the_baseline_steps_keep_their_names_and_outputs(
@@ -210,10 +222,14 @@ def test_in_an_isolated_network_a_good_model_is_registered_without_a_call_of_the
 
 
 def test_every_request_is_valid_by_the_api_model(
-    plain: dict[str, Any], guarded: dict[str, Any], own_analyzer: dict[str, Any], on_spark: dict[str, Any]
+    plain: dict[str, Any],
+    guarded: dict[str, Any],
+    own_analyzer: dict[str, Any],
+    on_spark: dict[str, Any],
+    ranking: dict[str, Any],
 ) -> None:
     model = botocore.session.Session().get_service_model("sagemaker")
-    for definition in (plain, guarded, own_analyzer, on_spark):
+    for definition in (plain, guarded, own_analyzer, on_spark, ranking):
         for step in all_steps(definition["Steps"]):
             if step["Type"] not in API_SHAPES:
                 continue
@@ -381,6 +397,22 @@ def test_weights_and_segments_are_arguments_of_preprocess_only_if_they_are_set(
         assert re.findall(r"--(?:weight-column|segment-columns) ((?:[a-z]+ ?)+)(?: |$)", arguments) == expected
         outputs = [output["OutputName"] for output in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]]
         assert "records" in outputs
+
+
+def test_a_ranking_is_split_by_its_queries_and_has_no_model_quality_baseline(ranking: dict[str, Any]) -> None:
+    steps = steps_by_name(ranking)
+    assert "DataQualityBaseline" in steps and "ModelQualityBaseline" not in steps
+    arguments = steps["Preprocess"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    given = dict(itertools.pairwise(arguments))
+    assert {
+        "--problem-type": "Ranking",
+        "--split-strategy": "group",
+        "--group-column": "query",
+    }.items() <= given.items()
+    package = steps["RegisterModel"]["Arguments"]
+    for baselines in (package["ModelMetrics"], package["DriftCheckBaselines"]):
+        assert [name for name, files in baselines.items() if files] == ["ModelDataQuality"]
+    assert package["CustomerMetadataProperties"]["quality_metric"] == "ndcg_at_10"
 
 
 def test_more_columns_to_drop_than_sagemaker_accepts_arguments_are_refused(

@@ -37,7 +37,7 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
         ({"nam": "x"}, "nam: unknown key; allowed here: name, problem_type, data, quality"),
         ({"training": {"leaves": 3}}, "training.leaves: unknown key; allowed here: num_leaves, learning_rate"),
         ({"name": "has space"}, "name is 'has space'"),
-        ({"problem_type": "Binary"}, "'BinaryClassification', 'MulticlassClassification' or 'Regression'"),
+        ({"problem_type": "Binary"}, "'BinaryClassification', 'MulticlassClassification', 'Regression' or 'Ranking'"),
         ({"training": {"num_leaves": 1}}, "training.num_leaves is 1; it should be greater than or equal to 2"),
         ({"training": {"learning_rate": "fast"}}, "training.learning_rate is 'fast'; it should be a valid number"),
         (
@@ -165,3 +165,50 @@ def test_a_format_of_csv_that_does_not_exist_is_refused(
     with pytest.raises(UserError) as error:
         make_settings(data={"target_column": "y", "csv": csv})
     assert message in str(error.value)
+
+
+RANKING = {
+    "problem_type": "Ranking",
+    "data": {"target_column": "y", "group_column": "query"},
+    "quality": {"metric": "ndcg", "threshold": 0.6},
+}
+
+
+def test_a_ranking_is_split_by_its_queries_and_monitored_by_its_data(make_settings: Callable[..., Any]) -> None:
+    settings = make_settings(**RANKING, monitoring={"max_drifted_share": 0.5})
+    assert (settings.data.split.strategy, settings.data.split.group_column) == ("group", "query")
+    assert settings.data.split.test == 0.2
+    assert (settings.monitoring.analyses, settings.monitoring.max_drifted_share) == (("data-quality",), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"data": {"target_column": "y"}}, "Ranking needs data.group_column"),
+        ({"data": {"target_column": "y", "group_column": "y"}}, "data.group_column 'y' is the target_column"),
+        (
+            {"data": RANKING["data"] | {"split": {"strategy": "time", "time_column": "at"}}},
+            "a Ranking is split by its queries; remove data.split.strategy",
+        ),
+        (
+            {"monitoring": {"analyses": ["data-quality", "model-quality"]}},
+            "contains model-quality, which has no metrics",
+        ),
+        (
+            {"problem_type": "Regression", "quality": {"metric": "mae", "threshold": 1}},
+            "data.group_column is for problem_type Ranking",
+        ),
+    ],
+)
+def test_what_a_ranking_cannot_have_is_refused(
+    make_settings: Callable[..., Any], sections: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make_settings(**RANKING | sections)
+
+
+@pytest.mark.parametrize("setting", ["target_column", "drop_columns", "categorical_columns"])
+def test_the_column_of_weights_has_no_other_role(make_settings: Callable[..., Any], setting: str) -> None:
+    role = "w" if setting == "target_column" else ["w"]
+    with pytest.raises(UserError, match=f"weight_column 'w' is in {setting}, too"):
+        make_settings(data={"target_column": "y", "weight_column": "w", setting: role})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def test_it_runs_with_only_input_and_settings(workplace: Workplace, settings: Pa
     data.write_text("\n".join(bikes(600)) + "\n", encoding="utf-8")
     result = workplace.pipelines("run", "--local", "--settings", str(settings), "--input", str(data))
     assert result.code == 0, result.stderr
+
+    predict = ("predict", str(data), "--settings", str(settings), "--local")
+    unapproved = workplace.pipelines(*predict)
+    assert unapproved.code == 2
+    assert "has no approved version" in unapproved.stderr
+    output = tmp_path / "predicted.csv"
+    predicted = workplace.pipelines(*predict, "--model-package", "1", "--output", str(output))
+    assert predicted.code == 0, predicted.stderr
+    with output.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["Kundennummer", "Gekauft?", "prediction", "probability"]
+    assert [row["Kundennummer"] for row in rows] == [f"K-{number}" for number in range(600)]
+    assert sum(row["prediction"] == row["Gekauft?"] for row in rows) > 500
 
 
 def rows_with(changes: dict[int, str]) -> str:

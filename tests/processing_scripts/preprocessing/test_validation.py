@@ -80,7 +80,7 @@ ERRORS = [
         table(target=mostly(1, 58, "n.k.")),
         REGRESSION,
         "target",
-        "predicts numbers: 2 of 60 values are not numeric, for example 'n.k.' in row 59 of data.csv",
+        "needs numbers: 2 of 60 values are not numeric, for example 'n.k.' in row 59 of data.csv",
     ),
     (table(target=[7] * 60), REGRESSION, "target", "column 'target' is 7 in every row"),
     (

@@ -1,0 +1,141 @@
+"""Predict the rows of a Parquet file with the model that this folder belongs to, without an endpoint.
+
+`python code/score_file.py --input rows.parquet --output predictions.parquet` reads the columns that are features of the
+model, by their names; others are ignored, and a feature without a column is missing in each row. Values are read as
+those of a CSV request. `pipelines predict` runs it, and Evaluate, to compare a new model with the approved one by the
+code with which that one is served.
+
+Output, a row for each row of the input in its order:
+    COLUMN               each column of the input that --keep names
+    prediction           the class, or the number
+    probability          two classes: that of the positive one; more: that of the predicted one
+    probability_CLASS    more than two classes: that of each class
+
+Exit status 0; 1 if a row cannot be read, with the reason as the last line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from model import Model, load_model
+from request_bodies import CSV, read_request
+from request_errors import InputError
+from response_bodies import BINARY, MULTICLASS
+
+BATCH_ROWS = 10_000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--input", type=Path, required=True, help="Parquet file of records")
+    parser.add_argument("--output", type=Path, required=True, help="Parquet file to write")
+    parser.add_argument("--keep", nargs="*", default=[], metavar="COLUMN", help="columns of the input to keep")
+    parser.add_argument("--model-dir", type=Path, default=Path(__file__).resolve().parent.parent)
+    options = parser.parse_args(arguments)
+    model = load_model(options.model_dir, ignore_unknown=False, is_limited=False)
+    try:
+        score_file(model, options.input, options.output, options.keep)
+    except InputError as error:
+        sys.exit(error.message)
+
+
+def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str] = ()) -> None:
+    """Predict the rows of a file, a batch at a time.
+
+    Args:
+        model: The model.
+        source: A Parquet file.
+        destination: The Parquet file to write; it has its name only when it is complete.
+        kept: Columns of the source to put before the predictions.
+
+    Raises:
+        InputError: The file has no rows or none of the features, or a value does not match its feature.
+    """
+    partial = destination.with_name(f".{destination.name}")
+    done = 0
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(pq.ParquetFile(source))
+        present = set(file.schema_arrow.names)
+        names = [name for name in model.features.names if name in present]
+        if not names:
+            raise InputError(f"{source.name} has none of the model's features ({', '.join(model.features.names)})")
+        writer = None
+        for batch in file.iter_batches(BATCH_ROWS, columns=[*names, *kept]):
+            try:
+                table = predict(model, batch.select(names))
+            except InputError as error:
+                raise InputError(f"after {done} rows: {error.message}" if done else error.message) from None
+            for place, name in enumerate(kept):
+                table = table.add_column(place, name, batch[name])
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(partial, table.schema))
+            writer.write_table(table)
+            done += len(batch)
+    if not done:
+        raise InputError(f"{source.name} has no rows; give a file with records")
+    partial.replace(destination)
+
+
+def predict(model: Model, batch: pa.RecordBatch) -> pa.Table:
+    """Predict records, and return the columns of the output."""
+    scores = np.asarray(model.predict(read_request(as_csv(batch), CSV)))
+    response, columns = model.response_format, {}
+    if response.problem_type == MULTICLASS:
+        scores = scores.reshape(len(batch), -1)
+        columns["prediction"] = labels(model).take(pa.array(scores.argmax(axis=1)))
+        columns["probability"] = pa.array(scores.max(axis=1))
+        for key, of_class in zip(response.keys, scores.T, strict=True):
+            columns[f"probability_{json.loads(key)}"] = pa.array(np.ascontiguousarray(of_class))
+    elif response.problem_type == BINARY:
+        columns["prediction"] = labels(model).take(pa.array((scores >= response.decision_threshold).astype(np.int8)))
+        columns["probability"] = pa.array(scores)
+    else:
+        columns["prediction"] = pa.array(scores)
+    return pa.table(columns)
+
+
+def labels(model: Model) -> pa.Array:
+    """Return the classes in the order of the model's output."""
+    return pa.array([json.loads(label) for label in model.response_format.labels])
+
+
+def as_csv(batch: pa.RecordBatch) -> str:
+    """Write records as a CSV request, whose texts are in quotes only where they must be."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
+    ]
+    styles = ["none", "needed"]
+    if len(columns) == 1:
+        # a missing value by itself would be an empty line, which is not a record
+        columns, styles = [columns[0].cast(pa.string()).fill_null("")], ["needed"]
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(batch.schema.names)
+    table = pa.table(columns, batch.schema.names)
+    for style in styles:
+        body = pa.BufferOutputStream()
+        with contextlib.suppress(pa.ArrowInvalid):
+            pa.csv.write_csv(table, body, pa.csv.WriteOptions(include_header=False, quoting_style=style))
+            return header.getvalue() + body.getvalue().to_pybytes().decode()
+    raise InputError(f"the columns {', '.join(batch.schema.names)} cannot be written as CSV; convert them to texts")
+
+
+def decoded(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+if __name__ == "__main__":
+    main()
