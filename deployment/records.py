@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -33,10 +33,12 @@ class Records:
     Attributes:
         rows: Features by name.
         labels: Values of the target column as text; empty if there is no target column.
+        ids: The texts of the other columns by name: target, split and dropped columns, which are not features.
     """
 
     rows: tuple[Record, ...]
     labels: tuple[str, ...] = ()
+    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def features(self) -> list[str]:
@@ -71,6 +73,7 @@ def read_records(settings: Settings, target: Target, location: str) -> Records:
     return Records(
         rows=tuple(dict(zip(features, row, strict=True)) for row in zip(*features.values(), strict=True)),
         labels=columns.get(settings.data.target_column, ()),
+        ids={name: values for name, values in columns.items() if name not in features},
     )
 
 

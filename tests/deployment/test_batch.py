@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deployment.batch import BatchResult, run_batch, transform_request
+from deployment.batch import BatchInput, BatchResult, run_batch, transform_request
 from deployment.deploy import DeploymentFailed
+from deployment.records import Records
 from project.errors import UserError
 from project.registry import latest_approved
 from project.settings import Settings
@@ -37,13 +38,53 @@ def test_a_local_csv_is_sent_as_features_by_name_and_predicted(
     settings: Settings, account: LocalAccount, tmp_path: Path
 ) -> None:
     file = tmp_path / "rows.csv"
-    file.write_text("y,age,customer\nyes,31,C1\nno,,C2\n")
+    file.write_text('age\n31\n""\n')
     result = run(settings, account, str(file))
     rows = [json.loads(line) for line in account.read(result.input_uri).splitlines()]
     assert rows == [{"age": 31}, {"age": None}]
     assert result.outputs == (f"s3://bucket/demo/batch/{result.job}/output/rows.jsonl.out",)
     assert [json.loads(line)["prediction"] for line in account.read(result.outputs[0]).splitlines()] == [1.5, 1.5]
     assert not account.models()
+
+
+def test_ids_and_the_label_of_a_csv_are_kept_beside_the_predictions(
+    settings: Settings, account: LocalAccount, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("y,age,customer\nyes,31,007\nno,,C2\n")
+    result = run(settings, account, str(file))
+    rows = [json.loads(line) for line in account.read(result.input_uri).splitlines()]
+    assert rows == [{"y": "yes", "customer": "007", "age": 31}, {"y": "no", "customer": "C2", "age": None}]
+    output = [json.loads(line) for line in account.read(result.outputs[0]).splitlines()]
+    prediction = {"prediction": 1.5}
+    kept = [{name: line[name] for name in ("y", "customer", "SageMakerOutput")} for line in output]
+    assert kept == [
+        {"y": "yes", "customer": "007", "SageMakerOutput": prediction},
+        {"y": "no", "customer": "C2", "SageMakerOutput": prediction},
+    ]
+    assert all("age" not in line for line in output)
+
+
+@pytest.mark.parametrize("name", ["a name that is much too long for a filter of 63 characters", "it's"])
+def test_an_id_that_no_filter_can_name_is_kept_with_the_whole_record(
+    make_settings, account, job, tmp_path, name
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"age,{name}\n31,7\n")
+    run(make_settings(data={"target_column": "y", "drop_columns": [name]}), account, str(file))
+    (request,), (model,) = job.sent("CreateTransformJob"), job.sent("CreateModel")
+    assert request["DataProcessing"] == {"JoinSource": "Input"}
+    assert model["PrimaryContainer"]["Environment"]["UNKNOWN_FEATURES"] == "ignore"
+
+
+def test_a_column_that_is_neither_feature_nor_id_is_refused(
+    settings: Settings, account: LocalAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployment.batch.training_records", lambda *_: Records(rows=({"age": 31},)))
+    file = tmp_path / "rows.csv"
+    file.write_text("customer,agee\nC1,31\n")
+    with pytest.raises(UserError, match=r"column 'agee' is not a feature of the model \(age\)"):
+        run(settings, account, str(file))
 
 
 def test_the_request_asks_for_capture_and_keys(
@@ -154,7 +195,7 @@ def test_a_job_that_exceeds_the_timeout_keeps_running(
 
 def test_jobs_have_prefixes_of_their_own(settings: Settings, account: LocalAccount) -> None:
     first, second = (
-        transform_request(settings, account.target, name, "model", URI, "text/csv")["TransformOutput"]
+        transform_request(settings, account.target, name, "model", BatchInput(URI, "text/csv"))["TransformOutput"]
         for name in ("first", "second")
     )
     assert first["S3OutputPath"] != second["S3OutputPath"]

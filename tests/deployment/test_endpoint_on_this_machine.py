@@ -261,7 +261,8 @@ def test_a_batch_job_predicts_every_row_and_leaves_no_model(deployed: Workplace)
     (output,) = result["outputs"]
     predictions = [json.loads(line) for line in deployed.object(output).read_text().splitlines()]
     assert len(predictions) == 569
-    assert {prediction["label"] for prediction in predictions} == {"benign", "malignant"}
+    assert {prediction["SageMakerOutput"]["label"] for prediction in predictions} == {"benign", "malignant"}
+    assert {tuple(prediction)[:2] for prediction in predictions} == {("diagnosis", "SageMakerOutput")}
     assert not [model for model in left(deployed)["Models"] if "-batch-" in model["ModelName"]]
 
 
