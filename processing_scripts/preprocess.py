@@ -44,6 +44,7 @@ from pathlib import Path
 from typing import Any
 
 from job_files import fail, write_text
+from preprocessing.column_formats import ColumnFormats
 from preprocessing.columns import BINARY, MULTICLASS, RANKING, REGRESSION
 from preprocessing.data_settings import DataSettings, read_data_settings
 from preprocessing.duplicates import drop_duplicates, drop_unlabelled
@@ -164,6 +165,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     except ValueError as error:
         parser.error(f"--data-settings: {error}")
     options.csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
+    options.column_formats = ColumnFormats.from_settings(options.data_settings, options.csv_decimal)
 
     options.shares = (options.train_share, options.validation_share, options.test_share)
     if min(options.shares) <= 0 or abs(sum(options.shares) - 1) > 1e-6:

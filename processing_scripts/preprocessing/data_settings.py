@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from preprocessing.report import listed
 
@@ -12,6 +14,9 @@ from preprocessing.report import listed
 @dataclass(frozen=True)
 class DataSettings:
     """The content of data.json, by the names of the settings; a setting that is left out has its default."""
+
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    missing_values: Sequence[str] = ()
 
 
 def read_data_settings(path: Path) -> DataSettings:

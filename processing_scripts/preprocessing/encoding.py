@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analyzer.value_formats import PLAIN, ValueFormat
 from preprocessing.columns import BINARY, categories_of, category_texts, is_number
 from preprocessing.engine import Engine
 from preprocessing.extras import Extra
@@ -33,7 +34,7 @@ def learn_schema(
     unseen = {}
     for column in features:
         if is_number(column.stored_type):
-            features_json.append({"name": column.name, "type": "number"})
+            features_json.append({"name": column.name, "type": "number", **format_of(column.name, options)})
             continue
         found = engine.query(
             f"SELECT {column.sql} AS value, min(split) AS split FROM placed WHERE {column.sql} IS NOT NULL "
@@ -41,7 +42,14 @@ def learn_schema(
         )
         categories = category_texts(found["value"])
         known = set(categories.filter(pc.equal(found["split"], 0)).to_pylist())
-        features_json.append({"name": column.name, "type": "category", "categories": sorted(known)})
+        features_json.append(
+            {
+                "name": column.name,
+                "type": "category",
+                **format_of(column.name, options),
+                "categories": sorted(known),
+            }
+        )
         unseen[column.name] = len(categories.unique()) - len(known)
     classes = None
     if labels is not None:
@@ -57,7 +65,18 @@ def learn_schema(
         "classes": classes,
         **{extra.role: extra.source for extra in extras},
     }
+    if options.column_formats.missing_texts:
+        schema["missing_values"] = sorted(options.column_formats.missing_texts)
     return schema, unseen
+
+
+def format_of(column: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return how the values of a column are written, for schema.json; nothing for plain values."""
+    value_format: ValueFormat = options.column_formats.by_column.get(column, PLAIN)
+    found: dict[str, Any] = {"format": value_format.kind} if value_format.kind else {}
+    if value_format.has_decimal_comma:
+        found["decimal"] = ","
+    return found | ({"normalize": True} if value_format.normalize else {})
 
 
 class Encoder:

@@ -8,6 +8,14 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preprocessing.advice import (
+    boolean_problem,
+    column_setting,
+    described,
+    find_number_format,
+    missing_setting,
+    spelling_problem,
+)
 from preprocessing.columns import (
     REGRESSION,
     SPLITS,
@@ -35,8 +43,6 @@ DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 
 # A column is a date column, or numeric with some texts, from this share of such values.
 LOOKS_LIKE_SHARE = 0.9
-# What people write around numbers.
-NOTATION = r"^\s*(\p{Sc}|USD|EUR|GBP|CHF|JPY)\s*|\s*(\p{Sc}|USD|EUR|GBP|CHF|JPY|%)\s*$"
 # A text column is like an ID above this share of distinct values.
 ID_DISTINCT_SHARE = 0.5
 
@@ -55,6 +61,7 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         "drop_columns": options.drop_columns,
         "categorical_columns": options.categorical_columns,
         "segments": options.segment_columns,
+        "columns": [*options.column_formats.by_column],
     }
     present = set(rows.types)
     absent = [(setting, column) for setting, columns in settings.items() for column in columns if column not in present]
@@ -143,7 +150,7 @@ def check_features(
     measured = [column for column in numbers if column != target or options.problem_type == REGRESSION]
     check_numbers(engine, profiles, rows, [column.name for column in measured], options, report)
     like_ids = find_distinct_integers(engine, features, profiles, count)
-    check_texts(engine, rows, texts, like_ids, options.categorical_columns, report)
+    check_texts(engine, rows, texts, like_ids, options, report)
     return profiles
 
 
@@ -248,17 +255,12 @@ def find_distinct_integers(
     return {column.name: count for column, values in distinct.items() if values["distinct"] == count}
 
 
-def without_notation(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Remove thousands separators, currencies and percent signs."""
-    return pc.replace_substring_regex(pc.replace_substring_regex(texts, NOTATION, ""), ",([0-9]{3})", r"\1")
-
-
 def check_texts(
     engine: Engine,
     rows: Rows,
     texts: Mapping[str, pa.Table],
     integer_ids: Mapping[str, int],
-    declared: Sequence[str],
+    options: argparse.Namespace,
     report: Report,
 ) -> None:
     """Warn about columns that are probably not meant to be categories or features.
@@ -268,7 +270,7 @@ def check_texts(
         rows: What is known of the rows.
         texts: The distinct values of each column of text, and their counts.
         integer_ids: The columns with another integer in every row, and how many these are.
-        declared: Columns that are meant to be categories.
+        options: The parsed command line.
         report: The checks so far.
     """
     like_ids = {
@@ -277,7 +279,8 @@ def check_texts(
         for column in integer_ids
     }
     distinct = dict(integer_ids)
-    dates, numeric, merged = {}, {}, {}
+    dates, numeric, merged, spelled = {}, {}, {}, {}
+    declared = {*options.categorical_columns, *options.column_formats.categories}
     for column, values in texts.items():
         spellings, counts = values["value"], values["count"]
         if not len(spellings):
@@ -294,32 +297,60 @@ def check_texts(
                 f"column {column!r} has {plural('category', len(spellings) - extra)} in {len(spellings)} spellings, "
                 f"such as {example_of_spellings(spellings, categories)}, which are read as the same"
             )
-        odd = values.filter(pc.invert(are_numbers(spellings)))
-        few = (1 - LOOKS_LIKE_SHARE) * present
-        not_numeric = pc.sum(odd["count"]).as_py() or 0
-        if 0 < not_numeric <= few:
-            example = most_frequent(odd)
-            place = rows.place(position_of_text(engine, rows.columns[column], example))
-            numeric[column] = (
-                f"column {column!r} is categorical because {counted(not_numeric, 'value', present)} not numeric, for "
-                f"example {shortened(example)} in {place}; leave these values empty to make it numeric"
-            )
-        elif column not in declared and count_of(odd, pc.invert(are_numbers(without_notation(odd["value"])))) <= few:
-            numeric[column] = (
-                f"column {column!r} is categorical because its numbers are written as text, for example "
-                f"{shortened(most_frequent(values))}; write plain numbers to make it numeric, or add it to "
-                "categorical_columns"
-            )
+        if problem := numeric_problem(engine, rows.columns[column], rows, values, column in declared, options):
+            numeric[column] = problem
         elif column not in dates and len(spellings) > ID_DISTINCT_SHARE * present:
             distinct[column] = len(spellings)
             like_ids[column] = (
                 f"column {column!r} has {len(spellings)} distinct texts in {present} rows, like an ID; "
                 "consider adding it to drop_columns"
             )
+        elif problem := boolean_problem(column, categories) or spelling_problem(column, categories):
+            spelled[column] = problem
     report.add("id_like", WARNING, like_ids, distinct=distinct)
     report.add("dates", WARNING, dates)
     report.add("numbers_as_text", WARNING, numeric)
     report.add("spellings", WARNING, merged)
+    report.add("category_spellings", WARNING, spelled)
+
+
+def numeric_problem(
+    engine: Engine, column: Column, rows: Rows, values: pa.Table, is_declared: bool, options: argparse.Namespace
+) -> str | None:
+    """Say that a column of text probably has numbers; None if it does not.
+
+    Args:
+        engine: The engine with the view `rows`.
+        column: The column.
+        rows: What is known of the rows.
+        values: Its distinct values and their counts.
+        is_declared: Whether the column is meant to be a category.
+        options: The parsed command line.
+    """
+    present = pc.sum(values["count"]).as_py()
+    odd = values.filter(pc.invert(are_numbers(values["value"])))
+    not_numeric = pc.sum(odd["count"]).as_py() or 0
+    if 0 < not_numeric <= (1 - LOOKS_LIKE_SHARE) * present:
+        example = most_frequent(odd)
+        place = rows.place(position_of_text(engine, column, example))
+        setting = missing_setting(odd)
+        advice = f"set {setting} if they stand for missing values" if setting else "leave these values empty"
+        return (
+            f"column {column.name!r} is categorical because {counted(not_numeric, 'value', present)} not numeric, for "
+            f"example {shortened(example)} in {place}; {advice}, to make it numeric"
+        )
+    found = None if is_declared else find_number_format(values, options.csv_decimal, LOOKS_LIKE_SHARE)
+    if found is None:
+        return None
+    value_format, others = found
+    settings = [column_setting(column.name, value_format, options.csv_decimal)]
+    if len(others):
+        settings.append(missing_setting(others) or "correct the others")
+    return (
+        f"column {column.name!r} is categorical because its values are "
+        f"{described(value_format, most_frequent(values))}; set {' and '.join(settings)} to make it numeric, or add it "
+        "to categorical_columns"
+    )
 
 
 def count_of(values: pa.Table, selected: pa.ChunkedArray) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from preprocessing.advice import advice_on
+from preprocessing.column_formats import ColumnFormats, Misread
 from preprocessing.columns import (
     OF_NUMBERS,
     WHOLE_NUMBER,
@@ -23,7 +25,7 @@ from preprocessing.columns import (
 )
 from preprocessing.prefetching import prefetched
 from preprocessing.reading import FileTypes, InputFile, InputSchema, list_files, read_tables
-from preprocessing.report import DataError
+from preprocessing.report import DataError, plural, shortened
 from preprocessing.row_keys import as_keys, sum_of_hashes
 
 # A position has the index of the file in its upper bits, and that of the row in the file in its lower ones.
@@ -122,7 +124,11 @@ def unused_columns(options: argparse.Namespace) -> set[str]:
 
 def text_columns(options: argparse.Namespace) -> set[str]:
     """Return the columns to read as text, whatever their values."""
-    return {*options.categorical_columns, *filter(None, [options.group_column])}
+    return {
+        *options.categorical_columns,
+        *options.column_formats.categories,
+        *({options.group_column} - {None} - options.column_formats.numbers),
+    }
 
 
 class FileReader:
@@ -131,12 +137,14 @@ class FileReader:
     Attributes:
         types: The types of its columns.
         rounded: How many numbers of a column have more digits than a double holds, and an example.
+        misread: The values of columns that are not in the format of the settings.
     """
 
     def __init__(self, file: InputFile, number: int, options: argparse.Namespace) -> None:
         """Begin a file; `number` is its index among all files."""
         self.types = FileTypes(file)
         self.rounded: dict[str, tuple[int, str]] = {}
+        self.misread: dict[str, Misread] = {}
         self._file, self._number, self._options = file, number, options
 
     def read(self, texts: Collection[str]) -> Iterator[tuple[int, pa.Table]]:
@@ -148,8 +156,10 @@ class FileReader:
         Raises:
             DataError: The file cannot be read.
         """
-        tables = read_tables(self._file, texts, self._options.csv_format, self._options.drop_columns)
-        for table in prefetched(tables):
+        for table, misread in prefetched(self._converted(texts)):
+            for name, odd in misread.items():
+                first = self.misread.get(name, replace(odd, count=0, row=self.types.rows + odd.row))
+                self.misread[name] = replace(first, count=first.count + odd.count)
             position = (self._number << POSITION_BITS) + self.types.rows
             self.types.add(table)
             for name, column in zip(table.column_names, table.columns, strict=True):
@@ -157,6 +167,12 @@ class FileReader:
                     count, example = self.rounded.get(name, (0, str(lost[0])))
                     self.rounded[name] = count + len(lost), example
             yield position, table
+
+    def _converted(self, texts: Collection[str]) -> Iterator[tuple[pa.Table, dict[str, Misread]]]:
+        options = self._options
+        column_formats: ColumnFormats = options.column_formats
+        for table in read_tables(self._file, texts, options.csv_format, options.drop_columns, column_formats):
+            yield column_formats.convert(table)
 
 
 def as_stored(table: pa.Table, position: int, sql_names: Mapping[str, str], options: argparse.Namespace) -> pa.Table:
@@ -206,8 +222,9 @@ def as_rows(readers: Sequence[FileReader], schema: InputSchema, options: argpars
     """Describe the rows of all files as one table.
 
     Raises:
-        DataError: There are no rows.
+        DataError: There are no rows, or values that are not in the format of their column.
     """
+    refuse_misread(readers, options.column_formats)
     files = [reader.types.name for reader in readers]
     name = files[0] if len(files) == 1 else f"{options.input_dir.name} ({len(files)} files)"
     count = sum(reader.types.rows for reader in readers)
@@ -232,3 +249,22 @@ def stored_type(name: str, type_: pa.DataType, options: argparse.Namespace) -> p
     if pa.types.is_decimal(type_):
         return pa.string() if name in columns_with_digits(options) else pa.float64()
     return type_
+
+
+def refuse_misread(readers: Sequence[FileReader], column_formats: ColumnFormats) -> None:
+    """Raise DataError if columns have values that are not in their format."""
+    found: dict[str, tuple[Misread, str]] = {}
+    for reader in readers:
+        for name, odd in reader.misread.items():
+            first, file = found.get(name, (replace(odd, count=0), reader.types.name))
+            found[name] = replace(first, count=first.count + odd.count), file
+    problems = []
+    for name, (odd, file) in found.items():
+        value_format = column_formats.by_column[name]
+        place = f"{shortened(odd.example)} in row {odd.row + 1} of {file}"
+        problems.append(
+            f"column {name!r} has {plural('value', odd.count)} in another format than {value_format.kind} (which is "
+            f"{value_format.expected}), for example {place}; {advice_on(odd.example, name, value_format)}"
+        )
+    if problems:
+        raise DataError(" | ".join(problems))

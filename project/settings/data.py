@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -82,8 +83,43 @@ class CsvSettings(Section):
         return encoding
 
 
+NUMBER_TYPES = ("currency", "percent", "number")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+class ColumnSettings(Section):
+    """How the values of a column are written, in training data and in requests alike."""
+
+    type: Literal["currency", "percent", "number", "boolean", "category"] | None = Field(
+        default=None,
+        description="`currency` (`$1,234.50`, `-3 €`, `(3.20)`), `percent` (`19 %` is 19), `number` (with separators "
+        "of thousands), `boolean` (`yes`/`no`, `ja`/`nein`, `Y`/`N`, `1`/`0`, which become the categories true and "
+        "false) or `category`.",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="Decimal mark of numbers that are texts; by default that of `csv.decimal`. With `,`, a point "
+        "separates thousands: `1.234` is 1234.",
+    )
+    normalize: bool = Field(
+        default=False,
+        description="Whether categories that differ only in case, whitespace or the width of characters (Unicode NFKC) "
+        "are one category: `Gold ` is `gold`.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ColumnSettings:
+        if self.type is None and not self.normalize:
+            raise ValueError("it says nothing; set type, or normalize: true")
+        if self.normalize and self.type not in (None, "category"):
+            raise ValueError(f"normalize is for categories, but type is {self.type}; remove one of them")
+        if self.decimal and self.type not in NUMBER_TYPES:
+            raise ValueError(f"decimal is for {', '.join(NUMBER_TYPES)}; set type to one of them, or remove decimal")
+        return self
+
+
 # The settings that preprocess.py reads from data.json; it gets the others as arguments. Its DataSettings has the same.
-STRUCTURED: tuple[str, ...] = ()
+STRUCTURED: tuple[str, ...] = ("columns", "missing_values")
 
 
 class DataSettings(Section):
@@ -113,6 +149,16 @@ class DataSettings(Section):
     drop_columns: tuple[str, ...] = Field(default=(), description="Columns that are not features, such as identifiers.")
     categorical_columns: tuple[str, ...] = Field(
         default=(), description="Columns to treat as categories, besides text and booleans."
+    )
+    columns: dict[str, ColumnSettings] = Field(
+        default={},
+        description="Columns whose values are written as people write them, by name: amounts, percentages, booleans in "
+        "words, spellings of categories.",
+    )
+    missing_values: tuple[str, ...] = Field(
+        default=(),
+        description="Texts that stand for a missing value in every column, such as `unknown`, besides empty fields, "
+        "`NA`, `N/A`, `NaN`, `null` and the like; surrounding whitespace is ignored, case is not.",
     )
     duplicates: Literal["keep", "drop", "error"] = Field(
         default="keep",
@@ -144,6 +190,30 @@ class DataSettings(Section):
             if self.weight_column and self.weight_column in columns:
                 raise ValueError(
                     f"weight_column {self.weight_column!r} is in {setting}, too; remove it from one of them"
+                )
+        return self
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _texts(cls, values: object) -> object:
+        if not isinstance(values, list | tuple):
+            return values
+        for value in values:
+            if not isinstance(value, str):
+                raise ValueError(f"YAML reads {value} as {type(value).__name__}, not as a text; put it in quotes")
+            if NUMBER.fullmatch(value.strip()):
+                raise ValueError(
+                    f"{value!r} is a number, which may be a value in another column; leave these fields empty instead"
+                )
+        return tuple(value.strip() for value in values)
+
+    @model_validator(mode="after")
+    def _columns_have_one_meaning(self) -> DataSettings:
+        for name, column in self.columns.items():
+            if name in self.categorical_columns and column.type not in (None, "category"):
+                raise ValueError(
+                    f"column {name!r} has type {column.type} in columns, but is in categorical_columns; remove it from "
+                    "one of them"
                 )
         return self
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from analyzer.values import MISSING
+from preprocessing.column_formats import ColumnFormats
 from preprocessing.reading.csv_faults import find_fault
 from preprocessing.reading.csv_numbers import DecimalCommas, is_rewritten, numbers_or_texts, with_points
 from preprocessing.reading.csv_records import Chunk, RecordReader, RecordTooLong
@@ -27,7 +28,11 @@ HEXADECIMAL = re.compile(rb"(?<![0-9A-Za-z.])0[xX][0-9A-Fa-f]{1,16}(?![0-9A-Za-z
 
 
 def csv_tables(
-    file: InputFile, text_columns: Collection[str], csv_format: CsvFormat, dropped: Collection[str]
+    file: InputFile,
+    text_columns: Collection[str],
+    csv_format: CsvFormat,
+    dropped: Collection[str],
+    column_formats: ColumnFormats,
 ) -> Iterator[pa.Table]:
     """Read a CSV file by chunks.
 
@@ -36,6 +41,7 @@ def csv_tables(
         text_columns: Columns to read as text.
         csv_format: How the file is written.
         dropped: Columns that are not features: decimal commas in them are no error.
+        column_formats: Columns whose texts are converted later.
 
     Yields:
         Tables of at least one row; or a table without rows, if the file has none.
@@ -46,7 +52,7 @@ def csv_tables(
     with open_csv(file, csv_format) as stream:
         records = RecordReader(stream, csv_format.separator)
         header = read_header(records, file, csv_format)
-        parser = CsvParser(file, header, text_columns, csv_format, dropped)
+        parser = CsvParser(file, header, text_columns, csv_format, dropped, column_formats)
         is_empty = True
         try:
             for chunk in records.chunks():
@@ -132,11 +138,14 @@ class CsvParser:
         text_columns: Collection[str],
         csv_format: CsvFormat,
         dropped: Collection[str],
+        column_formats: ColumnFormats,
     ) -> None:
-        self._file, self._header, self._format = file, header, csv_format
+        self._file, self._header, self._format, self._column_formats = file, header, csv_format, column_formats
+        self._missing = sorted(MISSING | column_formats.missing_texts)
         # a column that is text in one chunk is text in all that follow, because it is text in the end
-        self._texts = {*text_columns} & {*header}
-        self.commas = DecimalCommas(known={*header} if csv_format.decimal == "," else {*self._texts, *dropped})
+        self._texts = {*text_columns, *column_formats.csv_texts} & {*header}
+        known = {*header} if csv_format.decimal == "," else {*self._texts, *dropped, *column_formats.numbers}
+        self.commas = DecimalCommas(known)
 
     def parse(self, chunk: Chunk) -> pa.Table:
         try:
@@ -169,7 +178,7 @@ class CsvParser:
         except pa.ArrowInvalid:
             # a record may be longer than a block
             table = self._read_blocks(chunk, texts, columns, len(chunk.data))
-        return with_points(table) if self._format.decimal == "," else table
+        return with_points(table, self._column_formats.numbers) if self._format.decimal == "," else table
 
     def _read_blocks(self, chunk: Chunk, texts: Collection[str], columns: Sequence[str], block_size: int) -> pa.Table:
         return pa.csv.read_csv(
@@ -177,7 +186,7 @@ class CsvParser:
             read_options=pa.csv.ReadOptions(column_names=self._header, block_size=block_size),
             parse_options=pa.csv.ParseOptions(delimiter=self._format.separator, newlines_in_values=chunk.quoted),
             convert_options=pa.csv.ConvertOptions(
-                null_values=sorted(MISSING),
+                null_values=self._missing,
                 # booleans are categories, which keep their text
                 true_values=[],
                 false_values=[],

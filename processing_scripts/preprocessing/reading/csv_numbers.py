@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -56,10 +56,15 @@ def numbers_or_texts(read: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Chunke
     return pc.coalesce(whole.cast(WHOLE_NUMBER), others.cast(WHOLE_NUMBER))
 
 
-def with_points(table: pa.Table) -> pa.Table:
-    """Write the decimal commas in columns of text as points, as the same numbers from JSON are written."""
+def with_points(table: pa.Table, others: Collection[str]) -> pa.Table:
+    """Write the decimal commas in columns of text as points, as the same numbers from JSON are written.
+
+    Args:
+        table: The table.
+        others: Columns of numbers in a format of their own.
+    """
     for index, column in enumerate(table.columns):
-        if column.type == pa.string():
+        if column.type == pa.string() and table.field(index).name not in others:
             points = pc.replace_substring_regex(column, DECIMAL_COMMA, r"\1.\2")
             table = table.set_column(index, table.field(index).name, points)
     return table

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json
 
+from preprocessing.column_formats import ColumnFormats
 from preprocessing.columns import MAX_WHOLE_NUMBER, WHOLE_NUMBER, has_fractions, largest
 from preprocessing.reading.files import BYTE_ORDER_MARK, InputFile, fill, open_input
 from preprocessing.reading.schemas import check_names
@@ -22,8 +23,12 @@ from preprocessing.report import DataError, shortened
 CHUNK_BYTES, BLOCK_BYTES = 8 << 20, 1 << 20
 
 
-def json_tables(file: InputFile) -> Iterator[pa.Table]:
+def json_tables(file: InputFile, column_formats: ColumnFormats) -> Iterator[pa.Table]:
     """Read a file of JSON lines by chunks.
+
+    Args:
+        file: The file.
+        column_formats: Columns whose texts are converted later.
 
     Yields:
         Tables of at least one row, without the columns that these rows do not name; or one without rows and columns.
@@ -35,7 +40,7 @@ def json_tables(file: InputFile) -> Iterator[pa.Table]:
     is_empty = True
     with open_input(file) as stream:
         for chunk in whole_lines(stream):
-            table = parse(chunk, texts, file)
+            table = parse(chunk, texts, file, column_formats)
             check_names(table.column_names, file.name)
             if len(table):
                 yield table
@@ -61,13 +66,14 @@ def whole_lines(stream: io.RawIOBase) -> Iterator[bytes]:
         yield rest
 
 
-def parse(chunk: bytes, texts: set[str], file: InputFile) -> pa.Table:
+def parse(chunk: bytes, texts: set[str], file: InputFile, column_formats: ColumnFormats) -> pa.Table:
     """Parse whole lines.
 
     Args:
         chunk: The lines.
         texts: The columns that were text in the chunks before; those of this chunk are added.
         file: Their file.
+        column_formats: Columns whose texts are converted later.
 
     Raises:
         DataError: One of the lines is not a JSON object.
@@ -82,7 +88,7 @@ def parse(chunk: bytes, texts: set[str], file: InputFile) -> pa.Table:
     except UnicodeDecodeError:
         raise find_fault(file) or DataError(f"{file.name} is not UTF-8; save it as UTF-8") from None
     except pa.ArrowInvalid:
-        return parse_objects(chunk, file)
+        return parse_objects(chunk, file, column_formats)
     texts.update(field.name for field in table.schema if field.type == pa.string())
     for index, values in enumerate(table.columns):
         if values.type == pa.float64() and largest(values) >= MAX_WHOLE_NUMBER and not has_fractions(values):
@@ -112,17 +118,22 @@ def read(chunk: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
         return read_blocks(len(chunk) + 1)
 
 
-def parse_objects(chunk: bytes, file: InputFile) -> pa.Table:
+def parse_objects(chunk: bytes, file: InputFile, column_formats: ColumnFormats) -> pa.Table:
     """Parse lines that Arrow refuses: where a column has numbers and texts, all of its values become texts."""
     try:
         objects = [parse_object(line) for line in chunk.split(b"\n") if line.strip()]
     except ValueError as error:
         raise find_fault(file) or DataError(f"{file.name} is not JSON lines: {error}") from error
     names = dict.fromkeys(name for object_ in objects for name in object_)
-    return pa.table({name: column_of([object_.get(name) for object_ in objects], name, file) for name in names})
+    is_missing = column_formats.is_missing
+
+    def values_of(name: str) -> list[Any]:
+        return [None if is_missing(value) else value for value in (object_.get(name) for object_ in objects)]
+
+    return pa.table({name: column_of(values_of(name), name, file, column_formats) for name in names})
 
 
-def column_of(values: Sequence[Any], name: str, file: InputFile) -> pa.Array:
+def column_of(values: Sequence[Any], name: str, file: InputFile, column_formats: ColumnFormats) -> pa.Array:
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) == 1 or kinds <= {int, float}:
         with contextlib.suppress(OverflowError, pa.ArrowException):
@@ -136,11 +147,12 @@ def column_of(values: Sequence[Any], name: str, file: InputFile) -> pa.Array:
             return pa.array([value if value is None else Decimal(value) for value in values]).cast(WHOLE_NUMBER)
     if kinds == {int, float}:
         return pa.array([value if value is None else float(value) for value in values])
-    return pa.array([text_of(value) for value in values], pa.string())
+    mark = "," if column_formats.has_decimal_comma(name) else "."
+    return pa.array([text_of(value, mark) for value in values], pa.string())
 
 
-def text_of(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+def text_of(value: Any, decimal: str) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value).replace(".", decimal)
 
 
 def parse_object(line: bytes) -> dict[str, Any]:

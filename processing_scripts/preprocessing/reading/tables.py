@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 
+from preprocessing.column_formats import ColumnFormats
 from preprocessing.columns import simplify, string_array
 from preprocessing.reading.csv_files import csv_tables
 from preprocessing.reading.csv_text import CsvFormat
@@ -31,6 +32,7 @@ def read_tables(
     text_columns: Collection[str] = (),
     csv_format: CsvFormat = CsvFormat(),  # noqa: B008
     dropped: Collection[str] = (),
+    column_formats: ColumnFormats = ColumnFormats(),  # noqa: B008
 ) -> Iterator[pa.Table]:
     """Read a file by chunks of bounded size.
 
@@ -39,6 +41,7 @@ def read_tables(
         text_columns: Columns to read as text, so that "007" stays "007".
         csv_format: How CSV files are written.
         dropped: Columns that are not features.
+        column_formats: Columns whose texts are converted later.
 
     Yields:
         At least one table. Its columns have the types of the chunk's own values: int64, decimals, doubles and text,
@@ -49,22 +52,26 @@ def read_tables(
         DataError: The file cannot be read.
     """
     text_columns = {*text_columns}
-    for table in tables_of(file, text_columns, csv_format, dropped):
+    for table in tables_of(file, text_columns, csv_format, dropped, column_formats):
         columns = {name: simplify(table[name], name in text_columns) for name in table.column_names}
         yield with_partitions(pa.table(columns), file, text_columns)
 
 
 def tables_of(
-    file: InputFile, text_columns: Collection[str], csv_format: CsvFormat, dropped: Collection[str]
+    file: InputFile,
+    text_columns: Collection[str],
+    csv_format: CsvFormat,
+    dropped: Collection[str],
+    column_formats: ColumnFormats,
 ) -> Iterator[pa.Table]:
     if is_parquet(file):
         return parquet_tables(file)
     _, start = codec_and_start(file)
     start = start.removeprefix(BYTE_ORDER_MARK)
     if JSON_LINES.match(start):
-        return json_tables(file)
+        return json_tables(file, column_formats)
     refuse_other_formats(start, file, csv_format)
-    return csv_tables(file, text_columns, csv_format, dropped)
+    return csv_tables(file, text_columns, csv_format, dropped, column_formats)
 
 
 def refuse_other_formats(start: bytes, file: InputFile, csv_format: CsvFormat) -> None:

@@ -199,19 +199,19 @@ WARNINGS = [
         table(price=[f'"1,{row % 5}00"' for row in range(60)]),
         "numbers_as_text",
         "price",
-        "column 'price' is categorical because its numbers are written as text, for example '1,000'",
+        "numbers with separators such as '1,000'; set data.columns: {price: {type: number}}",
     ),
     (
         table(price=[f"${row}.50" for row in range(60)]),
         "numbers_as_text",
         "price",
-        "column 'price' is categorical because its numbers are written as text, for example '$0.50'",
+        "amounts such as '$0.50'; set data.columns: {price: {type: currency}}",
     ),
     (
         table(share=[f"{row} %" for row in range(60)]),
         "numbers_as_text",
         "share",
-        "column 'share' is categorical because its numbers are written as text, for example '0 %'",
+        "percentages such as '0 %'; set data.columns: {share: {type: percent}}",
     ),
     (
         table(flag=[*["True", "x"] * 29, "true", "x"]),
