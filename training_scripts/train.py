@@ -41,6 +41,7 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
+import numpy as np
 from training.arguments import parse_arguments
 from training.artifacts import write_model
 from training.boosting import BINNED_ROWS, boost, predict
@@ -48,11 +49,13 @@ from training.checkpoints import Checkpoints, checkpoint_path
 from training.cluster import Cluster
 from training.communicator import Communicator
 from training.curve import SAMPLE_ROWS, TrainingCurve, write_curve
-from training.data import class_weights, count_classes, read_schema, read_split
+from training.data import class_weights, read_schema, read_split, row_weights, weigh_classes
 from training.early_stopping import EarlyStopping
 from training.errors import TrainingError
+from training.goal import Goal
 from training.metrics import measure
-from training.pooling import PooledLoss, check_equal, count_rows, gather_rows, pool
+from training.objectives import check_target
+from training.pooling import PooledMetric, check_equal, count_rows, gather_rows, pool
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -87,23 +90,34 @@ def train(options: argparse.Namespace, cluster: Cluster, communicator: Communica
         for name in ("train", "validation")
     )
     train_rows, validation_rows = count_rows(train_split, validation_split, communicator)
+    goal = Goal.of(schema, options)
+    check_target(train_split.target, goal.objective, schema["target"])
+    if goal.changes_earlier_trees and options.early_stopping_rounds:
+        raise TrainingError(
+            "boosting dart cannot be combined with early stopping, because it changes trees of earlier rounds; set "
+            "early_stopping_rounds (EarlyStoppingRounds) to 0 and choose num_boost_round"
+        )
     weights = None
     if options.class_weight == "balanced":
-        weights = class_weights(communicator.sum(count_classes(train_split.target, schema)))
+        weights = class_weights(communicator.sum(weigh_classes(train_split, schema)))
     train_sample = pool(train_split, train_rows, SAMPLE_ROWS, communicator)
     validation_sample = pool(validation_split, validation_rows, SAMPLE_ROWS, communicator)
     binned = pool(train_split, train_rows, BINNED_ROWS, communicator) if cluster.is_distributed else None
 
-    curve = TrainingCurve(train_sample, validation_sample, weights, schema, options.num_boost_round, train_rows)
-    stopping = EarlyStopping(options.early_stopping_rounds)
+    curve = TrainingCurve(train_sample, validation_sample, weights, goal, options.num_boost_round, train_rows)
+    stopping = EarlyStopping(options.early_stopping_rounds, float(options.lightgbm.get("early_stopping_min_delta", 0)))
     checkpoints = None
-    if options.checkpoint_dir.is_dir():
+    # of trees that were trained before an interruption, LightGBM could not drop any
+    if options.checkpoint_dir.is_dir() and not goal.changes_earlier_trees:
         checkpoints = Checkpoints(checkpoint_path(options, communicator), stopping, curve, communicator)
     callbacks: list[Callable[[lgb.callback.CallbackEnv], None]] = [stopping]
     if cluster.is_first:
         callbacks = [curve, stopping, *filter(None, [checkpoints])]
     if cluster.is_distributed:
-        callbacks.insert(0, PooledLoss(validation_split, weights, schema, communicator))
+        validation_weights = row_weights(validation_split, weights)
+        if validation_weights is None:
+            validation_weights = np.ones(len(validation_split))
+        callbacks.insert(0, PooledMetric(goal.watched, validation_weights, communicator))
     interrupted = checkpoints.model if checkpoints else None
     booster = boost(train_split, validation_split, weights, schema, options, cluster, callbacks, interrupted, binned)
 

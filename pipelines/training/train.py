@@ -116,7 +116,7 @@ def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
         "sagemaker_container_log_level": "20",
         "sagemaker_region": context.region,
     }
-    return training.model_dump() | from_parameters | script_mode
+    return training.hyperparameters() | from_parameters | script_mode
 
 
 def _checkpoints(context: TrainingContext) -> CheckpointConfig | None:

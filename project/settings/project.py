@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from project.settings.data import DataSettings
 from project.settings.deployment import DeploymentSettings
 from project.settings.monitoring import MonitoringSettings
+from project.settings.objectives import check_objective, objective_of
 from project.settings.platform import CacheSettings, ImageSettings, RetrySettings, SecuritySettings
 from project.settings.quality import LOWER_IS_BETTER, METRICS, QualitySettings
 from project.settings.registration import BaselineSettings, RegistrationSettings
@@ -122,6 +123,14 @@ class Settings(Section):
             raise ValueError(
                 "resources.keep_alive_seconds is for training jobs; tuning jobs do not take it: remove it, or tuning"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _objective_fits(self) -> Settings:
+        training = self.training
+        objective = objective_of(self.problem_type, training.objective)
+        set_parameters = {name: value for name, value in training.lightgbm.items() if value not in (None, {}, [])}
+        check_objective(objective, set_parameters)
         return self
 
     @property

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
+from project.settings.lightgbm import settable_parameter
+from project.settings.lightgbm_combinations import check_choice, check_combinations
 from project.settings.section import Section
+
+# LightGBM's own names of fields that have the name of an alias.
+_OWN_NAMES = {"num_boost_round": "num_iterations", "early_stopping_rounds": "early_stopping_round"}
+_FIELDS = {own: field for field, own in _OWN_NAMES.items()}
+# Lists with a value for each column, which the settings take by the columns' names.
+BY_COLUMN = ("max_bin_by_feature", "feature_contri", "cegb_penalty_feature_lazy", "cegb_penalty_feature_coupled")
+# SageMaker's limit.
+MAX_HYPERPARAMETER_LENGTH = 2500
 
 
 class TrainingSettings(Section):
-    """LightGBM parameters, under their LightGBM names."""
+    """LightGBM parameters, under their LightGBM names or aliases; those that are not listed here as well."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     num_leaves: int = Field(default=31, ge=2, le=131072, description="Maximum number of leaves per tree.")
     learning_rate: float = Field(default=0.05, gt=0, le=1, description="Shrinkage rate of each boosting round.")
@@ -33,3 +46,92 @@ class TrainingSettings(Section):
         default="none", description="`balanced` weights rows inversely to the frequency of their class."
     )
     seed: int = Field(default=42, ge=0, lt=2**31, description="Random seed of the split and the training.")
+    objective: str | None = Field(
+        default=None,
+        description="What training minimizes, by LightGBM's name; by default `binary`, `multiclass`, `regression` or "
+        "`lambdarank`.",
+    )
+    monotone_constraints: dict[str, Literal[-1, 0, 1]] = Field(
+        default={},
+        description="By name of a number column: 1 if the prediction must not fall when the column rises, -1 if it "
+        "must not rise.",
+    )
+    interaction_constraints: list[list[str]] = Field(
+        default=[], description="Groups of columns; only columns of one group may be in one branch of a tree."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lightgbm_names(cls, content: Any) -> Any:
+        """Replace aliases by the names of fields or LightGBM's own ones, and check values that no field checks."""
+        if not isinstance(content, dict):
+            return content
+        named: dict[str, Any] = {}
+        given_as: dict[str, str] = {}
+        problems = []
+        for given, value in content.items():
+            name = given
+            try:
+                if name not in cls.model_fields:
+                    parameter = settable_parameter(str(given), cls.model_fields)
+                    name = _FIELDS.get(parameter.name, parameter.name)
+                if name in named:
+                    raise ValueError(f"{given_as[name]} and {given} are the same parameter of LightGBM; keep one")
+                named[name], given_as[name] = value, given
+                if name not in cls.model_fields:
+                    named[name] = _by_column(name, value) if name in BY_COLUMN else parameter.check(value)
+                    check_choice(name, named[name])
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return named
+
+    @model_validator(mode="after")
+    def _combinations(self) -> TrainingSettings:
+        check_combinations(self.lightgbm | {"class_weight": self.class_weight})
+        for name, text in self.hyperparameters().items():
+            if len(str(text)) > MAX_HYPERPARAMETER_LENGTH:
+                raise ValueError(
+                    f"{name} is too long for a hyperparameter: {len(text)} characters, of which SageMaker allows "
+                    f"{MAX_HYPERPARAMETER_LENGTH}; name fewer columns"
+                )
+        return self
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """The parameters of LightGBM that are not fields, by LightGBM's own names."""
+        return dict(self.model_extra or {})
+
+    @property
+    def lightgbm(self) -> dict[str, Any]:
+        """The parameters of LightGBM that are set or have a default here, by LightGBM's own names."""
+        fields = {_OWN_NAMES.get(name, name): getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in fields.items() if name != "class_weight"} | self.further
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the job's hyperparameters: the fields that always are, and the others that are set."""
+        further = {"objective", "monotone_constraints", "interaction_constraints"}
+        return self.model_dump(exclude=further | self.further.keys()) | {
+            name: _text(value)
+            for name, value in {**{name: getattr(self, name) for name in sorted(further)}, **self.further}.items()
+            if value not in (None, {}, [])
+        }
+
+
+def _by_column(name: str, value: Any) -> dict[str, float]:
+    parameter = settable_parameter(name)
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"{name} is {value!r}; expected numbers by the names of columns, such as {{age: 1}}")
+    parameter.check([*value.values()])
+    return {str(column): number for column, number in value.items()}
+
+
+def _text(value: Any) -> str:
+    """Encode a value for script mode, which decodes JSON and passes what it finds as Python writes it.
+
+    Lists and mappings are encoded twice, so that train.py receives JSON.
+    """
+    if isinstance(value, str):
+        return value
+    return json.dumps(json.dumps(value)) if isinstance(value, (dict, list)) else json.dumps(value)

@@ -35,7 +35,7 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
     ("sections", "message"),
     [
         ({"nam": "x"}, "nam: unknown key; allowed here: name, problem_type, data, quality"),
-        ({"training": {"leaves": 3}}, "training.leaves: unknown key; allowed here: num_leaves, learning_rate"),
+        ({"training": {"leaves": 3}}, "training: LightGBM has no parameter 'leaves'; did you mean num_leaves?"),
         ({"name": "has space"}, "name is 'has space'"),
         ({"problem_type": "Binary"}, "'BinaryClassification', 'MulticlassClassification', 'Regression' or 'Ranking'"),
         ({"training": {"num_leaves": 1}}, "training.num_leaves is 1; it should be greater than or equal to 2"),

@@ -20,8 +20,8 @@ from training.arguments import parse_arguments
 from training.boosting import lightgbm_parameters
 from training.checkpoints import checkpoint_path
 from training.communicator import Communicator
-from training.data import Split, class_weights, count_classes, read_split
-from training.metrics import ITERATION_METRICS
+from training.data import Split, class_weights, read_split, row_weights, weigh_classes
+from training.goal import Goal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METRICS = {
@@ -111,18 +111,18 @@ def test_the_curve_of_a_whole_split_is_what_lightgbm_measures(make_project, run_
     folder, _ = run_train(data, *rounds)
     options = parse_arguments("", rounds)
     split = {name: read_split(data.output / name, data.schema) for name in ("train", "validation")}
-    weights = class_weights(count_classes(split["train"].target, data.schema)) if weight == "balanced" else None
+    weights = class_weights(weigh_classes(split["train"], data.schema)) if weight == "balanced" else None
     sets = {
         name: lgb.Dataset(
             rows.features.to_pandas().to_numpy(),
             rows.target,
-            weight=None if weights is None else weights[rows.target.astype(int)],
+            weight=row_weights(rows, weights),
             free_raw_data=False,
         )
         for name, rows in split.items()
     }
     parameters = lightgbm_parameters(data.schema, options)
-    parameters["metric"] = list(ITERATION_METRICS[data.schema["problem_type"]])
+    parameters["metric"] = list(Goal.of(data.schema, options).metrics)
     history: dict = {}
     lgb.train(parameters, sets["train"], 20, [*sets.values()], [*sets], callbacks=[lgb.record_evaluation(history)])
     renamed = {"mae": "l1"}
@@ -216,7 +216,7 @@ def test_balanced_class_weights_find_more_of_the_rare_class(run_preprocess, run_
 
 def test_class_weights_give_all_classes_the_same_total():
     target = np.array([0.0, 0, 0, 1, 2, 2])
-    weights = class_weights(count_classes(target, {"classes": ["a", "b", "c"]}))
+    weights = class_weights(weigh_classes(Split(pa.table({}), target), {"classes": ["a", "b", "c"]}))
     totals = np.bincount(target.astype(int), weights[target.astype(int)])
     assert totals.tolist() == pytest.approx([2, 2, 2])
 
@@ -274,7 +274,7 @@ def test_features_may_have_any_name(run_preprocess, run_train, monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("--num_leafs", "3"), "hyperparameters: unrecognized arguments: --num_leafs 3"),
+        (("--num_leafs", "3"), "hyperparameters: unknown name 'num_leafs'; did you mean 'num_leaf'?"),
         (("--num_leaves", "many"), "hyperparameters: argument --num_leaves: invalid int value: 'many'"),
         (("--class_weight", "balanced"), "class_weight is 'balanced', but a Regression has no classes"),
         (("--num_leaves", "1"), "Check failed: (num_leaves) > (1)"),

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from lightgbm.basic import _ConfigAliases
 
 from training.errors import TrainingError
 
+# LightGBM's own names of options that have the name of an alias.
+OWN_NAMES = {"num_iterations": "num_boost_round", "early_stopping_round": "early_stopping_rounds"}
 SCRIPTS = Path(__file__).resolve().parent.parent
 
 
@@ -22,6 +29,9 @@ class Parser(argparse.ArgumentParser):
 
 def parse_arguments(description: str | None, arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line, with SageMaker's SM_* variables as defaults for folders.
+
+    All other parameters of LightGBM are taken too, by their names or aliases. Their values are checked by LightGBM and
+    become ``lightgbm``, a dictionary of texts, or of what is JSON in lists and braces.
 
     Args:
         description: The text of ``--help``.
@@ -43,6 +53,7 @@ def parse_arguments(description: str | None, arguments: Sequence[str] | None = N
     add("--bagging_freq", type=int, default=0)
     add("--lambda_l1", type=float, default=0.0)
     add("--lambda_l2", type=float, default=0.0)
+    add("--objective", help="LightGBM's name; by default that of the problem type")
     add("--class_weight", choices=("none", "balanced"), default="none")
     add("--seed", type=int, default=42)
     for channel in ("train", "validation", "schema"):
@@ -52,4 +63,45 @@ def parse_arguments(description: str | None, arguments: Sequence[str] | None = N
     add("--output_data_dir", type=Path, default=os.environ.get("SM_OUTPUT_DATA_DIR", "/opt/ml/output/data"))
     add("--checkpoint_dir", type=Path, default="/opt/ml/checkpoints", help="checkpoints are written if it exists")
     add("--inference_code", type=Path, default=SCRIPTS / "inference", help="folder to pack as code/ into the model")
-    return parser.parse_args(arguments)
+    own, lightgbm = split(sys.argv[1:] if arguments is None else arguments, vars(parser.parse_args([])), parser)
+    options = parser.parse_args(own)
+    options.lightgbm = {name: decode(value) for name, value in lightgbm.items()}
+    return options
+
+
+def split(arguments: Sequence[str], options: Mapping[str, Any], parser: Parser) -> tuple[list[str], dict[str, str]]:
+    """Split the command line into options of this script and LightGBM's other parameters, by its own names for them."""
+    names = {alias: name for name, aliases in _ConfigAliases._get_all_param_aliases().items() for alias in aliases}
+    own: list[str] = []
+    given: dict[str, str] = {}
+    lightgbm: dict[str, str] = {}
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or name == "help":
+            own.append(argument)
+            continue
+        known = name if name in options else names.get(name)
+        if known is None:
+            similar = difflib.get_close_matches(name, [*options, *names], n=1)
+            parser.error(f"unknown name {name!r}" + (f"; did you mean {similar[0]!r}?" if similar else ""))
+        known = OWN_NAMES.get(known, known)
+        if given.setdefault(known, name) != name:
+            parser.error(f"{given[known]!r} and {name!r} are the same parameter; keep one")
+        if known in options:
+            own += [f"--{known}={value}"] if equals else [f"--{known}"]
+        else:
+            lightgbm[known] = value if equals else next(rest, "")
+    return own, lightgbm
+
+
+def decode(value: str) -> Any:
+    """Decode JSON in lists and braces; script mode writes booleans as Python does."""
+    if value in ("True", "False"):
+        return value.lower()
+    if value.startswith(("[", "{")):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise TrainingError(f"hyperparameters: {value!r} is not JSON: {error}") from None
+    return value

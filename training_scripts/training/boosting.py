@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +13,15 @@ import lightgbm as lgb
 import numpy as np
 
 from training.cluster import Cluster
-from training.data import Split, model_columns
-from training.metrics import ITERATION_METRICS
-
-OBJECTIVES = {"BinaryClassification": "binary", "MulticlassClassification": "multiclass", "Regression": "regression"}
+from training.data import Split, model_columns, row_weights
+from training.errors import TrainingError
+from training.iteration_metrics import LIGHTGBM_NAMES
+from training.objectives import loss_of, objective_of
 
 # How many rows LightGBM computes bins from, by default.
 BINNED_ROWS = 200_000
 
-# The hyperparameters that are LightGBM's own.
+# LightGBM's parameters that are options of their own.
 LIGHTGBM_PARAMETERS = (
     "num_leaves",
     "learning_rate",
@@ -33,6 +34,16 @@ LIGHTGBM_PARAMETERS = (
     "lambda_l2",
     "seed",
 )
+
+
+# LightGBM takes a list with a value for each column, in order; the hyperparameters name the columns.
+BY_COLUMN = {
+    "monotone_constraints": 0,
+    "feature_contri": 1,
+    "max_bin_by_feature": 255,
+    "cegb_penalty_feature_lazy": 0,
+    "cegb_penalty_feature_coupled": 0,
+}
 
 
 def boost(
@@ -51,7 +62,7 @@ def boost(
     Args:
         train: This host's training rows.
         validation: This host's validation rows, which may be none.
-        weights: A weight for each class, shape (classes,); None to weight all rows alike.
+        weights: A weight for each class, shape (classes,); None to weight all classes alike.
         schema: The content of schema.json.
         options: The parsed command line.
         cluster: The hosts that train together.
@@ -66,7 +77,7 @@ def boost(
             split.features,
             split.target,
             reference=reference,
-            weight=None if weights is None else weights[split.target.astype(np.int64)],
+            weight=row_weights(split, weights),
             feature_name=feature_names(schema),
             categorical_feature=[i for i, column in enumerate(model_columns(schema)) if column["type"] == "category"],
             params=parameters,
@@ -95,21 +106,57 @@ def predict(booster: lgb.Booster, split: Split, schema: Mapping[str, Any]) -> np
 
 
 def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """Build LightGBM's parameters for the problem type of the schema."""
-    problem_type = schema["problem_type"]
-    parameters = {name: getattr(options, name) for name in LIGHTGBM_PARAMETERS} | {
-        "objective": OBJECTIVES[problem_type],
+    """Build LightGBM's parameters for the problem type of the schema.
+
+    Raises:
+        TrainingError: The objective does not fit, or a parameter names a column that is not there or cannot have it.
+    """
+    objective = objective_of(schema, options)
+    watched = loss_of(objective)
+    parameters = {name: getattr(options, name) for name in LIGHTGBM_PARAMETERS} | options.lightgbm
+    parameters |= {name: by_column(name, parameters, schema) for name in BY_COLUMN.keys() & parameters.keys()}
+    if "interaction_constraints" in parameters:
+        groups = parameters["interaction_constraints"]
+        parameters["interaction_constraints"] = [[position(name, schema) for name in group] for group in groups]
+    parameters |= {
+        "objective": objective,
         # what early stopping watches; LightGBM measures it after each iteration
-        "metric": next(iter(ITERATION_METRICS[problem_type])),
+        "metric": LIGHTGBM_NAMES.get(watched, watched),
         # The same seed gives the same model, whatever the number of threads.
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": int(os.environ.get("SM_NUM_CPUS", os.cpu_count() or 1)),
         "verbosity": -1,
     }
-    if problem_type == "MulticlassClassification":
+    if schema["problem_type"] == "MulticlassClassification":
         parameters["num_class"] = len(schema["classes"])
     return parameters
+
+
+def by_column(name: str, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> list[float]:
+    """Make LightGBM's list, with a value for each column, of values by column name."""
+    columns = model_columns(schema)
+    default = parameters.get("max_bin", BY_COLUMN[name]) if name == "max_bin_by_feature" else BY_COLUMN[name]
+    values = [default] * len(columns)
+    for column, value in parameters[name].items():
+        index = position(column, schema)
+        if name == "monotone_constraints" and value and columns[index]["type"] == "category":
+            raise TrainingError(
+                f"monotone_constraints names {column!r}, which is a category and has no order; remove it, or make it a "
+                "number"
+            )
+        values[index] = value
+    return values
+
+
+def position(name: str, schema: Mapping[str, Any]) -> int:
+    """Find a column of the model by its name."""
+    names = [column["name"] for column in model_columns(schema)]
+    if name not in names:
+        similar = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {similar[0]!r}?" if similar else f"the model has {', '.join(names[:10])}"
+        raise TrainingError(f"the hyperparameters name {name!r}, which is not a column of the model; {hint}")
+    return names.index(name)
 
 
 def feature_names(schema: Mapping[str, Any]) -> list[str]:

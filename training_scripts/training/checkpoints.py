@@ -49,7 +49,7 @@ class Checkpoints:
                 print(f"{path} is damaged; training starts from the first iteration")
                 return
             self.model = lgb.Booster(model_str=state["model"])
-            stopping.best_iteration, stopping.best_loss = state["best_iteration"], state["best_loss"]
+            stopping.best_iteration, stopping.best_value = state["best_iteration"], state["best_value"]
             curve.restore(state["curve"])
             print(f"going on after iteration {self.model.current_iteration()}, from {path}")
 
@@ -58,7 +58,7 @@ class Checkpoints:
         if time.monotonic() - self._written >= PERIOD:
             state = {
                 "best_iteration": self._stopping.best_iteration,
-                "best_loss": self._stopping.best_loss,
+                "best_value": self._stopping.best_value,
                 "curve": self._curve.values,
                 "model": cast(lgb.Booster, environment.model).model_to_string(num_iteration=-1),
             }

@@ -8,15 +8,15 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import lightgbm as lgb
 import numpy as np
 
-from training.data import Split
-from training.metrics import ITERATION_METRICS
+from training.data import Split, row_weights
+from training.goal import Goal
 
 # What early stopping does not need is measured after at most so many iterations, and on at most so many rows of a
 # split: an AUC of 0.9 is then accurate to 0.002 (one standard error).
@@ -45,7 +45,7 @@ class _Measured:
 
     rows: Split
     weights: np.ndarray | None
-    scores: np.ndarray | float = 0.0
+    scores: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 class TrainingCurve:
@@ -60,41 +60,38 @@ class TrainingCurve:
     """
 
     def __init__(
-        self,
-        train: Split,
-        validation: Split,
-        weights: np.ndarray | None,
-        schema: Mapping[str, Any],
-        rounds: int,
-        train_rows: int,
+        self, train: Split, validation: Split, weights: np.ndarray | None, goal: Goal, rounds: int, train_rows: int
     ) -> None:
         """Prepare the measurements.
 
         Args:
             train: At most SAMPLE_ROWS training rows.
             validation: At most SAMPLE_ROWS validation rows.
-            weights: The weight of each class, shape (classes,); None to weight all rows alike.
-            schema: The content of schema.json.
+            weights: The weight of each class, shape (classes,); None to weight all classes alike.
+            goal: What is trained for and measured.
             rounds: The largest number of iterations.
             train_rows: The number of all training rows.
         """
         self.sampled_rows = len(train) if len(train) < train_rows else None
         self._splits = {
-            name: _Measured(rows, None if weights is None else weights[rows.target.astype(np.int64)])
+            name: _Measured(rows, row_weights(rows, weights))
             for name, rows in (("train", train), ("validation", validation))
         }
         self._rounds = rounds
         self._period = math.ceil(rounds / POINTS)
-        self._metrics = ITERATION_METRICS[schema["problem_type"]]
+        self._goal = goal
         self._measured = 0
         self.values: dict[str, dict[int, float]] = {
-            f"{split}_{metric}": {} for metric in self._metrics for split in self._splits
+            f"{split}_{metric}": {} for metric in goal.metrics for split in self._splits
         }
 
     def __call__(self, environment: lgb.callback.CallbackEnv) -> None:
         """Record the metrics of an iteration."""
         iteration = environment.iteration + 1
-        values = {f"{split}_{name}": value for split, name, value, *_ in environment.evaluation_result_list or []}
+        # there is one: LightGBM measures nothing but what early stopping watches
+        values = {
+            f"validation_{self._goal.watched}": each.metric_value for each in environment.evaluation_result_list or []
+        }
         if environment.iteration % self._period == 0:
             values = self._measure(cast(lgb.Booster, environment.model), iteration) | values
             printed = [f"{name}={values[name]:.8g}" for name in self.values]
@@ -108,10 +105,12 @@ class TrainingCurve:
             self.values[name] = {int(iteration): value for iteration, value in by_iteration.items()}
 
     def _measure(self, model: lgb.Booster, iteration: int) -> dict[str, float]:
+        if self._goal.changes_earlier_trees:
+            self._measured = 0
         values = {}
         for split, measured in self._splits.items():
             # only of the trees since the last point
-            measured.scores += np.asarray(
+            scores = np.asarray(
                 model.predict(
                     measured.rows.features,
                     start_iteration=self._measured,
@@ -119,8 +118,10 @@ class TrainingCurve:
                     raw_score=True,
                 )
             )
-            for name, metric in self._metrics.items():
-                values[f"{split}_{name}"] = metric(measured.rows.target, measured.scores, measured.weights)
+            measured.scores = measured.scores + scores if self._measured else scores
+            answers = self._goal.output(measured.scores)
+            for name, metric in self._goal.metrics.items():
+                values[f"{split}_{name}"] = metric(measured.rows, answers, measured.weights)
         self._measured = iteration
         return values
 

@@ -14,25 +14,53 @@ import pyarrow.parquet as pq
 
 from training.errors import TrainingError
 
+# Columns after those of the model, each only where there is one.
+EXTRAS = {"weight": "@weight", "group": "@group", "time": "@time"}
+
 
 @dataclass(frozen=True)
 class Split:
     """The rows of one split.
 
     Attributes:
-        features: The model's columns, in the schema's order; null for a missing value. LightGBM reads it as it is.
+        features: A column per column of the model, in the schema's order; null for a missing value. LightGBM reads it
+            as it is.
         target: Shape (n,), the class index or the number to predict.
+        weight: Shape (n,), the weights of the rows; None to weight all rows alike.
+        group: Shape (n,), a number per group of rows; None without groups. Rows of a query, the group of a ranking,
+            follow each other.
+        time: Shape (n,), what orders the rows; None if nothing does.
     """
 
     features: pa.Table
     target: np.ndarray
+    weight: np.ndarray | None = None
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)
 
+    @classmethod
+    def of(cls, table: pa.Table, target: str) -> Split:
+        """Take a table apart: the target, the columns of the model and the extra ones."""
+        names = {*table.column_names}
+        extras = {name: table[column].to_numpy() for name, column in EXTRAS.items() if column in names}
+        features = table.drop_columns([target, *(EXTRAS[name] for name in extras)])
+        return cls(features, table[target].to_numpy(), **extras)
+
+    def to_table(self, target: str) -> pa.Table:
+        """Put the columns into a table, as `of` takes it apart."""
+        table = self.features.append_column(target, pa.array(self.target))
+        for name, column in EXTRAS.items():
+            if (values := getattr(self, name)) is not None:
+                table = table.append_column(column, pa.array(values))
+        return table
+
     def take(self, rows: np.ndarray) -> Split:
         """Select rows by their positions, shape (rows,)."""
-        return Split(self.features.take(pa.array(rows)), self.target[rows])
+        extras = {name: None if (own := getattr(self, name)) is None else own[rows] for name in EXTRAS}
+        return Split(self.features.take(pa.array(rows)), self.target[rows], **extras)
 
     def sample(self, rows: int) -> Split:
         """Select at most so many rows, evenly among the rows ordered by their target.
@@ -43,6 +71,20 @@ class Split:
             return self
         evenly = np.linspace(0, len(self) - 1, rows).astype(np.int64)
         return self.take(np.sort(np.argsort(self.target, kind="stable")[evenly]))
+
+    def sample_groups(self, rows: int) -> Split:
+        """Select whole groups, evenly among all, of about so many rows together."""
+        if len(self) <= rows or self.group is None:
+            return self
+        starts = np.append(group_starts(self.group), len(self))
+        groups = max(1, (len(starts) - 1) * rows // len(self))
+        chosen = np.unique(np.linspace(0, len(starts) - 2, groups).astype(np.int64))
+        return self.take(np.concatenate([np.arange(starts[index], starts[index + 1]) for index in chosen]))
+
+
+def group_starts(group: np.ndarray) -> np.ndarray:
+    """Return the positions at which a group begins, of rows that follow each other by group."""
+    return np.flatnonzero(np.append(True, np.diff(group) != 0)) if len(group) else np.empty(0, np.int64)
 
 
 def read_schema(folder: Path) -> dict[str, Any]:
@@ -94,21 +136,30 @@ def read_split(folder: Path, schema: Mapping[str, Any], is_sharded: bool = False
                 f"the columns of {path} do not match schema.json; use the outputs of one Preprocess run"
             )
         tables.append(table)
-    table = pa.concat_tables(tables, promote_options="permissive")
-    return Split(table.select(names[1:]), table[schema["target"]].to_numpy())
+    return Split.of(pa.concat_tables(tables, promote_options="permissive"), schema["target"])
 
 
-def count_classes(target: np.ndarray, schema: Mapping[str, Any]) -> np.ndarray:
-    """Count the rows of each class, as doubles, shape (classes,).
+def weigh_classes(split: Split, schema: Mapping[str, Any]) -> np.ndarray:
+    """Sum the weights of the rows of each class, as doubles, shape (classes,).
 
     Raises:
-        TrainingError: The problem is a regression.
+        TrainingError: The problem has no classes.
     """
     if schema["classes"] is None:
-        raise TrainingError("class_weight is 'balanced', but a Regression has no classes; set it to 'none'")
-    return np.bincount(target.astype(np.int64), minlength=len(schema["classes"])).astype(np.float64)
+        raise TrainingError(
+            f"class_weight is 'balanced', but a {schema['problem_type']} has no classes; set it to 'none'"
+        )
+    return np.bincount(split.target.astype(np.int64), split.weight, minlength=len(schema["classes"])).astype(np.float64)
 
 
-def class_weights(counts: np.ndarray) -> np.ndarray:
-    """Compute the balanced weight of each class, rows / (classes * rows of the class), from the rows of each."""
-    return counts.sum() / (len(counts) * np.maximum(counts, 1))
+def class_weights(totals: np.ndarray) -> np.ndarray:
+    """Compute the balanced weight of each class, total / (classes * total of the class), from the total of each."""
+    return totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
+
+
+def row_weights(split: Split, by_class: np.ndarray | None) -> np.ndarray | None:
+    """Return what training weights each row by: its own weight times that of its class, shape (n,); None for alike."""
+    of_class = None if by_class is None else by_class[split.target.astype(np.int64)]
+    if split.weight is None or of_class is None:
+        return of_class if split.weight is None else split.weight
+    return split.weight * of_class

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import lightgbm as lgb
 import numpy as np
@@ -13,7 +12,7 @@ import pyarrow as pa
 from training.communicator import Communicator
 from training.data import Split
 from training.errors import TrainingError
-from training.metrics import ITERATION_METRICS
+from training.iteration_metrics import WHOLE_SPLIT_METRICS
 
 
 def count_rows(train: Split, validation: Split, communicator: Communicator) -> tuple[int, int]:
@@ -49,17 +48,13 @@ def pool(split: Split, total: int, rows: int, communicator: Communicator) -> Spl
     Returns:
         The same rows on all hosts.
     """
-    own = split.sample(rows if total <= rows else rows * len(split) // total)
-    table = own.features.append_column("", pa.array(own.target))
+    own = split.sample(rows if total <= rows else rows * len(split) // total).to_table("")
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
+    with pa.ipc.new_stream(sink, own.schema) as stream:
+        stream.write_table(own)
     messages = communicator.all_gather(sink.getvalue().to_pybytes())
-    pooled = pa.concat_tables(
-        [pa.ipc.open_stream(message).read_all() for message in messages], promote_options="permissive"
-    )
-    target = pooled.num_columns - 1
-    return Split(pooled.remove_column(target), pooled[target].to_numpy())
+    tables = [pa.ipc.open_stream(message).read_all() for message in messages]
+    return Split.of(pa.concat_tables(tables, promote_options="permissive"), "")
 
 
 def gather_rows(own: np.ndarray, communicator: Communicator) -> np.ndarray:
@@ -79,32 +74,35 @@ def check_equal(booster: lgb.Booster, communicator: Communicator) -> None:
         )
 
 
-class PooledLoss:
-    """Makes the loss on this host's validation rows that on all hosts' rows, as a callback of LightGBM.
+class PooledMetric:
+    """Makes the metric on this host's validation rows that on all hosts' rows, as a callback of LightGBM.
 
     LightGBM measures each host's rows alone, so that the hosts would not agree when to stop.
     """
 
-    def __init__(
-        self, validation: Split, weights: np.ndarray | None, schema: Mapping[str, Any], communicator: Communicator
-    ) -> None:
+    def __init__(self, name: str, weights: np.ndarray, communicator: Communicator) -> None:
         """Weigh the shares.
 
         Args:
-            validation: This host's validation rows; if there are none, it measures no loss.
-            weights: The weight of each class, shape (classes,); None to weight all rows alike.
-            schema: The content of schema.json.
+            name: The metric: a mean over rows, or the root of one.
+            weights: The weights of this host's validation rows, shape (n,); if there are none, it measures nothing.
             communicator: The connections to the other hosts.
+
+        Raises:
+            TrainingError: The metric of all rows does not follow from those of the shares.
         """
-        self._metric, self._communicator = next(iter(ITERATION_METRICS[schema["problem_type"]])), communicator
-        # all of them are means over rows, but for this root of one
-        self._power = 2 if self._metric == "rmse" else 1
-        rows = np.ones(len(validation)) if weights is None else weights[validation.target.astype(np.int64)]
-        self._weight = float(rows.sum())
+        if name in WHOLE_SPLIT_METRICS:
+            raise TrainingError(
+                f"early_stopping_metric {name} is not a mean over rows, so that hosts with a share of them each cannot "
+                "measure it; choose another metric, or use one instance (TrainingInstanceCount)"
+            )
+        self._name, self._communicator = name, communicator
+        self._power = 2 if name == "rmse" else 1
+        self._weight = float(weights.sum())
 
     def __call__(self, environment: lgb.callback.CallbackEnv) -> None:
-        """Replace the loss of an iteration, for the callbacks that follow."""
+        """Replace the value of an iteration, for the callbacks that follow."""
         results = cast(list[lgb.EvalResult], environment.evaluation_result_list)
         own = results[0].metric_value if results else 0.0
         total, weight = self._communicator.sum(np.array([own**self._power * self._weight, self._weight]))
-        results[:] = [lgb.EvalResult("validation", self._metric, (total / weight) ** (1 / self._power), False)]
+        results[:] = [lgb.EvalResult("validation", self._name, (total / weight) ** (1 / self._power), False)]

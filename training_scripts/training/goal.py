@@ -1,0 +1,56 @@
+"""What a training minimizes, what early stopping watches, and what is measured meanwhile."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.data import Split
+from training.iteration_metrics import IterationMetric, curve_metrics, iteration_metric
+from training.objectives import loss_of, objective_of, output_of
+
+Metric = Callable[[Split, np.ndarray, "np.ndarray | None"], float]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The objective and the metrics of a training.
+
+    Attributes:
+        objective: LightGBM's own name.
+        metrics: The metrics of the training curve by name, as functions of rows, of scores as ``output`` returns them,
+            and of the rows' weights. Early stopping watches the first.
+        output: The function from raw scores to those that the metrics take.
+        changes_earlier_trees: Whether a round changes the trees of earlier rounds, as dart does.
+    """
+
+    objective: str
+    metrics: dict[str, Metric]
+    output: Callable[[np.ndarray], np.ndarray]
+    changes_earlier_trees: bool
+
+    @classmethod
+    def of(cls, schema: Mapping[str, Any], options: argparse.Namespace) -> Goal:
+        """Find the goal for the problem type of the schema. Raises TrainingError."""
+        objective = objective_of(schema, options)
+        return cls(
+            objective,
+            {
+                name: _of_rows(iteration_metric(name, objective, options.lightgbm))
+                for name in curve_metrics(schema["problem_type"], loss_of(objective))
+            },
+            output_of(objective, options),
+            options.lightgbm.get("boosting") == "dart",
+        )
+
+    @property
+    def watched(self) -> str:
+        return next(iter(self.metrics))
+
+
+def _of_rows(metric: IterationMetric) -> Metric:
+    return lambda rows, scores, weights: metric(rows.target, scores, weights)
