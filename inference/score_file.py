@@ -10,6 +10,7 @@ Output, a row for each row of the input in its order:
     prediction           the class, or the number
     probability          two classes: that of the positive one; more: that of the predicted one
     probability_CLASS    more than two classes: that of each class
+    reason_1 ...         with --reasons, the features that add most to the raw score, such as "tenure = 3 (+0.83)"
 
 Exit status 0; 1 if a row cannot be read, with the reason as the last line on stderr.
 """
@@ -44,16 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--input", type=Path, required=True, help="Parquet file of records")
     parser.add_argument("--output", type=Path, required=True, help="Parquet file to write")
     parser.add_argument("--keep", nargs="*", default=[], metavar="COLUMN", help="columns of the input to keep")
+    parser.add_argument("--reasons", type=int, default=0, metavar="COUNT", help="reasons for each prediction")
     parser.add_argument("--model-dir", type=Path, default=Path(__file__).resolve().parent.parent)
     options = parser.parse_args(arguments)
     model = load_model(options.model_dir, ignore_unknown=False, is_limited=False)
     try:
-        score_file(model, options.input, options.output, options.keep)
+        score_file(model, options.input, options.output, options.keep, options.reasons)
     except InputError as error:
         sys.exit(error.message)
 
 
-def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str] = ()) -> None:
+def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str] = (), reasons: int = 0) -> None:
     """Predict the rows of a file, a batch at a time.
 
     Args:
@@ -61,6 +63,7 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
         source: A Parquet file.
         destination: The Parquet file to write; it has its name only when it is complete.
         kept: Columns of the source to put before the predictions.
+        reasons: How many reasons to give for each prediction.
 
     Raises:
         InputError: The file has no rows or none of the features, or a value does not match its feature.
@@ -76,7 +79,7 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
         writer = None
         for batch in file.iter_batches(BATCH_ROWS, columns=[*names, *kept]):
             try:
-                table = predict(model, batch.select(names))
+                table = predict(model, batch.select(names), reasons)
             except InputError as error:
                 raise InputError(f"after {done} rows: {error.message}" if done else error.message) from None
             for place, name in enumerate(kept):
@@ -90,9 +93,10 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
     partial.replace(destination)
 
 
-def predict(model: Model, batch: pa.RecordBatch) -> pa.Table:
+def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0) -> pa.Table:
     """Predict records, and return the columns of the output."""
-    scores = np.asarray(model.predict(read_request(as_csv(batch), CSV)))
+    request = read_request(as_csv(batch), CSV)
+    scores = np.asarray(model.predict(request))
     response, columns = model.response_format, {}
     if response.problem_type == MULTICLASS:
         scores = scores.reshape(len(batch), -1)
@@ -105,7 +109,19 @@ def predict(model: Model, batch: pa.RecordBatch) -> pa.Table:
         columns["probability"] = pa.array(scores)
     else:
         columns["prediction"] = pa.array(scores)
+    if reasons:
+        texts = [reason_texts(explanation, reasons) for explanation in model.explain(request, scores, reasons)]
+        columns |= {f"reason_{place}": pa.array(of_place) for place, of_place in enumerate(zip(*texts, strict=True), 1)}
     return pa.table(columns)
+
+
+def reason_texts(explanation: str, count: int) -> list[str]:
+    """Write the contributions of an explanation, the largest first; empty texts where the model has fewer columns."""
+    texts = [
+        f"{item['feature']} = {'missing' if item['value'] is None else item['value']} ({item['contribution']:+.3g})"
+        for item in json.loads(explanation)["contributions"]
+    ]
+    return texts + [""] * (count - len(texts))
 
 
 def labels(model: Model) -> pa.Array:

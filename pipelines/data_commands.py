@@ -170,6 +170,9 @@ def predict(
             "--output", "-o", help="CSV or Parquet file to write.", show_default="FILE-predictions of the same format"
         ),
     ] = None,
+    reasons: Annotated[
+        int, typer.Option(min=0, max=100, help="Features to name for each prediction, by what they contribute to it.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Predict the rows of a file with a registered model, on this machine and without an endpoint.
@@ -191,7 +194,7 @@ def predict(
         f"{data.stem}-predictions{'.parquet' if data.suffix == '.parquet' else '.csv'}"
     )
     with console.status("Predicting ..."):
-        result = predict_file(project.settings, project.target, package, data, file)
+        result = predict_file(project.settings, project.target, package, data, file, reasons)
     if result.missing:
         console.print(
             f"{data} has no column for {', '.join(result.missing)}: missing in each row, and so predictions are less "

@@ -46,7 +46,7 @@ class PredictedFile:
 
 
 def predict_file(
-    settings: Settings, target: Target, package: ModelPackage, source: Path, destination: Path
+    settings: Settings, target: Target, package: ModelPackage, source: Path, destination: Path, reasons: int = 0
 ) -> PredictedFile:
     """Predict each row of a CSV or Parquet file.
 
@@ -56,6 +56,7 @@ def predict_file(
         package: The model package.
         source: The file; columns that are not features of the model are kept.
         destination: The CSV or Parquet file to write, by its suffix.
+        reasons: How many features to name for each prediction that contribute most to it.
 
     Raises:
         UserError: The file cannot be read, has none of the model's features, or a value does not match its feature; or
@@ -72,7 +73,7 @@ def predict_file(
         columns = pq.read_schema(rows).names
         predictions = folder / "predictions.parquet"
         kept = [column for column in columns if column not in {*features, "prediction", "probability"}]
-        _score(model, rows, predictions, kept, source)
+        _score(model, rows, predictions, ["--reasons", str(reasons), "--keep", *kept], source)
         count = _write(predictions, destination)
     return PredictedFile(
         destination, count, package.version, tuple(item for item in features if item not in columns), tuple(kept)
@@ -116,9 +117,9 @@ def _as_parquet(settings: Settings, source: Path, path: Path) -> Path:
     return path
 
 
-def _score(model: Path, rows: Path, predictions: Path, kept: list[str], source: Path) -> None:
+def _score(model: Path, rows: Path, predictions: Path, options: list[str], source: Path) -> None:
     command = [sys.executable, str(model / "code" / "score_file.py")]
-    command += ["--input", str(rows), "--output", str(predictions), "--keep", *kept]
+    command += ["--input", str(rows), "--output", str(predictions), *options]
     # our own modules must not take the place of the model's
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

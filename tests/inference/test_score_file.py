@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,23 @@ def test_columns_are_kept_and_unknown_ones_are_ignored(make_project, tmp_path: P
     result = pq.read_table(tmp_path / "out.parquet")
     assert result.column_names == ["id", "prediction", "probability"]
     assert result["id"].to_pylist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes", "mixed"])
+def test_reasons_are_the_largest_contributions(make_project, name: str) -> None:
+    project = make_project(name)
+    model = load_model(project.model, ignore_unknown=False, is_limited=False)
+    rows = raw_rows(project).slice(0, 3).combine_chunks().to_batches()[0]
+    result = score_file.predict(model, rows, reasons=2)
+    request = score_file.read_request(score_file.as_csv(rows), score_file.CSV)
+    explained = [json.loads(text) for text in model.explain(request, model.predict(request), 2)]
+    first = [explanation["contributions"][0]["feature"] for explanation in explained]
+    assert [text.partition(" = ")[0] for text in result["reason_1"].to_pylist()] == first
+    sizes = [
+        [abs(float(text.rpartition("(")[2].rstrip(")"))) for text in result[f"reason_{place}"].to_pylist()]
+        for place in (1, 2)
+    ]
+    assert all(one >= two for one, two in zip(*sizes, strict=True))
 
 
 @pytest.mark.parametrize("text", ['a "quoted", text', "two\nlines", "  spaces ", "", "ü"])
