@@ -27,7 +27,7 @@ for folder in (".", "processing_scripts", "training_scripts", "inference"):
     sys.path.insert(0, str(REPOSITORY / folder))
 
 # More threads than free cores are slower than one thread on such small data.
-os.environ["SM_NUM_CPUS"] = "1"
+os.environ["SM_NUM_CPUS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 hypothesis.settings.register_profile("scripts", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("scripts")
