@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from request_errors import InputError, shortened
 
-from analyzer.values import MISSING, NUMBER, category_text
+from analyzer.values import MISSING, category_text
+from analyzer.values import NUMBER as NUMBER_TEXT
 
 if TYPE_CHECKING:
     from analyzer.value_formats import ValueFormat
 
 PLAIN_NUMBERS = frozenset((float, int))
+NUMBER, CATEGORY, TEXT, DATETIME = "number", "category", "text", "datetime"
 
 Record = dict[str, Any] | Sequence[Any]
 
@@ -25,13 +27,15 @@ class Feature:
 
     Attributes:
         name: The name of the column.
-        codes: The code of each category; None for a numeric feature.
+        codes: The code of each category; None for other features.
         value_format: How its values are written; None for plain numbers, and for categories that are as they are.
+        type: NUMBER, CATEGORY, TEXT or DATETIME; the last two are not themselves columns of the model.
     """
 
     name: str
     codes: Mapping[str, int] | None
     value_format: ValueFormat | None = None
+    type: str = NUMBER
 
     @property
     def is_plain_number(self) -> bool:
@@ -40,11 +44,14 @@ class Feature:
 
     def accepts(self, text: str) -> bool:
         """Return whether a text is a value: missing, a number, or one of the categories."""
+        if self.type in (TEXT, DATETIME):
+            # Any text but the name may be one.
+            return text.strip() != self.name
         if self.value_format is not None:
             return self.value_format.accepts(text, self.codes)
         text = text.strip()
         return text in MISSING or bool(
-            NUMBER.fullmatch(text) if self.codes is None else category_text(text) in self.codes
+            NUMBER_TEXT.fullmatch(text) if self.codes is None else category_text(text) in self.codes
         )
 
 
@@ -78,17 +85,7 @@ class Features:
         Raises:
             InputError: The record has an unknown name or the wrong number of values, or a value is not a number.
         """
-        if isinstance(record, dict):
-            values: Sequence[Any] = [*map(record.get, self.names)]
-        elif isinstance(record, list | tuple):
-            values = record
-            if len(values) != len(self.all):
-                raise InputError(
-                    f"row {row} has {len(values)} values, but the model has {len(self.all)} features; "
-                    "send a value for each, or send names with the values"
-                )
-        else:
-            raise InputError(f"row {row} is neither an object nor an array; send one of them for each record")
+        values = self._in_order(record, row)
         is_plain = self.are_numbers and are_plain_numbers(values)
         # In a record of that length, an unknown name would leave a feature without a number.
         if isinstance(record, dict) and not (is_plain and len(record) == len(values)):
@@ -99,6 +96,25 @@ class Features:
             as_number(value, feature, row) if feature.codes is None else as_code(value, feature, row)
             for value, feature in zip(values, self.all, strict=True)
         ]
+
+    def values(self, record: Record, row: int) -> Sequence[Any]:
+        """Return the values of a record as they are, in the model's order; arguments and errors are those of encode."""
+        values = self._in_order(record, row)
+        if isinstance(record, dict):
+            self.check_names(record, row)
+        return values
+
+    def _in_order(self, record: Record, row: int) -> Sequence[Any]:
+        if isinstance(record, dict):
+            return [*map(record.get, self.names)]
+        if not isinstance(record, list | tuple):
+            raise InputError(f"row {row} is neither an object nor an array; send one of them for each record")
+        if len(record) != len(self.all):
+            raise InputError(
+                f"row {row} has {len(record)} values, but the model has {len(self.all)} features; "
+                "send a value for each, or send names with the values"
+            )
+        return record
 
     def check_names(self, names: Mapping[str, Any] | Sequence[str], row: int) -> None:
         """Raise InputError for a name that is not a feature, unless unknown names are ignored."""
@@ -114,7 +130,7 @@ def read_features(schema: Mapping[str, Any]) -> tuple[Feature, ...]:
     missing_texts = schema.get("missing_values", ())
 
     def codes(feature: Mapping[str, Any]) -> dict[str, int] | None:
-        is_category = feature["type"] == "category"
+        is_category = feature["type"] == CATEGORY
         return {text: code for code, text in enumerate(feature["categories"])} if is_category else None
 
     def value_format(feature: Mapping[str, Any]) -> ValueFormat | None:
@@ -125,7 +141,10 @@ def read_features(schema: Mapping[str, Any]) -> tuple[Feature, ...]:
 
         return feature_format(feature, missing_texts)
 
-    return tuple(Feature(feature["name"], codes(feature), value_format(feature)) for feature in schema["features"])
+    return tuple(
+        Feature(feature["name"], codes(feature), value_format(feature), feature["type"])
+        for feature in schema["features"]
+    )
 
 
 def are_plain_numbers(values: Sequence[Any]) -> bool:
@@ -150,7 +169,7 @@ def as_number(value: Any, feature: Feature, row: int) -> float:
         if number is None:
             return math.nan
     else:
-        is_number = NUMBER.fullmatch(text) if isinstance(text, str) else type(text) in PLAIN_NUMBERS
+        is_number = NUMBER_TEXT.fullmatch(text) if isinstance(text, str) else type(text) in PLAIN_NUMBERS
         if not is_number:
             raise InputError(f"row {row}: feature {feature.name!r} is {shortened(value)}, not a number")
         try:

@@ -23,7 +23,11 @@ from response_bodies import MULTICLASS, ResponseFormat
 if TYPE_CHECKING:
     import numpy as np
     from capture import Capture
+    from derivation import Derivation
     from explanations import Explainer
+
+# Records whose columns are derived at once.
+BATCH_ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Model:
         schema: The content of schema.json.
         calibration: What turns the output of the trees into probabilities; None where they are probabilities.
         is_limited: Whether requests have limits; not in batch transform jobs.
+        derivation: How the model's columns are derived from the features; None where they are the features.
         capture: Where requests and responses are captured; None where they are not.
     """
 
@@ -46,6 +51,7 @@ class Model:
     schema: Mapping[str, Any]
     calibration: Calibration | None = None
     is_limited: bool = True
+    derivation: Derivation | None = None
     capture: Capture | None = None
 
     def predict(self, request: Request) -> Scores:
@@ -61,6 +67,8 @@ class Model:
         return scores if self.calibration is None else self.calibration.apply(scores)
 
     def _output_of_trees(self, request: Request) -> Scores:
+        if self.derivation is not None:
+            return self._predict_derived(request, self.derivation)
         # The common case, which must be fast.
         if len(request.records) == 1:
             return self.booster.predict_row(self.features.encode(request.records[0], 1))
@@ -84,6 +92,21 @@ class Model:
         if len(first) == 1:
             return self.booster.predict_row(encode(first[0], 1))
         return self.booster.predict_rows([encode(record, row) for row, record in enumerate(first, start=1)])
+
+    def _predict_derived(self, request: Request, derivation: Derivation) -> Scores:
+        limits = self.limits(request)
+        limits.check_records(len(request.records))
+        records: Iterator[Record] = iter(request.records)
+        if request.text is not None:
+            records = csv_records.read_records(request.text, self.features)
+        first = list(islice(records, MANY_ROWS))
+        if not first:
+            raise InputError("the request contains no records; send at least one")
+        limits.check_records(len(first))
+        if len(first) == MANY_ROWS:
+            return self._predict_batches(derived_batches(chain(first, records), derivation), limits)
+        rows = [*zip(*derivation.encode(first, 1), strict=True)]
+        return self.booster.predict_row(rows[0]) if len(rows) == 1 else self.booster.predict_rows(rows)
 
     def _predict_batches(self, batches: Iterator[np.ndarray], limits: Limits) -> np.ndarray:
         import numpy as np
@@ -120,7 +143,10 @@ class Model:
             records = csv_records.read_records(request.text, self.features)
         for row, record in enumerate(records, start=1):
             sent = [*map(record.get, self.features.names)] if isinstance(record, dict) else record
-            yield sent, self.features.encode(record, row)
+            if self.derivation is None:
+                yield sent, self.features.encode(record, row)
+            else:
+                yield sent, [number for (number,) in self.derivation.encode([record], row)]
 
     def limits(self, request: Request) -> Limits:
         """Return the limits of a request."""
@@ -139,6 +165,16 @@ class Model:
         if not all(map(math.isfinite, score if isinstance(score, list) else [score])):
             raise ValueError(f"the model predicts {scores} for an empty record; train it again")
         self.response_format.body(scores, JSON, NO_LIMITS)
+
+
+def derived_batches(records: Iterator[Record], derivation: Derivation) -> Iterator[np.ndarray]:
+    """Derive columns in batches, float64, shape (columns, rows of the batch)."""
+    import numpy as np
+
+    row = 1
+    while batch := list(islice(records, BATCH_ROWS)):
+        yield np.array(derivation.encode(batch, row), np.float64)
+        row += len(batch)
 
 
 def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> Model:
@@ -162,15 +198,23 @@ def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> M
         exact=isinstance(calibration, IsotonicCalibration),
     )
     classes = schema["classes"] or []
-    if booster.num_features != len(features):
+    derivation = None
+    if "columns" in schema:
+        # Most models have no derived columns, and start sooner without the module.
+        from derivation import Derivation
+
+        derivation = Derivation(schema, features)
+    columns = len(features) if derivation is None else len(derivation)
+    if booster.num_features != columns:
         raise ValueError(
-            f"model.txt has {booster.num_features} features, but schema.json has {len(features)}; train the model again"
+            f"model.txt has {booster.num_features} features, but schema.json has {columns}; train the model again"
         )
     if booster.num_scores != (len(classes) if schema["problem_type"] == MULTICLASS else 1):
         raise ValueError(
             f"model.txt has {booster.num_scores} outputs, but schema.json has {len(classes)} classes; "
             "train the model again"
         )
-    model = Model(booster, features, ResponseFormat.from_schema(schema), schema, calibration, is_limited)
+    response_format = ResponseFormat.from_schema(schema)
+    model = Model(booster, features, response_format, schema, calibration, is_limited, derivation)
     model.check_health()
     return model

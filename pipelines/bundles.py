@@ -20,7 +20,7 @@ from project.s3_uris import split_s3_uri
 from project.settings import Settings
 
 # The files of the analyzer that say what a value is, for training and serving.
-VALUES = ("__init__.py", "values.py", "value_formats.py", "arrow_values.py")
+VALUES = ("__init__.py", "datetimes.py", "values.py", "value_formats.py", "arrow_values.py")
 # The files of the analyzer that evaluate.py imports or reads.
 EVALUATE_SHARES = (
     "__init__.py",

@@ -48,10 +48,12 @@ from preprocessing.column_formats import ColumnFormats
 from preprocessing.columns import BINARY, MULTICLASS, RANKING, REGRESSION
 from preprocessing.data_settings import DataSettings, read_data_settings
 from preprocessing.duplicates import drop_duplicates, drop_unlabelled
-from preprocessing.encoding import Encoder, learn_schema
+from preprocessing.encoding import Encoder, learn_categories, make_schema, ordered_classes
+from preprocessing.encodings import learn_encodings
 from preprocessing.engine import Engine
 from preprocessing.extras import extra_columns
 from preprocessing.features import check_features, check_rows, choose_features
+from preprocessing.model_columns import choose_model_columns
 from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import check_splits, split_rows
@@ -202,17 +204,22 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
 
     split_rows(engine, rows, labels, options, report)
     extras = extra_columns(rows.columns, options)
-    schema, unseen = learn_schema(engine, features, labels, extras, options)
+    classes = ordered_classes(labels, options)
+    columns = choose_model_columns(features, options.data_settings, classes)
+    categories, unseen = learn_categories(engine, columns)
     sizes = check_splits(engine, rows, labels, unseen, options, report)
     check_weights_of_splits(engine, rows, options, report)
     report.raise_errors()
 
-    encoder = Encoder(schema, rows.columns, labels, profiles)
+    target = rows.columns[options.target_column]
+    encodings = learn_encodings(engine, columns, target, classes, labels, profiles)
+    encoder = Encoder(target, columns, categories, encodings, classes, labels, profiles)
     segments = [rows.columns[name] for name in options.segment_columns]
     writer = SplitWriter(encoder, extras, features, segments, profiles, options.baseline_format, options.output_dir)
     # LightGBM ranks the rows of a query together, so they stand together in one file
     engine.write_splits(writer.columns, writer.write, unit="place" if options.problem_type == RANKING else "row_key")
     write_sample(engine, features, profiles, sizes["train"], options.output_dir)
+    schema = make_schema(features, columns, categories, encodings, classes, extras, options)
     write_json(schema, options.output_dir / "schema" / "schema.json")
 
     splits = ", ".join(f"{split} {size}" for split, size in sizes.items())

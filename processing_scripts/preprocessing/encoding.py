@@ -6,57 +6,69 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analyzer.datetimes import CYCLES, PARTS, TABLES, microseconds
 from analyzer.value_formats import PLAIN, ValueFormat
-from preprocessing.columns import BINARY, categories_of, category_texts, is_number
+from preprocessing.columns import BINARY, categories_of, category_texts
+from preprocessing.data_settings import TARGET
+from preprocessing.encodings import FOLDS, Encoding
 from preprocessing.engine import Engine
 from preprocessing.extras import Extra
+from preprocessing.model_columns import CATEGORY, ModelColumn, feature_type
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 from preprocessing.targets import Labels
 
 
-def learn_schema(
-    engine: Engine,
-    features: Sequence[Column],
-    labels: Labels | None,
-    extras: Sequence[Extra],
-    options: argparse.Namespace,
-) -> tuple[dict[str, Any], dict[str, int]]:
-    """Learn the content of schema.json from the view `placed`: features and classes in their order, and the categories.
+def ordered_classes(labels: Labels | None, options: argparse.Namespace) -> list[Any] | None:
+    """Return the classes, the positive one of two last; None for a regression."""
+    if labels is None:
+        return None
+    # A class may be missing from the training split, which is an error of its own.
+    classes = [*labels.counts]
+    if options.problem_type == BINARY and options.positive_class is not None:
+        classes.sort(key=lambda label: str(label) == options.positive_class)
+    return classes
+
+
+def learn_categories(engine: Engine, columns: Sequence[ModelColumn]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Learn the categories of the model's columns from the training rows of the view `placed`.
 
     Returns:
-        The schema; and by feature, how many categories outside the training split are not in it.
+        The categories of each column; and by column, how many categories outside the training split are not in them.
     """
+    categories, unseen = {}, {}
+    for column in columns:
+        if column.type == CATEGORY:
+            sql = column.source.sql
+            found = engine.query(
+                f"SELECT {sql} AS value, min(split) AS split FROM placed WHERE {sql} IS NOT NULL GROUP BY {sql}"
+            )
+            texts = category_texts(found["value"])
+            known = set(texts.filter(pc.equal(found["split"], 0)).to_pylist())
+            categories[column.name] = sorted(known)
+            unseen[column.name] = len(texts.unique()) - len(known)
+    return categories, unseen
+
+
+def make_schema(
+    features: Sequence[Column],
+    columns: Sequence[ModelColumn],
+    categories: Mapping[str, Sequence[str]],
+    encodings: Mapping[str, Encoding],
+    classes: Sequence[Any] | None,
+    extras: Sequence[Extra],
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    """Make the content of schema.json: the features that clients send, and the model's columns where they differ."""
     features_json: list[dict[str, Any]] = []
-    unseen = {}
-    for column in features:
-        if is_number(column.stored_type):
-            features_json.append({"name": column.name, "type": "number", **format_of(column.name, options)})
-            continue
-        found = engine.query(
-            f"SELECT {column.sql} AS value, min(split) AS split FROM placed WHERE {column.sql} IS NOT NULL "
-            f"GROUP BY {column.sql}"
-        )
-        categories = category_texts(found["value"])
-        known = set(categories.filter(pc.equal(found["split"], 0)).to_pylist())
-        features_json.append(
-            {
-                "name": column.name,
-                "type": "category",
-                **format_of(column.name, options),
-                "categories": sorted(known),
-            }
-        )
-        unseen[column.name] = len(categories.unique()) - len(known)
-    classes = None
-    if labels is not None:
-        # A class may be missing from the training split, which is an error of its own.
-        classes = [*labels.counts]
-        if options.problem_type == BINARY and options.positive_class is not None:
-            classes.sort(key=lambda label: str(label) == options.positive_class)
+    for feature in features:
+        type_ = feature_type(feature, options.data_settings)
+        known = {"categories": categories[feature.name]} if type_ == CATEGORY else {}
+        features_json.append({"name": feature.name, "type": type_, **format_of(feature.name, options), **known})
     schema = {
         "version": 2,
         "problem_type": options.problem_type,
@@ -67,7 +79,23 @@ def learn_schema(
     }
     if options.column_formats.missing_texts:
         schema["missing_values"] = sorted(options.column_formats.missing_texts)
-    return schema, unseen
+    if any(column.is_derived for column in columns):
+        schema["columns"] = [column_json(column, categories, encodings) for column in columns]
+    return schema
+
+
+def column_json(
+    column: ModelColumn, categories: Mapping[str, Sequence[str]], encodings: Mapping[str, Encoding]
+) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": column.name, "type": column.type, "source": column.source.name}
+    if column.type == CATEGORY:
+        described["categories"] = categories[column.name]
+    if column.part is not None:
+        described["part"] = column.part
+    if column.encoding is not None:
+        encoding = encodings[column.name]
+        described |= {"encoding": column.encoding, "values": encoding.values, "default": encoding.default}
+    return described
 
 
 def format_of(column: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -80,51 +108,91 @@ def format_of(column: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 class Encoder:
-    """Encodes rows by a schema: the target first; missing values and unknown categories become null.
+    """Encodes rows: the target first; missing values and unknown categories become null.
 
     Attributes:
-        columns: The columns to encode.
+        columns: The stored columns that it needs, by their names in SQL.
         schema: The encoded columns: floats of 32 bits if that changes no value of a column, else of 64.
     """
 
     def __init__(
         self,
-        schema: Mapping[str, Any],
-        columns: Mapping[str, Column],
+        target: Column,
+        columns: Sequence[ModelColumn],
+        categories: Mapping[str, Sequence[str]],
+        encodings: Mapping[str, Encoding],
+        classes: Sequence[Any] | None,
         labels: Labels | None,
         profiles: Mapping[str, NumberProfile],
     ) -> None:
-        self._target = schema["target"]
+        self._target, self._model_columns, self._encodings = target, columns, encodings
         # the values of a target, and the index of each one's class; None for a regression
         self._classes = None
         if labels is not None:
-            codes = pc.index_in(labels.labels, value_set=pa.array(schema["classes"], labels.labels.type))
+            codes = pc.index_in(labels.labels, value_set=pa.array(classes, labels.labels.type))
             self._classes = labels.values, codes
-        self._categories = {
-            feature["name"]: pa.array(feature["categories"], pa.string())
-            for feature in schema["features"]
-            if feature["type"] == "category"
-        }
-        names = [schema["target"], *(feature["name"] for feature in schema["features"])]
-        self.columns = [columns[name] for name in names]
+        self._categories = {name: pa.array(texts, pa.string()) for name, texts in categories.items()}
+        keys = ["feature_key"] if any(encoding.folded for encoding in encodings.values()) else []
+        self.columns = [*dict.fromkeys([target.sql, *(column.source.sql for column in columns), *keys])]
+        is_double = labels is None and profiles[target.name].doubles
         self.schema = pa.schema(
-            (name, pa.float64() if self._is_number(name) and profiles[name].doubles else pa.float32()) for name in names
+            [
+                (target.name, pa.float64() if is_double else pa.float32()),
+                *((column.name, self._type(column, profiles)) for column in columns),
+            ]
         )
 
     def encode(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Encode rows of the view `placed`."""
-        encoded = []
-        for column, field in zip(self.columns, self.schema, strict=True):
-            values = batch[column.sql]
-            if self._classes and column.name == self._target:
-                known, codes = self._classes
-                values = codes.take(pc.index_in(values, value_set=known))
+        """Encode rows of one split of the view `placed`."""
+        target = batch[self._target.sql]
+        if self._classes:
+            known, codes = self._classes
+            target = codes.take(pc.index_in(target, value_set=known))
+        moments: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        encoded = [target]
+        for column in self._model_columns:
+            sql = column.source.sql
+            if column.part is not None:
+                if sql not in moments:
+                    moments[sql] = read_moments(batch[sql])
+                encoded.append(part_of(*moments[sql], column.part))
+            elif column.encoding is not None:
+                encoded.append(self._encoding(batch, column))
             elif column.name in self._categories:
-                found = categories_of(values)
+                found = categories_of(batch[sql])
                 codes = pc.index_in(found.dictionary, value_set=self._categories[column.name])
-                values = codes.take(found.indices)
-            encoded.append(values.cast(field.type, safe=False))
-        return pa.RecordBatch.from_arrays(encoded, schema=self.schema)
+                encoded.append(codes.take(found.indices))
+            else:
+                encoded.append(batch[sql])
+        cast = [values.cast(field.type, safe=False) for values, field in zip(encoded, self.schema, strict=True)]
+        return pa.RecordBatch.from_arrays(cast, schema=self.schema)
 
-    def _is_number(self, name: str) -> bool:
-        return name not in self._categories and (self._classes is None or name != self._target)
+    def _encoding(self, batch: pa.RecordBatch, column: ModelColumn) -> pa.Array:
+        is_training = len(batch) > 0 and batch["split"][0].as_py() == 0
+        folds = batch["feature_key"].to_numpy() % FOLDS if is_training and column.encoding == TARGET else None
+        numbers = self._encodings[column.name].encode(categories_of(batch[column.source.sql]), folds)
+        return pa.array(numbers, mask=np.isnan(numbers))
+
+    def _type(self, column: ModelColumn, profiles: Mapping[str, NumberProfile]) -> pa.DataType:
+        # a part is a small whole number
+        if column.is_derived:
+            return pa.float32() if column.part in PARTS else pa.float64()
+        is_double = column.type != CATEGORY and profiles[column.source.name].doubles
+        return pa.float64() if is_double else pa.float32()
+
+
+def read_moments(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Read dates and times: the microseconds since 1970, shape (n,), and where there is a value, shape (n,)."""
+    codes = values.dictionary_encode()
+    read = [microseconds(value) for value in codes.dictionary.to_pylist()]
+    known = np.array([moment or 0 for moment in read] or [0])
+    is_known = np.array([moment is not None for moment in read] or [False])
+    places = codes.indices.fill_null(0).to_numpy()
+    return known[places], is_known[places] & codes.indices.is_valid().to_numpy(zero_copy_only=False)
+
+
+def part_of(moments: np.ndarray, is_present: np.ndarray, part: str) -> pa.Array:
+    if part in PARTS:
+        return pa.array(PARTS[part](moments).astype(np.float64), mask=~is_present)
+    name = part.rpartition("_")[0]
+    return pa.array(np.array(TABLES[part])[PARTS[name](moments) - CYCLES[name][0]], mask=~is_present)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analyzer.datetimes import microseconds
 from preprocessing.advice import (
     boolean_problem,
     column_setting,
@@ -32,7 +33,7 @@ from preprocessing.profile import (
     NumberProfile,
     measure,
     position_of_infinity,
-    position_of_text,
+    position_of_value,
     profile_numbers,
     value_counts,
 )
@@ -43,6 +44,8 @@ DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 
 # A column is a date column, or numeric with some texts, from this share of such values.
 LOOKS_LIKE_SHARE = 0.9
+# LightGBM puts the categories of a column into at most max_bin bins.
+MAX_CATEGORIES = 255
 # A text column is like an ID above this share of distinct values.
 ID_DISTINCT_SHARE = 0.5
 
@@ -62,6 +65,8 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         "categorical_columns": options.categorical_columns,
         "segments": options.segment_columns,
         "columns": [*options.column_formats.by_column],
+        "datetime_columns": options.data_settings.datetime_columns,
+        "encodings": options.data_settings.encodings,
     }
     present = set(rows.types)
     absent = [(setting, column) for setting, columns in settings.items() for column in columns if column not in present]
@@ -149,8 +154,14 @@ def check_features(
     )
     measured = [column for column in numbers if column != target or options.problem_type == REGRESSION]
     check_numbers(engine, profiles, rows, [column.name for column in measured], options, report)
-    like_ids = find_distinct_integers(engine, features, profiles, count)
+    settings = options.data_settings
+    check_datetimes(engine, rows, settings.datetime_columns, report)
+    others = [column for column in features if column.name not in settings.datetime_columns]
+    like_ids = find_distinct_integers(engine, others, profiles, count)
+    texts = {name: values for name, values in texts.items() if name not in settings.datetime_columns}
     check_texts(engine, rows, texts, like_ids, options, report)
+    many = {name: texts[name] for name in texts if name not in settings.encodings}
+    check_category_counts(many, report)
     return profiles
 
 
@@ -240,6 +251,47 @@ def check_numbers(
     )
 
 
+def check_datetimes(engine: Engine, rows: Rows, columns: Iterable[str], report: Report) -> None:
+    problems = {}
+    for name in columns:
+        values = value_counts(engine, rows.columns[name])
+        odd = values.filter(pa.array([not is_datetime(value) for value in values["value"].to_pylist()], pa.bool_()))
+        if len(odd):
+            example = odd["value"][0].as_py()
+            place = rows.place(position_of_value(engine, rows.columns[name], example))
+            number, total = (pc.sum(table["count"]).as_py() for table in (odd, values))
+            problems[name] = (
+                f"column {name!r} is in datetime_columns, but {counted(number, 'value', total)} neither "
+                f"ISO 8601 nor an epoch, for example {shortened(example)} in {place}; fix them, leave them empty, or "
+                "remove the column from datetime_columns"
+            )
+    report.add("datetimes", ERROR, problems)
+
+
+def is_datetime(value: object) -> bool:
+    try:
+        microseconds(value)
+    except ValueError:
+        return False
+    return True
+
+
+def check_category_counts(texts: Mapping[str, pa.Table], report: Report) -> None:
+    """Warn about columns with more categories than LightGBM distinguishes."""
+    counts = {name: len(category_texts(values["value"]).unique()) for name, values in texts.items()}
+    many = {name: number for name, number in counts.items() if number > MAX_CATEGORIES}
+    report.add(
+        "many_categories",
+        WARNING,
+        {
+            name: f"column {name!r} has {number} categories, of which LightGBM tells the {MAX_CATEGORIES} most "
+            f"frequent ones apart; consider encodings: {{{name}: target}} or {{{name}: frequency}} in the section data"
+            for name, number in many.items()
+        },
+        categories=many,
+    )
+
+
 def find_distinct_integers(
     engine: Engine, features: Sequence[Column], profiles: Mapping[str, NumberProfile], count: int
 ) -> dict[str, int]:
@@ -280,7 +332,7 @@ def check_texts(
     }
     distinct = dict(integer_ids)
     dates, numeric, merged, spelled = {}, {}, {}, {}
-    declared = {*options.categorical_columns, *options.column_formats.categories}
+    declared = {*options.categorical_columns, *options.column_formats.categories, *options.data_settings.encodings}
     for column, values in texts.items():
         spellings, counts = values["value"], values["count"]
         if not len(spellings):
@@ -288,8 +340,8 @@ def check_texts(
         present = pc.sum(counts).as_py()
         if count_of(values, pc.match_substring_regex(spellings, DATE_PATTERN)) >= LOOKS_LIKE_SHARE * present:
             dates[column] = (
-                f"column {column!r} contains dates, each of which becomes a category; convert them to numbers, or add "
-                "the column to drop_columns"
+                f"column {column!r} contains dates, each of which becomes a category; set datetime_columns: [{column}] "
+                "in the section data, or add the column to drop_columns"
             )
         categories = category_texts(spellings)
         if extra := len(spellings) - len(categories.unique()):
@@ -332,7 +384,7 @@ def numeric_problem(
     not_numeric = pc.sum(odd["count"]).as_py() or 0
     if 0 < not_numeric <= (1 - LOOKS_LIKE_SHARE) * present:
         example = most_frequent(odd)
-        place = rows.place(position_of_text(engine, column, example))
+        place = rows.place(position_of_value(engine, column, example))
         setting = missing_setting(odd)
         advice = f"set {setting} if they stand for missing values" if setting else "leave these values empty"
         return (

@@ -130,10 +130,10 @@ def position_of_infinity(engine: Engine, column: Column) -> int:
     return first_position(engine, INFINITE.format(column=column.sql))
 
 
-def position_of_text(engine: Engine, column: Column, text: str) -> int:
-    """Return the position of the first row with a text in a column that has it."""
-    engine.register("wanted", pa.table({"text": [text]}))
-    return first_position(engine, f"{column.sql} IN (SELECT text FROM wanted)")
+def position_of_value(engine: Engine, column: Column, value: str | float) -> int:
+    """Return the position of the first row with a value in a column that has it."""
+    engine.register("wanted", pa.table({"value": pa.array([value], column.stored_type)}))
+    return first_position(engine, f"{column.sql} IN (SELECT value FROM wanted)")
 
 
 def describe_texts(engine: Engine, rows: Rows, column: Column, count: int) -> str:
@@ -143,7 +143,7 @@ def describe_texts(engine: Engine, rows: Rows, column: Column, count: int) -> st
     example = ""
     if len(odd):
         text = odd["value"][0].as_py()
-        place = rows.place(position_of_text(engine, column, text))
+        place = rows.place(position_of_value(engine, column, text))
         example = f", for example {shortened(text)} in {place}"
     return f"{counted(pc.sum(odd['count']).as_py() or 0, 'value', count)} not numeric{example}"
 

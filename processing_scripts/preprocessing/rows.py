@@ -127,6 +127,7 @@ def text_columns(options: argparse.Namespace) -> set[str]:
     return {
         *options.categorical_columns,
         *options.column_formats.categories,
+        *options.data_settings.encodings,
         *({options.group_column} - {None} - options.column_formats.numbers),
     }
 

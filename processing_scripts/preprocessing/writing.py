@@ -60,7 +60,7 @@ class SplitWriter:
             folder: The output folder.
         """
         record_columns = list(dict.fromkeys([*features, *segments]))
-        selected = dict.fromkeys(column.sql for column in [*encoder.columns, *record_columns])
+        selected = dict.fromkeys([*encoder.columns, *(column.sql for column in record_columns)])
         self.columns = ", ".join(["split", *selected, *(f"{extra.expression} AS {extra.sql}" for extra in extras)])
         self._encoder, self._extras, self._folder = encoder, extras, folder
         self._schema = pa.schema([*encoder.schema, *((extra.name, extra.type) for extra in extras)])

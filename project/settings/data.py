@@ -119,7 +119,29 @@ class ColumnSettings(Section):
 
 
 # The settings that preprocess.py reads from data.json; it gets the others as arguments. Its DataSettings has the same.
-STRUCTURED: tuple[str, ...] = ("columns", "missing_values")
+STRUCTURED = ("columns", "missing_values", "datetime_columns", "encodings")
+
+
+DatetimePart = Literal["year", "month", "day", "weekday", "hour", "minute", "day_of_year", "days_since_epoch"]
+CyclicPart = Literal["month", "day", "weekday", "hour", "minute", "day_of_year"]
+
+
+class DatetimeSettings(Section):
+    """What the model gets of a date or time."""
+
+    parts: tuple[DatetimePart, ...] = Field(
+        default=("year", "month", "day", "weekday", "hour", "days_since_epoch"),
+        description="Parts that become numbers, in UTC: column `signup` becomes `signup_year` and so on.",
+    )
+    cyclic: tuple[CyclicPart, ...] = Field(
+        default=(), description="Parts that become a sine and a cosine, `signup_hour_sin` and `signup_hour_cos`."
+    )
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> DatetimeSettings:
+        if not self.parts and not self.cyclic:
+            raise ValueError("parts and cyclic are empty; name a part, or add the column to drop_columns")
+        return self
 
 
 class DataSettings(Section):
@@ -160,6 +182,17 @@ class DataSettings(Section):
         description="Texts that stand for a missing value in every column, such as `unknown`, besides empty fields, "
         "`NA`, `N/A`, `NaN`, `null` and the like; surrounding whitespace is ignored, case is not.",
     )
+    datetime_columns: dict[str, DatetimeSettings] = Field(
+        default={},
+        description="Dates and times, as ISO 8601 or as seconds or milliseconds since 1970, of which the model gets "
+        "the parts: a list of columns, or for each column its `parts` (default: year, month, day, weekday, hour, "
+        "days_since_epoch; also: minute, day_of_year) and the parts that are `cyclic`.",
+    )
+    encodings: dict[str, Literal["frequency", "target"]] = Field(
+        default={},
+        description="Text columns with many values that become a number: `frequency`, the share of training rows with "
+        "the value, or `target`, the mean target of the training rows with the value (cross-fitted).",
+    )
     duplicates: Literal["keep", "drop", "error"] = Field(
         default="keep",
         description="Rows that equal an earlier row in all columns: `keep` them, `drop` them, or fail with an `error`; "
@@ -167,6 +200,31 @@ class DataSettings(Section):
     )
     split: SplitSettings = Field(default=SplitSettings(), description="Train, validation and test splits.")
     validation: ValidationSettings = Field(default=ValidationSettings(), description="Requirements for the data.")
+
+    @field_validator("datetime_columns", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return {column: {} for column in value} if isinstance(value, list | tuple) else value
+
+    @model_validator(mode="after")
+    def _derived_from_one_setting(self) -> DataSettings:
+        settings = {
+            "target_column": [self.target_column],
+            "drop_columns": self.drop_columns,
+            "categorical_columns": self.categorical_columns,
+            "split.group_column": [self.split.group_column],
+            "split.time_column": [self.split.time_column],
+            "columns as a number": [name for name, column in self.columns.items() if column.type in NUMBER_TYPES],
+        }
+        for name in self.datetime_columns:
+            for setting, columns in (settings | {"encodings": self.encodings}).items():
+                if name in columns:
+                    raise ValueError(f"column {name!r} is in datetime_columns and in {setting}; remove it from one")
+        for name in self.encodings:
+            for setting, columns in settings.items():
+                if name in columns and setting != "categorical_columns":
+                    raise ValueError(f"column {name!r} is in encodings and in {setting}; remove it from one")
+        return self
 
     @field_validator("positive_class", mode="before")
     @classmethod

@@ -43,7 +43,7 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
     package = {f"training/{path.name}" for path in (REPOSITORY / "training_scripts" / "training").glob("*.py")}
     assert handler > {"inference/inference.py"}
     assert package > {"training/__init__.py"}
-    modules = ("__init__.py", "values.py", "value_formats.py", "arrow_values.py")
+    modules = ("__init__.py", "datetimes.py", "values.py", "value_formats.py", "arrow_values.py")
     shared = {f"inference/analyzer/{name}" for name in modules}
     assert set(names) == {*handler, *shared, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
 
