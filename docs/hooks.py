@@ -88,13 +88,17 @@ def _part(part: Schema) -> str:
 
 
 def metrics_table() -> str:
-    """Return a Markdown table of the metrics that `quality.metric` may name, by problem type."""
-    from project.settings import LOWER_IS_BETTER, METRICS
+    """Return a Markdown table of the metrics that `quality` may name, by problem type."""
+    from project.settings import LOWER_IS_BETTER, METRICS, OTHER_METRICS
 
     rows = [
-        (f"`{problem_type}`", ", ".join(f"`{metric}`" for metric in names)) for problem_type, names in METRICS.items()
+        (
+            f"`{problem_type}`",
+            *(", ".join(f"`{metric}`" for metric in of[problem_type]) for of in (METRICS, OTHER_METRICS)),
+        )
+        for problem_type in METRICS
     ]
-    table = _table(("problem_type", "quality.metric"), rows)
+    table = _table(("problem_type", "quality.metric", "gates, champion and segment_gate also"), rows)
     lower = ", ".join(f"`{metric}`" for metric in sorted(LOWER_IS_BETTER))
     return f"{table}\n\nThe threshold is a maximum for {lower}, and a minimum for the others."
 

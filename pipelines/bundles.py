@@ -94,10 +94,11 @@ def train_bundle() -> Bundle:
     return Bundle("train", _read(_script("train.py", "training", "training_scripts") | files | served), archive=True)
 
 
-def evaluate_bundle() -> Bundle:
-    """Return the evaluation script, with the metrics and the page frame that it shares with the analyzer."""
+def evaluate_bundle(settings: Settings) -> Bundle:
+    """Return the evaluation script, with what it shares with the analyzer, and with the required quality."""
     script = _processing_script("evaluate.py", "evaluation") | _installing("requirements.txt")
-    return Bundle("evaluate", _read(script | _of_analyzer(EVALUATE_SHARES)))
+    quality = {"quality.json": _json(settings.quality.for_evaluation)}
+    return Bundle("evaluate", _read(script | _of_analyzer(EVALUATE_SHARES)) | quality)
 
 
 def find_model_package_bundle() -> Bundle:
@@ -128,7 +129,7 @@ def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
         preprocess_bundle(settings),
         preprocess_spark_bundle(settings),
         train_bundle(),
-        evaluate_bundle(),
+        evaluate_bundle(settings),
         find_model_package_bundle(),
         quality_check_bundle(),
         quality_check_spark_bundle(),
@@ -157,7 +158,11 @@ def _data_settings(settings: Settings) -> dict[str, bytes]:
     SageMaker accepts 100 arguments of 256 characters, which settings with a structure could exceed.
     """
     content = settings.data.structured
-    return {"data.json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()} if content else {}
+    return {"data.json": _json(content)} if content else {}
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _analyzer() -> dict[str, str]:

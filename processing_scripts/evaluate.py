@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.cloudwatch import publish
+from evaluation.decision import Rules
 from evaluation.errors import EvaluationError
 from evaluation.evaluation import Evaluation
 from evaluation.explanations import explain
@@ -65,6 +66,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=Path("/opt/ml/processing/input/records"),
         help="folder of the test rows with their original values, if there is one",
     )
+    add(
+        "--quality",
+        type=Path,
+        default=Path(__file__).with_name("quality.json"),
+        help="file with the settings of quality (default: quality.json beside this script, if it is there)",
+    )
+    add("--metric-threshold", type=float, help="value that the metric of the settings must reach")
     add("--data-uri", help="S3 URI of the raw data, which the report names")
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     add("--model-name", help="publish the metrics to CloudWatch under this name (default: do not publish)")
@@ -82,13 +90,14 @@ def evaluate(options: argparse.Namespace) -> None:
     model = read_model(options.model_dir / "model.tar.gz")
     schema = model.schema
     data_report = read_report(options.validation_dir / "validation_report.json")
-    outcome = predict_split(model.booster, schema, options.test_dir)
+    rules = Rules.read(options.quality, options.metric_threshold)
+    outcome = predict_split(model.booster, schema, options.test_dir, rules.alpha)
     quality = model_quality(schema["problem_type"], outcome.labels, outcome.predictions, outcome.probabilities)
     metrics = quality[METRICS_KEY[schema["problem_type"]]]
     explanations = explain(model.booster, schema, outcome, options.test_dir, existing(options.records_dir))
     origin = provenance(options.data_uri)
     test_metrics = intervals(outcome)
-    summary = summarize(model, outcome, test_metrics, data_report)
+    summary = summarize(model, outcome, test_metrics, data_report, rules)
     evaluation = Evaluation(
         schema, model.training, outcome, metrics, data_report.warnings, explanations, origin, summary
     )

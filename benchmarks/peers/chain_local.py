@@ -27,13 +27,14 @@ IMAGE = f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-scikit-learn:1.9
 PLACE = f"s3://{DEFAULT_BUCKET}/chain"
 POLL_SECONDS = 0.02
 TIMEOUT = 120
-PREPROCESS = preprocess_bundle(load_settings(ROOT / "examples" / "breast-cancer" / "settings.yaml"))
+SETTINGS = load_settings(ROOT / "examples" / "breast-cancer" / "settings.yaml")
+PREPROCESS, EVALUATE = preprocess_bundle(SETTINGS), evaluate_bundle(SETTINGS)
 
 
 def main(folder: Path) -> None:
     os.environ |= local_sagemaker.connect()
     s3, sagemaker = boto3.client("s3"), boto3.client("sagemaker")
-    upload_bundles((PREPROCESS, train_bundle(), evaluate_bundle()), f"{PLACE}/code", s3, {})
+    upload_bundles((PREPROCESS, train_bundle(), EVALUATE), f"{PLACE}/code", s3, {})
     s3.upload_file(str(folder / "data" / "data.csv"), DEFAULT_BUCKET, "chain/data/data.csv")
     pipeline = {"PipelineName": "chain", "PipelineDefinition": definition(), "RoleArn": ROLE_ARN}
     try:
@@ -90,7 +91,7 @@ def definition() -> str:
         {
             "model": {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"},
             "test": output_of("Preprocess", "test"),
-            "code": evaluate_bundle().uri(f"{PLACE}/code"),
+            "code": EVALUATE.uri(f"{PLACE}/code"),
         },
         ("evaluation", "report"),
     )

@@ -1,6 +1,6 @@
 """Step 6, CheckModelIsNew: register a model that is good enough, unless a version of its group has the same artifact.
 
-SageMaker does not support nested condition steps, so that this one repeats the condition of CheckQuality.
+SageMaker does not support nested condition steps, so that this one repeats the conditions of CheckQuality.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sagemaker.core.workflow.conditions import ConditionEquals
 from sagemaker.mlops.workflow.condition_step import ConditionStep
 from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
-from pipelines.training.check_quality import is_good
+from pipelines.training.check_quality import quality_conditions
 from pipelines.training.context import TrainingContext
 from pipelines.training.find_model_package import registered_version
 
@@ -23,7 +23,7 @@ def check_model_is_new_step(
         name="CheckModelIsNew",
         description="Is the model good enough, and not registered already?",
         conditions=[
-            is_good(context, evaluate),
+            *quality_conditions(context, evaluate),
             ConditionEquals(left=registered_version(find_model_package), right=0),
         ],
         if_steps=list(if_new),

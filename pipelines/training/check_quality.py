@@ -1,4 +1,4 @@
-"""Step 5, CheckQuality: fail with the metric and the threshold if the model misses it."""
+"""Step 5, CheckQuality: fail with the numbers if the model misses what the settings require of it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,54 @@ from collections.abc import Sequence
 
 from sagemaker.core.workflow.conditions import (
     Condition,
+    ConditionEquals,
     ConditionGreaterThanOrEqualTo,
     ConditionLessThanOrEqualTo,
 )
 from sagemaker.core.workflow.functions import Join
+from sagemaker.core.workflow.parameters import ParameterFloat
 from sagemaker.mlops.workflow.condition_step import ConditionStep
 from sagemaker.mlops.workflow.fail_step import FailStep
 from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
 from pipelines.training.context import TrainingContext
-from pipelines.training.evaluate import metric_value
+from pipelines.training.evaluate import metric_value, summary_value
+from project.settings import Gate
 
 
-def is_good(context: TrainingContext, evaluate: ProcessingStep) -> Condition:
-    """Return the condition that the metric on the test split reaches the threshold."""
+def quality_conditions(context: TrainingContext, evaluate: ProcessingStep) -> list[Condition]:
+    """Return the conditions that all must hold: a gate each, and those that Evaluate has decided by several numbers."""
     quality = context.settings.quality
-    condition_class = ConditionLessThanOrEqualTo if quality.lower_is_better else ConditionGreaterThanOrEqualTo
-    return condition_class(
-        left=metric_value(evaluate, context.settings.problem_type, quality.metric),
-        right=context.parameters.metric_threshold,
-    )
+    conditions = [_reaches(evaluate, quality, context.parameters.metric_threshold)]
+    conditions += [_reaches(evaluate, gate, gate.threshold) for gate in quality.gates]
+    decided = {"champion": quality.champion, "segment_gate": quality.segment_gate}
+    conditions += [
+        ConditionEquals(left=summary_value(evaluate, f"{name}.passes"), right=1)
+        for name, setting in decided.items()
+        if setting is not None
+    ]
+    return conditions
+
+
+def _reaches(evaluate: ProcessingStep, gate: Gate, threshold: ParameterFloat | float) -> Condition:
+    condition = ConditionLessThanOrEqualTo if gate.lower_is_better else ConditionGreaterThanOrEqualTo
+    return condition(left=metric_value(evaluate, gate.metric, gate.judged), right=threshold)
 
 
 def check_quality_step(
     context: TrainingContext, evaluate: ProcessingStep, if_good: Sequence[Step] = ()
 ) -> ConditionStep:
-    quality, threshold = context.settings.quality, context.parameters.metric_threshold
-    bound = "at most" if quality.lower_is_better else "at least"
     fail = FailStep(
         name="QualityTooLow",
-        description="Fail with the metric and the threshold that it missed",
+        description="Fail with the numbers that the model missed",
         error_message=Join(
-            on=" ",
-            values=[
-                f"The model is not registered: {quality.metric} on the test split is",
-                metric_value(evaluate, context.settings.problem_type, quality.metric),
-                f"and must be {bound}",
-                threshold.to_string(),
-            ],
+            on=" ", values=["The model is not registered:", summary_value(evaluate, "verdict.sentence")]
         ),
     )
     return ConditionStep(
         name="CheckQuality",
-        description=f"Is {quality.metric} on the test split {bound} the threshold?",
-        conditions=[is_good(context, evaluate)],
+        description="Does the model reach what is required of it on the test split?",
+        conditions=quality_conditions(context, evaluate),
         if_steps=list(if_good),
         else_steps=[fail],
     )

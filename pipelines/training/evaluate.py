@@ -10,17 +10,8 @@ from pipelines.bundles import evaluate_bundle
 from pipelines.context import output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
 from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
-from project.settings import ProblemType
 
 OUTPUTS = ("evaluation", "predictions", "report")
-
-# the section of evaluation.json with the metrics of a problem type, as Model Monitor names it
-SECTIONS: dict[ProblemType, str] = {
-    "BinaryClassification": "binary_classification_metrics",
-    "MulticlassClassification": "multiclass_classification_metrics",
-    "Regression": "regression_metrics",
-    "Ranking": "ranking_metrics",
-}
 
 
 def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingOrTuningStep) -> ProcessingStep:
@@ -35,10 +26,16 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
                 processing_input("model", model_uri(context, train)),
                 processing_input("test", output_of(preprocess, "test")),
                 processing_input("validation", output_of(preprocess, "report")),
-                processing_input("code", evaluate_bundle().uri(context.code_uri)),
+                processing_input("code", evaluate_bundle(context.settings).uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("evaluate", name)) for name in OUTPUTS],
-            arguments=["--data-uri", context.parameters.input_data_uri, *published],
+            arguments=[
+                "--metric-threshold",
+                context.parameters.metric_threshold.to_string(),
+                "--data-uri",
+                context.parameters.input_data_uri,
+                *published,
+            ],
         ),
         property_files=[
             PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json"),
@@ -49,10 +46,11 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
     )
 
 
-def metric_value(evaluate: ProcessingStep, problem_type: ProblemType, metric: str) -> JsonGet:
-    """Return the value of a test metric, which the execution reads from evaluation.json."""
-    return JsonGet(
-        step_name=evaluate.name,
-        property_file="EvaluationReport",
-        json_path=f"{SECTIONS[problem_type]}.{metric}.value",
-    )
+def metric_value(evaluate: ProcessingStep, metric: str, part: str = "value") -> JsonGet:
+    """Return a test metric, or the `lower` or `upper` end of its interval, which the execution reads."""
+    return summary_value(evaluate, f"metrics.test.{metric}.{part}")
+
+
+def summary_value(evaluate: ProcessingStep, path: str) -> JsonGet:
+    """Return a value of summary.json, which the execution reads."""
+    return JsonGet(step_name=evaluate.name, property_file="EvaluationSummary", json_path=path)

@@ -62,10 +62,7 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
             "quality_metric": settings.quality.metric,
             "quality_threshold": parameters.metric_threshold.to_string(),
         }
-        | {
-            metric: metric_value(evaluate, settings.problem_type, metric).to_string()
-            for metric in METRICS[settings.problem_type]
-        },
+        | {metric: metric_value(evaluate, metric).to_string() for metric in METRICS[settings.problem_type]},
     )
     return ModelStep(
         name="RegisterModel",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluation.decision import Rules, gate_sentence
 from evaluation.inputs import DataReport, ModelArchive
 from evaluation.intervals import Interval, finite
 from evaluation.outcome import BINARY, Outcome
@@ -15,7 +16,7 @@ NAMES_OF_TRAINING = {"binary_logloss": "log_loss", "multi_logloss": "log_loss"}
 
 
 def summarize(
-    model: ModelArchive, outcome: Outcome, test_metrics: Mapping[str, Interval], report: DataReport
+    model: ModelArchive, outcome: Outcome, test_metrics: Mapping[str, Interval], report: DataReport, rules: Rules
 ) -> dict[str, Any]:
     """Return the content of summary.json.
 
@@ -24,7 +25,9 @@ def summarize(
         outcome: The predictions for the test split.
         test_metrics: The metrics of the test split.
         report: Preprocess's report.
+        rules: What is required of the model.
     """
+    gates = [gate.decide(test_metrics[gate.metric]) for gate in rules.gates]
     schema, training = model.schema, model.training
     return {
         "version": VERSION,
@@ -35,11 +38,19 @@ def summarize(
             "test": {name: interval.to_json() for name, interval in test_metrics.items()},
             **{split: training_metrics(training.get(split, {})) for split in ("train", "validation")},
         },
+        "gates": gates,
+        "verdict": verdict(gates),
         "decision_threshold": {"value": schema.get("decision_threshold", 0.5)}
         if schema["problem_type"] == BINARY
         else None,
         "calibration": {"method": schema["calibration"]["method"] if schema.get("calibration") else "none"},
     }
+
+
+def verdict(gates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return whether the model passes, and in a sentence what it missed or, if nothing, what it reached."""
+    missed = [gate for gate in gates if not gate["passed"]]
+    return {"passed": not missed, "sentence": "; ".join(gate_sentence(gate) for gate in missed or gates)}
 
 
 def training_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:

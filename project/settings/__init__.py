@@ -20,7 +20,7 @@ from project.settings.deployment import DeploymentSettings, UpdateSettings
 from project.settings.monitoring import MonitoringSettings
 from project.settings.platform import ImageSettings
 from project.settings.project import Settings
-from project.settings.quality import LOWER_IS_BETTER, METRICS
+from project.settings.quality import LOWER_IS_BETTER, METRICS, OTHER_METRICS, Gate
 from project.settings.reading import load_settings
 from project.settings.resources import ResourceSettings
 from project.settings.section import ProblemType
@@ -31,8 +31,10 @@ from project.settings.tuning import NumberRange, TuningSettings
 __all__ = [
     "LOWER_IS_BETTER",
     "METRICS",
+    "OTHER_METRICS",
     "TRAINING_METRICS",
     "DeploymentSettings",
+    "Gate",
     "ImageSettings",
     "MonitoringSettings",
     "NumberRange",

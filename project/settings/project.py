@@ -11,7 +11,7 @@ from project.settings.deployment import DeploymentSettings
 from project.settings.monitoring import MonitoringSettings
 from project.settings.objectives import check_objective, objective_of
 from project.settings.platform import CacheSettings, ImageSettings, RetrySettings, SecuritySettings
-from project.settings.quality import LOWER_IS_BETTER, METRICS, QualitySettings
+from project.settings.quality import QualitySettings
 from project.settings.registration import BaselineSettings, RegistrationSettings
 from project.settings.resources import ResourceSettings
 from project.settings.section import ProblemType, Section
@@ -97,21 +97,13 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _metric_fits(self) -> Settings:
-        allowed = METRICS[self.problem_type]
-        metric, threshold = self.quality.metric, self.quality.threshold
-        if metric not in allowed:
+    def _metrics_fit(self) -> Settings:
+        self.quality.check(self.problem_type)
+        if self.quality.champion is not None and self.security.network_isolation:
             raise ValueError(
-                f"quality.metric is {metric!r}; for {self.problem_type} it must be one of {', '.join(allowed)}"
+                "quality.champion needs the model registry, which jobs cannot call with security.network_isolation; "
+                "remove one of them"
             )
-        if metric in LOWER_IS_BETTER:
-            if threshold <= 0:
-                raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it must be greater than 0")
-        elif metric == "r2":
-            if threshold > 1:
-                raise ValueError(f"quality.threshold is {threshold:g}; for r2 it must be at most 1")
-        elif not 0 <= threshold <= 1:
-            raise ValueError(f"quality.threshold is {threshold:g}; for {metric} it must be between 0 and 1")
         return self
 
     @model_validator(mode="after")

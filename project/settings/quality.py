@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any, Literal
+
 from pydantic import Field
 
-from project.settings.section import Section
+from project.settings.section import ProblemType, Section
 
-# Model Monitor's metric names
+# What quality.metric may be: Model Monitor's metrics, because monitoring compares with them as well.
 METRICS: dict[str, tuple[str, ...]] = {
     "BinaryClassification": ("auc", "accuracy", "precision", "recall", "f0_5", "f1", "f2"),
     "MulticlassClassification": (
@@ -20,14 +22,27 @@ METRICS: dict[str, tuple[str, ...]] = {
     "Regression": ("rmse", "mae", "mse", "r2"),
     "Ranking": ("ndcg", "ndcg_at_5", "ndcg_at_10", "map", "map_at_10"),
 }
-LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse"})
+# What gates, the champion and segments may compare besides.
+OTHER_METRICS: dict[str, tuple[str, ...]] = {
+    "BinaryClassification": ("average_precision", "balanced_accuracy", "mcc", "log_loss", "brier"),
+    "MulticlassClassification": ("balanced_accuracy", "mcc", "log_loss"),
+    "Regression": ("mape",),
+}
+LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse", "mape", "log_loss", "brier"})
+
+On = Literal["mean", "lower_bound"]
+ON = (
+    "`mean`: the value on the test split; `lower_bound`: the pessimistic end of its 95 % interval, which is the upper "
+    "one of an error such as rmse."
+)
 
 
-class QualitySettings(Section):
-    """The test metric that decides whether a model is registered."""
+class Gate(Section):
+    """A metric and the value that it must reach."""
 
-    metric: str = Field(description="Metric on the test split, by Model Monitor's name; see the table of metrics.")
-    threshold: float = Field(description="Value the metric must reach: a minimum, or for rmse, mae and mse a maximum.")
+    metric: str = Field(description="Metric on the test split.")
+    threshold: float = Field(description="Value the metric must reach: a minimum, or for errors a maximum.")
+    on: On = Field(default="mean", description=ON)
 
     segments: tuple[str, ...] = Field(
         default=(),
@@ -37,3 +52,106 @@ class QualitySettings(Section):
     @property
     def lower_is_better(self) -> bool:
         return self.metric in LOWER_IS_BETTER
+
+    @property
+    def judged(self) -> Literal["value", "lower", "upper"]:
+        """Which number of the metric's interval must reach the threshold."""
+        if self.on == "mean":
+            return "value"
+        return "upper" if self.lower_is_better else "lower"
+
+
+class ChampionSettings(Section):
+    """The comparison with the latest approved version of the model package group, on the same test rows."""
+
+    metric: str | None = Field(default=None, description="Metric to compare; by default `quality.metric`.")
+    min_gain: float = Field(
+        default=0.0,
+        description="How much better than the champion a model must be; below 0, how much worse it may be.",
+    )
+    on: On = Field(
+        default="mean",
+        description="`mean`: the gain on the test split; `lower_bound`: the lower end of its paired 95 % interval.",
+    )
+
+
+class SegmentGate(Section):
+    """What a metric must reach for each value of the segment columns."""
+
+    metric: str = Field(description="Metric on the rows of a segment.")
+    threshold: float = Field(description="Value the metric must reach: a minimum, or for errors a maximum.")
+    min_rows: Annotated[int, Field(ge=1)] = Field(
+        default=100, description="Rows below which a segment is too small to decide."
+    )
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.metric in LOWER_IS_BETTER
+
+
+class QualitySettings(Gate):
+    """The requirements that decide whether a model is registered."""
+
+    metric: str = Field(description="Metric on the test split, by Model Monitor's name; see the table of metrics.")
+    threshold: float = Field(
+        description="Value the metric must reach: a minimum, or for errors such as rmse a maximum."
+    )
+    gates: tuple[Gate, ...] = Field(default=(), description="Further metrics that must reach a value.")
+    champion: ChampionSettings | None = Field(
+        default=None, description="Compare with the latest approved version; by default not."
+    )
+    segments: tuple[str, ...] = Field(
+        default=(), description="Columns of the data by whose values the evaluation reports metrics."
+    )
+    segment_gate: SegmentGate | None = Field(default=None, description="What each segment must reach.")
+
+    @property
+    def for_evaluation(self) -> dict[str, Any]:
+        """The content of quality.json: what evaluate.py does not get as arguments."""
+        settings = self.model_dump(mode="json", include={"metric", "on", "gates", "segments", "segment_gate"})
+        champion = self.champion
+        return settings | {
+            "champion": champion and champion.model_dump(mode="json") | {"metric": champion.metric or self.metric}
+        }
+
+    def check(self, problem_type: ProblemType) -> None:
+        """Raise ValueError unless the metrics are those of the problem type, with thresholds that they can reach."""
+        _check_name("quality", self.metric, METRICS[problem_type], problem_type)
+        _check_threshold("quality", self, problem_type)
+        for index, gate in enumerate(self.gates):
+            _check_threshold(f"quality.gates[{index}]", gate, problem_type)
+        named = [(gate.metric, gate.on) for gate in (self, *self.gates)]
+        for index, pair in enumerate(named[1:]):
+            if pair in named[: index + 1]:
+                raise ValueError(f"quality.gates[{index}] repeats the metric {pair[0]!r}; give it one threshold")
+        if self.champion is not None:
+            allowed = (*METRICS[problem_type], *OTHER_METRICS[problem_type])
+            _check_name("quality.champion", self.champion.metric or self.metric, allowed, problem_type)
+        if self.segment_gate is not None:
+            _check_threshold("quality.segment_gate", self.segment_gate, problem_type)
+            if not self.segments:
+                raise ValueError("quality.segment_gate needs segments: name their columns in quality.segments")
+
+
+def _check_threshold(where: str, gate: Gate | SegmentGate, problem_type: ProblemType) -> None:
+    metric, threshold = gate.metric, gate.threshold
+    _check_name(where, metric, (*METRICS[problem_type], *OTHER_METRICS[problem_type]), problem_type)
+    problem = None
+    if metric in LOWER_IS_BETTER:
+        if threshold <= 0:
+            problem = "greater than 0"
+    elif metric == "r2":
+        if threshold > 1:
+            problem = "at most 1"
+    elif metric == "mcc":
+        if not -1 <= threshold <= 1:
+            problem = "between -1 and 1"
+    elif not 0 <= threshold <= 1:
+        problem = "between 0 and 1"
+    if problem:
+        raise ValueError(f"{where}.threshold is {threshold:g}; for {metric} it must be {problem}")
+
+
+def _check_name(where: str, metric: str, allowed: tuple[str, ...], problem_type: ProblemType) -> None:
+    if metric not in allowed:
+        raise ValueError(f"{where}.metric is {metric!r}; for {problem_type} it must be one of {', '.join(allowed)}")

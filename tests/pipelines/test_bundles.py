@@ -48,9 +48,10 @@ def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
     assert set(names) == {*handler, *shared, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
 
 
-def test_a_processing_bundle_is_a_prefix_with_a_file_each() -> None:
-    uris = [uri for uri, _ in evaluate_bundle().objects("s3://bucket/code")]
-    assert all(uri.startswith(evaluate_bundle().uri("s3://bucket/code") + "/") for uri in uris)
+def test_a_processing_bundle_is_a_prefix_with_a_file_each(make_settings: Callable[..., Settings]) -> None:
+    bundle = evaluate_bundle(make_settings())
+    uris = [uri for uri, _ in bundle.objects("s3://bucket/code")]
+    assert all(uri.startswith(bundle.uri("s3://bucket/code") + "/") for uri in uris)
     assert {uri.rsplit("/", 1)[1] for uri in uris} >= {"evaluate.py", "run.sh", "multiclass.py"}
 
 

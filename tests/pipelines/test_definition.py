@@ -302,15 +302,42 @@ def test_metrics_must_reach_the_threshold_and_errors_must_not_exceed_it(
     (at_least,) = steps_by_name(plain)["CheckQuality"]["Arguments"]["Conditions"]
     (at_most,) = steps_by_name(guarded)["CheckQuality"]["Arguments"]["Conditions"]
     assert at_least["Type"] == "GreaterThanOrEqualTo"
-    assert at_least["LeftValue"]["Std:JsonGet"]["Path"] == "binary_classification_metrics.auc.value"
+    assert at_least["LeftValue"]["Std:JsonGet"]["Path"] == "metrics.test.auc.value"
     assert at_most["Type"] == "LessThanOrEqualTo"
-    assert at_most["LeftValue"]["Std:JsonGet"]["Path"] == "regression_metrics.rmse.value"
+    assert at_most["LeftValue"]["Std:JsonGet"]["Path"] == "metrics.test.rmse.value"
 
 
-def test_the_failure_message_contains_metric_and_threshold(plain: dict[str, Any]) -> None:
-    message = json.dumps(steps_by_name(plain)["QualityTooLow"]["Arguments"]["ErrorMessage"])
-    assert "binary_classification_metrics.auc.value" in message
-    assert "Parameters.MetricThreshold" in message
+def test_the_failure_message_is_the_sentence_of_evaluate_which_knows_the_threshold(plain: dict[str, Any]) -> None:
+    steps = steps_by_name(plain)
+    _, sentence = steps["QualityTooLow"]["Arguments"]["ErrorMessage"]["Std:Join"]["Values"]
+    assert sentence["Std:JsonGet"]["Path"] == "verdict.sentence"
+    arguments = steps["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert "Parameters.MetricThreshold" in json.dumps(arguments[arguments.index("--metric-threshold") + 1])
+
+
+def test_each_gate_is_a_condition_on_the_metric_or_on_the_pessimistic_end_of_its_interval(
+    make_settings: Callable[..., Settings],
+) -> None:
+    gates = [
+        {"metric": "log_loss", "threshold": 0.4, "on": "lower_bound"},
+        {"metric": "mcc", "threshold": 0.5, "on": "lower_bound"},
+        {"metric": "recall", "threshold": 0.8},
+    ]
+    quality = {"metric": "auc", "threshold": 0.9, "on": "lower_bound", "gates": gates, "segments": ["plan"]}
+    quality |= {"segment_gate": {"metric": "recall", "threshold": 0.6}}
+    steps = steps_by_name(compile_definition(make_settings(quality=quality)))
+    conditions = [
+        (item["LeftValue"]["Std:JsonGet"]["Path"], item["Type"], item["RightValue"])
+        for item in steps["CheckQuality"]["Arguments"]["Conditions"]
+    ]
+    assert conditions == [
+        ("metrics.test.auc.lower", "GreaterThanOrEqualTo", {"Get": "Parameters.MetricThreshold"}),
+        ("metrics.test.log_loss.upper", "LessThanOrEqualTo", 0.4),
+        ("metrics.test.mcc.lower", "GreaterThanOrEqualTo", 0.5),
+        ("metrics.test.recall.value", "GreaterThanOrEqualTo", 0.8),
+        ("segment_gate.passes", "Equals", 1),
+    ]
+    assert steps["CheckModelIsNew"]["Arguments"]["Conditions"][:-1] == steps["CheckQuality"]["Arguments"]["Conditions"]
 
 
 def test_security_time_limits_and_tags_reach_every_job(guarded: dict[str, Any]) -> None:
@@ -426,8 +453,10 @@ def test_more_columns_to_drop_than_sagemaker_accepts_arguments_are_refused(
 def test_a_changed_script_changes_only_the_steps_that_run_it(
     monkeypatch: pytest.MonkeyPatch, plain: dict[str, Any], make_settings: Callable[..., Settings]
 ) -> None:
-    changed = bundles.Bundle("evaluate", {**bundles.evaluate_bundle().files, "evaluate.py": b"# changed\n"})
-    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda: changed)
+    changed = bundles.Bundle(
+        "evaluate", {**bundles.evaluate_bundle(make_settings()).files, "evaluate.py": b"# changed\n"}
+    )
+    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda settings: changed)
     after = steps_by_name(compile_definition(make_settings()))
     before = steps_by_name(plain)
     assert [name for name in before if before[name] != after[name]] == ["Evaluate"]

@@ -113,6 +113,36 @@ def test_lower_is_better_for_error_metrics(make_settings: Callable[..., Any], me
     assert settings.quality.lower_is_better
 
 
+@pytest.mark.parametrize(
+    ("quality", "message"),
+    [
+        (
+            {"gates": [{"metric": "rmse", "threshold": 1}]},
+            "quality.gates[0].metric is 'rmse'; for BinaryClassification",
+        ),
+        ({"gates": [{"metric": "mcc", "threshold": 2}]}, "quality.gates[0].threshold is 2; for mcc it must be between"),
+        ({"gates": [{"metric": "log_loss", "threshold": 0}]}, "for log_loss it must be greater than 0"),
+        ({"gates": [{"metric": "auc", "threshold": 0.8}]}, "quality.gates[0] repeats the metric 'auc'"),
+        ({"metric": "mcc"}, "quality.metric is 'mcc'"),
+        ({"champion": {"metric": "r2"}}, "quality.champion.metric is 'r2'"),
+        ({"segment_gate": {"metric": "recall", "threshold": 0.5}}, "name their columns in quality.segments"),
+        ({"on": "upper_bound"}, "'mean' or 'lower_bound'"),
+    ],
+)
+def test_requirements_that_no_model_of_the_problem_type_can_be_judged_by_are_refused(
+    write_settings: Callable[..., Path], quality: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        load_settings(write_settings(quality={"metric": "auc", "threshold": 0.9} | quality))
+    assert message in str(error.value)
+
+
+def test_a_champion_needs_the_registry_which_isolated_jobs_cannot_call(write_settings: Callable[..., Path]) -> None:
+    quality = {"metric": "auc", "threshold": 0.9, "champion": {}}
+    with pytest.raises(UserError, match=r"quality\.champion needs the model registry"):
+        load_settings(write_settings(quality=quality, security={"network_isolation": True}))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml: No such file or directory; give an existing file"):
         load_settings(tmp_path / "nowhere.yaml")

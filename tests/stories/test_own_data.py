@@ -138,7 +138,7 @@ def test_a_failing_script_is_reported_with_the_end_of_its_log(
     settings.write_text(SETTINGS + "resources:\n  training_max_runtime_in_seconds: 2\n", encoding="utf-8")
     preprocess = preprocess_bundle(load_settings(settings))
     monkeypatch.setattr("pipelines.runner.all_bundles", lambda settings: (preprocess, broken))
-    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda: preprocess)
+    monkeypatch.setattr("pipelines.training.evaluate.evaluate_bundle", lambda settings: preprocess)
     data = tmp_path / "kunden.csv"
     data.write_text("\n".join(bikes(200)) + "\n", encoding="utf-8")
     result = workplace.pipelines("run", "--local", "--settings", str(settings), "--input", str(data))

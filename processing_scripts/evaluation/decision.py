@@ -1,0 +1,127 @@
+"""The decision: whether the model reaches what the settings require of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.errors import EvaluationError
+from evaluation.intervals import Interval
+from evaluation.metrics import LOWER_IS_BETTER
+
+MEAN, LOWER_BOUND = "mean", "lower_bound"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A metric and the value that it must reach.
+
+    Attributes:
+        metric: The name of the metric.
+        threshold: The value: a maximum for errors, otherwise a minimum.
+        on: MEAN for the metric itself, LOWER_BOUND for the pessimistic end of its interval.
+    """
+
+    metric: str
+    threshold: float
+    on: str = MEAN
+
+    def decide(self, interval: Interval) -> dict[str, Any]:
+        """Return the gate as in summary.json.
+
+        Raises:
+            EvaluationError: The metric is undefined.
+        """
+        is_maximum = self.metric in LOWER_IS_BETTER
+        pessimistic = interval.upper if is_maximum else interval.lower
+        value = interval.value if self.on == MEAN else pessimistic
+        if not math.isfinite(value):
+            raise EvaluationError(
+                f"{self.metric} is undefined on the test split, so that the model cannot be judged by it; use another "
+                "metric in quality, or more data"
+            )
+        passed = value <= self.threshold if is_maximum else value >= self.threshold
+        return {
+            "metric": self.metric,
+            "threshold": self.threshold,
+            "on": self.on,
+            "direction": "max" if is_maximum else "min",
+            **interval.to_json(),
+            "passed": passed,
+        }
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is required of a model: the settings of quality.json, and the threshold, which is a pipeline parameter.
+
+    Attributes:
+        gates: The metrics and what they must reach, the most important first.
+        champion: The settings `metric`, `min_gain` and `on` of the comparison with a champion; None without one.
+        segments: The columns by whose values metrics are reported.
+        segment_gate: The settings `metric`, `threshold` and `min_rows` for each segment; None without them.
+        alpha: The quantile that a quantile regression predicts; None for other objectives.
+        decision_threshold: The rule by which Train chose the threshold of two classes.
+    """
+
+    gates: Sequence[Gate] = ()
+    champion: Mapping[str, Any] | None = None
+    segments: Sequence[str] = ()
+    segment_gate: Mapping[str, Any] | None = None
+    alpha: float | None = None
+    decision_threshold: Any = 0.5
+
+    @classmethod
+    def read(cls, path: Path, threshold: float | None) -> Rules:
+        """Read quality.json; without the file nothing is required.
+
+        Raises:
+            EvaluationError: The file cannot be read.
+        """
+        if not path.exists():
+            return cls()
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            first = {"metric": settings["metric"], "threshold": threshold, "on": settings["on"]}
+            gates = [Gate(**gate) for gate in [first, *settings["gates"]] if gate["threshold"] is not None]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EvaluationError(
+                f"{path} does not have the settings of quality ({error}); run the pipeline's upsert again"
+            ) from error
+        return cls(
+            gates,
+            settings.get("champion"),
+            settings.get("segments", ()),
+            settings.get("segment_gate"),
+            settings.get("alpha"),
+            settings.get("decision_threshold", 0.5),
+        )
+
+
+def gate_sentence(gate: Mapping[str, Any]) -> str:
+    """Say what a gate measured and requires, in as many digits as the difference needs."""
+    bound = "at most" if gate["direction"] == "max" else "at least"
+    on_bound = gate["on"] == LOWER_BOUND
+    end = "upper" if gate["direction"] == "max" else "lower"
+    judged = gate[end] if on_bound else gate["value"]
+    number, threshold = readable(judged, gate["threshold"])
+    between = "95 % interval {} to {}".format(*(readable(gate[name])[0] for name in ("lower", "upper")))
+    if on_bound:
+        subject = f"the {end} bound of {gate['metric']} on the test split is {number}"
+        between = f"{gate['metric']} {readable(gate['value'])[0]}, {between}"
+    else:
+        subject = f"{gate['metric']} on the test split is {number}"
+    return f"{subject} ({between}) and must be {bound} {threshold}"
+
+
+def readable(*numbers: float | None) -> tuple[str, ...]:
+    """Round numbers to three digits, or to as many as it takes to tell them apart."""
+    known = [number for number in numbers if number is not None]
+    digits = 3
+    while digits < 17 and len({f"{number:.{digits}g}" for number in known}) < len(set(known)):
+        digits += 1
+    return tuple("undefined" if number is None else f"{number:.{digits}g}" for number in numbers)
