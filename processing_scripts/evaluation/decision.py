@@ -103,25 +103,23 @@ class Rules:
 
 
 def gate_sentence(gate: Mapping[str, Any]) -> str:
-    """Say what a gate measured and requires, in as many digits as the difference needs."""
-    bound = "at most" if gate["direction"] == "max" else "at least"
-    on_bound = gate["on"] == LOWER_BOUND
-    end = "upper" if gate["direction"] == "max" else "lower"
-    judged = gate[end] if on_bound else gate["value"]
-    number, threshold = readable(judged, gate["threshold"])
-    between = "95 % interval {} to {}".format(*(readable(gate[name])[0] for name in ("lower", "upper")))
-    if on_bound:
-        subject = f"the {end} bound of {gate['metric']} on the test split is {number}"
-        between = f"{gate['metric']} {readable(gate['value'])[0]}, {between}"
+    """Say what a gate measured and requires."""
+    bound, end = ("at most", "upper") if gate["direction"] == "max" else ("at least", "lower")
+    metric, threshold = gate["metric"], gate["threshold"]
+    between = f"95 % interval {readable(gate['lower'])} to {readable(gate['upper'])}"
+    if gate["on"] == LOWER_BOUND:
+        measured = f"the {end} bound of {metric} on the test split is {readable(gate[end], threshold)}"
+        between = f"{metric} {readable(gate['value'])}, {between}"
     else:
-        subject = f"{gate['metric']} on the test split is {number}"
-    return f"{subject} ({between}) and must be {bound} {threshold}"
+        measured = f"{metric} on the test split is {readable(gate['value'], threshold)}"
+    return f"{measured} ({between}) and must be {bound} {threshold:.12g}"
 
 
-def readable(*numbers: float | None) -> tuple[str, ...]:
-    """Round numbers to three digits, or to as many as it takes to tell them apart."""
-    known = [number for number in numbers if number is not None]
+def readable(number: float | None, threshold: float | None = None) -> str:
+    """Round a number to three digits, or to as many as it takes to tell it from a threshold."""
+    if number is None:
+        return "undefined"
     digits = 3
-    while digits < 17 and len({f"{number:.{digits}g}" for number in known}) < len(set(known)):
+    while threshold is not None and digits < 17 and float(f"{number:.{digits}g}") == threshold != number:
         digits += 1
-    return tuple("undefined" if number is None else f"{number:.{digits}g}" for number in numbers)
+    return f"{number:.{digits}g}"

@@ -48,13 +48,13 @@ def test_a_metric_that_is_undefined_cannot_decide():
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))
-def test_numbers_that_differ_look_different(one, other):
-    assert (len(set(readable(one, other))) == 1) == (one == other)
+def test_a_number_that_is_not_its_threshold_does_not_look_like_it(number, threshold):
+    assert (float(readable(number, threshold)) == threshold) <= (number == threshold)
 
 
-def test_numbers_are_as_short_as_their_difference_allows():
-    assert readable(0.91234, 0.95) == ("0.912", "0.95")
-    assert readable(0.89996, 0.9) == ("0.89996", "0.9")
+def test_numbers_are_as_short_as_their_difference_from_the_threshold_allows():
+    assert [readable(number, 0.9) for number in (0.91234, 0.89996, 0.9)] == ["0.912", "0.89996", "0.9"]
+    assert gate_sentence(Gate("auc", 0.9999).decide(AUC)).endswith("must be at least 0.9999")
 
 
 def test_a_file_without_the_settings_is_named(tmp_path):
