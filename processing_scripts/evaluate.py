@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from evaluation.cloudwatch import publish
 from evaluation.decision import Rules
@@ -28,7 +29,8 @@ from evaluation.errors import EvaluationError
 from evaluation.evaluation import Evaluation
 from evaluation.explanations import explain
 from evaluation.inputs import read_model, read_report
-from evaluation.intervals import intervals
+from evaluation.intervals import Interval, intervals
+from evaluation.outcome import RANKING, Outcome
 from evaluation.predicting import predict_split
 from evaluation.provenance import provenance
 from evaluation.remarks import remarks
@@ -37,7 +39,8 @@ from evaluation.summary import summarize
 from job_files import fail, write_blocks, write_text
 
 from analyzer import QualityError
-from analyzer.performance.metrics import METRICS_KEY, model_quality
+from analyzer.performance.metrics import model_quality
+from analyzer.performance.metrics.deviations import NOT_A_NUMBER, json_number
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,11 +95,11 @@ def evaluate(options: argparse.Namespace) -> None:
     data_report = read_report(options.validation_dir / "validation_report.json")
     rules = Rules.read(options.quality, options.metric_threshold)
     outcome = predict_split(model.booster, schema, options.test_dir, rules.alpha)
-    quality = model_quality(schema["problem_type"], outcome.labels, outcome.predictions, outcome.probabilities)
-    metrics = quality[METRICS_KEY[schema["problem_type"]]]
+    test_metrics = intervals(outcome)
+    quality = quality_statistics(outcome, test_metrics)
+    metrics = next(section for name, section in quality.items() if name.endswith("_metrics"))
     explanations = explain(model.booster, schema, outcome, options.test_dir, existing(options.records_dir))
     origin = provenance(options.data_uri)
-    test_metrics = intervals(outcome)
     summary = summarize(model, outcome, test_metrics, data_report, rules)
     evaluation = Evaluation(
         schema, model.training, outcome, metrics, data_report.warnings, explanations, origin, summary
@@ -116,6 +119,17 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def existing(folder: Path) -> Path | None:
     return folder if folder.is_dir() else None
+
+
+def quality_statistics(outcome: Outcome, test_metrics: Mapping[str, Interval]) -> dict[str, Any]:
+    """Return the content of evaluation.json: the metrics in Model Monitor's layout, which knows no rankings."""
+    if outcome.problem_type != RANKING:
+        return model_quality(outcome.problem_type, outcome.labels, outcome.predictions, outcome.probabilities)
+    metrics = {
+        name: {"value": json_number(interval.value), "standard_deviation": NOT_A_NUMBER}
+        for name, interval in test_metrics.items()
+    }
+    return {"version": 0.0, "dataset": {"item_count": len(outcome.truth)}, "ranking_metrics": metrics}
 
 
 def write_json(content: object, path: Path) -> None:

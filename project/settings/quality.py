@@ -27,6 +27,7 @@ OTHER_METRICS: dict[str, tuple[str, ...]] = {
     "BinaryClassification": ("average_precision", "balanced_accuracy", "mcc", "log_loss", "brier"),
     "MulticlassClassification": ("balanced_accuracy", "mcc", "log_loss"),
     "Regression": ("mape",),
+    "Ranking": (),
 }
 LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse", "mape", "log_loss", "brier"})
 
@@ -43,11 +44,6 @@ class Gate(Section):
     metric: str = Field(description="Metric on the test split.")
     threshold: float = Field(description="Value the metric must reach: a minimum, or for errors a maximum.")
     on: On = Field(default="mean", description=ON)
-
-    segments: tuple[str, ...] = Field(
-        default=(),
-        description="Columns by whose values the test metrics are also reported; dropped columns may be among them.",
-    )
 
     @property
     def lower_is_better(self) -> bool:
@@ -101,7 +97,8 @@ class QualitySettings(Gate):
         default=None, description="Compare with the latest approved version; by default not."
     )
     segments: tuple[str, ...] = Field(
-        default=(), description="Columns of the data by whose values the evaluation reports metrics."
+        default=(),
+        description="Columns by whose values the test metrics are also reported; dropped columns may be among them.",
     )
     segment_gate: SegmentGate | None = Field(default=None, description="What each segment must reach.")
 
