@@ -17,7 +17,7 @@ REGRESSION, RANKING = "Regression", "Ranking"
 PROBLEMS = (BINARY, MULTICLASS, REGRESSION)
 ROWS = 700
 # Columns that are in every table; the others are in those of the options that name them.
-COMMON = ("size", "count", "colour", "active", "target")
+COMMON = ("row", "size", "count", "colour", "active", "target")
 # The test split has to be large enough for the paths that handle many records.
 SPLIT = ("--train-share", "0.5", "--validation-share", "0.1", "--test-share", "0.4")
 
@@ -30,6 +30,7 @@ class Option:
         columns: The columns that it needs.
         problems: The problem types that have it.
         preprocess: Arguments of preprocess.py.
+        segments: Columns that are in the records of the test split without being features.
         data: The content of data.json.
         training: Arguments of train.py.
         schema: What Train adds to schema.json.
@@ -39,6 +40,7 @@ class Option:
     columns: tuple[str, ...] = ()
     problems: Collection[str] = PROBLEMS
     preprocess: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[str, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
@@ -57,10 +59,30 @@ OPTIONS = {
     "times": Option(
         ("moment",), (BINARY, MULTICLASS, REGRESSION), ("--split-strategy", "time", "--time-column", "moment")
     ),
-    "segments": Option(
-        ("shop",), preprocess=("--drop-columns", "shop", "--segment-columns", "shop"), excludes=("groups",)
-    ),
+    "segments": Option(("shop",), segments=("shop",)),
     "class weights": Option(problems=(BINARY, MULTICLASS), training=("--class_weight", "balanced")),
+    "currencies": Option(("spend",), data={"columns": {"spend": {"type": "currency"}}}),
+    "percentages with a decimal comma": Option(
+        ("discount",), data={"columns": {"discount": {"type": "percent", "decimal": ","}}}
+    ),
+    "separators of thousands": Option(("visits",), data={"columns": {"visits": {"type": "number"}}}),
+    "booleans in words": Option(("member",), data={"columns": {"member": {"type": "boolean"}}}),
+    "normalized categories": Option(("plan",), data={"columns": {"plan": {"normalize": True}}}),
+    "numbers that are categories by type": Option(("code",), data={"columns": {"code": {"type": "category"}}}),
+    "further missing values": Option(("rating", "mood"), data={"missing_values": ["unknown", "?"]}),
+    "poisson": Option(problems=(REGRESSION,), training=("--objective", "poisson")),
+    "gamma": Option(problems=(REGRESSION,), training=("--objective", "gamma")),
+    "tweedie": Option(problems=(REGRESSION,), training=("--objective", "tweedie", "--tweedie_variance_power", "1.3")),
+    "quantile": Option(problems=(REGRESSION,), training=("--objective", "quantile", "--alpha", "0.8")),
+    "huber": Option(problems=(REGRESSION,), training=("--objective", "huber")),
+    "l1": Option(problems=(REGRESSION,), training=("--objective", "l1")),
+    "square roots": Option(problems=(REGRESSION,), training=("--reg_sqrt", "true")),
+    "one class against all others": Option(problems=(MULTICLASS,), training=("--objective", "multiclassova")),
+    "a positive weight": Option(problems=(BINARY,), training=("--scale_pos_weight", "3"), excludes=("class weights",)),
+    "dart": Option(training=("--boosting", "dart", "--early_stopping_rounds", "0"), excludes=("goss",)),
+    "goss": Option(training=("--data_sample_strategy", "goss")),
+    "monotone constraints": Option(training=("--monotone_constraints", '{"size": 1}')),
+    "zero as missing": Option(training=("--zero_as_missing", "true")),
     "a sigmoid calibration": Option(
         problems=(BINARY,), schema={"calibration": {"method": "sigmoid", "slope": 1.7, "intercept": -0.3}}
     ),
@@ -79,7 +101,10 @@ def names_for(problem: str) -> list[str]:
 
 def compatible(names: Sequence[str]) -> bool:
     """Return whether options can be combined."""
-    return not any(other in OPTIONS[name].excludes for name in names for other in names)
+    parameters = [argument for name in names for argument in OPTIONS[name].training if argument.startswith("--")]
+    columns = [column for name in names for column in OPTIONS[name].columns]
+    is_excluded = any(other in OPTIONS[name].excludes for name in names for other in names)
+    return len({*parameters}) == len(parameters) and len({*columns}) == len(columns) and not is_excluded
 
 
 @dataclass(frozen=True)
@@ -112,8 +137,10 @@ class Case:
                 data[name] = data[name] | value if isinstance(value, dict) and name in data else value
         (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
         given = [argument for option in self.options for argument in option.preprocess]
+        segments = ["row", *(name for option in self.options for name in option.segments)]
         return [
             *("--problem-type", self.problem, "--target-column", "target", *SPLIT, *ranking, *given),
+            *("--drop-columns", *segments, "--segment-columns", *segments),
             *("--data-settings", str(folder / "data.json"), "--seed", "7"),
         ]
 
@@ -159,12 +186,22 @@ def table(problem: str) -> dict[str, list[Any]]:
         RANKING: np.digitize(signal, np.quantile(signal, [0.5, 0.8])),
     }[problem]
     return {
+        "row": list(range(ROWS)),
         "size": gaps(size.tolist(), "", share=0.05),
         "count": gaps(count.tolist(), "", "NA", "null"),
         "colour": gaps(colour, "", "n/a"),
         "active": gaps(active, ""),
         "code": gaps(code.tolist(), ""),
         "shop": shop,
+        "spend": gaps([f"${value:,.2f}" for value in np.exp(generator.normal(size=ROWS) + 7)], "", "(12.50)", "-3 EUR"),
+        "discount": gaps([f"{value:.1f} %".replace(".", ",") for value in generator.random(ROWS) * 40], "", "7"),
+        "visits": gaps([f"{value:,}" for value in generator.integers(0, 5000, ROWS)], "NA", "1'200", "12 000"),
+        "member": gaps(choose("Yes", "no", "Y", "N", "ja"), "", " 1 "),
+        "plan": gaps(
+            choose("Gold", "gold ", "GOLD", "Silver  Plus", "silver plus", "\uff47\uff4f\uff4c\uff44"), "", "n/a"
+        ),
+        "rating": gaps(generator.integers(1, 6, ROWS).tolist(), "unknown", "?", ""),
+        "mood": gaps(choose("good", "bad", "so-so"), " unknown ", "?", "N/A"),
         "query": np.sort(generator.integers(0, 90, ROWS)).tolist(),
         "weight": np.round(generator.random(ROWS) + 0.5, 3).tolist(),
         "moment": [

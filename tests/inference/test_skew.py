@@ -38,7 +38,8 @@ class Trained:
     Attributes:
         model: The model as the handler loads it.
         schema: The content of its schema.json.
-        records: The features of each record, as they were in the data.
+        records: The features of each record, as Preprocess read them.
+        texts: The features of each record, as they were written in the data.
         predictions: Of each record, prediction and probability as in predictions.csv, without a probability for
             regressions and rankings.
     """
@@ -46,6 +47,7 @@ class Trained:
     model: Any
     schema: dict[str, Any]
     records: list[Record]
+    texts: list[Record]
     predictions: list[list[str]]
 
 
@@ -69,9 +71,16 @@ def run_scripts(case: Case, folder: Path) -> Trained:
     lines = list(csv.DictReader(io.StringIO("".join(outcome.csv_blocks()), newline="")))
     predictions = [[line[name] for name in ("prediction", "probability") if name in line] for line in lines]
     names = [feature["name"] for feature in schema["features"]]
-    records = pq.read_table(output / "records" / "records.parquet", columns=names).to_pylist()
+    records = pq.read_table(output / "records" / "records.parquet").to_pylist()
     assert len(records) == len(predictions) > MANY
-    return Trained(model_fn(str(folder / "model")), schema, records, predictions)
+    rows = list(csv.DictReader(io.StringIO(case.csv(), newline="")))
+    return Trained(
+        model_fn(str(folder / "model")),
+        schema,
+        [{name: record[name] for name in names} for record in records],
+        [{name: rows[record["row"]][name] for name in names} for record in records],
+        predictions,
+    )
 
 
 def assert_served_as_evaluated(trained: Trained) -> None:
@@ -93,9 +102,11 @@ def requests(trained: Trained) -> Iterator[tuple[str, str, Sequence[list[str]]]]
         yield json.dumps([list(record.values()) for record in records]), JSON, expected
         given = [{name: value for name, value in record.items() if value is not None} for record in records]
         yield json.dumps(given), JSON, expected
-        rows = as_csv([list(record.values()) for record in records])
-        yield as_csv([list(records[0])]) + rows, CSV, expected
-        yield rows, CSV, expected
+        yield json.dumps(trained.texts[:count]), JSON, expected
+        for values in (records, trained.texts[:count]):
+            rows = as_csv([list(record.values()) for record in values])
+            yield as_csv([list(records[0])]) + rows, CSV, expected
+            yield rows, CSV, expected
     # Long enough for Arrow's parser.
     times = LONG_BODY // len(rows) + 1
     yield as_csv([list(records[0])]) + rows * times, CSV, list(expected) * times
