@@ -36,7 +36,7 @@ def functions_archive(settings_file: Path) -> bytes:
         *(REPOSITORY / "infrastructure" / "functions").glob("*.py"),
         *(REPOSITORY / "deployment").glob("*.py"),
         *(REPOSITORY / "pipelines").glob("*.py"),
-        *(REPOSITORY / "project").glob("*.py"),
+        *(REPOSITORY / "project").rglob("*.py"),
         # what a value is: deployment tests an endpoint with the training data's records
         REPOSITORY / "analyzer" / "__init__.py",
         REPOSITORY / "analyzer" / "values.py",

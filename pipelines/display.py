@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pipelines.definition_diff import DefinitionDiff
 from pipelines.model_versions import ModelVersion
-from pipelines.results import ExecutionResults
+from pipelines.results import BestTrial, ExecutionResults
 from pipelines.runner import PipelineExecution, Step
 from project.display import console, output, plain_table
 from project.registry import ModelPackage
@@ -111,6 +111,8 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
         output.print()
         _show_warnings(target, results)
     rows = []
+    if results.best_trial:
+        rows.append(("Best trial", _trial_text(results.best_trial)))
     if results.package:
         rows.append(("Model package", _package_text(settings, results.package, results.registered)))
     uris = [*results.baselines.items(), *results.outputs.items()]
@@ -122,6 +124,19 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
         for name, value in rows:
             # a table would break URIs, which people copy
             output.print(Text.assemble((f"{name:<22}", "bold"), value), soft_wrap=True)
+
+
+def _trial_text(trial: BestTrial) -> str:
+    values = ", ".join(f"{name} {_rounded(value)}" for name, value in sorted(trial.hyperparameters.items()))
+    return f"{trial.objective} {trial.value:.4f}, the best of {trial.trials} trials: {values}"
+
+
+def _rounded(value: str) -> str:
+    """Return a hyperparameter with four digits."""
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return value
 
 
 def _package_text(settings: Settings, package: ModelPackage, registered: bool) -> str:

@@ -23,7 +23,8 @@ class ModelVersion:
     Attributes:
         package: The model package.
         endpoints: Names of the project's endpoints that serve it.
-        changes: Parameters of its execution that differ from those of the version before, as (before, now).
+        changes: Parameters of its execution and tuned hyperparameters that differ from those of the version before, as
+            (before, now).
     """
 
     package: ModelPackage
@@ -40,7 +41,8 @@ def model_versions(settings: Settings, target: Target) -> list[ModelVersion]:
     changes: dict[str, dict[str, tuple[str, str]]] = {}
     compared = packages[:COMPARED]
     parameters = [
-        execution_parameters(target, arn) if (arn := package.metadata.get("pipeline_execution_arn")) else {}
+        (execution_parameters(target, arn) if (arn := package.metadata.get("pipeline_execution_arn")) else {})
+        | {name: value for name, value in package.metadata.items() if name.startswith("tuned_")}
         for package in compared
     ]
     for (package, now), (_, before) in pairwise(zip(compared, parameters, strict=True)):

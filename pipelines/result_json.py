@@ -40,4 +40,5 @@ def results_json(settings: Settings, results: ExecutionResults) -> dict[str, Any
         "NewVersionRegistered": results.registered,
         "Baselines": results.baselines,
         "Outputs": results.outputs,
+        "BestTrial": asdict(results.best_trial) if results.best_trial else None,
     }

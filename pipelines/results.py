@@ -29,6 +29,26 @@ class DataWarning:
 
 
 @dataclass(frozen=True)
+class BestTrial:
+    """The trial of a tuning job that trained the model.
+
+    Attributes:
+        tuning_job: The name of the tuning job.
+        trials: The number of its trials.
+        objective: The name of the objective metric.
+        value: Its value.
+        hyperparameters: The tuned hyperparameters.
+    """
+
+    tuning_job: str
+    training_job: str
+    trials: int
+    objective: str
+    value: float
+    hyperparameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class ExecutionResults:
     """The results of an execution, empty where the execution has not produced them.
 
@@ -41,6 +61,7 @@ class ExecutionResults:
         registered: Whether this execution registered the package; else the package has had the same model before.
         baselines: S3 prefixes by step.
         outputs: S3 prefixes by step, of the pipelines that do not train.
+        best_trial: The best trial; None if the model was not tuned.
     """
 
     metrics: Mapping[str, float]
@@ -52,6 +73,7 @@ class ExecutionResults:
     registered: bool
     baselines: Mapping[str, str]
     outputs: Mapping[str, str]
+    best_trial: BestTrial | None
 
 
 def read_results(settings: Settings, target: Target, execution: PipelineExecution) -> ExecutionResults:
@@ -88,6 +110,7 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
             for step in execution.steps
             if step.status == "Succeeded" and step.name in OUTPUT_STEPS
         },
+        best_trial=_best_trial(target, execution),
     )
 
 
@@ -135,6 +158,23 @@ def _found_package(target: Target, execution: PipelineExecution) -> str:
     if step is None:
         return ""
     return str(_read_json(f"{processing_outputs(step, target)['package']}/model_package.json", target)["arn"])
+
+
+def _best_trial(target: Target, execution: PipelineExecution) -> BestTrial | None:
+    step = execution.step("Tune")
+    if step is None or step.status != "Succeeded":
+        return None
+    job = describe_job(target, step)
+    best = job["BestTrainingJob"]
+    objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
+    return BestTrial(
+        tuning_job=job["HyperParameterTuningJobName"],
+        training_job=best["TrainingJobName"],
+        trials=sum(job["TrainingJobStatusCounters"].values()),
+        objective=objective["MetricName"],
+        value=objective["Value"],
+        hyperparameters=best["TunedHyperParameters"],
+    )
 
 
 def _output(step: Step, target: Target) -> str:

@@ -10,7 +10,8 @@ Preprocess's validation_report.json. Output, under the output folder:
                                    they are class names, and the probability is that of the prediction. A regression
                                    has no probability
     report/report.html             the metrics, the plots and the warnings about the data as one self-contained page
-With --model-name, the metrics are also published to CloudWatch under that name.
+With --model-name, the metrics are also published to CloudWatch under that name. With --tuning-job, summary.json and the
+report have the trials of the tuning job that trained the model, if the SageMaker API can be reached.
 
 Exit status 0, or 1 with the reason as the last line on stderr.
 """
@@ -36,6 +37,7 @@ from evaluation.provenance import provenance
 from evaluation.remarks import remarks
 from evaluation.report.page import HEADLINES, report_page
 from evaluation.summary import summarize
+from evaluation.trials import read_trials
 from job_files import fail, write_blocks, write_text
 
 from analyzer import QualityError
@@ -76,6 +78,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="file with the settings of quality (default: quality.json beside this script, if it is there)",
     )
     add("--metric-threshold", type=float, help="value that the metric of the settings must reach")
+    add("--tuning-job", help="tuning job that trained the model; the report lists its trials")
     add("--data-uri", help="S3 URI of the raw data, which the report names")
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     add("--model-name", help="publish the metrics to CloudWatch under this name (default: do not publish)")
@@ -101,6 +104,8 @@ def evaluate(options: argparse.Namespace) -> None:
     explanations = explain(model.booster, schema, outcome, options.test_dir, existing(options.records_dir))
     origin = provenance(options.data_uri)
     summary = summarize(model, outcome, test_metrics, data_report, rules)
+    if options.tuning_job:
+        summary["tuning"] = read_trials(options.tuning_job)
     evaluation = Evaluation(
         schema, model.training, outcome, metrics, data_report.warnings, explanations, origin, summary
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagemaker.core.workflow.functions import JsonGet
 from sagemaker.core.workflow.properties import PropertyFile
-from sagemaker.mlops.workflow.steps import ProcessingStep
+from sagemaker.mlops.workflow.steps import ProcessingStep, TuningStep
 
 from pipelines.bundles import evaluate_bundle
 from pipelines.context import output_of, processing_input, processing_output
@@ -16,8 +16,10 @@ OUTPUTS = ("evaluation", "predictions", "report")
 
 def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingOrTuningStep) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
-    # without network access, metrics cannot be sent to CloudWatch
+    # without network access, metrics cannot be sent to CloudWatch, nor trials be read
     published = [] if context.settings.security.network_isolation else ["--model-name", context.settings.name]
+    if published and isinstance(train, TuningStep):
+        published += ["--tuning-job", train.properties.HyperParameterTuningJobName]
     return ProcessingStep(
         name="Evaluate",
         description="Evaluate the model on the test split",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join
+from sagemaker.core.workflow.properties import Properties
 from sagemaker.mlops.workflow.model_step import ModelStep
-from sagemaker.mlops.workflow.steps import ProcessingStep
+from sagemaker.mlops.workflow.steps import ProcessingStep, TuningStep
 from sagemaker.serve.model_builder import ModelBuilder
 
 from pipelines.commit import current_commit
@@ -16,8 +19,11 @@ from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_u
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import metric_value
 from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
+from project.errors import UserError
 from project.settings import METRICS
 
+# entries of CustomerMetadataProperties
+MAX_METADATA = 50
 CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
 RESPONSE_TYPES = ["application/json", "text/csv"]
 
@@ -45,6 +51,16 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
     if settings.has_model_quality:
         model_statistics, model_constraints = _baseline_files(context, MODEL_QUALITY)
         baselines |= {"model_statistics": model_statistics, "model_constraints": model_constraints}
+    metadata: dict[str, Any] = {
+        "commit": current_commit(),
+        "input_data_uri": parameters.input_data_uri,
+        "pipeline_execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+        "problem_type": settings.problem_type,
+        "quality_metric": settings.quality.metric,
+        "quality_threshold": parameters.metric_threshold.to_string(),
+    }
+    metadata |= {metric: metric_value(evaluate, metric).to_string() for metric in METRICS[settings.problem_type]}
+    metadata |= _tuned(context, train, room=MAX_METADATA - len(metadata))
     step_args = model.register(
         model_package_group_name=settings.model_package_group,
         content_types=CONTENT_TYPES,
@@ -54,15 +70,7 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
         approval_status=parameters.model_approval_status,
         model_metrics=ModelMetrics(**baselines),
         drift_check_baselines=DriftCheckBaselines(**baselines),
-        customer_metadata_properties={
-            "commit": current_commit(),
-            "input_data_uri": parameters.input_data_uri,
-            "pipeline_execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
-            "problem_type": settings.problem_type,
-            "quality_metric": settings.quality.metric,
-            "quality_threshold": parameters.metric_threshold.to_string(),
-        }
-        | {metric: metric_value(evaluate, metric).to_string() for metric in METRICS[settings.problem_type]},
+        customer_metadata_properties=metadata,
     )
     return ModelStep(
         name="RegisterModel",
@@ -70,6 +78,30 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
         step_args=step_args,
         retry_policies=context.step_retries,
     )
+
+
+def _tuned(context: TrainingContext, train: TrainingOrTuningStep, room: int) -> dict[str, Properties | Join]:
+    """Return the tuning job and the winning hyperparameters; empty for a model that was not tuned.
+
+    Raises:
+        UserError: There are more than `room` entries.
+    """
+    if not isinstance(train, TuningStep) or context.settings.tuning is None:
+        return {}
+    best = train.properties.TrainingJobSummaries[0]
+    space = context.settings.tuning.search_space(context.settings.training)
+    job = {
+        "tuning_job": train.properties.HyperParameterTuningJobName,
+        "training_job": best.TrainingJobName,
+        "tuning_objective": best.FinalHyperParameterTuningJobObjectiveMetric.MetricName,
+        "tuning_objective_value": best.FinalHyperParameterTuningJobObjectiveMetric.Value.to_string(),
+    }
+    if len(job) + len(space) > room:
+        raise UserError(
+            f"tuning.ranges has {len(space)} ranges, but the metadata of a model package, which names the best value "
+            f"of each, has room for {room - len(job)}; remove the ranges that matter least"
+        )
+    return job | {f"tuned_{name}": best.TunedHyperParameters[name] for name in space}
 
 
 def _baseline_files(context: TrainingContext, kind: str) -> tuple[MetricsSource, MetricsSource]:

@@ -168,7 +168,9 @@ def test_logs_are_written_and_read_by_the_names_of_the_project_or_of_its_jobs() 
     assert len(resources) > 8
     for where, resource in resources:
         own = r"Log\.Arn|Log', 'Arn|Endpoints/\$\{ProjectName\}-\$\{Stage\}"
-        assert re.search(rf"{own}|log-stream:(pipelines-|model-\*monitoring-|\$\{{ProjectName\}}-)", resource), where
+        assert re.search(
+            rf"{own}|log-stream:(pipelines-|\*-Tune-|model-\*monitoring-|\$\{{ProjectName\}}-)", resource
+        ), where
 
 
 def test_log_groups_are_encrypted_with_the_key_whose_policy_names_them() -> None:

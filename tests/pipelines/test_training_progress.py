@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from pipelines import training_progress
 from pipelines.runner import PipelineExecution, Step
-from pipelines.training_progress import TrainingProgress
+from pipelines.training_progress import TrainingProgress, trials_text
 from project.target import Target
 
 TARGET = Target("role", "bucket", "us-east-1")
@@ -67,3 +67,23 @@ def test_no_log_is_read_of_steps_that_do_not_train_or_have_ended(log: list[Any])
         execution(job=""),
     ):
         assert progress.add_to(state) == state
+
+
+def tuning_job(**members: Any) -> dict[str, Any]:
+    counters = {"Completed": 10, "InProgress": 2, "RetryableError": 0, "NonRetryableError": 1, "Stopped": 1}
+    limits = {"MaxNumberOfTrainingJobs": 30, "MaxParallelTrainingJobs": 2}
+    config = {"HyperParameterTuningJobConfig": {"ResourceLimits": limits}}
+    return {"TrainingJobStatusCounters": counters, **config, **members}
+
+
+def test_the_trials_of_a_tuning_job_and_the_best_objective_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    best = {"FinalHyperParameterTuningJobObjectiveMetric": {"MetricName": "validation:auc", "Value": 0.98126}}
+    monkeypatch.setattr(training_progress, "describe_job", lambda target, step: tuning_job(BestTrainingJob=best))
+    tuning = execution(job=JOB.replace("training-job", "hyper-parameter-tuning-job"))
+    (step,) = TrainingProgress(TARGET).add_to(tuning).steps
+    assert step.progress == "12 of 30 trials, best validation:auc 0.9813"
+
+
+def test_the_trials_of_a_grid_have_no_limit_and_the_first_ones_no_best() -> None:
+    limits = {"HyperParameterTuningJobConfig": {"ResourceLimits": {"MaxParallelTrainingJobs": 2}}}
+    assert trials_text(tuning_job(**limits)) == "12 trials"

@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from project.settings import Settings
+from project.settings import Settings, TrainingSettings, TuningSettings
 from tests.pipelines.test_definition import all_steps, compile_definition, steps_by_name
 from tests.project.conftest import MINIMAL
 
@@ -112,6 +112,27 @@ def test_later_steps_take_the_best_model_also_of_a_cached_tuning_job() -> None:
     found = steps["FindModelPackage"]["Arguments"]["AppSpecification"]["ContainerArguments"]
     registered = steps["RegisterModel"]["Arguments"]["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     assert uri in found and uri == registered
+
+
+def test_the_package_names_the_tuning_job_and_the_winning_values() -> None:
+    steps = steps_by_name(definition(tuning={}))
+    metadata = steps["RegisterModel"]["Arguments"]["CustomerMetadataProperties"]
+    assert metadata["tuning_job"] == {"Get": "Steps.Tune.HyperParameterTuningJobName"}
+    assert metadata["training_job"] == {"Get": f"{BEST}.TrainingJobName"}
+    tuned = {name: value for name, value in metadata.items() if name.startswith("tuned_")}
+    assert tuned == {
+        f"tuned_{name}": {"Get": f"{BEST}.TunedHyperParameters['{name}']"}
+        for name in TuningSettings().search_space(TrainingSettings())
+    }
+
+
+def test_evaluate_reads_the_trials_where_the_network_lets_it() -> None:
+    def arguments(**sections: Any) -> list[Any]:
+        evaluate = steps_by_name(definition(tuning={}, **sections))["Evaluate"]
+        return list(evaluate["Arguments"]["AppSpecification"]["ContainerArguments"])
+
+    assert arguments()[-2:] == ["--tuning-job", {"Get": "Steps.Tune.HyperParameterTuningJobName"}]
+    assert "--tuning-job" not in arguments(security={"network_isolation": True})
 
 
 def test_what_is_tuned_is_no_parameter_of_the_pipeline_and_the_limits_are() -> None:

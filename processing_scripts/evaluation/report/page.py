@@ -18,6 +18,7 @@ from evaluation.report.regression import regression_cards
 from evaluation.report.segments import segment_section
 from evaluation.report.threshold import threshold_cards
 from evaluation.report.training import parameter_section, training_section
+from evaluation.report.tuning import tuning_section
 from evaluation.report.verdict import HEADLINES, first_screen
 
 __all__ = ["HEADLINES", "report_page"]
@@ -35,6 +36,7 @@ def report_page(evaluation: Evaluation) -> str:
         reasons_section(evaluation.explanations),
         records_section(evaluation.explanations),
         training_section(training),
+        tuning_section(summary.get("tuning")),
         warning_section("Warnings of LightGBM", "", training.get("warnings", [])),
         warning_section("Data warnings", DATA_WARNINGS, evaluation.warnings),
         parameter_section(training),
