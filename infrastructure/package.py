@@ -37,6 +37,7 @@ def functions_archive(settings_file: Path) -> bytes:
         *(REPOSITORY / "deployment").glob("*.py"),
         *(REPOSITORY / "pipelines").glob("*.py"),
         *(REPOSITORY / "project").rglob("*.py"),
+        *(REPOSITORY / "project").rglob("*.json"),
         # what a value is: deployment tests an endpoint with the training data's records
         REPOSITORY / "analyzer" / "__init__.py",
         REPOSITORY / "analyzer" / "values.py",
