@@ -12,9 +12,6 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_classification
 
-# In quarters of an hour.
-TAXI_LAGS = (12, 24, 48, 96, 192, 672, 1344, 2016)
-
 
 def breast_cancer() -> dict[str, pd.DataFrame]:
     """Return the Wisconsin diagnostic data: 569 tumors, 30 measurements of cell nuclei, benign or malignant."""
@@ -102,10 +99,10 @@ def fraud() -> dict[str, pd.DataFrame]:
 
 
 def taxi() -> dict[str, pd.DataFrame]:
-    """Pickups per quarter of an hour with a daily and a weekly rhythm, from lags of 3 hours to 3 weeks.
+    """Return the taxi pickups of each quarter of an hour, with a daily and a weekly rhythm.
 
-    `data.parquet` is the twenty weeks to learn from; `collapse.parquet` the ten after them, in the middle of which
-    demand falls to a third, as it did in spring 2020.
+    `data.parquet` is the 23 weeks to learn from; `collapse.parquet` the ten after them, in the middle of which demand
+    falls to a third, as it did in spring 2020.
     """
     rng = np.random.default_rng(2020)
     slots_a_week = 7 * 96
@@ -123,11 +120,7 @@ def taxi() -> dict[str, pd.DataFrame]:
     table = pd.DataFrame(
         {"pickup_time": time, "hour": hour, "day_of_week": time.day_of_week.astype("int8"), "pickups": pickups}
     )
-    for lag in TAXI_LAGS:
-        table[f"pickups_lag_{lag}"] = table["pickups"].shift(lag)
-    # Without the first three weeks, whose longest lag is before the start of the data.
-    table = table.iloc[max(TAXI_LAGS) :].astype({f"pickups_lag_{lag}": "int64" for lag in TAXI_LAGS})
-    split = 20 * slots_a_week
+    split = 23 * slots_a_week
     return {"data.parquet": table.iloc[:split], "collapse.parquet": table.iloc[split:]}
 
 

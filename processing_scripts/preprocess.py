@@ -53,6 +53,7 @@ from preprocessing.encodings import learn_encodings
 from preprocessing.engine import Engine
 from preprocessing.extras import extra_columns
 from preprocessing.features import check_features, check_rows, choose_features
+from preprocessing.lags import add_lags
 from preprocessing.model_columns import choose_model_columns
 from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
@@ -179,6 +180,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error(f"--split-strategy {options.split_strategy} needs --{options.split_strategy}-column")
     if options.problem_type == RANKING and options.split_strategy != "group":
         parser.error(f"--problem-type {RANKING} needs --split-strategy group, whose --group-column is the query")
+    if options.data_settings.lags and options.split_strategy != "time":
+        parser.error("data.lags needs --split-strategy time")
     return options
 
 
@@ -190,6 +193,9 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     """
     with report.recording("input"):
         rows = engine.read_rows(options)
+    if options.data_settings.lags:
+        with report.recording("lags"):
+            rows = add_lags(engine, rows, options)
     with report.recording("columns"):
         features = choose_features(rows, options)
 

@@ -23,12 +23,15 @@ class DataSettings:
         datetime_columns: Of each date or time, the parts that the model gets, and those that it gets as sine and
             cosine, under "parts" and "cyclic".
         encodings: How a text column becomes a number, FREQUENCY or TARGET.
+        lags: The columns that are the "key" of a series, the "columns" of which earlier values become features, and by
+            how many rows, "steps"; None without lags.
     """
 
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     missing_values: Sequence[str] = ()
     datetime_columns: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     encodings: Mapping[str, str] = field(default_factory=dict)
+    lags: Mapping[str, Any] | None = None
 
 
 def read_data_settings(path: Path) -> DataSettings:

@@ -37,7 +37,8 @@ class DuckDb:
         ]
         paths = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in chunks)
         # A table of many columns is read much faster than as many casts; a table of many rows would fill the memory.
-        create = self.create_table if rows.count * len(rows.columns) <= MAX_VALUES_IN_MEMORY else self.create_view
+        few = rows.count * len(rows.columns) <= MAX_VALUES_IN_MEMORY
+        create = self.create_table if few else self.create_view
         create(
             "stored",
             f"SELECT {', '.join(typed)}, feature_key, row_key, position "
@@ -53,6 +54,15 @@ class DuckDb:
 
     def create_table(self, name: str, query: str) -> None:
         self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
+
+    def store_rows(self, name: str, query: str, values: int) -> None:
+        """Create a table, or a file if it would fill the memory."""
+        if values <= MAX_VALUES_IN_MEMORY:
+            self.create_table(name, query)
+            return
+        path = str(self._folder / f"{name}.parquet").replace("'", "''")
+        self._connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION uncompressed)")
+        self.create_view(name, f"SELECT * FROM read_parquet('{path}')")
 
     def create_view(self, name: str, query: str) -> None:
         self._connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

@@ -18,7 +18,7 @@ MAX_NAMED = 5
 def drop_unlabelled(engine: Engine, rows: Rows, options: argparse.Namespace, report: Report) -> int:
     """Create the view `rows` of the rows with a target, and return how many these are."""
     target = options.target_column
-    engine.create_view("rows", f"SELECT * FROM stored WHERE {rows.columns[target].sql} IS NOT NULL")
+    engine.create_view("rows", f"SELECT * FROM {rows.table} WHERE {rows.columns[target].sql} IS NOT NULL")
     count: int = engine.query("SELECT count(*) AS n FROM rows")["n"][0].as_py()
     without = rows.count - count
     problem = f"dropped {without} of {plural('row', rows.count)} without a value in column {target!r}"
@@ -73,7 +73,8 @@ def drop_duplicates(
     if options.duplicates != "drop":
         return count
     engine.create_view(
-        "rows", f"SELECT * FROM stored WHERE {target} IS NOT NULL AND position NOT IN (SELECT position FROM copies)"
+        "rows",
+        f"SELECT * FROM {rows.table} WHERE {target} IS NOT NULL AND position NOT IN (SELECT position FROM copies)",
     )
     find_sets(engine)
     return count - copies

@@ -26,6 +26,9 @@ class Engine(Protocol):
     def create_table(self, name: str, query: str) -> None:
         """Create a table, which is computed once."""
 
+    def store_rows(self, name: str, query: str, values: int) -> None:
+        """Create a table of all rows, with so many values, which is computed once."""
+
     def create_view(self, name: str, query: str) -> None:
         """Create a view, which is computed whenever it is used."""
 

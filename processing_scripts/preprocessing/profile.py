@@ -80,7 +80,7 @@ def profile_numbers(
     """
     sample = "rows"
     if rows > SAMPLE_ROWS:
-        sample = f"(SELECT * FROM rows WHERE feature_key < {2**63 * SAMPLE_ROWS // rows}) AS sample"
+        sample = f"(SELECT * FROM rows WHERE row_key < {2**63 * SAMPLE_ROWS // rows}) AS sample"
     profiles: dict[str, NumberProfile] = {}
     for start in range(0, len(columns), COLUMNS_PER_QUERY):
         some: dict[Column, dict[str, str]] = {column: {} for column in columns[start : start + COLUMNS_PER_QUERY]}

@@ -63,6 +63,7 @@ class Rows:
         types: The type of each column in the data.
         rounded: How many numbers of a column have more digits than a double holds, and an example.
         columns: The columns in SQL, by their name in the data; KEYS come on top.
+        table: The table or view in SQL that has them.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Rows:
     types: Mapping[str, pa.DataType]
     rounded: Mapping[str, tuple[int, object]]
     columns: Mapping[str, Column]
+    table: str = "stored"
 
     def place(self, position: int) -> str:
         """Name a row by its file and its number there, from 1 and without the header."""
@@ -119,7 +121,8 @@ def not_features(options: argparse.Namespace) -> set[str]:
 
 def unused_columns(options: argparse.Namespace) -> set[str]:
     """Return the dropped columns that no output has."""
-    return {*options.drop_columns} - {*options.segment_columns}
+    lags = options.data_settings.lags or {"key": [], "columns": []}
+    return {*options.drop_columns} - {*options.segment_columns, *lags["key"], *lags["columns"]}
 
 
 def text_columns(options: argparse.Namespace) -> set[str]:

@@ -78,6 +78,10 @@ class Spark:
         """Create a table, which is computed once."""
         self._store(name, self._session.sql(query))
 
+    def store_rows(self, name: str, query: str, values: int) -> None:
+        """Create a table, which is computed once."""
+        self.create_table(name, query)
+
     def create_view(self, name: str, query: str) -> None:
         """Create a view, which is computed whenever it is used."""
         self._session.sql(query).createOrReplaceTempView(name)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from project.settings.lags import LagSettings
 from project.settings.section import Section, Share
 
 
@@ -119,7 +120,7 @@ class ColumnSettings(Section):
 
 
 # The settings that preprocess.py reads from data.json; it gets the others as arguments. Its DataSettings has the same.
-STRUCTURED = ("columns", "missing_values", "datetime_columns", "encodings")
+STRUCTURED = ("columns", "missing_values", "datetime_columns", "encodings", "lags")
 
 
 DatetimePart = Literal["year", "month", "day", "weekday", "hour", "minute", "day_of_year", "days_since_epoch"]
@@ -198,6 +199,11 @@ class DataSettings(Section):
         description="Rows that equal an earlier row in all columns: `keep` them, `drop` them, or fail with an `error`; "
         "the validation report says how many there are and what dropping does to the target.",
     )
+    lags: LagSettings | None = Field(
+        default=None,
+        description="Earlier values of columns as features such as `sales_lag_7`, which requests contain, too; needs "
+        "split strategy `time`.",
+    )
     split: SplitSettings = Field(default=SplitSettings(), description="Train, validation and test splits.")
     validation: ValidationSettings = Field(default=ValidationSettings(), description="Requirements for the data.")
 
@@ -233,6 +239,22 @@ class DataSettings(Section):
         if isinstance(value, bool):
             raise ValueError(f"YAML reads it as the boolean {value}; put the class in quotes, spelled as in the data")
         return value
+
+    @model_validator(mode="after")
+    def _lags_fit_the_split(self) -> DataSettings:
+        if self.lags is None:
+            return self
+        if self.split.strategy != "time":
+            raise ValueError(
+                f"lags needs split strategy 'time': a row of a {self.split.strategy} test split would have its values "
+                "in lags of training rows"
+            )
+        time = self.split.time_column
+        if self.lags.time not in (None, time):
+            raise ValueError(f"lags.time is {self.lags.time!r}; it must be split.time_column, {time!r}")
+        if time in (*self.lags.key, *self.lags.columns):
+            raise ValueError(f"lags orders rows by {time!r}; remove it from lags.key and lags.columns")
+        return self
 
     @model_validator(mode="after")
     def _weights_are_a_column_of_their_own(self) -> DataSettings:

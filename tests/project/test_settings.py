@@ -242,3 +242,33 @@ def test_the_column_of_weights_has_no_other_role(make_settings: Callable[..., An
     role = "w" if setting == "target_column" else ["w"]
     with pytest.raises(UserError, match=f"weight_column 'w' is in {setting}, too"):
         make_settings(data={"target_column": "y", "weight_column": "w", setting: role})
+
+
+BY_TIME = {"target_column": "y", "split": {"strategy": "time", "time_column": "at"}}
+LAGS = {"key": "store", "time": "at", "columns": ["y"], "steps": [1, 7]}
+
+
+def test_lags_have_one_key_or_several(make_settings: Callable[..., Any]) -> None:
+    data = make_settings(data={**BY_TIME, "lags": LAGS}).data
+    assert data.structured == {"lags": {"key": ["store"], "time": "at", "columns": ["y"], "steps": [1, 7]}}
+    assert make_settings(data={**BY_TIME, "lags": {**LAGS, "key": ["a", "b"]}}).data.lags.key == ("a", "b")
+    assert make_settings(data=BY_TIME).data.structured == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"target_column": "y", "lags": LAGS}, "lags needs split strategy 'time': a row of a random test split"),
+        ({**BY_TIME, "lags": LAGS | {"time": "month"}}, "lags.time is 'month'; it must be split.time_column, 'at'"),
+        ({**BY_TIME, "lags": LAGS | {"columns": ["at"]}}, "lags orders rows by 'at'"),
+        ({**BY_TIME, "lags": LAGS | {"steps": [0]}}, "lags.steps"),
+        ({**BY_TIME, "lags": LAGS | {"steps": []}}, "lags.steps"),
+        ({**BY_TIME, "lags": LAGS | {"steps": [7, 7]}}, "7, 7 has repeated values"),
+    ],
+)
+def test_lags_that_are_not_in_the_past_are_refused(
+    make_settings: Callable[..., Any], data: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        make_settings(data=data)
+    assert message in str(error.value)

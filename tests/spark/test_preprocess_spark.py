@@ -46,13 +46,16 @@ def preprocess_on(spark: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
     # small tables have fewer parts here
     monkeypatch.setattr(engine, "PARTS", 3)
 
-    def run(name: str, files: dict[str, pa.Table | bytes], *arguments: str) -> Result:
+    def run(name: str, files: dict[str, pa.Table | bytes], *arguments: str, **data_settings: Any) -> Result:
         with tempfile.TemporaryDirectory() as folder:
             given_, output = Path(folder, "input"), Path(folder, "output")
             for path, content in files.items():
                 write(content, given_ / path)
             options = ["--input-dir", str(given_), "--output-dir", str(output), "--baseline-format", "parquet"]
             options += ["--target-column", "target", "--min-rows", "10", *arguments]
+            if data_settings:
+                Path(folder, "data.json").write_text(json.dumps(data_settings))
+                options += ["--data-settings", str(Path(folder, "data.json"))]
             error = None
             try:
                 if name == "spark":
@@ -104,6 +107,13 @@ def example(name: str, target: str, drop: tuple[str, ...] = ()) -> pa.Table:
     return table.rename_columns(["target" if column == target else column for column in table.column_names])
 
 
+def searches() -> pa.Table:
+    """Return the results of 80 searches with their relevance."""
+    rows = range(800)
+    columns = {"query": [f"q{row * 7 % 80}" for row in rows], "price": [row * 37 % 101 for row in rows]}
+    return pa.table(columns | {"target": [row * row % 7 % 5 for row in rows]})
+
+
 def in_files(table: pa.Table, count: int, suffix: str) -> dict[str, pa.Table]:
     size = -(-len(table) // count)
     return {f"{number}{suffix}": table.slice(number * size, size) for number in range(count)}
@@ -129,6 +139,7 @@ BINARY, MULTICLASS, REGRESSION = (
             example("taxi", "pickups").slice(0, 3000),
             (*REGRESSION, "--split-strategy", "time", "--time-column", "pickup_time"),
         ),
+        (searches(), ("--problem-type", "Ranking", "--split-strategy", "group", "--group-column", "query")),
         (
             example("churn", "churned", ("customer_id",)).append_column(
                 "team", pa.array([f"team {row % 97}" for row in range(4000)])
@@ -136,7 +147,7 @@ BINARY, MULTICLASS, REGRESSION = (
             (*BINARY, "--split-strategy", "group", "--group-column", "team", "--weight-column", "tenure_months"),
         ),
     ],
-    ids=["random", "multiclass", "time", "group"],
+    ids=["random", "multiclass", "time", "ranking", "group"],
 )
 def test_real_data_are_split_and_encoded_as_on_one_instance(
     table: pa.Table, arguments: tuple[str, ...], preprocess_on: Run
@@ -149,6 +160,44 @@ def test_real_data_are_split_and_encoded_as_on_one_instance(
     reversed_ = table.take(pa.array(range(len(table))[::-1]))
     again = preprocess_on("spark", in_files(reversed_, 4, ".parquet"), *arguments)
     assert again.parts == spark.parts
+
+
+def test_the_rows_of_a_query_are_in_one_part_one_behind_the_other(preprocess_on: Run) -> None:
+    arguments = ("--problem-type", "Ranking", "--split-strategy", "group", "--group-column", "query")
+    spark = preprocess_on("spark", {"data.parquet": searches()}, *arguments)
+    found: list[int] = []
+    for path, content in spark.parts.items():
+        if path.startswith(("train/", "validation/", "test/")):
+            numbers = pq.read_table(pa.BufferReader(content))["@group"].to_pylist()
+            found += [number for index, number in enumerate(numbers) if not index or numbers[index - 1] != number]
+    assert sorted(found) == list(range(80))
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from(["a", "a ", "b", "7"]), st.integers(0, 99), st.one_of(st.none(), st.integers(0, 9))),
+        min_size=40,
+        max_size=80,
+        unique_by=lambda row: (row[0].strip(), row[1]),
+    ),
+    keys=st.sampled_from([["store"], ["store", "region"]]),
+    copied=st.integers(0, 5),
+    files=st.integers(1, 3),
+)
+@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+def test_lags_are_those_of_one_instance(
+    rows: list[tuple[str, int, int | None]], keys: list[str], copied: int, files: int, preprocess_on: Run
+) -> None:
+    rows += rows[:copied]
+    columns = dict(zip(("store", "day", "visitors"), zip(*rows, strict=True), strict=True))
+    table = pa.table(columns | {"region": [day % 2 for _, day, _ in rows], "target": [day % 13 for _, day, _ in rows]})
+    arguments = (*REGRESSION, "--split-strategy", "time", "--time-column", "day", "--duplicates", "drop")
+    lags = {"key": keys, "columns": ["visitors", "target"], "steps": [1, 3]}
+    single, spark = (
+        preprocess_on(engine, in_files(table, files, ".parquet"), *arguments, lags=lags)
+        for engine in ("single", "spark")
+    )
+    assert_same(spark, single)
 
 
 VALUES = {

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from analyzer.commands import app
 from project.paths import REPOSITORY
+from project.settings import load_settings
 from tests.stories.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ def weeks(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> lis
     result = workplace.run(settings="examples/taxi/settings.yaml")
     baselines = {name: workplace.object(uri) for name, uri in result["Baselines"].items()}
     folder = tmp_path_factory.mktemp("weeks")
-    later = pd.read_parquet(REPOSITORY / "examples" / "taxi" / "collapse.parquet")
+    later = with_lags()
     found = []
     for week in range(WEEKS):
         rows = later.iloc[week * SLOTS_A_WEEK : (week + 1) * SLOTS_A_WEEK]
@@ -54,6 +55,18 @@ def weeks(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> lis
             }
         )
     return found
+
+
+def with_lags() -> pd.DataFrame:
+    """Return the later weeks with the lags that a client of the endpoint computes."""
+    folder = REPOSITORY / "examples" / "taxi"
+    earlier, later = (pd.read_parquet(folder / name) for name in ("data.parquet", "collapse.parquet"))
+    table = pd.concat([earlier, later], ignore_index=True)
+    lags = load_settings(folder / "settings.yaml").data.lags
+    assert lags is not None
+    for step in lags.steps:
+        table[f"pickups_lag_{step}"] = table["pickups"].shift(step)
+    return table.iloc[len(earlier) :].astype({f"pickups_lag_{step}": "int64" for step in lags.steps})
 
 
 def predictions(workplace: Workplace, result: dict[str, Any], features: pd.DataFrame) -> np.ndarray:
