@@ -10,11 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analyzer.arrow_values import plain_numbers, present
-from analyzer.value_formats import BOOLEAN, CURRENCY, FALSE_WORDS, NUMBER, PERCENT, TRUE_WORDS, ValueFormat, boolean
+from analyzer.value_formats import (
+    BOOLEAN,
+    CURRENCY,
+    FALSE_WORDS,
+    NUMBER,
+    PERCENT,
+    PLAIN,
+    TRUE_WORDS,
+    ValueFormat,
+    boolean,
+)
 from preprocessing.column_formats import NUMBER_KINDS
 from preprocessing.report import shortened
 
 NOUNS = {CURRENCY: "amounts", PERCENT: "percentages", NUMBER: "numbers with separators"}
+# A column has a format, or is one of dates, from this share of such values.
+LOOKS_LIKE_SHARE = 0.9
 # How many distinct texts say whether a column may have a format.
 SAMPLE_TEXTS = 1000
 # More texts than these are not spellings of a missing value.
@@ -25,18 +37,18 @@ PLAIN_YAML = re.compile(r"[A-Za-z_]\w*")
 YAML_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 
 
-def find_number_format(values: pa.Table, csv_decimal: str, share: float) -> tuple[ValueFormat, pa.Table] | None:
-    """Find a format of numbers in which most values of a column of text are written.
+def find_number_format(values: pa.Table, csv_decimal: str) -> tuple[ValueFormat, pa.Table] | None:
+    """Find a format of numbers in which most values of a column of text are written, and not as plain numbers.
 
     Args:
         values: The distinct texts and their counts.
         csv_decimal: The decimal mark of CSV files.
-        share: The share of the values that must be in the format.
 
     Returns:
         The format, and the texts that are not in it; None if there is no such format.
     """
-    present_count = pc.sum(values["count"]).as_py()
+    limit = (1 - LOOKS_LIKE_SHARE) * pc.sum(values["count"]).as_py()
+    not_plain = len(others(values, PLAIN))
     step = -(-len(values) // SAMPLE_TEXTS)
     sample = values.take(pa.array(np.arange(0, len(values), step)))
     for decimal in sorted(".,", key=lambda mark: mark != csv_decimal):
@@ -45,7 +57,7 @@ def find_number_format(values: pa.Table, csv_decimal: str, share: float) -> tupl
             if len(others(sample, value_format)) > len(sample) / 2:
                 continue
             odd = others(values, value_format)
-            if (pc.sum(odd["count"]).as_py() or 0) <= (1 - share) * present_count:
+            if len(odd) < not_plain and (pc.sum(odd["count"]).as_py() or 0) <= limit:
                 return value_format, odd
     return None
 

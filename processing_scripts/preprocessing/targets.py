@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analyzer.value_formats import ValueFormat
+from preprocessing.advice import column_setting, find_number_format
 from preprocessing.columns import (
     BINARY,
     MULTICLASS,
@@ -103,7 +105,8 @@ def as_labels(values: pa.Array, column: Column) -> tuple[pa.Array, str | None]:
     folded = pc.utf8_lower(distinct)
     if len(folded.unique()) < len(distinct):
         example = example_of_spellings(distinct, folded)
-        return spellings, f"has {example} as different classes; write each class in one way"
+        setting = column_setting(column.name, ValueFormat(normalize=True), ".")
+        return spellings, f"has {example} as different classes; set {setting} to read them as the same"
     return spellings, None
 
 
@@ -127,7 +130,7 @@ def check_target(
         )
         return
     if labels is None:
-        problem, distinct = number_problem(engine, rows, rows.columns[name], count, options.problem_type)
+        problem, distinct = number_problem(engine, rows, rows.columns[name], count, options)
         if options.problem_type == RANKING and problem is None:
             problem = relevance_problem(engine, rows, rows.columns[name], count)
         report.add("target", ERROR, {name: problem} if problem else {}, distinct=distinct)
@@ -151,13 +154,18 @@ def check_target(
     report.add("class_balance", WARNING, {name: problem} if rare else {}, rows_by_class=rows_by_class)
 
 
-def number_problem(engine: Engine, rows: Rows, column: Column, count: int, problem_type: str) -> tuple[str | None, int]:
+def number_problem(
+    engine: Engine, rows: Rows, column: Column, count: int, options: argparse.Namespace
+) -> tuple[str | None, int]:
     """Return what is wrong with a target of numbers, and its number of distinct values."""
     if not is_number(column.type):
+        values = value_counts(engine, column)
+        suggested = find_number_format(values, options.csv_decimal)
+        advice = f"set {column_setting(column.name, suggested[0], options.csv_decimal)}" if suggested else "fix them"
         return (
-            f"column {column.name!r} is not numeric, but a {problem_type} needs numbers: "
-            f"{describe_texts(engine, rows, column, count)}; fix them, or change target_column or problem_type"
-        ), len(value_counts(engine, column))
+            f"column {column.name!r} is not numeric, but a {options.problem_type} needs numbers: "
+            f"{describe_texts(engine, rows, column, count)}; {advice}, or change target_column or problem_type"
+        ), len(values)
     (found,) = engine.query(
         f"SELECT count(DISTINCT {column.sql}) AS distinct_values, min({column.sql}) AS smallest FROM rows"
     ).to_pylist()

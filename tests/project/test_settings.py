@@ -75,6 +75,32 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
             "positive_class",
         ),
         (
+            {"data": {"input": "s3://b/d", "target_column": "y", "columns": {"x": {"type": "money"}}}},
+            "data.columns.x.type is 'money'; it should be 'currency', 'percent', 'number', 'boolean' or 'category'",
+        ),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "columns": {"x": {"decimal": ","}}}},
+            "data.columns.x: it says nothing; set type, or normalize: true",
+        ),
+        (
+            {
+                "data": {
+                    "input": "s3://b/d",
+                    "target_column": "y",
+                    "columns": {"x": {"type": "percent", "normalize": True}},
+                }
+            },
+            "data.columns.x: normalize is for categories, but type is percent; remove one of them",
+        ),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "missing_values": [-999]}},
+            "data.missing_values: YAML reads -999 as int, not as a text; put it in quotes",
+        ),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "missing_values": ["-999"]}},
+            "data.missing_values: '-999' is a number, which may be a value in another column",
+        ),
+        (
             {"deployment": {"serverless": {"memory_in_mb": 1500}}},
             "deployment.serverless.memory_in_mb is 1500; it should be 1024, 2048, 3072, 4096, 5120 or 6144",
         ),

@@ -257,3 +257,27 @@ def test_a_column_with_text_in_one_file_is_text_in_all(preprocess_on: Run) -> No
     assert_same(spark, preprocess_on("single", dict(files), *BINARY))
     assert spark.schema is not None
     assert "003" in spark.schema["features"][0]["categories"]
+
+
+SETTINGS = {
+    "columns": {"spend": {"type": "currency"}, "active": {"type": "boolean"}, "plan": {"normalize": True}},
+    "missing_values": ["unknown"],
+}
+
+
+@pytest.mark.parametrize("last", ["$5", "much"], ids=["valid", "invalid"])
+def test_values_as_people_write_them_are_read_as_on_one_instance(last: str, preprocess_on: Run, tmp_path: Path) -> None:
+    settings_file = tmp_path / "data.json"
+    settings_file.write_text(json.dumps(SETTINGS), encoding="utf-8")
+    arguments = (*BINARY, "--data-settings", str(settings_file))
+    lines = [
+        f"${row * 37 % 101}.50,{'yN'[row % 2]},{['Gold', 'gold ', 'unknown'][row % 3]},{row % 2}" for row in range(60)
+    ]
+    header = "spend,active,plan,target"
+    files = {
+        "a.csv": "\n".join([header, *lines]).encode(),
+        "b.csv": "\n".join([header, *lines[:-1], f"{last},no,GOLD,0"]).encode(),
+    }
+    single = preprocess_on("single", dict(files), *arguments)
+    assert_same(preprocess_on("spark", dict(files), *arguments), single)
+    assert (single.error is None) == (last == "$5")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from features import Features, read_features
 from hypothesis import given
 from hypothesis import strategies as st
 from preprocessing.column_formats import ColumnFormats
@@ -130,6 +132,34 @@ def test_targets_have_formats_too(run: Callable[..., Any]) -> None:
     assert sorted(float(row["target"]) for row in training_data(prices)) == sorted(AMOUNTS)
 
 
+def test_requests_with_the_original_values_are_encoded_as_training_data_is(run: Callable[..., Any]) -> None:
+    rows = [
+        {
+            "spend": f"${value:,.2f}" if row % 9 else "unknown",
+            "cost": european(value),
+            "share": f"{row % 40} %",
+            "active": ["yes", "No", "Y", "nein"][row % 4],
+            "plan": ["Gold ", "gold", "very  good", "Very good"][row % 4],
+        }
+        for row, value in enumerate(AMOUNTS)
+    ]
+    settings = {
+        "columns": {
+            "spend": {"type": "currency"},
+            "cost": {"type": "currency", "decimal": ","},
+            "share": {"type": "percent"},
+            "active": {"type": "boolean"},
+            "plan": {"normalize": True},
+        },
+        "missing_values": ["unknown"],
+    }
+    data = run(csv_of(**{name: [row[name] for row in rows] for name in rows[0]}), settings)
+    features = Features(read_features(data.schema))
+    requests = [[-math.inf if math.isnan(value) else value for value in features.encode(row, 1)] for row in rows]
+    trained = [[float(row[name] or -math.inf) for name in features.names] for row in training_data(data)]
+    assert sorted(requests) == sorted(trained)
+
+
 MISREAD = [
     (
         {"spend": {"type": "currency"}},
@@ -202,6 +232,13 @@ def test_the_advice_has_the_setting_to_paste(
     assert data.error is None
     assert advice in data.check(check)["message"]
     assert not data.check("id_like")["columns"]
+
+
+def test_an_error_of_a_target_has_the_setting_to_paste(run: Callable[..., Any]) -> None:
+    content = csv_of(size=[str(row % 7) for row in range(ROWS)], target=[f"${value:,.2f}" for value in AMOUNTS])
+    assert (
+        "; set data.columns: {target: {type: currency}}, or" in run(content, {}, "--problem-type", "Regression").error
+    )
 
 
 def test_no_advice_is_given_on_what_the_settings_say(run: Callable[..., Any]) -> None:

@@ -232,7 +232,8 @@ WARNINGS = [
 def test_classes_that_differ_in_case_are_a_warning(run_preprocess):
     data = run_preprocess(table(target=["Yes", "yes", "no"] * 20), "--problem-type", "MulticlassClassification")
     assert data.check("class_spellings")["message"] == (
-        "column 'target' has 'Yes' and 'yes' as different classes; write each class in one way"
+        "column 'target' has 'Yes' and 'yes' as different classes; set data.columns: {target: {normalize: true}} to "
+        "read them as the same"
     )
 
 
