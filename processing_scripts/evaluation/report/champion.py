@@ -28,8 +28,7 @@ def champion_section(evaluation: Evaluation) -> str:
     if outcome.problem_type == BINARY:
         curves = [("challenger", binary_metrics(outcome)), ("champion", binary_metrics(champion))]
         cards.insert(0, roc_card(curves, "Of both models on the same rows"))
-    tables = metric_card(evaluation, champion) + agreement_card(outcome, champion)
-    content = f'{charts(cards)}<div class="plots">{tables}</div>'
+    content = charts([*cards, agreement_card(outcome, champion)]) + metric_card(evaluation, champion)
     version = f"Champion: version {result['version']}. " if result.get("version") else ""
     return section("Champion and challenger", version + result.get("sentence", ""), content)
 

@@ -46,7 +46,9 @@ def segment_section(segments: Sequence[Mapping[str, Any]], overall: Mapping[str,
 
 def segment_card(column: str, segments: Sequence[Mapping[str, Any]], whole: float | None) -> str:
     """Draw the metric of each value with its interval, beside that of all rows."""
-    known = [segment for segment in segments if finite(segment["score"]) is not None][:MAX_VALUES]
+    # the metric of a segment may be undefined, such as the AUC of one class
+    measured = [segment for segment in segments if finite(segment["score"]) is not None]
+    known = measured[:MAX_VALUES]
     ends = [finite(segment[key]) for segment in known for key in ("score", "lower", "upper")]
     values = [end for end in [*ends, whole] if end is not None]
     names = [f"{shortened(segment['value'], 16)} ({segment['rows']:,})" for segment in known]
@@ -58,7 +60,7 @@ def segment_card(column: str, segments: Sequence[Mapping[str, Any]], whole: floa
         if lower is not None and upper is not None:
             chart.line([lower, upper], [row, row], ACCENT, 1.4)
         chart.dots([segment["score"]], [row], size=8)
-    note = f"{counted(len(segments), 'value')} with their rows and 95 % intervals; the dashed line is all rows"
-    if len(known) < len(segments):
+    note = f"{counted(len(measured), 'value')} with their rows and 95 % intervals; the dashed line is all rows"
+    if len(known) < len(measured):
         note = f"The worst {len(known)} of {note}"
     return chart_card(f"By {shortened(column, 28)}", chart, note)

@@ -314,7 +314,7 @@ def test_inherited_files_are_passed_on(warm: WarmPython) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "LD_LIBRARY_PATH", "PYTHONHASHSEED", "MPLBACKEND", "HOME", "TZ", "LC_ALL",
+    ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "LD_LIBRARY_PATH", "PYTHONHASHSEED", "HOME", "TZ", "LC_ALL",
      "SCIPY_ARRAY_API"],
 )  # fmt: skip
 def test_a_variable_that_is_read_while_libraries_load_requires_a_cold_start(warm: WarmPython, name: str) -> None:
