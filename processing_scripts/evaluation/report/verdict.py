@@ -49,32 +49,34 @@ def subtitle(evaluation: Evaluation) -> str:
 
 
 def decision(summary: Mapping[str, Any]) -> str:
-    """Return the verdict with each gate; empty if the evaluation has no gates."""
-    gates, champion = summary.get("gates", []), summary.get("champion")
-    if not gates:
+    """Return the verdict and what it rests on: what was missed or, if nothing, all; empty if nothing is required."""
+    champion, segment_gate = summary.get("champion"), summary.get("segment_gate")
+    decisions = [
+        (gate["passed"], f"{metric_title(gate['metric'])} misses the threshold", gate_sentence(gate))
+        for gate in summary.get("gates", [])
+    ]
+    if champion:
+        decisions.append((bool(champion["passes"]), "not better than the champion", champion["sentence"]))
+    if segment_gate:
+        decisions.append((bool(segment_gate["passes"]), "a segment misses the threshold", segment_gate["sentence"]))
+    if not decisions:
         return ""
-    failed = [gate for gate in gates if not gate["passed"]]
-    beaten = not champion or champion.get("passes", 1)
-    detail = ". ".join([gate_sentence(gate) for gate in failed or gates])
-    if champion and champion.get("sentence"):
-        detail += f". {champion['sentence']}"
-    if failed:
-        named = " and ".join(metric_title(gate["metric"]) for gate in failed)
-        return verdict("bad", f"Refused: {named} {'misses' if len(failed) == 1 else 'miss'} the threshold", detail)
-    if not beaten:
-        return verdict("bad", "Refused: not better than the champion", detail)
+    missed = [reason for passed, reason, _ in decisions if not passed]
+    sentences = [sentence.rstrip(".") for passed, _, sentence in decisions if not passed or not missed]
+    detail = "".join(f"{sentence}. " for sentence in sentences).strip()
+    if missed:
+        return verdict("bad", f"Refused: {', '.join(missed)}", detail)
     return verdict("good", "Good enough to register", detail)
 
 
 def gate_sentence(gate: Mapping[str, Any]) -> str:
     """Return metric, value, interval and threshold of a gate."""
-    between = interval(gate)
-    sentence = f"{metric_title(gate['metric'])} is {metric_number(finite(gate['value']))}"
-    if between:
+    sentence = f"{metric_title(gate['metric'])} is {metric_number(gate['value'])}"
+    if between := interval(gate):
         sentence += f" (95 % interval {between})"
-    bound = "at most" if gate.get("direction") == "max" else "at least"
-    of = "" if gate.get("on", "mean") == "mean" else ", by the lower bound of the interval"
-    return f"{sentence} and must be {bound} {metric_number(gate['threshold'])}{of}"
+    bound, end = ("at most", "upper") if gate["direction"] == "max" else ("at least", "lower")
+    subject = f" and its {end} bound" if gate["on"] == "lower_bound" else " and"
+    return f"{sentence}{subject} must be {bound} {gate['threshold']:.12g}"
 
 
 def headline_card(name: str, evaluation: Evaluation) -> tuple[str, str, str]:
