@@ -108,6 +108,12 @@ def find_model_package_bundle() -> Bundle:
     )
 
 
+def find_champion_bundle() -> Bundle:
+    return Bundle(
+        "find-champion", _read({name: f"processing_scripts/{name}" for name in ("find_champion.py", "job_files.py")})
+    )
+
+
 def quality_check_bundle() -> Bundle:
     """Return the analyzer for the Processing jobs that replace QualityCheck steps."""
     return Bundle("quality-check", _read(_analyzer() | {"quality_check.py": "processing_scripts/quality_check.py"}))
@@ -131,6 +137,7 @@ def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
         train_bundle(),
         evaluate_bundle(settings),
         find_model_package_bundle(),
+        find_champion_bundle(),
         quality_check_bundle(),
         quality_check_spark_bundle(),
         monitor_bundle(),

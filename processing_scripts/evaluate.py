@@ -5,6 +5,7 @@ Preprocess's validation_report.json. Output, under the output folder:
     evaluation/evaluation.json     the metrics in the layout of Model Monitor's model quality
     evaluation/summary.json        more metrics, which weight the rows as training does, with 95 % intervals: what the
                                    pipeline decides by
+    evaluation/samples.jsonl       some records with their predictions, to test an endpoint with
     predictions/predictions.csv    prediction, probability, label; a line per test row. For two classes, prediction and
                                    label are 0 or 1 (the positive class), and the probability is that of 1. For more,
                                    they are class names, and the probability is that of the prediction. A regression
@@ -24,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.champion import Champion, Comparison, compare
 from evaluation.cloudwatch import publish
 from evaluation.decision import Rules
 from evaluation.errors import EvaluationError
@@ -36,6 +38,8 @@ from evaluation.predicting import predict_split
 from evaluation.provenance import provenance
 from evaluation.remarks import remarks
 from evaluation.report.page import HEADLINES, report_page
+from evaluation.samples import sample_lines
+from evaluation.segments import decide, measure_segments
 from evaluation.summary import summarize
 from evaluation.trials import read_trials
 from job_files import fail, write_blocks, write_text
@@ -79,6 +83,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add("--metric-threshold", type=float, help="value that the metric of the settings must reach")
     add("--tuning-job", help="tuning job that trained the model; the report lists its trials")
+    add("--champion-version", type=int, default=0, help="version to compare with, if the settings ask for it; 0: none")
+    add("--champion-arn", default="", help="ARN of that version")
+    add("--champion-uri", default="", help="S3 URI of the model archive of that version")
     add("--data-uri", help="S3 URI of the raw data, which the report names")
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     add("--model-name", help="publish the metrics to CloudWatch under this name (default: do not publish)")
@@ -103,16 +110,38 @@ def evaluate(options: argparse.Namespace) -> None:
     metrics = next(section for name, section in quality.items() if name.endswith("_metrics"))
     explanations = explain(model.booster, schema, outcome, options.test_dir, existing(options.records_dir))
     origin = provenance(options.data_uri)
-    summary = summarize(model, outcome, test_metrics, data_report, rules)
+    comparison = compare_with_champion(options, rules, outcome, schema)
+    segments, segment_gate = segment_metrics(options, rules, outcome)
+    summary = summarize(
+        model,
+        outcome,
+        test_metrics,
+        data_report,
+        rules,
+        comparison.summary if comparison else None,
+        segments,
+        segment_gate,
+    )
     if options.tuning_job:
         summary["tuning"] = read_trials(options.tuning_job)
     evaluation = Evaluation(
-        schema, model.training, outcome, metrics, data_report.warnings, explanations, origin, summary
+        schema,
+        model.training,
+        outcome,
+        metrics,
+        data_report.warnings,
+        explanations,
+        origin,
+        summary,
+        comparison.outcome if comparison else None,
     )
-    summary["remarks"] = remarks(evaluation)
+    summary["remarks"] = [*remarks(evaluation), *(comparison.remarks if comparison else ())]
 
     write_json(quality, options.output_dir / "evaluation" / "evaluation.json")
     write_json(summary, options.output_dir / "evaluation" / "summary.json")
+    if existing(options.records_dir):
+        lines = sample_lines(outcome, schema, options.records_dir)
+        write_blocks(lines, options.output_dir / "evaluation" / "samples.jsonl")
     write_blocks(outcome.csv_blocks(), options.output_dir / "predictions" / "predictions.csv")
     write_text(report_page(evaluation), options.output_dir / "report" / "report.html")
     headlines = {name: test_metrics[name].value for name in HEADLINES[schema["problem_type"]]}
@@ -124,6 +153,29 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def existing(folder: Path) -> Path | None:
     return folder if folder.is_dir() else None
+
+
+def compare_with_champion(
+    options: argparse.Namespace, rules: Rules, outcome: Outcome, schema: Mapping[str, Any]
+) -> Comparison | None:
+    if rules.champion is None:
+        return None
+    champion = Champion(options.champion_version, options.champion_arn, options.champion_uri)
+    archive = options.model_dir / "model.tar.gz"
+    comparison = compare(champion, rules.champion, outcome, schema, archive, options.records_dir)
+    print(comparison.summary["sentence"])
+    return comparison
+
+
+def segment_metrics(
+    options: argparse.Namespace, rules: Rules, outcome: Outcome
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the parts `segments` and `segment_gate` of summary.json."""
+    if not rules.segments:
+        return [], None
+    metric = rules.segment_gate["metric"] if rules.segment_gate else rules.metric
+    segments = measure_segments(outcome, options.records_dir, rules.segments, metric)
+    return segments, decide(segments, rules.segment_gate) if rules.segment_gate else None
 
 
 def quality_statistics(outcome: Outcome, test_metrics: Mapping[str, Interval]) -> dict[str, Any]:

@@ -9,12 +9,18 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, TuningStep
 from pipelines.bundles import evaluate_bundle
 from pipelines.context import output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
+from pipelines.training.find_champion import champion_arguments
 from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
 
 OUTPUTS = ("evaluation", "predictions", "report")
 
 
-def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: TrainingOrTuningStep) -> ProcessingStep:
+def evaluate_step(
+    context: TrainingContext,
+    preprocess: ProcessingStep,
+    train: TrainingOrTuningStep,
+    find_champion: ProcessingStep | None,
+) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
     # without network access, metrics cannot be sent to CloudWatch, nor trials be read
     published = [] if context.settings.security.network_isolation else ["--model-name", context.settings.name]
@@ -28,6 +34,7 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
                 processing_input("model", model_uri(context, train)),
                 processing_input("test", output_of(preprocess, "test")),
                 processing_input("validation", output_of(preprocess, "report")),
+                processing_input("records", output_of(preprocess, "records")),
                 processing_input("code", evaluate_bundle(context.settings).uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("evaluate", name)) for name in OUTPUTS],
@@ -36,6 +43,7 @@ def evaluate_step(context: TrainingContext, preprocess: ProcessingStep, train: T
                 context.parameters.metric_threshold.to_string(),
                 "--data-uri",
                 context.parameters.input_data_uri,
+                *(champion_arguments(find_champion) if find_champion else []),
                 *published,
             ],
         ),

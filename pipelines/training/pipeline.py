@@ -16,6 +16,7 @@ from pipelines.training.check_model_is_new import check_model_is_new_step
 from pipelines.training.check_quality import check_quality_step
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import evaluate_step
+from pipelines.training.find_champion import find_champion_step
 from pipelines.training.find_model_package import find_model_package_step
 from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
@@ -57,7 +58,8 @@ def get_pipeline(
     train: TrainingOrTuningStep = (
         tune_step(context, settings.tuning, preprocess) if settings.tuning else train_step(context, preprocess)
     )
-    evaluate = evaluate_step(context, preprocess, train)
+    find_champion = find_champion_step(context) if settings.quality.champion else None
+    evaluate = evaluate_step(context, preprocess, train, find_champion)
     register_model = register_model_step(context, train, evaluate)
     baselines = baseline_steps(context, preprocess, evaluate, after=register_model)
     if settings.security.network_isolation:
@@ -73,7 +75,7 @@ def get_pipeline(
     return Pipeline(
         name=settings.name,
         parameters=parameters.all(),
-        steps=[preprocess, train, evaluate, *checks],
+        steps=[preprocess, train, *([find_champion] if find_champion else []), evaluate, *checks],
         pipeline_experiment_config=None,
         sagemaker_session=session,
     )

@@ -36,23 +36,28 @@ class Gate:
         Raises:
             EvaluationError: The metric is undefined.
         """
-        is_maximum = self.metric in LOWER_IS_BETTER
-        pessimistic = interval.upper if is_maximum else interval.lower
+        pessimistic = interval.upper if self.is_maximum else interval.lower
         value = interval.value if self.on == MEAN else pessimistic
         if not math.isfinite(value):
             raise EvaluationError(
                 f"{self.metric} is undefined on the test split, so that the model cannot be judged by it; use another "
                 "metric in quality, or more data"
             )
-        passed = value <= self.threshold if is_maximum else value >= self.threshold
         return {
             "metric": self.metric,
             "threshold": self.threshold,
             "on": self.on,
-            "direction": "max" if is_maximum else "min",
+            "direction": "max" if self.is_maximum else "min",
             **interval.to_json(),
-            "passed": passed,
+            "passed": self.reached_by(value),
         }
+
+    @property
+    def is_maximum(self) -> bool:
+        return self.metric in LOWER_IS_BETTER
+
+    def reached_by(self, value: float) -> bool:
+        return value <= self.threshold if self.is_maximum else value >= self.threshold
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Rules:
 
     Attributes:
         gates: The metrics and what they must reach, the most important first.
+        metric: The most important metric.
         champion: The settings `metric`, `min_gain` and `on` of the comparison with a champion; None without one.
         segments: The columns by whose values metrics are reported.
         segment_gate: The settings `metric`, `threshold` and `min_rows` for each segment; None without them.
@@ -69,6 +75,7 @@ class Rules:
     """
 
     gates: Sequence[Gate] = ()
+    metric: str = ""
     champion: Mapping[str, Any] | None = None
     segments: Sequence[str] = ()
     segment_gate: Mapping[str, Any] | None = None
@@ -94,6 +101,7 @@ class Rules:
             ) from error
         return cls(
             gates,
+            settings["metric"],
             settings.get("champion"),
             settings.get("segments", ()),
             settings.get("segment_gate"),

@@ -45,9 +45,9 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def intervals(outcome: Outcome) -> dict[str, Interval]:
-    """Compute all metrics of a model with their intervals."""
-    ((centres, replicates),) = resampled([outcome])
+def intervals(outcome: Outcome, count: int | None = None) -> dict[str, Interval]:
+    """Compute all metrics of a model with their intervals, from so many replicates, by default REPLICATES."""
+    ((centres, replicates),) = resampled([outcome], count=count)
     result = {}
     for name, value in outcome.values().items():
         lower, upper = _tails(replicates[name] + (value - centres[name]))
@@ -77,7 +77,7 @@ def gain(challenger: Outcome, champion: Outcome, metric: str) -> Interval:
 
 
 def resampled(
-    outcomes: Sequence[Outcome], smoothed: bool = True
+    outcomes: Sequence[Outcome], smoothed: bool = True, count: int | None = None
 ) -> list[tuple[dict[str, float], dict[str, np.ndarray]]]:
     """Compute the metrics of models in replicates that all of them share.
 
@@ -85,19 +85,20 @@ def resampled(
         outcomes: The outcomes of one or several models for the same rows.
         smoothed: Whether cells of confusion matrices vary as by Jeffreys' prior; for one model only, since it is drawn
             for each model by itself.
+        count: The number of replicates, by default REPLICATES.
 
     Returns:
-        For each model the metrics of the rows that represent all, and arrays of shape (REPLICATES,), by metric.
+        For each model the metrics of the rows that represent all, and arrays of shape (count,), by metric.
     """
     generator = np.random.default_rng(SEED)
     rows, units, stands_for = _representatives(outcomes, generator)
     samples = [outcome.select(rows) for outcome in outcomes]
     row_weights = samples[0].row_weights
     batches: list[list[dict[str, np.ndarray]]] = [[] for _ in samples]
+    count = REPLICATES if count is None else count
     size = max(1, BATCH // len(units))
-    for start in range(0, REPLICATES, size):
-        count = min(size, REPLICATES - start)
-        draws = generator.poisson(stands_for, (count, len(stands_for))).astype(np.float64)
+    for start in range(0, count, size):
+        draws = generator.poisson(stands_for, (min(size, count - start), len(stands_for))).astype(np.float64)
         weights = draws[:, units] * row_weights
         for sample, found in zip(samples, batches, strict=True):
             found.append(sample.metrics.compute(weights, generator if smoothed else None))

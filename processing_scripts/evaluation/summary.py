@@ -16,7 +16,14 @@ NAMES_OF_TRAINING = {"binary_logloss": "log_loss", "multi_logloss": "log_loss"}
 
 
 def summarize(
-    model: ModelArchive, outcome: Outcome, test_metrics: Mapping[str, Interval], report: DataReport, rules: Rules
+    model: ModelArchive,
+    outcome: Outcome,
+    test_metrics: Mapping[str, Interval],
+    report: DataReport,
+    rules: Rules,
+    champion: Mapping[str, Any] | None,
+    segments: Sequence[Mapping[str, Any]],
+    segment_gate: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the content of summary.json.
 
@@ -26,6 +33,9 @@ def summarize(
         test_metrics: The metrics of the test split.
         report: Preprocess's report.
         rules: What is required of the model.
+        champion: The comparison with the champion; None if it is not asked for.
+        segments: The metrics by segment.
+        segment_gate: What the segments reached; None if nothing is required of them.
     """
     gates = [gate.decide(test_metrics[gate.metric]) for gate in rules.gates]
     schema, training = model.schema, model.training
@@ -39,7 +49,10 @@ def summarize(
             **{split: training_metrics(training.get(split, {})) for split in ("train", "validation")},
         },
         "gates": gates,
-        "verdict": verdict(gates),
+        "champion": champion,
+        "segments": [*segments],
+        "segment_gate": segment_gate,
+        "verdict": verdict(gates, [part for part in (champion, segment_gate) if part]),
         "decision_threshold": {"value": schema.get("decision_threshold", 0.5)}
         if schema["problem_type"] == BINARY
         else None,
@@ -47,10 +60,17 @@ def summarize(
     }
 
 
-def verdict(gates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return whether the model passes, and in a sentence what it missed or, if nothing, what it reached."""
-    missed = [gate for gate in gates if not gate["passed"]]
-    return {"passed": not missed, "sentence": "; ".join(gate_sentence(gate) for gate in missed or gates)}
+def verdict(gates: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return whether the model passes, and in a sentence what it missed or, if nothing, what it reached.
+
+    Args:
+        gates: The gates.
+        others: The champion and the gate of the segments, each with `passes` and its `sentence`.
+    """
+    decisions = [(gate["passed"], gate_sentence(gate)) for gate in gates]
+    decisions += [(bool(other["passes"]), other["sentence"]) for other in others]
+    missed = [sentence for passed, sentence in decisions if not passed]
+    return {"passed": not missed, "sentence": "; ".join(missed or [sentence for _, sentence in decisions])}
 
 
 def training_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:

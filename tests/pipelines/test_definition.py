@@ -228,17 +228,21 @@ def test_every_request_is_valid_by_the_api_model(
     on_spark: dict[str, Any],
     ranking: dict[str, Any],
 ) -> None:
-    model = botocore.session.Session().get_service_model("sagemaker")
     for definition in (plain, guarded, own_analyzer, on_spark, ranking):
-        for step in all_steps(definition["Steps"]):
-            if step["Type"] not in API_SHAPES:
-                continue
-            shape = model.shape_for(API_SHAPES[step["Type"]])
-            request = {"ProcessingJobName": "j", "TrainingJobName": "j"} | resolve(step["Arguments"])
-            request = {key: value for key, value in request.items() if key in shape.members}
-            assert set(step["Arguments"]) <= set(shape.members), step["Name"]
-            report = ParamValidator().validate(request, shape)
-            assert not report.has_errors(), f"{step['Name']}: {report.generate_report()}"
+        assert_valid(definition)
+
+
+def assert_valid(definition: dict[str, Any]) -> None:
+    model = botocore.session.Session().get_service_model("sagemaker")
+    for step in all_steps(definition["Steps"]):
+        if step["Type"] not in API_SHAPES:
+            continue
+        shape = model.shape_for(API_SHAPES[step["Type"]])
+        request = {"ProcessingJobName": "j", "TrainingJobName": "j"} | resolve(step["Arguments"])
+        request = {key: value for key, value in request.items() if key in shape.members}
+        assert set(step["Arguments"]) <= set(shape.members), step["Name"]
+        report = ParamValidator().validate(request, shape)
+        assert not report.has_errors(), f"{step['Name']}: {report.generate_report()}"
 
 
 def resolve(value: Any) -> Any:
@@ -338,6 +342,22 @@ def test_each_gate_is_a_condition_on_the_metric_or_on_the_pessimistic_end_of_its
         ("segment_gate.passes", "Equals", 1),
     ]
     assert steps["CheckModelIsNew"]["Arguments"]["Conditions"][:-1] == steps["CheckQuality"]["Arguments"]["Conditions"]
+
+
+def test_a_champion_is_looked_up_by_a_step_that_is_not_cached_and_whose_result_is_in_evaluates_cache_key(
+    make_settings: Callable[..., Settings],
+) -> None:
+    champion = {"metric": "auc", "min_gain": 0.01, "on": "lower_bound"}
+    definition = compile_definition(make_settings(quality={"metric": "auc", "threshold": 0.9, "champion": champion}))
+    steps = steps_by_name(definition)
+    assert "CacheConfig" not in steps["FindChampion"]
+    arguments = steps["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    found = {"Get": "Steps.FindChampion.PropertyFiles.Champion"}
+    for option, path in (("--champion-version", "version"), ("--champion-uri", "model_uri")):
+        value = arguments[arguments.index(option) + 1]
+        assert value == {"Std:Join": {"On": "", "Values": [{"Std:JsonGet": {"PropertyFile": found, "Path": path}}]}}
+    assert steps["CheckQuality"]["Arguments"]["Conditions"][-1]["LeftValue"]["Std:JsonGet"]["Path"] == "champion.passes"
+    assert_valid(definition)
 
 
 def test_security_time_limits_and_tags_reach_every_job(guarded: dict[str, Any]) -> None:
