@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from features import CATEGORY, DATETIME, NUMBER, TEXT, Feature, Features, Record, as_category, as_number
@@ -24,13 +25,24 @@ class Derivation:
     Args:
         schema: The content of schema.json.
         features: The features, in the order in which clients send them.
+        folder: The folder of the model.
     """
 
-    def __init__(self, schema: Mapping[str, Any], features: Features) -> None:
+    def __init__(self, schema: Mapping[str, Any], features: Features, folder: Path) -> None:
         self._features = features
         self._read = [(READ[feature.type], feature) for feature in features.all]
         places = {name: place for place, name in enumerate(features.names)}
-        self._columns = [(places[column["source"]], make_encoder(column)) for column in schema["columns"]]
+        self._user_columns = None
+        if "code" in schema:
+            # pandas takes half a second to import
+            from user_columns import UserColumns
+
+            self._user_columns = UserColumns(schema, folder)
+            places = {name: place for place, name in enumerate(self._user_columns.names)}
+        self._columns = [
+            (places[column["source" if "source" in column else "name"]], make_encoder(column))
+            for column in schema["columns"]
+        ]
 
     def __len__(self) -> int:
         """The number of the model's columns."""
@@ -47,7 +59,9 @@ class Derivation:
             InputError: A record has an unknown name or the wrong number of values, or a value is invalid.
         """
         rows = [self._read_record(record, row) for row, record in enumerate(records, start=first_row)]
-        values = [*zip(*rows, strict=True)]
+        values: Sequence[Sequence[Any]] = [*zip(*rows, strict=True)]
+        if self._user_columns is not None:
+            values = self._user_columns.make(values, first_row)
         return [[encode(value) for value in values[place]] for place, encode in self._columns]
 
     def _read_record(self, record: Record, row: int) -> list[Any]:

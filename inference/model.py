@@ -203,7 +203,7 @@ def load_model(folder: Path, ignore_unknown: bool, is_limited: bool = True) -> M
         # Most models have no derived columns, and start sooner without the module.
         from derivation import Derivation
 
-        derivation = Derivation(schema, features)
+        derivation = Derivation(schema, features, folder)
     columns = len(features) if derivation is None else len(derivation)
     if booster.num_features != columns:
         raise ValueError(

@@ -13,6 +13,7 @@ import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from project.paths import REPOSITORY
@@ -20,7 +21,7 @@ from project.s3_uris import split_s3_uri
 from project.settings import Settings
 
 # The files of the analyzer that say what a value is, for training and serving.
-VALUES = ("__init__.py", "datetimes.py", "values.py", "value_formats.py", "arrow_values.py")
+VALUES = ("__init__.py", "datetimes.py", "user_features.py", "values.py", "value_formats.py", "arrow_values.py")
 # The files of the analyzer that evaluate.py imports or reads.
 EVALUATE_SHARES = (
     "__init__.py",
@@ -83,7 +84,7 @@ def preprocess_spark_bundle(settings: Settings) -> Bundle:
     return Bundle("preprocess-spark", code | _data_settings(settings))
 
 
-def train_bundle() -> Bundle:
+def train_bundle(settings: Settings) -> Bundle:
     """Return the training script, with the inference code that it adds to the model archive."""
     files = {
         "requirements.txt": "training_scripts/requirements.txt",
@@ -91,7 +92,8 @@ def train_bundle() -> Bundle:
     }
     served = {f"inference/{path.name}": f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py")}
     served |= {f"inference/{path}": path for path in _of_analyzer(VALUES)}
-    return Bundle("train", _read(_script("train.py", "training", "training_scripts") | files | served), archive=True)
+    code = _read(_script("train.py", "training", "training_scripts") | files | served)
+    return Bundle("train", code | _user_features(settings, "inference/user_features.py"), archive=True)
 
 
 def evaluate_bundle(settings: Settings) -> Bundle:
@@ -134,7 +136,7 @@ def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
     return (
         preprocess_bundle(settings),
         preprocess_spark_bundle(settings),
-        train_bundle(),
+        train_bundle(settings),
         evaluate_bundle(settings),
         find_model_package_bundle(),
         find_champion_bundle(),
@@ -160,12 +162,19 @@ def upload_bundles(bundles: Iterable[Bundle], code_uri: str, s3: Any, encryption
 
 
 def _data_settings(settings: Settings) -> dict[str, bytes]:
-    """Return data.json, unless its settings have their defaults.
+    """Return data.json, unless its settings have their defaults, and the user's features.py.
 
     SageMaker accepts 100 arguments of 256 characters, which settings with a structure could exceed.
     """
     content = settings.data.structured
-    return {"data.json": _json(content)} if content else {}
+    files = {"data.json": _json(content)} if content else {}
+    return files | _user_features(settings, "features.py")
+
+
+def _user_features(settings: Settings, path: str) -> dict[str, bytes]:
+    """Return the user's features.py under a path of the bundle, if there is one."""
+    file = settings.data.features
+    return {} if file is None else {path: Path(file).read_bytes().replace(b"\r\n", b"\n")}
 
 
 def _json(content: object) -> bytes:

@@ -52,9 +52,9 @@ from preprocessing.encoding import Encoder, learn_categories, make_schema, order
 from preprocessing.encodings import learn_encodings
 from preprocessing.engine import Engine
 from preprocessing.extras import extra_columns
-from preprocessing.features import check_features, check_rows, choose_features
+from preprocessing.features import check_datetimes, check_features, check_rows, choose_features
 from preprocessing.lags import add_lags
-from preprocessing.model_columns import choose_model_columns
+from preprocessing.model_columns import DATETIME, choose_model_columns
 from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import check_splits, split_rows
@@ -150,6 +150,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="a JSON file of the settings in the section data that have a structure (default: data.json beside this "
         "script, if it exists)",
     )
+    add(
+        "--features",
+        type=Path,
+        help="a Python file with the function add_features, which makes the model's columns of the features "
+        "(default: features.py beside this script, if it exists)",
+    )
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
@@ -167,6 +173,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         options.data_settings = read_data_settings(path) if exists else DataSettings()
     except ValueError as error:
         parser.error(f"--data-settings: {error}")
+    beside = Path(__file__).with_name("features.py")
+    options.features = options.features or (beside if beside.exists() else None)
     options.csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
     options.column_formats = ColumnFormats.from_settings(options.data_settings, options.csv_decimal)
 
@@ -198,12 +206,23 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
             rows = add_lags(engine, rows, options)
     with report.recording("columns"):
         features = choose_features(rows, options)
+    sources = {column.name: column for column in features}
+    datetimes = {name for name in options.data_settings.datetime_columns if name in sources}
+    check_datetimes(engine, rows, datetimes, report)
+    if options.features is not None:
+        report.raise_errors()
+        # its module imports pandas
+        from preprocessing.user_columns import add_user_columns
+
+        with report.recording("features"):
+            rows, sources, kinds = add_user_columns(engine, rows, features, options)
+        datetimes = {name for name, kind in kinds.items() if kind == DATETIME}
 
     count = drop_unlabelled(engine, rows, options, report)
     labels = read_labels(engine, rows, options, report)
     count = drop_duplicates(engine, rows, labels, count, options, report)
     check_rows(count, options, report)
-    profiles = check_features(engine, rows, features, count, options, report)
+    profiles = check_features(engine, rows, features, sources, datetimes, count, options, report)
     check_target(engine, rows, labels, count, options, report)
     check_weights(engine, rows, count, options, report)
     report.raise_errors()
@@ -211,7 +230,7 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     split_rows(engine, rows, labels, options, report)
     extras = extra_columns(rows.columns, options)
     classes = ordered_classes(labels, options)
-    columns = choose_model_columns(features, options.data_settings, classes)
+    columns = choose_model_columns(sources, datetimes, options.data_settings, classes)
     categories, unseen = learn_categories(engine, columns)
     sizes = check_splits(engine, rows, labels, unseen, options, report)
     check_weights_of_splits(engine, rows, options, report)

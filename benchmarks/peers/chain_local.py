@@ -28,13 +28,13 @@ PLACE = f"s3://{DEFAULT_BUCKET}/chain"
 POLL_SECONDS = 0.02
 TIMEOUT = 120
 SETTINGS = load_settings(ROOT / "examples" / "breast-cancer" / "settings.yaml")
-PREPROCESS, EVALUATE = preprocess_bundle(SETTINGS), evaluate_bundle(SETTINGS)
+PREPROCESS, TRAIN, EVALUATE = preprocess_bundle(SETTINGS), train_bundle(SETTINGS), evaluate_bundle(SETTINGS)
 
 
 def main(folder: Path) -> None:
     os.environ |= local_sagemaker.connect()
     s3, sagemaker = boto3.client("s3"), boto3.client("sagemaker")
-    upload_bundles((PREPROCESS, train_bundle(), EVALUATE), f"{PLACE}/code", s3, {})
+    upload_bundles((PREPROCESS, TRAIN, EVALUATE), f"{PLACE}/code", s3, {})
     s3.upload_file(str(folder / "data" / "data.csv"), DEFAULT_BUCKET, "chain/data/data.csv")
     pipeline = {"PipelineName": "chain", "PipelineDefinition": definition(), "RoleArn": ROLE_ARN}
     try:
@@ -65,7 +65,7 @@ def definition() -> str:
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
         "HyperParameters": {
             "sagemaker_program": "train.py",
-            "sagemaker_submit_directory": train_bundle().uri(f"{PLACE}/code"),
+            "sagemaker_submit_directory": TRAIN.uri(f"{PLACE}/code"),
         },
         "InputDataConfig": [
             {

@@ -112,7 +112,7 @@ def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
     }
     script_mode = {
         "sagemaker_program": "train.py",
-        "sagemaker_submit_directory": train_bundle().uri(context.code_uri),
+        "sagemaker_submit_directory": train_bundle(context.settings).uri(context.code_uri),
         "sagemaker_container_log_level": "20",
         "sagemaker_region": context.region,
     }

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from preprocessing.engine import WritePart
+from preprocessing.engine import AddedColumns, WritePart
 from preprocessing.prefetching import prefetched
 from preprocessing.rows import Rows, read_rows
 from preprocessing.writing import ROW_GROUP
@@ -45,6 +46,22 @@ class DuckDb:
             f"FROM read_parquet([{paths}], union_by_name = true)",
         )
         return rows
+
+    def add_columns(self, name: str, table: str, added: AddedColumns) -> None:
+        """Create a table of the rows of another, with more columns: they are read and written a chunk at a time."""
+        function = added.load()
+        paths: list[Path] = []
+        values = 0
+        for batch in self._connection.sql(f"SELECT * FROM {table}").to_arrow_reader(ROW_GROUP):
+            made = added.make(function, batch)
+            schema = pa.schema([*batch.schema, *made.schema])
+            paths.append(self._folder / f"{name}-{len(paths):06}.parquet")
+            chunk = pa.Table.from_arrays([*batch.columns, *made.columns], schema=schema)
+            pq.write_table(chunk, paths[-1], compression="none", write_statistics=False)
+            values += len(chunk) * len(schema)
+        files = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in paths)
+        create = self.create_table if values <= MAX_VALUES_IN_MEMORY else self.create_view
+        create(name, f"SELECT * FROM read_parquet([{files}])")
 
     def register(self, name: str, table: pa.Table) -> None:
         """Create a table of rows in memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,13 @@ from preprocessing.data_settings import TARGET
 from preprocessing.encodings import FOLDS, Encoding
 from preprocessing.engine import Engine
 from preprocessing.extras import Extra
-from preprocessing.model_columns import CATEGORY, ModelColumn, feature_type
+from preprocessing.model_columns import CATEGORY, TEXT, ModelColumn, feature_type
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 from preprocessing.targets import Labels
+
+# The type of dates and times that are stored as microseconds since 1970.
+MOMENT = pa.timestamp("us")
 
 
 def ordered_classes(labels: Labels | None, options: argparse.Namespace) -> list[Any] | None:
@@ -67,6 +70,9 @@ def make_schema(
     features_json: list[dict[str, Any]] = []
     for feature in features:
         type_ = feature_type(feature, options.data_settings)
+        if type_ == CATEGORY and options.features is not None:
+            # only the columns that features.py returns have categories
+            type_ = TEXT
         known = {"categories": categories[feature.name]} if type_ == CATEGORY else {}
         features_json.append({"name": feature.name, "type": type_, **format_of(feature.name, options), **known})
     schema = {
@@ -79,15 +85,23 @@ def make_schema(
     }
     if options.column_formats.missing_texts:
         schema["missing_values"] = sorted(options.column_formats.missing_texts)
-    if any(column.is_derived for column in columns):
-        schema["columns"] = [column_json(column, categories, encodings) for column in columns]
+    if options.features is not None:
+        schema["code"] = options.features.name
+    if options.features is not None or any(column.is_derived for column in columns):
+        names = {feature.name for feature in features}
+        schema["columns"] = [column_json(column, names, categories, encodings) for column in columns]
     return schema
 
 
 def column_json(
-    column: ModelColumn, categories: Mapping[str, Sequence[str]], encodings: Mapping[str, Encoding]
+    column: ModelColumn,
+    features: Collection[str],
+    categories: Mapping[str, Sequence[str]],
+    encodings: Mapping[str, Encoding],
 ) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": column.name, "type": column.type, "source": column.source.name}
+    described: dict[str, Any] = {"name": column.name, "type": column.type}
+    if column.is_derived or column.made_of in features:
+        described["source"] = column.made_of
     if column.type == CATEGORY:
         described["categories"] = categories[column.name]
     if column.part is not None:
@@ -154,7 +168,8 @@ class Encoder:
             sql = column.source.sql
             if column.part is not None:
                 if sql not in moments:
-                    moments[sql] = read_moments(batch[sql])
+                    is_read = column.source.type == MOMENT
+                    moments[sql] = as_moments(batch[sql]) if is_read else read_moments(batch[sql])
                 encoded.append(part_of(*moments[sql], column.part))
             elif column.encoding is not None:
                 encoded.append(self._encoding(batch, column))
@@ -179,6 +194,11 @@ class Encoder:
             return pa.float32() if column.part in PARTS else pa.float64()
         is_double = column.type != CATEGORY and profiles[column.source.name].doubles
         return pa.float64() if is_double else pa.float32()
+
+
+def as_moments(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return the microseconds since 1970, and where there is a value: each of shape (n,)."""
+    return values.fill_null(0).to_numpy(), values.is_valid().to_numpy(zero_copy_only=False)
 
 
 def read_moments(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:

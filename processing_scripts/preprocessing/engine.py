@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -14,11 +14,32 @@ from preprocessing.rows import Rows
 WritePart = Callable[[Iterable[pa.RecordBatch], str | None], None]
 
 
+class AddedColumns(Protocol):
+    """Columns that are computed from others; the tasks of Spark get copies."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+
+    def load(self) -> Any:
+        """Load what computes them, once in each process."""
+
+    def make(self, function: Any, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Compute the columns for a batch of stored rows by what was loaded. Raises DataError."""
+
+
 class Engine(Protocol):
     """Reads rows, runs SQL on them as far as DuckDB and Spark agree on it, and writes the splits."""
 
     def read_rows(self, options: argparse.Namespace) -> Rows:
         """Read all files, and create the view `stored` of their rows."""
+
+    def add_columns(self, name: str, table: str, added: AddedColumns) -> None:
+        """Create a table of all rows of another, with columns that are computed from batches of its rows.
+
+        Raises:
+            DataError: They cannot be computed.
+        """
 
     def register(self, name: str, table: pa.Table) -> None:
         """Create a table of rows in memory."""

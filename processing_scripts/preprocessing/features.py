@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -50,9 +50,13 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         "categorical_columns": options.categorical_columns,
         "segments": options.segment_columns,
         "columns": [*options.column_formats.by_column],
-        "datetime_columns": options.data_settings.datetime_columns,
-        "encodings": options.data_settings.encodings,
     }
+    if options.features is None:
+        # otherwise they may name what it returns
+        settings |= {
+            "datetime_columns": [*options.data_settings.datetime_columns],
+            "encodings": [*options.data_settings.encodings],
+        }
     present = set(rows.types)
     absent = [(setting, column) for setting, columns in settings.items() for column in columns if column not in present]
     if absent:
@@ -100,14 +104,23 @@ def check_rows(count: int, options: argparse.Namespace, report: Report) -> None:
 
 
 def check_features(
-    engine: Engine, rows: Rows, features: Sequence[Column], count: int, options: argparse.Namespace, report: Report
+    engine: Engine,
+    rows: Rows,
+    features: Sequence[Column],
+    sources: Mapping[str, Column],
+    datetimes: Collection[str],
+    count: int,
+    options: argparse.Namespace,
+    report: Report,
 ) -> dict[str, NumberProfile]:
     """Run the checks of single columns.
 
     Args:
         engine: The engine with the view `rows`.
         rows: What is known of the rows.
-        features: The columns to check.
+        features: The features.
+        sources: The columns that the model's columns are made of: the features, or what features.py makes of them.
+        datetimes: The names of those that are dates or times.
         count: The number of rows in the view.
         options: The parsed command line.
         report: The checks so far.
@@ -115,6 +128,7 @@ def check_features(
     Returns:
         The profiles of the columns of numbers, that of the target among them.
     """
+    features = [*dict.fromkeys([*features, *sources.values()])]
     target = rows.columns[options.target_column]
     numbers = [column for column in [*features, target] if is_number(column.stored_type)]
     profiles = profile_numbers(engine, numbers, count, options.outlier_z_score)
@@ -139,14 +153,12 @@ def check_features(
     )
     measured = [column for column in numbers if column != target or options.problem_type == REGRESSION]
     check_numbers(engine, profiles, rows, [column.name for column in measured], options, report)
-    settings = options.data_settings
-    check_datetimes(engine, rows, settings.datetime_columns, report)
-    others = [column for column in features if column.name not in settings.datetime_columns]
-    like_ids = find_distinct_integers(engine, others, profiles, count)
-    texts = {name: values for name, values in texts.items() if name not in settings.datetime_columns}
+    as_they_are = [source for name, source in sources.items() if name not in datetimes]
+    like_ids = find_distinct_integers(engine, as_they_are, profiles, count)
+    texts = {column.name: texts[column.name] for column in as_they_are if column.name in texts}
     check_texts(engine, rows, texts, like_ids, options, report)
-    many = {name: texts[name] for name in texts if name not in settings.encodings}
-    check_category_counts(many, report)
+    encoded = {sources[name].name for name in options.data_settings.encodings}
+    check_category_counts({name: values for name, values in texts.items() if name not in encoded}, report)
     return profiles
 
 
@@ -237,13 +249,14 @@ def check_numbers(
 
 
 def check_datetimes(engine: Engine, rows: Rows, columns: Iterable[str], report: Report) -> None:
+    """Check that all values of columns, in all rows, are dates or times."""
     problems = {}
     for name in columns:
-        values = value_counts(engine, rows.columns[name])
+        values = value_counts(engine, rows.columns[name], rows.table)
         odd = values.filter(pa.array([not is_datetime(value) for value in values["value"].to_pylist()], pa.bool_()))
         if len(odd):
             example = odd["value"][0].as_py()
-            place = rows.place(position_of_value(engine, rows.columns[name], example))
+            place = rows.place(position_of_value(engine, rows.columns[name], example, rows.table))
             number, total = (pc.sum(table["count"]).as_py() for table in (odd, values))
             problems[name] = (
                 f"column {name!r} is in datetime_columns, but {counted(number, 'value', total)} neither "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocessing.columns import is_number
@@ -12,6 +12,8 @@ from preprocessing.report import DataError, listed
 from preprocessing.rows import Column
 
 NUMBER, CATEGORY, TEXT, DATETIME = "number", "category", "text", "datetime"
+# Of a date that features.py makes, as by default of one in datetime_columns.
+DEFAULT_PARTS = ("year", "month", "day", "weekday", "hour", "days_since_epoch")
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,15 @@ class ModelColumn:
 
     Attributes:
         name: Its name in the encoded splits.
-        source: The stored column that it is made of.
+        made_of: The name of the feature that it is made of, or of the column that features.py returns.
+        source: Where that is stored.
         part: The part of a date or time: one of analyzer.datetimes.PARTS or TABLES.
         encoding: FREQUENCY or TARGET.
         label: The index of the class whose probability a target encoding is; None for a mean.
     """
 
     name: str
+    made_of: str
     source: Column
     part: str | None = None
     encoding: str | None = None
@@ -42,19 +46,24 @@ class ModelColumn:
 
 
 def choose_model_columns(
-    features: Sequence[Column], settings: DataSettings, classes: Sequence[object] | None
+    sources: Mapping[str, Column], datetimes: Collection[str], settings: DataSettings, classes: Sequence[object] | None
 ) -> list[ModelColumn]:
-    """Choose the columns of the model, in the order of the features.
+    """Choose the columns of the model, in the order of their sources.
 
     Args:
-        features: The features.
+        sources: The features, or the columns that features.py makes of them, by name.
+        datetimes: Those that are dates or times.
         settings: What becomes of dates, times and texts.
         classes: The classes; None for a regression.
 
     Raises:
         DataError: A derived column has the name of another.
     """
-    columns = [column for feature in features for column in _columns_of(feature, settings, classes)]
+    columns = [
+        column
+        for name, source in sources.items()
+        for column in _columns_of(name, source, name in datetimes, settings, classes)
+    ]
     repeated = [name for name, count in Counter(column.name for column in columns).items() if count > 1]
     if repeated:
         raise DataError(
@@ -73,17 +82,18 @@ def feature_type(feature: Column, settings: DataSettings) -> str:
     return TEXT if feature.name in settings.encodings else CATEGORY
 
 
-def _columns_of(feature: Column, settings: DataSettings, classes: Sequence[object] | None) -> Iterator[ModelColumn]:
-    name = feature.name
-    if name in settings.datetime_columns:
-        wanted = settings.datetime_columns[name]
+def _columns_of(
+    name: str, source: Column, is_datetime: bool, settings: DataSettings, classes: Sequence[object] | None
+) -> Iterator[ModelColumn]:
+    if is_datetime:
+        wanted = settings.datetime_columns.get(name, {"parts": DEFAULT_PARTS, "cyclic": ()})
         cyclic = [f"{part}_{function}" for part in wanted["cyclic"] for function in ("sin", "cos")]
         for part in (*wanted["parts"], *cyclic):
-            yield ModelColumn(f"{name}_{part}", feature, part=part)
+            yield ModelColumn(f"{name}_{part}", name, source, part=part)
     elif settings.encodings.get(name) == TARGET and classes is not None and len(classes) > 2:
         for label, text in enumerate(classes):
-            yield ModelColumn(f"{name}_{text}", feature, encoding=TARGET, label=label)
+            yield ModelColumn(f"{name}_{text}", name, source, encoding=TARGET, label=label)
     elif name in settings.encodings:
-        yield ModelColumn(name, feature, encoding=settings.encodings[name], label=None if classes is None else 1)
+        yield ModelColumn(name, name, source, encoding=settings.encodings[name], label=None if classes is None else 1)
     else:
-        yield ModelColumn(name, feature)
+        yield ModelColumn(name, name, source)

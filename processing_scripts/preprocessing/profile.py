@@ -130,10 +130,10 @@ def position_of_infinity(engine: Engine, column: Column) -> int:
     return first_position(engine, INFINITE.format(column=column.sql))
 
 
-def position_of_value(engine: Engine, column: Column, value: str | float) -> int:
+def position_of_value(engine: Engine, column: Column, value: str | float, view: str = "rows") -> int:
     """Return the position of the first row with a value in a column that has it."""
     engine.register("wanted", pa.table({"value": pa.array([value], column.stored_type)}))
-    return first_position(engine, f"{column.sql} IN (SELECT value FROM wanted)")
+    return first_position(engine, f"{column.sql} IN (SELECT value FROM wanted)", view)
 
 
 def describe_texts(engine: Engine, rows: Rows, column: Column, count: int) -> str:
@@ -148,15 +148,15 @@ def describe_texts(engine: Engine, rows: Rows, column: Column, count: int) -> st
     return f"{counted(pc.sum(odd['count']).as_py() or 0, 'value', count)} not numeric{example}"
 
 
-def first_position(engine: Engine, condition: str) -> int:
-    found = engine.query(f"SELECT min(position) AS position FROM rows WHERE {condition}")
+def first_position(engine: Engine, condition: str, view: str = "rows") -> int:
+    found = engine.query(f"SELECT min(position) AS position FROM {view} WHERE {condition}")
     position: int = found["position"][0].as_py()
     return position
 
 
-def value_counts(engine: Engine, column: Column) -> pa.Table:
+def value_counts(engine: Engine, column: Column, view: str = "rows") -> pa.Table:
     """Return the distinct values of a column and how many rows have each: the columns value and count, by value."""
     return engine.query(
-        f"SELECT {column.sql} AS value, count(*) AS count FROM rows WHERE {column.sql} IS NOT NULL "
+        f"SELECT {column.sql} AS value, count(*) AS count FROM {view} WHERE {column.sql} IS NOT NULL "
         f"GROUP BY {column.sql} ORDER BY {column.sql}"
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 import pyarrow as pa
-from preprocessing.engine import WritePart
+from preprocessing.engine import AddedColumns, WritePart
 from preprocessing.reading import InputFile, InputSchema, list_files
 from preprocessing.report import DataError
 from preprocessing.rows import KEYS, FileReader, Rows, as_rows, as_stored, text_columns
@@ -69,6 +69,17 @@ class Spark:
             stored = stored.repartition(self._slots, "row_key")
         stored.persist(StorageLevel.DISK_ONLY).createOrReplaceTempView("stored")
         return rows
+
+    def add_columns(self, name: str, table: str, added: AddedColumns) -> None:
+        """Create a table of the rows of another, with more columns: each task adds them to its rows."""
+        stored = self._session.table(table)
+        schema = pa.schema([*to_arrow_schema(stored.schema), *added.schema, ("failure", pa.string())])
+        extended = stored.mapInArrow(partial(added_rows, added), from_arrow_schema(schema))
+        extended.persist(StorageLevel.DISK_ONLY).createOrReplaceTempView(name)
+        (found,) = self.query(f"SELECT min(failure) AS failure FROM {name}").to_pylist()
+        if found["failure"]:
+            raise DataError(found["failure"])
+        extended.drop("failure").createOrReplaceTempView(name)
 
     def register(self, name: str, table: pa.Table) -> None:
         """Create a table of rows in memory."""
@@ -153,6 +164,23 @@ def stored_rows(
                     for field in schema
                 ]
                 yield from pa.Table.from_arrays(columns, schema=schema).to_batches(BATCH_ROWS)
+
+
+def added_rows(added: AddedColumns, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Add the columns to the rows of a task; an error is a row, because Spark would hide it in a stack trace."""
+    function = added.load()
+    for batch in batches:
+        names = [*batch.schema.names, *added.schema.names, "failure"]
+        try:
+            made = added.make(function, batch)
+        except DataError as error:
+            first = batch.slice(0, 1)
+            nothing = [pa.nulls(1, field.type) for field in added.schema]
+            yield pa.RecordBatch.from_arrays([*first.columns, *nothing, pa.array([str(error)])], names=names)
+            return
+        yield pa.RecordBatch.from_arrays(
+            [*batch.columns, *made.columns, pa.nulls(len(batch), pa.string())], names=names
+        )
 
 
 def given(table: pa.Table, tasks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

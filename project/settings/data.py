@@ -183,6 +183,12 @@ class DataSettings(Section):
         description="Texts that stand for a missing value in every column, such as `unknown`, besides empty fields, "
         "`NA`, `N/A`, `NaN`, `null` and the like; surrounding whitespace is ignored, case is not.",
     )
+    features: str | None = Field(
+        default=None,
+        pattern=r"^(.*/)?features\.py$",
+        description="A file `features.py`, relative to the settings file, with the function `add_features(rows)`, "
+        "which makes the model's columns of the features, in Preprocess and at the endpoint.",
+    )
     datetime_columns: dict[str, DatetimeSettings] = Field(
         default={},
         description="Dates and times, as ISO 8601 or as seconds or milliseconds since 1970, of which the model gets "

@@ -15,7 +15,7 @@ from project.settings.project import Settings
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and validate a settings file; a relative `data.input` is resolved against the file's folder.
+    """Read and validate a settings file; `data.input` and `data.features` are relative to its folder.
 
     Raises:
         UserError: The file is missing or not YAML, or a key or value is not allowed.
@@ -32,10 +32,15 @@ def load_settings(path: Path) -> Settings:
         settings = Settings.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{path}:\n{_explain(error)}") from None
-    if settings.data.input is None or is_s3_uri(settings.data.input):
-        return settings
-    data = settings.data.model_copy(update={"input": str(path.parent / settings.data.input)})
-    return settings.model_copy(update={"data": data})
+    resolved = {}
+    if settings.data.input is not None and not is_s3_uri(settings.data.input):
+        resolved["input"] = str(path.parent / settings.data.input)
+    if settings.data.features is not None:
+        features = path.parent / settings.data.features
+        if not features.is_file():
+            raise UserError(f"{path}: data.features: {features} does not exist; write it, or remove the setting")
+        resolved["features"] = str(features)
+    return settings.model_copy(update={"data": settings.data.model_copy(update=resolved)})
 
 
 def _explain(error: ValidationError) -> str:

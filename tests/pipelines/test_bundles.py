@@ -32,18 +32,20 @@ def test_a_byte_that_moves_from_one_file_to_the_next_changes_the_digest() -> Non
     assert Bundle("b", {"x": b"12", "y": b"3"}).digest != Bundle("b", {"x": b"1", "y": b"23"}).digest
 
 
-def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files() -> None:
-    ((uri, first),) = train_bundle().objects("s3://bucket/code")
-    ((_, second),) = train_bundle().objects("s3://bucket/code")
+def test_an_archive_has_the_same_bytes_every_time_and_holds_the_files(
+    make_settings: Callable[..., Settings],
+) -> None:
+    ((uri, first),) = train_bundle(make_settings()).objects("s3://bucket/code")
+    ((_, second),) = train_bundle(make_settings()).objects("s3://bucket/code")
     assert first == second
-    assert uri == train_bundle().uri("s3://bucket/code")
+    assert uri == train_bundle(make_settings()).uri("s3://bucket/code")
     with tarfile.open(fileobj=io.BytesIO(first)) as archive:
         names = archive.getnames()
     handler = {f"inference/{path.name}" for path in (REPOSITORY / "inference").glob("*.py")}
     package = {f"training/{path.name}" for path in (REPOSITORY / "training_scripts" / "training").glob("*.py")}
     assert handler > {"inference/inference.py"}
     assert package > {"training/__init__.py"}
-    modules = ("__init__.py", "datetimes.py", "values.py", "value_formats.py", "arrow_values.py")
+    modules = ("__init__.py", "datetimes.py", "user_features.py", "values.py", "value_formats.py", "arrow_values.py")
     shared = {f"inference/analyzer/{name}" for name in modules}
     assert set(names) == {*handler, *shared, *package, "inference/requirements.txt", "requirements.txt", "train.py"}
 

@@ -133,7 +133,7 @@ def test_a_failing_script_is_reported_with_the_end_of_its_log(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
     broken = Bundle("train", {"train.py": script.encode()}, archive=True)
-    monkeypatch.setattr("pipelines.training.train.train_bundle", lambda: broken)
+    monkeypatch.setattr("pipelines.training.train.train_bundle", lambda settings: broken)
     settings = tmp_path / "short.yaml"
     settings.write_text(SETTINGS + "resources:\n  training_max_runtime_in_seconds: 2\n", encoding="utf-8")
     preprocess = preprocess_bundle(load_settings(settings))

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.bundles import train_bundle
+from project.paths import DEFAULT_SETTINGS
+from project.settings import load_settings
 from tests.local_sagemaker.machine import Machine
 
 TIMEOUT = 120
@@ -44,7 +46,11 @@ def parquet(table: pa.Table) -> bytes:
 
 def train(machine: Machine, name: str, instances: int, distribution: str) -> tuple[lgb.Booster, dict[str, Any]]:
     """Run the training script as a job; returns its model and metrics.json."""
-    files = {path: data.decode() for path, data in train_bundle().files.items() if not path.startswith("requirements")}
+    files = {
+        path: data.decode()
+        for path, data in train_bundle(load_settings(DEFAULT_SETTINGS)).files.items()
+        if not path.startswith("requirements")
+    }
     channels = {channel: f"s3://bucket/{channel}/" for channel in ("train", "validation", "schema")}
     given = {"num_boost_round": "30", "num_leaves": "7"}
     request = machine.training(
