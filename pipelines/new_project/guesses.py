@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from analyzer.value_formats import FALSE_WORDS, TRUE_WORDS
 from analyzer.values import MISSING
 from pipelines.new_project.sample import Sample
 from project.errors import UserError
@@ -45,7 +46,6 @@ SYMBOL = r"(?:[$€£¥₹₽₩]|USD|EUR|GBP|CHF|JPY)"
 CURRENCY = rf"\(?[+-]?\s*(?:{SYMBOL}\s*[+-]?{AMOUNT}|{AMOUNT}\s*{SYMBOL})\)?"
 PERCENT = rf"{AMOUNT}\s*%"
 DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
-WORDS = [{"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"}]
 
 
 @dataclass
@@ -180,7 +180,7 @@ def _guess_text(name: str, texts: pd.Series, guesses: Guesses) -> None:
         _drop(name, f"{distinct} of {len(texts)} values are different, like an ID or a free text", guesses)
     elif distinct > MAX_LEVELS:
         _add_to("encodings", name, "target", f"{distinct} categories", guesses)
-    elif {text.lower() for text in spellings} in WORDS and distinct > 2:
+    elif distinct > 2 and _are_booleans({text.strip().casefold() for text in spellings}):
         _add_to("columns", name, {"type": "boolean"}, f"has {listed(spellings)}", guesses)
     elif pair := _spellings_of_one(spellings):
         _add_to("columns", name, {"normalize": True}, f"has {listed(pair)}", guesses)
@@ -195,6 +195,10 @@ def _written_as(texts: pd.Series) -> str | None:
         if _share(texts, pattern) > 0 and _share(texts, f"{pattern}|{NUMBER}") >= NUMERIC_SHARE:
             return kind
     return None
+
+
+def _are_booleans(words: set[str]) -> bool:
+    return words <= TRUE_WORDS | FALSE_WORDS and bool(words & TRUE_WORDS and words & FALSE_WORDS)
 
 
 def _spellings_of_one(texts: Sequence[str]) -> tuple[str, str] | None:

@@ -105,6 +105,8 @@ def boolean_problem(column: str, categories: pa.Array) -> str | None:
     booleans: dict[str, list[str]] = {}
     for text in texts:
         booleans.setdefault(boolean(text), []).append(text)
+    if len(booleans) < 2:
+        return None
     alike = max(booleans.values(), key=len)
     return (
         f"column {column!r} has booleans in {len(texts)} spellings, such as {alike[0]!r} and {alike[1]!r}, which are "

@@ -116,6 +116,31 @@ def test_texts_are_texts_and_datetimes_are_what_they_look_like(write: Write, tmp
     assert counts(found["at"]) == {"2024-02-29T13:00Z": 5}
 
 
+def test_requests_as_people_write_them_are_like_the_baseline_of_their_values(write: Write, tmp_path: Path) -> None:
+    spend = {"name": "spend", "type": "number", "format": "currency", "decimal": ","}
+    plan = {"name": "plan", "type": "category", "normalize": True, "categories": ["basic", "gold"]}
+    active = {"name": "active", "type": "category", "format": "boolean", "categories": ["false", "true"]}
+    content = SCHEMA | {"features": [spend, plan, active], "missing_values": ["unknown"]}
+    schema = write("schema.json", json.dumps(content))
+    amounts = [1000 + 10.25 * row for row in range(600)]
+    kinds = [(["gold", "basic"][row % 2], ["true", "false"][row % 3 % 2]) for row in range(600)]
+    rows = "".join(f"{amount},{plan},{active}\n" for amount, (plan, active) in zip(amounts, kinds, strict=True))
+    baseline = write("baseline.csv", "spend,plan,active\n" + rows)
+    assert run("baseline", baseline, "-o", tmp_path / "baseline", "--schema", schema).exit_code == 0
+    words = {"true": "Ja", "false": "n", "gold": "Gold ", "basic": "BASIC"}
+    texts = [f"{amount:,.2f} €".translate(str.maketrans(",.", ".,")) for amount in amounts]
+    lines = [
+        json.dumps({"spend": text, "plan": words[plan], "active": words[active]})
+        for text, (plan, active) in zip(texts, kinds, strict=True)
+    ]
+    current = write("current.jsonl", "\n".join(lines) + "\n")
+    result = check(tmp_path, current, schema, "--format", "json")
+    assert (result.exit_code, result.output) == (0, "Completed: Job completed successfully with no violations.\n")
+    found = features(tmp_path / "check")
+    assert found["spend"]["numerical_statistics"]["mean"] == pytest.approx(sum(amounts) / 600)
+    assert counts(found["plan"]) == {"gold": 300, "basic": 300}
+
+
 def test_a_foreign_model_archive_changes_nothing(write: Write, tmp_path: Path) -> None:
     archive = tmp_path / "model.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
