@@ -119,6 +119,21 @@ class TrainingSettings(Section):
         }
 
 
+def name_of(given: str) -> str:
+    """Return the name that a parameter has in the settings.
+
+    Args:
+        given: The name, or LightGBM's name or alias of it.
+
+    Raises:
+        ValueError: LightGBM has no such parameter, or a training job cannot set it.
+    """
+    if given in TrainingSettings.model_fields:
+        return given
+    parameter = settable_parameter(given, TrainingSettings.model_fields)
+    return _FIELDS.get(parameter.name, parameter.name)
+
+
 def _by_column(name: str, value: Any) -> dict[str, float]:
     parameter = settable_parameter(name)
     if not isinstance(value, dict) or not value:

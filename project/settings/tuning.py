@@ -6,15 +6,17 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-limits.ht
 
 from __future__ import annotations
 
-import difflib
+import itertools
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from project.settings.lightgbm import PARAMETERS
+from project.settings.lightgbm_combinations import check_choice
 from project.settings.section import ProblemType, Section
-from project.settings.training import TrainingSettings
+from project.settings.training import TrainingSettings, name_of
 from project.settings.training_metrics import CURVE_METRICS, MINIMIZED, TRAINING_METRICS
 
 MAX_JOBS = {"Bayesian": 750, "Random": 10_000, "Grid": 750, "Hyperband": 750}
@@ -22,8 +24,8 @@ MAX_RANGES = 30
 MAX_CATEGORIES = 30
 # how often train.py prints the objective, with the final value: more, and Hyperband would stop every job
 MAX_REPORTS = 60
-# parameters of the training that are not hyperparameters of the model
-_NOT_TUNABLE = {"seed": "it makes results repeatable; a model that is better by its seed is better by chance"}
+# combinations of categories that are checked against each other
+MAX_CHECKED = 100
 
 Category: TypeAlias = bool | int | float | str
 JobName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}$")]
@@ -112,7 +114,14 @@ class TuningSettings(Section):
             raise ValueError("expected ranges by name, such as num_leaves: {min: 8, max: 256}")
         if len(ranges) > MAX_RANGES:
             raise ValueError(f"{len(ranges)} ranges; SageMaker searches at most {MAX_RANGES}")
-        return {str(name): _parse_range(str(name), item) for name, item in ranges.items()}
+        parsed: dict[str, Range] = {}
+        given_as: dict[str, str] = {}
+        for given, item in ranges.items():
+            name = _tunable_name(str(given))
+            if name in parsed:
+                raise ValueError(f"{given_as[name]} and {given} are the same parameter of LightGBM; keep one")
+            parsed[name], given_as[name] = _parse_range(name, item), given
+        return parsed
 
     @model_validator(mode="after")
     def _consistent(self) -> TuningSettings:
@@ -183,6 +192,23 @@ class TuningSettings(Section):
             )
         if not self.search_space(training):
             raise ValueError("training sets all parameters that tuning would search; give tuning.ranges")
+        self._check_combinations(training)
+
+    def _check_combinations(self, training: TrainingSettings) -> None:
+        """Check that the ends of the ranges can be combined with each other and with the settings of the training."""
+        space = self.search_space(training)
+        choices = {name: item for name, item in space.items() if not isinstance(item, NumberRange)}
+        given = {name: getattr(training, name) for name in training.model_fields_set}
+        for end in ("min", "max"):
+            numbers = {name: getattr(item, end) for name, item in space.items() if name not in choices}
+            for values in itertools.islice(itertools.product(*choices.values()), MAX_CHECKED):
+                chosen = dict(zip(choices, values, strict=True))
+                try:
+                    TrainingSettings.model_validate(given | numbers | chosen)
+                except ValidationError as error:
+                    reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                    tried = ", ".join(f"{name} {value}" for name, value in {**chosen, **numbers}.items())
+                    raise ValueError(f"tuning.ranges cannot be combined: {reason} (tried {tried})") from None
 
     def metric(self, problem_type: ProblemType) -> str:
         """Return the metric that the search optimizes."""
@@ -206,16 +232,31 @@ class TuningSettings(Section):
 
 def is_integer(name: str) -> bool:
     """Return whether a parameter with a NumberRange takes integers only."""
-    return TrainingSettings.model_fields[name].annotation is int
+    return _type(name) is int
+
+
+def _type(name: str) -> Any:
+    """Return the type of a parameter: int, float, bool, str, list, or an annotation."""
+    if field := TrainingSettings.model_fields.get(name):
+        return field.annotation
+    return {"int": int, "double": float, "bool": bool, "string": str}.get(PARAMETERS[name].type, list)
+
+
+def _tunable_name(given: str) -> str:
+    """Return the name of a parameter in the settings; ValueError if it cannot be tuned."""
+    name = name_of(given)
+    if name == "seed" or name.endswith("_seed"):
+        raise ValueError(f"{given} cannot be tuned: a model that is better by its seed is better by chance")
+    if name == "objective":
+        raise ValueError("objective cannot be tuned: losses of different objectives cannot be compared")
+    if _type(name) not in (int, float, bool, str) and get_origin(_type(name)) is not Literal:
+        raise ValueError(
+            f"{given} cannot be tuned: it is neither a number nor a choice; set it in the section training"
+        )
+    return name
 
 
 def _parse_range(name: str, item: Any) -> Range:
-    if name in _NOT_TUNABLE:
-        raise ValueError(f"{name} cannot be tuned: {_NOT_TUNABLE[name]}")
-    if name not in TrainingSettings.model_fields:
-        close = difflib.get_close_matches(name, TrainingSettings.model_fields, n=1)
-        advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(TrainingSettings.model_fields)}"
-        raise ValueError(f"{name} is not a parameter of the training; {advice}")
     if isinstance(item, NumberRange):
         return item
     if isinstance(item, list | tuple):
@@ -236,14 +277,14 @@ def _parse_categories(name: str, items: list[Any] | tuple[Any, ...]) -> tuple[Ca
     for item in items:
         if not isinstance(item, bool | int | float | str):
             raise ValueError(f"{name}: {item!r} is not a value; expected numbers, texts or booleans")
-        _check_value(name, item)
-    if len({*map(str, items)}) < len(items):
+    checked = tuple(_checked(name, item) for item in items)
+    if len({*map(str, checked)}) < len(checked):
         raise ValueError(f"{name}: a value is listed twice in {list(items)}")
-    return tuple(items)
+    return checked
 
 
 def _parse_number_range(name: str, item: Mapping[str, Any]) -> NumberRange:
-    if TrainingSettings.model_fields[name].annotation not in (int, float):
+    if _type(name) not in (int, float):
         raise ValueError(f"{name} is not a number; give a list of values instead of a range")
     try:
         parsed = NumberRange.model_validate(dict(item))
@@ -257,7 +298,7 @@ def _parse_number_range(name: str, item: Mapping[str, Any]) -> NumberRange:
     for bound in (low, high):
         if is_integer(name) and float(bound) != int(bound):
             raise ValueError(f"{name} takes integers; found {bound}")
-        _check_value(name, bound)
+        _checked(name, bound)
     if low > high:
         raise ValueError(f"{name}: min {low:g} is greater than max {high:g}; exchange them")
     if low == high:
@@ -271,12 +312,16 @@ def _parse_number_range(name: str, item: Mapping[str, Any]) -> NumberRange:
     return NumberRange(min=float(low), max=float(high), scaling=scaling)
 
 
-def _check_value(name: str, value: Category) -> None:
-    """Check a value by the rules of the setting that it replaces."""
-    field = TrainingSettings.model_fields[name]
+def _checked(name: str, value: Category) -> Category:
+    """Check a value by the rules of the setting that it replaces, and return it as the setting would be."""
+    field = TrainingSettings.model_fields.get(name)
+    if field is None:
+        value = PARAMETERS[name].check(value)
+        check_choice(name, str(value))
+        return value
     rules: Any = Annotated[field.annotation, field]
     try:
-        TypeAdapter(rules).validate_python(value)
+        return cast(Category, TypeAdapter(rules).validate_python(value))
     except ValidationError as error:
         reason = error.errors()[0]["msg"].replace("Input should", "it must")
         raise ValueError(f"{name} cannot be {value!r}: {reason}") from None

@@ -54,6 +54,19 @@ def test_ranges_get_their_type_from_the_parameter(make_settings: MakeSettings) -
     assert tuning.ranges["class_weight"] == ("none", "balanced")
 
 
+def test_every_parameter_of_lightgbm_can_be_tuned_by_its_name_or_an_alias(make_settings: MakeSettings) -> None:
+    ranges = {"subsample": {"min": 0.5, "max": 1}, "max_bin": {"min": 63, "max": 511}, "extra_trees": [True, False]}
+    tuning = make_settings(tuning={"ranges": ranges | {"num_iterations": [100, 200.0]}}).tuning
+    assert tuning is not None
+    assert tuning.ranges == {
+        "bagging_fraction": NumberRange(min=0.5, max=1.0),
+        "max_bin": NumberRange(min=63, max=511),
+        "extra_trees": (True, False),
+        "num_boost_round": (100, 200),
+    }
+    assert [type(value) for value in tuning.ranges["num_boost_round"]] == [int, int]
+
+
 def test_a_grid_has_as_many_jobs_as_combinations(make_settings: MakeSettings) -> None:
     tuning = make_settings(tuning={"strategy": "Grid", "ranges": GRID}).tuning
     assert tuning is not None and tuning.number_of_jobs == 4
@@ -88,8 +101,19 @@ def test_a_grid_has_as_many_jobs_as_combinations(make_settings: MakeSettings) ->
         ({"ranges": {"num_leaves": [31, [7]]}}, "num_leaves: [7] is not a value; expected numbers, texts or booleans"),
         ({"ranges": {"num_leaves": [*range(2, 33)]}}, "num_leaves: 31 values; SageMaker chooses among at most 30"),
         ({"ranges": {"class_weight": {"min": 1, "max": 2}}}, "class_weight is not a number; give a list of values"),
-        ({"ranges": {"num_leafs": [7, 31]}}, "num_leafs is not a parameter of the training; did you mean num_leaves?"),
-        ({"ranges": {"seed": [1, 2]}}, "seed cannot be tuned: it makes results repeatable"),
+        ({"ranges": {"num_leavs": [7, 31]}}, "LightGBM has no parameter 'num_leavs'; did you mean num_leaves?"),
+        ({"ranges": {"seed": [1, 2]}}, "seed cannot be tuned: a model that is better by its seed is better by"),
+        ({"ranges": {"bagging_seed": [1, 2]}}, "bagging_seed cannot be tuned"),
+        ({"ranges": {"objective": ["binary", "cross_entropy"]}}, "objective cannot be tuned: losses of different"),
+        ({"ranges": {"monotone_constraints": [1, 2]}}, "monotone_constraints cannot be tuned: it is neither a number"),
+        ({"ranges": {"num_threads": [1, 2]}}, "num_threads cannot be set: the instances of the job decide"),
+        ({"ranges": {"num_leaves": [7, 8], "max_leaves": [7, 8]}}, "are the same parameter of LightGBM; keep one"),
+        ({"ranges": {"cat_l2": {"min": -1, "max": 8}}}, "cat_l2 is -1; it must be at least 0"),
+        ({"ranges": {"boosting": ["gbdt", "goss"]}}, "boosting is 'goss'; it must be one of gbdt, dart"),
+        (
+            {"ranges": {"boosting": ["gbdt", "dart"]}},
+            "tuning.ranges cannot be combined: boosting dart cannot be combined with early stopping, because it changes",
+        ),
         ({"ranges": [1]}, "tuning.ranges: expected ranges by name, such as num_leaves: {min: 8, max: 256}"),
         ({"ranges": {f"p{number}": [1, 2] for number in range(31)}}, "31 ranges; SageMaker searches at most 30"),
         ({"max_jobs": 2, "max_parallel_jobs": 3}, "max_parallel_jobs is 3, more than max_jobs (2)"),
