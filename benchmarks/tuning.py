@@ -35,6 +35,7 @@ PEER = REPOSITORY / "benchmarks" / "peers" / "tune_lightgbm.py"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=list(EXAMPLES), choices=list(EXAMPLES))
+    parser.add_argument("--searches", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--trials", type=int, default=STEPWISE_TRIALS)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
@@ -45,11 +46,12 @@ def main() -> None:
             settings = load_settings(REPOSITORY / "examples" / example / "settings.yaml")
             splits = preprocess(settings, Path(folder) / example)
             ranges = json.dumps(parameter_ranges(settings))
-            for method, title in METHODS.items():
+            for method in options.searches:
                 found = [tune(python, splits, method, options.trials, seed, ranges) for seed in range(options.seeds)]
                 losses = [result["validation"] for result in found]
                 test = statistics.fmean(result["test"] for result in found)
-                print(f"| {example} | {title} | {statistics.fmean(losses):.4f} | {max(losses):.4f} | {test:.4f} |")
+                cells = [statistics.fmean(losses), max(losses), test]
+                print("|", " | ".join([example, METHODS[method], *(f"{cell:.4f}" for cell in cells)]), "|")
                 sys.stdout.flush()
 
 

@@ -2,8 +2,8 @@
 
 Usage: tune_lightgbm.py FOLDER METHOD TRIALS SEED [RANGES]
 
-METHOD: `ours` (the Bayesian search of the local SageMaker), `tpe` (optuna's default sampler), both in RANGES, the JSON of
-a tuning job's ParameterRanges; or `stepwise` (optuna's LightGBMTuner, which has a search space of its own).
+METHOD: `ours` (the Bayesian search of the local SageMaker) or `tpe` (optuna's default sampler), both in RANGES, the
+JSON of a tuning job's ParameterRanges; or `stepwise` (optuna's LightGBMTuner, which has a search space of its own).
 Prints a JSON object: the best loss on the validation split, and the loss of its model on the test split.
 """
 

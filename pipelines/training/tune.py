@@ -21,7 +21,7 @@ from sagemaker.train.tuner import HyperparameterTuner
 from pipelines.training.context import TrainingContext
 from pipelines.training.train import channels, metric_definitions, model_trainer
 from project.settings import NumberRange, TuningSettings
-from project.settings.tuning import Category, Range, is_integer
+from project.settings.tuning_ranges import Category, Range, is_integer
 
 
 def tune_step(context: TrainingContext, tuning: TuningSettings, preprocess: ProcessingStep) -> TuningStep:

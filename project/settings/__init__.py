@@ -26,7 +26,8 @@ from project.settings.resources import ResourceSettings
 from project.settings.section import ProblemType
 from project.settings.training import TrainingSettings
 from project.settings.training_metrics import TRAINING_METRICS
-from project.settings.tuning import NumberRange, TuningSettings
+from project.settings.tuning import TuningSettings
+from project.settings.tuning_ranges import NumberRange
 
 __all__ = [
     "LOWER_IS_BETTER",

@@ -181,7 +181,7 @@ def test_categories_are_texts_as_hyperparameters_are() -> None:
     ]
     assert ranges["CategoricalParameterRanges"] == [
         {"Name": "num_leaves", "Values": ["7", "31"]},
-        {"Name": "feature_fraction", "Values": ["0.5", "1"]},
+        {"Name": "feature_fraction", "Values": ["0.5", "1.0"]},
     ]
 
 
