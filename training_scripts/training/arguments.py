@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from lightgbm.basic import _ConfigAliases
 
 from training.errors import TrainingError
+from training.threshold import parse_rule
 
 # LightGBM's own names of options that have the name of an alias.
 OWN_NAMES = {"num_iterations": "num_boost_round", "early_stopping_round": "early_stopping_rounds"}
@@ -31,7 +32,7 @@ def parse_arguments(description: str | None, arguments: Sequence[str] | None = N
     """Parse the command line, with SageMaker's SM_* variables as defaults for folders.
 
     All other parameters of LightGBM are taken too, by their names or aliases. Their values are checked by LightGBM and
-    become ``lightgbm``, a dictionary of texts, or of what is JSON in lists and braces.
+    become ``lightgbm``, a dictionary by LightGBM's own names.
 
     Args:
         description: The text of ``--help``.
@@ -54,6 +55,10 @@ def parse_arguments(description: str | None, arguments: Sequence[str] | None = N
     add("--lambda_l1", type=float, default=0.0)
     add("--lambda_l2", type=float, default=0.0)
     add("--objective", help="LightGBM's name; by default that of the problem type")
+    add("--early_stopping_metric", help="metric of the validation split; by default the objective's own loss")
+    add("--calibration", choices=("none", "isotonic", "sigmoid"), default="none", help="of two classes")
+    add("--decision_threshold", type=parse_rule, default=0.5, help="of two classes: a number, best-f1, or JSON")
+    add("--folds", type=int, default=0, help="0 for no cross-validation")
     add("--class_weight", choices=("none", "balanced"), default="none")
     add("--seed", type=int, default=42)
     for channel in ("train", "validation", "schema"):
@@ -96,12 +101,14 @@ def split(arguments: Sequence[str], options: Mapping[str, Any], parser: Parser) 
 
 
 def decode(value: str) -> Any:
-    """Decode JSON in lists and braces; script mode writes booleans as Python does."""
-    if value in ("True", "False"):
-        return value.lower()
-    if value.startswith(("[", "{")):
-        try:
-            return json.loads(value)
-        except ValueError as error:
+    """Decode JSON; script mode writes booleans as Python does.
+
+    Raises:
+        TrainingError: A list or mapping is not JSON.
+    """
+    try:
+        return json.loads(value.lower() if value in ("True", "False") else value)
+    except ValueError as error:
+        if value.startswith(("[", "{")):
             raise TrainingError(f"hyperparameters: {value!r} is not JSON: {error}") from None
-    return value
+        return value

@@ -13,10 +13,10 @@ import lightgbm as lgb
 import numpy as np
 
 from training.cluster import Cluster
-from training.data import Split, model_columns, row_weights
+from training.data import Split, group_sizes, model_columns, row_weights
 from training.errors import TrainingError
 from training.iteration_metrics import LIGHTGBM_NAMES
-from training.objectives import loss_of, objective_of
+from training.objectives import objective_of, watched_metric
 
 # How many rows LightGBM computes bins from, by default.
 BINNED_ROWS = 200_000
@@ -78,6 +78,7 @@ def boost(
             split.target,
             reference=reference,
             weight=row_weights(split, weights),
+            group=group_sizes(split) if schema["problem_type"] == "Ranking" else None,
             feature_name=feature_names(schema),
             categorical_feature=[i for i, column in enumerate(model_columns(schema)) if column["type"] == "category"],
             params=parameters,
@@ -99,10 +100,15 @@ def boost(
 
 
 def predict(booster: lgb.Booster, split: Split, schema: Mapping[str, Any]) -> np.ndarray:
-    """Predict the rows of a split, which may be none: shape (n,), or (n, classes) for more than two classes."""
+    """Predict the rows of a split, which may be none: raw scores of two classes, which a calibration may take.
+
+    Returns:
+        Shape (n,), or (n, classes) for more than two classes.
+    """
     if not len(split):
         return np.empty((0, len(schema["classes"])) if schema["problem_type"] == "MulticlassClassification" else 0)
-    return np.asarray(booster.predict(split.features))
+    is_binary = schema["problem_type"] == "BinaryClassification"
+    return np.asarray(booster.predict(split.features, raw_score=is_binary))
 
 
 def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) 
         TrainingError: The objective does not fit, or a parameter names a column that is not there or cannot have it.
     """
     objective = objective_of(schema, options)
-    watched = loss_of(objective)
+    watched, _, top = watched_metric(schema, options).partition("@")
     parameters = {name: getattr(options, name) for name in LIGHTGBM_PARAMETERS} | options.lightgbm
     parameters |= {name: by_column(name, parameters, schema) for name in BY_COLUMN.keys() & parameters.keys()}
     if "interaction_constraints" in parameters:
@@ -126,10 +132,13 @@ def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) 
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": int(os.environ.get("SM_NUM_CPUS", os.cpu_count() or 1)),
-        "verbosity": -1,
+        # warnings, see lightgbm_log.py
+        "verbosity": 0,
     }
     if schema["problem_type"] == "MulticlassClassification":
         parameters["num_class"] = len(schema["classes"])
+    if top:
+        parameters["eval_at"] = [int(top)]
     return parameters
 
 

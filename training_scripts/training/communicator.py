@@ -53,6 +53,10 @@ class Communicator:
         for peer in self._peers:
             peer.connection.close()
 
+    @property
+    def is_alone(self) -> bool:
+        return not self._peers
+
     def gather(self, own: bytes) -> list[bytes]:
         """Return the messages of all hosts, by rank, on the first host, and nothing on the others.
 

@@ -22,6 +22,8 @@ from training.goal import Goal
 # split: an AUC of 0.9 is then accurate to 0.002 (one standard error).
 POINTS = 50
 SAMPLE_ROWS = 20_000
+# Points of the validation split's curve in metrics.json.
+SUMMARY_POINTS = 150
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, WIDTH - 16, 48, HEIGHT - 44
@@ -98,6 +100,18 @@ class TrainingCurve:
             print(f"iteration={iteration} of {self._rounds}", *printed, flush=True)
         for name, value in values.items():
             self.values[name][iteration] = value
+
+    def summary(self, best_iteration: int) -> dict[str, Any]:
+        """Return the metric of early stopping at some iterations, for metrics.json; None where it was not measured."""
+        train, validation = (self.values[f"{split}_{self._goal.watched}"] for split in ("train", "validation"))
+        every = math.ceil(len(validation) / SUMMARY_POINTS)
+        iterations = sorted({*train, *[*validation][::every], best_iteration})
+        return {
+            "metric": self._goal.watched,
+            "iterations": iterations,
+            "train": [train.get(iteration) for iteration in iterations],
+            "validation": [validation.get(iteration) for iteration in iterations],
+        }
 
     def restore(self, values: Mapping[str, Mapping[str, float]]) -> None:
         """Take over the values of an interrupted training, from JSON."""

@@ -82,9 +82,29 @@ class Split:
         return self.take(np.concatenate([np.arange(starts[index], starts[index + 1]) for index in chosen]))
 
 
+def concatenate(splits: Sequence[Split]) -> Split:
+    """Put the rows of splits after each other."""
+    tables = [split.to_table("") for split in splits]
+    return Split.of(pa.concat_tables(tables, promote_options="permissive"), "")
+
+
 def group_starts(group: np.ndarray) -> np.ndarray:
     """Return the positions at which a group begins, of rows that follow each other by group."""
     return np.flatnonzero(np.append(True, np.diff(group) != 0)) if len(group) else np.empty(0, np.int64)
+
+
+def group_sizes(split: Split) -> np.ndarray:
+    """Count the rows of each group, in their order.
+
+    Raises:
+        TrainingError: The rows have no groups, or those of a group do not follow each other.
+    """
+    if split.group is None:
+        raise TrainingError("a Ranking needs the column '@group' in its splits; run Preprocess with data.group_column")
+    starts = group_starts(split.group)
+    if len(np.unique(split.group)) < len(starts):
+        raise TrainingError("the rows of a group do not follow each other; use splits written by Preprocess")
+    return np.diff(np.append(starts, len(split)))
 
 
 def read_schema(folder: Path) -> dict[str, Any]:

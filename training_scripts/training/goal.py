@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from training.data import Split
-from training.iteration_metrics import IterationMetric, curve_metrics, iteration_metric
-from training.objectives import loss_of, objective_of, output_of
+from training.iteration_metrics import curve_metrics, iteration_metric
+from training.objectives import objective_of, output_of, watched_metric
+from training.ranking_metrics import is_ranking_metric, ranking_metric
 
 Metric = Callable[[Split, np.ndarray, "np.ndarray | None"], float]
 
@@ -36,12 +37,12 @@ class Goal:
     @classmethod
     def of(cls, schema: Mapping[str, Any], options: argparse.Namespace) -> Goal:
         """Find the goal for the problem type of the schema. Raises TrainingError."""
-        objective = objective_of(schema, options)
+        objective, watched = objective_of(schema, options), watched_metric(schema, options)
         return cls(
             objective,
             {
-                name: _of_rows(iteration_metric(name, objective, options.lightgbm))
-                for name in curve_metrics(schema["problem_type"], loss_of(objective))
+                name: _metric(name, objective, options.lightgbm)
+                for name in curve_metrics(schema["problem_type"], watched)
             },
             output_of(objective, options),
             options.lightgbm.get("boosting") == "dart",
@@ -52,5 +53,8 @@ class Goal:
         return next(iter(self.metrics))
 
 
-def _of_rows(metric: IterationMetric) -> Metric:
+def _metric(name: str, objective: str, parameters: Mapping[str, Any]) -> Metric:
+    if is_ranking_metric(name):
+        return lambda rows, scores, weights: ranking_metric(name, parameters.get("label_gain"), rows, scores)
+    metric = iteration_metric(name, objective, parameters)
     return lambda rows, scores, weights: metric(rows.target, scores, weights)

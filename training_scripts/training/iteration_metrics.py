@@ -20,6 +20,14 @@ CURVE_METRICS = {
     "BinaryClassification": ("binary_logloss", "auc"),
     "MulticlassClassification": ("multi_logloss",),
     "Regression": ("rmse", "mae"),
+    "Ranking": ("ndcg@10",),
+}
+# What early stopping can watch.
+WATCHABLE = {
+    "BinaryClassification": ("binary_logloss", "auc", "average_precision", "binary_error"),
+    "MulticlassClassification": ("multi_logloss", "multi_error"),
+    "Regression": ("rmse", "mae", "mse", "mape", "r2", "quantile", "huber", "fair", "poisson", "tweedie", "gamma"),
+    "Ranking": ("ndcg@K", "map@K"),
 }
 # What is not a mean over rows; for all of these, higher is better.
 WHOLE_SPLIT_METRICS = {"auc", "average_precision", "r2"}

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from training.errors import TrainingError
+from training.iteration_metrics import WATCHABLE
+from training.ranking_metrics import is_ranking_metric
 
 # By problem type; the first is the default.
 OBJECTIVES = {
@@ -56,9 +58,20 @@ def objective_of(schema: Mapping[str, Any], options: argparse.Namespace) -> str:
     return name
 
 
-def loss_of(objective: str) -> str:
-    """Return the metric that early stopping watches by default."""
-    return LOSSES.get(objective, objective)
+def watched_metric(schema: Mapping[str, Any], options: argparse.Namespace) -> str:
+    """Return the metric that early stopping watches, by default the objective's own loss.
+
+    Raises:
+        TrainingError: It is not one of the problem type.
+    """
+    objective = objective_of(schema, options)
+    name: str = options.early_stopping_metric or LOSSES.get(objective, objective)
+    allowed = WATCHABLE[schema["problem_type"]]
+    if name not in allowed and not (schema["problem_type"] == "Ranking" and is_ranking_metric(name)):
+        raise TrainingError(
+            f"early_stopping_metric is {name!r}; for {schema['problem_type']} it must be one of {', '.join(allowed)}"
+        )
+    return name
 
 
 def output_of(objective: str, options: argparse.Namespace) -> Callable[[np.ndarray], np.ndarray]:
@@ -68,7 +81,7 @@ def output_of(objective: str, options: argparse.Namespace) -> Callable[[np.ndarr
     """
     if objective in LOG_LINK:
         return np.exp
-    if options.lightgbm.get("reg_sqrt") == "true":
+    if options.lightgbm.get("reg_sqrt"):
         return lambda scores: scores * np.abs(scores)
     return lambda scores: scores
 
@@ -89,6 +102,11 @@ def check_target(target: np.ndarray, objective: str, name: str) -> None:
         raise TrainingError(
             f"objective gamma needs a target greater than 0, but {name!r} has {lowest:g}; use tweedie, or drop "
             "those rows"
+        )
+    if objective in OBJECTIVES["Ranking"] and (lowest < 0 or target.max() > 30 or (target % 1).any()):
+        raise TrainingError(
+            f"a Ranking needs a target of integers from 0 to 30, the relevance of a row, but {name!r} has others; "
+            "grade it, for example from 0 to 4"
         )
     if objective in ("poisson", "tweedie"):
         if lowest < 0:

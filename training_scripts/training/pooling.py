@@ -36,7 +36,7 @@ def count_rows(train: Split, validation: Split, communicator: Communicator) -> t
     return train_rows, validation_rows
 
 
-def pool(split: Split, total: int, rows: int, communicator: Communicator) -> Split:
+def pool(split: Split, total: int, rows: int, communicator: Communicator, by_group: bool = False) -> Split:
     """Select at most so many rows of all hosts, of each in proportion to its share: all rows if they are not more.
 
     Args:
@@ -44,11 +44,13 @@ def pool(split: Split, total: int, rows: int, communicator: Communicator) -> Spl
         total: The number of rows of all hosts.
         rows: The largest number of rows.
         communicator: The connections to the other hosts.
+        by_group: Whether to select whole groups.
 
     Returns:
         The same rows on all hosts.
     """
-    own = split.sample(rows if total <= rows else rows * len(split) // total).to_table("")
+    share = rows if total <= rows else rows * len(split) // total
+    own = (split.sample_groups(share) if by_group else split.sample(share)).to_table("")
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, own.schema) as stream:
         stream.write_table(own)
@@ -61,6 +63,14 @@ def gather_rows(own: np.ndarray, communicator: Communicator) -> np.ndarray:
     """Return the rows of all hosts' arrays of doubles, by rank, on the first host, and none on the others."""
     messages = communicator.gather(np.ascontiguousarray(own, dtype=np.float64).tobytes())
     return np.frombuffer(b"".join(messages)).reshape(-1, *own.shape[1:])
+
+
+def gather_answers(own: Split, communicator: Communicator) -> Split:
+    """Return target and weights of all hosts' rows, by rank, on the first host; a single host's rows as they are."""
+    if communicator.is_alone:
+        return own
+    weight = None if own.weight is None else gather_rows(own.weight, communicator)
+    return Split(own.features.slice(0, 0), gather_rows(own.target, communicator), weight)
 
 
 def check_equal(booster: lgb.Booster, communicator: Communicator) -> None:
