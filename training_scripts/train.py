@@ -12,9 +12,9 @@ the end those of the best iteration for the train and validation splits:
     MulticlassClassification   multi_logloss, accuracy, weighted_f1
     Regression                 rmse, mae, r2
     Ranking                    ndcg@5, ndcg@10, map@10
-followed by best_iteration and training_seconds. The final metrics weight rows by the column @weight if there is one, and
-describe what is served: calibrated probabilities, and labels by the decision threshold. During training, rows are also
-weighted by class if class_weight is balanced: that is the loss that training minimizes and early stopping watches.
+followed by best_iteration and training_seconds. The final metrics weight rows by the column @weight if there is one,
+and describe what is served: calibrated probabilities, and labels by the decision threshold. During training, rows are
+also weighted by class if class_weight is balanced: that is the loss that training minimizes and early stopping watches.
 
 Calibration and decision threshold of two classes are fitted on the validation split and stored in schema.json. With
 folds, further models are trained on parts of the training and validation rows and measured on the rest; the final model

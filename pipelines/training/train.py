@@ -116,7 +116,8 @@ def _hyperparameters(context: TrainingContext) -> dict[str, Any]:
         "sagemaker_container_log_level": "20",
         "sagemaker_region": context.region,
     }
-    return training.hyperparameters() | from_parameters | script_mode
+    quality = context.settings.quality.hyperparameters(context.settings.problem_type)
+    return training.hyperparameters() | quality | from_parameters | script_mode
 
 
 def _checkpoints(context: TrainingContext) -> CheckpointConfig | None:

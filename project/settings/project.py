@@ -123,6 +123,15 @@ class Settings(Section):
         objective = objective_of(self.problem_type, training.objective)
         set_parameters = {name: value for name, value in training.lightgbm.items() if value not in (None, {}, [])}
         check_objective(objective, set_parameters)
+        if training.class_weight == "balanced" and "Classification" not in self.problem_type:
+            raise ValueError(f"training.class_weight is balanced, but a {self.problem_type} has no classes; remove it")
+        if training.calibration != "none" and self.problem_type != "BinaryClassification":
+            raise ValueError(f"training.calibration is for BinaryClassification, not {self.problem_type}; remove it")
+        instances = self.resources.training_instance_count
+        if training.folds and instances > 1:
+            raise ValueError(
+                f"training.folds needs one instance, but resources.training_instance_count is {instances}; change one"
+            )
         return self
 
     @property

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from project.settings.decision_threshold import parse_decision_threshold
+from project.settings.objectives import early_stopping_metric_of
 from project.settings.section import ProblemType, Section
+from project.settings.training import hyperparameter
 
 # What quality.metric may be: Model Monitor's metrics, because monitoring compares with them as well.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -101,6 +104,28 @@ class QualitySettings(Gate):
         description="Columns by whose values the test metrics are also reported; dropped columns may be among them.",
     )
     segment_gate: SegmentGate | None = Field(default=None, description="What each segment must reach.")
+    early_stopping_metric: str | None = Field(
+        default=None,
+        description="Metric of the validation split that early stopping watches, by LightGBM's name; by default the "
+        "objective's own loss.",
+    )
+    decision_threshold: float | str | dict[str, float] = Field(
+        default=0.5,
+        description="Probability from which on a record is positive: a number, or a rule that chooses it on the "
+        "validation split: `best-f1`, `{false_positive_cost: 1, false_negative_cost: 20}`, `{min_precision: 0.9}` or "
+        "`{min_recall: 0.9}`. Only for BinaryClassification.",
+    )
+
+    @field_validator("decision_threshold", mode="before")
+    @classmethod
+    def _is_rule(cls, rule: Any) -> Any:
+        return parse_decision_threshold(rule)
+
+    def hyperparameters(self, problem_type: ProblemType) -> dict[str, str]:
+        """Return the hyperparameters of Train that are set here."""
+        metric, rule = self.early_stopping_metric, self.decision_threshold
+        watched = {"early_stopping_metric": early_stopping_metric_of(problem_type, metric)} if metric else {}
+        return watched | ({"decision_threshold": hyperparameter(rule)} if rule != 0.5 else {})
 
     @property
     def for_evaluation(self) -> dict[str, Any]:
@@ -113,6 +138,10 @@ class QualitySettings(Gate):
 
     def check(self, problem_type: ProblemType) -> None:
         """Raise ValueError unless the metrics are those of the problem type, with thresholds that they can reach."""
+        if self.early_stopping_metric is not None:
+            early_stopping_metric_of(problem_type, self.early_stopping_metric)
+        if self.decision_threshold != 0.5 and problem_type != "BinaryClassification":
+            raise ValueError(f"quality.decision_threshold is for BinaryClassification, not {problem_type}; remove it")
         _check_name("quality", self.metric, METRICS[problem_type], problem_type)
         _check_threshold("quality", self, problem_type)
         for index, gate in enumerate(self.gates):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -14,6 +14,7 @@ from project.settings.section import Section
 # LightGBM's own names of fields that have the name of an alias.
 _OWN_NAMES = {"num_boost_round": "num_iterations", "early_stopping_rounds": "early_stopping_round"}
 _FIELDS = {own: field for field, own in _OWN_NAMES.items()}
+_NOT_LIGHTGBM = {"class_weight", "calibration", "folds"}
 # Lists with a value for each column, which the settings take by the columns' names.
 BY_COLUMN = ("max_bin_by_feature", "feature_contri", "cegb_penalty_feature_lazy", "cegb_penalty_feature_coupled")
 # SageMaker's limit.
@@ -58,6 +59,17 @@ class TrainingSettings(Section):
     )
     interaction_constraints: list[list[str]] = Field(
         default=[], description="Groups of columns; only columns of one group may be in one branch of a tree."
+    )
+
+    calibration: Literal["none", "isotonic", "sigmoid"] = Field(
+        default="none",
+        description="How the probabilities of a binary model are calibrated, on the validation split: not at all, by a "
+        "monotone function (`isotonic`, for some thousand rows and more) or by a logistic one (`sigmoid`).",
+    )
+    folds: Annotated[int, Field(ge=2, le=50)] | None = Field(
+        default=None,
+        description="Parts of the training and validation rows for a cross-validation: metrics with mean and standard "
+        "deviation. The registered model is trained as without it.",
     )
 
     @model_validator(mode="before")
@@ -106,16 +118,17 @@ class TrainingSettings(Section):
     @property
     def lightgbm(self) -> dict[str, Any]:
         """The parameters of LightGBM that are set or have a default here, by LightGBM's own names."""
-        fields = {_OWN_NAMES.get(name, name): getattr(self, name) for name in type(self).model_fields}
-        return {name: value for name, value in fields.items() if name != "class_weight"} | self.further
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name not in _NOT_LIGHTGBM}
+        return {_OWN_NAMES.get(name, name): value for name, value in fields.items()} | self.further
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the job's hyperparameters: the fields that always are, and the others that are set."""
-        further = {"objective", "monotone_constraints", "interaction_constraints"}
-        return self.model_dump(exclude=further | self.further.keys()) | {
-            name: _text(value)
-            for name, value in {**{name: getattr(self, name) for name in sorted(further)}, **self.further}.items()
-            if value not in (None, {}, [])
+        optional = ("objective", "monotone_constraints", "interaction_constraints", "calibration", "folds")
+        further = {name: getattr(self, name) for name in optional} | self.further
+        return self.model_dump(exclude={*further}) | {
+            name: hyperparameter(value)
+            for name, value in further.items()
+            if value not in (None, {}, []) and (name, value) != ("calibration", "none")
         }
 
 
@@ -142,7 +155,7 @@ def _by_column(name: str, value: Any) -> dict[str, float]:
     return {str(column): number for column, number in value.items()}
 
 
-def _text(value: Any) -> str:
+def hyperparameter(value: Any) -> str:
     """Encode a value for script mode, which decodes JSON and passes what it finds as Python writes it.
 
     Lists and mappings are encoded twice, so that train.py receives JSON.

@@ -63,7 +63,7 @@ def cross_validate(
 
 
 def assign_folds(rows: Split, folds: int, schema: Mapping[str, Any], seed: int) -> tuple[str, list[Fold]]:
-    """Divide rows into folds by time, by group, or at random, with the same share of each class where there are classes.
+    """Divide rows into folds by time, by group, or at random; where there are classes, with the same share of each.
 
     Returns:
         time, group, stratified or random; and for each fold the positions of the rows to train and to measure on.
@@ -93,7 +93,7 @@ def assign_folds(rows: Split, folds: int, schema: Mapping[str, Any], seed: int) 
 
 
 def _by_time(rows: Split, folds: int) -> list[Fold]:
-    """Divide rows into periods of about the same number; each but the first is a fold, with all before it to train on."""
+    """Divide rows into periods of about the same size; each but the first is a fold, trained for on all before it."""
     assert rows.time is not None
     time = rows.time
     if rows.group is not None:

@@ -20,7 +20,7 @@ CURVE_METRICS = {
     "BinaryClassification": ("binary_logloss", "auc"),
     "MulticlassClassification": ("multi_logloss",),
     "Regression": ("rmse", "mae"),
-    "Ranking": ("ndcg@10",),
+    "Ranking": ("ndcg@10", "ndcg@5", "map@10"),
 }
 # What early stopping can watch.
 WATCHABLE = {

@@ -20,11 +20,13 @@ class LightGbmLog:
         lgb.register_logger(self)
 
     def info(self, message: str) -> None:
-        """Ignore what is not a warning."""
+        """Take what LightGBM's library writes, of whatever level."""
+        if "[Warning]" in message:
+            self.warning(message)
 
     def warning(self, message: str) -> None:
-        """Print and keep a warning that is new."""
-        text = " ".join(message.removeprefix("[LightGBM]").replace("[Warning]", "").split())
+        """Print and keep a warning that is new; those of the Python package come here directly."""
+        text = " ".join(message.replace("[LightGBM]", "").replace("[Warning]", "").split())
         if text and text not in self.warnings and not text.startswith(USUAL):
             self.warnings.append(text)
             print(f"LightGBM warns: {text}", flush=True)

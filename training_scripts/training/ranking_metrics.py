@@ -22,32 +22,44 @@ def ranking_metric(name: str, label_gain: Sequence[float] | None, rows: Split, s
     kind, k = name.split("@")
     assert rows.group is not None
     starts = group_starts(rows.group)
-    values, weights = [], []
-    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
-        order = np.argsort(-scores[start:end], kind="stable")
-        labels = rows.target[start:end]
-        values.append(
-            _ndcg(labels, order, int(k), label_gain) if kind == "ndcg" else _average_precision(labels, order, int(k))
-        )
-        weights.append(1.0 if rows.weight is None else float(rows.weight[start:end].mean()))
+    sizes = np.diff(np.append(starts, len(rows)))
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    values = (
+        _ndcg(_gains(rows.target, label_gain), scores, group, starts, int(k))
+        if kind == "ndcg"
+        else _average_precision(rows.target > 0.5, scores, group, starts, int(k))
+    )
+    weights = None if rows.weight is None else np.bincount(group, rows.weight) / sizes
     return float(np.average(values, weights=weights))
 
 
-def _ndcg(labels: np.ndarray, order: np.ndarray, k: int, label_gain: Sequence[float] | None) -> float:
-    gains = 2.0**labels - 1 if label_gain is None else np.asarray(label_gain, np.float64)[labels.astype(np.int64)]
-    discounts = 1 / np.log2(np.arange(min(k, len(labels))) + 2)
-    best = float(np.sort(gains)[::-1][: len(discounts)] @ discounts)
+def _gains(labels: np.ndarray, label_gain: Sequence[float] | None) -> np.ndarray:
+    return 2.0**labels - 1 if label_gain is None else np.asarray(label_gain, np.float64)[labels.astype(np.int64)]
+
+
+def _ndcg(gains: np.ndarray, scores: np.ndarray, group: np.ndarray, starts: np.ndarray, k: int) -> np.ndarray:
+    rank = np.arange(len(group)) - starts[group]
+    discounts = np.where(rank < k, 1 / np.log2(rank + 2), 0)
+    found, best = (np.bincount(group, gains[_ranked(by, group)] * discounts) for by in (scores, gains))
     # a group without relevant rows is always in the right order
-    return float(gains[order[: len(discounts)]] @ discounts) / best if best > 0 else 1.0
+    return np.divide(found, best, out=np.ones(len(starts)), where=best > 0)
 
 
-def _average_precision(labels: np.ndarray, order: np.ndarray, k: int) -> float:
-    relevant = labels > 0.5
-    if not relevant.any():
-        return 1.0
-    hits = relevant[order[:k]]
-    precisions = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precisions @ hits / min(relevant.sum(), len(hits)))
+def _average_precision(
+    relevant: np.ndarray, scores: np.ndarray, group: np.ndarray, starts: np.ndarray, k: int
+) -> np.ndarray:
+    rank = np.arange(len(group)) - starts[group]
+    hits = relevant[_ranked(scores, group)]
+    total = np.append(0, np.cumsum(hits))
+    precision = (total[1:] - total[starts[group]]) / (rank + 1)
+    found = np.bincount(group, precision * (hits & (rank < k)))
+    possible = np.minimum(np.bincount(group, relevant), k)
+    return np.divide(found, possible, out=np.ones(len(starts)), where=possible > 0)
+
+
+def _ranked(by: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return the positions of the rows, in each group from the highest value; equal ones stay in their order."""
+    return np.lexsort((-by, group))
 
 
 def is_ranking_metric(name: str) -> bool:
