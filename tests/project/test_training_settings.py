@@ -145,3 +145,77 @@ def test_a_parameter_that_can_be_tuned_has_its_range() -> None:
         "double",
         "greater than 0 and at most 1",
     )
+
+
+# --- what Train gets from the section quality ---
+
+
+@pytest.mark.parametrize(
+    ("quality", "sent"),
+    [
+        ({}, {}),
+        ({"early_stopping_metric": "auc"}, {"early_stopping_metric": "auc"}),
+        ({"decision_threshold": 0.3}, {"decision_threshold": 0.3}),
+        ({"decision_threshold": "best-f1"}, {"decision_threshold": "best-f1"}),
+        ({"decision_threshold": {"min_precision": 0.9}}, {"decision_threshold": {"min_precision": 0.9}}),
+    ],
+)
+def test_rules_reach_train_as_hyperparameters(
+    make_settings: Callable[..., Settings], quality: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    from local_sagemaker.jobs import script_mode
+
+    settings = make_settings(quality={"metric": "auc", "threshold": 0.9} | quality)
+    hyperparameters = settings.quality.hyperparameters(settings.problem_type)
+    line = script_mode.arguments(script_mode.decode(hyperparameters))
+    assert line[::2] == [f"--{name}" for name in sent]
+    for received, expected in zip(line[1::2], sent.values(), strict=True):
+        assert received == expected or json.loads(received) == expected
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"decision_threshold": 1}, "a threshold of 1 labels all records alike"),
+        ({"decision_threshold": "f1"}, "'f1' is not a rule; expected a number between 0 and 1, best-f1"),
+        ({"decision_threshold": {"min_precision": 0.9, "min_recall": 0.5}}, "is not a rule; expected"),
+        ({"decision_threshold": {"min_recall": 2}}, "min_recall is 2; it must be greater than 0 and at most 1"),
+        ({"decision_threshold": {"min_recall": "high"}}, "min_recall is 'high'; it must be a number"),
+        (
+            {"decision_threshold": {"false_positive_cost": 0, "false_negative_cost": 1}},
+            "false_positive_cost and false_negative_cost must be greater than 0",
+        ),
+        (
+            {"early_stopping_metric": "rmse"},
+            "quality.early_stopping_metric is 'rmse'; for BinaryClassification it must be one of binary_logloss, auc",
+        ),
+        ({"early_stopping_metric": "average_precison"}, "did you mean average_precision?"),
+    ],
+)
+def test_a_rule_that_train_could_not_follow_is_refused(
+    make_settings: Callable[..., Settings], sections: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        make_settings(quality={"metric": "auc", "threshold": 0.9} | sections)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"training": {"calibration": "sigmoid"}}, "training.calibration is for BinaryClassification, not Regression"),
+        (
+            {"training": {"class_weight": "balanced"}},
+            "training.class_weight is balanced, but a Regression has no classes",
+        ),
+        ({"quality": {**REGRESSION["quality"], "decision_threshold": 0.2}}, "quality.decision_threshold is for Binary"),
+        (
+            {"training": {"folds": 5}, "resources": {"training_instance_count": 2}},
+            "training.folds needs one instance, but resources.training_instance_count is 2",
+        ),
+    ],
+)
+def test_what_the_problem_type_or_the_instances_do_not_allow_is_refused(
+    make_settings: Callable[..., Settings], sections: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        make_settings(**REGRESSION | sections)
