@@ -159,13 +159,58 @@ def test_the_first_host_writes_the_model_and_metrics_of_all_rows(make_project, r
     metrics = metrics_of(job.folders[0])
     assert 1 < metrics["best_iteration"] < 100
     model = model_of(job.folders[0])
-    assert metrics["validation"] == measure(
-        validation.target, np.asarray(model.predict(validation.features)), data.schema
-    )
     train = read_split(data.output / "train", data.schema)
-    found = measure(train.target, np.asarray(model.predict(train.features)), data.schema)
-    assert metrics["train"] == pytest.approx(found, rel=1e-12)
+    for name, rows in (("validation", validation), ("train", train)):
+        found = measure(rows, np.asarray(model.predict(rows.features)), data.schema)
+        assert metrics[name] == pytest.approx(found, rel=1e-12)
     assert metrics["validation"]["auc"] > 0.97
+
+
+def test_weights_calibration_and_threshold_are_those_of_all_rows(make_project, run_train, run_hosts, tmp_path):
+    data = make_project("cancer").data
+    schema = json.dumps(data.schema | {"weight": "w"})
+    weighted = {}
+    for name in ("train", "validation"):
+        table = pq.read_table(data.output / name).sort_by("target")
+        weighted[name] = table.append_column("@weight", pa.array(np.linspace(0.5, 3, len(table))))
+    # the second host has no validation rows, but must exchange weights all the same
+    half = len(weighted["train"]) // 2
+    divide(
+        data,
+        tmp_path,
+        train=[weighted["train"].slice(0, half), weighted["train"].slice(half)],
+        validation=[weighted["validation"], None],
+    )
+    whole = tmp_path / "whole"
+    divide(data, whole, train=[weighted["train"], None], validation=[weighted["validation"], None])
+    (whole / "0").rename(whole / "data")
+    for folder in (tmp_path / "0", tmp_path / "1", whole / "data"):
+        (folder / "schema" / "schema.json").write_text(schema)
+    given = ["--num_boost_round", "4", "--num_leaves", "3", "--min_data_in_leaf", "1", "--class_weight", "balanced"]
+    given += ["--calibration", "sigmoid", "--decision_threshold", "best-f1"]
+    job = run_hosts(tmp_path, *given)
+    assert job.exit_codes == [0, 0], job.logs
+    one, _ = run_train(Preprocessed(whole / "data", None), *given)
+    found, expected = metrics_of(job.folders[0]), metrics_of(one)
+    for part in ("train", "validation"):
+        assert found[part] == pytest.approx(expected[part], rel=1e-5)
+    assert found["decision_threshold"]["value"] == pytest.approx(expected["decision_threshold"]["value"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--folds", "3"], "folds cannot be trained on 2 instances; use one"),
+        (["--early_stopping_metric", "auc"], "early_stopping_metric auc is not a mean over rows"),
+        (["--monotone_constraints_method", "advanced"], "monotone_constraints_method advanced cannot be trained on 2"),
+    ],
+)
+def test_what_needs_all_rows_on_one_host_is_refused(make_project, run_hosts, tmp_path, given, message):
+    data = make_project("cancer").data
+    divide(data, tmp_path, train=halves(data, "train"), validation=halves(data, "validation"))
+    job = run_hosts(tmp_path, *given)
+    assert job.exit_codes == [1, 1]
+    assert all(message in log for log in job.logs)
 
 
 def test_hosts_share_the_rows_of_replicated_channels(make_project, run_hosts, tmp_path):

@@ -16,6 +16,7 @@ from training.errors import TrainingError
 
 # Columns after those of the model, each only where there is one.
 EXTRAS = {"weight": "@weight", "group": "@group", "time": "@time"}
+EXTRA_TYPES = {"weight": np.float64, "group": np.int64, "time": np.float64}
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,9 @@ def read_split(folder: Path, schema: Mapping[str, Any], is_sharded: bool = False
     names = [schema["target"], *(column["name"] for column in model_columns(schema))]
     paths = sorted(folder.glob("*.parquet"))
     if not paths and is_sharded:
-        return Split(pa.table({name: pa.array([], pa.float32()) for name in names[1:]}), np.empty(0))
+        # with the extra columns of other hosts' rows, so that all hosts exchange the same ones
+        extras = {name: np.empty(0, EXTRA_TYPES[name]) for name in EXTRAS if name in schema}
+        return Split(pa.table({name: pa.array([], pa.float32()) for name in names[1:]}), np.empty(0), **extras)
     if not paths:
         raise TrainingError(f"channel folder {folder} has no Parquet file; expected a split written by Preprocess")
     tables = []
