@@ -19,32 +19,26 @@ def ranking_cards(outcome: Outcome) -> list[str]:
     _, queries, sizes = np.unique(outcome.groups, return_inverse=True, return_counts=True)
     positions = np.arange(1, min(MAX_POSITION, int(sizes.max())) + 1)
     chance = np.random.default_rng(0).permutation(len(queries)).astype(np.float64)
+    gains = np.exp2(outcome.truth) - 1
+    # sorted once, since the charts need NDCG at many positions
+    model, ideal, random = (Ranks(queries, values) for values in (outcome.scores, outcome.truth, chance))
+
+    def ndcg(ranks: Ranks, cutoff: int | None) -> np.ndarray:
+        """Return the NDCG of each query, 1 for those without relevant rows as in LightGBM."""
+        return np.asarray(divide(ranks.discounted(gains, cutoff), ideal.discounted(gains, cutoff), 1.0))
+
     return [
-        ndcg_card(outcome.truth, outcome.scores, chance, queries, positions),
-        query_card(ndcg(outcome.truth, outcome.scores, queries, None)),
+        ndcg_card(positions, *([ndcg(ranks, at).mean() for at in positions.tolist()] for ranks in (model, random))),
+        query_card(ndcg(model, None)),
         relevance_card(outcome.truth, outcome.scores, queries, positions),
     ]
 
 
-def ndcg(relevances: np.ndarray, scores: np.ndarray, queries: np.ndarray, cutoff: int | None) -> np.ndarray:
-    """Return the NDCG of each query, 1 for those without relevant rows as in LightGBM."""
-    gains = np.exp2(relevances) - 1
-    reached, possible = (Ranks(queries, values).discounted(gains, cutoff) for values in (scores, relevances))
-    return np.asarray(divide(reached, possible, 1.0))
-
-
-def ndcg_card(
-    relevances: np.ndarray, scores: np.ndarray, chance: np.ndarray, queries: np.ndarray, positions: np.ndarray
-) -> str:
-    lines = {
-        "model": [ndcg(relevances, scores, queries, position).mean() for position in positions.tolist()],
-        "random order": [ndcg(relevances, chance, queries, position).mean() for position in positions.tolist()],
-    }
-    y = Axis.numbers([*lines["model"], *lines["random order"], 1], "NDCG")
-    chart = Chart(Axis.numbers(positions, "Position"), y)
-    chart.line(positions, lines["random order"], MUTED, dashed=True)
-    chart.line(positions, lines["model"])
-    chart.dots(positions, lines["model"], size=6)
+def ndcg_card(positions: np.ndarray, of_model: list[float], of_chance: list[float]) -> str:
+    chart = Chart(Axis.numbers(positions, "Position"), Axis.numbers([*of_model, *of_chance, 1], "NDCG"))
+    chart.line(positions, of_chance, MUTED, dashed=True)
+    chart.line(positions, of_model)
+    chart.dots(positions, of_model, size=6)
     legend = [(ACCENT, "model"), (MUTED, "random order")]
     return chart_card("NDCG by position", chart, "Of the rows at the first positions of a query", legend)
 
