@@ -23,6 +23,7 @@ from deployment.invocations import (
 )
 from deployment.load_test import LoadResult, run_load_test
 from deployment.records import Record, Records
+from deployment.samples import TOLERANCE, EvaluationSamples, difference
 from project.target import Target
 
 _BATCH_SIZE = 20
@@ -58,6 +59,7 @@ class EndpointTest:
         requests: int,
         concurrency: int,
         capture: CaptureSettings | None,
+        samples: Sequence[EvaluationSamples] = (),
         report: RequestReport = lambda completed, failed: None,
     ) -> None:
         """Prepare the checks.
@@ -69,6 +71,7 @@ class EndpointTest:
             requests: Number of requests of the load test.
             concurrency: Number of concurrent clients of the load test.
             capture: The endpoint's capture settings; None to skip the check of captured requests.
+            samples: Of each variant, records of its model's evaluation.
             report: Called with the numbers of completed and of failed requests of the load test.
         """
         self.target = target
@@ -77,6 +80,7 @@ class EndpointTest:
         self.requests = requests
         self.concurrency = concurrency
         self.capture = capture
+        self.samples = samples
         self.report_progress = report
         self.started = datetime.now(UTC)
         self.checks: list[Check] = []
@@ -112,6 +116,8 @@ class EndpointTest:
             return
         yield self._check_one_record()
         yield self._check_batch()
+        for samples in self.samples:
+            yield self._check_samples(samples)
         for name, body, content_type in invalid_payloads(self.records.rows[0]):
             yield self._check_refused(name, body, content_type)
         yield self._check_load()
@@ -133,6 +139,30 @@ class EndpointTest:
             return Check("batch", False, f"HTTP {result.status}: {result.message}")
         count = len(_predictions(result))
         return Check("batch", count == _BATCH_SIZE, f"{count} predictions for {_BATCH_SIZE} records")
+
+    def _check_samples(self, samples: EvaluationSamples) -> Check:
+        several = len(self.samples) > 1
+        name = f"predictions of {samples.variant}" if several else "predictions of the evaluation"
+        if samples.reason:
+            return Check(name, True, f"not compared: {samples.reason}")
+        result = self._send(as_json(samples.records), samples.variant if several else "")
+        if not result.ok:
+            return Check(name, False, f"HTTP {result.status}: {result.message}")
+        found, number = _predictions(result), len(samples.records)
+        if len(found) != number:
+            return Check(name, False, f"{len(found)} predictions for {number} records")
+        differences = {
+            row: text
+            for row, pair in enumerate(zip(samples.predictions, found, strict=True), start=1)
+            if (text := difference(*pair))
+        }
+        if differences:
+            row, text = next(iter(differences.items()))
+            detail = (
+                f"{len(differences)} of {number} records of version {samples.version} differ; in record {row}, {text}"
+            )
+            return Check(name, False, detail)
+        return Check(name, True, f"{number} records of version {samples.version}: equal to {TOLERANCE:g}")
 
     def _check_refused(self, name: str, body: bytes, content_type: str) -> Check:
         result = self._invoke(body, content_type)
@@ -180,14 +210,16 @@ class EndpointTest:
             detail += f"; {len(different)} differ from what was sent, such as {different[0]}"
         return Check("captures", len(matching) >= required and not different, detail)
 
-    def _send(self, body: bytes) -> InvocationResult:
-        result = self._invoke(body)
+    def _send(self, body: bytes, variant: str = "") -> InvocationResult:
+        result = self._invoke(body, variant=variant)
         if result.ok:
             self._successful.append(SuccessfulRequest(body, result))
         return result
 
-    def _invoke(self, body: bytes, content_type: str = JSON) -> InvocationResult:
-        return invoke(self._client, self.endpoint.name, body, content_type, custom_attributes=TEST_REQUEST)
+    def _invoke(self, body: bytes, content_type: str = JSON, variant: str = "") -> InvocationResult:
+        return invoke(
+            self._client, self.endpoint.name, body, content_type, custom_attributes=TEST_REQUEST, variant=variant
+        )
 
 
 def invalid_payloads(record: Record) -> list[tuple[str, bytes, str]]:

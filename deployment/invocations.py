@@ -73,8 +73,9 @@ def invoke(
     content_type: str = JSON,
     accept: str = JSON,
     custom_attributes: str = "",
+    variant: str = "",
 ) -> InvocationResult:
-    """Send a request with a new inference id; errors are returned, not raised."""
+    """Send a request with a new inference id, to a variant if one is given; errors are returned, not raised."""
     inference_id = str(uuid.uuid4())
     start = time.perf_counter()
     try:
@@ -85,6 +86,7 @@ def invoke(
             Accept=accept,
             InferenceId=inference_id,
             **({"CustomAttributes": custom_attributes} if custom_attributes else {}),
+            **({"TargetVariant": variant} if variant else {}),
         )
         content = response["Body"].read()
     except ClientError as error:

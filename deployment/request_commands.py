@@ -15,6 +15,7 @@ from deployment.command_options import InputOption, StageOption, find_endpoint, 
 from deployment.drift import parse_drift
 from deployment.feature_store import FeatureLookup
 from deployment.progress import request_progress
+from deployment.samples import find_samples
 from deployment.traffic import send_traffic
 from project.commands import EndpointOption, JsonOption, Project, command_group, project_command
 from project.display import console, is_local
@@ -47,7 +48,7 @@ def test(
         typer.Option("--output", "-o", show_default="ENDPOINT-test.json", help="JSON file to write the results to."),
     ] = None,
 ) -> None:
-    """Test an endpoint: one record, a batch, invalid payloads, a load test, and the captured requests.
+    """Test an endpoint: one record, a batch, the predictions of the evaluation, invalid payloads, load, and captures.
 
     The requests have the custom attribute `test-request`, by which monitoring leaves them out.
 
@@ -60,10 +61,10 @@ def test(
         (variant.serverless.get("MaxConcurrency", _DEFAULT_CONCURRENCY) for variant in variants),
         default=_DEFAULT_CONCURRENCY,
     )
-    capture = endpoints.capture_settings(endpoint, variants)
+    capture, samples = endpoints.capture_settings(endpoint, variants), find_samples(project.target, variants)
     with request_progress(requests, f"Testing {endpoint.name} ...") as report:
         clients = concurrency or supported
-        endpoint_test = EndpointTest(project.target, endpoint, records, requests, clients, capture, report)
+        endpoint_test = EndpointTest(project.target, endpoint, records, requests, clients, capture, samples, report)
         for check in endpoint_test.run():
             display.show_check(check)
     path = report_file or Path(f"{endpoint.name}-test.json")
