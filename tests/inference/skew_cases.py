@@ -81,7 +81,7 @@ OPTIONS = {
     "a positive weight": Option(problems=(BINARY,), training=("--scale_pos_weight", "3"), excludes=("class weights",)),
     "dart": Option(training=("--boosting", "dart", "--early_stopping_rounds", "0"), excludes=("goss",)),
     "goss": Option(training=("--data_sample_strategy", "goss")),
-    "monotone constraints": Option(training=("--monotone_constraints", '{"size": 1}')),
+    "monotone constraints": Option(training=("--monotone_constraints", '{"size": 1}'), excludes=("l1", "quantile")),
     "zero as missing": Option(training=("--zero_as_missing", "true")),
     "a sigmoid calibration": Option(
         problems=(BINARY,), schema={"calibration": {"method": "sigmoid", "slope": 1.7, "intercept": -0.3}}

@@ -18,6 +18,7 @@ import train
 from csv_records import LONG_BODY
 from evaluation.inputs import read_model
 from evaluation.predicting import predict_split
+from evaluation.samples import sample_lines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ class Trained:
         texts: The features of each record, as they were written in the data.
         predictions: Of each record, prediction and probability as in predictions.csv, without a probability for
             regressions and rankings.
+        samples: The lines of samples.jsonl.
     """
 
     model: Any
@@ -49,6 +51,7 @@ class Trained:
     records: list[Record]
     texts: list[Record]
     predictions: list[list[str]]
+    samples: list[Record]
 
 
 def run_scripts(case: Case, folder: Path) -> Trained:
@@ -80,6 +83,7 @@ def run_scripts(case: Case, folder: Path) -> Trained:
         [{name: record[name] for name in names} for record in records],
         [{name: rows[record["row"]][name] for name in names} for record in records],
         predictions,
+        list(map(json.loads, sample_lines(outcome, evaluated.schema, output / "records"))),
     )
 
 
@@ -91,6 +95,19 @@ def assert_served_as_evaluated(trained: Trained) -> None:
             assert [line[0] for line in found] == [line[0] for line in expected] or not trained.schema["classes"]
             numbers = [float(line[-1]) for line in expected]
             assert [float(line[-1]) for line in found] == pytest.approx(numbers, rel=1e-12, abs=1e-12)
+
+    for sample in trained.samples[:FEW]:
+        answer, _ = output_fn(predict_fn(input_fn(json.dumps(sample["record"]), JSON), trained.model), JSON)
+        (found,), expected = json.loads(answer)["predictions"], sample["prediction"]
+        assert found.keys() == expected.keys()
+        assert found.get("label") == expected.get("label")
+        assert numbers_of(found) == pytest.approx(numbers_of(expected), rel=1e-12, abs=1e-12)
+
+
+def numbers_of(prediction: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in prediction.items() if isinstance(value, float)} | prediction.get(
+        "probabilities", {}
+    )
 
 
 def requests(trained: Trained) -> Iterator[tuple[str, str, Sequence[list[str]]]]:
