@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import tests.container_scripts  # noqa: F401, container scripts become importable
 from analyzer.container import run
 from examples import EXAMPLES
-from pipelines.training.preprocess import _arguments
+from pipelines.preprocess_arguments import preprocess_arguments
 from project.paths import REPOSITORY
 from project.settings import load_settings
 
@@ -77,7 +77,7 @@ def test_the_baseline_of_an_example_is_the_same_from_both_formats(name: str, tmp
     data = Path(example.data.input).name
     (tmp_path / "input" / data).symlink_to(source / data)
     (statistics, constraints), (of_parquet, constraints_of_parquet) = baselines(
-        tmp_path / "input", tmp_path, *_arguments(example)
+        tmp_path / "input", tmp_path, *preprocess_arguments(example)
     )
     assert constraints == constraints_of_parquet
     if statistics["dataset"]["item_count"] >= SKETCH_SIZE:
