@@ -14,11 +14,14 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from project.paths import REPOSITORY
 from project.s3_uris import split_s3_uri
-from project.settings import Settings
+
+if TYPE_CHECKING:
+    # in the environment of the Spark tests, there is no pydantic
+    from project.settings import Settings
 
 # The files of the analyzer that say what a value is, for training and serving.
 VALUES = ("__init__.py", "datetimes.py", "user_features.py", "values.py", "value_formats.py", "arrow_values.py")

@@ -281,3 +281,48 @@ def test_values_as_people_write_them_are_read_as_on_one_instance(last: str, prep
     single = preprocess_on("single", dict(files), *arguments)
     assert_same(preprocess_on("spark", dict(files), *arguments), single)
     assert (single.error is None) == (last == "$5")
+
+
+def orders() -> bytes:
+    lines = ["at,shop,spend,target"]
+    for row in range(400):
+        at = "" if row % 9 == 0 else f"2024-{row % 12 + 1:02}-{row % 28 + 1:02}T{row % 24:02}:30:00Z"
+        lines.append(f"{at},S{row % 23},{row / 7},{row * row % 17 / 3}")
+    return "\n".join(lines).encode() + b"\n"
+
+
+DERIVED = {
+    "datetime_columns": {"at": {"parts": ["month", "hour"], "cyclic": ["weekday"]}},
+    "encodings": {"shop": "target"},
+}
+
+
+def test_derived_columns_are_the_same(preprocess_on: Run) -> None:
+    files = {"data.csv": orders()}
+    spark, single = (
+        preprocess_on(engine, files, "--problem-type", "Regression", **DERIVED) for engine in ("spark", "single")
+    )
+    assert single.error is None
+    assert_same(spark, single)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_the_columns_of_features_py_are_the_same(preprocess_on: Run, tmp_path: Path, failing: bool) -> None:
+    source = (
+        "def add_features(rows):\n"
+        "    rows['due'] = rows['at'] + rows['at'].sub(rows['at'])\n"
+        "    rows['shop'] = rows['shop'].str.lower()\n"
+        "    rows['large'] = rows['spend'] > 20\n"
+        f"    assert not {failing} or not (rows['spend'] == 333 / 7).any(), 'too much'\n"
+        "    return rows.drop(columns='at')\n"
+    )
+    path = tmp_path / "features.py"
+    path.write_text(source)
+    options = ("--problem-type", "Regression", "--features", str(path))
+    spark, single = (
+        preprocess_on(engine, {"data.csv": orders()}, *options, **DERIVED) for engine in ("spark", "single")
+    )
+    assert (single.error is not None) == failing
+    if failing:
+        assert single.error == "features.py, line 5, in add_features: AssertionError: too much (row 334 of data.csv)"
+    assert_same(spark, single)
