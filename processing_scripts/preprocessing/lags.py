@@ -45,7 +45,6 @@ def add_lags(engine: Engine, rows: Rows, options: argparse.Namespace) -> Rows:
     """
     lags: Mapping[str, Any] = options.data_settings.lags
     check_columns(rows, lags, options)
-    engine.create_view("rows", f"SELECT * FROM {rows.table}")
     keys = [rows.columns[name] for name in lags["key"]]
     for column in (rows.columns[options.time_column], *keys):
         refuse_missing(engine, rows, column)
@@ -65,10 +64,10 @@ def add_lags(engine: Engine, rows: Rows, options: argparse.Namespace) -> Rows:
     stored = ", ".join([*(column.sql for column in rows.columns.values()), "feature_key", "row_key", "position"])
     if copies:
         # copies of a row get the lags of the first one, as if they were not there
-        first = "SELECT min(position) AS position FROM rows GROUP BY row_key"
+        first = f"SELECT min(position) AS position FROM {rows.table} GROUP BY row_key"
         engine.create_table("lags", f"SELECT row_key AS of_row, {values} FROM series WHERE position IN ({first})")
         lagged = ", ".join(column.sql for column in added.values())
-        query = f"SELECT {stored}, {lagged} FROM rows JOIN lags ON row_key = of_row"
+        query = f"SELECT {stored}, {lagged} FROM {rows.table} JOIN lags ON row_key = of_row"
     else:
         query = f"SELECT {stored}, {values} FROM series"
     engine.store_rows("lagged", query, rows.count * (len(rows.columns) + len(added)))
@@ -93,7 +92,7 @@ def check_columns(rows: Rows, lags: Mapping[str, Any], options: argparse.Namespa
 
 
 def refuse_missing(engine: Engine, rows: Rows, column: Column) -> None:
-    missing = engine.query(f"SELECT count(*) AS n FROM rows WHERE {column.sql} IS NULL")["n"][0].as_py()
+    missing = engine.query(f"SELECT count(*) AS n FROM {rows.table} WHERE {column.sql} IS NULL")["n"][0].as_py()
     if missing:
         raise DataError(
             f"column {column.name!r} of data.lags: {counted(missing, 'row', rows.count)} without a value; fill in the "
@@ -102,13 +101,13 @@ def refuse_missing(engine: Engine, rows: Rows, column: Column) -> None:
 
 
 def place_in_series(engine: Engine, rows: Rows, keys: Sequence[Column], options: argparse.Namespace) -> str:
-    """Create the view `series`: the view `rows` with the columns of its series, and its place there as moment.
+    """Create the view `series`: all rows with the columns of their series, and their place there as moment.
 
     Returns:
         The columns of the series, in SQL; empty if all rows are one series.
     """
     time = rows.columns[options.time_column]
-    times = value_counts(engine, time)["value"].combine_chunks()
+    times = value_counts(engine, time, rows.table)["value"].combine_chunks()
     try:
         ranks = rank_times(times, time.type)
     except ValueError as error:
@@ -121,13 +120,13 @@ def place_in_series(engine: Engine, rows: Rows, keys: Sequence[Column], options:
         series.append(key.sql)
         if key.stored_type == pa.string():
             # spellings of one category are one key
-            spellings = value_counts(engine, key)["value"].combine_chunks()
+            spellings = value_counts(engine, key, rows.table)["value"].combine_chunks()
             codes = category_texts(spellings).dictionary_encode().indices.to_numpy().astype(np.int64)
             table, series[-1] = f"keys{number}", f"key{number}"
             engine.register(table, pa.table({"value": spellings, "code": codes}))
             selected.append(f"{table}.code AS key{number}")
             joined.append(f"JOIN {table} ON rows.{key.sql} = {table}.value")
-    engine.create_view("series", f"SELECT {', '.join(selected)} FROM rows {' '.join(joined)}")
+    engine.create_view("series", f"SELECT {', '.join(selected)} FROM {rows.table} AS rows {' '.join(joined)}")
     return ", ".join(series)
 
 

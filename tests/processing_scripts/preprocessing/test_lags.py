@@ -106,6 +106,16 @@ def test_dropped_columns_have_lags_that_are_features(run: Run):
     assert [feature["name"] for feature in done.schema["features"]] == ["visitors_lag_1"]
 
 
+def test_the_users_code_gets_the_lags(run: Run, tmp_path: Path):
+    code = tmp_path / "features.py"
+    code.write_text(
+        "def add_features(rows):\n    return rows.assign(change=rows['visitors'] - rows['visitors_lag_1'])\n"
+    )
+    found = encoded(run(sales(), "--features", str(code), columns=["visitors"]))
+    assert found["change"].count() == ROWS - 3
+    np.testing.assert_array_equal(found["change"], found["visitors"] - found["visitors_lag_1"])
+
+
 def test_a_row_without_a_target_is_not_trained_on_but_is_in_its_series(run: Run):
     table = sales()
     table.loc[table["day"] == "2024-01-10", "target"] = np.nan
