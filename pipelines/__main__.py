@@ -17,6 +17,7 @@ from rich.text import Text
 from pipelines import data_commands, runner
 from pipelines.definition_diff import compare
 from pipelines.display import (
+    show_comparison,
     show_diff,
     show_failure,
     show_models,
@@ -30,6 +31,7 @@ from pipelines.result_json import execution_json, results_json
 from pipelines.results import download, read_results, report_uri
 from pipelines.runner import PipelineExecution
 from pipelines.training_progress import TrainingProgress
+from pipelines.version_comparison import compare_versions
 from pipelines.violations import with_violations
 from project import registry
 from project.commands import (
@@ -274,6 +276,19 @@ def models(project: Project, as_json: JsonOption = False) -> None:
         for version in versions
     ]
     print_result(content, as_json, lambda: show_models(versions))
+
+
+@app.command("compare")
+@project_command
+def compare_models(
+    project: Project, first: VersionArgument, second: VersionArgument, as_json: JsonOption = False
+) -> None:
+    """Compare two model versions by their stored evaluations: metrics with 95 % intervals, and parameters.
+
+    Example: python -m pipelines compare 3 5 --local
+    """
+    comparison = compare_versions(project.settings, project.target, first, second)
+    print_result(comparison.to_json(), as_json, lambda: show_comparison(comparison))
 
 
 @app.command()

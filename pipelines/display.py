@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rich.live import Live
@@ -15,6 +15,7 @@ from pipelines.definition_diff import DefinitionDiff
 from pipelines.model_versions import ModelVersion
 from pipelines.results import BestTrial, ExecutionResults
 from pipelines.runner import PipelineExecution, Step
+from pipelines.version_comparison import VersionComparison
 from project.display import console, output, plain_table
 from project.registry import ModelPackage
 from project.settings import LOWER_IS_BETTER, Settings
@@ -198,6 +199,29 @@ def show_models(versions: Sequence[ModelVersion]) -> None:
         ):
             if items:
                 output.print(Padding(Text(title + ", ".join(items), style), (0, 0, 0, 6)))
+
+
+def show_comparison(comparison: VersionComparison) -> None:
+    """Show the metrics of two versions with their intervals, and the parameters that differ."""
+    first, second = (f"Version {version}" for version in comparison.versions)
+    table = plain_table("Test metric", first, second, "Gain", right=[first, second, "Gain"])
+    for metric in comparison.metrics:
+        gain = "" if metric.gain is None else f"{metric.gain:+.4f}"
+        style = {"+": "green", "-": "red"}.get(gain[:1], "") if metric.gain else ""
+        table.add_row(metric.name, *(_with_interval(value) for value in metric.values), Text(gain, style))
+    output.print(table)
+    for name, (before, now) in comparison.parameters.items():
+        output.print(Text(f"{name}: {before or 'not set'} in {first.lower()}, {now or 'not set'} in {second.lower()}"))
+    for remark in comparison.remarks:
+        output.print(Text(remark, "yellow"), soft_wrap=True)
+
+
+def _with_interval(metric: Mapping[str, float | None] | None) -> str:
+    if metric is None or metric["value"] is None:
+        return ""
+    if metric["lower"] is None or metric["upper"] is None:
+        return f"{metric['value']:.4f}"
+    return f"{metric['value']:.4f} ({metric['lower']:.4f} to {metric['upper']:.4f})"
 
 
 def _quality(package: ModelPackage) -> str:

@@ -104,7 +104,7 @@ def evaluate(options: argparse.Namespace) -> None:
     schema = model.schema
     data_report = read_report(options.validation_dir / "validation_report.json")
     rules = Rules.read(options.quality, options.metric_threshold)
-    outcome = predict_split(model.booster, schema, options.test_dir, rules.alpha)
+    outcome = predict_split(model.booster, schema, options.test_dir, model.alpha)
     test_metrics = intervals(outcome)
     quality = quality_statistics(outcome, test_metrics)
     metrics = next(section for name, section in quality.items() if name.endswith("_metrics"))

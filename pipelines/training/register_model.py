@@ -15,9 +15,10 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, TuningStep
 from sagemaker.serve.model_builder import ModelBuilder
 
 from pipelines.commit import current_commit
+from pipelines.context import output_of
 from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
 from pipelines.training.context import TrainingContext
-from pipelines.training.evaluate import metric_value
+from pipelines.training.evaluate import metric_value, summary_value
 from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
 from project.errors import UserError
 from project.settings import METRICS
@@ -58,7 +59,15 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
         "problem_type": settings.problem_type,
         "quality_metric": settings.quality.metric,
         "quality_threshold": parameters.metric_threshold.to_string(),
+        "quality_lower": metric_value(evaluate, settings.quality.metric, "lower").to_string(),
+        "quality_upper": metric_value(evaluate, settings.quality.metric, "upper").to_string(),
+        "evaluation_summary_uri": Join(on="/", values=[output_of(evaluate, "evaluation"), "summary.json"]),
     }
+    if settings.quality.champion is not None:
+        metadata |= {
+            "champion_version": summary_value(evaluate, "champion.version").to_string(),
+            "champion_gain": summary_value(evaluate, "champion.gain_text"),
+        }
     metadata |= {metric: metric_value(evaluate, metric).to_string() for metric in METRICS[settings.problem_type]}
     metadata |= _tuned(context, train, room=MAX_METADATA - len(metadata))
     step_args = model.register(

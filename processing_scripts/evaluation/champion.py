@@ -75,13 +75,13 @@ def compare(
     asked |= {"min_gain": settings["min_gain"], "on": settings["on"]}
     if champion.version == 0:
         sentence = "No version is approved yet, so there is no champion to compare with."
-        return Comparison(asked | {"passes": 1, "sentence": sentence})
+        return Comparison(asked | {"passes": 1, "gain_text": "no champion", "sentence": sentence})
     with tempfile.TemporaryDirectory(prefix="champion-") as place:
         packed, folder = Path(place) / "model.tar.gz", Path(place) / "model"
         download(champion, packed)
         if digest(packed) == digest(archive):
             sentence = f"The champion, version {champion.version}, is this model."
-            return Comparison(asked | {"passes": 1, "sentence": sentence})
+            return Comparison(asked | {"passes": 1, "gain_text": "the same model", "sentence": sentence})
         old_schema = unpack(champion, packed, folder)
         check_schema(champion, old_schema, schema)
         scores, missing = score(champion, old_schema, folder, records)
@@ -114,16 +114,18 @@ def decide(champion: Champion, settings: Mapping[str, Any], challenger: Outcome,
             f"{champion.version}; use another metric in quality.champion, or more data"
         )
     passes = judged >= minimum
+    gained = f"{readable(found.value)} (95 % interval {readable(found.lower)} to {readable(found.upper)})"
     subject = "the gain" if settings["on"] == MEAN else "the lower bound of the gain"
     sentence = (
         f"{metric} is {readable(values[0])}, and {readable(values[1])} of the champion, version {champion.version}: a "
-        f"gain of {readable(found.value)} (95 % interval {readable(found.lower)} to {readable(found.upper)}); "
+        f"gain of {gained}; "
         f"{subject} {'reaches' if passes else 'must be at least'} {minimum:.12g}"
     )
     return {
         "value": values[1],
         "challenger": values[0],
         **dict(zip(("gain", "lower", "upper"), found.to_json().values(), strict=True)),
+        "gain_text": f"{metric} {gained}",
         "passes": int(passes),
         "sentence": sentence,
     }

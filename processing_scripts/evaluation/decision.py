@@ -70,7 +70,6 @@ class Rules:
         champion: The settings `metric`, `min_gain` and `on` of the comparison with a champion; None without one.
         segments: The columns by whose values metrics are reported.
         segment_gate: The settings `metric`, `threshold` and `min_rows` for each segment; None without them.
-        alpha: The quantile that a quantile regression predicts; None for other objectives.
         decision_threshold: The rule by which Train chose the threshold of two classes.
     """
 
@@ -79,7 +78,6 @@ class Rules:
     champion: Mapping[str, Any] | None = None
     segments: Sequence[str] = ()
     segment_gate: Mapping[str, Any] | None = None
-    alpha: float | None = None
     decision_threshold: Any = 0.5
 
     @classmethod
@@ -105,7 +103,6 @@ class Rules:
             settings.get("champion"),
             settings.get("segments", ()),
             settings.get("segment_gate"),
-            settings.get("alpha"),
             settings.get("decision_threshold", 0.5),
         )
 

@@ -14,6 +14,9 @@ import lightgbm as lgb
 
 from evaluation.errors import EvaluationError
 
+# the quantile of LightGBM's objective `quantile` without `alpha`
+LIGHTGBM_ALPHA = 0.9
+
 
 @dataclass(frozen=True)
 class ModelArchive:
@@ -28,6 +31,12 @@ class ModelArchive:
     booster: lgb.Booster
     schema: dict[str, Any]
     training: dict[str, Any]
+
+    @property
+    def alpha(self) -> float | None:
+        """The quantile that a quantile regression predicts; None for other objectives."""
+        parameters = self.training.get("parameters", {})
+        return float(parameters.get("alpha", LIGHTGBM_ALPHA)) if parameters.get("objective") == "quantile" else None
 
 
 @dataclass(frozen=True)

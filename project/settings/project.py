@@ -99,6 +99,11 @@ class Settings(Section):
     @model_validator(mode="after")
     def _metrics_fit(self) -> Settings:
         self.quality.check(self.problem_type)
+        if "pinball" in self.quality.metrics and self.training.objective != "quantile":
+            raise ValueError(
+                "pinball measures the quantile that a model predicts; set training.objective to quantile, and "
+                "training.alpha to the quantile, or choose another metric in quality"
+            )
         if self.quality.champion is not None and self.security.network_isolation:
             raise ValueError(
                 "quality.champion needs the model registry, which jobs cannot call with security.network_isolation; "

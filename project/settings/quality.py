@@ -29,10 +29,10 @@ METRICS: dict[str, tuple[str, ...]] = {
 OTHER_METRICS: dict[str, tuple[str, ...]] = {
     "BinaryClassification": ("average_precision", "balanced_accuracy", "mcc", "log_loss", "brier"),
     "MulticlassClassification": ("balanced_accuracy", "mcc", "log_loss"),
-    "Regression": ("mape",),
+    "Regression": ("mape", "pinball"),
     "Ranking": (),
 }
-LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse", "mape", "log_loss", "brier"})
+LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse", "mape", "pinball", "log_loss", "brier"})
 
 On = Literal["mean", "lower_bound"]
 ON = (
@@ -135,6 +135,12 @@ class QualitySettings(Gate):
         return settings | {
             "champion": champion and champion.model_dump(mode="json") | {"metric": champion.metric or self.metric}
         }
+
+    @property
+    def metrics(self) -> set[str]:
+        """The names of all metrics that something is required of."""
+        others = [part.metric for part in (self.champion, self.segment_gate) if part is not None and part.metric]
+        return {self.metric, *(gate.metric for gate in self.gates), *others}
 
     def check(self, problem_type: ProblemType) -> None:
         """Raise ValueError unless the metrics are those of the problem type, with thresholds that they can reach."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import os
 import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 
@@ -12,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipelines.bundles import Bundle, all_bundles, evaluate_bundle, train_bundle
 from project.paths import REPOSITORY
-from project.settings import Settings
+from project.settings import LOWER_IS_BETTER, METRICS, OTHER_METRICS, Settings
 
 names = st.text("abcdefgh/._", min_size=1, max_size=12)
 files = st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5)
@@ -67,3 +71,30 @@ def test_a_bundle_contains_the_modules_that_its_scripts_import_from_this_reposit
             for module in re.findall(rb"^(?:from|import) (analyzer[\w.]*)", data, re.M):
                 name = folder + module.decode().replace(".", "/")
                 assert {f"{name}.py", f"{name}/__init__.py"} & bundle.files.keys(), path
+
+
+def test_evaluate_knows_every_metric_that_the_settings_may_require_and_its_direction() -> None:
+    program = """
+import numpy as np
+from evaluation.metrics import LOWER_IS_BETTER
+from evaluation.outcome import Outcome
+truth, scores = np.array([0, 1, 1, 0]), np.array([0.2, 0.9, 0.6, 0.4])
+several = np.array([[0.5, 0.3, 0.2]] * 4)
+outcomes = {
+    "BinaryClassification": ([0, 1], scores, {}),
+    "MulticlassClassification": ([0, 1, 2], several, {}),
+    "Regression": (None, scores, {"alpha": 0.5}),
+    "Ranking": (None, scores, {"groups": np.array([0, 0, 1, 1])}),
+}
+names = {}
+for kind, (classes, output, keywords) in outcomes.items():
+    schema = {"problem_type": kind, "classes": classes}
+    names[kind] = sorted(Outcome.from_scores(schema, output, truth, **keywords).values())
+print([names, sorted(LOWER_IS_BETTER)])
+"""
+    path = os.pathsep.join([str(REPOSITORY / "processing_scripts"), str(REPOSITORY)])
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    names, lower = ast.literal_eval(done.stdout)
+    assert names == {kind: sorted((*METRICS[kind], *OTHER_METRICS[kind])) for kind in METRICS}
+    assert lower == sorted(LOWER_IS_BETTER)

@@ -163,6 +163,14 @@ def test_requirements_that_no_model_of_the_problem_type_can_be_judged_by_are_ref
     assert message in str(error.value)
 
 
+def test_the_pinball_loss_is_for_models_that_predict_a_quantile(make_settings: Callable[..., Any]) -> None:
+    quality = {"metric": "rmse", "threshold": 3, "gates": [{"metric": "pinball", "threshold": 1}]}
+    sections = {"problem_type": "Regression", "quality": quality}
+    assert make_settings(**sections, training={"objective": "quantile", "alpha": 0.5}).quality.metrics >= {"pinball"}
+    with pytest.raises(UserError, match=r"set training\.objective to quantile"):
+        make_settings(**sections)
+
+
 def test_a_champion_needs_the_registry_which_isolated_jobs_cannot_call(write_settings: Callable[..., Path]) -> None:
     quality = {"metric": "auc", "threshold": 0.9, "champion": {}}
     with pytest.raises(UserError, match=r"quality\.champion needs the model registry"):

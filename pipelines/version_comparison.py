@@ -1,0 +1,131 @@
+"""Two versions side by side: their metrics on the test split, from the stored evaluations, and their parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pipelines.runner import execution_parameters
+from project import registry
+from project.errors import UserError, is_not_found
+from project.registry import ModelPackage
+from project.s3_uris import split_s3_uri
+from project.settings import LOWER_IS_BETTER, Settings
+from project.target import Target
+
+
+@dataclass(frozen=True)
+class ComparedMetric:
+    """A metric of two versions, each with its 95 % interval.
+
+    Attributes:
+        values: `value`, `lower` and `upper` of both versions; None where a version does not have the metric.
+        gain: By how much the second version is better; None if a value is undefined.
+    """
+
+    name: str
+    values: tuple[Mapping[str, float | None] | None, Mapping[str, float | None] | None]
+    gain: float | None
+
+
+@dataclass(frozen=True)
+class VersionComparison:
+    """Two versions.
+
+    Attributes:
+        versions: Their numbers.
+        metrics: The metrics on the test split.
+        parameters: Parameters of their executions that differ, each with both values.
+        remarks: Why their metrics cannot be compared as they stand.
+    """
+
+    versions: tuple[int, int]
+    metrics: tuple[ComparedMetric, ...]
+    parameters: Mapping[str, tuple[str, str]]
+    remarks: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare_versions(settings: Settings, target: Target, first: int, second: int) -> VersionComparison:
+    """Compare two versions of the project's model package group.
+
+    Raises:
+        UserError: A version does not exist, or its evaluation cannot be read, or they predict different things.
+    """
+    group = settings.model_package_group
+    packages = [registry.find_version(group, version, target) for version in (first, second)]
+    summaries = [_summary(package, target) for package in packages]
+    for key, title in (("problem_type", "problem type"), ("target", "target")):
+        one, other = (summary[key] for summary in summaries)
+        if one != other:
+            raise UserError(
+                f"version {first} has the {title} {one!r} and version {second} {other!r}, so that their metrics cannot "
+                "be compared; give two versions of one problem"
+            )
+    metrics = [summary["metrics"]["test"] for summary in summaries]
+    names = [*metrics[0], *(name for name in metrics[1] if name not in metrics[0])]
+    return VersionComparison(
+        versions=(first, second),
+        metrics=tuple(_compared(name, metrics[0].get(name), metrics[1].get(name)) for name in names),
+        parameters=_different(*(_parameters(package, target) for package in packages)),
+        remarks=_remarks(packages, summaries),
+    )
+
+
+def _compared(
+    name: str, one: Mapping[str, float | None] | None, other: Mapping[str, float | None] | None
+) -> ComparedMetric:
+    before, now = (metric and metric["value"] for metric in (one, other))
+    gain = None
+    if isinstance(before, float | int) and isinstance(now, float | int):
+        gain = before - now if name in LOWER_IS_BETTER else now - before
+    return ComparedMetric(name, (one, other), gain)
+
+
+def _summary(package: ModelPackage, target: Target) -> dict[str, Any]:
+    uri = package.metadata.get("evaluation_summary_uri")
+    if not uri:
+        raise UserError(
+            f"version {package.version} does not name its evaluation, because another pipeline or an earlier "
+            "release of this project registered it; `python -m pipelines models` shows the metrics that it has"
+        )
+    bucket, key = split_s3_uri(uri)
+    try:
+        body: dict[str, Any] = json.load(target.s3.get_object(Bucket=bucket, Key=key)["Body"])
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
+        raise UserError(f"the evaluation of version {package.version} is no longer at {uri}") from None
+    return body
+
+
+def _parameters(package: ModelPackage, target: Target) -> dict[str, str]:
+    arn = package.metadata.get("pipeline_execution_arn")
+    tuned = {name: value for name, value in package.metadata.items() if name.startswith("tuned_")}
+    return (execution_parameters(target, arn) if arn else {}) | tuned
+
+
+def _different(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    names = [*one, *(name for name in other if name not in one)]
+    pairs = {name: (one.get(name, ""), other.get(name, "")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _remarks(packages: list[ModelPackage], summaries: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return what keeps the metrics from being those of the same test rows."""
+    remarks = []
+    rows = [summary["rows"]["test"] for summary in summaries]
+    if rows[0] != rows[1]:
+        remarks.append(
+            f"The test splits have {rows[0]:,} and {rows[1]:,} rows: the difference is partly that of the data. "
+            "quality.champion compares on the same rows."
+        )
+    elif packages[0].metadata.get("input_data_uri") != packages[1].metadata.get("input_data_uri"):
+        remarks.append("The versions were evaluated on different data. quality.champion compares on the same rows.")
+    return tuple(remarks)
