@@ -14,12 +14,22 @@ import numpy as np
 
 BINARY, MULTICLASS = "BinaryClassification", "MulticlassClassification"
 REGRESSION, RANKING = "Regression", "Ranking"
-PROBLEMS = (BINARY, MULTICLASS, REGRESSION)
+PROBLEMS = (BINARY, MULTICLASS, REGRESSION, RANKING)
 ROWS = 700
 # Columns that are in every table; the others are in those of the options that name them.
 COMMON = ("row", "size", "count", "colour", "active", "target")
 # The test split has to be large enough for the paths that handle many records.
 SPLIT = ("--train-share", "0.5", "--validation-share", "0.1", "--test-share", "0.4")
+
+
+FEATURES = """
+import pandas as pd
+
+def add_features(rows: pd.DataFrame) -> pd.DataFrame:
+    rows["size_per_visit"] = rows["size"] / (1 + rows["visit_count"])
+    rows["district"] = rows["area"].str[:1]
+    return rows.drop(columns=["area"])
+"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Option:
         segments: Columns that are in the records of the test split without being features.
         data: The content of data.json.
         training: Arguments of train.py.
-        schema: What Train adds to schema.json.
+        features: The content of features.py.
         excludes: Options that it cannot be combined with.
     """
 
@@ -43,7 +53,7 @@ class Option:
     segments: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[str, ...] = ()
-    schema: Mapping[str, Any] = field(default_factory=dict)
+    features: str = ""
     excludes: tuple[str, ...] = ()
 
 
@@ -83,15 +93,27 @@ OPTIONS = {
     "goss": Option(training=("--data_sample_strategy", "goss")),
     "monotone constraints": Option(training=("--monotone_constraints", '{"size": 1}'), excludes=("l1", "quantile")),
     "zero as missing": Option(training=("--zero_as_missing", "true")),
-    "a sigmoid calibration": Option(
-        problems=(BINARY,), schema={"calibration": {"method": "sigmoid", "slope": 1.7, "intercept": -0.3}}
-    ),
-    "an isotonic calibration": Option(
+    "a sigmoid calibration": Option(problems=(BINARY,), training=("--calibration", "sigmoid")),
+    "an isotonic calibration": Option(problems=(BINARY,), training=("--calibration", "isotonic")),
+    "the threshold of the best F1": Option(problems=(BINARY,), training=("--decision_threshold", "best-f1")),
+    "a threshold by costs": Option(
         problems=(BINARY,),
-        schema={"calibration": {"method": "isotonic", "x": [0.1, 0.4, 0.41, 0.8], "y": [0.02, 0.3, 0.6, 0.9]}},
-        excludes=("a sigmoid calibration",),
+        training=("--decision_threshold", '{"false_positive_cost": 1, "false_negative_cost": 20}'),
     ),
-    "a decision threshold": Option(problems=(BINARY,), schema={"decision_threshold": 0.3141}),
+    "dates": Option(
+        ("signup",),
+        data={"datetime_columns": {"signup": {"parts": ["year", "weekday", "days_since_epoch"], "cyclic": ["hour"]}}},
+    ),
+    "frequencies": Option(("zip",), data={"encodings": {"zip": "frequency"}}),
+    "target means": Option(("zip",), problems=(BINARY, MULTICLASS, REGRESSION), data={"encodings": {"zip": "target"}}),
+    "lags": Option(
+        ("moment", "store"),
+        (BINARY, MULTICLASS, REGRESSION),
+        ("--split-strategy", "time", "--time-column", "moment"),
+        data={"lags": {"key": ["store"], "time": "moment", "columns": ["count"], "steps": [1, 2]}},
+        excludes=("groups",),
+    ),
+    "features.py": Option(("visit_count", "area"), features=FEATURES),
 }
 
 
@@ -125,8 +147,9 @@ class Case:
         return list(dict.fromkeys([*COMMON, *own, *(["query"] if self.problem == RANKING else [])]))
 
     @property
-    def schema(self) -> dict[str, Any]:
-        return {name: value for option in self.options for name, value in option.schema.items()}
+    def features(self) -> str:
+        """The content of features.py; empty without one."""
+        return "".join(option.features for option in self.options)
 
     def preprocess_arguments(self, folder: Path) -> list[str]:
         """Return the arguments of preprocess.py; data.json is written into the folder."""
@@ -136,11 +159,15 @@ class Case:
             for name, value in option.data.items():
                 data[name] = data[name] | value if isinstance(value, dict) and name in data else value
         (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
+        features = ["--features", str(folder / "features.py")] if self.features else []
+        if features:
+            (folder / "features.py").write_text(self.features, encoding="utf-8")
         given = [argument for option in self.options for argument in option.preprocess]
         segments = ["row", *(name for option in self.options for name in option.segments)]
         return [
             *("--problem-type", self.problem, "--target-column", "target", *SPLIT, *ranking, *given),
             *("--drop-columns", *segments, "--segment-columns", *segments),
+            *features,
             *("--data-settings", str(folder / "data.json"), "--seed", "7"),
         ]
 
@@ -202,11 +229,20 @@ def table(problem: str) -> dict[str, list[Any]]:
         ),
         "rating": gaps(generator.integers(1, 6, ROWS).tolist(), "unknown", "?", ""),
         "mood": gaps(choose("good", "bad", "so-so"), " unknown ", "?", "N/A"),
+        "signup": gaps(
+            [f"{2020 + day % 5}-{1 + day % 12:02}-{1 + day % 28:02}T{day % 24:02}:15:00" for day in range(ROWS)],
+            "",
+            "2024-02-29",
+            "2023-05-01T12:00:00+02:00",
+        ),
+        "zip": gaps([str(number) for number in generator.integers(1000, 1080, ROWS)], "", " 1010 ", "x-1"),
+        "store": choose("north", "south", "east"),
+        "visit_count": gaps(generator.integers(0, 30, ROWS).tolist(), ""),
+        "area": gaps(choose("A1", "A2", "B1", " B2", "C9"), "", "NA"),
         "query": np.sort(generator.integers(0, 90, ROWS)).tolist(),
         "weight": np.round(generator.random(ROWS) + 0.5, 3).tolist(),
         "moment": [
-            f"2026-01-{day:02}T{hour:02}:30:00"
-            for day, hour in zip(generator.integers(1, 29, ROWS), generator.integers(0, 24, ROWS), strict=True)
+            f"2026-01-{1 + hour // 24:02}T{hour % 24:02}:30:00" for hour in generator.permutation(ROWS).tolist()
         ],
         "target": target.tolist(),
     }

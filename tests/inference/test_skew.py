@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,9 +65,9 @@ def run_scripts(case: Case, folder: Path) -> Trained:
     )
     data = Preprocessed(output, None)
     train.main([*data.training_arguments(folder), *case.training_arguments()])
-    schema_file = folder / "model" / "schema.json"
-    schema = json.loads(schema_file.read_text(encoding="utf-8")) | case.schema
-    schema_file.write_text(json.dumps(schema), encoding="utf-8")
+    if case.features:
+        (folder / "model" / "code" / "user_features.py").write_text(case.features, encoding="utf-8")
+    schema = json.loads((folder / "model" / "schema.json").read_text(encoding="utf-8"))
 
     archive = Project("", data, folder / "model", "").packed(folder / "archive") / "model.tar.gz"
     evaluated = read_model(archive)
@@ -81,7 +82,8 @@ def run_scripts(case: Case, folder: Path) -> Trained:
         model_fn(str(folder / "model")),
         schema,
         [{name: record[name] for name in names} for record in records],
-        [{name: rows[record["row"]][name] for name in names} for record in records],
+        # Lags are not in the data.
+        [{name: rows[record["row"]].get(name, record[name]) for name in names} for record in records],
         predictions,
         list(map(json.loads, sample_lines(outcome, evaluated.schema, output / "records"))),
     )
@@ -178,3 +180,18 @@ def test_options_are_served_together_as_they_were_trained(tmp_path_factory, case
     folder = tmp_path_factory.mktemp("skew")
     assert_served_as_evaluated(run_scripts(case, folder))
     shutil.rmtree(folder)
+
+
+def test_derived_columns_are_explained_by_their_own_names(tmp_path):
+    trained = run_scripts(Case(BINARY, ("dates", "features.py", "frequencies")), tmp_path)
+    accept = f"{JSON};explain=100"
+    answer, _ = output_fn(predict_fn(input_fn(json.dumps(trained.texts[:FEW]), JSON), trained.model), accept)
+    for prediction, record in zip(json.loads(answer)["predictions"], trained.texts, strict=False):
+        explanation = prediction["explanation"]
+        shown = {item["feature"]: item["value"] for item in explanation["contributions"]}
+        assert set(shown) == {column["name"] for column in trained.schema["columns"]}
+        assert {"signup_weekday", "size_per_visit", "district", "zip"} <= set(shown)
+        assert shown["district"] == (record["area"].strip()[0] if record["area"] not in ("", "NA") else None)
+        total = explanation["base_value"] + sum(item["contribution"] for item in explanation["contributions"])
+        assert total == pytest.approx(explanation["raw_score"], abs=1e-9)
+        assert prediction["probability"] == pytest.approx(1 / (1 + math.exp(-total)), abs=1e-9)
