@@ -241,7 +241,7 @@ class DataSettings(Section):
     @field_validator("positive_class", mode="before")
     @classmethod
     def _not_a_boolean(cls, value: object) -> object:
-        # YAML reads a bare yes, no, on or off as a boolean, which matches no text in a column
+        # YAML reads a bare true or false as a boolean, which matches no text in a column
         if isinstance(value, bool):
             raise ValueError(f"YAML reads it as the boolean {value}; put the class in quotes, spelled as in the data")
         return value

@@ -21,7 +21,7 @@ def load_settings(path: Path) -> Settings:
         UserError: The file is missing or not YAML, or a key or value is not allowed.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _Loader(path.read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; give an existing file with --settings") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -41,6 +41,18 @@ def load_settings(path: Path) -> Settings:
             raise UserError(f"{path}: data.features: {features} does not exist; write it, or remove the setting")
         resolved["features"] = str(features)
     return settings.model_copy(update={"data": settings.data.model_copy(update=resolved)})
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads booleans as YAML 1.2 has them: in YAML 1.1, the key `on` and the class `no` would be booleans, too."""
+
+
+_BOOLEAN = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    character: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+    for character, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
 
 
 def _explain(error: ValidationError) -> str:

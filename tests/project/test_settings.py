@@ -177,6 +177,26 @@ def test_a_champion_needs_the_registry_which_isolated_jobs_cannot_call(write_set
         load_settings(write_settings(quality=quality, security={"network_isolation": True}))
 
 
+def test_words_that_yaml_1_1_takes_for_booleans_are_words(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(
+        """
+        name: demo
+        problem_type: BinaryClassification
+        data: {input: "s3://b/d", target_column: y, positive_class: no, drop_columns: [on, off]}
+        quality: {metric: auc, threshold: 0.8, on: lower_bound}
+        resources: {use_spot: yes}
+        cache: {enabled: false}
+        """,
+        encoding="utf-8",
+    )
+    settings = load_settings(path)
+    assert settings.quality.on == "lower_bound"
+    assert (settings.data.positive_class, settings.data.drop_columns) == ("no", ("on", "off"))
+    assert settings.resources.use_spot
+    assert not settings.cache.enabled
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml: No such file or directory; give an existing file"):
         load_settings(tmp_path / "nowhere.yaml")
