@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 # So many rows show a distribution; more would only take longer.
 MAX_ROWS = 200_000
 BINS = 20
+# The strength of a number is measured with finer bins, so that the largest values do not share one.
+MAX_QUANTILES, ROWS_PER_QUANTILE = 200, 20
 MAX_CATEGORIES = 12
 # A feature that explains more of the target than this by itself is likely to be known only after it.
 SUSPICIOUS = 0.8
@@ -202,7 +204,8 @@ def _number_bins(numbers: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, li
     present = numbers[~np.isnan(numbers)]
     if not len(present):
         return np.full(len(numbers), -1), []
-    cuts = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1]))
+    quantile_count = int(np.clip(len(present) // ROWS_PER_QUANTILE, 2, MAX_QUANTILES))
+    cuts = np.unique(np.quantile(present, np.linspace(0, 1, quantile_count + 1)[1:-1]))
     quantiles = np.where(np.isnan(numbers), -1, np.searchsorted(cuts, numbers, side="left"))
     low, high = np.quantile(present, [0.01, 0.99])
     distinct = np.unique(present)
