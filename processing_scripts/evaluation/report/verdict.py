@@ -135,7 +135,7 @@ def class_balance(evaluation: Evaluation) -> str:
     counts = np.bincount(outcome.truth, minlength=len(outcome.classes))
     order = np.argsort(-counts, kind="stable")
     shares = [
-        f"{shortened(outcome.classes[index], 24)} {percent(counts[index] / counts.sum())} ({counts[index]:,})"
+        f"{shortened(outcome.classes[index], 24)}: {percent(counts[index] / counts.sum())} ({counts[index]:,})"
         for index in order[:MAX_CLASSES].tolist()
     ]
     if len(order) > MAX_CLASSES:
