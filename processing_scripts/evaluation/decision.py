@@ -70,7 +70,6 @@ class Rules:
         champion: The settings `metric`, `min_gain` and `on` of the comparison with a champion; None without one.
         segments: The columns by whose values metrics are reported.
         segment_gate: The settings `metric`, `threshold` and `min_rows` for each segment; None without them.
-        decision_threshold: The rule by which Train chose the threshold of two classes.
     """
 
     gates: Sequence[Gate] = ()
@@ -78,7 +77,6 @@ class Rules:
     champion: Mapping[str, Any] | None = None
     segments: Sequence[str] = ()
     segment_gate: Mapping[str, Any] | None = None
-    decision_threshold: Any = 0.5
 
     @classmethod
     def read(cls, path: Path, threshold: float | None) -> Rules:
@@ -103,7 +101,6 @@ class Rules:
             settings.get("champion"),
             settings.get("segments", ()),
             settings.get("segment_gate"),
-            settings.get("decision_threshold", 0.5),
         )
 
 

@@ -53,10 +53,9 @@ def summarize(
         "segments": [*segments],
         "segment_gate": segment_gate,
         "verdict": verdict(gates, [part for part in (champion, segment_gate) if part]),
-        "decision_threshold": {"value": schema.get("decision_threshold", 0.5)}
-        if schema["problem_type"] == BINARY
-        else None,
-        "calibration": {"method": schema["calibration"]["method"] if schema.get("calibration") else "none"},
+        "decision_threshold": decision_threshold(schema, training) if schema["problem_type"] == BINARY else None,
+        "calibration": {"method": "none", **training.get("calibration", {})},
+        "folds": training.get("folds"),
     }
 
 
@@ -71,6 +70,12 @@ def verdict(gates: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, An
     decisions += [(bool(other["passes"]), other["sentence"]) for other in others]
     missed = [sentence for passed, sentence in decisions if not passed]
     return {"passed": not missed, "sentence": "; ".join(missed or [sentence for _, sentence in decisions])}
+
+
+def decision_threshold(schema: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the threshold of two classes, with the rule by which Train chose it and what it reached on validation."""
+    value = schema.get("decision_threshold", 0.5)
+    return {"rule": value, **training.get("decision_threshold", {}), "value": value}
 
 
 def training_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:
