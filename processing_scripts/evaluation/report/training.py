@@ -56,9 +56,8 @@ def fold_card(name: str, metric: Mapping[str, Any]) -> str:
     chart.area([x.low, x.high], [mean - deviation] * 2, [mean + deviation] * 2)
     chart.rule(y=mean, color=MUTED)
     chart.dots(range(len(values)), values, size=8)
-    note = (
-        f"{metric_number(mean)} ± {metric_number(deviation)} over {counted(len(values), 'fold')} of the training split"
-    )
+    rows = f"{counted(len(values), 'fold')} of the training and validation rows"
+    note = f"{metric_number(mean)} ± {metric_number(deviation)} over {rows}"
     return chart_card(f"{metric_title(name)} by fold", chart, note)
 
 
