@@ -246,3 +246,17 @@ def table(problem: str) -> dict[str, list[Any]]:
         ],
         "target": target.tolist(),
     }
+
+
+def covering_cases() -> list[Case]:
+    """Return few cases in which every option appears: each has as many as can be combined."""
+    left, cases = list(OPTIONS), []
+    while left:
+        problem = next(iter(OPTIONS[left[0]].problems))
+        names: list[str] = []
+        for name in left:
+            if problem in OPTIONS[name].problems and compatible([*names, name]):
+                names.append(name)
+        cases.append(Case(problem, tuple(names)))
+        left = [name for name in left if name not in names]
+    return cases

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from inference import input_fn, model_fn, output_fn, predict_fn
 from tests.container_scripts import Preprocessed, Project
-from tests.inference.skew_cases import BINARY, MULTICLASS, OPTIONS, PROBLEMS, Case, compatible, names_for
+from tests.inference.skew_cases import BINARY, MULTICLASS, PROBLEMS, Case, compatible, covering_cases, names_for
 
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
 FEW, MANY = 20, 200
@@ -160,9 +160,9 @@ def test_records_of_the_test_split_get_the_predictions_of_evaluate(problem, tmp_
     assert len(answers) > (2 if problem == MULTICLASS else 1), "a model that predicts the same for all shows nothing"
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_every_option_is_served_as_it_was_trained(name, tmp_path):
-    assert_served_as_evaluated(run_scripts(Case(next(iter(OPTIONS[name].problems)), (name,)), tmp_path))
+@pytest.mark.parametrize("case", covering_cases(), ids=lambda case: f"{case.problem}: {', '.join(case.names)}"[:80])
+def test_every_option_is_served_as_it_was_trained(case, tmp_path):
+    assert_served_as_evaluated(run_scripts(case, tmp_path))
 
 
 CASES = st.sampled_from(PROBLEMS).flatmap(
@@ -174,7 +174,7 @@ CASES = st.sampled_from(PROBLEMS).flatmap(
 )
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(CASES)
 def test_options_are_served_together_as_they_were_trained(tmp_path_factory, case):
     folder = tmp_path_factory.mktemp("skew")
