@@ -60,7 +60,7 @@ class TuningSettings(Section):
     ranges: dict[str, Range] = Field(
         default={},
         description="What to search, by LightGBM's names: `num_leaves: {min: 8, max: 256, scaling: Logarithmic}`, or a "
-        "list of values (default: learning rate, leaves, regularization and feature sampling, except those that "
+        "list of values (default: learning rate, leaves, regularization and sampling, except those that "
         "`training` sets).",
     )
     early_stopping: Literal["Auto", "Off"] = Field(

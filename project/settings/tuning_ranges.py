@@ -36,6 +36,8 @@ DEFAULT_RANGES: dict[str, Range] = {
     "num_leaves": NumberRange(min=4, max=256, scaling="Logarithmic"),
     "min_data_in_leaf": NumberRange(min=1, max=100, scaling="Logarithmic"),
     "feature_fraction": NumberRange(min=0.4, max=1.0, scaling="Linear"),
+    "bagging_fraction": NumberRange(min=0.4, max=1.0, scaling="Linear"),
+    "bagging_freq": NumberRange(min=1, max=7, scaling="Linear"),
     "lambda_l1": NumberRange(min=1e-8, max=10.0, scaling="Logarithmic"),
     "lambda_l2": NumberRange(min=1e-8, max=10.0, scaling="Logarithmic"),
 }
