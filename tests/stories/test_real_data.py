@@ -26,7 +26,7 @@ problem_type: BinaryClassification
 data:
   input: data.csv
   target_column: survived
-  encodings: {country: frequency}
+  encodings: {embarked: frequency}
 training: {learning_rate: 0.1, calibration: sigmoid, folds: 5, monotone_constraints: {fare: 1}}
 quality:
   metric: auc
@@ -75,7 +75,7 @@ name: abalone-quantile
 problem_type: Regression
 data: {input: data.csv, target_column: rings}
 training: {objective: quantile, alpha: 0.9}
-quality: {metric: pinball, threshold: 0.8}
+quality: {metric: mae, threshold: 4, gates: [{metric: pinball, threshold: 0.8}]}
 """
 ARRESTS = """
 name: arrests
@@ -127,7 +127,7 @@ def project(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> C
 
 def output(workplace: Workplace, result: dict[str, Any], folder: str) -> Path:
     """The folder of an output of Evaluate."""
-    return workplace.object(result["EvaluationReport"]).parent.parent / folder
+    return workplace.object(result["ReportUri"]).parent.parent / folder
 
 
 def summary_of(workplace: Workplace, result: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def test_german_credit_is_decided_by_its_costs(workplace: Workplace, project: Ca
 def test_abalone_is_counted_with_features_of_the_users_own(workplace: Workplace, project: Callable[..., str]) -> None:
     settings = project(ABALONE, "sklego", "data/abalone.zip", ABALONE_FEATURES)
     result = workplace.run(settings=settings)
-    assert result["ModelPackageVersion"] == 1
+    assert result["NewVersionRegistered"]
     data, predicted = Path(settings).with_name("data.csv"), Path(settings).with_name("predicted.csv")
     ended = workplace.pipelines(
         "predict", str(data), "--model-package", "1", "--output", str(predicted), "--settings", settings, "--local"
