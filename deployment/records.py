@@ -5,24 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
 from analyzer.values import MISSING, NUMBER
-from pipelines import runner
-from pipelines.results import processing_outputs
+from pipelines.results import registered_outputs
 from project.errors import UserError
 from project.registry import ModelPackage
 from project.s3_uris import is_s3_uri, split_s3_uri
 from project.settings import Settings
+from project.settings.data import NUMBER_TYPES, CsvSettings
 from project.target import Target
 
 Value = int | float | str | None
 Record = Mapping[str, Value]
 
+_DECIMAL_COMMA = re.compile(r"^([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)$")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -33,7 +34,7 @@ class Records:
     Attributes:
         rows: Features by name.
         labels: Values of the target column as text; empty if there is no target column.
-        ids: The texts of the other columns by name: target, split and dropped columns, which are not features.
+        ids: The texts of the columns that are not features, by name.
     """
 
     rows: tuple[Record, ...]
@@ -46,15 +47,23 @@ class Records:
 
 
 def read_records(settings: Settings, target: Target, location: str) -> Records:
-    """Read the records of a CSV file with a header, at a path or an S3 URI.
+    """Read the records of a CSV file with a header, as `data.csv` says it is written, at a path or an S3 URI.
 
-    A column is numeric if all its values are. Target, split and dropped columns are not features.
+    A column is numeric if all its values are, unless the settings say how the model reads its texts: those are sent as
+    they are. Columns that Preprocess makes no features of are no features here either.
 
     Raises:
         UserError: The file can't be read, is not CSV, or has no rows.
     """
-    text = _read_text(target, location)
-    lines = csv.reader(io.StringIO(text))
+    texts = _categories(settings) | {*settings.data.columns}
+    return _read(settings, target, location, settings.data.csv, texts)
+
+
+def _read(
+    settings: Settings, target: Target, location: str, csv_format: CsvSettings, texts: Collection[str]
+) -> Records:
+    """Read a CSV file; `texts` are the columns whose values are sent as texts, whatever they look like."""
+    lines = csv.reader(io.StringIO(_read_text(target, location, csv_format.encoding)), delimiter=csv_format.separator)
     header = next(lines, [])
     rows = [row for row in lines if row]
     if not header or not rows:
@@ -63,8 +72,12 @@ def read_records(settings: Settings, target: Target, location: str) -> Records:
         if len(row) != len(header):
             raise UserError(f"{location}: row {number} has {len(row)} fields, but the header has {len(header)}")
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    others = non_feature_columns(settings)
+    has_commas = csv_format.decimal == ","
     features = {
-        name: _convert(values) for name, values in columns.items() if name not in _non_feature_columns(settings)
+        name: [_text(value) for value in values] if name in texts else _convert(values, has_commas)
+        for name, values in columns.items()
+        if name not in others
     }
     if not features:
         raise UserError(
@@ -83,50 +96,60 @@ def training_records(settings: Settings, target: Target, package: ModelPackage) 
     Raises:
         UserError: The execution or its output was not found.
     """
-    try:
-        execution = runner.describe(target, package.metadata["pipeline_execution_arn"])
-        preprocess = execution.step("Preprocess")
-        outputs = processing_outputs(preprocess, target) if preprocess else {}
-    except (ClientError, KeyError):
-        outputs = {}
+    outputs = registered_outputs(target, package, "Preprocess")
     if not outputs:
         raise UserError(
             f"the pipeline execution that registered version {package.version} was not found; give records with --input"
         )
-    try:
-        return read_records(settings, target, f"{outputs['schema']}/sample.csv")
-    except UserError:
-        # executions of older versions of this project have only the baseline file
-        return read_records(settings, target, f"{outputs['baseline']}/baseline.csv")
+    # Preprocess has read the numbers of data.columns, and writes CSV with commas and decimal points
+    return _read(settings, target, f"{outputs['schema']}/sample.csv", CsvSettings(), _categories(settings))
 
 
-def _non_feature_columns(settings: Settings) -> set[str | None]:
+def non_feature_columns(settings: Settings) -> set[str]:
+    """Return the columns that are not features, as Preprocess has them."""
     data, split = settings.data, settings.data.split
-    split_column = {"random": None, "time": split.time_column, "group": split.group_column}[split.strategy]
-    return {data.target_column, *data.drop_columns, split_column}
+    roles = (data.target_column, data.weight_column, data.group_column, split.time_column, split.group_column)
+    return {*filter(None, roles), *data.drop_columns}
 
 
-def _read_text(target: Target, location: str) -> str:
+def _categories(settings: Settings) -> set[str]:
+    """Return the columns that the settings call categories, of which 007 is not 7."""
+    data = settings.data
+    declared = {name for name, column in data.columns.items() if column.type not in NUMBER_TYPES}
+    return {*data.categorical_columns, *data.encodings} | declared
+
+
+def _read_text(target: Target, location: str, encoding: str) -> str:
     try:
         if is_s3_uri(location):
             bucket, key = split_s3_uri(location)
             content: bytes = target.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         else:
             content = Path(location).read_bytes()
-        return content.decode("utf-8-sig")
+        # spreadsheets begin a file with a byte order mark
+        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except OSError as error:
         raise UserError(f"{location}: {error.strerror}; give a CSV file with --input") from None
     except UnicodeDecodeError:
-        raise UserError(f"{location} is not UTF-8 text; give a CSV file with --input") from None
+        name = "UTF-8" if encoding == "utf-8" else encoding
+        raise UserError(
+            f"{location} is not {name} text; give a CSV file with --input, or set data.csv.encoding"
+        ) from None
     except ClientError as error:
         code = error.response["Error"]["Code"]
         raise UserError(f"cannot read {location}: {code}; give a CSV file with --input") from None
 
 
-def _convert(values: Sequence[str]) -> list[Value]:
-    texts = [value.strip() for value in values]
+def _convert(values: Sequence[str], has_commas: bool) -> list[Value]:
+    """Convert a column to numbers if all of its values are; with decimal commas, as Preprocess reads them."""
+    texts = [_DECIMAL_COMMA.sub(r"\1.\2", text.strip()) if has_commas else text.strip() for text in values]
     numeric = all(NUMBER.fullmatch(text) for text in texts if text not in MISSING)
     return [None if text in MISSING else as_number(text) if numeric else text for text in texts]
+
+
+def _text(value: str) -> str | None:
+    text = value.strip()
+    return None if text in MISSING else text
 
 
 def as_number(text: str) -> int | float:

@@ -15,6 +15,7 @@ from deployment.command_options import InputOption, StageOption, find_endpoint, 
 from deployment.drift import parse_drift
 from deployment.feature_store import FeatureLookup
 from deployment.progress import request_progress
+from deployment.records import non_feature_columns
 from deployment.samples import find_samples
 from deployment.traffic import send_traffic
 from project.commands import EndpointOption, JsonOption, Project, command_group, project_command
@@ -170,8 +171,8 @@ def invoke(
     if record_id is not None and is_local():
         raise UserError("the local SageMaker has no Feature Store; give all features with --record")
     if record_id is not None and feature_group is not None:
-        not_inputs = (project.settings.data.target_column, *project.settings.data.drop_columns)
-        features = FeatureLookup(project.target, feature_group, leave_out=not_inputs)(record_id) | features
+        lookup = FeatureLookup(project.target, feature_group, leave_out=non_feature_columns(project.settings))
+        features = lookup(record_id) | features
     if not features:
         raise UserError("no features to send; give --record, or --record-id with --feature-group")
     client = invocations.runtime_client(project.target)

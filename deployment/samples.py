@@ -11,8 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.endpoints import ServedVariant
-from pipelines import runner
-from pipelines.results import processing_outputs
+from pipelines.results import registered_outputs
 from project.errors import UserError
 from project.registry import describe_package
 from project.s3_uris import split_s3_uri
@@ -77,20 +76,16 @@ def _samples_of(target: Target, variant: ServedVariant) -> EvaluationSamples:
     if not variant.package:
         return EvaluationSamples(name, version, reason="the model package is unknown")
     try:
-        package = describe_package(variant.package, target)
-        execution = runner.describe(target, package.metadata["pipeline_execution_arn"])
-        evaluate = execution.step("Evaluate")
-        outputs = processing_outputs(evaluate, target) if evaluate else {}
-        bucket, key = split_s3_uri(f"{outputs['evaluation']}/samples.jsonl")
-    except (ClientError, KeyError):
+        outputs = registered_outputs(target, describe_package(variant.package, target), "Evaluate")
+    except ClientError:
+        outputs = {}
+    if not outputs:
         return EvaluationSamples(name, version, reason=f"the execution that registered version {version} was not found")
+    bucket, key = split_s3_uri(f"{outputs['evaluation']}/samples.jsonl")
     try:
         text = target.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8")
     except target.s3.exceptions.NoSuchKey:
-        reason = (
-            f"the evaluation of version {version} has no samples; versions that are registered from now on have some"
-        )
-        return EvaluationSamples(name, version, reason=reason)
+        return EvaluationSamples(name, version, reason=f"the evaluation of version {version} has no samples")
     try:
         samples = [json.loads(line) for line in text.splitlines()]
         records = [sample["record"] for sample in samples]

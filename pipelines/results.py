@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.runner import PipelineExecution, Step, describe_job, execution_parameters
+from botocore.exceptions import ClientError
+
+from pipelines.runner import PipelineExecution, Step, describe, describe_job, execution_parameters
 from project.errors import UserError
 from project.registry import ModelPackage, describe_package
 from project.s3_uris import split_s3_uri
@@ -131,9 +133,9 @@ def report_uri(target: Target, execution: PipelineExecution) -> str:
 def download(target: Target, uri: str, path: Path) -> Path:
     """Download an S3 object to a path, and return the path."""
     bucket, key = split_s3_uri(uri)
-    aside = path.with_name(f".{path.name}")
-    target.s3.download_file(bucket, key, str(aside))
-    return aside.replace(path)
+    temporary_path = path.with_name(f".{path.name}")
+    target.s3.download_file(bucket, key, str(temporary_path))
+    return temporary_path.replace(path)
 
 
 def _data_warnings(target: Target, execution: PipelineExecution) -> tuple[tuple[DataWarning, ...], str]:
@@ -144,12 +146,7 @@ def _data_warnings(target: Target, execution: PipelineExecution) -> tuple[tuple[
     uri = f"{processing_outputs(preprocess, target)['report']}/validation_report.json"
     checks = _read_json(uri, target)["checks"]
     failed = [check for check in checks if check["severity"] == "warning" and check["status"] == "failed"]
-    return tuple(
-        DataWarning(check["name"], message)
-        for check in failed
-        # reports of earlier versions have no list of messages
-        for message in check.get("messages", [check["message"]])
-    ), uri
+    return tuple(DataWarning(check["name"], message) for check in failed for message in check["messages"]), uri
 
 
 def _found_package(target: Target, execution: PipelineExecution) -> str:
@@ -195,6 +192,18 @@ def processing_outputs(step: Step, target: Target) -> dict[str, str]:
     """Return the S3 URIs of a processing step's outputs by name."""
     outputs: list[dict[str, Any]] = describe_job(target, step)["ProcessingOutputConfig"]["Outputs"]
     return {output["OutputName"]: output["S3Output"]["S3Uri"] for output in outputs}
+
+
+def registered_outputs(target: Target, package: ModelPackage, step_name: str) -> dict[str, str]:
+    """Return the S3 URIs of a processing step's outputs in the execution that registered a package.
+
+    They are empty if that execution or its job is not known any more.
+    """
+    try:
+        step = describe(target, package.metadata["pipeline_execution_arn"]).step(step_name)
+        return processing_outputs(step, target) if step else {}
+    except (ClientError, KeyError):
+        return {}
 
 
 def _read_json(uri: str, target: Target) -> dict[str, Any]:

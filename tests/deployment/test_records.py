@@ -34,13 +34,15 @@ def test_a_column_is_numeric_if_all_its_values_are_numbers(settings: Settings, t
     assert isinstance(records.rows[0]["age"], int)
 
 
-def test_the_column_of_the_split_is_not_a_feature(make_settings: MakeSettings, tmp_path: Path) -> None:
+def test_columns_that_are_no_features_of_the_model_are_not_sent(make_settings: MakeSettings, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
-    file.write_text("day,a\n2026-01-01,1\n")
-    split = {"strategy": "time", "time_column": "day"}
-    records = read_records(make_settings(data={"target_column": "y", "split": split}), TARGET, str(file))
+    file.write_text("day,a,importance,shop\n2026-01-01,1,0.5,x\n")
+    split = {"strategy": "time", "time_column": "day", "group_column": "shop"}
+    data = {"target_column": "y", "split": split, "weight_column": "importance"}
+    records = read_records(make_settings(data=data), TARGET, str(file))
     assert records.rows == ({"a": 1},)
     assert records.labels == ()
+    assert records.ids == {"day": ("2026-01-01",), "importance": ("0.5",), "shop": ("x",)}
 
 
 @pytest.mark.parametrize(
@@ -74,18 +76,49 @@ def test_records_are_read_from_s3(settings: Settings, account: LocalAccount) -> 
         read_records(settings, account.target, "s3://bucket/none.csv")
 
 
-def test_the_training_records_are_the_sample_of_preprocess_else_its_baseline_file(
-    settings: Settings, account: LocalAccount, monkeypatch: pytest.MonkeyPatch
+def test_the_training_records_are_the_sample_of_preprocess(
+    make_settings: MakeSettings, account: LocalAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outputs = {name: f"s3://bucket/execution/{name}" for name in ("baseline", "schema")}
-    monkeypatch.setattr("pipelines.runner.describe", lambda target, arn: SimpleNamespace(step=lambda name: name))
-    monkeypatch.setattr("deployment.records.processing_outputs", lambda step, target: outputs)
+    monkeypatch.setattr("pipelines.results.describe", lambda target, arn: SimpleNamespace(step=lambda name: name))
+    monkeypatch.setattr(
+        "pipelines.results.processing_outputs", lambda step, target: {"schema": "s3://bucket/execution/schema"}
+    )
     package: Any = SimpleNamespace(version=1, metadata={"pipeline_execution_arn": "arn"})
-    # an execution of an older version of this project
-    account.put(f"{outputs['baseline']}/baseline.csv", b"age\n31\n40\n")
-    assert training_records(settings, account.target, package).rows == ({"age": 31}, {"age": 40})
-    account.put(f"{outputs['schema']}/sample.csv", b"age\n31\n")
-    assert training_records(settings, account.target, package).rows == ({"age": 31},)
+    account.put("s3://bucket/execution/schema/sample.csv", b"spend,area\n1.234,007\n")
+    settings = make_settings(
+        data={
+            "target_column": "y",
+            "csv": {"separator": ";", "decimal": ","},
+            "columns": {"spend": {"type": "currency"}},
+            "categorical_columns": ["area"],
+        }
+    )
+    # plain CSV with numbers that Preprocess has read
+    assert training_records(settings, account.target, package).rows == ({"spend": 1.234, "area": "007"},)
+
+
+def test_records_of_a_forgotten_execution_are_asked_for(settings: Settings, account: LocalAccount) -> None:
+    package: Any = SimpleNamespace(version=1, metadata={})
+    with pytest.raises(UserError, match="that registered version 1 was not found; give records with --input"):
+        training_records(settings, account.target, package)
+
+
+def test_a_file_is_read_as_data_csv_says(make_settings: MakeSettings, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes("größe;preis;area;y\n1,5;1.234;007;ja\n-2;;12;nein\n".encode("latin-1"))
+    settings = make_settings(
+        data={
+            "target_column": "y",
+            "csv": {"separator": ";", "decimal": ",", "encoding": "latin-1"},
+            "columns": {"preis": {"type": "currency"}},
+            "categorical_columns": ["area"],
+        }
+    )
+    # texts of data.columns are read by the model: 1.234 € are 1234
+    assert read_records(settings, TARGET, str(file)).rows == (
+        {"größe": 1.5, "preis": "1.234", "area": "007"},
+        {"größe": -2, "preis": None, "area": "12"},
+    )
 
 
 @given(

@@ -68,15 +68,13 @@ def test_samples_are_found_through_the_execution_that_registered_the_version(
     account: LocalAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = "s3://bucket/execution/evaluation"
-    monkeypatch.setattr("pipelines.runner.describe", lambda target, arn: SimpleNamespace(step=lambda name: name))
-    monkeypatch.setattr("deployment.samples.processing_outputs", lambda step, target: {"evaluation": uri})
+    monkeypatch.setattr("pipelines.results.describe", lambda target, arn: SimpleNamespace(step=lambda name: name))
+    monkeypatch.setattr("pipelines.results.processing_outputs", lambda step, target: {"evaluation": uri})
     version = account.register("demo", CustomerMetadataProperties={"pipeline_execution_arn": "arn"})
     variant = ServedVariant("champion", package_arn(version), {}, 1.0, "ml.m5.large", 1, {})
     try:
-        (older,) = find_samples(account.target, [variant])
-        assert older.reason == (
-            f"the evaluation of version {version} has no samples; versions that are registered from now on have some"
-        )
+        (empty,) = find_samples(account.target, [variant])
+        assert empty.reason == f"the evaluation of version {version} has no samples"
         line = json.dumps({"record": {"age": 31}, "prediction": {"prediction": 1.5}})
         account.put(f"{uri}/samples.jsonl", f"{line}\n{line}\n".encode())
         (found,) = find_samples(account.target, [variant])
