@@ -6,14 +6,10 @@ import json
 import shutil
 import tarfile
 
+import evaluate
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-
-# the tests' environment of the container image has no boto3
-pytest.importorskip("boto3")
-
-import evaluate
 from evaluation import champion as module
 from evaluation.champion import Champion, compare
 from evaluation.errors import EvaluationError
