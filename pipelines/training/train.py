@@ -20,7 +20,7 @@ from sagemaker.train.model_trainer import ModelTrainer
 from pipelines.bundles import train_bundle
 from pipelines.context import output_of
 from pipelines.training.context import TrainingContext
-from project.settings import TRAINING_METRICS, ProblemType
+from project.settings import TRAINING_METRICS, Settings
 
 CHANNELS = ("train", "validation", "schema")
 
@@ -28,7 +28,7 @@ CHANNELS = ("train", "validation", "schema")
 def train_step(context: TrainingContext, preprocess: ProcessingStep) -> TrainingStep:
     resources = context.settings.resources
     trainer = model_trainer(context, keep_alive_seconds=resources.keep_alive_seconds or None)
-    trainer.with_metric_definitions(metric_definitions(context.settings.problem_type))
+    trainer.with_metric_definitions(metric_definitions(context.settings))
     return TrainingStep(
         name="Train",
         description="Train LightGBM with early stopping on the validation split",
@@ -71,12 +71,16 @@ def model_trainer(context: TrainingContext, keep_alive_seconds: int | None = Non
     )
 
 
-def metric_definitions(problem_type: ProblemType) -> list[MetricDefinition]:
+def metric_definitions(settings: Settings) -> list[MetricDefinition]:
     """Return the definitions of the metrics that train.py prints."""
+    number = "=([-+0-9.eE]+)"
+    printed = {"train": "train_{}", "validation": "validation_{}"}
+    if settings.training.folds:
+        printed["folds"] = "folds_{}_mean"
     return [
-        MetricDefinition(name=f"{split}:{metric}", regex=rf"{split}_{metric}=([-+0-9.eE]+)")
-        for split in ("train", "validation")
-        for metric in TRAINING_METRICS[problem_type]
+        MetricDefinition(name=f"{name}:{metric}", regex=pattern.format(metric) + number)
+        for name, pattern in printed.items()
+        for metric in TRAINING_METRICS[settings.problem_type]
     ]
 
 

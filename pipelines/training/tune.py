@@ -32,14 +32,12 @@ def tune_step(context: TrainingContext, tuning: TuningSettings, preprocess: Proc
     )
     tuner = HyperparameterTuner(
         model_trainer=trainer,
-        objective_metric_name=f"validation:{tuning.metric(settings.problem_type)}",
+        objective_metric_name=tuning.objective_name(settings.problem_type, settings.training),
         objective_type="Minimize" if tuning.is_minimized(settings.problem_type) else "Maximize",
         hyperparameter_ranges={
             name: parameter_range(name, item) for name, item in tuning.search_space(settings.training).items()
         },
-        metric_definitions=[
-            {"Name": item.name, "Regex": item.regex} for item in metric_definitions(settings.problem_type)
-        ],
+        metric_definitions=[{"Name": item.name, "Regex": item.regex} for item in metric_definitions(settings)],
         strategy=tuning.strategy,
         strategy_config=_hyperband(tuning),
         max_jobs=None if tuning.strategy == "Grid" else tuning.number_of_jobs,
@@ -53,7 +51,7 @@ def tune_step(context: TrainingContext, tuning: TuningSettings, preprocess: Proc
         context,
         name="Tune",
         description=f"Try hyperparameters of LightGBM ({tuning.strategy}) for the best "
-        f"{tuning.metric(settings.problem_type)} on the validation split",
+        f"{tuning.objective_name(settings.problem_type, settings.training)}",
         step_args=tuner.tune(inputs=inputs, wait=False),
         cache_config=context.cache,
         retry_policies=context.job_retries,

@@ -54,8 +54,9 @@ class TuningSettings(Section):
     )
     objective: str | None = Field(
         default=None,
-        description="Metric of the validation split that the search optimizes, by the name that train.py prints "
-        "(default: `auc`, `multi_logloss` or `rmse`, by the problem type).",
+        description="Metric that the search optimizes, by the name that train.py prints (default: `auc`, "
+        "`multi_logloss` or `rmse`, by the problem type): its mean over the folds with `training.folds`, else that of "
+        "the validation split.",
     )
     ranges: dict[str, Range] = Field(
         default={},
@@ -140,7 +141,13 @@ class TuningSettings(Section):
             )
         objective = self.metric(problem_type)
         stops = "strategy Hyperband" if self.strategy == "Hyperband" else "early_stopping Auto"
-        if (self.strategy == "Hyperband" or self.early_stopping == "Auto") and objective not in CURVE_METRICS:
+        needs_curve = self.strategy == "Hyperband" or self.early_stopping == "Auto"
+        if needs_curve and training.folds:
+            raise ValueError(
+                f"training.folds makes the mean over the folds the objective, which is known only when a training "
+                f"ends; remove it, or {stops}"
+            )
+        if needs_curve and objective not in CURVE_METRICS:
             printed = [name for name in metrics if name in CURVE_METRICS]
             raise ValueError(
                 f"tuning.objective is {objective!r}, which is known only when a training ends; {stops} needs one of "
@@ -174,6 +181,10 @@ class TuningSettings(Section):
     def metric(self, problem_type: ProblemType) -> str:
         """Return the metric that the search optimizes."""
         return self.objective or TRAINING_METRICS[problem_type][0]
+
+    def objective_name(self, problem_type: ProblemType, training: TrainingSettings) -> str:
+        """Return the name under which the training job reports the objective, such as `validation:auc`."""
+        return f"{'folds' if training.folds else 'validation'}:{self.metric(problem_type)}"
 
     def is_minimized(self, problem_type: ProblemType) -> bool:
         return self.metric(problem_type) in MINIMIZED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -57,6 +58,18 @@ def test_the_request_is_valid_by_the_api_model(tuning: dict[str, Any], sections:
     report = ParamValidator().validate(request, shape)
     assert not report.has_errors(), report.generate_report()
     assert "null" not in json.dumps(request)
+
+
+def test_with_folds_the_objective_is_the_mean_over_them() -> None:
+    job = tune({}, training={"folds": 5})["HyperParameterTuningJobConfig"]
+    assert job["HyperParameterTuningJobObjective"]["MetricName"] == "folds:auc"
+    definitions = tune({}, training={"folds": 5})["TrainingJobDefinition"]["AlgorithmSpecification"][
+        "MetricDefinitions"
+    ]
+    (pattern,) = [item["Regex"] for item in definitions if item["Name"] == "folds:auc"]
+    line = "folds_auc_mean=0.98125 folds_auc_deviation=0.01"
+    found = re.search(pattern, line)
+    assert found is not None and float(found[1]) == 0.98125
 
 
 def resolve(value: Any) -> Any:

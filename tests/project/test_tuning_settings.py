@@ -67,6 +67,12 @@ def test_every_parameter_of_lightgbm_can_be_tuned_by_its_name_or_an_alias(make_s
     assert [type(value) for value in tuning.ranges["num_boost_round"]] == [int, int]
 
 
+@pytest.mark.parametrize("stops", [{"strategy": "Hyperband"}, {"early_stopping": "Auto"}])
+def test_what_is_known_at_the_end_only_cannot_stop_trials(make_settings: MakeSettings, stops: dict[str, str]) -> None:
+    with pytest.raises(UserError, match=r"training\.folds makes the mean over the folds the objective"):
+        make_settings(tuning=stops, training={"folds": 5})
+
+
 def test_a_grid_has_as_many_jobs_as_combinations(make_settings: MakeSettings) -> None:
     tuning = make_settings(tuning={"strategy": "Grid", "ranges": GRID}).tuning
     assert tuning is not None and tuning.number_of_jobs == 4

@@ -37,7 +37,8 @@ def facts(tuning: Mapping[str, Any]) -> str:
     better = "highest" if tuning["objective"]["type"] == "Maximize" else "lowest"
     parts = [f"{counted(tuning['count'], 'trial')} of tuning job {tuning['job']} ({tuning['strategy']})"]
     parts += [f"{tuning[key]:,} {key}" for key in ("failed", "stopped") if tuning[key]]
-    return f"{', '.join(parts)}; the model is the one with the {better} {name} on the validation split."
+    where = "over the folds" if tuning["objective"]["name"].startswith("folds:") else "on the validation split"
+    return f"{', '.join(parts)}; the model is the one with the {better} {name} {where}."
 
 
 def objective_title(tuning: Mapping[str, Any]) -> str:
