@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from pathlib import Path
 
 import evaluate
 import numpy as np
@@ -16,6 +17,7 @@ from evaluation.errors import EvaluationError
 from evaluation.inputs import read_model
 from evaluation.predicting import predict_split
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 THIRD = Champion(3, "arn:aws:sagemaker:us-east-1:123456789012:model-package/demo/3", "s3://bucket/model.tar.gz")
 SETTINGS = {"metric": "auc", "min_gain": 0.0, "on": "mean"}
 METRICS = {"cancer": "auc", "wine": "accuracy", "diabetes": "rmse", "mixed": "log_loss"}
@@ -32,6 +34,8 @@ def place(make_project, run_train, tmp_path, monkeypatch):
         if not same:
             folder, _ = run_train(project.data, "--num_boost_round", "3", "--seed", "7")
             model = folder / "model"
+            # Train's bundle has the modules of the analyzer that the inference code shares.
+            shutil.copytree(REPOSITORY / "analyzer", model / "code" / "analyzer")
             if change:
                 change(model)
             old = tmp_path / "old.tar.gz"
