@@ -109,31 +109,22 @@ def evaluate(options: argparse.Namespace) -> None:
     quality = quality_statistics(outcome, test_metrics)
     metrics = next(section for name, section in quality.items() if name.endswith("_metrics"))
     explanations = explain(model.booster, schema, outcome, options.test_dir, existing(options.records_dir))
-    origin = provenance(options.data_uri)
     comparison = compare_with_champion(options, rules, outcome, schema)
     segments, segment_gate = segment_metrics(options, rules, outcome)
-    summary = summarize(
-        model,
-        outcome,
-        test_metrics,
-        data_report,
-        rules,
-        comparison.summary if comparison else None,
-        segments,
-        segment_gate,
-    )
+    champion = comparison.summary if comparison else None
+    summary = summarize(model, outcome, test_metrics, data_report, rules, champion, segments, segment_gate)
     if options.tuning_job:
         summary["tuning"] = read_trials(options.tuning_job)
     evaluation = Evaluation(
-        schema,
-        model.training,
-        outcome,
-        metrics,
-        data_report.warnings,
-        explanations,
-        origin,
-        summary,
-        comparison.outcome if comparison else None,
+        schema=schema,
+        training=model.training,
+        outcome=outcome,
+        metrics=metrics,
+        warnings=data_report.warnings,
+        explanations=explanations,
+        provenance=provenance(options.data_uri),
+        summary=summary,
+        champion=comparison.outcome if comparison else None,
     )
     summary["remarks"] = [*remarks(evaluation), *(comparison.remarks if comparison else ())]
 

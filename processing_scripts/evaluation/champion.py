@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 
 from evaluation.decision import MEAN, readable
 from evaluation.errors import EvaluationError
-from evaluation.intervals import gain
+from evaluation.intervals import finite, gain
 from evaluation.outcome import BINARY, MULTICLASS, Outcome
 
 SECONDS = 1800
+ADVICE = "approve another version, or reject this one, or remove quality.champion"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,9 @@ def decide(champion: Champion, settings: Mapping[str, Any], challenger: Outcome,
     return {
         "value": values[1],
         "challenger": values[0],
-        **dict(zip(("gain", "lower", "upper"), found.to_json().values(), strict=True)),
+        "gain": finite(found.value),
+        "lower": finite(found.lower),
+        "upper": finite(found.upper),
         "gain_text": f"{metric} {gained}",
         "passes": int(passes),
         "sentence": sentence,
@@ -146,9 +149,6 @@ def download(champion: Champion, path: Path) -> None:
             f"cannot download the model of the champion, {champion.uri}: {error}; give the job's role access to it, or "
             "approve another version"
         ) from error
-
-
-ADVICE = "approve another version, or reject this one, or remove quality.champion"
 
 
 def digest(path: Path) -> str:

@@ -104,10 +104,15 @@ class Rules:
         )
 
 
-def gate_sentence(gate: Mapping[str, Any]) -> str:
-    """Say what a gate measured and requires."""
+def gate_sentence(gate: Mapping[str, Any], title: str = "") -> str:
+    """Say what a gate of summary.json measured and requires.
+
+    Args:
+        gate: The gate.
+        title: How to call the metric; by default by its name.
+    """
     bound, end = ("at most", "upper") if gate["direction"] == "max" else ("at least", "lower")
-    metric, threshold = gate["metric"], gate["threshold"]
+    metric, threshold = title or gate["metric"], gate["threshold"]
     between = f"95 % interval {readable(gate['lower'])} to {readable(gate['upper'])}"
     if gate["on"] == LOWER_BOUND:
         measured = f"the {end} bound of {metric} on the test split is {readable(gate[end], threshold)}"

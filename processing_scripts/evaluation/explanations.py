@@ -17,8 +17,10 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
+from analyzer.reports.html import percent
 from evaluation.outcome import BINARY, MULTICLASS, QUERIES, RANKING, Outcome
 from evaluation.parquet_rows import take_rows
+from evaluation.predicting import model_columns
 
 # A contribution takes 90 to 250 ns for each leaf of the model, so that this is about half a second. The number of
 # rows depends on the model alone, not on the clock, so that a second evaluation writes the same bytes.
@@ -98,7 +100,7 @@ def explain(
     named = named_rows(errors(outcome))
     positions = np.union1d(sample, list(named.values()))
 
-    columns = schema.get("columns") or [{**feature, "source": feature["name"]} for feature in schema["features"]]
+    columns = model_columns(schema)
     encoded = take_rows(test, positions, [column["name"] for column in columns])
     contributions, bases = contributions_of(booster, encoded)
     values = np.column_stack([_doubles(column) for column in encoded.columns])
@@ -214,4 +216,4 @@ def _prediction(outcome: Outcome, position: int) -> str:
     probability = float(outcome.probabilities[position])
     if outcome.problem_type == BINARY and not outcome.predictions[position]:
         probability = 1 - probability
-    return f"{text} ({probability:.1%})"
+    return f"{text} ({percent(probability)})"

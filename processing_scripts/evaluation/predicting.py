@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ def predict_split(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path,
     Raises:
         EvaluationError: A file cannot be read or does not match the schema, or there is none.
     """
-    target, features, extras = schema["target"], model_columns(schema), (WEIGHT, GROUP)
+    target, extras = schema["target"], (WEIGHT, GROUP)
+    features = [column["name"] for column in model_columns(schema)]
     scores: list[np.ndarray] = []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in (target, *extras)}
     for path in sorted(folder.glob("*.parquet")):
@@ -61,9 +62,12 @@ def predict_split(booster: lgb.Booster, schema: Mapping[str, Any], folder: Path,
     return Outcome.from_scores(schema, np.concatenate(scores), truth, weights, groups, alpha)
 
 
-def model_columns(schema: Mapping[str, Any]) -> list[str]:
-    """Return the names of the model's columns, in order: the features, or what is derived from them."""
-    return [column["name"] for column in schema.get("columns", schema["features"])]
+def model_columns(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the model's columns as schema.json has them, in order: the features, or what is derived from them."""
+    columns: Sequence[Mapping[str, Any]] = schema.get("columns") or [
+        {**feature, "source": feature["name"]} for feature in schema["features"]
+    ]
+    return columns
 
 
 def scores_of(booster: lgb.Booster, schema: Mapping[str, Any], rows: pa.Table) -> np.ndarray:

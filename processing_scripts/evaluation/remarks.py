@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from analyzer.reports.html import percent
 from evaluation.evaluation import Evaluation
 from evaluation.outcome import BINARY, MULTICLASS, REGRESSION
 
@@ -47,8 +48,8 @@ def dominant_column(evaluation: Evaluation) -> str:
         return ""
     name = evaluation.explanations.columns[int(importance.argmax())]["name"]
     return (
-        f"The column {name!r} alone has {importance.max() / total:.0%} of all contributions: make sure that its value "
-        "is known before what is to be predicted, and does not follow from it."
+        f"The column {name!r} alone has {percent(importance.max() / total)} of all contributions: make sure that its "
+        "value is known before what is to be predicted, and does not follow from it."
     )
 
 
@@ -60,7 +61,9 @@ def badly_calibrated(evaluation: Evaluation) -> str:
     error = float(np.sqrt((outcome.scores * (1 - outcome.scores)).sum())) / len(outcome.truth)
     if abs(predicted - observed) <= max(STANDARD_ERRORS * error, TOLERANCE * observed):
         return ""
-    sentence = f"The probabilities are {predicted:.1%} on average, but {observed:.1%} of the test rows are positive"
+    sentence = (
+        f"The probabilities are {percent(predicted)} on average, but {percent(observed)} of the test rows are positive"
+    )
     if is_weighted(evaluation.training.get("parameters", {})):
         sentence += ", because the classes are weighted in training"
     return f"{sentence}: they rank the rows, but are not shares; `training.calibration` makes them so."
@@ -93,12 +96,12 @@ def too_few_rows(evaluation: Evaluation) -> str:
 
 def ended_at_the_last_round(evaluation: Evaluation) -> str:
     training = evaluation.training
-    rounds = training.get("parameters", {}).get("num_boost_round") or training.get("parameters", {}).get(
-        "num_iterations"
-    )
-    if not rounds or training["best_iteration"] < int(rounds):
+    parameters = training.get("parameters", {})
+    rounds = int(parameters.get("num_boost_round", 0))
+    # without early stopping, every training ends at its last round
+    if not rounds or training["best_iteration"] < rounds or not parameters.get("early_stopping_rounds"):
         return ""
-    return f"Training ended at its last round ({int(rounds):,}) and was still improving; more rounds may be better."
+    return f"Training ended at its last round ({rounds:,}) and was still improving; more rounds may be better."
 
 
 REMARKS: tuple[Callable[[Evaluation], str], ...] = (

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from evaluation.decision import Gate, readable
 from evaluation.errors import EvaluationError
 from evaluation.intervals import intervals
-from evaluation.metrics import LOWER_IS_BETTER
+from evaluation.metrics import improvement
 from evaluation.outcome import Outcome
 
 # Of a column with more texts the most frequent ones are reported, and of one with more numbers quantiles.
@@ -43,7 +43,7 @@ def measure_segments(outcome: Outcome, records: Path, columns: Sequence[str], me
             interval = intervals(outcome.select(rows), REPLICATES)[metric].to_json()
             found.append({"column": column, "value": value, "rows": int(rows.sum()), "metric": metric})
             found[-1] |= {"score": interval["value"], "lower": interval["lower"], "upper": interval["upper"]}
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    sign = improvement(metric)
 
     def order(segment: Mapping[str, Any]) -> tuple[bool, float]:
         score = segment["score"]

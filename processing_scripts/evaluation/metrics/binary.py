@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.metrics.ratios import BETAS, divide, f_score, smoothing
+from evaluation.metrics.ratios import BETAS, SMALLEST, divide, f_score, smoothing
 
 HITS, FALSE_ALARMS, MISSES, REJECTIONS, LOG_LOSS, BRIER = range(6)
-SMALLEST = np.finfo(np.float64).eps
 
 
 class BinaryMetrics:

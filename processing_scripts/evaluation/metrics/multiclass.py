@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.metrics.binary import SMALLEST
-from evaluation.metrics.ratios import BETAS, divide, f_score, smoothing
+from evaluation.metrics.ratios import BETAS, SMALLEST, divide, f_score, smoothing
 
 
 class MulticlassMetrics:

@@ -56,6 +56,11 @@ class Ranks:
         values = gains[self._order] / np.log2(1 + self._ranks)
         return np.add.reduceat(values if cutoff is None else np.where(self._ranks <= cutoff, values, 0), self._starts)
 
+    def means_by_rank(self, values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+        """Return the mean value of the rows at each of some ranks, from 1, which some query must have."""
+        sums, counts = (np.bincount(self._ranks, weights)[ranks] for weights in (values[self._order], None))
+        return np.asarray(sums / counts)
+
     def average_precisions(self, relevant: np.ndarray, cutoff: int | None) -> np.ndarray:
         """Return the average precision of each query: of the relevant rows that there could be above the cutoff."""
         relevant = relevant[self._order]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+# What probabilities and denominators are at least, as in scikit-learn.
+SMALLEST = np.finfo(np.float64).eps
 BETAS = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
 
 

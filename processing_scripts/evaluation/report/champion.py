@@ -13,9 +13,7 @@ from evaluation.evaluation import Evaluation
 from evaluation.outcome import BINARY, REGRESSION, Outcome
 from evaluation.report.charts import MUTED, SERIES, Axis, Chart, chart_card, charts
 from evaluation.report.classification import roc_card
-from evaluation.report.pieces import finite, metric_title, table_card
-
-MAX_POINTS = 1_500
+from evaluation.report.pieces import metric_title, sampled, table_card
 
 
 def champion_section(evaluation: Evaluation) -> str:
@@ -41,9 +39,7 @@ def binary_metrics(outcome: Outcome) -> Mapping[str, Any]:
 
 def comparison_card(outcome: Outcome, champion: Outcome) -> str:
     """Draw what the models predict for each row against each other: probabilities or numbers."""
-    shown = np.arange(len(outcome.truth))
-    if len(shown) > MAX_POINTS:
-        shown = np.sort(np.random.default_rng(0).choice(len(shown), MAX_POINTS, replace=False))
+    shown = sampled(len(outcome.truth))
     both = []
     for model in (champion, outcome):
         # of several classes, the probability of the true one
@@ -76,7 +72,7 @@ def metric_card(evaluation: Evaluation, champion: Outcome) -> str:
     theirs, test = champion.values(), evaluation.summary["metrics"]["test"]
     rows = []
     for name, metric in test.items():
-        ours, other = finite(metric["value"]), theirs[name]
+        ours, other = metric["value"], theirs[name]
         if ours is not None and np.isfinite(other):
             difference = f"{ours - other:+.4f}" if abs(ours - other) < 10 else f"{ours - other:+,.2f}"
             rows.append([escape(metric_title(name)), metric_number(ours), metric_number(other), difference])

@@ -176,10 +176,6 @@ class Chart:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*there, *back])
         self._marks.append(f'<polygon points="{points}" fill="{color}" fill-opacity="{opacity}"/>')
 
-    def whisker(self, x: tuple[float, float], y: tuple[float, float], color: str = ACCENT, width: float = 1.4) -> None:
-        """Draw a straight line, such as an interval, from one point to another."""
-        self.line(x, y, color, width)
-
     def rule(self, *, x: float | None = None, y: float | None = None, color: str = MUTED, text: str = "") -> None:
         """Draw a dashed line across the chart at one value, with a text at its end."""
         if x is not None:

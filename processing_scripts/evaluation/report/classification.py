@@ -11,13 +11,11 @@ from analyzer.performance.metrics import METRICS_KEY, model_quality
 from analyzer.reports.html import counted, escape, metric_number
 from evaluation.outcome import BINARY, Outcome
 from evaluation.report.charts import ACCENT, MUTED, SERIES, Axis, Chart, Numbers, chart_card, shortened
-from evaluation.report.pieces import finite, table_section
+from evaluation.report.pieces import defined, equal_bins, table_section
 
 # A confusion matrix of more classes is shaded alone, without names and numbers.
 MAX_NAMED_CLASSES = 12
 MAX_CURVE_POINTS = 250
-CALIBRATION_BINS = 10
-MIN_ROWS_PER_BIN = 20
 
 Curves = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -69,9 +67,9 @@ def roc_card(curves: Curves, note: str) -> str:
     for (name, metrics), color in zip(curves, SERIES, strict=False):
         curve = metrics["receiver_operating_characteristic_curve"]
         chart.line(*thinned(curve["false_positive_rates"], curve["true_positive_rates"]), color)
-        legend.append((color, f"{shortened(name, 18)}: AUC {metric_number(finite(metrics['auc']['value']))}"))
+        legend.append((color, f"{shortened(name, 18)}: AUC {metric_number(defined(metrics['auc']['value']))}"))
     if len(curves) == 1:
-        point = (finite(curves[0][1][name]["value"]) for name in ("false_positive_rate", "true_positive_rate"))
+        point = (defined(curves[0][1][name]["value"]) for name in ("false_positive_rate", "true_positive_rate"))
         mark(chart, *point)
     return chart_card("ROC curve", chart, note, legend)
 
@@ -83,9 +81,9 @@ def precision_recall_card(curves: Curves, note: str) -> str:
         curve = metrics["precision_recall_curve"]
         # Without the first point, (0, 1), which stands for no predictions.
         chart.line(*thinned(curve["recalls"][1:], curve["precisions"][1:]), color)
-        legend.append((color, f"{shortened(name, 18)}: area {metric_number(finite(metrics['au_prc']['value']))}"))
+        legend.append((color, f"{shortened(name, 18)}: area {metric_number(defined(metrics['au_prc']['value']))}"))
     if len(curves) == 1:
-        mark(chart, *(finite(curves[0][1][name]["value"]) for name in ("recall", "precision")))
+        mark(chart, *(defined(curves[0][1][name]["value"]) for name in ("recall", "precision")))
     return chart_card("Precision-recall curve", chart, note, legend)
 
 
@@ -137,8 +135,7 @@ def calibration_card(outcome: Outcome) -> str:
     """Draw the observed share for bins of equally many rows, with Wilson score intervals (E. B. Wilson, 1927)."""
     probabilities = outcome.scores if outcome.problem_type == BINARY else outcome.scores.max(axis=1)
     occurred = outcome.truth if outcome.problem_type == BINARY else outcome.truth == outcome.predicted_classes
-    order = np.argsort(probabilities, kind="stable")
-    bins = np.array_split(order, np.clip(len(order) // MIN_ROWS_PER_BIN, 1, CALIBRATION_BINS))
+    bins = equal_bins(probabilities)
     predicted = np.array([probabilities[rows].mean() for rows in bins])
     observed = np.array([occurred[rows].mean() for rows in bins])
     n, z = np.array([len(rows) for rows in bins]), 1.96

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analyzer.reports.html import escape, metric_number
 from evaluation.evaluation import Evaluation
-from evaluation.report.pieces import CONSTANT_SUFFIX, finite, interval, metric_title, table_section
+from evaluation.report.pieces import CONSTANT_SUFFIX, defined, interval, metric_title, table_section
 
 
 def metric_section(evaluation: Evaluation) -> str:
@@ -17,7 +17,7 @@ def metric_section(evaluation: Evaluation) -> str:
         row += [metric_number(split[name]) if name in split else "" for split in (validation, train)]
         if has_constants:
             constant = constants[name]
-            row.append(metric_number(finite(constant["value"])) if constant else "")
+            row.append(metric_number(defined(constant["value"])) if constant else "")
         rows.append(row)
     note = (
         "The intervals are those of 95 % of bootstrap samples of the test rows. Early stopping watched the validation "

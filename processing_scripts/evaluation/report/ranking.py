@@ -30,7 +30,7 @@ def ranking_cards(outcome: Outcome) -> list[str]:
     return [
         ndcg_card(positions, *([ndcg(ranks, at).mean() for at in positions.tolist()] for ranks in (model, random))),
         query_card(ndcg(model, None)),
-        relevance_card(outcome.truth, outcome.scores, queries, positions),
+        relevance_card(*(ranks.means_by_rank(outcome.truth, positions) for ranks in (model, ideal)), positions),
     ]
 
 
@@ -56,22 +56,11 @@ def query_card(of_query: np.ndarray) -> str:
     return chart_card("NDCG by query", chart, note)
 
 
-def relevance_card(relevances: np.ndarray, scores: np.ndarray, queries: np.ndarray, positions: np.ndarray) -> str:
+def relevance_card(of_model: np.ndarray, of_ideal: np.ndarray, positions: np.ndarray) -> str:
     """Draw the mean relevance at each position, as ordered by the model and as it could be."""
-    lines = {name: by_position(relevances, values, queries, positions) for name, values in
-             (("model", scores), ("ideal order", relevances))}  # fmt: skip
-    y = Axis.numbers([*lines["model"], *lines["ideal order"], 0], "Mean relevance")
-    chart = Chart(Axis.numbers(positions, "Position"), y)
-    chart.line(positions, lines["ideal order"], MUTED, dashed=True)
-    chart.line(positions, lines["model"])
-    chart.dots(positions, lines["model"], size=6)
+    chart = Chart(Axis.numbers(positions, "Position"), Axis.numbers([*of_model, *of_ideal, 0], "Mean relevance"))
+    chart.line(positions, of_ideal, MUTED, dashed=True)
+    chart.line(positions, of_model)
+    chart.dots(positions, of_model, size=6)
     legend = [(ACCENT, "model"), (MUTED, "ideal order")]
     return chart_card("Relevance by position", chart, "How relevant the rows are that come first", legend)
-
-
-def by_position(relevances: np.ndarray, scores: np.ndarray, queries: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    order = np.lexsort((-scores, queries))
-    starts = np.append(0, np.flatnonzero(np.diff(queries[order])) + 1)
-    places = np.arange(len(queries)) - starts[queries[order]] + 1
-    sums, counts = (np.bincount(places, weights)[positions] for weights in (relevances[order], None))
-    return np.asarray(sums / counts)

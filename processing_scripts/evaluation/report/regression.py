@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from analyzer.reports.html import percent
 from evaluation.outcome import Outcome
 from evaluation.report.charts import ACCENT, BASE, MUTED, Axis, Chart, chart_card
+from evaluation.report.pieces import equal_bins, sampled
 
-MAX_POINTS = 1_500
 BINS = 30
 
 
 def regression_cards(outcome: Outcome) -> list[str]:
-    shown, note = np.arange(len(outcome.truth)), "Test rows"
-    if len(shown) > MAX_POINTS:
-        shown = np.sort(np.random.default_rng(0).choice(len(shown), MAX_POINTS, replace=False))
-        note = f"A random sample of {MAX_POINTS:,} test rows"
+    shown = sampled(len(outcome.truth))
+    is_whole = len(shown) == len(outcome.truth)
+    note = "Test rows" if is_whole else f"A random sample of {len(shown):,} test rows"
     truth, predicted = outcome.truth[shown], outcome.scores[shown]
     residuals = outcome.truth - outcome.scores
     cards = [
@@ -29,14 +29,14 @@ def regression_cards(outcome: Outcome) -> list[str]:
 def coverage_card(outcome: Outcome, alpha: float) -> str:
     """Draw how often the actual value is at most the predicted quantile, for bins of equally many rows."""
     covered = outcome.truth <= outcome.scores
-    bins = np.array_split(np.argsort(outcome.scores, kind="stable"), max(1, min(10, len(covered) // 20)))
+    bins = equal_bins(outcome.scores)
     predicted = [float(outcome.scores[rows].mean()) for rows in bins]
     shares = [float(covered[rows].mean()) for rows in bins]
     chart = Chart(Axis.numbers(predicted, "Predicted quantile"), Axis.shares("Share at or below it"))
     chart.rule(y=alpha, text=f"{alpha:g}")
     chart.line(predicted, shares)
     chart.dots(predicted, shares, size=6)
-    note = f"{covered.mean():.1%} of the actual values are at or below the predicted quantile of {alpha:g}"
+    note = f"{percent(float(covered.mean()))} of the actual values are at or below the predicted quantile of {alpha:g}"
     return chart_card("Quantile coverage", chart, note)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from analyzer.reports.html import counted, escape, metric_number, section
 from evaluation.report.charts import ACCENT, Axis, chart_card, charts, names_chart, shortened
-from evaluation.report.pieces import finite, interval, metric_title, table_card
+from evaluation.report.pieces import interval, metric_title, table_card
 
 MAX_VALUES = 14
 MAX_TABLE_ROWS = 60
@@ -23,7 +23,7 @@ def segment_section(segments: Sequence[Mapping[str, Any]], overall: Mapping[str,
     if not segments:
         return ""
     metric = segments[0]["metric"]
-    whole = finite(overall.get(metric, {}).get("value"))
+    whole = overall.get(metric, {}).get("value")
     columns = list(dict.fromkeys(segment["column"] for segment in segments))
     cards = [
         segment_card(column, [segment for segment in segments if segment["column"] == column], whole)
@@ -34,7 +34,7 @@ def segment_section(segments: Sequence[Mapping[str, Any]], overall: Mapping[str,
             escape(str(segment["column"])),
             escape(shortened(segment["value"], 60)),
             f"{segment['rows']:,}",
-            metric_number(finite(segment["score"])),
+            metric_number(segment["score"]),
             interval(segment),
         ]
         for segment in segments[:MAX_TABLE_ROWS]
@@ -47,16 +47,16 @@ def segment_section(segments: Sequence[Mapping[str, Any]], overall: Mapping[str,
 def segment_card(column: str, segments: Sequence[Mapping[str, Any]], whole: float | None) -> str:
     """Draw the metric of each value with its interval, beside that of all rows."""
     # the metric of a segment may be undefined, such as the AUC of one class
-    measured = [segment for segment in segments if finite(segment["score"]) is not None]
+    measured = [segment for segment in segments if segment["score"] is not None]
     known = measured[:MAX_VALUES]
-    ends = [finite(segment[key]) for segment in known for key in ("score", "lower", "upper")]
+    ends = [segment[key] for segment in known for key in ("score", "lower", "upper")]
     values = [end for end in [*ends, whole] if end is not None]
     names = [f"{shortened(segment['value'], 16)} ({segment['rows']:,})" for segment in known]
     chart = names_chart(names, Axis.numbers(values, metric_title(segments[0]["metric"])))
     if whole is not None:
         chart.rule(x=whole)
     for row, segment in enumerate(known):
-        lower, upper = finite(segment["lower"]), finite(segment["upper"])
+        lower, upper = segment["lower"], segment["upper"]
         if lower is not None and upper is not None:
             chart.line([lower, upper], [row, row], ACCENT, 1.4)
         chart.dots([segment["score"]], [row], size=8)

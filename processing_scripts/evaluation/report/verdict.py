@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from analyzer.reports.html import counted, escape, headline, metric_number, percent, verdict
+from evaluation.decision import gate_sentence
 from evaluation.evaluation import Evaluation
 from evaluation.outcome import BINARY, MULTICLASS, RANKING, REGRESSION
 from evaluation.report.charts import shortened
-from evaluation.report.pieces import CONSTANT_SUFFIX, finite, interval, metric_title
+from evaluation.report.pieces import CONSTANT_SUFFIX, defined, interval, metric_title
 
 HEADLINES = {
     BINARY: ["auc", "f1", "precision", "recall", "accuracy"],
@@ -51,10 +52,11 @@ def subtitle(evaluation: Evaluation) -> str:
 def decision(summary: Mapping[str, Any]) -> str:
     """Return the verdict and what it rests on: what was missed or, if nothing, all; empty if nothing is required."""
     champion, segment_gate = summary.get("champion"), summary.get("segment_gate")
-    decisions = [
-        (gate["passed"], f"{metric_title(gate['metric'])} misses the threshold", gate_sentence(gate))
-        for gate in summary.get("gates", [])
-    ]
+    decisions = []
+    for gate in summary.get("gates", []):
+        title = metric_title(gate["metric"])
+        sentence = gate_sentence(gate, title)
+        decisions.append((gate["passed"], f"{title} misses the threshold", sentence[0].upper() + sentence[1:]))
     if champion:
         decisions.append((bool(champion["passes"]), "not better than the champion", champion["sentence"]))
     if segment_gate:
@@ -69,21 +71,11 @@ def decision(summary: Mapping[str, Any]) -> str:
     return verdict("good", "Good enough to register", detail)
 
 
-def gate_sentence(gate: Mapping[str, Any]) -> str:
-    """Return metric, value, interval and threshold of a gate."""
-    sentence = f"{metric_title(gate['metric'])} is {metric_number(gate['value'])}"
-    if between := interval(gate):
-        sentence += f" (95 % interval {between})"
-    bound, end = ("at most", "upper") if gate["direction"] == "max" else ("at least", "lower")
-    subject = f" and its {end} bound" if gate["on"] == "lower_bound" else " and"
-    return f"{sentence}{subject} must be {bound} {gate['threshold']:.12g}"
-
-
 def headline_card(name: str, evaluation: Evaluation) -> tuple[str, str, str]:
     measured = evaluation.summary["metrics"]["test"][name]
     notes = [between] if (between := interval(measured)) else []
     if constant := evaluation.metrics.get(name + CONSTANT_SUFFIX):
-        notes.append(f"best constant {metric_number(finite(constant['value']))}")
+        notes.append(f"best constant {metric_number(defined(constant['value']))}")
     return metric_title(name), metric_number(measured["value"]), "\n".join(notes)
 
 

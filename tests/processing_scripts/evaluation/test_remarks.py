@@ -66,7 +66,7 @@ def test_a_regression_without_skill_is_named():
 def test_probabilities_that_class_weights_raise_are_named_with_the_setting(parameters):
     labels = (np.random.default_rng(0).random(2_000) < FAIR / 10).astype(float)
     (remark,) = remarks(evaluation(FAIR, labels, training={"parameters": parameters}))
-    assert remark.startswith("The probabilities are 50.0% on average, but 5.")
+    assert remark.startswith("The probabilities are 50 % on average, but 5.")
     assert "because the classes are weighted in training" in remark
     assert "`training.calibration`" in remark
     assert "weighted" not in remarks(evaluation(FAIR, labels))[0], "the reason is unknown"
@@ -81,14 +81,17 @@ def test_a_test_split_that_is_too_small_for_a_difference_of_a_hundredth_is_named
 
 def test_a_column_that_carries_almost_everything_is_named():
     (remark,) = remarks(evaluation(FAIR, LABELS, importance=(0.1, 0.85, 0.05)))
-    assert "'column_1' alone has 85% of all contributions" in remark
+    assert "'column_1' alone has 85 % of all contributions" in remark
     assert remarks(evaluation(FAIR, LABELS, importance=(0.9, 0.1))) == [], "one of two columns may well"
     assert remarks(evaluation(FAIR, LABELS, importance=(0, 0, 0))) == []
 
 
 def test_a_training_that_ended_at_its_last_round_is_named():
-    training = {"best_iteration": 100, "parameters": {"num_boost_round": 100}}
+    parameters = {"num_boost_round": 100, "early_stopping_rounds": 50}
+    training = {"best_iteration": 100, "parameters": parameters}
     (remark,) = remarks(evaluation(FAIR, LABELS, training=training))
     assert "Training ended at its last round (100)" in remark
+    fixed = training | {"parameters": parameters | {"early_stopping_rounds": 0}}
+    assert remarks(evaluation(FAIR, LABELS, training=fixed)) == [], "it ends there whatever it has learned"
     training["best_iteration"] = 99
     assert remarks(evaluation(FAIR, LABELS, training=training)) == []

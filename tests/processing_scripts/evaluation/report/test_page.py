@@ -122,8 +122,8 @@ def test_the_coverage_of_a_predicted_quantile_is_shown(evaluate_project):
     evaluation = evaluate_project("diabetes")
     page = report_page(replace(evaluation, outcome=replace(evaluation.outcome, alpha=0.9)))
     assert "Quantile coverage" in titles(page)
-    share = np.mean(evaluation.outcome.truth <= evaluation.outcome.scores)
-    assert f"{share:.1%} of the actual values are at or below the predicted quantile of 0.9" in page
+    share = 100 * np.mean(evaluation.outcome.truth <= evaluation.outcome.scores)
+    assert f"{share:.3g} % of the actual values are at or below the predicted quantile of 0.9" in page
 
 
 # --- rankings ---

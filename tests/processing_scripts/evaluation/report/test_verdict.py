@@ -31,7 +31,9 @@ def test_a_good_model_is_shown_with_all_gates_and_the_champion():
     page = decision({"gates": [GATE | {"passed": True}], "champion": champion})
     assert 'class="verdict good"' in page
     assert "Good enough to register" in texts(page)
-    assert "AUC is 0.9700 (95 % interval 0.9400 to 0.9900) and must be at least 0.95. auc is 0.97" in texts(page)
+    assert "AUC on the test split is 0.97 (95 % interval 0.94 to 0.99) and must be at least 0.95. auc is 0.97" in texts(
+        page
+    )
 
 
 def test_a_refused_model_is_shown_with_what_it_missed_only():
@@ -39,8 +41,16 @@ def test_a_refused_model_is_shown_with_what_it_missed_only():
     errors |= {"value": 2.9, "lower": 2.5, "upper": 3.5, "passed": False}
     page = texts(decision({"gates": [GATE | {"passed": True}, errors]}))
     assert "Refused: RMSE misses the threshold" in page
-    assert "RMSE is 2.9000 (95 % interval 2.5000 to 3.5000) and its upper bound must be at most 3." in page
+    sentence = (
+        "The upper bound of RMSE on the test split is 3.5 (RMSE 2.9, 95 % interval 2.5 to 3.5) and must be at most 3."
+    )
+    assert sentence in page
     assert "AUC" not in page
+
+
+def test_a_value_just_below_the_threshold_is_told_from_it():
+    gate = GATE | {"threshold": 0.85, "value": 0.84999, "passed": False}
+    assert "AUC on the test split is 0.84999 (" in texts(decision({"gates": [gate]}))
 
 
 def test_a_model_that_the_champion_or_a_segment_refuses_is_refused():
