@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 FILE = "schema.json"
 
-
 CATEGORY, TEXT = "category", "text"
 
 
@@ -58,9 +57,9 @@ class Schema:
     """The schema of a model.
 
     Attributes:
-        problem_type: BinaryClassification, MulticlassClassification or Regression.
+        problem_type: BinaryClassification, MulticlassClassification, Regression or Ranking.
         features: The features by name, in the order in which clients send them.
-        classes: The names of the classes, of two the positive one last; empty for a regression.
+        classes: The names of the classes, of two the positive one last; empty for a regression and a ranking.
         missing: The texts that count as missing in every feature.
     """
 

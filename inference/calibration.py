@@ -62,7 +62,8 @@ class IsotonicCalibration:
         if right == 0:
             return self._y[0]
         left = right - 1
-        if right == len(self._x):
+        # the slope may be infinite
+        if right == len(self._x) or score == self._x[left]:
             return self._y[left]
         slope = (self._y[right] - self._y[left]) / (self._x[right] - self._x[left])
         return slope * (score - self._x[left]) + self._y[left]

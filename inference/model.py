@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
@@ -73,17 +73,11 @@ class Model:
         if len(request.records) == 1:
             return self.booster.predict_row(self.features.encode(request.records[0], 1))
         limits = self.limits(request)
-        limits.check_records(len(request.records))
-        records = iter(request.records)
         if request.text is not None:
             batches = csv_records.read_long(request.text, self.features)
             if batches is not None:
                 return self._predict_batches(batches, limits)
-            records = csv_records.read_records(request.text, self.features)
-        first = list(islice(records, MANY_ROWS))
-        if not first:
-            raise InputError("the request contains no records; send at least one")
-        limits.check_records(len(first))
+        first, records = self._first_records(request, limits)
         if len(first) == MANY_ROWS:
             from batches import encode_batches
 
@@ -95,18 +89,24 @@ class Model:
 
     def _predict_derived(self, request: Request, derivation: Derivation) -> Scores:
         limits = self.limits(request)
-        limits.check_records(len(request.records))
-        records: Iterator[Record] = iter(request.records)
-        if request.text is not None:
-            records = csv_records.read_records(request.text, self.features)
-        first = list(islice(records, MANY_ROWS))
-        if not first:
-            raise InputError("the request contains no records; send at least one")
-        limits.check_records(len(first))
+        first, records = self._first_records(request, limits)
         if len(first) == MANY_ROWS:
             return self._predict_batches(derived_batches(chain(first, records), derivation), limits)
         rows = [*zip(*derivation.encode(first, 1), strict=True)]
         return self.booster.predict_row(rows[0]) if len(rows) == 1 else self.booster.predict_rows(rows)
+
+    def _first_records(self, request: Request, limits: Limits) -> tuple[list[Record], Iterator[Record]]:
+        """Read MANY_ROWS records, or as many as there are; returns them and the others."""
+        limits.check_records(len(request.records))
+        records = self._records(request)
+        first = list(islice(records, MANY_ROWS))
+        if not first:
+            raise InputError("the request contains no records; send at least one")
+        limits.check_records(len(first))
+        return first, records
+
+    def _records(self, request: Request) -> Iterator[Record]:
+        return iter(request.records) if request.text is None else csv_records.read_records(request.text, self.features)
 
     def _predict_batches(self, batches: Iterator[np.ndarray], limits: Limits) -> np.ndarray:
         import numpy as np
@@ -138,10 +138,7 @@ class Model:
 
     def encoded_records(self, request: Request) -> Iterator[tuple[Sequence[Any], Sequence[float]]]:
         """Yield the values of each record's features as they were sent, and those of the model's columns."""
-        records: Iterable[Record] = request.records
-        if request.text is not None:
-            records = csv_records.read_records(request.text, self.features)
-        for row, record in enumerate(records, start=1):
+        for row, record in enumerate(self._records(request), start=1):
             sent = [*map(record.get, self.features.names)] if isinstance(record, dict) else record
             if self.derivation is None:
                 yield sent, self.features.encode(record, row)

@@ -149,9 +149,5 @@ def as_csv(batch: pa.RecordBatch) -> str:
     raise InputError(f"the columns {', '.join(batch.schema.names)} cannot be written as CSV; convert them to texts")
 
 
-def decoded(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
 if __name__ == "__main__":
     main()

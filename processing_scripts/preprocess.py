@@ -7,19 +7,23 @@ validates the data, splits it, and learns category codes and classes on the trai
 features are in one split of a random split, unless they are so many that each split has its share.
 
 Output, under the output folder:
-    train/train.parquet, validation/..., test/...   encoded numbers: the target, the features (a missing value is
-                                                null), and where there are such columns: @weight, @group (rows of a
+    train/train.parquet, validation/..., test/...   encoded numbers: the target, the model's columns (a missing value
+                                                is null), and where there are such columns: @weight, @group (rows of a
                                                 group have the same number) or @time (the order of the rows)
     baseline/baseline.csv or baseline.parquet   the features of the training split, with their original values
     schema/sample.csv                           at most 10,000 rows of the same, as test requests
-    schema/schema.json                          problem type, target, features with their categories, classes
+    schema/schema.json                          problem type, target, classes, features with their categories and how
+                                                they are written; and the model's columns, where they are derived from
+                                                the features
     records/records.parquet                     the rows of the test split in their order, with their original values:
                                                 the features, and the columns of --segment-columns
     report/validation_report.json               every check with its severity, status, columns, message and numbers
 
 A column is either numeric or categorical. Text and booleans are categorical, and so are dates unless the data has them
-as numbers. Values are compared and grouped as they are in the data; a numeric feature becomes a double, with a warning
-where it has more digits. Target, time, group and weight columns are not features, nor is the unnamed index that
+as numbers or datetime_columns names them. The settings in data.json (--data-settings) say how values are written, and
+what the model gets of dates, texts and earlier rows; features.py (--features) makes the model's columns by the user's
+own function. Values are compared and grouped as they are in the data; a numeric feature becomes a double, with a
+warning where it has more digits. Target, time, group and weight columns are not features, nor is the unnamed index that
 pandas writes into Parquet. analyzer/values.py lists the texts that count as missing.
 
 Data that no model should be trained on is an error. This includes an infinity in a feature: JSON requests cannot
@@ -47,12 +51,13 @@ from job_files import fail, write_text
 from preprocessing.column_formats import ColumnFormats
 from preprocessing.columns import BINARY, MULTICLASS, RANKING, REGRESSION
 from preprocessing.data_settings import DataSettings, read_data_settings
+from preprocessing.datetimes import check_datetimes
 from preprocessing.duplicates import drop_duplicates, drop_unlabelled
 from preprocessing.encoding import Encoder, learn_categories, make_schema, ordered_classes
 from preprocessing.encodings import learn_encodings
 from preprocessing.engine import Engine
 from preprocessing.extras import extra_columns
-from preprocessing.features import check_datetimes, check_features, check_rows, choose_features
+from preprocessing.features import check_features, check_rows, choose_features
 from preprocessing.lags import add_lags
 from preprocessing.model_columns import DATETIME, choose_model_columns
 from preprocessing.reading import CsvFormat

@@ -40,7 +40,7 @@ class ColumnFormats:
 
     Attributes:
         by_column: The formats of the columns in the settings.
-        missing_texts: pa.ChunkedArray that count as missing in all columns, in addition to those of `analyzer.values`.
+        missing_texts: Texts that count as missing in all columns, in addition to those of `analyzer.values`.
         csv_decimal: The decimal mark of CSV files.
     """
 

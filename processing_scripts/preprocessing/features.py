@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from analyzer.datetimes import microseconds
 from preprocessing.columns import (
     REGRESSION,
     SPLITS,
-    category_texts,
     is_number,
     is_supported,
     is_whole_number,
@@ -23,16 +20,12 @@ from preprocessing.profile import (
     NumberProfile,
     measure,
     position_of_infinity,
-    position_of_value,
     profile_numbers,
     value_counts,
 )
-from preprocessing.report import ERROR, WARNING, DataError, Report, counted, listed, plural, shortened
+from preprocessing.report import ERROR, WARNING, DataError, Report, listed, plural
 from preprocessing.rows import Column, Rows, not_features
-from preprocessing.text_checks import check_texts
-
-# LightGBM puts the categories of a column into at most max_bin bins.
-MAX_CATEGORIES = 255
+from preprocessing.text_checks import check_category_counts, check_texts
 
 
 def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
@@ -245,48 +238,6 @@ def check_numbers(
         outlier_z_score=options.outlier_z_score,
         outliers=outliers,
         not_measured=[column for column in profiles if profiles[column].outliers is None],
-    )
-
-
-def check_datetimes(engine: Engine, rows: Rows, columns: Iterable[str], report: Report) -> None:
-    """Check that all values of columns, in all rows, are dates or times."""
-    problems = {}
-    for name in columns:
-        values = value_counts(engine, rows.columns[name], rows.table)
-        odd = values.filter(pa.array([not is_datetime(value) for value in values["value"].to_pylist()], pa.bool_()))
-        if len(odd):
-            example = odd["value"][0].as_py()
-            place = rows.place(position_of_value(engine, rows.columns[name], example, rows.table))
-            number, total = (pc.sum(table["count"]).as_py() for table in (odd, values))
-            problems[name] = (
-                f"column {name!r} is in datetime_columns, but {counted(number, 'value', total)} neither "
-                f"ISO 8601 nor an epoch, for example {shortened(example)} in {place}; fix them, leave them empty, or "
-                "remove the column from datetime_columns"
-            )
-    report.add("datetimes", ERROR, problems)
-
-
-def is_datetime(value: object) -> bool:
-    try:
-        microseconds(value)
-    except ValueError:
-        return False
-    return True
-
-
-def check_category_counts(texts: Mapping[str, pa.Table], report: Report) -> None:
-    """Warn about columns with more categories than LightGBM distinguishes."""
-    counts = {name: len(category_texts(values["value"]).unique()) for name, values in texts.items()}
-    many = {name: number for name, number in counts.items() if number > MAX_CATEGORIES}
-    report.add(
-        "many_categories",
-        WARNING,
-        {
-            name: f"column {name!r} has {number} categories, of which LightGBM tells the {MAX_CATEGORIES} most "
-            f"frequent ones apart; consider encodings: {{{name}: target}} or {{{name}: frequency}} in the section data"
-            for name, number in many.items()
-        },
-        categories=many,
     )
 
 

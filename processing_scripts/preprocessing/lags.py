@@ -79,7 +79,8 @@ def check_columns(rows: Rows, lags: Mapping[str, Any], options: argparse.Namespa
     needed = dict.fromkeys([options.time_column, *lags["key"], *lags["columns"]])
     if absent := [name for name in needed if name not in rows.types]:
         raise DataError(
-            f"{listed(map(repr, absent))} of data.lags not in {rows.name} (columns: {listed(rows.types)}); change lags"
+            f"data.lags names {listed(map(repr, absent))}, which {rows.name} does not have (columns: "
+            f"{listed(rows.types)}); correct the names"
         )
     if odd := [name for name in needed if not is_supported(rows.types[name])]:
         raise DataError(

@@ -24,6 +24,8 @@ from preprocessing.report import WARNING, Report, counted, plural, shortened
 from preprocessing.rows import Column, Rows
 
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
+# LightGBM puts the categories of a column into at most max_bin bins.
+MAX_CATEGORIES = 255
 # A text column is like an ID above this share of distinct values.
 ID_DISTINCT_SHARE = 0.5
 
@@ -123,6 +125,22 @@ def numeric_problem(
         f"column {column.name!r} is categorical because its values are "
         f"{described(value_format, most_frequent(values))}; set {' and '.join(settings)} to make it numeric, or add it "
         "to categorical_columns"
+    )
+
+
+def check_category_counts(texts: Mapping[str, pa.Table], report: Report) -> None:
+    """Warn about columns with more categories than LightGBM distinguishes."""
+    counts = {name: len(category_texts(values["value"]).unique()) for name, values in texts.items()}
+    many = {name: number for name, number in counts.items() if number > MAX_CATEGORIES}
+    report.add(
+        "many_categories",
+        WARNING,
+        {
+            name: f"column {name!r} has {number} categories, of which LightGBM tells the {MAX_CATEGORIES} most "
+            f"frequent ones apart; consider encodings: {{{name}: target}} or {{{name}: frequency}} in the section data"
+            for name, number in many.items()
+        },
+        categories=many,
     )
 
 

@@ -11,7 +11,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 from calibration import read_calibration
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inference import input_fn, model_fn, output_fn, predict_fn
@@ -56,6 +56,7 @@ def write_schema(folder: Path, schema: dict[str, Any]) -> None:
     (folder / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
 
 
+@example({"method": "isotonic", "x": [0.0, 5e-324], "y": [0.0, 1.0]}, [0.0])
 @given(POINTS | SIGMOIDS, st.lists(PROBABILITIES | st.floats(-700, 700), min_size=1))
 def test_many_scores_are_calibrated_like_one(calibration, scores):
     ours = read_calibration({"calibration": calibration})

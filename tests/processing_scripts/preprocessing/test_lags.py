@@ -188,8 +188,8 @@ def test_exact_duplicates_are_refused_unless_they_are_dropped(run: Run):
 @pytest.mark.parametrize(
     ("lags", "message"),
     [
-        ({"key": ["shop"]}, "'shop' of data.lags not in data.csv (columns: store, day, visitors, target)"),
-        ({"columns": ["price"]}, "'price' of data.lags not in data.csv"),
+        ({"key": ["shop"]}, "data.lags names 'shop', which data.csv does not have (columns: store, day, visitors, "),
+        ({"columns": ["price"]}, "data.lags names 'price', which data.csv does not have"),
     ],
 )
 def test_a_column_that_does_not_exist_is_named(run: Run, lags: dict[str, list], message: str):
