@@ -27,7 +27,12 @@ from pipelines.training.tune import parameter_range
 from project.paths import REPOSITORY
 from project.settings import NumberRange, Settings, TuningSettings, load_settings
 
-METHODS = {"ours": "local SageMaker", "tpe": "optuna TPE", "stepwise": "LightGBMTuner"}
+METHODS = {
+    "ours": "local SageMaker",
+    "folds": "local SageMaker, by folds",
+    "tpe": "optuna TPE",
+    "stepwise": "LightGBMTuner",
+}
 STEPWISE_TRIALS = 68
 PEER = REPOSITORY / "benchmarks" / "peers" / "tune_lightgbm.py"
 

@@ -2,9 +2,10 @@
 
 Usage: tune_lightgbm.py FOLDER METHOD TRIALS SEED [RANGES]
 
-METHOD: `ours` (the Bayesian search of the local SageMaker) or `tpe` (optuna's default sampler), both in RANGES, the
-JSON of a tuning job's ParameterRanges; or `stepwise` (optuna's LightGBMTuner, which has a search space of its own).
-Prints a JSON object: the best loss on the validation split, and the loss of its model on the test split.
+METHOD: `ours` (the Bayesian search of the local SageMaker), `folds` (the same with the mean loss over five folds, as
+with training.folds) or `tpe` (optuna's default sampler), all in RANGES, the JSON of a tuning job's ParameterRanges; or
+`stepwise` (optuna's LightGBMTuner, which has a search space of its own).
+Prints a JSON object: the loss of the best model on the validation split and on the test split.
 """
 
 import json
@@ -15,6 +16,7 @@ import lightgbm as lgb
 import numpy as np
 import optuna
 import pyarrow.parquet as pq
+from sklearn.model_selection import KFold, StratifiedKFold
 
 OBJECTIVES = {
     "BinaryClassification": ("binary", "binary_logloss"),
@@ -62,9 +64,20 @@ def train(parameters: dict) -> tuple[float, lgb.Booster]:
     return booster.best_score["valid_0"][metric], booster
 
 
+def fold_loss(parameters: dict, rounds: int) -> float:
+    """Measure models with so many rounds on each fifth of the training and validation rows."""
+    features, target = (np.concatenate(parts) for parts in zip(data["train"], data["validation"], strict=True))
+    splitter = KFold if objective == "regression" else StratifiedKFold
+    losses = []
+    for learned, measured in splitter(5, shuffle=True, random_state=42).split(features, target):
+        data["learned"], data["measured"] = ((features[rows], target[rows]) for rows in (learned, measured))
+        losses.append(loss(lgb.train(fixed | parameters, dataset("learned"), rounds), "measured"))
+    return float(np.mean(losses))
+
+
 def loss(booster: lgb.Booster, split: str) -> float:
     features, target = data[split]
-    scores = np.asarray(booster.predict(features, num_iteration=booster.best_iteration))
+    scores = np.asarray(booster.predict(features, num_iteration=booster.best_iteration or None))
     if objective == "regression":
         return float(np.sqrt(np.mean((scores - target) ** 2)))
     if objective == "binary":
@@ -73,7 +86,7 @@ def loss(booster: lgb.Booster, split: str) -> float:
     return float(-np.mean(np.log(np.clip(chosen, 1e-15, None))))
 
 
-def search_ours(ranges: dict) -> tuple[float, lgb.Booster]:
+def search_ours(ranges: dict, by_folds: bool = False) -> lgb.Booster:
     from local_sagemaker.jobs.tuning.search import make_search
 
     limits = {"MaxNumberOfTrainingJobs": trials, "MaxParallelTrainingJobs": 1}
@@ -84,12 +97,14 @@ def search_ours(ranges: dict) -> tuple[float, lgb.Booster]:
     for _ in range(trials):
         suggestion = search.ask()
         value, booster = train(dict(suggestion.hyperparameters))
+        if by_folds:
+            value = fold_loss(dict(suggestion.hyperparameters), booster.best_iteration)
         search.tell(suggestion.number, value)
         best = min(best, (value, booster), key=lambda item: item[0])
-    return best
+    return best[1]
 
 
-def search_tpe(ranges: dict) -> tuple[float, lgb.Booster]:
+def search_tpe(ranges: dict) -> lgb.Booster:
     from local_sagemaker.jobs.tuning.ranges import parse_ranges
 
     space = {name: item.distribution() for name, item in parse_ranges(ranges).items()}
@@ -100,10 +115,10 @@ def search_tpe(ranges: dict) -> tuple[float, lgb.Booster]:
         value, booster = train(dict(trial.params))
         study.tell(trial, value)
         best = min(best, (value, booster), key=lambda item: item[0])
-    return best
+    return best[1]
 
 
-def search_stepwise() -> tuple[float, lgb.Booster]:
+def search_stepwise() -> lgb.Booster:
     from optuna_integration.lightgbm import LightGBMTuner
 
     train_set = dataset("train")
@@ -117,12 +132,14 @@ def search_stepwise() -> tuple[float, lgb.Booster]:
         show_progress_bar=False,
     )
     tuner.run()
-    return tuner.best_score, tuner.get_best_booster()
+    return tuner.get_best_booster()
 
 
 data = {split: read(split) for split in ("train", "validation", "test")}
 if method == "stepwise":
-    value, booster = search_stepwise()
+    booster = search_stepwise()
+elif method == "tpe":
+    booster = search_tpe(json.loads(sys.argv[5]))
 else:
-    value, booster = {"ours": search_ours, "tpe": search_tpe}[method](json.loads(sys.argv[5]))
-print(json.dumps({"validation": float(value), "test": loss(booster, "test")}))
+    booster = search_ours(json.loads(sys.argv[5]), by_folds=method == "folds")
+print(json.dumps({split: loss(booster, split) for split in ("validation", "test")}))
