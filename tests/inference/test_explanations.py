@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from request_errors import InputError
 from request_limits import Limits
 
-from analyzer.container import run
 from inference import input_fn, model_fn, output_fn, predict_fn
 
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
@@ -246,6 +245,7 @@ print(sorted(sys.modules.keys() & {{"numpy", "pandas", "lightgbm"}}))
 
 
 def test_model_quality_reads_explained_responses_like_others(model, records, make_project, tmp_path):
+    pytest.importorskip("analyzer.container")
     labels = [row["target"] for row in make_project("mixed").data.rows("train")[:60]]
     metrics = {name: model_quality(tmp_path / name, model, records, labels, name) for name in ("plain", "explained")}
     assert metrics["explained"] == metrics["plain"]
@@ -254,6 +254,8 @@ def test_model_quality_reads_explained_responses_like_others(model, records, mak
 
 def model_quality(folder: Path, model: Any, records: list[dict[str, Any]], labels: list[str], name: str) -> Any:
     """Capture responses, of which every other is explained, merge them with labels, and measure the model."""
+    from analyzer.container import run
+
     write_captures(folder, model, records, labels, EXPLAINED if name == "explained" else JSON)
     run(
         {

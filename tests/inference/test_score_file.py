@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import score_file
 from model import load_model
+
+from tests.container_scripts import REPOSITORY
 
 
 def raw_rows(project) -> pa.Table:
@@ -93,7 +96,11 @@ def test_a_value_that_does_not_match_is_named_and_nothing_is_written(make_projec
     pq.write_table(rows.slice(0, 2).set_column(0, name, pa.array(["1.5", "many"])), tmp_path / "rows.parquet")
     command = [sys.executable, str(project.model / "code" / "score_file.py"), "--input", str(tmp_path / "rows.parquet")]
     ended = subprocess.run(
-        [*command, "--output", str(tmp_path / "out.parquet")], capture_output=True, text=True, check=False
+        [*command, "--output", str(tmp_path / "out.parquet")],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 1
     assert ended.stderr.strip() == f"row 2: feature {name!r} is 'many', not a number"

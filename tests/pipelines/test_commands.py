@@ -30,7 +30,7 @@ def test_the_help_of_every_command_has_an_example(command: str) -> None:
     assert f"python -m pipelines {command}" in result.output
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"definition", "example-data"}))
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"definition", "example-data", "init", "check-data"}))
 def test_every_command_that_calls_sagemaker_has_the_project_and_target_options(command: str) -> None:
     options = invoke(command, "--help").output
     assert all(option in options for option in ("--settings", "--local", "--role-arn", "--bucket", "--region"))
