@@ -17,7 +17,7 @@ from project.errors import UserError
 from project.registry import ModelPackage
 from project.s3_uris import is_s3_uri, split_s3_uri
 from project.settings import Settings
-from project.settings.data import NUMBER_TYPES, CsvSettings
+from project.settings.columns import NUMBER_TYPES, CsvSettings
 from project.target import Target
 
 Value = int | float | str | None

@@ -40,11 +40,7 @@ def model_versions(settings: Settings, target: Target) -> list[ModelVersion]:
     serving = registry.serving_endpoints(settings.name, target)
     changes: dict[str, dict[str, tuple[str, str]]] = {}
     compared = packages[:COMPARED]
-    parameters = [
-        (execution_parameters(target, arn) if (arn := package.metadata.get("pipeline_execution_arn")) else {})
-        | {name: value for name, value in package.metadata.items() if name.startswith("tuned_")}
-        for package in compared
-    ]
+    parameters = [trained_parameters(package, target) for package in compared]
     for (package, now), (_, before) in pairwise(zip(compared, parameters, strict=True)):
         changes[package.arn] = {
             name: (before[name], now[name]) for name in now if name in before and before[name] != now[name]
@@ -52,3 +48,10 @@ def model_versions(settings: Settings, target: Target) -> list[ModelVersion]:
     return [
         ModelVersion(package, tuple(serving.get(package.arn, ())), changes.get(package.arn, {})) for package in packages
     ]
+
+
+def trained_parameters(package: ModelPackage, target: Target) -> dict[str, str]:
+    """Return the parameters of the execution that registered a package, and the hyperparameters that were tuned."""
+    arn = package.metadata.get("pipeline_execution_arn")
+    tuned = {name: value for name, value in package.metadata.items() if name.startswith("tuned_")}
+    return (execution_parameters(target, arn) if arn else {}) | tuned

@@ -1,4 +1,4 @@
-"""The arguments of preprocess.py, for the step of the pipeline and for `check-data`, which does without the SDK."""
+"""The arguments of preprocess.py, for the step of the pipeline and for `check-data`, which does not import the SDK."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def preprocess_arguments(settings: Settings) -> list[str]:
             arguments += [f"--{name}", *(str(item) for item in values)]
     if len(arguments) > MAX_ARGUMENTS:
         raise UserError(
-            f"data.drop_columns and data.categorical_columns need {len(arguments)} container arguments, SageMaker "
-            f"accepts {MAX_ARGUMENTS}; remove columns from the data instead of listing them in drop_columns"
+            f"data.drop_columns, data.categorical_columns and quality.segments need {len(arguments)} container "
+            f"arguments, SageMaker accepts {MAX_ARGUMENTS}; remove columns from the data instead of listing them in "
+            "drop_columns"
         )
     return arguments
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines.runner import execution_parameters
+from pipelines.model_versions import trained_parameters
 from project import registry
 from project.errors import UserError, is_not_found
 from project.registry import ModelPackage
@@ -73,7 +73,7 @@ def compare_versions(settings: Settings, target: Target, first: int, second: int
     return VersionComparison(
         versions=(first, second),
         metrics=tuple(_compared(name, metrics[0].get(name), metrics[1].get(name)) for name in names),
-        parameters=_different(*(_parameters(package, target) for package in packages)),
+        parameters=_different(*(trained_parameters(package, target) for package in packages)),
         remarks=_remarks(packages, summaries),
     )
 
@@ -92,8 +92,8 @@ def _summary(package: ModelPackage, target: Target) -> dict[str, Any]:
     uri = package.metadata.get("evaluation_summary_uri")
     if not uri:
         raise UserError(
-            f"version {package.version} does not name its evaluation, because another pipeline or an earlier "
-            "release of this project registered it; `python -m pipelines models` shows the metrics that it has"
+            f"version {package.version} does not name its evaluation, because another pipeline registered it; "
+            "`python -m pipelines models` shows the metrics that it has"
         )
     bucket, key = split_s3_uri(uri)
     try:
@@ -101,14 +101,11 @@ def _summary(package: ModelPackage, target: Target) -> dict[str, Any]:
     except ClientError as error:
         if not is_not_found(error):
             raise
-        raise UserError(f"the evaluation of version {package.version} is no longer at {uri}") from None
+        raise UserError(
+            f"the evaluation of version {package.version} is no longer at {uri}; compare versions whose executions "
+            "still have their files, or run the pipeline again"
+        ) from None
     return body
-
-
-def _parameters(package: ModelPackage, target: Target) -> dict[str, str]:
-    arn = package.metadata.get("pipeline_execution_arn")
-    tuned = {name: value for name, value in package.metadata.items() if name.startswith("tuned_")}
-    return (execution_parameters(target, arn) if arn else {}) | tuned
 
 
 def _different(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from analyzer.value_formats import FALSE_WORDS, TRUE_WORDS
-from analyzer.values import MISSING
+from analyzer.value_formats import CURRENCY, FALSE_WORDS, NUMBER, PERCENT, PLAIN, TRUE_WORDS, ValueFormat
+from analyzer.values import MISSING, NUMBER_PATTERN
 from pipelines.new_project.sample import Sample
 from project.errors import UserError
 from project.settings import ProblemType
@@ -39,12 +39,8 @@ TARGET_NAMES = (
 ID_NAME = re.compile(r"(?i:(^|[_\s-])(id|uuid|guid|nr|no|number|index))$|^Unnamed: 0$|[a-z]I[dD]$", re.ASCII)
 POSITIVE = ("yes", "true", "1", "y", "positive", "malignant", "churned", "fraud", "bad", "default", "won", "t")
 
-NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-GROUPED = r"[+-]?\d{1,3}(?:[, ']\d{3})+(?:\.\d+)?"
-AMOUNT = rf"(?:{NUMBER}|{GROUPED})"
-SYMBOL = r"(?:[$€£¥₹₽₩]|USD|EUR|GBP|CHF|JPY)"
-CURRENCY = rf"\(?[+-]?\s*(?:{SYMBOL}\s*[+-]?{AMOUNT}|{AMOUNT}\s*{SYMBOL})\)?"
-PERCENT = rf"{AMOUNT}\s*%"
+# The first of equally fitting ones is suggested.
+FORMATS = (ValueFormat(NUMBER), ValueFormat(PERCENT), ValueFormat(CURRENCY))
 DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 
 
@@ -112,8 +108,8 @@ def _problem_type(values: pd.Series, target: str) -> tuple[ProblemType, str]:
         raise UserError(f"column {target!r} has no values in the first rows; choose another --target")
     distinct = present.nunique()
     numbers = _numbers(present)
-    if numbers is None and (kind := _written_as(present.astype(str).str.strip())):
-        return "Regression", f"{target} has {distinct} different numbers of type {kind}"
+    if numbers is None and (value_format := _written_as(present.astype(str).str.strip())):
+        return "Regression", f"{target} has {distinct} different numbers of type {value_format.kind}"
     if distinct == 1:
         raise UserError(f"column {target!r} has only the value {present.iloc[0]!r}; choose another --target")
     if distinct == 2:
@@ -171,11 +167,12 @@ def _guess_text(name: str, texts: pd.Series, guesses: Guesses) -> None:
     spellings = sorted(texts.unique())
     if _share(texts, DATE) >= SHARE:
         _add_date(name, texts, guesses)
-    elif kind := _written_as(texts):
-        _add_to("columns", name, {"type": kind}, f"like {_example(texts, NOTATIONS[kind])!r}", guesses)
-        _add_missing_texts(name, texts, NOTATIONS[kind], guesses)
-    elif _share(texts, NUMBER) >= NUMERIC_SHARE:
-        _add_missing_texts(name, texts, NUMBER, guesses)
+    elif value_format := _written_as(texts):
+        example = texts[_in_format(texts, value_format) & ~_in_format(texts, PLAIN)].iloc[0]
+        _add_to("columns", name, {"type": value_format.kind}, f"like {example!r}", guesses)
+        _add_missing_texts(name, texts, value_format, guesses)
+    elif _in_format(texts, PLAIN).mean() >= NUMERIC_SHARE:
+        _add_missing_texts(name, texts, PLAIN, guesses)
     elif distinct > ID_SHARE * len(texts):
         _drop(name, f"{distinct} of {len(texts)} values are different, like an ID or a free text", guesses)
     elif distinct > MAX_LEVELS:
@@ -186,15 +183,16 @@ def _guess_text(name: str, texts: pd.Series, guesses: Guesses) -> None:
         _add_to("columns", name, {"normalize": True}, f"has {listed(pair)}", guesses)
 
 
-NOTATIONS = {"currency": CURRENCY, "percent": PERCENT, "number": GROUPED}
+def _written_as(texts: pd.Series) -> ValueFormat | None:
+    """Return the format in which most texts are numbers, some of them with a sign or separators of thousands."""
+    counts = {value_format: int(_in_format(texts, value_format).sum()) for value_format in (PLAIN, *FORMATS)}
+    best = max(FORMATS, key=counts.__getitem__)
+    return best if counts[best] > counts[PLAIN] and counts[best] >= NUMERIC_SHARE * len(texts) else None
 
 
-def _written_as(texts: pd.Series) -> str | None:
-    """Return the type of numbers that are written with a symbol or with thousands separators."""
-    for kind, pattern in NOTATIONS.items():
-        if _share(texts, pattern) > 0 and _share(texts, f"{pattern}|{NUMBER}") >= NUMERIC_SHARE:
-            return kind
-    return None
+def _in_format(texts: pd.Series, value_format: ValueFormat) -> pd.Series:
+    """Return which texts are numbers in a format, as Preprocess and the endpoint read them."""
+    return texts.map({text: value_format.accepts(text, None) for text in texts.unique()}).astype(bool)
 
 
 def _are_booleans(words: set[str]) -> bool:
@@ -218,8 +216,8 @@ def _add_date(name: str, values: pd.Series, guesses: Guesses) -> None:
     )
 
 
-def _add_missing_texts(name: str, texts: pd.Series, pattern: str, guesses: Guesses) -> None:
-    others = texts[~texts.str.fullmatch(f"{pattern}|{NUMBER}")]
+def _add_missing_texts(name: str, texts: pd.Series, value_format: ValueFormat, guesses: Guesses) -> None:
+    others = texts[~_in_format(texts, value_format)]
     if others.nunique() > MAX_MISSING_TEXTS:
         guesses.notes.append(
             f"{name} has {len(others)} values that are not numbers, such as {others.iloc[0]!r}; unless they are "
@@ -258,7 +256,7 @@ def _numbers(present: pd.Series) -> pd.Series | None:
     if pd.api.types.is_numeric_dtype(present.dtype):
         return present.astype(float)
     texts = present.astype(str).str.strip()
-    return texts.astype(float) if texts.str.fullmatch(NUMBER).all() else None
+    return texts.astype(float) if texts.str.fullmatch(NUMBER_PATTERN).all() else None
 
 
 def _counts_rows(numbers: pd.Series) -> bool:
@@ -268,10 +266,6 @@ def _counts_rows(numbers: pd.Series) -> bool:
 
 def _share(texts: pd.Series, pattern: str) -> float:
     return float(texts.str.fullmatch(pattern).mean())
-
-
-def _example(texts: pd.Series, pattern: str) -> str:
-    return str(texts[texts.str.fullmatch(pattern)].iloc[0])
 
 
 def listed(texts: Iterable[str]) -> str:

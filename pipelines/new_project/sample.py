@@ -30,13 +30,11 @@ class Sample:
         columns: The values by column: texts, with None for an empty field; or numbers, booleans and times as Parquet
             and JSON have them.
         csv_format: The settings of `data.csv` that differ from their defaults.
-        is_whole: Whether these are all rows.
     """
 
     path: Path
     columns: dict[str, pd.Series]
     csv_format: dict[str, str]
-    is_whole: bool
 
 
 def read_sample(path: Path) -> Sample:
@@ -53,18 +51,18 @@ def read_sample(path: Path) -> Sample:
         if kind == ".parquet":
             table = _read_parquet(file)
         elif kind in (".jsonl", ".json"):
-            table = pd.read_json(file, lines=True, nrows=ROWS + 1, dtype=False, convert_dates=False)
+            table = pd.read_json(file, lines=True, nrows=ROWS, dtype=False, convert_dates=False)
         elif kind in (".csv", ".tsv", ".txt"):
             csv_format = _csv_format(file)
-            table = next(read_csv_texts(file, csv_format, ROWS + 1), pd.DataFrame())
+            table = next(read_csv_texts(file, csv_format, ROWS), pd.DataFrame())
         else:
             raise UserError(f"{file} is not a table that can be read; give a file that ends in {READABLE}")
     except (ValueError, OSError, csv.Error) as error:
         raise UserError(f"{file} cannot be read ({error}); check that it is what its name says") from None
     if table.empty:
         raise UserError(f"{file} has no rows; check the program that wrote it")
-    columns = {str(name): table[name].iloc[:ROWS] for name in table.columns}
-    return Sample(path, columns, csv_format, is_whole=file == path and len(table) <= ROWS)
+    columns = {str(name): table[name] for name in table.columns}
+    return Sample(path, columns, csv_format)
 
 
 def _first_file(path: Path) -> Path:
@@ -82,7 +80,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
 
     batches = []
     with pq.ParquetFile(file) as content:
-        for batch in content.iter_batches(ROWS + 1):
+        for batch in content.iter_batches(ROWS):
             batches.append(batch)
             break
         return pa.Table.from_batches(batches, content.schema_arrow).to_pandas(date_as_object=False)

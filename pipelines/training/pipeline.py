@@ -1,7 +1,10 @@
-r"""The training pipeline.
+"""The training pipeline.
 
-preprocess -> train -> evaluate -----------> metric reaches the threshold? -> otherwise fail, with both values
-                  \-> find model package \-> and the model is new? -> register -> baselines of data and model quality
+Preprocess -> Train, or Tune -> Evaluate -> CheckQuality: all that is required? Otherwise fail, with the numbers
+FindChampion, if asked for ----/
+Train -> FindModelPackage --> CheckModelIsNew: as good, and not registered? -> RegisterModel -> the baseline steps
+
+The jobs of an isolated network cannot call the registry: there, CheckQuality registers the model itself.
 """
 
 from __future__ import annotations
@@ -63,7 +66,6 @@ def get_pipeline(
     register_model = register_model_step(context, train, evaluate)
     baselines = baseline_steps(context, preprocess, evaluate, after=register_model)
     if settings.security.network_isolation:
-        # the container of FindModelPackage could not call the registry
         checks = [check_quality_step(context, evaluate, if_good=[register_model, *baselines])]
     else:
         find_model_package = find_model_package_step(context, train)

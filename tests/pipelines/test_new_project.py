@@ -40,6 +40,7 @@ def test_an_example_gets_its_own_target_and_problem_type(name: str) -> None:
     ("values", "key", "expected"),
     [
         (lambda row: f"${row + 1:,}.50", "columns", {"x": {"type": "currency"}}),
+        (lambda row: f"({row + 1} kr)", "columns", {"x": {"type": "currency"}}),
         (lambda row: f"{row % 90} %", "columns", {"x": {"type": "percent"}}),
         (lambda row: f"{1000 + row * 17:,}", "columns", {"x": {"type": "number"}}),
         (lambda row: ("Yes", "no", "YES")[row % 3], "columns", {"x": {"type": "boolean"}}),

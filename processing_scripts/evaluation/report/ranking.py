@@ -30,7 +30,9 @@ def ranking_cards(outcome: Outcome) -> list[str]:
     return [
         ndcg_card(positions, *([ndcg(ranks, at).mean() for at in positions.tolist()] for ranks in (model, random))),
         query_card(ndcg(model, None)),
-        relevance_card(*(ranks.means_by_rank(outcome.truth, positions) for ranks in (model, ideal)), positions),
+        relevance_card(
+            model.means_by_rank(outcome.truth, positions), ideal.means_by_rank(outcome.truth, positions), positions
+        ),
     ]
 
 
