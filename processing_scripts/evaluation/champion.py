@@ -72,7 +72,7 @@ def compare(
     Raises:
         EvaluationError: The champion cannot be read, predicts something else or cannot predict the rows.
     """
-    asked = {"version": champion.version, "arn": champion.arn, "name": settings["metric"]}
+    asked = {"version": champion.version, "arn": champion.arn, "metric": settings["metric"]}
     asked |= {"min_gain": settings["min_gain"], "on": settings["on"]}
     if champion.version == 0:
         sentence = "No version is approved yet, so there is no champion to compare with."
