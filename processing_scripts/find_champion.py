@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     group = options.model_package_group
     try:
-        champion = find_champion(boto3.client("sagemaker", config=CONFIG), group)
+        # SageMaker sets AWS_REGION in its containers, which boto3 does not read.
+        client = boto3.client("sagemaker", region_name=os.environ.get("AWS_REGION"), config=CONFIG)
+        champion = find_champion(client, group)
     except (BotoCoreError, ClientError) as error:
         fail(
             f"cannot look for the champion in model package group {group!r}: {error}; the job's role needs "

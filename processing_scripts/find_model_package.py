@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
+    # SageMaker sets AWS_REGION in its containers, which boto3 does not read.
+    region = os.environ.get("AWS_REGION")
     try:
         package = find_package(
-            boto3.client("sagemaker", config=CONFIG),
-            boto3.client("s3", config=CONFIG),
+            boto3.client("sagemaker", region_name=region, config=CONFIG),
+            boto3.client("s3", region_name=region, config=CONFIG),
             options.model_package_group,
             options.model_uri,
         )

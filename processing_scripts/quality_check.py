@@ -56,8 +56,10 @@ def set_baseline(options: argparse.Namespace) -> None:
 
     # Model Monitor's variables are in lower case.
     analysis_type = dict(os.environ).get("analysis_type", "DATA_QUALITY")
-    baseline = registered_baseline(boto3.client("sagemaker"), options.model_package_group, analysis_type)
-    os.environ.update(download(boto3.client("s3"), baseline, options.baseline_dir))
+    # SageMaker sets AWS_REGION in its containers, which boto3 does not read.
+    sagemaker, s3 = (boto3.client(name, region_name=os.environ.get("AWS_REGION")) for name in ("sagemaker", "s3"))
+    baseline = registered_baseline(sagemaker, options.model_package_group, analysis_type)
+    os.environ.update(download(s3, baseline, options.baseline_dir))
 
 
 def analyze(options: argparse.Namespace) -> int:

@@ -143,7 +143,9 @@ def download(champion: Champion, path: Path) -> None:
         raise EvaluationError(f"the champion, {champion.arn}, has no model archive; {ADVICE}")
     bucket, key = champion.uri.removeprefix("s3://").split("/", 1)
     try:
-        boto3.client("s3").download_file(bucket, key, str(path))
+        # SageMaker sets AWS_REGION in its containers, which boto3 does not read.
+        s3 = boto3.client("s3", region_name=os.environ.get("AWS_REGION"))
+        s3.download_file(bucket, key, str(path))
     except (BotoCoreError, ClientError) as error:
         raise EvaluationError(
             f"cannot download the model of the champion, {champion.uri}: {error}; give the job's role access to it, or "

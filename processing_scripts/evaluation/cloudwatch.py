@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 
@@ -28,6 +29,8 @@ def publish(metrics: Mapping[str, float], training_seconds: float, model_name: s
     data = [
         {"MetricName": metric_name(name), "Value": value, "Unit": "None", "Dimensions": dimensions}
         for name, value in metrics.items()
+        # CloudWatch refuses a whole request with an undefined value, such as the AUC of one class
+        if math.isfinite(value)
     ]
     data.append({"MetricName": "TrainingTime", "Value": training_seconds, "Unit": "Seconds", "Dimensions": dimensions})
     config = Config(

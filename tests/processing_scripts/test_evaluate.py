@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from evaluation import outcome
+from evaluation.cloudwatch import publish
 from sklearn import metrics
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -333,6 +334,18 @@ def test_the_metrics_are_published_under_the_model_name(make_project, tmp_path, 
     }
     quality = Evaluated(tmp_path / "output").quality["binary_classification_metrics"]
     assert [point["Maximum"] for point in points] == pytest.approx([quality["accuracy"]["value"]])
+
+
+def test_an_undefined_metric_is_not_published_with_the_others(monkeypatch):
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with moto.mock_aws():
+        publish({"auc": float("nan"), "f1": 0.5}, 1.0, "tumours")
+        cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1")
+        found = cloudwatch.list_metrics(Namespace="LightGBMPipelines")["Metrics"]
+    assert {metric["MetricName"] for metric in found} == {"ModelF1", "TrainingTime"}
 
 
 def test_a_cloudwatch_failure_does_not_fail_the_evaluation(make_project, tmp_path, monkeypatch, capsys):

@@ -9,11 +9,22 @@ import re
 import lightgbm as lgb
 import numpy as np
 import pytest
+from training import objectives
 from training.arguments import parse_arguments
-from training.boosting import lightgbm_parameters
+from training.boosting import BY_COLUMN, lightgbm_parameters
 from training.data import read_split
 from training.goal import Goal
-from training.iteration_metrics import LIGHTGBM_NAMES
+from training.iteration_metrics import LIGHTGBM_NAMES, WATCHABLE
+
+
+def test_the_settings_know_the_objectives_metrics_and_parameters_by_column_of_the_script():
+    settings = pytest.importorskip("project.settings.objectives", reason="the image's environment has no pydantic")
+    assert (settings.OBJECTIVES, settings.OBJECTIVE_ALIASES) == (objectives.OBJECTIVES, objectives.ALIASES)
+    assert settings.METRICS == WATCHABLE
+    from project.settings.training import BY_COLUMN as SET_BY_COLUMN
+
+    assert {*SET_BY_COLUMN, "monotone_constraints"} == {*BY_COLUMN}
+
 
 ROUNDS = ("--num_boost_round", "12", "--early_stopping_rounds", "0", "--learning_rate", "0.3")
 
