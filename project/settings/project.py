@@ -128,6 +128,13 @@ class Settings(Section):
         objective = objective_of(self.problem_type, training.objective)
         set_parameters = {name: value for name, value in training.lightgbm.items() if value not in (None, {}, [])}
         check_objective(objective, set_parameters)
+        space = self.tuning.search_space(training) if self.tuning else {}
+        samples = training.bagging_fraction < 1 or "bagging_fraction" in space
+        if samples and training.bagging_freq == 0 and "bagging_freq" not in space:
+            raise ValueError(
+                "bagging_fraction has no effect without bagging_freq; set training.bagging_freq: 1, or remove "
+                "bagging_fraction"
+            )
         if training.class_weight == "balanced" and "Classification" not in self.problem_type:
             raise ValueError(f"training.class_weight is balanced, but a {self.problem_type} has no classes; remove it")
         if training.calibration != "none" and self.problem_type != "BinaryClassification":

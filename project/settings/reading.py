@@ -55,6 +55,13 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
 
 
+# pydantic's messages of these name types of Python, which a settings file does not have.
+_EXPECTED = {
+    **dict.fromkeys(("list_type", "tuple_type"), "should be a list, such as [a, b]"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "should be a section with keys of its own"),
+}
+
+
 def _explain(error: ValidationError) -> str:
     return "\n".join(f"  {_explain_problem(dict(problem))}" for problem in error.errors())
 
@@ -65,10 +72,12 @@ def _explain_problem(problem: dict[str, Any]) -> str:
         return f"{key}: unknown key; allowed here: {', '.join(_allowed_keys(problem['loc']))}"
     if problem["type"] == "missing":
         return f"{key}: required, but missing; add it"
-    message = re.sub(r"^(Value error, |Input )", "", problem["msg"])
+    if problem["type"] == "invalid_key":
+        return f"{key}: expected a text as the key, found {problem['input']!r}; put it in quotes, or correct it"
+    message = re.sub(r"^(Value error, |Input |String |List |Tuple |Dictionary )", "", problem["msg"])
     if problem["type"] == "value_error":
         return f"{key}: {message}" if key else message
-    return f"{key} is {problem['input']!r}; it {message}"
+    return f"{key} is {problem['input']!r}; it {_EXPECTED.get(problem['type'], message)}"
 
 
 def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:

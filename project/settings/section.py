@@ -14,6 +14,6 @@ Seconds = Annotated[int, Field(ge=1, le=5 * 24 * 3600)]
 
 
 class Section(BaseModel):
-    """A section: unknown keys are refused."""
+    """A section: unknown keys are refused, and numbers that are not finite, which no comparison would notice."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

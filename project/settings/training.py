@@ -24,7 +24,7 @@ MAX_HYPERPARAMETER_LENGTH = 2500
 class TrainingSettings(Section):
     """LightGBM parameters, under their LightGBM names or aliases; those that are not listed here as well."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     num_leaves: int = Field(default=31, ge=2, le=131072, description="Maximum number of leaves per tree.")
     learning_rate: float = Field(default=0.05, gt=0, le=1, description="Shrinkage rate of each boosting round.")

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from project.settings.section import ProblemType, Section
 from project.settings.training import TrainingSettings
 from project.settings.training_metrics import CURVE_METRICS, MINIMIZED, TRAINING_METRICS
-from project.settings.tuning_ranges import DEFAULT_RANGES, NumberRange, Range, parse_ranges
+from project.settings.tuning_ranges import NumberRange, Range, default_ranges, parse_ranges
 
 MAX_JOBS = {"Bayesian": 750, "Random": 10_000, "Grid": 750, "Hyperband": 750}
 # how often train.py prints the objective, with the final value: more, and Hyperband would stop every job
@@ -167,8 +167,7 @@ class TuningSettings(Section):
         space = self.search_space(training)
         choices = {name: item for name, item in space.items() if not isinstance(item, NumberRange)}
         given = {name: getattr(training, name) for name in training.model_fields_set}
-        for end in ("min", "max"):
-            numbers = {name: getattr(item, end) for name, item in space.items() if name not in choices}
+        for numbers in _corners({name: item for name, item in space.items() if isinstance(item, NumberRange)}):
             for values in itertools.islice(itertools.product(*choices.values()), MAX_CHECKED):
                 chosen = dict(zip(choices, values, strict=True))
                 try:
@@ -191,8 +190,7 @@ class TuningSettings(Section):
 
     def search_space(self, training: TrainingSettings) -> dict[str, Range]:
         """Return the ranges to search: those given, or the default ones of parameters that `training` does not set."""
-        default = {name: item for name, item in DEFAULT_RANGES.items() if name not in training.model_fields_set}
-        return self.ranges or default
+        return self.ranges or default_ranges(training)
 
     @property
     def number_of_jobs(self) -> int:
@@ -200,3 +198,16 @@ class TuningSettings(Section):
         if self.strategy == "Grid":
             return math.prod(len(item) for item in self.ranges.values() if not isinstance(item, NumberRange))
         return self.max_jobs or max(20, self.max_parallel_jobs)
+
+
+def _corners(ranges: dict[str, NumberRange]) -> list[dict[str, int | float]]:
+    """Return the lowest values of all ranges, the highest ones, and both with one range at its other end.
+
+    These have each pair of ranges at every combination of their ends, without the 2^n corners of n ranges.
+    """
+    lowest = {name: item.min for name, item in ranges.items()}
+    highest = {name: item.max for name, item in ranges.items()}
+    exchanged = [
+        base | {name: other[name]} for base, other in ((lowest, highest), (highest, lowest)) for name in ranges
+    ]
+    return [lowest, highest, *exchanged]

@@ -43,6 +43,19 @@ DEFAULT_RANGES: dict[str, Range] = {
 }
 
 
+def default_ranges(training: TrainingSettings) -> dict[str, Range]:
+    """Return the default ranges of the parameters that `training` does not set, and that go with what it sets."""
+    ranges = {name: item for name, item in DEFAULT_RANGES.items() if name not in training.model_fields_set}
+    further = training.further
+    without_bagging = "bagging_freq" in training.model_fields_set and training.bagging_freq == 0
+    if without_bagging or further.get("data_sample_strategy") == "goss":
+        ranges = {name: item for name, item in ranges.items() if name not in ("bagging_fraction", "bagging_freq")}
+    if further.get("path_smooth", 0) > 0 and "min_data_in_leaf" in ranges:
+        # LightGBM smooths only leaves of two rows and more
+        ranges["min_data_in_leaf"] = NumberRange(min=2, max=100, scaling="Logarithmic")
+    return ranges
+
+
 def parse_ranges(ranges: Any) -> dict[str, Range]:
     """Return the ranges by the parameters' names in the settings.
 
@@ -101,7 +114,7 @@ def _parse_range(name: str, item: Any) -> Range:
         return _parse_number_range(name, item)
     raise ValueError(
         f"{name} is {item!r}; expected a range such as {{min: 1, max: 10}}, or a list of values; a single value "
-        "belongs into the section training"
+        "belongs in the section training"
     )
 
 
@@ -127,8 +140,11 @@ def _parse_number_range(name: str, item: Mapping[str, Any]) -> NumberRange:
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"][:1])
+        found = {"missing": "missing", "extra_forbidden": "unknown key"}.get(
+            problem["type"], problem["msg"].replace("Input should", "it must")
+        )
         raise ValueError(
-            f"{name}.{key}: {problem['msg']}; expected a range such as {{min: 1, max: 10, scaling: Logarithmic}}"
+            f"{name}.{key}: {found}; expected a range such as {{min: 1, max: 10, scaling: Logarithmic}}"
         ) from None
     low, high, scaling = parsed.min, parsed.max, parsed.scaling
     for bound in (low, high):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,11 @@ def test_lower_is_better_for_error_metrics(make_settings: Callable[..., Any], me
         ({"champion": {"metric": "r2"}}, "quality.champion.metric is 'r2'"),
         ({"segment_gate": {"metric": "recall", "threshold": 0.5}}, "name their columns in quality.segments"),
         ({"on": "upper_bound"}, "'mean' or 'lower_bound'"),
+        ({"gates": [{"metric": "log_loss", "threshold": math.nan}]}, "threshold is nan; it should be a finite number"),
+        ({"champion": {"min_gain": math.nan}}, "quality.champion.min_gain is nan; it should be a finite number"),
+        ({"champion": True}, "quality.champion is True; it should be a section with keys of its own"),
+        ({"segments": "plan"}, "quality.segments is 'plan'; it should be a list, such as [a, b]"),
+        ({True: 1}, "expected a text as the key, found True; put it in quotes, or correct it"),
     ],
 )
 def test_requirements_that_no_model_of_the_problem_type_can_be_judged_by_are_refused(

@@ -92,6 +92,10 @@ REGRESSION = {"problem_type": "Regression", "quality": {"metric": "rmse", "thres
         ({"data_sample_strategy": "goss", "top_rate": 0.7, "other_rate": 0.5}, "their sum at most 1"),
         ({"is_unbalance": True, "scale_pos_weight": 3}, "is_unbalance and scale_pos_weight weight the classes more"),
         ({"class_weight": "balanced", "is_unbalance": True}, "class_weight: balanced and is_unbalance weight the"),
+        ({"subsample": 0.5}, "bagging_fraction has no effect without bagging_freq; set training.bagging_freq: 1"),
+        ({"lambda_l2": float("inf")}, "training.lambda_l2 is inf; it should be a finite number"),
+        ({"monotone_constraints": [1, 0]}, "training.monotone_constraints is [1, 0]; it should be a section with keys"),
+        ({"interaction_constraints": ["a"]}, "interaction_constraints.0 is 'a'; it should be a list, such as [a, b]"),
         ({"pos_bagging_fraction": 0.5}, "have no effect without bagging_freq"),
         ({"monotone_penalty": 1}, "monotone_penalty has no effect without monotone_constraints"),
         (

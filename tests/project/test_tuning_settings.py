@@ -30,6 +30,22 @@ def test_an_empty_section_searches_the_default_ranges_except_what_training_sets(
     assert (settings.tuning.number_of_jobs, settings.tuning.metric(settings.problem_type)) == (20, "auc")
 
 
+@pytest.mark.parametrize(
+    ("training", "missing"),
+    [
+        ({"data_sample_strategy": "goss"}, {"bagging_fraction", "bagging_freq"}),
+        ({"bagging_freq": 0}, {"bagging_fraction", "bagging_freq"}),
+        ({"path_smooth": 1}, set()),
+    ],
+)
+def test_the_default_ranges_go_with_what_training_sets(
+    make_settings: MakeSettings, training: dict[str, Any], missing: set[str]
+) -> None:
+    settings = make_settings(tuning={}, training=training)
+    assert settings.tuning is not None
+    assert DEFAULT_RANGES.keys() - settings.tuning.search_space(settings.training).keys() == missing
+
+
 @pytest.mark.parametrize("name", DEFAULT_RANGES)
 def test_the_default_ranges_are_ones_that_a_settings_file_may_have(name: str) -> None:
     item = DEFAULT_RANGES[name]
@@ -56,7 +72,8 @@ def test_ranges_get_their_type_from_the_parameter(make_settings: MakeSettings) -
 
 def test_every_parameter_of_lightgbm_can_be_tuned_by_its_name_or_an_alias(make_settings: MakeSettings) -> None:
     ranges = {"subsample": {"min": 0.5, "max": 1}, "max_bin": {"min": 63, "max": 511}, "extra_trees": [True, False]}
-    tuning = make_settings(tuning={"ranges": ranges | {"num_iterations": [100, 200.0]}}).tuning
+    training = {"bagging_freq": 1}
+    tuning = make_settings(training=training, tuning={"ranges": ranges | {"num_iterations": [100, 200.0]}}).tuning
     assert tuning is not None
     assert tuning.ranges == {
         "bagging_fraction": NumberRange(min=0.5, max=1.0),
@@ -99,8 +116,11 @@ def test_a_grid_has_as_many_jobs_as_combinations(make_settings: MakeSettings) ->
         ),
         ({"ranges": {"num_leaves": {"min": 2.5, "max": 8}}}, "num_leaves takes integers; found 2.5"),
         ({"ranges": {"num_leaves": {"min": 1, "max": 8}}}, "num_leaves cannot be 1: it must be greater than or equal"),
-        ({"ranges": {"num_leaves": {"min": 8}}}, "num_leaves.max: Field required; expected a range such as {min: 1"),
-        ({"ranges": {"num_leaves": {"min": 8, "max": 9, "scale": 1}}}, "num_leaves.scale: Extra inputs are not perm"),
+        ({"ranges": {"num_leaves": {"min": 8}}}, "num_leaves.max: missing; expected a range such as {min: 1"),
+        (
+            {"ranges": {"num_leaves": {"min": 8, "max": 9, "scale": 1}}},
+            "num_leaves.scale: unknown key; expected a rang",
+        ),
         ({"ranges": {"num_leaves": 31}}, "num_leaves is 31; expected a range such as {min: 1, max: 10}, or a list"),
         ({"ranges": {"num_leaves": [31]}}, "num_leaves: a list needs at least two values to choose from; found [31]"),
         ({"ranges": {"num_leaves": [31, 31]}}, "num_leaves: a value is listed twice in [31, 31]"),
@@ -120,6 +140,15 @@ def test_a_grid_has_as_many_jobs_as_combinations(make_settings: MakeSettings) ->
             {"ranges": {"boosting": ["gbdt", "dart"]}},
             "tuning.ranges cannot be combined: boosting dart cannot be combined with early stopping, because",
         ),
+        (
+            {"ranges": {"path_smooth": {"min": 0, "max": 10}, "min_data_in_leaf": {"min": 1, "max": 10}}},
+            "path_smooth needs at least two rows in a leaf; set min_data_in_leaf: 2 (tried min_data_in_leaf 1, pa",
+        ),
+        (
+            {"ranges": {"subsample": {"min": 0.5, "max": 1}}},
+            "bagging_fraction has no effect without bagging_freq; set training.bagging_freq: 1, or remove bagging_f",
+        ),
+        ({"ranges": {"lambda_l2": {"min": 1, "max": float("inf")}}}, "lambda_l2.max: it must be a finite number; exp"),
         ({"ranges": [1]}, "tuning.ranges: expected ranges by name, such as num_leaves: {min: 8, max: 256}"),
         ({"ranges": {f"p{number}": [1, 2] for number in range(31)}}, "31 ranges; SageMaker searches at most 30"),
         ({"max_jobs": 2, "max_parallel_jobs": 3}, "max_parallel_jobs is 3, more than max_jobs (2)"),
@@ -145,7 +174,7 @@ def test_a_grid_has_as_many_jobs_as_combinations(make_settings: MakeSettings) ->
             {"strategy": "Hyperband", "hyperband": {"min_resource": 99}},
             "hyperband.min_resource is 99, more than max_resource (60)",
         ),
-        ({"warm_start_from": ["a_b"]}, "tuning.warm_start_from.0 is 'a_b'; it"),
+        ({"warm_start_from": ["a_b"]}, "tuning.warm_start_from.0 is 'a_b'; it should match pattern"),
         ({"warm_start_from": [*"abcdef"]}, "at most 5"),
         ({"warm_start_type": "TransferLearning"}, "warm_start_type needs warm_start_from: the names of earlier tuning"),
         ({"objective": "rmse"}, "tuning.objective is 'rmse'; for BinaryClassification it must be one of auc, binary_l"),

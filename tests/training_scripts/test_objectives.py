@@ -142,7 +142,11 @@ def test_a_value_by_column_reaches_lightgbm_in_the_order_of_the_columns(counts, 
     ("given", "message"),
     [
         (("--objective", "binary"), "objective is 'binary'; for Regression it must be one of regression"),
-        (("--mc", '{"aa": 1}'), "the hyperparameters name 'aa', which is not a column of the model; did you mean 'a'?"),
+        (
+            ("--mc", '{"aa": 1}'),
+            "monotone_constraints names 'aa', which is not a column of the model; did you mean 'a'?",
+        ),
+        (("--interaction_constraints", '[["aa"]]'), "interaction_constraints names 'aa', which is not a column"),
         (("--mc", '{"letter": 1}'), "monotone_constraints names 'letter', which is a category and has no order"),
         (("--mc", "{a: 1}"), "'{a: 1}' is not JSON"),
         (("--eta", "0.1", "--shrinkage_rate", "0.1"), "'eta' and 'shrinkage_rate' are the same parameter"),

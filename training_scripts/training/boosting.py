@@ -123,7 +123,9 @@ def lightgbm_parameters(schema: Mapping[str, Any], options: argparse.Namespace) 
     parameters |= {name: by_column(name, parameters, schema) for name in BY_COLUMN.keys() & parameters.keys()}
     if "interaction_constraints" in parameters:
         groups = parameters["interaction_constraints"]
-        parameters["interaction_constraints"] = [[position(name, schema) for name in group] for group in groups]
+        parameters["interaction_constraints"] = [
+            [position(name, schema, "interaction_constraints") for name in group] for group in groups
+        ]
     parameters |= {
         "objective": objective,
         # what early stopping watches; LightGBM measures it after each iteration
@@ -148,7 +150,7 @@ def by_column(name: str, parameters: Mapping[str, Any], schema: Mapping[str, Any
     default = parameters.get("max_bin", BY_COLUMN[name]) if name == "max_bin_by_feature" else BY_COLUMN[name]
     values = [default] * len(columns)
     for column, value in parameters[name].items():
-        index = position(column, schema)
+        index = position(column, schema, name)
         if name == "monotone_constraints" and value and columns[index]["type"] == "category":
             raise TrainingError(
                 f"monotone_constraints names {column!r}, which is a category and has no order; remove it, or make it a "
@@ -158,13 +160,13 @@ def by_column(name: str, parameters: Mapping[str, Any], schema: Mapping[str, Any
     return values
 
 
-def position(name: str, schema: Mapping[str, Any]) -> int:
-    """Find a column of the model by its name."""
+def position(name: str, schema: Mapping[str, Any], parameter: str) -> int:
+    """Find a column of the model by its name, which `parameter` has."""
     names = [column["name"] for column in model_columns(schema)]
     if name not in names:
         similar = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {similar[0]!r}?" if similar else f"the model has {', '.join(names[:10])}"
-        raise TrainingError(f"the hyperparameters name {name!r}, which is not a column of the model; {hint}")
+        raise TrainingError(f"{parameter} names {name!r}, which is not a column of the model; {hint}")
     return names.index(name)
 
 
