@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from rich.live import Live
 from rich.padding import Padding
@@ -107,7 +108,7 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
     output.print(steps_table(execution))
     if results.metrics:
         output.print()
-        output.print(_metrics_table(settings, results))
+        output.print(_metrics_table(results))
     if results.warnings:
         output.print()
         _show_warnings(target, results)
@@ -129,7 +130,8 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
 
 def _trial_text(trial: BestTrial) -> str:
     values = ", ".join(f"{name} {_rounded(value)}" for name, value in sorted(trial.hyperparameters.items()))
-    return f"{trial.objective} {trial.value:.4f}, the best of {trial.trials} trials: {values}"
+    noun = "trial" if trial.trials == 1 else "trials"
+    return f"{trial.objective} {trial.value:.4f}, the best of {trial.trials} {noun}: {values}"
 
 
 def _rounded(value: str) -> str:
@@ -158,14 +160,32 @@ def _show_warnings(target: Target, results: ExecutionResults) -> None:
     output.print(Text(f"  All checks: {place}"), soft_wrap=True)
 
 
-def _metrics_table(settings: Settings, results: ExecutionResults) -> Table:
-    bound = "at most" if settings.quality.lower_is_better else "at least"
+def _metrics_table(results: ExecutionResults) -> Table:
+    """Make a table of the metrics and of the gates, which may be of further metrics."""
     table = plain_table("Test metric", "Value", "Threshold", right=["Value"])
-    for name, value in results.metrics.items():
-        is_quality_metric = name == settings.quality.metric
-        threshold = f"{bound} {results.threshold:g}" if is_quality_metric else ""
-        table.add_row(name, f"{value:.4f}", threshold, style="bold" if is_quality_metric else "")
+    gates: dict[str, list[Mapping[str, Any]]] = {}
+    for gate in results.gates:
+        gates.setdefault(gate["metric"], []).append(gate)
+    values = dict(results.metrics) | {name: of_metric[0]["value"] for name, of_metric in gates.items()}
+    for name, value in values.items():
+        of_metric = gates.get(name, [])
+        passed = all(gate["passed"] for gate in of_metric)
+        table.add_row(
+            name,
+            "" if value is None else f"{value:.4f}",
+            "; ".join(map(_gate_text, of_metric)),
+            style=("bold" if passed else "bold red") if of_metric else "",
+        )
     return table
+
+
+def _gate_text(gate: Mapping[str, Any]) -> str:
+    bound = "at most" if gate["direction"] == "max" else "at least"
+    text = f"{bound} {gate['threshold']:g}"
+    if gate["on"] == "lower_bound":
+        end = "upper" if gate["direction"] == "max" else "lower"
+        text = f"{end} bound {'' if gate[end] is None else format(gate[end], '.4f')}, {text}"
+    return text if gate["passed"] else f"{text}: missed"
 
 
 def show_diff(pipeline: str, diff: DefinitionDiff) -> None:

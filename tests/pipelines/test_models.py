@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 
-from pipelines.display import show_failure, show_models
+from pipelines.display import show_failure, show_models, show_results
 from pipelines.model_versions import ModelVersion
+from pipelines.results import ExecutionResults
 from pipelines.runner import PipelineExecution, Step
 from project.registry import ModelPackage
+from project.settings import Settings
+from project.target import Target
 
 METADATA = {
     "problem_type": "BinaryClassification",
@@ -55,3 +60,31 @@ def test_a_failure_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     step = Step("Preprocess", "Failed", reason=reason)
     show_failure(PipelineExecution("arn", "Failed", "", (step,)), step, ["reading", "column 'age' is empty"])
     assert capsys.readouterr().err.count("column 'age' is empty") == 1
+
+
+def test_the_metrics_have_all_gates_with_the_end_of_the_interval_that_decides(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    gates = (
+        gate("auc", 0.93, 0.91, 0.95, on="lower_bound", threshold=0.92, passed=False),
+        gate("recall", 0.9, 0.8, 0.95, threshold=0.7),
+        gate("log_loss", 0.3, 0.25, 0.35, on="lower_bound", threshold=0.4, direction="max"),
+    )
+    metrics = {"auc": 0.93, "recall": 0.9, "f1": 0.8}
+    results = ExecutionResults(metrics, 0.92, gates, "", (), "", None, False, {}, {}, None)
+    target = cast(Target, None)
+    show_results(make_settings(), target, PipelineExecution("arn", "Failed", "", ()), results)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-5:] == [
+        "Test metric Value Threshold",
+        "auc 0.9300 lower bound 0.9100, at least 0.92: missed",
+        "recall 0.9000 at least 0.7",
+        "f1 0.8000",
+        "log_loss 0.3000 upper bound 0.3500, at most 0.4",
+    ]
+
+
+def gate(metric: str, value: float, lower: float, upper: float, **others: Any) -> dict[str, Any]:
+    given = {"on": "mean", "direction": "min", "passed": True}
+    return {"metric": metric, "value": value, "lower": lower, "upper": upper} | given | others

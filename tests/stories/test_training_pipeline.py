@@ -116,6 +116,7 @@ def test_a_model_that_misses_its_threshold_is_not_registered(workplace: Workplac
     assert f"auc on the test split is {first['Metrics']['auc']:.3g}" in result.stderr
     assert "95 % interval" in result.stderr
     assert "at least 0.9999" in result.stderr
+    assert f"{first['Metrics']['auc']:.4f}  at least 0.9999: missed" in result.stdout
     assert workplace.models() == before
 
 
