@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import tarfile
 from pathlib import Path
@@ -183,6 +184,12 @@ def test_the_number_of_threads_does_not_change_the_model(make_project, run_train
         rows = read_split(make_project("cancer").data.output / "test", make_project("cancer").data.schema)
         predictions.append(lgb.Booster(model_file=folder / "model" / "model.txt").predict(rows.features))
     assert np.array_equal(*predictions)
+
+
+def test_training_keeps_its_number_of_threads_while_the_curve_is_measured(make_project, run_train, monkeypatch):
+    monkeypatch.setenv("SM_NUM_CPUS", str((os.cpu_count() or 1) + 1))
+    _, printed = run_train(make_project("cancer").data, "--num_boost_round", "20")
+    assert "LightGBM warns" not in printed
 
 
 def test_hyperparameters_reach_lightgbm(make_project, run_train):

@@ -95,7 +95,7 @@ class TrainingCurve:
             f"validation_{self._goal.watched}": each.metric_value for each in environment.evaluation_result_list or []
         }
         if environment.iteration % self._period == 0:
-            values = self._measure(cast(lgb.Booster, environment.model), iteration) | values
+            values = self._measure(cast(lgb.Booster, environment.model), iteration, environment.params) | values
             printed = [f"{name}={values[name]:.8g}" for name in self.values]
             print(f"iteration={iteration} of {self._rounds}", *printed, flush=True)
         for name, value in values.items():
@@ -118,9 +118,11 @@ class TrainingCurve:
         for name, by_iteration in values.items():
             self.values[name] = {int(iteration): value for iteration, value in by_iteration.items()}
 
-    def _measure(self, model: lgb.Booster, iteration: int) -> dict[str, float]:
+    def _measure(self, model: lgb.Booster, iteration: int, parameters: Mapping[str, Any]) -> dict[str, float]:
         if self._goal.changes_earlier_trees:
             self._measured = 0
+        # the number of threads is the process's, and LightGBM warns if it changes while a model is trained
+        threads = {name: parameters[name] for name in ("num_threads",) if name in parameters}
         values = {}
         for split, measured in self._splits.items():
             # only of the trees since the last point
@@ -130,6 +132,7 @@ class TrainingCurve:
                     start_iteration=self._measured,
                     num_iteration=iteration - self._measured,
                     raw_score=True,
+                    **threads,
                 )
             )
             measured.scores = measured.scores + scores if self._measured else scores
