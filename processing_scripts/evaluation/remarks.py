@@ -17,6 +17,8 @@ STANDARD_ERRORS, TOLERANCE = 4, 0.2
 FINE_DIFFERENCE = 0.01
 # A single column with this share of all contributions may hold what is to be predicted.
 DOMINANT_SHARE = 0.8
+# Validation rows below which an isotonic calibration follows them too closely.
+ISOTONIC_ROWS = 1_000
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
@@ -28,6 +30,9 @@ def remarks(evaluation: Evaluation) -> list[str]:
 def no_better_than_a_constant(evaluation: Evaluation) -> str:
     metrics = evaluation.metrics
     if evaluation.outcome.problem_type == REGRESSION:
+        if evaluation.training.get("parameters", {}).get("objective") == "quantile":
+            # a quantile is not meant to be near the mean
+            return ""
         r2 = metrics["r2"]["value"]
         if isinstance(r2, str) or r2 > 0:
             return ""
@@ -38,6 +43,42 @@ def no_better_than_a_constant(evaluation: Evaluation) -> str:
     return (
         f"Accuracy ({metrics['accuracy']['value']:.4f}) is not above that of always predicting the most frequent class "
         f"({constant['value']:.4f}): judge this model by other metrics, not by its accuracy."
+    )
+
+
+def the_same_for_all_rows(evaluation: Evaluation) -> str:
+    scores = evaluation.outcome.scores
+    if len(scores) < 2 or (scores != scores[0]).any():
+        return ""
+    return (
+        "The model predicts the same for every test row: it found no split, or kept none. A smaller "
+        "`training.min_data_in_leaf`, more rows or other columns may help."
+    )
+
+
+def rule_missed_on_test(evaluation: Evaluation) -> str:
+    decided = evaluation.summary.get("decision_threshold") or {}
+    rule = decided.get("rule")
+    if not isinstance(rule, Mapping):
+        return ""
+    for name, metric in (("min_precision", "precision"), ("min_recall", "recall")):
+        reached = evaluation.metrics[metric]["value"] if name in rule else None
+        if isinstance(reached, float) and reached < rule[name]:
+            return (
+                f"The decision threshold keeps {name} {rule[name]:g} on the validation split, but {metric} is "
+                f"{reached:.4f} on the test split: a threshold that is chosen on few rows does not hold for others. "
+                "Ask for more than is needed, or give the validation split more rows."
+            )
+    return ""
+
+
+def isotonic_on_few_rows(evaluation: Evaluation) -> str:
+    rows = evaluation.summary.get("rows", {}).get("validation") or 0
+    if evaluation.training.get("calibration", {}).get("method") != "isotonic" or rows >= ISOTONIC_ROWS:
+        return ""
+    return (
+        f"The isotonic calibration was fitted on {rows:,} validation rows: its few steps repeat those rows, with "
+        "probabilities of exactly 0 or 1 at the ends. `training.calibration: sigmoid` needs fewer rows."
     )
 
 
@@ -66,7 +107,10 @@ def badly_calibrated(evaluation: Evaluation) -> str:
     )
     if is_weighted(evaluation.training.get("parameters", {})):
         sentence += ", because the classes are weighted in training"
-    return f"{sentence}: they rank the rows, but are not shares; `training.calibration` makes them so."
+    sentence += ": they rank the rows, but are not shares"
+    if evaluation.training.get("calibration", {}).get("method", "none") != "none":
+        return f"{sentence}, although they are calibrated: the validation split has another share of positive rows."
+    return f"{sentence}; `training.calibration` makes them so."
 
 
 def is_weighted(parameters: Mapping[str, Any]) -> bool:
@@ -87,11 +131,11 @@ def too_few_rows(evaluation: Evaluation) -> str:
     if (upper - lower) / 2 * 2**0.5 <= FINE_DIFFERENCE:
         return ""
     title = "AUC" if name == "auc" else "accuracy"
-    return (
+    sentence = (
         f"With {len(evaluation.outcome.truth):,} test rows, {title} is only known to be between {lower:.3f} and "
-        f"{upper:.3f}: a difference of {FINE_DIFFERENCE} between two models may be chance. "
-        "`training.folds` measures on more rows."
+        f"{upper:.3f}: a difference of {FINE_DIFFERENCE} between two models may be chance."
     )
+    return sentence if evaluation.training.get("folds") else f"{sentence} `training.folds` measures on more rows."
 
 
 def ended_at_the_last_round(evaluation: Evaluation) -> str:
@@ -105,9 +149,12 @@ def ended_at_the_last_round(evaluation: Evaluation) -> str:
 
 
 REMARKS: tuple[Callable[[Evaluation], str], ...] = (
+    the_same_for_all_rows,
     no_better_than_a_constant,
     dominant_column,
+    rule_missed_on_test,
     badly_calibrated,
+    isotonic_on_few_rows,
     too_few_rows,
     ended_at_the_last_round,
 )

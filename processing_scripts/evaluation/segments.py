@@ -111,6 +111,11 @@ def decide(segments: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -
         worst = "; ".join(sentence(item, gate) for item in missed[:3])
         more = f"; and {len(missed) - 3} more segments" if len(missed) > 3 else ""
         text = f"{worst}{more}; {gate.metric} must be {required}"
+    elif not large:
+        text = (
+            f"no segment has {settings['min_rows']} rows and a value of {gate.metric}, so that segment_gate decides "
+            "nothing; lower min_rows, or evaluate more rows"
+        )
     else:
         text = f"{gate.metric} is {required} ({len(large)} of {len(segments)} segments are large enough)"
     return {**settings, "passes": int(not missed), "missed": len(missed), "sentence": text}

@@ -69,7 +69,7 @@ def verdict(gates: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, An
     decisions = [(gate["passed"], gate_sentence(gate)) for gate in gates]
     decisions += [(bool(other["passes"]), other["sentence"]) for other in others]
     missed = [sentence for passed, sentence in decisions if not passed]
-    return {"passed": not missed, "sentence": "; ".join(missed or [sentence for _, sentence in decisions])}
+    return {"passed": not missed, "sentence": "; ".join(missed or [sentence.rstrip(".") for _, sentence in decisions])}
 
 
 def decision_threshold(schema: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,9 @@ def segment_section(segments: Sequence[Mapping[str, Any]], overall: Mapping[str,
         return ""
     metric = segments[0]["metric"]
     whole = overall.get(metric, {}).get("value")
-    columns = list(dict.fromkeys(segment["column"] for segment in segments))
+    names = list(dict.fromkeys(segment["column"] for segment in segments))
+    columns = list(dict.fromkeys(segment["column"] for segment in segments if segment["score"] is not None))
+    undefined = [name for name in names if name not in columns]
     cards = [
         segment_card(column, [segment for segment in segments if segment["column"] == column], whole)
         for column in columns
@@ -37,11 +39,17 @@ def segment_section(segments: Sequence[Mapping[str, Any]], overall: Mapping[str,
             metric_number(segment["score"]),
             interval(segment),
         ]
-        for segment in segments[:MAX_TABLE_ROWS]
+        for segment in [segment for segment in segments if segment["column"] in columns][:MAX_TABLE_ROWS]
     ]
     header = ["Column", "Value", "Rows", metric_title(metric), "95 % interval"]
     note = "Worst first. An interval that contains the value of all rows is no evidence of a difference."
-    return section("Segments", note, charts(cards) + table_card(header, rows, text_columns=[1]))
+    if undefined:
+        listed = ", ".join(shortened(name, 28) for name in undefined)
+        note += (
+            f" {metric_title(metric)} is undefined for each value of {listed}: there are too few rows, or one class."
+        )
+    table = table_card(header, rows, text_columns=[1]) if rows else ""
+    return section("Segments", note, charts(cards) + table)
 
 
 def segment_card(column: str, segments: Sequence[Mapping[str, Any]], whole: float | None) -> str:

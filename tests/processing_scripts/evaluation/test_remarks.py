@@ -21,6 +21,7 @@ def evaluation(
     interval: tuple[float | None, float | None] = (0.9, 0.901),
     training: dict[str, Any] | None = None,
     importance: Any = (0.5, 0.3, 0.2),
+    summary: dict[str, Any] | None = None,
 ) -> Evaluation:
     classes = ["no", "yes"] if problem_type == "BinaryClassification" else None
     schema = {"problem_type": problem_type, "target": "t", "classes": classes, "features": []}
@@ -38,7 +39,7 @@ def evaluation(
         [],
         explanations,
         {},
-        {"metrics": {"test": measured}},
+        {"metrics": {"test": measured}} | (summary or {}),
     )
 
 
@@ -59,6 +60,10 @@ def test_accuracy_that_a_constant_reaches_is_named():
 def test_a_regression_without_skill_is_named():
     (remark,) = remarks(evaluation([1.0, 2.0], [2.0, 1.0], problem_type="Regression", metrics={"r2": -0.25}))
     assert "no better than always predicting the mean" in remark
+    quantile = {"parameters": {"objective": "quantile"}}
+    assert not remarks(
+        evaluation([1.0, 2.0], [2.0, 1.0], problem_type="Regression", metrics={"r2": -0.25}, training=quantile)
+    )
     assert not remarks(evaluation([1.0], [2.0], problem_type="Regression", metrics={"r2": "NaN"}))  # type: ignore[dict-item]
 
 
@@ -70,11 +75,16 @@ def test_probabilities_that_class_weights_raise_are_named_with_the_setting(param
     assert "because the classes are weighted in training" in remark
     assert "`training.calibration`" in remark
     assert "weighted" not in remarks(evaluation(FAIR, labels))[0], "the reason is unknown"
+    (remark,) = remarks(evaluation(FAIR, labels, training={"calibration": {"method": "sigmoid"}}))
+    assert "although they are calibrated" in remark and "training.calibration" not in remark
 
 
 def test_a_test_split_that_is_too_small_for_a_difference_of_a_hundredth_is_named():
     (remark,) = remarks(evaluation(FAIR, LABELS, interval=(0.98, 0.996)))
     assert "AUC is only known to be between 0.980 and 0.996" in remark
+    assert "`training.folds`" in remark
+    (remark,) = remarks(evaluation(FAIR, LABELS, interval=(0.98, 0.996), training={"folds": {"count": 3}}))
+    assert "training.folds" not in remark, "there are folds"
     assert remarks(evaluation(FAIR, LABELS, interval=(0.98, 0.99))) == []
     assert remarks(evaluation(FAIR, LABELS, interval=(None, None))) == []
 
@@ -95,3 +105,24 @@ def test_a_training_that_ended_at_its_last_round_is_named():
     assert remarks(evaluation(FAIR, LABELS, training=fixed)) == [], "it ends there whatever it has learned"
     training["best_iteration"] = 99
     assert remarks(evaluation(FAIR, LABELS, training=training)) == []
+
+
+def test_a_model_that_predicts_the_same_for_all_rows_is_named():
+    found = remarks(evaluation(np.full(2_000, LABELS.mean()), LABELS))
+    assert "predicts the same for every test row" in found[0]
+    assert "`training.min_data_in_leaf`" in found[0]
+
+
+@pytest.mark.parametrize(("name", "metric"), [("min_precision", "precision"), ("min_recall", "recall")])
+def test_a_rule_that_holds_on_validation_alone_is_named(name, metric):
+    summary = {"decision_threshold": {"rule": {name: 0.95}, "value": 0.3}}
+    (remark,) = remarks(evaluation(FAIR, LABELS, metrics={metric: 0.9028}, summary=summary))
+    assert f"keeps {name} 0.95 on the validation split, but {metric} is 0.9028 on the test split" in remark
+    assert not remarks(evaluation(FAIR, LABELS, metrics={metric: 0.96}, summary=summary))
+
+
+def test_an_isotonic_calibration_on_few_rows_is_named():
+    training = {"calibration": {"method": "isotonic"}}
+    (remark,) = remarks(evaluation(FAIR, LABELS, training=training, summary={"rows": {"validation": 400}}))
+    assert "fitted on 400 validation rows" in remark
+    assert not remarks(evaluation(FAIR, LABELS, training=training, summary={"rows": {"validation": 4_000}}))

@@ -73,7 +73,9 @@ def test_a_segment_that_misses_the_gate_is_named_unless_it_is_too_small(measured
     assert gate["passes"] == 0
     assert "recall for plan paid (" in gate["sentence"]
     assert "must be at least 0.75 for each segment of 50 rows or more" in gate["sentence"]
-    assert decide(found, {"metric": "recall", "threshold": 0.75, "min_rows": 500})["passes"] == 1
+    none = decide(found, {"metric": "recall", "threshold": 0.75, "min_rows": 500})
+    assert none["passes"] == 1
+    assert "no segment has 500 rows and a value of recall, so that segment_gate decides nothing" in none["sentence"]
 
 
 def test_a_column_that_the_records_do_not_have_is_named(measured):

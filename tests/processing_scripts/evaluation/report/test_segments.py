@@ -39,6 +39,14 @@ def test_a_segment_of_one_class_has_no_metric():
     assert '<td class="text wrap">b</td><td>40</td><td>\N{EN DASH}</td>' in section
 
 
+def test_a_column_without_a_measured_value_is_named_and_not_drawn():
+    section = segment_section([segment("a", 0.7), segment("C1", None, column="id"), segment("C2", None)], OVERALL)
+    assert section.count("<svg") == 1
+    assert "C1" not in section
+    assert "is undefined for each value of id" in section
+    assert "<svg" not in segment_section([segment("C1", None, column="id")], OVERALL)
+
+
 def test_values_are_escaped_and_bounded():
     found = [segment(f"<i>{index}" + "x" * 500, 0.5) for index in range(500)]
     section = segment_section(found, OVERALL)
