@@ -109,6 +109,10 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
     if results.metrics:
         output.print()
         output.print(_metrics_table(results))
+        # the table has the gates
+        if settings.quality.champion or settings.quality.segment_gate:
+            style = "green" if results.verdict["passed"] else "bold red"
+            output.print(Text(results.verdict["sentence"], style), soft_wrap=True)
     if results.warnings:
         output.print()
         _show_warnings(target, results)

@@ -34,6 +34,7 @@ def results_json(settings: Settings, results: ExecutionResults) -> dict[str, Any
         "Metrics": results.metrics,
         "Quality": {"Metric": settings.quality.metric, "Threshold": results.threshold},
         "Gates": results.gates,
+        "Verdict": results.verdict,
         "ReportUri": results.report_uri,
         "DataWarnings": [{"Check": warning.check, "Message": warning.message} for warning in results.warnings],
         "ValidationReportUri": results.validation_uri,

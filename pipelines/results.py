@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pipelines.runner import PipelineExecution, Step, describe, describe_job, execution_parameters
-from project.errors import UserError, is_not_found
+from project.errors import UserError
 from project.registry import ModelPackage, describe_package
 from project.s3_uris import split_s3_uri
 from project.settings import METRICS, Settings
@@ -58,6 +58,7 @@ class ExecutionResults:
         metrics: Values by Model Monitor's names.
         threshold: The threshold of the quality metric in this execution.
         gates: The gates as summary.json has them: metric, threshold, on, direction, value, lower, upper and passed.
+        verdict: Whether the model reaches all that is required, under `passed`, and the `sentence` that says so.
         warnings: What Preprocess warns of about the data.
         validation_uri: S3 URI of Preprocess's report of all checks of the data.
         package: The model package of the model.
@@ -70,6 +71,7 @@ class ExecutionResults:
     metrics: Mapping[str, float]
     threshold: float
     gates: tuple[Mapping[str, Any], ...]
+    verdict: Mapping[str, Any]
     report_uri: str
     warnings: tuple[DataWarning, ...]
     validation_uri: str
@@ -84,13 +86,15 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
     evaluate = execution.step("Evaluate")
     metrics: dict[str, float] = {}
     gates: tuple[Mapping[str, Any], ...] = ()
+    verdict: dict[str, Any] = {}
     report_uri = ""
     if evaluate and evaluate.status == "Succeeded":
         outputs = processing_outputs(evaluate, target)
         evaluation = _read_json(f"{outputs['evaluation']}/evaluation.json", target)
         section = next(value for key, value in evaluation.items() if key.endswith("_metrics"))
         metrics = {name: section[name]["value"] for name in METRICS[settings.problem_type]}
-        gates = _gates(f"{outputs['evaluation']}/summary.json", target)
+        summary = _read_json(f"{outputs['evaluation']}/summary.json", target)
+        gates, verdict = tuple(summary["gates"]), summary["verdict"]
         report_uri = f"{outputs['report']}/report.html"
     warnings, validation_uri = _data_warnings(target, execution)
     register = execution.step("RegisterModel")
@@ -102,6 +106,7 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
         metrics=metrics,
         threshold=_threshold(settings, target, execution),
         gates=gates,
+        verdict=verdict,
         report_uri=report_uri,
         warnings=warnings,
         validation_uri=validation_uri,
@@ -209,16 +214,6 @@ def registered_outputs(target: Target, package: ModelPackage, step_name: str) ->
         return processing_outputs(step, target) if step else {}
     except (ClientError, KeyError):
         return {}
-
-
-def _gates(uri: str, target: Target) -> tuple[Mapping[str, Any], ...]:
-    """Return the gates of an evaluation; none if an earlier release wrote it."""
-    try:
-        return tuple(_read_json(uri, target).get("gates", ()))
-    except ClientError as error:
-        if not is_not_found(error):
-            raise
-        return ()
 
 
 def _read_json(uri: str, target: Target) -> dict[str, Any]:

@@ -55,8 +55,8 @@ class TuningSettings(Section):
     objective: str | None = Field(
         default=None,
         description="Metric that the search optimizes, by the name that train.py prints (default: `auc`, "
-        "`multi_logloss` or `rmse`, by the problem type): its mean over the folds with `training.folds`, else that of "
-        "the validation split.",
+        "`multi_logloss`, `rmse` or `ndcg@10`, by the problem type): its mean over the folds with "
+        "`training.folds`, else that of the validation split.",
     )
     ranges: dict[str, Range] = Field(
         default={},

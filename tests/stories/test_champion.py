@@ -44,9 +44,11 @@ def test_the_first_model_has_no_champion_a_worse_one_is_refused_and_a_better_one
     assert worse.code == 1
     assert "of the champion, version 1: a gain of -0." in worse.stderr
     assert "the gain must be at least 0" in worse.stderr
+    assert "the gain must be at least 0" in " ".join(worse.stdout.split()), "the summary has the verdict, too"
 
     better = workplace.run("--parameter", "NumBoostRound=200", settings=settings)
     assert better["NewVersionRegistered"]
+    assert better["Verdict"]["passed"]
     assert [version["version"] for version in workplace.models(settings)] == [2, 1]
 
     unchanged = workplace.run(*few, settings=settings)
