@@ -73,7 +73,12 @@ def compare_versions(settings: Settings, target: Target, first: int, second: int
     return VersionComparison(
         versions=(first, second),
         metrics=tuple(_compared(name, metrics[0].get(name), metrics[1].get(name)) for name in names),
-        parameters=_different(*(trained_parameters(package, target) for package in packages)),
+        parameters=_different(
+            *(
+                _parameters(trained_parameters(package, target), summary)
+                for package, summary in zip(packages, summaries, strict=True)
+            )
+        ),
         remarks=_remarks(packages, summaries),
     )
 
@@ -106,6 +111,32 @@ def _summary(package: ModelPackage, target: Target) -> dict[str, Any]:
             "still have their files, or run the pipeline again"
         ) from None
     return body
+
+
+def _parameters(of_pipeline: Mapping[str, str], summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return all that a model was trained with: what the evaluation has, and further parameters of the execution.
+
+    Args:
+        of_pipeline: The parameters of the execution and the tuned hyperparameters.
+        summary: The content of summary.json; those of earlier releases do not have the hyperparameters.
+    """
+    trained = {name: _text(value) for name, value in summary.get("parameters", {}).items()}
+    known = {name.replace("_", "").lower() for name in trained}
+    others = {
+        name: value
+        for name, value in of_pipeline.items()
+        if name.removeprefix("tuned_").replace("_", "").lower() not in known
+    }
+    decided = {
+        "calibration": (summary.get("calibration") or {}).get("method"),
+        "decision_threshold": (summary.get("decision_threshold") or {}).get("value"),
+        "folds": (summary.get("folds") or {}).get("count"),
+    }
+    return others | trained | {name: _text(value) for name, value in decided.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _different(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:

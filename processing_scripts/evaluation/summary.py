@@ -56,6 +56,7 @@ def summarize(
         "decision_threshold": decision_threshold(schema, training) if schema["problem_type"] == BINARY else None,
         "calibration": {"method": "none", **training.get("calibration", {})},
         "folds": training.get("folds"),
+        "parameters": dict(training.get("parameters", {})),
     }
 
 
