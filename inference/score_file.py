@@ -71,6 +71,7 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
     partial = destination.with_name(f".{destination.name}")
     done = 0
     with contextlib.ExitStack() as stack:
+        stack.callback(partial.unlink, missing_ok=True)
         file = stack.enter_context(pq.ParquetFile(source))
         present = set(file.schema_arrow.names)
         names = [name for name in model.features.names if name in present]
@@ -82,15 +83,17 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
                 table = predict(model, batch.select(names), reasons)
             except InputError as error:
                 raise InputError(f"after {done} rows: {error.message}" if done else error.message) from None
-            for place, name in enumerate(kept):
+            # a column of that name may come from an earlier prediction
+            for place, name in enumerate([name for name in kept if name not in table.column_names]):
                 table = table.add_column(place, name, batch[name])
             if writer is None:
                 writer = stack.enter_context(pq.ParquetWriter(partial, table.schema))
             writer.write_table(table)
             done += len(batch)
-    if not done:
-        raise InputError(f"{source.name} has no rows; give a file with records")
-    partial.replace(destination)
+        if writer is None:
+            raise InputError(f"{source.name} has no rows; give a file with records")
+        writer.close()
+        partial.replace(destination)
 
 
 def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0) -> pa.Table:

@@ -72,7 +72,7 @@ def predict_file(
         features = [feature["name"] for feature in schema["features"]]
         columns = pq.read_schema(rows).names
         predictions = folder / "predictions.parquet"
-        kept = [column for column in columns if column not in {*features, "prediction", "probability"}]
+        kept = [column for column in columns if column not in features]
         _score(model, rows, predictions, ["--reasons", str(reasons), "--keep", *kept], source)
         count = _write(predictions, destination)
     return PredictedFile(
@@ -141,4 +141,6 @@ def _write(predictions: Path, destination: Path) -> int:
         partial.replace(destination)
     except OSError as error:
         raise UserError(f"{destination} cannot be written ({error.strerror}); give another --output") from None
+    finally:
+        partial.unlink(missing_ok=True)
     return int(rows)

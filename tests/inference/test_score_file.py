@@ -62,6 +62,19 @@ def test_columns_are_kept_and_unknown_ones_are_ignored(make_project, tmp_path: P
     assert result["id"].to_pylist() == [7, 8, 9]
 
 
+def test_columns_of_an_earlier_prediction_are_replaced(make_project, tmp_path: Path) -> None:
+    rows = raw_rows(make_project("wine")).slice(0, 3)
+    model = load_model(make_project("wine").model, ignore_unknown=False, is_limited=False)
+    for name in ("prediction", "probability_0", "reason_1"):
+        rows = rows.append_column(name, pa.array(["old"] * 3))
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    kept = ["prediction", "probability_0", "reason_1"]
+    score_file.score_file(model, tmp_path / "rows.parquet", tmp_path / "out.parquet", kept, reasons=1)
+    result = pq.read_table(tmp_path / "out.parquet")
+    assert len(result.column_names) == len(set(result.column_names))
+    assert "old" not in result["prediction"].to_pylist() + result["reason_1"].to_pylist()
+
+
 @pytest.mark.parametrize("name", ["wine", "diabetes", "mixed"])
 def test_reasons_are_the_largest_contributions(make_project, name: str) -> None:
     project = make_project(name)
@@ -104,7 +117,7 @@ def test_a_value_that_does_not_match_is_named_and_nothing_is_written(make_projec
     )
     assert ended.returncode == 1
     assert ended.stderr.strip() == f"row 2: feature {name!r} is 'many', not a number"
-    assert not (tmp_path / "out.parquet").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
 
 
 def test_a_file_without_features_or_rows_is_refused(make_project, tmp_path: Path) -> None:
