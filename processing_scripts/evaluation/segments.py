@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from evaluation.outcome import Outcome
 # Of a column with more texts the most frequent ones are reported, and of one with more numbers quantiles.
 MAX_VALUES, MAX_NUMBERS, BINS = 20, 10, 5
 MISSING = "(missing)"
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)")
 # enough for an interval that is read, not one that a gate decides by
 REPLICATES = 300
 
@@ -79,6 +81,8 @@ def values_of(column: pa.ChunkedArray) -> Iterator[tuple[str, np.ndarray]]:
     is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
     if is_number and len(distinct) > MAX_NUMBERS:
         yield from quantiles_of(column.cast(pa.float64()).to_numpy())
+    elif len(distinct) > MAX_VALUES and all(DATE.match(text) for text, _ in distinct):
+        yield from periods_of(column)
     else:
         for text, value in distinct[:MAX_VALUES]:
             yield text, pc.equal(column, pa.scalar(value, column.type)).fill_null(False).to_numpy()
@@ -93,6 +97,21 @@ def quantiles_of(numbers: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         is_last = index == len(edges) - 2
         rows = (numbers >= low) & ((numbers <= high) if is_last else (numbers < high))
         yield f"{low:.6g} to {high:.6g}" if is_last else f"{low:.6g} to below {high:.6g}", rows
+
+
+def periods_of(column: pa.ChunkedArray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield periods of ISO dates or times with about the same number of rows, each named by its first and last one."""
+    encoded = column.combine_chunks().dictionary_encode()
+    ordered = pc.sort_indices(encoded.dictionary)
+    ranks = np.argsort(ordered.to_numpy())
+    places = encoded.indices.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    is_date = ~np.isnan(places)
+    places[is_date] = ranks[places[is_date].astype(np.int64)]
+    for _, rows in quantiles_of(places):
+        first, last = (
+            encoded.dictionary[ordered[int(end)].as_py()] for end in (places[rows].min(), places[rows].max())
+        )
+        yield f"{first} to {last}", rows
 
 
 def decide(segments: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         "weight_column": [options.weight_column] if options.weight_column else [],
         "drop_columns": options.drop_columns,
         "categorical_columns": options.categorical_columns,
-        "segments": options.segment_columns,
+        "quality.segments": options.segment_columns,
         "columns": [*options.column_formats.by_column],
     }
     if options.features is None:

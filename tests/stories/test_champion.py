@@ -6,6 +6,8 @@ import pytest
 
 from tests.stories.workplace import Workplace
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = """\
 name: contest
 problem_type: BinaryClassification

@@ -49,6 +49,20 @@ def test_numbers_are_cut_at_quantiles_which_hold_every_row_once(measured):
     assert min(rows.sum() for rows in found.values()) > ROWS / 8
 
 
+def test_many_dates_are_cut_into_periods_which_hold_every_row_once():
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+    texts = np.random.default_rng(2).permutation([*days, *days])
+    column = pa.chunked_array([pa.array([None, *texts[:300]]), pa.array(texts[300:])])
+    found = dict(values_of(column))
+    periods = [name for name in found if name != MISSING]
+    assert len(periods) == 5
+    assert (np.sum([*found.values()], axis=0) == 1).all()
+    for name in periods:
+        first, last = name.split(" to ")
+        rows = [text for text, inside in zip(column.to_pylist(), found[name], strict=True) if inside]
+        assert (min(rows), max(rows)) == (first, last)
+
+
 def test_of_many_texts_the_most_frequent_are_reported():
     texts = [f"v{number}" for number in range(50) for _ in range(number + 1)]
     names = [name for name, _ in values_of(pa.chunked_array([texts]))]
