@@ -121,10 +121,17 @@ def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0) -> pa.Table:
 def reason_texts(explanation: str, count: int) -> list[str]:
     """Write the contributions of an explanation, the largest first; empty texts where the model has fewer columns."""
     texts = [
-        f"{item['feature']} = {'missing' if item['value'] is None else item['value']} ({item['contribution']:+.3g})"
+        f"{item['feature']} = {value_text(item['value'])} ({item['contribution']:+.3g})"
         for item in json.loads(explanation)["contributions"]
     ]
     return texts + [""] * (count - len(texts))
+
+
+def value_text(value: float | str | None) -> str:
+    """Write the value of a feature; a whole number without a fraction, as it mostly is in the data."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "missing" if value is None else str(value)
 
 
 def labels(model: Model) -> pa.Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,14 @@ from typing import Any
 import pandas as pd
 
 CHUNK_ROWS = 50_000
-# A number with a decimal comma, with or without a currency or a per cent sign around it.
-_COMMA_NUMBER = re.compile(r"^(\D{0,5}(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?\D{0,5})$")
 
 
 def read_csv_texts(path: Path, csv_format: Mapping[str, str], chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
-    """Yield the rows of a file; an empty field is an empty text, and a decimal comma becomes a point.
+    """Yield the rows of a file; an empty field is an empty text.
 
     Args:
         path: The file.
-        csv_format: The settings of `data.csv`: separator, decimal and encoding, with their defaults.
+        csv_format: The settings of `data.csv`: separator and encoding, with their defaults.
         chunk_rows: How many rows a chunk has.
 
     Raises:
@@ -33,8 +30,8 @@ def read_csv_texts(path: Path, csv_format: Mapping[str, str], chunk_rows: int = 
     options["encoding"] = "utf-8-sig" if encoding == "utf-8" else encoding
     with pd.read_csv(path, **options) as chunks:
         for chunk in chunks:
-            yield chunk.apply(_with_points) if csv_format.get("decimal") == "," else chunk
-
-
-def _with_points(column: pd.Series) -> pd.Series:
-    return column.str.replace(_COMMA_NUMBER, lambda match: match[1].replace(".", "").replace(",", "."), regex=True)
+            # pandas makes an index of the first columns if the rows have more fields than the header
+            if not isinstance(chunk.index, pd.RangeIndex):
+                raise ValueError("its rows have more fields than its header")
+            chunk.columns = [str(name).strip() for name in chunk.columns]
+            yield chunk

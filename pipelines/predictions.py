@@ -10,11 +10,13 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -24,6 +26,8 @@ from project.registry import ModelPackage
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
 from project.target import Target
+
+DECIMAL_COMMA = r"^(\s*[+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?\s*)$"
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,11 @@ def predict_file(
     with TemporaryDirectory(prefix="predict-") as name:
         folder = Path(name)
         model = _download_model(target, package, folder / "model")
-        rows = _as_parquet(settings, source, folder / "rows.parquet")
         schema = json.loads((model / "schema.json").read_text(encoding="utf-8"))
         features = [feature["name"] for feature in schema["features"]]
+        # texts in a format of their own are read by it
+        plain = {feature["name"] for feature in schema["features"] if "format" not in feature}
+        rows = _as_parquet(settings, source, folder / "rows.parquet", plain)
         columns = pq.read_schema(rows).names
         predictions = folder / "predictions.parquet"
         kept = [column for column in columns if column not in features]
@@ -96,8 +102,11 @@ def _download_model(target: Target, package: ModelPackage, folder: Path) -> Path
     return folder
 
 
-def _as_parquet(settings: Settings, source: Path, path: Path) -> Path:
-    """Return the rows as Parquet: those of a CSV file as the texts that it contains."""
+def _as_parquet(settings: Settings, source: Path, path: Path, plain: Set[str]) -> Path:
+    """Return the rows as Parquet: those of a CSV file as texts.
+
+    With `data.csv.decimal: ","`, numbers in the columns `plain` get points, as Preprocess reads them; others stay.
+    """
     if source.suffix == ".parquet":
         if not source.is_file():
             raise UserError(f"{source} does not exist; give a CSV or Parquet file")
@@ -105,7 +114,10 @@ def _as_parquet(settings: Settings, source: Path, path: Path) -> Path:
     writer = None
     try:
         for chunk in read_csv_texts(source, settings.data.csv.model_dump()):
-            columns = {str(name): pa.array(chunk[name], pa.string()) for name in chunk.columns}
+            columns = {name: pa.array(chunk[name], pa.string()) for name in chunk.columns}
+            if settings.data.csv.decimal == ",":
+                for name in plain & columns.keys():
+                    columns[name] = pc.replace_substring_regex(columns[name], DECIMAL_COMMA, r"\1.\2")
             table = pa.table(columns)
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)

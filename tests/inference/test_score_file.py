@@ -92,6 +92,11 @@ def test_reasons_are_the_largest_contributions(make_project, name: str) -> None:
     assert all(one >= two for one, two in zip(*sizes, strict=True))
 
 
+@pytest.mark.parametrize(("value", "text"), [(28.0, "28"), (0.5, "0.5"), (None, "missing"), ("gold", "gold")])
+def test_a_reason_has_the_value_as_the_data_has_it(value: float | str | None, text: str) -> None:
+    assert score_file.value_text(value) == text
+
+
 @pytest.mark.parametrize("text", ['a "quoted", text', "two\nlines", "  spaces ", "", "ü"])
 def test_any_text_reaches_the_model(make_project, tmp_path: Path, text: str) -> None:
     model = load_model(make_project("mixed").model, ignore_unknown=False, is_limited=False)
