@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from examples import EXAMPLES, write_example
 from project import registry
@@ -140,9 +141,10 @@ def check_data(
             table = plain_table("", "Finding")
             for kind, style, messages in (("error", "bold red", errors), ("warning", "yellow", warnings)):
                 for message in messages:
-                    table.add_row(f"[{style}]{kind}[/]", message)
+                    # a message may have brackets, as in "set datetime_columns: [signup]"
+                    table.add_row(f"[{style}]{kind}[/]", Text(message))
             for feature in suspects:
-                table.add_row("[yellow]leak?[/]", f"{feature} predicts the target almost by itself")
+                table.add_row("[yellow]leak?[/]", Text(f"{feature} predicts the target almost by itself"))
             output.print(table if table.row_count else "No findings: the data can be used.")
             output.print(f"Profile: {readable_path(page)}", soft_wrap=True)
 

@@ -62,7 +62,12 @@ def validated(settings: Settings, data: Path) -> Iterator[Validation]:
         report = output / "report" / "validation_report.json"
         if not report.is_file():
             raise UserError(f"Preprocess failed: {ended.stderr.strip()}")
-        yield Validation(json.loads(report.read_text(encoding="utf-8"))["checks"], output)
+        validation = Validation(json.loads(report.read_text(encoding="utf-8"))["checks"], output)
+        if ended.returncode and not validation.messages("error"):
+            # it has failed after its checks
+            reason = (ended.stderr.strip().splitlines() or ["Preprocess failed without a message"])[-1]
+            validation.checks.append({"name": "preprocess", "severity": "error", "messages": [reason]})
+        yield validation
 
 
 def _input_folder(data: Path, folder: Path) -> Path:

@@ -20,14 +20,21 @@ ROWS = 600
 SETTINGS = """
 name: shop
 problem_type: {problem_type}
-data: {{input: data.csv, target_column: bought}}
+data: {{input: data.csv, target_column: bought{data}}}
 quality: {{metric: {metric}, threshold: 0.1}}
 """
 
 
-def check(folder: Path, columns: Mapping[str, object], *options: str, problem: str = "BinaryClassification") -> Result:
+def check(
+    folder: Path,
+    columns: Mapping[str, object],
+    *options: str,
+    problem: str = "BinaryClassification",
+    data: str = "",
+) -> Result:
     metric = {"BinaryClassification": "auc", "MulticlassClassification": "accuracy", "Regression": "r2"}[problem]
-    (folder / "settings.yaml").write_text(SETTINGS.format(problem_type=problem, metric=metric), encoding="utf-8")
+    settings = SETTINGS.format(problem_type=problem, metric=metric, data=data)
+    (folder / "settings.yaml").write_text(settings, encoding="utf-8")
     pd.DataFrame(columns).to_csv(folder / "data.csv", index=False)
     page = folder / "page.html"
     command = ["check-data", "--settings", str(folder / "settings.yaml"), "--output", str(page), *options]
@@ -73,6 +80,18 @@ def test_warnings_are_listed(tmp_path: Path) -> None:
     assert "constant" in result.stdout
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<b>same</b>" not in page, "values are escaped"
+
+
+def test_brackets_in_a_message_are_shown(tmp_path: Path) -> None:
+    result = check(tmp_path, table(signup=[f"2024-01-{row % 28 + 1:02}" for row in range(ROWS)]))
+    assert "set datetime_columns: [signup]" in " ".join(result.stdout.split())
+
+
+def test_data_that_preprocess_refuses_after_its_checks_exits_with_1(tmp_path: Path) -> None:
+    columns = table(signup=[f"2024-01-{row % 28 + 1:02}" for row in range(ROWS)], signup_year=range(ROWS))
+    result = check(tmp_path, columns, "--json", data=", datetime_columns: [signup]")
+    assert result.exit_code == 1, result.output
+    assert "several columns named 'signup_year'" in json.loads(result.stdout)["errors"][0]
 
 
 @pytest.mark.parametrize(
