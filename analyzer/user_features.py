@@ -31,6 +31,11 @@ FUNCTION = "add_features"
 NUMBER, CATEGORY, TEXT, DATETIME = "number", "category", "text", "datetime"
 DTYPES: Mapping[str, Any] = {NUMBER: np.float64, CATEGORY: object, TEXT: object, DATETIME: "datetime64[us]"}
 WORDS = {NUMBER: "numbers", TEXT: "texts", DATETIME: "dates"}
+# What to do about errors that no value causes.
+ADVICE = {
+    ImportError: "; use pandas, NumPy and what else SageMaker's scikit-learn image has",
+    FileNotFoundError: "; no other file is part of the model, so write the values into this one",
+}
 NUMBERS = (bool, int, float, Decimal, np.number, np.bool_)
 
 # Values by column: float64 with NaN, objects of str and None, or datetime64[us] with NaT.
@@ -153,7 +158,10 @@ class UserFeatures:
         odd = [name for name in names if not isinstance(name, str) or not name or name.startswith("@")]
         if odd or len(set(names)) < len(names) or not names:
             problem = f"a column named {odd[0]!r}" if odd else "several columns of one name" if names else "no columns"
-            raise FeaturesError(f"{FUNCTION} in {self.name} returns {problem}; give each column a name of its own")
+            raise FeaturesError(
+                f"{FUNCTION} in {self.name} returns {problem}; return at least one, each with a name of its own, which "
+                "is a text that does not begin with @"
+            )
         return {name: self._read(result[name]) for name in names}
 
     def _read(self, series: pd.Series) -> tuple[str | None, np.ndarray]:
@@ -219,7 +227,8 @@ class UserFeatures:
 
     def _described(self, error: BaseException) -> str:
         """Say what has failed, and in which line of the user's file."""
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == self.name]
+        traceback_frames = traceback.extract_tb(error.__traceback__)
+        frames = [frame for frame in traceback_frames if frame.filename == self.name]
         place = self.name
         if frames:
             place += f", line {frames[-1].lineno}"
@@ -229,10 +238,15 @@ class UserFeatures:
         for name, what in self._unavailable.items():
             if isinstance(error, KeyError | AttributeError) and repr(name) in text:
                 return f"{place}: it reads column {name!r}, {what}, which endpoints do not have; compute without it"
+        kind = type(error).__name__
         if isinstance(error, KeyError):
+            # pandas raises it for a column, the line itself for a key of a dictionary
+            if frames and frames[-1] is traceback_frames[-1]:
+                return f"{place}: {kind}: a dictionary has no key {text}; give a default with .get"
             known = ", ".join(self._inputs)
             return f"{place}: there is no column {text} (columns: {known}); correct the name"
-        return f"{place}: {type(error).__name__}: {text}"
+        advice = next((advice for of_kind, advice in ADVICE.items() if isinstance(error, of_kind)), "")
+        return f"{place}: {kind}: {text}{advice}"
 
 
 def as_text(value: str) -> str | None:

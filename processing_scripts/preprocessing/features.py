@@ -150,8 +150,12 @@ def check_features(
     like_ids = find_distinct_integers(engine, as_they_are, profiles, count)
     texts = {column.name: texts[column.name] for column in as_they_are if column.name in texts}
     check_texts(engine, rows, texts, like_ids, options, report)
-    encoded = {sources[name].name for name in options.data_settings.encodings}
-    check_category_counts({name: values for name, values in texts.items() if name not in encoded}, report)
+    names = {source.name: name for name, source in sources.items()}
+    check_category_counts(
+        {column: values for column, values in texts.items() if names[column] not in options.data_settings.encodings},
+        names,
+        report,
+    )
     return profiles
 
 

@@ -68,7 +68,7 @@ def choose_model_columns(
     if repeated:
         raise DataError(
             f"the model would have several columns named {listed(map(repr, repeated))}, one of them derived by "
-            "datetime_columns or encodings; rename the column in the data"
+            "datetime_columns or encodings; rename the column in the data or in features.py"
         )
     return columns
 

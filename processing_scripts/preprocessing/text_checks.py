@@ -62,8 +62,10 @@ def check_texts(
             continue
         present = pc.sum(counts).as_py()
         if count_of(values, pc.match_substring_regex(spellings, DATE_PATTERN)) >= LOOKS_LIKE_SHARE * present:
+            # a column that features.py changes has another name here than in the settings
+            name = column.removesuffix(f" ({options.features.name})") if options.features else column
             dates[column] = (
-                f"column {column!r} contains dates, each of which becomes a category; set datetime_columns: [{column}] "
+                f"column {column!r} contains dates, each of which becomes a category; set datetime_columns: [{name}] "
                 "in the section data, or add the column to drop_columns"
             )
         categories = category_texts(spellings)
@@ -128,8 +130,14 @@ def numeric_problem(
     )
 
 
-def check_category_counts(texts: Mapping[str, pa.Table], report: Report) -> None:
-    """Warn about columns with more categories than LightGBM distinguishes."""
+def check_category_counts(texts: Mapping[str, pa.Table], names: Mapping[str, str], report: Report) -> None:
+    """Warn about columns with more categories than LightGBM distinguishes.
+
+    Args:
+        texts: The values of columns.
+        names: The names of the columns in the settings: those in `texts` may say that features.py has made them.
+        report: Where to add the warning.
+    """
     counts = {name: len(category_texts(values["value"]).unique()) for name, values in texts.items()}
     many = {name: number for name, number in counts.items() if number > MAX_CATEGORIES}
     report.add(
@@ -137,7 +145,8 @@ def check_category_counts(texts: Mapping[str, pa.Table], report: Report) -> None
         WARNING,
         {
             name: f"column {name!r} has {number} categories, of which LightGBM tells the {MAX_CATEGORIES} most "
-            f"frequent ones apart; consider encodings: {{{name}: target}} or {{{name}: frequency}} in the section data"
+            f"frequent ones apart; consider encodings: {{{names[name]}: target}} or {{{names[name]}: frequency}} in "
+            "the section data"
             for name, number in many.items()
         },
         categories=many,

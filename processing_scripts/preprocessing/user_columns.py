@@ -164,9 +164,9 @@ def find_kinds(function: UserFeatures, inputs: Mapping[str, np.ndarray], types: 
         for name, values in whole_values.items():
             if first_difference(values[row : row + 1], alone[name]) is not None:
                 raise FeaturesError(
-                    f"{function.name} is not row-wise: column {name!r} is {values[row]!r} for a row among others and "
-                    f"{alone[name][0]!r} for the same row alone, as endpoints send it; compute it from the row's own "
-                    "values (no mean, rank, shift or groupby), or use constants",
+                    f"{function.name} is not row-wise: column {name!r} is {shown(values[row])} for a row among others "
+                    f"and {shown(alone[name][0])} for the same row alone, as endpoints send it; compute it from the "
+                    "row's own values (no mean, rank, shift or groupby), or use constants",
                     row,
                 )
     try:
@@ -177,6 +177,11 @@ def find_kinds(function: UserFeatures, inputs: Mapping[str, np.ndarray], types: 
             f"{error} (a record without any value, which an endpoint answers when it starts); handle missing values"
         ) from error
     return kinds
+
+
+def shown(value: object) -> str:
+    """Write a value for a message: 0.5 instead of np.float64(0.5)."""
+    return str(value) if isinstance(value, np.generic) else repr(value)
 
 
 def kind_of(type_: str) -> str:

@@ -36,7 +36,7 @@ def run(run_preprocess: Callable[..., Preprocessed], tmp_path: Path) -> Callable
         ),
         ("return rows[::-1]", "returns another index or order of rows"),
         ("return rows['a']", "returns Series, not a pandas DataFrame; end it with `return rows`"),
-        ("rows[7] = 1", "returns a column named 7; give each column a name of its own"),
+        ("rows[7] = 1", "returns a column named 7; return at least one, each with a name of its own, which"),
         ("return rows[[]]", "returns no columns"),
         (
             "x = rows['target']",
@@ -45,8 +45,10 @@ def run(run_preprocess: Callable[..., Preprocessed], tmp_path: Path) -> Callable
         ("x = rows.target", "it reads column 'target', the target, which endpoints do not have"),
         ("x = rows[['a', 'target']]", "it reads column 'target', the target, which endpoints do not have"),
         ("x = rows['d']", "features.py, line 2, in add_features: there is no column 'd' (columns: a, b, when, who)"),
+        ("rows['z'] = [{'P1': 1}[who] for who in rows['who']]", "<listcomp>: KeyError: a dictionary has no key 'P"),
+        ("open('map.json')", "No such file or directory: 'map.json'; no other file is part of the model"),
         ("1 / 0", "features.py, line 2, in add_features: ZeroDivisionError: division by zero"),
-        ("rows['z'] = rows['a'] - rows['a'].mean()", "features.py is not row-wise: column 'z' is "),
+        ("rows['z'] = rows['a'] - rows['a'].mean()", "among others and 0.0 for the same row alone, as"),
         ("rows['z'] = rows['a'].shift(1)", "features.py is not row-wise: column 'z' is "),
         ("rows['z'] = [[1]] * len(rows)", "returns values of type list in column 'z'; return numbers, booleans, texts"),
         (
@@ -64,6 +66,13 @@ def run(run_preprocess: Callable[..., Preprocessed], tmp_path: Path) -> Callable
 )
 def test_a_mistake_is_told_in_words(run: Callable[..., Preprocessed], body: str, message: str) -> None:
     assert message in (run(body).error or "")
+
+
+def test_a_column_with_many_categories_is_named_as_the_settings_name_it(run: Callable[..., Preprocessed]) -> None:
+    rows = [*ROWS, *(f"{row},{row % 3},2024-01-01,P0,{row % 2}" for row in range(200, 900))]
+    data = run("rows['who'] = 'P' + (rows['a'] % 300).astype(str)", rows=rows)
+    assert "consider encodings: {who: target} or {who: frequency}" in data.check("many_categories")["messages"][0]
+    assert "set datetime_columns: [when] in" in data.check("dates")["messages"][0]
 
 
 def test_a_row_that_is_not_in_the_sample_is_named(run: Callable[..., Preprocessed]) -> None:
