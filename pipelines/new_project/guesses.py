@@ -212,7 +212,8 @@ def _spellings_of_one(texts: Sequence[str]) -> tuple[str, str] | None:
 def _add_date(name: str, values: pd.Series, guesses: Guesses) -> None:
     _add_to("datetime_columns", name, None, f"dates such as {values.iloc[0]}", guesses)
     guesses.notes.append(
-        f"To predict the future, test on the newest rows: set data.split to {{strategy: time, time_column: {name}}}."
+        f"To predict the future, test on the newest rows: set data.split to {{strategy: time, time_column: {name}}} "
+        f"and remove {name} from datetime_columns."
     )
 
 

@@ -59,6 +59,7 @@ class ValidationSettings(Section):
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
+TIME_COLUMN = "split.time_column"
 # The settings that preprocess.py reads from data.json; it gets the others as arguments. Its DataSettings has the same.
 STRUCTURED = ("columns", "missing_values", "datetime_columns", "encodings", "lags")
 
@@ -143,13 +144,16 @@ class DataSettings(Section):
             "drop_columns": self.drop_columns,
             "categorical_columns": self.categorical_columns,
             "split.group_column": [self.split.group_column],
-            "split.time_column": [self.split.time_column],
+            TIME_COLUMN: [self.split.time_column],
             "columns as a number": [name for name, column in self.columns.items() if column.type in NUMBER_TYPES],
         }
         for name in self.datetime_columns:
             for setting, columns in (settings | {"encodings": self.encodings}).items():
                 if name in columns:
-                    raise ValueError(f"column {name!r} is in datetime_columns and in {setting}; remove it from one")
+                    copy = ", or copy it in the data to have its parts as features" if setting == TIME_COLUMN else ""
+                    raise ValueError(
+                        f"column {name!r} is in datetime_columns and in {setting}; remove it from one{copy}"
+                    )
         for name in self.encodings:
             for setting, columns in settings.items():
                 if name in columns and setting != "categorical_columns":

@@ -44,6 +44,10 @@ def test_features_py_is_in_the_bundles_of_preprocess_and_of_the_model(write_sett
         ({"features": "features.py"}, "features.py does not exist; write it, or remove the setting"),
         ({"features": "mine.txt"}, "data.features is 'mine.txt'"),
         ({"datetime_columns": ["y"]}, "column 'y' is in datetime_columns and in target_column; remove it from one"),
+        (
+            {"datetime_columns": ["a"], "split": {"strategy": "time", "time_column": "a"}},
+            "remove it from one, or copy it in the data to have its parts as features",
+        ),
         ({"datetime_columns": ["a"], "encodings": {"a": "target"}}, "in datetime_columns and in encodings"),
         ({"encodings": {"a": "target"}, "drop_columns": ["a"]}, "column 'a' is in encodings and in drop_columns"),
         ({"encodings": {"a": "mean"}}, "'frequency' or 'target'"),
