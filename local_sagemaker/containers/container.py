@@ -288,6 +288,9 @@ class Container:
 
 
 def _start(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    # Popen would run the next program of that name on PATH, the machine's own Python, if the first one is busy.
+    program = shutil.which(arguments[0], path=environment["PATH"]) or arguments[0]
+    arguments = [program, *arguments[1:]]
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:

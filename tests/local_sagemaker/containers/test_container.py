@@ -349,6 +349,19 @@ def test_a_process_outside_the_group_that_holds_the_pipes_does_not_block_the_job
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
 
+def test_a_command_that_is_still_held_open_is_waited_for_and_not_sought_elsewhere_on_the_path(
+    container: Container, tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / "python"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho other\n")
+    other.chmod(0o755)
+    held = (container._prefix / "bin" / "python").open("a")
+    threading.Timer(0.2, held.close).start()
+    assert container.run([python("print('own')", PATH=str(other.parent))]).code == 0
+    assert messages(container) == ["own"]
+
+
 def test_a_signal_reaches_all_processes_and_no_command_is_started_after_it(container: Container) -> None:
     running = threading.Thread(target=container.run, args=([Command(["sh", "-c", "sleep 60; echo no"])],))
     running.start()
