@@ -12,6 +12,8 @@ import yaml
 
 from tests.stories.workplace import Workplace
 
+pytestmark = pytest.mark.slow
+
 # of the 24 results that each search has, whose relevance is from 0 to 4
 SEARCHES, RESULTS = 120, 24
 

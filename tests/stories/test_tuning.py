@@ -13,6 +13,8 @@ import yaml
 from project.paths import REPOSITORY
 from tests.stories.workplace import Workplace
 
+pytestmark = pytest.mark.slow
+
 TUNING = {
     "max_jobs": 3,
     "ranges": {"num_leaves": {"min": 3, "max": 15}, "learning_rate": {"min": 0.1, "max": 0.3}},
