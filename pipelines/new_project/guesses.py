@@ -158,6 +158,8 @@ def _guess_column(name: str, values: pd.Series, guesses: Guesses) -> None:
     elif (numbers := _numbers(present)) is not None:
         if present.is_unique and (ID_NAME.search(name) or _counts_rows(numbers)):
             _drop(name, "every row has another value, like an ID", guesses)
+        elif (code := _with_leading_zeros(present)) is not None:
+            _add_to("categorical_columns", name, None, f"{code} is a code, not the number {int(code)}", guesses)
     else:
         _guess_text(name, present.astype(str).str.strip(), guesses)
 
@@ -258,6 +260,15 @@ def _numbers(present: pd.Series) -> pd.Series | None:
         return present.astype(float)
     texts = present.astype(str).str.strip()
     return texts.astype(float) if texts.str.fullmatch(NUMBER_PATTERN).all() else None
+
+
+def _with_leading_zeros(present: pd.Series) -> str | None:
+    """Return an example of whole numbers that are written with leading zeros, such as postcodes; None without one."""
+    if pd.api.types.is_numeric_dtype(present.dtype):
+        return None
+    texts = present.astype(str).str.strip()
+    found = texts[texts.str.fullmatch(r"0\d+")]
+    return str(found.iloc[0]) if len(found) and texts.str.fullmatch(r"\d+").all() else None
 
 
 def _counts_rows(numbers: pd.Series) -> bool:

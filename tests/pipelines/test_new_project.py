@@ -49,6 +49,7 @@ def test_an_example_gets_its_own_target_and_problem_type(name: str) -> None:
         (lambda row: f"2024-01-{row % 28 + 1:02}", "datetime_columns", ["x"]),
         (lambda row: f"2024-01-{row % 28 + 1:02}T10:00:00Z", "datetime_columns", ["x"]),
         (lambda row: f"text {row}", "drop_columns", ["x"]),
+        (lambda row: f"{row % 50 * 397:05}", "categorical_columns", ["x"]),
         (lambda row: "always", "drop_columns", ["x"]),
         (lambda row: None if row else 1, "drop_columns", ["x"]),
     ],
