@@ -75,7 +75,7 @@ def find_champion(sagemaker: Any, group: str) -> dict[str, Any]:
     described = sagemaker.describe_model_package(ModelPackageName=arn)
     containers = described.get("InferenceSpecification", {}).get("Containers", [])
     uris = [container["ModelDataUrl"] for container in containers if container.get("ModelDataUrl")]
-    # Evaluate refuses a version without an archive in words.
+    # Evaluate refuses a version without an archive, with a message.
     return {"version": found[0]["ModelPackageVersion"], "arn": arn, "model_uri": uris[0] if uris else ""}
 
 

@@ -88,7 +88,7 @@ def local_data(location: str | None, target: Target | None) -> Iterator[Path]:
         target: The account or the local SageMaker that has the bucket; None for data on this machine.
 
     Raises:
-        UserError: There is no such data, or no location.
+        UserError: The data does not exist, or no location is given.
     """
     if location is None:
         raise UserError("the settings have no data.input; give the data with --input")

@@ -71,7 +71,7 @@ def guess(sample: Sample, target: str | None = None) -> Guesses:
         target: The target column; by default the one whose name says so, else the last one.
 
     Raises:
-        UserError: There is no such column, or the target cannot be predicted.
+        UserError: The column does not exist, or the target cannot be predicted.
     """
     target, why = _target(sample, target)
     problem_type, what = _problem_type(sample.columns[target], target)

@@ -43,7 +43,7 @@ def read_sample(path: Path) -> Sample:
     """Read the first ROWS rows of a file, or of the first file in a folder.
 
     Raises:
-        UserError: There is no such file, it cannot be read, or it has no rows.
+        UserError: The file does not exist, cannot be read, or has no rows.
     """
     file = _first_file(path)
     suffixes = [suffix.lower() for suffix in file.suffixes]

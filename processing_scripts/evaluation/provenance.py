@@ -1,6 +1,6 @@
 """For which data, execution and model an evaluation is.
 
-SageMaker tells a Processing job its own request. Arguments with the same content would change with each execution, and
+SageMaker passes a Processing job its own request. Arguments with the same content would change with each execution, and
 with them the key of the step's cache.
 """
 

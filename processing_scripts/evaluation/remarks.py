@@ -1,4 +1,4 @@
-"""What a reader of an evaluation might be misled by, in words: each remark is a function of the evaluation."""
+"""Remarks on what could mislead a reader of an evaluation; each is a function of the evaluation."""
 
 from __future__ import annotations
 

@@ -144,8 +144,8 @@ def check_category_counts(texts: Mapping[str, pa.Table], names: Mapping[str, str
         "many_categories",
         WARNING,
         {
-            name: f"column {name!r} has {number} categories, of which LightGBM tells the {MAX_CATEGORIES} most "
-            f"frequent ones apart; consider encodings: {{{names[name]}: target}} or {{{names[name]}: frequency}} in "
+            name: f"column {name!r} has {number} categories, of which LightGBM distinguishes the {MAX_CATEGORIES} most "
+            f"frequent ones; consider encodings: {{{names[name]}: target}} or {{{names[name]}: frequency}} in "
             "the section data"
             for name, number in many.items()
         },

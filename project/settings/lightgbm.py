@@ -94,7 +94,7 @@ class LightGBMParameter:
 
     @property
     def range(self) -> str:
-        """The range in words: `greater than 0 and at most 1`."""
+        """The range as text: `greater than 0 and at most 1`."""
         low = f"{'greater than' if self.excludes_minimum else 'at least'} {self.minimum:g}"
         high = f"{'less than' if self.excludes_maximum else 'at most'} {self.maximum:g}"
         return " and ".join([low] * math.isfinite(self.minimum) + [high] * math.isfinite(self.maximum))

@@ -42,7 +42,7 @@ class ResourceSettings(Section):
     training_max_runtime_in_seconds: Seconds = Field(default=3 * 3600, description="Time limit of the training job.")
     use_spot: bool = Field(
         default=False,
-        description="Train on spot instances. An interrupted job goes on after its last checkpoint.",
+        description="Train on spot instances. An interrupted job resumes from its last checkpoint.",
     )
     max_wait_in_seconds: Seconds | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""What tells two versions apart, from their stored evaluations."""
+"""Differences between two versions, from their stored evaluations."""
 
 from __future__ import annotations
 

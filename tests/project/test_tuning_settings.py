@@ -1,4 +1,4 @@
-"""The section `tuning`: ranges by LightGBM's names, and every mistake in words before anything is sent."""
+"""The section `tuning`: ranges by LightGBM's names, and a message for each mistake before anything is sent."""
 
 from __future__ import annotations
 

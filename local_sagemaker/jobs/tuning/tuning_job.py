@@ -193,7 +193,7 @@ class TuningJob(RunningJob):
                 "its objective is worse than the median",
             )
         elif self._config["Strategy"] == "Hyperband":
-            rule, reason = functools.partial(self._search.should_stop, number), "Hyperband goes on without it"
+            rule, reason = functools.partial(self._search.should_stop, number), "Hyperband continues without it"
         else:
             return None
 

@@ -1,4 +1,4 @@
-"""How well two or more classes are told apart: ROC, precision and recall, confusion, calibration."""
+"""Charts of a classification: ROC, precision and recall, confusion matrix, calibration."""
 
 from __future__ import annotations
 

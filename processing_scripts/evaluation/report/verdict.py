@@ -80,7 +80,7 @@ def headline_card(name: str, evaluation: Evaluation) -> tuple[str, str, str]:
 
 
 def remark_card(remarks: Sequence[str]) -> str:
-    """Return what a reader might be misled by, in words; empty if there is nothing."""
+    """Return the remarks on what could mislead a reader; empty without remarks."""
     texts = [re.sub("`([^`]+)`", r"<code>\1</code>", escape(remark)) for remark in remarks]
     items = "".join(f"<li>{text}</li>" for text in texts)
     return f'<div class="card warn remarks"><h3>Read with care</h3><ul>{items}</ul></div>' if items else ""

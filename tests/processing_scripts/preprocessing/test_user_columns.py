@@ -1,4 +1,4 @@
-"""features.py in Preprocess: what it gets, what it may return, and how its mistakes are told."""
+"""features.py in Preprocess: its input, its allowed results, and the messages of its errors."""
 
 from __future__ import annotations
 
