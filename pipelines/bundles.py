@@ -36,6 +36,9 @@ EVALUATE_SHARES = (
 )
 
 
+QUALITY_CHECK = ("quality_check.py", "model_registry.py")
+
+
 @dataclass(frozen=True)
 class Bundle:
     """The files of a container's code folder.
@@ -114,19 +117,19 @@ def find_model_package_bundle() -> Bundle:
 
 
 def find_champion_bundle() -> Bundle:
-    return Bundle(
-        "find-champion", _read({name: f"processing_scripts/{name}" for name in ("find_champion.py", "job_files.py")})
-    )
+    names = ("find_champion.py", "model_registry.py", "job_files.py")
+    return Bundle("find-champion", _read({name: f"processing_scripts/{name}" for name in names}))
 
 
 def quality_check_bundle() -> Bundle:
     """Return the analyzer for the Processing jobs that replace QualityCheck steps."""
-    return Bundle("quality-check", _read(_analyzer() | {"quality_check.py": "processing_scripts/quality_check.py"}))
+    files = {name: f"processing_scripts/{name}" for name in QUALITY_CHECK}
+    return Bundle("quality-check", _read(_analyzer() | files))
 
 
 def quality_check_spark_bundle() -> Bundle:
     """Return the analyzer for the PySpark step of the data quality baseline."""
-    files = {name: f"processing_scripts/{name}" for name in ("quality_check_spark.py", "quality_check.py")}
+    files = {name: f"processing_scripts/{name}" for name in ("quality_check_spark.py", *QUALITY_CHECK)}
     return Bundle("quality-check-spark", _read(files | _spark_job() | _of_analyzer(["**/*.*"])))
 
 

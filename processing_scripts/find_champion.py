@@ -20,6 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from job_files import fail, write_text
+from model_registry import latest_approved
 
 # In a VPC without an endpoint for the SageMaker API, calls get no answer.
 CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 5})
@@ -58,25 +59,19 @@ def find_champion(sagemaker: Any, group: str) -> dict[str, Any]:
         ClientError: The group cannot be read.
     """
     try:
-        found = sagemaker.list_model_packages(
-            ModelPackageGroupName=group,
-            ModelApprovalStatus="Approved",
-            SortBy="CreationTime",
-            SortOrder="Descending",
-            MaxResults=1,
-        )["ModelPackageSummaryList"]
+        found = latest_approved(sagemaker, group)
     except ClientError as error:
         if not is_missing_group(error):
             raise
-        found = []
-    if not found:
+        found = None
+    if found is None:
         return {"version": 0, "arn": "", "model_uri": ""}
-    arn = found[0]["ModelPackageArn"]
+    arn = found["ModelPackageArn"]
     described = sagemaker.describe_model_package(ModelPackageName=arn)
     containers = described.get("InferenceSpecification", {}).get("Containers", [])
     uris = [container["ModelDataUrl"] for container in containers if container.get("ModelDataUrl")]
     # Evaluate refuses a version without an archive, with a message.
-    return {"version": found[0]["ModelPackageVersion"], "arn": arn, "model_uri": uris[0] if uris else ""}
+    return {"version": found["ModelPackageVersion"], "arn": arn, "model_uri": uris[0] if uris else ""}
 
 
 def is_missing_group(error: ClientError) -> bool:

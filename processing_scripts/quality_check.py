@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from model_registry import latest_approved
+
 from analyzer.__main__ import FAIL_ON_VIOLATION
 from analyzer.__main__ import main as run_analyzer
 
@@ -81,16 +83,10 @@ def registered_baseline(sagemaker: Any, group: str, analysis_type: str) -> dict[
     Raises:
         SystemExit: No package of the group is approved, or the latest one has no such baseline.
     """
-    packages = sagemaker.list_model_packages(
-        ModelPackageGroupName=group,
-        ModelApprovalStatus="Approved",
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=1,
-    )["ModelPackageSummaryList"]
-    if not packages:
+    package = latest_approved(sagemaker, group)
+    if package is None:
         sys.exit(f"model package group {group!r} has no approved version; approve one, or skip the check")
-    arn = packages[0]["ModelPackageArn"]
+    arn = package["ModelPackageArn"]
     baselines = sagemaker.describe_model_package(ModelPackageName=arn).get("DriftCheckBaselines", {})
     files = baselines.get(SECTIONS[analysis_type], {})
     if not {"Statistics", "Constraints"} <= files.keys():
