@@ -74,7 +74,7 @@ def _by_name(record: Any, schema: Schema) -> dict[str, Any]:
     for name in schema.with_decimal_commas:
         value = values[name]
         if isinstance(value, str):
-            values[name] = _with_point(value, schema.features[name])
+            values[name] = _number(value, schema.features[name])
     return values
 
 
@@ -97,11 +97,16 @@ def _with_points(rows: list[Row], names: Sequence[str], schema: Schema) -> list[
 
 def _with_point(text: str, feature: Feature) -> str:
     """Rewrite a number as a plain one, and a missing value as an empty text."""
+    number = _number(text, feature)
+    return "" if number is None else str(number)
+
+
+def _number(text: str, feature: Feature) -> float | str | None:
+    """Read a number; None for a missing value. Other texts stay."""
     try:
-        number = feature.value_format.number(text)
+        return feature.value_format.number(text)
     except ValueError:
         return text
-    return "" if number is None else repr(number)
 
 
 def _is_header(row: Sequence[str], schema: Schema) -> bool:

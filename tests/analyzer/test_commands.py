@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typer.testing import CliRunner, Result
 from analyzer.analysis import DataQuality
 from analyzer.commands import app
 from analyzer.files import analysis_file
+from pipelines.bundles import QUALITY_CHECK
 
 Write = Callable[[str, str | bytes], Path]
 Event = Callable[..., dict[str, Any]]
@@ -142,11 +144,12 @@ def test_the_help_of_every_command_has_an_example(command: str) -> None:
 
 
 def test_the_processing_script_needs_no_typer_and_fails_on_violations_if_asked(write: Write, tmp_path: Path) -> None:
-    """As in a processing container: only the script and the package analyzer."""
+    """As in a processing container: only the modules of the bundle and the package analyzer."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "analyzer").symlink_to(REPOSITORY / "analyzer")
+    for name in QUALITY_CHECK:
+        shutil.copy(REPOSITORY / "processing_scripts" / name, tmp_path / "code")
     script = tmp_path / "code" / "quality_check.py"
-    script.write_text((REPOSITORY / "processing_scripts" / "quality_check.py").read_text())
     blocked = write("blocked/typer/__init__.py", "raise ImportError('there is no typer in the container')")
     constraints = '{"features": [{"name": "x", "inferred_type": "Integral", "completeness": 1.0}]}'
     environment = {

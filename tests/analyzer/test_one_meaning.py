@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analyzer.datasets.dataset import Dataset
@@ -145,6 +145,8 @@ def json_bodies(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @given(schema=st.sampled_from(SCHEMAS), body=st.one_of(csv_bodies(), json_bodies()), is_long=st.booleans())
+# A number with a decimal comma that reads as thousands with a decimal point.
+@example(schema=SCHEMAS[3], body=('{"instances": [["1,234", null, null]]}', JSON), is_long=False)
 def test_the_monitor_reads_what_the_endpoint_answers_as_the_same_values(
     handler: dict[str, ModuleType], schema: dict[str, Any], body: tuple[str, str], is_long: bool
 ) -> None:
