@@ -9,11 +9,20 @@ from pydantic import Field
 from project.settings.section import Section
 
 
+AnalysisName = Literal["data-quality", "model-quality", "bias", "attribution"]
+
+# the section that says what these analyses measure, and in which training makes their baseline
+SECTIONS = {"bias": "fairness", "attribution": "attribution"}
+
+
 class MonitoringSettings(Section):
     """Analyses of an endpoint's captured data, and the conditions for an alert."""
 
-    analyses: tuple[Literal["data-quality", "model-quality"], ...] = Field(
-        default=("data-quality", "model-quality"), min_length=1, description="Analyses of the monitoring pipeline."
+    analyses: tuple[AnalysisName, ...] = Field(
+        default=("data-quality", "model-quality"),
+        min_length=1,
+        description="Analyses of the monitoring pipeline: `data-quality`, `model-quality`, `bias` (needs the section "
+        "`fairness`) and `attribution` (needs the section `attribution`).",
     )
     max_drifted_share: float = Field(
         default=0.2, ge=0, le=1, description="Share of drifted features above which an alert is raised."

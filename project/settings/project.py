@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from project.settings.data import DataSettings
 from project.settings.deployment import DeploymentSettings
-from project.settings.monitoring import MonitoringSettings
+from project.settings.monitoring import SECTIONS, MonitoringSettings
 from project.settings.objectives import check_objective, objective_of
 from project.settings.platform import CacheSettings, ImageSettings, RetrySettings, SecuritySettings
 from project.settings.quality import QualitySettings
@@ -94,6 +94,16 @@ class Settings(Section):
             raise ValueError(
                 "monitoring.analyses contains model-quality, which has no metrics of rankings; set it to [data-quality]"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _analyses_fit(self) -> Settings:
+        for analysis, section in SECTIONS.items():
+            if analysis in self.monitoring.analyses and getattr(self, section, None) is None:
+                raise ValueError(
+                    f"monitoring.analyses contains {analysis}, which compares with a baseline that training makes only "
+                    f"with the section {section}; add the section, or remove {analysis} from monitoring.analyses"
+                )
         return self
 
     @model_validator(mode="after")

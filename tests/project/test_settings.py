@@ -297,6 +297,18 @@ def test_what_a_ranking_cannot_have_is_refused(
         make_settings(**RANKING | sections)
 
 
+@pytest.mark.parametrize(("analysis", "section"), [("bias", "fairness"), ("attribution", "attribution")])
+def test_an_analysis_without_a_baseline_in_training_is_refused(
+    make_settings: Callable[..., Any], analysis: str, section: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        make_settings(monitoring={"analyses": ["data-quality", analysis]})
+    assert (
+        f"monitoring.analyses contains {analysis}, which compares with a baseline that training makes only with the "
+        f"section {section}; add the section, or remove {analysis}" in str(error.value)
+    )
+
+
 @pytest.mark.parametrize("setting", ["target_column", "drop_columns", "categorical_columns"])
 def test_the_column_of_weights_has_no_other_role(make_settings: Callable[..., Any], setting: str) -> None:
     role = "w" if setting == "target_column" else ["w"]
