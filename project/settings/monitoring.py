@@ -8,7 +8,6 @@ from pydantic import Field
 
 from project.settings.section import Section
 
-
 AnalysisName = Literal["data-quality", "model-quality", "bias", "attribution"]
 
 # the section that says what these analyses measure, and in which training makes their baseline
