@@ -8,7 +8,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 
-EXAMPLES = ("breast-cancer", "wine", "diabetes", "synthetic", "churn", "fraud", "taxi")
+EXAMPLES = ("breast-cancer", "wine", "diabetes", "synthetic", "churn", "fraud", "taxi", "german-credit")
 
 
 def write_example(name: str, destination: Path) -> list[Path]:
