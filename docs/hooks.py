@@ -56,7 +56,7 @@ def _fields(schema: Schema, root: Schema, section: str) -> Iterator[tuple[str, s
         parts = [*field.get("allOf", []), *field.get("anyOf", [])]
         reference = field.get("$ref") or next((part["$ref"] for part in parts if "$ref" in part), None)
         target = root["$defs"][reference.rpartition("/")[2]] if reference else field
-        if "properties" in target:
+        if target.get("properties"):
             yield from _fields(target, root, key)
         else:
             yield section, key, {**target, **field}, name in schema.get("required", [])

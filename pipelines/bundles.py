@@ -105,7 +105,7 @@ def train_bundle(settings: Settings) -> Bundle:
 def evaluate_bundle(settings: Settings) -> Bundle:
     """Return the evaluation script, with what it shares with the analyzer, and with the required quality."""
     script = _processing_script("evaluate.py", "evaluation") | _installing("requirements.txt")
-    quality = {"quality.json": _json(settings.quality.for_evaluation)}
+    quality = {"quality.json": _json(settings.for_evaluation)}
     return Bundle("evaluate", _read(script | _of_analyzer(EVALUATE_SHARES)) | quality)
 
 

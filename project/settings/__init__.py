@@ -16,7 +16,9 @@ All other settings have defaults. The descriptions of the fields are the source 
 
 from __future__ import annotations
 
+from project.settings.attribution import AttributionSettings
 from project.settings.deployment import DeploymentSettings, UpdateSettings
+from project.settings.fairness import FairnessSettings
 from project.settings.monitoring import MonitoringSettings
 from project.settings.platform import ImageSettings
 from project.settings.project import Settings
@@ -34,7 +36,9 @@ __all__ = [
     "METRICS",
     "OTHER_METRICS",
     "TRAINING_METRICS",
+    "AttributionSettings",
     "DeploymentSettings",
+    "FairnessSettings",
     "Gate",
     "ImageSettings",
     "MonitoringSettings",

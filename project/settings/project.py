@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from project.settings.attribution import AttributionSettings
 from project.settings.data import DataSettings
 from project.settings.deployment import DeploymentSettings
+from project.settings.fairness import FairnessSettings
 from project.settings.monitoring import SECTIONS, MonitoringSettings
 from project.settings.objectives import check_objective, objective_of
 from project.settings.platform import CacheSettings, ImageSettings, RetrySettings, SecuritySettings
@@ -29,6 +31,14 @@ class Settings(Section):
     problem_type: ProblemType = Field(description="What the model predicts.")
     data: DataSettings = Field(description="The data.")
     quality: QualitySettings = Field(description="The quality a model needs to be registered.")
+    fairness: FairnessSettings | None = Field(
+        default=None, description="Bias of data and predictions; without it, none is measured."
+    )
+    attribution: AttributionSettings | None = Field(
+        default=None,
+        description="Global SHAP values, the baseline of attribution drift: `attribution: {}`; without it, there are "
+        "none.",
+    )
     training: TrainingSettings = Field(default=TrainingSettings(), description="LightGBM parameters.")
     tuning: TuningSettings | None = Field(
         default=None, description="Search for hyperparameters; without it, one model is trained."
@@ -99,7 +109,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _analyses_fit(self) -> Settings:
         for analysis, section in SECTIONS.items():
-            if analysis in self.monitoring.analyses and getattr(self, section, None) is None:
+            if analysis in self.monitoring.analyses and getattr(self, section) is None:
                 raise ValueError(
                     f"monitoring.analyses contains {analysis}, which compares with a baseline that training makes only "
                     f"with the section {section}; add the section, or remove {analysis} from monitoring.analyses"
@@ -119,6 +129,12 @@ class Settings(Section):
                 "quality.champion needs the model registry, which jobs cannot call with security.network_isolation; "
                 "remove one of them"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fairness_fits(self) -> Settings:
+        if self.fairness is not None:
+            self.fairness.check(self.problem_type, self.data)
         return self
 
     @model_validator(mode="after")
@@ -160,6 +176,12 @@ class Settings(Section):
     def has_model_quality(self) -> bool:
         """Whether there are a model quality baseline and its monitoring: Model Monitor has no metrics of rankings."""
         return self.problem_type != "Ranking"
+
+    @property
+    def for_evaluation(self) -> dict[str, Any]:
+        """The content of quality.json: what evaluate.py does not get as arguments."""
+        fairness = self.fairness and self.fairness.for_evaluation(self.problem_type, self.data)
+        return self.quality.for_evaluation | {"fairness": fairness}
 
     @property
     def model_package_group(self) -> str:

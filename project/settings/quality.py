@@ -129,7 +129,7 @@ class QualitySettings(Gate):
 
     @property
     def for_evaluation(self) -> dict[str, Any]:
-        """The content of quality.json: what evaluate.py does not get as arguments."""
+        """The requirements in quality.json, which evaluate.py does not get as arguments."""
         settings = self.model_dump(mode="json", include={"metric", "on", "gates", "segments", "segment_gate"})
         champion = self.champion
         return settings | {

@@ -69,7 +69,8 @@ def _explain(error: ValidationError) -> str:
 def _explain_problem(problem: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed here: {', '.join(_allowed_keys(problem['loc']))}"
+        allowed = _allowed_keys(problem["loc"])
+        return f"{key}: unknown key; " + (f"allowed here: {', '.join(allowed)}" if allowed else "remove it")
     if problem["type"] == "missing":
         return f"{key}: required, but missing; add it"
     if problem["type"] == "invalid_key":
@@ -83,6 +84,8 @@ def _explain_problem(problem: dict[str, Any]) -> str:
 def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
     section: Any = Settings
     for part in location[:-1]:
+        if isinstance(part, int):
+            continue  # an item of a list of sections
         annotation = section.model_fields[part].annotation
         # a section that may be missing is declared as `Section | None`
         section = next((item for item in get_args(annotation) if hasattr(item, "model_fields")), annotation)
