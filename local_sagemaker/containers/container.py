@@ -34,6 +34,7 @@ BUSY_TIMEOUT = 2
 TEMPORARY = "sagemaker-"
 IN_CONTAINER = Path(__file__).parent / "in_container"
 XGBOOST = Path(__file__).parents[1] / "algorithms" / "xgboost"
+LINEAR_LEARNER = Path(__file__).parents[1] / "algorithms" / "linear_learner"
 
 # the variables that processes inherit from the server's environment, in addition to PATH
 INHERITED_VARIABLES = ("HOME", "JAVA_HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
@@ -281,7 +282,16 @@ class Container:
             "PIP_ROOT_USER_ACTION": "ignore",
             "PATH": os.pathsep.join(path),
             "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(IN_CONTAINER), str(XGBOOST), own.get("PYTHONPATH"), str(self._packages)])
+                filter(
+                    None,
+                    [
+                        str(IN_CONTAINER),
+                        str(XGBOOST),
+                        str(LINEAR_LEARNER),
+                        own.get("PYTHONPATH"),
+                        str(self._packages),
+                    ],
+                )
             ),
             **self._overrides,
         }

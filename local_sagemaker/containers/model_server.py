@@ -32,8 +32,11 @@ FRAMEWORK_MODULES = {
     Image.SCIKIT_LEARN: "sagemaker_sklearn_container.serving:main",
     Image.XGBOOST: "sagemaker_xgboost_container.serving:main",
 }
-# how the XGBoost image serves a model without an entry point script
-BUILT_IN = {"SAGEMAKER_PROGRAM": "xgboost_inference.py", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"}
+# how the images of algorithms serve their models; the XGBoost image only without an entry point script
+BUILT_IN = {
+    Image.XGBOOST: {"SAGEMAKER_PROGRAM": "xgboost_inference.py", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"},
+    Image.LINEAR_LEARNER: {"SAGEMAKER_PROGRAM": "linear_learner_inference.py"},
+}
 
 # seconds from SIGTERM to SIGKILL
 STOP_TIMEOUT = 5
@@ -191,8 +194,8 @@ class ModelServer:
 
     def _commands(self, image: Image) -> list[Command]:
         """Return the commands that the image runs when it is started. Raises ClientFault."""
-        if image is Image.XGBOOST and "SAGEMAKER_PROGRAM" not in self._variables:
-            return [Command(SERVE, {**self._environment(image), **BUILT_IN, **self._variables}, MODEL_FOLDER)]
+        if image is Image.LINEAR_LEARNER or (image is Image.XGBOOST and "SAGEMAKER_PROGRAM" not in self._variables):
+            return [Command(SERVE, {**self._environment(image), **BUILT_IN[image], **self._variables}, MODEL_FOLDER)]
         program, code = self._variables.get("SAGEMAKER_PROGRAM", "inference.py"), self._put_code()
         if not self._container.path(f"{code}/{program}").is_file():
             raise ClientFault(f"the model has no {program!r} (SAGEMAKER_PROGRAM) in {code}")
@@ -208,7 +211,7 @@ class ModelServer:
         return {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "SAGEMAKER_FRAMEWORK_MODULE": FRAMEWORK_MODULES[image],
+            "SAGEMAKER_FRAMEWORK_MODULE": FRAMEWORK_MODULES.get(image, ""),
             **self._variables,
             "SAGEMAKER_MODEL_SERVER_WORKERS": str(self._workers()),
         }

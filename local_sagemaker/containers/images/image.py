@@ -12,6 +12,7 @@ class Image(Enum):
 
     SCIKIT_LEARN = "sagemaker-scikit-learn"
     XGBOOST = "sagemaker-xgboost"
+    LINEAR_LEARNER = "linear-learner"
     SPARK = "sagemaker-spark-processing"
     MODEL_MONITOR_ANALYZER = "sagemaker-model-monitor-analyzer"
     GROUND_TRUTH_MERGER = "sagemaker-model-monitor-groundtruth-merger"

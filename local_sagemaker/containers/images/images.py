@@ -27,7 +27,7 @@ SUPPORTED = {
         Image.GROUND_TRUTH_MERGER,
     ),
     "training-job": (Image.SCIKIT_LEARN, Image.XGBOOST),
-    "model": (Image.SCIKIT_LEARN, Image.XGBOOST),
+    "model": (Image.SCIKIT_LEARN, Image.XGBOOST, Image.LINEAR_LEARNER),
 }
 
 
