@@ -99,13 +99,12 @@ class ModelServer:
         """Start the container and wait until it responds to /ping.
 
         Args:
-            timeout: The maximum time to wait in seconds.
+            timeout: The maximum time to wait in seconds. The installation of an isolated environment is not counted.
 
         Raises:
             ModelServerError: The image cannot run here, the model's files cannot be read, the program failed to load
                 the model, or the timeout has passed.
         """
-        deadline = time.monotonic() + timeout
         try:
             runtime = self._images.find(self._description.get("Image", ""), "model")
             assert runtime.image is not None, "Images.find returns only images with a serving program"
@@ -114,6 +113,7 @@ class ModelServer:
             self._container.use_python(self._images.python(runtime, self._container))
         except (ClientFault, UnsupportedImage, OSError) as error:
             raise ModelServerError(str(error)) from error
+        deadline = time.monotonic() + timeout
         with socket.socket() as reservation:
             # bound without listening, it reserves the port until the container listens on it
             reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -181,7 +181,7 @@ def _images(data_dir: DataDir, warm_python: WarmPython | None) -> Images:
         from local_sagemaker.containers.images.image_map import read_image_map
 
         mapped = read_image_map(settings.file)
-    return Images(warm_python, mapped, Environments(data_dir.environments) if settings.isolated else None)
+    return Images(warm_python, mapped, Environments(data_dir.environments), settings.isolated)
 
 
 def _upstream_proxy() -> str | None:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from local_sagemaker.storage.files import replacing
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore
@@ -56,10 +58,18 @@ class Output:
     uri: str
 
 
+# https://bucket.s3.region.amazonaws.com/key and https://s3.region.amazonaws.com/bucket/key, with s3-region in old URLs
+# and without a region in the oldest
+HTTPS_URL = re.compile(r"https://(?:(?P<bucket>[^/]+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?/(?P<path>.*)")
+
+
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key of `s3://bucket/key`; the key may be empty. Raises ClientFault."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not uri.startswith("s3://") or not bucket:
+    """Return bucket and key of `s3://bucket/key` or of an HTTPS URL of S3; the key may be empty. Raises ClientFault."""
+    path = uri.removeprefix("s3://")
+    if match := HTTPS_URL.fullmatch(uri):
+        path = "/".join(filter(None, (match["bucket"], unquote(match["path"]))))
+    bucket, _, key = path.partition("/")
+    if path == uri or not bucket:
         raise ClientFault(f"{uri!r} is not an S3 URI; expected s3://bucket/key")
     return bucket, key
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,12 @@ class RequestError(ValueError):
 
 
 def model_fn(model_dir: str) -> xgb.Booster:
-    """Load a model in XGBoost's own format from the file `xgboost-model` or the only file.
+    """Load a model from the file `xgboost-model` or the only file.
+
+    It is a pickle, as images up to 1.2 save it, or in XGBoost's own format. Images of every version try both.
 
     Raises:
-        ValueError: The file does not exist or has another format.
+        ValueError: The file does not exist or this XGBoost cannot load it.
     """
     if "SAGEMAKER_INFERENCE_OUTPUT" in os.environ:
         raise ValueError("SAGEMAKER_INFERENCE_OUTPUT is not supported on this machine; remove it from Environment")
@@ -43,14 +46,29 @@ def model_fn(model_dir: str) -> xgb.Booster:
     if path is None:
         names = ", ".join(path.name for path in files)
         raise ValueError(f"{MODEL_NAME} is not among the model's files ({names or 'none'})")
-    booster = xgb.Booster(params={"nthread": 1})
     try:
-        booster.load_model(bytearray(path.read_bytes()))
-    except xgb.core.XGBoostError as error:
-        raise ValueError(
-            f"{path.name} is not in XGBoost's own format; save it with Booster.save_model (a pickle, as old images "
-            "save it, is not supported on this machine)"
-        ) from error
+        booster = _unpickled(path) or _loaded(path)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"XGBoost {xgb.__version__} cannot load {path.name}: {reason}") from error
+    booster.set_param({"nthread": 1})
+    return booster
+
+
+def _unpickled(path: Path) -> xgb.Booster | None:
+    """Load a pickle, which executes what is in it, as the image does; None if the file is not a pickle."""
+    if not path.read_bytes().startswith(b"\x80"):
+        return None
+    with path.open("rb") as file:
+        booster = pickle.load(file)  # noqa: S301
+    if not isinstance(booster, xgb.Booster):
+        raise TypeError(f"the pickle contains a {type(booster).__name__}, not a Booster")
+    return booster
+
+
+def _loaded(path: Path) -> xgb.Booster:
+    booster = xgb.Booster()
+    booster.load_model(bytearray(path.read_bytes()))
     return booster
 
 

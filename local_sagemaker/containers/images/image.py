@@ -27,9 +27,11 @@ class Runtime:
         python: The interpreter to run it with; None for the interpreter that jobs use by default.
         command: The entry point of a custom image.
         code: The folder that `command` runs in.
+        tag: The tag of the image's URI.
     """
 
     image: Image | None
     python: Path | None = None
     command: tuple[str, ...] = ()
     code: Path | None = None
+    tag: str = ""

@@ -12,6 +12,7 @@ from local_sagemaker.containers.container import Container
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.image import Image, Runtime
 from local_sagemaker.containers.images.isolation import Environments
+from local_sagemaker.containers.images.xgboost_versions import needs_its_version
 from local_sagemaker.containers.warm_python import WarmPython
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Images:
     Args:
         warm_python: The server's warm Python, if it has one.
         mapped: Custom images.
-        environments: Python environments for isolated jobs; None to run jobs on the server's interpreter.
+        environments: Python environments of images; None if there are none.
+        isolated: Whether all jobs run in such environments, instead of on the server's interpreter.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Images:
         warm_python: WarmPython | None = None,
         mapped: ImageMap | None = None,
         environments: Environments | None = None,
+        isolated: bool = False,
     ) -> None:
         self._warm_python = warm_python
         self._mapped = mapped
-        self.environments = environments
+        self._environments = environments
+        self._isolated = isolated and environments is not None
 
     def find(self, uri: str, kind: str) -> Runtime:
         """Return what runs an image.
@@ -64,7 +68,8 @@ class Images:
         runtime = self._mapped.find(repository) if self._mapped else None
         if runtime is None:
             name = repository.rpartition("/")[2]
-            runtime = next((Runtime(image) for image in SUPPORTED[kind] if name == image.value), None)
+            tag = uri.partition("@")[0].rpartition("/")[2].partition(":")[2]
+            runtime = next((Runtime(image, tag=tag) for image in SUPPORTED[kind] if name == image.value), None)
         if runtime is None or not (runtime.image in SUPPORTED[kind] or (runtime.command and kind != "model")):
             supported = ", ".join(image.value for image in SUPPORTED[kind])
             raise UnsupportedImage(
@@ -72,7 +77,8 @@ class Images:
                 f"version: {supported}; to run an image of your own, map it in images.yaml "
                 f"(see `python -m local_sagemaker start --help`)"
             )
-        if runtime == Runtime(Image.XGBOOST) and not self.environments and not importlib.util.find_spec("xgboost"):
+        on_server = runtime.python is None and not self._isolated
+        if runtime.image is Image.XGBOOST and on_server and not importlib.util.find_spec("xgboost"):
             raise UnsupportedImage(
                 f"image {uri!r} requires the Python package xgboost, which is not installed; install xgboost"
             )
@@ -89,11 +95,13 @@ class Images:
         Raises:
             ClientFault: The environment with the code's requirements cannot be created.
         """
-        image, environments = runtime.image, self.environments
+        image, environments = runtime.image, self._environments
         if runtime.python is not None:
             return [str(runtime.python)]
         if environments is not None and image is not None and image in environments.packages:
-            return [str(environments.python(image, container.requirements()))]
+            is_old = image is Image.XGBOOST and needs_its_version(container.path("/opt/ml/model"))
+            if self._isolated or is_old:
+                return [str(environments.python(runtime, container.requirements()))]
         # Spark starts its Python workers itself
         if self._warm_python is None or image is Image.SPARK:
             return [sys.executable]
@@ -103,7 +111,7 @@ class Images:
         home = os.environ.get("JAVA_HOME")
         if not (shutil.which("java") or (home and os.access(f"{home}/bin/java", os.X_OK))):
             return "Java"
-        has_own_packages = runtime.python is not None or self.environments is not None
+        has_own_packages = runtime.python is not None or self._isolated
         return None if has_own_packages or importlib.util.find_spec("pyspark") else "PySpark"
 
 

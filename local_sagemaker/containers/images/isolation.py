@@ -16,7 +16,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local_sagemaker.containers.images.image import Image
+from local_sagemaker.containers.images.image import Image, Runtime
+from local_sagemaker.containers.images.xgboost_versions import version_of
 from local_sagemaker.containers.output import failure_message
 from local_sagemaker.storage.locks import file_lock
 from local_sagemaker.storage.transfers import ClientFault
@@ -48,6 +49,17 @@ PACKAGES = {
     Image.XGBOOST: _COMMON + 'xgboost-cpu>=3,<4; sys_platform == "linux"\nxgboost>=3,<4; sys_platform != "linux"\n',
     Image.SPARK: _SPARK,
 }
+# An old XGBoost works with numpy before 2. Its wheels have no dependencies on a GPU's libraries.
+_OLD_XGBOOST = """\
+boto3
+numpy<2
+pandas<3
+pyarrow
+requests
+scipy
+scikit-learn
+xgboost=={version}
+"""
 
 
 class Environments:
@@ -62,7 +74,7 @@ class Environments:
         self._folder = folder
         self.packages = packages
 
-    def python(self, image: Image, requirements: Path | None) -> Path:
+    def python(self, runtime: Runtime, requirements: Path | None) -> Path:
         """Return the interpreter of the environment for an image and a requirements.txt, if the job has one.
 
         Waits while another job creates the environment.
@@ -70,7 +82,7 @@ class Environments:
         Raises:
             ClientFault: A requirement cannot be installed.
         """
-        packages = self.packages[image]
+        packages = self._packages(runtime)
         folder = self._folder / _digest(packages, requirements)
         python = folder / "bin" / "python"
         # an environment has its own path in its scripts and cannot be renamed, so this file marks a complete one
@@ -89,6 +101,12 @@ class Environments:
                     _run([*_installer(python), *(word for file in files for word in ("-r", str(file)))], working_dir)
                 complete.touch()
         return python
+
+    def _packages(self, runtime: Runtime) -> str:
+        if runtime.image is Image.XGBOOST and (version := version_of(runtime.tag)):
+            return _OLD_XGBOOST.format(version=version)
+        assert runtime.image is not None, "images with an entry point of their own have no packages"
+        return self.packages[runtime.image]
 
 
 def _digest(packages: str, requirements: Path | None) -> str:

@@ -3,6 +3,8 @@
 import importlib.util
 import io
 import json
+import pickle
+import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -18,7 +20,8 @@ from pyarrow import parquet
 from local_sagemaker.containers.container import XGBOOST as ALGORITHM
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.containers.model_server import ModelServer
+from local_sagemaker.containers.images.isolation import Environments
+from local_sagemaker.containers.model_server import ModelServer, ModelServerError
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.training_job import TrainingJob
 from local_sagemaker.protocol.errors import ServiceError
@@ -29,6 +32,8 @@ pytestmark = pytest.mark.slow
 
 xgb = pytest.importorskip("xgboost")
 
+OLD_IMAGE = XGBOOST.replace("3.0-5", "0.90-2-cpu-py3")
+INSTALL_TIMEOUT = 300
 HYPERPARAMETERS = {"objective": "reg:squarederror", "num_round": "5", "max_depth": "3", "eta": "0.5", "seed": "1"}
 
 
@@ -378,7 +383,9 @@ def serve(machine: Machine) -> Iterator[Any]:
     """Starts a container of the XGBoost image for the files of a model."""
     servers = []
 
-    def start(files: dict[str, bytes], **environment: str) -> ModelServer:
+    def start(
+        files: dict[str, bytes], image: str = XGBOOST, images: Images | None = None, **environment: str
+    ) -> ModelServer:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
             for name, content in files.items():
@@ -387,10 +394,10 @@ def serve(machine: Machine) -> Iterator[Any]:
                 tar.addfile(member, io.BytesIO(content))
         uri = machine.put("s3://bucket/model.tar.gz", buffer.getvalue())
         log = LogStream(machine.data_dir / "model.log", lambda line, now: None)
-        container = {"Image": XGBOOST, "ModelDataUrl": uri, "Environment": environment}
-        server = ModelServer(container, machine.data_dir / f"model-{len(servers)}", machine.objects, {}, log)
+        container = {"Image": image, "ModelDataUrl": uri, "Environment": environment}
+        server = ModelServer(container, machine.data_dir / f"model-{len(servers)}", machine.objects, {}, log, images)
         servers.append(server)
-        server.start(TIMEOUT)
+        server.start(INSTALL_TIMEOUT)
         return server
 
     yield start
@@ -470,9 +477,45 @@ def test_scores_of_several_classes_are_one_row_per_prediction(inference: Any, ac
         inference.output_fn(np.array([1.0]), "image/png")
 
 
+TRAIN_OLD = """
+import pickle, sys
+import numpy as np, xgboost as xgb
+rows = np.arange(60).reshape(20, 3) % 7.0
+booster = xgb.train({}, xgb.DMatrix(rows, label=rows[:, 0]), 2)
+pickle.dump(booster, open("pickle", "wb"))
+booster.save_model("own")
+print(*booster.predict(xgb.DMatrix(rows[:2])))
+"""
+
+
+def test_models_of_an_old_image_are_served_by_its_version_of_xgboost(serve: Any, tmp_path: Path) -> None:
+    environments = Environments(tmp_path / "environments")
+    python = environments.python(Images().find(OLD_IMAGE, "model"), requirements=None)
+    trained = subprocess.run([python, "-c", TRAIN_OLD], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for name in ("pickle", "own"):
+        with pytest.raises(ModelServerError, match=r"XGBoost [3-9]\S+ cannot load xgboost-model"):
+            serve({"xgboost-model": (tmp_path / name).read_bytes()}, OLD_IMAGE)
+        server = serve({"xgboost-model": (tmp_path / name).read_bytes()}, OLD_IMAGE, Images(environments=environments))
+        _, scores = answer(server, "0,1,2\n3,4,5\n")
+        assert [float(score) for score in scores.split()] == pytest.approx(
+            [float(score) for score in trained.stdout.split()]
+        )
+
+
+def test_a_pickled_model_is_served_as_the_image_serves_it(inference: Any, tmp_path: Path) -> None:
+    """Images up to 1.2 save a pickle."""
+    booster, rows = trained(), inference.input_fn("1,2,3", "text/csv")
+    (tmp_path / "xgboost-model").write_bytes(pickle.dumps(booster))
+    served = inference.model_fn(str(tmp_path))
+    assert inference.predict_fn(rows, served).tolist() == inference.predict_fn(rows, booster).tolist()
+
+
 def test_a_model_in_another_format_is_rejected(inference: Any, tmp_path: Path) -> None:
-    (tmp_path / "xgboost-model").write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(ValueError, match=r"not in XGBoost's own format.*pickle"):
+    (tmp_path / "xgboost-model").write_bytes(pickle.dumps({"not": "a model"}))
+    with pytest.raises(ValueError, match=r"XGBoost \S+ cannot load xgboost-model: the pickle contains a dict"):
+        inference.model_fn(str(tmp_path))
+    (tmp_path / "xgboost-model").write_bytes(b"other")
+    with pytest.raises(ValueError, match=r"XGBoost \S+ cannot load xgboost-model: "):
         inference.model_fn(str(tmp_path))
     (tmp_path / "xgboost-model").unlink()
     with pytest.raises(ValueError, match=r"xgboost-model is not among the model's files \(none\)"):

@@ -230,7 +230,7 @@ def isolated(tmp_path: Path, make_machine: MakeMachine) -> Machine:
     """A machine with isolated jobs; a small package takes the place of the image's packages."""
     package = wheel(tmp_path, "of_the_image", "words = 'image'")
     packages = {Image.SCIKIT_LEARN: f"{package}\n"}
-    return make_machine(Images(environments=Environments(tmp_path / "environments", packages)))
+    return make_machine(Images(environments=Environments(tmp_path / "environments", packages), isolated=True))
 
 
 SHOW = "import brought, of_the_image, sys; print(brought.words, of_the_image.words, sys.prefix)"
