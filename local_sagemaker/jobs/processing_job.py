@@ -16,6 +16,12 @@ from local_sagemaker.storage.transfers import ClientFault, Input, Output, copy_f
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ANALYZER = REPOSITORY / "analyzer" / "__main__.py"
+# the programs that replace the entry points of Model Monitor's and Clarify's images
+ANALYZERS = {
+    Image.MODEL_MONITOR_ANALYZER: ANALYZER,
+    Image.GROUND_TRUTH_MERGER: ANALYZER,
+    Image.CLARIFY: REPOSITORY / "analyzer" / "clarify" / "__main__.py",
+}
 
 
 class ProcessingJob(Job):
@@ -43,10 +49,10 @@ class ProcessingJob(Job):
         environment = {**self.environment(arn), **self.request.get("Environment", {})}
         if self.runtime.image is Image.SPARK:
             container.add_command("smspark-submit", IN_CONTAINER / "smspark_submit.py")
-        if self._is_analyzer():
+        if analyzer := self._analyzer():
             # only this script contains container paths to rewrite; the modules that it imports run from the repository
             container.path(PROGRAM).mkdir(exist_ok=True)
-            copy_file(ANALYZER, container.path(f"{PROGRAM}/run_analyzer.py"))
+            copy_file(analyzer, container.path(f"{PROGRAM}/run_analyzer.py"))
             container.rewrite_scripts(PROGRAM)
             environment["PYTHONPATH"] = str(REPOSITORY)
         return [Command(command, environment, folder=self.working_folder)]
@@ -79,19 +85,17 @@ class ProcessingJob(Job):
         entry_point = specification.get("ContainerEntrypoint") or self.entry_point(container)
         if not entry_point and self.runtime.image is Image.SPARK:
             entry_point = ["smspark-submit"]
-        if self._is_analyzer():
+        if self._analyzer():
             entry_point = ["python", f"{PROGRAM}/run_analyzer.py"]
         if not entry_point:
             raise ClientFault(f"image {self.image!r} has no entry point; set AppSpecification.ContainerEntrypoint")
         return [*entry_point, *specification.get("ContainerArguments", [])]
 
-    def _is_analyzer(self) -> bool:
-        """Whether the job runs the entry point of a Model Monitor image, which `python -m analyzer` replaces."""
-        own_entry_point = self.request["AppSpecification"].get("ContainerEntrypoint")
-        return not own_entry_point and self.runtime.image in (
-            Image.MODEL_MONITOR_ANALYZER,
-            Image.GROUND_TRUTH_MERGER,
-        )
+    def _analyzer(self) -> Path | None:
+        """Return the program that replaces the entry point of the job's image, if one does."""
+        if self.request["AppSpecification"].get("ContainerEntrypoint") or self.runtime.image is None:
+            return None
+        return ANALYZERS.get(self.runtime.image)
 
     def _outputs(self) -> list[Output]:
         items = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])

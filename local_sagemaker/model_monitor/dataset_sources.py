@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from local_sagemaker.model_monitor.monitoring_job import MODEL_QUALITY, MonitoringJob
+from local_sagemaker.model_monitor.monitoring_job import MonitoringJob
 from local_sagemaker.model_monitor.schedule_times import Window
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
@@ -43,9 +43,8 @@ def find_captures(job: MonitoringJob, window: Window, call: Call, objects: Objec
     """
     if job.endpoint_name is None:
         # batch transforms capture manifests of their inputs and outputs
-        side = "output" if job.type == MODEL_QUALITY else "input"
         destination = job.input["DataCapturedDestinationS3Uri"].rstrip("/")
-        return list(_manifests(objects, f"{destination}/{side}", window.hours))
+        return list(_manifests(objects, f"{destination}/{job.type.batch_capture}", window.hours))
     endpoint = call("DescribeEndpoint", {"EndpointName": job.endpoint_name})
     name = endpoint["EndpointName"]
     destination = f"{_destination(endpoint, call)}/{name}"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local_sagemaker.containers.container import Container
-from local_sagemaker.model_monitor.monitoring_job import MODEL_QUALITY, MonitoringJob
+from local_sagemaker.model_monitor.monitoring_job import MonitoringJob
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,7 @@ FOLDER = "output/metrics/cloudwatch"
 
 def namespace(job: MonitoringJob) -> str:
     """Return the CloudWatch namespace of a job's metrics."""
-    kind = "model-metrics" if job.type == MODEL_QUALITY else "data-metrics"
-    return f"aws/sagemaker/{'Endpoints' if job.endpoint_name else 'ModelMonitoring'}/{kind}"
+    return f"aws/sagemaker/{'Endpoints' if job.endpoint_name else 'ModelMonitoring'}/{job.type.metrics}"
 
 
 def read_metrics(container: Container) -> list[Datum]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from local_sagemaker.model_monitor.dataset_sources import DatasetSource
-from local_sagemaker.model_monitor.monitoring_job import DATA_QUALITY, MODEL_QUALITY, MonitoringJob
+from local_sagemaker.model_monitor.monitoring_job import MonitoringJob
+from local_sagemaker.model_monitor.monitoring_type import ENDPOINT_OUTPUT, MODEL_QUALITY
 from local_sagemaker.model_monitor.schedule_times import Window, folder_of
 from local_sagemaker.protocol.times import iso_time
 from local_sagemaker.storage.records import Record
@@ -24,6 +25,7 @@ MERGE_COUNTS = "_merge.json"
 GROUND_TRUTH = "/opt/ml/processing/groundtruth"
 MERGED = "/opt/ml/processing/output"
 CODE = "/opt/ml/processing/code"
+ANALYSIS_CONFIG = "/opt/ml/processing/input/config"
 BASELINES = {
     "constraints": ("constraints", "/opt/ml/processing/baseline/constraints"),
     "statistics": ("baseline", "/opt/ml/processing/baseline/stats"),
@@ -32,11 +34,10 @@ SCRIPTS = {
     "record_preprocessor_script": "RecordPreprocessorSourceUri",
     "post_analytics_processor_script": "PostAnalyticsProcessorSourceUri",
 }
-ANALYSIS_TYPES = {DATA_QUALITY: "DATA_QUALITY", MODEL_QUALITY: "MODEL_QUALITY"}
-NAMES = {DATA_QUALITY: "model-monitoring", MODEL_QUALITY: "model-quality-monitoring"}
 
 # members of the input, and the environment variables that pass them to the container
 ATTRIBUTES = {
+    "FeaturesAttribute": "features_attribute",
     "InferenceAttribute": "inference_attribute",
     "ProbabilityAttribute": "probability_attribute",
     "ProbabilityThresholdAttribute": "probability_threshold_attribute",
@@ -93,11 +94,13 @@ def analysis_request(execution: MonitoringExecution, dataset: Sequence[DatasetSo
     files = _files(job)
     inputs = [_input(name, folder, uri) for name, folder, uri in files.values()]
     inputs += _inputs("endpoint_input" if job.endpoint_name else "batch_transform_input", dataset, source, job.input)
-    if job.ground_truth:
+    if job.config:
+        inputs.append(_input("analysis_config", ANALYSIS_CONFIG, job.config))
+    if job.type is MODEL_QUALITY:
         inputs.append(_input("merge_counts", source, f"{merge_uri(job)}/{MERGE_COUNTS}"))
     environment = {
         **job.environment,
-        "analysis_type": ANALYSIS_TYPES[job.type],
+        "analysis_type": job.type.analysis_type,
         "dataset_format": json.dumps(_dataset_format(job), separators=(",", ":")),
         "dataset_source": source,
         "output_path": output,
@@ -114,7 +117,7 @@ def analysis_request(execution: MonitoringExecution, dataset: Sequence[DatasetSo
     names = ("ImageUri", "ContainerEntrypoint", "ContainerArguments")
     specification = {name: job.specification[name] for name in names if name in job.specification}
     target = {"S3UploadMode": "Continuous", **job.output, "S3Uri": output_uri(execution)}
-    return _request(NAMES[job.type], execution, specification, inputs, target, environment)
+    return _request(job.type.job_prefix, execution, specification, inputs, target, environment)
 
 
 def _files(job: MonitoringJob) -> dict[str, tuple[str, str, str]]:
@@ -131,10 +134,12 @@ def _files(job: MonitoringJob) -> dict[str, tuple[str, str, str]]:
 
 
 def _dataset_format(job: MonitoringJob) -> Record:
+    # labels are merged with the output of batch transforms, which may be joined with their input
+    captures = {"captureIndexNames": list(job.type.captures) if job.endpoint_name else [ENDPOINT_OUTPUT]}
     if job.ground_truth:
-        return {"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}
+        return {"sagemakerMergeJson": captures}
     if job.endpoint_name:
-        return {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}}
+        return {"sagemakerCaptureJson": captures}
     ((name, options),) = job.input["DatasetFormat"].items()
     if name == "Csv":
         return {"csv": {"header": options.get("Header", False)}}

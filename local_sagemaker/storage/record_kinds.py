@@ -202,6 +202,8 @@ MONITORING_EXECUTION = RecordKind(
 )
 DATA_QUALITY_JOB_DEFINITION = _job_definition("data-quality-job-definition", "DataQuality")
 MODEL_QUALITY_JOB_DEFINITION = _job_definition("model-quality-job-definition", "ModelQuality")
+MODEL_BIAS_JOB_DEFINITION = _job_definition("model-bias-job-definition", "ModelBias")
+MODEL_EXPLAINABILITY_JOB_DEFINITION = _job_definition("model-explainability-job-definition", "ModelExplainability")
 ENDPOINT_CONFIG = RecordKind(
     "endpoint-config",
     "EndpointConfig",
@@ -242,6 +244,8 @@ RESOURCES = (
     MONITORING_EXECUTION,
     DATA_QUALITY_JOB_DEFINITION,
     MODEL_QUALITY_JOB_DEFINITION,
+    MODEL_BIAS_JOB_DEFINITION,
+    MODEL_EXPLAINABILITY_JOB_DEFINITION,
     ENDPOINT_CONFIG,
     ENDPOINT,
     MODEL_PACKAGE_GROUP,

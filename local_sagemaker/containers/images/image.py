@@ -15,6 +15,7 @@ class Image(Enum):
     LINEAR_LEARNER = "linear-learner"
     SPARK = "sagemaker-spark-processing"
     MODEL_MONITOR_ANALYZER = "sagemaker-model-monitor-analyzer"
+    CLARIFY = "sagemaker-clarify-processing"
     GROUND_TRUTH_MERGER = "sagemaker-model-monitor-groundtruth-merger"
 
 

@@ -25,6 +25,7 @@ SUPPORTED = {
         Image.XGBOOST,
         Image.SPARK,
         Image.MODEL_MONITOR_ANALYZER,
+        Image.CLARIFY,
         Image.GROUND_TRUTH_MERGER,
     ),
     "training-job": (Image.SCIKIT_LEARN, Image.XGBOOST),

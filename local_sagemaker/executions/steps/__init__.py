@@ -1,5 +1,6 @@
 """The table of step types: a module and a row for each type. No other module lists them."""
 
+from local_sagemaker.executions.steps.baseline_checks import ClarifyCheck, QualityCheck
 from local_sagemaker.executions.steps.condition import Condition
 from local_sagemaker.executions.steps.endpoint import Endpoint
 from local_sagemaker.executions.steps.endpoint_config import EndpointConfig
@@ -7,7 +8,6 @@ from local_sagemaker.executions.steps.fail import Fail
 from local_sagemaker.executions.steps.lambda_function import Lambda
 from local_sagemaker.executions.steps.model import Model
 from local_sagemaker.executions.steps.processing import Processing
-from local_sagemaker.executions.steps.quality_check import QualityCheck
 from local_sagemaker.executions.steps.register_model import RegisterModel
 from local_sagemaker.executions.steps.step_type import StepType
 from local_sagemaker.executions.steps.training import Training
@@ -15,6 +15,7 @@ from local_sagemaker.executions.steps.transform import Transform
 from local_sagemaker.executions.steps.tuning import Tuning
 
 STEP_TYPES: dict[str, StepType] = {
+    "ClarifyCheck": ClarifyCheck(),
     "Condition": Condition(),
     "Endpoint": Endpoint(),
     "EndpointConfig": EndpointConfig(),

@@ -1,13 +1,13 @@
-"""Definitions of data-quality and model-quality jobs, which monitoring schedules run.
+"""Definitions of data-quality, model-quality, model-bias and model-explainability jobs, which monitoring schedules run.
 
 A record (name in lower case, as in the ARN) is the response of its Describe operation.
 """
 
 import time
 from functools import partial
-from typing import NoReturn
 
 from local_sagemaker.model_monitor.monitoring_job import check_job, job_of_definition
+from local_sagemaker.model_monitor.monitoring_type import MONITORING_TYPES
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.resource import Resource, list_page, without_tags
@@ -24,12 +24,10 @@ DEFINITIONS = {
     for kind in record_kinds.RESOURCES
     if kind.monitoring_type is not None
 }
-# monitors of SageMaker Clarify
-UNSUPPORTED = ("ModelBias", "ModelExplainability")
 
 
 def create_definition(type_: str, context: Context, request: Record) -> Record:
-    check_job(job_of_definition(type_, request, context.call), context.jobs.images)
+    check_job(job_of_definition(MONITORING_TYPES[type_], request, context.call), context.jobs.images)
     record = {
         **without_tags(request),
         "JobDefinitionArn": DEFINITIONS[type_].arn(request["JobDefinitionName"]),
@@ -73,13 +71,6 @@ def list_definitions(type_: str, context: Context, request: Record) -> Record:
     return {"JobDefinitionSummaries": summaries, **next_token}
 
 
-def _refuse(type_: str, context: Context, request: Record) -> NoReturn:
-    raise ServiceError(
-        "ValidationException",
-        f"{type_} monitoring is not supported by the local SageMaker; it runs {' and '.join(DEFINITIONS)}",
-    )
-
-
 OPERATIONS = {
     f"{verb}{type_}JobDefinition{plural}": partial(operation, type_)
     for type_ in DEFINITIONS
@@ -89,4 +80,4 @@ OPERATIONS = {
         ("Delete", delete_definition, ""),
         ("List", list_definitions, "s"),
     )
-} | {f"Create{type_}JobDefinition": partial(_refuse, type_) for type_ in UNSUPPORTED}
+}

@@ -106,7 +106,11 @@ def _configured(context: Context, config: Record, now: float) -> Record:
     job = find_job(config, context.call)
     check_job(job, context.jobs.images)
     window_of(datetime.fromtimestamp(now, UTC), schedule, job.input)
-    configured = {"MonitoringScheduleConfig": config, "MonitoringType": job.type, "NextDue": _next_due(config, now)}
+    configured = {
+        "MonitoringScheduleConfig": config,
+        "MonitoringType": job.type.name,
+        "NextDue": _next_due(config, now),
+    }
     if job.endpoint_name is None:
         return configured
     endpoint = context.call("DescribeEndpoint", {"EndpointName": job.endpoint_name})

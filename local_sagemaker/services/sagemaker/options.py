@@ -209,15 +209,15 @@ SHAPES = {
     ),
     "DataQualityJobInput": Members("EndpointInput BatchTransformInput"),
     "EndpointInput": Members(
-        "S3DataDistributionType InferenceAttribute ProbabilityAttribute ProbabilityThresholdAttribute StartTimeOffset "
-        "EndTimeOffset",
-        refused="FeaturesAttribute ExcludeFeaturesAttribute",
+        "S3DataDistributionType FeaturesAttribute InferenceAttribute ProbabilityAttribute "
+        "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
+        refused="ExcludeFeaturesAttribute",
         only={"S3InputMode": ("File",)},
     ),
     "BatchTransformInput": Members(
-        "S3DataDistributionType InferenceAttribute ProbabilityAttribute ProbabilityThresholdAttribute StartTimeOffset "
-        "EndTimeOffset",
-        refused="FeaturesAttribute ExcludeFeaturesAttribute",
+        "S3DataDistributionType FeaturesAttribute InferenceAttribute ProbabilityAttribute "
+        "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
+        refused="ExcludeFeaturesAttribute",
         only={"S3InputMode": ("File",)},
     ),
     "MonitoringDatasetFormat": Members("Csv Json Parquet"),
@@ -237,13 +237,26 @@ SHAPES = {
     "ListModelQualityJobDefinitionsRequest": Members(
         "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
     ),
-    # refused as a whole by the operation itself
-    "CreateModelBiasJobDefinitionRequest": Members("*"),
-    "CreateModelExplainabilityJobDefinitionRequest": Members("*"),
+    "CreateModelBiasJobDefinitionRequest": Members("ModelBiasBaselineConfig StoppingCondition Tags"),
+    "ModelBiasBaselineConfig": Members("BaseliningJobName ConstraintsResource"),
+    "ModelBiasAppSpecification": Members("Environment"),
+    "ModelBiasJobInput": Members("EndpointInput BatchTransformInput"),
+    "ListModelBiasJobDefinitionsRequest": Members(
+        "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
+    ),
+    "CreateModelExplainabilityJobDefinitionRequest": Members(
+        "ModelExplainabilityBaselineConfig StoppingCondition Tags"
+    ),
+    "ModelExplainabilityBaselineConfig": Members("BaseliningJobName ConstraintsResource"),
+    "ModelExplainabilityAppSpecification": Members("Environment"),
+    "ModelExplainabilityJobInput": Members("EndpointInput BatchTransformInput"),
+    "ListModelExplainabilityJobDefinitionsRequest": Members(
+        "EndpointName SortBy SortOrder NextToken MaxResults NameContains CreationTimeBefore CreationTimeAfter"
+    ),
     "CreateMonitoringScheduleRequest": Members("Tags"),
     "MonitoringScheduleConfig": Members(
         "ScheduleConfig MonitoringJobDefinition MonitoringJobDefinitionName",
-        only={"MonitoringType": ("DataQuality", "ModelQuality")},
+        only={"MonitoringType": ("DataQuality", "ModelQuality", "ModelBias", "ModelExplainability")},
     ),
     "ScheduleConfig": Members("DataAnalysisStartTime DataAnalysisEndTime"),
     "MonitoringJobDefinition": Members("BaselineConfig StoppingCondition Environment"),

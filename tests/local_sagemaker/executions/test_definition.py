@@ -127,7 +127,7 @@ def test_branch_steps_depend_on_their_condition_which_does_not_depend_on_their_r
         ("[]", ["Version"]),
         (json.dumps({"Version": "2019-01-01", "Steps": [fail("A")]}), ["2020-12-01", "2019-01-01"]),
         (json.dumps({"Version": "2020-12-01", "Steps": []}), ["no Steps"]),
-        (definition({"Name": "Bias", "Type": "ClarifyCheck"}), ["'Bias'", "'ClarifyCheck'", *STEP_TYPES]),
+        (definition({"Name": "Train", "Type": "AutoML"}), ["'Train'", "'AutoML'", *STEP_TYPES]),
         (definition(fail("A"), fail("A")), ["two steps", "'A'"]),
         (definition(condition("A", [fail("B")], [fail("B")])), ["two steps", "'B'"]),
         (definition(fail("A B")), ["'A B'", "64"]),

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.local_sagemaker.machine import ANALYZER, ROLE, Machine, Record
+from tests.local_sagemaker.machine import ANALYZER, CLARIFY, ROLE, Machine, Record
 
 NINE = datetime(2026, 11, 21, 9, tzinfo=UTC)
 RESOURCES = {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 20}}
@@ -137,6 +137,28 @@ def model_quality(machine: Machine, name: str = "answers", constraints: Record |
         "RoleArn": ROLE,
     }
     return str(machine.service.call("CreateModelQualityJobDefinition", request)["JobDefinitionArn"])
+
+
+def clarify(machine: Machine, type_: str, name: str = "groups", config: Record | None = None, **more: Any) -> str:
+    """Create a model bias or model explainability job definition for the endpoint, `more` members of its input."""
+    source = {"EndpointName": "Churn", "LocalPath": INPUT, **more}
+    labels = {"GroundTruthS3Input": {"S3Uri": LABELS}} if type_ == "ModelBias" else {}
+    uri = machine.put(f"{BASELINE}/clarify/analysis_config.json", json.dumps(config or {}))
+    baseline = {"ConstraintsResource": {"S3Uri": f"{BASELINE}/clarify/analysis.json"}}
+    request = {
+        "JobDefinitionName": name,
+        f"{type_}BaselineConfig": baseline,
+        f"{type_}AppSpecification": {
+            "ImageUri": CLARIFY,
+            "ConfigUri": uri,
+            "Environment": {"publish_cloudwatch_metrics": "Enabled"},
+        },
+        f"{type_}JobInput": {"EndpointInput": source, **labels},
+        f"{type_}JobOutputConfig": _output(),
+        "JobResources": RESOURCES,
+        "RoleArn": ROLE,
+    }
+    return str(machine.service.call(f"Create{type_}JobDefinition", request)["JobDefinitionArn"])
 
 
 def schedule(

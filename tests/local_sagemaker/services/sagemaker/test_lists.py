@@ -41,6 +41,8 @@ LISTS: dict[str, tuple[RecordKind, Record]] = {
     "ListMonitoringExecutions": (record_kinds.MONITORING_EXECUTION, {}),
     "ListDataQualityJobDefinitions": (record_kinds.DATA_QUALITY_JOB_DEFINITION, {}),
     "ListModelQualityJobDefinitions": (record_kinds.MODEL_QUALITY_JOB_DEFINITION, {}),
+    "ListModelBiasJobDefinitions": (record_kinds.MODEL_BIAS_JOB_DEFINITION, {}),
+    "ListModelExplainabilityJobDefinitions": (record_kinds.MODEL_EXPLAINABILITY_JOB_DEFINITION, {}),
     "ListEndpointConfigs": (record_kinds.ENDPOINT_CONFIG, {}),
     "ListEndpoints": (record_kinds.ENDPOINT, {}),
     "ListModelPackageGroups": (record_kinds.MODEL_PACKAGE_GROUP, {}),

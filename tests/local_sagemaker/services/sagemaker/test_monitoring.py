@@ -1,18 +1,22 @@
 """Monitoring schedules and job definitions as clients create, change, list and delete them."""
 
+import re
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
+from local_sagemaker.model_monitor.monitoring_job import job_of_definition
+from local_sagemaker.model_monitor.monitoring_type import MODEL_BIAS, MODEL_QUALITY
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.sagemaker.service import OPERATIONS
 from tests.local_sagemaker.machine import ANALYZER, ROLE, Machine
 from tests.local_sagemaker.model_monitor.monitoring import (
     INPUT,
     NINE,
     REPORTS,
     RESOURCES,
+    clarify,
     data_quality,
     describe,
     endpoint,
@@ -84,8 +88,14 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
     assert (describe(machine)["MonitoringType"], describe(machine)["EndpointName"]) == ("DataQuality", "Churn")
     with pytest.raises(ServiceError, match="not both"):
         schedule(machine, "both", MonitoringJobDefinition=job, MonitoringJobDefinitionName="columns")
-    with pytest.raises(ServiceError, match="ModelQuality schedule requires a MonitoringJobDefinitionName"):
-        schedule(machine, "quality", MonitoringJobDefinition=job, MonitoringType="ModelQuality")
+    for type_, missing in (
+        ("ModelQuality", "GroundTruthS3Input"),
+        ("ModelBias", "ConfigUri"),
+        ("ModelExplainability", "ConfigUri"),
+    ):
+        words = f"{type_} schedule requires a MonitoringJobDefinitionName, .* has a {missing}"
+        with pytest.raises(ServiceError, match=words):
+            schedule(machine, "other", MonitoringJobDefinition=job, MonitoringType=type_)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +103,7 @@ def test_the_job_may_be_defined_in_the_schedule(machine: Machine) -> None:
     [
         ({"ScheduleConfig": {"ScheduleExpression": "cron(0/10 * ? * * *)"}}, "a schedule runs once per hour at most"),
         ({"MonitoringJobDefinitionName": "missing"}, "ResourceNotFound: Job Definition .*/missing not found"),
-        ({"MonitoringType": "ModelBias"}, "does not implement MonitoringScheduleConfig.MonitoringType 'ModelBias'"),
-        ({"MonitoringType": "ModelExplainability"}, "use DataQuality or ModelQuality"),
+        ({"MonitoringType": "ModelBias"}, "ResourceNotFound: Job Definition .*bias-job-definition/columns not found"),
     ],
 )
 def test_a_schedule_that_cannot_run_here_is_refused(machine: Machine, config: dict[str, Any], words: str) -> None:
@@ -110,9 +119,9 @@ def test_a_definition_that_cannot_run_here_is_refused(machine: Machine) -> None:
     target = {"S3Uri": "https://bucket/reports", "LocalPath": "/opt/ml/processing/output"}
     with pytest.raises(ServiceError, match="'https://bucket/reports' is not an S3 URI"):
         data_quality(machine, "other", DataQualityJobOutputConfig={"MonitoringOutputs": [{"S3Output": target}]})
-    for type_ in ("ModelBias", "ModelExplainability"):
-        with pytest.raises(ServiceError, match=f"{type_} monitoring is not supported by the local SageMaker"):
-            OPERATIONS[f"Create{type_}JobDefinition"](machine.context, {})
+    source = {"EndpointName": "Churn", "LocalPath": INPUT, "FeaturesAttribute": "features"}
+    with pytest.raises(ServiceError, match="FeaturesAttribute does not apply to DataQuality monitoring; remove it"):
+        data_quality(machine, "other", DataQualityJobInput={"EndpointInput": source})
 
 
 def test_a_schedule_needs_its_endpoint(machine: Machine) -> None:
@@ -169,10 +178,18 @@ def test_schedules_are_listed_by_name_endpoint_type_definition_and_status(machin
     assert names(machine, EndpointName="Other") == []
 
 
-@pytest.mark.parametrize(("type_", "create"), [("DataQuality", data_quality), ("ModelQuality", model_quality)])
+@pytest.mark.parametrize(
+    ("type_", "create"),
+    [
+        ("DataQuality", data_quality),
+        ("ModelQuality", model_quality),
+        ("ModelBias", lambda machine, name: clarify(machine, "ModelBias", name)),
+        ("ModelExplainability", lambda machine, name: clarify(machine, "ModelExplainability", name)),
+    ],
+)
 def test_a_definition_is_described_listed_and_deleted(machine: Machine, type_: str, create: Any) -> None:
     arn = create(machine, "Mine")
-    assert arn.endswith("-quality-job-definition/mine")
+    assert arn.endswith(f":{re.sub(r'(?<!^)(?=[A-Z])', '-', type_).lower()}-job-definition/mine")
     described = machine.service.call(f"Describe{type_}JobDefinition", {"JobDefinitionName": "mine"})
     assert (described["JobDefinitionArn"], described["JobDefinitionName"]) == (arn, "Mine")
     assert described[f"{type_}JobInput"]["EndpointInput"]["EndpointName"] == "Churn"
@@ -196,6 +213,15 @@ def test_a_baselining_job_stands_for_its_output_files(machine: Machine) -> None:
     data_quality(machine, "from-job", DataQualityBaselineConfig={"BaseliningJobName": "baselining"})
     with pytest.raises(ServiceError, match="Could not find requested job with name: other"):
         data_quality(machine, "from-none", DataQualityBaselineConfig={"BaseliningJobName": "other"})
+    for type_, files in (
+        (MODEL_QUALITY, {"constraints": "constraints.json", "statistics": "statistics.json"}),
+        (MODEL_BIAS, {"constraints": "analysis.json"}),
+    ):
+        (model_quality if type_ is MODEL_QUALITY else partial(clarify, type_="ModelBias"))(machine, name="some")
+        definition = machine.service.call(f"Describe{type_.name}JobDefinition", {"JobDefinitionName": "some"})
+        definition[f"{type_.name}BaselineConfig"] = {"BaseliningJobName": "baselining"}
+        baseline = job_of_definition(type_, definition, machine.service.call).baseline
+        assert baseline == {part: f"s3://bucket/baselining/result/{file}" for part, file in files.items()}
 
 
 def test_schedules_and_definitions_have_tags(machine: Machine) -> None:
