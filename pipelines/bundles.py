@@ -28,6 +28,8 @@ VALUES = ("__init__.py", "datetimes.py", "user_features.py", "values.py", "value
 # The files of the analyzer that evaluate.py imports or reads.
 EVALUATE_SHARES = (
     "__init__.py",
+    "values.py",
+    "bias/*.py",
     "performance/__init__.py",
     "performance/metrics/*.py",
     "reports/__init__.py",

@@ -110,7 +110,8 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
         output.print()
         output.print(_metrics_table(results))
         # the table has the gates
-        if settings.quality.champion or settings.quality.segment_gate:
+        has_limits = settings.fairness is not None and settings.fairness.limits
+        if settings.quality.champion or settings.quality.segment_gate or has_limits:
             style = "green" if results.verdict["passed"] else "bold red"
             output.print(Text(results.verdict["sentence"], style), soft_wrap=True)
     if results.warnings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,12 +17,15 @@ from project.s3_uris import split_s3_uri
 from project.settings import LOWER_IS_BETTER, Settings
 from project.target import Target
 
+ENDS = ("value", "lower", "upper")
+
 
 @dataclass(frozen=True)
 class ComparedMetric:
     """A metric of two versions, each with its 95 % interval.
 
     Attributes:
+        name: The name of the metric; of a metric of bias, also its group.
         values: `value`, `lower` and `upper` of both versions; None where a version does not have the metric.
         gain: By how much the second version is better; None if a value is undefined.
     """
@@ -72,7 +75,10 @@ def compare_versions(settings: Settings, target: Target, first: int, second: int
     names = [*metrics[0], *(name for name in metrics[1] if name not in metrics[0])]
     return VersionComparison(
         versions=(first, second),
-        metrics=tuple(_compared(name, metrics[0].get(name), metrics[1].get(name)) for name in names),
+        metrics=(
+            *(_compared(name, metrics[0].get(name), metrics[1].get(name)) for name in names),
+            *_compared_bias(*map(_bias, summaries)),
+        ),
         parameters=_different(
             *(
                 _parameters(trained_parameters(package, target), summary)
@@ -91,6 +97,32 @@ def _compared(
     if isinstance(before, float | int) and isinstance(now, float | int):
         gain = before - now if name in LOWER_IS_BETTER else now - before
     return ComparedMetric(name, (one, other), gain)
+
+
+def _bias(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the metrics of bias that have a limit, by their names and groups."""
+    groups = (summary.get("fairness") or {}).get("facets", ())
+    return {
+        f"{metric['name']}, {group['column']} {group['value']}": metric
+        for group in groups
+        for stage in ("post_training", "pre_training")
+        for metric in group[stage]["metrics"]
+        if metric["limit"] is not None
+    }
+
+
+def _compared_bias(
+    one: Mapping[str, Mapping[str, Any]], other: Mapping[str, Mapping[str, Any]]
+) -> Iterator[ComparedMetric]:
+    """Yield metrics of bias: the version whose value is nearer to that without bias is better."""
+    for name in dict.fromkeys([*one, *other]):
+        values = (one.get(name), other.get(name))
+        distances = [
+            abs(metric["value"] - metric["fair_value"]) for metric in values if metric and metric["value"] is not None
+        ]
+        gain = distances[0] - distances[1] if len(distances) == 2 else None
+        before, now = ({key: metric[key] for key in ENDS} if metric else None for metric in values)
+        yield ComparedMetric(name, (before, now), gain)
 
 
 def _summary(package: ModelPackage, target: Target) -> dict[str, Any]:

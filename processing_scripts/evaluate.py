@@ -1,7 +1,8 @@
 """Evaluate: measure the model on the test split.
 
 Reads the encoded test split (Parquet), model.txt, schema.json and metrics.json of model.tar.gz, and the warnings of
-Preprocess's validation_report.json. Output, under the output folder:
+Preprocess's validation_report.json; with the settings `fairness`, also the groups of the training rows. Output, under
+the output folder:
     evaluation/evaluation.json     the metrics in the layout of Model Monitor's model quality
     evaluation/summary.json        more metrics, which weight the rows as training does, with 95 % intervals: what the
                                    pipeline decides by
@@ -31,6 +32,7 @@ from evaluation.decision import Rules
 from evaluation.errors import EvaluationError
 from evaluation.evaluation import Evaluation
 from evaluation.explanations import explain
+from evaluation.fairness import FairnessRules, Splits, measure_fairness
 from evaluation.inputs import read_model, read_report
 from evaluation.intervals import Interval, intervals
 from evaluation.outcome import RANKING, Outcome
@@ -76,6 +78,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="folder of the test rows with their original values, if there is one",
     )
     add(
+        "--facets-dir",
+        type=Path,
+        default=Path("/opt/ml/processing/input/facets"),
+        help="folder of the groups and the target of the training rows, if the settings have fairness",
+    )
+    add(
         "--quality",
         type=Path,
         default=Path(__file__).with_name("quality.json"),
@@ -112,7 +120,8 @@ def evaluate(options: argparse.Namespace) -> None:
     comparison = compare_with_champion(options, rules, outcome, schema)
     segments, segment_gate = segment_metrics(options, rules, outcome)
     champion = comparison.summary if comparison else None
-    summary = summarize(model, outcome, test_metrics, data_report, rules, champion, segments, segment_gate)
+    fairness = fairness_metrics(options, rules, outcome, schema)
+    summary = summarize(model, outcome, test_metrics, data_report, rules, champion, segments, segment_gate, fairness)
     if options.tuning_job:
         summary["tuning"] = read_trials(options.tuning_job)
     evaluation = Evaluation(
@@ -167,6 +176,18 @@ def segment_metrics(
     metric = rules.segment_gate["metric"] if rules.segment_gate else rules.metric
     segments = measure_segments(outcome, options.records_dir, rules.segments, metric)
     return segments, decide(segments, rules.segment_gate) if rules.segment_gate else None
+
+
+def fairness_metrics(
+    options: argparse.Namespace, rules: Rules, outcome: Outcome, schema: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return the part `fairness` of summary.json."""
+    if rules.fairness is None:
+        return None
+    splits = Splits(options.facets_dir, options.records_dir, options.test_dir)
+    fairness = measure_fairness(FairnessRules.of(rules.fairness), outcome, schema, splits)
+    print(fairness["sentence"])
+    return fairness
 
 
 def quality_statistics(outcome: Outcome, test_metrics: Mapping[str, Interval]) -> dict[str, Any]:

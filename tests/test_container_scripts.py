@@ -76,6 +76,15 @@ def test_the_modules_of_the_analyzer_that_evaluate_ships_need_numpy_alone(name):
     assert all(module == "analyzer" or module.startswith("analyzer.performance.metrics") for module in others)
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in (ANALYZER / "bias").glob("*.py")))
+def test_the_modules_of_bias_that_evaluate_ships_need_the_libraries_of_the_image(name):
+    imported = modules_imported_by(ANALYZER / "bias" / name) | modules_imported_by(ANALYZER / "values.py")
+    others = {module for module in imported if module.split(".")[0] not in sys.stdlib_module_names}
+    ours = {module for module in others if module.split(".")[0] == "analyzer"}
+    assert {module.split(".")[0] for module in others - ours} <= {"numpy", "pyarrow", "scipy", "sklearn"}
+    assert all(module in ("analyzer", "analyzer.values") or module.startswith("analyzer.bias") for module in ours)
+
+
 def modules_imported_by(path: Path) -> set[str]:
     sources = path.rglob("*.py") if path.is_dir() else [path]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]

@@ -70,6 +70,7 @@ class Rules:
         champion: The settings `metric`, `min_gain` and `on` of the comparison with a champion; None without one.
         segments: The columns by whose values metrics are reported.
         segment_gate: The settings `metric`, `threshold` and `min_rows` for each segment; None without them.
+        fairness: The groups, the favourable outcome and the limits of metrics of bias; None without them.
     """
 
     gates: Sequence[Gate] = ()
@@ -77,6 +78,7 @@ class Rules:
     champion: Mapping[str, Any] | None = None
     segments: Sequence[str] = ()
     segment_gate: Mapping[str, Any] | None = None
+    fairness: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: Path, threshold: float | None) -> Rules:
@@ -101,6 +103,7 @@ class Rules:
             settings.get("champion"),
             settings.get("segments", ()),
             settings.get("segment_gate"),
+            settings.get("fairness"),
         )
 
 

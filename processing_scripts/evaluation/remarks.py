@@ -19,6 +19,8 @@ FINE_DIFFERENCE = 0.01
 DOMINANT_SHARE = 0.8
 # Validation rows below which an isotonic calibration follows them too closely.
 ISOTONIC_ROWS = 1_000
+# Metrics of bias that a remark names.
+MOST_NAMED = 3
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
@@ -138,6 +140,26 @@ def too_few_rows(evaluation: Evaluation) -> str:
     return sentence if evaluation.training.get("folds") else f"{sentence} `training.folds` measures on more rows."
 
 
+def barely_within_its_limits(evaluation: Evaluation) -> str:
+    found = evaluation.summary.get("fairness") or {"facets": []}
+    uncertain = [
+        f"{metric['name']} for {group['column']} {group['value']} ({metric['lower']:.3g} to {metric['upper']:.3g})"
+        for group in found["facets"]
+        for stage in ("pre_training", "post_training")
+        for metric in group[stage]["metrics"]
+        if metric["passes"] and metric["lower"] is not None and metric["upper"] is not None
+        if metric["lower"] < metric["limit"][0] or metric["upper"] > metric["limit"][1]
+    ]
+    if not uncertain:
+        return ""
+    named = ", ".join(uncertain[:MOST_NAMED])
+    more = f" and {len(uncertain) - MOST_NAMED} more" if len(uncertain) > MOST_NAMED else ""
+    return (
+        f"Of the metrics of bias that are within their limits, these have a 95 % interval that is not: {named}{more}. "
+        "Other rows of the same kind may well miss a limit; more test rows would tell."
+    )
+
+
 def ended_at_the_last_round(evaluation: Evaluation) -> str:
     training = evaluation.training
     parameters = training.get("parameters", {})
@@ -156,5 +178,6 @@ REMARKS: tuple[Callable[[Evaluation], str], ...] = (
     badly_calibrated,
     isotonic_on_few_rows,
     too_few_rows,
+    barely_within_its_limits,
     ended_at_the_last_round,
 )

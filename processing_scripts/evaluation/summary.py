@@ -24,6 +24,7 @@ def summarize(
     champion: Mapping[str, Any] | None,
     segments: Sequence[Mapping[str, Any]],
     segment_gate: Mapping[str, Any] | None,
+    fairness: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the content of summary.json.
 
@@ -36,6 +37,7 @@ def summarize(
         champion: The comparison with the champion; None if it is not asked for.
         segments: The metrics by segment.
         segment_gate: What the segments reached; None if nothing is required of them.
+        fairness: The metrics of bias; None if they are not asked for.
     """
     gates = [gate.decide(test_metrics[gate.metric]) for gate in rules.gates]
     schema, training = model.schema, model.training
@@ -52,7 +54,8 @@ def summarize(
         "champion": champion,
         "segments": [*segments],
         "segment_gate": segment_gate,
-        "verdict": verdict(gates, [part for part in (champion, segment_gate) if part]),
+        "fairness": fairness,
+        "verdict": verdict(gates, [part for part in (champion, segment_gate, decided_fairness(fairness)) if part]),
         "decision_threshold": decision_threshold(schema, training) if schema["problem_type"] == BINARY else None,
         "calibration": {"method": "none", **training.get("calibration", {})},
         "folds": training.get("folds"),
@@ -65,12 +68,17 @@ def verdict(gates: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, An
 
     Args:
         gates: The gates.
-        others: The champion and the gate of the segments, each with `passes` and its `sentence`.
+        others: The champion, the gate of the segments and fairness, each with `passes` and its `sentence`.
     """
     decisions = [(gate["passed"], gate_sentence(gate)) for gate in gates]
     decisions += [(bool(other["passes"]), other["sentence"]) for other in others]
     missed = [sentence for passed, sentence in decisions if not passed]
     return {"passed": not missed, "sentence": "; ".join(missed or [sentence.rstrip(".") for _, sentence in decisions])}
+
+
+def decided_fairness(fairness: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the metrics of bias if some of them have a limit."""
+    return fairness if fairness and fairness["limited"] else None
 
 
 def decision_threshold(schema: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,3 +69,25 @@ def test_hyperparameters_that_are_not_parameters_of_the_pipeline_are_compared(co
 def test_evaluations_of_earlier_releases_are_compared_by_the_parameters_of_their_executions(compared: Any) -> None:
     executions = [{"NumLeaves": "31"}, {"NumLeaves": "8"}]
     assert compared([summary(), summary()], executions).parameters == {"NumLeaves": ("31", "8")}
+
+
+def biased(value: float | None, limit: list[float] | None) -> dict[str, Any]:
+    metric = {"name": "DI", "value": value, "lower": 0.7, "upper": 1.3, "fair_value": 1.0, "limit": limit}
+    group = {"column": "sex", "value": "female", "post_training": {"metrics": [metric]}}
+    return summary(
+        fairness={"facets": [group | {"pre_training": {"metrics": [metric | {"name": "KL", "limit": None}]}}]}
+    )
+
+
+def test_the_version_whose_bias_is_nearer_to_none_is_better(compared: Any) -> None:
+    limit = [0.8, 1.25]
+    *_, metric = compared([biased(1.2, limit), biased(0.9, limit)], [{}, {}]).metrics
+    assert (metric.name, metric.values[1]) == ("DI, sex female", {"value": 0.9, "lower": 0.7, "upper": 1.3})
+    assert metric.gain == pytest.approx(0.1)
+    assert compared([biased(0.9, limit), biased(None, limit)], [{}, {}]).metrics[-1].gain is None
+    *_, metric = compared([summary(), biased(0.9, limit)], [{}, {}]).metrics
+    assert (metric.values[0], metric.gain) == (None, None)
+
+
+def test_metrics_of_bias_without_a_limit_are_not_compared(compared: Any) -> None:
+    assert [metric.name for metric in compared([biased(1.2, None), biased(0.9, None)], [{}, {}]).metrics] == ["auc"]

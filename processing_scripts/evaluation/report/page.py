@@ -10,6 +10,7 @@ from evaluation.outcome import BINARY, MULTICLASS, RANKING, REGRESSION
 from evaluation.report.champion import champion_section
 from evaluation.report.charts import charts
 from evaluation.report.classification import class_section, classification_cards
+from evaluation.report.fairness import fairness_section
 from evaluation.report.metric_table import metric_section
 from evaluation.report.pieces import table_section
 from evaluation.report.ranking import ranking_cards
@@ -33,6 +34,7 @@ def report_page(evaluation: Evaluation) -> str:
         metric_section(evaluation),
         class_section(evaluation.metrics["confusion_matrix"]) if evaluation.outcome.problem_type == MULTICLASS else "",
         segment_section(summary.get("segments") or [], summary["metrics"]["test"]),
+        fairness_section(summary.get("fairness")),
         reasons_section(evaluation.explanations),
         records_section(evaluation.explanations),
         training_section(training),

@@ -14,6 +14,7 @@ from evaluation.evaluation import Evaluation
 from evaluation.outcome import BINARY, MULTICLASS, RANKING, REGRESSION
 from evaluation.report.charts import shortened
 from evaluation.report.pieces import CONSTANT_SUFFIX, defined, interval, metric_title
+from evaluation.summary import decided_fairness
 
 HEADLINES = {
     BINARY: ["auc", "f1", "precision", "recall", "accuracy"],
@@ -61,6 +62,8 @@ def decision(summary: Mapping[str, Any]) -> str:
         decisions.append((bool(champion["passes"]), "not better than the champion", champion["sentence"]))
     if segment_gate:
         decisions.append((bool(segment_gate["passes"]), "a segment misses the threshold", segment_gate["sentence"]))
+    if fairness := decided_fairness(summary.get("fairness")):
+        decisions.append((bool(fairness["passes"]), "bias beyond its limits", fairness["sentence"]))
     if not decisions:
         return ""
     missed = [reason for passed, reason, _ in decisions if not passed]

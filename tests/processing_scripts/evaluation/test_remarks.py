@@ -126,3 +126,12 @@ def test_an_isotonic_calibration_on_few_rows_is_named():
     (remark,) = remarks(evaluation(FAIR, LABELS, training=training, summary={"rows": {"validation": 400}}))
     assert "fitted on 400 validation rows" in remark
     assert not remarks(evaluation(FAIR, LABELS, training=training, summary={"rows": {"validation": 4_000}}))
+
+
+@pytest.mark.parametrize(("lower", "upper", "named"), [(0.7, 1.1, True), (0.85, 1.3, True), (0.85, 1.2, False)])
+def test_a_limit_that_an_end_of_the_interval_misses_is_named(lower, upper, named):
+    metric = {"name": "DI", "value": 0.9, "lower": lower, "upper": upper, "limit": [0.8, 1.25], "passes": 1}
+    group = {"column": "sex", "value": "female"}
+    group |= {"post_training": {"metrics": [metric]}, "pre_training": {"metrics": [metric | {"passes": None}]}}
+    found = remarks(evaluation(FAIR, LABELS, summary={"fairness": {"facets": [group]}}))
+    assert [f"DI for sex female ({lower:.3g} to {upper:.3g})." in remark for remark in found] == [True] * named
