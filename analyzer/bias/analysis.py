@@ -59,6 +59,8 @@ class FacetResult:
         value_or_threshold: Clarify's text for the group, such as "female", "a,b" or "(40, 75]".
         rows_sensitive: Records of the group.
         rows_other: All other records.
+        favourable_labels: Records with a positive label, of the group and of the others; None without labels.
+        favourable_predictions: Records with a positive predicted label, likewise; None without predictions.
         pre_training: Metrics of the labels.
         post_training: Metrics of the predictions; empty without predictions.
     """
@@ -67,6 +69,8 @@ class FacetResult:
     value_or_threshold: str
     rows_sensitive: int
     rows_other: int
+    favourable_labels: tuple[int, int] | None
+    favourable_predictions: tuple[int, int] | None
     pre_training: tuple[MetricValue, ...]
     post_training: tuple[MetricValue, ...]
 
@@ -114,6 +118,8 @@ def measure(
                 group.text,
                 group.sensitive,
                 group.other,
+                group.positives(by_labels=True) if counts.label.is_complete else None,
+                group.positives(by_labels=False) if counts.predicted and counts.predicted.is_complete else None,
                 tuple(values[: len(before)]),
                 tuple(values[len(before) :]),
             )

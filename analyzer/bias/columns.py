@@ -99,6 +99,11 @@ class ColumnValues:
         self._not_a_number = self._not_a_number or other._not_a_number
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every record has a value."""
+        return self.in_data and not self.missing
+
+    @property
     def is_continuous(self) -> bool:
         """Whether Clarify takes the column as continuous."""
         if TEXT in self._types:

@@ -9,7 +9,7 @@ larger groups are represented by a random sample, which the result's note says, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,20 +72,21 @@ class FlipTest:
         return np.asarray((drawn[:, 0] - drawn[:, 1]) / self.compared)
 
 
-def flip_tests(batches: Iterable[pa.RecordBatch], counts: BiasCounts) -> Mapping[tuple[str, str], FlipTest]:
+def flip_tests(
+    batches: Iterable[pa.RecordBatch], counts: BiasCounts, features: Collection[str] | None = None
+) -> Mapping[tuple[str, str], FlipTest]:
     """Run the flip test of every group.
 
-    Every column of the batches that is not the facet, the label or the predicted label is a feature, as in Clarify; all
-    of them must be numbers or booleans.
-
     Args:
-        batches: The records again, of which those that are not text are kept in memory.
+        batches: The records again; their features are kept in memory.
         counts: Their counts, which say what is sensitive and positive.
+        features: The columns to compare, which must be numbers or booleans without missing values; None for all but
+            the facet, the label and the predicted label, as in Clarify.
 
     Returns:
         The tests by facet column and Clarify's value_or_threshold.
     """
-    rows = _Rows(counts)
+    rows = _Rows(counts, features)
     for batch in batches:
         rows.add(batch)
     return {
@@ -98,10 +99,11 @@ def flip_tests(batches: Iterable[pa.RecordBatch], counts: BiasCounts) -> Mapping
 class _Rows:
     """The features, predictions and groups of all records."""
 
-    def __init__(self, counts: BiasCounts):
+    def __init__(self, counts: BiasCounts, features: Collection[str] | None):
         config = counts.config
         if counts.predicted is None:
             raise ValueError("the flip test needs a predicted label")
+        self._chosen = features
         self._not_features = {config.label, config.predicted_label}
         self._predicted = counts.predicted
         self._positive = counts.predicted.selected(counts.predicted_is_threshold)
@@ -118,7 +120,7 @@ class _Rows:
     def add(self, batch: pa.RecordBatch) -> None:
         """Keep the records of a batch."""
         for name in dict.fromkeys((*self._features, *batch.schema.names)):
-            if name not in self._not_features:
+            if name not in self._not_features and (self._chosen is None or name in self._chosen):
                 self._add_feature(name, batch)
         read = select(batch, {column.column for column in (self._predicted, *self._facets)})
         codes, keys = _read_again(self._predicted, read)

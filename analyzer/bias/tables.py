@@ -10,7 +10,7 @@ import numpy as np
 from analyzer import QualityError
 from analyzer.bias.columns import MISSING, ColumnValues, Key
 from analyzer.bias.counts import BiasCounts
-from analyzer.bias.formulas import SENSITIVE, Array
+from analyzer.bias.formulas import OTHER, SENSITIVE, Array
 
 # More numbers than these are not categories, if Clarify takes their column as continuous.
 MAX_NUMBERS = 10
@@ -39,6 +39,11 @@ class Group:
     def other(self) -> int:
         """The number of all other records."""
         return int(self.table.sum()) - self.sensitive
+
+    def positives(self, by_labels: bool) -> tuple[int, int]:
+        """Return the records with a positive label, or predicted label: of the group, and all others."""
+        of_both = (self.table[:, :, 1] if by_labels else self.table[..., 1]).sum(axis=(0, 2))
+        return int(of_both[SENSITIVE]), int(of_both[OTHER])
 
 
 def groups(counts: BiasCounts) -> Iterator[Group]:
