@@ -20,6 +20,7 @@ def preprocess_arguments(settings: Settings) -> list[str]:
         "categorical-columns": data.categorical_columns,
         **{f"csv-{name}": value for name, value in data.csv.model_dump(exclude_defaults=True).items()},
         "segment-columns": settings.quality.segments,
+        **_facet_columns(settings),
         "duplicates": data.duplicates,
         "split-strategy": split.strategy,
         "time-column": split.time_column,
@@ -40,11 +41,20 @@ def preprocess_arguments(settings: Settings) -> list[str]:
             arguments += [f"--{name}", *(str(item) for item in values)]
     if len(arguments) > MAX_ARGUMENTS:
         raise UserError(
-            f"data.drop_columns, data.categorical_columns and quality.segments need {len(arguments)} container "
-            f"arguments, SageMaker accepts {MAX_ARGUMENTS}; remove columns from the data instead of listing them in "
-            "drop_columns"
+            f"data.drop_columns, data.categorical_columns, quality.segments and fairness.facets need {len(arguments)} "
+            f"container arguments, SageMaker accepts {MAX_ARGUMENTS}; remove columns from the data instead of listing "
+            "them in drop_columns"
         )
     return arguments
+
+
+def _facet_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the columns of fairness; those that a threshold divides must be numbers."""
+    if settings.fairness is None:
+        return {}
+    numeric = tuple(facet.column for facet in settings.fairness.facets if facet.threshold is not None)
+    others = tuple(column for column in settings.fairness.columns if column not in numeric)
+    return {"facet-columns": others, "numeric-facet-columns": numeric}
 
 
 def reads_parquet(settings: Settings) -> bool:

@@ -17,6 +17,8 @@ Output, under the output folder:
                                                 the features
     records/records.parquet                     the rows of the test split in their order, with their original values:
                                                 the features, and the columns of --segment-columns
+    facets/facets.parquet                       with --facet-columns or --numeric-facet-columns: these columns and the
+                                                target of the training split; the records have them, too
     report/validation_report.json               every check with its severity, status, columns, message and numbers
 
 A column is either numeric or categorical. Text and booleans are categorical, and so are dates unless the data has them
@@ -60,12 +62,13 @@ from preprocessing.extras import extra_columns
 from preprocessing.features import check_features, check_rows, choose_features
 from preprocessing.lags import add_lags
 from preprocessing.model_columns import DATETIME, choose_model_columns
+from preprocessing.originals import CSV, PARQUET, Originals
 from preprocessing.reading import CsvFormat
 from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import check_splits, split_rows
 from preprocessing.targets import check_target, read_labels
 from preprocessing.weights import check_weights, check_weights_of_splits
-from preprocessing.writing import CSV, PARQUET, SplitWriter, write_sample
+from preprocessing.writing import SplitWriter, write_sample
 
 # What to do about errors of the file system, which are not errors of the program.
 STORAGE_ERRORS = {
@@ -141,6 +144,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--group-column")
     add("--weight-column", help="a column of numbers that says how much each row counts; 0 leaves a row out")
     add("--segment-columns", nargs="*", default=[], help="columns to add to the records, dropped ones among them")
+    add(
+        "--facet-columns",
+        nargs="*",
+        default=[],
+        help="columns by which fairness compares rows, dropped ones among them; with them, the records have the target",
+    )
+    add("--numeric-facet-columns", nargs="*", default=[], help="the same, for columns of numbers")
     add("--train-share", type=float, default=0.7)
     add("--validation-share", type=float, default=0.1)
     add("--test-share", type=float, default=0.2)
@@ -180,6 +190,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error(f"--data-settings: {error}")
     beside = Path(__file__).with_name("features.py")
     options.features = options.features or (beside if beside.exists() else None)
+    options.facet_columns += options.numeric_facet_columns
     options.csv_format = CsvFormat(options.csv_separator, options.csv_decimal, options.csv_encoding)
     options.column_formats = ColumnFormats.from_settings(options.data_settings, options.csv_decimal)
 
@@ -244,8 +255,8 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     target = rows.columns[options.target_column]
     encodings = learn_encodings(engine, columns, target, classes, labels, profiles)
     encoder = Encoder(target, columns, categories, encodings, classes, labels, profiles)
-    segments = [rows.columns[name] for name in options.segment_columns]
-    writer = SplitWriter(encoder, extras, features, segments, profiles, options.baseline_format, options.output_dir)
+    originals = Originals(rows, features, labels, profiles, options)
+    writer = SplitWriter(encoder, extras, originals, options.output_dir)
     # LightGBM ranks the rows of a query together, so they stand together in one file
     engine.write_splits(writer.columns, writer.write, unit="place" if options.problem_type == RANKING else "row_key")
     write_sample(engine, features, profiles, sizes["train"], options.output_dir)

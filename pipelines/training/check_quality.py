@@ -26,7 +26,13 @@ def quality_conditions(context: TrainingContext, evaluate: ProcessingStep) -> li
     quality = context.settings.quality
     conditions = [_reaches(evaluate, quality, context.parameters.metric_threshold)]
     conditions += [_reaches(evaluate, gate, gate.threshold) for gate in quality.gates]
-    decided = {"champion": quality.champion, "segment_gate": quality.segment_gate}
+    fairness = context.settings.fairness
+    decided = {
+        "champion": quality.champion,
+        "segment_gate": quality.segment_gate,
+        # without limits, fairness is only measured
+        "fairness": fairness if fairness and fairness.max else None,
+    }
     conditions += [
         ConditionEquals(left=summary_value(evaluate, f"{name}.passes"), right=1)
         for name, setting in decided.items()

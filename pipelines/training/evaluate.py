@@ -10,6 +10,7 @@ from pipelines.bundles import evaluate_bundle
 from pipelines.context import output_of, processing_input, processing_output
 from pipelines.training.context import TrainingContext
 from pipelines.training.find_champion import champion_arguments
+from pipelines.training.preprocess import FACETS
 from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
 
 OUTPUTS = ("evaluation", "predictions", "report")
@@ -22,6 +23,7 @@ def evaluate_step(
     find_champion: ProcessingStep | None,
 ) -> ProcessingStep:
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "evaluate.py"])
+    fairness = context.settings.fairness
     # without network access, metrics cannot be sent to CloudWatch, nor trials be read
     published = [] if context.settings.security.network_isolation else ["--model-name", context.settings.name]
     if published and isinstance(train, TuningStep):
@@ -35,6 +37,7 @@ def evaluate_step(
                 processing_input("test", output_of(preprocess, "test")),
                 processing_input("validation", output_of(preprocess, "report")),
                 processing_input("records", output_of(preprocess, "records")),
+                *([] if fairness is None else [processing_input(FACETS, output_of(preprocess, FACETS))]),
                 processing_input("code", evaluate_bundle(context.settings).uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri("evaluate", name)) for name in OUTPUTS],

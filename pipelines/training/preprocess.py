@@ -11,11 +11,14 @@ from pipelines.preprocess_arguments import preprocess_arguments
 from pipelines.training.context import TrainingContext
 
 OUTPUTS = ("train", "validation", "test", "baseline", "schema", "report", "records")
+# an output with the section fairness
+FACETS = "facets"
 
 
 def preprocess_step(context: TrainingContext) -> ProcessingStep:
     settings, parameters = context.settings, context.parameters
     arguments = preprocess_arguments(settings)
+    outputs = (*OUTPUTS, *([] if settings.fairness is None else [FACETS]))
     if context.on_spark:
         bundle, processor = preprocess_spark_bundle(settings), context.spark_processor("preprocess_spark.py")
     else:
@@ -29,7 +32,7 @@ def preprocess_step(context: TrainingContext) -> ProcessingStep:
                 processing_input("data", parameters.input_data_uri, input_data_type(settings.data.input)),
                 processing_input("code", bundle.uri(context.code_uri)),
             ],
-            outputs=[processing_output(name, context.output_uri("preprocess", name)) for name in OUTPUTS],
+            outputs=[processing_output(name, context.output_uri("preprocess", name)) for name in outputs],
             arguments=arguments,
         ),
         cache_config=context.cache,

@@ -42,6 +42,7 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         "drop_columns": options.drop_columns,
         "categorical_columns": options.categorical_columns,
         "quality.segments": options.segment_columns,
+        "fairness": options.facet_columns,
         "columns": [*options.column_formats.by_column],
     }
     if options.features is None:
@@ -73,6 +74,7 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
         others = [column for column in rows.types if column in taken]
         raise DataError(f"{rows.name} has no columns besides {listed(others)}; keep at least one column as a feature")
     advice = dict.fromkeys(options.segment_columns, "remove it from quality.segments, or convert it")
+    advice |= dict.fromkeys(options.facet_columns, "remove it from fairness, or convert it")
     advice |= dict.fromkeys(features, "add it to drop_columns, or convert it")
     advice |= {options.split_column: f"set {options.split_strategy}_column to another column, or convert it"}
     advice |= {options.target_column: "set target_column to another column, or convert it"}
@@ -82,6 +84,12 @@ def choose_features(rows: Rows, options: argparse.Namespace) -> list[Column]:
             raise DataError(
                 f"column {column!r} has type {rows.types[column]}, but only numbers, UTF-8 texts, booleans and times "
                 f"are supported; {advice[column]}"
+            )
+    for column in options.numeric_facet_columns:
+        if not is_number(rows.types[column]):
+            raise DataError(
+                f"column {column!r} has texts, but fairness.facets compares it with a threshold; name the values of "
+                "the group instead, or convert the column to numbers"
             )
     return [rows.columns[column] for column in features]
 

@@ -122,7 +122,8 @@ def not_features(options: argparse.Namespace) -> set[str]:
 def unused_columns(options: argparse.Namespace) -> set[str]:
     """Return the dropped columns that no output has."""
     lags = options.data_settings.lags or {"key": [], "columns": []}
-    return {*options.drop_columns} - {*options.segment_columns, *lags["key"], *lags["columns"]}
+    used = {*options.segment_columns, *options.facet_columns, *lags["key"], *lags["columns"]}
+    return {*options.drop_columns} - used
 
 
 def text_columns(options: argparse.Namespace) -> set[str]:

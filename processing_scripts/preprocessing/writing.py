@@ -1,4 +1,4 @@
-"""Write the splits, the baseline and the records. A file has its name only when it is complete."""
+"""Write the splits, and the outputs with original values. A file has its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from preprocessing.columns import SPLITS, is_whole_number
+from preprocessing.columns import SPLITS
 from preprocessing.encoding import Encoder
 from preprocessing.engine import Engine
 from preprocessing.extras import Extra
+from preprocessing.originals import CSV, PARQUET, Originals, baseline_schema
 from preprocessing.profile import NumberProfile
 from preprocessing.rows import Column
 
-CSV, PARQUET = "csv", "parquet"
-# Smaller numbers fit into a decimal of 38 digits.
-MAX_DECIMAL = 1e38
 # So many rows are enough for test requests.
 SAMPLE_ROWS = 10_000
 # A row group is what a reader that streams holds in memory. DuckDB's batches are multiples of 2048 rows.
@@ -30,67 +28,52 @@ ROW_GROUP = 50 * 2048
 
 
 class SplitWriter:
-    """Writes the encoded splits, the features of the training split as a baseline, and the records of the test split.
-
-    Baseline and records have the original values.
+    """Writes the encoded splits, and the outputs with original values: baseline, records and facets.
 
     Attributes:
         columns: The columns that it needs, in SQL.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        extras: Sequence[Extra],
-        features: Sequence[Column],
-        segments: Sequence[Column],
-        profiles: Mapping[str, NumberProfile],
-        baseline_format: str,
-        folder: Path,
-    ) -> None:
+    def __init__(self, encoder: Encoder, extras: Sequence[Extra], originals: Originals, folder: Path) -> None:
         """Prepare to write.
 
         Args:
             encoder: What encodes the rows.
             extras: What the encoded splits have besides target and features.
-            features: The features, as they are in the data.
-            segments: What the records have besides the features.
-            profiles: The columns of numbers.
-            baseline_format: CSV or PARQUET.
+            originals: The outputs with original values.
             folder: The output folder.
         """
-        record_columns = list(dict.fromkeys([*features, *segments]))
-        selected = dict.fromkeys([*encoder.columns, *(column.sql for column in record_columns)])
+        selected = dict.fromkeys([*encoder.columns, *originals.columns])
         self.columns = ", ".join(["split", *selected, *(f"{extra.expression} AS {extra.sql}" for extra in extras)])
-        self._encoder, self._extras, self._folder = encoder, extras, folder
+        self._encoder, self._extras, self._originals, self._folder = encoder, extras, originals, folder
         self._schema = pa.schema([*encoder.schema, *((extra.name, extra.type) for extra in extras)])
-        self._records = baseline_schema(record_columns, profiles, PARQUET)
-        self._record_columns = [column.sql for column in record_columns]
-        self._baseline = baseline_schema(features, profiles, baseline_format)
-        self._baseline_columns = [column.sql for column in features]
-        self._baseline_format = baseline_format
 
     def write(self, batches: Iterable[pa.RecordBatch], name: str | None = None) -> None:
         """Write the files of rows that are ordered by their split: train/train.parquet, or train/NAME.parquet."""
-        baseline_writer = csv_writer if self._baseline_format == CSV else parquet_writer
-        baseline_path = self._folder / "baseline" / f"{name or 'baseline'}.{self._baseline_format}"
+        originals = self._originals
         with ExitStack() as stack:
-            write_split = [
-                stack.enter_context(parquet_writer(self._folder / split / f"{name or split}.parquet", self._schema))
-                for split in SPLITS
+
+            def open_writer(output: str, schema: pa.Schema, suffix: str = PARQUET) -> Callable[[pa.RecordBatch], None]:
+                opened = csv_writer if suffix == CSV else parquet_writer
+                return stack.enter_context(opened(self._folder / output / f"{name or output}.{suffix}", schema))
+
+            write_split = [open_writer(split, self._schema) for split in SPLITS]
+            of_training = [
+                (originals.baseline, open_writer("baseline", originals.baseline.schema, originals.baseline_format))
             ]
-            records_path = self._folder / "records" / f"{name or 'records'}.parquet"
-            write_records = stack.enter_context(parquet_writer(records_path, self._records))
-            write_baseline = stack.enter_context(baseline_writer(baseline_path, self._baseline))
+            if originals.facets is not None:
+                of_training.append((originals.facets, open_writer("facets", originals.facets.schema)))
+            write_records = open_writer("records", originals.records.schema)
             for rows in batches:
                 ends = np.searchsorted(rows["split"].to_numpy(), range(len(SPLITS)), side="right")
                 for split, (start, end) in enumerate(itertools.pairwise([0, *ends])):
                     if start < end:
                         write_split[split](self._encode(rows.slice(start, end - start)))
-                if training_rows := rows.slice(0, ends[0]).select(self._baseline_columns):
-                    write_baseline(training_rows.rename_columns(self._baseline.names).cast(self._baseline))
-                if test_rows := rows.slice(ends[1]).select(self._record_columns):
-                    write_records(test_rows.rename_columns(self._records.names).cast(self._records))
+                if training_rows := rows.slice(0, ends[0]):
+                    for table, write in of_training:
+                        write(table.of(training_rows))
+                if test_rows := rows.slice(ends[1]):
+                    write_records(originals.records.of(test_rows))
 
     def _encode(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         extras = [rows[extra.sql].cast(extra.type) for extra in self._extras]
@@ -145,22 +128,3 @@ def csv_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBat
         options = pa.csv.WriteOptions(include_header=False)
         with pa.csv.CSVWriter(file.buffer, schema, write_options=options) as writer:
             yield writer.write_batch
-
-
-def baseline_schema(
-    features: Sequence[Column], profiles: Mapping[str, NumberProfile], baseline_format: str
-) -> pa.Schema:
-    """Return the types of the baseline, with which a value looks in CSV as it does in a request.
-
-    Whole doubles are written as 30.0, not as 30 like Arrow does; whole numbers beyond int64 without an exponent.
-    """
-    types = {column.name: column.stored_type for column in features}
-    for column in features:
-        if column.stored_type == pa.float64() and baseline_format == CSV:
-            profile = profiles[column.name]
-            if is_whole_number(column.type) and max(-(profile.minimum or 0), profile.maximum or 0) < MAX_DECIMAL:
-                types[column.name] = pa.decimal128(38, 0)
-            elif not profile.fractions:
-                # Below 2^53 they fit into a decimal of 18 digits, one of them after the point.
-                types[column.name] = pa.decimal128(18, 1)
-    return pa.schema(types.items())

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPLITS = ("train", "validation", "test", "baseline", "records")
+FACETS = "facets"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def preprocess_on(spark: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
                 spark.catalog.clearCache()
             report = json.loads((output / "report" / "validation_report.json").read_text())
             schema = None if error else json.loads((output / "schema" / "schema.json").read_text())
-            tables = {} if error else {split: pq.read_table(output / split) for split in SPLITS}
+            written = [*SPLITS, *([FACETS] if (output / FACETS).exists() else [])]
+            tables = {} if error else {split: pq.read_table(output / split) for split in written}
             parts = {str(path.relative_to(output)): path.read_bytes() for path in sorted(output.rglob("*.parquet"))}
             return Result(error, report, schema, tables, parts)
 
@@ -132,6 +134,7 @@ BINARY, MULTICLASS, REGRESSION = (
             (
                 *(*BINARY, "--positive-class", "yes", "--drop-columns", "customer_id"),
                 *("--segment-columns", "customer_id", "gender"),
+                *("--facet-columns", "gender", "customer_id", "--numeric-facet-columns", "tenure_months"),
             ),
         ),
         (example("wine", "cultivar"), MULTICLASS),
