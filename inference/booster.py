@@ -100,6 +100,21 @@ class Booster:
         """
         return self._engine.contributions(rows)
 
+    def contributions_of_columns(self, columns: np.ndarray) -> np.ndarray:
+        """Compute the contributions to the raw scores of many rows.
+
+        Args:
+            columns: float64, C-contiguous, shape (num_features, n).
+
+        Returns:
+            Shape (n, num_scores, num_features + 1), the base value last.
+
+        Raises:
+            RuntimeError: LightGBM cannot explain the model.
+        """
+        contributions = self._engine.contributions_of_columns(columns)
+        return contributions.reshape(-1, self.num_scores, self.num_features + 1)
+
     @cached_property
     def _bitvectors(self) -> BitvectorTrees | None:
         """Built on first use, because most processes never receive many rows at once."""
@@ -167,10 +182,16 @@ class CApi:
         return self._predict(self._matrix(rows), len(rows), ROW_MAJOR, parameters, CONTRIBUTIONS)[:]
 
     def predict_columns(self, columns: np.ndarray) -> np.ndarray:
+        return self._of_columns(columns)
+
+    def contributions_of_columns(self, columns: np.ndarray) -> np.ndarray:
+        return self._of_columns(columns, CONTRIBUTIONS)
+
+    def _of_columns(self, columns: np.ndarray, kind: int | None = None) -> np.ndarray:
         import numpy as np
 
         values = ctypes.c_void_p(columns.ctypes.data)
-        return np.ctypeslib.as_array(self._predict(values, columns.shape[1], COLUMN_MAJOR, b""))
+        return np.ctypeslib.as_array(self._predict(values, columns.shape[1], COLUMN_MAJOR, b"", kind))
 
     def _matrix(self, rows: Sequence[Sequence[float]]) -> ctypes.Array[ctypes.c_double]:
         return (ctypes.c_double * (len(rows) * self.num_features))(*(value for row in rows for value in row))
@@ -224,9 +245,13 @@ class ImportedLightGbm:
     def contributions(self, rows: Sequence[Sequence[float]]) -> Sequence[float]:
         import numpy as np
 
-        explained = np.asarray(self._booster.predict(np.array(rows, dtype=np.float64), pred_contrib=True))
-        contributions: list[float] = explained.ravel().tolist()
+        contributions: list[float] = self.contributions_of_columns(np.array(rows, dtype=np.float64).T).tolist()
         return contributions
+
+    def contributions_of_columns(self, columns: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        return np.asarray(self._booster.predict(columns.T, pred_contrib=True)).ravel()
 
     def _predict(self, matrix: np.ndarray) -> np.ndarray:
         import numpy as np

@@ -145,6 +145,17 @@ class Model:
             else:
                 yield sent, [number for (number,) in self.derivation.encode([record], row)]
 
+    def encoded_batches(self, request: Request) -> Iterator[np.ndarray]:
+        """Yield the model's columns of many records in batches, float64, shape (columns, rows of the batch)."""
+        if self.derivation is not None:
+            return derived_batches(self._records(request), self.derivation)
+        batches = None if request.text is None else csv_records.read_long(request.text, self.features)
+        if batches is not None:
+            return batches
+        from batches import encode_batches
+
+        return encode_batches(self._records(request), self.features)
+
     def limits(self, request: Request) -> Limits:
         """Return the limits of a request."""
         if not self.is_limited:

@@ -11,6 +11,8 @@ Output, a row for each row of the input in its order:
     probability          two classes: that of the positive one; more: that of the predicted one
     probability_CLASS    more than two classes: that of each class
     reason_1 ...         with --reasons, the features that add most to the raw score, such as "tenure = 3 (+0.83)"
+    contributions        with --contributions, what each column of the model adds to the raw score (TreeSHAP), and the
+                         base value; for more than two classes, these numbers for each class, one after the other
 
 Exit status 0; 1 if a row cannot be read, with the reason as the last line on stderr.
 """
@@ -30,12 +32,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+from explanations import has_linear_trees
 from model import Model, load_model
-from request_bodies import CSV, read_request
+from request_bodies import CSV, Request, read_request
 from request_errors import InputError
 from response_bodies import BINARY, MULTICLASS
 
 BATCH_ROWS = 10_000
+# Numbers of contributions in memory at once, which bounds the rows of a batch where each has many.
+MAX_CONTRIBUTIONS = 1 << 22
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,16 +51,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="Parquet file to write")
     parser.add_argument("--keep", nargs="*", default=[], metavar="COLUMN", help="columns of the input to keep")
     parser.add_argument("--reasons", type=int, default=0, metavar="COUNT", help="reasons for each prediction")
+    parser.add_argument("--contributions", action="store_true", help="all contributions to the raw scores")
     parser.add_argument("--model-dir", type=Path, default=Path(__file__).resolve().parent.parent)
     options = parser.parse_args(arguments)
     model = load_model(options.model_dir, ignore_unknown=False, is_limited=False)
     try:
-        score_file(model, options.input, options.output, options.keep, options.reasons)
+        score_file(model, options.input, options.output, options.keep, options.reasons, options.contributions)
     except InputError as error:
         sys.exit(error.message)
 
 
-def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str] = (), reasons: int = 0) -> None:
+def score_file(
+    model: Model,
+    source: Path,
+    destination: Path,
+    kept: Sequence[str] = (),
+    reasons: int = 0,
+    contributions: bool = False,
+) -> None:
     """Predict the rows of a file, a batch at a time.
 
     Args:
@@ -64,9 +77,11 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
         destination: The Parquet file to write; it has its name only when it is complete.
         kept: Columns of the source to put before the predictions.
         reasons: How many reasons to give for each prediction.
+        contributions: Whether to add the contributions of all columns of the model.
 
     Raises:
-        InputError: The file has no rows or none of the features, or a value does not match its feature.
+        InputError: The file has no rows or none of the features, a value does not match its feature, or the model
+            cannot be explained.
     """
     partial = destination.with_name(f".{destination.name}")
     done = 0
@@ -78,9 +93,9 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
         if not names:
             raise InputError(f"{source.name} has none of the model's features ({', '.join(model.features.names)})")
         writer = None
-        for batch in file.iter_batches(BATCH_ROWS, columns=[*names, *kept]):
+        for batch in file.iter_batches(batch_rows(model, contributions), columns=[*names, *kept]):
             try:
-                table = predict(model, batch.select(names), reasons)
+                table = predict(model, batch.select(names), reasons, contributions)
             except InputError as error:
                 raise InputError(f"after {done} rows: {error.message}" if done else error.message) from None
             # a column of that name may come from an earlier prediction
@@ -96,7 +111,12 @@ def score_file(model: Model, source: Path, destination: Path, kept: Sequence[str
         partial.replace(destination)
 
 
-def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0) -> pa.Table:
+def batch_rows(model: Model, contributions: bool) -> int:
+    width = model.booster.num_scores * (model.booster.num_features + 1)
+    return min(BATCH_ROWS, max(1, MAX_CONTRIBUTIONS // width)) if contributions else BATCH_ROWS
+
+
+def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0, contributions: bool = False) -> pa.Table:
     """Predict records, and return the columns of the output."""
     request = read_request(as_csv(batch), CSV)
     scores = np.asarray(model.predict(request))
@@ -115,7 +135,17 @@ def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0) -> pa.Table:
     if reasons:
         texts = [reason_texts(explanation, reasons) for explanation in model.explain(request, scores, reasons)]
         columns |= {f"reason_{place}": pa.array(of_place) for place, of_place in enumerate(zip(*texts, strict=True), 1)}
+    if contributions:
+        columns["contributions"] = contributions_of(model, request)
     return pa.table(columns)
+
+
+def contributions_of(model: Model, request: Request) -> pa.FixedSizeListArray:
+    """Compute what each column of the model adds to the raw scores of records, and the base values."""
+    if has_linear_trees(model.booster):
+        raise InputError("the model has linear trees, which LightGBM cannot explain; train it without linear_tree")
+    numbers = np.concatenate([*map(model.booster.contributions_of_columns, model.encoded_batches(request))])
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), numbers[0].size)
 
 
 def reason_texts(explanation: str, count: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,50 @@ def test_reasons_are_the_largest_contributions(make_project, name: str) -> None:
         for place in (1, 2)
     ]
     assert all(one >= two for one, two in zip(*sizes, strict=True))
+
+
+@pytest.mark.parametrize("name", ["cancer", "wine", "diabetes", "mixed"])
+def test_contributions_are_those_of_lightgbm_on_the_encoded_rows(make_project, tmp_path: Path, name: str) -> None:
+    import lightgbm as lgb
+    from training.data import read_split
+
+    project = make_project(name)
+    pq.write_table(raw_rows(project), tmp_path / "rows.parquet")
+    model = load_model(project.model, ignore_unknown=False, is_limited=False)
+    score_file.score_file(model, tmp_path / "rows.parquet", tmp_path / "out.parquet", contributions=True)
+    result = pq.read_table(tmp_path / "out.parquet")["contributions"].combine_chunks()
+    encoded = read_split(project.data.output / "train", project.data.schema)
+    expected = lgb.Booster(model_file=project.model / "model.txt").predict(encoded.features, pred_contrib=True)
+    assert np.array_equal(result.flatten().to_numpy().reshape(len(result), -1), expected)
+
+
+def test_contributions_of_wide_models_are_computed_for_fewer_rows_at_once(
+    make_project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project("wine")
+    pq.write_table(raw_rows(project), tmp_path / "rows.parquet")
+    model = load_model(project.model, ignore_unknown=False, is_limited=False)
+    outputs = []
+    for name, limit in (("at-once", 1 << 22), ("in-parts", 500)):
+        monkeypatch.setattr(score_file, "MAX_CONTRIBUTIONS", limit)
+        score_file.score_file(model, tmp_path / "rows.parquet", tmp_path / name, contributions=True)
+        outputs.append(pq.ParquetFile(tmp_path / name))
+    assert [file.num_row_groups > 1 for file in outputs] == [False, True]
+    assert outputs[0].read() == outputs[1].read()
+
+
+def test_a_model_that_cannot_be_explained_has_no_contributions(make_project, tmp_path: Path) -> None:
+    import lightgbm as lgb
+
+    project = make_project("diabetes")
+    shutil.copytree(project.model, tmp_path / "model")
+    features = np.random.default_rng(0).normal(size=(200, len(project.data.schema["features"])))
+    parameters = {"linear_tree": True, "verbosity": -1, "num_threads": 1}
+    lgb.train(parameters, lgb.Dataset(features, features[:, 0]), 3).save_model(tmp_path / "model" / "model.txt")
+    pq.write_table(raw_rows(project), tmp_path / "rows.parquet")
+    model = load_model(tmp_path / "model", ignore_unknown=False, is_limited=False)
+    with pytest.raises(score_file.InputError, match="linear trees, which LightGBM cannot explain; train it without"):
+        score_file.score_file(model, tmp_path / "rows.parquet", tmp_path / "out.parquet", contributions=True)
 
 
 @pytest.mark.parametrize(("value", "text"), [(28.0, "28"), (0.5, "0.5"), (None, "missing"), ("gold", "gold")])
