@@ -30,6 +30,8 @@ EVALUATE_SHARES = (
     "__init__.py",
     "values.py",
     "bias/*.py",
+    "datasets/__init__.py",
+    "datasets/conversion.py",
     "performance/__init__.py",
     "performance/metrics/*.py",
     "reports/__init__.py",

@@ -32,7 +32,8 @@ from evaluation.decision import Rules
 from evaluation.errors import EvaluationError
 from evaluation.evaluation import Evaluation
 from evaluation.explanations import explain
-from evaluation.fairness import FairnessRules, Splits, measure_fairness
+from evaluation.fairness import FairnessRules, measure_fairness
+from evaluation.fairness_data import Splits
 from evaluation.inputs import read_model, read_report
 from evaluation.intervals import Interval, intervals
 from evaluation.outcome import RANKING, Outcome
@@ -184,8 +185,8 @@ def fairness_metrics(
     """Return the part `fairness` of summary.json."""
     if rules.fairness is None:
         return None
-    splits = Splits(options.facets_dir, options.records_dir, options.test_dir)
-    fairness = measure_fairness(FairnessRules.of(rules.fairness), outcome, schema, splits)
+    splits = Splits(options.facets_dir, options.records_dir, options.test_dir, schema, outcome)
+    fairness = measure_fairness(FairnessRules.of(rules.fairness), splits)
     print(fairness["sentence"])
     return fairness
 

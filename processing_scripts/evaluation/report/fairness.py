@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analyzer.bias.catalogue import BY_NAME, POST_TRAINING, PRE_TRAINING
-from analyzer.reports.html import escape, metric_number, section, tag
+from analyzer.reports.html import escape, metric_number, percent, section, tag
 from evaluation.report.charts import ACCENT, BAD, Axis, Chart, chart_card, charts, shortened
 from evaluation.report.pieces import interval, table_card
 
-STAGES = {POST_TRAINING: "Predictions on the test split", PRE_TRAINING: "Labels of the training split"}
-SPLITS = {POST_TRAINING: "test", PRE_TRAINING: "training"}
+# title, outcomes and split
+STAGES = {
+    POST_TRAINING: ("Predictions on the test split", "predictions", "test"),
+    PRE_TRAINING: ("Labels of the training split", "labels", "training"),
+}
 # what is drawn if nothing has a limit
 WITHOUT_LIMITS = ("DPL", "DPPL", "DI", "RD")
 MAX_GROUPS = 10
@@ -79,16 +82,22 @@ def metric_card(name: str, groups: Sequence[Group]) -> str:
 
 def group_tables(group: Group) -> Iterable[str]:
     """Yield the heading of a group and its tables, with what each metric means."""
-    sizes = [size_text(group[stage], split) for stage, split in SPLITS.items()]
-    yield f'<div class="group"><h3>{escape(shortened(group_name(group), 60))}</h3><p>{", ".join(sizes)}</p></div>'
-    for stage, title in STAGES.items():
-        metrics = sorted(group[stage]["metrics"], key=lambda metric: metric["limit"] is None)
+    yield f'<div class="group"><h3>{escape(shortened(group_name(group), 60))}</h3></div>'
+    for stage, (title, outcomes, split) in STAGES.items():
+        measured = group[stage]
+        metrics = sorted(measured["metrics"], key=lambda metric: metric["limit"] is None)
         rows = [[name_cell(metric), value_cell(metric), interval(metric), limit_cell(metric)] for metric in metrics]
+        yield f'<p class="note">{size_text(measured, outcomes, split)}</p>'
         yield table_card([title, "Value", "95 % interval", "Limits"], rows, text_columns=[0])
 
 
-def size_text(measured: Mapping[str, Any], split: str) -> str:
-    return f"{measured['rows']:,} of {measured['rows'] + measured['other_rows']:,} {split} rows"
+def size_text(measured: Mapping[str, Any], outcomes: str, split: str) -> str:
+    """Say how large a group is, and the shares that its metrics compare."""
+    text = f"{measured['rows']:,} of {measured['rows'] + measured['other_rows']:,} {split} rows."
+    if measured["favourable"] is None or measured["other_favourable"] is None:
+        return text
+    group, others = percent(measured["favourable"]), percent(measured["other_favourable"])
+    return f"{text} Favourable {outcomes}: {group} of the group, {others} of all other rows."
 
 
 def name_cell(metric: Mapping[str, Any]) -> str:

@@ -18,7 +18,10 @@ def metric(name, value, lower=None, upper=None, limit=None, error=None):
 
 def group(column, value, predictions=(), labels=(), rows=93):
     stages = {"pre_training": labels, "post_training": predictions}
-    found = {stage: {"rows": rows, "other_rows": 207, "metrics": [*metrics]} for stage, metrics in stages.items()}
+    found = {
+        stage: {"rows": rows, "other_rows": 207, "favourable": 0.5, "other_favourable": 0.75, "metrics": [*metrics]}
+        for stage, metrics in stages.items()
+    }
     return {"column": column, "value": value} | found
 
 
@@ -43,7 +46,10 @@ def test_a_metric_with_a_limit_is_drawn_for_all_groups_and_explained():
     assert "Dashed: no bias, 1; shaded: within the limits." in texts(page)
     assert "DI The share of positive predictions in this group divided by" in texts(page)
     assert "0.7400 0.6000 to 0.9000 0.8 to 1.25 missed" in texts(page)
-    assert "sex female 93 of 300 test rows, 93 of 300 training rows" in texts(page)
+    assert (
+        "sex female 93 of 300 test rows. Favourable predictions: 50 % of the group, 75 % of all other rows."
+        in texts(page)
+    )
 
 
 def test_without_limits_the_most_telling_metrics_are_drawn():
