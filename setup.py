@@ -49,6 +49,7 @@ setup(
     install_requires=[
         "sagemaker>=3.27,<4",
         "boto3",
+        "jmespath",
         "pydantic>=2.12,<3",
         "pyyaml",
         "typer",

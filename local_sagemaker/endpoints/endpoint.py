@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from local_sagemaker.endpoints.data_capture import DataCaptureConfig
+from local_sagemaker.endpoints.explainer import Explainer, ExplainerFailed
 from local_sagemaker.endpoints.variant import Unavailable, Variant
 
 
@@ -21,16 +22,24 @@ class FleetFailed(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Fleet:
-    """The variants of one endpoint configuration. `data_capture` is None if capture is disabled."""
+    """The variants of one endpoint configuration.
+
+    Attributes:
+        variants: Its variants.
+        data_capture: None if capture is disabled.
+        explainer: None if predictions are not explained.
+    """
 
     variants: Sequence[Variant]
     data_capture: DataCaptureConfig | None
+    explainer: Explainer | None = None
 
     def start(self) -> None:
-        """Start all variants in parallel.
+        """Start the explainer and all variants in parallel.
 
         Raises:
-            FleetFailed: A variant did not start; with SageMaker's message, followed by the container's.
+            FleetFailed: A variant did not start; with SageMaker's message, followed by the container's. Or the
+                explainer did not.
         """
         failures: list[str] = []
 
@@ -43,7 +52,15 @@ class Fleet:
                     f"Please check CloudWatch logs for this endpoint. {error}"
                 )
 
+        def start_explainer() -> None:
+            try:
+                if self.explainer is not None:
+                    self.explainer.start()
+            except ExplainerFailed as error:
+                failures.append(f"The SageMaker Clarify explainer failed to start: {error}")
+
         threads = [threading.Thread(target=start, args=(variant,), daemon=True) for variant in self.variants]
+        threads.append(threading.Thread(target=start_explainer, daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -75,9 +92,11 @@ class Fleet:
         self.close()
 
     def close(self) -> None:
-        """Stop the containers immediately."""
+        """Stop the containers and the explainer immediately."""
         for variant in self.variants:
             variant.close()
+        if self.explainer is not None:
+            self.explainer.close()
 
 
 class Endpoint:

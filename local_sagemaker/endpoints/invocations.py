@@ -16,6 +16,7 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.containers.model_server import ModelServerError, ServerResponse
 from local_sagemaker.endpoints.data_capture import CapturedInvocation
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, NoSuchVariant
+from local_sagemaker.endpoints.explainer import Explainer, ExplainerFailed, NotExplained
 from local_sagemaker.endpoints.manager import INVOCATION_TIMEOUT, EndpointManager
 from local_sagemaker.endpoints.variant import Throttled, Unavailable, Variant
 from local_sagemaker.protocol.errors import ServiceError
@@ -34,6 +35,7 @@ MAX_BODY_BYTES, MAX_SERVERLESS_BODY_BYTES = 6 << 20, 4 << 20
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
+ENABLE_EXPLANATIONS = "X-Amzn-SageMaker-Enable-Explanations"
 # the headers that are passed on to the container
 CONTAINER_HEADERS = ("Content-Type", "Accept", CUSTOM_ATTRIBUTES, INFERENCE_ID)
 TIMED_OUT = (
@@ -44,10 +46,8 @@ OPTIONS = Options(
     "sagemaker-runtime",
     {
         "InvokeEndpointInput": Members(
-            "ContentType Accept CustomAttributes InferenceId TargetVariant",
-            refused=(
-                "TargetModel TargetContainerHostname EnableExplanations InferenceComponentName SessionId PrefixAwareId"
-            ),
+            "ContentType Accept CustomAttributes InferenceId TargetVariant EnableExplanations",
+            refused="TargetModel TargetContainerHostname InferenceComponentName SessionId PrefixAwareId",
         )
     },
 )
@@ -110,7 +110,8 @@ def _invoke(endpoint_manager: EndpointManager, request: Request) -> Response:
         raise InvocationError("ThrottlingException", 429, "THROTTLED", f"Rate exceeded: {error}.") from error
     invoked, status = time.perf_counter(), 200
     try:
-        response = _invoke_variant(endpoint, variant, request, body)
+        predictions = _invoke_variant(endpoint, variant, request, body)
+        response = _explained(endpoint, fleet.explainer, variant, request, body, predictions)
     except InvocationError as error:
         status = error.counted_as
         raise
@@ -118,7 +119,8 @@ def _invoke(endpoint_manager: EndpointManager, request: Request) -> Response:
         variant.end_request()
         model_seconds, overhead_seconds = time.perf_counter() - invoked, invoked - arrived
         endpoint_manager.metrics.add(endpoint.name, variant.name, status, model_seconds, overhead_seconds)
-    _capture(endpoint_manager, endpoint, fleet, variant, request, body, response)
+    # what the model responded, so that Model Monitor can read it
+    _capture(endpoint_manager, endpoint, fleet, variant, request, body, predictions)
     return _http_response(variant, response)
 
 
@@ -127,8 +129,18 @@ def _invoke_variant(endpoint: Endpoint, variant: Variant, request: Request, body
     limit = MAX_SERVERLESS_BODY_BYTES if variant.serverless else MAX_BODY_BYTES
     _check_size(body, limit)
     headers = {header: request.headers[header] for header in CONTAINER_HEADERS if header in request.headers}
+    response = _send(endpoint, variant, body, headers, INVOCATION_TIMEOUT)
+    if not 200 <= response.status < 300:
+        raise _model_error(endpoint, response.status, response.body.decode("utf-8", errors="replace"))
+    if len(response.body) > limit:
+        raise _model_error(endpoint, 500, f"the response has {len(response.body)} bytes; the maximum is {limit}")
+    return response
+
+
+def _send(endpoint: Endpoint, variant: Variant, body: bytes, headers: dict[str, str], timeout: float) -> ServerResponse:
+    """Return the model's response, whatever its status. Raises InvocationError if there is none."""
     try:
-        response = variant.invoke(body, headers, INVOCATION_TIMEOUT)
+        return variant.invoke(body, headers, timeout)
     except Unavailable as error:
         message = f"Variant {variant.name} has no running container: {error}"
         raise InvocationError("ServiceUnavailable", 503, "SERVICE_UNAVAILABLE", message) from error
@@ -136,11 +148,41 @@ def _invoke_variant(endpoint: Endpoint, variant: Variant, request: Request, body
         raise _model_error(endpoint, 500, f"the container ended before it responded: {error}") from error
     except TimeoutError as error:
         raise _model_error(endpoint, 0, TIMED_OUT) from error
-    if not 200 <= response.status < 300:
-        raise _model_error(endpoint, response.status, response.body.decode("utf-8", errors="replace"))
-    if len(response.body) > limit:
-        raise _model_error(endpoint, 500, f"the response has {len(response.body)} bytes; the maximum is {limit}")
-    return response
+
+
+def _explained(
+    endpoint: Endpoint,
+    explainer: Explainer | None,
+    variant: Variant,
+    request: Request,
+    body: bytes,
+    predictions: ServerResponse,
+) -> ServerResponse:
+    """Return the model's response, with an explainer inside the response that also explains it.
+
+    Raises:
+        InvocationError: It cannot be explained.
+    """
+    enable = request.headers.get(ENABLE_EXPLANATIONS)
+    if explainer is None:
+        if enable is not None:
+            raise _invalid(f"Endpoint {endpoint.name} has no ExplainerConfig; remove EnableExplanations.")
+        return predictions
+    end = time.monotonic() + INVOCATION_TIMEOUT
+    headers = {header: request.headers[header] for header in ("Content-Type", "Accept") if header in request.headers}
+
+    def invoke(records: bytes) -> ServerResponse:
+        return _send(endpoint, variant, records, headers, max(0.001, end - time.monotonic()))
+
+    try:
+        content = explainer.explain(body, headers.get("Content-Type", ""), predictions, enable, invoke, end)
+    except NotExplained as error:
+        raise _invalid(f"The SageMaker Clarify explainer cannot explain the request: {error}") from error
+    except ExplainerFailed as error:
+        raise InvocationError("InternalFailure", 500, "INTERNAL_FAILURE", str(error)) from error
+    except TimeoutError as error:
+        raise _model_error(endpoint, 0, f"{TIMED_OUT} The SageMaker Clarify explainer: {error}.") from error
+    return ServerResponse(200, {**predictions.headers, "content-type": "application/json"}, content)
 
 
 def _checked_name(request: Request) -> str:

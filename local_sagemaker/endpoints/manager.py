@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from local_sagemaker.containers.images.images import Images
@@ -21,6 +22,7 @@ from local_sagemaker.containers.model_server import ModelServer
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.endpoints.data_capture import DataCapture, DataCaptureConfig
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, FleetFailed
+from local_sagemaker.endpoints.explainer import Explainer
 from local_sagemaker.endpoints.metrics import InvocationMetrics
 from local_sagemaker.endpoints.traffic_shifting import AlarmStates, DeploymentRolledBack, deployment_plan, shift_traffic
 from local_sagemaker.endpoints.variant import Variant
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 KIND = record_kinds.ENDPOINT.kind
 IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting", "SystemUpdating")
+# in the names of its folder and log stream; variants' names have no underscore
+EXPLAINER = "clarify_explainer"
 # until an idle serverless endpoint stops its container
 IDLE_SECONDS = 300.0
 # SageMaker's timeout for the response of a container, in seconds
@@ -251,14 +255,27 @@ class EndpointManager:
         for variant in variants:
             if not variant.is_always_on:
                 threading.Thread(target=self._stop_when_idle, args=(variant,), daemon=True).start()
-        return Fleet(tuple(variants), DataCaptureConfig.from_endpoint_config(plan["Config"].get("DataCaptureConfig")))
+        capture = DataCaptureConfig.from_endpoint_config(plan["Config"].get("DataCaptureConfig"))
+        return Fleet(tuple(variants), capture, self._explainer(name, plan["Config"].get("ExplainerConfig")))
 
     def _server(self, endpoint: str, variant: str, container: Record) -> ModelServer:
-        folder = self._folder / endpoint / f"{variant}-{uuid.uuid4().hex[:12]}"
-        stream = f"{variant}/i-{int(time.time())}"
-        file = log_file(self._store.data_dir, endpoint_group(endpoint), stream)
-        stream_log = LogStream(file, lambda line, now: None)
-        return ModelServer(container, folder, self._objects, self._environment, stream_log, self._images)
+        folder = self._container_folder(endpoint, variant)
+        log_stream = self._log_stream(endpoint, variant)
+        return ModelServer(container, folder, self._objects, self._environment, log_stream, self._images)
+
+    def _explainer(self, endpoint: str, config: Record | None) -> Explainer | None:
+        if config is None:
+            return None
+        folder = self._container_folder(endpoint, EXPLAINER)
+        log_stream = self._log_stream(endpoint, EXPLAINER)
+        return Explainer(config["ClarifyExplainerConfig"], folder, self._objects, self._environment, log_stream)
+
+    def _container_folder(self, endpoint: str, container: str) -> Path:
+        return self._folder / endpoint / f"{container}-{uuid.uuid4().hex[:12]}"
+
+    def _log_stream(self, endpoint: str, container: str) -> LogStream:
+        stream = f"{container}/i-{int(time.time())}"
+        return LogStream(log_file(self._store.data_dir, endpoint_group(endpoint), stream), lambda line, now: None)
 
     def _stop_when_idle(self, variant: Variant) -> None:
         while not variant.closed and not self._closing.wait(min(1.0, self._idle_seconds / 4)):
@@ -275,6 +292,7 @@ class EndpointManager:
             PendingDeploymentSummary=None,
             ProductionVariants=[_variant_summary(config, plan) for config in plan["Config"]["ProductionVariants"]],
             DataCaptureConfig=_capture_summary(plan["Config"].get("DataCaptureConfig")),
+            ExplainerConfig=plan["Config"].get("ExplainerConfig"),
         )
 
     def _change(self, name: str, **changes: Any) -> None:

@@ -23,6 +23,7 @@ ENDPOINT_CONFIGS = Resource(
 
 # of serverless variants
 MEMORY_SIZES = range(1024, 6145, 1024)
+BASELINE_TYPES = ("text/csv", "application/jsonlines")
 
 
 def create_endpoint_config(context: Context, request: Record) -> Record:
@@ -31,6 +32,8 @@ def create_endpoint_config(context: Context, request: Record) -> Record:
         _check_variant(context, number, variant)
     if "DataCaptureConfig" in request:
         _check_capture(request)
+    if "ExplainerConfig" in request:
+        _check_explainer(request["ExplainerConfig"])
     record = {
         **without_tags(request),
         "ProductionVariants": [{"InitialVariantWeight": 1.0, **variant} for variant in request["ProductionVariants"]],
@@ -111,6 +114,17 @@ def _check_capture(request: Record) -> None:
         raise _invalid(f"DataCaptureConfig: {fault}") from fault
     if not bucket:
         raise _invalid(f"DataCaptureConfig: DestinationS3Uri {uri!r} has no bucket")
+
+
+def _check_explainer(config: Record) -> None:
+    """Raise ServiceError for an explainer without a SHAP baseline; its expressions are checked by the endpoint."""
+    if "ClarifyExplainerConfig" not in config:
+        raise _invalid("ExplainerConfig needs a ClarifyExplainerConfig.")
+    baseline = config["ClarifyExplainerConfig"]["ShapConfig"]["ShapBaselineConfig"]
+    if ("ShapBaseline" in baseline) == ("ShapBaselineUri" in baseline):
+        raise _invalid("ShapBaselineConfig needs either ShapBaseline or ShapBaselineUri, and not both.")
+    if (kind := baseline.get("MimeType", BASELINE_TYPES[0])) not in BASELINE_TYPES:
+        raise _invalid(f"ShapBaselineConfig has the MimeType {kind!r}; use {' or '.join(BASELINE_TYPES)}.")
 
 
 def _invalid(message: str) -> ServiceError:

@@ -275,9 +275,18 @@ SHAPES = {
         "StatusEquals MonitoringJobDefinitionName MonitoringTypeEquals"
     ),
     "CreateEndpointConfigInput": Members(
-        "DataCaptureConfig Tags ExecutionRoleArn",
-        refused="AsyncInferenceConfig ExplainerConfig ShadowProductionVariants MetricsConfig CrossRegionTrafficConfig",
+        "DataCaptureConfig ExplainerConfig Tags ExecutionRoleArn",
+        refused="AsyncInferenceConfig ShadowProductionVariants MetricsConfig CrossRegionTrafficConfig",
     ),
+    "ExplainerConfig": Members("ClarifyExplainerConfig"),
+    "ClarifyExplainerConfig": Members("EnableExplanations InferenceConfig"),
+    "ClarifyInferenceConfig": Members(
+        "FeaturesAttribute ContentTemplate MaxRecordCount MaxPayloadInMB ProbabilityIndex LabelIndex "
+        "ProbabilityAttribute LabelAttribute LabelHeaders FeatureHeaders",
+        refused="FeatureTypes",
+    ),
+    "ClarifyShapConfig": Members("NumberOfSamples UseLogit Seed", refused="TextConfig"),
+    "ClarifyShapBaselineConfig": Members("MimeType ShapBaseline ShapBaselineUri"),
     "ProductionVariant": Members(
         "ModelName InitialInstanceCount InstanceType InitialVariantWeight ServerlessConfig "
         "ContainerStartupHealthCheckTimeoutInSeconds",
