@@ -141,10 +141,10 @@ class ColumnValues:
         rule = self.rule or ValuesOrThreshold()
         if not is_threshold or rule.threshold is None:
             return ",".join(map(str, rule.values))
+        are_integers = self._types <= {INTEGER, INTEGER_TEXT} and not self.missing
+        number = int if are_integers and isinstance(rule.threshold, int) else float
         limits = sorted((rule.threshold, self._largest if self.present else rule.threshold))
-        if isinstance(rule.threshold, int) and self._types <= {INTEGER, INTEGER_TEXT} and not self.missing:
-            limits = [int(limit) for limit in limits]
-        return f"({limits[0]}, {limits[1]}]"
+        return f"({number(limits[0])}, {number(limits[1])}]"
 
     @property
     def examples(self) -> str:

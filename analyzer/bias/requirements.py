@@ -42,7 +42,10 @@ def notes(metric: BiasMetric, group: Group) -> str | None:
         one_sided = one_sided_subgroups(group.table, by_labels=metric.needs_labels)
         if one_sided:
             outcome = "label" if metric.needs_labels else "predicted label"
-            return f"in {one_sided} subgroups, only one {outcome} occurs; the share of the other counts as 0"
+            return (
+                f"in {one_sided} of {len(group.table) - 1} subgroups, only one {outcome} occurs; shares of the other "
+                "one count as 0, as in Clarify"
+            )
     return None
 
 
@@ -65,9 +68,9 @@ def _of_values(metric: BiasMetric, group: Group, counts: BiasCounts) -> Iterator
     facet, table = group.facet, group.table
     depends_on_facet = metric.name != "GE"
     if depends_on_facet and not group.sensitive:
-        yield f"no record has {facet.column!r} {_described(group.text)} (values: {facet.examples})"
+        yield f"no record has {_described(facet, group.text)} (values: {facet.examples})"
     if depends_on_facet and not group.other:
-        yield f"all {group.sensitive} records have {facet.column!r} {_described(group.text)}; there is no other group"
+        yield f"all {group.sensitive} records have {_described(facet, group.text)}; there is no other group"
     positive, predicted = table[:, :, 1].sum(), table[..., 1].sum()
     if metric.needs_labels and not metric.needs_predictions and not positive:
         yield _no_positives("label", counts.label, counts.label_is_threshold)
@@ -96,9 +99,11 @@ def _incomplete(role: str, column: ColumnValues, records: int) -> Iterator[str]:
 
 
 def _no_positives(role: str, column: ColumnValues, is_threshold: bool) -> str:
-    positive = _described(column.selection_text(is_threshold))
-    return f"no record has a positive {role}, {column.column!r} {positive} (values: {column.examples})"
+    positive = _described(column, column.selection_text(is_threshold))
+    return f"no record has a positive {role}: {positive} (values: {column.examples})"
 
 
-def _described(text: str) -> str:
-    return f"in {text}" if text.startswith("(") else repr(text)
+def _described(column: ColumnValues, text: str) -> str:
+    several = column.rule is not None and len(column.rule.values) > 1
+    values = f"one of the values {text}" if several else f"the value {text!r}"
+    return f"{f'a value in {text}' if text.startswith('(') else values} in column {column.column!r}"
