@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.clarify_configs import CONFIG, clarify_configs
 from project.paths import REPOSITORY
 from project.s3_uris import split_s3_uri
 
@@ -41,6 +42,7 @@ EVALUATE_SHARES = (
 
 
 QUALITY_CHECK = ("quality_check.py", "model_registry.py")
+CLARIFY_CHECK = ("clarify_check.py", *QUALITY_CHECK, "job_files.py")
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,18 @@ def quality_check_spark_bundle() -> Bundle:
     return Bundle("quality-check-spark", _read(files | _spark_job() | _of_analyzer(["**/*.*"])))
 
 
+def clarify_check_bundle() -> Bundle:
+    """Return the analyzer for the Processing jobs that replace ClarifyCheck steps."""
+    files = {name: f"processing_scripts/{name}" for name in CLARIFY_CHECK}
+    return Bundle("clarify-check", _read(_analyzer("requirements-clarify.txt") | files))
+
+
+def clarify_configs_bundle(settings: Settings) -> Bundle:
+    """Return the analysis configurations of the Clarify steps, each in a folder of its own."""
+    configs = clarify_configs(settings)
+    return Bundle("clarify-configs", {f"{kind}/{CONFIG}": _json(config) for kind, config in configs.items()})
+
+
 def monitor_bundle() -> Bundle:
     """Return the analyzer for the captured data of an endpoint."""
     return Bundle("monitor", _read(_analyzer() | _processing_script("monitor.py", "window")))
@@ -152,6 +166,8 @@ def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
         find_champion_bundle(),
         quality_check_bundle(),
         quality_check_spark_bundle(),
+        clarify_check_bundle(),
+        clarify_configs_bundle(settings),
         monitor_bundle(),
     )
 
@@ -191,9 +207,9 @@ def _json(content: object) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _analyzer() -> dict[str, str]:
+def _analyzer(requirements: str = "requirements-quality.txt") -> dict[str, str]:
     """Return the analyzer, with its requirements and the script that installs them in a Processing job."""
-    return _installing("requirements-quality.txt") | _of_analyzer(["**/*.*"])
+    return _installing(requirements) | _of_analyzer(["**/*.*"])
 
 
 def _installing(requirements: str) -> dict[str, str]:

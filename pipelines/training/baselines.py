@@ -7,10 +7,8 @@ step writes nothing, and the new model package would refer to files that do not 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from sagemaker.core.workflow.functions import Join
-from sagemaker.mlops.workflow.check_job_config import CheckJobConfig
 from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.quality_check_step import (
     DataQualityCheckConfig,
@@ -23,6 +21,7 @@ from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 from pipelines.bundles import quality_check_bundle, quality_check_spark_bundle
 from pipelines.context import S3Uri, output_of, processing_input, processing_output
 from pipelines.preprocess_arguments import reads_parquet
+from pipelines.training.check_jobs import JsonNetwork, check_arguments, check_job
 from pipelines.training.context import TrainingContext
 from project.settings import MonitoringSettings
 
@@ -97,23 +96,11 @@ def _quality_check_step(
     after: ModelStep,
 ) -> QualityCheckStep:
     settings, parameters = context.settings, context.parameters
-    job = CheckJobConfig(
-        role=context.role,
-        instance_count=parameters.processing_instance_count,
-        instance_type=parameters.processing_instance_type,
-        volume_size_in_gb=settings.resources.volume_size_in_gb,
-        volume_kms_key=settings.security.kms_key,
-        output_kms_key=settings.security.kms_key,
-        max_runtime_in_seconds=settings.resources.processing_max_runtime_in_seconds,
-        network_config=context.network,
-        tags=context.tags,
-        sagemaker_session=context.session,
-    )
     return _QualityCheckStep(
         name=name,
         description=description,
         quality_check_config=config,
-        check_job_config=job,
+        check_job_config=check_job(context, parameters.processing_instance_count),
         skip_check=parameters.skip_check,
         fail_on_violation=parameters.fail_on_violation,
         register_new_baseline=parameters.register_new_baseline,
@@ -156,14 +143,7 @@ def _processing_step(
                 processing_input("code", bundle.uri(context.code_uri)),
             ],
             outputs=[output],
-            arguments=[
-                "--model-package-group",
-                settings.model_package_group,
-                "--skip-check",
-                parameters.skip_check.to_string(),
-                "--fail-on-violation",
-                parameters.fail_on_violation.to_string(),
-            ],
+            arguments=check_arguments(context),
         ),
         depends_on=[after],
         retry_policies=context.job_retries,
@@ -193,12 +173,5 @@ def _analyzer_environment(config: QualityCheckConfig, monitoring: MonitoringSett
     return {name: value for name, value in environment.items() if value is not None}
 
 
-class _QualityCheckStep(QualityCheckStep):
-    """Works around the SDK (3.27), which puts its NetworkConfig object, not serializable as JSON, into the request."""
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        request: dict[str, Any] = super().arguments
-        if network := request.get("NetworkConfig"):
-            request["NetworkConfig"] = network._to_request_dict()
-        return request
+class _QualityCheckStep(JsonNetwork, QualityCheckStep):
+    pass

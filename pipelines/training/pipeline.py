@@ -4,6 +4,9 @@ Preprocess -> Train, or Tune -> Evaluate -> CheckQuality: all that is required? 
 FindChampion, if asked for ----/
 Train -> FindModelPackage --> CheckModelIsNew: as good, and not registered? -> RegisterModel -> the baseline steps
 
+The baseline steps are DataQualityBaseline and ModelQualityBaseline, with fairness also DataBias and ModelBias, and with
+attribution Explainability.
+
 The jobs of an isolated network cannot call the registry: there, CheckQuality registers the model itself.
 """
 
@@ -17,6 +20,7 @@ from pipelines.sdk import offline_defaults, offline_session
 from pipelines.training.baselines import baseline_steps
 from pipelines.training.check_model_is_new import check_model_is_new_step
 from pipelines.training.check_quality import check_quality_step
+from pipelines.training.clarify import clarify_steps
 from pipelines.training.context import TrainingContext
 from pipelines.training.evaluate import evaluate_step
 from pipelines.training.find_champion import find_champion_step
@@ -64,7 +68,10 @@ def get_pipeline(
     find_champion = find_champion_step(context) if settings.quality.champion else None
     evaluate = evaluate_step(context, preprocess, train, find_champion)
     register_model = register_model_step(context, train, evaluate)
-    baselines = baseline_steps(context, preprocess, evaluate, after=register_model)
+    baselines = [
+        *baseline_steps(context, preprocess, evaluate, after=register_model),
+        *clarify_steps(context, preprocess, train, after=register_model),
+    ]
     if settings.security.network_isolation:
         checks = [check_quality_step(context, evaluate, if_good=[register_model, *baselines])]
     else:

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
-from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.core.model_metrics import FileSource, MetricsSource, ModelMetrics
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join
 from sagemaker.core.workflow.properties import Properties
@@ -14,6 +14,16 @@ from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.steps import ProcessingStep, TuningStep
 from sagemaker.serve.model_builder import ModelBuilder
 
+from pipelines.bundles import clarify_configs_bundle
+from pipelines.clarify_configs import (
+    BIAS_MONITORING,
+    CONFIG,
+    DATA_BIAS,
+    EXPLAINABILITY,
+    EXPLAINABILITY_MONITORING,
+    MODEL_BIAS,
+    clarify_configs,
+)
 from pipelines.commit import current_commit
 from pipelines.context import output_of
 from pipelines.training.baselines import DATA_QUALITY, MODEL_QUALITY, baseline_uri
@@ -31,22 +41,7 @@ RESPONSE_TYPES = ["application/json", "text/csv"]
 
 def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, evaluate: ProcessingStep) -> ModelStep:
     settings, parameters = context.settings, context.parameters
-    model = ModelBuilder(
-        image_uri=context.image("inference"),
-        # The archive already contains code/inference.py and code/requirements.txt. Given as source_code, they would
-        # make the SDK add a training job that only repacks the archive.
-        s3_model_data_url=model_uri(context, train),
-        env_vars={
-            "SAGEMAKER_PROGRAM": "inference.py",
-            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-            "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
-            "SAGEMAKER_REGION": context.region,
-        },
-        role_arn=context.role,
-        instance_type=settings.registration.inference_instances[0],
-        log_level=logging.ERROR,
-        sagemaker_session=context.session,
-    )
+    model = model_builder(context, train)
     data_statistics, data_constraints = _baseline_files(context, DATA_QUALITY)
     baselines = {"model_data_statistics": data_statistics, "model_data_constraints": data_constraints}
     if settings.has_model_quality:
@@ -77,8 +72,8 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
         inference_instances=list(settings.registration.inference_instances),
         transform_instances=list(settings.registration.transform_instances),
         approval_status=parameters.model_approval_status,
-        model_metrics=ModelMetrics(**baselines),
-        drift_check_baselines=DriftCheckBaselines(**baselines),
+        model_metrics=ModelMetrics(**baselines, **_clarify_reports(context)),
+        drift_check_baselines=DriftCheckBaselines(**baselines, **_clarify_baselines(context)),
         customer_metadata_properties=metadata,
     )
     return ModelStep(
@@ -120,3 +115,50 @@ def _baseline_files(context: TrainingContext, kind: str) -> tuple[MetricsSource,
         for name in ("statistics", "constraints")
     )
     return statistics, constraints
+
+
+def model_builder(context: TrainingContext, train: TrainingOrTuningStep) -> ModelBuilder:
+    return ModelBuilder(
+        image_uri=context.image("inference"),
+        # The archive already contains code/inference.py and code/requirements.txt. Given as source_code, they would
+        # make the SDK add a training job that only repacks the archive.
+        s3_model_data_url=model_uri(context, train),
+        env_vars={
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+            "SAGEMAKER_REGION": context.region,
+        },
+        role_arn=context.role,
+        instance_type=context.settings.registration.inference_instances[0],
+        log_level=logging.ERROR,
+        sagemaker_session=context.session,
+    )
+
+
+def _clarify_reports(context: TrainingContext) -> dict[str, MetricsSource]:
+    """Return analysis.json of DataBias, ModelBias and Explainability, as ModelMetrics names them."""
+    names = {DATA_BIAS: "bias_pre_training", MODEL_BIAS: "bias_post_training", EXPLAINABILITY: "explainability"}
+    kinds = clarify_configs(context.settings)
+    return {name: _analysis_file(context, kind) for kind, name in names.items() if kind in kinds}
+
+
+def _clarify_baselines(context: TrainingContext) -> dict[str, MetricsSource | FileSource]:
+    """Return the same files with the configurations by which monitoring compares, as DriftCheckBaselines names them."""
+    constraints = {f"{name}_constraints": file for name, file in _clarify_reports(context).items()}
+    names = {BIAS_MONITORING: "bias_config_file", EXPLAINABILITY_MONITORING: "explainability_config_file"}
+    configs = {
+        name: FileSource(s3_uri=clarify_config_uri(context, kind), content_type="application/json")
+        for kind, name in names.items()
+        if kind in clarify_configs(context.settings)
+    }
+    return constraints | configs
+
+
+def _analysis_file(context: TrainingContext, kind: str) -> MetricsSource:
+    return MetricsSource(content_type="application/json", s3_uri=baseline_uri(context, kind, "analysis.json"))
+
+
+def clarify_config_uri(context: TrainingContext, kind: str) -> str:
+    """Return the S3 URI of an analysis configuration."""
+    return f"{clarify_configs_bundle(context.settings).uri(context.code_uri)}/{kind}/{CONFIG}"

@@ -114,6 +114,20 @@ class FairnessSettings(Section):
         """The lowest and the highest value that each metric of `max` may have."""
         return {metric: limit if isinstance(limit, tuple) else (-limit, limit) for metric, limit in self.max.items()}
 
+    @property
+    def pre_training_metrics(self) -> list[str]:
+        """The metrics of the training data, those by the group column only with one."""
+        return [metric for metric in PRE_TRAINING if self.group_column or metric not in CONDITIONAL]
+
+    @property
+    def post_training_metrics(self) -> list[str]:
+        """The metrics of the predictions: the flip test, which compares all rows with each other, only if required."""
+        return [
+            metric
+            for metric in POST_TRAINING
+            if (self.group_column or metric not in CONDITIONAL) and (metric != "FT" or metric in self.max)
+        ]
+
     def check(self, problem_type: ProblemType, data: DataSettings) -> None:
         """Raise ValueError unless columns and favourable outcome fit the data and the problem type."""
         if problem_type == "Ranking":
