@@ -12,6 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [
     "processing_scripts/requirements.txt",
+    "processing_scripts/requirements-clarify.txt",
     "processing_scripts/requirements-quality.txt",
     "processing_scripts/requirements-spark.txt",
     "training_scripts/requirements.txt",
@@ -31,6 +32,7 @@ AVAILABLE = {
     "processing_scripts/find_champion.py": {"boto3", "botocore", "model_registry", "job_files"},
     "processing_scripts/model_registry.py": set(),
     "processing_scripts/quality_check.py": {"boto3", "model_registry", "analyzer"},
+    "processing_scripts/clarify_check.py": {"boto3", "model_registry", "quality_check", "job_files", "analyzer"},
     "processing_scripts/preprocess_spark.py": {"preprocess", "preprocessing_spark", "spark_job"},
     "processing_scripts/preprocessing_spark": {"pyspark", "pyarrow", "preprocessing"},
     "processing_scripts/quality_check_spark.py": {"pyspark", "quality_check", "spark_job", "job_files", "analyzer"},
