@@ -44,7 +44,7 @@ def metrics(analysis: Analysis, time: datetime, endpoint: str | None, schedule: 
     result = analysis.result
     data = list(_data_quality_metrics(result) if isinstance(result, DataQuality) else _model_quality_metrics(result))
     if analysis.violation_count is not None:
-        data.append(_datum("total_number_of_violations", analysis.violation_count, "Count"))
+        data.append(datum("total_number_of_violations", analysis.violation_count, "Count"))
     stamp = {"Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ"), "Dimensions": dimensions}
     return [datum | stamp for datum in data]
 
@@ -103,14 +103,14 @@ def _data_quality_metrics(result: DataQuality) -> Iterator[Datum]:
             yield from _feature_metrics(feature)
     for drift in result.drift:
         if drift.feature_name not in disabled:
-            yield _datum(f"feature_baseline_drift_{drift.feature_name}", drift.distance)
+            yield datum(f"feature_baseline_drift_{drift.feature_name}", drift.distance)
 
 
 def _feature_metrics(feature: FeatureStatistics) -> Iterator[Datum]:
-    yield _datum(f"feature_non_null_{feature.name}", feature.completeness)
+    yield datum(f"feature_non_null_{feature.name}", feature.completeness)
     if feature.numbers is not None:
         yield {
-            "MetricName": _metric_name(f"feature_data_{feature.name}"),
+            "MetricName": metric_name(f"feature_data_{feature.name}"),
             "StatisticValues": {
                 "SampleCount": float(feature.present),
                 "Sum": _bounded(feature.numbers.sum),
@@ -124,15 +124,16 @@ def _feature_metrics(feature: FeatureStatistics) -> Iterator[Datum]:
 def _model_quality_metrics(result: ModelQuality) -> Iterator[Datum]:
     for metric in result.metrics:
         if metric.value is not None:
-            yield _datum(metric.name, metric.value)
+            yield datum(metric.name, metric.value)
 
 
-def _datum(name: str, value: float, unit: str = "None") -> Datum:
-    return {"MetricName": _metric_name(name), "Value": _bounded(value), "Unit": unit}
+def datum(name: str, value: float, unit: str = "None") -> Datum:
+    """Return a metric with one value, without timestamp and dimensions."""
+    return {"MetricName": metric_name(name), "Value": _bounded(value), "Unit": unit}
 
 
-def _metric_name(name: str) -> str:
-    # CloudWatch accepts ASCII only.
+def metric_name(name: str) -> str:
+    """Return a text as CloudWatch accepts it for names and values of dimensions: 255 characters of ASCII."""
     return name.encode("ascii", "backslashreplace").decode("ascii")[:NAME_LENGTH]
 
 

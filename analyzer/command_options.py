@@ -25,6 +25,13 @@ class Format(StrEnum):
     MERGED = "merged"
 
 
+class CaptureKind(StrEnum):
+    """Captured inferences, without or with ground truth."""
+
+    CAPTURES = "captures"
+    MERGED = "merged"
+
+
 class Payload(StrEnum):
     """Payload of captured inferences."""
 

@@ -9,6 +9,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from analyzer import QualityError
 from analyzer.command_options import (
     BaselineOptions,
     CapturedPayload,
+    CaptureKind,
     CategoricalDrift,
     FailOnViolation,
     Importance,
@@ -31,7 +33,9 @@ from analyzer.command_options import (
     WindowOptions,
 )
 from analyzer.container import FAILED, VIOLATIONS, run
+from analyzer.datasets.dataset import CAPTURES, MERGED
 from analyzer.reports import commands as report_commands
+from analyzer.window import window_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -198,6 +202,53 @@ def merge_ground_truth(
         output_path=output,
         malformed_records_limit=malformed_records_limit,
     )
+
+
+@_command
+def clarify(
+    config: Annotated[Path, typer.Option("--config", help="Clarify's analysis_config.json.")],
+    dataset: Annotated[Path, typer.Option("--dataset", help="File or folder of records, or of captured inferences.")],
+    output: Output,
+    window: WindowOptions,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="model.tar.gz of this project that predicts and explains.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="analysis.json of an earlier job to compare with.")
+    ] = None,
+    captures: Annotated[
+        CaptureKind | None,
+        typer.Option("--captures", help="Whether the dataset is captured inferences, or such with ground truth."),
+    ] = None,
+    metric_tolerance: Annotated[
+        float, typer.Option(min=0, max=10, help="Standard errors by which bias metrics may be worse than the baseline.")
+    ] = 0.0,
+    malformed_records_limit: Limit = 100,
+    fail_on_violation: FailOnViolation = False,
+) -> int:
+    """Compute bias metrics and explanations by Clarify's configuration, and check them against a baseline.
+
+    Example: python -m analyzer clarify --config analysis_config.json --dataset test.csv --model model.tar.gz -o bias
+    """
+    # Imported here because the other commands need none of it.
+    from analyzer.clarify.job import ClarifyJob, run
+
+    formats = {CaptureKind.CAPTURES: CAPTURES, CaptureKind.MERGED: MERGED}
+    result = run(
+        ClarifyJob(
+            config=config,
+            dataset=dataset,
+            output=output,
+            model=model,
+            baseline=baseline,
+            dataset_format=None if captures is None else {formats[captures]: {}},
+            window=window_of({name: str(value) for name, value in window.variables().items()}, datetime.now(UTC)),
+            metric_tolerance=metric_tolerance,
+            malformed_records_limit=malformed_records_limit,
+        )
+    )
+    print(result.message)
+    return len(result.violations)
 
 
 _command(report_commands.report)

@@ -2,86 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from analyzer.window import Window
+from analyzer import QualityError
+from analyzer.clarify import analysis as analysis_file
+from analyzer.clarify.analysis import Analysis
+from analyzer.clarify.bias import measure_bias
+from analyzer.clarify.captures import Attributes
+from analyzer.clarify.drift import Violation, find_violations, to_json, violation_groups
+from analyzer.clarify.explanations import Explanations
+from analyzer.clarify.inputs import configuration, join_others, label_name, open_records
+from analyzer.clarify.metrics import MetricSettings, emit
+from analyzer.clarify.predictions import predict, with_predictions
+from analyzer.clarify.report import REPORT, write_report
+from analyzer.clarify.settings import ClarifyJob
+from analyzer.schema import read_schema
+from analyzer.violations import named_violations
 
-
-@dataclass(frozen=True)
-class Attributes:
-    """Where captured events have what a bias or explainability analysis reads.
-
-    Attributes:
-        features: JSONPath of the features in requests; the whole request if None.
-        inference: Column of the predicted label in responses.
-        probability: Column of the probability in responses, used without ``inference``.
-        probability_threshold: The lowest probability of a favourable prediction; 0.5 if None.
-    """
-
-    features: str | None = None
-    inference: str | None = None
-    probability: str | None = None
-    probability_threshold: float | None = None
-
-
-@dataclass(frozen=True)
-class MetricSettings:
-    """How the results become CloudWatch metrics.
-
-    Attributes:
-        time: Their timestamp.
-        endpoint: Value of the Endpoint dimension, if any.
-        schedule: Value of the MonitoringSchedule dimension, if any.
-        folder: Folder for Model Monitor's metrics file, if any.
-        publish: Whether to publish them to CloudWatch.
-    """
-
-    time: datetime
-    endpoint: str | None = None
-    schedule: str | None = None
-    folder: Path | None = None
-    publish: bool = False
-
-
-@dataclass(frozen=True)
-class ClarifyJob:
-    """The files and the settings of a Clarify job.
-
-    Attributes:
-        config: analysis_config.json.
-        dataset: File or folder of the records.
-        output: Folder for analysis.json, report.html, explanations_shap/ and, with a baseline,
-            constraint_violations.json.
-        model: Model archive of this project that predicts and explains instead of ``predictor``.
-        baseline: analysis.json of an earlier job to compare with, or None.
-        dataset_format: Model Monitor's ``dataset_format`` of captured (``{"sagemakerCaptureJson": ...}``) or merged
-            (``{"sagemakerMergeJson": ...}``) records; None to read the format that ``dataset_type`` of the
-            configuration names.
-        attributes: Where captured events have features and predictions.
-        window: Time window of captured events.
-        metric_tolerance: Standard errors by which a bias metric may be farther from its fair value than the baseline;
-            0 for none.
-        malformed_records_limit: Number of malformed records that may be skipped.
-        metrics: How the results become CloudWatch metrics; None for none.
-        seed: Of sampling, if the configuration names none.
-    """
-
-    config: Path
-    dataset: Path
-    output: Path
-    model: Path | None = None
-    baseline: Path | None = None
-    dataset_format: Mapping[str, Any] | None = None
-    attributes: Attributes = field(default_factory=Attributes)
-    window: Window = field(default_factory=Window)
-    metric_tolerance: float = 0.0
-    malformed_records_limit: int = 100
-    metrics: MetricSettings | None = None
-    seed: int = 1
+__all__ = ["Attributes", "ClarifyJob", "ClarifyResult", "MetricSettings", "run"]
 
 
 @dataclass(frozen=True)
@@ -92,11 +33,13 @@ class ClarifyResult:
         analysis: Content of analysis.json.
         violations: Those of constraint_violations.json; empty without a baseline.
         message: Exit message; starts with Completed or CompletedWithViolations.
+        records: The number of records that were analyzed.
     """
 
-    analysis: dict[str, Any]
-    violations: list[dict[str, Any]]
+    analysis: Analysis
+    violations: list[Violation]
     message: str
+    records: int
 
 
 def run(job: ClarifyJob) -> ClarifyResult:
@@ -105,4 +48,64 @@ def run(job: ClarifyJob) -> ClarifyResult:
     Raises:
         QualityError: The configuration is invalid, or the data cannot be analyzed.
     """
-    raise NotImplementedError
+    config = configuration(job)
+    baseline = None if job.baseline is None else analysis_file.read(job.baseline)
+    try:
+        job.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise QualityError(f"cannot write to {job.output} ({error}); use a writable folder") from error
+    with (
+        tempfile.TemporaryDirectory(prefix="clarify-") as downloads,
+        tempfile.TemporaryDirectory(dir=job.output, prefix=".writing-") as written,
+    ):
+        results = Path(written)
+        schema = read_schema(job.model) if job.model is not None else None
+        records = open_records(job, config, schema, Path(downloads))
+        complete = join_others(records, config, Path(downloads))
+        with_labels = config.post_training is not None and complete.columns.predicted_label is None
+        explained = Explanations(None, None)
+        if with_labels or config.explains:
+            prediction = predict(records, config, job.model, with_labels, job.seed, results, Path(downloads))
+            explained = prediction.explanations
+            if prediction.labels is not None:
+                complete = with_predictions(complete, prediction.labels)
+        bias = None
+        if config.has_bias:
+            features = records.columns.features(config)
+            bias = measure_bias(complete, config, label_name(records, config), job.seed, features)
+        analysis: Analysis = {"version": analysis_file.VERSION}
+        analysis |= analysis_file.explanations(explained.shap, explained.pdp) | (bias.sections if bias else {})
+        violations = [] if baseline is None else find_violations(analysis, baseline, job.metric_tolerance)
+        count = bias.records if bias else explained.shap.records if explained.shap else 0
+        _write(results / analysis_file.NAME, analysis_file.to_text(analysis))
+        if baseline is not None:
+            _write(results / analysis_file.VIOLATIONS, analysis_file.to_text(to_json(violations)))
+        write_report(
+            results / REPORT, config.report_title, analysis, bias, violations, baseline, complete.malformed, count
+        )
+        _move(results, job.output)
+    if job.metrics is not None:
+        emit(analysis, job.metrics)
+    return ClarifyResult(analysis, violations, _message(analysis, violations, baseline), count)
+
+
+def _message(analysis: Analysis, violations: Sequence[Violation], baseline: Analysis | None) -> str:
+    if baseline is None:
+        return "Completed: Job completed successfully."
+    if not violations:
+        return "Completed: Job completed successfully with no violations."
+    message = f"CompletedWithViolations: Job completed successfully with {len(violations)} violations."
+    return named_violations(message, violation_groups(violations, analysis, baseline), analysis_file.VIOLATIONS)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _move(results: Path, output: Path) -> None:
+    """Move the results to the output folder."""
+    for path in sorted(results.rglob("*")):
+        if path.is_file():
+            target = output / path.relative_to(results)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)

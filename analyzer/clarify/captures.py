@@ -1,0 +1,294 @@
+"""Captured inferences, with or without ground truth, as records of features, predicted label and label.
+
+Unlike data quality, bias and attribution need to know which value of a request is which feature. Requests are read
+
+- by the schema of a model archive, as its endpoint reads them. Facets and group variable may be further fields of JSON
+  objects and further columns of CSV with a header, which the model ignores;
+- by a JMESPath (``features_attribute``) that finds a list of values for each record;
+- otherwise as CSV, or as objects with named values.
+
+Values without names get those of ``headers`` without the label. Predictions and labels are found by a JMESPath or an
+index, or are the only value of their record.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from analyzer import NoRecords
+from analyzer.clarify.columns import Columns, placeholders
+from analyzer.clarify.config import AnalysisConfig
+from analyzer.clarify.datasets import BATCH_ROWS, to_batch
+from analyzer.clarify.jmes import Expression
+from analyzer.datasets.captures import GROUND_TRUTH, INPUT, OUTPUT, is_in_window, is_left_out, lines
+from analyzer.datasets.dataset import list_files
+from analyzer.datasets.json_lines import parse_line
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.datasets.payloads import CSV, Payload, cells, decode, json_lines, text_of
+from analyzer.datasets.requests import read_request
+from analyzer.schema import Schema
+from analyzer.window import Window
+
+Record = dict[str, Any]
+# What serving containers call their predictions, as the endpoints of this project do.
+PREDICTIONS = ("label", "predicted_label", "prediction", "score")
+FIRST = re.compile(r"\[0\]")
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Where captured events have what a bias or explainability analysis reads.
+
+    Attributes:
+        features: JMESPath of the features in requests; the whole request if None.
+        inference: JMESPath or index of the predicted label in responses.
+        probability: JMESPath or index of the probability in responses, used without ``inference``.
+        probability_threshold: The probability above which a prediction is positive; 0.5 if None.
+    """
+
+    features: str | None = None
+    inference: str | None = None
+    probability: str | None = None
+    probability_threshold: float | None = None
+
+
+@dataclass
+class CapturedRecords:
+    """Records of captured events.
+
+    Attributes:
+        source: File or folder of the captures.
+        config: The configuration; its ``label`` locates the label in ground truth.
+        attributes: Where the events have features and predictions.
+        merged: Whether the events have ground truth.
+        window: Events outside of it are ignored.
+        schema: Schema of the model that answered, if known.
+        malformed: The malformed records of the last pass.
+    """
+
+    source: Path
+    config: AnalysisConfig
+    attributes: Attributes
+    merged: bool
+    window: Window
+    schema: Schema | None
+    malformed: MalformedRecords
+    columns: Columns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._label = self._label_name()
+        self._predicted = "predicted_label" if self._label != "predicted_label" else "predicted"
+        attributes = self.attributes
+        self._features = _expression(attributes.features or self.config.features, "features_attribute")
+        where = attributes.inference or attributes.probability
+        self._inference = _Where(
+            where, "inference_attribute" if attributes.inference else "probability_attribute", PREDICTIONS
+        )
+        label = None if isinstance(self.config.label, int) or self.config.label == self._label else self.config.label
+        self._truth = _Where(label, "label", ("label",))
+        first = next(self._records(), None)
+        if first is None:
+            window = self.window
+            where_from = f" from {window.start or 'the beginning'} to {window.end or 'now'}" if window.start else ""
+            raise NoRecords(f"{self.source} has no captured records{where_from}; check the window and the path")
+        names = [name for name in first if name not in (self._label, self._predicted)]
+        self.columns = Columns(
+            (*names, self._predicted, *((self._label,) if self.merged else ())),
+            self._label if self.merged else None,
+            self._predicted,
+            is_open=True,
+        )
+
+    @property
+    def label(self) -> str:
+        """The name of the label, which the records of plain captures do not have."""
+        return self._label
+
+    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Read columns of all records. Raises QualityError like `Records.batches`."""
+        self.malformed = MalformedRecords(self.malformed.limit)
+        records: list[Record] = []
+        for record in self._records():
+            records.append(record)
+            if len(records) == BATCH_ROWS:
+                yield self._batch(records, names)
+                records = []
+        if records:
+            yield self._batch(records, names)
+
+    def _batch(self, records: list[Record], names: Sequence[str] | None) -> pa.RecordBatch:
+        wanted = [*(self.columns.names if names is None else names)]
+        batch = to_batch(records, wanted)
+        if self.schema is None:
+            return batch
+        return self.schema.conform(batch, set(wanted), is_part=True).select(wanted)
+
+    def _label_name(self) -> str:
+        headers, label = self.config.headers, self.config.label
+        if isinstance(label, int):
+            return headers[label] if label < len(headers) else "label"
+        if label is None or label in headers or not (headers or "[" in label):
+            return label or "label"
+        # A JMESPath: the headers are the features and then the label.
+        return headers[-1] if headers else "label"
+
+    def _records(self) -> Iterator[Record]:
+        for path in list_files(self.source):
+            for number, text in lines(path):
+                try:
+                    event = parse_line(text)
+                    if not is_in_window(event, self.window):
+                        continue
+                    if is_left_out(event, self.window):
+                        self.malformed.test_requests += 1
+                        continue
+                    records = self._of_event(event)
+                except ValueError as error:
+                    self.malformed.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
+                else:
+                    yield from records
+
+    def _of_event(self, event: dict[str, Any]) -> list[Record]:
+        data = event.get("captureData")
+        if not isinstance(data, dict) or not isinstance(data.get(INPUT), dict):
+            raise ValueError("is not a captured inference with its request: it has no captureData.endpointInput")
+        records = self._requests(data[INPUT])
+        if isinstance(data.get(OUTPUT), dict):
+            _add(records, self._predicted, self._inference.values(data[OUTPUT], len(records)), "predictions")
+        if self.merged:
+            if not isinstance(event.get(GROUND_TRUTH), dict):
+                raise ValueError("has no 'groundTruthData'; merge captures and ground truth first")
+            _add(records, self._label, self._truth.values(event[GROUND_TRUTH], len(records)), "labels")
+        return records
+
+    def _requests(self, side: dict[str, Any]) -> list[Record]:
+        if self.schema is not None:
+            return self._as_served(side, self.schema)
+        if self._features is not None:
+            documents = _documents(side)
+            found = [self._features.search(document) for document in documents]
+            rows = found[0] if len(documents) == 1 and _is_matrix(found[0]) else found
+            return [self._named(row) for row in rows]
+        payload = decode(side)
+        if payload.objects:
+            return [dict(item) for item in payload.objects]
+        rows = [*payload.rows]
+        if payload.is_text and rows and tuple(cell.strip() for cell in rows[0]) in self._headers(len(rows[0])):
+            rows = rows[1:]
+        return [self._named([_typed(cell) for cell in row] if payload.is_text else row) for row in rows]
+
+    def _as_served(self, side: dict[str, Any], schema: Schema) -> list[Record]:
+        payload, names = read_request(side, schema)
+        if payload.rows:
+            records: list[Record] = [dict(zip(names, row, strict=True)) for row in payload.rows]
+            return [
+                {name: None if text in schema.missing else text for name, text in record.items()} for record in records
+            ]
+        records = [dict(item) for item in payload.objects]
+        for record, whole in zip(records, decode(side).objects, strict=False):
+            record |= {name: value for name, value in whole.items() if name not in schema.features}
+        return records
+
+    def _named(self, row: Any) -> Record:
+        if not isinstance(row, list | tuple) or any(isinstance(value, dict | list) for value in row):
+            raise ValueError("has a record whose features are not a list of values")
+        for names in self._headers(len(row)):
+            return dict(zip(names, row, strict=True))
+        raise ValueError(f"has {len(row)} values for the {len(self.config.headers)} headers")
+
+    def _headers(self, width: int) -> list[tuple[str, ...]]:
+        """Return the names that values of a request may have: the headers without the label, or all of them."""
+        headers = self.config.headers
+        if not headers:
+            return [placeholders(width)]
+        features = tuple(name for name in headers if name != self._label)
+        return [names for names in (features, headers) if len(names) == width]
+
+
+class _Where:
+    """Finds a value for each record in a payload."""
+
+    def __init__(self, place: str | int | None, member: str, names: Sequence[str]) -> None:
+        text = None if place is None else str(place)
+        self._index = int(text) if text is not None and text.isdecimal() else None
+        self._expressions = []
+        if text is not None and self._index is None:
+            self._expressions.append(Expression(text, member))
+            # predictions[0].label is what one record of a request has; others have more.
+            if FIRST.search(text):
+                self._expressions.append(Expression(FIRST.sub("[*]", text), member))
+        self._member, self._names = member, names
+
+    def values(self, side: dict[str, Any], count: int) -> list[Any]:
+        """Return the values of so many records. Raises ValueError if there are more or fewer."""
+        text, encoding = text_of(side)
+        if encoding == CSV:
+            rows = cells(text)
+            return [_typed(row[min(self._index or 0, len(row) - 1)]) for row in rows]
+        found: list[Any] = []
+        for expression in self._expressions:
+            documents = _documents(side)
+            found = [expression.search(document) for document in documents]
+            if len(documents) == 1 and isinstance(found[0], list):
+                found = found[0]
+            if len(found) == count:
+                return found
+        return found or self._first_of(decode(side), count)
+
+    def _first_of(self, payload: Payload, count: int) -> list[Any]:
+        """Return the value of a known name or at the index, else the first one."""
+        if payload.objects:
+            return [
+                next((record[name] for name in self._names if name in record), next(iter(record.values()), None))
+                for record in payload.objects
+            ]
+        rows = payload.rows
+        if payload.is_vector and len(rows[0]) == count:
+            return [*rows[0]]
+        return [row[min(self._index or 0, len(row) - 1)] for row in rows]
+
+
+def _expression(text: str | None, member: str) -> Expression | None:
+    return None if text is None else Expression(text, member)
+
+
+def _add(records: list[Record], name: str, values: Sequence[Any], what: str) -> None:
+    if len(values) != len(records):
+        raise ValueError(f"has {len(records)} records, but {len(values)} {what}")
+    for record, value in zip(records, values, strict=True):
+        if isinstance(value, dict | list):
+            raise ValueError(f"has {what} that are lists or objects; set the attribute to a single value of each")
+        record[name] = value
+
+
+def _documents(side: dict[str, Any]) -> list[Any]:
+    """Return the JSON documents of a payload: one, or one for each line."""
+    text, encoding = text_of(side)
+    if encoding == CSV:
+        raise ValueError("has a payload in CSV, where a JMESPath finds nothing; remove features_attribute")
+    try:
+        return [json.loads(text)]
+    except json.JSONDecodeError:
+        return json_lines(text)
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(row, list) for row in value)
+
+
+def _typed(text: str) -> Any:
+    """Read a cell of CSV as a number if it is one; an empty one is missing."""
+    text = text.strip()
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text or None

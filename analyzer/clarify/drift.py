@@ -1,0 +1,167 @@
+"""Drift of bias and of feature attribution: violations in the layout of AWS, and what they say in sentences.
+
+AWS documents that a bias metric violates its constraint if it is "worse" than in the baseline: farther from the value
+of no bias, which is 0, or 1 for disparate impact. The wording is that of Clarify's container.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from analyzer.attribution.drift import MIN_NDCG, ndcg
+from analyzer.bias.catalogue import BY_NAME
+from analyzer.clarify.analysis import BiasValue, bias_values, global_shap_values
+from analyzer.violations import ViolationGroup
+
+BIAS_CHECK, ATTRIBUTION_CHECK = "bias_drift_check", "feature_attribution_drift_check"
+# Sums in another order differ in their last digits.
+ROUNDING = 1e-9
+
+Violation = dict[str, str]
+
+
+def find_violations(
+    analysis: Mapping[str, Any], baseline: Mapping[str, Any], metric_tolerance: float = 0.0
+) -> list[Violation]:
+    """Compare an analysis with a baseline.
+
+    Metrics that one of them lacks or could not compute are not compared.
+
+    Args:
+        analysis: Content of the current analysis.json.
+        baseline: That of the baseline.
+        metric_tolerance: Standard errors of the difference by which a bias metric may be farther from its fair value.
+
+    Returns:
+        The violations, as in constraint_violations.json.
+    """
+    return [*_bias_violations(analysis, baseline, metric_tolerance), *_attribution_violations(analysis, baseline)]
+
+
+def to_json(violations: Sequence[Violation]) -> dict[str, Any]:
+    """Return the content of constraint_violations.json."""
+    return {"version": "1.0", "violations": [*violations]}
+
+
+def violation_groups(
+    violations: Sequence[Mapping[str, str]], analysis: Mapping[str, Any], baseline: Mapping[str, Any]
+) -> tuple[ViolationGroup, ...]:
+    """Describe violations in sentences with rounded numbers, those of one group of one facet together.
+
+    Args:
+        violations: Those of constraint_violations.json.
+        analysis: Content of the current analysis.json.
+        baseline: That of the baseline.
+    """
+    compared = {(now.facet, now.group, now.name): (now, then) for now, then in peers(analysis, baseline) if then}
+    groups: dict[tuple[str, str], list[str]] = {}
+    result = []
+    for violation in violations:
+        if violation["constraint_check_type"] == BIAS_CHECK:
+            groups.setdefault((violation["facet"], violation["facet_value"]), []).append(violation["metric_name"])
+        else:
+            result.append(_attribution_group(violation["label"], analysis, baseline))
+    for (facet, group), names in groups.items():
+        texts = []
+        for name in names:
+            now, then = compared[facet, group, name]
+            texts.append(f"{name} is {_rounded(now)} (baseline {_rounded(then)})")
+        text = f"{group_text(facet, group)}: {', '.join(texts)}"
+        result.append(ViolationGroup(BIAS_CHECK, tuple(names), text))
+    return tuple(result)
+
+
+def group_text(facet: str, group: str) -> str:
+    """Return a group's name in a sentence: "sex = female", "age in (25, 75]"."""
+    return f"{facet} in {group}" if group.startswith("(") else f"{facet} = {group}"
+
+
+def ranked(attributions: Mapping[str, float]) -> list[str]:
+    """Return the features, the most important first."""
+    return sorted(attributions, key=lambda name: -abs(attributions[name]))
+
+
+def is_farther(current: BiasValue, baseline: BiasValue, metric_tolerance: float = 0.0) -> bool:
+    """Whether a metric is farther from its fair value than in the baseline, beyond the tolerance."""
+    if current.value is None or baseline.value is None:
+        return False
+    fair = BY_NAME[current.name].fair_value if current.name in BY_NAME else 0.0
+    excess = abs(current.value - fair) - abs(baseline.value - fair)
+    # Infinity is not farther than infinity.
+    if math.isnan(excess) or excess <= ROUNDING * max(1.0, abs(baseline.value)):
+        return False
+    errors = [item.standard_deviation or 0.0 for item in (current, baseline)]
+    return excess > metric_tolerance * math.hypot(*errors)
+
+
+def _bias_violations(
+    analysis: Mapping[str, Any], baseline: Mapping[str, Any], metric_tolerance: float
+) -> Iterator[Violation]:
+    for current, peer in peers(analysis, baseline):
+        if peer is not None and is_farther(current, peer, metric_tolerance):
+            yield {
+                "facet": current.facet,
+                "facet_value": current.group,
+                "metric_name": current.name,
+                "constraint_check_type": BIAS_CHECK,
+                "description": f"Metric value {_exact(current.value)} doesn't meet the baseline constraint "
+                f"requirement {_exact(peer.value)}",
+            }
+
+
+def peers(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[tuple[BiasValue, BiasValue | None]]:
+    """Yield the metrics of an analysis with those of the baseline, if it has them.
+
+    The interval of a threshold, such as (40, 75], ends at the largest value of the data, so its end may differ. So may
+    its start, if the baseline has no other group of the facet.
+    """
+    before: dict[tuple[str, str], dict[tuple[str, str], BiasValue]] = {}
+    for value in bias_values(baseline):
+        before.setdefault((value.stage, value.facet), {})[_start(value.group), value.name] = value
+    values = [*bias_values(analysis)]
+    groups: dict[tuple[str, str], set[str]] = {}
+    for value in values:
+        groups.setdefault((value.stage, value.facet), set()).add(value.group)
+    for value in values:
+        of_facet = before.get((value.stage, value.facet), {})
+        starts = {start for start, _ in of_facet}
+        alone = len(starts) == 1 == len(groups[value.stage, value.facet])
+        start = next(iter(starts)) if alone else _start(value.group)
+        yield value, of_facet.get((start, value.name))
+
+
+def _start(group: str) -> str:
+    return group.split(",")[0] if group.startswith("(") else group
+
+
+def _attribution_violations(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[Violation]:
+    before = global_shap_values(baseline)
+    for label, current in global_shap_values(analysis).items():
+        if label in before and (score := ndcg(before[label], current)) < MIN_NDCG:
+            yield {
+                "label": label,
+                "metric_name": "shap",
+                "constraint_check_type": ATTRIBUTION_CHECK,
+                "description": f"Feature attribution drift {score} exceeds threshold {MIN_NDCG}",
+            }
+
+
+def _attribution_group(label: str, analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> ViolationGroup:
+    before, current = (global_shap_values(source)[label] for source in (baseline, analysis))
+    score = ndcg(before, current)
+    ranking, former = ranked(current), ranked(before)
+    text = (
+        f"the ranking of the features by attribution drifted: NDCG {score:.3g} (at least {MIN_NDCG}); the first are "
+        f"{', '.join(ranking[:3])}, in the baseline {', '.join(former[:3])}"
+    )
+    return ViolationGroup(ATTRIBUTION_CHECK, (label,), text)
+
+
+def _exact(value: float | None) -> str:
+    return "Infinity" if value == math.inf else "-Infinity" if value == -math.inf else str(value)
+
+
+def _rounded(value: BiasValue) -> str:
+    return "not defined" if value.value is None else f"{value.value:.3g}"
