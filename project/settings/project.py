@@ -47,8 +47,8 @@ class Settings(Section):
     baselines: BaselineSettings = Field(default=BaselineSettings(), description="The baseline steps.")
     quality_checks: Literal["model-monitor", "processing"] = Field(
         default="model-monitor",
-        description="What runs the baseline steps: QualityCheck steps (`model-monitor`), or this project's analyzer in "
-        "Processing steps (`processing`) for accounts without Model Monitor.",
+        description="What runs the baseline steps: QualityCheck and ClarifyCheck steps (`model-monitor`), or this "
+        "project's analyzer in Processing steps (`processing`) for accounts without Model Monitor and Clarify.",
     )
     resources: ResourceSettings = Field(default=ResourceSettings(), description="Instances and time limits.")
     deployment: DeploymentSettings = Field(default=DeploymentSettings(), description="Endpoints.")
@@ -135,6 +135,13 @@ class Settings(Section):
     def _fairness_fits(self) -> Settings:
         if self.fairness is not None:
             self.fairness.check(self.problem_type, self.data)
+        for section in ("fairness", "attribution"):
+            is_set = getattr(self, section) is not None
+            if is_set and self.security.network_isolation and self.quality_checks == "model-monitor":
+                raise ValueError(
+                    f"{section} needs ClarifyCheck steps, whose jobs cannot invoke the model with "
+                    "security.network_isolation; set quality_checks to processing, or remove one of them"
+                )
         return self
 
     @model_validator(mode="after")

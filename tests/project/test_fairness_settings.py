@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from analyzer.bias.catalogue import BY_NAME, POST_TRAINING_NAMES, PRE_TRAINING_NAMES
 from pipelines.bundles import evaluate_bundle
 from project.errors import UserError
 from project.settings import Settings
+from project.settings.fairness import CONDITIONAL, POST_TRAINING, PRE_TRAINING, RATIOS
 
 DATA: dict[str, Any] = {"input": "s3://bucket/data.csv", "target_column": "y"}
 FACETS: list[dict[str, Any]] = [{"column": "sex", "values": ["female"]}, {"column": "age", "threshold": 25}]
@@ -114,6 +116,23 @@ def test_a_ranking_has_no_outcomes_to_compare(make_settings: Callable[..., Setti
             quality={"metric": "ndcg", "threshold": 0.5},
             fairness={"facets": FACETS, "favourable": ["yes"]},
         )
+
+
+@pytest.mark.parametrize("section", [{"fairness": {"facets": FACETS, "favourable": ["yes"]}}, {"attribution": {}}])
+def test_clarify_cannot_invoke_the_model_from_an_isolated_network(
+    make_settings: Callable[..., Settings], section: dict[str, Any]
+) -> None:
+    isolated: dict[str, Any] = {"security": {"network_isolation": True}} | section
+    with pytest.raises(UserError, match=f"{next(iter(section))} needs ClarifyCheck steps"):
+        make_settings(**isolated)
+    assert make_settings(**isolated, quality_checks="processing").security.network_isolation
+
+
+def test_the_metrics_are_those_of_the_analyzer() -> None:
+    assert set(PRE_TRAINING) == set(PRE_TRAINING_NAMES)
+    assert set(POST_TRAINING) == set(POST_TRAINING_NAMES)
+    assert {name for name, metric in BY_NAME.items() if metric.fair_value == 1} == RATIOS
+    assert {name for name, metric in BY_NAME.items() if metric.needs_group_variable} == CONDITIONAL
 
 
 def test_attribution_has_no_keys(make_settings: Callable[..., Settings]) -> None:
