@@ -103,6 +103,23 @@ def metrics_table() -> str:
     return f"{table}\n\nThe threshold is a maximum for {lower}, and a minimum for the others."
 
 
+def bias_metrics_table() -> str:
+    """Return Markdown tables of the metrics that `fairness.max` may limit, by what they are measured of."""
+    from analyzer.bias.catalogue import METRICS, POST_TRAINING, PRE_TRAINING
+
+    titles = {PRE_TRAINING: "Labels of the training data", POST_TRAINING: "Predictions for the test data"}
+    heads = ("metric", "name", "meaning", "without bias")
+    tables = []
+    for stage, title in titles.items():
+        rows = [
+            (f"`{metric.name}`", metric.description.rpartition(" (")[0], metric.meaning, f"{metric.fair_value:g}")
+            for metric in METRICS
+            if metric.stage == stage
+        ]
+        tables.append(f"### {title}\n\n{_table(heads, rows)}")
+    return "\n\n".join(tables)
+
+
 def parameters_table() -> str:
     """Return a Markdown table of all parameters of each pipeline, with the defaults of the default example."""
     from pipelines.batch_inference.parameters import Parameters as BatchInferenceParameters
@@ -167,6 +184,7 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 GENERATORS = {
     "settings": settings_table,
     "metrics": metrics_table,
+    "bias_metrics": bias_metrics_table,
     "parameters": parameters_table,
     "commands": commands_reference,
 }

@@ -202,7 +202,8 @@ def decide(facets: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> di
         text = "no metric of bias has a limit"
     elif missed:
         more = len(missed) - MOST_NAMED
-        text = "; ".join(missed[:MOST_NAMED]) + (f"; and {more} more metrics of bias" if more > 0 else "")
+        rest = [f"{more} more metric{'s' if more > 1 else ''} of bias"] if more > 0 else []
+        text = "; ".join([*missed[:MOST_NAMED], *rest])
     else:
         named = " and ".join(f"{group['column']} {group['value']}" for group in facets)
         *others, last = limits

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from analyzer.bias.catalogue import POST_TRAINING_NAMES, PRE_TRAINING_NAMES
 from project.paths import REPOSITORY
 from project.settings import METRICS
 
@@ -37,6 +38,13 @@ def test_every_setting_has_a_row_with_its_meaning(hooks: ModuleType) -> None:
 def test_the_metrics_of_every_problem_type_are_listed(hooks: ModuleType) -> None:
     table = hooks.metrics_table()
     assert [metric for metrics in METRICS.values() for metric in metrics if f"`{metric}`" not in table] == []
+
+
+def test_every_metric_of_bias_is_listed_with_its_meaning(hooks: ModuleType) -> None:
+    metrics = rows(hooks.bias_metrics_table())
+    assert {row[0].strip("`") for row in metrics} == {*PRE_TRAINING_NAMES, *POST_TRAINING_NAMES}
+    assert [row[0] for row in metrics if row[3] != "0"] == ["`DI`"]
+    assert [row[0] for row in metrics if not row[2].endswith(".")] == []
 
 
 def test_every_parameter_has_a_row_with_its_meaning(hooks: ModuleType) -> None:

@@ -122,6 +122,13 @@ def test_a_metric_beyond_its_limit_is_named_with_its_numbers(data):
     assert found["sentence"] == text
 
 
+def test_of_many_missed_limits_three_are_named(data):
+    found = data.measure(max={name: [5.0, 6.0] for name in ("CI", "DPL", "KL", "DI", "AD")})
+    assert found["missed"] == 5
+    assert [part.split(" ")[0] for part in found["sentence"].split("; ")] == ["CI", "DPL", "KL", "2"]
+    assert found["sentence"].endswith("; 2 more metrics of bias")
+
+
 def test_limits_include_their_ends_and_all_groups_are_named_if_they_hold(data):
     value = metrics(data.measure(), "post_training")["DI"]["value"]
     found = data.measure(max={"DI": [value, value]})
@@ -134,7 +141,9 @@ def test_limits_include_their_ends_and_all_groups_are_named_if_they_hold(data):
 def test_a_limited_metric_without_a_value_does_not_pass_and_says_why(data):
     found = data.measure(max={"RD": [-0.1, 0.1]}, facets=[{"column": "sex", "values": ["diverse"], "threshold": None}])
     assert (found["passes"], metrics(found, "post_training")["RD"]["value"]) == (0, None)
-    assert "RD for sex diverse (0 of 400 test rows) has no value (no record has 'sex' 'diverse'" in found["sentence"]
+    assert (
+        "RD for sex diverse (0 of 400 test rows) has no value (no record has the value 'diverse'" in found["sentence"]
+    )
 
 
 def test_an_infinite_metric_does_not_pass(data):
