@@ -219,6 +219,7 @@ def show_models(versions: Sequence[ModelVersion]) -> None:
         changes = [f"{name} {now} (was {before})" for name, (before, now) in version.changes.items()]
         for title, items, style in (
             ("", others, "dim"),
+            ("bias: ", [bias] if (bias := package.metadata.get("bias")) else [], "dim"),
             ("changed: ", changes, ""),
             ("deployed to ", version.endpoints, "green"),
         ):

@@ -63,6 +63,8 @@ def register_model_step(context: TrainingContext, train: TrainingOrTuningStep, e
             "champion_version": summary_value(evaluate, "champion.version").to_string(),
             "champion_gain": summary_value(evaluate, "champion.gain_text"),
         }
+    if settings.fairness is not None and settings.fairness.limits:
+        metadata["bias"] = summary_value(evaluate, "fairness.limited_text")
     metadata |= {metric: metric_value(evaluate, metric).to_string() for metric in METRICS[settings.problem_type]}
     metadata |= _tuned(context, train, room=MAX_METADATA - len(metadata))
     step_args = model.register(

@@ -21,6 +21,8 @@ from evaluation.intervals import finite
 FLIP_TEST = "FT"
 SPLITS = {PRE_TRAINING: "training", POST_TRAINING: "test"}
 MOST_NAMED = 3
+# of an entry of CustomerMetadataProperties
+MOST_CHARACTERS = 256
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,23 @@ def decide(facets: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> di
         *others, last = limits
         metrics = f"{', '.join(others)} and {last} are" if others else f"{last} is"
         text = f"{metrics} within the limits for {named}"
-    return {"passes": int(not missed), "limited": len(judged), "missed": len(missed), "sentence": text}
+    return {
+        "passes": int(not missed),
+        "limited": len(judged),
+        "missed": len(missed),
+        "sentence": text,
+        "limited_text": limited_text(judged),
+    }
+
+
+def limited_text(judged: Sequence[tuple[Mapping[str, Any], str, Mapping[str, Any]]]) -> str:
+    """List the metrics with a limit, as the metadata of a model package have room for."""
+    texts = [
+        f"{metric['name']} {readable(metric['value'])} for {group['column']} {group['value']}"
+        for group, _, metric in judged
+    ]
+    text = ", ".join(texts)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 
 def sentence(group: Mapping[str, Any], stage: str, metric: Mapping[str, Any]) -> str:

@@ -229,7 +229,10 @@ def test_limits_are_a_condition_of_registration() -> None:
             if condition.get("LeftValue", {}).get("Std:JsonGet", {}).get("Path") == "fairness.passes"
         ]
         assert [(condition["Type"], condition["RightValue"]) for condition in conditions] == [("Equals", 1)]
-    assert "fairness.passes" not in json.dumps(steps_of(fair()))
+    (name,) = [name for name in limited if name.startswith("RegisterModel")]
+    bias = limited[name]["Arguments"]["CustomerMetadataProperties"]["bias"]["Std:JsonGet"]["Path"]
+    assert bias == "fairness.limited_text"
+    assert not [path for path in ("fairness.passes", "limited_text") if path in json.dumps(steps_of(fair()))]
 
 
 def test_every_request_is_valid_by_the_api_model(

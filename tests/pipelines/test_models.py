@@ -49,6 +49,11 @@ def test_versions_fit_80_columns_with_metrics_threshold_changes_and_endpoints(
     ]
 
 
+def test_the_metrics_of_bias_with_a_limit_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    show_models([version(2, METADATA | {"bias": "DI 0.954 for sex female"})])
+    assert "      bias: DI 0.954 for sex female" in [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
 def test_a_version_that_another_pipeline_registered_has_no_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     show_models([version(2, metadata={})])
     (line,) = capsys.readouterr().out.splitlines()

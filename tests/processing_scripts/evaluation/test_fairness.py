@@ -129,6 +129,14 @@ def test_of_many_missed_limits_three_are_named(data):
     assert found["sentence"].endswith("; 2 more metrics of bias")
 
 
+def test_the_limited_metrics_are_listed_for_the_model_package(data):
+    found = data.measure(max={"DI": [0.0, 2.0]})
+    value = metrics(found, "post_training")["DI"]["value"]
+    assert found["limited_text"] == f"DI {value:.3g} for sex female"
+    long = data.measure(max={name: [5.0, 6.0] for name in metrics(found, "post_training")})["limited_text"]
+    assert (len(long), long[-3:]) == (256, "...")
+
+
 def test_limits_include_their_ends_and_all_groups_are_named_if_they_hold(data):
     value = metrics(data.measure(), "post_training")["DI"]["value"]
     found = data.measure(max={"DI": [value, value]})
