@@ -18,6 +18,8 @@ from analyzer.violations import ViolationGroup
 BIAS_CHECK, ATTRIBUTION_CHECK = "bias_drift_check", "feature_attribution_drift_check"
 # Sums in another order differ in their last digits.
 ROUNDING = 1e-9
+# Metrics of a group that a sentence names.
+MOST_NAMED = 5
 
 Violation = dict[str, str]
 
@@ -68,7 +70,8 @@ def violation_groups(
         for name in names:
             now, then = compared[facet, group, name]
             texts.append(f"{name} is {_rounded(now)} (baseline {_rounded(then)})")
-        text = f"{group_text(facet, group)}: {', '.join(texts)}"
+        more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+        text = f"{group_text(facet, group)}: {', '.join(texts[:MOST_NAMED])}{more}"
         result.append(ViolationGroup(BIAS_CHECK, tuple(names), text))
     return tuple(result)
 

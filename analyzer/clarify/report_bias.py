@@ -19,6 +19,8 @@ STAGE_NOTES = {
     POST_TRAINING: "Post-training metrics: what the model's predictions say of the groups.",
 }
 WIDTH, HEIGHT = 170, 22
+# The distance from the fair value that is drawn half-way to the edge.
+SCALE = 0.2
 
 
 def sections(
@@ -82,7 +84,7 @@ def _table(
 ) -> str:
     header = ["metric", "value", "95 % interval", "less fair \N{LEFTWARDS ARROW} fair \N{RIGHTWARDS ARROW} less fair"]
     header += ["baseline"] if has_baseline else []
-    return html.sheet(header, [*_rows(pairs, result, violated, has_baseline)], (0,), style="findings")
+    return html.sheet(header, [*_rows(pairs, result, violated, has_baseline)], (0,))
 
 
 def _rows(
@@ -143,7 +145,7 @@ def _plot(
     def place(number: float) -> float:
         # Compressed far from the middle, so that ratios and infinity have a place, too.
         distance = number - fair
-        share = math.copysign(1.0, distance) if math.isinf(distance) else distance / (0.5 + abs(distance))
+        share = math.copysign(1.0, distance) if math.isinf(distance) else distance / (SCALE + abs(distance))
         return round(WIDTH * (0.5 + 0.48 * share), 1)
 
     middle = HEIGHT / 2
