@@ -28,6 +28,7 @@ class ServedVariant:
     Attributes:
         name: The variant's name.
         package: ARN of its model package, empty if unknown.
+        model: Name of its model.
         environment: Environment variables of its container.
         share: Its share of the requests, from 0 to 1.
         instance_type: Type of its instances, empty for a serverless variant.
@@ -37,6 +38,7 @@ class ServedVariant:
 
     name: str
     package: str
+    model: str
     environment: Mapping[str, str]
     share: float
     instance_type: str
@@ -179,6 +181,7 @@ def served_variants(target: Target, endpoint: Endpoint) -> list[ServedVariant]:
         ServedVariant(
             name=item["VariantName"],
             package=containers[item["VariantName"]].get("ModelPackageName", ""),
+            model=item["ModelName"],
             environment=containers[item["VariantName"]].get("Environment", {}),
             share=weights[item["VariantName"]] / total,
             instance_type=item.get("InstanceType", ""),

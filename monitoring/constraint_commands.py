@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from monitoring import constraint_versions, display
-from monitoring.monitored_endpoint import Analysis
 from monitoring.schedule import Schedule
 from monitoring.schedules import endpoint_schedules, set_constraints
 from project.commands import EndpointOption, JsonOption, Project, command_group, print_result, project_command
 from project.errors import UserError
+
+# the analyses whose constraints are thresholds; bias and attribution are compared with an earlier analysis
+Analysis = Literal["data-quality", "model-quality"]
 
 app = command_group("Show and edit the constraints that an endpoint's traffic is compared with.")
 

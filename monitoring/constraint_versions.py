@@ -190,11 +190,12 @@ def put_version(settings: Settings, target: Target, analysis: str, document: Doc
         if _is_version(item["Key"])
     ]
     uri = f"{folder}/{max(numbers, default=0) + 1}.json"
-    _put(settings, target, uri, document, baseline_constraints(target, edited_from))
+    put_copy(settings, target, uri, document, baseline_constraints(target, edited_from))
     return uri
 
 
-def _put(settings: Settings, target: Target, uri: str, document: Document, baseline: str) -> None:
+def put_copy(settings: Settings, target: Target, uri: str, document: Document, baseline: str) -> None:
+    """Put a document with a reference to the file of the baseline that it was made from."""
     bucket, key = split_s3_uri(uri)
     target.s3.put_object(
         Bucket=bucket,
@@ -220,7 +221,10 @@ def baseline_constraints(target: Target, uri: str) -> str:
 def with_constraints(
     settings: Settings, target: Target, endpoint: MonitoredEndpoint, schedules: Sequence[Schedule]
 ) -> MonitoredEndpoint:
-    """Replace the endpoint's constraints by copies with tolerances, or by those that were edited for its schedules."""
+    """Replace the endpoint's constraints by copies with tolerances, or by those that were edited for its schedules.
+
+    Baselines of bias and attribution, which have no constraints to edit, stay as they are.
+    """
     edited = {
         (analysis, baseline_constraints(target, used.constraints)): used.constraints
         for schedule in schedules
@@ -233,8 +237,9 @@ def with_constraints(
             constraints=edited.get((analysis, own.constraints)) or _put_tolerant(settings, target, analysis, own),
         )
         for analysis, own in endpoint.baselines.items()
+        if own.statistics
     }
-    return replace(endpoint, baselines=baselines)
+    return replace(endpoint, baselines={**endpoint.baselines, **baselines})
 
 
 def _put_tolerant(settings: Settings, target: Target, analysis: str, baseline: Baseline) -> str:
@@ -257,7 +262,7 @@ def _put_tolerant(settings: Settings, target: Target, analysis: str, baseline: B
         return baseline.constraints
     content = hashlib.sha256(json.dumps([baseline.constraints, tolerant]).encode()).hexdigest()[:12]
     uri = f"{constraints_folder(settings, target, analysis)}/tolerance-{content}.json"
-    _put(settings, target, uri, tolerant, baseline.constraints)
+    put_copy(settings, target, uri, tolerant, baseline.constraints)
     return uri
 
 

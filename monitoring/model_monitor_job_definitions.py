@@ -9,13 +9,21 @@ from typing import Any
 
 from deployment.plan import resource_tags
 from monitoring.monitored_endpoint import MonitoredEndpoint
+from monitoring.schedule import LABELLED
 from monitoring.schedule_expressions import minutes_between
 from project.settings import Settings
 from project.target import Target
 
 Request = dict[str, Any]
 
-MONITORING_TYPES = {"data-quality": "DataQuality", "model-quality": "ModelQuality"}
+MONITORING_TYPES = {
+    "data-quality": "DataQuality",
+    "model-quality": "ModelQuality",
+    "bias": "ModelBias",
+    "attribution": "ModelExplainability",
+}
+# the analyses of Clarify's container, which reads an analysis configuration
+CLARIFY = frozenset({"bias", "attribution"})
 _INPUT = "/opt/ml/processing/input"
 _MAX_NAME_LENGTH = 63
 
@@ -29,15 +37,15 @@ def job_definition_request(
     image_uri: str,
     preprocessor_uri: str,
 ) -> Request:
-    """Build the request of CreateDataQualityJobDefinition or CreateModelQualityJobDefinition.
+    """Build the request of CreateDataQualityJobDefinition or of the operation for another analysis.
 
     Args:
         settings: The project's settings.
         target: Where the jobs run.
         endpoint: The endpoint to monitor.
-        analysis: "data-quality" or "model-quality".
+        analysis: A key of MONITORING_TYPES.
         expression: The schedule's expression; a job must end before the next one starts.
-        image_uri: Model Monitor's image.
+        image_uri: Model Monitor's image, or Clarify's.
         preprocessor_uri: S3 URI of the record preprocessor.
     """
     kind, baseline = MONITORING_TYPES[analysis], endpoint.baselines[analysis]
@@ -51,7 +59,7 @@ def job_definition_request(
         },
         f"{kind}JobInput": _job_input(settings, endpoint, analysis, interval),
         f"{kind}JobOutputConfig": _output(settings, target),
-        **_job(settings, target, interval * 60),
+        **_job(settings, target, analysis, interval * 60),
         "Tags": resource_tags(settings, endpoint.endpoint),
     }
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
@@ -65,6 +73,8 @@ def _specification(settings: Settings, endpoint: MonitoredEndpoint, analysis: st
         if endpoint.positive_label:
             environment["positive_label"] = endpoint.positive_label
         return {"ProblemType": settings.problem_type, "Environment": environment}
+    if analysis in CLARIFY:
+        return {"ConfigUri": endpoint.baselines[analysis].config, "Environment": environment}
     # the captured input of a transform job has only features
     script = {} if endpoint.batch else {"RecordPreprocessorSourceUri": preprocessor_uri}
     return {"Environment": environment, **script}
@@ -76,8 +86,8 @@ def _job_input(settings: Settings, endpoint: MonitoredEndpoint, analysis: str, i
         "S3InputMode": "File",
         "S3DataDistributionType": "FullyReplicated",
     }
-    if analysis == "model-quality":
-        source |= _attributes(settings, endpoint)
+    if analysis in LABELLED:
+        source |= _attributes(settings, endpoint, analysis)
         if delay := math.ceil(settings.monitoring.label_delay_minutes / 60):
             hours = interval // 60
             source |= {"StartTimeOffset": f"-PT{delay + hours}H", "EndTimeOffset": f"-PT{delay}H"}
@@ -89,20 +99,21 @@ def _job_input(settings: Settings, endpoint: MonitoredEndpoint, analysis: str, i
         }
     else:
         source = {"EndpointName": endpoint.endpoint, **source}
-    labels = {"GroundTruthS3Input": {"S3Uri": endpoint.ground_truth_uri}} if analysis == "model-quality" else {}
+    labels = {"GroundTruthS3Input": {"S3Uri": endpoint.ground_truth_uri}} if analysis in LABELLED else {}
     return {"BatchTransformInput" if endpoint.batch else "EndpointInput": source, **labels}
 
 
-def _attributes(settings: Settings, endpoint: MonitoredEndpoint) -> Request:
-    """Return the paths of prediction and probability in the response; a batch output has one prediction per line."""
+def _attributes(settings: Settings, endpoint: MonitoredEndpoint, analysis: str) -> Request:
+    """Return the paths of prediction and probability in the response; a batch output has one prediction per line.
+
+    Bias is that of the predicted labels, by the model's own decision threshold, and so needs no probability.
+    """
     prefix = "" if endpoint.batch else "predictions[0]."
     if settings.problem_type == "Regression":
         return {"InferenceAttribute": f"{prefix}prediction"}
-    probability = {"ProbabilityAttribute": f"{prefix}probability"}
-    return {
-        "InferenceAttribute": f"{prefix}label",
-        **(probability if settings.problem_type == "BinaryClassification" else {}),
-    }
+    needs_probability = settings.problem_type == "BinaryClassification" and analysis == "model-quality"
+    probability = {"ProbabilityAttribute": f"{prefix}probability"} if needs_probability else {}
+    return {"InferenceAttribute": f"{prefix}label", **probability}
 
 
 def _output(settings: Settings, target: Target) -> Request:
@@ -115,13 +126,14 @@ def _output(settings: Settings, target: Target) -> Request:
     return {"MonitoringOutputs": [{"S3Output": destination}], **({"KmsKeyId": kms_key} if kms_key else {})}
 
 
-def _job(settings: Settings, target: Target, interval_seconds: int) -> Request:
+def _job(settings: Settings, target: Target, analysis: str, interval_seconds: int) -> Request:
     """Return instances, time limit, network and role of the jobs."""
     resources, security = settings.resources, settings.security
     network: Request = {}
     if security.encrypt_inter_container_traffic:
         network["EnableInterContainerTrafficEncryption"] = True
-    if security.network_isolation:
+    # Clarify calls SageMaker for the shadow endpoint that predicts for the SHAP values
+    if security.network_isolation and analysis != "attribution":
         network["EnableNetworkIsolation"] = True
     if security.subnets:
         network["VpcConfig"] = {

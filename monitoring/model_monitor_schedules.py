@@ -1,4 +1,4 @@
-"""Model Monitor's own schedules: one for data quality and one for model quality, each with a job definition."""
+"""Model Monitor's own schedules: one for each analysis, with a job definition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from deployment.plan import resource_tags
 from deployment.resources import create_if_missing
-from monitoring.model_monitor_job_definitions import MONITORING_TYPES, job_definition_request
+from monitoring.model_monitor_job_definitions import CLARIFY, MONITORING_TYPES, job_definition_request
 from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
 from monitoring.schedule import MODEL_MONITOR, Schedule
 from monitoring.schedule_expressions import minutes_between
@@ -24,7 +24,12 @@ from project.target import Target
 RUN_NOW_SUFFIX = "-now"
 _MAX_NAME_LENGTH = 63
 # names of the monitoring types in operations
-_OPERATION_NAMES = {"DataQuality": "data_quality", "ModelQuality": "model_quality"}
+_OPERATION_NAMES = {
+    "DataQuality": "data_quality",
+    "ModelQuality": "model_quality",
+    "ModelBias": "model_bias",
+    "ModelExplainability": "model_explainability",
+}
 
 
 def put_schedules(settings: Settings, target: Target, endpoint: MonitoredEndpoint, expression: str) -> None:
@@ -159,18 +164,18 @@ def _put_definition(
         endpoint,
         analysis,
         expression,
-        _image_uri(target.region),
+        _image_uri("clarify" if analysis in CLARIFY else "model-monitor", target.region),
         _upload_preprocessor(settings, target),
     )
     create_if_missing(_operation(target, "create", MONITORING_TYPES[analysis]), request)
     return str(request["JobDefinitionName"])
 
 
-def _image_uri(region: str) -> str:
+def _image_uri(framework: str, region: str) -> str:
     # imported late: the SDK, which knows the image's account in each region, takes seconds to import
     from sagemaker.core import image_uris
 
-    return str(image_uris.retrieve("model-monitor", region))
+    return str(image_uris.retrieve(framework, region))
 
 
 def _upload_preprocessor(settings: Settings, target: Target) -> str:
@@ -197,9 +202,11 @@ def _to_schedule(target: Target, endpoint: str, description: Mapping[str, Any]) 
     definition = _describe_definition(target, kind, config["MonitoringJobDefinitionName"])
     source = definition[f"{kind}JobInput"]
     baseline = definition.get(f"{kind}BaselineConfig", {})
-    statistics, constraints = (
-        baseline.get(f"{part}Resource", {}).get("S3Uri", "") for part in ("Statistics", "Constraints")
-    )
+    files = {
+        "statistics": baseline.get("StatisticsResource", {}).get("S3Uri", ""),
+        "constraints": baseline.get("ConstraintsResource", {}).get("S3Uri", ""),
+        "config": definition[f"{kind}AppSpecification"].get("ConfigUri", ""),
+    }
     expression = config["ScheduleConfig"]["ScheduleExpression"]
     return Schedule(
         name=description["MonitoringScheduleName"],
@@ -210,7 +217,7 @@ def _to_schedule(target: Target, endpoint: str, description: Mapping[str, Any]) 
         window_minutes=minutes_between(expression),
         captures=source.get("BatchTransformInput", {}).get("DataCapturedDestinationS3Uri")
         or f"endpoint {source['EndpointInput']['EndpointName']}",
-        baselines={_analysis(kind): Baseline(statistics, constraints)},
+        baselines={_analysis(kind): Baseline(**files)},
         changed=description["LastModifiedTime"],
         metric_dimension=description["MonitoringScheduleName"],
         batch="BatchTransformInput" in source,

@@ -6,8 +6,8 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from deployment import endpoints
 from monitoring import s3_objects
@@ -17,18 +17,38 @@ from project.s3_uris import split_s3_uri
 from project.settings import Settings
 from project.target import Target
 
-Analysis = Literal["data-quality", "model-quality"]
-
-# names in DriftCheckBaselines
-_BASELINES: dict[str, str] = {"data-quality": "ModelDataQuality", "model-quality": "ModelQuality"}
+# Files of each analysis in DriftCheckBaselines, by the attribute of Baseline.
+_QUALITY_FILES = {"constraints": "Constraints", "statistics": "Statistics"}
+_BASELINES: dict[str, tuple[str, Mapping[str, str]]] = {
+    "data-quality": ("ModelDataQuality", _QUALITY_FILES),
+    "model-quality": ("ModelQuality", _QUALITY_FILES),
+    "bias": (
+        "Bias",
+        {"constraints": "PostTrainingConstraints", "pre_training": "PreTrainingConstraints", "config": "ConfigFile"},
+    ),
+    "attribution": ("Explainability", {"constraints": "Constraints", "config": "ConfigFile"}),
+}
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """S3 URIs of the files that an analysis compares with."""
+    """S3 URIs of the files that an analysis compares with.
 
-    statistics: str
+    Attributes:
+        constraints: The constraints; of bias and attribution an analysis.json.
+        statistics: The statistics of data quality and model quality.
+        pre_training: The analysis.json with the bias metrics of the training data, until both are one file.
+        config: The analysis configuration of bias and attribution.
+    """
+
     constraints: str
+    statistics: str = ""
+    pre_training: str = ""
+    config: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.statistics, self.pre_training, self.constraints, self.config)))
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,8 @@ class MonitoredEndpoint:
         positive_label: The positive class of a binary classification; empty for other problem types.
         batch: Whether the project's batch transform jobs are monitored instead of an endpoint.
         model_uri: S3 URI of the model archive, if it contains the training schema; empty for other models.
+        model_name: Name of the model that the endpoint serves; of several variants that of the first. Empty for batch
+            transform jobs.
     """
 
     endpoint: str
@@ -54,6 +76,7 @@ class MonitoredEndpoint:
     positive_label: str
     batch: bool = False
     model_uri: str = ""
+    model_name: str = ""
 
 
 def find_monitored_endpoint(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
@@ -62,13 +85,14 @@ def find_monitored_endpoint(settings: Settings, target: Target, name: str) -> Mo
     Raises:
         UserError: The endpoint does not exist, it has no data capture, or its model has no baselines.
     """
-    capture_uri, package = _captures_and_package(settings, target, name)
-    if not package:
+    capture_uri, variant = _captures_and_variant(settings, target, name)
+    if not variant.package:
         raise UserError(
             f"the model package of endpoint {name!r} is unknown, and so are its baselines; deploy a package with "
             "`python -m deployment deploy`"
         )
-    return _with_baselines(settings, target, name, package, capture_uri, batch=False)
+    monitored = _with_baselines(settings, target, name, variant.package, capture_uri, batch=False)
+    return replace(monitored, model_name=variant.model)
 
 
 def find_monitored_batches(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
@@ -92,7 +116,7 @@ def endpoint_capture_uri(settings: Settings, target: Target, name: str) -> str:
     Raises:
         UserError: The endpoint does not exist, or it has no data capture.
     """
-    return _captures_and_package(settings, target, name)[0]
+    return _captures_and_variant(settings, target, name)[0]
 
 
 def batch_capture_uri(settings: Settings, target: Target) -> str:
@@ -104,8 +128,8 @@ def ground_truth_uri(settings: Settings, target: Target, endpoint: str) -> str:
     return f"{settings.uri(target.bucket)}/ground-truth/{endpoint}"
 
 
-def _captures_and_package(settings: Settings, target: Target, name: str) -> tuple[str, str]:
-    """Return the S3 prefix of an endpoint's captures and the ARN of its model package, empty if unknown."""
+def _captures_and_variant(settings: Settings, target: Target, name: str) -> tuple[str, endpoints.ServedVariant]:
+    """Return the S3 prefix of an endpoint's captures and its first variant."""
     endpoint = endpoints.project_endpoint(settings, target, name)
     if not endpoint.config:
         raise UserError(f"endpoint {name!r} is {endpoint.status}; wait until it is in service")
@@ -116,7 +140,7 @@ def _captures_and_package(settings: Settings, target: Target, name: str) -> tupl
             f"endpoint {name!r} has no data capture, which monitoring needs; set deployment.capture_percentage and "
             "deploy again"
         )
-    return f"{capture.uri.rstrip('/')}/{name}", variants[0].package
+    return f"{capture.uri.rstrip('/')}/{name}", variants[0]
 
 
 def _with_baselines(
@@ -127,28 +151,35 @@ def _with_baselines(
     needs_label = settings.problem_type == "BinaryClassification" and "model-quality" in analyses
     model_uri = description["InferenceSpecification"]["Containers"][0].get("ModelDataUrl", "")
     archive = s3_objects.read(target, model_uri) if model_uri else None
+    has_schema = archive is not None and "features" in _schema(archive)
+    if "attribution" in analyses and not has_schema:
+        raise UserError(
+            f"{package} has no model archive with a schema.json, which the SHAP values of its predictions are computed "
+            "with; register a version with `python -m pipelines run`, or remove attribution from monitoring.analyses"
+        )
     return MonitoredEndpoint(
         endpoint=name,
         package=package,
         capture_uri=capture_uri,
         ground_truth_uri=ground_truth_uri(settings, target, name),
         baselines={analysis: _baseline(target, description, analysis) for analysis in analyses},
-        model_uri=model_uri if archive and "features" in _schema(archive) else "",
+        model_uri=model_uri if has_schema else "",
         positive_label=_positive_label(archive, model_uri) if needs_label else "",
         batch=batch,
     )
 
 
 def _baseline(target: Target, package: Mapping[str, Any], analysis: str) -> Baseline:
-    files = package.get("DriftCheckBaselines", {}).get(_BASELINES[analysis], {})
+    name, parts = _BASELINES[analysis]
+    files = package.get("DriftCheckBaselines", {}).get(name, {})
     try:
-        baseline = Baseline(*(files[part]["S3Uri"] for part in ("Statistics", "Constraints")))
+        baseline = Baseline(**{attribute: files[part]["S3Uri"] for attribute, part in parts.items()})
     except KeyError:
         raise UserError(
             f"{package['ModelPackageArn']} has no {analysis} baseline in its DriftCheckBaselines; register a version "
             "with `python -m pipelines run`, or remove the analysis from monitoring.analyses"
         ) from None
-    for uri in (baseline.statistics, baseline.constraints):
+    for uri in baseline.files:
         if not any(item["Key"] == split_s3_uri(uri)[1] for item in s3_objects.list_objects(target, uri)):
             raise UserError(
                 f"the {analysis} baseline {uri} does not exist; the last steps of the execution that registered "

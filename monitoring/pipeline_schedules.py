@@ -11,10 +11,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
-from monitoring.schedule import PIPELINE, Schedule
+from monitoring.schedule import LABELLED, PIPELINE, Schedule
 from pipelines import runner
 from project.errors import UserError, is_not_found
-from project.settings import Settings
+from project.settings import ANALYSES, Settings
 from project.target import Target
 
 START_PIPELINE_EXECUTION = "arn:aws:scheduler:::aws-sdk:sagemaker:startPipelineExecution"
@@ -169,12 +169,12 @@ def _parameters(settings: Settings, endpoint: MonitoredEndpoint, window_minutes:
     if endpoint.model_uri:
         parameters["ModelUri"] = endpoint.model_uri
     for analysis, baseline in endpoint.baselines.items():
-        parameters[f"{_prefix(analysis)}StatisticsUri"] = baseline.statistics
-        parameters[f"{_prefix(analysis)}ConstraintsUri"] = baseline.constraints
-    if "model-quality" in settings.monitoring.analyses:
+        files = {"Constraints": baseline.constraints, "Statistics": baseline.statistics, "Config": baseline.config}
+        parameters |= {f"{_prefix(analysis)}{file}Uri": uri for file, uri in files.items() if uri}
+    if LABELLED & set(settings.monitoring.analyses):
         parameters["GroundTruthUri"] = endpoint.ground_truth_uri
-        if endpoint.positive_label:
-            parameters["PositiveLabel"] = endpoint.positive_label
+    if endpoint.positive_label:
+        parameters["PositiveLabel"] = endpoint.positive_label
     return parameters
 
 
@@ -195,9 +195,11 @@ def _to_schedule(settings: Settings, response: Mapping[str, Any]) -> Schedule | 
             return None
         baselines = {
             analysis: Baseline(
-                parameters[f"{_prefix(analysis)}StatisticsUri"], parameters[f"{_prefix(analysis)}ConstraintsUri"]
+                constraints=parameters[f"{_prefix(analysis)}ConstraintsUri"],
+                statistics=parameters.get(f"{_prefix(analysis)}StatisticsUri", ""),
+                config=parameters.get(f"{_prefix(analysis)}ConfigUri", ""),
             )
-            for analysis in ("data-quality", "model-quality")
+            for analysis in ANALYSES
             if f"{_prefix(analysis)}ConstraintsUri" in parameters
         }
         return Schedule(

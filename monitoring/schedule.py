@@ -13,6 +13,9 @@ Backend = Literal["pipeline", "model-monitor"]
 PIPELINE: Backend = "pipeline"
 MODEL_MONITOR: Backend = "model-monitor"
 
+# the analyses that read ground truth
+LABELLED = frozenset({"model-quality", "bias"})
+
 
 @dataclass(frozen=True)
 class Schedule:

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from monitoring import constraint_versions, display, model_monitor_schedules, pipeline_schedules, schedules
+from monitoring import (
+    clarify_files,
+    constraint_versions,
+    display,
+    model_monitor_schedules,
+    pipeline_schedules,
+    schedules,
+)
 from monitoring.monitored_endpoint import MonitoredEndpoint, find_monitored_batches, find_monitored_endpoint
 from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
 from monitoring.schedule_expressions import for_model_monitor, window_minutes
@@ -94,6 +101,7 @@ def create(
     previous = next((item for item in existing if (item.backend, item.batch) == (backend, batch)), None)
     endpoint = (find_monitored_batches if batch else find_monitored_endpoint)(settings, target, name)
     endpoint = constraint_versions.with_constraints(settings, target, endpoint, existing)
+    endpoint = clarify_files.with_clarify_files(settings, target, endpoint)
     with console.status("Uploading code, creating the schedule ..."):
         if backend == PIPELINE:
             _put_pipeline_schedule(project, endpoint, previous, expression, window, scheduler_role_arn)

@@ -23,6 +23,10 @@ def monitor_step(context: PipelineContext, parameters: Parameters, pipeline_name
         "data-quality-constraints": parameters.data_quality_constraints,
         "model-quality-statistics": parameters.model_quality_statistics,
         "model-quality-constraints": parameters.model_quality_constraints,
+        "bias-constraints": parameters.bias_constraints,
+        "bias-config": parameters.bias_config,
+        "attribution-constraints": parameters.attribution_constraints,
+        "attribution-config": parameters.attribution_config,
     }
     processor = context.processor(["/bin/bash", "/opt/ml/processing/input/code/run.sh", "monitor.py"])
     return ProcessingStep(
@@ -60,11 +64,16 @@ def _arguments(context: PipelineContext, parameters: Parameters, pipeline_name: 
             "max-drifted-share": parameters.max_drifted_share.to_string(),
             "critical-features": parameters.critical_features,
         }
-    if "model-quality" in settings.monitoring.analyses:
+    if {"model-quality", "bias"} & set(settings.monitoring.analyses):
         options |= {
             "problem-type": settings.problem_type,
             "labels": parameters.ground_truth_uri,
             "label-delay-minutes": parameters.label_delay_minutes.to_string(),
+        }
+    if "bias" in settings.monitoring.analyses:
+        options["metric-tolerance"] = f"{settings.monitoring.metric_tolerance:g}"
+    if "model-quality" in settings.monitoring.analyses:
+        options |= {
             "positive-label": parameters.positive_label,
             "metric": settings.quality.metric,
             "metric-threshold": parameters.metric_threshold.to_string(),

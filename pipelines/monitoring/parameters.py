@@ -30,15 +30,17 @@ ANALYSIS_PARAMETERS = {
         "critical_features",
     ),
     "model-quality": (
-        "ground_truth_uri",
         "model_quality_statistics",
         "model_quality_constraints",
         "positive_label",
-        "label_delay_minutes",
         "metric_threshold",
         "max_missing_label_share",
     ),
+    "bias": ("bias_constraints", "bias_config"),
+    "attribution": ("attribution_constraints", "attribution_config"),
 }
+# parameters that these analyses share
+SHARED_PARAMETERS = {"ground_truth_uri": ("model-quality", "bias"), "label_delay_minutes": ("model-quality", "bias")}
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class Parameters(PipelineParameters):
     data_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the data quality."]
     model_quality_statistics: Annotated[ParameterString, "S3 URI of the baseline statistics of the model quality."]
     model_quality_constraints: Annotated[ParameterString, "S3 URI of the baseline constraints of the model quality."]
+    bias_constraints: Annotated[ParameterString, "S3 URI of the baseline of the bias metrics, an analysis.json."]
+    bias_config: Annotated[ParameterString, "S3 URI of the analysis configuration of the bias metrics."]
+    attribution_constraints: Annotated[ParameterString, "S3 URI of the baseline of the SHAP values, an analysis.json."]
+    attribution_config: Annotated[ParameterString, "S3 URI of the analysis configuration of the SHAP values."]
     model_uri: Annotated[
         ParameterString, "S3 URI of the model archive, by whose schema values are read; none if it has no schema."
     ]
@@ -80,6 +86,10 @@ class Parameters(PipelineParameters):
             data_quality_constraints=ParameterString("DataQualityConstraintsUri"),
             model_quality_statistics=ParameterString("ModelQualityStatisticsUri"),
             model_quality_constraints=ParameterString("ModelQualityConstraintsUri"),
+            bias_constraints=ParameterString("BiasConstraintsUri"),
+            bias_config=ParameterString("BiasConfigUri"),
+            attribution_constraints=ParameterString("AttributionConstraintsUri"),
+            attribution_config=ParameterString("AttributionConfigUri"),
             model_uri=ParameterString("ModelUri", default_value=NO_MODEL),
             positive_label=ParameterString("PositiveLabel", default_value="1"),
             window_end=ParameterString("WindowEnd", default_value="now"),
@@ -104,4 +114,5 @@ class Parameters(PipelineParameters):
     def used_by(self, analyses: tuple[str, ...]) -> list[Parameter]:
         """Return the parameters that have an effect on these analyses."""
         unused = {name for analysis, names in ANALYSIS_PARAMETERS.items() if analysis not in analyses for name in names}
+        unused |= {name for name, users in SHARED_PARAMETERS.items() if not set(users) & set(analyses)}
         return [getattr(self, field.name) for field in fields(self) if field.name not in unused]

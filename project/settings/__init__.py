@@ -19,7 +19,7 @@ from __future__ import annotations
 from project.settings.attribution import AttributionSettings
 from project.settings.deployment import DeploymentSettings, UpdateSettings
 from project.settings.fairness import FairnessSettings
-from project.settings.monitoring import MonitoringSettings
+from project.settings.monitoring import ANALYSES, AnalysisName, MonitoringSettings
 from project.settings.platform import ImageSettings
 from project.settings.project import Settings
 from project.settings.quality import LOWER_IS_BETTER, METRICS, OTHER_METRICS, Gate
@@ -32,10 +32,12 @@ from project.settings.tuning import TuningSettings
 from project.settings.tuning_ranges import NumberRange
 
 __all__ = [
+    "ANALYSES",
     "LOWER_IS_BETTER",
     "METRICS",
     "OTHER_METRICS",
     "TRAINING_METRICS",
+    "AnalysisName",
     "AttributionSettings",
     "DeploymentSettings",
     "FairnessSettings",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from project.settings.section import Section
 
 AnalysisName = Literal["data-quality", "model-quality", "bias", "attribution"]
+ANALYSES: tuple[AnalysisName, ...] = get_args(AnalysisName)
 
 # the section that says what these analyses measure, and in which training makes their baseline
 SECTIONS = {"bias": "fairness", "attribution": "attribution"}

@@ -71,7 +71,7 @@ def test_samples_are_found_through_the_execution_that_registered_the_version(
     monkeypatch.setattr("pipelines.results.describe", lambda target, arn: SimpleNamespace(step=lambda name: name))
     monkeypatch.setattr("pipelines.results.processing_outputs", lambda step, target: {"evaluation": uri})
     version = account.register("demo", CustomerMetadataProperties={"pipeline_execution_arn": "arn"})
-    variant = ServedVariant("champion", package_arn(version), {}, 1.0, "ml.m5.large", 1, {})
+    variant = ServedVariant("champion", package_arn(version), "", {}, 1.0, "ml.m5.large", 1, {})
     try:
         (empty,) = find_samples(account.target, [variant])
         assert empty.reason == f"the evaluation of version {version} has no samples"
@@ -87,7 +87,7 @@ def test_samples_are_found_through_the_execution_that_registered_the_version(
 
 
 def test_a_version_of_another_pipeline_has_no_samples(account: LocalAccount) -> None:
-    variant = ServedVariant("champion", package_arn(1), {}, 1.0, "ml.m5.large", 1, {})
+    variant = ServedVariant("champion", package_arn(1), "", {}, 1.0, "ml.m5.large", 1, {})
     (found,) = find_samples(account.target, [variant])
     assert found.reason == "the execution that registered version 1 was not found"
 

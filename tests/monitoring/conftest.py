@@ -38,7 +38,7 @@ def account(server: MonitoredAccount, monkeypatch: pytest.MonkeyPatch) -> Iterat
     # the definition itself is tested in tests/pipelines, and takes seconds to build
     monkeypatch.setattr("pipelines.runner.build_definition", lambda *_: monitoring_definition())
     # the SDK takes seconds to import
-    monkeypatch.setattr("monitoring.model_monitor_schedules._image_uri", lambda _: ANALYZER)
+    monkeypatch.setattr("monitoring.model_monitor_schedules._image_uri", lambda *_: ANALYZER)
     yield server
     server.remove_monitoring()
 

@@ -162,7 +162,7 @@ def test_batches_need_an_approved_package(run: Run, events: ClientEvents) -> Non
 
 
 ENDPOINT = MonitoredEndpoint(
-    "demo", "package", "captures", "labels", {"model-quality": Baseline("statistics.json", "constraints.json")}, ""
+    "demo", "package", "captures", "labels", {"model-quality": Baseline("constraints.json", "statistics.json")}, ""
 )
 TARGET = Target(ROLE_ARN, "bucket", REGION)
 

@@ -13,6 +13,8 @@ from project.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 MakeSettings = Callable[..., Settings]
+# the sections that bias and attribution need
+FAIR: dict[str, Any] = {"fairness": {"facets": [{"column": "sex"}], "favourable": ["yes"]}, "attribution": {}}
 
 
 def compiled(settings: Settings) -> dict[str, Any]:
@@ -35,6 +37,18 @@ def test_one_job_runs_all_analyses_and_writes_below_its_execution(make_settings:
     assert outputs["summary"] == [root, {"Get": "Execution.PipelineExecutionId"}, "summary"]
 
 
+def test_bias_and_attribution_have_a_baseline_and_its_configuration(make_settings: MakeSettings) -> None:
+    (step,) = compiled(make_settings(monitoring={"analyses": ["bias", "attribution"]}, **FAIR))["Steps"]
+    inputs = [item["InputName"] for item in step["Arguments"]["ProcessingInputs"]]
+    assert inputs == ["bias-constraints", "bias-config", "attribution-constraints", "attribution-config", "code"]
+    outputs = [item["OutputName"] for item in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]]
+    assert outputs == ["bias", "attribution", "summary"]
+    arguments = step["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert arguments[arguments.index("--analyses") + 1] == "bias,attribution"
+    # what tolerates chance in the metrics of model quality does so in those of bias
+    assert arguments[arguments.index("--metric-tolerance") + 1] == "2.5"
+
+
 def test_later_steps_can_read_the_summary(make_settings: MakeSettings) -> None:
     (step,) = compiled(make_settings())["Steps"]
     (file,) = step["PropertyFiles"]
@@ -47,12 +61,17 @@ def test_later_steps_can_read_the_summary(make_settings: MakeSettings) -> None:
 
 @pytest.mark.parametrize(
     ("analysis", "unused"),
-    [("data-quality", ("GroundTruth", "Label", "ModelQuality", "Metric")), ("model-quality", ("DataQuality", "Drift"))],
+    [
+        ("data-quality", ("GroundTruth", "Label", "ModelQuality", "Metric", "Bias", "Attribution")),
+        ("model-quality", ("DataQuality", "Drift", "Bias", "Attribution")),
+        ("bias", ("Quality", "Drift", "PositiveLabel", "MetricThreshold", "MissingLabel", "Attribution")),
+        ("attribution", ("GroundTruth", "Label", "Quality", "Metric", "Drift", "Bias")),
+    ],
 )
 def test_the_pipeline_has_only_parameters_with_an_effect(
     make_settings: MakeSettings, analysis: str, unused: tuple[str, ...]
 ) -> None:
-    definition = compiled(make_settings(monitoring={"analyses": [analysis]}))
+    definition = compiled(make_settings(monitoring={"analyses": [analysis]}, **FAIR))
     names = [parameter["Name"] for parameter in definition["Parameters"]]
     assert not [name for name in names if any(word in name for word in unused)]
     text = json.dumps(definition["Steps"])
