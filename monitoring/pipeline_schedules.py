@@ -169,7 +169,7 @@ def _parameters(settings: Settings, endpoint: MonitoredEndpoint, window_minutes:
     if endpoint.model_uri:
         parameters["ModelUri"] = endpoint.model_uri
     for analysis, baseline in endpoint.baselines.items():
-        files = {"Constraints": baseline.constraints, "Statistics": baseline.statistics, "Config": baseline.config}
+        files = {"Statistics": baseline.statistics, "Constraints": baseline.constraints, "Config": baseline.config}
         parameters |= {f"{_prefix(analysis)}{file}Uri": uri for file, uri in files.items() if uri}
     if LABELLED & set(settings.monitoring.analyses):
         parameters["GroundTruthUri"] = endpoint.ground_truth_uri
@@ -193,7 +193,7 @@ def _to_schedule(settings: Settings, response: Mapping[str, Any]) -> Schedule | 
         parameters = {item["Name"]: item["Value"] for item in execution["PipelineParameters"]}
         if execution["PipelineName"] != runner.pipeline_name(settings, "monitoring"):
             return None
-        baselines = {
+        baselines: dict[str, Baseline] = {
             analysis: Baseline(
                 constraints=parameters[f"{_prefix(analysis)}ConstraintsUri"],
                 statistics=parameters.get(f"{_prefix(analysis)}StatisticsUri", ""),

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from analyzer.analysis import Analysis, DataQuality, ModelQuality
+from analyzer.window import Window
+from window.clarify import AttributionDrift, BiasDrift
 
 COMPLETED, NO_DATA = "Completed", "NoData"
 NAMESPACE = "LightGBMPipelines"
@@ -44,22 +46,39 @@ class WindowResults:
         model_quality: None if model quality was not analyzed, or there were no merged records.
         missing_label_share: The share of the inferences without a label that is a class; None without inferences, or if
             model quality was not analyzed.
+        bias: None if bias was not analyzed, or there were no predictions.
+        attribution: None if attribution was not analyzed, or there were no requests.
     """
 
     data_quality: DataQuality | None = None
     model_quality: ModelQuality | None = None
     missing_label_share: float | None = None
+    bias: BiasDrift | None = None
+    attribution: AttributionDrift | None = None
 
     @classmethod
     def from_analyses(
-        cls, data: Analysis | None, model: Analysis | None, missing_label_share: float | None
+        cls,
+        data: Analysis | None,
+        model: Analysis | None,
+        missing_label_share: float | None,
+        bias: BiasDrift | None = None,
+        attribution: AttributionDrift | None = None,
     ) -> WindowResults:
         data_result, model_result = data and data.result, model and model.result
         return cls(
             data_result if isinstance(data_result, DataQuality) else None,
             model_result if isinstance(model_result, ModelQuality) else None,
             missing_label_share,
+            bias,
+            attribution,
         )
+
+    @property
+    def captured(self) -> int:
+        """The number of requests in the window."""
+        data = [self.data_quality.statistics.item_count] if self.data_quality else []
+        return max([*data, *(drift.records for drift in (self.bias, self.attribution) if drift)], default=0)
 
     @property
     def drifted(self) -> list[str]:
@@ -78,17 +97,18 @@ class WindowResults:
         return next((metric.value for metric in metrics if metric.name == name), None)
 
 
-def summarize(
-    results: WindowResults, rules: AlertRules, endpoint: str, start: datetime, end: datetime
-) -> dict[str, Any]:
+def summarize(results: WindowResults, rules: AlertRules, endpoint: str, window: Window) -> dict[str, Any]:
     """Build the content of monitoring_summary.json."""
     reasons = list(alert_reasons(results, rules))
     data, model = results.data_quality, results.model_quality
+    bias, attribution = results.bias, results.attribution
+    assert window.start is not None
+    assert window.end is not None
     return {
         "version": 1,
         "endpoint": endpoint,
-        "window": {"start": start.isoformat(), "end": end.isoformat()},
-        "status": COMPLETED if data or model else NO_DATA,
+        "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
+        "status": COMPLETED if data or model or bias or attribution else NO_DATA,
         "alert": bool(reasons),
         "reasons": reasons,
         "data_quality": data
@@ -111,6 +131,19 @@ def summarize(
             "unknown_classes": None if model.unknown is None else str(model.unknown),
         },
         "missing_label_share": results.missing_label_share,
+        "bias": bias
+        and {
+            "records": bias.records,
+            "labelled_records": bias.labelled,
+            "measured_metrics": bias.measured,
+            "violations": bias.violations,
+        },
+        "attribution": attribution
+        and {
+            "records": attribution.records,
+            "ndcg": dict(attribution.ndcg),
+            "violations": len(attribution.groups),
+        },
     }
 
 
@@ -137,16 +170,22 @@ def alert_reasons(results: WindowResults, rules: AlertRules) -> Iterator[str]:
     missing = results.missing_label_share
     if missing is not None and missing > rules.max_missing_label_share:
         yield f"{missing:.0%} of the inferences have no label (at most {rules.max_missing_label_share:.0%})"
+    for group in results.bias.groups if results.bias else ():
+        yield f"bias for {group.text}"
+    for group in results.attribution.groups if results.attribution else ():
+        yield group.text
 
 
 def metrics(results: WindowResults, alert: bool, endpoint: str, time: datetime) -> list[dict[str, Any]]:
     """Build the MetricData of PutMetricData, with the dimension Endpoint."""
-    data = results.data_quality
+    bias, attribution = results.bias, results.attribution
     values = {
         "MonitoringAlert": (float(alert), "None"),
-        "CapturedRecords": (float(data.statistics.item_count if data else 0), "Count"),
+        "CapturedRecords": (float(results.captured), "Count"),
         "DriftedFeatureShare": (results.drifted_share, "None"),
         "MissingLabelShare": (results.missing_label_share, "None"),
+        "BiasViolations": (None if bias is None else float(bias.violations), "Count"),
+        "AttributionNdcg": (min(attribution.ndcg.values(), default=None) if attribution else None, "None"),
     }
     dimensions = [{"Name": "Endpoint", "Value": endpoint}]
     return [

@@ -1,0 +1,177 @@
+"""Bias and feature attribution of a window, by the analyzer's Clarify jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analyzer import NoRecords
+from analyzer.attribution.drift import ndcg
+from analyzer.clarify.analysis import STAGES, BiasValue, bias_values, global_shap_values, read
+from analyzer.clarify.captures import Attributes
+from analyzer.clarify.drift import violation_groups
+from analyzer.clarify.job import ClarifyJob, ClarifyResult, MetricSettings, run, write_results
+from analyzer.violations import ViolationGroup
+from analyzer.window import Window
+from window.inputs import REQUESTS, WindowInputs
+
+# Features and predictions of requests, without and with their labels.
+PREDICTIONS = {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}}
+LABELLED_PREDICTIONS = {"sagemakerMergeJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}}
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BiasDrift:
+    """The bias of a window.
+
+    Attributes:
+        records: Number of predictions, which some of the metrics are those of.
+        labelled: Number of predictions with a label, which the others are those of.
+        measured: Number of metrics that have a value.
+        groups: The violations, those of one group of people together.
+    """
+
+    records: int
+    labelled: int
+    measured: int
+    groups: tuple[ViolationGroup, ...]
+
+    @property
+    def violations(self) -> int:
+        return sum(len(group.subjects) for group in self.groups)
+
+
+@dataclass(frozen=True)
+class AttributionDrift:
+    """The global SHAP values of a window.
+
+    Attributes:
+        records: Number of requests.
+        ndcg: By label, how alike the ranking of the features is to that of the baseline, from 0 to 1.
+        groups: The violations.
+    """
+
+    records: int
+    ndcg: Mapping[str, float]
+    groups: tuple[ViolationGroup, ...]
+
+
+def bias(inputs: WindowInputs) -> BiasDrift | None:
+    """Measure the bias of the predictions, and with their labels that of the labelled ones; None without any.
+
+    What can be measured without labels is that of all predictions of the window, and does not wait for labels. The rest
+    is that of the earlier window whose labels are due. Both are one analysis.json.
+    """
+    unlabelled = inputs.captures and _bias(inputs, inputs.captures, PREDICTIONS, inputs.window)
+    folder, counts = inputs.merged or (None, None)
+    labelled = (
+        _bias(inputs, folder, LABELLED_PREDICTIONS, inputs.labelled) if folder and counts and counts.merged else None
+    )
+    if unlabelled is None and labelled is None:
+        return None
+    analysis = joined(unlabelled.analysis if unlabelled else {}, labelled.analysis if labelled else {})
+    baseline = inputs.required_file("bias-constraints")
+    records = unlabelled.records if unlabelled else 0
+    result = write_results(
+        analysis,
+        inputs.options.output_dir / "bias",
+        baseline=baseline,
+        metric_tolerance=inputs.options.metric_tolerance,
+        metrics=_metrics(inputs),
+        records=records,
+    )
+    return BiasDrift(
+        records=records,
+        labelled=labelled.records if labelled else 0,
+        measured=sum(value.value is not None for value in bias_values(result.analysis)),
+        groups=violation_groups(result.violations, result.analysis, read(baseline)),
+    )
+
+
+def attribution(inputs: WindowInputs) -> AttributionDrift | None:
+    """Compute the SHAP values of the requests by the endpoint's own model; None without requests."""
+    if inputs.captures is None:
+        return None
+    baseline = inputs.required_file("attribution-constraints")
+    job = ClarifyJob(
+        config=inputs.required_file("attribution-config"),
+        dataset=inputs.captures,
+        output=inputs.options.output_dir / "attribution",
+        model=inputs.model,
+        baseline=baseline,
+        dataset_format=REQUESTS,
+        window=inputs.window,
+        metrics=_metrics(inputs),
+    )
+    try:
+        result = run(job)
+    except NoRecords as error:
+        print(error)
+        return None
+    former, current = global_shap_values(read(baseline)), global_shap_values(result.analysis)
+    return AttributionDrift(
+        records=result.records,
+        ndcg={label: ndcg(former[label], values) for label, values in current.items() if label in former},
+        groups=violation_groups(result.violations, result.analysis, read(baseline)),
+    )
+
+
+def joined(unlabelled: Document, labelled: Document) -> dict[str, Any]:
+    """Join two analyses of bias: metrics with a value in the first are from there, all others from the second."""
+    if not labelled or not unlabelled:
+        return {**(labelled or unlabelled)}
+    return {**labelled, **{stage: _joined_stage(unlabelled[stage], labelled[stage]) for stage in STAGES}}
+
+
+def _joined_stage(unlabelled: Document, labelled: Document) -> dict[str, Any]:
+    facets = {
+        name: _joined_groups(unlabelled["facets"].get(name, []), labelled["facets"].get(name, []))
+        for name in dict.fromkeys([*labelled["facets"], *unlabelled["facets"]])
+    }
+    return {**labelled, "facets": facets}
+
+
+def _joined_groups(unlabelled: Sequence[Document], labelled: Sequence[Document]) -> list[Document]:
+    """Join the groups of a facet; a group with a threshold has the range of the first analysis."""
+    groups = []
+    others = {_group_key(group): group["metrics"] for group in labelled}
+    for group in unlabelled:
+        more = {metric["name"]: metric for metric in others.pop(_group_key(group), [])}
+        metrics = [
+            metric if metric.get("value") is not None else more.get(metric["name"], metric)
+            for metric in group["metrics"]
+        ]
+        groups.append({**group, "metrics": metrics})
+    return [*groups, *(group for group in labelled if _group_key(group) in others)]
+
+
+def _group_key(group: Document) -> str:
+    """Return what a group is called in every window: the range of a threshold ends at the largest value."""
+    return BiasValue("", "", str(group["value_or_threshold"]), "", None).key[2]
+
+
+def _bias(inputs: WindowInputs, dataset: Path, dataset_format: Document, window: Window) -> ClarifyResult | None:
+    regression = inputs.options.problem_type == "Regression"
+    job = ClarifyJob(
+        config=inputs.required_file("bias-config"),
+        dataset=dataset,
+        output=inputs.options.input_dir / f"bias-{'labelled' if dataset_format is LABELLED_PREDICTIONS else 'all'}",
+        model=inputs.model,
+        dataset_format=dataset_format,
+        attributes=Attributes(inference="predictions[0].prediction" if regression else "predictions[0].label"),
+        window=window,
+    )
+    try:
+        return run(job)
+    except NoRecords as error:
+        print(error)
+        return None
+
+
+def _metrics(inputs: WindowInputs) -> MetricSettings:
+    options = inputs.options
+    return MetricSettings(inputs.metric_time, options.endpoint, options.schedule, publish=True)
