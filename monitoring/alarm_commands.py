@@ -34,7 +34,7 @@ def create(
     name: EndpointOption = None,
     on: Annotated[
         list[AlarmType] | None,
-        typer.Option(show_default="all four", help="Type of alarm to create (repeatable)."),
+        typer.Option(show_default="all", help="Type of alarm to create (repeatable)."),
     ] = None,
     feature: Annotated[
         list[str] | None,
@@ -58,8 +58,10 @@ def create(
     """Create CloudWatch alarms on an endpoint's monitoring results, or update them.
 
     The alarm types: "violations" is on alerts of the monitoring pipeline or on Model Monitor's violations, "drift" on
-    drift of any feature, "metric" on the quality metric of the settings, and "missing-data" goes into ALARM if no data
-    is captured or no check runs.
+    drift of any feature, "metric" on the quality metric of the settings, "bias" on bias metrics that are worse than in
+    the baseline, "attribution" on another ranking of the features by attribution, and "missing-data" goes into ALARM if
+    no data is captured or no check runs. Of Model Monitor's schedules, bias has alarms on the limits of fairness.max,
+    and attribution has none.
 
     Example: python -m monitoring alarms create --local --email me@example.com --feature mean_radius
     """

@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from deployment.plan import resource_tags
-from monitoring.model_monitor_job_definitions import MONITORING_TYPES
+from monitoring.model_monitor_job_definitions import CLARIFY, MONITORING_TYPES
 from monitoring.schedule import PIPELINE, Schedule
 from project.errors import UserError
 from project.settings import Settings
+from project.settings.fairness import PRE_TRAINING
 from project.target import Target
 
 Request = dict[str, Any]
@@ -19,6 +20,9 @@ Request = dict[str, Any]
 _NAMESPACE = "LightGBMPipelines"
 _MODEL_MONITOR = "aws/sagemaker/Endpoints"
 _MODEL_MONITOR_BATCH = "aws/sagemaker/ModelMonitoring"
+_METRICS = {"data-quality": "data", "model-quality": "model", "bias": "bias", "attribution": "explainability"}
+# the score below which Clarify calls another ranking of the features a violation
+MIN_NDCG = 0.9
 # DeleteAlarms accepts no more
 _MAX_NAMES_PER_CALL = 100
 _MAX_ALARM_NAME = 255
@@ -29,12 +33,15 @@ class AlarmType(StrEnum):
     """What an alarm is on.
 
     VIOLATIONS: alerts of the monitoring pipeline, or violations that Model Monitor found. DRIFT: drift of any feature.
-    METRIC: the quality metric of the settings. MISSING_DATA: no captured data, or no monitoring execution.
+    METRIC: the quality metric of the settings. BIAS: a bias metric that is worse than in the baseline. ATTRIBUTION:
+    another ranking of the features by attribution. MISSING_DATA: no captured data, or no monitoring execution.
     """
 
     VIOLATIONS = "violations"
     DRIFT = "drift"
     METRIC = "metric"
+    BIAS = "bias"
+    ATTRIBUTION = "attribution"
     MISSING_DATA = "missing-data"
 
 
@@ -149,6 +156,11 @@ def _period(schedule: Schedule, periods: int) -> int:
 
 def _requests_of_type(settings: Settings, schedule: Schedule, alarm_type: AlarmType) -> Iterator[Request]:
     is_pipeline = schedule.backend == PIPELINE
+    if not is_pipeline and schedule.analyses[0] in CLARIFY:
+        # Clarify's container publishes its metrics one by one, and neither a number of violations nor an NDCG
+        if alarm_type is AlarmType.BIAS:
+            yield from _bias_limits(settings, schedule)
+        return
     if alarm_type is AlarmType.VIOLATIONS:
         yield _pipeline_alert(schedule) if is_pipeline else _model_monitor_violations(schedule)
     elif alarm_type is AlarmType.DRIFT and is_pipeline and "data-quality" in schedule.analyses:
@@ -164,6 +176,10 @@ def _requests_of_type(settings: Settings, schedule: Schedule, alarm_type: AlarmT
         }
     elif alarm_type is AlarmType.METRIC and "model-quality" in schedule.analyses:
         yield _metric(settings, schedule)
+    elif alarm_type is AlarmType.BIAS and "bias" in schedule.analyses:
+        yield _bias_violations(schedule)
+    elif alarm_type is AlarmType.ATTRIBUTION and "attribution" in schedule.analyses:
+        yield _attribution_drift(schedule)
     elif alarm_type is AlarmType.MISSING_DATA:
         yield _missing_data(schedule)
 
@@ -209,6 +225,78 @@ def _metric(settings: Settings, schedule: Schedule) -> Request:
     }
 
 
+def _bias_violations(schedule: Schedule) -> Request:
+    return {
+        "AlarmName": "bias",
+        "AlarmDescription": "Predictions for a group are more biased than in the baseline; see `python -m monitoring "
+        "check`",
+        "Namespace": _NAMESPACE,
+        "MetricName": "BiasViolations",
+        "Dimensions": _endpoint_dimension(schedule),
+        "Statistic": "Maximum",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": 0.0,
+    }
+
+
+def _attribution_drift(schedule: Schedule) -> Request:
+    return {
+        "AlarmName": "attribution",
+        "AlarmDescription": "The features that decide predictions are others than in the baseline; see `python -m "
+        "monitoring check`",
+        "Namespace": _NAMESPACE,
+        "MetricName": "AttributionNdcg",
+        "Dimensions": _endpoint_dimension(schedule),
+        "Statistic": "Minimum",
+        "ComparisonOperator": "LessThanThreshold",
+        "Threshold": MIN_NDCG,
+    }
+
+
+def _bias_limits(settings: Settings, schedule: Schedule) -> Iterator[Request]:
+    """Yield alarms on the metrics that have a limit in `fairness.max`, of facets with values.
+
+    A metric has the group as a dimension, which for a threshold depends on the data of each window.
+    """
+    fairness = settings.fairness
+    if fairness is None:
+        return
+    favourable = ",".join(map(str, fairness.favourable_outcome(settings.data)))
+    for facet in fairness.facets:
+        if not facet.values:
+            continue
+        group = ",".join(map(str, facet.values))
+        for metric, (lowest, highest) in fairness.limits.items():
+            common = {
+                "AlarmDescription": f"{metric} of {facet.column} = {group} is beyond its limit in fairness.max",
+                "Namespace": _namespace(schedule, "bias"),
+                "MetricName": f"bias_metric_{metric}",
+                "Dimensions": [
+                    *_schedule_dimensions(schedule),
+                    {"Name": "BiasStage", "Value": "Pre-training" if metric in PRE_TRAINING else "Post-Training"},
+                    {"Name": "Label", "Value": settings.data.target_column},
+                    {"Name": "LabelValue", "Value": favourable},
+                    {"Name": "Facet", "Value": facet.column},
+                    {"Name": "FacetValue", "Value": group},
+                ],
+            }
+            name = f"bias-{metric}-{facet.column}-{group}"
+            yield {
+                **common,
+                "AlarmName": f"{name}-high",
+                "Statistic": "Maximum",
+                "ComparisonOperator": "GreaterThanThreshold",
+                "Threshold": highest,
+            }
+            yield {
+                **common,
+                "AlarmName": f"{name}-low",
+                "Statistic": "Minimum",
+                "ComparisonOperator": "LessThanThreshold",
+                "Threshold": lowest,
+            }
+
+
 def _missing_data(schedule: Schedule) -> Request:
     """Build the alarm on missing captures or executions; Model Monitor publishes no metric for an empty window."""
     common = {
@@ -249,7 +337,7 @@ def _feature_drift(schedule: Schedule, feature: str, threshold: float) -> Reques
 
 def _namespace(schedule: Schedule, analysis: str) -> str:
     root = _MODEL_MONITOR_BATCH if schedule.batch else _MODEL_MONITOR
-    return f"{root}/{'data' if analysis == 'data-quality' else 'model'}-metrics"
+    return f"{root}/{_METRICS[analysis]}-metrics"
 
 
 def _endpoint_dimension(schedule: Schedule) -> list[dict[str, str]]:
