@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import typer
@@ -47,14 +48,20 @@ def find_variants(project: Project, endpoint: Endpoint) -> list[ServedVariant]:
     return endpoints.served_variants(project.target, endpoint) if endpoint.config else []
 
 
-def load_records(project: Project, endpoint: Endpoint, location: str | None) -> Records:
+def load_records(project: Project, endpoint: Endpoint, location: str | None, others: Collection[str] = ()) -> Records:
     """Read the records to send: of --input, or else those the endpoint's model was trained on.
+
+    Args:
+        project: Settings and target.
+        endpoint: The endpoint to send them to.
+        location: The value of --input.
+        others: Columns of --input to send besides the features.
 
     Raises:
         UserError: The records can't be read, or the endpoint's model package is unknown.
     """
     if location is not None:
-        return read_records(project.settings, project.target, location)
+        return read_records(project.settings, project.target, location, others)
     package = find_variants(project, endpoint)[0].package
     if not package:
         raise UserError(f"the model package of endpoint {endpoint.name!r} is unknown; give records with --input")

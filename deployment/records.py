@@ -46,21 +46,32 @@ class Records:
         return list(self.rows[0])
 
 
-def read_records(settings: Settings, target: Target, location: str) -> Records:
+def read_records(settings: Settings, target: Target, location: str, others: Collection[str] = ()) -> Records:
     """Read the records of a CSV file with a header, as `data.csv` says it is written, at a path or an S3 URI.
 
     A column is numeric if all its values are, unless the settings say how the model reads its texts: those are sent as
     they are. Columns that Preprocess makes no features of are no features here either.
 
+    Args:
+        settings: The project's settings.
+        target: Where S3 is.
+        location: The path or URI.
+        others: Columns to send besides the features, to an endpoint that ignores them.
+
     Raises:
         UserError: The file can't be read, is not CSV, or has no rows.
     """
     texts = _categories(settings) | {*settings.data.columns}
-    return _read(settings, target, location, settings.data.csv, texts)
+    return _read(settings, target, location, settings.data.csv, texts, others)
 
 
 def _read(
-    settings: Settings, target: Target, location: str, csv_format: CsvSettings, texts: Collection[str]
+    settings: Settings,
+    target: Target,
+    location: str,
+    csv_format: CsvSettings,
+    texts: Collection[str],
+    sent: Collection[str] = (),
 ) -> Records:
     """Read a CSV file; `texts` are the columns whose values are sent as texts, whatever they look like."""
     lines = csv.reader(io.StringIO(_read_text(target, location, csv_format.encoding)), delimiter=csv_format.separator)
@@ -72,7 +83,7 @@ def _read(
         if len(row) != len(header):
             raise UserError(f"{location}: row {number} has {len(row)} fields, but the header has {len(header)}")
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    others = non_feature_columns(settings)
+    others = non_feature_columns(settings) - {*sent}
     has_commas = csv_format.decimal == ","
     features = {
         name: [_text(value) for value in values] if name in texts else _convert(values, has_commas)

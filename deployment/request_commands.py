@@ -21,6 +21,7 @@ from deployment.traffic import send_traffic
 from project.commands import EndpointOption, JsonOption, Project, command_group, project_command
 from project.display import console, is_local
 from project.errors import UserError
+from project.settings import Settings
 
 app = command_group(None)
 
@@ -110,12 +111,15 @@ def traffic(
 ) -> None:
     """Send records to an endpoint, optionally with simulated drift, and keep their inference ids and labels.
 
+    With `deployment.unknown_features: ignore`, columns of the section `fairness` are sent, too, for the monitoring of
+    bias.
+
     Example: python -m deployment traffic --local --input examples/breast-cancer/data.csv --drift mean_radius=+2sd
     """
     endpoint = find_endpoint(project, name, stage)
     if minutes is not None and requests is not None:
         raise UserError("--minutes and --requests exclude each other; give one of them")
-    records = load_records(project, endpoint, data)
+    records = load_records(project, endpoint, data, _columns_for_fairness(project.settings))
     drifts = parse_drift(drift or [], records.rows)
     count = requests or (max(1, round(minutes * 60 * rate)) if minutes else len(records.rows))
     path = labels or Path(f"{endpoint.name}-labels-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv")
@@ -194,3 +198,10 @@ def invoke(
             "than --explain; run the pipeline and deploy the new version"
         )
     display.show_explanation(prediction)
+
+
+def _columns_for_fairness(settings: Settings) -> tuple[str, ...]:
+    """Return the columns of facets and groups, features or not, if the endpoint accepts such."""
+    if settings.fairness is None or settings.deployment.unknown_features != "ignore":
+        return ()
+    return settings.fairness.columns

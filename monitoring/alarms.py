@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from deployment.plan import resource_tags
-from monitoring.model_monitor_job_definitions import CLARIFY, MONITORING_TYPES
+from monitoring.model_monitor_job_definitions import MONITORING_TYPES
+from monitoring.monitored_endpoint import CLARIFY
 from monitoring.schedule import PIPELINE, Schedule
 from project.errors import UserError
 from project.settings import Settings

@@ -23,6 +23,7 @@ from monitoring.health import check_health
 from monitoring.results import MonitoringResult, read_result, retraining_text
 from monitoring.schedule import Schedule
 from monitoring.schedules import endpoint_schedules
+from monitoring.trend_runs import clarify_runs, quality_folders
 from project.commands import EndpointOption, JsonOption, Project, command_group, print_result, project_command
 from project.display import console, output
 from project.errors import UserError
@@ -47,7 +48,7 @@ def check(
     last: Annotated[int, typer.Option(min=1, max=100, help="Number of executions to list.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the results of the latest monitoring executions: violations, drift and metrics.
+    """Show the results of the latest monitoring executions: violations, drift, metrics, bias and attribution.
 
     Exit codes: 0 the latest execution found nothing, 3 it found violations or raised an alert, 1 it failed.
 
@@ -57,7 +58,7 @@ def check(
     found: list[tuple[Schedule, Rows]] = []
     for schedule in endpoint_schedules(settings, target, name or settings.name):
         rows = [
-            (execution, read_result(target, execution) if execution.status == SUCCEEDED else None)
+            (execution, read_result(target, execution, schedule.baselines) if execution.status == SUCCEEDED else None)
             for execution in last_executions(settings, target, schedule, last)
         ]
         found.append((schedule, rows))
@@ -68,7 +69,7 @@ def check(
 @app.command()
 @project_command
 def health(project: Project, name: EndpointOption = None, as_json: JsonOption = False) -> None:
-    """Check that the monitoring of an endpoint works: captures, schedule, executions, labels and alarms.
+    """Check that the monitoring of an endpoint works: captures, schedule, executions, labels, groups and alarms.
 
     Each problem is shown with a command that fixes it. Exit codes: 0 no problems, 1 problems.
 
@@ -133,28 +134,29 @@ def trend(
     folder: OutputOption = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Show the results of the latest executions over time in one HTML page: drift, distributions and metrics.
+    """Show the results of the latest executions over time in one HTML page: drift, distributions, metrics and bias.
 
     Example: python -m monitoring trend --local --last 100 --open
     """
     # imported late: the analyzer takes a while to import
     from analyzer import QualityError
-    from analyzer.reports.commands import find_runs, read_runs
+    from analyzer.reports.commands import read_runs
     from analyzer.reports.trend import write_trend
 
     settings, target = project.settings, project.target
     endpoint = name or settings.name
     folder = folder or Path(f"{endpoint}-reports")
-    statistics, runs = None, []
+    statistics, runs, more_runs = None, [], []
     for schedule in endpoint_schedules(settings, target, endpoint):
         executions = last_executions(settings, target, schedule, last)
         succeeded = [execution for execution in executions if execution.status == SUCCEEDED]
         download_analyses(target, succeeded, folder)
-        runs += [folder / execution.name for execution in succeeded]
+        runs += quality_folders(succeeded, folder)
+        more_runs += clarify_runs(target, schedule, succeeded, folder)
         statistics = statistics or download_baseline(target, schedule, folder)
     path = folder / "trend.html"
     try:
-        write_trend(read_runs(find_runs(runs), statistics), path, feature or ())
+        write_trend(read_runs(runs, statistics), path, feature or (), more_runs)
     except QualityError as error:
         raise UserError(f"no trend to show: {error}; see `python -m monitoring check`") from None
     output.print(str(path), soft_wrap=True)

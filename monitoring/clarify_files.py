@@ -1,7 +1,6 @@
 """What the monitoring of bias and attribution compares with: analyses of training, put in S3 as Clarify reads them.
 
-Training writes the bias of the data and of the predictions to two files, and a monitoring job compares with one. The
-analysis configurations of the training steps describe the training files; these describe captured requests.
+Training writes the bias of the data and of the predictions to two files, and a monitoring job compares with one.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from project.target import Target
 Document = dict[str, Any]
 
 _PRE_TRAINING, _POST_TRAINING = "pre_training_bias_metrics", "post_training_bias_metrics"
+_METHODS = {"pre_training_bias": _PRE_TRAINING, "post_training_bias": _POST_TRAINING}
 # what an analysis configuration says about bias, whatever the format of the data
 _BIAS_KEYS = ("version", "label", "label_values_or_threshold", "facet", "group_variable")
 
@@ -42,35 +42,38 @@ def bias_baseline(pre_training: Mapping[str, Any], post_training: Mapping[str, A
     return {**post_training, _PRE_TRAINING: pre_training.get(_PRE_TRAINING, {})}
 
 
-def bias_config(config: Mapping[str, Any]) -> Document:
-    """Return the analysis configuration of captured and merged data for that of a training step."""
+def bias_config(config: Mapping[str, Any], baseline: Mapping[str, Any]) -> Document:
+    """Return the analysis configuration of captured and merged data: the groups of a package, the metrics it has."""
     kept = {key: config[key] for key in _BIAS_KEYS if key in config}
-    post_training = config.get("methods", {}).get("post_training_bias", {"methods": "all"})
-    methods = {"pre_training_bias": {"methods": "all"}, "post_training_bias": post_training}
+    methods = {
+        method: {"methods": _metric_names(baseline.get(section, {})) or "all"} for method, section in _METHODS.items()
+    }
     return kept | {"methods": methods}
 
 
 def attribution_config(config: Mapping[str, Any], model_name: str) -> Document:
-    """Return the analysis configuration of captured requests for that of a training step.
+    """Return the analysis configuration of captured requests.
 
     Args:
-        config: The configuration of the training step.
-        model_name: The model of the endpoint, which Model Monitor's job deploys to a shadow endpoint; empty if unknown.
+        config: The configuration of the package.
+        model_name: The model of the endpoint, which Model Monitor's job deploys to a shadow endpoint.
     """
-    shap = config.get("methods", {}).get("shap", {})
-    document: Document = {"version": config["version"]} if "version" in config else {}
-    if model_name:
-        document["predictor"] = {**config.get("predictor", {}), "model_name": model_name}
-    return document | {"methods": {"shap": shap}}
+    return {**config, "predictor": {**config.get("predictor", {}), "model_name": model_name}}
 
 
 def _bias(settings: Settings, target: Target, baseline: Baseline) -> Baseline:
     joined = bias_baseline(_read(target, baseline.pre_training), _read(target, baseline.constraints))
-    config = bias_config(_read(target, baseline.config))
+    config = bias_config(_read(target, baseline.config), joined)
     return Baseline(
         constraints=_put(settings, target, "bias", "baseline", joined, baseline.constraints),
         config=_put(settings, target, "bias", "config", config, baseline.config),
     )
+
+
+def _metric_names(section: Mapping[str, Any]) -> list[str]:
+    """Return the bias metrics of a section of analysis.json."""
+    groups = (group for facet in section.get("facets", {}).values() for group in facet)
+    return sorted({metric["name"] for group in groups for metric in group["metrics"]})
 
 
 def _read(target: Target, uri: str) -> Document:

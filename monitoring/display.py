@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from monitoring.clarify_results import BiasMetric
 from monitoring.cleanup import Removal
 from monitoring.constraint_versions import drift_threshold, metric_thresholds
 from monitoring.executions import MonitoringExecution
@@ -22,7 +23,8 @@ from project.target import Target
 
 _STYLES = {"Succeeded": "green", "Failed": "bold red", "Stopped": "yellow", "Executing": "cyan", "NoData": "yellow"}
 _MAX_FEATURES = 10
-_NO_WRAP_COLUMNS = ("Schedule", "Runs", "Alarm", "Feature", "Metric")
+_MAX_ATTRIBUTIONS = 5
+_NO_WRAP_COLUMNS = ("Schedule", "Runs", "Alarm", "Feature", "Metric", "Group", "Bias metric")
 _RIGHT_ALIGNED_COLUMNS = (
     "Records",
     "Labelled",
@@ -30,6 +32,7 @@ _RIGHT_ALIGNED_COLUMNS = (
     "Distance",
     "Threshold",
     "Importance",
+    "Attribution",
     "Value",
     "Baseline",
     "Drift threshold",
@@ -100,6 +103,12 @@ def show_result(analyses: Sequence[str], result: MonitoringResult, retraining: s
             values = (_number(metric.value), _number(metric.baseline), f"{metric.bound} {_number(metric.threshold)}")
             table.add_row(metric.name, *values, Text("violated", "bold red") if metric.violated else "")
         output.print(table)
+    if result.bias:
+        output.print()
+        _show_bias(result.bias)
+    if result.attribution:
+        output.print()
+        _show_attribution(result)
     if result.groups:
         output.print("\nViolations", style="bold")
         for group in result.groups:
@@ -214,6 +223,47 @@ def _show_drift(result: MonitoringResult) -> None:
     output.print(table)
     if more := len(result.drift) - len(shown):
         output.print(f"and {more} more features without drift", style="dim")
+
+
+def _show_bias(metrics: Sequence[BiasMetric]) -> None:
+    """Print the metrics that are worse than in the baseline, and of the others how many there are."""
+    table = _table("Group", "Bias metric", "Value", "Baseline", "")
+    for metric in metrics:
+        if metric.violated:
+            mark = Text("violated", "bold red")
+            table.add_row(metric.group, metric.name, _number(metric.value), _number(metric.baseline), mark)
+    if table.row_count:
+        output.print(table)
+    for group in dict.fromkeys(metric.group for metric in metrics):
+        of_group = [metric for metric in metrics if metric.group == group]
+        within = sum(metric.value is not None and not metric.violated for metric in of_group)
+        if within:
+            output.print(f"{group}: {within} bias metrics no worse than in the baseline", markup=False)
+        errors: dict[str, list[str]] = {}
+        for metric in of_group:
+            if metric.value is None:
+                errors.setdefault(metric.error or "not defined", []).append(metric.name)
+        for error, names in errors.items():
+            _print_wrapped((f"{group}: ", ""), f"{', '.join(names)}: {error}", style="yellow")
+
+
+def _show_attribution(result: MonitoringResult) -> None:
+    """Print the features with the largest global SHAP values, of each label."""
+    for ranking in result.rankings:
+        mark = Text("  violated", "bold red") if ranking.violated else ""
+        text = f"Ranking of the features by attribution ({ranking.label}): NDCG {ranking.ndcg:.3f}, at least 0.9"
+        output.print(Text.assemble(text, mark))
+    several = len({item.label for item in result.attribution}) > 1
+    table = _table(*(["Label"] if several else []), "Feature", "Attribution", "Baseline")
+    shown: dict[str, int] = {}
+    for item in result.attribution:
+        shown[item.label] = shown.get(item.label, 0) + 1
+        if shown[item.label] <= _MAX_ATTRIBUTIONS:
+            label = [item.label] if several else []
+            table.add_row(*label, item.feature, _number(item.value), _number(item.baseline))
+    output.print(table)
+    if more := len(result.attribution) - table.row_count:
+        output.print(f"and {more} more", style="dim")
 
 
 def _summary_cells(result: MonitoringResult | None) -> list[str | Text]:

@@ -15,7 +15,13 @@ from project.target import Target
 REPORT = "report.html"
 # downloaded last: a folder that has it has the others, too
 _COMPLETION_FILE = "analysis.json"
-_TREND_FILES = ("constraint_violations.json", "constraints.json", "statistics.json", _COMPLETION_FILE)
+_TREND_FILES = (
+    "constraint_violations.json",
+    "constraints.json",
+    "statistics.json",
+    "monitoring_summary.json",
+    _COMPLETION_FILE,
+)
 
 
 def download_results(target: Target, execution: MonitoringExecution, folder: Path) -> list[Path]:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from deployment.endpoints import IN_SERVICE, find_endpoint
 from monitoring import constraint_versions
 from monitoring.alarms import monitoring_alarms
-from monitoring.executions import FAILED, NO_DATA, STOPPED, SUMMARY, MonitoringExecution, last_executions
+from monitoring.clarify_results import BiasMetric
+from monitoring.executions import FAILED, NO_DATA, STOPPED, SUCCEEDED, MonitoringExecution, last_executions
 from monitoring.hourly_objects import newest_object
 from monitoring.monitored_endpoint import find_monitored_endpoint, ground_truth_uri
-from monitoring.results import read_result, retraining_text
-from monitoring.schedule import Schedule
+from monitoring.results import MonitoringResult, read_result, retraining_text
+from monitoring.schedule import LABELLED, Schedule
 from monitoring.schedules import find_schedules
 from project.errors import UserError
 from project.settings import Settings
@@ -60,16 +61,22 @@ def check_health(settings: Settings, target: Target, endpoint: str) -> Iterator[
     for schedule, execution in latest:
         yield _check_on_time(schedule, execution)
         yield _check_last_execution(execution)
+    results = [
+        read_result(target, execution, schedule.baselines)
+        for schedule, execution in latest
+        if execution and execution.status == SUCCEEDED
+    ]
     for schedule in schedules:
         for analysis, baseline in schedule.baselines.items():
             if analysis in monitored.baselines:
                 current = monitored.baselines[analysis].constraints
                 origin = constraint_versions.baseline_constraints(target, baseline.constraints)
                 yield _check_baseline(analysis, origin == current)
-    if any("model-quality" in schedule.analyses for schedule in schedules):
-        yield _check_labels(settings, target, endpoint, [execution for _, execution in latest])
+    if any(LABELLED & set(schedule.analyses) for schedule in schedules):
+        yield _check_labels(settings, target, endpoint, results)
+    yield from _check_groups(results)
     yield _check_alarms(target, endpoint)
-    yield from _check_retraining(settings, target, endpoint, [execution for _, execution in latest])
+    yield from _check_retraining(settings, endpoint, results)
 
 
 def _check_in_service(target: Target, name: str) -> HealthCheck:
@@ -130,7 +137,7 @@ def _check_baseline(analysis: str, current: bool) -> HealthCheck:
 
 
 def _check_labels(
-    settings: Settings, target: Target, endpoint: str, executions: Sequence[MonitoringExecution | None]
+    settings: Settings, target: Target, endpoint: str, results: Sequence[MonitoringResult]
 ) -> HealthCheck:
     question = "Are labels uploaded?"
     uri = ground_truth_uri(settings, target, endpoint)
@@ -139,13 +146,31 @@ def _check_labels(
     if newest is None:
         return HealthCheck(question, f"none in {_LOOK_BACK.days} days", fix)
     detail = f"the newest are {_age(datetime.now(UTC) - newest)} old"
-    with_summary = [execution for execution in executions if execution and SUMMARY in execution.results]
-    share = read_result(target, with_summary[0]).missing_label_share if with_summary else None
-    if share is not None:
+    shares = (result.missing_label_share for result in results if result.missing_label_share is not None)
+    if (share := next(shares, None)) is not None:
         detail += f", {1 - share:.0%} of the inferences in the last window have one"
         if share > settings.monitoring.max_missing_label_share:
             return HealthCheck(question, detail, fix)
     return HealthCheck(question, detail)
+
+
+def _check_groups(results: Sequence[MonitoringResult]) -> Iterator[HealthCheck]:
+    """Yield whether bias could be measured for each group, which requests may lack the column of."""
+    for result in results:
+        unmeasured: dict[str, list[BiasMetric]] = {}
+        for metric in result.bias:
+            unmeasured.setdefault(metric.group, []).append(metric)
+        if not unmeasured:
+            continue
+        question = "Is bias measured for all groups?"
+        for group, metrics in unmeasured.items():
+            if all(metric.value is None for metric in metrics):
+                fix = "send the column with each request; for one that is not a feature, set "
+                fix += "deployment.unknown_features to ignore and deploy again"
+                yield HealthCheck(question, f"not for {group}: {metrics[0].error}", fix)
+                break
+        else:
+            yield HealthCheck(question, f"yes, for {', '.join(unmeasured)}")
 
 
 def _check_alarms(target: Target, endpoint: str) -> HealthCheck:
@@ -160,12 +185,10 @@ def _check_alarms(target: Target, endpoint: str) -> HealthCheck:
     return HealthCheck(question, detail)
 
 
-def _check_retraining(
-    settings: Settings, target: Target, endpoint: str, executions: Sequence[MonitoringExecution | None]
-) -> Iterator[HealthCheck]:
+def _check_retraining(settings: Settings, endpoint: str, results: Sequence[MonitoringResult]) -> Iterator[HealthCheck]:
     """Yield what was done about the last alert, which only the monitoring pipeline raises."""
-    for execution in executions:
-        if execution and SUMMARY in execution.results and (result := read_result(target, execution)).alert:
+    for result in results:
+        if result.alert:
             question = "Did the last alert start retraining?"
             yield HealthCheck(question, retraining_text(settings.name, endpoint, result.retraining))
 

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from deployment.plan import resource_tags
-from monitoring.monitored_endpoint import MonitoredEndpoint
+from monitoring.monitored_endpoint import CLARIFY, MonitoredEndpoint
 from monitoring.schedule import LABELLED
 from monitoring.schedule_expressions import minutes_between
 from project.settings import Settings
@@ -22,8 +22,6 @@ MONITORING_TYPES = {
     "bias": "ModelBias",
     "attribution": "ModelExplainability",
 }
-# the analyses of Clarify's container, which reads an analysis configuration
-CLARIFY = frozenset({"bias", "attribution"})
 _INPUT = "/opt/ml/processing/input"
 _MAX_NAME_LENGTH = 63
 

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from deployment.plan import resource_tags
 from deployment.resources import create_if_missing
-from monitoring.model_monitor_job_definitions import CLARIFY, MONITORING_TYPES, job_definition_request
-from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
+from monitoring.model_monitor_job_definitions import MONITORING_TYPES, job_definition_request
+from monitoring.monitored_endpoint import CLARIFY, Baseline, MonitoredEndpoint
 from monitoring.schedule import MODEL_MONITOR, Schedule
 from monitoring.schedule_expressions import minutes_between
 from pipelines.bundles import REPOSITORY

@@ -17,6 +17,9 @@ from project.s3_uris import split_s3_uri
 from project.settings import Settings
 from project.target import Target
 
+# the analyses of Clarify's container, which reads an analysis configuration and compares with an earlier analysis.json
+CLARIFY = ("bias", "attribution")
+
 # Files of each analysis in DriftCheckBaselines, by the attribute of Baseline.
 _QUALITY_FILES = {"constraints": "Constraints", "statistics": "Statistics"}
 _BASELINES: dict[str, tuple[str, Mapping[str, str]]] = {
@@ -98,9 +101,18 @@ def find_monitored_endpoint(settings: Settings, target: Target, name: str) -> Mo
 def find_monitored_batches(settings: Settings, target: Target, name: str) -> MonitoredEndpoint:
     """Find the captures of batch transform jobs and the baselines of the latest approved package, which they use.
 
+    Attribution is left out: each transform job has a model of its own, which Clarify could not deploy later.
+
     Raises:
         UserError: No package is approved, or it has no baselines.
     """
+    analyses = tuple(analysis for analysis in settings.monitoring.analyses if analysis != "attribution")
+    if not analyses:
+        raise UserError(
+            "monitoring.analyses has only attribution, which batch transform jobs have no lasting model for; add "
+            "another analysis"
+        )
+    settings = settings.model_copy(update={"monitoring": settings.monitoring.model_copy(update={"analyses": analyses})})
     package = registry.latest_approved(settings.model_package_group, target)
     if package is None:
         raise UserError(

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from analyzer.violations import ViolationGroup, group_violations
 from monitoring import s3_objects
+from monitoring.clarify_results import (
+    BiasMetric,
+    FeatureAttribution,
+    RankingDrift,
+    attributions,
+    bias_metrics,
+    ranking_drifts,
+    violation_groups,
+)
 from monitoring.executions import SUMMARY, MonitoringExecution
+from monitoring.monitored_endpoint import CLARIFY, Baseline
 from project.target import Target
 
 
@@ -19,8 +29,8 @@ class Violation:
     """A violated constraint.
 
     Attributes:
-        subject: The feature or the metric.
-        check: Model Monitor's constraint_check_type.
+        subject: The feature, the metric, or the label whose features have another ranking.
+        check: The constraint_check_type.
         description: Model Monitor's description.
     """
 
@@ -87,10 +97,13 @@ class MonitoringResult:
         alert: Whether the monitoring pipeline raised an alert; None for Model Monitor.
         reasons: The reasons of the alert.
         retraining: What was done about the alert; None if no stack `retrain-on-drift` has decided on it.
-        violations: The violated constraints of both analyses.
+        violations: The violated constraints of all analyses.
         groups: The same by cause, with the numbers rounded.
         drift: The compared features, drifted ones first, then by distance times importance, where that is known.
         metrics: The metrics that have a threshold.
+        bias: The bias metrics.
+        attribution: The global SHAP values of the features, the largest of each label first.
+        rankings: How alike the ranking of the features is to that of the baseline, by label.
         missing_label_share: Share of the inferences in the window that have no label.
         test_requests: Number of requests that are marked as tests and were left out; None if it is unknown.
     """
@@ -107,6 +120,9 @@ class MonitoringResult:
     metrics: tuple[MetricValue, ...]
     missing_label_share: float | None
     test_requests: int | None = None
+    bias: tuple[BiasMetric, ...] = ()
+    attribution: tuple[FeatureAttribution, ...] = ()
+    rankings: tuple[RankingDrift, ...] = ()
 
     @property
     def drifted(self) -> list[FeatureDrift]:
@@ -117,14 +133,25 @@ class MonitoringResult:
         return not self.violations and not self.alert
 
 
-def read_result(target: Target, execution: MonitoringExecution) -> MonitoringResult:
-    """Read the output files of an execution that has succeeded."""
+def read_result(target: Target, execution: MonitoringExecution, baselines: Mapping[str, Baseline]) -> MonitoringResult:
+    """Read the output files of an execution that has succeeded.
+
+    Args:
+        target: Where they are.
+        execution: The execution.
+        baselines: What its schedule compares with, by analysis.
+    """
     summary = _read(target, execution, SUMMARY, "monitoring_summary.json") or {}
     data = {name: _read(target, execution, "data-quality", name) or {} for name in _files(summary)}
     model = {name: _read(target, execution, "model-quality", name) or {} for name in _files(summary)}
     drift = tuple(sorted(_drift(data["analysis.json"]), key=lambda item: (not item.drifted, -item.weight)))
     data_violations, model_violations = _violations(data, "feature_name"), _violations(model, "metric_name")
-    records = _record_count(summary, "data_quality", data)
+    clarify = {analysis: _clarify_files(target, execution, analysis, baselines) for analysis in CLARIFY}
+    bias, attribution = clarify["bias"], clarify["attribution"]
+    counted = next(
+        (section for section in ("data_quality", "bias", "attribution") if summary.get(section)), "data_quality"
+    )
+    records = _record_count(summary, counted, data)
     ranking = [feature.feature for feature in drift]
     window = summary.get("window") or (data["analysis.json"] or model["analysis.json"]).get("window")
     return MonitoringResult(
@@ -134,13 +161,21 @@ def read_result(target: Target, execution: MonitoringExecution) -> MonitoringRes
         alert=summary.get("alert"),
         reasons=tuple(summary.get("reasons", ())),
         retraining=_retraining(target, execution) if summary.get("alert") else None,
-        violations=(*data_violations, *model_violations),
+        violations=(
+            *data_violations,
+            *model_violations,
+            *(_clarify_violation(item) for files in clarify.values() for item in files.violations),
+        ),
         groups=(
             *group_violations(map(astuple, data_violations), records, ranking),
             *group_violations(map(astuple, model_violations)),
+            *(group for files in clarify.values() for group in violation_groups(*files)),
         ),
         drift=drift,
         metrics=tuple(_metrics(model["analysis.json"])),
+        bias=bias_metrics(*bias) if bias.analysis else (),
+        attribution=attributions(attribution.analysis, attribution.baseline) if attribution.analysis else (),
+        rankings=ranking_drifts(attribution.analysis, attribution.baseline) if attribution.analysis else (),
         missing_label_share=summary.get("missing_label_share"),
         test_requests=summary.get("test_requests"),
     )
@@ -164,6 +199,34 @@ def retraining_text(project: str, endpoint: str, decision: RetrainingDecision | 
         f"none, create it with `python -m infrastructure deploy --stage {stages[endpoint]} --stack storage-and-roles "
         "--stack retrain-on-drift`, and the next check that raises an alert starts retraining"
     )
+
+
+class _ClarifyFiles(NamedTuple):
+    """The output files of a Clarify job, and the analysis.json that it was compared with."""
+
+    analysis: dict[str, Any]
+    violations: list[dict[str, Any]]
+    baseline: dict[str, Any]
+
+
+def _clarify_files(
+    target: Target, execution: MonitoringExecution, analysis: str, baselines: Mapping[str, Baseline]
+) -> _ClarifyFiles:
+    document = _read(target, execution, analysis, "analysis.json")
+    if document is None:
+        return _ClarifyFiles({}, [], {})
+    violations = _read(target, execution, analysis, "constraint_violations.json") or {}
+    baseline = baselines.get(analysis)
+    former = s3_objects.read_json(target, baseline.constraints) if baseline else None
+    return _ClarifyFiles(document, violations.get("violations", []), former or {})
+
+
+def _clarify_violation(item: Mapping[str, Any]) -> Violation:
+    if "facet" in item:
+        subject = f"{item['metric_name']} of {item['facet']} = {item['facet_value']}"
+    else:
+        subject = str(item["label"])
+    return Violation(subject, item["constraint_check_type"], item["description"])
 
 
 def _files(summary: Mapping[str, Any]) -> tuple[str, ...]:

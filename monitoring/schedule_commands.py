@@ -115,6 +115,8 @@ def create(
     ]
     for schedule in created:
         console.print(f"{schedule.name} monitors {name}: {schedule.expression}.")
+    if batch and "attribution" in settings.monitoring.analyses:
+        console.print("Attribution is not monitored in batches: a transform job's model is not kept.", style="yellow")
     started = [_run_now(project, schedule, wait, timeout) for schedule in created] if run_now else []
     content = [_as_json(schedule) for schedule in created]
     print_result({"schedules": content, "executions": [arn for arn, _ in started]}, as_json, lambda: None)

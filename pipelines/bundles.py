@@ -151,9 +151,11 @@ def clarify_configs_bundle(settings: Settings) -> Bundle:
     return Bundle("clarify-configs", {f"{kind}/{CONFIG}": _json(config) for kind, config in configs.items()})
 
 
-def monitor_bundle() -> Bundle:
-    """Return the analyzer for the captured data of an endpoint."""
-    return Bundle("monitor", _read(_analyzer() | _processing_script("monitor.py", "window")))
+def monitor_bundle(settings: Settings) -> Bundle:
+    """Return the analyzer for the captured data of an endpoint; SHAP values need the model's library, too."""
+    needs_model = "attribution" in settings.monitoring.analyses
+    analyzer = _analyzer("requirements-clarify.txt") if needs_model else _analyzer()
+    return Bundle("monitor", _read(analyzer | _processing_script("monitor.py", "window")))
 
 
 def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
@@ -168,7 +170,7 @@ def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
         quality_check_spark_bundle(),
         clarify_check_bundle(),
         clarify_configs_bundle(settings),
-        monitor_bundle(),
+        monitor_bundle(settings),
     )
 
 

@@ -53,7 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--analyses", type=names, required=True, help="data-quality, model-quality, bias, attribution; separated by commas")
+    add(
+        "--analyses",
+        type=names,
+        required=True,
+        help="data-quality, model-quality, bias, attribution: one or several",
+    )
     add("--endpoint", required=True, help="name of the endpoint")
     add("--schedule", required=True, help="dimension MonitoringSchedule of the metrics")
     add("--captures", required=True, help="S3 prefix of the endpoint's captures")

@@ -11,7 +11,7 @@ import typer
 
 from analyzer import QualityError
 from analyzer.analysis import Analysis, DataQuality
-from analyzer.files import analysis_file
+from analyzer.files import analysis_file, json_files
 from analyzer.files.statistics_file import read_statistics
 from analyzer.reports.report import write_report
 from analyzer.reports.trend import write_trend
@@ -58,6 +58,8 @@ def trend(
 def find_runs(folders: Sequence[Path]) -> list[Path]:
     """Find the output folders of runs in the given folders and below them.
 
+    Those of Clarify jobs, which have no statistics, are left out: their files do not say what time they are of.
+
     Returns:
         The folders without duplicates, sorted by name within each given folder.
 
@@ -66,7 +68,8 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for folder in folders:
-        below = sorted(path.parent for path in folder.rglob(analysis_file.NAME))
+        found_files = sorted(folder.rglob(analysis_file.NAME))
+        below = [path.parent for path in found_files if path.with_name(json_files.STATISTICS).is_file()]
         if not below:
             raise _no_run(folder)
         found.update(dict.fromkeys(below))

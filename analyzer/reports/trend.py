@@ -27,7 +27,8 @@ from analyzer.reports.html import (
     write_page,
 )
 from analyzer.reports.model_quality import metric_title
-from analyzer.reports.trend_data import metric_names, plot_data
+from analyzer.reports.trend_clarify import ClarifyRun, Series
+from analyzer.reports.trend_data import clarify_series, metric_names, plot_data
 from analyzer.reports.trend_runs import FeatureTrend, ModelRun, Trend, collect
 
 FIGURES = 6
@@ -35,26 +36,34 @@ FIGURES = 6
 Run = TypeVar("Run")
 
 
-def write_trend(runs: Iterable[Analysis], path: Path, features: Collection[str] = ()) -> None:
+def write_trend(
+    runs: Iterable[Analysis],
+    path: Path,
+    features: Collection[str] = (),
+    clarify_runs: Iterable[ClarifyRun] = (),
+) -> None:
     """Write the trend report to a file, see `trend_page`. Its folder is created if necessary.
 
     Raises:
         QualityError: There is nothing to show, or the file cannot be written.
     """
-    write_page(trend_page(runs, features), path)
+    write_page(trend_page(runs, features, clarify_runs), path)
 
 
-def trend_page(runs: Iterable[Analysis], features: Collection[str] = ()) -> str:
+def trend_page(
+    runs: Iterable[Analysis], features: Collection[str] = (), clarify_runs: Iterable[ClarifyRun] = ()
+) -> str:
     """Render the trend report.
 
     Args:
         runs: Runs of one or more schedules, in any order, consumed one by one.
         features: Features to show; all if empty.
+        clarify_runs: Runs of bias and attribution.
 
     Raises:
         QualityError: No runs were found, or no run has one of the features.
     """
-    trend = collect(runs, features)
+    trend = collect(runs, features, clarify_runs)
     ranked = _ranked(trend)
     times = trend.times
     named = " and ".join(trend.names) if len(trend.names) < 4 else f"{trend.names[0]} and {len(trend.names) - 1} others"
@@ -65,6 +74,8 @@ def trend_page(runs: Iterable[Analysis], features: Collection[str] = ()) -> str:
 {headline(_headline(trend))}
 {_violations(trend)}
 {_metrics(trend)}
+{_bias(trend)}
+{_attribution(trend)}
 {_largest_drift(ranked)}
 {_features(trend, ranked)}"""
     return page(f"Trend of {named}", body, plot_data(trend, ranked), "trend.js")
@@ -102,8 +113,22 @@ def _verdict(trend: Trend) -> str:
         else:
             sentences.append("all metrics meet their constraints")
             details.append(_past(sum(run.violations > 0 for run in trend.model_runs.values()), "violations"))
+    clarify = trend.clarify
+    biased = _since(clarify.bias, bool)
+    attributed = _since(clarify.attribution, bool)
+    if clarify.bias:
+        count = clarify.bias[max(clarify.bias)]
+        sentences.append(
+            f"{counted(count, 'bias metric')} {'is' if count == 1 else 'are'} worse than in the baseline"
+            if count
+            else "bias is no worse than in the baseline"
+        )
+        details.extend([f"Every run since {day(biased)} has bias drift."] if biased else [])
+    if clarify.attribution:
+        sentences.append(f"the features have {'another' if attributed else 'the same'} ranking by attribution")
+        details.extend([f"Every run since {day(attributed)} has attribution drift."] if attributed else [])
     sentence = ", ".join(sentences) or "no checks"
-    tone = "bad" if metrics else "warn" if drift else "good" if sentences else "plain"
+    tone = "bad" if metrics or biased else "warn" if drift or attributed else "good" if sentences else "plain"
     return verdict(tone, sentence[0].upper() + sentence[1:], " ".join(details))
 
 
@@ -132,6 +157,11 @@ def _headline(trend: Trend) -> list[tuple[str, str, str]]:
         cards.append(
             ("Runs with violated metrics", f"{len(times):,}", share + (f"\nfirst {day(times[0])}" if times else ""))
         )
+    for title, violations in (("bias drift", trend.clarify.bias), ("attribution drift", trend.clarify.attribution)):
+        if violations:
+            times = sorted(moment for moment, count in violations.items() if count)
+            share = f"of {len(violations):,}" + (f"\nfirst {day(times[0])}" if times else "")
+            cards.append((f"Runs with {title}", f"{len(times):,}", share))
     return cards
 
 
@@ -144,9 +174,15 @@ def _violations(trend: Trend) -> str:
         cards.append(_figure("Drifted features", "Above their threshold", "counts", 0))
     if trend.model_runs:
         cards.append(_figure("Violated metrics", "By run", "counts", len(cards)))
+    if trend.clarify.bias:
+        cards.append(_figure("Bias metrics worse than in the baseline", "By run", "counts", len(cards)))
+    if not cards:
+        return ""
     return section("Violations by run", "", f'<div class="plots broad">{"".join(cards)}</div>')
 
 
+BASELINE_LEGEND = """<div class="legend"><span class="now">Value ± one standard deviation</span>\
+<span class="line">Baseline, or the lowest value allowed</span></div>"""
 METRIC_LEGEND = """<div class="legend"><span class="now">Metric ± one standard deviation</span>\
 <span class="line">Threshold</span></div>"""
 
@@ -160,6 +196,41 @@ def _metrics(trend: Trend) -> str:
         _figure(metric_title(name), _latest(latest, name), "metric", index) for index, name in enumerate(names)
     )
     return section("Metrics", "", f'{METRIC_LEGEND}<div class="plots small">{cards}</div>')
+
+
+def _bias(trend: Trend) -> str:
+    shown = trend.clarify.shown_bias
+    if not shown:
+        return ""
+    more = len(trend.clarify.measured_bias) - len(shown)
+    note = "Metrics that were worse than in the baseline come first."
+    note += f" {counted(more, 'more metric')} can be seen in the reports of the runs." if more else ""
+    return section("Bias", note, f'{BASELINE_LEGEND}<div class="plots small">{_series_cards(trend, shown)}</div>')
+
+
+def _attribution(trend: Trend) -> str:
+    rankings, features = [*trend.clarify.rankings.values()], trend.clarify.shown_features
+    if not features:
+        return ""
+    note = (
+        "What the features contribute to the predictions: global SHAP values, and how alike their ranking is to that \
+of the baseline."
+    )
+    cards = _series_cards(trend, [*rankings, *features])
+    return section("Feature attribution", note, f'{BASELINE_LEGEND}<div class="plots small">{cards}</div>')
+
+
+def _series_cards(trend: Trend, shown: Sequence[Series]) -> str:
+    """Return the cards of some series, whose plots are found by their place among all of them."""
+    places = {id(series): place for place, series in enumerate(clarify_series(trend))}
+    cards = []
+    for series in shown:
+        value, _, limit, _ = series.points[max(series.points)]
+        latest = f"latest {metric_number(value)}"
+        latest += f", {series.limit.lower()} {metric_number(limit)}" if limit is not None else ""
+        note = f"{series.note}: {latest}" if series.note else latest
+        cards.append(_figure(series.title, note, "series", places[id(series)]))
+    return "".join(cards)
 
 
 def _latest(run: ModelRun, name: str) -> str:

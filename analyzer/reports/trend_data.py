@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from analyzer.reports.html import time
+from analyzer.reports.trend_clarify import Series
 from analyzer.reports.trend_runs import FeatureTrend, Trend
 
 
@@ -20,11 +21,14 @@ def plot_data(trend: Trend, ranked: Sequence[FeatureTrend]) -> dict[str, Any]:
     if model_times:
         missed = [trend.model_runs[run].violations for run in model_times]
         counts.append(_counts(model_times, missed, "violated metrics"))
+    if trend.clarify.bias:
+        counts.append(_counts(*zip(*sorted(trend.clarify.bias.items()), strict=True), "biased metrics"))
     return {
         "counts": counts,
         "runs": _labels(times),
         "modelRuns": _labels(model_times),
         "metrics": [_metric(trend, name, model_times) for name in metric_names(trend)],
+        "series": [_series(series) for series in clarify_series(trend)],
         "features": [
             {
                 "drift": [_drift(feature, run) for run in times],
@@ -33,6 +37,17 @@ def plot_data(trend: Trend, ranked: Sequence[FeatureTrend]) -> dict[str, Any]:
             for feature in ranked
         ],
     }
+
+
+def clarify_series(trend: Trend) -> list[Series]:
+    """Return the plots of bias and attribution, in the order of the page."""
+    clarify = trend.clarify
+    return [*clarify.shown_bias, *clarify.rankings.values(), *clarify.shown_features]
+
+
+def _series(series: Series) -> dict[str, Any]:
+    times = sorted(series.points)
+    return {"runs": _labels(times), "rows": series.rows(times), "limit": series.limit}
 
 
 def _counts(times: Sequence[datetime], counts: Sequence[int], unit: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from analyzer.analysis import Analysis, DataQuality
 from analyzer.constraints.model_quality import BEST_CONSTANT_SUFFIX, Metric
 from analyzer.drift.feature_drift import FeatureDrift
 from analyzer.profile.statistics import FeatureStatistics, Statistics
+from analyzer.reports.trend_clarify import ClarifyRun, ClarifyTrend
 from analyzer.reports.trend_plots import CategoryScale, Scale, scale_of
 
 # Outer steps that never have more than this share of the records are not plotted.
@@ -83,19 +84,22 @@ class Trend:
     features: dict[str, FeatureTrend] = field(default_factory=dict)
     data_runs: dict[datetime, DataRun] = field(default_factory=dict)
     model_runs: dict[datetime, ModelRun] = field(default_factory=dict)
+    clarify: ClarifyTrend = field(default_factory=ClarifyTrend)
 
     @property
     def times(self) -> list[datetime]:
-        """Times of all runs, ascending; a data quality and a model quality run of one window share a time."""
-        return sorted(self.data_runs.keys() | self.model_runs.keys())
+        """Times of all runs, ascending; runs of one window share a time."""
+        runs = (self.data_runs, self.model_runs, self.clarify.bias, self.clarify.attribution)
+        return sorted({time for found in runs for time in found})
 
 
-def collect(runs: Iterable[Analysis], features: Collection[str] = ()) -> Trend:
+def collect(runs: Iterable[Analysis], features: Collection[str] = (), clarify_runs: Iterable[ClarifyRun] = ()) -> Trend:
     """Reduce runs to a trend. Of several runs over the same window the last one is used.
 
     Args:
         runs: Runs in any order; the first one determines the scale of the distributions.
         features: Features to include; all if empty.
+        clarify_runs: Runs of bias and attribution.
 
     Raises:
         QualityError: No runs were found, or no run has one of the features.
@@ -112,6 +116,10 @@ def collect(runs: Iterable[Analysis], features: Collection[str] = ()) -> Trend:
             trend.model_runs[time] = ModelRun(
                 run.item_count, run.violation_count or 0, {metric.name: metric for metric in scores}
             )
+    for clarify_run in clarify_runs:
+        if clarify_run.name not in trend.names:
+            trend.names.append(clarify_run.name)
+        trend.clarify.add(clarify_run)
     if not trend.times:
         raise QualityError("no runs to show; use output folders of the analyzer")
     unknown = [name for name in features if name not in trend.features]

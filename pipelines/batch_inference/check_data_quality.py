@@ -41,7 +41,7 @@ def check_data_quality_step(
                 processing_input("statistics", parameters.data_quality_statistics),
                 processing_input("constraints", parameters.data_quality_constraints),
                 processing_input("model", parameters.model_uri),
-                processing_input("code", monitor_bundle().uri(context.code_uri)),
+                processing_input("code", monitor_bundle(context.settings).uri(context.code_uri)),
             ],
             outputs=[processing_output("data-quality", context.output_uri("data-quality"))],
         ),

@@ -35,7 +35,7 @@ def monitor_step(context: PipelineContext, parameters: Parameters, pipeline_name
         step_args=processor.run(
             inputs=[
                 *(processing_input(name, uri) for name, uri in baselines.items() if name.startswith(analyses)),
-                processing_input("code", monitor_bundle().uri(context.code_uri)),
+                processing_input("code", monitor_bundle(settings).uri(context.code_uri)),
             ],
             outputs=[processing_output(name, context.output_uri(name)) for name in (*analyses, SUMMARY)],
             arguments=_arguments(context, parameters, pipeline_name),

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analyzer.clarify.analysis import NAME, STAGES, VIOLATIONS, BiasValue, bias_values, global_shap_values, read
+from analyzer.clarify.captures import Attributes
+from analyzer.clarify.drift import find_violations, to_json, violation_groups
+from analyzer.clarify.metrics import MetricSettings, emit
+from analyzer.clarify.report import REPORT, write_report
+
 from analyzer import NoRecords
 from analyzer.attribution.drift import ndcg
-from analyzer.clarify.analysis import STAGES, BiasValue, bias_values, global_shap_values, read
-from analyzer.clarify.captures import Attributes
-from analyzer.clarify.drift import violation_groups
-from analyzer.clarify.job import ClarifyJob, ClarifyResult, MetricSettings, run, write_results
+from analyzer.clarify.job import ClarifyJob, ClarifyResult, run
+from analyzer.datasets.malformed_records import MalformedRecords
+from analyzer.files import json_files
 from analyzer.violations import ViolationGroup
 from analyzer.window import Window
 from window.inputs import REQUESTS, WindowInputs
@@ -74,21 +79,19 @@ def bias(inputs: WindowInputs) -> BiasDrift | None:
     if unlabelled is None and labelled is None:
         return None
     analysis = joined(unlabelled.analysis if unlabelled else {}, labelled.analysis if labelled else {})
-    baseline = inputs.required_file("bias-constraints")
+    baseline = read(inputs.required_file("bias-constraints"))
+    violations = find_violations(analysis, baseline, inputs.options.metric_tolerance)
     records = unlabelled.records if unlabelled else 0
-    result = write_results(
-        analysis,
-        inputs.options.output_dir / "bias",
-        baseline=baseline,
-        metric_tolerance=inputs.options.metric_tolerance,
-        metrics=_metrics(inputs),
-        records=records,
-    )
+    output = inputs.options.output_dir / "bias"
+    json_files.write(output, {NAME: analysis, VIOLATIONS: to_json(violations)})
+    title = f"Bias of the predictions of {inputs.options.endpoint}"
+    write_report(output / REPORT, title, analysis, None, violations, baseline, MalformedRecords(0), records)
+    emit(analysis, _metrics(inputs))
     return BiasDrift(
         records=records,
         labelled=labelled.records if labelled else 0,
-        measured=sum(value.value is not None for value in bias_values(result.analysis)),
-        groups=violation_groups(result.violations, result.analysis, read(baseline)),
+        measured=sum(value.value is not None for value in bias_values(analysis)),
+        groups=violation_groups(violations, analysis, baseline),
     )
 
 

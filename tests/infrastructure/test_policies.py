@@ -167,7 +167,7 @@ def test_logs_are_written_and_read_by_the_names_of_the_project_or_of_its_jobs() 
     ]
     assert len(resources) > 8
     for where, resource in resources:
-        own = r"Log\.Arn|Log', 'Arn|Endpoints/\$\{ProjectName\}-\$\{Stage\}"
+        own = r"Log\.Arn|Log', 'Arn|Endpoints/(\$\{ProjectName\}-\$\{Stage\}|sm-clarify-)"
         assert re.search(
             rf"{own}|log-stream:(pipelines-|\*-Tune-|model-\*monitoring-|\$\{{ProjectName\}}-)", resource
         ), where

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from analyzer.attribution import drift
 from local_sagemaker.account import ACCOUNT, REGION
+from monitoring import alarms
 from monitoring.alarms import AlarmType, alarm_requests
+from monitoring.monitored_endpoint import Baseline
 from monitoring.pipeline_schedules import find_schedule
-from monitoring.schedule import Schedule
+from monitoring.schedule import MODEL_MONITOR, PIPELINE, Backend, Schedule
 from project.errors import UserError
 from tests.deployment.local_account import TAGS, ClientEvents, Record, minimal_settings
 from tests.monitoring.conftest import Run
@@ -129,6 +133,68 @@ def test_alarms_of_model_monitor_s_schedules(run: Run, events: ClientEvents) -> 
     )
     missing = found["demo-monitoring-model-quality-missing-data"]
     assert (missing["Statistic"], missing["TreatMissingData"]) == ("SampleCount", "breaching")
+
+
+FAIR = {
+    "fairness": {
+        "facets": [{"column": "sex", "values": ["f"]}, {"column": "age", "threshold": 60}],
+        "max": {"DI": [0.8, 1.25]},
+    },
+    "data": {"input": "s3://bucket/data.csv", "target_column": "y", "positive_class": "yes"},
+    "attribution": {},
+}
+
+
+def schedule_with(*analyses: str, backend: Backend = PIPELINE) -> Schedule:
+    files = {analysis: Baseline("s3://bucket/analysis.json", config="s3://bucket/config.json") for analysis in analyses}
+    name = "demo-monitoring" if backend == PIPELINE else f"demo-{analyses[0]}"
+    return Schedule(name, backend, "demo", "rate(1 hour)", True, 60, "s3://captures", files, datetime.now(UTC), name)
+
+
+def test_bias_and_attribution_have_alarms_on_their_drift() -> None:
+    requests = alarm_requests(
+        minimal_settings(**FAIR), schedule_with("bias", "attribution"), list(AlarmType), {}, 2, None
+    )
+    found = {request["AlarmName"]: request for request in requests}
+    names = ("alert", "attribution", "bias", "missing-data")
+    assert sorted(found) == [f"demo-monitoring-{name}" for name in names]
+    bias, attribution = found["demo-monitoring-bias"], found["demo-monitoring-attribution"]
+    assert bias["Dimensions"] == attribution["Dimensions"] == ENDPOINT
+    assert bias["Namespace"] == attribution["Namespace"] == "LightGBMPipelines"
+    assert (bias["MetricName"], bias["ComparisonOperator"], bias["Threshold"]) == (
+        *("BiasViolations", "GreaterThanThreshold", 0.0),
+    )
+    assert (attribution["MetricName"], attribution["Statistic"]) == ("AttributionNdcg", "Minimum")
+    assert (attribution["ComparisonOperator"], attribution["Threshold"]) == ("LessThanThreshold", 0.9)
+
+
+def test_the_score_that_alarms_is_the_one_that_violates() -> None:
+    assert alarms.MIN_NDCG == drift.MIN_NDCG
+
+
+def test_model_monitor_s_bias_has_alarms_on_the_limits_of_the_settings() -> None:
+    settings = minimal_settings(**FAIR)
+    schedule = schedule_with("bias", backend=MODEL_MONITOR)
+    high, low = alarm_requests(settings, schedule, list(AlarmType), {}, 2, None)
+    assert high["AlarmName"] == "demo-monitoring-bias-bias-DI-sex-f-high"
+    assert (high["ComparisonOperator"], high["Threshold"]) == ("GreaterThanThreshold", 1.25)
+    assert (low["ComparisonOperator"], low["Threshold"], low["Statistic"]) == ("LessThanThreshold", 0.8, "Minimum")
+    assert (low["Namespace"], low["MetricName"]) == ("aws/sagemaker/Endpoints/bias-metrics", "bias_metric_DI")
+    # the dimensions by which Clarify publishes the metric
+    assert {item["Name"]: item["Value"] for item in low["Dimensions"]} == {
+        "Endpoint": "demo",
+        "MonitoringSchedule": "demo-bias",
+        "BiasStage": "Post-Training",
+        "Label": "y",
+        "LabelValue": "yes",
+        "Facet": "sex",
+        "FacetValue": "f",
+    }
+
+
+def test_model_monitor_publishes_nothing_to_alarm_on_for_attribution() -> None:
+    schedule = schedule_with("attribution", backend=MODEL_MONITOR)
+    assert alarm_requests(minimal_settings(**FAIR), schedule, list(AlarmType), {}, 2, None) == []
 
 
 def test_a_metric_that_is_better_when_lower_alarms_above_its_threshold(run: Run, account: MonitoredAccount) -> None:

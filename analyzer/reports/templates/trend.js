@@ -3,7 +3,8 @@
 
 const drawn = {
   counts: (index) => counts(data.counts[index]),
-  metric: (index) => metric(data.metrics[index]),
+  metric: (index) => metric(data.metrics[index], data.modelRuns, "Threshold"),
+  series: (index) => metric(data.series[index].rows, data.series[index].runs, data.series[index].limit),
   ridge: (index) => distributions(data.features[index], true),
 };
 for (const figure of document.querySelectorAll("[data-draw]")) {
@@ -102,7 +103,7 @@ function lineWithLimit(picture, runs, rows, box, y, width, tip) {
   hits(picture, runs, column, box, tip);
 }
 
-function metric(rows) {
+function metric(rows, runs, limitName) {
   return (picture, width, height) => {
     const ends = rows.flatMap(([value, deviation, limit]) =>
       [value === null ? null : value + (deviation || 0), value === null ? null : value - (deviation || 0), limit])
@@ -112,10 +113,10 @@ function metric(rows) {
     const box = { left: 46, right: width - 4, top: 8, bottom: height - 22 };
     const low = least - margin, high = most + margin, y = scale(low, high, box.bottom, box.top);
     leftAxis(picture, y, low, high, box, (value) => number(value));
-    lineWithLimit(picture, data.modelRuns, rows, box, y, width, (run, index) => {
+    lineWithLimit(picture, runs, rows, box, y, width, (run, index) => {
       const [value, deviation, limit] = rows[index];
       return `${run}\n${number(value)}` + (deviation === null ? "" : ` ± ${number(deviation)}`) +
-        (limit === null ? "" : `\nThreshold ${number(limit)}`);
+        (limit === null ? "" : `\n${limitName} ${number(limit)}`);
     });
   };
 }
