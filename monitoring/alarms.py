@@ -159,7 +159,7 @@ def _requests_of_type(settings: Settings, schedule: Schedule, alarm_type: AlarmT
     is_pipeline = schedule.backend == PIPELINE
     if not is_pipeline and schedule.analyses[0] in CLARIFY:
         # Clarify's container publishes its metrics one by one, and neither a number of violations nor an NDCG
-        if alarm_type is AlarmType.BIAS:
+        if alarm_type is AlarmType.BIAS and "bias" in schedule.analyses:
             yield from _bias_limits(settings, schedule)
         return
     if alarm_type is AlarmType.VIOLATIONS:

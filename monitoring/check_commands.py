@@ -142,11 +142,13 @@ def trend(
     from analyzer import QualityError
     from analyzer.reports.commands import read_runs
     from analyzer.reports.trend import write_trend
+    from analyzer.reports.trend_clarify import ClarifyRun
 
     settings, target = project.settings, project.target
     endpoint = name or settings.name
     folder = folder or Path(f"{endpoint}-reports")
-    statistics, runs, more_runs = None, [], []
+    statistics, runs = None, []
+    more_runs: list[ClarifyRun] = []
     for schedule in endpoint_schedules(settings, target, endpoint):
         executions = last_executions(settings, target, schedule, last)
         succeeded = [execution for execution in executions if execution.status == SUCCEEDED]

@@ -56,10 +56,9 @@ class RankingDrift:
 def bias_metrics(analysis: Document, violations: Sequence[Document], baseline: Document) -> tuple[BiasMetric, ...]:
     """Read the bias metrics of an analysis.json, in its order."""
     # imported late: the analyzer takes a while to import
-    from analyzer.clarify.analysis import STAGES, bias_values
-    from analyzer.clarify.drift import group_text
+    from analyzer.clarify.analysis import STAGES
+    from analyzer.clarify.drift import group_text, peers
 
-    before = {value.key: value.value for value in bias_values(baseline)}
     violated = {(item["facet"], item["facet_value"], item["metric_name"]) for item in violations if "facet" in item}
     return tuple(
         BiasMetric(
@@ -67,11 +66,11 @@ def bias_metrics(analysis: Document, violations: Sequence[Document], baseline: D
             STAGES[value.stage],
             value.name,
             value.value,
-            before.get(value.key),
+            peer.value if peer else None,
             (value.facet, value.group, value.name) in violated,
             value.error,
         )
-        for value in bias_values(analysis)
+        for value, peer in peers(analysis, baseline)
     )
 
 
@@ -89,9 +88,8 @@ def attributions(analysis: Document, baseline: Document) -> tuple[FeatureAttribu
 
 def ranking_drifts(analysis: Document, baseline: Document) -> tuple[RankingDrift, ...]:
     """Compare the rankings of the features of each label with those of the baseline."""
-    from analyzer.clarify.analysis import global_shap_values
-
     from analyzer.attribution.drift import MIN_NDCG, ndcg
+    from analyzer.clarify.analysis import global_shap_values
 
     before = global_shap_values(baseline)
     scores = {

@@ -122,7 +122,7 @@ def peers(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[
     """
     before: dict[tuple[str, str], dict[tuple[str, str], BiasValue]] = {}
     for value in bias_values(baseline):
-        before.setdefault((value.stage, value.facet), {})[_start(value.group), value.name] = value
+        before.setdefault((value.stage, value.facet), {})[group_start(value.group), value.name] = value
     values = [*bias_values(analysis)]
     groups: dict[tuple[str, str], set[str]] = {}
     for value in values:
@@ -131,11 +131,12 @@ def peers(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[
         of_facet = before.get((value.stage, value.facet), {})
         starts = {start for start, _ in of_facet}
         alone = len(starts) == 1 == len(groups[value.stage, value.facet])
-        start = next(iter(starts)) if alone else _start(value.group)
+        start = next(iter(starts)) if alone else group_start(value.group)
         yield value, of_facet.get((start, value.name))
 
 
-def _start(group: str) -> str:
+def group_start(group: str) -> str:
+    """Return what a group is called in every dataset: of the interval of a threshold, its start."""
     return group.split(",")[0] if group.startswith("(") else group
 
 

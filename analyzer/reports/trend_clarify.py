@@ -11,7 +11,7 @@ from typing import Any
 from analyzer.attribution.drift import MIN_NDCG, ndcg
 from analyzer.bias.catalogue import BY_NAME
 from analyzer.clarify.analysis import BiasValue, bias_values, global_shap_values
-from analyzer.clarify.drift import group_text
+from analyzer.clarify.drift import group_start, group_text, peers
 
 # Plots of bias metrics and of features.
 BIAS_FIGURES, FEATURE_FIGURES = 12, 8
@@ -115,13 +115,13 @@ class ClarifyTrend:
 
     def _add_bias(self, run: ClarifyRun) -> None:
         self.bias[run.time] = len(run.violations)
-        before = {value.key: value for value in bias_values(run.baseline)}
         violated = {(item["facet"], item["facet_value"], item["metric_name"]) for item in run.violations}
-        for value in bias_values(run.analysis):
-            series = self.bias_series.setdefault(value.key, _bias_series(value))
-            baseline = before[value.key].value if value.key in before else None
+        for value, peer in peers(run.analysis, run.baseline):
+            key = (value.stage, value.facet, group_start(value.group), value.name)
+            series = self.bias_series.setdefault(key, _bias_series(value))
+            baseline = _drawn(peer.value) if peer else None
             is_violated = int((value.facet, value.group, value.name) in violated)
-            series.points[run.time] = [_drawn(value.value), value.standard_deviation, _drawn(baseline), is_violated]
+            series.points[run.time] = [_drawn(value.value), value.standard_deviation, baseline, is_violated]
 
     def _add_attribution(self, run: ClarifyRun) -> None:
         self.attribution[run.time] = len(run.violations)

@@ -22,7 +22,8 @@ def plot_data(trend: Trend, ranked: Sequence[FeatureTrend]) -> dict[str, Any]:
         missed = [trend.model_runs[run].violations for run in model_times]
         counts.append(_counts(model_times, missed, "violated metrics"))
     if trend.clarify.bias:
-        counts.append(_counts(*zip(*sorted(trend.clarify.bias.items()), strict=True), "biased metrics"))
+        bias_times = sorted(trend.clarify.bias)
+        counts.append(_counts(bias_times, [trend.clarify.bias[run] for run in bias_times], "biased metrics"))
     return {
         "counts": counts,
         "runs": _labels(times),

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analyzer.clarify.analysis import NAME, STAGES, VIOLATIONS, BiasValue, bias_values, global_shap_values, read
-from analyzer.clarify.captures import Attributes
-from analyzer.clarify.drift import find_violations, to_json, violation_groups
-from analyzer.clarify.metrics import MetricSettings, emit
-from analyzer.clarify.report import REPORT, write_report
-
 from analyzer import NoRecords
 from analyzer.attribution.drift import ndcg
+from analyzer.clarify.analysis import NAME, STAGES, VIOLATIONS, bias_values, global_shap_values, read
+from analyzer.clarify.captures import Attributes
+from analyzer.clarify.drift import find_violations, group_start, to_json, violation_groups
 from analyzer.clarify.job import ClarifyJob, ClarifyResult, run
+from analyzer.clarify.metrics import MetricSettings, emit
+from analyzer.clarify.report import REPORT, write_report
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.files import json_files
 from analyzer.violations import ViolationGroup
@@ -141,20 +140,15 @@ def _joined_stage(unlabelled: Document, labelled: Document) -> dict[str, Any]:
 def _joined_groups(unlabelled: Sequence[Document], labelled: Sequence[Document]) -> list[Document]:
     """Join the groups of a facet; a group with a threshold has the range of the first analysis."""
     groups = []
-    others = {_group_key(group): group["metrics"] for group in labelled}
+    others = {group_start(str(group["value_or_threshold"])): group["metrics"] for group in labelled}
     for group in unlabelled:
-        more = {metric["name"]: metric for metric in others.pop(_group_key(group), [])}
+        more = {metric["name"]: metric for metric in others.pop(group_start(str(group["value_or_threshold"])), [])}
         metrics = [
             metric if metric.get("value") is not None else more.get(metric["name"], metric)
             for metric in group["metrics"]
         ]
         groups.append({**group, "metrics": metrics})
-    return [*groups, *(group for group in labelled if _group_key(group) in others)]
-
-
-def _group_key(group: Document) -> str:
-    """Return what a group is called in every window: the range of a threshold ends at the largest value."""
-    return BiasValue("", "", str(group["value_or_threshold"]), "", None).key[2]
+    return [*groups, *(group for group in labelled if group_start(str(group["value_or_threshold"])) in others)]
 
 
 def _bias(inputs: WindowInputs, dataset: Path, dataset_format: Document, window: Window) -> ClarifyResult | None:
