@@ -17,7 +17,7 @@ from project.s3_uris import split_s3_uri
 from project.settings import METRICS, Settings
 from project.target import Target
 
-BASELINE_STEPS = ("DataQualityBaseline", "ModelQualityBaseline")
+BASELINE_STEPS = ("DataQualityBaseline", "ModelQualityBaseline", "DataBias", "ModelBias", "Explainability")
 # steps of the batch-inference and the monitoring pipeline
 OUTPUT_STEPS = ("Transform", "CheckDataQuality", "Monitor")
 
@@ -113,7 +113,7 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
         package=describe_package(arn, target) if arn else None,
         registered=registered,
         baselines={
-            step.name: processing_outputs(step, target)["quality_check_output"]
+            step.name: _output(step, target)
             for step in execution.steps
             if step.status == "Succeeded" and step.name in BASELINE_STEPS
         },

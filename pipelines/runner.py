@@ -336,6 +336,12 @@ def describe_job(target: Target, step: Step) -> dict[str, Any]:
     return dict(describe(**{f"{JOBS[kind]}Name": name}))
 
 
+def check_metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the metadata of a QualityCheck or ClarifyCheck step; empty for other steps."""
+    found: Mapping[str, Any] = metadata.get("QualityCheck") or metadata.get("ClarifyCheck") or {}
+    return found
+
+
 def _step(item: Mapping[str, Any]) -> Step:
     metadata = item.get("Metadata", {})
     job = next((value["Arn"] for kind, value in metadata.items() if kind in JOBS.values()), "")
@@ -347,9 +353,7 @@ def _step(item: Mapping[str, Any]) -> Step:
         cached=bool(item.get("CacheHitResult")),
         attempts=item.get("AttemptCount") or 1,
         reason=item.get("FailureReason", "") or metadata.get("Fail", {}).get("ErrorMessage", ""),
-        job=job
-        or metadata.get("QualityCheck", {}).get("CheckJobArn", "")
-        or metadata.get("TuningJob", {}).get("Arn", ""),
+        job=job or check_metadata(metadata).get("CheckJobArn", "") or metadata.get("TuningJob", {}).get("Arn", ""),
         metadata=metadata,
     )
 

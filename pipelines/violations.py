@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from analyzer.violations import group_violations, named_violations
-from pipelines.runner import Step, describe_job
+from pipelines.runner import Step, check_metadata, describe_job
 from project.s3_uris import split_s3_uri
 from project.target import Target
 
@@ -18,7 +20,7 @@ _EXIT_MESSAGE = "CompletedWithViolations"
 
 def with_violations(target: Target, step: Step) -> Step:
     """Add the violations to the reason of a step that failed because of them; other steps are returned unchanged."""
-    report = (step.metadata or {}).get("QualityCheck", {}).get("ViolationReport")
+    report = check_metadata(step.metadata or {}).get("ViolationReport")
     try:
         if report:
             return replace(step, reason=_named(target, step.reason, report))
@@ -36,11 +38,14 @@ def _named(target: Target, reason: str, report: str) -> str:
     bucket, key = split_s3_uri(report)
     document = json.loads(target.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     groups = group_violations(
-        (
-            item.get("feature_name") or item.get("metric_name") or "dataset",
-            item["constraint_check_type"],
-            item["description"],
-        )
-        for item in document["violations"]
+        (_subject(item), item["constraint_check_type"], item["description"]) for item in document["violations"]
     )
     return named_violations(f"{reason}\n", groups, report, limit=4096)
+
+
+def _subject(violation: Mapping[str, Any]) -> str:
+    """Name what a violation is about: a feature, a metric, or for bias the metric of a group."""
+    metric = violation.get("metric_name")
+    if "facet" in violation:
+        return f"{metric} of {violation['facet']} {violation['facet_value']}"
+    return violation.get("feature_name") or metric or "dataset"

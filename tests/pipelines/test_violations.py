@@ -39,6 +39,19 @@ def test_a_quality_check_step_names_each_violation_of_its_report() -> None:
     assert "2 features are missing in 1.5 % of the records (at most 0 %): age, plan." in step.reason
 
 
+def test_a_clarify_check_step_names_the_metric_and_the_group() -> None:
+    violation = {
+        "facet": "sex",
+        "facet_value": "female",
+        "metric_name": "DPL",
+        "constraint_check_type": "bias_drift_check",
+        "description": "Metric value 0.25 doesn't meet the baseline constraint requirement 0.05",
+    }
+    step = with_violations(target([violation]), failed(ClarifyCheck={"ViolationReport": REPORT}))
+    assert "DPL of sex female" in step.reason
+    assert "Metric value 0.25 doesn't meet the baseline constraint requirement 0.05" in step.reason
+
+
 def test_a_processing_step_names_those_of_its_exit_message() -> None:
     message = "CompletedWithViolations: Job completed successfully with 1 violations. age drifted: distance 0.4."
     assert with_violations(target(message=message), failed()).reason.endswith(message)
