@@ -34,7 +34,7 @@ class KernelShap:
         num_samples: How many subsets of the features to evaluate for a record; None for 2 * features + 2048. The
             values are exact where there are not more subsets.
         use_logit: Whether to explain the log-odds of the predictions.
-        seed: Makes the values reproducible. They depend neither on the other records nor on the order of records.
+        seed: Makes the values reproducible. They depend neither on the other records nor on any order.
 
     Attributes:
         expected: The expected value of each output: the mean prediction for the baseline.
@@ -87,13 +87,15 @@ class KernelShap:
             totals = self._linked(predicted(self._predict, rows.slice(len(self._baseline)))) - self.expected
             varying = _varying(rows, len(self._baseline))
             counts = varying.sum(axis=1)
+            # subsets are drawn by place, so that the order of the columns would matter
+            by_name = np.argsort(names)
             # what a feature has in the baseline, too, contributes nothing, and a single other one contributes all
             for record in np.flatnonzero(counts == 1):
                 values[record][:, varying[record]] = totals[record][:, None]
             for count in np.unique(counts[counts > 1]):
                 group = np.flatnonzero(counts == count)
                 subsets = self._coalitions(int(count))
-                places = np.nonzero(varying[group])[1].reshape(len(group), count)
+                places = by_name[np.nonzero(varying[group][:, by_name])[1].reshape(len(group), count)]
                 for start, gains in self._gains(rows, group, places, subsets):
                     part = group[start : start + len(gains)]
                     of_varying = subsets.shap_values(np.moveaxis(gains, 1, 2), totals[part])

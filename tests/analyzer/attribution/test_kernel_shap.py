@@ -112,17 +112,19 @@ def test_a_seed_makes_values_reproducible_and_independent_of_the_other_records()
     assert not np.array_equal(values(None, records), values(None, records))
 
 
-def test_the_order_of_the_features_does_not_matter() -> None:
+@pytest.mark.parametrize("samples", [15, 100, 4094])
+def test_the_order_of_the_features_does_not_matter(samples: int) -> None:
     generator = np.random.default_rng(5)
-    baseline, records = generator.normal(size=(2, 6)), generator.normal(size=(5, 6))
-    order = generator.permutation(6)
-    found = KernelShap(model(interacting), table(baseline)).explain(table(records))
+    baseline, records = generator.normal(size=(2, 12)), generator.normal(size=(5, 12))
+    order = generator.permutation(12)
+    found = KernelShap(model(probability), table(baseline), num_samples=samples, seed=1).explain(table(records))
 
     def reordered(rows: pa.Table) -> np.ndarray:
-        return model(interacting)(rows.select(found.features))
+        assert rows.column_names == moved.column_names, "the model gets the columns in the order of the baseline"
+        return model(probability)(rows.select(found.features))
 
     moved = table(baseline).select([found.features[place] for place in order])
-    other = KernelShap(reordered, moved).explain(table(records))
+    other = KernelShap(reordered, moved, num_samples=samples, seed=1).explain(table(records))
     assert other.features == [found.features[place] for place in order]
     assert np.abs(other.values - found.values[:, :, order]).max() < 1e-12
 

@@ -16,7 +16,7 @@ import pytest
 
 from analyzer import NoRecords, QualityError
 from analyzer.attribution.global_shap import aggregate
-from analyzer.attribution.tree_shap import ModelArchive
+from analyzer.attribution.tree_shap import ModelArchive, attributed_features, by_feature
 from tests.analyzer.attribution.exact import shapley_values
 from tests.container_scripts import Preprocessed, Project, raw_data
 
@@ -161,18 +161,34 @@ def test_columns_derived_from_a_feature_count_for_it(
 
 def test_batches_are_predicted_in_their_order_and_aggregated(make_archive: Callable[[str], Path]) -> None:
     rows = records("mixed", 90)
-    archive = make_archive("mixed")
-    _, _, values, _, predictions = explained(archive, rows)
-    with ModelArchive(archive) as model:
-        parts = [batch for start in (0, 40, 40) for batch in rows.slice(start, 40 if start == 0 else 0).to_batches()]
-        parts += rows.slice(40).to_batches()
-        in_parts = list(model.score(parts, explain=True))
-        assert np.array_equal(model.predict(rows), predictions["probability"].to_numpy())
-        result = aggregate(batch.shap for batch in model.score(parts, explain=True) if batch.shap)
-    assert sum(len(batch.predictions) for batch in in_parts) == 90
+    parts = [batch for start, count in ((0, 40), (40, 0), (40, 50)) for batch in rows.slice(start, count).to_batches()]
+    with ModelArchive(make_archive("mixed")) as model:
+        scored = list(model.score(parts, explain=True))
+        at_once = model.predict(rows)
+    assert np.array_equal(np.concatenate([batch.predictions["probability"].to_numpy() for batch in scored]), at_once)
+    result = aggregate(batch.shap for batch in scored if batch.shap)
     assert result.records == 90
-    found = result.labels["label0"].global_shap_values
-    assert list(found.values()) == pytest.approx(np.abs(values).mean(axis=0)[0].tolist(), rel=1e-12)
+    raw = np.log(at_once / (1 - at_once))
+    expected_value = result.labels["label0"].expected_value
+    total = sum(batch.shap.values.sum() for batch in scored if batch.shap)
+    assert total / 90 + expected_value == pytest.approx(raw.mean(), abs=1e-9)
+
+
+def test_columns_of_features_py_count_for_themselves() -> None:
+    schema = {
+        "features": [{"name": name} for name in ("at", "plan", "spend")],
+        "columns": [
+            {"name": "spend", "type": "number"},
+            {"name": "ratio", "type": "number"},
+            {"name": "at_hour", "source": "at", "part": "hour"},
+            {"name": "due_month", "source": "due", "part": "month"},
+            {"name": "at_weekday", "source": "at", "part": "weekday"},
+        ],
+    }
+    names, column_of = attributed_features(schema)
+    assert names == ["at", "spend", "ratio", "due"]
+    contributions = np.array([[[1.0, 2.0, 4.0, 8.0, 16.0]]])
+    assert by_feature(contributions, column_of, len(names)).tolist() == [[[20.0, 1.0, 2.0, 8.0]]]
 
 
 def test_predictions_need_no_explanations(make_archive: Callable[[str], Path]) -> None:
