@@ -16,6 +16,7 @@ class BiasMetric:
     """A bias metric of a group.
 
     Attributes:
+        facet: The column of the group.
         group: The group, such as "sex = female".
         stage: "pre-training" or "post-training".
         name: Clarify's abbreviation.
@@ -23,8 +24,10 @@ class BiasMetric:
         baseline: The value of the baseline; None if it is unknown.
         violated: Whether it is worse than in the baseline, beyond the tolerance.
         error: Why there is no value.
+        standard_deviation: Standard error of the value; None if it is unknown, as in results of AWS's container.
     """
 
+    facet: str
     group: str
     stage: str
     name: str
@@ -32,6 +35,7 @@ class BiasMetric:
     baseline: float | None
     violated: bool
     error: str | None
+    standard_deviation: float | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def bias_metrics(analysis: Document, violations: Sequence[Document], baseline: D
     violated = {(item["facet"], item["facet_value"], item["metric_name"]) for item in violations if "facet" in item}
     return tuple(
         BiasMetric(
+            value.facet,
             group_text(value.facet, value.group),
             STAGES[value.stage],
             value.name,
@@ -69,6 +74,7 @@ def bias_metrics(analysis: Document, violations: Sequence[Document], baseline: D
             peer.value if peer else None,
             (value.facet, value.group, value.name) in violated,
             value.error,
+            value.standard_deviation,
         )
         for value, peer in peers(analysis, baseline)
     )

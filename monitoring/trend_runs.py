@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitoring import s3_objects
+from monitoring.clarify_results import (
+    BiasMetric,
+    FeatureAttribution,
+    RankingDrift,
+    attributions,
+    bias_metrics,
+    ranking_drifts,
+)
 from monitoring.executions import SUMMARY, MonitoringExecution
 from monitoring.monitored_endpoint import CLARIFY
 from monitoring.schedule import Schedule
 from project.target import Target
 
 if TYPE_CHECKING:
-    from analyzer.reports.trend_clarify import ClarifyRun
+    from analyzer.reports.trend_clarify import ClarifyRun, Point
 
 
 def quality_folders(executions: Sequence[MonitoringExecution], folder: Path) -> list[Path]:
@@ -38,15 +46,51 @@ def clarify_runs(
     }
     for execution in executions:
         for analysis in CLARIFY:
-            files = folder / execution.name / analysis
-            if (files / "analysis.json").is_file():
+            files, baseline = folder / execution.name / analysis, baselines.get(analysis, {})
+            document = _read(files / "analysis.json")
+            violations = _read(files / "constraint_violations.json").get("violations", [])
+            if document:
                 yield ClarifyRun(
                     name=schedule.metric_dimension,
                     time=_time(execution, folder),
-                    analysis=_read(files / "analysis.json"),
-                    violations=_read(files / "constraint_violations.json").get("violations", []),
-                    baseline=baselines.get(analysis, {}),
+                    bias=[*_bias_points(bias_metrics(document, violations, baseline))],
+                    rankings=[*_ranking_points(ranking_drifts(document, baseline))],
+                    features=[*_feature_points(attributions(document, baseline))],
                 )
+
+
+def _bias_points(metrics: Sequence[BiasMetric]) -> Iterator[Point]:
+    from analyzer.bias.catalogue import BY_NAME
+    from analyzer.reports.trend_clarify import Point
+
+    for metric in metrics:
+        # the range of a threshold, as in "age in (25, 75]", ends at the largest value of each window
+        key = (metric.stage, metric.facet, metric.group.split(",")[0], metric.name)
+        note = BY_NAME[metric.name].description if metric.name in BY_NAME else ""
+        title = f"{metric.name}, {metric.group}"
+        yield Point(
+            key, title, metric.value, metric.baseline, metric.standard_deviation, violated=metric.violated, note=note
+        )
+
+
+def _ranking_points(rankings: Sequence[RankingDrift]) -> Iterator[Point]:
+    from analyzer.attribution.drift import MIN_NDCG
+    from analyzer.reports.trend_clarify import Point
+
+    for ranking in rankings:
+        title = f"Ranking of the features, NDCG{_of(ranking.label, rankings)}"
+        yield Point(ranking.label, title, ranking.ndcg, MIN_NDCG, violated=ranking.violated)
+
+
+def _feature_points(features: Sequence[FeatureAttribution]) -> Iterator[Point]:
+    from analyzer.reports.trend_clarify import Point
+
+    for item in features:
+        yield Point((item.label, item.feature), f"{item.feature}{_of(item.label, features)}", item.value, item.baseline)
+
+
+def _of(label: str, items: Sequence[RankingDrift] | Sequence[FeatureAttribution]) -> str:
+    return f" ({label})" if len({item.label for item in items}) > 1 else ""
 
 
 def _time(execution: MonitoringExecution, folder: Path) -> datetime:

@@ -225,9 +225,9 @@ def _series_cards(trend: Trend, shown: Sequence[Series]) -> str:
     places = {id(series): place for place, series in enumerate(clarify_series(trend))}
     cards = []
     for series in shown:
-        value, _, limit, _ = series.points[max(series.points)]
-        latest = f"latest {metric_number(value)}"
-        latest += f", {series.limit.lower()} {metric_number(limit)}" if limit is not None else ""
+        point = series.latest
+        latest = f"latest {metric_number(point.value)}"
+        latest += f", {series.limit.lower()} {metric_number(point.limit)}" if point.limit is not None else ""
         note = f"{series.note}: {latest}" if series.note else latest
         cards.append(_figure(series.title, note, "series", places[id(series)]))
     return "".join(cards)

@@ -3,70 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-from analyzer.attribution.drift import MIN_NDCG, ndcg
-from analyzer.bias.catalogue import BY_NAME
-from analyzer.clarify.analysis import BiasValue, bias_values, global_shap_values
-from analyzer.clarify.drift import group_start, group_text, peers
 
 # Plots of bias metrics and of features.
 BIAS_FIGURES, FEATURE_FIGURES = 12, 8
 
 # Value, standard deviation, baseline or threshold, and 1 if it is violated.
-Point = list[float | None]
+Row = list[float | None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A number of a run.
+
+    Attributes:
+        key: What it has in common with the same number of other runs.
+        title: Its title.
+        value: The value; None if it could not be computed.
+        limit: The baseline's value, or a threshold; None if there is none.
+        standard_deviation: Standard error of the value; None if unknown.
+        violated: Whether it violates its constraint.
+        note: What is said below the title.
+    """
+
+    key: Hashable
+    title: str
+    value: float | None
+    limit: float | None = None
+    standard_deviation: float | None = None
+    violated: bool = False
+    note: str = ""
+
+    @property
+    def row(self) -> Row:
+        return [_drawn(self.value), self.standard_deviation, _drawn(self.limit), int(self.violated)]
 
 
 @dataclass(frozen=True)
 class ClarifyRun:
-    """The files of a run, whose time is not in them.
+    """A run of bias, of attribution, or of both.
 
     Attributes:
         name: Name of the monitoring schedule.
         time: Start of the window.
-        analysis: Content of analysis.json.
-        violations: Those of constraint_violations.json.
-        baseline: The analysis.json that it was compared with; empty if unknown.
+        bias: The bias metrics of all groups; empty if bias was not analyzed.
+        rankings: The NDCG of each label; empty if attribution was not analyzed.
+        features: The global SHAP value of each feature and label.
     """
 
     name: str
     time: datetime
-    analysis: Mapping[str, Any]
-    violations: Sequence[Mapping[str, Any]]
-    baseline: Mapping[str, Any]
-
-    @property
-    def has_bias(self) -> bool:
-        return any(True for _ in bias_values(self.analysis))
-
-    @property
-    def has_attribution(self) -> bool:
-        return bool(global_shap_values(self.analysis))
+    bias: Sequence[Point] = ()
+    rankings: Sequence[Point] = ()
+    features: Sequence[Point] = ()
 
 
 @dataclass
 class Series:
-    """A number over time: points by time of the run, and what the limit of each is."""
+    """A number over time, and what its limit is called."""
 
     title: str
+    note: str
     limit: str
     points: dict[datetime, Point] = field(default_factory=dict)
-    note: str = ""
 
     @property
     def violated(self) -> int:
         """The number of runs in which it was violated."""
-        return sum(point[3] == 1 for point in self.points.values())
+        return sum(point.violated for point in self.points.values())
 
     @property
     def is_measured(self) -> bool:
-        return any(point[0] is not None for point in self.points.values())
+        return any(point.value is not None for point in self.points.values())
 
-    def rows(self, times: Iterable[datetime]) -> list[Point]:
-        return [self.points[time] for time in times]
+    @property
+    def largest(self) -> float:
+        return max(abs(point.value or 0.0) for point in self.points.values())
+
+    @property
+    def latest(self) -> Point:
+        return self.points[max(self.points)]
 
 
 @dataclass
@@ -74,18 +92,18 @@ class ClarifyTrend:
     """Bias and attribution by time of the run.
 
     Attributes:
-        bias: Violations by run.
-        attribution: Violations by run.
+        bias: Number of violated metrics by run.
+        attribution: Number of labels whose features have another ranking, by run.
         bias_series: The metrics of all groups.
         rankings: The NDCG of each label.
-        features: The global SHAP value of each label and feature.
+        features: The global SHAP value of each feature and label.
     """
 
     bias: dict[datetime, int] = field(default_factory=dict)
     attribution: dict[datetime, int] = field(default_factory=dict)
-    bias_series: dict[tuple[str, ...], Series] = field(default_factory=dict)
-    rankings: dict[str, Series] = field(default_factory=dict)
-    features: dict[tuple[str, str], Series] = field(default_factory=dict)
+    bias_series: dict[Hashable, Series] = field(default_factory=dict)
+    rankings: dict[Hashable, Series] = field(default_factory=dict)
+    features: dict[Hashable, Series] = field(default_factory=dict)
 
     @property
     def measured_bias(self) -> list[Series]:
@@ -100,51 +118,25 @@ class ClarifyTrend:
     @property
     def shown_features(self) -> list[Series]:
         """The features with the largest global SHAP values in any run."""
-
-        def largest(series: Series) -> float:
-            return max(abs(point[0] or 0.0) for point in series.points.values())
-
-        return sorted(self.features.values(), key=largest, reverse=True)[:FEATURE_FIGURES]
+        return sorted(self.features.values(), key=lambda series: -series.largest)[:FEATURE_FIGURES]
 
     def add(self, run: ClarifyRun) -> None:
         """Add a run; of several runs over the same window the last one counts."""
-        if run.has_bias:
-            self._add_bias(run)
-        if run.has_attribution:
-            self._add_attribution(run)
+        if run.bias:
+            self.bias[run.time] = sum(point.violated for point in run.bias)
+        if run.features:
+            self.attribution[run.time] = sum(point.violated for point in run.rankings)
+        _add(self.bias_series, run.time, run.bias, "Baseline")
+        _add(self.rankings, run.time, run.rankings, "At least")
+        _add(self.features, run.time, run.features, "Baseline")
 
-    def _add_bias(self, run: ClarifyRun) -> None:
-        self.bias[run.time] = len(run.violations)
-        violated = {(item["facet"], item["facet_value"], item["metric_name"]) for item in run.violations}
-        for value, peer in peers(run.analysis, run.baseline):
-            key = (value.stage, value.facet, group_start(value.group), value.name)
-            series = self.bias_series.setdefault(key, _bias_series(value))
-            baseline = _drawn(peer.value) if peer else None
-            is_violated = int((value.facet, value.group, value.name) in violated)
-            series.points[run.time] = [_drawn(value.value), value.standard_deviation, baseline, is_violated]
 
-    def _add_attribution(self, run: ClarifyRun) -> None:
-        self.attribution[run.time] = len(run.violations)
-        before = global_shap_values(run.baseline)
-        labels = global_shap_values(run.analysis)
-        for label, values in labels.items():
-            suffix = f" ({label})" if len(labels) > 1 else ""
-            if label in before:
-                score = ndcg(before[label], values)
-                ranking = self.rankings.setdefault(label, Series(f"Ranking of the features{suffix}, NDCG", "At least"))
-                ranking.points[run.time] = [score, None, MIN_NDCG, int(score < MIN_NDCG)]
-            for feature, value in values.items():
-                series = self.features.setdefault((label, feature), Series(f"{feature}{suffix}", "Baseline"))
-                series.points[run.time] = [value, None, before.get(label, {}).get(feature), 0]
+def _add(all_series: dict[Hashable, Series], time: datetime, points: Iterable[Point], limit: str) -> None:
+    for point in points:
+        series = all_series.setdefault(point.key, Series(point.title, point.note, limit))
+        series.points[time] = point
 
 
 def _drawn(value: float | None) -> float | None:
     """Return a value for a plot, which has no place for infinity."""
     return value if value is not None and math.isfinite(value) else None
-
-
-def _bias_series(value: BiasValue) -> Series:
-    about = BY_NAME.get(value.name)
-    return Series(
-        f"{value.name}, {group_text(value.facet, value.group)}", "Baseline", note=about.description if about else ""
-    )

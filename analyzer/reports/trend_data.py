@@ -48,7 +48,7 @@ def clarify_series(trend: Trend) -> list[Series]:
 
 def _series(series: Series) -> dict[str, Any]:
     times = sorted(series.points)
-    return {"runs": _labels(times), "rows": series.rows(times), "limit": series.limit}
+    return {"runs": _labels(times), "rows": [series.points[run].row for run in times], "limit": series.limit}
 
 
 def _counts(times: Sequence[datetime], counts: Sequence[int], unit: str) -> dict[str, Any]:
