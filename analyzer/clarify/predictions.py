@@ -28,6 +28,7 @@ from analyzer.clarify.joins import JoinedRecords
 from analyzer.clarify.models import ArchiveModel, EndpointModel, LabelKind, Model
 from analyzer.clarify.shadow_endpoint import endpoint
 from analyzer.clarify.tables import concatenate
+from analyzer.datasets.selection import shorten
 
 PREDICTED = "predicted_label"
 LOCAL_VALUES = "out.csv"
@@ -74,7 +75,13 @@ def predict(
         model: Model
         if archive is not None:
             model = ArchiveModel(stack.enter_context(ModelArchive(archive)), config)
-            features = [name for name in model.features if name in features]
+            needed = model.features
+            features = [name for name in needed if name in features]
+            if not features:
+                raise QualityError(
+                    f"the dataset has none of the features of {archive.name} ({shorten(needed)}); name its columns as "
+                    "in the training data"
+                )
         elif config.predictor is not None:
             kind = _label_kind(records) if with_labels else LabelKind()
             name = stack.enter_context(endpoint(config.predictor))

@@ -101,7 +101,7 @@ def _rows(
         metric = measured.get((value.stage, value.name))
         known = BY_NAME.get(value.name)
         is_violated = (value.facet, value.group, value.name) in violated
-        lower, upper = (metric.lower, metric.upper) if metric else (None, None)
+        lower, upper = (metric.lower, metric.upper) if metric else _normal_interval(value)
         has_interval = lower is not None and upper is not None
         cells = [
             _name(value, known, metric, is_violated),
@@ -112,6 +112,13 @@ def _rows(
         if has_baseline:
             cells.append(_number(before.value) if before else html.NOTHING)
         yield cells
+
+
+def _normal_interval(value: BiasValue) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of a metric of which only the standard error is known."""
+    if value.value is None or value.standard_deviation is None:
+        return None, None
+    return value.value - 1.96 * value.standard_deviation, value.value + 1.96 * value.standard_deviation
 
 
 def _name(value: BiasValue, known: BiasMetric | None, metric: MetricValue | None, is_violated: bool) -> str:
