@@ -139,9 +139,20 @@ def model_quality(machine: Machine, name: str = "answers", constraints: Record |
     return str(machine.service.call("CreateModelQualityJobDefinition", request)["JobDefinitionArn"])
 
 
-def clarify(machine: Machine, type_: str, name: str = "groups", config: Record | None = None, **more: Any) -> str:
-    """Create a model bias or model explainability job definition for the endpoint, `more` members of its input."""
-    source = {"EndpointName": "Churn", "LocalPath": INPUT, **more}
+def clarify(
+    machine: Machine,
+    type_: str,
+    name: str = "groups",
+    config: Record | None = None,
+    batch: Record | None = None,
+    **attributes: str,
+) -> str:
+    """Create a model bias or model explainability job definition for the endpoint or a `BatchTransformInput`."""
+    source = (
+        {"BatchTransformInput": batch}
+        if batch
+        else {"EndpointInput": {"EndpointName": "Churn", "LocalPath": INPUT, **attributes}}
+    )
     labels = {"GroundTruthS3Input": {"S3Uri": LABELS}} if type_ == "ModelBias" else {}
     uri = machine.put(f"{BASELINE}/clarify/analysis_config.json", json.dumps(config or {}))
     baseline = {"ConstraintsResource": {"S3Uri": f"{BASELINE}/clarify/analysis.json"}}
@@ -153,7 +164,7 @@ def clarify(machine: Machine, type_: str, name: str = "groups", config: Record |
             "ConfigUri": uri,
             "Environment": {"publish_cloudwatch_metrics": "Enabled"},
         },
-        f"{type_}JobInput": {"EndpointInput": source, **labels},
+        f"{type_}JobInput": {**source, **labels},
         f"{type_}JobOutputConfig": _output(),
         "JobResources": RESOURCES,
         "RoleArn": ROLE,
