@@ -13,6 +13,8 @@ index, or are the only value of their record.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -157,16 +159,36 @@ class CapturedRecords:
 
     def _of_event(self, event: dict[str, Any]) -> list[Record]:
         data = event.get("captureData")
-        if not isinstance(data, dict) or not isinstance(data.get(INPUT), dict):
-            raise ValueError("is not a captured inference with its request: it has no captureData.endpointInput")
-        records = self._requests(data[INPUT])
-        if isinstance(data.get(OUTPUT), dict):
-            _add(records, self._predicted, self._inference.values(data[OUTPUT], len(records)), "predictions")
+        if not isinstance(data, dict) or not (isinstance(data.get(INPUT), dict) or isinstance(data.get(OUTPUT), dict)):
+            raise ValueError("is not a captured inference: it has no captureData with endpointInput or endpointOutput")
+        request, response = self._joined(data[OUTPUT]) if INPUT not in data else (data[INPUT], data.get(OUTPUT))
+        records = self._requests(request)
+        if isinstance(response, dict):
+            _add(records, self._predicted, self._inference.values(response, len(records)), "predictions")
         if self.merged:
             if not isinstance(event.get(GROUND_TRUTH), dict):
                 raise ValueError("has no 'groundTruthData'; merge captures and ground truth first")
             _add(records, self._label, self._truth.values(event[GROUND_TRUTH], len(records)), "labels")
         return records
+
+    def _joined(self, output: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the request and the response in the output of a batch transform that was joined with its input.
+
+        In JSON, attributes locate both. In CSV, the columns of the output follow those of the input.
+        """
+        text, encoding = text_of(output)
+        if encoding != CSV:
+            return output, output
+        features = [name for name in self.config.headers if name != self._label]
+        rows = cells(text)
+        if not features or any(len(row) <= len(features) for row in rows):
+            raise ValueError(
+                f"has an output without the {len(features)} features of headers before it; set JoinSource of the "
+                "transform job to Input"
+            )
+        parts = (slice(len(features)), slice(len(features), None))
+        request, response = ({"data": _csv([row[part] for row in rows]), "encoding": CSV} for part in parts)
+        return request, response
 
     def _requests(self, side: dict[str, Any]) -> list[Record]:
         if self.schema is not None:
@@ -277,6 +299,12 @@ def _documents(side: dict[str, Any]) -> list[Any]:
         return [json.loads(text)]
     except json.JSONDecodeError:
         return json_lines(text)
+
+
+def _csv(rows: list[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def _is_matrix(value: Any) -> bool:

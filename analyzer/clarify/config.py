@@ -237,6 +237,9 @@ def parse_config(document: Mapping[str, Any], name: str = "analysis_config.json"
     version = root.take("version", _text)
     if version not in (None, "1.0"):
         raise QualityError(f"{name}: version {version!r} is not supported; use 1.0")
+    if "methods" not in root and "facet" in root:
+        # the SDK's monitors of bias name no methods, because their jobs compute all metrics
+        root.members = {**root.members, "methods": {"pre_training_bias": {}, "post_training_bias": {}}}
     methods = root.section("methods", METHODS)
     config = AnalysisConfig(
         dataset_type=root.take("dataset_type", _choice(DATASET_TYPES)),

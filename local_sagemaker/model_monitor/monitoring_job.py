@@ -158,10 +158,12 @@ def _input(item: Record, type_: MonitoringType) -> Record:
         raise ServiceError("ValidationException", "Give either EndpointInput or BatchTransformInput, and not both.")
     if len(inputs[0].get("DatasetFormat", {"": {}})) != 1:
         raise ServiceError("ValidationException", "DatasetFormat requires exactly one of Csv, Json and Parquet.")
-    if "FeaturesAttribute" in inputs[0] and not type_.is_clarify:
-        raise ServiceError(
-            "ValidationException", f"FeaturesAttribute does not apply to {type_.name} monitoring; remove it."
-        )
+    for member in ("FeaturesAttribute", "ExcludeFeaturesAttribute"):
+        if member in inputs[0] and not type_.is_clarify:
+            raise ServiceError(
+                "ValidationException",
+                f"The local SageMaker does not implement {member} for {type_.name} monitoring; remove it.",
+            )
     return dict(inputs[0])
 
 

@@ -38,6 +38,7 @@ SCRIPTS = {
 # members of the input, and the environment variables that pass them to the container
 ATTRIBUTES = {
     "FeaturesAttribute": "features_attribute",
+    "ExcludeFeaturesAttribute": "exclude_features_attribute",
     "InferenceAttribute": "inference_attribute",
     "ProbabilityAttribute": "probability_attribute",
     "ProbabilityThresholdAttribute": "probability_threshold_attribute",

@@ -209,15 +209,13 @@ SHAPES = {
     ),
     "DataQualityJobInput": Members("EndpointInput BatchTransformInput"),
     "EndpointInput": Members(
-        "S3DataDistributionType FeaturesAttribute InferenceAttribute ProbabilityAttribute "
+        "S3DataDistributionType FeaturesAttribute ExcludeFeaturesAttribute InferenceAttribute ProbabilityAttribute "
         "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
-        refused="ExcludeFeaturesAttribute",
         only={"S3InputMode": ("File",)},
     ),
     "BatchTransformInput": Members(
-        "S3DataDistributionType FeaturesAttribute InferenceAttribute ProbabilityAttribute "
+        "S3DataDistributionType FeaturesAttribute ExcludeFeaturesAttribute InferenceAttribute ProbabilityAttribute "
         "ProbabilityThresholdAttribute StartTimeOffset EndTimeOffset",
-        refused="ExcludeFeaturesAttribute",
         only={"S3InputMode": ("File",)},
     ),
     "MonitoringDatasetFormat": Members("Csv Json Parquet"),

@@ -114,7 +114,8 @@ def test_bias_of_batch_transforms_is_that_of_their_output_joined_with_their_inpu
 
 def test_labels_are_not_needed_to_explain_what_an_endpoint_was_asked(machine: Machine) -> None:
     endpoint(machine)
-    clarify(machine, "ModelExplainability", FeaturesAttribute="instances[*].features", InferenceAttribute="score")
+    attributes = {"FeaturesAttribute": "instances[*].features", "InferenceAttribute": "score"}
+    clarify(machine, "ModelExplainability", **attributes, ExcludeFeaturesAttribute="id")
     definition = machine.service.call("DescribeModelExplainabilityJobDefinition", {"JobDefinitionName": "groups"})
     job = job_of_definition(MODEL_EXPLAINABILITY, definition, machine.service.call)
     execution = MonitoringExecution("hourly", "arn", job, TEN, Window(NINE, TEN), f"202611211000-{'a' * 24}")
@@ -128,7 +129,8 @@ def test_labels_are_not_needed_to_explain_what_an_endpoint_was_asked(machine: Ma
     environment = request["Environment"]
     assert environment["dataset_format"] == '{"sagemakerCaptureJson":{"captureIndexNames":["endpointInput"]}}'
     assert environment["analysis_type"] == "MODEL_EXPLAINABILITY"
-    assert (environment["features_attribute"], environment["inference_attribute"]) == ("instances[*].features", "score")
+    assert (environment["features_attribute"], environment["inference_attribute"]) == tuple(attributes.values())
+    assert environment["exclude_features_attribute"] == "id"
 
 
 def test_a_bias_execution_without_labels_has_no_data(machine: Machine) -> None:

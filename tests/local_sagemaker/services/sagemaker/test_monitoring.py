@@ -119,9 +119,10 @@ def test_a_definition_that_cannot_run_here_is_refused(machine: Machine) -> None:
     target = {"S3Uri": "https://bucket/reports", "LocalPath": "/opt/ml/processing/output"}
     with pytest.raises(ServiceError, match="'https://bucket/reports' is not an S3 URI"):
         data_quality(machine, "other", DataQualityJobOutputConfig={"MonitoringOutputs": [{"S3Output": target}]})
-    source = {"EndpointName": "Churn", "LocalPath": INPUT, "FeaturesAttribute": "features"}
-    with pytest.raises(ServiceError, match="FeaturesAttribute does not apply to DataQuality monitoring; remove it"):
-        data_quality(machine, "other", DataQualityJobInput={"EndpointInput": source})
+    for member in ("FeaturesAttribute", "ExcludeFeaturesAttribute"):
+        source = {"EndpointName": "Churn", "LocalPath": INPUT, member: "features"}
+        with pytest.raises(ServiceError, match=f" {member} for DataQuality monitoring; remove it"):
+            data_quality(machine, "other", DataQualityJobInput={"EndpointInput": source})
 
 
 def test_a_schedule_needs_its_endpoint(machine: Machine) -> None:
