@@ -71,13 +71,13 @@ common: dict[str, Any] = {
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition, polling more often than the SDK does."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
-def applicants(women: float, seed: int, rows: int = 400) -> np.ndarray:
+def applicants(women: float, seed: int, rows: int = 300) -> np.ndarray:
     """Applicants as rows of HEADERS; a man (0) needs less income than a woman (1)."""
     random = np.random.default_rng(seed)
     sex = random.random(rows) < women

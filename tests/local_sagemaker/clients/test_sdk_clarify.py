@@ -17,7 +17,7 @@ pytest.importorskip("xgboost")
 pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).with_name("sdk_clarify.py")
-SECONDS = 300
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")
