@@ -98,8 +98,10 @@ def _model_bias(settings: Settings, fairness: FairnessSettings) -> dict[str, Any
 
 
 def _explainability(settings: Settings) -> dict[str, Any]:
+    """Return the configuration for all records, or for the sample that Clarify explains, which has features alone."""
     label = {"label": SCORES.get(settings.problem_type, PREDICTION)}
-    return _records(settings) | {
+    dataset = _records(settings) if settings.quality_checks == "processing" else {"dataset_type": PARQUET}
+    return dataset | {
         "methods": {"shap": shap(settings), "report": REPORT},
         "predictor": predictor(settings) | label,
     }

@@ -12,6 +12,7 @@ Output, under the output folder:
                                                 group have the same number) or @time (the order of the rows)
     baseline/baseline.csv or baseline.parquet   the features of the training split, with their original values
     schema/sample.csv                           at most 10,000 rows of the same, as test requests
+    schema/test_sample.parquet                  at most 1,000 rows of the features of the test split, to explain
     schema/schema.json                          problem type, target, classes, features with their categories and how
                                                 they are written; and the model's columns, where they are derived from
                                                 the features
@@ -68,7 +69,7 @@ from preprocessing.report import WARNING, DataError, Report
 from preprocessing.splitting import check_splits, split_rows
 from preprocessing.targets import check_target, read_labels
 from preprocessing.weights import check_weights, check_weights_of_splits
-from preprocessing.writing import SplitWriter, write_sample
+from preprocessing.writing import SplitWriter, write_samples
 
 # What to do about errors of the file system, which are not errors of the program.
 STORAGE_ERRORS = {
@@ -259,7 +260,7 @@ def preprocess(engine: Engine, options: argparse.Namespace, report: Report) -> N
     writer = SplitWriter(encoder, extras, originals, options.output_dir)
     # LightGBM ranks the rows of a query together, so they stand together in one file
     engine.write_splits(writer.columns, writer.write, unit="place" if options.problem_type == RANKING else "row_key")
-    write_sample(engine, features, profiles, sizes["train"], options.output_dir)
+    write_samples(engine, features, profiles, sizes, options.output_dir)
     schema = make_schema(features, columns, categories, encodings, classes, extras, options)
     write_json(schema, options.output_dir / "schema" / "schema.json")
 

@@ -55,25 +55,29 @@ class _Analysis:
     Attributes:
         kind: DATA_BIAS, MODEL_BIAS or EXPLAINABILITY.
         step: The name of its step.
-        output: The output of Preprocess that it reads.
+        dataset: The output of Preprocess that it reads, and a file in it; None for all of its files.
+        own_dataset: The same for the Processing step of this project's analyzer, which is faster.
         monitoring: The configuration by which monitoring compares with it.
     """
 
     kind: str
     step: str
     description: str
-    output: str
+    dataset: tuple[str, str | None]
+    own_dataset: tuple[str, str | None]
     monitoring: str
 
 
+FACET_ROWS, RECORDS, SAMPLE = (FACETS, None), ("records", None), ("schema", "test_sample.parquet")
 ANALYSES = (
-    _Analysis(DATA_BIAS, "DataBias", "Measure bias in the training data", FACETS, BIAS_MONITORING),
-    _Analysis(MODEL_BIAS, "ModelBias", "Measure bias in the test predictions", "records", BIAS_MONITORING),
+    _Analysis(DATA_BIAS, "DataBias", "Measure bias in the training data", FACET_ROWS, FACET_ROWS, BIAS_MONITORING),
+    _Analysis(MODEL_BIAS, "ModelBias", "Measure bias in the test predictions", RECORDS, RECORDS, BIAS_MONITORING),
     _Analysis(
         EXPLAINABILITY,
         "Explainability",
         "Measure how much each feature contributes to the test predictions",
-        "records",
+        SAMPLE,
+        RECORDS,
         EXPLAINABILITY_MONITORING,
     ),
 )
@@ -114,6 +118,11 @@ def _create_model_step(context: TrainingContext, train: TrainingOrTuningStep, af
     )
 
 
+def _dataset_uri(preprocess: ProcessingStep, output: str, file: str | None) -> object:
+    uri = output_of(preprocess, output)
+    return uri if file is None else Join(on="/", values=[uri, file])
+
+
 def _processing_step(
     context: TrainingContext,
     analysis: _Analysis,
@@ -131,7 +140,7 @@ def _processing_step(
         step_args=processor.run(
             inputs=[
                 processing_input("config", clarify_config_uri(context, analysis.kind)),
-                processing_input("data", output_of(preprocess, analysis.output)),
+                processing_input("data", _dataset_uri(preprocess, *analysis.own_dataset)),
                 *model,
                 processing_input("code", clarify_check_bundle().uri(context.code_uri)),
             ],
@@ -159,7 +168,7 @@ def _clarify_check_step(
     after: ModelStep,
 ) -> ClarifyCheckStep:
     parameters = context.parameters
-    dataset, output = output_of(preprocess, analysis.output), baseline_uri(context, analysis.kind)
+    dataset, output = _dataset_uri(preprocess, *analysis.dataset), baseline_uri(context, analysis.kind)
     config = clarify_configs(context.settings)[analysis.kind]
     return _ClarifyCheckStep(
         config_uris=(clarify_config_uri(context, analysis.kind), clarify_config_uri(context, analysis.monitoring)),

@@ -23,6 +23,8 @@ from preprocessing.rows import Column
 
 # So many rows are enough for test requests.
 SAMPLE_ROWS = 10_000
+# Clarify explains some ten rows a second: it asks the model a few thousand times for each.
+EXPLAINED_ROWS = 1_000
 # A row group is what a reader that streams holds in memory. DuckDB's batches are multiples of 2048 rows.
 ROW_GROUP = 50 * 2048
 
@@ -80,24 +82,38 @@ class SplitWriter:
         return pa.RecordBatch.from_arrays([*self._encoder.encode(rows).columns, *extras], schema=self._schema)
 
 
-def write_sample(
+def write_samples(
     engine: Engine,
     features: Sequence[Column],
     profiles: Mapping[str, NumberProfile],
-    training_rows: int,
+    sizes: Mapping[str, int],
     folder: Path,
 ) -> None:
-    """Write a sample of the baseline as CSV: the SAMPLE_ROWS rows with the smallest keys, in their order."""
-    schema = baseline_schema(features, profiles, CSV)
+    """Write samples of the features: sample.csv of the training split, test_sample.parquet of the test split.
+
+    Args:
+        engine: The engine with the view `placed`.
+        features: The features, as they are in the data.
+        profiles: The columns of numbers.
+        sizes: The number of rows of each split.
+        folder: The output folder.
+    """
     columns = ", ".join(column.sql for column in features)
-    # twice as many rows have smaller keys than this, which the engine finds without the other columns
-    largest = min(2**63 - 1, 2**63 * 2 * SAMPLE_ROWS // training_rows)
-    rows = engine.query(
-        f"SELECT {columns} FROM placed WHERE split = 0 AND row_key <= {largest} ORDER BY row_key LIMIT {SAMPLE_ROWS}"
-    )
-    with csv_writer(folder / "schema" / "sample.csv", schema) as write:
-        for batch in rows.rename_columns(schema.names).cast(schema).to_batches():
-            write(batch)
+    for split, suffix, limit, name in (
+        ("train", CSV, SAMPLE_ROWS, "sample"),
+        ("test", PARQUET, EXPLAINED_ROWS, "test_sample"),
+    ):
+        schema = baseline_schema(features, profiles, suffix)
+        # twice as many rows have smaller keys than this, which the engine finds without the other columns
+        largest = min(2**63 - 1, 2**63 * 2 * limit // sizes[split])
+        rows = engine.query(
+            f"SELECT {columns} FROM placed WHERE split = {SPLITS.index(split)} AND row_key <= {largest} "
+            f"ORDER BY row_key LIMIT {limit}"
+        )
+        opened = csv_writer if suffix == CSV else parquet_writer
+        with opened(folder / "schema" / f"{name}.{suffix}", schema) as write:
+            for batch in rows.rename_columns(schema.names).cast(schema).to_batches():
+                write(batch)
 
 
 @contextmanager

@@ -163,10 +163,10 @@ def test_any_values_are_the_same_from_both_formats(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("rows", [5, ROWS, 2 * ROWS])
-def test_the_sample_has_rows_of_the_baseline_whatever_their_order(rows: int, tmp_path: Path) -> None:
+def test_the_samples_have_rows_of_their_split_whatever_their_order(rows: int, tmp_path: Path) -> None:
     from preprocessing import writing
 
-    samples = []
+    samples, test_samples = [], []
     for name, numbers in (("one", [*range(ROWS)]), ("other", [*reversed(range(ROWS))])):
         columns = {"row": pa.array(numbers)}
         table = pa.table({**columns, "y": pa.array([number / 3 for number in numbers])})
@@ -174,10 +174,15 @@ def test_the_sample_has_rows_of_the_baseline_whatever_their_order(rows: int, tmp
         pq.write_table(table, tmp_path / name / "data.parquet")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(writing, "SAMPLE_ROWS", rows)
+            patch.setattr(writing, "EXPLAINED_ROWS", rows)
             preprocess(tmp_path / name, tmp_path / name / "output", "parquet", *ARGUMENTS)
         text = (tmp_path / name / "output" / "schema" / "sample.csv").read_text()
         samples.append([int(row["row"]) for row in csv.DictReader(io.StringIO(text))])
-    baseline = pq.read_table(tmp_path / "one" / "output" / "baseline")["row"].to_pylist()
-    assert samples[0] == samples[1]
-    assert len(samples[0]) == len({*samples[0]}) == min(rows, len(baseline))
-    assert {*samples[0]} <= {*baseline}
+        test_sample = pq.read_table(tmp_path / name / "output" / "schema" / "test_sample.parquet")
+        assert test_sample.column_names == ["row"]
+        test_samples.append(test_sample["row"].to_pylist())
+    for (one, other), output in ((samples, "baseline"), (test_samples, "records")):
+        split = pq.read_table(tmp_path / "one" / "output" / output)["row"].to_pylist()
+        assert one == other
+        assert len(one) == len({*one}) == min(rows, len(split))
+        assert {*one} <= {*split}

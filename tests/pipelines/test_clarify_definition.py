@@ -99,10 +99,11 @@ def test_without_clarify_the_steps_keep_names_configurations_data_and_outputs(
         check, own = checks[name], own_analyzer[name]
         assert own["Type"] == "Processing" and own["DependsOn"] == ["RegisterModel"] and "CacheConfig" not in own
         assert own["Arguments"]["ProcessingOutputConfig"] == check["Arguments"]["ProcessingOutputConfig"]
-        # Clarify's names of the inputs differ, their places do not
         inputs, own_inputs = inputs_of(check), inputs_of(own)
-        for item in inputs.values():
-            assert item in own_inputs.values()
+        for uri, path in (inputs["analysis_config"], own_inputs["config"]):
+            assert uri.endswith(f"/{kind}/analysis_config.json")
+            assert path == "/opt/ml/processing/input/config"
+        assert inputs["dataset"][1] == own_inputs["data"][1] == "/opt/ml/processing/input/data"
         assert ("model" in own_inputs) == (name != "DataBias")
         arguments = dict(itertools.pairwise(map(str, own["Arguments"]["AppSpecification"]["ContainerArguments"])))
         assert arguments["--analysis"] == kind
@@ -110,13 +111,24 @@ def test_without_clarify_the_steps_keep_names_configurations_data_and_outputs(
 
 
 def test_data_are_those_of_the_training_split_and_predictions_those_of_the_test_split(
-    checks: dict[str, dict[str, Any]],
+    checks: dict[str, dict[str, Any]], own_analyzer: dict[str, dict[str, Any]]
 ) -> None:
-    for name, output in (("DataBias", "facets"), ("ModelBias", "records"), ("Explainability", "records")):
+    for name, output in (("DataBias", "facets"), ("ModelBias", "records")):
         assert f"Outputs['{output}']" in inputs_of(checks[name])["dataset"][0]["Get"]
+        assert inputs_of(checks[name])["dataset"] == inputs_of(own_analyzer[name])["data"]
     assert "Outputs['facets']" in inputs_of(checks["Evaluate"])["facets"][0]["Get"]
     outputs = checks["Preprocess"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]
     assert "facets" in [output["OutputName"] for output in outputs]
+
+
+def test_clarify_which_is_slow_explains_a_sample_and_this_project_all_records(
+    checks: dict[str, dict[str, Any]], own_analyzer: dict[str, dict[str, Any]]
+) -> None:
+    folder, file = inputs_of(checks["Explainability"])["dataset"][0]["Std:Join"]["Values"]
+    assert "Outputs['schema']" in folder["Get"] and file == "test_sample.parquet"
+    assert "Outputs['records']" in inputs_of(own_analyzer["Explainability"])["data"][0]["Get"]
+    # the sample has features alone
+    assert not {"label", "excluded_columns"} & clarify_configs(fair())["explainability"].keys()
 
 
 def test_the_configurations_are_content_of_a_bundle(checks: dict[str, dict[str, Any]]) -> None:
@@ -186,7 +198,8 @@ def _sdk_config(config: object) -> dict[str, Any]:
 
 def test_the_endpoint_gets_the_features_alone() -> None:
     data = {"input": "s3://bucket/data.csv", "target_column": "y", "drop_columns": ["sex", "id"], "weight_column": "w"}
-    settings = fair(data=data, quality={"metric": "auc", "threshold": 0.7, "segments": ["id", "plan", "w"]})
+    quality = {"metric": "auc", "threshold": 0.7, "segments": ["id", "plan", "w"]}
+    settings = fair(data=data, quality=quality, quality_checks="processing")
     for kind in ("model-bias", "explainability"):
         config = clarify_configs(settings)[kind]
         # age, region and plan are features; Clarify leaves the label out itself
@@ -195,7 +208,7 @@ def test_the_endpoint_gets_the_features_alone() -> None:
 
 
 def test_without_fairness_the_records_have_no_label() -> None:
-    config = clarify_configs(make_settings(attribution={}))["explainability"]
+    config = clarify_configs(make_settings(attribution={}, quality_checks="processing"))["explainability"]
     assert not {"label", "excluded_columns"} & config.keys()
 
 

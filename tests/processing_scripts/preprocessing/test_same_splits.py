@@ -91,6 +91,7 @@ def test_the_same_rows_give_the_same_bytes(run_preprocess, form, strategy):
         "baseline/baseline.csv",
         "records/records.parquet",
         "schema/sample.csv",
+        "schema/test_sample.parquet",
         "schema/schema.json",
     }
     assert contents(found.output) == contents(expected.output)
