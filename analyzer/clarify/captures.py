@@ -8,7 +8,8 @@ Unlike data quality, bias and attribution need to know which value of a request 
 - otherwise as CSV, or as objects with named values.
 
 Values without names get those of ``headers`` without the label. Predictions and labels are found by a JMESPath or an
-index, or are the only value of their record.
+index, or are the only value of their record. Without ``inference_attribute``, a prediction from 0 to 1 for labels that
+are 0 and 1 is a score, which is compared with the threshold.
 """
 
 from __future__ import annotations
@@ -97,9 +98,7 @@ class CapturedRecords:
         self._truth = _Where(label, "label", ("label",))
         first = next(self._records(), None)
         if first is None:
-            window = self.window
-            where_from = f" from {window.start or 'the beginning'} to {window.end or 'now'}" if window.start else ""
-            raise NoRecords(f"{self.source} has no captured records{where_from}; check the window and the path")
+            raise NoRecords(f"{self.source} has no captured records{self._why_empty()}")
         names = [name for name in first if name not in (self._label, self._predicted)]
         self.columns = Columns(
             (*names, self._predicted, *((self._label,) if self.merged else ())),
@@ -164,7 +163,8 @@ class CapturedRecords:
         request, response = self._joined(data[OUTPUT]) if INPUT not in data else (data[INPUT], data.get(OUTPUT))
         records = self._requests(request)
         if isinstance(response, dict):
-            _add(records, self._predicted, self._inference.values(response, len(records)), "predictions")
+            values = self._inference.values(response, len(records))
+            _add(records, self._predicted, [self._decided(value) for value in values], "predictions")
         if self.merged:
             if not isinstance(event.get(GROUND_TRUTH), dict):
                 raise ValueError("has no 'groundTruthData'; merge captures and ground truth first")
@@ -189,6 +189,25 @@ class CapturedRecords:
         parts = (slice(len(features)), slice(len(features), None))
         request, response = ({"data": _csv([row[part] for row in rows]), "encoding": CSV} for part in parts)
         return request, response
+
+    def _decided(self, value: Any) -> Any:
+        """Return the label of a score; other predictions as they are."""
+        attributes, favourable = self.attributes, self.config.favourable
+        is_score = attributes.inference is None and isinstance(value, float | int) and 0 <= value <= 1
+        if not is_score or not all(str(item) in ("0", "1", "0.0", "1.0") for item in favourable):
+            return value
+        threshold = 0.5 if self.config.probability_threshold is None else self.config.probability_threshold
+        return int(value > threshold)
+
+    def _why_empty(self) -> str:
+        if self.malformed.samples:
+            first = self.malformed.samples[0]
+            place = f"{first.file}:{first.line}"
+            return f" that can be read; the first of {self.malformed.count} malformed ones, {place}, {first.reason}"
+        window = self.window
+        if window.start or window.end:
+            return f" from {window.start or 'the beginning'} to {window.end or 'now'}; check the window and the path"
+        return "; check the path and whether the endpoint captures its data"
 
     def _requests(self, side: dict[str, Any]) -> list[Record]:
         if self.schema is not None:
