@@ -22,7 +22,8 @@ from window.files import hours  # noqa: E402
 
 from analyzer.__main__ import main as analyze  # noqa: E402
 
-END = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
+# a few hours ago, as labels are listed for every hour until now
+END = (datetime.now(UTC) - timedelta(hours=2)).replace(minute=5, second=0, microsecond=0)
 CAPTURES, LABELS = "s3://bucket/captures/churn", "s3://bucket/labels/churn"
 THRESHOLDS = ["--max-drifted-share=0.4", "--metric=accuracy", "--metric-threshold=0.8", "--max-missing-label-share=0.5"]
 
