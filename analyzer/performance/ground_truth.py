@@ -56,7 +56,7 @@ def merge(
     Args:
         captures: File or folder of captures, plain or gzip, in Model Monitor's layout. The output of batch transforms
             with GenerateInferenceId is accepted, too.
-        ground_truth: File or folder of labels, plain or gzip, in Model Monitor's layout.
+        ground_truth: File or folder of labels, plain or gzip, in Model Monitor's layout; a line may have a list of them.
         merged: Folder to write to; the output of an earlier merge is replaced.
         window: Time window of the inferences; labels may be of any time.
         malformed: Counts malformed lines of both; by default the first one is an error.
@@ -110,15 +110,26 @@ def _add_all(database: sqlite3.Connection, statement: str, rows: Iterator[tuple[
 def _labels(files: list[Path], malformed: MalformedRecords) -> Iterator[tuple[str, str]]:
     for path, number, text in _lines(files):
         try:
-            event = parse_line(text)
-            label = event.get("groundTruthData")
-            if not isinstance(label, dict) or not isinstance(label.get("data"), str):
-                raise ValueError("has no label in groundTruthData.data")
-            row = _id(event), json.dumps(label, ensure_ascii=False)
+            rows = [_label(event) for event in _events(text)]
         except ValueError as error:
             malformed.add(path, "line", number, str(error), text.decode("utf-8", "replace"))
         else:
-            yield row
+            yield from rows
+
+
+def _events(text: bytes) -> list[Any]:
+    """Return the events of a line: one, or a list of them, which AWS's merge job reads, too."""
+    if not text.lstrip().startswith(b"["):
+        return [parse_line(text)]
+    events: list[Any] = parse_line(b'{"events": %b}' % text)["events"]
+    return events
+
+
+def _label(event: Any) -> tuple[str, str]:
+    label = event.get("groundTruthData") if isinstance(event, dict) else None
+    if not isinstance(label, dict) or not isinstance(label.get("data"), str):
+        raise ValueError("has no label in groundTruthData.data")
+    return _id(event), json.dumps(label, ensure_ascii=False)
 
 
 def _inferences(captures: Path, window: Window, malformed: MalformedRecords) -> Iterator[tuple[str, float, str, bytes]]:

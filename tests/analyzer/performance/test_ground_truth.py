@@ -60,6 +60,18 @@ def test_an_inference_is_matched_by_its_inference_id_else_by_its_event_id(
     assert counts == Merge(2, 3, 2, 0, 1, 0, 0)
 
 
+def test_a_line_may_have_a_list_of_labels_as_awss_merge_job_reads_it(
+    write: Write, event: Event, tmp_path: Path
+) -> None:
+    captures = write("captures.jsonl", lines([event(None, "0.1", identity="a"), event(None, "0.2", identity="b")]))
+    labels = write("labels.jsonl", json.dumps([label("a", "0"), label("b", "1")]))
+    assert merge(captures, labels, tmp_path / "merged").merged == 2
+    assert merged(tmp_path / "merged") == {"a": ("0.1", "0"), "b": ("0.2", "1")}
+    for line in (json.dumps([1]), "[" + json.dumps(label("a", "0"))):
+        with pytest.raises(QualityError, match="labels.jsonl"):
+            merge(captures, write("labels.jsonl", line), tmp_path / "merged")
+
+
 def test_the_last_label_and_the_latest_inference_are_used_and_missing_ones_counted(
     write: Write, event: Event, tmp_path: Path
 ) -> None:
