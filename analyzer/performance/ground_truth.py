@@ -56,7 +56,8 @@ def merge(
     Args:
         captures: File or folder of captures, plain or gzip, in Model Monitor's layout. The output of batch transforms
             with GenerateInferenceId is accepted, too.
-        ground_truth: File or folder of labels, plain or gzip, in Model Monitor's layout; a line may have a list of them.
+        ground_truth: File or folder of labels, plain or gzip, in Model Monitor's layout; a line may have a list of
+            them.
         merged: Folder to write to; the output of an earlier merge is replaced.
         window: Time window of the inferences; labels may be of any time.
         malformed: Counts malformed lines of both; by default the first one is an error.

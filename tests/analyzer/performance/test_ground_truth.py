@@ -68,7 +68,7 @@ def test_a_line_may_have_a_list_of_labels_as_awss_merge_job_reads_it(
     assert merge(captures, labels, tmp_path / "merged").merged == 2
     assert merged(tmp_path / "merged") == {"a": ("0.1", "0"), "b": ("0.2", "1")}
     for line in (json.dumps([1]), "[" + json.dumps(label("a", "0"))):
-        with pytest.raises(QualityError, match="labels.jsonl"):
+        with pytest.raises(QualityError, match=r"labels\.jsonl"):
             merge(captures, write("labels.jsonl", line), tmp_path / "merged")
 
 
