@@ -36,6 +36,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,13 +44,16 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import QualityError
+from analyzer.analyzer import ProcessingCluster
 from analyzer.clarify.job import Attributes, ClarifyJob, MetricSettings, run
+from analyzer.container import read_cluster
 from analyzer.settings import malformed_records_limit
 from analyzer.window import parse_time, window_of
 
 CONFIG = Path("/opt/ml/processing/input/config/analysis_config.json")
 DATA = Path("/opt/ml/processing/input/data")
 OUTPUT = Path("/opt/ml/processing/output")
+CLUSTER = Path("/opt/ml/config")
 EXIT_MESSAGE = Path("/opt/ml/output/message")
 METRICS = Path("/opt/ml/output/metrics/cloudwatch")
 
@@ -59,8 +63,11 @@ FAILED = 1
 def main() -> int:
     """Run the job that the environment describes, and return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # stopped by an exception, a job deletes the endpoint that it has created
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        message = run(job_of(dict(os.environ), datetime.now(UTC))).message
+        job = job_of(dict(os.environ), datetime.now(UTC))
+        message = _other_host(read_cluster(CLUSTER, str(job.dataset))) or run(job).message
     except (QualityError, OSError) as error:
         _write_exit_message(f"Failed: {error}")
         print(f"error: {error}", file=sys.stderr)
@@ -68,6 +75,20 @@ def main() -> int:
     _write_exit_message(message)
     print(message)
     return 0
+
+
+def _other_host(cluster: ProcessingCluster) -> str | None:
+    """Return the exit message of an instance that has nothing to do, because another one analyzes the dataset.
+
+    Raises:
+        QualityError: Each instance has only a part of the dataset.
+    """
+    if cluster.has_partial_dataset:
+        raise QualityError(
+            "the dataset is ShardedByS3Key over several instances; set its S3DataDistributionType to FullyReplicated"
+        )
+    first = cluster.hosts[0]
+    return None if cluster.current_host == first else f"Completed: {first} analyzes the dataset."
 
 
 def job_of(environment: Mapping[str, str], now: datetime) -> ClarifyJob:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,9 @@ class ProcessingJob(Job):
         return [_input(item) for item in self.request.get("ProcessingInputs", [])]
 
     def prepare(self, container: Container, arn: str) -> list[Command]:
-        container.write_json("config/processingjobconfig.json", {"ProcessingJobArn": arn, **self.request})
+        # programs read the paths of their inputs, and as Model Monitor's do also their variables, from this file
+        config = container.rewrite(json.dumps({"ProcessingJobArn": arn, **self.request}))
+        container.write_json("config/processingjobconfig.json", json.loads(config))
         container.write_json("config/resourceconfig.json", {"current_host": container.host, "hosts": self.hosts})
         # a process may write its ExitMessage here
         container.path("output").mkdir(exist_ok=True)

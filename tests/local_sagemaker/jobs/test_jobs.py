@@ -91,10 +91,13 @@ config = json.load(open("/opt/ml/config/processingjobconfig.json"))
 resources = json.load(open("/opt/ml/config/resourceconfig.json"))
 print(config["ProcessingJobName"], config["AppSpecification"]["ContainerEntrypoint"][0], resources["current_host"])
 print(os.environ["PROCESSING_JOB_NAME"], os.environ["PROCESSING_JOB_ARN"], os.environ["AWS_REGION"])
+# the paths are those on this machine, wherever they are read
+print(os.listdir(config["ProcessingInputs"][0]["S3Input"]["LocalPath"]))
+print(config["Environment"]["source"] == os.environ["source"] == config["ProcessingInputs"][0]["S3Input"]["LocalPath"])
 """
-    machine.process(script=script)
+    machine.process(script=script, environment={"source": "/opt/ml/processing/input/code"})
     arn = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/job"
-    assert machine.log("job") == ["job python3 algo-1", f"job {arn} us-east-1"]
+    assert machine.log("job") == ["job python3 algo-1", f"job {arn} us-east-1", "['main.py']", "True"]
 
 
 def test_a_failed_script_fails_the_job_with_reason_message_log_and_outputs(machine: Machine) -> None:
