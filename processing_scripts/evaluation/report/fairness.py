@@ -6,22 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analyzer.bias.catalogue import BY_NAME, POST_TRAINING, PRE_TRAINING
-from analyzer.reports.html import escape, metric_number, percent, section, tag
+from analyzer.reports.html import counted, escape, metric_number, percent, section, sheet, tag
 from evaluation.report.charts import ACCENT, BAD, Axis, Chart, chart_card, charts, shortened
-from evaluation.report.pieces import interval, table_card
+from evaluation.report.pieces import interval
 
 # title, outcomes and split
 STAGES = {
-    POST_TRAINING: ("Predictions on the test split", "predictions", "test"),
-    PRE_TRAINING: ("Labels of the training split", "labels", "training"),
+    POST_TRAINING: ("Predictions", "predictions", "test"),
+    PRE_TRAINING: ("Labels", "labels", "training"),
 }
-# what is drawn if nothing has a limit
+# What is drawn if nothing has a limit; the tables have it first.
 WITHOUT_LIMITS = ("DPL", "DPPL", "DI", "RD")
 MAX_GROUPS = 10
 LINE_HEIGHT = 34
 NOTE = (
     "Clarify's metrics of bias between a group and all other rows. Each row counts once, also where training weights "
-    "them. An interval that contains the value without bias is no evidence of bias."
+    "them. Below each value is its 95 % interval; one that contains the value without bias is no evidence of bias."
 )
 
 Group = Mapping[str, Any]
@@ -35,7 +35,8 @@ def fairness_section(fairness: Mapping[str, Any] | None) -> str:
     """
     if not fairness:
         return ""
-    groups: Sequence[Group] = sorted(fairness["facets"], key=order)[:MAX_GROUPS]
+    # those that miss a limit first, the others as the settings have them
+    groups: Sequence[Group] = sorted(fairness["facets"], key=lambda group: not misses_a_limit(group))[:MAX_GROUPS]
     note = f"Favourable outcome: {shortened(fairness['favourable'], 60)}. {NOTE}"
     if len(groups) < len(fairness["facets"]):
         note += f" Shown are {len(groups)} of {len(fairness['facets'])} groups; summary.json has all."
@@ -44,10 +45,8 @@ def fairness_section(fairness: Mapping[str, Any] | None) -> str:
     return section("Fairness", note, "".join(content))
 
 
-def order(group: Group) -> tuple[bool, int]:
-    """Put groups that miss a limit first, and then the largest ones; facets keep their order otherwise."""
-    missed = any(metric["passes"] == 0 for stage in STAGES for metric in group[stage]["metrics"])
-    return not missed, -group[POST_TRAINING]["rows"]
+def misses_a_limit(group: Group) -> bool:
+    return any(metric["passes"] == 0 for stage in STAGES for metric in group[stage]["metrics"])
 
 
 def drawn(groups: Iterable[Group]) -> list[str]:
@@ -85,10 +84,19 @@ def group_tables(group: Group) -> Iterable[str]:
     yield f'<div class="group"><h3>{escape(shortened(group_name(group), 60))}</h3></div>'
     for stage, (title, outcomes, split) in STAGES.items():
         measured = group[stage]
-        metrics = sorted(measured["metrics"], key=lambda metric: metric["limit"] is None)
-        rows = [[name_cell(metric), value_cell(metric), interval(metric), limit_cell(metric)] for metric in metrics]
-        yield f'<p class="note">{size_text(measured, outcomes, split)}</p>'
-        yield table_card([title, "Value", "95 % interval", "Limits"], rows, text_columns=[0])
+        first = [metric for metric in measured["metrics"] if is_important(metric)]
+        others = [metric for metric in measured["metrics"] if not is_important(metric)]
+        header = [title, "Value", "Limits"]
+        table = sheet(header, [cells(metric) for metric in first], text_columns=[0]) if first else ""
+        if others:
+            further = sheet(header, [cells(metric) for metric in others], text_columns=[0])
+            table += f"<details><summary>{counted(len(others), 'more metric')}</summary>{further}</details>"
+        yield f'<div class="group"><p>{size_text(measured, outcomes, split)}</p></div>'
+        yield f'<div class="card sheet">{table}</div>'
+
+
+def is_important(metric: Mapping[str, Any]) -> bool:
+    return metric["limit"] is not None or metric["name"] in WITHOUT_LIMITS
 
 
 def size_text(measured: Mapping[str, Any], outcomes: str, split: str) -> str:
@@ -100,23 +108,22 @@ def size_text(measured: Mapping[str, Any], outcomes: str, split: str) -> str:
     return f"{text} Favourable {outcomes}: {group} of the group, {others} of all other rows."
 
 
-def name_cell(metric: Mapping[str, Any]) -> str:
-    return f'<b>{escape(metric["name"])}</b><span class="meaning">{escape(BY_NAME[metric["name"]].meaning)}</span>'
-
-
-def value_cell(metric: Mapping[str, Any]) -> str:
+def cells(metric: Mapping[str, Any]) -> list[str]:
+    """Return a row: what the metric means, its value with the interval, and its limits."""
+    name = f"<b>{escape(metric['name'])}</b>{small(BY_NAME[metric['name']].meaning)}"
     if metric["value"] is None:
-        return f'<span class="meaning">{escape(metric["error"])}</span>'
-    note = f'<span class="meaning">{escape(metric["note"])}</span>' if metric["note"] else ""
-    return f"<b>{metric_number(metric['value'])}</b>{note}"
-
-
-def limit_cell(metric: Mapping[str, Any]) -> str:
+        value = small(metric["error"])
+    else:
+        value = f"<b>{metric_number(metric['value'])}</b>{small(interval(metric))}{small(metric['note'] or '')}"
     if metric["limit"] is None:
-        return ""
+        return [name, value, ""]
     low, high = metric["limit"]
     result = tag("within", "good") if metric["passes"] else tag("missed", "bad")
-    return f"{low:g} to {high:g} {result}"
+    return [name, value, f"{low:g} to {high:g}<br>{result}"]
+
+
+def small(text: str) -> str:
+    return f'<span class="meaning">{escape(text)}</span>' if text else ""
 
 
 def metric_of(group: Group, name: str) -> Mapping[str, Any] | None:

@@ -52,6 +52,20 @@ def test_a_metric_with_a_limit_is_drawn_for_all_groups_and_explained():
     )
 
 
+def test_metrics_without_a_limit_are_folded_unless_they_are_the_most_telling():
+    found = [metric("AD", 0.0), metric("DPPL", 0.1), metric("GE", 0.2), metric("TE", 0.3, limit=[-1.0, 1.0])]
+    page = fairness_section(fairness(group("sex", "female", found)))
+    shown, _, folded = page.partition("<details><summary>2 more metrics</summary>")
+    assert [name for name in ("AD", "DPPL", "GE", "TE") if f"<b>{name}</b>" in shown] == ["DPPL", "TE"]
+    assert [name for name in ("AD", "DPPL", "GE", "TE") if f"<b>{name}</b>" in folded] == ["AD", "GE"]
+
+
+def test_groups_within_their_limits_keep_the_order_of_the_settings():
+    within = [metric("DI", 1.0, limit=[0.8, 1.25])]
+    page = fairness_section(fairness(group("sex", "female", within, rows=9), group("age", "above 25", within)))
+    assert re.findall("<h3>([^<(]+)</h3>", page) == ["sex female", "age above 25"]
+
+
 def test_without_limits_the_most_telling_metrics_are_drawn():
     found = [metric("DI", 0.9, 0.8, 1.1), metric("GE", 0.1), metric("RD", 0.0, -0.1, 0.1)]
     page = fairness_section(fairness(group("sex", "female", found)))
