@@ -19,7 +19,7 @@ BIAS_CHECK, ATTRIBUTION_CHECK = "bias_drift_check", "feature_attribution_drift_c
 # Sums in another order differ in their last digits.
 ROUNDING = 1e-9
 # Metrics of a group that a sentence names.
-MOST_NAMED = 5
+MOST_NAMED = 3
 
 Violation = dict[str, str]
 

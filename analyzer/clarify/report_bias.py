@@ -127,7 +127,9 @@ def _name(value: BiasValue, known: BiasMetric | None, metric: MetricValue | None
     notes = [text for text in (value.error, metric.note if metric else None) if text]
     tag = f" {html.tag('drifted', 'bad')}" if is_violated else ""
     lines = [f"<strong>{html.escape(description)}</strong>{tag}", f'<p class="note">{html.escape(meaning)}</p>']
-    return "".join([*lines, *(f'<p class="note">{html.tag("note", "warn")} {html.escape(note)}</p>' for note in notes)])
+    lines += [f'<p class="note">{html.tag("note", "warn")} {html.escape(note)}</p>' for note in notes]
+    # On phones, the table scrolls.
+    return f'<div style="min-width: 220px">{"".join(lines)}</div>'
 
 
 def _number(value: float | None) -> str:

@@ -15,6 +15,8 @@ MOST_FEATURES = 25
 BAR_WIDTH = 260
 PLOT_WIDTH, PLOT_HEIGHT = 330, 170
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 8, 34
+# Of the small letters of plots, in pixels.
+CHARACTER_WIDTH = 6.2
 
 
 def sections(analysis: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> str:
@@ -102,7 +104,7 @@ def _plot(plot: Mapping[str, Any]) -> str:
     ]
     is_number = plot["data_type"] == "numerical"
     for index, output in enumerate(predictions):
-        color = f"var(--series-{index % 6 + 1})"
+        color = _color(index)
         points = [(x(place), y(value)) for place, value in enumerate(output)]
         if is_number:
             line = " ".join(f"{left:.1f},{up:.1f}" for left, up in points)
@@ -115,11 +117,27 @@ def _plot(plot: Mapping[str, Any]) -> str:
     shown = [0, len(values) - 1] if is_number or len(values) > 6 else range(len(values))
     for index in shown:
         anchor = "start" if index == 0 and is_number else "end" if is_number else "middle"
-        text = html.number(values[index]) if is_number else _short(str(values[index]))
+        text = html.number(values[index]) if is_number else _short(str(values[index]), step)
         parts.append(f'<text x="{x(index):.1f}" y="{bottom + 16}" text-anchor="{anchor}">{html.escape(text)}</text>')
     svg = f'<svg width="100%" viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" role="img">{"".join(parts)}</svg>'
-    return f'<div class="card"><h3>{name}</h3>{svg}</div>'
+    return f'<div class="card"><h3>{name}</h3>{svg}{_legend(plot.get("label_headers", ()))}</div>'
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 12 else f"{text[:11]}\N{HORIZONTAL ELLIPSIS}"
+def _short(text: str, width: float) -> str:
+    """Shorten a text to so many pixels."""
+    most = max(3, int(width / CHARACTER_WIDTH))
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _legend(outputs: Sequence[str]) -> str:
+    """Name the lines of several outputs."""
+    if len(outputs) < 2:
+        return ""
+    names = "".join(
+        f'<strong style="color:{_color(index)}">{html.escape(output)}</strong> ' for index, output in enumerate(outputs)
+    )
+    return f'<p class="note">{names}</p>'
+
+
+def _color(index: int) -> str:
+    return f"var(--series-{index % 6 + 1})"
