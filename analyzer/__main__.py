@@ -42,8 +42,8 @@ environment variables and writes its results to files, as Model Monitor's own co
                        Enabled publishes metrics to CloudWatch with these dimensions and this timestamp, unless Model
                        Monitor runs the job (it sets monitoring_input_type) and publishes them itself
 
-Clarify's container contract, for bias metrics and explanations, is that of ``python -m analyzer.clarify``; see there. The
-same job is the command ``python -m analyzer clarify``.
+Clarify's container contract, for bias metrics and explanations, is that of ``python -m analyzer.clarify``; see there.
+The same job is the command ``python -m analyzer clarify``.
 
 On several instances with a dataset that is ShardedByS3Key, each instance writes a partial profile, profile-HOST.json.
 A second run with dataset_format {"profile": {}} merges them.
