@@ -21,7 +21,7 @@ from analyzer.bias.counts import BiasCounts
 from analyzer.bias.flip_test import FlipTest
 from analyzer.bias.formulas import FORMULAS, Array, compute
 from analyzer.bias.intervals import Interval, bootstrap, interval
-from analyzer.bias.requirements import notes, reason_undefined
+from analyzer.bias.requirements import note, reason_undefined
 from analyzer.bias.tables import Group, groups
 
 
@@ -152,14 +152,14 @@ def _values(
         elif metric.needs_features:
             values.append(_flip_test(metric, flip_test, seed))
         else:
-            values.append(_value(metric, group, replicates.get(metric.name)))
+            values.append(_value(metric, group, counts, replicates.get(metric.name)))
     return values
 
 
-def _value(metric: BiasMetric, group: Group, replicates: Array | None) -> MetricValue:
+def _value(metric: BiasMetric, group: Group, counts: BiasCounts, replicates: Array | None) -> MetricValue:
     value = compute(metric.name, group.table).item()
     found = Interval() if replicates is None else interval(value, replicates)
-    return MetricValue(metric.name, metric.description, value, note=notes(metric, group), **vars(found))
+    return MetricValue(metric.name, metric.description, value, note=note(metric, group, counts), **vars(found))
 
 
 def _flip_test(metric: BiasMetric, flip_test: FlipTest | None, seed: int | None) -> MetricValue:

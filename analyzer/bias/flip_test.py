@@ -3,8 +3,9 @@
 Clarify predicts each record of the sensitive group from its five nearest neighbours in the other group, and counts the
 predictions that differ from the model's. Like Clarify's, the test compares the columns as they are, without scaling.
 
-All pairs of a million records would take an hour, and an index of neighbours helps only where there are few columns. So
-larger groups are represented by a random sample, which the result's note says, and which its interval allows for.
+All pairs of a million records would take an hour, and an index of neighbours helps only where there are few columns
+with many values. Elsewhere, a random sample represents a large group, as the result's note says; the interval allows
+for it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ from analyzer.bias.intervals import REPLICATES
 from analyzer.bias.tables import choices
 
 NEIGHBOURS, FEW_NEIGHBOURS, FEW_RECORDS = 5, 1, 9
+# So many distances take about ten seconds on two cores.
 MAX_PAIRS = 2_000_000_000
-# With so few columns, an index finds the neighbours of all records in less time than the sample's without one.
+# Up to so many, scikit-learn chooses the algorithm, and so between neighbours at the same distance, as in Clarify.
+CLARIFY_PAIRS = MAX_PAIRS // 10
 FEW_COLUMNS = 5
+# An index examines all records at the distance of the fifth neighbour, of which there must not be many.
+MAX_REPEATED = 10
 SEED = 1
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -171,13 +176,12 @@ def compare(features: Array, predicted: Flags, sensitive: Flags) -> FlipTest:
     others, group = np.flatnonzero(~sensitive), np.flatnonzero(sensitive)
     if not len(others) or not len(group):
         return FlipTest(error="one of the groups is empty")
-    columns = features.shape[1]
-    chosen = group
-    if columns > FEW_COLUMNS and len(group) * len(others) > MAX_PAIRS:
+    algorithm, chosen = "auto", group
+    if len(group) * len(others) > CLARIFY_PAIRS:
+        algorithm = "kd_tree" if _suits_an_index(features[others]) else "brute"
+    if algorithm == "brute" and len(group) * len(others) > MAX_PAIRS:
         chosen = np.sort(np.random.default_rng(SEED).choice(group, max(1, MAX_PAIRS // len(others)), replace=False))
     count = NEIGHBOURS if len(others) > FEW_RECORDS else FEW_NEIGHBOURS
-    # "auto", because it decides between neighbours at the same distance as Clarify does.
-    algorithm = "auto" if len(chosen) == len(group) else "brute"
     index = NearestNeighbors(n_neighbors=count, algorithm=algorithm, n_jobs=-1).fit(features[others])
     nearest = index.kneighbors(features[chosen], return_distance=False)
     by_neighbours = predicted[others][nearest].mean(axis=1) > 0.5
@@ -188,6 +192,11 @@ def compare(features: Array, predicted: Flags, sensitive: Flags) -> FlipTest:
         compared=len(chosen),
         group=len(group),
     )
+
+
+def _suits_an_index(features: Array) -> bool:
+    rows, columns = features.shape
+    return columns <= FEW_COLUMNS and len(np.unique(features, axis=0)) * MAX_REPEATED > rows
 
 
 def _read_again(column: ColumnValues, batch: pa.RecordBatch) -> tuple[Codes, tuple[Key, ...]]:

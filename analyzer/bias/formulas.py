@@ -153,6 +153,8 @@ FORMULAS: dict[str, Callable[[Array], Array]] = {
     "TE": RatioDifference(lambda c: c.fn, lambda c: c.fp, "wrong predictions", from_sensitive=True),
 }
 
+# It compares no groups.
+OF_ALL_RECORDS = "GE"
 DISTANCES = ("JS", "KL", "KS", "LP", "TVD")
 
 
@@ -168,14 +170,15 @@ def compute(name: str, table: Array) -> Array:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.asarray(FORMULAS[name](table))
-    if name == "GE":
+    if name == OF_ALL_RECORDS:
         return values
     return np.where((Confusion.of(table).records > 0).all(axis=-1), values, np.nan)
 
 
 def shared_labels(table: Array) -> int:
     """Return how many of the two labels occur in both groups."""
-    return int(_label_shares(table)[2].sum())
+    with np.errstate(invalid="ignore"):
+        return int(_label_shares(table)[2].sum())
 
 
 def one_sided_subgroups(table: Array, by_labels: bool) -> int:

@@ -12,14 +12,17 @@ from analyzer.bias.counts import BiasCounts
 from analyzer.bias.formulas import (
     DISTANCES,
     FORMULAS,
+    OF_ALL_RECORDS,
     OTHER,
     SENSITIVE,
-    Array,
     RatioDifference,
     one_sided_subgroups,
     shared_labels,
 )
 from analyzer.bias.tables import Group
+
+# What it says of the size of the groups holds for all metrics.
+CLASS_IMBALANCE = "CI"
 
 
 def reason_undefined(metric: BiasMetric, group: Group, counts: BiasCounts) -> str | None:
@@ -28,25 +31,36 @@ def reason_undefined(metric: BiasMetric, group: Group, counts: BiasCounts) -> st
     return next(iter(reasons), None)
 
 
-def notes(metric: BiasMetric, group: Group) -> str | None:
+def note(metric: BiasMetric, group: Group, counts: BiasCounts) -> str | None:
     """Return what a reader must know of a value; None if there is nothing."""
-    formula = FORMULAS[metric.name]
+    return "; ".join((*_of_missing(metric, group, counts), *_of_one_sided(metric, group))) or None
+
+
+def _of_missing(metric: BiasMetric, group: Group, counts: BiasCounts) -> Iterator[str]:
+    """Yield what becomes of records without a value."""
+    if metric.name == CLASS_IMBALANCE and group.facet.missing:
+        yield f"records without {group.facet.column!r} ({group.facet.missing}) count as the other group, as in Clarify"
+    if metric.needs_group_variable and counts.group is not None and counts.group.missing:
+        yield f"records without {counts.group.column!r} ({counts.group.missing}) are left out, as in Clarify"
+
+
+def _of_one_sided(metric: BiasMetric, group: Group) -> Iterator[str]:
+    """Yield what is not compared, because only one of the groups or outcomes has it."""
+    formula, table = FORMULAS[metric.name], group.table
     if isinstance(formula, RatioDifference):
-        undefined = formula.undefined(group.table)
+        undefined = formula.undefined(table)
         for side, name in ((SENSITIVE, "the group"), (OTHER, "the other group")):
             if undefined[side]:
-                return f"{name} has no {formula.absent}; its ratio of 0 to 0 counts as 0, as in Clarify"
-    if metric.name in DISTANCES and shared_labels(group.table) < 2:
-        return "only one label occurs in both groups; the distance leaves out the other one, as in Clarify"
-    if metric.needs_group_variable:
-        one_sided = one_sided_subgroups(group.table, by_labels=metric.needs_labels)
-        if one_sided:
-            outcome = "label" if metric.needs_labels else "predicted label"
-            return (
-                f"in {one_sided} of {len(group.table) - 1} subgroups, only one {outcome} occurs; shares of the other "
-                "one count as 0, as in Clarify"
-            )
-    return None
+                yield f"{name} has no {formula.absent}; its ratio of 0 to 0 counts as 0, as in Clarify"
+    if metric.name in DISTANCES and shared_labels(table) < 2:
+        yield "only one label occurs in both groups; the distance leaves out the other one, as in Clarify"
+    one_sided = one_sided_subgroups(table, by_labels=metric.needs_labels) if metric.needs_group_variable else 0
+    if one_sided:
+        outcome = "label" if metric.needs_labels else "predicted label"
+        yield (
+            f"in {one_sided} of {len(table) - 1} subgroups, only one {outcome} occurs; shares of the other one count "
+            "as 0, as in Clarify"
+        )
 
 
 def _of_columns(metric: BiasMetric, group: Group, counts: BiasCounts) -> Iterator[str]:
@@ -66,10 +80,10 @@ def _of_columns(metric: BiasMetric, group: Group, counts: BiasCounts) -> Iterato
 def _of_values(metric: BiasMetric, group: Group, counts: BiasCounts) -> Iterator[str]:
     """Yield what the values lack."""
     facet, table = group.facet, group.table
-    depends_on_facet = metric.name != "GE"
-    if depends_on_facet and not group.sensitive:
+    compares_groups = metric.name != OF_ALL_RECORDS
+    if compares_groups and not group.sensitive:
         yield f"no record has {_described(facet, group.text)} (values: {facet.examples})"
-    if depends_on_facet and not group.other:
+    if compares_groups and not group.other:
         yield f"all {group.sensitive} records have {_described(facet, group.text)}; there is no other group"
     positive, predicted = table[:, :, 1].sum(), table[..., 1].sum()
     if metric.needs_labels and not metric.needs_predictions and not positive:
@@ -82,13 +96,8 @@ def _of_values(metric: BiasMetric, group: Group, counts: BiasCounts) -> Iterator
     formula = FORMULAS.get(metric.name)
     if isinstance(formula, RatioDifference) and np.all(formula.undefined(table)):
         yield f"neither group has {formula.absent}"
-    if metric.name in DISTANCES and not _share_labels(table):
+    if metric.name in DISTANCES and not shared_labels(table):
         yield "the groups have no label in common"
-
-
-def _share_labels(table: Array) -> bool:
-    with np.errstate(invalid="ignore"):
-        return shared_labels(table) > 0
 
 
 def _incomplete(role: str, column: ColumnValues, records: int) -> Iterator[str]:

@@ -195,6 +195,15 @@ def test_subgroups_with_one_label_are_counted_in_a_note():
     assert note == "in 2 of 2 subgroups, only one label occurs; shares of the other one count as 0, as in Clarify"
 
 
+def test_records_without_a_facet_or_a_subgroup_are_counted_in_notes():
+    found = metrics(
+        measured({"sex": ["f", "f", "m", "m", None, None], "housing": ["own", "rent", None, "own", "own", "rent"]})
+    )
+    assert found["CI"].value == pytest.approx(2 / 6)
+    assert found["CI"].note == "records without 'sex' (2) count as the other group, as in Clarify"
+    assert str(found["CDDPL"].note).startswith("records without 'housing' (1) are left out, as in Clarify")
+
+
 def test_an_infinite_value_is_a_value():
     # no man is predicted to get a credit
     metric = metrics(measured({"predicted": ["yes", "no", "no", "no", "no", "no"]}))["DI"]

@@ -50,12 +50,25 @@ def test_with_few_other_records_the_nearest_one_decides():
 def test_a_group_that_is_too_large_is_represented_by_a_sample(monkeypatch):
     features, predicted, sensitive = table(3000, 8)
     exact = compare(features, predicted, sensitive)
+    monkeypatch.setattr(flip_test, "CLARIFY_PAIRS", 1_000_000)
     monkeypatch.setattr(flip_test, "MAX_PAIRS", 1_000_000)
     sampled = compare(features, predicted, sensitive)
     assert sampled.compared < 600 < sampled.group == exact.group
     assert sampled.note == f"estimated from a random sample of {sampled.compared} of {sampled.group} records"
     assert sampled.value == pytest.approx(exact.value, abs=0.1)
     assert sampled == compare(features, predicted, sensitive)
+
+
+@pytest.mark.parametrize(("columns", "is_exact"), [(2, True), (8, False)])
+def test_an_index_finds_the_neighbours_of_all_records_where_there_are_few_columns(monkeypatch, columns, is_exact):
+    features, predicted, sensitive = table(3000, columns)
+    exact = compare(features, predicted, sensitive)
+    monkeypatch.setattr(flip_test, "CLARIFY_PAIRS", 1_000_000)
+    assert compare(features, predicted, sensitive) == exact
+    monkeypatch.setattr(flip_test, "MAX_PAIRS", 1_000_000)
+    assert (compare(features, predicted, sensitive) == exact) == is_exact
+    # of records that repeat, an index examines all copies
+    assert compare(features.round(), predicted, sensitive).compared < exact.compared
 
 
 def test_every_group_of_every_facet_is_tested_with_an_interval():
