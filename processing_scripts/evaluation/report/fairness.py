@@ -86,13 +86,19 @@ def group_tables(group: Group) -> Iterable[str]:
         measured = group[stage]
         first = [metric for metric in measured["metrics"] if is_important(metric)]
         others = [metric for metric in measured["metrics"] if not is_important(metric)]
-        header = [title, "Value", "Limits"]
-        table = sheet(header, [cells(metric) for metric in first], text_columns=[0]) if first else ""
+        table = metric_table(title, first) if first else ""
         if others:
-            further = sheet(header, [cells(metric) for metric in others], text_columns=[0])
+            further = metric_table(title, others)
             table += f"<details><summary>{counted(len(others), 'more metric')}</summary>{further}</details>"
         yield f'<div class="group"><p>{size_text(measured, outcomes, split)}</p></div>'
         yield f'<div class="card sheet">{table}</div>'
+
+
+def metric_table(title: str, metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of metrics, with their limits if some have one."""
+    columns = 3 if any(metric["limit"] is not None for metric in metrics) else 2
+    rows = [cells(metric)[:columns] for metric in metrics]
+    return sheet([title, "Value", "Limits"][:columns], rows, text_columns=[0])
 
 
 def is_important(metric: Mapping[str, Any]) -> bool:
