@@ -38,9 +38,19 @@ def configuration(job: ClarifyJob) -> AnalysisConfig:
     predictor = config.predictor
     if predictor and job.model_name and not predictor.endpoint_name and not predictor.model_name:
         config = replace(config, predictor=replace(predictor, model_name=job.model_name))
+    predictor = config.predictor
+    if predictor and predictor.label is None and predictor.probability is None:
+        # the SDK's monitors give the place of the scores as an attribute of the monitored endpoint only
+        label, probability = _place(attributes.inference), _place(attributes.probability)
+        config = replace(config, predictor=replace(predictor, label=label, probability=probability))
     if config.explains and job.model is None and config.predictor is None:
         raise QualityError(f"{job.config}: explanations need a model; add predictor, or pass a model archive (--model)")
     return config
+
+
+def _place(attribute: str | None) -> str | int | None:
+    """Return an attribute as a member of the configuration: a JMESPath, or an index as a number."""
+    return int(attribute) if attribute is not None and attribute.isdecimal() else attribute
 
 
 def open_records(job: ClarifyJob, config: AnalysisConfig, schema: Schema | None, downloads: Path) -> Records:

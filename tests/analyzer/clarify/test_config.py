@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from analyzer import QualityError
 from analyzer.clarify.config import parse_config, read_config
+from analyzer.clarify.inputs import configuration
+from analyzer.clarify.job import Attributes, ClarifyJob
 from tests.analyzer.clarify.conftest import CONFIG
 
 
@@ -85,3 +88,27 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "analysis_config.json").write_text("{")
     with pytest.raises(QualityError, match=r"analysis_config.json is not valid JSON"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        (Attributes(inference="predictions[*].score"), ("predictions[*].score", None)),
+        (Attributes(inference="0"), (0, None)),
+        (Attributes(probability="1"), (None, 1)),
+        (Attributes(), (None, None)),
+    ],
+)
+def test_attributes_of_the_monitored_endpoint_locate_the_scores_of_the_predictor(
+    attributes: Attributes, expected: tuple[Any, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "analysis_config.json"
+    predictor = {"model_name": "m", "instance_type": "ml.m5.xlarge", "initial_instance_count": 1}
+    file.write_text(json.dumps({"methods": {"shap": {}}, "predictor": predictor}))
+    job = ClarifyJob(file, tmp_path, tmp_path, attributes=attributes)
+    found = configuration(job).predictor
+    assert found is not None and (found.label, found.probability) == expected
+    # those of the configuration take precedence
+    file.write_text(json.dumps({"methods": {"shap": {}}, "predictor": {**predictor, "label": 2}}))
+    found = configuration(job).predictor
+    assert found is not None and (found.label, found.probability) == (2, None)
