@@ -105,7 +105,8 @@ class ModelArchive:
             self._run(["--input", str(rows), "--output", str(scores), *(["--contributions"] if explain else [])])
             rows.unlink()
             with pq.ParquetFile(scores) as file:
-                for batch in file.iter_batches():
+                # a row group has as many rows as fit in memory with all their contributions
+                for batch in file.iter_batches(file.metadata.row_group(0).num_rows):
                     if not explain:
                         yield ScoredBatch(batch, None)
                         continue
