@@ -155,8 +155,8 @@ def barely_within_its_limits(evaluation: Evaluation) -> str:
     named = ", ".join(uncertain[:MOST_NAMED])
     more = f" and {len(uncertain) - MOST_NAMED} more" if len(uncertain) > MOST_NAMED else ""
     return (
-        f"Of the metrics of bias that are within their limits, these have a 95 % interval that is not: {named}{more}. "
-        "Other rows of the same kind may well miss a limit; more test rows would tell."
+        f"Some metrics of bias are within their limits, but an end of their 95 % interval is not: {named}{more}. Other "
+        "rows of the same kind may miss a limit; more test rows would tell."
     )
 
 

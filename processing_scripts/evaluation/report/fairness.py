@@ -64,7 +64,7 @@ def metric_card(name: str, groups: Sequence[Group]) -> str:
         return ""
     limit = measured[0][1]["limit"] or []
     ends = [found[end] for _, found in measured for end in ("value", "lower", "upper") if found[end] is not None]
-    names = [f"{shortened(group_name(group), 18)} ({group[metric.stage]['rows']:,})" for group, _ in measured]
+    names = [f"{short_name(group)} ({group[metric.stage]['rows']:,})" for group, _ in measured]
     x = Axis.numbers([*ends, *limit, metric.fair_value], name)
     chart = Chart(x, Axis.names(names).reversed(), height=60 + LINE_HEIGHT * len(names), grid="x")
     if limit:
@@ -135,6 +135,10 @@ def small(text: str) -> str:
 def metric_of(group: Group, name: str) -> Mapping[str, Any] | None:
     metrics: Sequence[Mapping[str, Any]] = group[BY_NAME[name].stage]["metrics"]
     return next((metric for metric in metrics if metric["name"] == name), None)
+
+
+def short_name(group: Group) -> str:
+    return f"{shortened(group['column'], 9)} {shortened(group['value'], 15)}"
 
 
 def group_name(group: Group) -> str:

@@ -73,6 +73,17 @@ def test_without_limits_the_most_telling_metrics_are_drawn():
     assert "within the limits" not in page
 
 
+def test_long_names_of_groups_are_shortened_in_charts_so_that_they_can_be_told_apart():
+    found = [metric("DI", 1.0, 0.9, 1.1)]
+    page = fairness_section(
+        fairness(group("payment_method", "electronic check", found), group("payment_method", "mailed check", found))
+    )
+    assert re.findall(r"<text[^>]*>(payment[^<]*)</text>", page) == [
+        "payment_… electronic che… (93)",
+        "payment_… mailed check (93)",
+    ]
+
+
 def test_a_metric_without_a_value_says_why():
     page = fairness_section(
         fairness(group("sex", "x", [metric("DI", None, None, None, [0.8, 1.25], "no <rows> at all")]))
