@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from analyzer import NoRecords
+from analyzer.clarify.attributes import PREDICTIONS, Attributes, ValuePlace, json_documents, typed
 from analyzer.clarify.columns import Columns, placeholders
 from analyzer.clarify.config import AnalysisConfig
 from analyzer.clarify.datasets import BATCH_ROWS, to_batch
@@ -34,32 +33,12 @@ from analyzer.datasets.captures import GROUND_TRUTH, INPUT, OUTPUT, is_in_window
 from analyzer.datasets.dataset import list_files
 from analyzer.datasets.json_lines import parse_line
 from analyzer.datasets.malformed_records import MalformedRecords
-from analyzer.datasets.payloads import CSV, Payload, cells, decode, json_lines, text_of
+from analyzer.datasets.payloads import CSV, cells, decode, text_of
 from analyzer.datasets.requests import read_request
 from analyzer.schema import Schema
 from analyzer.window import Window
 
 Record = dict[str, Any]
-# What serving containers call their predictions, as the endpoints of this project do.
-PREDICTIONS = ("label", "predicted_label", "prediction", "score")
-FIRST = re.compile(r"\[0\]")
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """Where captured events have what a bias or explainability analysis reads.
-
-    Attributes:
-        features: JMESPath of the features in requests; the whole request if None.
-        inference: JMESPath or index of the predicted label in responses.
-        probability: JMESPath or index of the probability in responses, used without ``inference``.
-        probability_threshold: The probability above which a prediction is positive; 0.5 if None.
-    """
-
-    features: str | None = None
-    inference: str | None = None
-    probability: str | None = None
-    probability_threshold: float | None = None
 
 
 @dataclass
@@ -91,11 +70,11 @@ class CapturedRecords:
         attributes = self.attributes
         self._features = _expression(attributes.features or self.config.features, "features_attribute")
         where = attributes.inference or attributes.probability
-        self._inference = _Where(
+        self._inference = ValuePlace(
             where, "inference_attribute" if attributes.inference else "probability_attribute", PREDICTIONS
         )
         label = None if isinstance(self.config.label, int) or self.config.label == self._label else self.config.label
-        self._truth = _Where(label, "label", ("label",))
+        self._truth = ValuePlace(label, "label", ("label",))
         first = next(self._records(), None)
         if first is None:
             raise NoRecords(f"{self.source} has no captured records{self._why_empty()}")
@@ -213,7 +192,7 @@ class CapturedRecords:
         if self.schema is not None:
             return self._as_served(side, self.schema)
         if self._features is not None:
-            documents = _documents(side)
+            documents = json_documents(side)
             found = [self._features.search(document) for document in documents]
             rows = found[0] if len(documents) == 1 and _is_matrix(found[0]) else found
             return [self._named(row) for row in rows]
@@ -223,7 +202,7 @@ class CapturedRecords:
         rows = [*payload.rows]
         if payload.is_text and rows and tuple(cell.strip() for cell in rows[0]) in self._headers(len(rows[0])):
             rows = rows[1:]
-        return [self._named([_typed(cell) for cell in row] if payload.is_text else row) for row in rows]
+        return [self._named([typed(cell) for cell in row] if payload.is_text else row) for row in rows]
 
     def _as_served(self, side: dict[str, Any], schema: Schema) -> list[Record]:
         payload, names = read_request(side, schema)
@@ -253,49 +232,6 @@ class CapturedRecords:
         return [names for names in (features, headers) if len(names) == width]
 
 
-class _Where:
-    """Finds a value for each record in a payload."""
-
-    def __init__(self, place: str | int | None, member: str, names: Sequence[str]) -> None:
-        text = None if place is None else str(place)
-        self._index = int(text) if text is not None and text.isdecimal() else None
-        self._expressions = []
-        if text is not None and self._index is None:
-            self._expressions.append(Expression(text, member))
-            # predictions[0].label is what one record of a request has; others have more.
-            if FIRST.search(text):
-                self._expressions.append(Expression(FIRST.sub("[*]", text), member))
-        self._member, self._names = member, names
-
-    def values(self, side: dict[str, Any], count: int) -> list[Any]:
-        """Return the values of so many records. Raises ValueError if there are more or fewer."""
-        text, encoding = text_of(side)
-        if encoding == CSV:
-            rows = cells(text)
-            return [_typed(row[min(self._index or 0, len(row) - 1)]) for row in rows]
-        found: list[Any] = []
-        for expression in self._expressions:
-            documents = _documents(side)
-            found = [expression.search(document) for document in documents]
-            if len(documents) == 1 and isinstance(found[0], list):
-                found = found[0]
-            if len(found) == count:
-                return found
-        return found or self._first_of(decode(side), count)
-
-    def _first_of(self, payload: Payload, count: int) -> list[Any]:
-        """Return the value of a known name or at the index, else the first one."""
-        if payload.objects:
-            return [
-                next((record[name] for name in self._names if name in record), next(iter(record.values()), None))
-                for record in payload.objects
-            ]
-        rows = payload.rows
-        if payload.is_vector and len(rows[0]) == count:
-            return [*rows[0]]
-        return [row[min(self._index or 0, len(row) - 1)] for row in rows]
-
-
 def _expression(text: str | None, member: str) -> Expression | None:
     return None if text is None else Expression(text, member)
 
@@ -309,17 +245,6 @@ def _add(records: list[Record], name: str, values: Sequence[Any], what: str) -> 
         record[name] = value
 
 
-def _documents(side: dict[str, Any]) -> list[Any]:
-    """Return the JSON documents of a payload: one, or one for each line."""
-    text, encoding = text_of(side)
-    if encoding == CSV:
-        raise ValueError("has a payload in CSV, where a JMESPath finds nothing; remove features_attribute")
-    try:
-        return [json.loads(text)]
-    except json.JSONDecodeError:
-        return json_lines(text)
-
-
 def _csv(rows: list[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
@@ -328,14 +253,3 @@ def _csv(rows: list[Sequence[Any]]) -> str:
 
 def _is_matrix(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(row, list) for row in value)
-
-
-def _typed(text: str) -> Any:
-    """Read a cell of CSV as a number if it is one; an empty one is missing."""
-    text = text.strip()
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text or None

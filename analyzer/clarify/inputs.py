@@ -8,7 +8,8 @@ from pathlib import Path
 
 from analyzer import QualityError
 from analyzer.clarify.captures import CapturedRecords
-from analyzer.clarify.config import CSV, JSON, JSON_LINES, PARQUET, AnalysisConfig, read_config
+from analyzer.clarify.config import CSV, JSON, JSON_LINES, PARQUET, AnalysisConfig
+from analyzer.clarify.config_file import read_config
 from analyzer.clarify.datasets import Records, open_dataset
 from analyzer.clarify.files import local_path
 from analyzer.clarify.joins import join

@@ -10,8 +10,8 @@ from pathlib import Path
 from analyzer import QualityError
 from analyzer.clarify import analysis as analysis_file
 from analyzer.clarify.analysis import Analysis
+from analyzer.clarify.attributes import Attributes
 from analyzer.clarify.bias import measure_bias
-from analyzer.clarify.captures import Attributes
 from analyzer.clarify.drift import Violation, find_violations, to_json, violation_groups
 from analyzer.clarify.explanations import Explanations
 from analyzer.clarify.inputs import configuration, join_others, label_name, open_records

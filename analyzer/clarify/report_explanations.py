@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.attribution.drift import MIN_NDCG, ndcg
-from analyzer.clarify.analysis import global_shap_values
-from analyzer.clarify.drift import ranked
+from analyzer.clarify.drift import baseline_attributions, ranked
 from analyzer.reports import html
 
 # Features beyond these are in analysis.json.
@@ -22,7 +21,7 @@ CHARACTER_WIDTH = 6.2
 def sections(analysis: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> str:
     """Render the sections of global SHAP values and of partial dependence; empty without explanations."""
     found = analysis.get("explanations", {})
-    before = global_shap_values(baseline or {})
+    before = baseline_attributions(analysis, baseline or {})
     parts = [
         _attribution(label, values, before.get(label), len(found["kernel_shap"]) > 1)
         for label, values in found.get("kernel_shap", {}).items()

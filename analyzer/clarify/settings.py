@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analyzer.clarify.captures import Attributes
+from analyzer.clarify.attributes import Attributes
 from analyzer.clarify.metrics import MetricSettings
 from analyzer.window import Window
 

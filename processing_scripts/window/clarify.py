@@ -10,7 +10,7 @@ from typing import Any
 from analyzer import NoRecords
 from analyzer.attribution.drift import ndcg
 from analyzer.clarify.analysis import NAME, STAGES, VIOLATIONS, bias_values, global_shap_values, read
-from analyzer.clarify.captures import Attributes
+from analyzer.clarify.attributes import Attributes
 from analyzer.clarify.drift import find_violations, group_start, to_json, violation_groups
 from analyzer.clarify.job import ClarifyJob, ClarifyResult, run
 from analyzer.clarify.metrics import MetricSettings, emit

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analyzer import QualityError
-from analyzer.clarify.config import parse_config, read_config
+from analyzer.clarify.config_file import parse_config, read_config
 from analyzer.clarify.inputs import configuration
 from analyzer.clarify.job import Attributes, ClarifyJob
 from tests.analyzer.clarify.conftest import CONFIG

@@ -114,6 +114,27 @@ def test_a_ranking_with_an_ndcg_below_0_9_drifts() -> None:
     assert group.text.endswith("the first are rank, gpa, sat, in the baseline sat, gpa, rank")
 
 
+def test_placeholders_stand_for_the_labels_in_their_order() -> None:
+    def of(*labels: str) -> dict[str, Any]:
+        values = [{"a": 0.9, "b": 0.1, "c": 0.01}, {"a": 0.01, "b": 0.1, "c": 0.9}]
+        return {
+            "explanations": {
+                "kernel_shap": {
+                    label: {"global_shap_values": found, "expected_value": 0.0}
+                    for label, found in zip(labels, values, strict=False)
+                }
+            }
+        }
+
+    labels = of("x", "y")["explanations"]["kernel_shap"]
+    reversed_labels = {"explanations": {"kernel_shap": dict(reversed(labels.items()))}}
+    assert not find_violations(of("x", "y"), of("label0", "label1"))
+    assert {entry["label"] for entry in find_violations(reversed_labels, of("label0", "label1"))} == {"x", "y"}
+    # Labels of another model, and another number of them, are not compared.
+    assert not find_violations(reversed_labels, of("p", "q"))
+    assert not find_violations(reversed_labels, of("label0"))
+
+
 def test_a_job_with_a_baseline_writes_the_violations_and_says_them(run_job: RunJob, tmp_path: Path) -> None:
     run_job(CONFIG)
     baseline = (tmp_path / "output" / "analysis.json").rename(tmp_path / "baseline.json")
