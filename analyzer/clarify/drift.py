@@ -45,6 +45,13 @@ def find_violations(
     return [*_bias_violations(analysis, baseline, metric_tolerance), *_attribution_violations(analysis, baseline)]
 
 
+def compared(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> bool:
+    """Whether an analysis has anything in common with a baseline: a bias metric with a value, or a label."""
+    pairs = [(value.value, peer.value) for value, peer in peers(analysis, baseline) if peer is not None]
+    has_bias = any(now is not None and then is not None for now, then in pairs)
+    return has_bias or bool(global_shap_values(analysis).keys() & baseline_attributions(analysis, baseline).keys())
+
+
 def to_json(violations: Sequence[Violation]) -> dict[str, Any]:
     """Return the content of constraint_violations.json."""
     return {"version": "1.0", "violations": [*violations]}

@@ -12,7 +12,7 @@ from analyzer.clarify import analysis as analysis_file
 from analyzer.clarify.analysis import Analysis
 from analyzer.clarify.attributes import Attributes
 from analyzer.clarify.bias import measure_bias
-from analyzer.clarify.drift import Violation, find_violations, to_json, violation_groups
+from analyzer.clarify.drift import Violation, compared, find_violations, to_json, violation_groups
 from analyzer.clarify.explanations import Explanations
 from analyzer.clarify.inputs import configuration, join_others, label_name, open_records
 from analyzer.clarify.metrics import MetricSettings, emit
@@ -92,6 +92,12 @@ def run(job: ClarifyJob) -> ClarifyResult:
 def _message(analysis: Analysis, violations: Sequence[Violation], baseline: Analysis | None) -> str:
     if baseline is None:
         return "Completed: Job completed successfully."
+    if not compared(analysis, baseline):
+        # No violation, but no comparison either: both must not look alike.
+        return (
+            "Completed: Job completed successfully, but the baseline has no metric of these groups and no attribution "
+            "of these labels to compare with; check its path."
+        )
     if not violations:
         return "Completed: Job completed successfully with no violations."
     message = f"CompletedWithViolations: Job completed successfully with {len(violations)} violations."

@@ -9,7 +9,7 @@ from typing import Any
 from analyzer.clarify import report_bias, report_explanations
 from analyzer.clarify.analysis import bias_values, global_shap_values
 from analyzer.clarify.bias import BiasResult
-from analyzer.clarify.drift import ATTRIBUTION_CHECK, BIAS_CHECK, Violation, violation_groups
+from analyzer.clarify.drift import ATTRIBUTION_CHECK, BIAS_CHECK, Violation, compared, violation_groups
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.reports import html
 
@@ -59,6 +59,9 @@ def _verdict(
     done = f"{html.counted(records, 'record')} analyzed: {' and '.join(what) or 'partial dependence'}."
     if baseline is None:
         return html.verdict("plain", done.removesuffix("."), "There is no baseline to compare with.")
+    if not compared(analysis, baseline):
+        note = "The baseline has no metric of these groups and no attribution of these labels."
+        return html.verdict("warn", "Nothing to compare with the baseline", f"{note} {done}")
     if not violations:
         return html.verdict("good", "No drift from the baseline", done)
     kinds = {BIAS_CHECK: "bias metric", ATTRIBUTION_CHECK: "ranking of features"}

@@ -151,6 +151,13 @@ def test_a_job_with_a_baseline_writes_the_violations_and_says_them(run_job: RunJ
     assert "Drift from the baseline: 3 bias metrics" in (tmp_path / "output" / "report.html").read_text()
 
 
+def test_a_baseline_of_other_groups_does_not_look_like_no_drift(run_job: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "baseline.json").write_text(json.dumps(attribution(age=1.0)))
+    result = run_job(CONFIG, baseline=tmp_path / "baseline.json")
+    assert result.message.startswith("Completed: Job completed successfully, but the baseline has no metric of these")
+    assert "Nothing to compare with the baseline" in (tmp_path / "output" / "report.html").read_text()
+
+
 def test_a_baseline_of_another_kind_is_refused(run_job: RunJob, tmp_path: Path) -> None:
     for content, message in (({}, "has neither bias metrics nor"), ({"explanations": 1}, "is not an analysis.json")):
         (tmp_path / "baseline.json").write_text(json.dumps(content))
