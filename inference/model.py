@@ -63,7 +63,15 @@ class Model:
         Raises:
             InputError: The request has no records or too many, or a record does not match the features.
         """
-        scores = self._output_of_trees(request)
+        return self._calibrated(self._output_of_trees(request))
+
+    def predict_encoded(self, batches: Sequence[np.ndarray]) -> np.ndarray:
+        """Predict what `encoded_batches` yields."""
+        import numpy as np
+
+        return np.asarray(self._calibrated(self._predict_batches(iter(batches), NO_LIMITS)))
+
+    def _calibrated(self, scores: Scores) -> Scores:
         return scores if self.calibration is None else self.calibration.apply(scores)
 
     def _output_of_trees(self, request: Request) -> Scores:

@@ -34,7 +34,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from explanations import has_linear_trees
 from model import Model, load_model
-from request_bodies import CSV, Request, read_request
+from request_bodies import CSV, read_request
 from request_errors import InputError
 from response_bodies import BINARY, MULTICLASS
 
@@ -119,7 +119,9 @@ def batch_rows(model: Model, contributions: bool) -> int:
 def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0, contributions: bool = False) -> pa.Table:
     """Predict records, and return the columns of the output."""
     request = read_request(as_csv(batch), CSV)
-    scores = np.asarray(model.predict(request))
+    # encoding takes longer than a prediction, so that with contributions it is done once for both
+    encoded = [*model.encoded_batches(request)] if contributions else []
+    scores = model.predict_encoded(encoded) if contributions else np.asarray(model.predict(request))
     response, columns = model.response_format, {}
     if response.problem_type == MULTICLASS:
         scores = scores.reshape(len(batch), -1)
@@ -136,15 +138,15 @@ def predict(model: Model, batch: pa.RecordBatch, reasons: int = 0, contributions
         texts = [reason_texts(explanation, reasons) for explanation in model.explain(request, scores, reasons)]
         columns |= {f"reason_{place}": pa.array(of_place) for place, of_place in enumerate(zip(*texts, strict=True), 1)}
     if contributions:
-        columns["contributions"] = contributions_of(model, request)
+        columns["contributions"] = contributions_of(model, encoded)
     return pa.table(columns)
 
 
-def contributions_of(model: Model, request: Request) -> pa.FixedSizeListArray:
-    """Compute what each column of the model adds to the raw scores of records, and the base values."""
+def contributions_of(model: Model, encoded: Sequence[np.ndarray]) -> pa.FixedSizeListArray:
+    """Compute what each column of the model adds to the raw scores of encoded records, and the base values."""
     if has_linear_trees(model.booster):
         raise InputError("the model has linear trees, which LightGBM cannot explain; train it without linear_tree")
-    numbers = np.concatenate([*map(model.booster.contributions_of_columns, model.encoded_batches(request))])
+    numbers = np.concatenate([*map(model.booster.contributions_of_columns, encoded)])
     return pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), numbers[0].size)
 
 

@@ -102,7 +102,13 @@ def test_contributions_are_those_of_lightgbm_on_the_encoded_rows(make_project, t
     pq.write_table(raw_rows(project), tmp_path / "rows.parquet")
     model = load_model(project.model, ignore_unknown=False, is_limited=False)
     score_file.score_file(model, tmp_path / "rows.parquet", tmp_path / "out.parquet", contributions=True)
-    result = pq.read_table(tmp_path / "out.parquet")["contributions"].combine_chunks()
+    written = pq.read_table(tmp_path / "out.parquet")
+    score_file.score_file(model, tmp_path / "rows.parquet", tmp_path / "plain.parquet")
+    plain = pq.read_table(tmp_path / "plain.parquet")
+    assert written.column_names == [*plain.column_names, "contributions"]
+    for column in plain.column_names:
+        assert written[column].to_pylist() == pytest.approx(plain[column].to_pylist(), abs=1e-12)
+    result = written["contributions"].combine_chunks()
     encoded = read_split(project.data.output / "train", project.data.schema)
     expected = lgb.Booster(model_file=project.model / "model.txt").predict(encoded.features, pred_contrib=True)
     assert np.array_equal(result.flatten().to_numpy().reshape(len(result), -1), expected)
