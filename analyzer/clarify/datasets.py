@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from analyzer import NoRecords, QualityError
 from analyzer.clarify.columns import Columns, named, placeholders
-from analyzer.clarify.config import CSV, JSON, PARQUET, AnalysisConfig
+from analyzer.clarify.config import CSV, JSON, JSON_LINES, PARQUET, AnalysisConfig
 from analyzer.clarify.jmes import Expression
 from analyzer.datasets import dataset as datasets
 from analyzer.datasets.blocks import blocks
@@ -106,7 +106,8 @@ class CsvRecords(_FileRecords):
 
     def __init__(self, source: Path, config: AnalysisConfig, as_text: Collection[str], malformed_limit: int) -> None:
         first, second = _first_rows(list_files(source)[0])
-        cells = tuple(cell.strip() for cell in first)
+        # The name of a column without one is that of the reader.
+        cells = tuple(cell.strip() or f"_c{index}" for index, cell in enumerate(first))
         has_header = cells == config.headers or (not config.headers and _is_header(cells, second, config))
         names = cells if has_header else named(config.headers, len(first), str(source))
         super().__init__(Dataset(source, datasets.CSV, header=has_header, known_names=names), names, config)
@@ -276,6 +277,8 @@ def _first_rows(path: Path) -> tuple[list[str], list[str]]:
     block = next(iter(blocks(path, quoted=True)), bytearray())
     text = bytes(block[:1_000_000]).decode("utf-8", "replace")
     rows = [row for row in islice(csv.reader(io.StringIO(text, newline="")), 10) if row]
+    if text.lstrip().startswith(("{", "[")):
+        raise QualityError(f"{path} contains JSON, not CSV; set dataset_type to {JSON_LINES} or {JSON}")
     if not rows:
         raise NoRecords(f"{path} has no records; check the path and whether the previous step wrote rows")
     return rows[0], rows[1] if len(rows) > 1 else []
@@ -283,11 +286,12 @@ def _first_rows(path: Path) -> tuple[list[str], list[str]]:
 
 def _is_header(cells: tuple[str, ...], second: list[str], config: AnalysisConfig) -> bool:
     """Whether a first row has names: those that the configuration uses, else texts above a row with numbers."""
-    if len(set(cells)) < len(cells) or not all(cells) or any(map(_is_number, cells)):
-        return False
     places = [config.label, config.predicted_label, config.group_variable, *(facet.column for facet in config.facets)]
     used = [place for place in places if isinstance(place, str)]
-    return any(name in cells for name in used) or any(map(_is_number, second))
+    if any(name in cells for name in used):
+        return True
+    is_named = len(set(cells)) == len(cells) and not any(map(_is_number, cells))
+    return is_named and any(map(_is_number, second))
 
 
 def _is_number(text: str) -> bool:

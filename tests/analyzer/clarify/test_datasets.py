@@ -57,6 +57,8 @@ def test_columns_without_headers_have_placeholders(write: Callable[..., Path]) -
     [
         ("age,paid\n30,yes\n", ("age", "paid")),
         ("30,yes\n40,no\n", ("column_0", "column_1")),
+        # As pandas writes an index.
+        (",age,paid\n0,30,yes\n", ("_c0", "age", "paid")),
         # Texts only: a header if the configuration uses one of the names.
         ("sex,paid\nmale,yes\n", ("sex", "paid")),
         ("male,yes\nfemale,no\n", ("column_0", "column_1")),
@@ -65,6 +67,13 @@ def test_columns_without_headers_have_placeholders(write: Callable[..., Path]) -
 def test_a_header_row_is_told_from_a_record(write: Callable[..., Path], content: str, names: tuple[str, ...]) -> None:
     label = "paid" if "paid" in names else 1
     assert read(write("data.csv", content), label=label)[0] == names
+
+
+def test_csv_that_is_not_is_named(write: Callable[..., Path]) -> None:
+    with pytest.raises(QualityError, match="contains JSON, not CSV; set dataset_type to application/jsonlines"):
+        read(write("data.csv", '{"a": 1}\n'))
+    with pytest.raises(QualityError, match="has several columns named a"):
+        read(write("data.csv", "a,a,paid\n1,2,yes\n"), label="paid")
 
 
 def test_a_folder_is_read_file_by_file(write: Callable[..., Path]) -> None:
