@@ -138,6 +138,9 @@ class FairnessSettings(Section):
                 setting = "group_column" if column == self.group_column else "facets"
                 raise ValueError(f"fairness.{setting} has {column!r}, which is data.{role}; name another column")
         favourable = self.favourable_outcome(data)
+        _check_booleans("favourable", data.target_column, favourable, data)
+        for facet in self.facets:
+            _check_booleans(f"facets: column {facet.column!r}", facet.column, facet.values or (), data)
         if not favourable:
             needed = {
                 "BinaryClassification": "set it to the value of the target that is good for a person, or set "
@@ -171,6 +174,19 @@ class FairnessSettings(Section):
             "group_column": self.group_column,
             "max": {metric: list(limit) for metric, limit in self.limits.items()},
         }
+
+
+def _check_booleans(setting: str, column: str, values: tuple[Value, ...], data: DataSettings) -> None:
+    """Raise ValueError if values are not those that data.columns makes of the booleans of a column."""
+    settings = data.columns.get(column)
+    if settings is None or settings.type != "boolean":
+        return
+    for value in values:
+        if value not in ("true", "false"):
+            raise ValueError(
+                f"fairness.{setting} has the value {value!r}, but data.columns makes {column!r} a boolean; write "
+                '"true" or "false", in quotes'
+            )
 
 
 def _check_limit(metric: str, limit: float | tuple[float, float]) -> None:

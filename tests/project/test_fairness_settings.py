@@ -108,6 +108,19 @@ def test_a_facet_is_not_the_weight_of_a_row(make_settings: Callable[..., Setting
         make_settings(data=DATA | {"weight_column": "w"}, fairness={"facets": [{"column": "w"}], "favourable": ["yes"]})
 
 
+def test_the_values_of_a_boolean_column_are_those_that_preprocess_makes_of_it(
+    make_settings: Callable[..., Settings],
+) -> None:
+    data = DATA | {"columns": {"member": {"type": "boolean"}, "y": {"type": "boolean"}}}
+    facets = [{"column": "member", "values": ["yes"]}]
+    with pytest.raises(UserError, match=r"column 'member' has the value 'yes', but data\.columns makes 'member'"):
+        make_settings(data=data, fairness={"facets": facets, "favourable": ["true"]})
+    with pytest.raises(UserError, match=r"fairness\.favourable has the value 'yes', but data\.columns makes 'y'"):
+        make_settings(data=data, fairness={"facets": [{"column": "sex"}], "favourable": ["yes"]})
+    facets = [{"column": "member", "values": ["false"]}]
+    assert make_settings(data=data, fairness={"facets": facets, "favourable": ["true"]}).fairness is not None
+
+
 def test_a_ranking_has_no_outcomes_to_compare(make_settings: Callable[..., Settings]) -> None:
     with pytest.raises(UserError, match="fairness compares outcomes, which a Ranking does not have; remove it"):
         make_settings(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -90,3 +92,15 @@ def test_a_segment_that_is_a_facet_or_the_target_is_written_once(run_preprocess)
 def test_a_facet_that_cannot_be_used_is_refused(run_preprocess, arguments, message):
     run = run_preprocess(table(), *arguments)
     assert message in run.error
+
+
+def test_booleans_in_words_are_true_and_false(run_preprocess, tmp_path):
+    """The settings of fairness name them so."""
+    settings = tmp_path / "data.json"
+    settings.write_text(json.dumps({"columns": {"sex": {"type": "boolean"}, "target": {"type": "boolean"}}}))
+    data = table().replace("female", "no").replace("male", "yes")
+    run = run_preprocess(data, *FACETS, "--data-settings", str(settings))
+    assert run.error is None
+    rows = read(run, "facets")
+    assert {*rows["sex"].to_pylist()} == {"true", "false", None}
+    assert {*rows["target"].to_pylist()} == {"true", "false"}
