@@ -24,6 +24,7 @@ from analyzer.clarify.datasets import Records, open_dataset, to_batch
 from analyzer.clarify.jmes import Expression
 from analyzer.clarify.models import Model
 from analyzer.clarify.tables import concatenate, sample
+from analyzer.datasets.selection import shorten
 
 FOLDER = "explanations_shap"
 # Records that Kernel SHAP explains at a time.
@@ -186,6 +187,12 @@ def _rows(baseline: Any, config: AnalysisConfig) -> list[list[Any]]:
 def _select(shap: LocalShap, chosen: Sequence[str]) -> LocalShap:
     if not chosen:
         return shap
+    others = [name for name in chosen if name not in shap.features]
+    if others:
+        raise QualityError(
+            f"methods.shap.features_to_explain has {others[0]!r}, which is not a feature of the model; use some of "
+            f"{shorten(shap.features)}"
+        )
     places = [shap.features.index(name) for name in chosen]
     return LocalShap([*chosen], shap.outputs, shap.values[:, :, places], shap.expected)
 

@@ -212,11 +212,16 @@ def test_an_endpoint_that_fails_is_deleted_too(account: Account, run_job: RunJob
         (bias(label_headers=["yes"]), "", "does not fit the predictor: 0 predictions for 10 records"),
         (bias(label_headers=["yes"]), "high\n", "answers with 'high' instead of a score; set predictor.label"),
         (shap(), "high\n", "answers with labels that are not numbers"),
+        (
+            shap(features_to_explain=["credit"]),
+            "0.5\n",
+            "features_to_explain has 'credit', which is not a feature",
+        ),
         (shap(baseline=[[1]]), "", "methods.shap.baseline has a row of 1 values for the 2 features"),
         (bias(label_headers=["a", "b"]), "1,2,3\n", "answers with 3 scores, but predictor.label_headers has 2"),
         (bias() | {"predictor": {"instance_type": "ml.m5.large"}}, "", "predictor.model_name is missing"),
     ],
-    ids=["no answer", "no score", "no number", "a short baseline", "too few labels", "no model"],
+    ids=["no answer", "no score", "no number", "no feature", "a short baseline", "too few labels", "no model"],
 )
 def test_answers_and_predictors_that_do_not_fit_are_named(
     account: Account, run_job: RunJob, config: dict[str, Any], answer: str, message: str
