@@ -31,12 +31,14 @@ class Account:
     Attributes:
         answer: Makes the response of an endpoint to records of age and housing.
         status: Status of the endpoints that are created.
+        code: HTTP status of their responses.
         calls: The names of the operations, and their requests.
         invocations: The bodies of the requests to endpoints.
     """
 
     answer: Callable[[list[list[str]]], str]
     status: str = "InService"
+    code: int = 200
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     invocations: list[str] = field(default_factory=list)
 
@@ -65,7 +67,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
                         "DescribeEndpoint": {"EndpointStatus": account.status, "FailureReason": "no memory"},
                     }.get(operation, {})
                 )
-            self.send_response(200)
+            self.send_response(account.code)
             self.end_headers()
             self.wfile.write(answer.encode())
 
@@ -136,6 +138,27 @@ def test_the_class_with_the_highest_score_is_the_label(account: Account, run_job
     account.answer = answer
     result = run_job(bias(label_headers=["no", "yes"]))
     assert metric(result, "DPPL")["value"] == pytest.approx(expected_difference(0.5))
+
+
+def test_of_a_list_of_labels_that_with_the_highest_probability_is_predicted(account: Account, run_job: RunJob) -> None:
+    def answer(rows: list[list[str]]) -> str:
+        scores = [score(float(age), home) for age, home in rows]
+        lines = [{"labels": ["yes", "no"], "probabilities": [value, 1 - value]} for value in scores]
+        return "".join(json.dumps(line) + "\n" for line in lines)
+
+    account.answer = answer
+    places = {"label": "labels", "probability": "probabilities"}
+    result = run_job(bias(content_type=CSV, accept_type=LINES, **places))
+    assert metric(result, "DPPL")["value"] == pytest.approx(expected_difference(0.5))
+
+
+def test_a_request_that_the_endpoint_refuses_is_an_error(account: Account, run_job: RunJob) -> None:
+    account.code = 400
+    account.answer = lambda rows: json.dumps({"Message": "unknown column"})
+    with pytest.raises(
+        QualityError, match=r"endpoint .credit. does not answer a request of 10 records .*check predictor"
+    ):
+        run_job(bias(label_headers=["yes"]))
 
 
 def test_predicted_numbers_are_compared_with_the_threshold_of_the_label(account: Account, run_job: RunJob) -> None:
