@@ -2,7 +2,7 @@
 
 Step caching gives an execution the model artifact of an earlier one, but SageMaker does not cache RegisterModel steps.
 A package whose baselines are missing, because its execution failed after the registration, is of no use for monitoring:
-it is not counted.
+it is not counted. Neither is one without the bias and attribution baselines that the settings have asked for since.
 Output, under the output folder:
     package/model_package.json   version and ARN of the package; version 0 and an empty ARN if there is none
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             boto3.client("s3", region_name=region, config=CONFIG),
             options.model_package_group,
             options.model_uri,
+            options.config_files,
         )
     except (BotoCoreError, ClientError) as error:
         print(f"cannot look for {options.model_uri} in model package group {options.model_package_group!r}: {error}")
@@ -60,12 +61,28 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add = parser.add_argument
     add("--model-package-group", required=True, help="group to look in")
     add("--model-uri", required=True, help="S3 URI of the model artifact")
+    add(
+        "--config-files",
+        nargs="*",
+        default=[],
+        metavar="URI",
+        help="configurations of bias and explainability analyses to which the package must refer",
+    )
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     return parser.parse_args(arguments)
 
 
-def find_package(sagemaker: Any, s3: Any, group: str, model_uri: str) -> dict[str, Any] | None:
+def find_package(
+    sagemaker: Any, s3: Any, group: str, model_uri: str, config_files: Collection[str] = ()
+) -> dict[str, Any] | None:
     """Return the newest package of a group that has the artifact, as ListModelPackages describes it; or None.
+
+    Args:
+        sagemaker: Boto3 client.
+        s3: Boto3 client.
+        group: Name of the model package group.
+        model_uri: S3 URI of the artifact.
+        config_files: S3 URIs to which its DriftCheckBaselines must refer.
 
     Raises:
         ClientError: The artifact or the group cannot be read, or the group does not exist.
@@ -81,7 +98,8 @@ def find_package(sagemaker: Any, s3: Any, group: str, model_uri: str) -> dict[st
             described = sagemaker.describe_model_package(ModelPackageName=package["ModelPackageArn"])
             containers = described.get("InferenceSpecification", {}).get("Containers", [])
             has_model = any(container.get("ModelDataUrl") == model_uri for container in containers)
-            if has_model and has_all_files(s3, described):
+            is_configured = {*config_files} <= {*uris_in(described.get("DriftCheckBaselines"))}
+            if has_model and is_configured and has_all_files(s3, described):
                 return dict(package)
     return None
 

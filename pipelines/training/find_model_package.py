@@ -12,11 +12,13 @@ from sagemaker.mlops.workflow.steps import ProcessingStep
 from pipelines.bundles import find_model_package_bundle
 from pipelines.context import processing_input, processing_output
 from pipelines.training.context import TrainingContext
+from pipelines.training.register_model import clarify_config_files
 from pipelines.training.trained_model import TrainingOrTuningStep, model_uri
 
 
 def find_model_package_step(context: TrainingContext, train: TrainingOrTuningStep) -> ProcessingStep:
     processor = context.processor(["python3", "/opt/ml/processing/input/code/find_model_package.py"])
+    config_files = [file.s3_uri for file in clarify_config_files(context).values()]
     return ProcessingStep(
         name="FindModelPackage",
         description="Look for a model package with the same model artifact",
@@ -28,6 +30,7 @@ def find_model_package_step(context: TrainingContext, train: TrainingOrTuningSte
                 context.settings.model_package_group,
                 "--model-uri",
                 model_uri(context, train),
+                *(["--config-files", *config_files] if config_files else []),
             ],
         ),
         property_files=[PropertyFile(name="ModelPackage", output_name="package", path="model_package.json")],

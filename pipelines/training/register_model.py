@@ -148,13 +148,17 @@ def _clarify_reports(context: TrainingContext) -> dict[str, MetricsSource]:
 def _clarify_baselines(context: TrainingContext) -> dict[str, MetricsSource | FileSource]:
     """Return the same files with the configurations by which monitoring compares, as DriftCheckBaselines names them."""
     constraints = {f"{name}_constraints": file for name, file in _clarify_reports(context).items()}
+    return constraints | clarify_config_files(context)
+
+
+def clarify_config_files(context: TrainingContext) -> dict[str, FileSource]:
+    """Return the configurations by which monitoring compares, as DriftCheckBaselines names them."""
     names = {BIAS_MONITORING: "bias_config_file", EXPLAINABILITY_MONITORING: "explainability_config_file"}
-    configs = {
+    return {
         name: FileSource(s3_uri=clarify_config_uri(context, kind), content_type="application/json")
         for kind, name in names.items()
         if kind in clarify_configs(context.settings)
     }
-    return constraints | configs
 
 
 def _analysis_file(context: TrainingContext, kind: str) -> MetricsSource:

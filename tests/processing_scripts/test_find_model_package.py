@@ -34,7 +34,9 @@ class Registry:
         self.sagemaker.activate()
         self.s3.activate()
 
-    def lists(self, artifacts: dict[int, str], described: list[int]) -> None:
+    def lists(
+        self, artifacts: dict[int, str], described: list[int], config_files: dict[int, str] | None = None
+    ) -> None:
         query = {"ModelPackageGroupName": GROUP, "CreationTimeAfter": TRAINED}
         query |= {"SortBy": "CreationTime", "SortOrder": "Descending"}
         summaries = [
@@ -58,6 +60,8 @@ class Registry:
                 "InferenceSpecification": {"Containers": [container]},
                 "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "json", "S3Uri": baseline(version)}}},
             }
+            if uri := (config_files or {}).get(version):
+                response["DriftCheckBaselines"] = {"Bias": {"ConfigFile": {"S3Uri": uri}}}
             self.sagemaker.add_response("describe_model_package", response, {"ModelPackageName": arn(version)})
 
 
@@ -74,9 +78,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     return Registry(monkeypatch)
 
 
-def found(folder: Path) -> dict[str, Any]:
+def found(folder: Path, *more: str) -> dict[str, Any]:
     find_model_package.main(
-        [f"--model-package-group={GROUP}", f"--model-uri={MODEL}", f"--output-dir={folder}"],
+        [f"--model-package-group={GROUP}", f"--model-uri={MODEL}", f"--output-dir={folder}", *more],
     )
     content: dict[str, Any] = json.loads((folder / "package" / "model_package.json").read_text())
     return content
@@ -96,6 +100,17 @@ def test_a_version_without_its_baselines_does_not_count(
     registry.s3.add_response("head_object", {}, {"Bucket": "bucket", "Key": baseline(2).removeprefix("s3://bucket/")})
     assert found(tmp_path) == {"version": 2, "arn": arn(2)}
     assert f"{arn(3)} is incomplete: cannot read {baseline(3)}" in capsys.readouterr().out
+
+
+def test_a_version_without_the_bias_baselines_of_the_settings_does_not_count(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """Facets were added, or changed, since the model was registered."""
+    files = {version: f"s3://bucket/configs-{version}/analysis_config.json" for version in (3, 2)}
+    registry.lists({4: MODEL, 3: MODEL, 2: MODEL}, [4, 3, 2], files)
+    for uri in (baseline(2), files[2]):
+        registry.s3.add_response("head_object", {}, {"Bucket": "bucket", "Key": uri.removeprefix("s3://bucket/")})
+    assert found(tmp_path, "--config-files", files[2]) == {"version": 2, "arn": arn(2)}
 
 
 def test_a_model_of_this_execution_is_not_found(registry: Registry, tmp_path: Path) -> None:
