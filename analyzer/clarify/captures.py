@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ from analyzer.datasets.json_lines import parse_line
 from analyzer.datasets.malformed_records import MalformedRecords
 from analyzer.datasets.payloads import CSV, cells, decode, text_of
 from analyzer.datasets.requests import read_request
+from analyzer.performance.batch_outputs import OUTPUT as JOINED
 from analyzer.schema import Schema
 from analyzer.window import Window
 
@@ -153,11 +155,16 @@ class CapturedRecords:
     def _joined(self, output: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the request and the response in the output of a batch transform that was joined with its input.
 
-        In JSON, attributes locate both. In CSV, the columns of the output follow those of the input.
+        In JSON, the model's response is in SageMakerOutput, beside the members of the input; without it, attributes
+        locate both. In CSV, the columns of the output follow those of the input.
         """
         text, encoding = text_of(output)
         if encoding != CSV:
-            return output, output
+            documents = json_documents(output)
+            if not all(isinstance(document, dict) and JOINED in document for document in documents):
+                return output, output
+            responses = "\n".join(json.dumps(document[JOINED]) for document in documents)
+            return output, {"data": responses, "encoding": encoding}
         features = [name for name in self.config.headers if name != self._label]
         rows = cells(text)
         if not features or any(len(row) <= len(features) for row in rows):

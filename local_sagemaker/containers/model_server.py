@@ -17,6 +17,7 @@ from local_sagemaker.containers.container import IN_CONTAINER, Command, Containe
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.image import Image
 from local_sagemaker.containers.images.images import Images
+from local_sagemaker.containers.images.xgboost_versions import responds_with_one_line
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.storage.objects import BadName, ObjectStore
 from local_sagemaker.storage.records import Record
@@ -109,7 +110,7 @@ class ModelServer:
             runtime = self._images.find(self._description.get("Image", ""), "model")
             assert runtime.image is not None, "Images.find returns only images with a serving program"
             self._put_model()
-            commands = self._commands(runtime.image)
+            commands = self._commands(runtime.image, runtime.tag)
             self._container.use_python(self._images.python(runtime, self._container))
         except (ClientFault, UnsupportedImage, OSError) as error:
             raise ModelServerError(str(error)) from error
@@ -192,10 +193,13 @@ class ModelServer:
         else:
             copy_file(self._object(source["S3Uri"]), folder / source["S3Uri"].rpartition("/")[2])
 
-    def _commands(self, image: Image) -> list[Command]:
+    def _commands(self, image: Image, tag: str) -> list[Command]:
         """Return the commands that the image runs when it is started. Raises ClientFault."""
         if image is Image.LINEAR_LEARNER or (image is Image.XGBOOST and "SAGEMAKER_PROGRAM" not in self._variables):
-            return [Command(SERVE, {**self._environment(image), **BUILT_IN[image], **self._variables}, MODEL_FOLDER)]
+            own = {**BUILT_IN[image], **self._variables}
+            if image is Image.XGBOOST and responds_with_one_line(tag):
+                own["XGBOOST_ONE_LINE"] = "true"
+            return [Command(SERVE, {**self._environment(image), **own}, MODEL_FOLDER)]
         program, code = self._variables.get("SAGEMAKER_PROGRAM", "inference.py"), self._put_code()
         if not self._container.path(f"{code}/{program}").is_file():
             raise ClientFault(f"the model has no {program!r} (SAGEMAKER_PROGRAM) in {code}")

@@ -255,7 +255,8 @@ def _manifest(objects: ObjectStore, source: Input) -> Iterator[tuple[str, str, s
             raise ClientFault(
                 f"{source.uri}, the manifest of input {source.name!r}, lists {root}{name}: no such object"
             ) from None
-        yield bucket, prefix + name, name
+        # without a name, the prefix is the object
+        yield bucket, prefix + name, name or prefix.rpartition("/")[2]
 
 
 def _put(objects: ObjectStore, bucket: str, key: str, path: Path) -> None:

@@ -21,11 +21,18 @@ _VERSIONS = {
     "latest": "0.90",
 }
 MODEL_NAME = "xgboost-model"
+# their endpoints respond to the records of a request with one line
+ONE_LINE = ("0.90", "1.0.2", "1.2.1")
 
 
 def version_of(tag: str) -> str | None:
     """Return the version of XGBoost in an image; None for an image with a recent one."""
     return next((version for start, version in _VERSIONS.items() if tag.startswith(start)), None)
+
+
+def responds_with_one_line(tag: str) -> bool:
+    """Return whether an image's endpoints separate the predictions for several records by commas, not by lines."""
+    return version_of(tag) in ONE_LINE
 
 
 def needs_its_version(folder: Path) -> bool:

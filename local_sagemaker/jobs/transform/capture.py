@@ -38,6 +38,9 @@ def put_manifests(
     roots = [uri.removesuffix(relative) for uri, (_, _, relative) in zip(uris, inputs, strict=True)]
     # the S3 prefix s3://b/data matches data/x as well as data2/x, whose common folder is s3://b/
     root = min(roots, key=len)
+    # an input that is the URI of one object has no name beside its prefix, as on AWS
+    source = record["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    root = source if uris == [source] else root
     manifests = {
         "input": [{"prefix": root}, *(uri.removeprefix(root) for uri in uris)],
         "output": [{"prefix": output_prefix}, *(f"{relative}.out" for _, _, relative in inputs)],

@@ -65,6 +65,34 @@ def test_records_of_json_lines_are_found_by_jmespaths(run_job: RunJob, event: Ev
     assert result.analysis == run_job(CONFIG).analysis
 
 
+@pytest.mark.parametrize("is_lines", [True, False])
+def test_the_joined_output_of_a_batch_transform_has_the_predictions_in_sagemakeroutput(
+    run_job: RunJob, event: Event, write: Write, is_lines: bool
+) -> None:
+    predictions = [{"predicted_label": row[4]} for row in ROWS]
+    if is_lines:
+        outputs = [{"x": row[:3], "SageMakerOutput": answer} for row, answer in zip(ROWS, predictions, strict=True)]
+        attributes, truths = Attributes("x", "predicted_label"), [{"y": row[3]} for row in ROWS]
+        label = "y"
+    else:
+        instances = [{"x": row[:3]} for row in ROWS]
+        outputs = [{"instances": instances, "SageMakerOutput": {"predictions": predictions}}]
+        attributes = Attributes("instances[*].x", "predictions[*].predicted_label")
+        truths, label = [{"instances": [{"y": row[3]} for row in ROWS]}], "instances[*].y"
+    events = []
+    for number, (output, truth) in enumerate(zip(outputs, truths, strict=True)):
+        captured = with_truth(event(None, json.dumps(output), identity=str(number)), json.dumps(truth), "JSON")
+        captured["captureData"]["endpointOutput"]["encoding"] = "JSON"
+        events.append(captured)
+    result = run_job(
+        MONITOR | {"label": label},
+        write("captures.jsonl", lines(events)),
+        dataset_format=MERGED,
+        attributes=attributes,
+    )
+    assert result.analysis == run_job(CONFIG).analysis
+
+
 @pytest.mark.parametrize("header", ["", "sex,age,housing\n"])
 def test_records_of_csv_have_the_names_of_the_headers(run_job: RunJob, event: Event, write: Write, header: str) -> None:
     events = [

@@ -426,6 +426,16 @@ def test_a_model_of_the_algorithm_is_served_without_an_inference_script(serve: A
     assert (status, text.splitlines()[0]) == (415, "Content-type application/json is not supported.")
 
 
+def test_images_up_to_1_2_respond_to_the_records_of_a_request_with_one_line(serve: Any) -> None:
+    files = {"xgboost-model": bytes(trained().save_raw("json"))}
+    rows = table(3)[:, 1:]
+    for image, separator in (("1.2-2", ","), ("0.90-1-cpu-py3", ","), ("1.3-1", "\n")):
+        _, text = answer(serve(files, image=f"{XGBOOST.partition(':')[0]}:{image}"), as_csv(rows))
+        assert len(text.strip().split(separator)) == 3
+    _, text = answer(serve(files, image=f"{XGBOOST.partition(':')[0]}:1.2-2", SAGEMAKER_BATCH="true"), as_csv(rows))
+    assert len(text.splitlines()) == 3
+
+
 def test_a_script_without_input_fn_gets_a_dmatrix(serve: Any) -> None:
     script = b"""
 import os, xgboost

@@ -223,6 +223,18 @@ def test_data_capture_writes_manifests_of_inputs_and_outputs(sums: Machine) -> N
     assert len({row[1] for row in rows}) == 2
 
 
+def test_a_captured_input_that_is_one_object_is_a_prefix_without_a_name_as_on_aws(sums: Machine) -> None:
+    uri = sums.put("s3://bucket/in/a.csv", "1,2\n")
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri}
+    completed(sums, source=source, DataCaptureConfig={"DestinationS3Uri": "s3://bucket/captured"})
+    [manifest] = sums.keys("captured/input/")
+    assert json.loads(sums.read(f"s3://bucket/{manifest}")) == [{"prefix": uri}, ""]
+    # such a manifest is an input, too
+    source = {"S3DataType": "ManifestFile", "S3Uri": f"s3://bucket/{manifest}"}
+    completed(sums, name="again", source=source)
+    assert sums.read("s3://bucket/out/a.csv.out") == "3\n"
+
+
 def test_memory_is_bounded_by_the_concurrent_payloads(sums: Machine) -> None:
     sums.put("s3://bucket/in/a.csv", ("1".zfill(1000) + "\n") * 16_000)  # 16 MB
     tracemalloc.start()
