@@ -63,8 +63,8 @@ FAILED = 1
 def main() -> int:
     """Run the job that the environment describes, and return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    # stopped by an exception, a job deletes the endpoint that it has created
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _stop)
     try:
         job = job_of(dict(os.environ), datetime.now(UTC))
         message = _other_host(read_cluster(CLUSTER, str(job.dataset))) or run(job).message
@@ -75,6 +75,13 @@ def main() -> int:
     _write_exit_message(message)
     print(message)
     return 0
+
+
+def _stop(number: int, frame: Any) -> None:
+    """End the job by an exception, so that it deletes the endpoint that it has created."""
+    # again after a while: Python ignores an exception that interrupts one of its own callbacks
+    signal.alarm(10)
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _other_host(cluster: ProcessingCluster) -> str | None:

@@ -45,8 +45,14 @@ def refused(sagemaker: SageMakerService, operation: str, **request: Any) -> tupl
 
 
 def test_a_version_is_described_as_it_was_registered(sagemaker: SageMakerService, group: str) -> None:
-    metrics = {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": "s3://bucket/s.json"}}}
-    more = {"ModelMetrics": metrics, "CustomerMetadataProperties": {"commit": "abc"}, "ModelPackageDescription": "new"}
+    file = {"ContentType": "application/json", "S3Uri": "s3://bucket/s.json"}
+    bias = {"PreTrainingConstraints": file, "PostTrainingConstraints": file, "ConfigFile": file}
+    more = {
+        "ModelMetrics": {"ModelQuality": {"Statistics": file}, "Bias": {"Report": file, "PreTrainingReport": file}},
+        "DriftCheckBaselines": {"Bias": bias, "Explainability": {"Constraints": file, "ConfigFile": file}},
+        "CustomerMetadataProperties": {"commit": "abc"},
+        "ModelPackageDescription": "new",
+    }
     arn = create(sagemaker, group, ModelApprovalStatus="Approved", **more)
     assert arn == f"{ARN}:model-package/churn/1"
     described = describe(sagemaker, arn)
