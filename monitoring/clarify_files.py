@@ -5,32 +5,52 @@ Training writes the bias of the data and of the predictions to two files, and a 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from monitoring import constraint_versions
 from monitoring.monitored_endpoint import Baseline, MonitoredEndpoint
+from pipelines.clarify_configs import PREDICTION, SCORES
 from project.settings import Settings
 from project.target import Target
 
 Document = dict[str, Any]
 
 _PRE_TRAINING, _POST_TRAINING = "pre_training_bias_metrics", "post_training_bias_metrics"
+_BY_NAME = {
+    "accept_type": "application/json",
+    "content_type": "application/json",
+    "content_template": '{"instances": $records}',
+    "record_template": "$features_kvp",
+}
+# the names of the files in Clarify's container
+_NAMES = {"baseline": "analysis.json", "config": "analysis_config.json"}
 _METHODS = {"pre_training_bias": _PRE_TRAINING, "post_training_bias": _POST_TRAINING}
 # what an analysis configuration says about bias, whatever the format of the data
 _BIAS_KEYS = ("version", "label", "label_values_or_threshold", "facet", "group_variable")
 
 
-def with_clarify_files(settings: Settings, target: Target, endpoint: MonitoredEndpoint) -> MonitoredEndpoint:
-    """Replace the baselines of bias and attribution by files that a monitoring job reads."""
+def with_clarify_files(
+    settings: Settings, target: Target, endpoint: MonitoredEndpoint, tolerance: float = 0.0
+) -> MonitoredEndpoint:
+    """Replace the baselines of bias and attribution by files that a monitoring job reads.
+
+    Args:
+        settings: The project's settings.
+        target: Where the files are.
+        endpoint: The endpoint with the baselines of its model.
+        tolerance: Standard errors by which bias may exceed the baseline, for jobs that know no tolerance.
+    """
     baselines = dict(endpoint.baselines)
     if bias := baselines.get("bias"):
-        baselines["bias"] = _bias(settings, target, bias)
+        baselines["bias"] = _bias(settings, target, bias, tolerance)
     if attribution := baselines.get("attribution"):
-        config = attribution_config(_read(target, attribution.config), endpoint.model_name)
+        config = attribution_config(_read(target, attribution.config), endpoint, scores(settings))
         baselines["attribution"] = replace(
             attribution, config=_put(settings, target, "attribution", "config", config, attribution.config)
         )
@@ -51,29 +71,60 @@ def bias_config(config: Mapping[str, Any], baseline: Mapping[str, Any]) -> Docum
     return kept | {"methods": methods}
 
 
-def attribution_config(config: Mapping[str, Any], model_name: str) -> Document:
-    """Return the analysis configuration of captured requests.
+def scores(settings: Settings) -> str:
+    """Return the path of the scores, which the SHAP values explain, in responses of the endpoint."""
+    return f"predictions[*].{SCORES.get(settings.problem_type, PREDICTION)}"
 
-    Args:
-        config: The configuration of the package.
-        model_name: The model of the endpoint, which Model Monitor's job deploys to a shadow endpoint.
+
+def attribution_config(config: Mapping[str, Any], endpoint: MonitoredEndpoint, label: str) -> Document:
+    """Return the analysis configuration of captured requests: that of the package, for the model of the endpoint.
+
+    Model Monitor's job deploys the model to a shadow endpoint. Captured requests name their features, in any order, and
+    so do the records that this endpoint gets; it answers as the captured responses do.
     """
-    return {**config, "predictor": {**config.get("predictor", {}), "model_name": model_name}}
+    report = {"name": "report", "title": f"Feature attribution of the predictions of {endpoint.endpoint}"}
+    predictor = {**config.get("predictor", {}), **_BY_NAME, "model_name": endpoint.model_name, "label": label}
+    return {**config, "methods": {**config.get("methods", {}), "report": report}, "predictor": predictor}
 
 
-def _bias(settings: Settings, target: Target, baseline: Baseline) -> Baseline:
+def tolerate_chance(baseline: Mapping[str, Any], tolerance: float) -> Document:
+    """Move each bias metric away from its fair value, by so many standard errors of the difference of two windows.
+
+    Metrics without a standard deviation, such as those of Clarify's own container, stay as they are.
+    """
+    # imported late: the analyzer takes a while to import
+    from analyzer.bias.catalogue import BY_NAME
+
+    document: Document = copy.deepcopy(dict(baseline))
+    for section in _METHODS.values():
+        for metric in _metrics(document.get(section, {})):
+            value, deviation = metric.get("value"), metric.get("standard_deviation")
+            if isinstance(value, int | float) and deviation and metric["name"] in BY_NAME:
+                fair = BY_NAME[metric["name"]].fair_value
+                metric["value"] = value + math.copysign(math.sqrt(2) * tolerance * deviation, value - fair)
+    return document
+
+
+def _bias(settings: Settings, target: Target, baseline: Baseline, tolerance: float) -> Baseline:
     joined = bias_baseline(_read(target, baseline.pre_training), _read(target, baseline.constraints))
     config = bias_config(_read(target, baseline.config), joined)
     return Baseline(
-        constraints=_put(settings, target, "bias", "baseline", joined, baseline.constraints),
+        constraints=_put(
+            settings, target, "bias", "baseline", tolerate_chance(joined, tolerance), baseline.constraints
+        ),
         config=_put(settings, target, "bias", "config", config, baseline.config),
     )
 
 
 def _metric_names(section: Mapping[str, Any]) -> list[str]:
     """Return the bias metrics of a section of analysis.json."""
-    groups = (group for facet in section.get("facets", {}).values() for group in facet)
-    return sorted({metric["name"] for group in groups for metric in group["metrics"]})
+    return sorted({metric["name"] for metric in _metrics(section)})
+
+
+def _metrics(section: Mapping[str, Any]) -> Iterator[Document]:
+    for groups in section.get("facets", {}).values():
+        for group in groups:
+            yield from group["metrics"]
 
 
 def _read(target: Target, uri: str) -> Document:
@@ -83,6 +134,7 @@ def _read(target: Target, uri: str) -> Document:
 def _put(settings: Settings, target: Target, analysis: str, kind: str, document: Document, origin: str) -> str:
     """Put a document under the name of its content, with a reference to the file it was made from; return its URI."""
     content = hashlib.sha256(json.dumps([origin, document]).encode()).hexdigest()[:12]
-    uri = f"{constraint_versions.constraints_folder(settings, target, analysis)}/{kind}-{content}.json"
+    folder = constraint_versions.constraints_folder(settings, target, analysis)
+    uri = f"{folder}/{kind}-{content}/{_NAMES[kind]}"
     constraint_versions.put_copy(settings, target, uri, document, origin)
     return uri

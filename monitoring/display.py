@@ -234,17 +234,17 @@ def _show_bias(metrics: Sequence[BiasMetric]) -> None:
             table.add_row(metric.group, metric.name, _number(metric.value), _number(metric.baseline), mark)
     if table.row_count:
         output.print(table)
+    reasons: dict[str, dict[str, None]] = {}
     for group in dict.fromkeys(metric.group for metric in metrics):
         of_group = [metric for metric in metrics if metric.group == group]
         within = sum(metric.value is not None and not metric.violated for metric in of_group)
         if within:
             output.print(f"{group}: {within} bias metrics no worse than in the baseline", markup=False)
-        errors: dict[str, list[str]] = {}
         for metric in of_group:
             if metric.value is None:
-                errors.setdefault(metric.error or "not defined", []).append(metric.name)
-        for error, names in errors.items():
-            _print_wrapped((f"{group}: ", ""), f"{', '.join(names)}: {error}", style="yellow")
+                reasons.setdefault(metric.error or "not defined", {})[metric.name] = None
+    for reason, names in reasons.items():
+        _print_wrapped(("Not measured  ", "yellow"), f"{', '.join(names)}: {reason}")
 
 
 def _show_attribution(result: MonitoringResult) -> None:

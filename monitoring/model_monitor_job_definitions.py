@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from deployment.plan import resource_tags
+from monitoring.clarify_files import scores
 from monitoring.monitored_endpoint import CLARIFY, MonitoredEndpoint
 from monitoring.schedule import LABELLED
 from monitoring.schedule_expressions import minutes_between
@@ -89,6 +90,9 @@ def _job_input(settings: Settings, endpoint: MonitoredEndpoint, analysis: str, i
         if delay := math.ceil(settings.monitoring.label_delay_minutes / 60):
             hours = interval // 60
             source |= {"StartTimeOffset": f"-PT{delay + hours}H", "EndTimeOffset": f"-PT{delay}H"}
+    if analysis == "attribution":
+        # in captured responses and in those of the shadow endpoint
+        source["InferenceAttribute"] = scores(settings)
     if endpoint.batch:
         source = {
             "DataCapturedDestinationS3Uri": endpoint.capture_uri,

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.plan import resource_tags
+from deployment.records import non_feature_columns
 from deployment.resources import create_if_missing
 from monitoring.model_monitor_job_definitions import MONITORING_TYPES, job_definition_request
 from monitoring.monitored_endpoint import CLARIFY, Baseline, MonitoredEndpoint
@@ -181,11 +182,20 @@ def _image_uri(framework: str, region: str) -> str:
 def _upload_preprocessor(settings: Settings, target: Target) -> str:
     """Put the record preprocessor under a name with a hash of its content and return its URI."""
     content = (REPOSITORY / "processing_scripts" / "record_preprocessor.py").read_bytes().replace(b"\r\n", b"\n")
+    if others := _sent_besides_features(settings):
+        filled = f"NOT_FEATURES: tuple[str, ...] = {others!r}\n".encode()
+        content = content.replace(b"NOT_FEATURES: tuple[str, ...] = ()\n", filled)
     digest = hashlib.sha256(content).hexdigest()[:16]
     uri = f"{settings.uri(target.bucket)}/code/record-preprocessor-{digest}/record_preprocessor.py"
     bucket, key = split_s3_uri(uri)
     target.s3.put_object(Bucket=bucket, Key=key, Body=content, **settings.security.object_encryption)
     return uri
+
+
+def _sent_besides_features(settings: Settings) -> tuple[str, ...]:
+    """Return the columns of groups that clients send although they are not features."""
+    columns = settings.fairness.columns if settings.fairness else ()
+    return tuple(column for column in columns if column in non_feature_columns(settings))
 
 
 def _config(analysis: str, definition: str, schedule: Mapping[str, str]) -> dict[str, Any]:

@@ -101,7 +101,9 @@ def create(
     previous = next((item for item in existing if (item.backend, item.batch) == (backend, batch)), None)
     endpoint = (find_monitored_batches if batch else find_monitored_endpoint)(settings, target, name)
     endpoint = constraint_versions.with_constraints(settings, target, endpoint, existing)
-    endpoint = clarify_files.with_clarify_files(settings, target, endpoint)
+    # the monitoring pipeline's job computes the standard errors of each window itself
+    tolerance = settings.monitoring.metric_tolerance if backend == MODEL_MONITOR else 0.0
+    endpoint = clarify_files.with_clarify_files(settings, target, endpoint, tolerance)
     with console.status("Uploading code, creating the schedule ..."):
         if backend == PIPELINE:
             _put_pipeline_schedule(project, endpoint, previous, expression, window, scheduler_role_arn)

@@ -11,12 +11,23 @@ import io
 import json
 from typing import Any
 
+# Fields of requests that are not features; `python -m monitoring schedule create` fills in those of the settings.
+NOT_FEATURES: tuple[str, ...] = ()
+
 
 def preprocess_handler(inference_record: Any) -> list[dict[str, Any]]:
     """Extract the records of a request as dictionaries; the keys of CSV without a header are positions."""
     request = inference_record.endpoint_input
     data = request.data[1:] if request.data.startswith("\ufeff") else request.data
-    if request.encoding == "CSV":
+    return [
+        {name: value for name, value in record.items() if name not in NOT_FEATURES}
+        for record in records(request.encoding, data)
+    ]
+
+
+def records(encoding: str, data: str) -> list[dict[str, Any]]:
+    """Read the records of a request."""
+    if encoding == "CSV":
         return csv_records(data)
     try:
         content = json.loads(data)

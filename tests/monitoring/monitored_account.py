@@ -25,6 +25,15 @@ CONSTRAINTS = {
     "monitoring_config": {"distribution_constraints": {"comparison_threshold": 0.1}},
 }
 METRICS = {"binary_classification_constraints": {"auc": {"threshold": 0.9, "comparison_operator": "LessThanThreshold"}}}
+BIAS_CONFIG = {
+    "label": "y",
+    "label_values_or_threshold": ["yes"],
+    "facet": [{"name_or_index": "sex", "value_or_threshold": ["f"]}],
+}
+SHAP_CONFIG = {
+    "methods": {"shap": {"agg_method": "mean_abs", "use_logit": True}},
+    "predictor": {"instance_type": "ml.m5.large", "initial_instance_count": 1, "content_type": "text/csv"},
+}
 WINDOW = {"start": "2026-01-02T10:00:00+00:00", "end": "2026-01-02T10:10:00+00:00"}
 
 # copies outputs that a test has prepared; a file `fail` or `wait` beside them makes it fail or wait
@@ -32,7 +41,7 @@ _SCRIPT = """
 import shutil, sys, time
 from pathlib import Path
 prepared, output = Path("/opt/ml/processing/input/prepared"), Path("/opt/ml/processing/output")
-for folder in ("data-quality", "model-quality", "summary"):
+for folder in ("data-quality", "model-quality", "bias", "attribution", "summary"):
     if (prepared / folder).is_dir():
         shutil.copytree(prepared / folder, output / folder, dirs_exist_ok=True)
 if (prepared / "wait").exists():
@@ -40,6 +49,7 @@ if (prepared / "wait").exists():
 if (prepared / "fail").exists():
     sys.exit("out of memory")
 """
+_OUTPUTS = ("data-quality", "model-quality", "bias", "attribution", "summary")
 _PARAMETERS = (
     "EndpointName",
     "CaptureUri",
@@ -48,12 +58,33 @@ _PARAMETERS = (
     "DataQualityConstraintsUri",
     "ModelQualityStatisticsUri",
     "ModelQualityConstraintsUri",
+    "BiasConstraintsUri",
+    "BiasConfigUri",
+    "AttributionConstraintsUri",
+    "AttributionConfigUri",
+    "ModelUri",
     "PositiveLabel",
     "WindowEnd",
     "WindowMinutes",
     "CaptureDelayMinutes",
     "PreparedUri",
 )
+
+
+def bias_analysis(section: str, error: str = "", **metrics: float | None) -> Record:
+    """Return an analysis.json with metrics of the group sex = f; `error` is why those of None have no value."""
+    entries = [
+        {"name": name, "description": name, "value": value, "standard_deviation": 0.01}
+        | ({"error": error} if value is None else {})
+        for name, value in metrics.items()
+    ]
+    facets = {"sex": [{"value_or_threshold": "f", "metrics": entries}]}
+    return {"version": "1.0", section: {"label": "y", "label_value_or_threshold": "yes", "facets": facets}}
+
+
+def shap_analysis(**values: float) -> Record:
+    labels = {"label0": {"global_shap_values": values, "expected_value": 0.3}}
+    return {"version": "1.0", "explanations": {"kernel_shap": labels}}
 
 
 class MonitoredAccount(LocalAccount):
@@ -79,7 +110,29 @@ class MonitoredAccount(LocalAccount):
             }
             for name, kind in (("ModelDataQuality", "data-quality"), ("ModelQuality", "model-quality"))
         }
-        schema = json.dumps({"classes": ["no", "yes"]})
+        clarify = {
+            "Bias": {
+                "PreTrainingConstraints": (
+                    "data-bias/analysis.json",
+                    bias_analysis("pre_training_bias_metrics", CI=0.1),
+                ),
+                "PostTrainingConstraints": (
+                    "model-bias/analysis.json",
+                    bias_analysis("post_training_bias_metrics", DI=0.9, DPPL=0.05),
+                ),
+                "ConfigFile": ("bias-monitoring/analysis_config.json", BIAS_CONFIG),
+            },
+            "Explainability": {
+                "Constraints": ("explainability/analysis.json", shap_analysis(age=0.6, plan=0.2)),
+                "ConfigFile": ("explainability-monitoring/analysis_config.json", SHAP_CONFIG),
+            },
+        }
+        for name, documents in clarify.items():
+            files[name] = {}
+            for part, (path, document) in documents.items():
+                self.put_json(f"{root}/{path}", document)
+                files[name][part] = {"ContentType": "application/json", "S3Uri": f"{root}/{path}"}
+        schema = json.dumps({"classes": ["no", "yes"], "features": [{"name": "age"}, {"name": "plan"}]})
         return self.register(group, files={"schema.json": schema}, DriftCheckBaselines=files)
 
     def put_json(self, uri: str, content: Any) -> None:
@@ -110,6 +163,8 @@ class MonitoredAccount(LocalAccount):
         self.put_json(f"{root}/data-quality/analysis.json", {"drift": results.get("drift", [])})
         self.put_json(f"{root}/data-quality/constraint_violations.json", {"violations": results.get("violations", [])})
         self.put_json(f"{root}/model-quality/analysis.json", {"metrics": results.get("metrics", [])})
+        for name, document in results.get("clarify", {}).items():
+            self.put_json(f"{root}/{name}", document)
         self.put(f"{root}/data-quality/report.html", b"<p>data</p>")
         if marker := {"Failed": "fail", "Executing": "wait"}.get(status):
             self.put(f"{root}/{marker}", b"")
@@ -138,7 +193,12 @@ class MonitoredAccount(LocalAccount):
 
     def job_definitions(self) -> list[str]:
         sagemaker = self.target.sagemaker
-        lists = (sagemaker.list_data_quality_job_definitions, sagemaker.list_model_quality_job_definitions)
+        lists = (
+            sagemaker.list_data_quality_job_definitions,
+            sagemaker.list_model_quality_job_definitions,
+            sagemaker.list_model_bias_job_definitions,
+            sagemaker.list_model_explainability_job_definitions,
+        )
         return sorted(
             item["MonitoringJobDefinitionName"] for list_them in lists for item in list_them()["JobDefinitionSummaries"]
         )
@@ -186,7 +246,7 @@ def monitoring_definition() -> str:
             source("code", "s3://bucket/code/monitor.py"),
             source("prepared", {"Get": "Parameters.PreparedUri"}),
         ],
-        "ProcessingOutputConfig": {"Outputs": [output(name) for name in ("data-quality", "model-quality", "summary")]},
+        "ProcessingOutputConfig": {"Outputs": [output(name) for name in _OUTPUTS]},
         "ProcessingResources": {"ClusterConfig": cluster},
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
         "RoleArn": ROLE_ARN,
