@@ -123,6 +123,13 @@ def non_feature_columns(settings: Settings) -> set[str]:
     return {*filter(None, roles), *data.drop_columns}
 
 
+def columns_for_fairness(settings: Settings) -> tuple[str, ...]:
+    """Return the columns of facets and groups, features or not, if endpoints ignore what is not a feature."""
+    if settings.fairness is None or settings.deployment.unknown_features != "ignore":
+        return ()
+    return settings.fairness.columns
+
+
 def _categories(settings: Settings) -> set[str]:
     """Return the columns that the settings call categories, of which 007 is not 7."""
     data = settings.data

@@ -15,13 +15,12 @@ from deployment.command_options import InputOption, StageOption, find_endpoint, 
 from deployment.drift import parse_drift
 from deployment.feature_store import FeatureLookup
 from deployment.progress import request_progress
-from deployment.records import non_feature_columns
+from deployment.records import columns_for_fairness, non_feature_columns
 from deployment.samples import find_samples
 from deployment.traffic import send_traffic
 from project.commands import EndpointOption, JsonOption, Project, command_group, project_command
 from project.display import console, is_local
 from project.errors import UserError
-from project.settings import Settings
 
 app = command_group(None)
 
@@ -119,7 +118,7 @@ def traffic(
     endpoint = find_endpoint(project, name, stage)
     if minutes is not None and requests is not None:
         raise UserError("--minutes and --requests exclude each other; give one of them")
-    records = load_records(project, endpoint, data, _columns_for_fairness(project.settings))
+    records = load_records(project, endpoint, data, columns_for_fairness(project.settings))
     drifts = parse_drift(drift or [], records.rows)
     count = requests or (max(1, round(minutes * 60 * rate)) if minutes else len(records.rows))
     path = labels or Path(f"{endpoint.name}-labels-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv")
@@ -198,10 +197,3 @@ def invoke(
             "than --explain; run the pipeline and deploy the new version"
         )
     display.show_explanation(prediction)
-
-
-def _columns_for_fairness(settings: Settings) -> tuple[str, ...]:
-    """Return the columns of facets and groups, features or not, if the endpoint accepts such."""
-    if settings.fairness is None or settings.deployment.unknown_features != "ignore":
-        return ()
-    return settings.fairness.columns

@@ -83,8 +83,9 @@ def bias_metrics(analysis: Document, violations: Sequence[Document], baseline: D
 def attributions(analysis: Document, baseline: Document) -> tuple[FeatureAttribution, ...]:
     """Read the global SHAP values of an analysis.json, the largest of each label first."""
     from analyzer.clarify.analysis import global_shap_values
+    from analyzer.clarify.drift import baseline_attributions
 
-    before = global_shap_values(baseline)
+    before = baseline_attributions(analysis, baseline)
     return tuple(
         FeatureAttribution(label, feature, value, before.get(label, {}).get(feature))
         for label, values in global_shap_values(analysis).items()
@@ -96,8 +97,9 @@ def ranking_drifts(analysis: Document, baseline: Document) -> tuple[RankingDrift
     """Compare the rankings of the features of each label with those of the baseline."""
     from analyzer.attribution.drift import MIN_NDCG, ndcg
     from analyzer.clarify.analysis import global_shap_values
+    from analyzer.clarify.drift import baseline_attributions
 
-    before = global_shap_values(baseline)
+    before = baseline_attributions(analysis, baseline)
     scores = {
         label: ndcg(before[label], values) for label, values in global_shap_values(analysis).items() if label in before
     }

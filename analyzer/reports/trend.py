@@ -93,7 +93,19 @@ def _ranked(trend: Trend) -> list[FeatureTrend]:
 
 
 def _verdict(trend: Trend) -> str:
-    sentences, details = [], []
+    sentences: list[str] = []
+    details: list[str] = []
+    clarify = trend.clarify
+    biased = _since(clarify.bias, bool)
+    attributed = _since(clarify.attribution, bool)
+    if clarify.bias:
+        count = clarify.bias[max(clarify.bias)]
+        sentences.append(
+            f"{counted(count, 'bias metric')} {'is' if count == 1 else 'are'} worse than in the baseline"
+            if count
+            else "bias is no worse than in the baseline"
+        )
+        details.extend([f"Every run since {day(biased)} has bias drift."] if biased else [])
     drift = _since(trend.data_runs, lambda run: run.drifted > 0)
     metrics = _since(trend.model_runs, lambda run: run.violations > 0)
     if trend.data_runs:
@@ -113,17 +125,6 @@ def _verdict(trend: Trend) -> str:
         else:
             sentences.append("all metrics meet their constraints")
             details.append(_past(sum(run.violations > 0 for run in trend.model_runs.values()), "violations"))
-    clarify = trend.clarify
-    biased = _since(clarify.bias, bool)
-    attributed = _since(clarify.attribution, bool)
-    if clarify.bias:
-        count = clarify.bias[max(clarify.bias)]
-        sentences.append(
-            f"{counted(count, 'bias metric')} {'is' if count == 1 else 'are'} worse than in the baseline"
-            if count
-            else "bias is no worse than in the baseline"
-        )
-        details.extend([f"Every run since {day(biased)} has bias drift."] if biased else [])
     if clarify.attribution:
         sentences.append(f"the features have {'another' if attributed else 'the same'} ranking by attribution")
         details.extend([f"Every run since {day(attributed)} has attribution drift."] if attributed else [])

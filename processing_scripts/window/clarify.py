@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analyzer import NoRecords
+from analyzer import NoRecords, QualityError
 from analyzer.attribution.drift import ndcg
 from analyzer.clarify.analysis import NAME, STAGES, VIOLATIONS, bias_values, global_shap_values, read
 from analyzer.clarify.attributes import Attributes
-from analyzer.clarify.drift import find_violations, group_start, to_json, violation_groups
+from analyzer.clarify.drift import baseline_attributions, find_violations, group_start, to_json, violation_groups
 from analyzer.clarify.job import ClarifyJob, ClarifyResult, run
 from analyzer.clarify.metrics import MetricSettings, emit
 from analyzer.clarify.report import REPORT, write_report
@@ -95,7 +95,11 @@ def bias(inputs: WindowInputs) -> BiasDrift | None:
 
 
 def attribution(inputs: WindowInputs) -> AttributionDrift | None:
-    """Compute the SHAP values of the requests by the endpoint's own model; None without requests."""
+    """Compute the SHAP values of the requests by the endpoint's own model; None without requests.
+
+    Raises:
+        QualityError: The baseline is that of other labels.
+    """
     if inputs.captures is None:
         return None
     baseline = inputs.required_file("attribution-constraints")
@@ -114,10 +118,16 @@ def attribution(inputs: WindowInputs) -> AttributionDrift | None:
     except NoRecords as error:
         print(error)
         return None
-    former, current = global_shap_values(read(baseline)), global_shap_values(result.analysis)
+    former, current = baseline_attributions(result.analysis, read(baseline)), global_shap_values(result.analysis)
+    scores = {label: ndcg(former[label], values) for label, values in current.items() if label in former}
+    if not scores:
+        raise QualityError(
+            f"the attribution baseline has the labels {', '.join(former)}, but the model has {', '.join(current)}; "
+            "create the monitoring schedule again, with the baseline of this model"
+        )
     return AttributionDrift(
         records=result.records,
-        ndcg={label: ndcg(former[label], values) for label, values in current.items() if label in former},
+        ndcg=scores,
         groups=violation_groups(result.violations, result.analysis, read(baseline)),
     )
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployment.records import read_records, training_records
+from deployment.records import columns_for_fairness, read_records, training_records
 from project.errors import UserError
 from project.settings import Settings
 from project.target import Target
@@ -43,6 +43,26 @@ def test_columns_that_are_no_features_of_the_model_are_not_sent(make_settings: M
     assert records.rows == ({"a": 1},)
     assert records.labels == ()
     assert records.ids == {"day": ("2026-01-01",), "importance": ("0.5",), "shop": ("x",)}
+
+
+def test_other_columns_are_sent_if_asked_for_but_never_the_target(make_settings: MakeSettings, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a,sex,age,y\n1,f,31,yes\n")
+    settings = make_settings(data={"target_column": "y", "drop_columns": ["sex", "age"]})
+    records = read_records(settings, TARGET, str(file), ("sex", "age"))
+    assert records.rows == ({"a": 1, "sex": "f", "age": 31},)
+    assert records.labels == ("yes",)
+
+
+@pytest.mark.parametrize(
+    ("unknown_features", "sent"), [("ignore", ("sex", "housing")), ("refuse", ())], ids=["ignored", "refused"]
+)
+def test_columns_for_fairness_are_sent_to_endpoints_that_ignore_them(
+    make_settings: MakeSettings, unknown_features: str, sent: tuple[str, ...]
+) -> None:
+    fairness = {"facets": [{"column": "sex"}], "group_column": "housing", "favourable": ["yes"]}
+    settings = make_settings(fairness=fairness, deployment={"unknown_features": unknown_features})
+    assert columns_for_fairness(settings) == sent
 
 
 @pytest.mark.parametrize(

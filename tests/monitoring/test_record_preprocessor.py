@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from processing_scripts import record_preprocessor
 from processing_scripts.record_preprocessor import preprocess_handler
 
 ROW = {"age": 30, "plan": "a"}
@@ -35,6 +36,12 @@ def test_json_by_name_keeps_its_names(data: str, expected: list[dict[str, Any]])
 def test_csv_with_a_header_has_names_and_without_one_positions() -> None:
     assert records("age,plan\n30,a\n40,b\n", "CSV") == [{"age": "30", "plan": "a"}, {"age": "40", "plan": "b"}]
     assert records("30,a\n", "CSV") == [{"00000": "30", "00001": "a"}]
+
+
+def test_fields_that_are_not_features_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_preprocessor, "NOT_FEATURES", ("sex",))
+    assert records('{"age": 30, "sex": "f", "plan": "a"}') == [ROW]
+    assert records("age,sex,plan\n30,f,a\n", "CSV") == [{"age": "30", "plan": "a"}]
 
 
 def test_byte_order_marks_blanks_and_unusual_line_ends_are_no_values() -> None:
