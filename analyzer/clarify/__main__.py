@@ -1,8 +1,8 @@
 """``python -m analyzer.clarify``: runs a Clarify job by the contract of Clarify's container.
 
-The job reads /opt/ml/processing/input/config/analysis_config.json and the dataset in /opt/ml/processing/input/data, and
-writes analysis.json, report.html and explanations_shap/ to /opt/ml/processing/output. As in Model Monitor's jobs,
-environment variables take precedence:
+The job reads /opt/ml/processing/input/config/analysis_config.json, or the only JSON file in that folder, and the
+dataset in /opt/ml/processing/input/data, and writes analysis.json, report.html and explanations_shap/ to
+/opt/ml/processing/output. As in Model Monitor's jobs, environment variables take precedence:
 
   dataset_source       a file or folder of records
   dataset_format       {"sagemakerCaptureJson": {}} for captured inferences, {"sagemakerMergeJson": {}} with ground
@@ -107,7 +107,7 @@ def job_of(environment: Mapping[str, str], now: datetime) -> ClarifyJob:
     given = {name: value for name, value in environment.items() if value}
     window = window_of(given, now)
     return ClarifyJob(
-        config=CONFIG,
+        config=_config(),
         dataset=Path(given.get("dataset_source", DATA)),
         output=Path(given.get("output_path", OUTPUT)),
         model=Path(given["model_archive"]) if "model_archive" in given else None,
@@ -128,6 +128,12 @@ def job_of(environment: Mapping[str, str], now: datetime) -> ClarifyJob:
             name.strip() for name in given.get("exclude_features_attribute", "").split(",") if name.strip()
         ),
     )
+
+
+def _config() -> Path:
+    """Return the configuration; AWS's notebooks upload bias_analysis_config.json and others."""
+    others = [*CONFIG.parent.glob("*.json")]
+    return CONFIG if CONFIG.exists() or len(others) != 1 else others[0]
 
 
 def _metrics(given: Mapping[str, str], time: datetime) -> MetricSettings | None:

@@ -19,6 +19,7 @@ from analyzer.clarify.metrics import MetricSettings, emit
 from analyzer.clarify.predictions import predict, with_predictions
 from analyzer.clarify.report import REPORT, write_report
 from analyzer.clarify.settings import ClarifyJob
+from analyzer.clarify.thresholds import decided
 from analyzer.schema import read_schema
 from analyzer.violations import named_violations
 
@@ -61,7 +62,7 @@ def run(job: ClarifyJob) -> ClarifyResult:
         results = Path(written)
         schema = read_schema(job.model) if job.model is not None else None
         records = open_records(job, config, schema, Path(downloads))
-        complete = join_others(records, config, Path(downloads))
+        complete = decided(join_others(records, config, Path(downloads)), config)
         with_labels = config.post_training is not None and complete.columns.predicted_label is None
         explained = Explanations(None, None)
         if with_labels or config.explains:

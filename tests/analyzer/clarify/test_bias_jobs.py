@@ -195,6 +195,22 @@ def test_facets_and_predicted_labels_may_be_in_files_of_their_own(run_job: RunJo
     assert run_job(config, csv("age", "housing", "credit", ids=True)).analysis == expected
 
 
+def test_probabilities_are_decided_by_the_threshold_if_there_is_one(run_job: RunJob) -> None:
+    def with_labels(labels: list[str]) -> str:
+        rows = [line.rpartition(",")[0].replace(",yes", ",1").replace(",no", ",0") for line in LOANS.splitlines()]
+        return "\n".join(f"{row},{label}" for row, label in zip(rows, ["predicted", *labels], strict=True))
+
+    config = CONFIG | {"label_values_or_threshold": [1]}
+    labels = ["0", "1", "1", "0", "1", "1", "0", "0", "1", "1"]
+    expected = run_job(config, with_labels(labels)).analysis
+    probabilities = ["0.8" if label == "0" else "0.81" for label in labels]
+    config |= {"probability_threshold": 0.8}
+    assert run_job(config, with_labels(probabilities)).analysis == expected
+    # labels stay labels
+    assert run_job(config, with_labels(labels)).analysis == expected
+    assert run_job(CONFIG | {"probability_threshold": 0.8}).analysis == run_job(CONFIG).analysis
+
+
 def test_datasets_that_do_not_match_are_refused(run_job: RunJob, write: Callable[..., Path]) -> None:
     config = changed(predicted_label_dataset_uri=str(write("predicted.csv", "predicted\nyes\nno\n")))
     with pytest.raises(QualityError, match="predicted_label_dataset_uri has 2 records, but the dataset has at least"):

@@ -45,6 +45,14 @@ def test_a_job_reads_and_writes_the_folders_of_clarifys_container(
     assert capsys.readouterr().out == "Completed: Job completed successfully.\n"
 
 
+def test_the_only_configuration_may_have_another_name_as_in_awss_notebooks(paths: Path) -> None:
+    container.CONFIG.rename(container.CONFIG.with_name("bias_analysis_config.json"))
+    assert container.main() == 0
+    (container.CONFIG.parent / "shap_analysis_config.json").write_text("{}")
+    assert container.main() == 1
+    assert "analysis_config.json does not exist" in container.EXIT_MESSAGE.read_text()
+
+
 def test_a_monitor_compares_with_its_constraints_and_writes_metrics(
     paths: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
