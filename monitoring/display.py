@@ -239,7 +239,8 @@ def _show_bias(metrics: Sequence[BiasMetric]) -> None:
         of_group = [metric for metric in metrics if metric.group == group]
         within = sum(metric.value is not None and not metric.violated for metric in of_group)
         if within:
-            output.print(f"{group}: {within} bias metrics no worse than in the baseline", markup=False)
+            counted = "1 bias metric" if within == 1 else f"{within} bias metrics"
+            output.print(f"{group}: {counted} no worse than in the baseline", markup=False)
         for metric in of_group:
             if metric.value is None:
                 reasons.setdefault(metric.error or "not defined", {})[metric.name] = None

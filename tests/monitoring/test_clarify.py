@@ -170,7 +170,7 @@ def test_a_check_shows_bias_and_attribution_beside_the_baseline(run: Run, monito
     stdout = run("check", code=3).stdout
     lines = [line.split() for line in stdout.splitlines()]
     assert ["sex", "=", "f", "DPPL", "0.3000", "0.0500", "violated"] in lines
-    assert "sex = f: 1 bias metrics no worse than in the baseline" in stdout
+    assert "sex = f: 1 bias metric no worse than in the baseline" in stdout
     assert "Not measured  AD: the label 'y' is not in the data" in stdout
     assert ["age", "0.5500", "0.6000"] in lines
     assert "NDCG 1.000, at least 0.9" in stdout
