@@ -14,10 +14,10 @@ from pathlib import Path
 
 from local_sagemaker.account import REGION
 from local_sagemaker.containers.container import IN_CONTAINER, Command, Container, Exit
+from local_sagemaker.containers.images import xgboost_versions
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.image import Image
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.containers.images.xgboost_versions import responds_with_one_line
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.storage.objects import BadName, ObjectStore
 from local_sagemaker.storage.records import Record
@@ -197,8 +197,8 @@ class ModelServer:
         """Return the commands that the image runs when it is started. Raises ClientFault."""
         if image is Image.LINEAR_LEARNER or (image is Image.XGBOOST and "SAGEMAKER_PROGRAM" not in self._variables):
             own = {**BUILT_IN[image], **self._variables}
-            if image is Image.XGBOOST and responds_with_one_line(tag):
-                own["XGBOOST_ONE_LINE"] = "true"
+            if image is Image.XGBOOST:
+                own |= xgboost_versions.environment(tag)
             return [Command(SERVE, {**self._environment(image), **own}, MODEL_FOLDER)]
         program, code = self._variables.get("SAGEMAKER_PROGRAM", "inference.py"), self._put_code()
         if not self._container.path(f"{code}/{program}").is_file():

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from local_sagemaker.algorithms.xgboost.built_in import is_built_in, metric_definitions
 from local_sagemaker.containers.container import XGBOOST, Command, Container
+from local_sagemaker.containers.images import xgboost_versions
 from local_sagemaker.jobs import checkpoints, script_mode
 from local_sagemaker.jobs.job import Job, JobResult, end_changes, host_names, s3_input
 from local_sagemaker.storage import log_files as logs
@@ -107,7 +108,7 @@ class TrainingJob(Job):
             **self.request.get("Environment", {}),
         }
         if self._is_built_in():
-            return [Command(["python", str(ALGORITHM)], environment)]
+            return [Command(["python", str(ALGORITHM)], environment | xgboost_versions.environment(self.runtime.tag))]
         if self._runs_script():
             return self._script_commands(container, environment)
         specification = self.request["AlgorithmSpecification"]

@@ -1,7 +1,8 @@
 """The built-in XGBoost algorithm, with which SageMaker's XGBoost images train if there is no script.
 
 It reads the channels `train` and `validation` (CSV with the label first and no header, libsvm or Parquet), prints the
-metrics of every round as the images do, and saves `xgboost-model` in XGBoost's own format.
+metrics of every round as the images do, and saves `xgboost-model` in XGBoost's own format; in images before 1.3, as a
+pickle.
 
 Sources: "XGBoost algorithm" in the developer guide; https://github.com/aws/sagemaker-xgboost-container.
 """
@@ -12,6 +13,7 @@ import csv
 import json
 import logging
 import os
+import pickle
 import re
 import signal
 import sys
@@ -267,7 +269,10 @@ class _SaveEachRound(xgb.callback.TrainingCallback):
 def _save(booster: xgb.Booster, model_dir: Path) -> None:
     # replaced atomically, since the job may be stopped while the model is being written
     temporary_path = model_dir.parent / f"{MODEL_NAME}.ubj"
-    booster.save_model(temporary_path)
+    if "XGBOOST_BEFORE_1_3" in os.environ:
+        temporary_path.write_bytes(pickle.dumps(booster, protocol=4))
+    else:
+        booster.save_model(temporary_path)
     temporary_path.replace(model_dir / MODEL_NAME)
 
 

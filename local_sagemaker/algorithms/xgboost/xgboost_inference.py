@@ -117,7 +117,7 @@ def output_fn(predictions: np.ndarray, accept: str) -> tuple[str, str]:
         )
     if accept == "text/csv":
         # images up to 1.2; in a batch transform they write lines, too
-        if "XGBOOST_ONE_LINE" in os.environ and "SAGEMAKER_BATCH" not in os.environ:
+        if "XGBOOST_BEFORE_1_3" in os.environ and "SAGEMAKER_BATCH" not in os.environ:
             return ",".join(map(str, predictions.tolist())), accept
         return "".join(",".join(map(str, np.atleast_1d(row).tolist())) + "\n" for row in predictions), accept
     scores = [{"score": score} for score in predictions.tolist()]

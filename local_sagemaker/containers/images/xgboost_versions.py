@@ -21,8 +21,7 @@ _VERSIONS = {
     "latest": "0.90",
 }
 MODEL_NAME = "xgboost-model"
-# their endpoints respond to the records of a request with one line
-ONE_LINE = ("0.90", "1.0.2", "1.2.1")
+BEFORE_1_3 = ("0.90", "1.0.2", "1.2.1")
 
 
 def version_of(tag: str) -> str | None:
@@ -30,9 +29,12 @@ def version_of(tag: str) -> str | None:
     return next((version for start, version in _VERSIONS.items() if tag.startswith(start)), None)
 
 
-def responds_with_one_line(tag: str) -> bool:
-    """Return whether an image's endpoints separate the predictions for several records by commas, not by lines."""
-    return version_of(tag) in ONE_LINE
+def environment(tag: str) -> dict[str, str]:
+    """Return the variables by which the built-in algorithm learns that its image is older than 1.3.
+
+    Those save models as pickles, and separate the predictions for several records by commas instead of lines.
+    """
+    return {"XGBOOST_BEFORE_1_3": "true"} if version_of(tag) in BEFORE_1_3 else {}
 
 
 def needs_its_version(folder: Path) -> bool:

@@ -107,6 +107,20 @@ def test_the_built_in_algorithm_trains_the_same_model_as_xgboost(machine: Machin
     assert [line.partition("#011")[0] for line in lines if "#011train-rmse:" in line] == [f"[{n}]" for n in range(5)]
 
 
+def test_images_before_1_3_save_a_pickle_which_they_and_users_scripts_can_load(machine: Machine, serve: Any) -> None:
+    image = f"{XGBOOST.partition(':')[0]}:1.0-1-cpu-py3"
+    specification = {"TrainingImage": image, "TrainingInputMode": "File"}
+    record = run(machine, built_in(machine, "job", HYPERPARAMETERS, AlgorithmSpecification=specification))
+    assert record["TrainingJobStatus"] == "Completed", record
+    archive = machine.objects.read(*split_uri(record["ModelArtifacts"]["S3ModelArtifacts"]))
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        content = tar.extractfile("xgboost-model").read()  # type: ignore[union-attr]
+    booster = pickle.loads(content)  # noqa: S301
+    rows = table(3, seed=2)[:, 1:]
+    _, text = answer(serve({"xgboost-model": content}, image=image), as_csv(rows))
+    assert [*map(float, text.split(","))] == pytest.approx(booster.predict(xgb.DMatrix(rows)).tolist(), rel=1e-6)
+
+
 def test_a_job_has_the_metric_definitions_of_the_algorithm(machine: Machine) -> None:
     job = TrainingJob(built_in(machine, "job", HYPERPARAMETERS))
     job.runtime = Images().find(XGBOOST, "training-job")
@@ -507,7 +521,7 @@ def test_models_of_an_old_image_are_served_by_its_version_of_xgboost(serve: Any,
             serve({"xgboost-model": (tmp_path / name).read_bytes()}, OLD_IMAGE)
         server = serve({"xgboost-model": (tmp_path / name).read_bytes()}, OLD_IMAGE, Images(environments=environments))
         _, scores = answer(server, "0,1,2\n3,4,5\n")
-        assert [float(score) for score in scores.split()] == pytest.approx(
+        assert [float(score) for score in scores.split(",")] == pytest.approx(
             [float(score) for score in trained.stdout.split()]
         )
 
