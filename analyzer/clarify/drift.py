@@ -15,12 +15,15 @@ from typing import Any
 from analyzer.attribution.drift import MIN_NDCG, ndcg
 from analyzer.bias.catalogue import BY_NAME
 from analyzer.clarify.analysis import BiasValue, bias_values, global_shap_values
+from analyzer.values import NUMBER_PATTERN
 from analyzer.violations import ViolationGroup
 
 BIAS_CHECK, ATTRIBUTION_CHECK = "bias_drift_check", "feature_attribution_drift_check"
 # Sums in another order differ in their last digits.
 ROUNDING = 1e-9
 PLACEHOLDER = re.compile(r"label\d+")
+# Of whole numbers "(40, 75]", of others "(40.0, 75.0]".
+INTERVAL_START = re.compile(rf"\(({NUMBER_PATTERN}), ")
 # Metrics of a group that a sentence names.
 MOST_NAMED = 3
 
@@ -139,27 +142,19 @@ def _bias_violations(
 def peers(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[tuple[BiasValue, BiasValue | None]]:
     """Yield the metrics of an analysis with those of the baseline, if it has them.
 
-    The interval of a threshold, such as (40, 75], ends at the largest value of the data, so its end may differ. So may
-    its start, if the baseline has no other group of the facet.
+    The interval of a threshold, such as (40, 75], ends at the largest value of the data, so its end may differ.
     """
-    before: dict[tuple[str, str], dict[tuple[str, str], BiasValue]] = {}
+    before: dict[tuple[str, str, str, str], BiasValue] = {}
     for value in bias_values(baseline):
-        before.setdefault((value.stage, value.facet), {})[group_start(value.group), value.name] = value
-    values = [*bias_values(analysis)]
-    groups: dict[tuple[str, str], set[str]] = {}
-    for value in values:
-        groups.setdefault((value.stage, value.facet), set()).add(value.group)
-    for value in values:
-        of_facet = before.get((value.stage, value.facet), {})
-        starts = {start for start, _ in of_facet}
-        alone = len(starts) == 1 == len(groups[value.stage, value.facet])
-        start = next(iter(starts)) if alone else group_start(value.group)
-        yield value, of_facet.get((start, value.name))
+        before[value.stage, value.facet, group_start(value.group), value.name] = value
+    for value in bias_values(analysis):
+        yield value, before.get((value.stage, value.facet, group_start(value.group), value.name))
 
 
 def group_start(group: str) -> str:
-    """Return what a group is called in every dataset: of the interval of a threshold, its start."""
-    return group.split(",")[0] if group.startswith("(") else group
+    """Return what a group is called in every dataset: of the interval of a threshold, its start, such as "(40"."""
+    start = INTERVAL_START.match(group)
+    return f"({float(start[1]):.17g}" if start else group
 
 
 def _attribution_violations(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[Violation]:

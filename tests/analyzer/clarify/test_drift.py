@@ -85,6 +85,12 @@ def test_the_tolerance_is_in_standard_errors_of_the_difference() -> None:
 
 def test_groups_by_a_threshold_are_compared_although_their_intervals_end_at_the_largest_value() -> None:
     assert find_violations(bias(("DPPL", 0.3), group="(40, 71]"), bias(("DPPL", 0.2), group="(40, 75]"))
+    assert find_violations(bias(("DPPL", 0.3), group="(40, 71]"), bias(("DPPL", 0.2), group="(40.0, 75.5]"))
+
+
+@pytest.mark.parametrize(("group", "of_baseline"), [("male", "female"), ("(60, 71]", "(40, 71]"), ("40", "(40, 71]")])
+def test_the_only_group_of_a_facet_is_not_compared_with_another_one(group: str, of_baseline: str) -> None:
+    assert not find_violations(bias(("DPPL", 0.3), group=group), bias(("DPPL", 0.2), group=of_baseline))
 
 
 def test_other_groups_are_not_compared() -> None:
