@@ -146,12 +146,10 @@ def _processing_step(
             ],
             outputs=[output],
             arguments=[
-                *(
-                    "--analysis",
-                    analysis.kind,
-                    "--metric-tolerance",
-                    f"{context.settings.monitoring.metric_tolerance:g}",
-                ),
+                "--analysis",
+                analysis.kind,
+                "--metric-tolerance",
+                f"{context.settings.monitoring.metric_tolerance:g}",
                 *check_arguments(context),
             ],
         ),
