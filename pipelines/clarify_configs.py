@@ -6,7 +6,10 @@ that the SDK makes of its own classes; a test holds both equal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from analyzer.values import NUMBER
 
 if TYPE_CHECKING:
     # in the environment of the Spark tests, there is no pydantic
@@ -42,11 +45,22 @@ def bias(settings: Settings, fairness: FairnessSettings) -> dict[str, Any]:
     """Return the groups and the favourable outcome."""
     facets: list[dict[str, Any]] = []
     for facet in fairness.facets:
-        values = facet.values if facet.threshold is None else [facet.threshold]
-        facets.append({"name_or_index": facet.column} | ({"value_or_threshold": list(values)} if values else {}))
-    favourable = list(fairness.favourable_outcome(settings.data))
+        values = _values(facet.values or ()) if facet.threshold is None else [facet.threshold]
+        facets.append({"name_or_index": facet.column} | ({"value_or_threshold": values} if values else {}))
+    outcome = fairness.favourable_outcome(settings.data)
+    favourable = [float(outcome[0])] if settings.problem_type == "Regression" else _values(outcome)
     group = {"group_variable": fairness.group_column} if fairness.group_column else {}
     return {"label_values_or_threshold": favourable, "facet": facets} | group
+
+
+def _values(values: Sequence[Any]) -> list[Any]:
+    """Return values in a form that Clarify reads as values.
+
+    It takes one number for a threshold where the data have many distinct numbers, or few records: 0 would then stand
+    for 1. Two numbers are always values.
+    """
+    is_number = len(values) == 1 and NUMBER.fullmatch(str(values[0]).strip())
+    return [*values, *values] if is_number else [*values]
 
 
 def excluded_columns(settings: Settings) -> list[str]:

@@ -88,6 +88,12 @@ class CapturedRecords:
             is_open=True,
         )
 
+        self._doubles = {
+            self.columns.find(facet.column, "facet") for facet in self.config.facets if _is_double(facet.values)
+        }
+        if _is_double(self.config.favourable):
+            self._doubles |= {self._label, self._predicted}
+
     @property
     def label(self) -> str:
         """The name of the label, which the records of plain captures do not have."""
@@ -108,9 +114,17 @@ class CapturedRecords:
     def _batch(self, records: list[Record], names: Sequence[str] | None) -> pa.RecordBatch:
         wanted = [*(self.columns.names if names is None else names)]
         batch = to_batch(records, wanted)
-        if self.schema is None:
-            return batch
-        return self.schema.conform(batch, set(wanted), is_part=True).select(wanted)
+        if self.schema is not None:
+            batch = self.schema.conform(batch, set(wanted), is_part=True).select(wanted)
+        columns = [self._as_in_training(name, batch.column(name)) for name in wanted]
+        return pa.RecordBatch.from_arrays(columns, names=wanted)
+
+    def _as_in_training(self, name: str, values: pa.Array) -> pa.Array:
+        """Convert whole numbers to doubles where a threshold such as 40.0 says that the training data have doubles.
+
+        Clarify takes a column of few distinct whole numbers for categories, and so the threshold for one of them.
+        """
+        return values.cast(pa.float64()) if name in self._doubles and pa.types.is_integer(values.type) else values
 
     def _label_name(self) -> str:
         headers, label = self.config.headers, self.config.label
@@ -256,6 +270,10 @@ def _csv(rows: list[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()
+
+
+def _is_double(values: Sequence[Any]) -> bool:
+    return len(values) == 1 and isinstance(values[0], float)
 
 
 def _is_matrix(value: Any) -> bool:

@@ -91,7 +91,12 @@ def violation_groups(
 
 def group_text(facet: str, group: str) -> str:
     """Return a group's name in a sentence: "sex = female", "age in (25, 75]"."""
-    return f"{facet} in {group}" if group.startswith("(") else f"{facet} = {group}"
+    return f"{facet} in {group}" if group.startswith("(") else f"{facet} = {values_text(group)}"
+
+
+def values_text(values: str) -> str:
+    """Return Clarify's text for values without repetitions: a configuration may list one number twice."""
+    return ",".join(dict.fromkeys(values.split(",")))
 
 
 def baseline_attributions(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, dict[str, float]]:

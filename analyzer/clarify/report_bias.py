@@ -62,7 +62,7 @@ def _note(analysis: Mapping[str, Any], bias: BiasResult | None, result: FacetRes
         for stage in (POST_TRAINING, PRE_TRAINING)
         if (section := analysis.get(stage))
     )
-    favourable = f"{label} in {outcome}" if outcome.startswith("(") else f"{label} = {outcome}"
+    favourable = group_text(label, outcome)
     if bias is None or result is None:
         return f"The favourable outcome is {favourable}."
     rows, others = result.rows_sensitive, result.rows_other

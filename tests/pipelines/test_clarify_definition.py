@@ -196,6 +196,23 @@ def _sdk_config(config: object) -> dict[str, Any]:
     return made
 
 
+def test_one_number_is_listed_twice_where_it_is_a_value() -> None:
+    facets = [
+        {"column": "sex", "values": [0]},
+        {"column": "region", "values": ["1"]},
+        {"column": "age", "values": [1, 2]},
+    ]
+    config = clarify_configs(fair(fairness={"facets": facets, "favourable": [0]}))["bias-monitoring"]
+    assert config["label_values_or_threshold"] == [0, 0]
+    assert [facet["value_or_threshold"] for facet in config["facet"]] == [[0, 0], ["1", "1"], [1, 2]]
+    # a threshold stays alone, and is a double as the data are
+    threshold = {"facets": [{"column": "age", "threshold": 25}], "favourable": [7]}
+    settings = fair(problem_type="Regression", quality=PROBLEMS["Regression"], fairness=threshold)
+    config = clarify_configs(settings)["bias-monitoring"]
+    values = [config["label_values_or_threshold"], config["facet"][0]["value_or_threshold"]]
+    assert json.dumps(values) == "[[7.0], [25.0]]"
+
+
 def test_the_endpoint_gets_the_features_alone() -> None:
     data = {"input": "s3://bucket/data.csv", "target_column": "y", "drop_columns": ["sex", "id"], "weight_column": "w"}
     quality = {"metric": "auc", "threshold": 0.7, "segments": ["id", "plan", "w"]}

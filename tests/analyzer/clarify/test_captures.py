@@ -129,6 +129,28 @@ def test_inferences_outside_of_the_window_are_left_out(run_job: RunJob, event: E
         run_job(config, captures, dataset_format=CAPTURES, window=Window(datetime(2026, 2, 1, tzinfo=UTC)))
 
 
+def test_whole_numbers_are_compared_with_a_threshold_of_doubles(run_job: RunJob, event: Event, write: Write) -> None:
+    # Of 400 records with 10 ages, Clarify takes an age for a category.
+    rows = [(int(age), index % 3) for index, (_, age, *_) in enumerate(ROWS * 40)]
+    events = [
+        with_truth(event(f"{age}", f"{label}", output_encoding="CSV", identity=str(index)), f"{label}")
+        for index, (age, label) in enumerate(rows)
+    ]
+    config = MONITOR | {
+        "headers": ["age", "income"],
+        "label": "income",
+        "label_values_or_threshold": [1.0],
+        "facet": [{"name_or_index": "age", "value_or_threshold": [41.0]}],
+    }
+    result = run_job(config, write("captures.jsonl", lines(events)), dataset_format=MERGED)
+    (group,) = result.analysis["pre_training_bias_metrics"]["facets"]["age"]
+    assert group["value_or_threshold"] == "(41.0, 61.0]"
+    above = [[label > 1 for age, label in rows if (age > 41) == is_older] for is_older in (False, True)]
+    difference = sum(above[0]) / len(above[0]) - sum(above[1]) / len(above[1])
+    assert metric(result, "DPL", "age")["value"] == pytest.approx(difference)
+    assert metric(result, "DPPL", "age")["value"] == pytest.approx(difference)
+
+
 @pytest.mark.parametrize(
     ("request_body", "message"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from analyzer import QualityError
-from analyzer.clarify.drift import find_violations, violation_groups
+from analyzer.clarify.drift import find_violations, group_text, violation_groups
 from tests.analyzer.clarify.conftest import CONFIG, LOANS, RunJob
 
 
@@ -91,6 +91,12 @@ def test_groups_by_a_threshold_are_compared_although_their_intervals_end_at_the_
 @pytest.mark.parametrize(("group", "of_baseline"), [("male", "female"), ("(60, 71]", "(40, 71]"), ("40", "(40, 71]")])
 def test_the_only_group_of_a_facet_is_not_compared_with_another_one(group: str, of_baseline: str) -> None:
     assert not find_violations(bias(("DPPL", 0.3), group=group), bias(("DPPL", 0.2), group=of_baseline))
+
+
+def test_a_value_that_a_configuration_lists_twice_is_named_once() -> None:
+    assert group_text("foreign", "1,1") == "foreign = 1"
+    assert group_text("region", "east,west") == "region = east,west"
+    assert group_text("age", "(25, 75]") == "age in (25, 75]"
 
 
 def test_other_groups_are_not_compared() -> None:
