@@ -16,6 +16,7 @@ from analyzer.clarify.config import PredictorConfig
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 1800
+DELETION_SECONDS = 600
 POLL_SECONDS = 2.0
 NAME_LENGTH = 63
 
@@ -57,6 +58,8 @@ def endpoint(predictor: PredictorConfig) -> Iterator[str]:
     with contextlib.ExitStack() as created:
         try:
             logger.info("Creating endpoint: '%s'", name)
+            # Deleted even if the request fails: the service may have accepted it although its response got lost.
+            created.callback(_delete, sagemaker.delete_endpoint_config, EndpointConfigName=config_name)
             sagemaker.create_endpoint_config(
                 EndpointConfigName=config_name,
                 ProductionVariants=[
@@ -68,9 +71,8 @@ def endpoint(predictor: PredictorConfig) -> Iterator[str]:
                     }
                 ],
             )
-            created.callback(_delete, sagemaker.delete_endpoint_config, EndpointConfigName=config_name)
-            sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config_name)
             created.callback(_delete, sagemaker.delete_endpoint, EndpointName=name)
+            sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config_name)
             _wait(sagemaker, name)
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise QualityError(
@@ -92,11 +94,25 @@ def _wait(sagemaker: Any, name: str) -> None:
 
 
 def _delete(operation: Any, **names: str) -> None:
+    """Delete a resource, also one that is still being created, which SageMaker refuses until it is."""
     import botocore.exceptions
 
-    logger.info("Deleting %s", ", ".join(names.values()))
-    try:
-        operation(**names)
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        # The analysis is worth more than a failed cleanup, but the endpoint costs money.
-        logger.warning("%s could not be deleted (%s); delete it", ", ".join(names.values()), error)
+    name = ", ".join(names.values())
+    logger.info("Deleting %s", name)
+    deadline = time.monotonic() + DELETION_SECONDS
+    while True:
+        try:
+            operation(**names)
+            return
+        except SystemExit:
+            # A signal must not keep the endpoint; the job ends after this.
+            continue
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+            if "Could not find" in str(error):
+                return
+            if "in-progress" not in str(error) or time.monotonic() > deadline:
+                # The analysis is worth more than a failed cleanup, but the endpoint costs money.
+                logger.warning("%s could not be deleted (%s); delete it", name, error)
+                return
+        with contextlib.suppress(SystemExit):
+            time.sleep(POLL_SECONDS)

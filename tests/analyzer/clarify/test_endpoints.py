@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -15,9 +16,13 @@ from typing import Any
 import pytest
 
 from analyzer import QualityError
+from analyzer.clarify import shadow_endpoint
 from tests.analyzer.clarify.conftest import CONFIG, LOANS, RunJob, metric
 
 CSV, LINES = "text/csv", "application/jsonlines"
+
+
+REFUSED = json.dumps({"__type": "ValidationException", "message": "Cannot update in-progress endpoint."})
 
 
 def score(age: float, housing: str) -> float:
@@ -32,6 +37,7 @@ class Account:
         answer: Makes the response of an endpoint to records of age and housing.
         status: Status of the endpoints that are created.
         code: HTTP status of their responses.
+        refused_deletions: How often a deletion of an endpoint is refused, because it is still being created.
         calls: The names of the operations, and their requests.
         invocations: The bodies of the requests to endpoints.
     """
@@ -39,6 +45,7 @@ class Account:
     answer: Callable[[list[list[str]]], str]
     status: str = "InService"
     code: int = 200
+    refused_deletions: int = 0
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     invocations: list[str] = field(default_factory=list)
 
@@ -53,6 +60,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            code = account.code
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             if self.path.startswith("/endpoints/"):
                 account.invocations.append(body)
@@ -67,7 +75,10 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
                         "DescribeEndpoint": {"EndpointStatus": account.status, "FailureReason": "no memory"},
                     }.get(operation, {})
                 )
-            self.send_response(account.code)
+                if operation == "DeleteEndpoint" and account.refused_deletions:
+                    account.refused_deletions -= 1
+                    code, answer = 400, REFUSED
+            self.send_response(code)
             self.end_headers()
             self.wfile.write(answer.encode())
 
@@ -227,6 +238,31 @@ def test_an_endpoint_that_fails_is_deleted_too(account: Account, run_job: RunJob
     with pytest.raises(QualityError, match=r"failed to start \(no memory\)"):
         run_job(config, model_name="credit-model")
     assert account.operations[-2:] == ["DeleteEndpoint", "DeleteEndpointConfig"]
+
+
+def test_an_endpoint_that_is_still_being_created_is_deleted_as_soon_as_it_can_be(
+    account: Account, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow_endpoint, "TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr(shadow_endpoint, "POLL_SECONDS", 0)
+    account.status, account.refused_deletions = "Creating", 2
+    with pytest.raises(QualityError, match="is still Creating"):
+        run_job(bias() | {"predictor": {"instance_type": "ml.m5.large"}}, model_name="credit-model")
+    assert account.operations[-4:] == [*["DeleteEndpoint"] * 3, "DeleteEndpointConfig"]
+
+
+def test_a_signal_does_not_keep_the_endpoint() -> None:
+    calls = []
+
+    def delete(**names: str) -> None:
+        calls.append(names)
+        if len(calls) == 1:
+            raise SystemExit
+
+    with pytest.raises(SystemExit), contextlib.ExitStack() as created:
+        created.callback(shadow_endpoint._delete, delete, EndpointName="shadow")
+        raise SystemExit
+    assert calls == [{"EndpointName": "shadow"}] * 2
 
 
 @pytest.mark.parametrize(
