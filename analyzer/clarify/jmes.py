@@ -22,7 +22,7 @@ class Expression:
         except jmespath.exceptions.JMESPathError as error:
             reason = str(error).splitlines()[0]
             raise QualityError(f"{member} {text!r} is not a JMESPath ({reason}); correct it") from error
-        self._errors = jmespath.exceptions.JMESPathError
+        self._error, self._type_error = jmespath.exceptions.JMESPathError, jmespath.exceptions.JMESPathTypeError
         self.text, self.member = text, member
 
     def search(self, document: Any) -> Any:
@@ -33,7 +33,12 @@ class Expression:
         """
         try:
             found = self._compiled.search(document)
-        except self._errors as error:
+        except self._type_error as error:
+            # its own message contains the value
+            reason = f"function {error.function_name}() does not take a value of type {error.actual_type}"
+            raise ValueError(f"does not fit {self.member} {self.text!r} ({reason})") from None
+        except (self._error, TypeError) as error:
+            # a TypeError is that of comparing values of unlike types
             raise ValueError(f"does not fit {self.member} {self.text!r} ({error})") from error
         if found is None:
             raise ValueError(f"has nothing at {self.member} {self.text!r}")

@@ -147,6 +147,7 @@ def _field(text: str) -> Any:
     if text.lstrip().startswith("["):
         try:
             return ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
+        # of a list, or a dictionary with one as a key
+        except (ValueError, SyntaxError, TypeError):
             pass
     return text

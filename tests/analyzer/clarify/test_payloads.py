@@ -9,6 +9,7 @@ import pytest
 
 from analyzer import QualityError
 from analyzer.clarify.config import PredictorConfig
+from analyzer.clarify.jmes import Expression
 from analyzer.clarify.payloads import MAX_RECORDS, Requests, Responses
 
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
@@ -121,3 +122,18 @@ def test_a_response_that_does_not_fit_is_an_error(accept: str, body: str, places
 def test_a_name_cannot_locate_a_value_of_csv() -> None:
     with pytest.raises(QualityError, match=r"predictor\.label is 'label', but responses are CSV; use a zero-based"):
         read(CSV, "1\n", 1, label="label")
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("abs(x)", r"does not fit label 'abs\(x\)' \(function abs\(\) does not take a value of type string\)"),
+        ("max_by(y, &z)", "does not fit label"),
+        ("nothing", "has nothing at label 'nothing'"),
+        ("unknown(x)", r"Unknown function: unknown\(\)"),
+    ],
+)
+def test_messages_about_expressions_do_not_contain_records(expression: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        Expression(expression, "label").search({"x": "secret", "y": [{"z": "secret"}, {"z": 1}]})
+    assert "secret" not in str(raised.value)
