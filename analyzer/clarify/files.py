@@ -43,6 +43,8 @@ def local_path(uri: str, folder: Path, member: str) -> Path:
         for found in keys:
             if not found.endswith("/"):
                 path = target / (found[len(key) :].lstrip("/") or Path(found).name)
+                if ".." in path.parts:
+                    raise QualityError(f"{member} {uri!r} has the object {found!r}, which is not a path; rename it")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 s3.download_file(bucket, found, str(path))
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:

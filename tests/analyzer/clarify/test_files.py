@@ -50,3 +50,10 @@ def test_a_uri_without_objects_is_named(s3: Any, tmp_path: Path) -> None:
         local_path("s3://other/x", tmp_path, "dataset_uri")
     with pytest.raises(QualityError, match=r"baseline 'rows\.csv' does not exist; use an S3 URI or a path"):
         local_path("rows.csv", tmp_path, "baseline")
+
+
+def test_an_object_outside_of_the_folder_is_refused(s3: Any, tmp_path: Path) -> None:
+    s3.put_object(Bucket="loans", Key="data/../../outside.csv", Body=b"1\n")
+    with pytest.raises(QualityError, match=r"has the object 'data/\.\./\.\./outside\.csv', which is not a path"):
+        local_path("s3://loans/data", tmp_path / "downloads", "dataset_uri")
+    assert not [*tmp_path.rglob("outside.csv")]
