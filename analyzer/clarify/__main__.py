@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -166,10 +167,15 @@ def _format(given: Mapping[str, str]) -> dict[str, Any] | None:
 
 def _number(given: Mapping[str, str], name: str) -> float | None:
     text = given.get(name)
+    if text is None:
+        return None
     try:
-        return None if text is None else float(text)
-    except ValueError as error:
-        raise QualityError(f"{name} {text!r} is not a number") from error
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise QualityError(f"{name} {text!r} is not a number of at least 0")
+    return number
 
 
 def _write_exit_message(message: str) -> None:

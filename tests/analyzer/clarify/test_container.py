@@ -128,7 +128,9 @@ def test_variables_become_the_settings_of_the_job() -> None:
     ("variable", "value", "message"),
     [
         ("dataset_format", "csv", "dataset_format 'csv' is not a JSON object with one format"),
-        ("metric_tolerance", "much", "metric_tolerance 'much' is not a number"),
+        ("metric_tolerance", "much", "metric_tolerance 'much' is not a number of at least 0"),
+        ("metric_tolerance", "nan", "metric_tolerance 'nan' is not a number of at least 0"),
+        ("probability_threshold_attribute", "-1", "probability_threshold_attribute '-1' is not a number of at least 0"),
         ("publish_cloudwatch_metrics", "yes", "unknown publish_cloudwatch_metrics 'yes'; use Enabled or Disabled"),
     ],
 )
