@@ -10,6 +10,7 @@ from deployment.plan import resource_tags
 from monitoring.model_monitor_job_definitions import MONITORING_TYPES
 from monitoring.monitored_endpoint import CLARIFY
 from monitoring.schedule import PIPELINE, Schedule
+from pipelines import clarify_configs
 from project.errors import UserError
 from project.settings import Settings
 from project.settings.fairness import PRE_TRAINING
@@ -257,16 +258,18 @@ def _attribution_drift(schedule: Schedule) -> Request:
 def _bias_limits(settings: Settings, schedule: Schedule) -> Iterator[Request]:
     """Yield alarms on the metrics that have a limit in `fairness.max`, of facets with values.
 
-    A metric has the group as a dimension, which for a threshold depends on the data of each window.
+    A metric has the group and the favourable outcome as dimensions, which for a threshold depend on the data of each
+    window: a Regression has no such alarms.
     """
     fairness = settings.fairness
-    if fairness is None:
+    if fairness is None or settings.problem_type == "Regression":
         return
-    favourable = ",".join(map(str, fairness.favourable_outcome(settings.data)))
-    for facet in fairness.facets:
+    config = clarify_configs.bias(settings, fairness)
+    favourable = _text(config["label_values_or_threshold"])
+    for facet, configured in zip(fairness.facets, config["facet"], strict=True):
         if not facet.values:
             continue
-        group = ",".join(map(str, facet.values))
+        group = _text(facet.values)
         for metric, (lowest, highest) in fairness.limits.items():
             common = {
                 "AlarmDescription": f"{metric} of {facet.column} = {group} is beyond its limit in fairness.max",
@@ -278,7 +281,7 @@ def _bias_limits(settings: Settings, schedule: Schedule) -> Iterator[Request]:
                     {"Name": "Label", "Value": settings.data.target_column},
                     {"Name": "LabelValue", "Value": favourable},
                     {"Name": "Facet", "Value": facet.column},
-                    {"Name": "FacetValue", "Value": group},
+                    {"Name": "FacetValue", "Value": _text(configured["value_or_threshold"])},
                 ],
             }
             name = f"bias-{metric}-{facet.column}-{group}"
@@ -296,6 +299,11 @@ def _bias_limits(settings: Settings, schedule: Schedule) -> Iterator[Request]:
                 "ComparisonOperator": "LessThanThreshold",
                 "Threshold": lowest,
             }
+
+
+def _text(values: Sequence[object]) -> str:
+    """Return values as Clarify writes them."""
+    return ",".join(map(str, values))
 
 
 def _missing_data(schedule: Schedule) -> Request:

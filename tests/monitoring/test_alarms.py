@@ -192,6 +192,21 @@ def test_model_monitor_s_bias_has_alarms_on_the_limits_of_the_settings() -> None
     }
 
 
+def test_the_dimensions_of_numbers_are_those_that_clarify_makes_of_its_configuration() -> None:
+    data = {"input": "s3://bucket/data.csv", "target_column": "y"}
+    fairness = {"facets": [{"column": "foreign", "values": [1]}], "favourable": [0], "max": {"DI": [0.8, 1.25]}}
+    settings = minimal_settings(data=data, fairness=fairness)
+    schedule = schedule_with("bias", backend=MODEL_MONITOR)
+    high, _ = alarm_requests(settings, schedule, list(AlarmType), {}, 2, None)
+    assert high["AlarmName"] == "demo-monitoring-bias-bias-DI-foreign-1-high"
+    dimensions = {item["Name"]: item["Value"] for item in high["Dimensions"]}
+    assert (dimensions["LabelValue"], dimensions["FacetValue"]) == ("0,0", "1,1")
+    # its favourable outcome is an interval that ends at the largest prediction
+    quality = {"metric": "rmse", "threshold": 3}
+    settings = minimal_settings(problem_type="Regression", quality=quality, data=data, fairness=fairness)
+    assert alarm_requests(settings, schedule, list(AlarmType), {}, 2, None) == []
+
+
 def test_model_monitor_publishes_nothing_to_alarm_on_for_attribution() -> None:
     schedule = schedule_with("attribution", backend=MODEL_MONITOR)
     assert alarm_requests(minimal_settings(**FAIR), schedule, list(AlarmType), {}, 2, None) == []
