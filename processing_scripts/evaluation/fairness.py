@@ -5,6 +5,7 @@ The metrics and their signs are Clarify's, which count each row once, whatever i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +22,10 @@ from evaluation.intervals import finite
 FLIP_TEST = "FT"
 SPLITS = {PRE_TRAINING: "training", POST_TRAINING: "test"}
 MOST_NAMED = 3
-# of an entry of CustomerMetadataProperties
+# of an entry of CustomerMetadataProperties, and what it may not have: SageMaker accepts letters, digits, spaces
+# and some punctuation, but no commas
 MOST_CHARACTERS = 256
+NOT_IN_METADATA = re.compile(r"[^\w .:/=+@-]")
 
 
 @dataclass(frozen=True)
@@ -221,12 +224,12 @@ def decide(facets: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> di
 
 
 def limited_text(judged: Sequence[tuple[Mapping[str, Any], str, Mapping[str, Any]]]) -> str:
-    """List the metrics with a limit, as the metadata of a model package have room for."""
+    """List the metrics with a limit in the characters that the metadata of a model package may have."""
     texts = [
         f"{metric['name']} {readable(metric['value'])} for {group['column']} {group['value']}"
         for group, _, metric in judged
     ]
-    text = ", ".join(texts)
+    text = NOT_IN_METADATA.sub("_", " / ".join(texts))
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 

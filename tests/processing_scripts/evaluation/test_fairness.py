@@ -131,9 +131,17 @@ def test_of_many_missed_limits_three_are_named(data):
 
 def test_the_limited_metrics_are_listed_for_the_model_package(data):
     found = data.measure(max={"DI": [0.0, 2.0]})
+    all_names = metrics(found, "post_training")
     value = metrics(found, "post_training")["DI"]["value"]
     assert found["limited_text"] == f"DI {value:.3g} for sex female"
-    long = data.measure(max={name: [5.0, 6.0] for name in metrics(found, "post_training")})["limited_text"]
+    found = data.measure(
+        max={"DI": [0.0, 2.0]}, facets=[{"column": "city", "values": ["Ulm", "Köln (K)"], "threshold": None}, AGE]
+    )
+    first, second = (group["post_training"]["metrics"] for group in found["facets"])
+    values = [metric["value"] for metric in (*first, *second) if metric["name"] == "DI"]
+    # a comma or a parenthesis is not valid in the metadata
+    assert found["limited_text"] == f"DI {values[0]:.3g} for city Ulm_ Köln _K_ / DI {values[1]:.3g} for age above 25"
+    long = data.measure(max={name: [5.0, 6.0] for name in all_names})["limited_text"]
     assert (len(long), long[-3:]) == (256, "...")
 
 
