@@ -160,9 +160,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
+# Java's classes of characters, inside brackets. Python's \w has marks and the underscore, too.
+_CHARACTERS = {r"\p{L}": r"\w", r"\p{N}": r"\w", r"\p{Z}": r" \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"}
+
+
 @functools.cache
 def _expression(pattern: str) -> re.Pattern[str] | None:
-    r"""Compile a pattern of the model; None if it uses syntax that Python's `re` does not have, such as `\p{L}`."""
+    r"""Compile a pattern of the model; None if it uses syntax that Python's `re` does not have, such as `\p{P}`."""
+    for java, python in _CHARACTERS.items():
+        pattern = pattern.replace(java, python)
+    # "$" has no repetitions: the model means the length
+    pattern = re.sub(r"\$\{\d+,\d+\}$", "$", pattern)
     try:
         return re.compile(pattern)
     except re.error:

@@ -89,6 +89,13 @@ def test_a_request_sent_twice_registers_once(sagemaker: SageMakerService, group:
     assert create(sagemaker, group, ClientToken="other").endswith("/2")
 
 
+def test_metadata_may_have_letters_of_all_languages_but_no_commas(sagemaker: SageMakerService, group: str) -> None:
+    create(sagemaker, group, CustomerMetadataProperties={"bias": "DI 0.9 for Stadt Köln / age above 25"})
+    for value in ("DI 0.9, DPPL 0.1", "DI (0.9)"):
+        with pytest.raises(ServiceError, match="failed to satisfy constraint: Member must satisfy regular expression"):
+            create(sagemaker, group, CustomerMetadataProperties={"bias": value})
+
+
 def test_approval_description_and_metadata_can_be_changed(sagemaker: SageMakerService, group: str) -> None:
     arn = create(sagemaker, group, CustomerMetadataProperties={"a": "1", "b": "2"})
     sagemaker.call(
