@@ -115,11 +115,11 @@ def decide(champion: Champion, settings: Mapping[str, Any], challenger: Outcome,
             f"{champion.version}; use another metric in quality.champion, or more data"
         )
     passes = judged >= minimum
-    gained = f"{readable(found.value)} (95 % interval {readable(found.lower)} to {readable(found.upper)})"
+    value, lower, upper = readable(found.value), readable(found.lower), readable(found.upper)
     subject = "the gain" if settings["on"] == MEAN else "the lower bound of the gain"
     sentence = (
         f"{metric} is {readable(values[0])}, and {readable(values[1])} of the champion, version {champion.version}: a "
-        f"gain of {gained}; "
+        f"gain of {value} (95 % interval {lower} to {upper}); "
         f"{subject} {'reaches' if passes else 'must be at least'} {minimum:.12g}"
     )
     return {
@@ -128,7 +128,8 @@ def decide(champion: Champion, settings: Mapping[str, Any], challenger: Outcome,
         "gain": finite(found.value),
         "lower": finite(found.lower),
         "upper": finite(found.upper),
-        "gain_text": f"{metric} {gained}",
+        # the metadata of a model package may have neither parentheses nor a percent sign
+        "gain_text": f"{metric} {value} between {lower} and {upper}",
         "passes": int(passes),
         "sentence": sentence,
     }
