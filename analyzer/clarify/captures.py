@@ -28,8 +28,9 @@ from analyzer import NoRecords
 from analyzer.clarify.attributes import PREDICTIONS, Attributes, ValuePlace, json_documents, typed
 from analyzer.clarify.columns import Columns, placeholders
 from analyzer.clarify.config import AnalysisConfig
-from analyzer.clarify.datasets import BATCH_ROWS, to_batch
+from analyzer.clarify.datasets import BATCH_ROWS
 from analyzer.clarify.jmes import Expression
+from analyzer.clarify.tables import to_batch
 from analyzer.datasets.captures import GROUND_TRUTH, INPUT, OUTPUT, is_in_window, is_left_out, lines
 from analyzer.datasets.dataset import list_files
 from analyzer.datasets.json_lines import parse_line
@@ -87,7 +88,6 @@ class CapturedRecords:
             self._predicted,
             is_open=True,
         )
-
         self._doubles = {
             self.columns.find(facet.column, "facet") for facet in self.config.facets if _is_double(facet.values)
         }

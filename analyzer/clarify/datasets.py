@@ -21,11 +21,11 @@ from analyzer import NoRecords, QualityError
 from analyzer.clarify.columns import Columns, named, placeholders
 from analyzer.clarify.config import CSV, JSON, JSON_LINES, PARQUET, AnalysisConfig
 from analyzer.clarify.jmes import Expression
+from analyzer.clarify.tables import to_batch
 from analyzer.datasets import dataset as datasets
 from analyzer.datasets.blocks import blocks
 from analyzer.datasets.captures import lines
 from analyzer.datasets.dataset import Dataset, list_files
-from analyzer.datasets.flattening import columns_of
 from analyzer.datasets.malformed_records import MalformedRecords
 
 BATCH_ROWS = 16_384
@@ -250,16 +250,6 @@ class JsonReader:
         if len(names) != len(values):
             raise ValueError(f"has {len(values)} values (features, label) for the {len(names)} headers")
         return dict(zip(names, values, strict=True))
-
-
-def to_batch(
-    records: Sequence[Mapping[str, Any]], all_names: Sequence[str], names: Sequence[str] | None = None
-) -> pa.RecordBatch:
-    """Convert records to a batch with these columns; an absent value is missing."""
-    wanted = [*(all_names if names is None else names)]
-    chosen = [{name: record.get(name) for name in wanted} for record in records]
-    columns = columns_of(chosen)
-    return pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=wanted)
 
 
 def _columns(names: tuple[str, ...], config: AnalysisConfig) -> Columns:

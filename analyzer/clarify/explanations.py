@@ -20,10 +20,10 @@ from analyzer.attribution.local_shap import LocalShap
 from analyzer.attribution.partial_dependence import PartialDependence, partial_dependence
 from analyzer.clarify.columns import Columns
 from analyzer.clarify.config import PARQUET, AnalysisConfig, ShapConfig
-from analyzer.clarify.datasets import Records, open_dataset, to_batch
+from analyzer.clarify.datasets import Records, open_dataset
 from analyzer.clarify.jmes import Expression
 from analyzer.clarify.models import Model
-from analyzer.clarify.tables import concatenate, sample
+from analyzer.clarify.tables import concatenate, sample, to_batch
 from analyzer.datasets.selection import shorten
 
 FOLDER = "explanations_shap"

@@ -1,11 +1,24 @@
-"""Batches as one table, for analyses that need all records at once."""
+"""Records as batches, and batches as one table for analyses that need all records at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from analyzer.datasets.flattening import columns_of
+
+
+def to_batch(
+    records: Sequence[Mapping[str, Any]], all_names: Sequence[str], names: Sequence[str] | None = None
+) -> pa.RecordBatch:
+    """Convert records to a batch with these columns; an absent value is missing."""
+    wanted = [*(all_names if names is None else names)]
+    chosen = [{name: record.get(name) for name in wanted} for record in records]
+    columns = columns_of(chosen)
+    return pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=wanted)
 
 
 def concatenate(batches: Sequence[pa.RecordBatch]) -> pa.Table:
