@@ -148,6 +148,9 @@ class Explainer:
             encoding="utf-8",
         )
         self._process = process
+        if self._closed:
+            # `close` did not see this process
+            self._kill()
         threading.Thread(target=self._log_output, args=(process,), name="explainer's log", daemon=True).start()
         try:
             answer = self._ask(None, time.monotonic() + STARTUP_SECONDS)
