@@ -223,7 +223,10 @@ def _clarify_files(
 
 def _clarify_violation(item: Mapping[str, Any]) -> Violation:
     if "facet" in item:
-        subject = f"{item['metric_name']} of {item['facet']} = {item['facet_value']}"
+        # imported late: the analyzer takes a while to import
+        from analyzer.clarify.drift import group_text
+
+        subject = f"{item['metric_name']} of {group_text(item['facet'], item['facet_value'])}"
     else:
         subject = str(item["label"])
     return Violation(subject, item["constraint_check_type"], item["description"])

@@ -47,5 +47,8 @@ def _subject(violation: Mapping[str, Any]) -> str:
     """Name what a violation is about: a feature, a metric, or for bias the metric of a group."""
     metric = violation.get("metric_name")
     if "facet" in violation:
-        return f"{metric} of {violation['facet']} {violation['facet_value']}"
+        # imported late: it takes a while
+        from analyzer.clarify.drift import group_text
+
+        return f"{metric} of {group_text(violation['facet'], violation['facet_value'])}"
     return violation.get("feature_name") or metric or "dataset"

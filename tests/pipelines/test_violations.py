@@ -48,7 +48,7 @@ def test_a_clarify_check_step_names_the_metric_and_the_group() -> None:
         "description": "Metric value 0.25 doesn't meet the baseline constraint requirement 0.05",
     }
     step = with_violations(target([violation]), failed(ClarifyCheck={"ViolationReport": REPORT}))
-    assert "DPL of sex female" in step.reason
+    assert "DPL of sex = female" in step.reason
     assert "Metric value 0.25 doesn't meet the baseline constraint requirement 0.05" in step.reason
 
 
