@@ -113,6 +113,10 @@ def _no_positives(role: str, column: ColumnValues, is_threshold: bool) -> str:
 
 
 def _described(column: ColumnValues, text: str) -> str:
-    several = column.rule is not None and len(column.rule.values) > 1
-    values = f"one of the values {text}" if several else f"the value {text!r}"
-    return f"{f'a value in {text}' if text.startswith('(') else values} in column {column.column!r}"
+    # a configuration may list one number twice
+    values = [str(value) for value in dict.fromkeys(column.rule.values)] if column.rule else [text]
+    if text.startswith("("):
+        selected = f"a value in {text}"
+    else:
+        selected = f"one of the values {','.join(values)}" if len(values) > 1 else f"the value {values[0]!r}"
+    return f"{selected} in column {column.column!r}"
