@@ -19,6 +19,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from analyzer.clarify.columns import Columns, placeholders
 from analyzer.clarify.config import AnalysisConfig
 from analyzer.clarify.datasets import BATCH_ROWS
 from analyzer.clarify.jmes import Expression
-from analyzer.clarify.tables import to_batch
+from analyzer.clarify.tables import names_of, to_batch
 from analyzer.datasets.captures import GROUND_TRUTH, INPUT, OUTPUT, is_in_window, is_left_out, lines
 from analyzer.datasets.dataset import list_files
 from analyzer.datasets.json_lines import parse_line
@@ -78,10 +79,11 @@ class CapturedRecords:
         )
         label = None if isinstance(self.config.label, int) or self.config.label == self._label else self.config.label
         self._truth = ValuePlace(label, "label", ("label",))
-        first = next(self._records(), None)
-        if first is None:
+        # not of the first record alone: JSON may leave out what is missing
+        found = names_of(islice(self._records(), BATCH_ROWS))
+        if not found:
             raise NoRecords(f"{self.source} has no captured records{self._why_empty()}")
-        names = [name for name in first if name not in (self._label, self._predicted)]
+        names = [name for name in found if name not in (self._label, self._predicted)]
         self.columns = Columns(
             (*names, self._predicted, *((self._label,) if self.merged else ())),
             self._label if self.merged else None,

@@ -21,7 +21,7 @@ from analyzer import NoRecords, QualityError
 from analyzer.clarify.columns import Columns, named, placeholders
 from analyzer.clarify.config import CSV, JSON, JSON_LINES, PARQUET, AnalysisConfig
 from analyzer.clarify.jmes import Expression
-from analyzer.clarify.tables import to_batch
+from analyzer.clarify.tables import names_of, to_batch
 from analyzer.datasets import dataset as datasets
 from analyzer.datasets.blocks import blocks
 from analyzer.datasets.captures import lines
@@ -138,10 +138,10 @@ class JsonLinesRecords:
         self._files = list_files(source)
         self.malformed = MalformedRecords(malformed_limit)
         self._reader = JsonReader(config)
-        first = next(self._read(limit=1), None)
+        first = next(self._read(BATCH_ROWS), None)
         if first is None:
             raise NoRecords(f"{source} has no records; check the path and whether the previous step wrote rows")
-        self.columns = self._reader.layout(first[0])
+        self.columns = self._reader.layout(first)
 
     def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         self.malformed = MalformedRecords(self.malformed.limit)
@@ -180,7 +180,7 @@ class JsonRecords:
                 raise QualityError(f"{path} {reason}; check the file and dataset_type") from error
         if not self._records:
             raise NoRecords(f"{source} has no records; check features and whether the previous step wrote rows")
-        self.columns = reader.layout(self._records[0])
+        self.columns = reader.layout(self._records[:1])
 
     def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         for start in range(0, len(self._records), BATCH_ROWS):
@@ -230,11 +230,11 @@ class JsonReader:
             extras.append(found)
         return [self._named(row, values) for row, *values in zip(rows, *extras, strict=True)]
 
-    def layout(self, record: Mapping[str, Any]) -> Columns:
-        """Return the columns of records like this one."""
-        names = tuple(record)
+    def layout(self, records: Sequence[Mapping[str, Any]]) -> Columns:
+        """Return the columns of records like these; objects may leave out what is missing."""
         if self._features is None:
-            return _columns(names, self._config)
+            return _columns(names_of(records), self._config)
+        names = tuple(records[0])
         label = names[-len(self._extras)] if self._label else None
         return Columns(names, label, names[-1] if self._predicted else None)
 

@@ -11,6 +11,11 @@ import pyarrow as pa
 from analyzer.datasets.flattening import columns_of
 
 
+def names_of(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the names of all values of records, in order of appearance."""
+    return tuple(dict.fromkeys(name for record in records for name in record))
+
+
 def to_batch(
     records: Sequence[Mapping[str, Any]], all_names: Sequence[str], names: Sequence[str] | None = None
 ) -> pa.RecordBatch:

@@ -116,6 +116,24 @@ def test_a_path_to_the_first_prediction_is_that_of_every_record(run_job: RunJob,
         assert result.analysis == run_job(CONFIG).analysis
 
 
+def test_a_facet_that_the_first_request_lacks_is_that_of_the_others(
+    run_job: RunJob, event: Event, write: Write
+) -> None:
+    requests = [dict(zip(("sex", "age", "housing"), row, strict=False)) for row in ROWS]
+    requests[0] = {"age": 22}
+    answers = [{"predictions": [{"label": row[4]}]} for row in ROWS]
+    events = [
+        event(json.dumps(request), json.dumps(answer), input_type="application/json", identity=str(index))
+        for index, (request, answer) in enumerate(zip(requests, answers, strict=True))
+    ]
+    config = MONITOR | {"label": "credit", "methods": {"post_training_bias": {"methods": ["DPPL"]}}}
+    result = run_job(config, write("captures.jsonl", lines(events)), dataset_format=CAPTURES)
+    # without the first woman, of whom nobody knows that she is one
+    accepted = [row[4] == "yes" for row in ROWS]
+    others = [accepted[0], *accepted[4:]]
+    assert metric(result, "DPPL")["value"] == pytest.approx(sum(others) / 7 - sum(accepted[1:4]) / 3)
+
+
 def test_inferences_outside_of_the_window_are_left_out(run_job: RunJob, event: Event, write: Write) -> None:
     events = [
         event(",".join(row[:3]), row[4], output_encoding="CSV", time=f"2026-01-31T{10 + index}:00:00Z")

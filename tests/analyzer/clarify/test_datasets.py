@@ -44,6 +44,13 @@ def test_json_lines_without_features_have_named_values(run_job: RunJob) -> None:
     assert run_job(CONFIG | {"dataset_type": LINES}, lines).analysis == run_job(CONFIG).analysis
 
 
+def test_objects_may_leave_out_missing_values(write: Callable[..., Path]) -> None:
+    path = write("data.jsonl", '{"y": "yes"}\n{"sex": "f", "y": "no"}\n')
+    names, rows = read(path, dataset_type=LINES, label="y")
+    assert names == ("y", "sex")
+    assert [row["sex"] for row in rows] == [None, "f"]
+
+
 def test_columns_without_headers_have_placeholders(write: Callable[..., Path]) -> None:
     path = write("data.jsonl", '{"x": [1, 2.5], "y": "a"}\n{"x": [3, null], "y": "b"}\n')
     names, rows = read(path, dataset_type=LINES, features="x", label="y")
