@@ -31,7 +31,7 @@ def load_settings(path: Path) -> Settings:
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}:\n{_explain(error)}") from None
+        raise UserError(f"{path}:\n{_explain(error, content)}") from None
     resolved = {}
     if settings.data.input is not None and not is_s3_uri(settings.data.input):
         resolved["input"] = str(path.parent / settings.data.input)
@@ -62,12 +62,54 @@ _EXPECTED = {
 }
 
 
-def _explain(error: ValidationError) -> str:
-    return "\n".join(f"  {_explain_problem(dict(problem))}" for problem in error.errors())
+# pydantic's names of the types of a union, such as tuple[float, float]
+_TYPE = re.compile(r"str|int|float|bool|[\w-]+\[.*\]")
+
+
+def _explain(error: ValidationError, content: Any) -> str:
+    """Return a line for each key that has problems: pydantic has one for each type that its value may have."""
+    by_key: dict[tuple[str | int, ...], list[dict[str, Any]]] = {}
+    for problem in error.errors():
+        keys = _keys(problem["loc"], content)
+        by_key.setdefault(keys, []).append(dict(problem) | {"of_union": len(keys) < len(problem["loc"]), "loc": keys})
+    parents = {keys[:length] for keys in by_key for length in range(len(keys))}
+    lines: list[str] = []
+    for keys, problems in by_key.items():
+        # a wrong item is not counted, and is the reason why the list as a whole is not of any type
+        own = [
+            problem
+            for problem in problems
+            if keys not in parents or not (problem["of_union"] or problem["type"] == "too_short")
+        ]
+        alternatives = [problem for problem in own if problem["of_union"] and problem["type"] != "value_error"]
+        lines += [_explain_problem(problem) for problem in own if problem not in alternatives]
+        if alternatives:
+            expected = dict.fromkeys(_expected(problem).removeprefix("should be ") for problem in alternatives)
+            lines.append(f"{_dotted(keys)} is {alternatives[0]['input']!r}; it should be {' or '.join(expected)}")
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _keys(location: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
+    """Return a location without the names of the types of a union, which are not keys of the file."""
+    keys: list[str | int] = []
+    for part in location:
+        is_key = (isinstance(content, dict) and part in content) or isinstance(part, int)
+        if is_key or not _TYPE.fullmatch(str(part)):
+            keys.append(part)
+            try:
+                content = content[part]
+            except (LookupError, TypeError):
+                # a missing key, or one that stands in the file by an alias
+                content = None
+    return tuple(keys)
+
+
+def _dotted(keys: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, keys))
 
 
 def _explain_problem(problem: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    key = _dotted(problem["loc"])
     if problem["type"] == "extra_forbidden":
         allowed = _allowed_keys(problem["loc"])
         return f"{key}: unknown key; " + (f"allowed here: {', '.join(allowed)}" if allowed else "remove it")
@@ -75,10 +117,17 @@ def _explain_problem(problem: dict[str, Any]) -> str:
         return f"{key}: required, but missing; add it"
     if problem["type"] == "invalid_key":
         return f"{key}: expected a text as the key, found {problem['input']!r}; put it in quotes, or correct it"
-    message = re.sub(r"^(Value error, |Input |String |List |Tuple |Dictionary )", "", problem["msg"])
     if problem["type"] == "value_error":
+        message = _expected(problem)
         return f"{key}: {message}" if key else message
-    return f"{key} is {problem['input']!r}; it {_EXPECTED.get(problem['type'], message)}"
+    return f"{key} is {problem['input']!r}; it {_expected(problem)}"
+
+
+def _expected(problem: dict[str, Any]) -> str:
+    message = re.sub(r"^(Value error, |Input |String |List |Tuple |Dictionary )", "", problem["msg"])
+    # of a list, pydantic counts the valid items; of a text, it says that it tried to convert it
+    message = re.sub(r" after validation|, unable to parse string as an? \w+", "", message)
+    return _EXPECTED.get(problem["type"], message)
 
 
 def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:

@@ -68,7 +68,7 @@ def test_values_keep_their_type(make_settings: Callable[..., Settings]) -> None:
 @pytest.mark.parametrize(
     ("fairness", "message"),
     [
-        ({"facets": []}, "fairness.facets is []"),
+        ({"facets": []}, "fairness.facets is []; it should have at least 1 item, not 0"),
         ({"facets": [{"colum": "sex"}]}, "fairness.facets.0.colum: unknown key; allowed here: column, values"),
         ({"facets": [{"column": "sex", "values": []}]}, "fairness.facets.0.values is []"),
         ({"facets": [{"column": "sex", "values": [True]}]}, "YAML reads True as a boolean; put it in quotes"),
@@ -93,6 +93,39 @@ def test_fairness_that_cannot_be_measured_is_refused(
     with pytest.raises(UserError) as refused:
         make_settings(fairness={"facets": FACETS, "favourable": ["yes"]} | fairness)
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("fairness", "problem"),
+    [
+        (
+            {"facets": [{"column": "sex", "value": "a"}]},
+            "facets.0.value: unknown key; allowed here: column, values, threshold",
+        ),
+        ({"facets": [{"values": ["a"]}]}, "facets.0.column: required, but missing; add it"),
+        ({"facets": [{"column": "a", "values": "b"}]}, "facets.0.values is 'b'; it should be a list, such as [a, b]"),
+        (
+            {"facets": [{"column": "a", "values": [None]}]},
+            "facets.0.values.0 is None; it should be a valid string or a valid integer or a valid number",
+        ),
+        (
+            {"max": {"DI": "0.8 to 1.25"}},
+            "max.DI is '0.8 to 1.25'; it should be a valid number or a list, such as [a, b]",
+        ),
+        (
+            {"max": {"DI": [0.8, 1, 1.25]}},
+            "max.DI is [0.8, 1, 1.25]; it should be a valid number or should have at most 2 items, not 3",
+        ),
+        ({"max": {"DI": [0.8, "a"]}}, "max.DI.1 is 'a'; it should be a valid number"),
+    ],
+)
+def test_a_problem_is_explained_once(
+    make_settings: Callable[..., Settings], fairness: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        make_settings(fairness={"facets": FACETS, "favourable": ["yes"]} | fairness)
+    _, *problems = str(refused.value).splitlines()
+    assert problems == [f"  fairness.{problem}"]
 
 
 @pytest.mark.parametrize("favourable", [["a"], [1, 2]])
