@@ -147,6 +147,11 @@ class ColumnValues:
         return f"({number(limits[0])}, {number(limits[1])}]"
 
     @property
+    def largest(self) -> float:
+        """The largest number; -inf without numbers."""
+        return self._largest
+
+    @property
     def examples(self) -> str:
         """Some values, for messages."""
         shown = [repr(value) for value in self.values][:EXAMPLES]

@@ -81,10 +81,13 @@ def _of_values(metric: BiasMetric, group: Group, counts: BiasCounts) -> Iterator
     """Yield what the values lack."""
     facet, table = group.facet, group.table
     compares_groups = metric.name != OF_ALL_RECORDS
+    if compares_groups and not facet.present:
+        yield f"no record has a value in column {facet.column!r}"
     if compares_groups and not group.sensitive:
-        yield f"no record has {_described(facet, group.text)} (values: {facet.examples})"
+        yield f"no record has {_described(facet, group.text, facet.is_threshold)} {_found(facet, facet.is_threshold)}"
     if compares_groups and not group.other:
-        yield f"all {group.sensitive} records have {_described(facet, group.text)}; there is no other group"
+        described = _described(facet, group.text, facet.is_threshold)
+        yield f"all {group.sensitive} records have {described}; there is no other group"
     positive, predicted = table[:, :, 1].sum(), table[..., 1].sum()
     if metric.needs_labels and not metric.needs_predictions and not positive:
         yield _no_positives("label", counts.label, counts.label_is_threshold)
@@ -108,15 +111,19 @@ def _incomplete(role: str, column: ColumnValues, records: int) -> Iterator[str]:
 
 
 def _no_positives(role: str, column: ColumnValues, is_threshold: bool) -> str:
-    positive = _described(column, column.selection_text(is_threshold))
-    return f"no record has a positive {role}: {positive} (values: {column.examples})"
+    positive = _described(column, column.selection_text(is_threshold), is_threshold)
+    return f"no record has a positive {role}: {positive} {_found(column, is_threshold)}"
 
 
-def _described(column: ColumnValues, text: str) -> str:
+def _found(column: ColumnValues, is_threshold: bool) -> str:
+    return f"(the largest is {column.largest:.12g})" if is_threshold else f"(values: {column.examples})"
+
+
+def _described(column: ColumnValues, text: str, is_threshold: bool) -> str:
     # a configuration may list one number twice
     values = [str(value) for value in dict.fromkeys(column.rule.values)] if column.rule else [text]
-    if text.startswith("("):
-        selected = f"a value in {text}"
+    if is_threshold and column.rule is not None:
+        selected = f"a value above {column.rule.threshold:.12g}"
     else:
         selected = f"one of the values {','.join(values)}" if len(values) > 1 else f"the value {values[0]!r}"
     return f"{selected} in column {column.column!r}"

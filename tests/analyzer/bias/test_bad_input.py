@@ -66,12 +66,21 @@ def test_a_facet_with_one_value_has_no_group_to_compare_with():
     assert found["CI"] == found["CDDL"] == "all 6 records have the value 'f' in column 'sex'; there is no other group"
 
 
+@pytest.mark.parametrize("sensitive", [None, ValuesOrThreshold(("f",)), ValuesOrThreshold(threshold=3)])
+def test_a_facet_without_any_value_is_named(sensitive: ValuesOrThreshold | None):
+    found = errors(measured({"sex": pa.nulls(6)}, facet=Facet("sex", sensitive)))
+    assert set(found.values()) == {"no record has a value in column 'sex'"}
+
+
+def test_a_value_that_looks_like_an_interval_is_a_value():
+    found = errors(measured(facet=Facet("sex", ValuesOrThreshold(("(f)",)))))
+    assert found["CI"] == "no record has the value '(f)' in column 'sex' (values: 'f', 'm')"
+
+
 def test_a_threshold_that_nobody_exceeds_is_an_empty_group():
     facet = Facet("age", ValuesOrThreshold(threshold=70))
     found = errors(measured({"age": [20, 30, 40, 50, 60, 70]}, facet=facet))
-    assert (
-        found["DPL"] == "no record has a value in (70, 70] in column 'age' (values: '20', '30', '40', '50', '60', '70')"
-    )
+    assert found["DPL"] == "no record has a value above 70 in column 'age' (the largest is 70)"
 
 
 def test_without_positive_labels_the_metrics_of_labels_have_no_value():
