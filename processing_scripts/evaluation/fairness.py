@@ -10,12 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pyarrow as pa
+
 from analyzer.bias.analysis import MetricValue, measure
 from analyzer.bias.catalogue import BY_NAME, METRICS, POST_TRAINING, PRE_TRAINING
+from analyzer.bias.columns import EQUAL, ColumnValues
 from analyzer.bias.config import BiasConfig, Facet, ValuesOrThreshold
-from analyzer.bias.counts import BiasCounts
+from analyzer.bias.counts import BiasCounts, select
 from analyzer.bias.flip_test import FlipTest, flip_tests
 from evaluation.decision import readable
+from evaluation.errors import EvaluationError
 from evaluation.fairness_data import PREDICTION, Splits
 from evaluation.intervals import finite
 
@@ -100,10 +104,12 @@ def measure_fairness(rules: FairnessRules, splits: Splits) -> dict[str, Any]:
     """Return the part `fairness` of summary.json.
 
     Raises:
-        EvaluationError: A split cannot be read, or is that of another execution.
+        EvaluationError: A split cannot be read, or is that of another execution; or the favourable outcome is not one
+            of the classes, or all of them.
         QualityError: The columns do not fit the settings.
     """
     config = rules.config
+    check_favourable(config, splits.outcome.classes)
     train = BiasCounts.of(splits.training_rows(rules.columns, config.label), replace(config, predicted_label=None))
     test = BiasCounts.of(splits.test_rows(rules.columns, config.label), config)
     flipped = None
@@ -123,6 +129,30 @@ def measure_fairness(rules: FairnessRules, splits: Splits) -> dict[str, Any]:
         for (column, value), of_group in ordered
     ]
     return {"favourable": _value_text(config.favourable), **decide(facets, rules.limits), "facets": facets}
+
+
+def check_favourable(config: BiasConfig, classes: Sequence[str]) -> None:
+    """Check that some classes are favourable, and others are not; a regression has no classes.
+
+    Raises:
+        EvaluationError: None of them is, or all of them are.
+    """
+    if not classes:
+        return
+    column = ColumnValues(config.label, config.favourable)
+    values = select(pa.RecordBatch.from_pydict({config.label: pa.array(classes)}), [config.label]).column(0)
+    codes, keys = column.read(values, len(classes))
+    favourable = sum(keys[code] == EQUAL for code in codes)
+    named = f"fairness.favourable is {_value_text(config.favourable)!r}"
+    if not favourable:
+        raise EvaluationError(
+            f"{named}, but {config.label!r} has the classes {', '.join(map(repr, classes))}; name one of them"
+        )
+    if favourable == len(classes):
+        raise EvaluationError(
+            f"{named}, and so is every class of {config.label!r}: no metric of bias could differ; name only the "
+            "classes that are good for a person"
+        )
 
 
 def measure_groups(
@@ -210,7 +240,9 @@ def decide(facets: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> di
         rest = [f"{more} more metric{'s' if more > 1 else ''} of bias"] if more > 0 else []
         text = "; ".join([*missed[:MOST_NAMED], *rest])
     else:
-        named = " and ".join(f"{group['column']} {group['value']}" for group in facets)
+        groups = [f"{group['column']} {group['value']}" for group in facets]
+        more = len(groups) - MOST_NAMED
+        named = f"{', '.join(groups[:MOST_NAMED])} and {more} more" if more > 0 else " and ".join(groups)
         *others, last = limits
         metrics = f"{', '.join(others)} and {last} are" if others else f"{last} is"
         text = f"{metrics} within the limits for {named}"

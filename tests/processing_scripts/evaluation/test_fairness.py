@@ -105,6 +105,25 @@ def test_groups_are_named_as_a_reader_would(data):
     assert sorted(names[2:]) == ["city Bonn", "city Kiel", "city Ulm"]
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("god",), "fairness.favourable is 'god', but 'risk' has the classes 'bad', 'good'; name one of them"),
+        (("good", "bad"), "fairness.favourable is 'good, bad', and so is every class of 'risk'"),
+    ],
+)
+def test_a_favourable_outcome_that_tells_nobody_apart_is_refused(data, values, message):
+    with pytest.raises(EvaluationError, match=message):
+        data.measure(favourable={"values": list(values), "threshold": None})
+
+
+def test_of_many_groups_within_the_limits_three_are_named(data):
+    found = data.measure(max={"DPPL": [-1.0, 1.0]}, facets=[*settings()["facets"], CITY])
+    first, second = found["facets"][1]["value"], found["facets"][2]["value"]
+    text = f"DPPL is within the limits for sex female, city {first}, city {second} and 1 more"
+    assert (found["passes"], found["sentence"]) == (1, text)
+
+
 def test_without_limits_nothing_is_decided(data):
     found = data.measure()
     assert (found["passes"], found["limited"], found["missed"]) == (1, 0, 0)
