@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from project.errors import UserError
 from project.s3_uris import is_s3_uri, split_s3_uri
+
+# CustomerMetadataProperties may have letters, separators, numbers and some signs
+_NOT_IN_METADATA = re.compile(r"[^\w .:/=+@-]")
 
 
 def input_uri(location: str, prefix_uri: str) -> str:
@@ -21,7 +25,8 @@ def input_uri(location: str, prefix_uri: str) -> str:
         return location
     path = Path(location)
     uri = f"{prefix_uri}/{_digest(path)}"
-    return f"{uri}/{path.name}" if path.is_file() else uri
+    # the metadata of a model package has the URI, and may not have other characters
+    return f"{uri}/{_NOT_IN_METADATA.sub('_', path.name)}" if path.is_file() else uri
 
 
 def input_data_type(location: str | None) -> str:
@@ -49,6 +54,19 @@ def upload_input(location: str, prefix_uri: str, s3: Any, encryption: Mapping[st
         if target not in existing:
             s3.upload_file(str(file), bucket, target, ExtraArgs=dict(encryption) or None)
     return uri
+
+
+def check_uri_characters(uri: str) -> None:
+    """Check that the metadata of a model package, which the pipeline registers, can have the URI of the input data.
+
+    Raises:
+        UserError: It has a character that SageMaker refuses there.
+    """
+    if (found := _NOT_IN_METADATA.search(uri)) is not None:
+        raise UserError(
+            f"InputDataUri {uri} has the character {found[0]!r}, which the metadata of a model package cannot have; "
+            "copy the data to a key of letters, digits, blanks and _.:/=+-@"
+        )
 
 
 def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from pipelines.bundles import all_bundles, upload_bundles
 from pipelines.definition_cache import cached_definition
-from pipelines.inputs import upload_input
+from pipelines.inputs import check_uri_characters, upload_input
 from pipelines.parameter_values import check_input_data_type, check_input_exists, check_parameters, check_ranges
 from project.errors import UserError, is_not_found
 from project.logs import last_lines
@@ -209,6 +209,7 @@ def start(
     if "InputDataUri" in declared:
         check_input_exists(target, effective["InputDataUri"])
     if pipeline == "training":
+        check_uri_characters(effective["InputDataUri"])
         check_input_data_type(effective["InputDataUri"], description["PipelineDefinition"])
     if effective.get("ModelApprovalStatus") == "Approved" and effective["SkipQualityCheck"].lower() == "false":
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pipelines.inputs import input_uri, upload_input
+from pipelines.inputs import check_uri_characters, input_uri, upload_input
 from project.errors import UserError
 
 PREFIX = "s3://bucket/demo/input"
@@ -38,6 +39,21 @@ def test_a_file_goes_to_a_key_named_by_its_content(s3: Any, tmp_path: Path) -> N
     assert first != second
     assert sorted(keys(s3)) == sorted(uri.removeprefix("s3://bucket/") for uri in (first, second))
     assert s3.get_object(Bucket="bucket", Key=first.removeprefix("s3://bucket/"))["Body"].read() == b"a,b\n1,2\n"
+
+
+def test_the_key_of_a_file_has_the_characters_of_metadata(s3: Any, tmp_path: Path) -> None:
+    data = tmp_path / "Größe, all (1).csv"
+    data.write_text("a\n")
+    uri = upload_input(str(data), PREFIX, s3, {})
+    check_uri_characters(uri)
+    assert (uri.rpartition("/")[2], keys(s3)) == ("Größe_ all _1_.csv", [uri.removeprefix("s3://bucket/")])
+
+
+def test_a_uri_that_the_metadata_of_a_model_package_cannot_have_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=re.escape("s3://bucket/data (1).csv has the character '(', which the metadata")
+    ):
+        check_uri_characters("s3://bucket/data (1).csv")
 
 
 def test_a_folder_is_uploaded_as_a_prefix_without_hidden_files(s3: Any, tmp_path: Path) -> None:
