@@ -36,7 +36,7 @@ _BIAS_KEYS = ("version", "label", "label_values_or_threshold", "facet", "group_v
 
 
 def with_clarify_files(
-    settings: Settings, target: Target, endpoint: MonitoredEndpoint, tolerance: float = 0.0
+    settings: Settings, target: Target, endpoint: MonitoredEndpoint, tolerance: float | None = None
 ) -> MonitoredEndpoint:
     """Replace the baselines of bias and attribution by files that a monitoring job reads.
 
@@ -44,7 +44,8 @@ def with_clarify_files(
         settings: The project's settings.
         target: Where the files are.
         endpoint: The endpoint with the baselines of its model.
-        tolerance: Standard errors by which bias may exceed the baseline, for jobs that know no tolerance.
+        tolerance: Standard errors by which bias may exceed the baseline, for the jobs of Model Monitor, which know no
+            tolerance; None for those of the monitoring pipeline.
     """
     baselines = dict(endpoint.baselines)
     if bias := baselines.get("bias"):
@@ -87,44 +88,49 @@ def attribution_config(config: Mapping[str, Any], endpoint: MonitoredEndpoint, l
     return {**config, "methods": {**config.get("methods", {}), "report": report}, "predictor": predictor}
 
 
-def tolerate_chance(baseline: Mapping[str, Any], tolerance: float) -> Document:
-    """Move each bias metric away from its fair value, by so many standard errors of the difference of two windows.
+def clarify_constraints(baseline: Mapping[str, Any], tolerance: float) -> Document:
+    """Return a baseline as Model Monitor compares with it: by the distance from 0, without a tolerance.
 
-    Metrics without a standard deviation, such as those of Clarify's own container, stay as they are.
+    Each metric is moved away from 0 by so many standard errors of the difference of two windows. Those without a
+    standard deviation, such as those of Clarify's own container, stay as they are. DI is left out: without bias, it is
+    1, and bias against the group would bring it nearer to 0.
     """
     # imported late: the analyzer takes a while to import
     from analyzer.bias.catalogue import BY_NAME
 
     document: Document = copy.deepcopy(dict(baseline))
     for section in _METHODS.values():
-        for metric in _metrics(document.get(section, {})):
-            value, deviation = metric.get("value"), metric.get("standard_deviation")
-            if isinstance(value, int | float) and deviation and metric["name"] in BY_NAME:
-                fair = BY_NAME[metric["name"]].fair_value
-                metric["value"] = value + math.copysign(math.sqrt(2) * tolerance * deviation, value - fair)
+        for group in _groups(document.get(section, {})):
+            group["metrics"] = [
+                metric
+                for metric in group["metrics"]
+                if metric["name"] not in BY_NAME or BY_NAME[metric["name"]].fair_value == 0
+            ]
+            for metric in group["metrics"]:
+                value, deviation = metric.get("value"), metric.get("standard_deviation")
+                if isinstance(value, int | float) and deviation:
+                    metric["value"] = value + math.copysign(math.sqrt(2) * tolerance * deviation, value)
     return document
 
 
-def _bias(settings: Settings, target: Target, baseline: Baseline, tolerance: float) -> Baseline:
+def _bias(settings: Settings, target: Target, baseline: Baseline, tolerance: float | None) -> Baseline:
     joined = bias_baseline(_read(target, baseline.pre_training), _read(target, baseline.constraints))
     config = bias_config(_read(target, baseline.config), joined)
+    constraints = joined if tolerance is None else clarify_constraints(joined, tolerance)
     return Baseline(
-        constraints=_put(
-            settings, target, "bias", "baseline", tolerate_chance(joined, tolerance), baseline.constraints
-        ),
+        constraints=_put(settings, target, "bias", "baseline", constraints, baseline.constraints),
         config=_put(settings, target, "bias", "config", config, baseline.config),
     )
 
 
 def _metric_names(section: Mapping[str, Any]) -> list[str]:
     """Return the bias metrics of a section of analysis.json."""
-    return sorted({metric["name"] for metric in _metrics(section)})
+    return sorted({metric["name"] for group in _groups(section) for metric in group["metrics"]})
 
 
-def _metrics(section: Mapping[str, Any]) -> Iterator[Document]:
+def _groups(section: Mapping[str, Any]) -> Iterator[Document]:
     for groups in section.get("facets", {}).values():
-        for group in groups:
-            yield from group["metrics"]
+        yield from groups
 
 
 def _read(target: Target, uri: str) -> Document:

@@ -102,7 +102,7 @@ def create(
     endpoint = (find_monitored_batches if batch else find_monitored_endpoint)(settings, target, name)
     endpoint = constraint_versions.with_constraints(settings, target, endpoint, existing)
     # the monitoring pipeline's job computes the standard errors of each window itself
-    tolerance = settings.monitoring.metric_tolerance if backend == MODEL_MONITOR else 0.0
+    tolerance = settings.monitoring.metric_tolerance if backend == MODEL_MONITOR else None
     endpoint = clarify_files.with_clarify_files(settings, target, endpoint, tolerance)
     with console.status("Uploading code, creating the schedule ..."):
         if backend == PIPELINE:

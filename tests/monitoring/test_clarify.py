@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitoring.clarify_files import tolerate_chance
+from monitoring.clarify_files import clarify_constraints
 from project.settings import Settings
 from tests.deployment.local_account import ClientEvents, Record, minimal_settings
 from tests.monitoring.conftest import Run
@@ -129,17 +129,17 @@ def test_model_monitor_tolerates_chance_by_a_copy_of_the_baseline(
     baseline = read(account, bias["ModelBiasBaselineConfig"]["ConstraintsResource"]["S3Uri"])
     metrics = baseline["post_training_bias_metrics"]["facets"]["sex"][0]["metrics"]
     tolerance = 2.5 * 2**0.5 * 0.01
-    # away from what is fair: 1 for a ratio, 0 for a difference
-    assert {item["name"]: item["value"] for item in metrics} == pytest.approx(
-        {"DI": 0.9 - tolerance, "DPPL": 0.05 + tolerance}
-    )
+    # without DI, whose distance from 0 says nothing
+    assert {item["name"]: item["value"] for item in metrics} == pytest.approx({"DPPL": 0.05 + tolerance})
+    config = read(account, bias["ModelBiasAppSpecification"]["ConfigUri"])
+    assert "DI" in config["methods"]["post_training_bias"]["methods"]
 
 
 def test_values_without_a_standard_deviation_have_no_tolerance() -> None:
-    document = bias_analysis("post_training_bias_metrics", DI=0.9, AD=None)
+    document = bias_analysis("post_training_bias_metrics", DPPL=-0.1, AD=None)
     for metric in document["post_training_bias_metrics"]["facets"]["sex"][0]["metrics"]:
         del metric["standard_deviation"]
-    assert tolerate_chance(document, 2.5) == document
+    assert clarify_constraints(document, 2.5) == document
 
 
 def test_columns_that_are_sent_for_fairness_are_not_extra_columns_of_data_quality(
