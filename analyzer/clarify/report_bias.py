@@ -18,6 +18,8 @@ STAGE_NOTES = {
     PRE_TRAINING: "Pre-training metrics: what the observed labels say of the groups.",
     POST_TRAINING: "Post-training metrics: what the model's predictions say of the groups.",
 }
+# A page with the tables of thousands of values would be slow to open, and of no use.
+MOST_GROUPS = 50
 WIDTH, HEIGHT = 170, 22
 # The distance from the fair value that is drawn half-way to the edge.
 SCALE = 0.2
@@ -37,21 +39,29 @@ def sections(
         for violation in violations
         if violation["constraint_check_type"] == BIAS_CHECK
     }
-    groups = dict.fromkeys((value.facet, value.group) for value, _ in values)
+    by_group: dict[tuple[str, str], dict[str, list[tuple[BiasValue, BiasValue | None]]]] = {}
+    for value, before in values:
+        of_group = by_group.setdefault((value.facet, value.group), {})
+        of_group.setdefault(value.stage, []).append((value, before))
+    groups = [*by_group]
+    if len(groups) > MOST_GROUPS:
+        worse = {(facet, group) for facet, group, _ in violated}
+        groups = sorted(groups, key=lambda group: group not in worse)[:MOST_GROUPS]
     parts = []
     for facet, group in groups:
         result = results.get((facet, group))
         tables = []
         for stage, title in STAGE_TITLES.items():
-            key = stage, facet, group
-            of_stage = [pair for pair in values if (pair[0].stage, pair[0].facet, pair[0].group) == key]
-            if of_stage:
+            if of_stage := by_group[facet, group].get(stage):
                 table = _table(of_stage, result, violated, baseline is not None)
                 tables.append(
                     f'<div class="group"><h3>{title}</h3><p>{html.escape(STAGE_NOTES[stage])}</p></div>'
                     f'<div class="card sheet">{table}</div>'
                 )
         parts.append(html.section(group_text(facet, group), _note(analysis, bias, result), "".join(tables)))
+    if more := len(by_group) - len(groups):
+        note = f"analysis.json has {more:,} more groups. Those with violations are shown first."
+        parts.append(html.section("Other groups", note, ""))
     return "\n".join(parts)
 
 

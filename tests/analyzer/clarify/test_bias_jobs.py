@@ -99,6 +99,29 @@ def test_a_facet_without_values_compares_each_value_with_the_others(run_job: Run
     assert [group["value_or_threshold"] for group in groups] == ["rent", "own"]
 
 
+def test_of_many_groups_the_page_has_those_with_violations_and_counts_the_others(
+    run_job: RunJob, tmp_path: Path
+) -> None:
+    rows = [f"city {index % 60},{'yes' if index % 7 else 'no'}" for index in range(300)]
+    config = {
+        "dataset_type": "text/csv",
+        "label": "paid",
+        "label_values_or_threshold": ["yes"],
+        "facet": [{"name_or_index": "city"}],
+        "methods": {"pre_training_bias": {"methods": ["DPL"]}},
+    }
+    data = "\n".join(["city,paid", *rows])
+    baseline = deepcopy(run_job(config, data).analysis)
+    (last,) = baseline["pre_training_bias_metrics"]["facets"]["city"][-1]["metrics"]
+    last["value"] = 0.0
+    (tmp_path / "baseline.json").write_text(json.dumps(baseline))
+    run_job(config, data, baseline=tmp_path / "baseline.json")
+    page = (tmp_path / "output" / "report.html").read_text()
+    assert page.index("<h2>city = city 59") < page.index("<h2>city = city 0")
+    assert page.count("<h2>city = city ") == 50
+    assert "analysis.json has 10 more groups." in page
+
+
 def test_a_number_of_a_continuous_facet_is_a_threshold(run_job: RunJob) -> None:
     result = run_job(changed(facet=[{"name_or_index": "age", "value_or_threshold": [40]}]))
     group = result.analysis["pre_training_bias_metrics"]["facets"]["age"][0]
