@@ -23,7 +23,7 @@ from analyzer.clarify.config import CSV, JSON, JSON_LINES, PARQUET, AnalysisConf
 from analyzer.clarify.jmes import Expression
 from analyzer.clarify.tables import names_of, to_batch
 from analyzer.datasets import dataset as datasets
-from analyzer.datasets.blocks import blocks
+from analyzer.datasets.blocks import PARQUET_MAGIC, blocks
 from analyzer.datasets.captures import lines
 from analyzer.datasets.dataset import Dataset, list_files
 from analyzer.datasets.malformed_records import MalformedRecords
@@ -69,11 +69,18 @@ def open_dataset(
     """
     if config.dataset_type == PARQUET:
         return ParquetRecords(source, config)
+    _refuse_parquet(list_files(source)[0])
     if config.dataset_type in (None, CSV):
         return CsvRecords(source, config, as_text, malformed_limit)
     if config.dataset_type == JSON:
         return JsonRecords(source, config)
     return JsonLinesRecords(source, config, malformed_limit)
+
+
+def _refuse_parquet(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC:
+            raise QualityError(f"{path} is a Parquet file; set dataset_type to {PARQUET}")
 
 
 class _FileRecords:

@@ -257,7 +257,7 @@ def list_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise QualityError(f"{source} does not exist; set dataset_source to a file or a folder of files")
+        raise QualityError(f"{source} does not exist; give a file or a folder of files")
     # As in Spark, files like _SUCCESS and .part.crc are markers of the writer, not data.
     files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith(("_", ".")))
     if not files:

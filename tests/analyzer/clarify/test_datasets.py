@@ -79,6 +79,8 @@ def test_a_header_row_is_told_from_a_record(write: Callable[..., Path], content:
 def test_csv_that_is_not_is_named(write: Callable[..., Path]) -> None:
     with pytest.raises(QualityError, match="contains JSON, not CSV; set dataset_type to application/jsonlines"):
         read(write("data.csv", '{"a": 1}\n'))
+    with pytest.raises(QualityError, match="is a Parquet file; set dataset_type to application/x-parquet"):
+        read(write("data.csv", b"PAR1\x00\x00"))
     with pytest.raises(QualityError, match="has several columns named a"):
         read(write("data.csv", "a,a,paid\n1,2,yes\n"), label="paid")
 

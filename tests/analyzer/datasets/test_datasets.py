@@ -223,7 +223,7 @@ def test_an_unknown_dataset_format_is_rejected_with_the_supported_ones(dataset_f
 
 
 def test_a_path_without_files_is_rejected(tmp_path: Path) -> None:
-    with pytest.raises(QualityError, match="absent does not exist; set dataset_source"):
+    with pytest.raises(QualityError, match="absent does not exist; give a file or a folder"):
         Dataset.from_format(tmp_path / "absent", CSV)
     with pytest.raises(QualityError, match="contains no files"):
         Dataset.from_format(tmp_path, CSV)
