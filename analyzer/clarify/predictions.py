@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from analyzer.clarify.models import ArchiveModel, EndpointModel, LabelKind, Mode
 from analyzer.clarify.shadow_endpoint import endpoint
 from analyzer.clarify.tables import concatenate
 from analyzer.datasets.selection import shorten
+
+logger = logging.getLogger(__name__)
 
 PREDICTED = "predicted_label"
 LOCAL_VALUES = "out.csv"
@@ -81,6 +84,15 @@ def predict(
                 raise QualityError(
                     f"the dataset has none of the features of {archive.name} ({shorten(needed)}); name its columns as "
                     "in the training data"
+                )
+            if absent := [name for name in needed if name not in features]:
+                logger.warning(
+                    "the dataset does not have %d of the %d features of %s (%s), which the model takes as missing "
+                    "values; if it has them by other names, name them as in the training data",
+                    len(absent),
+                    len(needed),
+                    archive.name,
+                    shorten(absent),
                 )
         elif config.predictor is not None:
             kind = _label_kind(records) if with_labels else LabelKind()

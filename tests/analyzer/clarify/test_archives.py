@@ -122,6 +122,17 @@ def test_a_file_that_is_not_a_model_archive_and_data_that_do_not_fit_are_refused
         run_job(BIAS | {"label": "b", "facet": [{"name_or_index": "a"}]}, "a,b\n1,2\n", model=make_archive("mixed"))
 
 
+def test_features_that_the_dataset_does_not_have_are_named(
+    make_archive: MakeArchive, run_job: RunJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_job(BIAS, mixed_data(), model=make_archive("mixed"))
+    assert not caplog.messages
+    run_job(BIAS, mixed_data().replace("malic acid", "malic", 1), model=make_archive("mixed"))
+    (message,) = caplog.messages
+    assert "does not have 1 of the" in message
+    assert "(malic acid), which the model takes as missing values" in message
+
+
 def test_explanations_need_a_model(run_job: RunJob) -> None:
     with pytest.raises(QualityError, match="explanations need a model; add predictor, or pass a model archive"):
         run_job({"label": "target", "methods": {"shap": {}}}, mixed_data())
