@@ -81,6 +81,8 @@ def scores(prediction: Any, config: ExplainerConfig) -> list[float]:
         if config.probability is None:
             raise RecordsError("ProbabilityAttribute is required: the model's predictions are JSON objects")
         found = config.probability.search(prediction)
+        if found is None:
+            raise RecordsError(f"{config.probability} finds nothing in the prediction {str(prediction)[:100]}")
     elif isinstance(prediction, list) and config.probability_index is not None:
         if config.probability_index >= len(prediction):
             raise RecordsError(

@@ -147,6 +147,15 @@ def test_requests_that_cannot_be_explained_say_why(machine: Machine) -> None:
     assert ask(machine, "2,5,some", "`false`").status == 200
 
 
+def test_a_probability_attribute_that_finds_nothing_is_named(machine: Machine) -> None:
+    shap = {"ShapBaselineConfig": {"ShapBaseline": '[0, 0, "none"]', "MimeType": "application/jsonlines"}}
+    inference = {"FeaturesAttribute": "values", "ContentTemplate": '{"values":$features}', "ProbabilityAttribute": "p"}
+    up(machine, shap=shap, InferenceConfig=inference)
+    answer = ask(machine, json.dumps({"values": [2, 5, "some"]}), ContentType="application/jsonlines")
+    assert answer.status == 400
+    assert "ProbabilityAttribute 'p' finds nothing in the prediction {" in answer.json["Message"]
+
+
 def test_an_error_of_the_model_is_a_model_error_as_without_an_explainer(machine: Machine) -> None:
     up(machine)
     answer = ask(machine, "2,5,many")
