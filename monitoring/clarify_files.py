@@ -91,25 +91,43 @@ def attribution_config(config: Mapping[str, Any], endpoint: MonitoredEndpoint, l
 def clarify_constraints(baseline: Mapping[str, Any], tolerance: float) -> Document:
     """Return a baseline as Model Monitor compares with it: by the distance from 0, without a tolerance.
 
-    Each metric is moved away from 0 by so many standard errors of the difference of two windows. Those without a
-    standard deviation, such as those of Clarify's own container, stay as they are. DI is left out: without bias, it is
-    1, and bias against the group would bring it nearer to 0.
+    Each metric is moved away from 0 by so many standard errors of the difference of two windows. DI is left out: it is
+    1 without bias, and bias against the group would bring it nearer to 0. So are metrics without a standard deviation,
+    which have too few records for one, except in a baseline that has none at all, such as that of Clarify's own
+    container: this one has no tolerance.
+
+    Args:
+        baseline: Content of analysis.json.
+        tolerance: The standard errors for a single group; with several it is more.
     """
     # imported late: the analyzer takes a while to import
     from analyzer.bias.catalogue import BY_NAME
+    from analyzer.clarify.drift import joint_tolerance
 
     document: Document = copy.deepcopy(dict(baseline))
-    for section in _METHODS.values():
-        for group in _groups(document.get(section, {})):
-            group["metrics"] = [
-                metric
-                for metric in group["metrics"]
-                if metric["name"] not in BY_NAME or BY_NAME[metric["name"]].fair_value == 0
-            ]
-            for metric in group["metrics"]:
-                value, deviation = metric.get("value"), metric.get("standard_deviation")
-                if isinstance(value, int | float) and deviation:
-                    metric["value"] = value + math.copysign(math.sqrt(2) * tolerance * deviation, value)
+    groups = [
+        (facet, group)
+        for section in _METHODS.values()
+        for facet, of_facet in document.get(section, {}).get("facets", {}).items()
+        for group in of_facet
+    ]
+    for _, group in groups:
+        group["metrics"] = [
+            metric
+            for metric in group["metrics"]
+            if metric["name"] not in BY_NAME or BY_NAME[metric["name"]].fair_value == 0
+        ]
+    metrics = [metric for _, group in groups for metric in group["metrics"]]
+    if not tolerance or all(metric.get("standard_deviation") is None for metric in metrics):
+        return document
+    names = {(facet, str(group["value_or_threshold"])) for facet, group in groups}
+    errors = math.sqrt(2) * joint_tolerance(tolerance, len(names))
+    for _, group in groups:
+        group["metrics"] = [metric for metric in group["metrics"] if metric.get("standard_deviation") is not None]
+        for metric in group["metrics"]:
+            value = metric["value"]
+            if isinstance(value, int | float):
+                metric["value"] = value + math.copysign(errors * metric["standard_deviation"], value)
     return document
 
 

@@ -175,7 +175,7 @@ def read_result(target: Target, execution: MonitoringExecution, baselines: Mappi
         metrics=tuple(_metrics(model["analysis.json"])),
         bias=bias_metrics(*bias) if bias.analysis else (),
         attribution=attributions(attribution.analysis, attribution.baseline) if attribution.analysis else (),
-        rankings=ranking_drifts(attribution.analysis, attribution.baseline) if attribution.analysis else (),
+        rankings=ranking_drifts(*attribution) if attribution.analysis else (),
         missing_label_share=summary.get("missing_label_share"),
         test_requests=summary.get("test_requests"),
     )

@@ -54,7 +54,7 @@ def clarify_runs(
                     name=schedule.metric_dimension,
                     time=_time(execution, folder),
                     bias=[*_bias_points(bias_metrics(document, violations, baseline))],
-                    rankings=[*_ranking_points(ranking_drifts(document, baseline))],
+                    rankings=[*_ranking_points(ranking_drifts(document, violations, baseline))],
                     features=[*_feature_points(attributions(document, baseline))],
                 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from analyzer import NoRecords, QualityError
@@ -20,7 +20,7 @@ from analyzer.bias.config import BiasConfig
 from analyzer.bias.counts import BiasCounts
 from analyzer.bias.flip_test import FlipTest
 from analyzer.bias.formulas import FORMULAS, Array, compute
-from analyzer.bias.intervals import Interval, bootstrap, interval
+from analyzer.bias.intervals import LEAST_RECORDS, Interval, bootstrap, has_standard_error, interval
 from analyzer.bias.requirements import note, reason_undefined
 from analyzer.bias.tables import Group, groups
 
@@ -35,7 +35,7 @@ class MetricValue:
         value: The value, may be infinite; None if it is not defined.
         error: Why there is no value.
         note: What a reader must know of the value, such as that a ratio of 0 to 0 counts as 0, as in Clarify.
-        standard_deviation: Standard error by the bootstrap; None without intervals.
+        standard_deviation: Standard error by the bootstrap; None without intervals, or if there are too few records.
         lower: Lower bound of the 95 % interval; None without intervals.
         upper: Upper bound.
     """
@@ -159,6 +159,8 @@ def _values(
 def _value(metric: BiasMetric, group: Group, counts: BiasCounts, replicates: Array | None) -> MetricValue:
     value = compute(metric.name, group.table).item()
     found = Interval() if replicates is None else interval(value, replicates)
+    if not has_standard_error(metric.name, group.table):
+        found = replace(found, standard_deviation=None)
     return MetricValue(metric.name, metric.description, value, note=note(metric, group, counts), **vars(found))
 
 
@@ -168,4 +170,6 @@ def _flip_test(metric: BiasMetric, flip_test: FlipTest | None, seed: int | None)
     if flip_test.value is None:
         return MetricValue(metric.name, metric.description, None, flip_test.error)
     found = Interval() if seed is None else interval(flip_test.value, flip_test.replicates(seed))
+    if flip_test.compared < LEAST_RECORDS:
+        found = replace(found, standard_deviation=None)
     return MetricValue(metric.name, metric.description, flip_test.value, note=flip_test.note, **vars(found))

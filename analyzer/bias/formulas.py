@@ -155,6 +155,8 @@ FORMULAS: dict[str, Callable[[Array], Array]] = {
 
 # It compares no groups.
 OF_ALL_RECORDS = "GE"
+# The share of the other group is its denominator.
+RATIO_OF_SHARES = "DI"
 DISTANCES = ("JS", "KL", "KS", "LP", "TVD")
 
 
@@ -173,6 +175,24 @@ def compute(name: str, table: Array) -> Array:
     if name == OF_ALL_RECORDS:
         return values
     return np.where((Confusion.of(table).records > 0).all(axis=-1), values, np.nan)
+
+
+def smallest_base(name: str, table: Array) -> float:
+    """Return the smallest number of records that a ratio in a metric is one of, of both groups.
+
+    Args:
+        name: A key of FORMULAS.
+        table: The counts, shape (subgroups + 1, 2, 2, 2).
+    """
+    confusion, formula = Confusion.of(table), FORMULAS[name]
+    if name == OF_ALL_RECORDS:
+        return float(confusion.records.sum())
+    bases = [confusion.records]
+    if isinstance(formula, RatioDifference):
+        bases.append(formula.denominator(confusion))
+    if name == RATIO_OF_SHARES:
+        bases.append((confusion.tp + confusion.fp)[..., [OTHER]])
+    return float(min(base.min() for base in bases))
 
 
 def shared_labels(table: Array) -> int:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.bias.formulas import Array, compute
+from analyzer.bias.formulas import Array, compute, smallest_base
 
 REPLICATES = 1_000
 TAIL = 0.025
 PRIOR = 0.5
 # how many random counts are in memory at once
 BATCH = 1_000_000
+# With fewer records behind a share, its replicates differ less from each other than other data would from it.
+LEAST_RECORDS = 10
 # With fewer replicates in which a metric is defined, its interval would be that of luckier data.
 MIN_DEFINED = 0.5
 
@@ -58,6 +60,11 @@ def bootstrap(table: Array, names: list[str], seed: int) -> dict[str, Array]:
         for name in names:
             found[name].append(compute(name, replicates))
     return {name: np.concatenate(values) for name, values in found.items()}
+
+
+def has_standard_error(name: str, table: Array) -> bool:
+    """Whether the records of a table, shape (subgroups + 1, 2, 2, 2), are enough for the standard error of a metric."""
+    return smallest_base(name, table) >= LEAST_RECORDS
 
 
 def interval(value: float, replicates: Array) -> Interval:

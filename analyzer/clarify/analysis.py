@@ -1,7 +1,7 @@
 """analysis.json, Clarify's results and, to a later job, the baseline: written and read in AWS's layout.
 
 Bias metrics also have ``standard_deviation``, named as in Model Monitor's files on model quality, where the bootstrap
-gives one.
+gives one and the records are enough for it.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 from analyzer.attribution.drift import MIN_NDCG, ndcg
@@ -40,7 +41,9 @@ def find_violations(
     Args:
         analysis: Content of the current analysis.json.
         baseline: That of the baseline.
-        metric_tolerance: Standard errors of the difference by which a bias metric may be farther from its fair value.
+        metric_tolerance: Standard errors of the difference by which a bias metric of one group may be farther from
+            its fair value; see `joint_tolerance` for several groups. With a tolerance, metrics of too few records for a
+            standard error are not compared.
 
     Returns:
         The violations, as in constraint_violations.json.
@@ -116,8 +119,29 @@ def ranked(attributions: Mapping[str, float]) -> list[str]:
     return sorted(attributions, key=lambda name: -abs(attributions[name]))
 
 
-def is_farther(current: BiasValue, baseline: BiasValue, metric_tolerance: float = 0.0) -> bool:
-    """Whether a metric is farther from its fair value than in the baseline, beyond the tolerance."""
+def joint_tolerance(metric_tolerance: float, groups: int) -> float:
+    """Return the standard errors at which chance violates a metric of any group as often as that of a single one.
+
+    Args:
+        metric_tolerance: The standard errors for a single group; 0 remains 0.
+        groups: Number of groups.
+    """
+    tail = math.erfc(metric_tolerance / math.sqrt(2)) / 2 / max(1, groups)
+    # Beyond 38 standard errors, the tail is rounded to 0.
+    return -NormalDist().inv_cdf(tail) if metric_tolerance and tail else metric_tolerance
+
+
+def is_farther(
+    current: BiasValue, baseline: BiasValue, metric_tolerance: float = 0.0, exact_baseline: bool = False
+) -> bool:
+    """Whether a metric is farther from its fair value than in the baseline, beyond the tolerance.
+
+    Args:
+        current: The metric.
+        baseline: That of the baseline.
+        metric_tolerance: Standard errors of the difference.
+        exact_baseline: Whether the baseline has no standard errors, as that of Clarify's own container.
+    """
     if current.value is None or baseline.value is None:
         return False
     fair = BY_NAME[current.name].fair_value if current.name in BY_NAME else 0.0
@@ -125,15 +149,22 @@ def is_farther(current: BiasValue, baseline: BiasValue, metric_tolerance: float 
     # Infinity is not farther than infinity.
     if math.isnan(excess) or excess <= ROUNDING * max(1.0, abs(baseline.value)):
         return False
-    errors = [item.standard_deviation or 0.0 for item in (current, baseline)]
-    return excess > metric_tolerance * math.hypot(*errors)
+    if not metric_tolerance:
+        return True
+    before = 0.0 if exact_baseline else baseline.standard_deviation
+    if current.standard_deviation is None or before is None:
+        return False
+    return excess > metric_tolerance * math.hypot(current.standard_deviation, before)
 
 
 def _bias_violations(
     analysis: Mapping[str, Any], baseline: Mapping[str, Any], metric_tolerance: float
 ) -> Iterator[Violation]:
-    for current, peer in peers(analysis, baseline):
-        if peer is not None and is_farther(current, peer, metric_tolerance):
+    pairs = [(current, peer) for current, peer in peers(analysis, baseline) if peer is not None]
+    tolerance = joint_tolerance(metric_tolerance, len({(current.facet, current.group) for current, _ in pairs}))
+    exact_baseline = all(peer.standard_deviation is None for _, peer in pairs)
+    for current, peer in pairs:
+        if is_farther(current, peer, tolerance, exact_baseline):
             yield {
                 "facet": current.facet,
                 "facet_value": current.group,

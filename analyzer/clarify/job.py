@@ -76,10 +76,11 @@ def run(job: ClarifyJob) -> ClarifyResult:
             bias = measure_bias(complete, config, label_name(records, config), job.seed, features)
         analysis: Analysis = {"version": analysis_file.VERSION}
         analysis |= analysis_file.explanations(explained.shap, explained.pdp) | (bias.sections if bias else {})
-        violations = [] if baseline is None else find_violations(analysis, baseline, job.metric_tolerance)
         count = bias.records if bias else explained.shap.records if explained.shap else 0
+        baseline = baseline if count >= job.least_records else None
+        violations = [] if baseline is None else find_violations(analysis, baseline, job.metric_tolerance)
         _write(results / analysis_file.NAME, analysis_file.to_text(analysis))
-        if baseline is not None:
+        if job.baseline is not None:
             _write(results / analysis_file.VIOLATIONS, analysis_file.to_text(to_json(violations)))
         write_report(
             results / REPORT, config.report_title, analysis, bias, violations, baseline, complete.malformed, count

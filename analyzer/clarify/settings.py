@@ -30,6 +30,7 @@ class ClarifyJob:
         window: Time window of captured events.
         metric_tolerance: Standard errors by which a bias metric may be farther from its fair value than the baseline;
             0 for none.
+        least_records: With fewer records, nothing is compared with the baseline.
         malformed_records_limit: Number of malformed records that may be skipped.
         metrics: How the results become CloudWatch metrics; None for none.
         model_name: Name of the model in SageMaker for a ``predictor`` without it, as ClarifyCheck steps pass it.
@@ -46,6 +47,7 @@ class ClarifyJob:
     attributes: Attributes = field(default_factory=Attributes)
     window: Window = field(default_factory=Window)
     metric_tolerance: float = 0.0
+    least_records: int = 0
     malformed_records_limit: int = 100
     metrics: MetricSettings | None = None
     model_name: str | None = None

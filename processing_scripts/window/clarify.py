@@ -9,6 +9,7 @@ from typing import Any
 
 from analyzer import NoRecords, QualityError
 from analyzer.attribution.drift import ndcg
+from analyzer.bias.intervals import LEAST_RECORDS
 from analyzer.clarify.analysis import NAME, STAGES, VIOLATIONS, bias_values, global_shap_values, read
 from analyzer.clarify.attributes import Attributes
 from analyzer.clarify.drift import baseline_attributions, find_violations, group_start, to_json, violation_groups
@@ -55,7 +56,8 @@ class AttributionDrift:
 
     Attributes:
         records: Number of requests.
-        ndcg: By label, how alike the ranking of the features is to that of the baseline, from 0 to 1.
+        ndcg: By label, how alike the ranking of the features is to that of the baseline, from 0 to 1; empty for fewer
+            than LEAST_RECORDS.
         groups: The violations.
     """
 
@@ -112,12 +114,15 @@ def attribution(inputs: WindowInputs) -> AttributionDrift | None:
         dataset_format=REQUESTS,
         window=inputs.window,
         metrics=_metrics(inputs),
+        least_records=LEAST_RECORDS,
     )
     try:
         result = run(job)
     except NoRecords as error:
         print(error)
         return None
+    if result.records < LEAST_RECORDS:
+        return AttributionDrift(result.records, {}, ())
     former, current = baseline_attributions(result.analysis, read(baseline)), global_shap_values(result.analysis)
     scores = {label: ndcg(former[label], values) for label, values in current.items() if label in former}
     if not scores:

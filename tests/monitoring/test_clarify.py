@@ -142,6 +142,24 @@ def test_values_without_a_standard_deviation_have_no_tolerance() -> None:
     assert clarify_constraints(document, 2.5) == document
 
 
+def test_metrics_of_too_few_records_are_not_in_the_copy_with_tolerances() -> None:
+    document = bias_analysis("post_training_bias_metrics", DPPL=0.1, TE=0.5)
+    metrics = document["post_training_bias_metrics"]["facets"]["sex"][0]["metrics"]
+    del metrics[1]["standard_deviation"]
+    (group,) = clarify_constraints(document, 2.5)["post_training_bias_metrics"]["facets"]["sex"]
+    assert [metric["name"] for metric in group["metrics"]] == ["DPPL"]
+    assert clarify_constraints(document, 0) == document
+
+
+def test_the_copy_with_tolerances_is_wider_for_several_groups() -> None:
+    document = bias_analysis("post_training_bias_metrics", DPPL=-0.1)
+    (one,) = clarify_constraints(document, 2.5)["post_training_bias_metrics"]["facets"]["sex"]
+    of_sex = document["post_training_bias_metrics"]["facets"]["sex"]
+    of_sex.append({**of_sex[0], "value_or_threshold": "m"})
+    first, _ = clarify_constraints(document, 2.5)["post_training_bias_metrics"]["facets"]["sex"]
+    assert first["metrics"][0]["value"] < one["metrics"][0]["value"]
+
+
 def test_columns_that_are_sent_for_fairness_are_not_extra_columns_of_data_quality(
     run: Run, account: MonitoredAccount, events: ClientEvents
 ) -> None:
@@ -178,6 +196,17 @@ def test_a_check_shows_bias_and_attribution_beside_the_baseline(run: Run, monito
     (schedule,) = json.loads(run("check", "--json", code=3).stdout)
     findings = schedule["executions"][0]["findings"]
     assert findings["violations"][0]["subject"] == "DPPL of sex = f"
+
+
+def test_a_check_names_the_metrics_of_too_few_records_to_compare(run: Run, monitored: MonitoredAccount) -> None:
+    analysis = bias_analysis("post_training_bias_metrics", DI=0.9, TE=2.0)
+    del analysis["post_training_bias_metrics"]["facets"]["sex"][0]["metrics"][1]["standard_deviation"]
+    monitored.finish(
+        clarify={**BIASED, "bias/analysis.json": analysis, "bias/constraint_violations.json": {"violations": []}}
+    )
+    stdout = run("check").stdout
+    assert "sex = f: 1 bias metric no worse than in the baseline" in stdout
+    assert "Not compared  sex = f, TE: fewer than 10 records behind a share" in stdout
 
 
 def test_health_says_for_which_group_bias_is_not_measured(run: Run, monitored: MonitoredAccount) -> None:

@@ -307,6 +307,29 @@ def test_features_that_decide_in_place_of_others_raise_an_alert_that_names_both(
     assert violation["constraint_check_type"] == "feature_attribution_drift_check"
 
 
+def test_a_few_requests_are_explained_but_are_not_a_drift(s3: Any, attributed: Path, tmp_path: Path) -> None:
+    path = attributed / "attribution-constraints" / "analysis.json"
+    analysis = json.loads(path.read_text())
+    (label_values,) = analysis["explanations"]["kernel_shap"].values()
+    shap, ranked = label_values["global_shap_values"], top_features(attributed)
+    label_values["global_shap_values"] = {name: shap[other] for name, other in zip(ranked, ranked[::-1], strict=True)}
+    path.write_text(json.dumps(analysis))
+    capture(s3, patients()[:9])
+    summary = run(tmp_path, attributed, "attribution", "--model=s3://bucket/models/model.tar.gz")
+    assert (summary["alert"], summary["attribution"]) == (False, {"records": 9, "ndcg": {}, "violations": 0})
+    assert "AttributionNdcg" not in published("LightGBMPipelines")
+    written = tmp_path / "output" / "attribution"
+    assert json.loads((written / "constraint_violations.json").read_text())["violations"] == []
+    assert (written / "report.html").is_file()
+
+
+def test_a_few_predictions_raise_no_alert_of_bias(s3: Any, baseline: Path, tmp_path: Path) -> None:
+    capture(s3, loans(9, seed=2, women_accepted=0))
+    summary = run(tmp_path, baseline, "bias")
+    assert (summary["alert"], summary["bias"]["records"], summary["bias"]["violations"]) == (False, 9, 0)
+    assert values(tmp_path)["DI"] == 0
+
+
 def test_all_analyses_of_a_window_are_one_summary(s3: Any, baseline: Path, tmp_path: Path) -> None:
     records = loans(200, seed=9)
     capture(s3, records)

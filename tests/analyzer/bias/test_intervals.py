@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from analyzer.bias.analysis import MetricValue, measure
 from analyzer.bias.config import BiasConfig, Facet, ValuesOrThreshold
 from analyzer.bias.counts import BiasCounts
 from analyzer.bias.intervals import interval
+from analyzer.clarify.analysis import POST_TRAINING, PRE_TRAINING, bias_sections
+from analyzer.clarify.drift import find_violations
 
 CONFIG = BiasConfig(
     "label",
@@ -96,3 +99,35 @@ def test_without_intervals_there_are_none():
     )
     (result,) = measure(counts, CONFIG)
     assert all(metric.lower is metric.upper is metric.standard_deviation is None for metric in result.pre_training)
+
+
+def test_a_metric_of_fewer_than_ten_records_has_no_standard_error():
+    few = measured(3, rows=20)
+    # of the group there are fewer than ten; this metric is that of all records
+    assert {name for name, metric in few.items() if metric.standard_deviation is not None} == {"GE"}
+    many = measured(3, rows=60)
+    assert many["DPPL"].standard_deviation is not None
+    # wrong predictions are fewer than records
+    assert many["TE"].standard_deviation is None
+
+
+@pytest.mark.parametrize("rows", [10, 30, 100])
+def test_chance_alerts_in_few_of_the_windows_of_any_size(rows: int) -> None:
+    """Compare unchanged traffic with baselines of 300 rows: half of the small windows had a violation once."""
+    config = replace(CONFIG, group_variable=None)
+
+    def document(data: int, rows: int) -> dict[str, Any]:
+        generator = np.random.default_rng([data, rows])
+        label = generator.random(rows) < 0.7
+        batch = pa.RecordBatch.from_pydict(
+            {
+                "group": np.where(generator.random(rows) < 0.3, "d", "a").tolist(),
+                "label": label.astype(np.int64),
+                "predicted": (generator.random(rows) < np.where(label, 0.85, 0.5)).astype(np.int64),
+            }
+        )
+        results = measure(BiasCounts.of([batch], config), config, intervals=True)
+        return bias_sections(results, "label", "1", [PRE_TRAINING, POST_TRAINING])
+
+    alerts = [bool(find_violations(document(100 + window, rows), document(window, 300), 2.5)) for window in range(60)]
+    assert sum(alerts) <= 4

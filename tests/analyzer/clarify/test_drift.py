@@ -6,12 +6,13 @@ import json
 import math
 from copy import deepcopy
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pytest
 
 from analyzer import QualityError
-from analyzer.clarify.drift import find_violations, group_text, violation_groups
+from analyzer.clarify.drift import find_violations, group_text, joint_tolerance, violation_groups
 from tests.analyzer.clarify.conftest import CONFIG, LOANS, RunJob
 
 
@@ -81,6 +82,35 @@ def test_the_tolerance_is_in_standard_errors_of_the_difference() -> None:
     # The standard error of the difference is 0.05, and the metric is 0.1 farther.
     assert find_violations(current, baseline, metric_tolerance=1.9)
     assert not find_violations(current, baseline, metric_tolerance=2.1)
+
+
+def test_a_metric_of_too_few_records_for_a_standard_error_is_compared_only_without_a_tolerance() -> None:
+    few, many = bias(("TE", "Infinity")), bias(("TE", 0.2), error=0.1)
+    assert find_violations(few, many)
+    assert not find_violations(few, many, metric_tolerance=2.5)
+    # nor one that the baseline knows too little of
+    current, baseline = bias(("TE", 2.0), ("DPPL", 0.3), error=0.1), bias(("TE", 0.2), ("DPPL", 0.3), error=0.1)
+    del baseline["post_training_bias_metrics"]["facets"]["sex"][0]["metrics"][0]["standard_deviation"]
+    assert not find_violations(current, baseline, metric_tolerance=2.5)
+
+
+def test_a_baseline_without_standard_errors_counts_as_exact() -> None:
+    assert find_violations(bias(("DPPL", 0.3), error=0.1), bias(("DPPL", 0.1)), metric_tolerance=1.9)
+    assert not find_violations(bias(("DPPL", 0.3), error=0.1), bias(("DPPL", 0.1)), metric_tolerance=2.1)
+
+
+def test_chance_violates_a_metric_of_several_groups_as_often_as_that_of_one() -> None:
+    tail = NormalDist().cdf
+    assert [joint_tolerance(0, 9), joint_tolerance(2.5, 0)] == pytest.approx([0, 2.5])
+    assert 4 * tail(-joint_tolerance(2.5, 4)) == pytest.approx(tail(-2.5))
+    # too far for a double
+    assert joint_tolerance(50, 4) == 50
+    now, before = bias(("DPPL", 0.36), error=0.1), bias(("DPPL", 0.0), error=0.1)
+    assert find_violations(now, before, metric_tolerance=2.5)
+    for document in (now, before):
+        of_sex = document["post_training_bias_metrics"]["facets"]["sex"]
+        of_sex.extend({**of_sex[0], "value_or_threshold": f"group {number}"} for number in range(3))
+    assert not find_violations(now, before, metric_tolerance=2.5)
 
 
 def test_groups_by_a_threshold_are_compared_although_their_intervals_end_at_the_largest_value() -> None:
