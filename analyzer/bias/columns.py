@@ -58,6 +58,7 @@ class ColumnValues:
         self._found = 0
         self._not_a_number: str | None = None
         wanted = {_text(value) for value in rule.values} if rule else set()
+        self._matched: set[str | float] = set()
         self._wanted = wanted | {_SAME[text] for text in wanted if text in _SAME}
         self._wanted_numbers = np.array([float(text) for text in self._wanted if NUMBER.fullmatch(text)])
 
@@ -96,6 +97,7 @@ class ColumnValues:
         self._distinct |= other._distinct
         self._largest = max(self._largest, other._largest)
         self._found |= other._found
+        self._matched |= other._matched
         self._not_a_number = self._not_a_number or other._not_a_number
 
     @property
@@ -147,6 +149,13 @@ class ColumnValues:
         return f"({number(limits[0])}, {number(limits[1])}]"
 
     @property
+    def unmatched(self) -> tuple[Value, ...]:
+        """The values of the rule that no record has, unless it is a threshold."""
+        if self.rule is None or self.is_threshold:
+            return ()
+        return tuple(value for value in self.rule.values if not self._spellings(value) & self._matched)
+
+    @property
     def largest(self) -> float:
         """The largest number; -inf without numbers."""
         return self._largest
@@ -156,6 +165,12 @@ class ColumnValues:
         """Some values, for messages."""
         shown = [repr(value) for value in self.values][:EXAMPLES]
         return ", ".join([*shown, "..."] if len(shown) == EXAMPLES else shown) or "all missing"
+
+    @staticmethod
+    def _spellings(value: Value) -> set[str | float]:
+        """Return the texts and numbers that count as a value."""
+        texts = {_text(value)} | {_SAME[text] for text in [_text(value)] if text in _SAME}
+        return texts | {float(text) for text in texts if NUMBER.fullmatch(text)}
 
     def _read_each(self, values: pa.Array) -> tuple[Codes, tuple[Key, ...]]:
         codes, found = _encode(values)
@@ -172,6 +187,8 @@ class ColumnValues:
         keys: list[Key] = []
         for text in map(_text, found):
             key = EQUAL if text in self._wanted else 0
+            if key:
+                self._matched.add(text)
             if NUMBER.fullmatch(text):
                 number = float(text)
                 self._largest = max(self._largest, number)
@@ -189,6 +206,7 @@ class ColumnValues:
         self._types.add(_number_type(values))
         numbers = values.to_numpy(zero_copy_only=False)
         codes = EQUAL * np.isin(numbers, self._wanted_numbers).astype(np.int64)
+        self._matched.update(np.unique(numbers[codes == EQUAL]).tolist())
         if rule.threshold is not None:
             codes += GREATER * (numbers > rule.threshold)
         if numbers.dtype.kind == "f":

@@ -128,7 +128,23 @@ def measure_fairness(rules: FairnessRules, splits: Splits) -> dict[str, Any]:
         | {stage: _stage_json(of_group.get(stage) or _absent(rules, stage, rows[stage]), rules) for stage in SPLITS}
         for (column, value), of_group in ordered
     ]
-    return {"favourable": _value_text(config.favourable), **decide(facets, rules.limits), "facets": facets}
+    return {
+        "favourable": _value_text(config.favourable),
+        **decide(facets, rules.limits),
+        "unmatched": _unmatched(train, test),
+        "facets": facets,
+    }
+
+
+def _unmatched(train: BiasCounts, test: BiasCounts) -> list[dict[str, Any]]:
+    """Return the values of the settings that no row has: a group of several values would lack one silently."""
+    pairs = [*zip(train.facets, test.facets, strict=True), (train.label, test.label)]
+    return [
+        {"column": of_train.column, "value": value}
+        for of_train, of_test in pairs
+        for value in of_train.unmatched
+        if value in of_test.unmatched
+    ]
 
 
 def check_favourable(config: BiasConfig, classes: Sequence[str]) -> None:

@@ -160,6 +160,18 @@ def barely_within_its_limits(evaluation: Evaluation) -> str:
     )
 
 
+def has_values_that_no_row_has(evaluation: Evaluation) -> str:
+    found = (evaluation.summary.get("fairness") or {}).get("unmatched")
+    if not found:
+        return ""
+    named = ", ".join(f"{item['value']!r} in column {item['column']!r}" for item in found[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return (
+        f"No row has a value that `fairness` names: {named}{more}. Groups are measured without it; correct it, or "
+        "remove it."
+    )
+
+
 def ended_at_the_last_round(evaluation: Evaluation) -> str:
     training = evaluation.training
     parameters = training.get("parameters", {})
@@ -179,5 +191,6 @@ REMARKS: tuple[Callable[[Evaluation], str], ...] = (
     isotonic_on_few_rows,
     too_few_rows,
     barely_within_its_limits,
+    has_values_that_no_row_has,
     ended_at_the_last_round,
 )

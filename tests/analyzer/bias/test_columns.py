@@ -84,3 +84,23 @@ def test_the_type_of_a_column_may_change_between_batches():
     assert (column.present, column.missing) == (5, 5)
     # texts make it a category
     assert not column.is_threshold
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "unmatched"),
+    [
+        (["a", "b", None], ("a", "c", "A"), ("c", "A")),
+        ([1, 2, 3], (1, "2", 3.0, 4, "x"), (4, "x")),
+        ([1.5, None], (1.5, 2), (2,)),
+        (["true", "false"], (1, "True", "no"), ("no",)),
+        (["007", "7"], ("007", 7, "07"), ("07",)),
+    ],
+)
+def test_values_that_no_record_has_are_known(values: list[Any], wanted: tuple[Any, ...], unmatched: tuple[Any, ...]):
+    column = ColumnValues("column", ValuesOrThreshold(wanted))
+    assert column.unmatched == wanted
+    column.read(pa.array(values), len(values))
+    assert column.unmatched == unmatched
+    total = ColumnValues("column", ValuesOrThreshold(wanted))
+    total.add(column)
+    assert total.unmatched == unmatched

@@ -117,6 +117,13 @@ def test_a_favourable_outcome_that_tells_nobody_apart_is_refused(data, values, m
         data.measure(favourable={"values": list(values), "threshold": None})
 
 
+def test_values_that_no_row_has_are_listed(data):
+    facets = [{"column": "sex", "values": ["female", "femal"], "threshold": None}, AGE]
+    found = data.measure(facets=facets, favourable={"values": ["good", "god"], "threshold": None})
+    assert found["unmatched"] == [{"column": "sex", "value": "femal"}, {"column": "risk", "value": "god"}]
+    assert data.measure()["unmatched"] == []
+
+
 def test_of_many_groups_within_the_limits_three_are_named(data):
     found = data.measure(max={"DPPL": [-1.0, 1.0]}, facets=[*settings()["facets"], CITY])
     first, second = found["facets"][1]["value"], found["facets"][2]["value"]

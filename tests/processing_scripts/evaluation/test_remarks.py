@@ -135,3 +135,10 @@ def test_a_limit_that_an_end_of_the_interval_misses_is_named(lower, upper, named
     group |= {"post_training": {"metrics": [metric]}, "pre_training": {"metrics": [metric | {"passes": None}]}}
     found = remarks(evaluation(FAIR, LABELS, summary={"fairness": {"facets": [group]}}))
     assert [f"DI for sex female ({lower:.3g} to {upper:.3g})." in remark for remark in found] == [True] * named
+
+
+def test_values_of_fairness_that_no_row_has_are_named():
+    unmatched = [{"column": "sex", "value": value} for value in ("femal", "woman", "w", "f")]
+    (remark,) = remarks(evaluation(FAIR, LABELS, summary={"fairness": {"facets": [], "unmatched": unmatched}}))
+    assert "'femal' in column 'sex', 'woman' in column 'sex'" in remark
+    assert not remarks(evaluation(FAIR, LABELS, summary={"fairness": {"facets": [], "unmatched": []}}))
