@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -234,28 +235,25 @@ def _show_bias(metrics: Sequence[BiasMetric]) -> None:
             table.add_row(metric.group, metric.name, _number(metric.value), _number(metric.baseline), mark)
     if table.row_count:
         output.print(table)
-    reasons: dict[str, dict[str, None]] = {}
-    few: dict[str, dict[str, None]] = {}
     # Results of Clarify's own container have none, and it compares all metrics.
     has_standard_errors = any(metric.standard_deviation is not None for metric in metrics)
-    for group in dict.fromkeys(metric.group for metric in metrics):
-        of_group = [metric for metric in metrics if metric.group == group]
-        for metric in of_group:
-            if has_standard_errors and metric.value is not None and metric.standard_deviation is None:
-                few.setdefault(group, {})[metric.name] = None
-        within = sum(metric.value is not None and not metric.violated for metric in of_group)
-        within -= len(few.get(group, ()))
-        if within:
-            counted = "1 bias metric" if within == 1 else f"{within} bias metrics"
-            output.print(f"{group}: {counted} no worse than in the baseline", markup=False)
-        for metric in of_group:
-            if metric.value is None:
-                reasons.setdefault(metric.error or "not defined", {})[metric.name] = None
-    for group, names in few.items():
-        text = f"{group}, {', '.join(names)}: fewer than 10 records behind a share; use longer windows"
-        _print_wrapped(("Not compared  ", "yellow"), text)
-    for reason, names in reasons.items():
-        _print_wrapped(("Not measured  ", "yellow"), f"{', '.join(names)}: {reason}")
+    within: Counter[str] = Counter()
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
+    for metric in metrics:
+        if metric.value is None:
+            reasons.setdefault(("Not measured", metric.error or "not defined"), {})[metric.name] = None
+        elif metric.baseline is None:
+            reasons.setdefault(("Not compared", f"{metric.group}: the baseline has no value"), {})[metric.name] = None
+        elif has_standard_errors and metric.standard_deviation is None:
+            reason = f"{metric.group}: fewer than 10 records behind a share; use longer windows"
+            reasons.setdefault(("Not compared", reason), {})[metric.name] = None
+        elif not metric.violated:
+            within[metric.group] += 1
+    for group, count in within.items():
+        counted = "1 bias metric" if count == 1 else f"{count} bias metrics"
+        output.print(f"{group}: {counted} no worse than in the baseline", markup=False)
+    for (what, reason), names in reasons.items():
+        _print_wrapped((f"{what}  ", "yellow"), f"{', '.join(names)}: {reason}")
 
 
 def _show_attribution(result: MonitoringResult) -> None:

@@ -198,15 +198,16 @@ def test_a_check_shows_bias_and_attribution_beside_the_baseline(run: Run, monito
     assert findings["violations"][0]["subject"] == "DPPL of sex = f"
 
 
-def test_a_check_names_the_metrics_of_too_few_records_to_compare(run: Run, monitored: MonitoredAccount) -> None:
-    analysis = bias_analysis("post_training_bias_metrics", DI=0.9, TE=2.0)
+def test_a_check_names_the_metrics_that_are_not_compared(run: Run, monitored: MonitoredAccount) -> None:
+    analysis = bias_analysis("post_training_bias_metrics", DI=0.9, DPPL=0.0, GE=0.1)
     del analysis["post_training_bias_metrics"]["facets"]["sex"][0]["metrics"][1]["standard_deviation"]
     monitored.finish(
         clarify={**BIASED, "bias/analysis.json": analysis, "bias/constraint_violations.json": {"violations": []}}
     )
     stdout = run("check").stdout
     assert "sex = f: 1 bias metric no worse than in the baseline" in stdout
-    assert "Not compared  sex = f, TE: fewer than 10 records behind a share" in stdout
+    assert "Not compared  DPPL: sex = f: fewer than 10 records behind a share" in stdout
+    assert "Not compared  GE: sex = f: the baseline has no value" in stdout
 
 
 def test_health_says_for_which_group_bias_is_not_measured(run: Run, monitored: MonitoredAccount) -> None:
