@@ -17,6 +17,10 @@ MAX_PAYLOAD_IN_MB = 6
 
 def create_model_step(context: PipelineContext, parameters: Parameters) -> ModelStep:
     security = context.settings.security
+    container = {"ModelPackageName": parameters.model_package_arn}
+    if context.settings.deployment.unknown_features == "ignore":
+        # As at the endpoint: captured records have the columns of fairness, which the model does not know.
+        container["Environment"] = {"UNKNOWN_FEATURES": "ignore"}
     vpc = {"Subnets": list(security.subnets), "SecurityGroupIds": list(security.security_group_ids)}
     # ModelBuilder describes the model package while it builds, but this one is known only when an execution starts;
     # these are the calls that ModelBuilder makes
@@ -25,7 +29,7 @@ def create_model_step(context: PipelineContext, parameters: Parameters) -> Model
         # each execution generates a name
         "",
         context.role,
-        container_defs={"ModelPackageName": parameters.model_package_arn},
+        container_defs=container,
         vpc_config=vpc if security.subnets else None,
         enable_network_isolation=security.network_isolation,
         tags=context.tags,

@@ -61,7 +61,8 @@ class DeploymentSettings(Section):
     )
     unknown_features: Literal["refuse", "ignore"] = Field(
         default="refuse",
-        description="How requests with unknown features are handled: `refuse` answers 400, `ignore` drops them.",
+        description="How requests and batches with unknown features are handled: `refuse` answers 400, `ignore` drops "
+        "them.",
     )
     update: UpdateSettings = Field(default=UpdateSettings(), description="Blue/green updates.")
     serverless: ServerlessSettings = Field(default=ServerlessSettings(), description="Serverless endpoints.")

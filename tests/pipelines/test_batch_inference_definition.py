@@ -49,6 +49,12 @@ def test_a_model_package_predicts_and_its_input_is_checked(make_settings: MakeSe
     assert data == {"Get": "Steps.Transform.TransformInput.DataSource.S3DataSource.S3Uri"}
 
 
+def test_a_batch_may_have_unknown_features_if_requests_may(make_settings: MakeSettings) -> None:
+    found = steps(make_settings(deployment={"unknown_features": "ignore"}))
+    (container,) = found["CreateModel"]["Arguments"]["Containers"]
+    assert container["Environment"] == {"UNKNOWN_FEATURES": "ignore"}
+
+
 @pytest.mark.parametrize(
     "sections",
     [
