@@ -11,6 +11,8 @@ import pytest
 
 from tests.stories.workplace import Workplace
 
+pytestmark = pytest.mark.slow
+
 GERMAN_CREDIT = "examples/german-credit/settings.yaml"
 
 
