@@ -18,6 +18,8 @@ from request_errors import InputError
 import inference
 from tests.inference.hostile_bodies import CSV, JSON, SHAPES
 
+pytestmark = pytest.mark.slow
+
 # The sizes in bytes, and the most by which the time may grow from one to the other: linear work grows by 8, quadratic
 # work by 64. Times below the floor, in seconds, are not measured well.
 SIZES, GROWTH, FLOOR = (10_000, 80_000), 20.0, 0.02

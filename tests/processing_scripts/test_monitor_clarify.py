@@ -26,6 +26,8 @@ from tests.analyzer.attribution.conftest import make_archive, pack  # noqa: E402
 from tests.container_scripts import make_project, raw_data, run_train  # noqa: E402
 from tests.processing_scripts.test_monitor import CAPTURES, END, LABELS, label, s3  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["make_archive", "make_project", "pack", "run_train", "s3"]
 
 Labelled = tuple[dict[str, Any], str, str]

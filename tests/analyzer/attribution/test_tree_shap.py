@@ -48,6 +48,7 @@ def explained(archive: Path, rows: pa.Table) -> tuple[list[str], list[str], np.n
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mixed", "wine", "diabetes"])
 def test_values_and_expected_value_sum_to_the_raw_score(
     make_archive: Callable[[str], Path], make_project: Callable[[str], Project], name: str

@@ -111,6 +111,7 @@ def test_a_metric_of_fewer_than_ten_records_has_no_standard_error():
     assert many["TE"].standard_deviation is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [10, 30, 100])
 def test_chance_alerts_in_few_of_the_windows_of_any_size(rows: int) -> None:
     """Compare unchanged traffic with baselines of 300 rows: half of the small windows had a violation once."""

@@ -18,6 +18,8 @@ from analyzer.attribution.tree_shap import ModelArchive
 from tests.analyzer.clarify.conftest import RunJob, metric
 from tests.container_scripts import mixed_data, raw_data
 
+pytestmark = pytest.mark.slow
+
 MakeArchive = Callable[[str], Path]
 
 BIAS = {

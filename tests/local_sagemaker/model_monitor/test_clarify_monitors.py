@@ -3,6 +3,8 @@
 import json
 from datetime import timedelta
 
+import pytest
+
 from local_sagemaker.model_monitor.dataset_sources import DatasetSource
 from local_sagemaker.model_monitor.monitoring_job import job_of_definition
 from local_sagemaker.model_monitor.monitoring_type import MODEL_EXPLAINABILITY
@@ -21,6 +23,8 @@ from tests.local_sagemaker.model_monitor.monitoring import (
     processing_job,
     schedule,
 )
+
+pytestmark = pytest.mark.slow
 
 TEN = NINE + timedelta(hours=1)
 BIAS = {

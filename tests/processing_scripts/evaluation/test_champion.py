@@ -49,6 +49,7 @@ def place(make_project, run_train, tmp_path, monkeypatch):
     return build
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 def test_the_champions_scores_are_those_of_its_model_on_the_encoded_rows(place, make_project, tmp_path, name):
     arguments = place(name)

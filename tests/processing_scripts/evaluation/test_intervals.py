@@ -43,6 +43,7 @@ def draw_ranking(generator: np.random.Generator, rows: int) -> Outcome:
 DRAWS = {BINARY: draw_binary, MULTICLASS: draw_multiclass, REGRESSION: draw_regression, RANKING: draw_ranking}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem_type", DRAWS)
 def test_intervals_of_a_few_hundred_rows_cover_the_true_metrics(monkeypatch, problem_type):
     monkeypatch.setattr(module, "REPLICATES", 300)
@@ -139,6 +140,7 @@ def test_a_lower_error_is_a_gain():
     assert gain(close, far, "rmse").value == pytest.approx(0.4)
 
 
+@pytest.mark.slow
 def test_the_paired_interval_is_narrower_than_the_difference_of_two_and_covers(monkeypatch):
     monkeypatch.setattr(module, "REPLICATES", 300)
 
