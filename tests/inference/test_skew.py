@@ -160,6 +160,7 @@ def test_records_of_the_test_split_get_the_predictions_of_evaluate(problem, tmp_
     assert len(answers) > (2 if problem == MULTICLASS else 1), "a model that predicts the same for all shows nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", covering_cases(), ids=lambda case: f"{case.problem}: {', '.join(case.names)}"[:80])
 def test_every_option_is_served_as_it_was_trained(case, tmp_path):
     assert_served_as_evaluated(run_scripts(case, tmp_path))

@@ -69,6 +69,7 @@ def without_sketches(statistics: dict[str, Any]) -> dict[str, Any]:
     return statistics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_baseline_of_an_example_is_the_same_from_both_formats(name: str, tmp_path: Path) -> None:
     source = REPOSITORY / "examples" / name

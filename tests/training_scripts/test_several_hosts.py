@@ -120,6 +120,7 @@ def model_of(folder: Path) -> lgb.Booster:
     return lgb.Booster(model_file=folder / "model" / "model.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "weight", "tolerance"),
     # LightGBM starts a regression from the mean of the hosts' means, whatever the number of their rows

@@ -97,6 +97,7 @@ def edit_schema(**changes):
     return edit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
