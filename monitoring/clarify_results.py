@@ -95,16 +95,11 @@ def attributions(analysis: Document, baseline: Document) -> tuple[FeatureAttribu
 
 def ranking_drifts(analysis: Document, violations: Sequence[Document], baseline: Document) -> tuple[RankingDrift, ...]:
     """Compare the rankings of the features of each label with those of the baseline."""
-    from analyzer.attribution.drift import ndcg
-    from analyzer.clarify.analysis import global_shap_values
-    from analyzer.clarify.drift import baseline_attributions
+    from analyzer.clarify.drift import ranking_scores
 
     # With few records, a low NDCG is not a violation.
     violated = {item["label"] for item in violations if "label" in item}
-    before = baseline_attributions(analysis, baseline)
-    scores = {
-        label: ndcg(before[label], values) for label, values in global_shap_values(analysis).items() if label in before
-    }
+    scores = ranking_scores(analysis, baseline)
     return tuple(RankingDrift(label, score, label in violated) for label, score in scores.items())
 
 

@@ -114,6 +114,14 @@ def baseline_attributions(analysis: Mapping[str, Any], baseline: Mapping[str, An
     return before
 
 
+def ranking_scores(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, float]:
+    """Return the NDCG of the ranking of the features to that of the baseline, by the labels that both have."""
+    before = baseline_attributions(analysis, baseline)
+    return {
+        label: ndcg(before[label], values) for label, values in global_shap_values(analysis).items() if label in before
+    }
+
+
 def ranked(attributions: Mapping[str, float]) -> list[str]:
     """Return the features, the most important first."""
     return sorted(attributions, key=lambda name: -abs(attributions[name]))
@@ -194,9 +202,8 @@ def group_start(group: str) -> str:
 
 
 def _attribution_violations(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[Violation]:
-    before = baseline_attributions(analysis, baseline)
-    for label, current in global_shap_values(analysis).items():
-        if label in before and (score := ndcg(before[label], current)) < MIN_NDCG:
+    for label, score in ranking_scores(analysis, baseline).items():
+        if score < MIN_NDCG:
             yield {
                 "label": label,
                 "metric_name": "shap",

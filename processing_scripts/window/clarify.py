@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from analyzer import NoRecords, QualityError
-from analyzer.attribution.drift import ndcg
 from analyzer.bias.intervals import LEAST_RECORDS
 from analyzer.clarify.analysis import NAME, STAGES, VIOLATIONS, bias_values, global_shap_values, read
 from analyzer.clarify.attributes import Attributes
-from analyzer.clarify.drift import baseline_attributions, find_violations, group_start, to_json, violation_groups
+from analyzer.clarify.drift import find_violations, group_start, ranking_scores, to_json, violation_groups
 from analyzer.clarify.job import ClarifyJob, ClarifyResult, run
 from analyzer.clarify.metrics import MetricSettings, emit
 from analyzer.clarify.report import REPORT, write_report
@@ -123,17 +122,18 @@ def attribution(inputs: WindowInputs) -> AttributionDrift | None:
         return None
     if result.records < LEAST_RECORDS:
         return AttributionDrift(result.records, {}, ())
-    former, current = baseline_attributions(result.analysis, read(baseline)), global_shap_values(result.analysis)
-    scores = {label: ndcg(former[label], values) for label, values in current.items() if label in former}
+    former = read(baseline)
+    scores = ranking_scores(result.analysis, former)
     if not scores:
+        known, found = (", ".join(global_shap_values(document)) for document in (former, result.analysis))
         raise QualityError(
-            f"the attribution baseline has the labels {', '.join(former)}, but the model has {', '.join(current)}; "
+            f"the attribution baseline has the labels {known}, but the model has {found}; "
             "create the monitoring schedule again, with the baseline of this model"
         )
     return AttributionDrift(
         records=result.records,
         ndcg=scores,
-        groups=violation_groups(result.violations, result.analysis, read(baseline)),
+        groups=violation_groups(result.violations, result.analysis, former),
     )
 
 
