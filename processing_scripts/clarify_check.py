@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from job_files import fail, write_exit_message
-from model_registry import latest_approved
+from model_registry import approved_baselines
 from quality_check import boolean, download
 
 from analyzer import QualityError
@@ -100,11 +100,10 @@ def constraints_uri(sagemaker: Any, group: str, analysis: str) -> str:
     Raises:
         SystemExit: No package of the group is approved, or the latest one has no such baseline.
     """
-    package = latest_approved(sagemaker, group)
-    if package is None:
-        fail(f"model package group {group!r} has no approved version; approve one, or skip the check")
-    arn = package["ModelPackageArn"]
-    baselines = sagemaker.describe_model_package(ModelPackageName=arn).get("DriftCheckBaselines", {})
+    try:
+        arn, baselines = approved_baselines(sagemaker, group)
+    except LookupError as error:
+        fail(str(error))
     section, member = CONSTRAINTS[analysis]
     file = baselines.get(section, {}).get(member)
     if file is None:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model_registry import latest_approved
+from model_registry import approved_baselines
 
 from analyzer.__main__ import FAIL_ON_VIOLATION
 from analyzer.__main__ import main as run_analyzer
@@ -83,11 +83,10 @@ def registered_baseline(sagemaker: Any, group: str, analysis_type: str) -> dict[
     Raises:
         SystemExit: No package of the group is approved, or the latest one has no such baseline.
     """
-    package = latest_approved(sagemaker, group)
-    if package is None:
-        sys.exit(f"model package group {group!r} has no approved version; approve one, or skip the check")
-    arn = package["ModelPackageArn"]
-    baselines = sagemaker.describe_model_package(ModelPackageName=arn).get("DriftCheckBaselines", {})
+    try:
+        arn, baselines = approved_baselines(sagemaker, group)
+    except LookupError as error:
+        sys.exit(str(error))
     files = baselines.get(SECTIONS[analysis_type], {})
     if not {"Statistics", "Constraints"} <= files.keys():
         sys.exit(f"{arn} has no {analysis_type} baseline; approve a version that has one, or skip the check")
