@@ -62,7 +62,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analyzer import QualityError
-from analyzer.container import FAILED, VIOLATIONS, read_cluster, run
+from analyzer.container import FAILED, VIOLATIONS, read_cluster, run, write_exit_message
 
 # Fixed paths of a processing container: the exit message, metrics for Model Monitor to publish, and the job's config.
 EXIT_MESSAGE = Path("/opt/ml/output/message")
@@ -93,17 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cluster = read_cluster(CONFIG, environment.get("dataset_source", ""))
         message, violations = run(environment, cluster, METRICS if METRICS.parent.parent.is_dir() else None)
     except (QualityError, OSError) as error:
-        _write_exit_message(f"Failed: {error}")
+        write_exit_message(EXIT_MESSAGE, f"Failed: {error}")
         print(f"error: {error}", file=sys.stderr)
         return FAILED
-    _write_exit_message(message)
+    write_exit_message(EXIT_MESSAGE, message)
     print(message)
     return VIOLATIONS if violations and FAIL_ON_VIOLATION in arguments else 0
-
-
-def _write_exit_message(message: str) -> None:
-    if EXIT_MESSAGE.parent.is_dir():
-        EXIT_MESSAGE.write_text(message + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from analyzer import QualityError
 from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, ModelQuality
+from analyzer.clients import client
 from analyzer.drift.comparison import ENABLED
 from analyzer.profile.statistics import FeatureStatistics
 
@@ -50,8 +50,17 @@ def metrics(analysis: Analysis, time: datetime, endpoint: str | None, schedule: 
 
 
 def namespace(analysis: Analysis, endpoint: str | None) -> str:
-    """Return the namespace in which Model Monitor publishes metrics of an endpoint, or of batch inference if None."""
-    kind = "model-metrics" if analysis.analysis_type == MODEL_QUALITY else "data-metrics"
+    """Return the namespace of the metrics of an analysis; see `namespace_of`."""
+    return namespace_of("model-metrics" if analysis.analysis_type == MODEL_QUALITY else "data-metrics", endpoint)
+
+
+def namespace_of(kind: str, endpoint: str | None) -> str:
+    """Return the namespace in which Model Monitor publishes metrics of an endpoint, or of batch inference if None.
+
+    Args:
+        kind: The last part of the namespace, such as "data-metrics".
+        endpoint: Name of the endpoint.
+    """
     return f"aws/sagemaker/{'Endpoints' if endpoint else 'ModelMonitoring'}/{kind}"
 
 
@@ -70,19 +79,12 @@ def publish(data: Sequence[Datum], namespace: str) -> None:
         QualityError: CloudWatch is unreachable or rejects the metrics.
     """
     # Imported here because an analysis that publishes nothing must run without boto3.
-    import boto3
     import botocore.exceptions
-    from botocore.config import Config
 
     try:
-        client = boto3.client(
-            "cloudwatch",
-            # SageMaker sets the region of its containers in a variable that boto3 does not read.
-            region_name=os.environ.get("AWS_REGION"),
-            config=Config(connect_timeout=10, read_timeout=30, retries={"max_attempts": 5, "mode": "standard"}),
-        )
+        cloudwatch = client("cloudwatch", read_timeout=30)
         for start in range(0, len(data), BATCH):
-            client.put_metric_data(Namespace=namespace, MetricData=list(data[start : start + BATCH]))
+            cloudwatch.put_metric_data(Namespace=namespace, MetricData=list(data[start : start + BATCH]))
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise QualityError(
             f"the results were written, but publishing their metrics to CloudWatch failed ({error}); allow "

@@ -60,6 +60,12 @@ def run(
     return "Completed: Job completed successfully with no violations.", 0
 
 
+def write_exit_message(path: Path, message: str) -> None:
+    """Write the exit message of a job; does nothing outside a container, where its folder does not exist."""
+    if path.parent.is_dir():
+        path.write_text(message + "\n", encoding="utf-8")
+
+
 def merge_job(environment: Mapping[str, str]) -> str:
     """Merge captures with ground truth, as Model Monitor's merge container does.
 

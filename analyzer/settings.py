@@ -99,7 +99,7 @@ class Settings:
             metric_tolerance=_number(given, "metric_tolerance", 0, 10, default=0),
             labels_per_window=round(_number(given, "labels_per_window", 1, 1e12, default=500)),
             window=window,
-            metric_time=_metric_time(given, window, now),
+            metric_time=metric_time(given, window, now),
             publish_cloudwatch_metrics=_choice(given, "publish_cloudwatch_metrics", ("Enabled", "Disabled"), "Disabled")
             == "Enabled",
             endpoint_name=given.get("sagemaker_endpoint_name"),
@@ -123,6 +123,13 @@ def malformed_records_limit(environment: Mapping[str, str]) -> int:
     if not text.isdecimal():
         raise QualityError(f"malformed_records_limit {text!r} is not a whole number; use 0 or greater")
     return int(text)
+
+
+def metric_time(given: Mapping[str, str], window: Window, now: datetime) -> datetime:
+    """Return the timestamp of the metrics, by default the start of the window. Raises QualityError if it is invalid."""
+    if "metric_time" in given:
+        return parse_time("metric_time", given["metric_time"])
+    return window.start or window.end or now
 
 
 def _required(given: Mapping[str, str], name: str) -> str:
@@ -150,9 +157,3 @@ def _number(given: Mapping[str, str], name: str, lowest: float, highest: float, 
     if not lowest <= value <= highest:
         raise QualityError(f"{name} {given[name]!r} is not a number from {lowest:g} to {highest:g}")
     return value
-
-
-def _metric_time(given: Mapping[str, str], window: Window, now: datetime) -> datetime:
-    if "metric_time" in given:
-        return parse_time("metric_time", given["metric_time"])
-    return window.start or window.end or now

@@ -47,9 +47,9 @@ from typing import Any
 from analyzer import QualityError
 from analyzer.analyzer import ProcessingCluster
 from analyzer.clarify.job import Attributes, ClarifyJob, MetricSettings, run
-from analyzer.container import read_cluster
-from analyzer.settings import malformed_records_limit
-from analyzer.window import parse_time, window_of
+from analyzer.container import FAILED, read_cluster, write_exit_message
+from analyzer.settings import malformed_records_limit, metric_time
+from analyzer.window import window_of
 
 CONFIG = Path("/opt/ml/processing/input/config/analysis_config.json")
 DATA = Path("/opt/ml/processing/input/data")
@@ -57,8 +57,6 @@ OUTPUT = Path("/opt/ml/processing/output")
 CLUSTER = Path("/opt/ml/config")
 EXIT_MESSAGE = Path("/opt/ml/output/message")
 METRICS = Path("/opt/ml/output/metrics/cloudwatch")
-
-FAILED = 1
 
 
 def main() -> int:
@@ -70,10 +68,10 @@ def main() -> int:
         job = job_of(dict(os.environ), datetime.now(UTC))
         message = _other_host(read_cluster(CLUSTER, str(job.dataset))) or run(job).message
     except (QualityError, OSError) as error:
-        _write_exit_message(f"Failed: {error}")
+        write_exit_message(EXIT_MESSAGE, f"Failed: {error}")
         print(f"error: {error}", file=sys.stderr)
         return FAILED
-    _write_exit_message(message)
+    write_exit_message(EXIT_MESSAGE, message)
     print(message)
     return 0
 
@@ -123,7 +121,7 @@ def job_of(environment: Mapping[str, str], now: datetime) -> ClarifyJob:
         window=window,
         metric_tolerance=_number(given, "metric_tolerance") or 0.0,
         malformed_records_limit=malformed_records_limit(given),
-        metrics=_metrics(given, window.start or window.end or now),
+        metrics=_metrics(given, metric_time(given, window, now)),
         model_name=given.get("model_name"),
         excluded_columns=tuple(
             name.strip() for name in given.get("exclude_features_attribute", "").split(",") if name.strip()
@@ -137,13 +135,13 @@ def _config() -> Path:
     return CONFIG if CONFIG.exists() or len(others) != 1 else others[0]
 
 
-def _metrics(given: Mapping[str, str], time: datetime) -> MetricSettings | None:
+def _metrics(given: Mapping[str, str], time: datetime) -> MetricSettings:
     choice = given.get("publish_cloudwatch_metrics", "Disabled")
     if choice not in ("Enabled", "Disabled"):
         raise QualityError(f"unknown publish_cloudwatch_metrics {choice!r}; use Enabled or Disabled")
     is_monitor = "sagemaker_monitoring_schedule_name" in given
     return MetricSettings(
-        time=parse_time("metric_time", given["metric_time"]) if "metric_time" in given else time,
+        time=time,
         endpoint=given.get("sagemaker_endpoint_name"),
         schedule=given.get("sagemaker_monitoring_schedule_name"),
         folder=METRICS if is_monitor and METRICS.parent.parent.is_dir() else None,
@@ -176,11 +174,6 @@ def _number(given: Mapping[str, str], name: str) -> float | None:
     if not 0 <= number < math.inf:
         raise QualityError(f"{name} {text!r} is not a number of at least 0")
     return number
-
-
-def _write_exit_message(message: str) -> None:
-    if EXIT_MESSAGE.parent.is_dir():
-        EXIT_MESSAGE.write_text(message + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from analyzer import QualityError
-from analyzer.clarify.shadow_endpoint import client
+from analyzer.clients import client
 
 
 def local_path(uri: str, folder: Path, member: str) -> Path:

@@ -36,16 +36,6 @@ class MetricSettings:
     publish: bool = False
 
 
-def namespace(kind: str, endpoint: str | None) -> str:
-    """Return the namespace of the metrics of an endpoint, or of batch inference if None.
-
-    Args:
-        kind: BIAS or EXPLAINABILITY.
-        endpoint: Name of the endpoint.
-    """
-    return f"aws/sagemaker/{'Endpoints' if endpoint else 'ModelMonitoring'}/{kind}"
-
-
 def metrics(analysis: Mapping[str, Any], settings: MetricSettings) -> dict[str, list[Datum]]:
     """Convert an analysis.json to PutMetricData's MetricData by the kind of the namespace.
 
@@ -83,7 +73,7 @@ def emit(analysis: Mapping[str, Any], settings: MetricSettings) -> None:
         cloudwatch.write(settings.folder, [datum for data in by_kind.values() for datum in data])
     if settings.publish:
         for kind, data in by_kind.items():
-            cloudwatch.publish(data, namespace(kind, settings.endpoint))
+            cloudwatch.publish(data, cloudwatch.namespace_of(kind, settings.endpoint))
 
 
 _Metric = tuple[str, float, list[tuple[str, str]]]

@@ -15,7 +15,7 @@ from analyzer.attribution.local_shap import LocalShap
 from analyzer.attribution.tree_shap import ModelArchive
 from analyzer.clarify.config import CSV, PARQUET, AnalysisConfig, PredictorConfig, Scalar
 from analyzer.clarify.payloads import Requests, Responses
-from analyzer.clarify.shadow_endpoint import client
+from analyzer.clients import client
 
 DEFAULT_THRESHOLD = 0.5
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from analyzer import QualityError
 from analyzer.clarify.config import PredictorConfig
+from analyzer.clients import client
 
 logger = logging.getLogger(__name__)
 
@@ -19,20 +19,6 @@ TIMEOUT_SECONDS = 1800
 DELETION_SECONDS = 600
 POLL_SECONDS = 2.0
 NAME_LENGTH = 63
-
-
-def client(service: str) -> Any:
-    """Return a client with the region and the credentials of the environment."""
-    # Imported here because a job without an endpoint must run without boto3.
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        service,
-        # SageMaker sets the region of its containers in a variable that boto3 does not read.
-        region_name=os.environ.get("AWS_REGION"),
-        config=Config(connect_timeout=10, read_timeout=70, retries={"max_attempts": 5, "mode": "standard"}),
-    )
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ import pytest
 
 from analyzer import QualityError
 from analyzer.clarify import __main__ as container
-from analyzer.clarify.metrics import MetricSettings, metrics, namespace
+from analyzer.clarify.metrics import MetricSettings, metrics
+from analyzer.cloudwatch import namespace_of
 from tests.analyzer.clarify.conftest import CONFIG, LOANS, RunJob
 from tests.container_scripts import REPOSITORY
 
@@ -159,8 +160,8 @@ def test_attributions_are_metrics_by_feature_and_infinity_is_a_large_number() ->
     assert (expected["MetricName"], expected["Value"]) == ("ExpectedValue", 0.5)
     # The number that AWS documents.
     assert by_kind["bias-metrics"][0]["Value"] == pytest.approx(2.348543e108)
-    assert namespace("bias-metrics", "credit") == "aws/sagemaker/Endpoints/bias-metrics"
-    assert namespace("bias-metrics", None) == "aws/sagemaker/ModelMonitoring/bias-metrics"
+    assert namespace_of("bias-metrics", "credit") == "aws/sagemaker/Endpoints/bias-metrics"
+    assert namespace_of("bias-metrics", None) == "aws/sagemaker/ModelMonitoring/bias-metrics"
 
 
 def test_the_command_exits_with_3_on_violations_only_with_fail_on_violation(run_job: RunJob, tmp_path: Path) -> None:
