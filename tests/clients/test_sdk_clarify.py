@@ -14,7 +14,6 @@ from local_sagemaker.client_environment import client_environment
 from local_sagemaker.http.background import RunningServer, ensure_server, stop_server
 
 pytest.importorskip("xgboost")
-pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).with_name("sdk_clarify.py")
 SECONDS = 600

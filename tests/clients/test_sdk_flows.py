@@ -16,8 +16,6 @@ from local_sagemaker.executions.steps import STEP_TYPES
 from local_sagemaker.http.background import RunningServer
 from tests.local_sagemaker.machine import ROLE
 
-pytestmark = pytest.mark.slow
-
 FLOWS = ("process", "framework", "trainer", "driver", "pipeline", "transform", "tuning", "deploy", "refused", "failing")
 BUCKET = "sagemaker-us-east-1-123456789012"
 SECONDS = 150
