@@ -30,6 +30,7 @@ from local_sagemaker.services.sagemaker import (
 )
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.options import OPTIONS
+from local_sagemaker.services.sagemaker.unsupported import respond_unsupported
 from local_sagemaker.storage.records import DamagedRecord, Record
 
 Operation = Callable[[Context, Record], Record]
@@ -97,7 +98,7 @@ class SageMakerService:
         """
         model = operation_model("sagemaker", operation)
         if operation not in OPERATIONS:
-            raise ServiceError("UnknownOperationException", f"{operation} is not supported by the local SageMaker")
+            return respond_unsupported(operation, request, OPERATIONS)
         check_request(model.input_shape, request)
         if refusal := OPTIONS.refusal(operation, request):
             raise ServiceError("ValidationException", refusal)
