@@ -71,7 +71,7 @@ class Targets:
             raise DeliveryError(f"{arn}: {error.message}") from error
 
     def _invoke_function(self, arn: str, text: str, principal: str) -> None:
-        policy = self._functions.function(arn)["Policy"]
+        policy = self._functions.policy(arn)
         if not any(principal in str(statement["Principal"]) for statement in policy):
             log.warning(
                 "%s lacks a permission for %s to invoke it, and would not be invoked on AWS; "

@@ -80,7 +80,7 @@ def _tags(properties: Record) -> Record:
 
 def _permission_exists(backends: Backends, name: str, properties: Record) -> bool:
     with suppress(ServiceError):
-        policy = backends.functions.function(properties["FunctionName"])["Policy"]
+        policy = backends.functions.policy(properties["FunctionName"])
         return any(statement["Sid"] == name for statement in policy)
     return False
 

@@ -32,7 +32,7 @@ class AsyncInvocations:
 
     Args:
         store: Where pending invocations are recorded.
-        invoke: Invokes a function, by name, with an event and waits for the response.
+        invoke: Invokes a function, by name and qualifier, with an event and waits for the response.
     """
 
     def __init__(self, store: RecordStore, invoke: Callable[[str, bytes], Invocation]) -> None:
@@ -97,7 +97,13 @@ class AsyncInvocations:
                 return
             error_type = json.loads(invocation.payload)["errorType"]
             next_step = f"retrying in {delay} s" if delay else "no retries left"
-            log.warning("function %s failed with %s, %s; see %s", name, error_type, next_step, lambda_group(name))
+            log.warning(
+                "function %s failed with %s, %s; see %s",
+                name,
+                error_type,
+                next_step,
+                lambda_group(name.partition(":")[0]),
+            )
             if delay is None or self._closed:
                 return
             time.sleep(delay)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from local_sagemaker.account import lambda_arn
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page_of_query
-from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.services.lambda_.code import (
     MAX_UNZIPPED_BYTES,
     MAX_ZIP_BYTES,
@@ -20,7 +17,9 @@ from local_sagemaker.services.lambda_.code import (
     delete_code,
     store_code,
 )
-from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier
+from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier, qualified_arn
+from local_sagemaker.services.lambda_.revisions import check_revision, revision_members
+from local_sagemaker.services.lambda_.versions import delete_version, publish, versions_of
 from local_sagemaker.storage.log_files import lambda_group
 from local_sagemaker.storage.objects import BadName
 from local_sagemaker.storage.record_query import Query
@@ -82,16 +81,17 @@ def create_function(functions: FunctionManager, request: Record) -> Record:
             "Version": LATEST,
             "PackageType": "Zip",
             "Architectures": request.get("Architectures", ["x86_64"]),
-            **_revision_members(),
+            **revision_members(),
         }
-        tags = request.get("Tags", {})
-        functions.store.put(KIND, name, {"Configuration": configuration, "Policy": [], "Tags": tags})
-    return {**configuration, **STATES}
+        record = {"Configuration": configuration, "Policy": [], "Tags": request.get("Tags", {})}
+        functions.store.put(KIND, name, record)
+        published = publish(functions, record) if request.get("Publish") else configuration
+    return {**published, **STATES}
 
 
 def get_function(functions: FunctionManager, request: Record) -> Record:
     record = functions.function(request["FunctionName"], request.get("Qualifier"))
-    configuration = record["Configuration"]
+    configuration = functions.configuration(request["FunctionName"], request.get("Qualifier"))
     folder = code_folder(functions.folder(configuration["FunctionName"]), configuration["CodeSha256"])
     return {
         "Configuration": get_configuration(functions, request),
@@ -103,9 +103,9 @@ def get_function(functions: FunctionManager, request: Record) -> Record:
 
 def get_configuration(functions: FunctionManager, request: Record) -> Record:
     name_or_arn, qualifier = request["FunctionName"], request.get("Qualifier")
-    configuration = functions.function(name_or_arn, qualifier)["Configuration"]
-    _, version = name_and_qualifier(name_or_arn, qualifier)
-    return {**(_qualified(configuration) if version else configuration), **STATES}
+    configuration = functions.configuration(name_or_arn, qualifier)
+    arn = qualified_arn(*name_and_qualifier(name_or_arn, qualifier))
+    return {**configuration, "FunctionArn": arn, **STATES}
 
 
 def list_functions(functions: FunctionManager, request: Record) -> Record:
@@ -113,7 +113,7 @@ def list_functions(functions: FunctionManager, request: Record) -> Record:
     found, following = page_of_query(functions.store, Query(KIND, sort="title"), paging, order="Ascending")
     configurations = [record["Configuration"] for record in found]
     if request.get("FunctionVersion") == "ALL":
-        configurations = [_qualified(configuration) for configuration in configurations]
+        configurations = [version for record in found for version in versions_of(record)]
     return {"Functions": configurations, "NextMarker": following.get("NextToken")}
 
 
@@ -122,21 +122,23 @@ def update_code(functions: FunctionManager, request: Record) -> Record:
     with functions.lock:
         record = functions.function(request["FunctionName"])
         name = record["Configuration"]["FunctionName"]
-        check_revision(record, request)
+        check_revision(record["Configuration"], request)
         digest, size = store_code(functions.folder(name), archive)
         changes = {"CodeSha256": digest, "CodeSize": size}
         if "Architectures" in request:
             changes["Architectures"] = request["Architectures"]
         if request.get("DryRun"):
             return {**record["Configuration"], **changes, **STATES}
-        return _apply_changes(functions, record, changes)
+        updated = _apply_changes(functions, record, changes)
+        published = publish(functions, functions.function(name)) if request.get("Publish") else updated
+    return {**published, **STATES}
 
 
 def update_configuration(functions: FunctionManager, request: Record) -> Record:
     with functions.lock:
         record = functions.function(request["FunctionName"])
         _check(record["Configuration"]["FunctionName"], request)
-        check_revision(record, request)
+        check_revision(record["Configuration"], request)
         changes = {member: request[member] for member in KEPT_MEMBERS if member in request}
         return _apply_changes(functions, record, changes)
 
@@ -146,9 +148,13 @@ def delete_function(functions: FunctionManager, request: Record) -> Record:
     if version == LATEST:
         raise _invalid("$LATEST version cannot be deleted without deleting the function.")
     with functions.lock:
-        functions.function(name, version)
+        record = functions.function(name, version)
+        if version is not None:
+            delete_version(functions, record, version)
+            return {"StatusCode": 204}
         functions.store.delete(KIND, name)
-        functions.discard_processes(name)
+        for configuration in (record["Configuration"], *record.get("Versions", {}).values()):
+            functions.discard_process(configuration)
         delete_code(functions.folder(name))
     return {"StatusCode": 204}
 
@@ -156,24 +162,25 @@ def delete_function(functions: FunctionManager, request: Record) -> Record:
 def invoke(functions: FunctionManager, request: Record) -> Record:
     name, kind = request["FunctionName"], request.get("InvocationType", "RequestResponse")
     payload = request.get("Payload", b"")
-    functions.function(name, request.get("Qualifier"))
+    executed = functions.configuration(name, request.get("Qualifier"))["Version"]
+    arn = qualified_arn(*name_and_qualifier(name, request.get("Qualifier")))
     if len(payload) > MAX_PAYLOADS.get(kind, len(payload)):
         raise ServiceError(
             "RequestTooLargeException",
             f"Request must be smaller than {MAX_PAYLOADS[kind]} bytes for the InvokeFunction operation",
         )
     if kind == "DryRun":
-        return {"StatusCode": 204, "ExecutedVersion": LATEST}
+        return {"StatusCode": 204, "ExecutedVersion": executed}
     if kind == "Event":
-        functions.invoke_later(name, payload)
+        functions.invoke_later(arn, payload)
         return {"StatusCode": 202}
-    invocation = functions.invoke(name, payload, _client_context(request.get("ClientContext")))
+    invocation = functions.invoke(arn, payload, _client_context(request.get("ClientContext")))
     tail = base64.b64encode(invocation.log.encode()).decode() if request.get("LogType") == "Tail" else None
     return {
         "StatusCode": 200,
         "FunctionError": invocation.error,
         "LogResult": tail,
-        "ExecutedVersion": LATEST,
+        "ExecutedVersion": invocation.version,
         "Payload": invocation.payload,
     }
 
@@ -192,12 +199,13 @@ def list_tags(functions: FunctionManager, request: Record) -> Record:
 
 
 def _apply_changes(functions: FunctionManager, record: Record, changes: Record) -> Record:
-    configuration = {**record["Configuration"], **changes, **_revision_members()}
+    configuration = {**record["Configuration"], **changes, **revision_members()}
     name = configuration["FunctionName"]
     functions.store.update(KIND, name, Configuration=configuration)
-    functions.discard_processes(name)
+    functions.discard_process(configuration)
     # an invocation may still be using the previous code
-    delete_code(functions.folder(name), keep=(configuration["CodeSha256"], record["Configuration"]["CodeSha256"]))
+    kept = (configuration, record["Configuration"], *record.get("Versions", {}).values())
+    delete_code(functions.folder(name), keep={version["CodeSha256"] for version in kept})
     return {**configuration, **STATES}
 
 
@@ -251,28 +259,11 @@ def _archive(functions: FunctionManager, code: Record) -> bytes:
     return archive
 
 
-def check_revision(record: Record, request: Record) -> None:
-    if request.get("RevisionId", record["Configuration"]["RevisionId"]) != record["Configuration"]["RevisionId"]:
-        raise ServiceError(
-            "PreconditionFailedException",
-            "The RevisionId provided does not match the latest RevisionId. Call the GetFunction or the GetAlias API to "
-            "retrieve the latest RevisionId for your resource.",
-        )
-
-
 def _client_context(text: str | None) -> Any:
     try:
         return json.loads(base64.b64decode(text)) if text else None
     except ValueError as error:
         raise ServiceError("InvalidRequestContentException", f"Client context must be a valid JSON: {error}") from error
-
-
-def _qualified(configuration: Record) -> Record:
-    return {**configuration, "FunctionArn": f"{configuration['FunctionArn']}:{LATEST}"}
-
-
-def _revision_members() -> Record:
-    return {"LastModified": iso_milliseconds(time.time(), "+0000"), "RevisionId": str(uuid.uuid4())}
 
 
 def _name(name_or_arn: str) -> str:

@@ -10,9 +10,10 @@ NO_EFFECT = {
 
 SHAPES = {
     "CreateFunctionRequest": Members(
-        "Runtime Handler Description Timeout MemorySize Environment Tags LoggingConfig SnapStart DeadLetterConfig",
+        "Runtime Handler Description Timeout MemorySize Environment Tags LoggingConfig SnapStart DeadLetterConfig "
+        "Publish",
         refused=(
-            "Publish PublishTo Layers FileSystemConfigs CodeSigningConfigArn ImageConfig TenancyConfig "
+            "PublishTo Layers FileSystemConfigs CodeSigningConfigArn ImageConfig TenancyConfig "
             "CapacityProviderConfig DurableConfig RuntimeConfig AcceleratorConfig"
         ),
         only={"PackageType": ("Zip",)},
@@ -26,8 +27,8 @@ SHAPES = {
     "GetFunctionConfigurationRequest": Members("Qualifier"),
     "ListFunctionsRequest": Members("FunctionVersion Marker MaxItems", refused="MasterRegion"),
     "UpdateFunctionCodeRequest": Members(
-        "ZipFile S3Bucket S3Key DryRun RevisionId",
-        refused="S3ObjectVersion S3ObjectStorageMode ImageUri Publish PublishTo",
+        "ZipFile S3Bucket S3Key DryRun RevisionId Publish",
+        refused="S3ObjectVersion S3ObjectStorageMode ImageUri PublishTo",
     ),
     "UpdateFunctionConfigurationRequest": Members(
         "Role Handler Description Timeout MemorySize Environment Runtime RevisionId LoggingConfig SnapStart "
@@ -46,6 +47,12 @@ SHAPES = {
     ),
     "RemovePermissionRequest": Members("Qualifier RevisionId"),
     "GetPolicyRequest": Members("Qualifier"),
+    "PublishVersionRequest": Members("CodeSha256 Description RevisionId", refused="PublishTo"),
+    "ListVersionsByFunctionRequest": Members("Marker MaxItems"),
+    "CreateAliasRequest": Members("Description RoutingConfig"),
+    "UpdateAliasRequest": Members("FunctionVersion Description RoutingConfig RevisionId"),
+    "AliasRoutingConfiguration": Members("AdditionalVersionWeights"),
+    "ListAliasesRequest": Members("FunctionVersion Marker MaxItems"),
 }
 
 OPTIONS = Options("lambda", SHAPES, NO_EFFECT)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier
-from local_sagemaker.services.lambda_.operations import check_revision
+from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier, qualified_arn
+from local_sagemaker.services.lambda_.revisions import check_revision
 from local_sagemaker.storage.records import Record
 
 # condition keys of members that a caller must match
@@ -19,19 +19,20 @@ EQUAL = {
 
 
 def add_permission(functions: FunctionManager, request: Record) -> Record:
-    if name_and_qualifier(request["FunctionName"], request.get("Qualifier"))[1] == LATEST:
+    name, qualifier = name_and_qualifier(request["FunctionName"], request.get("Qualifier"))
+    if qualifier == LATEST:
         raise ServiceError("InvalidParameterValueException", "We currently do not support adding policies for $LATEST.")
-    statement = _statement(request)
+    statement = _statement(request, qualified_arn(name, qualifier))
     with functions.lock:
         record = functions.function(request["FunctionName"], request.get("Qualifier"))
-        check_revision(record, request)
-        if any(existing["Sid"] == statement["Sid"] for existing in record["Policy"]):
+        check_revision(record["Configuration"], request)
+        existing = functions.policy(request["FunctionName"], request.get("Qualifier"))
+        if any(other["Sid"] == statement["Sid"] for other in existing):
             raise ServiceError(
                 "ResourceConflictException",
                 f"The statement id ({statement['Sid']}) provided already exists. Please provide a new statement id, "
                 "or remove the existing statement.",
             )
-        statement["Resource"] = record["Configuration"]["FunctionArn"]
         _put_policy(functions, record, [*record["Policy"], statement])
     return {"Statement": json.dumps(statement)}
 
@@ -39,23 +40,25 @@ def add_permission(functions: FunctionManager, request: Record) -> Record:
 def remove_permission(functions: FunctionManager, request: Record) -> Record:
     with functions.lock:
         record = functions.function(request["FunctionName"], request.get("Qualifier"))
-        check_revision(record, request)
-        remaining = [statement for statement in record["Policy"] if statement["Sid"] != request["StatementId"]]
-        if len(remaining) == len(record["Policy"]):
+        check_revision(record["Configuration"], request)
+        policy = functions.policy(request["FunctionName"], request.get("Qualifier"))
+        removed = [statement for statement in policy if statement["Sid"] == request["StatementId"]]
+        if not removed:
             raise _no_policy(f"Statement {request['StatementId']} is not found in resource policy.")
-        _put_policy(functions, record, remaining)
+        _put_policy(functions, record, [statement for statement in record["Policy"] if statement not in removed])
     return {}
 
 
 def get_policy(functions: FunctionManager, request: Record) -> Record:
-    record = functions.function(request["FunctionName"], request.get("Qualifier"))
-    if not record["Policy"]:
+    statements = functions.policy(request["FunctionName"], request.get("Qualifier"))
+    if not statements:
         raise _no_policy("The resource you requested does not exist.")
-    policy = {"Version": "2012-10-17", "Id": "default", "Statement": record["Policy"]}
-    return {"Policy": json.dumps(policy), "RevisionId": record["Configuration"]["RevisionId"]}
+    policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
+    configuration = functions.configuration(request["FunctionName"], request.get("Qualifier"))
+    return {"Policy": json.dumps(policy), "RevisionId": configuration["RevisionId"]}
 
 
-def _statement(request: Record) -> Record:
+def _statement(request: Record, arn: str) -> Record:
     principal = request["Principal"]
     condition: Record = {}
     if source := request.get("SourceArn"):
@@ -70,6 +73,7 @@ def _statement(request: Record) -> Record:
         "Effect": "Allow",
         "Principal": principal if principal == "*" else {kind: principal},
         "Action": request["Action"],
+        "Resource": arn,
         **({"Condition": condition} if condition else {}),
     }
 

@@ -43,11 +43,13 @@ class Invocation:
         payload: The response, in JSON; an object with the error if there is one.
         error: The FunctionError: None, or `Unhandled`.
         log: The last 4 KB of the log.
+        version: The version that was invoked.
     """
 
     payload: bytes
     error: str | None
     log: str
+    version: str
 
 
 class FunctionProcess:
@@ -55,16 +57,17 @@ class FunctionProcess:
 
     Args:
         data_dir: Where its log is written.
-        configuration: The function's configuration, as GetFunctionConfiguration returns it.
+        configuration: The configuration of a version of a function, as GetFunctionConfiguration returns it.
         task_root: The folder of the unpacked code.
         overrides: Variables that take precedence over the function's own.
     """
 
     def __init__(self, data_dir: DataDir, configuration: Record, task_root: Path, overrides: Mapping[str, str]) -> None:
+        self.arn = configuration["FunctionArn"]
         self.revision = configuration["RevisionId"]
         self._configuration = configuration
         name = configuration["FunctionName"]
-        stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
+        stream = f"{datetime.now(UTC):%Y/%m/%d}/[{configuration['Version']}]{uuid.uuid4().hex}"
         self._log = LogStream(log_file(data_dir, lambda_group(name), stream), self._append_to_tail)
         self._tail = ""
         self._unfinished_line = b""
@@ -95,18 +98,27 @@ class FunctionProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def invoke(self, event: bytes, client_context: Any = None) -> Invocation:
-        """Call the handler with an event in JSON. A process that does not respond in time is killed."""
-        request_id, timeout = str(uuid.uuid4()), self._configuration["Timeout"]
+    def invoke(self, event: bytes, arn: str, client_context: Any = None) -> Invocation:
+        """Call the handler with an event in JSON. A process that does not respond in time is killed.
+
+        Args:
+            event: The event.
+            arn: What the handler's context has as `invoked_function_arn`.
+            client_context: What it has as `client_context`.
+        """
+        timeout, version = self._configuration["Timeout"], self._configuration["Version"]
+        context = {"request_id": str(uuid.uuid4()), "function_arn": arn, "client_context": client_context}
+        request_id = context["request_id"]
         self._tail = ""
-        self._log.write([f"START RequestId: {request_id} Version: $LATEST"])
+        self._log.write([f"START RequestId: {request_id} Version: {version}"])
         init = self._initialize()
         started = time.monotonic()
-        response = self._call_handler(event, request_id, timeout, client_context) if init is not None else None
+        response = self._call_handler(event, context, timeout) if init is not None else None
         seconds = time.monotonic() - started
         payload, error = self._result(response, request_id, seconds >= timeout)
         self._log_report(request_id, min(seconds, timeout), (response or {}).get("memory", 0), init)
-        return Invocation(payload, error, self._tail.encode()[-TAIL_BYTES:].decode("utf-8", errors="ignore"))
+        tail = self._tail.encode()[-TAIL_BYTES:].decode("utf-8", errors="ignore")
+        return Invocation(payload, error, tail, version)
 
     def kill(self) -> None:
         """Kill the process and its children; an invocation in flight fails."""
@@ -136,13 +148,8 @@ class FunctionProcess:
         ready = self._read(time.monotonic() + INIT_TIMEOUT)
         return time.monotonic() - self._started if ready is not None else None
 
-    def _call_handler(self, event: bytes, request_id: str, timeout: float, client_context: Any) -> Record | None:
-        context = {
-            "request_id": request_id,
-            "function_arn": self._configuration["FunctionArn"],
-            "deadline": time.time() + timeout,
-            "client_context": client_context,
-        }
+    def _call_handler(self, event: bytes, context: Record, timeout: float) -> Record | None:
+        context = {**context, "deadline": time.time() + timeout}
         request = b'{"context": %b, "event": %b}\n' % (json.dumps(context).encode(), event)
         deadline = time.monotonic() + timeout
         unsent = memoryview(request)
@@ -229,7 +236,7 @@ def _environment(configuration: Record, task_root: Path, stream: str, overrides:
         "LAMBDA_TASK_ROOT": str(task_root),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{configuration['Runtime']}",
         "AWS_LAMBDA_FUNCTION_NAME": name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_VERSION": configuration["Version"],
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
         "AWS_LAMBDA_LOG_GROUP_NAME": lambda_group(name),
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,

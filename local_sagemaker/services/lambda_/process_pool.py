@@ -1,4 +1,4 @@
-"""The processes of all functions: one is kept idle for each function, as Lambda keeps execution environments warm."""
+"""The processes of all functions: each version has an idle one, as Lambda keeps execution environments warm."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class ProcessPool:
         self._environment = environment
         # guards everything below
         self._lock = threading.Lock()
-        # by function, the least recently used first
+        # by the ARN of the version, the least recently used first
         self._idle: OrderedDict[str, FunctionProcess] = OrderedDict()
         self._busy: set[FunctionProcess] = set()
         self._closed = False
 
     def acquire(self, configuration: dict[str, Any], task_root: Path) -> FunctionProcess:
-        """Return a process of a function's current revision for one invocation; call `release` afterwards.
+        """Return a process of a version's current revision for one invocation; call `release` afterwards.
 
         Args:
-            configuration: The function's configuration, as GetFunctionConfiguration returns it.
+            configuration: The version's configuration, as GetFunctionConfiguration returns it.
             task_root: The folder of the unpacked code.
         """
         with self._lock:
-            process = self._idle.pop(configuration["FunctionName"], None)
+            process = self._idle.pop(configuration["FunctionArn"], None)
         if process is not None and not (process.alive and process.revision == configuration["RevisionId"]):
             process.close()
             process = None
@@ -52,28 +52,27 @@ class ProcessPool:
                 process.kill()
         return process
 
-    def release(self, process: FunctionProcess, name: str, *, reuse: bool) -> None:
+    def release(self, process: FunctionProcess, *, reuse: bool) -> None:
         """Take a process back after an invocation.
 
         Args:
             process: The process.
-            name: The name of its function.
-            reuse: Whether it may serve the function's next invocation.
+            reuse: Whether it may serve the version's next invocation.
         """
         surplus = process
         with self._lock:
             self._busy.discard(process)
-            if reuse and process.alive and name not in self._idle and not self._closed:
-                self._idle[name] = process
+            if reuse and process.alive and process.arn not in self._idle and not self._closed:
+                self._idle[process.arn] = process
                 if len(self._idle) <= MAX_IDLE:
                     return
                 _, surplus = self._idle.popitem(last=False)
         surplus.close()
 
-    def discard(self, name: str) -> None:
-        """End the idle process of a function."""
+    def discard(self, arn: str) -> None:
+        """End the idle process of a version."""
         with self._lock:
-            process = self._idle.pop(name, None)
+            process = self._idle.pop(arn, None)
         if process is not None:
             process.close()
 

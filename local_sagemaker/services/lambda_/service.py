@@ -10,7 +10,7 @@ from local_sagemaker.protocol import rest_json
 from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
-from local_sagemaker.services.lambda_ import operations, permissions
+from local_sagemaker.services.lambda_ import operations, permissions, versions
 from local_sagemaker.services.lambda_.manager import FunctionManager
 from local_sagemaker.services.lambda_.options import OPTIONS
 from local_sagemaker.services.lambda_.process import Invocation
@@ -23,6 +23,7 @@ LONGEST_REQUEST = 70 << 20
 OPERATIONS: dict[str, Callable[[FunctionManager, Record], Record]] = {
     **operations.OPERATIONS,
     **permissions.OPERATIONS,
+    **versions.OPERATIONS,
 }
 
 
@@ -66,6 +67,10 @@ class LambdaService:
     def function(self, name_or_arn: str) -> Record:
         """Return the record of a function; see `FunctionManager.function`."""
         return self.manager.function(name_or_arn)
+
+    def policy(self, name_or_arn: str) -> list[Record]:
+        """Return the statements of a function's resource policy; see `FunctionManager.policy`."""
+        return self.manager.policy(name_or_arn)
 
     def invoke(self, name_or_arn: str, payload: bytes) -> Invocation:
         """Invoke a function synchronously; see `FunctionManager.invoke`."""

@@ -276,14 +276,17 @@ def test_unsupported_settings_are_rejected_by_name(machine: Machine) -> None:
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "AWS_REGION"),
         ({"Code": {"ImageUri": "x"}, "PackageType": "Image"}, "Code.ImageUri"),
         ({"PackageType": "Image"}, "PackageType 'Image'; use Zip"),
-        ({"Publish": True}, "CreateFunction: the local SageMaker does not implement Publish; remove it"),
+        (
+            {"PublishTo": "LATEST_PUBLISHED"},
+            "CreateFunction: the local SageMaker does not implement PublishTo; remove it",
+        ),
         ({"LoggingConfig": {"LogFormat": "JSON"}}, "LoggingConfig.LogFormat 'JSON'; use Text"),
     ):
         error, message = refused(machine, "CreateFunction", **{**request(ECHO), **change})
         assert error == "InvalidParameterValueException"
         assert words in message
-    error, message = refused(machine, "PublishVersion")
-    assert message == "PublishVersion is not supported by the local Lambda"
+    error, message = refused(machine, "ListEventSourceMappings")
+    assert message == "ListEventSourceMappings is not supported by the local Lambda"
     assert refused(machine, "Invoke")[1] == "Function not found: arn:aws:lambda:us-east-1:123456789012:function:f"
 
 
@@ -300,7 +303,7 @@ def test_a_null_member_is_an_absent_one(machine: Machine) -> None:
 def test_an_option_of_an_update_that_is_not_implemented_is_refused_and_changes_nothing(machine: Machine) -> None:
     before = create(machine, ECHO)
     for operation, option in (
-        ("UpdateFunctionCode", {"ZipFile": archive({"app.py": ""}), "Publish": True}),
+        ("UpdateFunctionCode", {"ZipFile": archive({"app.py": ""}), "PublishTo": "LATEST_PUBLISHED"}),
         ("UpdateFunctionConfiguration", {"Timeout": 9, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:x"}}),
         ("UpdateFunctionConfiguration", {"Timeout": 9, "LoggingConfig": {"LogGroup": "/other"}}),
     ):
@@ -539,8 +542,8 @@ def test_clients_get_lambdas_errors(functions: Client) -> None:
     with pytest.raises(functions.exceptions.InvalidRequestContentException):
         functions.create_function(**request(ECHO, name="strict"))
         functions.invoke(FunctionName="strict", Payload=b"no json")
-    with pytest.raises(ClientError, match="PublishVersion is not supported"):
-        functions.publish_version(FunctionName="strict")
+    with pytest.raises(ClientError, match="ListEventSourceMappings is not supported"):
+        functions.list_event_source_mappings(FunctionName="strict")
 
 
 def test_the_sdk_creates_and_runs_the_function_of_a_lambda_step(
