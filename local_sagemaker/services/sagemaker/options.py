@@ -312,6 +312,13 @@ SHAPES = {
     ),
     "DesiredWeightAndCapacity": Members("DesiredWeight DesiredInstanceCount ServerlessUpdateConfig"),
     "ProductionVariantServerlessUpdateConfig": Members("MaxConcurrency ProvisionedConcurrency"),
+    "SearchRequest": Members(
+        "SearchExpression SortBy SortOrder NextToken MaxResults",
+        refused="VisibilityConditions",
+        only={"CrossAccountFilterOption": ("SameAccount",)},
+    ),
+    "SearchExpression": Members("Filters NestedFilters SubExpressions Operator"),
+    "Filter": Members("Operator Value"),
     "ListTagsInput": Members("NextToken MaxResults"),
 }
 

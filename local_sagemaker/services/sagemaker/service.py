@@ -26,6 +26,7 @@ from local_sagemaker.services.sagemaker import (
     monitoring,
     pipelines,
     registry,
+    search,
     tags,
 )
 from local_sagemaker.services.sagemaker.context import Context
@@ -45,6 +46,7 @@ OPERATIONS: dict[str, Operation] = {
     **monitoring.OPERATIONS,
     **endpoint_configs.OPERATIONS,
     **endpoints.OPERATIONS,
+    **search.OPERATIONS,
     **tags.OPERATIONS,
 }
 

@@ -60,13 +60,21 @@ def reachable(options: Options, operations: Collection[str]) -> dict[str, Struct
     return found
 
 
-def requests_with_refused_members(options: Options, shape: Shape | None) -> Iterator[tuple[str, Any]]:
-    """Yield the path of each refused member of a shape, with a value that has it and nothing else."""
+def requests_with_refused_members(
+    options: Options, shape: Shape | None, parents: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Any]]:
+    """Yield the path of each refused member of a shape, with a value that has it and nothing else.
+
+    parents: The names of the shapes that this one is in, which may contain itself.
+    """
+    if shape is None or shape.name in parents:
+        return
+    parents = (*parents, shape.name)
     if isinstance(shape, ListShape):
-        for path, value in requests_with_refused_members(options, shape.member):
+        for path, value in requests_with_refused_members(options, shape.member, parents):
             yield f"[0]{path}", [value]
     elif isinstance(shape, MapShape):
-        for path, value in requests_with_refused_members(options, shape.value):
+        for path, value in requests_with_refused_members(options, shape.value, parents):
             yield f"['key']{path}", {"key": value}
     elif isinstance(shape, StructureShape) and ALL not in options.shapes.get(shape.name, Members("")).groups:
         for name, member in shape.members.items():
@@ -76,7 +84,7 @@ def requests_with_refused_members(options: Options, shape: Shape | None) -> Iter
             elif group == SOME_VALUES:
                 yield f".{name} 'x'; use ", {name: "x"}
             elif group == SUPPORTED:
-                for path, value in requests_with_refused_members(options, member):
+                for path, value in requests_with_refused_members(options, member, parents):
                     yield f".{name}{path}", {name: value}
 
 

@@ -1,0 +1,112 @@
+"""Search: the resources of one type that satisfy an expression.
+
+AWS does not document the default of MaxResults; 10 is assumed, as of List operations. Of resource types that cannot
+exist here, there are no resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.model import StructureShape
+
+from local_sagemaker.jobs.tuning.results import described
+from local_sagemaker.protocol.paging import page
+from local_sagemaker.protocol.shapes import service_model
+from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.search_expression import Property, condition, find_property
+from local_sagemaker.services.sagemaker.tags import get_tags
+from local_sagemaker.storage.record_kinds import (
+    ENDPOINT,
+    MODEL,
+    MODEL_PACKAGE,
+    MODEL_PACKAGE_GROUP,
+    PIPELINE,
+    PIPELINE_EXECUTION,
+    TRAINING_JOB,
+    TUNING_JOB,
+    RecordKind,
+)
+from local_sagemaker.storage.records import Record
+
+# yields resources as SearchRecord has them, each with an identity that sorts resources of equal properties
+Source = Callable[[Context], Iterator[tuple[str, Record]]]
+
+
+def search(context: Context, request: Record) -> Record:
+    resource_type = request["Resource"]
+    if resource_type not in SOURCES:
+        return {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
+    shape: Any = service_model("sagemaker").shape_for("SearchRecord")
+    shape = shape.members[resource_type]
+    holds = condition(shape, request["SearchExpression"]) if "SearchExpression" in request else None
+    sort_key = _sort_key(shape, request.get("SortBy"))
+    found = [item for item in SOURCES[resource_type](context) if holds is None or holds(item[1])]
+    chosen, next_token = page(
+        [{"Identity": identity, "Resource": resource} for identity, resource in found],
+        request,
+        key=lambda item: sort_key(item["Resource"]),
+        name=lambda item: item["Identity"],
+    )
+    return {
+        "Results": [{resource_type: item["Resource"]} for item in chosen],
+        "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
+        **next_token,
+    }
+
+
+def _sort_key(shape: StructureShape, sort_by: str | None) -> Callable[[Record], Any]:
+    """Return what resources are sorted by: a property, by default the time of their last change."""
+    if sort_by is not None:
+        return find_property(shape, sort_by).first
+    # what has not been changed has no LastModifiedTime
+    times: list[Property] = [
+        find_property(shape, name)
+        for name in ("LastModifiedTime", "CreationTime", "Model.CreationTime")
+        if name.partition(".")[0] in shape.members
+    ]
+    return lambda resource: max(time.first(resource) for time in times)
+
+
+def _records(kind: RecordKind) -> Source:
+    """Return the source of a kind's records, with their tags."""
+
+    def source(context: Context) -> Iterator[tuple[str, Record]]:
+        for record in context.store.all(kind.kind):
+            arn = record[kind.arn_member]
+            yield arn, {**record, "Tags": get_tags(context, arn)}
+
+    return source
+
+
+def _tuning_jobs(context: Context) -> Iterator[tuple[str, Record]]:
+    for arn, record in _records(TUNING_JOB)(context):
+        yield arn, described(context.store, record)
+
+
+def _models(context: Context) -> Iterator[tuple[str, Record]]:
+    for arn, record in _records(MODEL)(context):
+        yield arn, {"Model": record}
+
+
+def _pipeline_versions(context: Context) -> Iterator[tuple[str, Record]]:
+    for pipeline in context.store.all(PIPELINE.kind):
+        for version in pipeline["Versions"]:
+            identity = f"{pipeline['PipelineArn']}/version/{version['PipelineVersionId']:09}"
+            yield identity, {"PipelineArn": pipeline["PipelineArn"], **version}
+
+
+SOURCES: dict[str, Source] = {
+    "TrainingJob": _records(TRAINING_JOB),
+    "HyperParameterTuningJob": _tuning_jobs,
+    "Model": _models,
+    "Endpoint": _records(ENDPOINT),
+    "ModelPackage": _records(MODEL_PACKAGE),
+    "ModelPackageGroup": _records(MODEL_PACKAGE_GROUP),
+    "Pipeline": _records(PIPELINE),
+    "PipelineExecution": _records(PIPELINE_EXECUTION),
+    "PipelineVersion": _pipeline_versions,
+}
+
+OPERATIONS = {"Search": search}
