@@ -19,6 +19,8 @@ Original = Callable[..., Any]
 
 patches = PatchSet()
 _ARN_PREFIX = "arn:aws:iam::aws:policy/"
+# an attribute of backends that have all of AWS's policies
+_IS_COMPLETE = "has_all_aws_managed_policies"
 
 
 @patches(
@@ -38,9 +40,9 @@ def _load_named(original: Original, backend: IAMBackend, policy_arn: str, *argum
 
 @patches(IAMBackend, "list_policies", "get_account_authorization_details")
 def _load_all(original: Original, backend: IAMBackend, *arguments: Any, **keywords: Any) -> Any:
-    if not getattr(backend, "has_all_aws_managed_policies", False):
+    if not getattr(backend, _IS_COMPLETE, False):
         _add(backend, json.loads(aws_managed_policies_data).items())
-        backend.has_all_aws_managed_policies = True
+        setattr(backend, _IS_COMPLETE, True)
     return original(backend, *arguments, **keywords)
 
 
