@@ -75,6 +75,31 @@ MIGRATIONS = (
         entry TEXT NOT NULL
     );
     """,
+    """
+    CREATE TABLE bucket_settings (
+        bucket TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (bucket, name)
+    ) WITHOUT ROWID;
+    -- older versions of objects, and delete markers; the current version is in objects, and its file a plain one
+    ALTER TABLE objects ADD COLUMN version_id TEXT NOT NULL DEFAULT 'null';
+    CREATE TABLE object_versions (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        bucket TEXT NOT NULL,
+        key TEXT NOT NULL,
+        version_id TEXT NOT NULL,
+        is_delete_marker INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        modified REAL NOT NULL,
+        version TEXT NOT NULL,
+        etag TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        part_sizes TEXT NOT NULL,
+        upload_id TEXT NOT NULL
+    );
+    CREATE INDEX object_versions_by_key ON object_versions (bucket, key, sequence);
+    """,
 )
 
 # readers hold the interpreter for most of a query, so that more connections only cost memory

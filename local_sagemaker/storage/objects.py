@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from local_sagemaker.data_dir import DataDir
+from local_sagemaker.storage.bucket_settings import BucketSettings
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.files import copy_with_md5, flush_file, flush_folder
 from local_sagemaker.storage.object_files import files_of, flush_folders, rename_to_place, unlink_files
@@ -94,11 +95,16 @@ def always(_: ObjectInfo | None) -> None:
 
 
 class ObjectStore:
-    """The buckets of one data directory; thread-safe, for one process at a time."""
+    """The buckets of one data directory; thread-safe, for one process at a time.
+
+    Attributes:
+        settings: Of the buckets.
+    """
 
     def __init__(self, data_dir: DataDir, database: Database) -> None:
         self._root = data_dir.objects.resolve()
         self._incoming = data_dir.incoming_objects
+        self.settings = BucketSettings(database)
         self._metadata = MetadataTable(database)
         # bodies that were still arriving when the last process ended
         shutil.rmtree(self._incoming, ignore_errors=True)
@@ -119,6 +125,8 @@ class ObjectStore:
         with self._names_lock:
             if self.has_bucket(bucket):
                 return False
+            # of a bucket whose folder was removed by hand
+            self.settings.delete_bucket(bucket)
             (self._root / bucket).mkdir()
         flush_folder(self._root)
         return True
@@ -140,6 +148,7 @@ class ObjectStore:
                 return False
             shutil.rmtree(folder)
             self._metadata.delete_bucket(bucket)
+            self.settings.delete_bucket(bucket)
         flush_folder(self._root)
         return True
 

@@ -1,7 +1,6 @@
 """Operations on buckets: create, describe and delete them, delete many objects at once."""
 
 from collections.abc import Callable
-from functools import partial
 
 from werkzeug.wrappers import Response
 
@@ -50,6 +49,11 @@ def create_bucket(request: S3Request) -> Response:
         request.objects.create_bucket(request.bucket)
     except BadName as error:
         raise S3Error("InvalidBucketName", 400, str(error)) from error
+    if ownership := request.http.headers.get("x-amz-object-ownership"):
+        controls = {"Rules": [{"ObjectOwnership": ownership}]}
+        request.objects.settings.put(request.bucket, "BucketOwnershipControls", controls)
+    if tags := request.document.get("Tags"):
+        request.objects.settings.put(request.bucket, "BucketTagging", {"TagSet": tags})
     return Response(headers={"Location": f"/{request.bucket}"})
 
 
@@ -70,16 +74,6 @@ def get_bucket_location(request: S3Request) -> Response:
     request.require_bucket()
     # an empty constraint means us-east-1
     return xml_response("LocationConstraint", {})
-
-
-def get_bucket_versioning(request: S3Request) -> Response:
-    request.require_bucket()
-    return xml_response("VersioningConfiguration", {})
-
-
-def no_configuration(code: str, request: S3Request) -> Response:
-    request.require_bucket()
-    raise S3Error(code, 404, f"the bucket {request.bucket} has no such configuration")
 
 
 def delete_objects(request: S3Request) -> Response:
@@ -108,17 +102,5 @@ OPERATIONS: dict[str, Callable[[S3Request], Response]] = {
     "HeadBucket": head_bucket,
     "DeleteBucket": delete_bucket,
     "GetBucketLocation": get_bucket_location,
-    "GetBucketVersioning": get_bucket_versioning,
     "DeleteObjects": delete_objects,
-    **{
-        operation: partial(no_configuration, code)
-        for operation, code in {
-            "GetBucketCors": "NoSuchCORSConfiguration",
-            "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
-            "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
-            "GetBucketPolicy": "NoSuchBucketPolicy",
-            "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
-            "GetBucketTagging": "NoSuchTagSet",
-        }.items()
-    },
 }

@@ -15,12 +15,14 @@ from local_sagemaker.services.s3.checksums import CHECKSUM_HEADER, checksum_of_f
 from local_sagemaker.services.s3.conditions import check_copy_source, delete_condition, is_modified, write_condition
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.s3_request import S3Request
+from local_sagemaker.services.s3.tags import check_tags
 from local_sagemaker.services.s3.xml import xml_response
 from local_sagemaker.storage.files import PIECE, copy_with_md5
 from local_sagemaker.storage.object_metadata import Metadata
 from local_sagemaker.storage.objects import ObjectInfo
 
 MAX_PARTS = 10_000
+MAX_TAGS = 10
 # stored with an object and returned with it
 KEPT_HEADERS = (
     "cache-control",
@@ -111,7 +113,7 @@ def get_object_tagging(request: S3Request) -> Response:
 
 def put_object_tagging(request: S3Request) -> Response:
     tags = [(tag.get("Key", ""), tag.get("Value", "")) for tag in request.document.get("TagSet", [])]
-    _check_tags(tags)
+    check_tags(tags, MAX_TAGS)
     request.objects.set_header(request.bucket, request.key, TAGS_HEADER, urlencode(tags))
     return Response()
 
@@ -130,7 +132,7 @@ def kept_headers(request: Request) -> dict[str, str]:
             kept[name] = value
     encodings = [coding for part in kept.get("content-encoding", "").split(",") if (coding := part.strip())]
     kept["content-encoding"] = ",".join(coding for coding in encodings if coding != "aws-chunked")
-    _check_tags(parse_qsl(kept.get(TAGS_HEADER, ""), keep_blank_values=True))
+    check_tags(parse_qsl(kept.get(TAGS_HEADER, ""), keep_blank_values=True), MAX_TAGS)
     return {name: value for name, value in kept.items() if value}
 
 
@@ -191,14 +193,6 @@ def _directive(request: S3Request, of: str) -> str:
     if directive not in ("COPY", "REPLACE"):
         raise S3Error("InvalidArgument", 400, f"Unknown {of} directive.")
     return directive
-
-
-def _check_tags(tags: list[tuple[str, str]]) -> None:
-    if len(tags) > 10 or len(dict(tags)) < len(tags):
-        raise S3Error("InvalidTag", 400, "an object can have up to 10 tags with unique keys")
-    for key, value in tags:
-        if not 1 <= len(key) <= 128 or len(value) > 256:
-            raise S3Error("InvalidTag", 400, "a tag has a key of 1 to 128 characters and a value of up to 256")
 
 
 def _describe(request: S3Request, info: ObjectInfo) -> tuple[Response, int, int]:

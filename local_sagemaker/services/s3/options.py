@@ -1,6 +1,6 @@
 """Which options of S3's operations are implemented; see `local_sagemaker.protocol.options`."""
 
-from local_sagemaker.protocol.options import Members, Options
+from local_sagemaker.protocol.options import ALL, Members, Options
 
 NO_EFFECT = {
     "there is one account, which pays for everything": "RequestPayer",
@@ -43,6 +43,12 @@ NEW_OBJECT_VALUES = {
     "StorageClass": ("STANDARD",),
     "ServerSideEncryption": ("AES256", "aws:kms", "aws:kms:dsse"),
 }
+# settings of buckets that are recorded with everything in them
+RECORDED_SETTINGS = (
+    *("BucketTagging", "BucketPolicy", "BucketCors", "BucketLifecycleConfiguration", "BucketEncryption"),
+    *("PublicAccessBlock", "BucketOwnershipControls", "BucketWebsite", "BucketLogging", "BucketRequestPayment"),
+    "BucketAccelerateConfiguration",
+)
 ONLY_VERSION = {"VersionId": ("null",)}
 
 SHAPES = {
@@ -51,9 +57,13 @@ SHAPES = {
     "CreateBucketRequest": Members(
         "CreateBucketConfiguration",
         refused=f"{GRANTS} GrantWrite ObjectLockEnabledForBucket",
-        only={"ACL": ("private",), "ObjectOwnership": ("BucketOwnerEnforced",), "BucketNamespace": ("global",)},
+        only={
+            "ACL": ("private",),
+            "ObjectOwnership": ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"),
+            "BucketNamespace": ("global",),
+        },
     ),
-    "CreateBucketConfiguration": Members("LocationConstraint", refused="Location Bucket Tags"),
+    "CreateBucketConfiguration": Members("LocationConstraint Tags", refused="Location Bucket"),
     "ListObjectsRequest": Members(f"{OWNER} Delimiter EncodingType Marker MaxKeys Prefix"),
     "ListObjectsV2Request": Members(
         f"{OWNER} Delimiter EncodingType MaxKeys Prefix ContinuationToken FetchOwner StartAfter"
@@ -64,11 +74,16 @@ SHAPES = {
     **{
         f"{operation}Request": Members(OWNER)
         for operation in (
-            *("HeadBucket", "DeleteBucket", "GetBucketLocation", "GetBucketVersioning", "GetBucketCors"),
-            *("GetBucketEncryption", "GetBucketLifecycleConfiguration", "GetBucketPolicy", "GetPublicAccessBlock"),
-            "GetBucketTagging",
+            *("HeadBucket", "DeleteBucket", "GetBucketLocation", "GetBucketPolicyStatus", "GetBucketAcl"),
+            *(f"Get{noun}" for noun in RECORDED_SETTINGS),
+            "GetBucketVersioning",
+            *("DeleteBucketCors", "DeleteBucketEncryption", "DeleteBucketLifecycle", "DeleteBucketOwnershipControls"),
+            *("DeleteBucketPolicy", "DeleteBucketTagging", "DeleteBucketWebsite", "DeletePublicAccessBlock"),
         )
     },
+    **{f"Put{noun}Request": Members(ALL) for noun in RECORDED_SETTINGS},
+    "PutBucketVersioningRequest": Members(f"{OWNER} ContentMD5", refused="MFA"),
+    "VersioningConfiguration": Members("", refused="Status MFADelete"),
     # objects
     "PutObjectRequest": Members(
         f"{OWNER} {BODY} {HEADERS} IfMatch IfNoneMatch",
@@ -108,6 +123,10 @@ SHAPES = {
     ),
     "CompletedMultipartUpload": Members("Parts"),
     "CompletedPart": Members(f"ETag PartNumber {CHECKSUMS}", refused=UNKNOWN_CHECKSUMS),
+    # access control lists
+    "PutBucketAclRequest": Members(ALL),
+    "PutObjectAclRequest": Members(ALL),
+    "GetObjectAclRequest": Members(OWNER, only=ONLY_VERSION),
     "AbortMultipartUploadRequest": Members(f"{OWNER} IfMatchInitiatedTime"),
     "ListPartsRequest": Members(f"{OWNER} MaxParts PartNumberMarker", refused=CUSTOMER_KEY),
     "ListMultipartUploadsRequest": Members(

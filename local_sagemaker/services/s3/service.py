@@ -21,7 +21,14 @@ from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError, refusal_by_disk
 from local_sagemaker.protocol.rest_json import head_members
 from local_sagemaker.protocol.shapes import operation_model
-from local_sagemaker.services.s3 import bucket_operations, listing_operations, object_operations, upload_operations
+from local_sagemaker.services.s3 import (
+    acl_operations,
+    bucket_operations,
+    bucket_settings,
+    listing_operations,
+    object_operations,
+    upload_operations,
+)
 from local_sagemaker.services.s3.bodies import read_body
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.options import OPTIONS
@@ -36,6 +43,8 @@ log = logging.getLogger(__name__)
 
 OPERATIONS: dict[str, Callable[[S3Request], Response]] = {
     **bucket_operations.OPERATIONS,
+    **bucket_settings.OPERATIONS,
+    **acl_operations.OPERATIONS,
     **listing_operations.OPERATIONS,
     **object_operations.OPERATIONS,
     **upload_operations.OPERATIONS,
@@ -117,13 +126,18 @@ def _head_members(operation: str, request: Request) -> dict[str, Any]:
     return head_members(shape, request) if shape else {}
 
 
-def _document(operation: str, request: Request) -> tuple[str, dict[str, Any]]:
-    """Return name and members of the XML document in a request's body; empty if the operation takes none."""
+def _document(operation: str, request: Request) -> tuple[str, Any]:
+    """Return name and members of the document in a request's body; empty if the operation takes none.
+
+    A policy, which is JSON, is a text.
+    """
     shape = operation_model("s3", operation).input_shape
     payload = shape.serialization.get("payload", "") if shape else ""
     has_body = request.content_length is not None or "transfer-encoding" in request.headers
-    if not payload or shape.members[payload].type_name != "structure" or not has_body:
+    if not payload or shape.members[payload].type_name not in ("structure", "string") or not has_body:
         return "", {}
     # the checksums in the head of CompleteMultipartUpload are those of the object
     body = read_body(request, checksums=operation != "CompleteMultipartUpload")
+    if shape.members[payload].type_name == "string":
+        return payload, body.decode("utf-8", "replace")
     return payload, document_members(shape.members[payload], read_document(body)) if body else {}

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from botocore.model import ListShape, Shape, StructureShape
+from botocore.model import ListShape, Shape, StringShape, StructureShape
 from werkzeug.wrappers import Response
 
 from local_sagemaker.services.s3.errors import S3Error
@@ -20,7 +20,8 @@ def xml_response(name: str, content: dict[str, Any], status: int = 200) -> Respo
 
     Args:
         name: The root element.
-        content: Its child elements; a list is written as several elements of one name, None as no element.
+        content: Its child elements; a list is written as several elements of one name, None as no element. Attributes
+            may follow the name of an element.
         status: The HTTP status.
     """
     namespace = "" if name == "Error" else f' xmlns="{NAMESPACE}"'
@@ -74,11 +75,40 @@ def document_members(shape: Shape, element: ElementTree.Element) -> Any:
     return text == "true" if shape.type_name == "boolean" else text
 
 
+def document_content(shape: Shape, value: Any) -> Any:
+    """Return the content for `xml_response` of what `document_members` has read."""
+    if isinstance(shape, StructureShape):
+        content: dict[str, Any] = {}
+        for name, item in value.items():
+            member = shape.members[name]
+            written = document_content(member, item)
+            if isinstance(member, ListShape) and not member.serialization.get("flattened"):
+                written = {member.member.serialization.get("name", "member"): written}
+            content[member.serialization.get("name", name)] = written
+        return content
+    return [document_content(shape.member, item) for item in value] if isinstance(shape, ListShape) else value
+
+
+def check_document(shape: Shape, value: Any) -> None:
+    """Check that a document has all required members, and only values that S3 knows. Raises S3Error (MalformedXML)."""
+    if isinstance(shape, StructureShape):
+        if missing := [name for name in shape.required_members if name not in value]:
+            raise S3Error("MalformedXML", 400, f"{shape.name} lacks {missing[0]}")
+        for name, item in value.items():
+            check_document(shape.members[name], item)
+    elif isinstance(shape, ListShape):
+        for item in value:
+            check_document(shape.member, item)
+    elif isinstance(shape, StringShape) and shape.enum and value not in shape.enum:
+        allowed = ", ".join(shape.enum)
+        raise S3Error("MalformedXML", 400, f"{value[:100]!r} is not a {shape.name}; use one of {allowed}")
+
+
 def _elements(content: Any) -> str:
     if isinstance(content, dict):
         return "".join(
             [
-                f"<{name}>{_elements(item)}</{name}>"
+                f"<{name}>{_elements(item)}</{name.partition(' ')[0]}>"
                 for name, value in content.items()
                 if value is not None
                 for item in (value if isinstance(value, list) else (value,))
