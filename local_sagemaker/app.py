@@ -147,7 +147,7 @@ def build(
         "sagemaker-runtime": SageMakerRuntime(endpoint_manager),
         "s3": S3Service(objects, data_dir, database),
         "lambda": functions,
-        "logs": WithFallback(LogsService(data_dir), moto),
+        "logs": WithFallback(LogsService(store), moto),
         "sts": identity,
         "iam": identity,
     }

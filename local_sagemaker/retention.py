@@ -1,8 +1,8 @@
 """Removes what is not needed any more, so that a data directory does not grow for ever.
 
 At start: what writes of a killed server have left behind. At start and daily: folders of failed jobs, logs, and records
-of monitoring executions that are older than the retention period. What a running job, endpoint or function uses is
-kept, and so are all other records, and all objects.
+of monitoring executions that are older than the retention period, for logs that of their group's retention policy. What
+a running job, endpoint or function uses is kept, and so are all other records, and all objects.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from local_sagemaker.containers.output import LogStream
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.jobs.job import NOUNS
 from local_sagemaker.storage.files import remove_tree
-from local_sagemaker.storage.record_kinds import MONITORING_EXECUTION
+from local_sagemaker.storage.log_files import group_folder, groups
+from local_sagemaker.storage.record_kinds import LOG_GROUP, MONITORING_EXECUTION
 from local_sagemaker.storage.records import DamagedRecord, RecordStore
 
 DEFAULT_DAYS = 30.0
@@ -76,7 +77,7 @@ def prune(data_dir: DataDir, store: RecordStore, before: float) -> None:
     ]
     for folder in jobs:
         remove_tree(folder)
-    logs = [path for path in _files(data_dir.logs) if _modified(path) < before and path not in LogStream.open_files]
+    logs = _old_logs(data_dir, store, before)
     for path in logs:
         path.unlink(missing_ok=True)
     _remove_empty_folders(data_dir)
@@ -88,6 +89,21 @@ def prune(data_dir: DataDir, store: RecordStore, before: float) -> None:
             "retention: removed the folders of %d job(s), %d log stream(s) and %d monitoring execution(s)",
             *(len(jobs), len(logs), len(executions)),
         )
+
+
+def _old_logs(data_dir: DataDir, store: RecordStore, before: float) -> list[Path]:
+    """Return the old log streams; a group's own retention policy takes precedence."""
+    own = {
+        group_folder(data_dir, group): time.time() - record["RetentionInDays"] * DAY
+        for group in groups(data_dir)
+        if (record := store.get(LOG_GROUP, group))
+    }
+
+    def limit(path: Path) -> float:
+        return next((own[folder] for folder in path.parents if folder in own), before)
+
+    files = _files(data_dir.logs)
+    return [path for path in files if _modified(path) < limit(path) and path not in LogStream.open_files]
 
 
 def _is_running(store: RecordStore, kind: str, name: str) -> bool:

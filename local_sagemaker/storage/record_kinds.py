@@ -261,6 +261,7 @@ STEP_CACHE = "step-cache"
 LAMBDA_FUNCTION = "lambda-function"
 LAMBDA_INVOCATION = "lambda-invocation"
 SCHEDULE = "schedule"
+LOG_GROUP = "log-group"
 
 KINDS = {kind.kind: kind for kind in RESOURCES} | {
     TAGS: RecordKind(TAGS, required={"Tags": list}),
@@ -278,4 +279,5 @@ KINDS = {kind.kind: kind for kind in RESOURCES} | {
     ),
     LAMBDA_INVOCATION: RecordKind(LAMBDA_INVOCATION, required={"Id": str, "FunctionName": str, "Event": str}),
     SCHEDULE: RecordKind(SCHEDULE, required={"Since": TIME}),
+    LOG_GROUP: RecordKind(LOG_GROUP, required={"RetentionInDays": int}),
 }

@@ -1,41 +1,46 @@
-"""Operations on log groups, streams and events; each takes the data directory and a request."""
+"""Operations that describe log groups and streams, and read events."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from local_sagemaker.account import ACCOUNT, REGION
-from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.logs.events import LogEvent, page_of, read_events
 from local_sagemaker.services.logs.filter_pattern import parse_filter_pattern
-from local_sagemaker.storage.log_files import group_folder, groups
-from local_sagemaker.storage.records import Record
+from local_sagemaker.services.logs.groups import find_group, group_arn, stream_file, streams_of
+from local_sagemaker.storage.log_files import groups
+from local_sagemaker.storage.record_kinds import LOG_GROUP
+from local_sagemaker.storage.records import Record, RecordStore
 
 MAX_EVENTS = 10_000
 MAX_GROUPS = MAX_STREAMS = 50
 
 
-def describe_log_groups(data_dir: DataDir, request: Record) -> Record:
+def describe_log_groups(store: RecordStore, request: Record) -> Record:
     prefix = request.get("logGroupNamePrefix", "")
     found = [
-        {"logGroupName": group, "arn": f"{_arn(group)}:*", "creationTime": 0, "storedBytes": 0}
-        for group in sorted(groups(data_dir))
+        {
+            "logGroupName": group,
+            "arn": f"{group_arn(group)}:*",
+            "creationTime": 0,
+            "storedBytes": 0,
+            **({"retentionInDays": policy["RetentionInDays"]} if (policy := store.get(LOG_GROUP, group)) else {}),
+        }
+        for group in sorted(groups(store.data_dir))
         if group.startswith(prefix)
     ]
     return _listed("logGroups", found, request, "g", MAX_GROUPS)
 
 
-def describe_log_streams(data_dir: DataDir, request: Record) -> Record:
-    group, prefix = _group(data_dir, request), request.get("logStreamNamePrefix", "")
+def describe_log_streams(store: RecordStore, request: Record) -> Record:
+    group, prefix = find_group(store, request), request.get("logStreamNamePrefix", "")
     by_time = request.get("orderBy") == "LastEventTime"
     if by_time and prefix:
         raise _invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
     streams: list[Record] = []
-    for name, file in _streams(data_dir, group):
+    for name, file in streams_of(store.data_dir, group):
         if not name.startswith(prefix):
             continue
         status = file.stat()
@@ -43,7 +48,7 @@ def describe_log_streams(data_dir: DataDir, request: Record) -> Record:
         streams.append(
             {
                 "logStreamName": name,
-                "arn": f"{_arn(group)}:log-stream:{name}",
+                "arn": f"{group_arn(group)}:log-stream:{name}",
                 "creationTime": first_timestamp,
                 "firstEventTimestamp": first_timestamp,
                 "lastEventTimestamp": int(status.st_mtime * 1000),
@@ -57,16 +62,11 @@ def describe_log_streams(data_dir: DataDir, request: Record) -> Record:
     return _listed("logStreams", streams, request, "s", MAX_STREAMS)
 
 
-def get_log_events(data_dir: DataDir, request: Record) -> Record:
-    group, name = _group(data_dir, request), request.get("logStreamName")
-    files = dict(_streams(data_dir, group))
-    if name not in files:
-        raise ServiceError("ResourceNotFoundException", "The specified log stream does not exist.")
+def get_log_events(store: RecordStore, request: Record) -> Record:
+    file, name = stream_file(store, request), request["logStreamName"]
     # positions count all events of the stream, so that a token stays valid with another startTime or endTime
     events = [
-        (position, event)
-        for position, event in enumerate(read_events(files[name], name))
-        if _is_in_range(event, request)
+        (position, event) for position, event in enumerate(read_events(file, name)) if _is_in_range(event, request)
     ]
     limit = _limit(request, MAX_EVENTS)
     token = request.get("nextToken")
@@ -90,8 +90,8 @@ def get_log_events(data_dir: DataDir, request: Record) -> Record:
     }
 
 
-def filter_log_events(data_dir: DataDir, request: Record) -> Record:
-    group = _group(data_dir, request)
+def filter_log_events(store: RecordStore, request: Record) -> Record:
+    group = find_group(store, request)
     names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix", "")
     if names is not None and prefix:
         raise _invalid("logStreamNamePrefix and logStreamNames are mutually exclusive parameters.")
@@ -99,7 +99,7 @@ def filter_log_events(data_dir: DataDir, request: Record) -> Record:
     window = {**request, "endTime": request["endTime"] + 1} if "endTime" in request else request
     matches = parse_filter_pattern(request.get("filterPattern", ""))
     found: list[tuple[int, str, int, LogEvent]] = []
-    for name, file in _streams(data_dir, group):
+    for name, file in streams_of(store.data_dir, group):
         if name.startswith(prefix) and (names is None or name in names):
             for position, event in enumerate(read_events(file, name)):
                 if _is_in_range(event, window) and matches(event.message):
@@ -116,32 +116,12 @@ def filter_log_events(data_dir: DataDir, request: Record) -> Record:
     return {"events": events, **next_token}
 
 
-OPERATIONS: dict[str, Callable[[DataDir, Record], Record]] = {
+OPERATIONS: dict[str, Callable[[RecordStore, Record], Record]] = {
     "DescribeLogGroups": describe_log_groups,
     "DescribeLogStreams": describe_log_streams,
     "GetLogEvents": get_log_events,
     "FilterLogEvents": filter_log_events,
 }
-
-
-def group_name(name_or_arn: str) -> str:
-    """Return the name of a log group given by name or ARN."""
-    return name_or_arn.removesuffix(":*").rpartition(":")[2]
-
-
-def _group(data_dir: DataDir, request: Record) -> str:
-    if "logGroupName" in request and "logGroupIdentifier" in request:
-        raise _invalid("Give either logGroupName or logGroupIdentifier, and not both.")
-    name = request.get("logGroupName") or group_name(str(request.get("logGroupIdentifier")))
-    if name not in groups(data_dir):
-        raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
-    return name
-
-
-def _streams(data_dir: DataDir, group: str) -> list[tuple[str, Path]]:
-    folder = group_folder(data_dir, group)
-    files = folder.rglob("*.log") if folder.is_dir() else []
-    return sorted((str(file.relative_to(folder).with_suffix("")), file) for file in files)
 
 
 def _is_in_range(event: LogEvent, request: Record) -> bool:
@@ -177,7 +157,3 @@ def _position(token: Any, kind: str) -> int:
 
 def _invalid(message: str) -> ServiceError:
     return ServiceError("InvalidParameterException", message)
-
-
-def _arn(group: str) -> str:
-    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"

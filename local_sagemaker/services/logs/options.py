@@ -5,6 +5,8 @@ from local_sagemaker.protocol.options import Members, Options
 NO_EFFECT = {
     "log events have no masked data": "unmask",
     "AWS ignores it": "interleaved",
+    "data is not encrypted, because it stays on this machine": "kmsKeyId",
+    "groups are deleted by whoever may use this machine": "deletionProtectionEnabled",
 }
 
 SHAPES = {
@@ -21,6 +23,15 @@ SHAPES = {
         "logGroupName logGroupIdentifier logStreamNames logStreamNamePrefix startTime endTime filterPattern nextToken "
         "limit",
         only={"startFromHead": (True,)},
+    ),
+    "CreateLogGroupRequest": Members("logGroupName", refused="tags", only={"logGroupClass": ("STANDARD",)}),
+    "GetQueryResultsRequest": Members("queryId", refused="nextToken maxItems"),
+    "StartQueryRequest": Members(
+        "logGroupName logGroupNames logGroupIdentifiers startTime endTime queryString limit",
+        only={"queryLanguage": ("CWLI",)},
+    ),
+    "DescribeQueriesRequest": Members(
+        "logGroupName status maxResults", refused="nextToken", only={"queryLanguage": ("CWLI",)}
     ),
 }
 

@@ -4,39 +4,46 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Request, Response
 
-from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import NotImplementedHere
 from local_sagemaker.protocol.shapes import check_request, operation_model, without_nulls
-from local_sagemaker.services.logs.operations import OPERATIONS, group_name
+from local_sagemaker.services.logs import groups, operations, queries
 from local_sagemaker.services.logs.options import OPTIONS
-from local_sagemaker.storage.log_files import groups
-from local_sagemaker.storage.records import Record
+from local_sagemaker.storage import log_files
+from local_sagemaker.storage.records import Record, RecordStore
+
+GROUP_OPERATIONS = {**operations.OPERATIONS, **groups.OPERATIONS}
+OPERATIONS = [*GROUP_OPERATIONS, *queries.OPERATIONS]
 
 
 class LogsService:
-    """The log groups of the jobs and functions of one data directory."""
+    """The log groups of the jobs, endpoints and functions of one data directory."""
 
-    def __init__(self, data_dir: DataDir) -> None:
-        self._data_dir = data_dir
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+        self._queries = queries.Queries(store)
 
     def respond(self, request: Request) -> Response:
         """Answer an HTTP request; raises NotImplementedHere for other log groups."""
         operation, members = aws_json.read_request(request)
         if self.has(operation, members):
             return aws_json.write_response(self.call(operation, members))
-        if operation in OPERATIONS:
+        if operation in operations.OPERATIONS:
             # moto would ignore the options
             _check(operation, members)
         raise NotImplementedHere(operation)
 
     def has(self, operation: str, request: Record) -> bool:
         """Return whether a request is about log groups kept here: those of jobs, and of functions that have run."""
+        if operation in queries.OPERATIONS:
+            return self._has_query(operation, request)
         name = request.get("logGroupName") or request.get("logGroupIdentifier") or request.get("logGroupNamePrefix")
         if not isinstance(name, str):
             return False
-        is_functions = any(group.startswith(group_name(name)) for group in groups(self._data_dir))
+        if operation == "CreateLogGroup":
+            return groups.can_create(name)
+        is_functions = any(group.startswith(groups.group_name(name)) for group in self._groups())
         return "/aws/sagemaker/" in name or ("/aws/lambda/" in name and operation in OPERATIONS and is_functions)
 
     def call(self, operation: str, request: Record) -> Record:
@@ -50,7 +57,19 @@ class LogsService:
                 "InvalidParameterException", f"{operation} is not supported for the log groups of jobs and functions"
             )
         _check(operation, request)
-        return OPERATIONS[operation](self._data_dir, without_nulls(request))
+        if operation in queries.OPERATIONS:
+            return queries.OPERATIONS[operation](self._queries, without_nulls(request))
+        return GROUP_OPERATIONS[operation](self._store, without_nulls(request))
+
+    def _has_query(self, operation: str, request: Record) -> bool:
+        if "queryId" in request:
+            return request["queryId"] in self._queries.results
+        if operation == "StartQuery":
+            return any(name in self._groups() for name in queries.groups_of_query(request))
+        return request.get("logGroupName") in (None, *self._groups())
+
+    def _groups(self) -> list[str]:
+        return log_files.groups(self._store.data_dir)
 
 
 def _check(operation: str, request: Record) -> None:

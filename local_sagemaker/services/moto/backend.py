@@ -129,10 +129,17 @@ class MotoBackend:
             if self._application is None:
                 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-                from local_sagemaker.services.moto import change_set_patches, event_patches, iam_patches, stack_patches
+                from local_sagemaker.services.moto import (
+                    alarm_history,
+                    change_set_patches,
+                    event_patches,
+                    iam_patches,
+                    stack_patches,
+                )
 
                 application = DomainDispatcherApplication(create_backend_app)
                 event_patches.patches.apply(self._listener)
+                alarm_history.install()
                 stack_patches.patches.apply()
                 change_set_patches.patches.apply()
                 iam_patches.patches.apply()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import moto.logs.models as logs_models
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
 from moto.events.exceptions import InvalidEventPatternException
 from moto.events.exceptions import ValidationException as EventsValidationException
@@ -22,7 +23,9 @@ from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.sns.models import Subscription
 
 from local_sagemaker.protocol.times import iso_milliseconds, iso_time
-from local_sagemaker.services.moto import state
+from local_sagemaker.services.logs.insights.fields import fields_of
+from local_sagemaker.services.logs.insights.query import Query
+from local_sagemaker.services.moto import alarm_history, state
 from local_sagemaker.services.moto.listener import Listener
 from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed
 from local_sagemaker.services.moto.patching import PatchSet
@@ -117,6 +120,21 @@ def _publish(
     listener.notification_published(subscription.endpoint, payload, message_id)
 
 
+@patches(logs_models, "execute_query")
+def _execute_query(
+    original: Original, listener: Listener, log_groups: list[Any], query: str, start_time: int, end_time: int
+) -> list[dict[str, str]]:
+    """Run a query of Logs Insights; moto ignores most commands."""
+    events = [
+        fields_of(group.name, stream.log_stream_name, position, event.timestamp, event.message)
+        for group in log_groups
+        for stream in group.streams.values()
+        for position, event in enumerate(stream.events)
+        if 1000 * start_time <= event.timestamp < 1000 * (end_time + 1)
+    ]
+    return [{item["field"]: item["value"] for item in row} for row in Query(query).run(events)]
+
+
 @patches(CloudWatchBackend, "put_metric_alarm")
 def _put_metric_alarm(original: Original, listener: Listener, backend: CloudWatchBackend, **request: Any) -> Alarm:
     """Create alarms in INSUFFICIENT_DATA, and let an alarm that is put again keep its state."""
@@ -127,6 +145,7 @@ def _put_metric_alarm(original: Original, listener: Listener, backend: CloudWatc
     else:
         for member in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
             setattr(alarm, member, getattr(previous, member))
+    alarm_history.record_configuration(alarm, previous)
     listener.metric_data_put()
     return alarm
 
@@ -156,6 +175,7 @@ def _set_alarm_state(
     previous = copy.copy(backend.alarms.get(alarm_name))
     original(backend, alarm_name, reason, reason_data, state_value)
     if previous is not None and previous.state_value != state_value:
+        alarm_history.record_state(backend.alarms[alarm_name], previous)
         listener.alarm_state_changed(backend.alarms[alarm_name], previous)
 
 

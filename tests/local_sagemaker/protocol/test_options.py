@@ -11,8 +11,8 @@ from local_sagemaker.protocol.options import ALL, REFUSED, SOME_VALUES, SUPPORTE
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.lambda_.options import OPTIONS as LAMBDA_OPTIONS
 from local_sagemaker.services.lambda_.service import OPERATIONS as LAMBDA_OPERATIONS
-from local_sagemaker.services.logs.operations import OPERATIONS as LOGS_OPERATIONS
 from local_sagemaker.services.logs.options import OPTIONS as LOGS_OPTIONS
+from local_sagemaker.services.logs.service import OPERATIONS as LOGS_OPERATIONS
 from local_sagemaker.services.s3.options import OPTIONS as S3_OPTIONS
 from local_sagemaker.services.s3.service import OPERATIONS as S3_OPERATIONS
 from local_sagemaker.services.sagemaker.options import OPTIONS as SAGEMAKER_OPTIONS

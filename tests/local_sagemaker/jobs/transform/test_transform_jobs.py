@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from local_sagemaker.data_dir import DataDir
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.logs.service import LogsService
@@ -265,7 +264,7 @@ def test_a_client_error_is_logged_with_status_and_message_and_keeps_other_output
 def test_the_data_log_has_a_log_stream_of_its_own(sums: Machine) -> None:
     sums.put("s3://bucket/in/bad.csv", "x\n")
     transform(sums)
-    logs, group = LogsService(DataDir(sums.data_dir)), {"logGroupName": "/aws/sagemaker/TransformJobs"}
+    logs, group = LogsService(sums.store), {"logGroupName": "/aws/sagemaker/TransformJobs"}
     streams = logs.call("DescribeLogStreams", {**group, "logStreamNamePrefix": "job/"})["logStreams"]
     container, data_log = [stream["logStreamName"] for stream in streams]
     assert re.fullmatch(r"job/i-[0-9a-f]{17}-\d+", container)

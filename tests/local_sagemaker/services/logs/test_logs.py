@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.logs.service import LogsService
+from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.log_files import PROCESSING_JOBS, TRAINING_JOBS, TRANSFORM_JOBS, log_file
+from local_sagemaker.storage.records import RecordStore
 
 START = 1_763_720_000  # 2025-11-21T10:13:20Z
 STREAM = f"job/algo-1-{START}"
@@ -26,10 +28,15 @@ def stamped(second: int, message: str) -> str:
     return datetime.fromtimestamp(START + second, UTC).strftime("%Y-%m-%dT%H:%M:%S.250Z ") + message
 
 
+def service(data_dir: Path) -> LogsService:
+    folder = DataDir(data_dir)
+    return LogsService(RecordStore(folder, Database(folder.database)))
+
+
 @pytest.fixture
 def logs(tmp_path: Path) -> LogsService:
     write(tmp_path, TRAINING_JOBS, STREAM, [stamped(number, f"round {number}") for number in range(10)])
-    return LogsService(DataDir(tmp_path))
+    return service(tmp_path)
 
 
 def events(logs: LogsService, **more: Any) -> dict[str, Any]:
@@ -55,9 +62,7 @@ def test_an_event_is_a_line_with_its_time_in_milliseconds(logs: LogsService) -> 
 def test_a_line_without_a_time_has_the_time_of_the_previous_line(tmp_path: Path) -> None:
     lines = ["at the start", stamped(5, "Traceback:"), "  File x", "", "naïve ünïcödé"]
     write(tmp_path, PROCESSING_JOBS, STREAM, lines)
-    answer = LogsService(DataDir(tmp_path)).call(
-        "GetLogEvents", {"logGroupName": PROCESSING_JOBS, "logStreamName": STREAM}
-    )
+    answer = service(tmp_path).call("GetLogEvents", {"logGroupName": PROCESSING_JOBS, "logStreamName": STREAM})
     assert [(event["timestamp"] - START * 1000, event["message"]) for event in answer["events"]] == [
         (0, "at the start"),
         (5250, "Traceback:"),
@@ -89,9 +94,9 @@ def test_events_written_later_follow_the_token(logs: LogsService, tmp_path: Path
 
 def test_a_page_holds_at_most_one_megabyte(tmp_path: Path) -> None:
     write(tmp_path, TRAINING_JOBS, STREAM, [stamped(number, "x" * 300_000) for number in range(5)])
-    first = events(LogsService(DataDir(tmp_path)), startFromHead=True)
+    first = events(service(tmp_path), startFromHead=True)
     assert len(first["events"]) == 3
-    assert len(events(LogsService(DataDir(tmp_path)), nextToken=first["nextForwardToken"])["events"]) == 2
+    assert len(events(service(tmp_path), nextToken=first["nextForwardToken"])["events"]) == 2
 
 
 def test_a_time_range_includes_its_start_and_excludes_its_end(logs: LogsService) -> None:
@@ -207,3 +212,32 @@ def test_boto3_reads_log_groups_of_jobs_and_moto_keeps_all_others(client: Callab
     # moto ignores it
     with pytest.raises(ClientError, match="does not implement logGroupNamePattern"):
         logs.describe_log_groups(logGroupNamePattern="own")
+
+
+def test_the_retention_of_a_group_is_shown_until_it_is_deleted(logs: LogsService) -> None:
+    group = {"logGroupName": TRAINING_JOBS}
+    logs.call("PutRetentionPolicy", {**group, "retentionInDays": 14})
+    described = logs.call("DescribeLogGroups", {"logGroupNamePrefix": TRAINING_JOBS})["logGroups"]
+    assert [group["retentionInDays"] for group in described] == [14]
+    logs.call("DeleteRetentionPolicy", group)
+    assert (
+        "retentionInDays" not in logs.call("DescribeLogGroups", {"logGroupNamePrefix": TRAINING_JOBS})["logGroups"][0]
+    )
+    assert error_code(logs, "PutRetentionPolicy", **group, retentionInDays=2) == "InvalidParameterException"
+
+
+def test_a_group_of_an_endpoint_may_be_created_before_the_endpoint_and_is_deleted_with_its_streams(
+    logs: LogsService, tmp_path: Path
+) -> None:
+    group = "/aws/sagemaker/Endpoints/churn"
+    logs.call("CreateLogGroup", {"logGroupName": group})
+    assert error_code(logs, "CreateLogGroup", logGroupName=group) == "ResourceAlreadyExistsException"
+    assert error_code(logs, "CreateLogGroup", logGroupName=TRAINING_JOBS) == "ResourceAlreadyExistsException"
+    write(tmp_path, group, "AllTraffic/i-1", [stamped(0, "ready")])
+    logs.call("DeleteLogGroup", {"logGroupName": group})
+    assert error_code(logs, "DescribeLogStreams", logGroupName=group) == "ResourceNotFoundException"
+
+
+def test_a_stream_is_deleted(logs: LogsService) -> None:
+    logs.call("DeleteLogStream", {"logGroupName": TRAINING_JOBS, "logStreamName": STREAM})
+    assert logs.call("DescribeLogStreams", {"logGroupName": TRAINING_JOBS})["logStreams"] == []

@@ -1,0 +1,102 @@
+"""Operations on queries of CloudWatch Logs Insights.
+
+A query runs when it is started, and is complete when StartQuery returns. The last ones are kept in memory: another
+server does not know them, as CloudWatch forgets a query after seven days.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.services.logs.events import read_events
+from local_sagemaker.services.logs.groups import find_group, group_name, streams_of
+from local_sagemaker.services.logs.insights.fields import fields_of
+from local_sagemaker.services.logs.insights.query import Query
+from local_sagemaker.storage.records import Record, RecordStore
+
+MAX_QUERIES = 100
+
+
+@dataclass(frozen=True)
+class Queries:
+    """The queries of one data directory.
+
+    Attributes:
+        store: The records of the data directory.
+        results: What GetQueryResults returns, and the request, by query id, the oldest first.
+    """
+
+    store: RecordStore
+    results: OrderedDict[str, tuple[Record, Record]] = field(default_factory=OrderedDict)
+
+
+def groups_of_query(request: Record) -> list[str]:
+    """Return the names of the log groups that a StartQuery request names."""
+    identifiers = request.get("logGroupIdentifiers", [])
+    single = [request["logGroupName"]] if "logGroupName" in request else []
+    return [*single, *request.get("logGroupNames", []), *map(group_name, identifiers)]
+
+
+def start_query(queries: Queries, request: Record) -> Record:
+    query = Query(request["queryString"])
+    start, end = 1000 * request["startTime"], 1000 * request["endTime"]
+    if start > end:
+        raise ServiceError("InvalidParameterException", "startTime must not be after endTime")
+    names = groups_of_query(request)
+    if not names:
+        raise ServiceError("InvalidParameterException", "Give logGroupName, logGroupNames or logGroupIdentifiers.")
+    events, scanned = [], 0
+    for name in names:
+        group = find_group(queries.store, {"logGroupName": name})
+        for stream, file in streams_of(queries.store.data_dir, group):
+            for position, event in enumerate(read_events(file, stream)):
+                if start <= event.timestamp < end + 1000:
+                    scanned += len(event.message)
+                    events.append(fields_of(group, stream, position, event.timestamp, event.message))
+    results = query.run(events, request.get("limit"))
+    statistics = {"recordsMatched": len(results), "recordsScanned": len(events), "bytesScanned": scanned}
+    query_id = str(uuid.uuid4())
+    created = {"queryId": query_id, "status": "Complete", "createTime": int(1000 * time.time())}
+    described = {**created, "queryString": request["queryString"], "logGroupName": names[0]}
+    queries.results[query_id] = ({"results": results, "statistics": statistics, "status": "Complete"}, described)
+    while len(queries.results) > MAX_QUERIES:
+        queries.results.popitem(last=False)
+    return {"queryId": query_id}
+
+
+def get_query_results(queries: Queries, request: Record) -> Record:
+    return _find(queries, request)[0]
+
+
+def stop_query(queries: Queries, request: Record) -> Record:
+    _find(queries, request)
+    raise ServiceError("InvalidParameterException", "The specified query is already complete.")
+
+
+def describe_queries(queries: Queries, request: Record) -> Record:
+    described = [
+        query
+        for _, query in reversed(queries.results.values())
+        if request.get("logGroupName") in (None, query["logGroupName"])
+        and request.get("status") in (None, query["status"])
+    ]
+    return {"queries": described[: request.get("maxResults", 1000)]}
+
+
+def _find(queries: Queries, request: Record) -> tuple[Record, Record]:
+    if request["queryId"] not in queries.results:
+        raise ServiceError("ResourceNotFoundException", f"The query {request['queryId']} does not exist.")
+    return queries.results[request["queryId"]]
+
+
+OPERATIONS: dict[str, Callable[[Queries, Record], Record]] = {
+    "StartQuery": start_query,
+    "GetQueryResults": get_query_results,
+    "StopQuery": stop_query,
+    "DescribeQueries": describe_queries,
+}
