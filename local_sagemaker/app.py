@@ -22,6 +22,8 @@ from local_sagemaker.services.cloudformation.provisioner import ResourceProvisio
 from local_sagemaker.services.cloudformation.resource_type import Backends
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.logs.service import LogsService
+from local_sagemaker.services.mlflow.servers import MlflowServers
+from local_sagemaker.services.mlflow.service import MlflowService
 from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.s3.service import S3Service
 from local_sagemaker.services.sagemaker.service import SageMakerService
@@ -94,6 +96,8 @@ class App:
         deadline = time.monotonic() + CLOSE_SECONDS
         while self.busy() and time.monotonic() < deadline:
             time.sleep(0.02)
+        # last of all: jobs may log to them until their end
+        self.sagemaker.context.mlflow_servers.close()
         if self.warm_python is not None:
             self.warm_python.close()
         self.database.close()
@@ -137,7 +141,8 @@ def build(
         alarm_states=cloudwatch.alarm_states,
         idle_seconds=idle_seconds,
     )
-    sagemaker = SageMakerService(jobs, functions, endpoint_manager, cloudwatch.put_metric_data, workers)
+    mlflow_servers = MlflowServers(data_dir, environment or {})
+    sagemaker = SageMakerService(jobs, functions, endpoint_manager, cloudwatch.put_metric_data, mlflow_servers, workers)
     events = EventEngine(store, Targets(sagemaker.call, functions))
     provisioner = ResourceProvisioner(Backends(functions, objects, sagemaker.call))
     moto = MotoBackend(data_dir, database, events, provisioner)
@@ -145,6 +150,7 @@ def build(
     services: dict[str, Service] = {
         "sagemaker": sagemaker,
         "sagemaker-runtime": SageMakerRuntime(endpoint_manager),
+        "sagemaker-mlflow": MlflowService(store, mlflow_servers),
         "s3": S3Service(objects, data_dir, database),
         "lambda": functions,
         "logs": WithFallback(LogsService(store), moto),

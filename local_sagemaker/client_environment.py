@@ -79,6 +79,9 @@ def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = o
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CA_BUNDLE": str(DataDir(data_dir).certificate),
         "SAGEMAKER_VALIDATE_ROLE": "false",
+        # where the plugin sagemaker-mlflow finds the MLflow server of an ARN
+        "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": url,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
         # both spellings: a program may read the one that the user's shell has set

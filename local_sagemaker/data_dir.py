@@ -55,6 +55,7 @@ class DataDir:
     jobs = _Entry("jobs")
     endpoints = _Entry("endpoints")
     environments = _Entry("environments")
+    mlflow = _Entry("mlflow")
     logs = _Entry("logs")
 
     # settings of `python -m local_sagemaker start`

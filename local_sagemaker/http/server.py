@@ -125,8 +125,8 @@ def _application(app: App) -> Application:
 
 
 def _may_last(request_line: bytes) -> bool:
-    """Return whether a request waits for a model, a function or a monitoring execution."""
-    return b"/invocations" in request_line or RUN_NOW_PATH.encode() in request_line
+    """Return whether a request waits for a model, a function, a monitoring execution or the start of MLflow."""
+    return any(path in request_line for path in (b"/invocations", RUN_NOW_PATH.encode(), b" /api/"))
 
 
 def _end_on_signals(server: ConnectionServer) -> None:

@@ -24,7 +24,7 @@ class RecordKind:
         kind: Such as `training-job`.
         noun: What operations are called after, such as `TrainingJob` of DescribeTrainingJob; None for records that are
             no resource of SageMaker.
-        member_prefix: What the Name, Arn and Status members begin with, where that is not the noun.
+        member_prefix: What the Name, Arn and Status members begin with, where that is not the noun; may be "".
         is_job: Whether `jobs.manager` runs it.
         is_tagged: Whether AddTags and ListTags take its ARN.
         event_title: What its EventBridge events are called after, as in "SageMaker Training Job State Change"; None
@@ -90,15 +90,19 @@ class RecordKind:
 
     @property
     def name_member(self) -> str:
-        return f"{self.member_prefix or self.noun}Name"
+        return f"{self._prefix}Name"
 
     @property
     def arn_member(self) -> str:
-        return f"{self.member_prefix or self.noun}Arn"
+        return f"{self._prefix}Arn"
 
     @property
     def status_member(self) -> str:
-        return f"{self.member_prefix or self.noun}Status"
+        return f"{self._prefix}Status"
+
+    @property
+    def _prefix(self) -> str | None:
+        return self.noun if self.member_prefix is None else self.member_prefix
 
     @property
     def arn_type(self) -> str:
@@ -230,6 +234,18 @@ MODEL_PACKAGE = RecordKind(
     columns={"parent": "ModelPackageGroupName", "approval": "ModelApprovalStatus", "token": "ClientToken"},
     required={"ModelPackageArn": str},
 )
+MLFLOW_APP = RecordKind(
+    "mlflow-app",
+    "MlflowApp",
+    member_prefix="",
+    required={"Arn": str, "ArtifactStoreUri": str, "AccountDefaultStatus": str},
+)
+MLFLOW_TRACKING_SERVER = RecordKind(
+    "mlflow-tracking-server",
+    "MlflowTrackingServer",
+    member_prefix="TrackingServer",
+    required={"TrackingServerArn": str, "ArtifactStoreUri": str},
+)
 
 # the resources of SageMaker
 RESOURCES = (
@@ -250,6 +266,8 @@ RESOURCES = (
     ENDPOINT,
     MODEL_PACKAGE_GROUP,
     MODEL_PACKAGE,
+    MLFLOW_APP,
+    MLFLOW_TRACKING_SERVER,
 )
 
 # records beside them

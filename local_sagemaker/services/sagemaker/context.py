@@ -10,6 +10,7 @@ from local_sagemaker.executions.executor import Executor
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
 from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.mlflow.servers import MlflowServers
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import RecordStore
 
@@ -29,5 +30,6 @@ class Context:
     endpoint_manager: EndpointManager
     executor: Executor
     monitoring_scheduler: MonitoringScheduler
+    mlflow_servers: MlflowServers
     lock: threading.RLock
     call: Call

@@ -12,7 +12,8 @@ NO_EFFECT = {
     "there are no instances to choose, wait for, keep or replace": (
         "CapacityReservationConfig EnableManagedSpotTraining InferenceAmiVersion InfraCheckConfig "
         "InstancePlacementConfig KeepAlivePeriodInSeconds MaxPendingTimeInSeconds MaxWaitTimeInSeconds RetryStrategy "
-        "RoutingConfig TrainingPlanArn TransformAmiVersion VariantInstanceProvisionTimeoutInSeconds VolumeSizeInGB"
+        "RoutingConfig TrackingServerSize TrainingPlanArn TransformAmiVersion VariantInstanceProvisionTimeoutInSeconds "
+        "VolumeSizeInGB"
     ),
     "models are on this machine already": "ModelAccessConfig ModelDataDownloadTimeoutInSeconds",
     "a model package is valid as soon as it is created": "SkipModelValidation",
@@ -20,6 +21,9 @@ NO_EFFECT = {
         "DebugHookConfig EnableSageMakerMetricsTimeSeries ExperimentConfig ProfilerConfig ProfilerRuleConfigurations"
     ),
     "files are uploaded at the end of a job": "S3UploadMode",
+    "nothing on this machine is maintained at a set time": "WeeklyMaintenanceWindowStart",
+    "all buckets belong to one account": "S3BucketOwnerVerification",
+    "MLflow's UI on this machine needs no credentials": "ExpiresInSeconds SessionExpirationDurationInSeconds",
     "a repeated request has the same result": "ClientRequestToken ClientToken",
 }
 
@@ -319,6 +323,29 @@ SHAPES = {
     ),
     "SearchExpression": Members("Filters NestedFilters SubExpressions Operator"),
     "Filter": Members("Operator Value"),
+    "CreateMlflowAppRequest": Members(
+        "AccountDefaultStatus Tags",
+        refused="DefaultDomainIdList",
+        only={"ModelRegistrationMode": ("AutoModelRegistrationDisabled",)},
+    ),
+    "ListMlflowAppsRequest": Members(
+        "CreatedAfter CreatedBefore Status MlflowVersion AccountDefaultStatus SortBy SortOrder NextToken MaxResults",
+        refused="DefaultForDomainId",
+    ),
+    "UpdateMlflowAppRequest": Members(
+        "Name ArtifactStoreUri AccountDefaultStatus",
+        refused="DefaultDomainIdList",
+        only={"ModelRegistrationMode": ("AutoModelRegistrationDisabled",)},
+    ),
+    "CreateMlflowTrackingServerRequest": Members(
+        "MlflowVersion S3BucketOwnerAccountId Tags", only={"AutomaticModelRegistration": (False,)}
+    ),
+    "ListMlflowTrackingServersRequest": Members(
+        "CreatedAfter CreatedBefore TrackingServerStatus MlflowVersion SortBy SortOrder NextToken MaxResults"
+    ),
+    "UpdateMlflowTrackingServerRequest": Members(
+        "ArtifactStoreUri S3BucketOwnerAccountId", only={"AutomaticModelRegistration": (False,)}
+    ),
     "ListTagsInput": Members("NextToken MaxResults"),
 }
 

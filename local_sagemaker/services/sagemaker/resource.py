@@ -20,7 +20,7 @@ USER_CONTEXT = {"IamIdentity": {"Arn": CALLER_ARN, "PrincipalId": CALLER_ID}}
 
 @dataclass(frozen=True)
 class Resource:
-    """Resources whose records are named by the resource's name in lower case, as in its ARN.
+    """Resources whose records are named by the last part of the resource's ARN: its name, in lower case, or its id.
 
     Attributes:
         kind: The kind of their records.
@@ -49,22 +49,25 @@ class Resource:
         Raises:
             ServiceError: There is a resource of that name.
         """
-        name, arn = record[self.kind.name_member], record[self.kind.arn_member]
+        arn = record[self.kind.arn_member]
         with context.store.transaction():
-            if not context.store.create(self.kind.kind, name.lower(), record):
-                raise self._error(self.exists, name)
+            if not context.store.create(self.kind.kind, self._key(record), record):
+                raise self._error(self.exists, record[self.kind.name_member])
             put_tags(context, arn, tags)
         return {self.kind.arn_member: arn}
 
     def update(self, context: Context, record: Record, **changes: object) -> None:
         """Merge changes into the record of a resource."""
-        context.store.update(self.kind.kind, record[self.kind.name_member].lower(), **changes)
+        context.store.update(self.kind.kind, self._key(record), **changes)
 
     def delete(self, context: Context, record: Record) -> None:
         """Delete the record of a resource and its tags."""
         with context.store.transaction():
             context.store.delete(TAGS, record[self.kind.arn_member])
-            context.store.delete(self.kind.kind, record[self.kind.name_member].lower())
+            context.store.delete(self.kind.kind, self._key(record))
+
+    def _key(self, record: Record) -> str:
+        return str(record[self.kind.arn_member]).rpartition("/")[2]
 
     def _error(self, error: tuple[str, str], name: str) -> ServiceError:
         code, message = error

@@ -16,12 +16,14 @@ from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
 from local_sagemaker.services.lambda_.service import LambdaService
+from local_sagemaker.services.mlflow.servers import MlflowServers
 from local_sagemaker.services.sagemaker import (
     endpoint_configs,
     endpoints,
     executions,
     job_definitions,
     jobs,
+    mlflow,
     models,
     monitoring,
     pipelines,
@@ -47,6 +49,7 @@ OPERATIONS: dict[str, Operation] = {
     **endpoint_configs.OPERATIONS,
     **endpoints.OPERATIONS,
     **search.OPERATIONS,
+    **mlflow.OPERATIONS,
     **tags.OPERATIONS,
 }
 
@@ -60,6 +63,7 @@ class SageMakerService:
         functions: LambdaService,
         endpoint_manager: EndpointManager,
         put_metric_data: PutMetrics,
+        mlflow_servers: MlflowServers,
         workers: int | None = None,
     ) -> None:
         """Make the service.
@@ -69,6 +73,7 @@ class SageMakerService:
             functions: Invoked by Lambda steps.
             endpoint_manager: Hosts endpoints.
             put_metric_data: Puts metrics of monitoring executions to CloudWatch.
+            mlflow_servers: Runs MLflow Apps and tracking servers.
             workers: How many steps run at once; by default one a processor.
         """
         lock = threading.RLock()
@@ -83,6 +88,7 @@ class SageMakerService:
             endpoint_manager=endpoint_manager,
             executor=executor,
             monitoring_scheduler=scheduler,
+            mlflow_servers=mlflow_servers,
             lock=lock,
             call=self.call,
         )

@@ -46,13 +46,12 @@ FAMILIES = (
         "InferenceExperiment|InferenceRecommendation|ScalingConfiguration|ModelMetadata|OptimizationJob|AI[A-Z]",
         "compare models as production variants of one endpoint, with a weight each",
     ),
-    Family("Experiments", "Experiment|Trial", "track runs with MLflow"),
+    Family("Experiments", "Experiment|Trial", "track runs with MLflow, on an app that CreateMlflowApp makes"),
     Family(
         "Lineage",
         "Action|Artifact|Association|Context|Lineage",
         "describe the model package and list the steps of its pipeline execution to see where a model comes from",
     ),
-    Family("MLflow", "Mlflow", "run an MLflow server, and give clients its address as tracking URI"),
     Family("Feature Store", "Feature", "read features from files in S3"),
     Family("AutoML", "AutoML", "tune the built-in XGBoost algorithm, or a script, with CreateHyperParameterTuningJob"),
     Family(

@@ -46,6 +46,8 @@ LISTS: dict[str, tuple[RecordKind, Record]] = {
     "ListEndpointConfigs": (record_kinds.ENDPOINT_CONFIG, {}),
     "ListEndpoints": (record_kinds.ENDPOINT, {}),
     "ListModelPackageGroups": (record_kinds.MODEL_PACKAGE_GROUP, {}),
+    "ListMlflowApps": (record_kinds.MLFLOW_APP, {}),
+    "ListMlflowTrackingServers": (record_kinds.MLFLOW_TRACKING_SERVER, {}),
     "ListModelPackages": (MODEL_PACKAGE, {"ModelPackageType": "Both"}),
 }
 VALUES = {str: "text", int: 1, record_kinds.TIME: 1.0, list: [], dict: {}}

@@ -1,0 +1,1 @@
+"""MLflow servers: what is behind MLflow Apps and tracking servers."""

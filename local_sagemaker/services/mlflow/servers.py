@@ -1,0 +1,205 @@
+"""The processes of MLflow Apps and tracking servers: each its own MLflow server, database and port.
+
+A process starts at the first request for its app and runs until the app is stopped or deleted, or this server ends.
+Nothing of MLflow is imported here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_sagemaker.containers.container import INHERITED_VARIABLES
+from local_sagemaker.data_dir import DataDir
+from local_sagemaker.storage.files import remove_tree
+
+PROGRAM = Path(__file__).parent / "program.py"
+# MLflow's clients give up on a request after 120, and repeat one that gets MlflowServerStarting
+START_SECONDS = 60
+STOP_SECONDS = 3
+
+_VARIABLES = {
+    # glibc would give each of many threads a heap of its own, and keep what they have freed
+    "MALLOC_ARENA_MAX": "2",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # runs evaluations by language models in processes of its own
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+
+
+class MlflowServerError(Exception):
+    """An MLflow server does not start; the message says why."""
+
+
+class MlflowServerStarting(Exception):
+    """An MLflow server needs longer to start than a client waits for a response."""
+
+
+class MlflowServers:
+    """The MLflow servers of a data directory. Safe to use from many threads.
+
+    Args:
+        data_dir: Their databases, logs and ports are in its folder `mlflow`.
+        environment: Variables with which their S3 clients reach this server.
+    """
+
+    def __init__(self, data_dir: DataDir, environment: Mapping[str, str]) -> None:
+        self._folder = data_dir.mlflow
+        self._environment = environment
+        self._running: dict[str, _Server] = {}
+        # of each server, held while it starts or stops
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._is_closed = False
+
+    def start(self, name: str, artifact_store_uri: str) -> str:
+        """Return the address of a server, such as `http://127.0.0.1:5000/`, which is started if it is not running.
+
+        Args:
+            name: Resource type and id, as in the ARN: `mlflow-app/app-1a2b3c`.
+            artifact_store_uri: The S3 URI below which new experiments keep their artifacts.
+
+        Raises:
+            MlflowServerError: It does not start.
+            MlflowServerStarting: It goes on starting.
+        """
+        with self._locks[name]:
+            if self._is_closed:
+                raise MlflowServerError("this local SageMaker is stopping")
+            server = self._running.get(name)
+            if server is None or not server.is_running:
+                server = self._running[name] = _start(self._folder / name, artifact_store_uri, self._environment)
+            if not server.is_ready:
+                _wait_until_ready(server, self._folder / name)
+            return server.url
+
+    def url(self, name: str) -> str | None:
+        """Return the address of a running server, None if it is not running."""
+        server = self._running.get(name)
+        return server.url if server is not None and server.is_running else None
+
+    def stop(self, name: str) -> None:
+        """Stop a server if it is running; its database is kept."""
+        with self._locks[name]:
+            self._stop(name)
+
+    def delete(self, name: str) -> None:
+        """Stop a server and delete its database; artifacts remain in S3."""
+        with self._locks[name]:
+            self._stop(name)
+            if (self._folder / name).exists():
+                remove_tree(self._folder / name)
+
+    def close(self) -> None:
+        """Stop all servers."""
+        self._is_closed = True
+        running = [*self._running.values()]
+        for server in running:
+            server.signal(signal.SIGTERM)
+        for server in running:
+            server.wait()
+
+    def _stop(self, name: str) -> None:
+        if server := self._running.pop(name, None):
+            server.signal(signal.SIGTERM)
+            server.wait()
+
+
+@dataclass
+class _Server:
+    process: subprocess.Popen[bytes]
+    port: int
+    is_ready: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def wait(self) -> None:
+        """Wait for its end after SIGTERM; kill it if it does not end."""
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+
+
+def _start(folder: Path, artifact_store_uri: str, environment: Mapping[str, str]) -> _Server:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-P", str(PROGRAM), "--default-artifact-root", artifact_store_uri]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.sqlite'}"]
+    inherited = {name: os.environ[name] for name in (*INHERITED_VARIABLES, "PATH") if name in os.environ}
+    with _listener(folder / "port") as listener, (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "--socket", str(listener.fileno())],
+            cwd=folder,
+            env={**inherited, **environment, **_VARIABLES},
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        return _Server(process, listener.getsockname()[1])
+
+
+def _listener(port_file: Path) -> socket.socket:
+    """Listen where the server did before, so that addresses in a browser stay valid, or on any free port."""
+    ports = [int(port_file.read_text())] if port_file.exists() else []
+    for port in (*ports, 0):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()
+            if port == 0:
+                raise
+            continue
+        break
+    listener.listen()
+    port_file.write_text(str(listener.getsockname()[1]))
+    return listener
+
+
+def _wait_until_ready(server: _Server, folder: Path) -> None:
+    """Wait for a response: the socket accepts connections from the start, and resets them if the process ends.
+
+    Raises:
+        MlflowServerError: It has ended.
+        MlflowServerStarting: It does not answer in time.
+    """
+    log = folder / "server.log"
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=START_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        server.is_ready = True
+    except TimeoutError as error:
+        raise MlflowServerStarting(f"the MLflow server is still starting after {START_SECONDS} s; see {log}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise MlflowServerError(f"the MLflow server did not start: {_last_line(log)} (see {log})") from error
+    finally:
+        connection.close()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "no output")
