@@ -31,13 +31,24 @@ class RequestError(ValueError):
         self.status_code = status_code
 
 
-def model_fn(model_dir: str) -> xgb.Booster:
+class UnloadableModel:
+    """A model that this XGBoost cannot load. As in the image, requests fail, not the container's start.
+
+    Endpoints roll such a model back by an alarm on their 5XX errors.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = f"Unable to load model: {reason}"
+        print(self.reason, flush=True)
+
+
+def model_fn(model_dir: str) -> xgb.Booster | UnloadableModel:
     """Load a model from the file `xgboost-model` or the only file.
 
     It is a pickle, as images up to 1.2 save it, or in XGBoost's own format. Images of every version try both.
 
     Raises:
-        ValueError: The file does not exist or this XGBoost cannot load it.
+        ValueError: The model's environment has a variable that is not supported.
     """
     if "SAGEMAKER_INFERENCE_OUTPUT" in os.environ:
         raise ValueError("SAGEMAKER_INFERENCE_OUTPUT is not supported on this machine; remove it from Environment")
@@ -45,12 +56,12 @@ def model_fn(model_dir: str) -> xgb.Booster:
     path = next((path for path in files if path.name == MODEL_NAME or len(files) == 1), None)
     if path is None:
         names = ", ".join(path.name for path in files)
-        raise ValueError(f"{MODEL_NAME} is not among the model's files ({names or 'none'})")
+        return UnloadableModel(f"{MODEL_NAME} is not among the model's files ({names or 'none'})")
     try:
         booster = _unpickled(path) or _loaded(path)
     except Exception as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"XGBoost {xgb.__version__} cannot load {path.name}: {reason}") from error
+        return UnloadableModel(f"XGBoost {xgb.__version__} cannot load {path.name}: {reason}")
     booster.set_param({"nthread": 1})
     return booster
 
@@ -91,12 +102,14 @@ def input_fn(body: str | bytes, content_type: str | None) -> xgb.DMatrix:
         ) from error
 
 
-def predict_fn(rows: xgb.DMatrix, model: xgb.Booster) -> np.ndarray:
+def predict_fn(rows: xgb.DMatrix, model: xgb.Booster | UnloadableModel) -> np.ndarray:
     """Return a prediction for each row.
 
     Raises:
-        RequestError: The rows do not fit the model.
+        RequestError: The model cannot be loaded, or the rows do not fit it.
     """
+    if isinstance(model, UnloadableModel):
+        raise RequestError(500, model.reason)
     try:
         return model.predict(rows, validate_features=False)
     except xgb.core.XGBoostError as error:

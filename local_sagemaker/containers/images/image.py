@@ -18,6 +18,12 @@ class Image(Enum):
     CLARIFY = "sagemaker-clarify-processing"
     GROUND_TRUTH_MERGER = "sagemaker-model-monitor-groundtruth-merger"
 
+    @classmethod
+    def of_repository(cls, name: str) -> Image | None:
+        """Return the image of a repository, or None if it has no substitute."""
+        # the algorithm's first images, xgboost:1 and xgboost:latest, which `image_uris.retrieve` still returns
+        return cls.XGBOOST if name == "xgboost" else next((image for image in cls if image.value == name), None)
+
 
 @dataclass(frozen=True)
 class Runtime:

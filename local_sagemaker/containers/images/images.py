@@ -68,9 +68,9 @@ class Images:
         repository = _repository(uri)
         runtime = self._mapped.find(repository) if self._mapped else None
         if runtime is None:
-            name = repository.rpartition("/")[2]
+            image = Image.of_repository(repository.rpartition("/")[2])
             tag = uri.partition("@")[0].rpartition("/")[2].partition(":")[2]
-            runtime = next((Runtime(image, tag=tag) for image in SUPPORTED[kind] if name == image.value), None)
+            runtime = Runtime(image, tag=tag) if image in SUPPORTED[kind] else None
         if runtime is None or not (runtime.image in SUPPORTED[kind] or (runtime.command and kind != "model")):
             supported = ", ".join(image.value for image in SUPPORTED[kind])
             raise UnsupportedImage(

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import pickle
+import re
 import subprocess
 import sys
 import tarfile
@@ -21,7 +22,7 @@ from local_sagemaker.containers.container import XGBOOST as ALGORITHM
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
 from local_sagemaker.containers.images.isolation import Environments
-from local_sagemaker.containers.model_server import ModelServer, ModelServerError
+from local_sagemaker.containers.model_server import ModelServer
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.training_job import TrainingJob
 from local_sagemaker.protocol.errors import ServiceError
@@ -517,8 +518,9 @@ def test_models_of_an_old_image_are_served_by_its_version_of_xgboost(serve: Any,
     python = environments.python(Images().find(OLD_IMAGE, "model"), requirements=None)
     trained = subprocess.run([python, "-c", TRAIN_OLD], cwd=tmp_path, capture_output=True, text=True, check=True)
     for name in ("pickle", "own"):
-        with pytest.raises(ModelServerError, match=r"XGBoost [3-9]\S+ cannot load xgboost-model"):
-            serve({"xgboost-model": (tmp_path / name).read_bytes()}, OLD_IMAGE)
+        status, text = answer(serve({"xgboost-model": (tmp_path / name).read_bytes()}, OLD_IMAGE), "0,1,2\n")
+        assert status == 500
+        assert re.match(r"Unable to load model: XGBoost [3-9]\S+ cannot load xgboost-model", text)
         server = serve({"xgboost-model": (tmp_path / name).read_bytes()}, OLD_IMAGE, Images(environments=environments))
         _, scores = answer(server, "0,1,2\n3,4,5\n")
         assert [float(score) for score in scores.split(",")] == pytest.approx(
@@ -534,13 +536,23 @@ def test_a_pickled_model_is_served_as_the_image_serves_it(inference: Any, tmp_pa
     assert inference.predict_fn(rows, served).tolist() == inference.predict_fn(rows, booster).tolist()
 
 
-def test_a_model_in_another_format_is_rejected(inference: Any, tmp_path: Path) -> None:
-    (tmp_path / "xgboost-model").write_bytes(pickle.dumps({"not": "a model"}))
-    with pytest.raises(ValueError, match=r"XGBoost \S+ cannot load xgboost-model: the pickle contains a dict"):
-        inference.model_fn(str(tmp_path))
-    (tmp_path / "xgboost-model").write_bytes(b"other")
-    with pytest.raises(ValueError, match=r"XGBoost \S+ cannot load xgboost-model: "):
-        inference.model_fn(str(tmp_path))
-    (tmp_path / "xgboost-model").unlink()
-    with pytest.raises(ValueError, match=r"xgboost-model is not among the model's files \(none\)"):
-        inference.model_fn(str(tmp_path))
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (
+            {"xgboost-model": pickle.dumps({"not": "a model"})},
+            r"XGBoost \S+ cannot load xgboost-model: the pickle",
+        ),
+        ({"xgboost-model": b"other"}, r"XGBoost \S+ cannot load xgboost-model: "),
+        ({}, r"xgboost-model is not among the model's files \(none\)"),
+    ],
+)
+def test_requests_fail_and_not_the_container_if_the_model_cannot_be_loaded(
+    inference: Any, tmp_path: Path, files: dict[str, bytes], reason: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    model = inference.model_fn(str(tmp_path))
+    with pytest.raises(inference.RequestError, match=f"^Unable to load model: {reason}") as error:
+        inference.predict_fn(inference.input_fn("1,2,3", "text/csv"), model)
+    assert error.value.status_code == 500

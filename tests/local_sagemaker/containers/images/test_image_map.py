@@ -93,6 +93,12 @@ def test_the_first_matching_pattern_applies(images_file: Any) -> None:
     assert images.find(SCIKIT_LEARN, "model").image is Image.SCIKIT_LEARN
 
 
+@pytest.mark.parametrize("tag", ["1", "latest"])
+def test_the_first_images_of_xgboost_are_known_by_their_repository(tag: str) -> None:
+    runtime = Images().find(f"811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:{tag}", "training-job")
+    assert (runtime.image, runtime.tag) == (Image.XGBOOST, tag)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
