@@ -17,6 +17,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from local_sagemaker.protocol.shapes import operation_model
 
 ALL = "*"
+REMOVE_IT = "remove it"
 SUPPORTED, REFUSED, SOME_VALUES, NO_EFFECT = "supported", "refused", "some values", "no effect"
 
 
@@ -29,11 +30,13 @@ class Members:
             `*` for all of them, with everything in them. Required members need not be named.
         refused: Names of members that are not implemented.
         only: Members of which only these values are implemented.
+        instead: What to do instead of giving a refused member, by its name; by default, to remove it.
     """
 
     supported: str
     refused: str = ""
     only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -113,7 +116,8 @@ class Options:
                 *others, last = map(str, values)
                 yield f"{path} {value!r}; use {' or '.join(filter(None, [', '.join(others), last]))}"
         elif not _asks_for_nothing(value):
-            yield f"{path}; remove it"
+            listed = self.shapes.get(shape.name)
+            yield f"{path}; {listed.instead.get(name, REMOVE_IT) if listed else REMOVE_IT}"
 
     def _groups(self, shape: Shape) -> Mapping[str, str]:
         return self.shapes[shape.name].groups if shape.name in self.shapes else {}

@@ -75,8 +75,9 @@ class Images:
             supported = ", ".join(image.value for image in SUPPORTED[kind])
             raise UnsupportedImage(
                 f"image {uri!r} cannot run on this machine in a {kind.replace('-', ' ')}; supported images, in any "
-                f"version: {supported}; to run an image of your own, map it in images.yaml "
-                f"(see `python -m local_sagemaker start --help`)"
+                f"version: {supported}; to run its scripts, such as those of PyTorch, TensorFlow or Hugging Face, on a "
+                f"Python environment of your own, map it in images.yaml: {repository}: {{as: sagemaker-scikit-learn, "
+                "python: PATH} (see `python -m local_sagemaker start --help`)"
             )
         on_server = runtime.python is None and not self._isolated
         if runtime.image is Image.XGBOOST and on_server and not importlib.util.find_spec("xgboost"):

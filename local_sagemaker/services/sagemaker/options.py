@@ -27,6 +27,8 @@ NO_EFFECT = {
     "a repeated request has the same result": "ClientRequestToken ClientToken",
 }
 
+IMAGE_INSTEAD = "give the algorithm's TrainingImage"
+
 SHAPES = {
     "CreatePipelineRequest": Members(
         "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription Tags "
@@ -103,11 +105,22 @@ SHAPES = {
         "ModelPackageType NextToken SortBy SortOrder"
     ),
     "CreateProcessingJobRequest": Members("ProcessingInputs ProcessingOutputConfig StoppingCondition Environment Tags"),
-    "ProcessingInput": Members("S3Input", refused="AppManaged DatasetDefinition"),
+    "ProcessingInput": Members(
+        "S3Input",
+        refused="AppManaged DatasetDefinition",
+        instead={
+            "AppManaged": "give the data in an S3Input",
+            "DatasetDefinition": "write the result of the query to S3 as files, and give them in an S3Input",
+        },
+    ),
     "ProcessingS3Input": Members(
         "LocalPath S3DataDistributionType", only={"S3InputMode": ("File",), "S3CompressionType": ("None",)}
     ),
-    "ProcessingOutput": Members("S3Output AppManaged", refused="FeatureStoreOutput"),
+    "ProcessingOutput": Members(
+        "S3Output AppManaged",
+        refused="FeatureStoreOutput",
+        instead={"FeatureStoreOutput": "ingest the S3Output's files"},
+    ),
     "ProcessingS3Output": Members("LocalPath"),
     "ProcessingClusterConfig": Members(
         "InstanceCount InstanceType", refused="InstancePreferences SelectedInstanceType SelectedInstanceCount"
@@ -121,10 +134,17 @@ SHAPES = {
         "HyperParameters AlgorithmSpecification InputDataConfig ResourceConfig StoppingCondition Tags CheckpointConfig "
         "Environment",
         refused="DebugRuleConfigurations TensorBoardOutputConfig ServerlessJobConfig MlflowConfig ModelPackageConfig",
+        instead={
+            "TensorBoardOutputConfig": "write the events below /opt/ml/output/data or the checkpoints' LocalPath",
+            "ServerlessJobConfig": "give an AlgorithmSpecification and a ResourceConfig",
+            "MlflowConfig": "give the script the tracking URI in its Environment",
+            "ModelPackageConfig": "call CreateModelPackage with the model artifacts of the job",
+        },
     ),
     "AlgorithmSpecification": Members(
         "TrainingImage MetricDefinitions ContainerEntrypoint ContainerArguments",
         refused="AlgorithmName",
+        instead={"AlgorithmName": IMAGE_INSTEAD},
         only={"TrainingInputMode": ("File", "FastFile")},
     ),
     "Channel": Members(
@@ -132,7 +152,13 @@ SHAPES = {
         refused="ShuffleConfig",
         only={"CompressionType": ("None",), "RecordWrapperType": ("None",), "InputMode": ("File", "FastFile")},
     ),
-    "DataSource": Members("S3DataSource", refused="FileSystemDataSource DatasetSource"),
+    "DataSource": Members(
+        "S3DataSource",
+        refused="FileSystemDataSource DatasetSource",
+        instead=dict.fromkeys(
+            ("FileSystemDataSource", "DatasetSource"), "copy the data to S3 and give an S3DataSource"
+        ),
+    ),
     "S3DataSource": Members(
         "S3DataDistributionType",
         refused="AttributeNames InstanceGroupNames HubAccessConfig",
@@ -165,7 +191,12 @@ SHAPES = {
         "SortBy SortOrder NextToken MaxResults"
     ),
     "CreateHyperParameterTuningJobRequest": Members(
-        "TrainingJobDefinition WarmStartConfig Tags", refused="TrainingJobDefinitions Autotune"
+        "TrainingJobDefinition WarmStartConfig Tags",
+        refused="TrainingJobDefinitions Autotune",
+        instead={
+            "TrainingJobDefinitions": "start a tuning job for each TrainingJobDefinition",
+            "Autotune": "give the ParameterRanges",
+        },
     ),
     "HyperParameterTuningJobConfig": Members(
         "Strategy StrategyConfig HyperParameterTuningJobObjective ParameterRanges TrainingJobEarlyStoppingType "
@@ -186,7 +217,10 @@ SHAPES = {
         refused="TuningObjective HyperParameterTuningResourceConfig",
     ),
     "HyperParameterAlgorithmSpecification": Members(
-        "TrainingImage MetricDefinitions", refused="AlgorithmName", only={"TrainingInputMode": ("File", "FastFile")}
+        "TrainingImage MetricDefinitions",
+        refused="AlgorithmName",
+        instead={"AlgorithmName": IMAGE_INSTEAD},
+        only={"TrainingInputMode": ("File", "FastFile")},
     ),
     "ParentHyperParameterTuningJob": Members("HyperParameterTuningJobName"),
     "ListHyperParameterTuningJobsRequest": Members(
@@ -199,6 +233,7 @@ SHAPES = {
     "ContainerDefinition": Members(
         "ContainerHostname Image Mode ModelDataUrl ModelDataSource Environment ModelPackageName",
         refused="AdditionalModelDataSources InferenceSpecificationName MultiModelConfig ContainerMetricsConfig",
+        instead={"MultiModelConfig": "host each model on an endpoint of its own"},
     ),
     "InferenceExecutionConfig": Members("", only={"Mode": ("Serial",)}),
     "ListModelsInput": Members(
@@ -279,6 +314,10 @@ SHAPES = {
     "CreateEndpointConfigInput": Members(
         "DataCaptureConfig ExplainerConfig Tags ExecutionRoleArn",
         refused="AsyncInferenceConfig ShadowProductionVariants MetricsConfig CrossRegionTrafficConfig",
+        instead={
+            "AsyncInferenceConfig": "invoke a real-time endpoint, or run a transform job for many or large inputs",
+            "ShadowProductionVariants": "compare models as production variants, with TargetVariant in the invocations",
+        },
     ),
     "ExplainerConfig": Members("ClarifyExplainerConfig"),
     "ClarifyExplainerConfig": Members("EnableExplanations InferenceConfig"),

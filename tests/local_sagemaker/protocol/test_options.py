@@ -30,7 +30,9 @@ TABLE = Options(
     "sagemaker",
     {
         "CreatePipelineRequest": Members("Tags PipelineDefinitionS3Location", only={"PipelineDescription": ("a", "b")}),
-        "PipelineDefinitionS3Location": Members("", refused="VersionId"),
+        "PipelineDefinitionS3Location": Members(
+            "", refused="VersionId", instead={"VersionId": "copy the version to a key"}
+        ),
     },
     {"there is one machine": "ParallelismConfiguration"},
 )
@@ -117,6 +119,7 @@ def test_the_table_has_only_members_that_requests_have_and_each_once(
     for name, listed in options.shapes.items():
         names = [*listed.supported.split(), *listed.refused.split(), *listed.only]
         assert len(set(names)) == len(names), f"{name}: a member is listed twice"
+        assert set(listed.instead) <= set(listed.refused.split()), f"{name}: a member is not refused"
         assert set(names) - {ALL} <= set(shapes[name].members), f"{name}: a member does not exist"
     for reason, names in options.no_effect.items():
         assert set(names.split()) <= members, reason
@@ -125,7 +128,8 @@ def test_the_table_has_only_members_that_requests_have_and_each_once(
 def test_an_option_that_is_not_implemented_is_refused_by_its_path() -> None:
     location = {"Bucket": "b", "ObjectKey": "k", "VersionId": "1"}
     assert TABLE.refusal("CreatePipeline", {**REQUEST, "PipelineDefinitionS3Location": location}) == (
-        "CreatePipeline: the local SageMaker does not implement PipelineDefinitionS3Location.VersionId; remove it"
+        "CreatePipeline: the local SageMaker does not implement PipelineDefinitionS3Location.VersionId; copy the "
+        "version to a key"
     )
     assert TABLE.refusal("CreatePipeline", {**REQUEST, "PipelineDescription": "c"}) == (
         "CreatePipeline: the local SageMaker does not implement PipelineDescription 'c'; use a or b"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import venv
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -22,6 +23,7 @@ from local_sagemaker.data_dir import DataDir
 from local_sagemaker.http.background import ensure_server, stop_server
 from tests.local_sagemaker.conftest import make_client
 from tests.local_sagemaker.machine import ANALYZER, ROLE, SCIKIT_LEARN, TIMEOUT, Machine
+from tests.local_sagemaker.models import create_config, create_endpoint, invoke, variant
 
 OWN = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/churn:7"
 MakeMachine = Callable[..., Machine]
@@ -138,13 +140,56 @@ def test_an_unsupported_image_is_rejected_with_a_hint_to_the_image_map(images_fi
     assert f"image {OWN!r} cannot run on this machine in a {where}; supported images, in any version: " in str(
         error.value
     )
-    assert "images.yaml" in str(error.value)
+    assert "map it in images.yaml: team/churn: {as: sagemaker-scikit-learn, python: PATH}" in str(error.value)
 
 
 def test_a_step_whose_image_is_mapped_runs(images_file: Any, make_machine: MakeMachine) -> None:
     machine = make_machine(Images(mapped=read_image_map(images_file("team/*: {as: sagemaker-scikit-learn}"))))
     assert machine.process(script="print('here')", image=OWN)["ProcessingJobStatus"] == "Completed"
     assert machine.log("job") == ["here"]
+
+
+SCRIPT = """
+import os, torch
+code = os.environ["SM_MODEL_DIR"] + "/code"
+os.mkdir(code)
+open(f"{code}/inference.py", "w").write('''
+import json, torch
+def model_fn(model_dir):
+    return torch.SLOPE
+def input_fn(body, content_type):
+    return json.loads(body)
+def predict_fn(data, model):
+    return [model * value for value in data]
+def output_fn(prediction, accept):
+    return json.dumps(prediction)
+''')
+"""
+
+
+def test_scripts_of_another_framework_train_and_serve_on_an_environment_that_has_it(
+    images_file: Any, make_machine: MakeMachine, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "torch", symlinks=True)
+    (packages,) = (tmp_path / "torch").glob("lib/python*/site-packages")
+    (packages / "torch.py").write_text("SLOPE = 3")
+    text = "'*pytorch-*': {as: sagemaker-scikit-learn, python: torch/bin/python}"
+    machine = make_machine(Images(mapped=read_image_map(images_file(text))))
+    registry = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
+    request = machine.training("job", SCRIPT)
+    request["AlgorithmSpecification"]["TrainingImage"] = f"{registry}/huggingface-pytorch-training:2.3-cpu-py311"
+    machine.jobs.start("training-job", request)
+    record = machine.jobs.wait("training-job", "job", TIMEOUT)
+    assert record["TrainingJobStatus"] == "Completed", record
+
+    container = {
+        "Image": f"{registry}/pytorch-inference:2.3-cpu-py311",
+        "ModelDataUrl": record["ModelArtifacts"]["S3ModelArtifacts"],
+        "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"},
+    }
+    machine.service.call("CreateModel", {"ModelName": "echo", "PrimaryContainer": container})
+    assert create_endpoint(machine, create_config(machine, "config", variant()))["EndpointStatus"] == "InService"
+    assert invoke(machine, "[1, 2]", ContentType="application/json").json == [3, 6]
 
 
 TRAIN = """

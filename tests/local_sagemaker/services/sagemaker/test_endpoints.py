@@ -93,8 +93,11 @@ def test_a_configuration_is_described_as_it_was_created_until_it_is_deleted(mach
             "ProvisionedConcurrency 6 must be less than or equal to MaxConcurrency 5.",
         ),
         ({"DataCaptureConfig": {**CAPTURE, "DestinationS3Uri": "https://bucket/x"}}, "is not an S3 URI"),
-        ({"ShadowProductionVariants": [variant(name="B")]}, "does not implement ShadowProductionVariants; remove it"),
-        ({"AsyncInferenceConfig": {"OutputConfig": {}}}, "does not implement AsyncInferenceConfig; remove it"),
+        (
+            {"ShadowProductionVariants": [variant(name="B")]},
+            "does not implement ShadowProductionVariants; compare models",
+        ),
+        ({"AsyncInferenceConfig": {"OutputConfig": {}}}, "does not implement AsyncInferenceConfig; invoke a real-time"),
     ],
 )
 def test_a_configuration_that_cannot_be_hosted_is_refused(machine: Machine, more: Record, words: str) -> None:
