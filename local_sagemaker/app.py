@@ -20,6 +20,8 @@ from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Service, WithFallback
 from local_sagemaker.services.cloudformation.provisioner import ResourceProvisioner
 from local_sagemaker.services.cloudformation.resource_type import Backends
+from local_sagemaker.services.feature_store.service import FeatureStoreRuntime
+from local_sagemaker.services.feature_store.store import FeatureStore
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.services.mlflow.servers import MlflowServers
@@ -63,6 +65,7 @@ class App:
     jobs: JobManager
     functions: LambdaService
     endpoint_manager: EndpointManager
+    feature_store: FeatureStore
     sagemaker: SageMakerService
     moto: MotoBackend
     services: Mapping[str, Service]
@@ -73,6 +76,7 @@ class App:
         self.objects.create_bucket(DEFAULT_BUCKET)
         self.sagemaker.context.executor.recover()
         self.functions.recover()
+        self.feature_store.recover()
         self.endpoint_manager.recover()
         self.moto.resume()
         self.sagemaker.context.monitoring_scheduler.start()
@@ -93,6 +97,7 @@ class App:
         self.sagemaker.context.executor.close()
         self.endpoint_manager.close()
         self.functions.close()
+        self.feature_store.close()
         deadline = time.monotonic() + CLOSE_SECONDS
         while self.busy() and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -142,7 +147,15 @@ def build(
         idle_seconds=idle_seconds,
     )
     mlflow_servers = MlflowServers(data_dir, environment or {})
-    sagemaker = SageMakerService(jobs, functions, endpoint_manager, cloudwatch.put_metric_data, mlflow_servers, workers)
+    feature_store = FeatureStore(store, objects, database)
+
+    def glue(operation: str, request: Record) -> Record:
+        # moto is made below, because its stacks create resources of SageMaker
+        return moto.call("glue", operation, request)
+
+    sagemaker = SageMakerService(
+        jobs, functions, endpoint_manager, feature_store, glue, cloudwatch.put_metric_data, mlflow_servers, workers
+    )
     events = EventEngine(store, Targets(sagemaker.call, functions))
     provisioner = ResourceProvisioner(Backends(functions, objects, sagemaker.call))
     moto = MotoBackend(data_dir, database, events, provisioner)
@@ -151,6 +164,7 @@ def build(
         "sagemaker": sagemaker,
         "sagemaker-runtime": SageMakerRuntime(endpoint_manager),
         "sagemaker-mlflow": MlflowService(store, mlflow_servers),
+        "sagemaker-featurestore-runtime": FeatureStoreRuntime(feature_store),
         "s3": S3Service(objects, data_dir, database),
         "lambda": functions,
         "logs": WithFallback(LogsService(store), moto),
@@ -158,7 +172,18 @@ def build(
         "iam": identity,
     }
     return App(
-        data_dir, database, store, objects, jobs, functions, endpoint_manager, sagemaker, moto, services, warm_python
+        data_dir,
+        database,
+        store,
+        objects,
+        jobs,
+        functions,
+        endpoint_manager,
+        feature_store,
+        sagemaker,
+        moto,
+        services,
+        warm_python,
     )
 
 

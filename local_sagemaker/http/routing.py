@@ -12,6 +12,9 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Service
 from local_sagemaker.services.mlflow.service import arn_of
 
+# of the operations of Feature Store's runtime, which is signed for as SageMaker
+FEATURE_STORE_PATHS = ("/FeatureGroup/", "/BatchGetRecord", "/BatchWriteRecord")
+
 
 class Router:
     """Finds the service that answers a request.
@@ -44,6 +47,8 @@ def service_name(request: Request) -> str:
     if (scope := credential_scope(request)) is not None:
         if scope.service == "sagemaker" and request.path.startswith("/endpoints/"):
             return "sagemaker-runtime"
+        if scope.service == "sagemaker" and request.path.startswith(FEATURE_STORE_PATHS):
+            return "sagemaker-featurestore-runtime"
         if scope.service in ("sagemaker", "logs"):
             raise ServiceError("UnknownOperationException", "the request has no X-Amz-Target header")
         return scope.service

@@ -100,6 +100,24 @@ MIGRATIONS = (
     );
     CREATE INDEX object_versions_by_key ON object_versions (bucket, key, sequence);
     """,
+    """
+    -- Feature Store: the latest record of each identifier, and records that are not in the offline store's objects yet
+    CREATE TABLE feature_records (
+        feature_group TEXT NOT NULL,
+        record_id TEXT NOT NULL,
+        event_time REAL NOT NULL,
+        is_deleted INTEGER NOT NULL,
+        expires REAL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (feature_group, record_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE offline_records (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        feature_group TEXT NOT NULL,
+        record TEXT NOT NULL
+    );
+    CREATE INDEX offline_records_of_group ON offline_records (feature_group, sequence);
+    """,
 )
 
 # readers hold the interpreter for most of a query, so that more connections only cost memory

@@ -247,6 +247,17 @@ MLFLOW_TRACKING_SERVER = RecordKind(
     required={"TrackingServerArn": str, "ArtifactStoreUri": str},
 )
 
+FEATURE_GROUP = RecordKind(
+    "feature-group",
+    "FeatureGroup",
+    required={
+        "FeatureGroupArn": str,
+        "RecordIdentifierFeatureName": str,
+        "EventTimeFeatureName": str,
+        "FeatureDefinitions": list,
+    },
+)
+
 # the resources of SageMaker
 RESOURCES = (
     PIPELINE,
@@ -268,6 +279,7 @@ RESOURCES = (
     MODEL_PACKAGE,
     MLFLOW_APP,
     MLFLOW_TRACKING_SERVER,
+    FEATURE_GROUP,
 )
 
 # records beside them

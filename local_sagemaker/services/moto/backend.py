@@ -10,13 +10,15 @@ import logging
 import threading
 from contextlib import suppress
 
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected
-from werkzeug.test import Client
+from werkzeug.test import Client, EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.account import ROLE_NAME
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.moto.cloudformation import Provisioner, register_resource_types
 from local_sagemaker.services.moto.journal import Entry, Journal, WSGIApplication, journal_entry, send, signature
 from local_sagemaker.services.moto.listener import Listener
@@ -76,6 +78,26 @@ class MotoBackend:
                 "UnsupportedOperation",
                 f"moto, which simulates this service, cannot answer: {type(error).__name__}: {error}",
             ) from error
+
+    def call(self, service: str, operation: str, members: Record) -> Record:
+        """Answer an operation of a service of AWS's JSON protocol, such as Glue; it is journaled like a client's.
+
+        Raises:
+            ServiceError: moto's error.
+        """
+        model = service_model(service)
+        headers = {
+            **signature(service),
+            "Content-Type": f"application/x-amz-json-{model.metadata['jsonVersion']}",
+            "X-Amz-Target": f"{model.metadata['targetPrefix']}.{operation}",
+        }
+        builder = EnvironBuilder(method="POST", headers=Headers(headers), data=json.dumps(members))
+        response = self.respond(builder.get_request(Request))
+        content = json.loads(response.get_data() or b"{}")
+        if response.status_code >= 400:
+            message = content.get("message") or content.get("Message") or "moto gave no reason"
+            raise ServiceError(str(content.get("__type", "UnknownError")).rpartition("#")[2], message)
+        return dict(content)
 
     def _execute(self, request: Request) -> Response:
         application = self._started()

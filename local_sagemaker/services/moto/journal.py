@@ -36,6 +36,7 @@ _SERVICES = (
     "application-autoscaling",
     "cloudformation",
     "events",
+    "glue",
     "iam",
     "monitoring",
     "scheduler",

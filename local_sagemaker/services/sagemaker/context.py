@@ -10,6 +10,7 @@ from local_sagemaker.executions.executor import Executor
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
 from local_sagemaker.protocol.service import Call
+from local_sagemaker.services.feature_store.store import FeatureStore
 from local_sagemaker.services.mlflow.servers import MlflowServers
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import RecordStore
@@ -22,6 +23,8 @@ class Context:
     Attributes:
         lock: Held by operations that read records and write them back.
         call: Calls another operation of SageMaker.
+        feature_store: The records of feature groups.
+        glue: Calls an operation of Glue, which has the tables of offline stores.
     """
 
     store: RecordStore
@@ -33,3 +36,5 @@ class Context:
     mlflow_servers: MlflowServers
     lock: threading.RLock
     call: Call
+    feature_store: FeatureStore
+    glue: Call

@@ -386,6 +386,30 @@ SHAPES = {
         "ArtifactStoreUri S3BucketOwnerAccountId", only={"AutomaticModelRegistration": (False,)}
     ),
     "ListTagsInput": Members("NextToken MaxResults"),
+    "CreateFeatureGroupRequest": Members(
+        "OnlineStoreConfig OfflineStoreConfig ThroughputConfig RoleArn Description Tags"
+    ),
+    "FeatureDefinition": Members("CollectionType CollectionConfig"),
+    "CollectionConfig": Members("VectorConfig"),
+    # encryption and throughput are recorded
+    "OnlineStoreConfig": Members("SecurityConfig EnableOnlineStore TtlDuration StorageType"),
+    "OnlineStoreSecurityConfig": Members("KmsKeyId"),
+    "TtlDuration": Members("Unit Value"),
+    "OfflineStoreConfig": Members(
+        "DisableGlueTableCreation DataCatalogConfig", only={"TableFormat": ("Default", "Glue")}
+    ),
+    "S3StorageConfig": Members("KmsKeyId ResolvedOutputS3Uri"),
+    "ThroughputConfig": Members("ProvisionedReadCapacityUnits ProvisionedWriteCapacityUnits"),
+    "DescribeFeatureGroupRequest": Members("NextToken"),
+    "ListFeatureGroupsRequest": Members(
+        "NameContains FeatureGroupStatusEquals OfflineStoreStatusEquals CreationTimeAfter CreationTimeBefore SortOrder "
+        "SortBy MaxResults NextToken"
+    ),
+    "UpdateFeatureGroupRequest": Members("FeatureAdditions OnlineStoreConfig ThroughputConfig"),
+    "OnlineStoreConfigUpdate": Members("TtlDuration", refused="StorageType"),
+    "ThroughputConfigUpdate": Members("ThroughputMode ProvisionedReadCapacityUnits ProvisionedWriteCapacityUnits"),
+    "UpdateFeatureMetadataRequest": Members("Description ParameterAdditions ParameterRemovals"),
+    "FeatureParameter": Members("Key Value"),
 }
 
 OPTIONS = Options("sagemaker", SHAPES, NO_EFFECT)

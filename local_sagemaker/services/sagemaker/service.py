@@ -14,13 +14,16 @@ from local_sagemaker.model_monitor.metrics import PutMetrics
 from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.service import Call
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
+from local_sagemaker.services.feature_store.store import FeatureStore
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.mlflow.servers import MlflowServers
 from local_sagemaker.services.sagemaker import (
     endpoint_configs,
     endpoints,
     executions,
+    feature_groups,
     job_definitions,
     jobs,
     mlflow,
@@ -50,6 +53,7 @@ OPERATIONS: dict[str, Operation] = {
     **endpoints.OPERATIONS,
     **search.OPERATIONS,
     **mlflow.OPERATIONS,
+    **feature_groups.OPERATIONS,
     **tags.OPERATIONS,
 }
 
@@ -62,6 +66,8 @@ class SageMakerService:
         job_manager: JobManager,
         functions: LambdaService,
         endpoint_manager: EndpointManager,
+        feature_store: FeatureStore,
+        glue: Call,
         put_metric_data: PutMetrics,
         mlflow_servers: MlflowServers,
         workers: int | None = None,
@@ -72,6 +78,8 @@ class SageMakerService:
             job_manager: Runs jobs; the service works on its records and objects.
             functions: Invoked by Lambda steps.
             endpoint_manager: Hosts endpoints.
+            feature_store: Has the records of feature groups.
+            glue: Calls an operation of Glue.
             put_metric_data: Puts metrics of monitoring executions to CloudWatch.
             mlflow_servers: Runs MLflow Apps and tracking servers.
             workers: How many steps run at once; by default one a processor.
@@ -91,6 +99,8 @@ class SageMakerService:
             mlflow_servers=mlflow_servers,
             lock=lock,
             call=self.call,
+            feature_store=feature_store,
+            glue=glue,
         )
 
     def respond(self, request: Request) -> Response:

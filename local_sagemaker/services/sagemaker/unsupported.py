@@ -52,7 +52,6 @@ FAMILIES = (
         "Action|Artifact|Association|Context|Lineage",
         "describe the model package and list the steps of its pipeline execution to see where a model comes from",
     ),
-    Family("Feature Store", "Feature", "read features from files in S3"),
     Family("AutoML", "AutoML", "tune the built-in XGBoost algorithm, or a script, with CreateHyperParameterTuningJob"),
     Family(
         "JumpStart and hubs",
