@@ -49,11 +49,19 @@ class ModelServerError(Exception):
 
 @dataclass(frozen=True)
 class ServerResponse:
-    """The response of a container. Names of `headers` are in lower case."""
+    """The response of a container.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, with names in lower case.
+        body: The body.
+        container: The name of the container in error messages.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    container: str = "primary"
 
 
 class ModelServer:

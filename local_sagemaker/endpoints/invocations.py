@@ -131,7 +131,8 @@ def _invoke_variant(endpoint: Endpoint, variant: Variant, request: Request, body
     headers = {header: request.headers[header] for header in CONTAINER_HEADERS if header in request.headers}
     response = _send(endpoint, variant, body, headers, INVOCATION_TIMEOUT)
     if not 200 <= response.status < 300:
-        raise _model_error(endpoint, response.status, response.body.decode("utf-8", errors="replace"))
+        message = response.body.decode("utf-8", errors="replace")
+        raise _model_error(endpoint, response.status, message, response.container)
     if len(response.body) > limit:
         raise _model_error(endpoint, 500, f"the response has {len(response.body)} bytes; the maximum is {limit}")
     return response
@@ -222,14 +223,14 @@ def _check_size(body: bytes, limit: int) -> None:
         )
 
 
-def _model_error(endpoint: Endpoint, status: int, message: str) -> InvocationError:
+def _model_error(endpoint: Endpoint, status: int, message: str, container: str = "primary") -> InvocationError:
     group = endpoint_group(endpoint.name)
     origin = "client" if 400 <= status < 500 else "server"
     return InvocationError(
         "ModelError",
         424,
         "CLIENT_ERROR_FROM_MODEL" if origin == "client" else "INTERNAL_FAILURE_FROM_MODEL",
-        f'Received {origin} error ({status}) from primary with message "{message}". See the log group {group} in '
+        f'Received {origin} error ({status}) from {container} with message "{message}". See the log group {group} in '
         f"account {ACCOUNT} for more information.",
         OriginalMessage=message,
         OriginalStatusCode=status,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.containers.images.images import Images
+from local_sagemaker.containers.inference_pipeline import ServedModel, containers_of, served_model
 from local_sagemaker.containers.model_server import ModelServer
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.endpoints.data_capture import DataCapture, DataCaptureConfig
@@ -258,10 +259,15 @@ class EndpointManager:
         capture = DataCaptureConfig.from_endpoint_config(plan["Config"].get("DataCaptureConfig"))
         return Fleet(tuple(variants), capture, self._explainer(name, plan["Config"].get("ExplainerConfig")))
 
-    def _server(self, endpoint: str, variant: str, container: Record) -> ModelServer:
-        folder = self._container_folder(endpoint, variant)
-        log_stream = self._log_stream(endpoint, variant)
-        return ModelServer(container, folder, self._objects, self._environment, log_stream, self._images)
+    def _server(self, endpoint: str, variant: str, model: Record) -> ServedModel:
+        return served_model(
+            model,
+            self._container_folder(endpoint, variant),
+            partial(self._log_stream, endpoint, variant),
+            lambda container, folder, log_stream: ModelServer(
+                container, folder, self._objects, self._environment, log_stream, self._images
+            ),
+        )
 
     def _explainer(self, endpoint: str, config: Record | None) -> Explainer | None:
         if config is None:
@@ -273,8 +279,8 @@ class EndpointManager:
     def _container_folder(self, endpoint: str, container: str) -> Path:
         return self._folder / endpoint / f"{container}-{uuid.uuid4().hex[:12]}"
 
-    def _log_stream(self, endpoint: str, container: str) -> LogStream:
-        stream = f"{container}/i-{int(time.time())}"
+    def _log_stream(self, endpoint: str, container: str, name: str = "") -> LogStream:
+        stream = f"{container}/i-{int(time.time())}{name}"
         return LogStream(log_file(self._store.data_dir, endpoint_group(endpoint), stream), lambda line, now: None)
 
     def _stop_when_idle(self, variant: Variant) -> None:
@@ -319,10 +325,12 @@ class EndpointManager:
 
 def _variant_summary(config: Record, plan: Record) -> Record:
     weight, count = config.get("InitialVariantWeight", 1.0), config.get("InitialInstanceCount")
-    image = plan["Containers"][config["VariantName"]]["Image"]
+    images = [container["Image"] for container in containers_of(plan["Containers"][config["VariantName"]])]
     return {
         "VariantName": config["VariantName"],
-        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": time.time()}],
+        "DeployedImages": [
+            {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": time.time()} for image in images
+        ],
         "CurrentWeight": weight,
         "DesiredWeight": weight,
         "CurrentInstanceCount": count,

@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from local_sagemaker.containers.model_server import ModelServer, ModelServerError, ServerResponse
+from local_sagemaker.containers.inference_pipeline import ServedModel
+from local_sagemaker.containers.model_server import ModelServerError, ServerResponse
 from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Variant:
             request starts another one.
     """
 
-    def __init__(self, config: Record, make_server: Callable[[], ModelServer], idle_seconds: float) -> None:
+    def __init__(self, config: Record, make_server: Callable[[], ServedModel], idle_seconds: float) -> None:
         self.name: str = config["VariantName"]
         self.serverless = "ServerlessConfig" in config
         default = SERVERLESS_STARTUP_SECONDS if self.serverless else STARTUP_SECONDS
@@ -47,8 +48,8 @@ class Variant:
         self._idle_seconds = idle_seconds
         # guards everything below, and is notified of each change
         self._changed = threading.Condition()
-        self._server: ModelServer | None = None
-        self._starting_server: ModelServer | None = None
+        self._server: ServedModel | None = None
+        self._starting_server: ServedModel | None = None
         self._starting = self._closed = False
         self._failure, self._retry_at = "", 0.0
         self._requests = 0
@@ -140,7 +141,7 @@ class Variant:
             if server is not None:
                 server.close()
 
-    def _running_server(self) -> ModelServer:
+    def _running_server(self) -> ServedModel:
         with self._changed:
             while True:
                 if self._closed:

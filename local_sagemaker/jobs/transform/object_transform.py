@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from local_sagemaker.containers.model_server import ModelServer, ModelServerError
+from local_sagemaker.containers.inference_pipeline import ServedModel
+from local_sagemaker.containers.model_server import ModelServerError
 from local_sagemaker.jobs.transform.data_processing import DataProcessing, DataProcessingError
 from local_sagemaker.jobs.transform.payloads import payloads
 from local_sagemaker.jobs.transform.transform_request import max_concurrent, max_payload
@@ -58,7 +59,7 @@ class ObjectTransform:
         except DataProcessingError as error:
             raise ServiceError("ValidationException", str(error)) from error
 
-    def transform(self, server: ModelServer, bucket: str, key: str, output: Path) -> None:
+    def transform(self, server: ServedModel, bucket: str, key: str, output: Path) -> None:
         """Write the model's responses for an object to a file, in the order of its records.
 
         Raises:
@@ -94,7 +95,7 @@ class ObjectTransform:
         except (ModelServerError, TimeoutError) as error:
             raise TransformError(f"the model's container has exited: {error}", "AlgorithmError") from error
 
-    def _invoke(self, server: ModelServer, payload: bytes) -> bytes:
+    def _invoke(self, server: ServedModel, payload: bytes) -> bytes:
         """Return the output for a payload.
 
         Raises:

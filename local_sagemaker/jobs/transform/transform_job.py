@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local_sagemaker.containers.images.images import Images
+from local_sagemaker.containers.inference_pipeline import ServedModel, served_model
 from local_sagemaker.containers.model_server import ModelServer, ModelServerError
 from local_sagemaker.containers.output import LogStream
 from local_sagemaker.jobs.job import JobResult
@@ -67,7 +68,7 @@ class TransformJob(RunningJob):
         self._strategy = _STRATEGIES[record.get("BatchStrategy", "MultiRecord")]
         self._transform = ObjectTransform(record, objects)
         # guarded by the lock
-        self._server: ModelServer | None = None
+        self._server: ServedModel | None = None
 
     def kill(self) -> None:
         with self._lock:
@@ -125,7 +126,7 @@ class TransformJob(RunningJob):
         return JobResult("Completed")
 
     def _transform_objects(
-        self, server: ModelServer, found: list[tuple[str, str, str]], outputs: Path, data_log: LogStream
+        self, server: ServedModel, found: list[tuple[str, str, str]], outputs: Path, data_log: LogStream
     ) -> tuple[list[tuple[Path, str]], str | None]:
         """Transform each object; if one fails, continue with the others, whose outputs the service uploads, too.
 
@@ -155,13 +156,28 @@ class TransformJob(RunningJob):
                     break
         return transformed, reason
 
-    def _start_server(self, stream: str) -> ModelServer:
-        """Start the model's container.
+    def _start_server(self, stream: str) -> ServedModel:
+        """Start the model's container, or those of an inference pipeline.
 
         Raises:
-            ModelServerError: The container exits or does not become ready in time.
+            ModelServerError: A container exits or does not become ready in time.
         """
-        container = self._record["Container"]
+        server = served_model(
+            self._record["Container"],
+            self._folder / "model",
+            lambda name: self._log_stream(f"{stream}{name}"),
+            self._container,
+        )
+        with self._lock:
+            self._server = server
+            stopped = self._requested_result is not None
+            self._change(TransformStartTime=time.time())
+        if stopped:
+            server.close()
+        server.start(START_SECONDS)
+        return server
+
+    def _container(self, container: Record, folder: Path, log_stream: LogStream) -> ModelServer:
         concurrent = max_concurrent(self._record)
         # only options in the request are passed on ("Use Your Own Inference Code with Batch Transform")
         options = {
@@ -176,22 +192,14 @@ class TransformJob(RunningJob):
             "SAGEMAKER_BATCH": "true",
             **dict(variable for member, variable in options.items() if member in self._record),
         }
-        server = ModelServer(
+        return ModelServer(
             {**container, "Environment": variables},
-            self._folder / "model",
+            folder,
             self._objects,
             self._environment,
-            self._log_stream(stream),
+            log_stream,
             self._images,
         )
-        with self._lock:
-            self._server = server
-            stopped = self._requested_result is not None
-            self._change(TransformStartTime=time.time())
-        if stopped:
-            server.close()
-        server.start(START_SECONDS)
-        return server
 
     def _log_stream(self, stream: str) -> LogStream:
         path = logs.log_file(self._store.data_dir, logs.TRANSFORM_JOBS, stream)

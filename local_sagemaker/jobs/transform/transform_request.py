@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.images import Images
+from local_sagemaker.containers.inference_pipeline import containers_of
 from local_sagemaker.jobs.job import job_record
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.record_kinds import TRANSFORM_JOB
@@ -33,7 +34,8 @@ def new_transform_record(request: Record, images: Images, now: float) -> Record:
         raise ServiceError("ValidationException", reason)
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     try:
-        images.find(request["Container"].get("Image", ""), "model")
+        for container in containers_of(request["Container"]):
+            images.find(container.get("Image", ""), "model")
         for uri in (source["S3Uri"], request["TransformOutput"]["S3OutputPath"]):
             split_uri(uri)
     except (UnsupportedImage, ClientFault) as error:

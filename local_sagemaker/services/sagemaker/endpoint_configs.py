@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 from local_sagemaker.containers.images.errors import UnsupportedImage
+from local_sagemaker.containers.inference_pipeline import containers_of
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.models import serving_container
@@ -85,9 +86,12 @@ def _check_variant(context: Context, number: int, variant: Record) -> None:
             f"Variant {name} needs either InstanceType and InitialInstanceCount, or ServerlessConfig, and not both."
         )
     _check_serverless(number, variant.get("ServerlessConfig"))
-    container = serving_container(context, variant["ModelName"])
+    containers = containers_of(serving_container(context, variant["ModelName"]))
+    if len(containers) > 1 and "ServerlessConfig" in variant:
+        raise _invalid(f"Variant {name}: inference pipelines are not supported for serverless endpoints.")
     try:
-        context.jobs.images.find(container["Image"], "model")
+        for container in containers:
+            context.jobs.images.find(container["Image"], "model")
     except UnsupportedImage as error:
         raise _invalid(f"Variant {name}: {error}") from error
 

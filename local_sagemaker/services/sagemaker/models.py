@@ -53,26 +53,37 @@ def delete_model(context: Context, request: Record) -> Record:
 def serving_container(context: Context, name: str) -> Record:
     """Return what runs a model: Image, ModelDataUrl or ModelDataSource, and Environment.
 
-    Of a model package, these are its own, with the model's Environment over them.
+    Of an inference pipeline, its member `Containers` has these of each container, in the order of invocation.
 
     Raises:
-        ServiceError: The model or package does not exist, or it has several containers.
+        ServiceError: The model or its package does not exist, the package has no containers, or one hosts many models.
     """
     model = MODELS.find(context, name)
-    containers = model.get("Containers") or [model["PrimaryContainer"]]
-    container = containers[0]
-    if package := container.get("ModelPackageName"):
-        described = context.call("DescribeModelPackage", {"ModelPackageName": package})
-        containers = described.get("InferenceSpecification", {}).get("Containers", [])
-        variables = container.get("Environment", {})
-        container = {**containers[0], "Environment": {**containers[0].get("Environment", {}), **variables}}
-    if len(containers) != 1 or container.get("Mode") == "MultiModel":
+    containers = [
+        container
+        for member in model.get("Containers") or [model["PrimaryContainer"]]
+        for container in _containers(context, member)
+    ]
+    if not containers:
+        raise ServiceError("ValidationException", f'The package of model "{model["ModelArn"]}" has no containers.')
+    if any(container.get("Mode") == "MultiModel" for container in containers):
         raise ServiceError(
             "ValidationException",
-            f'Model "{model["ModelArn"]}" is an inference pipeline or a multi-model container; the local SageMaker '
-            "runs models of one container and one model.",
+            f'Model "{model["ModelArn"]}" is a multi-model container, which the local SageMaker does not run.',
         )
-    return container
+    return containers[0] if len(containers) == 1 else {"Containers": containers}
+
+
+def _containers(context: Context, container: Record) -> list[Record]:
+    """Return a container of a model; if it names a package, those of the package, with its Environment over theirs."""
+    if "ModelPackageName" not in container:
+        return [container]
+    package = context.call("DescribeModelPackage", {"ModelPackageName": container["ModelPackageName"]})
+    variables = container.get("Environment", {})
+    return [
+        {**packaged, "Environment": {**packaged.get("Environment", {}), **variables}}
+        for packaged in package.get("InferenceSpecification", {}).get("Containers", [])
+    ]
 
 
 def _check_container(context: Context, container: Record) -> None:

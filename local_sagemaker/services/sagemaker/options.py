@@ -229,7 +229,7 @@ SHAPES = {
     ),
     "ListTrainingJobsForHyperParameterTuningJobRequest": Members("NextToken MaxResults StatusEquals SortBy SortOrder"),
     "CreateModelInput": Members("PrimaryContainer Containers InferenceExecutionConfig ExecutionRoleArn Tags"),
-    # a model of several containers, or of Mode MultiModel, can be created, but not hosted
+    # a container of Mode MultiModel can be created, but not hosted
     "ContainerDefinition": Members(
         "ContainerHostname Image Mode ModelDataUrl ModelDataSource Environment ModelPackageName",
         refused="AdditionalModelDataSources InferenceSpecificationName MultiModelConfig ContainerMetricsConfig",

@@ -105,13 +105,21 @@ def test_a_model_runs_in_its_own_container_or_its_packages(machine: Machine) -> 
     assert serving_container(machine.context, "Packaged") == {**CONTAINER, "Environment": variables}
 
 
-@pytest.mark.parametrize(
-    "more",
-    [{"Containers": [CONTAINER, CONTAINER]}, {"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}],
-)
-def test_a_model_of_several_containers_does_not_run(machine: Machine, more: Record) -> None:
-    create(machine, "Several", **more)
-    with pytest.raises(ServiceError, match="one container and one model"):
+def test_an_inference_pipeline_runs_in_the_containers_of_its_members(machine: Machine) -> None:
+    machine.service.call("CreateModelPackageGroup", {"ModelPackageGroupName": "churn"})
+    inference = {"Containers": [CONTAINER, CONTAINER], "SupportedContentTypes": [], "SupportedResponseMIMETypes": []}
+    package = machine.service.call(
+        "CreateModelPackage", {"ModelPackageGroupName": "churn", "InferenceSpecification": inference}
+    )
+    member = {"ModelPackageName": package["ModelPackageArn"], "Environment": {"LEVEL": "2"}}
+    create(machine, "Chain", Containers=[CONTAINER, member])
+    of_package = {**CONTAINER, "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "LEVEL": "2"}}
+    assert serving_container(machine.context, "Chain") == {"Containers": [CONTAINER, of_package, of_package]}
+
+
+def test_a_multi_model_container_does_not_run(machine: Machine) -> None:
+    create(machine, "Several", PrimaryContainer={**CONTAINER, "Mode": "MultiModel"})
+    with pytest.raises(ServiceError, match="is a multi-model container"):
         serving_container(machine.context, "Several")
 
 
