@@ -1,4 +1,4 @@
-"""MkDocs hook: generates the reference of settings, pipeline parameters and commands from the code.
+"""MkDocs hook: generates the reference of settings, pipeline parameters, commands and supported APIs from the code.
 
 A page marks the place with `<!-- generated: settings -->`; GENERATORS has the others.
 """
@@ -9,7 +9,8 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,87 @@ def commands_reference() -> str:
     return "\n\n".join(pages)
 
 
+def operations_tables() -> str:
+    """Return Markdown tables of SageMaker's operations: those that are implemented, and how others are answered."""
+    from local_sagemaker.protocol.shapes import service_model
+    from local_sagemaker.services.sagemaker.service import OPERATIONS
+    from local_sagemaker.services.sagemaker.unsupported import FAMILIES, OTHERS, Answer, answer_of, family_of
+
+    names = service_model("sagemaker").operation_names
+    others = [name for name in names if name not in OPERATIONS]
+    answers = {name: answer_of(name, OPERATIONS) for name in others}
+    counts = Counter(answers.values())
+    summary = (
+        f"Of {len(names)} operations, {len(OPERATIONS)} are implemented. {counts[Answer.EMPTY]} list what cannot exist "
+        f"here, and are empty; {counts[Answer.NOT_FOUND]} are about a resource that cannot exist, and answer "
+        f"`ResourceNotFound`; {counts[Answer.REFUSED]} are refused. The message of an error says what to do instead:"
+    )
+    rows = []
+    for family in (*FAMILIES, OTHERS):
+        members = [name for name in others if family_of(name) is family]
+        empty = [f"`{name}`" for name in members if answers[name] is Answer.EMPTY]
+        if members:
+            rows.append((family.name, str(len(members)), ", ".join(empty), family.instead))
+    heads = ("not implemented", "operations", "of them empty", "instead")
+    implemented = _table(("resource", "operations"), [(noun, verbs) for noun, verbs in _verbs(OPERATIONS).items()])
+    return f"{implemented}\n\n{summary}\n\n{_table(heads, rows)}"
+
+
+def _verbs(operations: Iterable[str]) -> dict[str, str]:
+    """Return the verbs of operations by what they are about, such as `Create, Describe` of `TrainingJob`."""
+    from local_sagemaker.services.sagemaker.unsupported import verb_and_noun
+
+    verbs: dict[str, list[str]] = {}
+    for operation in operations:
+        verb, noun = verb_and_noun(operation)
+        verbs.setdefault(noun, []).append(verb)
+    # the plural of lists
+    for plural in [noun for noun in verbs if noun.endswith("s") and noun.removesuffix("s") in verbs]:
+        verbs[plural.removesuffix("s")] += verbs.pop(plural)
+    return {noun: ", ".join(sorted(names)) for noun, names in sorted(verbs.items())}
+
+
+def services_table() -> str:
+    """Return a Markdown table of the services beside SageMaker's API, with the operations that are implemented."""
+    from local_sagemaker.endpoints.invocations import OPTIONS as RUNTIME
+    from local_sagemaker.protocol.shapes import service_model
+    from local_sagemaker.services.lambda_.service import OPERATIONS as LAMBDA
+    from local_sagemaker.services.logs.service import OPERATIONS as LOGS
+    from local_sagemaker.services.moto.journal import SERVICES
+    from local_sagemaker.services.s3.service import OPERATIONS as S3
+
+    implemented = {"s3": S3, "lambda": LAMBDA, "logs": LOGS, RUNTIME.service: ["InvokeEndpoint"]}
+    rows = [
+        (
+            f"`{service}`",
+            f"{len(operations)} of {len(service_model(service).operation_names)}",
+            "; ".join(f"{noun} ({verbs})" if noun else verbs for noun, verbs in _verbs(operations).items()),
+        )
+        for service, operations in implemented.items()
+    ]
+    table = _table(("service", "implemented", "operations"), rows)
+    kept = ", ".join(f"`{service}`" for service in SERVICES)
+    return (
+        f"{table}\n\nServices that are not in this table are answered by moto. What clients change in {kept} survives "
+        "a restart of the server."
+    )
+
+
+def steps_and_images_tables() -> str:
+    """Return Markdown tables of the step types of pipelines, and of container images."""
+    from local_sagemaker.containers.images.images import SUPPORTED
+    from local_sagemaker.executions.steps import STEP_TYPES
+
+    steps = ", ".join(f"`{name}`" for name in STEP_TYPES)
+    images = {image for supported in SUPPORTED.values() for image in supported}
+    kinds = {"processing-job": "processing", "training-job": "training", "model": "hosting and batch transform"}
+    rows = [
+        (f"`{image.value}`", ", ".join(text for kind, text in kinds.items() if image in SUPPORTED[kind]))
+        for image in sorted(images, key=lambda image: image.value)
+    ]
+    return f"Step types: {steps}.\n\n{_table(('image, in any version', 'for'), rows)}"
+
+
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [heads, tuple("---" for _ in heads), *rows]
     return "\n".join(
@@ -187,4 +269,7 @@ GENERATORS = {
     "bias_metrics": bias_metrics_table,
     "parameters": parameters_table,
     "commands": commands_reference,
+    "operations": operations_tables,
+    "services": services_table,
+    "steps_and_images": steps_and_images_tables,
 }

@@ -57,3 +57,19 @@ def test_every_command_is_listed(hooks: ModuleType) -> None:
     reference = hooks.commands_reference()
     for command in ("pipelines run", "deployment deploy", "monitoring schedule create", "analyzer baseline"):
         assert f"`python -m {command}`" in reference
+
+
+def test_every_operation_of_sagemaker_is_implemented_or_counted(hooks: ModuleType) -> None:
+    table = hooks.operations_tables()
+    assert "| TrainingJob | Create, Describe, List, Stop |" in table
+    counted = [cells.split(" | ") for cells in table.partition("instead |\n")[2].splitlines()[1:]]
+    implemented = int(table.partition(" are implemented")[0].rpartition(" ")[2])
+    total = int(table.partition("Of ")[2].partition(" ")[0])
+    assert implemented + sum(int(cells[1]) for cells in counted) == total
+
+
+def test_services_step_types_and_images_are_listed(hooks: ModuleType) -> None:
+    assert {"`s3`", "`lambda`", "`logs`"} <= {row[0] for row in rows(hooks.services_table())}
+    tables = hooks.steps_and_images_tables()
+    assert "`RegisterModel`" in tables
+    assert ["`sagemaker-spark-processing`", "processing"] in rows(tables)

@@ -32,7 +32,7 @@ WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 Entry = dict[str, Any]
 
 # services whose changes are journaled, by the names that requests are signed with
-_SERVICES = (
+SERVICES = (
     "application-autoscaling",
     "cloudformation",
     "events",
@@ -58,7 +58,7 @@ def journal_entry(request: Request) -> Entry | None:
         ServiceError: The request has members that moto would ignore.
     """
     region, service = credential_scope(request) or Scope("", "")
-    if service not in _SERVICES or request.method == "GET":
+    if service not in SERVICES or request.method == "GET":
         return None
     body = read_body(request)
     path = request.full_path.removesuffix("?")

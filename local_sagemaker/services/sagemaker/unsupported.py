@@ -81,14 +81,14 @@ FAMILIES = (
     ),
 )
 # operations of resources that are otherwise implemented
-_OTHERS = Family("Others", "", "leave the request out")
+OTHERS = Family("Others", "", "leave the request out")
 # verbs of operations that create what a list operation lists
 _CREATING = ("Create", "Add", "Register", "Import")
 
 
 def family_of(operation: str) -> Family:
     """Return the family of an operation that is not implemented."""
-    return next((family for family in FAMILIES if re.search(family.pattern, operation)), _OTHERS)
+    return next((family for family in FAMILIES if re.search(family.pattern, operation)), OTHERS)
 
 
 def answer_of(operation: str, implemented: Collection[str]) -> Answer:
@@ -103,7 +103,7 @@ def answer_of(operation: str, implemented: Collection[str]) -> Answer:
     """
     model = operation_model("sagemaker", operation)
     required = model.input_shape.required_members if model.input_shape else []
-    verb, noun = _parts(operation)
+    verb, noun = verb_and_noun(operation)
     created = [name for each in _CREATING for name in (each + _singular(noun), each + noun)]
     known = [name for name in created if name in service_model("sagemaker").operation_names]
     if verb in _CREATING or not known or any(name in implemented for name in known):
@@ -148,8 +148,8 @@ def _lists(operation: str) -> tuple[str, ...]:
     return lists if len(lists) == 1 and set(members) <= {*lists, "NextToken"} else ()
 
 
-def _parts(operation: str) -> tuple[str, str]:
-    """Split `ListExperiments` into verb and noun."""
+def verb_and_noun(operation: str) -> tuple[str, str]:
+    """Split the name of an operation, such as `ListExperiments`."""
     match = re.match("[A-Z][a-z]+", operation)
     verb = match[0] if match else ""
     return verb, operation.removeprefix(verb)
