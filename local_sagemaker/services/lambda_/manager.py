@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ from local_sagemaker.storage.record_kinds import LAMBDA_FUNCTION
 from local_sagemaker.storage.records import Record, RecordStore
 
 KIND = LAMBDA_FUNCTION
+# of a full ARN, or of a partial one, such as `123456789012:function:name`
+_ARN_PREFIX = re.compile(r"(arn:[\w-]+:lambda:[^:]*:)?\d{12}:function:")
 # the version that is not published
 LATEST = "$LATEST"
 
@@ -148,7 +151,7 @@ def name_and_qualifier(name_or_arn: str, qualifier: str | None = None) -> tuple[
     Raises:
         ServiceError: They select different versions.
     """
-    name, _, version = name_or_arn.rpartition("function:")[2].partition(":")
+    name, _, version = _ARN_PREFIX.sub("", name_or_arn).partition(":")
     if version and qualifier and version != qualifier:
         raise ServiceError(
             "InvalidParameterValueException",

@@ -267,8 +267,8 @@ def _client_context(text: str | None) -> Any:
 
 
 def _name(name_or_arn: str) -> str:
-    name = name_or_arn.rpartition("function:")[2]
-    if ":" in name or len(name) > 64:
+    name, qualifier = name_and_qualifier(name_or_arn)
+    if qualifier is not None or len(name) > 64:
         raise _invalid(f"{name_or_arn!r} is not a function name; use up to 64 letters, digits, '-' and '_'")
     return name
 

@@ -10,7 +10,7 @@ from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.models import serving_container
 from local_sagemaker.services.sagemaker.resource import list_page
 from local_sagemaker.services.sagemaker.tags import put_tags
-from local_sagemaker.storage.record_kinds import KINDS, PROCESSING_JOB, TAGS
+from local_sagemaker.storage.record_kinds import KINDS, PROCESSING_JOB, TAGS, TRAINING_JOB
 from local_sagemaker.storage.records import Record
 
 # Defaults of SortBy and SortOrder as the API reference has them. Programs that take the first job for the newest, as
@@ -109,8 +109,10 @@ def _job(kind: str, context: Context, request: Record) -> Record:
     name = request[f"{NOUNS[kind]}Name"]
     record = context.jobs.find(kind, name)
     if record is None:
-        # SageMaker answers this, not the ResourceNotFound of its service model
-        raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")
+        # SageMaker answers these, not the ResourceNotFound of its service model
+        is_training = kind == TRAINING_JOB.kind
+        message = "Requested resource not found." if is_training else f"Could not find requested job with name: {name}"
+        raise ServiceError("ValidationException", message)
     return record
 
 

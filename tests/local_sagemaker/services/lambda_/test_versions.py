@@ -90,6 +90,12 @@ def test_an_alias_shares_invocations_between_two_versions_by_weight(two_versions
     assert "RoutingConfig" not in cleared
 
 
+def test_a_name_may_end_with_the_word_function(machine: Machine) -> None:
+    create(machine, WHO.format(answer="one"), FunctionName="my-function", Publish=True)
+    names = ("my-function:1", "123456789012:function:my-function:1", f"{ARN.removesuffix('f')}my-function:1")
+    assert [invoke(machine, FunctionName=name)["ExecutedVersion"] for name in names] == ["1"] * 3
+
+
 def test_a_version_with_an_alias_cannot_be_deleted(two_versions: Machine) -> None:
     call(two_versions, "CreateAlias", Name="live", FunctionVersion="1")
     assert refused(two_versions, "DeleteFunction", Qualifier="1") == (
