@@ -26,6 +26,10 @@ output = json
 cli_pager =
 """
 
+# Studio tells the SDK the image of its kernel, which is the default image of `@remote` and `@step`. Elsewhere, the SDK
+# has one for Python 3.8 and 3.10 only.
+STUDIO_IMAGE = f"885854791233.dkr.ecr.{REGION}.amazonaws.com/sagemaker-distribution-prod:latest-cpu"
+
 SDK_DEFAULTS = f"""\
 SchemaVersion: "1.0"
 SageMaker:
@@ -82,6 +86,7 @@ def client_environment(data_dir: Path, port: int, current: Mapping[str, str] = o
         # where the plugin sagemaker-mlflow finds the MLflow server of an ARN
         "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "SAGEMAKER_INTERNAL_IMAGE_URI": STUDIO_IMAGE,
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sagemaker-defaults.yaml"),
         # both spellings: a program may read the one that the user's shell has set

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from local_sagemaker.account import REGION, sagemaker_arn
 from local_sagemaker.containers.container import CONTAINER_ROOT, Command, Container
 from local_sagemaker.containers.images.image import Runtime
+from local_sagemaker.containers.images.remote_function import RemoteFunction
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import RESOURCES
 from local_sagemaker.storage.records import Record
@@ -76,6 +77,10 @@ class Job(ABC):
     def new_record(self, now: float) -> Record:
         """Return the record of the new job."""
         return job_record(self.kind, self.request, now)
+
+    def remote_function(self) -> RemoteFunction | None:
+        """Return the function of a client that the job runs, None if it runs something else."""
+        return None
 
     def entry_point(self, container: Container) -> list[str]:
         """Return the entry point of a user's own image, after copying its code into the container."""

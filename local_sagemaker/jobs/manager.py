@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from local_sagemaker.containers.container import Container
 from local_sagemaker.containers.images.errors import UnsupportedImage
@@ -117,7 +118,7 @@ class JobManager:
     ) -> tuple[RunningJob, Record]:
         try:
             job = CONTAINER_JOBS[kind](request)
-            job.runtime = self.images.find(job.image, kind)
+            job.runtime = replace(self.images.find(job.image, kind), remote_function=job.remote_function())
         except (UnsupportedImage, re.error) as error:
             raise ServiceError("ValidationException", str(error)) from error
         job.on_metric, job.collect, job.concurrent = on_metric, collect, concurrent

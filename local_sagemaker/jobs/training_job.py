@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 
 from local_sagemaker.algorithms.xgboost.built_in import is_built_in, metric_definitions
 from local_sagemaker.containers.container import XGBOOST, Command, Container
-from local_sagemaker.containers.images import xgboost_versions
+from local_sagemaker.containers.images import remote_function, xgboost_versions
+from local_sagemaker.containers.images.remote_function import RemoteFunction
 from local_sagemaker.jobs import checkpoints, script_mode
 from local_sagemaker.jobs.job import Job, JobResult, end_changes, host_names, s3_input
 from local_sagemaker.storage import log_files as logs
@@ -64,6 +65,12 @@ class TrainingJob(Job):
             ],
         }
 
+    def remote_function(self) -> RemoteFunction | None:
+        specification = self.request["AlgorithmSpecification"]
+        return remote_function.remote_function(
+            specification.get("ContainerEntrypoint", []), specification.get("ContainerArguments", [])
+        )
+
     def inputs(self) -> list[Input]:
         inputs = [_channel(item) for item in self.request.get("InputDataConfig", [])]
         if self._runs_script() and self._source_uri().startswith("s3://"):
@@ -96,6 +103,7 @@ class TrainingJob(Job):
             container.path(folder).mkdir(parents=True, exist_ok=True)
         environment = {
             **self.environment(arn),
+            **(remote_function.ENVIRONMENT if self.runtime.remote_function else {}),
             "CURRENT_HOST": container.host,
             **script_mode.environment(
                 self.hyperparameters,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_sagemaker.containers.images.remote_function import RemoteFunction
 
 
 class Image(Enum):
@@ -14,6 +18,8 @@ class Image(Enum):
     XGBOOST = "sagemaker-xgboost"
     LINEAR_LEARNER = "linear-learner"
     SPARK = "sagemaker-spark-processing"
+    BASE_PYTHON = "sagemaker-base-python"
+    DISTRIBUTION = "sagemaker-distribution"
     MODEL_MONITOR_ANALYZER = "sagemaker-model-monitor-analyzer"
     CLARIFY = "sagemaker-clarify-processing"
     GROUND_TRUTH_MERGER = "sagemaker-model-monitor-groundtruth-merger"
@@ -22,7 +28,11 @@ class Image(Enum):
     def of_repository(cls, name: str) -> Image | None:
         """Return the image of a repository, or None if it has no substitute."""
         # the algorithm's first images, xgboost:1 and xgboost:latest, which `image_uris.retrieve` still returns
-        return cls.XGBOOST if name == "xgboost" else next((image for image in cls if image.value == name), None)
+        if name == "xgboost":
+            return cls.XGBOOST
+        # sagemaker-base-python-310, sagemaker-distribution-prod
+        with_suffix = (image for image in (cls.BASE_PYTHON, cls.DISTRIBUTION) if name.startswith(image.value))
+        return next(with_suffix, None) or next((image for image in cls if image.value == name), None)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Runtime:
         command: The entry point of a custom image.
         code: The folder that `command` runs in.
         tag: The tag of the image's URI.
+        remote_function: The function of a client that the job runs, if it does.
     """
 
     image: Image | None
@@ -42,3 +53,4 @@ class Runtime:
     command: tuple[str, ...] = ()
     code: Path | None = None
     tag: str = ""
+    remote_function: RemoteFunction | None = None

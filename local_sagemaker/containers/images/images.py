@@ -24,11 +24,13 @@ SUPPORTED = {
         Image.SCIKIT_LEARN,
         Image.XGBOOST,
         Image.SPARK,
+        Image.BASE_PYTHON,
+        Image.DISTRIBUTION,
         Image.MODEL_MONITOR_ANALYZER,
         Image.CLARIFY,
         Image.GROUND_TRUTH_MERGER,
     ),
-    "training-job": (Image.SCIKIT_LEARN, Image.XGBOOST),
+    "training-job": (Image.SCIKIT_LEARN, Image.XGBOOST, Image.BASE_PYTHON, Image.DISTRIBUTION),
     "model": (Image.SCIKIT_LEARN, Image.XGBOOST, Image.LINEAR_LEARNER),
 }
 
@@ -100,7 +102,11 @@ class Images:
         image, environments = runtime.image, self._environments
         if runtime.python is not None:
             return [str(runtime.python)]
-        if environments is not None and image is not None and image in environments.packages:
+        if environments is not None and (function := runtime.remote_function) is not None:
+            requirements = function.requirements(container)
+            if self._isolated or not function.runs_here(requirements):
+                return [str(environments.python(runtime, requirements))]
+        elif environments is not None and image is not None and image in environments.packages:
             is_old = image is Image.XGBOOST and needs_its_version(container.path("/opt/ml/model"))
             if self._isolated or is_old:
                 return [str(environments.python(runtime, container.requirements()))]

@@ -1,7 +1,8 @@
 """Python environments for isolated jobs: one for each image and requirements.txt, kept in the data directory.
 
 An environment has the image's libraries, in the image's versions if they support this Python, and the job's
-requirements. It is created when a job first needs it, which is the only time that the network is used.
+requirements. It is created when a job first needs it, which is the only time that the network is used. Functions of
+clients run in such environments, too, if this Python is not theirs (see `remote_function`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local_sagemaker.containers.images.image import Image, Runtime
+from local_sagemaker.containers.images.remote_function import OWN_VERSION
 from local_sagemaker.containers.images.xgboost_versions import version_of
 from local_sagemaker.containers.output import failure_message
 from local_sagemaker.storage.locks import file_lock
@@ -48,6 +50,8 @@ PACKAGES = {
     Image.SCIKIT_LEARN: _COMMON,
     Image.XGBOOST: _COMMON + 'xgboost-cpu>=3,<4; sys_platform == "linux"\nxgboost>=3,<4; sys_platform != "linux"\n',
     Image.SPARK: _SPARK,
+    Image.BASE_PYTHON: "boto3\n",
+    Image.DISTRIBUTION: _COMMON,
 }
 # An old XGBoost works with numpy before 2. Its wheels have no dependencies on a GPU's libraries.
 _OLD_XGBOOST = """\
@@ -82,8 +86,10 @@ class Environments:
         Raises:
             ClientFault: A requirement cannot be installed.
         """
-        packages = self._packages(runtime)
-        folder = self._folder / _digest(packages, requirements)
+        function = runtime.remote_function
+        packages = function.packages(requirements) if function else self._packages(runtime)
+        version = function.python if function else OWN_VERSION
+        folder = self._folder / _digest(version, packages, requirements)
         python = folder / "bin" / "python"
         # an environment has its own path in its scripts and cannot be renamed, so this file marks a complete one
         complete = folder / "complete"
@@ -91,7 +97,7 @@ class Environments:
         with file_lock(self._folder / f"{folder.name}.lock"):
             if not complete.exists():
                 shutil.rmtree(folder, ignore_errors=True)
-                _create(folder)
+                _create(folder, version)
                 base = folder / "image-requirements.txt"
                 base.write_text(packages, encoding="utf-8")
                 files = [file for file in (base, requirements) if file is not None and file.stat().st_size]
@@ -109,9 +115,10 @@ class Environments:
         return self.packages[runtime.image]
 
 
-def _digest(packages: str, requirements: Path | None) -> str:
+def _digest(version: str, packages: str, requirements: Path | None) -> str:
     """Return a digest of everything that an environment depends on: Python, requirements, and files in them."""
-    digest = hashlib.sha256(f"{sys.version}\0{sys.executable}\0{packages}\0".encode())
+    python = f"{sys.version}\0{sys.executable}" if version == OWN_VERSION else version
+    digest = hashlib.sha256(f"{python}\0{packages}\0".encode())
     if requirements is not None:
         text = requirements.read_bytes()
         digest.update(text)
@@ -122,12 +129,15 @@ def _digest(packages: str, requirements: Path | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _create(folder: Path) -> None:
-    """Create an environment that contains only pip, which jobs call themselves."""
+def _create(folder: Path, version: str) -> None:
+    """Create an environment of a version of Python that contains only pip, which jobs call themselves."""
     wheel = next(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), None)
     if (uv := _uv()) and wheel is not None:
-        _run([*uv, "venv", "--quiet", "--python", sys.executable, str(folder)], folder.parent)
+        python = sys.executable if version == OWN_VERSION else version
+        _run([*uv, "venv", "--quiet", "--python", python, str(folder)], folder.parent)
         _run([*_installer(folder / "bin" / "python"), "--no-index", str(wheel)], folder)
+    elif version != OWN_VERSION:
+        raise ClientFault(f"the function requires Python {version}, for which uv is needed; install the package uv")
     else:
         _run([sys.executable, "-m", "venv", str(folder)], folder.parent)
 
