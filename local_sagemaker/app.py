@@ -26,6 +26,7 @@ from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.logs.service import LogsService
 from local_sagemaker.services.mlflow.servers import MlflowServers
 from local_sagemaker.services.mlflow.service import MlflowService
+from local_sagemaker.services.moto import state
 from local_sagemaker.services.moto.backend import MotoBackend
 from local_sagemaker.services.s3.service import S3Service
 from local_sagemaker.services.sagemaker.service import SageMakerService
@@ -94,12 +95,12 @@ class App:
     def close(self) -> None:
         """End all jobs, endpoints and functions, and give the threads that record their end a moment."""
         self.sagemaker.context.monitoring_scheduler.close()
-        self.sagemaker.context.executor.close()
+        remaining = self.sagemaker.context.executor.close()
         self.endpoint_manager.close()
         self.functions.close()
         self.feature_store.close()
         deadline = time.monotonic() + CLOSE_SECONDS
-        while self.busy() and time.monotonic() < deadline:
+        while self.busy() > remaining and time.monotonic() < deadline:
             time.sleep(0.02)
         # last of all: jobs may log to them until their end
         self.sagemaker.context.mlflow_servers.close()
@@ -154,7 +155,15 @@ def build(
         return moto.call("glue", operation, request)
 
     sagemaker = SageMakerService(
-        jobs, functions, endpoint_manager, feature_store, glue, cloudwatch.put_metric_data, mlflow_servers, workers
+        jobs,
+        functions,
+        endpoint_manager,
+        feature_store,
+        glue,
+        cloudwatch.put_metric_data,
+        mlflow_servers,
+        _send_message,
+        workers,
     )
     events = EventEngine(store, Targets(sagemaker.call, functions))
     provisioner = ResourceProvisioner(Backends(functions, objects, sagemaker.call))
@@ -185,6 +194,11 @@ def build(
         services,
         warm_python,
     )
+
+
+def _send_message(queue_url: str, message: str) -> None:
+    name = queue_url.rpartition("/")[2]
+    state.send_message(name, message, group="callbacks" if name.endswith(".fifo") else None)
 
 
 def _check_database(data_dir: DataDir) -> None:

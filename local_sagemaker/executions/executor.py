@@ -10,9 +10,11 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from local_sagemaker.executions.callbacks import Callbacks
 from local_sagemaker.executions.definition import Definition, DefinitionError, parse
 from local_sagemaker.executions.expressions import ExpressionError
 from local_sagemaker.executions.pipeline_execution import STEPS_FAILED, PipelineExecution
@@ -32,6 +34,8 @@ from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
+_UNFINISHED = ("Starting", "Executing", "Stopping")
+
 
 class Executor:
     """The pipeline executions of one data directory.
@@ -39,16 +43,21 @@ class Executor:
     Args:
         call: Calls a SageMaker operation.
         functions: The Lambda functions that Lambda steps invoke.
+        callbacks: What Callback steps wait for.
         jobs: The jobs of the data directory.
         workers: Number of steps that run concurrently, over all executions; by default the number of CPUs.
     """
 
-    def __init__(self, call: Call, functions: Functions, jobs: JobManager, workers: int | None = None) -> None:
+    def __init__(
+        self, call: Call, functions: Functions, callbacks: Callbacks, jobs: JobManager, workers: int | None = None
+    ) -> None:
         self._call = call
         self._store = jobs.store
         self._jobs = jobs
         self._threads = _ThreadPool(workers or os.cpu_count() or 1)
-        self._step_services = StepServices(call, functions, jobs, StepCache(jobs.store, jobs.objects))
+        self._callbacks = callbacks
+        cache = StepCache(jobs.store, jobs.objects)
+        self._step_services = StepServices(call, functions, callbacks, jobs, cache, self._threads.idle)
         self._running: dict[str, PipelineExecution] = {}
         self._ended = threading.Condition()
 
@@ -102,15 +111,24 @@ class Executor:
             return self._ended.wait_for(lambda: execution_arn not in self._running, timeout)
 
     def recover(self) -> None:
-        """Mark executions and jobs that an earlier server left running as Failed. Call it before any start."""
+        """Mark executions and jobs that an earlier server left running as Failed. Call it before any start.
+
+        Executions that only wait for clients, in Callback steps, go on.
+        """
         self._jobs.recover()
         now = time.time()
+        waiting = []
         for record in self._store.find(Query(PIPELINE_EXECUTION.kind, equal={"status": ("Executing", "Stopping")})):
             name = record["PipelineExecutionArn"].rpartition("/")[2]
             steps = readable_steps(self._store, name)
-            for step in steps.values():
-                if step.get("StepStatus") in ("Starting", "Executing", "Stopping"):
-                    step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
+            unfinished = [step for step in steps.values() if step.get("StepStatus") in _UNFINISHED]
+            if record["PipelineExecutionStatus"] == "Executing" and unfinished and all(map(_waits, unfinished)):
+                waiting.append(record["PipelineExecutionArn"])
+                continue
+            for token in self._callbacks.waiting(record["PipelineExecutionArn"]):
+                self._callbacks.discard(token)
+            for step in unfinished:
+                step |= {"StepStatus": "Failed", "EndTime": now, "FailureReason": INTERRUPTED}
             save_steps(self._store, name, steps)
             self._store.update_best_effort(
                 PIPELINE_EXECUTION.kind,
@@ -119,14 +137,23 @@ class Executor:
                 FailureReason=f"{STEPS_FAILED} {INTERRUPTED}",
                 LastModifiedTime=now,
             )
+        for arn in waiting:
+            self.start(arn)
 
-    def close(self) -> None:
-        """Stop all executions and kill their jobs when the server shuts down."""
+    def close(self) -> int:
+        """Stop the executions and kill their jobs when the server shuts down.
+
+        Returns:
+            The number of executions that are not stopped, because `recover` lets them go on.
+        """
         with self._ended:
             executions = list(self._running.values())
-        for execution in executions:
+        stopped = [execution for execution in executions if not execution.is_idle()]
+        for execution in stopped:
             execution.stop()
+        self._callbacks.close()
         self._jobs.close()
+        return len(executions) - len(stopped)
 
     def _prepare(self, record: Record) -> tuple[Definition, Record]:
         """Return the definition of an execution, or the selected part of it, and the values of its parameters.
@@ -162,6 +189,10 @@ class Executor:
             self._ended.notify_all()
 
 
+def _waits(step: Record) -> bool:
+    return step["StepStatus"] == "Executing" and "Callback" in step.get("Metadata", {})
+
+
 class _ParameterScope:
     """The scope of expressions before any step has run: only the parameters are available."""
 
@@ -190,10 +221,28 @@ class _ThreadPool:
 
     def run(self, function: Callable[[], None]) -> None:
         with self._lock:
-            if self._free == 0:
+            if self._free <= 0:
                 self._queue.append(function)
                 return
             self._free -= 1
+        self._start(function)
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Do not count the calling thread. Until others have ended, there may be one more afterwards."""
+        with self._lock:
+            self._free += 1
+            following = self._queue.popleft() if self._queue and self._free > 0 else None
+            self._free -= following is not None
+        if following is not None:
+            self._start(following)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._free -= 1
+
+    def _start(self, function: Callable[[], None]) -> None:
         threading.Thread(target=self._work, args=(function,), name="step", daemon=True).start()
 
     def _work(self, function: Callable[[], None]) -> None:
@@ -203,7 +252,7 @@ class _ThreadPool:
             except Exception:
                 log.exception("internal error in the thread of a step")
             with self._lock:
-                if not self._queue:
+                if not self._queue or self._free < 0:
                     self._free += 1
                     return
                 function = self._queue.popleft()

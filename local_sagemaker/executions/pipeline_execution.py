@@ -92,11 +92,16 @@ class PipelineExecution:
             for name, attempts in list(self._running.items()):
                 if name in self._steps:
                     self.update_step(name, StepStatus="Stopping")
-                    attempts.stop_job()
+                    attempts.stop()
                 else:
                     # the step is queued for a thread, which jobs of other executions may occupy for long
                     del self._running[name]
         self.advance()
+
+    def is_idle(self) -> bool:
+        """Return whether the execution does nothing but wait for clients."""
+        with self._lock:
+            return bool(self._running) and all(attempts.is_idle for attempts in self._running.values())
 
     def step_started(self, step: Step) -> bool:
         """Record the start of a step; return False if the execution has been stopped meanwhile."""

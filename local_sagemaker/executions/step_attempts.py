@@ -9,11 +9,13 @@ import secrets
 import string
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from local_sagemaker.executions.callbacks import Callbacks, WaitInterrupted
 from local_sagemaker.executions.definition import Definition, Step
 from local_sagemaker.executions.expressions import ExpressionError, evaluate, look_up, resolve
 from local_sagemaker.executions.step_cache import StepCache
@@ -36,12 +38,18 @@ LONGEST_REASON = 1024
 
 @dataclass(frozen=True)
 class StepServices:
-    """What steps run on: the SageMaker operations, the jobs and the step cache."""
+    """What steps run on: the SageMaker operations, the jobs and the step cache.
+
+    Attributes:
+        idle: Returns a context in which a step leaves its thread to another one.
+    """
 
     call: Call
     functions: Functions
+    callbacks: Callbacks
     jobs: JobManager
     cache: StepCache
+    idle: Callable[[], AbstractContextManager[None]]
 
 
 class Execution(Protocol):
@@ -69,13 +77,17 @@ class StepAttempts:
         self.step = step
         self.call = services.call
         self.functions = services.functions
+        self.callbacks = services.callbacks
         self.jobs = services.jobs
         self.objects: ObjectStore = services.jobs.objects
         self.execution_id = execution.id
+        self.execution_arn = execution.arn
         self.job_name = ""
+        self.is_idle = False
         self._cache = services.cache
+        self._leave_thread = services.idle
         self._execution = execution
-        self._job: tuple[str, str] | None = None
+        self._on_stop: Callable[[], None] | None = None
         self._metadata: Record = {}
 
     @property
@@ -87,10 +99,13 @@ class StepAttempts:
         if not self._execution.step_started(self.step):
             return
         outcome = None
+        continues = False
         try:
             outcome = self._run_or_reuse()
             save_result(self.jobs.store, self.execution_id, self.step.name, dict(outcome.properties))
             self._update(StepStatus="Succeeded", EndTime=time.time())
+        except WaitInterrupted:
+            continues = True
         except StepStopped:
             self._update(StepStatus="Stopped", EndTime=time.time())
         except StepFailed as failure:
@@ -102,11 +117,13 @@ class StepAttempts:
             reason = f"InternalServerError: {type(error).__name__}: {error}"[:LONGEST_REASON]
             self._update(StepStatus="Failed", EndTime=time.time(), FailureReason=reason)
         finally:
-            self._execution.step_ended(self.step, outcome)
+            if not continues:
+                self._execution.step_ended(self.step, outcome)
 
-    def stop_job(self) -> None:
-        if self._job is not None:
-            self.jobs.stop(*self._job)
+    def stop(self) -> None:
+        """Stop the step's job, if it has one."""
+        if self._on_stop is not None:
+            self._on_stop()
 
     # methods of StepRun
 
@@ -125,14 +142,26 @@ class StepAttempts:
     def set_metadata(self, metadata: Record) -> None:
         self._metadata = metadata
         # a step without a job ends soon, and its end is written anyway
-        has_job = self._job is not None
-        self._update(write=has_job, StepStatus="Stopping" if self.stopping else "Executing", Metadata=metadata)
+        lasts = self._on_stop is not None
+        self._update(write=lasts, StepStatus="Stopping" if self.stopping else "Executing", Metadata=metadata)
 
     def job_started(self, kind: str, name: str) -> None:
-        self._job = (kind, name)
-        # stop_job() may have been called before the job was known
+        self.on_stop(lambda: self.jobs.stop(kind, name))
+
+    def on_stop(self, action: Callable[[], None]) -> None:
+        self._on_stop = action
+        # stop() may have been called before the action was known
         if self.stopping:
-            self.stop_job()
+            self.stop()
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        with self._leave_thread():
+            self.is_idle = True
+            try:
+                yield
+            finally:
+                self.is_idle = False
 
     # methods of Scope
 

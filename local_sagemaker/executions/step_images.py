@@ -11,6 +11,9 @@ from local_sagemaker.executions.definition import Definition, DefinitionError, S
 from local_sagemaker.executions.expressions import ExpressionError, Scope, resolve
 from local_sagemaker.executions.steps import STEP_TYPES
 
+# the entry point of the SDK's NotebookJobStep, a program of the Distribution image
+NOTEBOOK_JOB = ["amazon_sagemaker_scheduler"]
+
 
 def check_images(definition: Definition, images: Images, scope: Scope | None = None) -> None:
     """Reject a definition with a step whose image cannot run here.
@@ -25,6 +28,11 @@ def check_images(definition: Definition, images: Images, scope: Scope | None = N
         DefinitionError: A step's image cannot run here.
     """
     for step in definition.steps.values():
+        if _argument(step, "AlgorithmSpecification", "ContainerEntrypoint") == NOTEBOOK_JOB:
+            raise DefinitionError(
+                f"step {step.name!r} runs a notebook job, which is not supported on this machine; run the notebook in "
+                "a Processing step, with `jupyter execute` in its script, instead"
+            )
         uri = _image_uri(step, scope)
         if uri is None:
             continue
@@ -34,10 +42,16 @@ def check_images(definition: Definition, images: Images, scope: Scope | None = N
             raise DefinitionError(f"step {step.name!r}: {error}") from None
 
 
+def _argument(step: Step, *path: str) -> Any:
+    """Return the argument at a path, None if there is none."""
+    value: Any = step.arguments
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
 def _image_uri(step: Step, scope: Scope | None) -> str | None:
-    uri: Any = step.arguments
-    for key in STEP_TYPES[step.type].image_argument:
-        uri = uri.get(key) if isinstance(uri, Mapping) else None
+    uri = _argument(step, *STEP_TYPES[step.type].image_argument)
     if scope is not None and isinstance(uri, dict):
         try:
             uri = resolve(uri, scope)

@@ -7,7 +7,8 @@ Succeeded, so that every step listed as Succeeded has a result even if the serve
 
 from __future__ import annotations
 
-from local_sagemaker.storage.record_kinds import EXECUTION_STEPS, STEP_RESULT
+from local_sagemaker.storage.record_kinds import CALLBACK, EXECUTION_STEPS, STEP_RESULT
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import DamagedRecord, Record, RecordStore
 
 RESULTS, STEPS = STEP_RESULT, EXECUTION_STEPS
@@ -53,8 +54,11 @@ def save_steps(store: RecordStore, execution_id: str, steps: Record) -> None:
         store.put(STEPS, execution_id, {"Steps": steps})
 
 
-def delete_steps(store: RecordStore, execution_id: str) -> None:
-    """Delete the step summaries and results of an execution."""
+def delete_steps(store: RecordStore, execution_arn: str) -> None:
+    """Delete the step summaries, results and callbacks of an execution."""
+    execution_id = execution_arn.rpartition("/")[2]
+    for token in store.names(Query(CALLBACK, equal={"parent": execution_arn})):
+        store.delete(CALLBACK, token)
     for name in readable_steps(store, execution_id):
         store.delete(RESULTS, f"{execution_id}/{name}")
     store.delete(STEPS, execution_id)

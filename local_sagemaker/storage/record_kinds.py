@@ -288,6 +288,7 @@ PIPELINE_DEFINITION = "pipeline-definition"
 EXECUTION_STEPS = "execution-steps"
 STEP_RESULT = "step-result"
 STEP_CACHE = "step-cache"
+CALLBACK = "callback"
 LAMBDA_FUNCTION = "lambda-function"
 LAMBDA_INVOCATION = "lambda-invocation"
 SCHEDULE = "schedule"
@@ -301,6 +302,11 @@ KINDS = {kind.kind: kind for kind in RESOURCES} | {
     STEP_CACHE: RecordKind(
         STEP_CACHE,
         required={"EndTime": TIME, "CacheHitResult.SourcePipelineExecutionArn": str, "Objects": list},
+    ),
+    CALLBACK: RecordKind(
+        CALLBACK,
+        columns={"title": "StepName", "parent": "PipelineExecutionArn", "status": "Status"},
+        required={"PipelineExecutionArn": str, "StepName": str, "Status": str, "CreationTime": TIME},
     ),
     LAMBDA_FUNCTION: RecordKind(
         LAMBDA_FUNCTION,

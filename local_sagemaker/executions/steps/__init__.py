@@ -1,6 +1,7 @@
 """The table of step types: a module and a row for each type. No other module lists them."""
 
 from local_sagemaker.executions.steps.baseline_checks import ClarifyCheck, QualityCheck
+from local_sagemaker.executions.steps.callback import Callback
 from local_sagemaker.executions.steps.condition import Condition
 from local_sagemaker.executions.steps.endpoint import Endpoint
 from local_sagemaker.executions.steps.endpoint_config import EndpointConfig
@@ -15,6 +16,7 @@ from local_sagemaker.executions.steps.transform import Transform
 from local_sagemaker.executions.steps.tuning import Tuning
 
 STEP_TYPES: dict[str, StepType] = {
+    "Callback": Callback(),
     "ClarifyCheck": ClarifyCheck(),
     "Condition": Condition(),
     "Endpoint": Endpoint(),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from local_sagemaker.executions.callbacks import Callbacks
 from local_sagemaker.executions.definition import Step
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.errors import ServiceError
@@ -82,9 +84,11 @@ class StepRun(Protocol):
     step: Step
     call: Call
     functions: Functions
+    callbacks: Callbacks
     jobs: JobManager
     objects: ObjectStore
     execution_id: str
+    execution_arn: str
     job_name: str
 
     @property
@@ -109,6 +113,12 @@ class StepRun(Protocol):
 
     def job_started(self, kind: str, name: str) -> None:
         """Register the step's job, which is stopped with the execution."""
+
+    def on_stop(self, action: Callable[[], None]) -> None:
+        """Register what is called when the execution is being stopped, at once if it is."""
+
+    def idle(self) -> AbstractContextManager[None]:
+        """Return a context in which the step waits for something outside of this machine, and others may run."""
 
 
 class StepType(ABC):

@@ -148,7 +148,7 @@ def send_message(queue_arn: str, message: str, group: str | None) -> None:
     """Send a message to a queue.
 
     Args:
-        queue_arn: The queue.
+        queue_arn: The queue, by its ARN or name.
         message: The body.
         group: The message group of a FIFO queue, which deduplicates by content; None for a standard queue.
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from local_sagemaker.endpoints.manager import EndpointManager
+from local_sagemaker.executions.callbacks import Callbacks
 from local_sagemaker.executions.executor import Executor
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
@@ -32,6 +33,7 @@ class Context:
     jobs: JobManager
     endpoint_manager: EndpointManager
     executor: Executor
+    callbacks: Callbacks
     monitoring_scheduler: MonitoringScheduler
     mlflow_servers: MlflowServers
     lock: threading.RLock

@@ -193,6 +193,14 @@ def describe_pipeline_definition_for_execution(context: Context, request: Record
     }
 
 
+def send_pipeline_execution_step_success(context: Context, request: Record) -> Record:
+    return {"PipelineExecutionArn": context.callbacks.end("Succeeded", request)}
+
+
+def send_pipeline_execution_step_failure(context: Context, request: Record) -> Record:
+    return {"PipelineExecutionArn": context.callbacks.end("Failed", request)}
+
+
 def _execution(context: Context, arn: str) -> Record:
     record = context.store.get(EXECUTION, execution_id_of(arn))
     if record is None or record["PipelineExecutionArn"] != arn:
@@ -269,6 +277,8 @@ OPERATIONS = {
     "UpdatePipelineExecution": update_pipeline_execution,
     "StopPipelineExecution": stop_pipeline_execution,
     "RetryPipelineExecution": retry_pipeline_execution,
+    "SendPipelineExecutionStepSuccess": send_pipeline_execution_step_success,
+    "SendPipelineExecutionStepFailure": send_pipeline_execution_step_failure,
     "ListPipelineExecutions": list_pipeline_executions,
     "ListPipelineExecutionSteps": list_pipeline_execution_steps,
     "ListPipelineParametersForExecution": list_pipeline_parameters_for_execution,

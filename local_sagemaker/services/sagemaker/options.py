@@ -56,6 +56,8 @@ SHAPES = {
         "PipelineExecutionDescription PipelineExecutionDisplayName ParallelismConfiguration"
     ),
     "RetryPipelineExecutionRequest": Members("ParallelismConfiguration ClientRequestToken"),
+    "SendPipelineExecutionStepSuccessRequest": Members("OutputParameters ClientRequestToken"),
+    "SendPipelineExecutionStepFailureRequest": Members("FailureReason ClientRequestToken"),
     "ListPipelineExecutionsRequest": Members(
         "CreatedAfter CreatedBefore SortBy SortOrder NextToken MaxResults", refused="PipelineVersionAlias"
     ),

@@ -121,7 +121,7 @@ def delete_pipeline(context: Context, request: Record) -> Record:
             )
         # as on SageMaker, its executions are deleted with it
         for execution_id in context.store.names(executions_of(arn)):
-            delete_steps(context.store, execution_id)
+            delete_steps(context.store, f"{arn}/execution/{execution_id}")
             context.store.delete(EXECUTION, execution_id)
         PIPELINES.delete(context, pipeline)
     return {"PipelineArn": arn}

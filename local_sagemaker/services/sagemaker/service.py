@@ -8,6 +8,7 @@ from collections.abc import Callable
 from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.endpoints.manager import EndpointManager
+from local_sagemaker.executions.callbacks import Callbacks
 from local_sagemaker.executions.executor import Executor
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.model_monitor.metrics import PutMetrics
@@ -70,6 +71,7 @@ class SageMakerService:
         glue: Call,
         put_metric_data: PutMetrics,
         mlflow_servers: MlflowServers,
+        send_message: Callable[[str, str], None],
         workers: int | None = None,
     ) -> None:
         """Make the service.
@@ -82,10 +84,12 @@ class SageMakerService:
             glue: Calls an operation of Glue.
             put_metric_data: Puts metrics of monitoring executions to CloudWatch.
             mlflow_servers: Runs MLflow Apps and tracking servers.
+            send_message: Sends the message of a Callback step to the SQS queue of a URL.
             workers: How many steps run at once; by default one a processor.
         """
         lock = threading.RLock()
-        executor = Executor(self.call, functions, job_manager, workers)
+        callbacks = Callbacks(job_manager.store, send_message)
+        executor = Executor(self.call, functions, callbacks, job_manager, workers)
         scheduler = MonitoringScheduler(
             self.call, job_manager, endpoint_manager.data_capture.flush, put_metric_data, lock
         )
@@ -95,6 +99,7 @@ class SageMakerService:
             jobs=job_manager,
             endpoint_manager=endpoint_manager,
             executor=executor,
+            callbacks=callbacks,
             monitoring_scheduler=scheduler,
             mlflow_servers=mlflow_servers,
             lock=lock,

@@ -136,8 +136,26 @@ def test_a_definition_can_be_in_s3(machine: Machine) -> None:
         (definition(Version="2019-01-01"), "2019-01-01"),
         (definition([*FAIL, *FAIL]), "two steps have the name 'Stop'"),
         (
-            definition([{"Name": "Wait", "Type": "Callback", "Arguments": {}}]),
-            "'Wait' has the unsupported type 'Callback'",
+            definition([{"Name": "Wait", "Type": "Unheard", "Arguments": {}}]),
+            "'Wait' has the unsupported type 'Unheard'; supported types: Callback, ClarifyCheck, ",
+        ),
+        (
+            definition([{"Name": "Count", "Type": "EMR", "Arguments": {}}]),
+            "step 'Count' has the unsupported type 'EMR'; run the script in a Processing step with the Spark image",
+        ),
+        (
+            definition(
+                [
+                    {
+                        "Name": "Look",
+                        "Type": "Training",
+                        "Arguments": {
+                            "AlgorithmSpecification": {"ContainerEntrypoint": ["amazon_sagemaker_scheduler"]}
+                        },
+                    }
+                ]
+            ),
+            "step 'Look' runs a notebook job, which is not supported on this machine; run the notebook in a Processing",
         ),
         (
             definition(
