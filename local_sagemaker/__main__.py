@@ -20,6 +20,7 @@ from local_sagemaker.http.background import (
     run_schedule,
     stop_server,
 )
+from local_sagemaker.http.mlflow_app import start_default_app
 from local_sagemaker.storage.database import DamagedDatabase
 from local_sagemaker.storage.files import remove_tree
 
@@ -76,6 +77,14 @@ def start(
             show_default=False,
         ),
     ] = None,
+    mlflow: Annotated[
+        bool,
+        typer.Option(
+            "--mlflow",
+            help="Start MLflow for the account's default MLflow App, which is created if there is none; also if the "
+            "server is running already.",
+        ),
+    ] = False,
 ) -> None:
     """Start the server in the background, unless it is running.
 
@@ -84,6 +93,7 @@ def start(
       python -m local_sagemaker start
       python -m local_sagemaker start --port 4566 --data-dir /tmp/sagemaker
       python -m local_sagemaker start --isolated
+      python -m local_sagemaker start --mlflow
       python -m local_sagemaker start --images images.yaml
 
     \b
@@ -103,6 +113,8 @@ def start(
             )
         remember(DataDir(folder), images, isolated)
     if foreground:
+        if mlflow:
+            raise typer.BadParameter("run `start --mlflow` in another terminal, without --foreground")
         import logging
 
         from local_sagemaker.http.server import serve
@@ -114,6 +126,9 @@ def start(
     if port not in (None, server.port):
         raise ServerError(f"a server is running for {folder} on port {server.port}; stop it first")
     typer.echo(f"serving {folder} at {server.url} (process {server.pid})")
+    if mlflow:
+        arn, url = start_default_app(server)
+        typer.echo(f"MLflow at {url} (tracking URI {arn})")
 
 
 @app.command()
@@ -132,6 +147,8 @@ def status(data_dir: Folder = None) -> None:
         typer.echo(
             f"serving {folder} at {server.url} (process {server.pid}); {server.busy} execution(s) and job(s) running"
         )
+        for name, url in server.mlflow.items():
+            typer.echo(f"MLflow at {url} ({name})")
         return
     if is_held(folder):
         typer.echo(f"the server of {folder} is starting, or does not answer; see {DataDir(folder).server_log}")

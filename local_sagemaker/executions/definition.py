@@ -107,10 +107,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Definition:
-    """Parameters and steps by name, in definition order; the steps of branches follow their Condition step."""
+    """Parameters and steps by name, in definition order; the steps of branches follow their Condition step.
+
+    Attributes:
+        mlflow_config: MlflowResourceArn and the other members of the definition's MlflowConfig; empty if it has none.
+    """
 
     parameters: Mapping[str, Parameter]
     steps: Mapping[str, Step]
+    mlflow_config: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Return the typed value of every parameter, given those passed to StartPipelineExecution.
@@ -169,11 +174,20 @@ def _definition(document: Any, step_types: Collection[str]) -> Definition:
         raise DefinitionError("the definition has no Steps")
     parameters = _by_name(map(_parameter, _list(document, "Parameters")), "parameter")
     steps = _by_name(_steps(_list(document, "Steps"), None, step_types), "step")
-    definition = Definition(parameters, steps)
+    definition = Definition(parameters, steps, _mlflow_config(document.get("MlflowConfig") or {}))
     for step in steps.values():
         _check_references(step, definition)
     _check_acyclic(steps)
     return definition
+
+
+def _mlflow_config(config: Any) -> Mapping[str, str]:
+    if config and not (isinstance(config, dict) and "MlflowResourceArn" in config):
+        raise DefinitionError(f"MlflowConfig must have a MlflowResourceArn, unlike {config!r}")
+    for member, value in config.items():
+        if value is not None and not isinstance(value, str):
+            raise DefinitionError(f"MlflowConfig: {member} must be a string, not {value!r}")
+    return {member: value for member, value in config.items() if value is not None}
 
 
 def _parameter(item: Any) -> Parameter:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,12 +47,14 @@ class RunningServer:
     Attributes:
         version: See `package_version`.
         busy: How many executions and jobs are running.
+        mlflow: Addresses of the MLflow servers that are running, by the name of their app or tracking server.
     """
 
     pid: int
     port: int
     version: str
     busy: int
+    mlflow: Mapping[str, str]
 
     @property
     def url(self) -> str:
@@ -73,7 +75,7 @@ def find_server(data_dir: Path) -> RunningServer | None:
         # the lock's content may be stale, and the port another program's by now
         if status["pid"] != pid or Path(status["data_dir"]) != data_dir.resolve():
             return None
-        return RunningServer(pid, port, status["version"], status["busy"])
+        return RunningServer(pid, port, status["version"], status["busy"], status.get("mlflow", {}))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return None
     finally:

@@ -120,7 +120,10 @@ def _number(name: str, default: float) -> float:
 
 def _application(app: App) -> Application:
     status = {"pid": os.getpid(), "data_dir": str(app.data_dir), "version": package_version()}
-    administration = Administration(lambda: {**status, "busy": app.busy()}, app.sagemaker.context.monitoring_scheduler)
+    context = app.sagemaker.context
+    administration = Administration(
+        lambda: {**status, "busy": app.busy(), "mlflow": context.mlflow_servers.urls()}, context.monitoring_scheduler
+    )
     return Application(Router(app.services, app.moto), administration)
 
 

@@ -23,9 +23,10 @@ from local_sagemaker.containers.container import INHERITED_VARIABLES
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.files import remove_tree
 
+DATABASE = "mlflow.sqlite"
 PROGRAM = Path(__file__).parent / "program.py"
-# MLflow's clients give up on a request after 120, and repeat one that gets MlflowServerStarting
-START_SECONDS = 60
+# boto3 gives up on a response after 60, MLflow's client after 120; it repeats a request after MlflowServerStarting
+START_SECONDS = 50
 STOP_SECONDS = 3
 
 _VARIABLES = {
@@ -42,7 +43,11 @@ class MlflowServerError(Exception):
 
 
 class MlflowServerStarting(Exception):
-    """An MLflow server needs longer to start than a client waits for a response."""
+    """An MLflow server needs longer to start than a client waits for a response. `url` is its address."""
+
+    def __init__(self, message: str, url: str) -> None:
+        super().__init__(message)
+        self.url = url
 
 
 class MlflowServers:
@@ -75,17 +80,21 @@ class MlflowServers:
         with self._locks[name]:
             if self._is_closed:
                 raise MlflowServerError("this local SageMaker is stopping")
-            server = self._running.get(name)
+            server = self._running.pop(name, None)
             if server is None or not server.is_running:
-                server = self._running[name] = _start(self._folder / name, artifact_store_uri, self._environment)
+                server = _start(self._folder / name, artifact_store_uri, self._environment)
+            self._running[name] = server
             if not server.is_ready:
                 _wait_until_ready(server, self._folder / name)
             return server.url
 
     def url(self, name: str) -> str | None:
         """Return the address of a running server, None if it is not running."""
-        server = self._running.get(name)
-        return server.url if server is not None and server.is_running else None
+        return self.urls().get(name)
+
+    def urls(self) -> dict[str, str]:
+        """Return the addresses of the running servers by name, the one that has been used last at the end."""
+        return {name: server.url for name, server in [*self._running.items()] if server.is_running}
 
     def stop(self, name: str) -> None:
         """Stop a server if it is running; its database is kept."""
@@ -144,7 +153,8 @@ class _Server:
 def _start(folder: Path, artifact_store_uri: str, environment: Mapping[str, str]) -> _Server:
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-P", str(PROGRAM), "--default-artifact-root", artifact_store_uri]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.sqlite'}"]
+    # relative to its working folder, whose path may have characters with a meaning in a URI
+    command += ["--backend-store-uri", f"sqlite:///{DATABASE}"]
     inherited = {name: os.environ[name] for name in (*INHERITED_VARIABLES, "PATH") if name in os.environ}
     with _listener(folder / "port") as listener, (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
@@ -193,7 +203,8 @@ def _wait_until_ready(server: _Server, folder: Path) -> None:
         connection.getresponse().read()
         server.is_ready = True
     except TimeoutError as error:
-        raise MlflowServerStarting(f"the MLflow server is still starting after {START_SECONDS} s; see {log}") from error
+        message = f"the MLflow server is still starting after {START_SECONDS} s; see {log}"
+        raise MlflowServerStarting(message, server.url) from error
     except (OSError, http.client.HTTPException) as error:
         raise MlflowServerError(f"the MLflow server did not start: {_last_line(log)} (see {log})") from error
     finally:

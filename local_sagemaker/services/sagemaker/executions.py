@@ -42,7 +42,10 @@ def start_pipeline_execution(context: Context, request: Record) -> Record:
     definition = parsed(context, definition_text(context, version["DefinitionDigest"]))
     parameters = _parameters(definition, request.get("PipelineParameters", []))
     reused = _reused(context, pipeline, definition, request.get("SelectiveExecutionConfig"))
-    record = _new_execution(pipeline, version, parameters, request)
+    record = {
+        **_new_execution(pipeline, version, parameters, request),
+        "MLflowConfig": _mlflow_config(definition, request),
+    }
     arn, now = record["PipelineExecutionArn"], record["CreationTime"]
     execution_id = execution_id_of(arn)
     steps = {step: {**shown, "StartTime": now, "EndTime": now} for step, (shown, _) in reused.items()}
@@ -250,6 +253,18 @@ def _reused(
             )
     origin = {"SelectiveExecutionResult": {"SourcePipelineExecutionArn": source}}
     return {name: ({**finished[name][0], **origin}, finished[name][1]) for name in needed}
+
+
+def _mlflow_config(definition: Definition, request: Record) -> Record | None:
+    """Return the MLflow configuration of an execution: the definition's, with the request's experiment."""
+    if "MlflowExperimentName" not in request:
+        return dict(definition.mlflow_config) or None
+    if not definition.mlflow_config:
+        raise ServiceError(
+            "ValidationException",
+            "MlflowExperimentName overrides that of the definition's MlflowConfig; this definition has none.",
+        )
+    return {**definition.mlflow_config, "MlflowExperimentName": request["MlflowExperimentName"]}
 
 
 def _parameters(definition: Definition, given: list[Record]) -> list[Record]:

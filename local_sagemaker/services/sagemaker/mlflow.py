@@ -240,7 +240,10 @@ def _started(context: Context, record: Record, kind: RecordKind) -> str:
     name = _server_name(record[kind.arn_member])
     try:
         return context.mlflow_servers.start(name, record["ArtifactStoreUri"])
-    except (MlflowServerError, MlflowServerStarting) as error:
+    except MlflowServerStarting as starting:
+        # it accepts connections already; a browser waits for the page
+        return starting.url
+    except MlflowServerError as error:
         raise ServiceError("ConflictException", f"{record[kind.arn_member]}: {error}") from error
 
 

@@ -48,8 +48,8 @@ SHAPES = {
     "ListPipelineVersionsRequest": Members("CreatedAfter CreatedBefore SortOrder NextToken MaxResults"),
     "StartPipelineExecutionRequest": Members(
         "PipelineExecutionDisplayName PipelineParameters PipelineExecutionDescription ParallelismConfiguration "
-        "SelectiveExecutionConfig PipelineVersionId RoleArn ClientRequestToken",
-        refused="MlflowExperimentName PipelineVersionAlias",
+        "SelectiveExecutionConfig PipelineVersionId RoleArn ClientRequestToken MlflowExperimentName",
+        refused="PipelineVersionAlias",
     ),
     "SelectiveExecutionConfig": Members("SourcePipelineExecutionArn"),
     "UpdatePipelineExecutionRequest": Members(

@@ -131,6 +131,10 @@ def test_branch_steps_depend_on_their_condition_which_does_not_depend_on_their_r
         (definition({"Name": "Train", "Type": "AutoML"}), ["'Train'", "'AutoML'", "Tuning step"]),
         (definition(fail("A"), fail("A")), ["two steps", "'A'"]),
         (definition(condition("A", [fail("B")], [fail("B")])), ["two steps", "'B'"]),
+        (
+            json.dumps({"Version": "2020-12-01", "Steps": [fail("A")], "MlflowConfig": {"MlflowExperimentName": "x"}}),
+            ["MlflowConfig", "MlflowResourceArn"],
+        ),
         (definition(fail("A B")), ["'A B'", "64"]),
         (definition(processing("A", DependsOn=["B"])), ["'A'", "'B'", "not defined"]),
         (definition(fail("A", output_of("B"))), ["'A'", "'B'", "not defined"]),

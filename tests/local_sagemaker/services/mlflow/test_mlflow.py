@@ -12,6 +12,7 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
+from local_sagemaker.http.routing import service_name
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.mlflow import servers
 from local_sagemaker.storage.records import Record
@@ -30,7 +31,8 @@ if arguments.default_artifact_root.endswith("broken"):
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        answer = {"pid": os.getpid(), "store": arguments.backend_store_uri, "path": self.path, "body": body,
+        store = os.path.abspath(arguments.backend_store_uri.removeprefix("sqlite:///"))
+        answer = {"pid": os.getpid(), "store": store, "path": self.path, "body": body,
                   "headers": sorted(name.lower() for name in self.headers)}
         self.send_response(201)
         self.end_headers()
@@ -94,6 +96,17 @@ def test_requests_are_forwarded_to_a_server_that_starts_at_the_first_one(machine
     assert ask(machine, app)[1]["pid"] == answer["pid"]
 
 
+def test_a_link_that_mlflows_client_prints_leads_to_the_ui_used_last(machine: Machine, app: str) -> None:
+    service, other = machine.app.services["sagemaker-mlflow"], create(machine)
+    link = Request(EnvironBuilder("/", headers={"Accept": "text/html,*/*"}).get_environ())
+    assert service_name(link) == "sagemaker-mlflow"
+    assert service.respond(link).status_code == 404
+    for arn in (app, other, app):
+        ask(machine, arn)
+        url = machine.context.mlflow_servers.url(arn.rpartition(":")[2])
+        assert (service.respond(link).status_code, service.respond(link).headers["Location"]) == (302, url)
+
+
 def test_each_app_and_each_tracking_server_has_a_database_of_its_own(machine: Machine, app: str) -> None:
     tracking_server = create_server(machine)["TrackingServerArn"]
     assert tracking_server.endswith(":mlflow-tracking-server/team")
@@ -138,6 +151,8 @@ def test_a_server_that_starts_slowly_goes_on_starting(
 ) -> None:
     monkeypatch.setattr(servers, "START_SECONDS", 0.001)
     assert ask(machine, app)[0] == 503
+    url = machine.service.call("CreatePresignedMlflowAppUrl", {"Arn": app})["AuthorizedUrl"]
+    assert status_of(url) == 201
     monkeypatch.setattr(servers, "START_SECONDS", 20)
     assert ask(machine, app)[0] == 201
 
@@ -179,7 +194,7 @@ def test_a_new_artifact_store_is_used_from_the_next_request(machine: Machine, ap
 def test_a_deleted_app_leaves_no_runs_and_no_tags(machine: Machine) -> None:
     call = machine.service.call
     app = create(machine, Tags=[{"Key": "team", "Value": "churn"}])
-    folder = Path(ask(machine, app)[1]["store"].removeprefix("sqlite:///")).parent
+    folder = Path(ask(machine, app)[1]["store"]).parent
     assert call("ListTags", {"ResourceArn": app})["Tags"] == [{"Key": "team", "Value": "churn"}]
     call("DeleteMlflowApp", {"Arn": app})
     assert not folder.exists()

@@ -321,6 +321,19 @@ def test_an_execution_is_described_and_listed(machine: Machine) -> None:
     assert described["PipelineExecutionDescription"] == "of the week"
 
 
+def test_an_execution_has_the_definitions_mlflow_config_with_the_experiment_of_its_own(machine: Machine) -> None:
+    config = {"MlflowResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-1"}
+    text = json.loads(definition()) | {"MlflowConfig": {**config, "MlflowExperimentName": "churn"}}
+    create(machine.service, text=json.dumps(text))
+    call, described = machine.service.call, []
+    for arn in (start(machine), start(machine, "2" * 32, MlflowExperimentName="trial")):
+        described.append(call("DescribePipelineExecution", {"PipelineExecutionArn": arn})["MLflowConfig"])
+    assert described == [{**config, "MlflowExperimentName": name} for name in ("churn", "trial")]
+    create(machine.service, "Other")
+    request = {"PipelineName": "Other", "ClientRequestToken": "3" * 32, "MlflowExperimentName": "trial"}
+    assert "this definition has none" in refused(machine.service, "StartPipelineExecution", **request)[1]
+
+
 def test_steps_that_were_reached_are_listed_newest_first(machine: Machine) -> None:
     quick = machine.processing_arguments("quick", "print('done')")
     create(
