@@ -54,7 +54,7 @@ def describe_app(context: Context, request: Record) -> Record:
 
 
 def list_apps(context: Context, request: Record) -> Record:
-    equal = {member: request[member] for member in ("Status", "AccountDefaultStatus") if member in request}
+    equal: Record = {member: request[member] for member in ("Status", "AccountDefaultStatus") if member in request}
     summaries, next_token = _page(context, APPS.kind, request, equal)
     return {"Summaries": summaries, **next_token}
 
@@ -110,7 +110,7 @@ def describe_tracking_server(context: Context, request: Record) -> Record:
 
 
 def list_tracking_servers(context: Context, request: Record) -> Record:
-    equal = {member: request[member] for member in ("TrackingServerStatus",) if member in request}
+    equal: Record = {member: request[member] for member in ("TrackingServerStatus",) if member in request}
     records, next_token = _page(context, TRACKING_SERVERS.kind, request, equal)
     return {"TrackingServerSummaries": [_shown(record) for record in records], **next_token}
 

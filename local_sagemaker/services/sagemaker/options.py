@@ -367,6 +367,7 @@ SHAPES = {
     "CreateMlflowAppRequest": Members(
         "AccountDefaultStatus Tags",
         refused="DefaultDomainIdList",
+        instead={"DefaultDomainIdList": "set AccountDefaultStatus to ENABLED"},
         only={"ModelRegistrationMode": ("AutoModelRegistrationDisabled",)},
     ),
     "ListMlflowAppsRequest": Members(
@@ -376,6 +377,7 @@ SHAPES = {
     "UpdateMlflowAppRequest": Members(
         "Name ArtifactStoreUri AccountDefaultStatus",
         refused="DefaultDomainIdList",
+        instead={"DefaultDomainIdList": "set AccountDefaultStatus to ENABLED"},
         only={"ModelRegistrationMode": ("AutoModelRegistrationDisabled",)},
     ),
     "CreateMlflowTrackingServerRequest": Members(
