@@ -253,8 +253,8 @@ class Container:
         waiting.join()
         os.close(ended)
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-        if process.returncode < 0 and not message:
-            message = f"killed by {signal.Signals(-process.returncode).name}"
+        if process.returncode < 0:
+            message = _killed(-process.returncode, message)
         return Exit(code, command.failure.format(code=code, message=message, command=shlex.join(command.arguments)))
 
     def _wait(self, process: subprocess.Popen[bytes], report_end: int) -> None:
@@ -319,6 +319,12 @@ def _start(arguments: list[str], folder: Path, environment: Mapping[str, str]) -
             if error.errno != errno.ETXTBSY or time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
+
+
+def _killed(number: int, message: str) -> str:
+    """Return why a process that a signal has ended has failed, given what it has printed."""
+    cause = ", as when memory runs out" if number == signal.SIGKILL else ""
+    return f"killed by {signal.Signals(number).name}{cause}{f'; last output: {message}' if message else ''}"
 
 
 def _signal_group(group: int, number: int) -> None:

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, ClassVar
 
+from local_sagemaker.containers.failure_message import failure_message
 from local_sagemaker.protocol.times import iso_milliseconds
 
 log = logging.getLogger(__name__)
 
 # CloudWatch's quota for an event
 MAX_EVENT_BYTES = 256 * 1024
-# the last lines of the output, in which the error message is searched, and its maximum length in characters
-LAST_LINES = 40
-MAX_FAILURE_MESSAGE = 700
+# the last lines of the output, in which the error message is searched
+LAST_LINES = 200
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -98,19 +98,7 @@ def read_output(process: subprocess.Popen[bytes], ended: int, stream: LogStream)
                     selector.unregister(key.fileobj)
     for source in (output, errors):
         source.finish(stream)
-    return failure_message(errors.last) or failure_message(output.last)
-
-
-def failure_message(lines: Iterable[str]) -> str:
-    """Return the error message in a process's output: a Python exception without traceback, or the last lines."""
-    lines = [line.rstrip() for line in lines if line.strip()]
-    traceback = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    if traceback:
-        after = lines[traceback[-1] + 1 :]
-        lines = [line for line in after if not line.startswith((" ", "\t"))] or after
-    while len(lines) > 1 and len("\n".join(lines)) > MAX_FAILURE_MESSAGE:
-        del lines[0]
-    return "\n".join(lines[-10:])[:MAX_FAILURE_MESSAGE]
+    return failure_message(errors.last, output.last)
 
 
 class _PipeReader:

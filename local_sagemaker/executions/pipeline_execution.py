@@ -17,6 +17,8 @@ from local_sagemaker.storage.records import Record
 
 # the service's default of MaxParallelExecutionSteps
 MAX_PARALLEL_STEPS = 50
+# maximum length of an execution's FailureReason
+LONGEST_REASON = 1300
 STEPS_FAILED = "Step failure: One or multiple steps failed."
 
 
@@ -160,11 +162,18 @@ class PipelineExecution:
             if self.stopping.is_set():
                 self._set_status(PipelineExecutionStatus="Stopped")
             elif self._failed:
-                self._set_status(PipelineExecutionStatus="Failed", FailureReason=STEPS_FAILED)
+                self._set_status(PipelineExecutionStatus="Failed", FailureReason=self._failure_reason())
             else:
                 self._set_status(PipelineExecutionStatus="Succeeded")
         finally:
             self._on_end(self)
+
+    def _failure_reason(self) -> str:
+        """Return SageMaker's words and, for clients that do not list the steps, why the first step has failed."""
+        failed = [step for step in self._steps.values() if step.get("StepStatus") == "Failed"]
+        first = min(failed, key=lambda step: step["EndTime"])
+        reason = f" {first['StepName']}: {first['FailureReason']}" if "FailureReason" in first else ""
+        return f"{STEPS_FAILED}{reason}"[:LONGEST_REASON]
 
     def _set_status(self, **changes: Any) -> None:
         self._store.update_best_effort(PIPELINE_EXECUTION.kind, self.id, **changes, LastModifiedTime=time.time())

@@ -17,10 +17,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local_sagemaker.containers.failure_message import failure_message
 from local_sagemaker.containers.images.image import Image, Runtime
 from local_sagemaker.containers.images.remote_function import OWN_VERSION
 from local_sagemaker.containers.images.xgboost_versions import version_of
-from local_sagemaker.containers.output import failure_message
 from local_sagemaker.storage.locks import file_lock
 from local_sagemaker.storage.transfers import ClientFault
 

@@ -20,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker.containers.container import Command, Container
+from local_sagemaker.containers.failure_message import failure_message
 from local_sagemaker.containers.images.errors import UnsupportedImage
 from local_sagemaker.containers.images.image import Image
 from local_sagemaker.containers.images.images import Images
-from local_sagemaker.containers.output import MAX_EVENT_BYTES, LogStream, failure_message
+from local_sagemaker.containers.output import MAX_EVENT_BYTES, LogStream
 from local_sagemaker.jobs import script_mode
 from local_sagemaker.storage.transfers import (
     ClientFault,
@@ -298,6 +299,12 @@ def test_the_failure_message_is_the_exception_or_the_last_lines(lines: list[str]
 def test_a_failure_has_the_exit_code_and_the_end_of_stderr(container: Container) -> None:
     last = container.run([python("import sys; print('fine'); sys.exit('the target is missing')")])
     assert (last.code, last.reason) == (1, "the target is missing")
+
+
+def test_the_reason_of_a_killed_process_names_the_signal(container: Container) -> None:
+    last = container.run([python("import os; print('epoch 3', flush=True); os.kill(os.getpid(), 9)")])
+    assert last.code == 137
+    assert last.reason == "killed by SIGKILL, as when memory runs out; last output: epoch 3"
 
 
 def test_a_missing_command_has_exit_code_127(container: Container) -> None:

@@ -217,7 +217,7 @@ def test_a_fail_step_fails_the_execution_with_its_message(machine: Machine) -> N
     parameters = [{"Name": "Threshold", "Type": "Float", "DefaultValue": 0.8}]
     execution, shown = run(machine, [fail("End", message)], parameters=parameters)
     assert execution["PipelineExecutionStatus"] == "Failed"
-    assert execution["FailureReason"] == "Step failure: One or multiple steps failed."
+    assert execution["FailureReason"] == "Step failure: One or multiple steps failed. End: auc 0.5 is below 0.8"
     assert shown["End"]["FailureReason"] == "auc 0.5 is below 0.8"
     assert shown["End"]["Metadata"] == {"Fail": {"ErrorMessage": "auc 0.5 is below 0.8"}}
 
