@@ -98,6 +98,7 @@ def known_parameters(settings: Settings, settings_file: Path, stage: StageName) 
         "ModelMetricName": "Model" + "".join(part.capitalize() for part in quality.metric.split("_")),
         "ModelMetricThreshold": f"{quality.threshold:g}",
         "ImageRepositoryArns": ",".join(_repository_arns(settings.images)),
+        "MlflowResource": settings.tracking.iam_resource if settings.tracking else "",
         "ModelMetricComparison": "GreaterThanThreshold" if quality.lower_is_better else "LessThanThreshold",
     }
 

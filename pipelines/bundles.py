@@ -127,6 +127,13 @@ def find_champion_bundle() -> Bundle:
     return Bundle("find-champion", _read({name: f"processing_scripts/{name}" for name in names}))
 
 
+def track_bundle() -> Bundle:
+    """Return the script that logs an execution as an MLflow run, with MLflow's client as its requirements."""
+    files = {"requirements.txt": "processing_scripts/requirements-track.txt"}
+    files |= {"run_optional.sh": "processing_scripts/run_optional.sh"}
+    return Bundle("track", _read(_processing_script("track.py", "tracking") | files))
+
+
 def quality_check_bundle() -> Bundle:
     """Return the analyzer for the Processing jobs that replace QualityCheck steps."""
     files = {name: f"processing_scripts/{name}" for name in QUALITY_CHECK}
@@ -166,6 +173,7 @@ def all_bundles(settings: Settings) -> tuple[Bundle, ...]:
         evaluate_bundle(settings),
         find_model_package_bundle(),
         find_champion_bundle(),
+        track_bundle(),
         quality_check_bundle(),
         quality_check_spark_bundle(),
         clarify_check_bundle(),

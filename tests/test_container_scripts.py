@@ -15,6 +15,7 @@ REQUIREMENTS = [
     "processing_scripts/requirements-clarify.txt",
     "processing_scripts/requirements-quality.txt",
     "processing_scripts/requirements-spark.txt",
+    "processing_scripts/requirements-track.txt",
     "training_scripts/requirements.txt",
     "inference/requirements.txt",
 ]
@@ -37,6 +38,8 @@ AVAILABLE = {
     "processing_scripts/preprocessing_spark": {"pyspark", "pyarrow", "preprocessing"},
     "processing_scripts/quality_check_spark.py": {"pyspark", "quality_check", "spark_job", "job_files", "analyzer"},
     "processing_scripts/spark_job.py": {"pyspark", "job_files"},
+    "processing_scripts/track.py": {"boto3", "botocore", "tracking", "job_files"},
+    "processing_scripts/tracking": {"mlflow", "tracking"},
     "processing_scripts/monitor.py": {"window", "job_files", "analyzer"},
     "processing_scripts/window": {"boto3", "botocore", "window", "analyzer"},
     "training_scripts/train.py": {"numpy", "lightgbm", "training"},

@@ -47,14 +47,26 @@ def _reaches(evaluate: ProcessingStep, gate: Gate, threshold: ParameterFloat | f
 
 
 def check_quality_step(
-    context: TrainingContext, evaluate: ProcessingStep, if_good: Sequence[Step] = ()
+    context: TrainingContext,
+    evaluate: ProcessingStep,
+    if_good: Sequence[Step] = (),
+    fail_after: Sequence[Step] = (),
 ) -> ConditionStep:
+    """Return the step.
+
+    Args:
+        context: The context.
+        evaluate: The step that has measured the model.
+        if_good: Steps of a model that reaches all that is required.
+        fail_after: Steps that end before the execution fails.
+    """
     fail = FailStep(
         name="QualityTooLow",
         description="Fail with the numbers that the model missed",
         error_message=Join(
             on=" ", values=["The model is not registered:", summary_value(evaluate, "verdict.sentence")]
         ),
+        depends_on=list(fail_after) or None,
     )
     return ConditionStep(
         name="CheckQuality",

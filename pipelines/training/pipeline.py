@@ -7,6 +7,8 @@ Train -> FindModelPackage --> CheckModelIsNew: as good, and not registered? -> R
 The baseline steps are DataQualityBaseline and ModelQualityBaseline, with fairness also DataBias and ModelBias, and with
 attribution Explainability.
 
+With tracking, Track logs the execution to MLflow beside the checks, and TrackModelPackage the registered version.
+
 The jobs of an isolated network cannot call the registry: there, CheckQuality registers the model itself.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.steps import Step
 
 from pipelines.inputs import input_uri
 from pipelines.sdk import offline_defaults, offline_session
@@ -28,6 +31,7 @@ from pipelines.training.find_model_package import find_model_package_step
 from pipelines.training.parameters import Parameters
 from pipelines.training.preprocess import preprocess_step
 from pipelines.training.register_model import register_model_step
+from pipelines.training.track import mlflow_config, track_model_package_step, track_step
 from pipelines.training.train import train_step
 from pipelines.training.trained_model import TrainingOrTuningStep
 from pipelines.training.tune import tune_step
@@ -72,19 +76,26 @@ def get_pipeline(
         *baseline_steps(context, preprocess, evaluate, after=register_model),
         *clarify_steps(context, preprocess, train, after=register_model),
     ]
+    if_new: list[Step] = [register_model, *baselines]
+    tracked: list[Step] = []
+    if settings.tracking:
+        track = track_step(context, settings.tracking, preprocess, train, evaluate)
+        tracked.append(track)
+        if_new.append(track_model_package_step(context, settings.tracking, track, register_model))
     if settings.security.network_isolation:
-        checks = [check_quality_step(context, evaluate, if_good=[register_model, *baselines])]
+        checks = [check_quality_step(context, evaluate, if_good=if_new)]
     else:
         find_model_package = find_model_package_step(context, train)
         checks = [
             find_model_package,
-            check_quality_step(context, evaluate),
-            check_model_is_new_step(context, evaluate, find_model_package, if_new=[register_model, *baselines]),
+            check_quality_step(context, evaluate, fail_after=tracked),
+            check_model_is_new_step(context, evaluate, find_model_package, if_new=if_new),
         ]
     return Pipeline(
         name=settings.name,
         parameters=parameters.all(),
-        steps=[preprocess, train, *([find_champion] if find_champion else []), evaluate, *checks],
+        steps=[preprocess, train, *([find_champion] if find_champion else []), evaluate, *tracked, *checks],
         pipeline_experiment_config=None,
+        mlflow_config=mlflow_config(settings),
         sagemaker_session=session,
     )

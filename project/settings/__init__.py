@@ -26,6 +26,7 @@ from project.settings.quality import LOWER_IS_BETTER, METRICS, OTHER_METRICS, Ga
 from project.settings.reading import load_settings
 from project.settings.resources import ResourceSettings
 from project.settings.section import ProblemType
+from project.settings.tracking import TrackingSettings
 from project.settings.training import TrainingSettings
 from project.settings.training_metrics import TRAINING_METRICS
 from project.settings.tuning import TuningSettings
@@ -48,6 +49,7 @@ __all__ = [
     "ProblemType",
     "ResourceSettings",
     "Settings",
+    "TrackingSettings",
     "TrainingSettings",
     "TuningSettings",
     "UpdateSettings",

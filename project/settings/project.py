@@ -17,6 +17,7 @@ from project.settings.quality import QualitySettings
 from project.settings.registration import BaselineSettings, RegistrationSettings
 from project.settings.resources import ResourceSettings
 from project.settings.section import ProblemType, Section
+from project.settings.tracking import TrackingSettings
 from project.settings.training import TrainingSettings
 from project.settings.tuning import TuningSettings
 
@@ -42,6 +43,10 @@ class Settings(Section):
     training: TrainingSettings = Field(default=TrainingSettings(), description="LightGBM parameters.")
     tuning: TuningSettings | None = Field(
         default=None, description="Search for hyperparameters; without it, one model is trained."
+    )
+    tracking: TrackingSettings | None = Field(
+        default=None,
+        description="An MLflow run for every execution: `tracking: {}`; without it, MLflow is not used.",
     )
     registration: RegistrationSettings = Field(default=RegistrationSettings(), description="The model registry.")
     baselines: BaselineSettings = Field(default=BaselineSettings(), description="The baseline steps.")
@@ -142,6 +147,14 @@ class Settings(Section):
                     f"{section} needs ClarifyCheck steps, whose jobs cannot invoke the model with "
                     "security.network_isolation; set quality_checks to processing, or remove one of them"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _tracking_fits(self) -> Settings:
+        if self.tracking is not None and self.security.network_isolation:
+            raise ValueError(
+                "tracking needs MLflow, which jobs cannot call with security.network_isolation; remove one of them"
+            )
         return self
 
     @model_validator(mode="after")

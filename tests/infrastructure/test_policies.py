@@ -24,6 +24,7 @@ ON_ANYTHING = {
     "ec2:DescribeSubnets": "jobs in a VPC",
     "ec2:DescribeVpcs": "jobs in a VPC",
     "ec2:DescribeVpcEndpoints": "jobs in a VPC",
+    "sagemaker:ListMlflowApps": "finding an MLflow App by its name",
     "sagemaker:ListModels": "finding the resources of an endpoint",
     "sagemaker:ListEndpointConfigs": "finding the resources of an endpoint",
     "sagemaker:ListMonitoringSchedules": "finding the resources of an endpoint",
@@ -214,3 +215,36 @@ def test_the_images_of_the_settings_can_be_pulled() -> None:
         if statement.get("Resource") == {"Fn::Split": [",", {"Ref": "ImageRepositoryArns"}]}
     )
     assert "ecr:BatchGetImage" in pull["Action"]
+
+
+@pytest.mark.parametrize(
+    ("tracking", "resource"),
+    [
+        (None, ""),
+        ({}, "mlflow-app/*"),
+        (
+            {"mlflow": "arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/team"},
+            "mlflow-tracking-server/team",
+        ),
+        ({"mlflow": "https://mlflow.example.com"}, ""),
+    ],
+)
+def test_jobs_log_runs_to_the_mlflow_of_the_settings_and_delete_none(
+    tracking: dict[str, str] | None, resource: str
+) -> None:
+    settings = Settings.model_validate(
+        {
+            "name": "demo",
+            "problem_type": "Regression",
+            "data": {"input": "s3://bucket/data.csv", "target_column": "y"},
+            "quality": {"metric": "rmse", "threshold": 3},
+            "tracking": tracking,
+        }
+    )
+    assert known_parameters(settings, Path("settings.yaml"), "staging")["MlflowResource"] == resource
+    assert re.fullmatch(template("storage-and-roles")["Parameters"]["MlflowResource"]["AllowedPattern"], resource)
+    actions = [
+        action for where, item in STATEMENTS if "${MlflowResource}" in str(item) for action in listed(item["Action"])
+    ]
+    assert "sagemaker-mlflow:LogBatch" in actions
+    assert not [action for action in actions if "Delete" in action or "*" in action]

@@ -14,7 +14,14 @@ SETTINGS = frozenset(
 )
 QUIET = ("-q", "--quiet")
 # options that have no effect if nothing has to be installed
-WITHOUT_EFFECT = ("--disable-pip-version-check", "--no-cache-dir", "--no-input", "--root-user-action=ignore")
+WITHOUT_EFFECT = (
+    "--disable-pip-version-check",
+    "--no-cache-dir",
+    "--no-input",
+    "--retries=1",
+    "--root-user-action=ignore",
+    "--timeout=10",
+)
 
 
 def already_satisfied(arguments: list[str], environment: Mapping[str, str]) -> list[str] | None:

@@ -1,0 +1,1 @@
+"""The modules of track.py, shipped with it into the processing container."""
