@@ -244,6 +244,7 @@ def services_table() -> str:
 def steps_and_images_tables() -> str:
     """Return Markdown tables of the step types of pipelines, and of container images."""
     from local_sagemaker.containers.images.images import SUPPORTED
+    from local_sagemaker.executions.definition import INSTEAD
     from local_sagemaker.executions.steps import STEP_TYPES
 
     steps = ", ".join(f"`{name}`" for name in STEP_TYPES)
@@ -253,7 +254,8 @@ def steps_and_images_tables() -> str:
         (f"`{image.value}`", ", ".join(text for kind, text in kinds.items() if image in SUPPORTED[kind]))
         for image in sorted(images, key=lambda image: image.value)
     ]
-    return f"Step types: {steps}.\n\n{_table(('image, in any version', 'for'), rows)}"
+    refused = _table(("step type that is refused", "instead"), [(f"`{name}`", text) for name, text in INSTEAD.items()])
+    return f"Step types: {steps}.\n\n{refused}\n\n{_table(('image, in any version', 'for'), rows)}"
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

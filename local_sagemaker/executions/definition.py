@@ -24,15 +24,15 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 # what to do instead of steps that SageMaker has and this machine has not
-_INSTEAD = {
-    "AutoML": "train with candidates of your own in a Tuning step instead",
-    "Cleanup": "delete the objects in a Lambda step instead",
-    "EMR": "run the script in a Processing step with the Spark image (PySparkProcessor) instead",
-    "EMRServerless": "run the script in a Processing step with the Spark image (PySparkProcessor) instead",
-    "ForEach": "write one step for each item, or loop in the script of one step, instead",
-    "InferenceComponent": "deploy the model with the steps Model, EndpointConfig and Endpoint instead",
-    "Job": "use a step of the job's own type, such as Processing or Training, instead",
-    "Lineage": "remove it, and record what it would in the model package's CustomerMetadataProperties instead",
+INSTEAD = {
+    "AutoML": "train with candidates of your own in a Tuning step",
+    "Cleanup": "delete the objects in a Lambda step",
+    "EMR": "run the script in a Processing step with the Spark image (PySparkProcessor)",
+    "EMRServerless": "run the script in a Processing step with the Spark image (PySparkProcessor)",
+    "ForEach": "write one step for each item, or loop in the script of one step",
+    "InferenceComponent": "deploy the model with the steps Model, EndpointConfig and Endpoint",
+    "Job": "use a step of the job's own type, such as Processing or Training",
+    "Lineage": "remove it, and record what it would in the model package's CustomerMetadataProperties",
 }
 
 
@@ -216,8 +216,9 @@ def _steps(items: list[Any], branch: tuple[str, bool] | None, step_types: Collec
 def _step(item: Any, branch: tuple[str, bool] | None, step_types: Collection[str]) -> Step:
     name, step_type = _name(item, "Name", "step"), item.get("Type")
     if not isinstance(step_type, str) or step_type not in step_types:
-        instead = _INSTEAD.get(str(step_type), f"supported types: {', '.join(step_types)}")
-        raise DefinitionError(f"step {name!r} has the unsupported type {step_type!r}; {instead}")
+        instead = INSTEAD.get(str(step_type))
+        advice = f"instead, {instead}" if instead else f"supported types: {', '.join(step_types)}"
+        raise DefinitionError(f"step {name!r} has the unsupported type {step_type!r}; {advice}")
     arguments = item.get("Arguments") or {}
     settings = {key: value for key, value in item.items() if key not in ("Name", "Type", "Arguments", "DependsOn")}
     try:

@@ -72,4 +72,5 @@ def test_services_step_types_and_images_are_listed(hooks: ModuleType) -> None:
     assert {"`s3`", "`lambda`", "`logs`"} <= {row[0] for row in rows(hooks.services_table())}
     tables = hooks.steps_and_images_tables()
     assert "`RegisterModel`" in tables
+    assert ["`EMR`", "run the script in a Processing step with the Spark image (PySparkProcessor)"] in rows(tables)
     assert ["`sagemaker-spark-processing`", "processing"] in rows(tables)

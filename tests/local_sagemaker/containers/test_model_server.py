@@ -185,6 +185,11 @@ def transform_fn(model, body, content_type, accept):
     [
         ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
         ("def model_fn(model_dir): raise ValueError('no model here')", "ValueError: no model here"),
+        (
+            "class Model:\n def __del__(self): self.handle\n"
+            "def model_fn(model_dir):\n model = Model()\n raise ValueError('no weights')",
+            "^ValueError: no weights$",
+        ),
         ("x = 1", "NotImplementedError: Please provide a model_fn implementation."),
         (
             "def model_fn(d): pass\ndef transform_fn(m, b, c, a): pass\ndef input_fn(b, c): pass",

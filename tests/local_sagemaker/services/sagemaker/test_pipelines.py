@@ -141,7 +141,7 @@ def test_a_definition_can_be_in_s3(machine: Machine) -> None:
         ),
         (
             definition([{"Name": "Count", "Type": "EMR", "Arguments": {}}]),
-            "step 'Count' has the unsupported type 'EMR'; run the script in a Processing step with the Spark image",
+            "step 'Count' has the unsupported type 'EMR'; instead, run the script in a Processing step ",
         ),
         (
             definition(
