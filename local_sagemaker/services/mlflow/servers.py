@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import defaultdict
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +62,8 @@ class MlflowServers:
         self._folder = data_dir.mlflow
         self._environment = environment
         self._running: dict[str, _Server] = {}
-        # of each server, held while it starts or stops
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        # held while processes are started and stopped, but not until they are ready
+        self._lock = threading.Lock()
         self._is_closed = False
 
     def start(self, name: str, artifact_store_uri: str) -> str:
@@ -77,16 +77,16 @@ class MlflowServers:
             MlflowServerError: It does not start.
             MlflowServerStarting: It goes on starting.
         """
-        with self._locks[name]:
+        with self._lock:
             if self._is_closed:
                 raise MlflowServerError("this local SageMaker is stopping")
-            server = self._running.pop(name, None)
+            server = self._running.get(name)
             if server is None or not server.is_running:
-                server = _start(self._folder / name, artifact_store_uri, self._environment)
-            self._running[name] = server
-            if not server.is_ready:
-                _wait_until_ready(server, self._folder / name)
-            return server.url
+                server = self._running[name] = _start(self._folder / name, artifact_store_uri, self._environment)
+            server.last_used = time.monotonic()
+        if not server.is_ready:
+            _wait_until_ready(server, self._folder / name)
+        return server.url
 
     def url(self, name: str) -> str | None:
         """Return the address of a running server, None if it is not running."""
@@ -94,24 +94,26 @@ class MlflowServers:
 
     def urls(self) -> dict[str, str]:
         """Return the addresses of the running servers by name, the one that has been used last at the end."""
-        return {name: server.url for name, server in [*self._running.items()] if server.is_running}
+        running = sorted([*self._running.items()], key=lambda item: item[1].last_used)
+        return {name: server.url for name, server in running if server.is_running}
 
     def stop(self, name: str) -> None:
         """Stop a server if it is running; its database is kept."""
-        with self._locks[name]:
+        with self._lock:
             self._stop(name)
 
     def delete(self, name: str) -> None:
         """Stop a server and delete its database; artifacts remain in S3."""
-        with self._locks[name]:
+        with self._lock:
             self._stop(name)
             if (self._folder / name).exists():
                 remove_tree(self._folder / name)
 
     def close(self) -> None:
         """Stop all servers."""
-        self._is_closed = True
-        running = [*self._running.values()]
+        with self._lock:
+            self._is_closed = True
+            running = [*self._running.values()]
         for server in running:
             server.signal(signal.SIGTERM)
         for server in running:
@@ -128,6 +130,7 @@ class _Server:
     process: subprocess.Popen[bytes]
     port: int
     is_ready: bool = False
+    last_used: float = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -172,13 +175,13 @@ def _start(folder: Path, artifact_store_uri: str, environment: Mapping[str, str]
 
 def _listener(port_file: Path) -> socket.socket:
     """Listen where the server did before, so that addresses in a browser stay valid, or on any free port."""
-    ports = [int(port_file.read_text())] if port_file.exists() else []
-    for port in (*ports, 0):
+    before = port_file.read_text() if port_file.exists() else ""
+    for port in (int(before) if before.isdecimal() else 0, 0):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
-        except OSError:
+        except (OSError, OverflowError):
             listener.close()
             if port == 0:
                 raise
