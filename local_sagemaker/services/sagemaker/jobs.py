@@ -69,17 +69,19 @@ def list_training_jobs(context: Context, request: Record) -> Record:
     }
 
 
-def delete_tuning_job(context: Context, request: Record) -> Record:
-    """Delete a tuning job, but not its training jobs and their artifacts."""
-    job = _job(TUNING, context, request)
-    if job["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
+def delete_job(kind: str, context: Context, request: Record) -> Record:
+    """Delete the record of a job that has ended, but not its artifacts and, of a tuning job, its training jobs."""
+    noun = NOUNS[kind]
+    job = _job(kind, context, request)
+    if job[f"{noun}Status"] in ("InProgress", "Stopping"):
         raise ServiceError(
-            "ValidationException",
-            f"The request was rejected because the hyper parameter tuning job {job['HyperParameterTuningJobName']} is "
-            f"in status {job['HyperParameterTuningJobStatus']}; stop it first.",
+            "ValidationException" if kind == TUNING else "ResourceInUse",
+            f"The request was rejected because the {kind.replace('-', ' ')} {job[f'{noun}Name']} is in status "
+            f"{job[f'{noun}Status']}; stop it first.",
         )
-    context.store.delete(TAGS, job["HyperParameterTuningJobArn"])
-    context.store.delete(TUNING, job["HyperParameterTuningJobName"])
+    with context.store.transaction():
+        context.store.delete(TAGS, job[f"{noun}Arn"])
+        context.store.delete(kind, job[f"{noun}Name"])
     return {}
 
 
@@ -132,6 +134,6 @@ OPERATIONS = {
 } | {
     "ListTrainingJobs": list_training_jobs,
     "CreateTransformJob": create_transform_job,
-    "DeleteHyperParameterTuningJob": delete_tuning_job,
+    **{f"Delete{NOUNS[kind]}": partial(delete_job, kind) for kind in (PROCESSING_JOB.kind, TRAINING, TUNING)},
     "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning,
 }

@@ -120,6 +120,16 @@ def describe_model_package(context: Context, request: Record) -> Record:
     return _package(context, request["ModelPackageName"])
 
 
+def batch_describe_model_packages(context: Context, request: Record) -> Record:
+    summaries, errors = {}, {}
+    for arn in request["ModelPackageArnList"]:
+        try:
+            summaries[arn] = _package(context, arn)
+        except ServiceError as error:
+            errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
+    return {"ModelPackageSummaries": summaries, "BatchDescribeModelPackageErrorMap": errors}
+
+
 def update_model_package(context: Context, request: Record) -> Record:
     replaced = (
         "ModelApprovalStatus",
@@ -249,6 +259,7 @@ OPERATIONS = {
     "DeleteModelPackageGroup": delete_group,
     "CreateModelPackage": create_model_package,
     "DescribeModelPackage": describe_model_package,
+    "BatchDescribeModelPackage": batch_describe_model_packages,
     "UpdateModelPackage": update_model_package,
     "ListModelPackages": list_model_packages,
     "DeleteModelPackage": delete_model_package,

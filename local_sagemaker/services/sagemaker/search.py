@@ -19,6 +19,7 @@ from local_sagemaker.services.sagemaker.search_expression import Property, condi
 from local_sagemaker.services.sagemaker.tags import get_tags
 from local_sagemaker.storage.record_kinds import (
     ENDPOINT,
+    FEATURE_GROUP,
     MODEL,
     MODEL_PACKAGE,
     MODEL_PACKAGE_GROUP,
@@ -97,6 +98,13 @@ def _pipeline_versions(context: Context) -> Iterator[tuple[str, Record]]:
             yield identity, {"PipelineArn": pipeline["PipelineArn"], **version}
 
 
+def _features(context: Context) -> Iterator[tuple[str, Record]]:
+    for arn, group in _records(FEATURE_GROUP)(context):
+        for feature in group["FeatureDefinitions"]:
+            named = {"FeatureGroupName": group["FeatureGroupName"], "FeatureName": feature["FeatureName"]}
+            yield f"{arn}/{feature['FeatureName']}", context.call("DescribeFeatureMetadata", named)
+
+
 SOURCES: dict[str, Source] = {
     "TrainingJob": _records(TRAINING_JOB),
     "HyperParameterTuningJob": _tuning_jobs,
@@ -107,6 +115,8 @@ SOURCES: dict[str, Source] = {
     "Pipeline": _records(PIPELINE),
     "PipelineExecution": _records(PIPELINE_EXECUTION),
     "PipelineVersion": _pipeline_versions,
+    "FeatureGroup": _records(FEATURE_GROUP),
+    "FeatureMetadata": _features,
 }
 
 OPERATIONS = {"Search": search}

@@ -211,6 +211,19 @@ def test_stopping_an_ended_job_has_no_effect_and_stopping_an_unknown_one_is_an_e
         machine.jobs.wait("processing-job", "other", 1)
 
 
+def test_a_job_that_has_ended_can_be_deleted_and_its_name_reused(machine: Machine) -> None:
+    name = {"ProcessingJobName": "job"}
+    machine.service.call("CreateProcessingJob", machine.processing("job", "import time; time.sleep(60)"))
+    with pytest.raises(ServiceError, match=r"ResourceInUse: .* job is in status InProgress; stop it first"):
+        machine.service.call("DeleteProcessingJob", name)
+    machine.jobs.stop("processing-job", "job")
+    machine.jobs.wait("processing-job", "job", TIMEOUT)
+    machine.service.call("DeleteProcessingJob", name)
+    with pytest.raises(ServiceError, match="Could not find requested job with name: job"):
+        machine.service.call("DescribeProcessingJob", name)
+    assert machine.process(script="print('again')")["ProcessingJobStatus"] == "Completed"
+
+
 def test_job_names_are_unique_regardless_of_case(machine: Machine) -> None:
     machine.process()
     jobs_after_a_restart = JobManager(machine.store, machine.objects)

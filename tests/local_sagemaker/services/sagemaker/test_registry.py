@@ -234,3 +234,13 @@ def test_tags_are_deleted_with_their_resource(sagemaker: SageMakerService, group
     assert sagemaker.call("ListTags", {"ResourceArn": arn})["Tags"] == tags
     sagemaker.call("DeleteModelPackage", {"ModelPackageName": arn})
     assert refused(sagemaker, "ListTags", ResourceArn=arn)[0] == "ResourceNotFound"
+
+
+def test_packages_are_described_together_and_those_that_do_not_exist_are_named(
+    sagemaker: SageMakerService, group: str
+) -> None:
+    arn, missing = create(sagemaker, group), f"{ARN}:model-package/churn/9"
+    answer = sagemaker.call("BatchDescribeModelPackage", {"ModelPackageArnList": [arn, missing]})
+    assert answer["ModelPackageSummaries"][arn]["ModelApprovalStatus"] == "PendingManualApproval"
+    assert answer["BatchDescribeModelPackageErrorMap"][missing]["ErrorCode"] == "ValidationException"
+    assert len(answer["ModelPackageSummaries"]) == 1

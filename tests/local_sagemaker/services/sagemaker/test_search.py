@@ -155,7 +155,12 @@ def test_every_resource_type_that_exists_here_is_found(machine: Machine) -> None
     kinds = (record_kinds.TUNING_JOB, record_kinds.ENDPOINT, record_kinds.PIPELINE, record_kinds.PIPELINE_EXECUTION)
     for kind in kinds:
         put(machine, kind, "name", **{kind.arn_member: f"arn:{kind.kind}", "Versions": [{"PipelineVersionId": 1}]})
+    features = [{"FeatureName": name, "FeatureType": "String"} for name in ("id", "time", "city")]
+    members = {"FeatureDefinitions": features, "FeatureGroupArn": "arn:group", "FeatureMetadata": {}}
+    put(machine, record_kinds.FEATURE_GROUP, "customers", **members)
     filters = {
+        "FeatureGroup": where("FeatureGroupName", "Contains", "custom"),
+        "FeatureMetadata": where("FeatureName", "Equals", "city"),
         "ModelPackageGroup": where("Tags.team", "Equals", "risk"),
         "ModelPackage": where("ModelApprovalStatus", "Equals", "PendingManualApproval"),
         "Model": where("ModelName", "Equals", "churn"),
