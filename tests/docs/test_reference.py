@@ -61,7 +61,7 @@ def test_every_command_is_listed(hooks: ModuleType) -> None:
 
 def test_every_operation_of_sagemaker_is_implemented_or_counted(hooks: ModuleType) -> None:
     table = hooks.operations_tables()
-    assert "| TrainingJob | Create, Describe, List, Stop |" in table
+    assert "| TransformJob | Create, Describe, List, Stop |" in table
     counted = [cells.split(" | ") for cells in table.partition("instead |\n")[2].splitlines()[1:]]
     implemented = int(table.partition(" are implemented")[0].rpartition(" ")[2])
     total = int(table.partition("Of ")[2].partition(" ")[0])
