@@ -28,7 +28,7 @@ from pipelines.display import (
 from pipelines.latest_model import latest_model
 from pipelines.model_versions import model_versions
 from pipelines.result_json import execution_json, results_json
-from pipelines.results import download, read_results, report_uri
+from pipelines.results import download, read_results, report_uri, tracked_run
 from pipelines.runner import PipelineExecution
 from pipelines.training_progress import TrainingProgress
 from pipelines.version_comparison import compare_versions
@@ -206,6 +206,30 @@ def report(
     output.print(Text(readable_path(path)), soft_wrap=True)
     if open_browser and not webbrowser.open(path.resolve().as_uri()):
         raise UserError(f"no browser can be started; open {path.resolve()} yourself")
+
+
+@app.command()
+@project_command
+def mlflow(
+    project: Project,
+    execution_arn: ExecutionOption = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Print the address of an execution's MLflow run; for SageMaker's MLflow it is presigned and expires in minutes.
+
+    Example: python -m pipelines mlflow --open --local
+    """
+    execution = _find_execution(project, execution_arn)
+    run = tracked_run(project.target, execution)
+    if run is None:
+        raise UserError(
+            f"execution {execution.arn} has not been tracked; set `tracking: {{}}` in the settings, and see the step "
+            "Track with `python -m pipelines status`"
+        )
+    address = run.address(project.target)
+    output.print(Text(address), soft_wrap=True)
+    if open_browser and not webbrowser.open(address):
+        raise UserError("no browser can be started; open the address yourself")
 
 
 @app.command()

@@ -43,4 +43,5 @@ def results_json(settings: Settings, results: ExecutionResults) -> dict[str, Any
         "Baselines": results.baselines,
         "Outputs": results.outputs,
         "BestTrial": asdict(results.best_trial) if results.best_trial else None,
+        "MlflowRun": asdict(results.tracked) if results.tracked else None,
     }

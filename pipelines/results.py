@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from pipelines.mlflow_runs import TrackedRun
 from pipelines.runner import PipelineExecution, Step, describe, describe_job, execution_parameters
 from project.errors import UserError
 from project.registry import ModelPackage, describe_package
@@ -66,6 +67,7 @@ class ExecutionResults:
         baselines: S3 prefixes by step.
         outputs: S3 prefixes by step, of the pipelines that do not train.
         best_trial: The best trial; None if the model was not tuned.
+        tracked: The MLflow run, or why there is none; None without tracking.
     """
 
     metrics: Mapping[str, float]
@@ -80,6 +82,7 @@ class ExecutionResults:
     baselines: Mapping[str, str]
     outputs: Mapping[str, str]
     best_trial: BestTrial | None
+    tracked: TrackedRun | None
 
 
 def read_results(settings: Settings, target: Target, execution: PipelineExecution) -> ExecutionResults:
@@ -123,6 +126,7 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
             if step.status == "Succeeded" and step.name in OUTPUT_STEPS
         },
         best_trial=_best_trial(target, execution),
+        tracked=tracked_run(target, execution),
     )
 
 
@@ -146,6 +150,14 @@ def download(target: Target, uri: str, path: Path) -> Path:
     temporary_path = path.with_name(f".{path.name}")
     target.s3.download_file(bucket, key, str(temporary_path))
     return temporary_path.replace(path)
+
+
+def tracked_run(target: Target, execution: PipelineExecution) -> TrackedRun | None:
+    """Return the MLflow run of an execution, or why there is none; None if Track has not run."""
+    step = execution.step("Track")
+    if step is None or step.status != "Succeeded":
+        return None
+    return TrackedRun.from_json(_read_json(f"{processing_outputs(step, target)['run']}/run.json", target))
 
 
 def _data_warnings(target: Target, execution: PipelineExecution) -> tuple[tuple[DataWarning, ...], str]:
