@@ -45,8 +45,9 @@ class DataDir:
     moto_journal = _Entry("moto.jsonl")
     functions = _Entry("functions")
 
-    # S3: bytes of objects, their metadata, bodies that are still arriving, multipart uploads
+    # S3: bytes of objects, of their older versions, their metadata, bodies that are still arriving, multipart uploads
     objects = _Entry("s3")
+    object_versions = _Entry("s3-versions")
     object_metadata = _Entry("s3-metadata")
     incoming_objects = _Entry("s3-incoming")
     uploads = _Entry("s3-uploads")

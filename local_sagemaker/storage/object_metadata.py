@@ -12,32 +12,15 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_sagemaker.storage.database import Database
+from local_sagemaker.storage.object_info import Metadata
 
 log = logging.getLogger(__name__)
 
-_COLUMNS = "bucket, key, version, etag, headers, part_sizes, upload_id"
-_VALUES = "VALUES (?, ?, ?, ?, ?, ?, ?)"
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What is known of an object beside its bytes.
-
-    Attributes:
-        etag: Without quotes.
-        headers: Content type, user metadata and other headers that it was put with.
-        part_sizes: In bytes, of an object from a multipart upload.
-        upload_id: Of the multipart upload that made it.
-    """
-
-    etag: str
-    headers: dict[str, str] = field(default_factory=dict)
-    part_sizes: tuple[int, ...] = ()
-    upload_id: str = ""
+_COLUMNS = "bucket, key, version, etag, headers, part_sizes, upload_id, version_id"
+_VALUES = "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class MetadataTable:
@@ -49,18 +32,11 @@ class MetadataTable:
     def get(self, bucket: str, key: str, version: str) -> Metadata | None:
         """Return the metadata of a version of an object; None if it was added or edited by hand."""
         rows = self._database.read(
-            "SELECT etag, headers, part_sizes, upload_id FROM objects WHERE bucket = ? AND key = ? AND version = ?",
+            "SELECT etag, headers, part_sizes, upload_id, version_id FROM objects "
+            "WHERE bucket = ? AND key = ? AND version = ?",
             (bucket, key, version),
         )
-        if not rows:
-            return None
-        etag, headers, part_sizes, upload_id = rows[0]
-        try:
-            texts = {str(name): str(value) for name, value in json.loads(headers).items()}
-            return Metadata(etag, texts, tuple(map(int, json.loads(part_sizes))), upload_id)
-        except (ValueError, TypeError, AttributeError) as error:
-            log.error("the metadata of s3://%s/%s is damaged (%s); put the object again", bucket, key, error)
-            return Metadata(str(etag))
+        return read_metadata(bucket, key, rows[0]) if rows else None
 
     def etags(self, bucket: str, keys: Iterable[str]) -> dict[tuple[str, str], str]:
         """Return the ETags of all versions of keys, by key and version."""
@@ -110,9 +86,24 @@ def version_of(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
+def read_metadata(bucket: str, key: str, row: tuple[str, ...]) -> Metadata:
+    """Return the metadata in the columns etag, headers, part_sizes, upload_id and version_id."""
+    etag, headers, part_sizes, upload_id, version_id = row
+    try:
+        texts = {str(name): str(value) for name, value in json.loads(headers).items()}
+        return Metadata(etag, texts, tuple(map(int, json.loads(part_sizes))), upload_id, version_id)
+    except (ValueError, TypeError, AttributeError) as error:
+        log.error("the metadata of s3://%s/%s is damaged (%s); put the object again", bucket, key, error)
+        return Metadata(str(etag), version_id=str(version_id))
+
+
+def written_metadata(metadata: Metadata) -> tuple[str, ...]:
+    """Return the columns etag, headers, part_sizes and upload_id."""
+    return metadata.etag, json.dumps(metadata.headers), json.dumps(metadata.part_sizes), metadata.upload_id
+
+
 def _row(bucket: str, key: str, version: str, metadata: Metadata) -> tuple[str, ...]:
-    headers, part_sizes = json.dumps(metadata.headers), json.dumps(metadata.part_sizes)
-    return bucket, key, version, metadata.etag, headers, part_sizes, metadata.upload_id
+    return bucket, key, version, *written_metadata(metadata), metadata.version_id
 
 
 def _rows_of_files(folder: Path) -> Iterator[tuple[str, ...]]:

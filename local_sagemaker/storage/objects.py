@@ -3,19 +3,23 @@
 See `object_keys` for how keys become paths, and `object_metadata` for what the database knows of them. Symbolic links
 are not followed: neither a link nor its target is an object.
 
+In buckets that keep versions, the plain file is the current version; see `object_versions` for the others.
+
 Readers take no lock, so that they never wait for the disk behind a writer: they open the file, look its version up in
 the database, and start again if the file was replaced in between. Writers of one key take turns.
 """
 
+import logging
 import os
 import shutil
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import md5
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,74 +28,27 @@ from local_sagemaker.storage.bucket_settings import BucketSettings
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.files import copy_with_md5, flush_file, flush_folder
 from local_sagemaker.storage.object_files import files_of, flush_folders, rename_to_place, unlink_files
+from local_sagemaker.storage.object_info import (
+    NULL,
+    Condition,
+    IsDeleteMarker,
+    ListedObject,
+    Metadata,
+    NoSuchBucket,
+    NoSuchKey,
+    NoSuchVersion,
+    ObjectChange,
+    ObjectInfo,
+    always,
+)
 from local_sagemaker.storage.object_keys import BadName, is_bucket_name, plain_path
 from local_sagemaker.storage.object_listing import Listing
-from local_sagemaker.storage.object_metadata import Metadata, MetadataTable, version_of
+from local_sagemaker.storage.object_metadata import MetadataTable, version_of
+from local_sagemaker.storage.object_versions import ObjectVersions, delete_marker, new_version_id
+
+log = logging.getLogger(__name__)
 
 KEY_LOCKS = 256
-
-
-class NoSuchBucket(KeyError):
-    """There is no bucket of that name."""
-
-    def __str__(self) -> str:
-        return f"there is no bucket {self.args[0]!r}"
-
-
-class NoSuchKey(KeyError):
-    """The bucket has no object of that key."""
-
-    def __init__(self, bucket: str, key: str) -> None:
-        super().__init__(f"s3://{bucket}/{key}")
-        self.key = key
-
-    def __str__(self) -> str:
-        return f"there is no object {self.args[0]}"
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """One version of an object.
-
-    Attributes:
-        size: In bytes.
-        modified: In epoch seconds.
-        version: Names it; no other version of the object has the same name.
-        metadata: Empty except for an ETag if the object was added or edited by hand.
-    """
-
-    size: int
-    modified: float
-    version: str
-    metadata: Metadata
-
-    @property
-    def etag(self) -> str:
-        """The ETag, without quotes."""
-        return self.metadata.etag
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Content type, user metadata and other headers that the object was put with."""
-        return self.metadata.headers
-
-
-@dataclass(frozen=True)
-class ListedObject:
-    """An object in a listing."""
-
-    key: str
-    size: int
-    modified: float
-    etag: str
-
-
-# called with the object that a write replaces or deletes, None if there is none; raises to prevent it
-Condition = Callable[[ObjectInfo | None], None]
-
-
-def always(_: ObjectInfo | None) -> None:
-    """Hold for every object."""
 
 
 class ObjectStore:
@@ -105,7 +62,9 @@ class ObjectStore:
         self._root = data_dir.objects.resolve()
         self._incoming = data_dir.incoming_objects
         self.settings = BucketSettings(database)
+        self._database = database
         self._metadata = MetadataTable(database)
+        self._versions = ObjectVersions(data_dir.object_versions, database)
         # bodies that were still arriving when the last process ended
         shutil.rmtree(self._incoming, ignore_errors=True)
         for folder in (self._root, self._incoming):
@@ -117,6 +76,12 @@ class ObjectStore:
         self._names_lock = threading.RLock()
         self._time_lock = threading.Lock()
         self._last_time = 0
+        self._setting = ""
+        self._listener: Callable[[ObjectChange], None] | None = None
+
+    def listen(self, setting: str, listener: Callable[[ObjectChange], None]) -> None:
+        """Call a listener on every change of an object in a bucket with a setting; it must be quick."""
+        self._setting, self._listener = setting, listener
 
     def create_bucket(self, bucket: str) -> bool:
         """Make a bucket; return False if it exists. Raises BadName."""
@@ -126,7 +91,7 @@ class ObjectStore:
             if self.has_bucket(bucket):
                 return False
             # of a bucket whose folder was removed by hand
-            self.settings.delete_bucket(bucket)
+            self._forget_bucket(bucket)
             (self._root / bucket).mkdir()
         flush_folder(self._root)
         return True
@@ -144,13 +109,18 @@ class ObjectStore:
         """Delete a bucket; return False if it is not empty. Raises NoSuchBucket."""
         with self._names_lock:
             folder = self._bucket(bucket)
-            if next(self.list(bucket, ""), None) is not None:
+            if next(self.version_keys(bucket, "", ""), None) is not None:
                 return False
             shutil.rmtree(folder)
             self._metadata.delete_bucket(bucket)
-            self.settings.delete_bucket(bucket)
+            self._forget_bucket(bucket)
         flush_folder(self._root)
         return True
+
+    def versioning(self, bucket: str) -> str | None:
+        """Return whether a bucket keeps versions: Enabled, Suspended, or None if it never has."""
+        status: str | None = self.settings.get(bucket, "BucketVersioning", {}).get("Status")
+        return status
 
     def path(self, bucket: str, key: str) -> Path:
         """Return the file of an object. Raises NoSuchBucket, NoSuchKey (both KeyError) or BadName (ValueError)."""
@@ -161,14 +131,27 @@ class ObjectStore:
                 return found
         raise NoSuchKey(bucket, key)
 
-    def read(self, bucket: str, key: str) -> bytes:
-        """Return the content of a small object. Raises as `path` does."""
-        file, _ = self.open(bucket, key)
+    def read(self, bucket: str, key: str, version_id: str | None = None) -> bytes:
+        """Return the content of a small object. Raises as `open` does."""
+        file, _ = self.open(bucket, key, version_id)
         with file:
             return file.read()
 
-    def open(self, bucket: str, key: str) -> tuple[BinaryIO, ObjectInfo]:
-        """Open an object for reading; return it with the metadata of the same version. Raises as `path` does."""
+    def open(self, bucket: str, key: str, version_id: str | None = None) -> tuple[BinaryIO, ObjectInfo]:
+        """Open an object for reading; return it with the metadata of the same version.
+
+        Args:
+            bucket: The bucket.
+            key: The key.
+            version_id: Of the version; by default the current one.
+
+        Raises:
+            NoSuchVersion: There is no such version.
+            IsDeleteMarker: It has no content.
+            KeyError: As `path` raises.
+        """
+        if version_id is not None:
+            return self._open_version(bucket, key, version_id)
         while True:
             path = self.path(bucket, key)
             try:
@@ -183,13 +166,25 @@ class ObjectStore:
                 file.close()
                 raise
 
-    def info(self, bucket: str, key: str) -> ObjectInfo:
-        """Return the metadata of an object. Raises as `path` does."""
+    def info(self, bucket: str, key: str, version_id: str | None = None) -> ObjectInfo:
+        """Return the metadata of an object. Raises as `open` does."""
+        if version_id is not None:
+            return self._version(bucket, key, version_id)
         while True:
             path = self.path(bucket, key)
             status = _status(path)
             if status is not None and (info := self._info(bucket, key, path, status)) is not None:
                 return info
+
+    def versions(self, bucket: str, key: str) -> list[ObjectInfo]:
+        """Return the versions and delete markers of a key, newest first. Raises NoSuchBucket or BadName."""
+        current = self._current(bucket, key)
+        return ([] if current is None else [current]) + self._versions.of(bucket, key, current)
+
+    def version_keys(self, bucket: str, prefix: str, after: str) -> Iterator[str]:
+        """Yield the keys that have versions or delete markers, sorted. Raises NoSuchBucket."""
+        keys = merge(self.entries(bucket, prefix, "", after), self._versions.keys(bucket, prefix, after))
+        return (key for key, _ in groupby(keys))
 
     def list(self, bucket: str, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in S3's order (by UTF-8 bytes). Raises NoSuchBucket."""
@@ -245,7 +240,13 @@ class ObjectStore:
             temporary.unlink(missing_ok=True)
 
     def put_temporary(
-        self, bucket: str, key: str, temporary: Path, metadata: Metadata, condition: Condition = always
+        self,
+        bucket: str,
+        key: str,
+        temporary: Path,
+        metadata: Metadata,
+        condition: Condition = always,
+        event: str = "ObjectCreated:Put",
     ) -> ObjectInfo:
         """Rename a temporary file to an object; it is on disk when this returns.
 
@@ -255,6 +256,7 @@ class ObjectStore:
             temporary: A file at a `temporary_path`.
             metadata: Of the object.
             condition: Checked against the object that is replaced; nothing comes between.
+            event: S3's name of the change.
 
         Raises:
             NoSuchBucket: The bucket does not exist.
@@ -262,31 +264,45 @@ class ObjectStore:
             OSError: The disk refuses it; the old object is unchanged.
         """
         status = self._stamp(temporary)
-        version = version_of(status)
         with self._key_lock(bucket, key):
             current = self._current(bucket, key)
             condition(current)
-            # the new metadata first: until the rename, the old pair is complete
-            self._metadata.put(bucket, key, version, metadata, keep=None if current is None else current.version)
-            with self._names_lock:
-                changed = rename_to_place(self._bucket(bucket), key, temporary)
-            flush_folders(changed)
-        return ObjectInfo(status.st_size, status.st_mtime, version, metadata)
+            versioning = self.versioning(bucket)
+            metadata = replace(metadata, version_id=new_version_id() if versioning == "Enabled" else NULL)
+            info = ObjectInfo(status.st_size, status.st_mtime, version_of(status), metadata)
+            if versioning is not None:
+                self._keep(bucket, key, current, info)
+            self._replace(bucket, key, temporary, info, current)
+            if versioning is not None:
+                self._versions.remove_superseded_null(bucket, key, info)
+            self._notify(bucket, key, event, info)
+        return info
 
-    def set_header(self, bucket: str, key: str, name: str, value: str) -> None:
-        """Change one of the headers of an object. Raises as `path` does."""
+    def set_header(
+        self, bucket: str, key: str, name: str, value: str, event: str, version_id: str | None = None
+    ) -> ObjectInfo:
+        """Change one of the headers of an object; `event` is S3's name of the change. Raises as `open` does."""
         with self._key_lock(bucket, key):
-            info = self.info(bucket, key)
-            metadata = replace(info.metadata, headers={**info.headers, name: value})
-            self._metadata.put(bucket, key, info.version, metadata, keep=None)
+            info = self.info(bucket, key, version_id)
+            headers = {**info.headers, name: value}
+            current = self._current(bucket, key)
+            if current is not None and current.version == info.version:
+                self._metadata.put(bucket, key, info.version, replace(info.metadata, headers=headers), keep=None)
+            else:
+                self._versions.set_headers(bucket, key, info.version_id, headers)
+            self._notify(bucket, key, event, info)
+        return info
 
-    def delete(self, bucket: str, key: str, condition: Condition = always) -> None:
+    def delete(self, bucket: str, key: str, condition: Condition = always) -> ObjectInfo | None:
         """Delete an object, if there is one, and folders that are then empty.
 
         Args:
             bucket: The bucket.
             key: The key.
             condition: Checked against the object; nothing comes between.
+
+        Returns:
+            The delete marker, in a bucket that keeps versions.
 
         Raises:
             NoSuchBucket: The bucket does not exist.
@@ -295,12 +311,117 @@ class ObjectStore:
         with self._key_lock(bucket, key):
             current = self._current(bucket, key)
             condition(current)
-            if current is None:
-                return
-            with self._names_lock:
-                changed = unlink_files(self._bucket(bucket), key)
-            flush_folders(changed)
-            self._metadata.delete(bucket, key)
+            versioning = self.versioning(bucket)
+            if versioning is None:
+                if current is not None:
+                    self._unlink(bucket, key)
+                    self._notify(bucket, key, "ObjectRemoved:Delete", current)
+                return None
+            marker = delete_marker(new_version_id() if versioning == "Enabled" else NULL, time.time())
+            self._keep(bucket, key, current, marker)
+            if current is not None:
+                self._unlink(bucket, key)
+            self._versions.remove_superseded_null(bucket, key, None)
+            self._notify(bucket, key, "ObjectRemoved:DeleteMarkerCreated", marker)
+            return marker
+
+    def delete_version(
+        self, bucket: str, key: str, version_id: str, condition: Condition = always
+    ) -> ObjectInfo | None:
+        """Delete a version of an object, or a delete marker, for ever; the newest version left is then the current one.
+
+        Args:
+            bucket: The bucket.
+            key: The key.
+            version_id: Of the version.
+            condition: Checked against the version; nothing comes between.
+
+        Returns:
+            What was deleted, None if there was no such version.
+
+        Raises:
+            NoSuchBucket: The bucket does not exist.
+            BadName: S3 does not allow the key.
+        """
+        with self._key_lock(bucket, key):
+            current = self._current(bucket, key)
+            versions = self.versions(bucket, key)
+            found = next((version for version in versions if version.version_id == version_id), None)
+            condition(None if found is None or found.is_delete_marker else found)
+            if found is None:
+                return None
+            self._versions.discard_interrupted(bucket, key, current)
+            if found is versions[0] and len(versions) > 1 and not versions[1].is_delete_marker:
+                older = versions[1]
+                self._replace(bucket, key, self._versions.path(bucket, key, older.version_id), older, current)
+                self._versions.remove(bucket, key, older.version_id, version_id)
+            elif current is not None and found is versions[0]:
+                self._unlink(bucket, key)
+            else:
+                self._versions.remove(bucket, key, version_id)
+            self._notify(bucket, key, "ObjectRemoved:Delete", found)
+            return found
+
+    def _notify(self, bucket: str, key: str, event: str, info: ObjectInfo) -> None:
+        if self._listener is not None and self.settings.get(bucket, self._setting):
+            self._listener(ObjectChange(bucket, key, event, info))
+
+    def _keep(self, bucket: str, key: str, current: ObjectInfo | None, newer: ObjectInfo) -> None:
+        """Keep the current version beside a newer one or delete marker, unless both are `null`."""
+        kept = current if current is not None and current.version_id != newer.version_id else None
+        if kept is not None:
+            self._versions.link(bucket, key, kept, self.path(bucket, key))
+        with self._database.transaction():
+            self._versions.discard_interrupted(bucket, key, current)
+            if kept is not None:
+                self._versions.add(bucket, key, kept)
+            if newer.is_delete_marker:
+                self._versions.add(bucket, key, newer)
+
+    def _replace(self, bucket: str, key: str, file: Path, info: ObjectInfo, current: ObjectInfo | None) -> None:
+        """Rename a file to the current version of an object."""
+        # the new metadata first: until the rename, the old pair is complete
+        self._metadata.put(bucket, key, info.version, info.metadata, keep=None if current is None else current.version)
+        with self._names_lock:
+            changed = rename_to_place(self._bucket(bucket), key, file)
+        flush_folders(changed)
+
+    def _unlink(self, bucket: str, key: str) -> None:
+        """Remove the current version of an object."""
+        with self._names_lock:
+            changed = unlink_files(self._bucket(bucket), key)
+        flush_folders(changed)
+        self._metadata.delete(bucket, key)
+
+    def _version(self, bucket: str, key: str, version_id: str) -> ObjectInfo:
+        # a deletion may make an older version the current one in between
+        for _ in range(2):
+            for info in self.versions(bucket, key):
+                if info.version_id == version_id:
+                    if info.is_delete_marker:
+                        raise IsDeleteMarker(bucket, key, info)
+                    return info
+        raise NoSuchVersion(bucket, key)
+
+    def _open_version(self, bucket: str, key: str, version_id: str) -> tuple[BinaryIO, ObjectInfo]:
+        # the file moves when the version becomes the current one, or an older one
+        for _ in range(3):
+            info = self._version(bucket, key, version_id)
+            aside = self._versions.path(bucket, key, version_id)
+            for path in (*files_of(self._bucket(bucket), key), aside):
+                try:
+                    file = path.open("rb")
+                except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                    continue
+                if version_of(os.fstat(file.fileno())) == info.version:
+                    return file, info
+                file.close()
+        log.error("the file %s of version %s of s3://%s/%s is missing", aside, version_id, bucket, key)
+        raise NoSuchVersion(bucket, key)
+
+    def _forget_bucket(self, bucket: str) -> None:
+        self.settings.delete_bucket(bucket)
+        self._versions.delete_bucket(bucket)
 
     def _bucket(self, bucket: str) -> Path:
         if not self.has_bucket(bucket):

@@ -26,12 +26,12 @@ def put_bucket_acl(request: S3Request) -> Response:
 
 
 def get_object_acl(request: S3Request) -> Response:
-    request.objects.info(request.bucket, request.key)
+    request.objects.info(request.bucket, request.key, request.version_id)
     return xml_response("AccessControlPolicy", FULL_CONTROL)
 
 
 def put_object_acl(request: S3Request) -> Response:
-    request.objects.info(request.bucket, request.key)
+    request.objects.info(request.bucket, request.key, request.version_id)
     _check_full_control(request)
     return Response()
 

@@ -10,6 +10,7 @@ from local_sagemaker.services.s3.conditions import delete_condition
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.listing_operations import MAX_KEYS, OWNER, read_token, write_token
 from local_sagemaker.services.s3.s3_request import S3Request
+from local_sagemaker.services.s3.versions import DELETE_MARKER, VERSION_ID, check_version_id, delete
 from local_sagemaker.services.s3.xml import xml_response
 from local_sagemaker.storage.objects import BadName
 
@@ -65,6 +66,8 @@ def head_bucket(request: S3Request) -> Response:
 def delete_bucket(request: S3Request) -> Response:
     if not request.objects.delete_bucket(request.bucket):
         message = "The bucket you tried to delete is not empty"
+        if request.objects.versioning(request.bucket) is not None:
+            message += ". You must delete all versions in the bucket."
         raise S3Error("BucketNotEmpty", 409, message, BucketName=request.bucket)
     request.uploads.abort_all(request.bucket)
     return Response(status=204)
@@ -83,15 +86,18 @@ def delete_objects(request: S3Request) -> Response:
         raise S3Error("MalformedXML", 400, f"Delete takes 1 to {MAX_KEYS} keys")
     deleted, errors = [], []
     for one in wanted:
+        named = {"Key": one["Key"], "VersionId": one.get("VersionId")}
         try:
             size = str(one["Size"]) if "Size" in one else None
             condition = delete_condition(one.get("ETag"), one.get("LastModifiedTime"), size)
-            request.objects.delete(request.bucket, one["Key"], condition)
-            deleted.append({"Key": one["Key"]})
+            version_id = check_version_id(one.get("VersionId"))
+            headers = delete(request.objects, request.bucket, one["Key"], version_id, condition)
+            marker = {"DeleteMarker": True, "DeleteMarkerVersionId": headers.get(VERSION_ID)}
+            deleted.append({**named, **(marker if DELETE_MARKER in headers else {})})
         except S3Error as error:
-            errors.append({"Key": one["Key"], "Code": error.code, "Message": error.message})
+            errors.append({**named, "Code": error.code, "Message": error.message})
         except BadName as error:
-            errors.append({"Key": one["Key"], "Code": "InvalidArgument", "Message": str(error)})
+            errors.append({**named, "Code": "InvalidArgument", "Message": str(error)})
     quiet = request.document.get("Quiet", False)
     return xml_response("DeleteResult", {"Deleted": [] if quiet else deleted, "Error": errors})
 

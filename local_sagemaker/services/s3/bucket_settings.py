@@ -87,8 +87,31 @@ class BucketSetting:
         return shape.members[shape.serialization["payload"]]
 
 
+def _versioning(_: S3Request, document: Document) -> Document:
+    if "Status" not in document:
+        raise S3Error("IllegalVersioningConfigurationException", 400, "The Versioning element must be specified")
+    return {"Status": document["Status"]}
+
+
 def _public_access_block(_: S3Request, document: Document) -> Document:
     return {**dict.fromkeys(ALL_BLOCKED, False), **document}
+
+
+def _notifications(request: S3Request, document: Document) -> Document:
+    """Check the filters and destinations of a notification configuration."""
+    configuration = with_ids("LambdaFunctionConfigurations QueueConfigurations TopicConfigurations", "Id", document)
+    for items in configuration.values():
+        for item in items if isinstance(items, list) else []:
+            rules = item.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+            names = [rule.get("Name", "").lower() for rule in rules]
+            if set(names) - {"prefix", "suffix"} or len(set(names)) < len(names):
+                raise S3Error("InvalidArgument", 400, "filter rule name must be either prefix or suffix, each once")
+    try:
+        request.check_notifications(request.bucket, configuration)
+    except ValueError as error:
+        message = f"Unable to validate the following destination configurations: {error}"
+        raise S3Error("InvalidArgument", 400, message) from error
+    return configuration
 
 
 def _tagging(_: S3Request, document: Document) -> Document:
@@ -117,7 +140,7 @@ def with_ids(lists: str, member: str, document: Document) -> Document:
 
 
 SETTINGS = (
-    BucketSetting("BucketVersioning", default={}),
+    BucketSetting("BucketVersioning", default={}, prepare=_versioning),
     BucketSetting(
         "BucketTagging",
         absent=("NoSuchTagSet", "The TagSet does not exist"),
@@ -167,6 +190,7 @@ SETTINGS = (
         delete="DeleteBucketWebsite",
     ),
     BucketSetting("BucketLogging", default={}),
+    BucketSetting("BucketNotificationConfiguration", default={}, prepare=_notifications),
     BucketSetting("BucketRequestPayment", default={"Payer": "BucketOwner"}),
     BucketSetting("BucketAccelerateConfiguration", default={}),
 )

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from local_sagemaker.protocol.shapes import operation_model
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.storage.files import PIECE
 
@@ -55,6 +56,12 @@ def checksum_of_file(header: str, path: Path) -> str:
         while piece := file.read(PIECE):
             digest.update(piece)
     return base64.b64encode(digest.digest()).decode()
+
+
+def member_of(header: str) -> str:
+    """Return the member that a header such as `x-amz-checksum-crc32` is for, such as ChecksumCRC32."""
+    shape = operation_model("s3", "CompleteMultipartUpload").input_shape
+    return next(name for name, member in shape.members.items() if member.serialization.get("name") == header)
 
 
 class _Crc:

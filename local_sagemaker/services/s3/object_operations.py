@@ -1,9 +1,9 @@
-"""Operations on single objects: put, get, copy, delete, tag."""
+"""Operations on single objects: put, get, copy, delete."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, unquote
 
 from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
@@ -16,9 +16,10 @@ from local_sagemaker.services.s3.conditions import check_copy_source, delete_con
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.s3_request import S3Request
 from local_sagemaker.services.s3.tags import check_tags
+from local_sagemaker.services.s3.versions import VERSION_ID, check_version_id, delete, version_headers
 from local_sagemaker.services.s3.xml import xml_response
 from local_sagemaker.storage.files import PIECE, copy_with_md5
-from local_sagemaker.storage.object_metadata import Metadata
+from local_sagemaker.storage.object_info import Metadata
 from local_sagemaker.storage.objects import ObjectInfo
 
 MAX_PARTS = 10_000
@@ -50,11 +51,18 @@ def put_object(request: S3Request) -> Response:
         info = request.objects.put_temporary(request.bucket, request.key, temporary, metadata, condition)
     finally:
         temporary.unlink(missing_ok=True)
-    return Response(headers={"ETag": f'"{info.etag}"', **body.checksums, **encryption_headers(kept)})
+    return Response(
+        headers={
+            "ETag": f'"{info.etag}"',
+            **body.checksums,
+            **encryption_headers(kept),
+            **version_headers(request.objects, request.bucket, info),
+        }
+    )
 
 
 def get_object(request: S3Request) -> Response:
-    file, info = request.objects.open(request.bucket, request.key)
+    file, info = request.objects.open(request.bucket, request.key, request.version_id)
     try:
         response, start, length = _describe(request, info)
         if response.status_code == 304:
@@ -69,7 +77,7 @@ def get_object(request: S3Request) -> Response:
 
 
 def head_object(request: S3Request) -> Response:
-    response, _, _ = _describe(request, request.objects.info(request.bucket, request.key))
+    response, _, _ = _describe(request, request.objects.info(request.bucket, request.key, request.version_id))
     return response
 
 
@@ -78,8 +86,8 @@ def delete_object(request: S3Request) -> Response:
     condition = delete_condition(
         headers.get("If-Match"), headers.get("x-amz-if-match-last-modified-time"), headers.get("x-amz-if-match-size")
     )
-    request.objects.delete(request.bucket, request.key, condition)
-    return Response(status=204)
+    deleted = delete(request.objects, request.bucket, request.key, request.version_id, condition)
+    return Response(status=204, headers=deleted)
 
 
 def copy_object(request: S3Request) -> Response:
@@ -96,31 +104,19 @@ def copy_object(request: S3Request) -> Response:
             name = f"x-amz-checksum-{algorithm.lower()}"
             headers = {key: value for key, value in headers.items() if not CHECKSUM_HEADER.fullmatch(key)}
             headers[name] = checksum_of_file(name, temporary)
-        info = request.objects.put_temporary(request.bucket, request.key, temporary, Metadata(md5, headers), condition)
+        info = request.objects.put_temporary(
+            request.bucket, request.key, temporary, Metadata(md5, headers), condition, "ObjectCreated:Copy"
+        )
     finally:
         temporary.unlink(missing_ok=True)
     content = {"LastModified": iso_milliseconds(info.modified), "ETag": f'"{info.etag}"'}
     response = xml_response("CopyObjectResult", content)
     response.headers.update(encryption_headers(headers))
+    response.headers.update(version_headers(request.objects, request.bucket, info))
+    source_bucket = _copy_source(request)[0]
+    if (version_id := version_headers(request.objects, source_bucket, source).get(VERSION_ID)) is not None:
+        response.headers["x-amz-copy-source-version-id"] = version_id
     return response
-
-
-def get_object_tagging(request: S3Request) -> Response:
-    text = request.objects.info(request.bucket, request.key).headers.get(TAGS_HEADER, "")
-    tags = [{"Key": key, "Value": value} for key, value in parse_qsl(text, keep_blank_values=True)]
-    return xml_response("Tagging", {"TagSet": {"Tag": tags}})
-
-
-def put_object_tagging(request: S3Request) -> Response:
-    tags = [(tag.get("Key", ""), tag.get("Value", "")) for tag in request.document.get("TagSet", [])]
-    check_tags(tags, MAX_TAGS)
-    request.objects.set_header(request.bucket, request.key, TAGS_HEADER, urlencode(tags))
-    return Response()
-
-
-def delete_object_tagging(request: S3Request) -> Response:
-    request.objects.set_header(request.bucket, request.key, TAGS_HEADER, "")
-    return Response(status=204)
 
 
 def kept_headers(request: Request) -> dict[str, str]:
@@ -161,19 +157,22 @@ def open_copy_source(request: S3Request) -> tuple[BinaryIO, ObjectInfo]:
     return file, info
 
 
-def _copy_source(request: S3Request) -> tuple[str, str]:
+def _copy_source(request: S3Request) -> tuple[str, str, str | None]:
+    """Return bucket, key and version id of the header x-amz-copy-source."""
     source, _, query = request.http.headers["x-amz-copy-source"].partition("?")
-    if query not in ("", "versionId=null"):
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    version_id = check_version_id(parameters.pop("versionId", None))
+    if parameters:
         raise S3Error("NotImplemented", 501, f"the local S3 does not implement the copy source's {query[:100]}")
     bucket, _, key = unquote(source).removeprefix("/").partition("/")
-    return bucket, key
+    return bucket, key, version_id
 
 
 def _headers_of_copy(request: S3Request, source: ObjectInfo) -> dict[str, str]:
     new, old = kept_headers(request.http), source.headers
     metadata, tags = _directive(request, "metadata"), _directive(request, "tagging")
     encryption = encryption_headers(new)
-    if metadata == "COPY" and not encryption and _copy_source(request) == (request.bucket, request.key):
+    if metadata == "COPY" and not encryption and _copy_source(request) == (request.bucket, request.key, None):
         raise S3Error(
             "InvalidRequest",
             400,
@@ -205,6 +204,7 @@ def _describe(request: S3Request, info: ObjectInfo) -> tuple[Response, int, int]
     """
     response = Response(content_type=None)
     response.headers.update({"ETag": f'"{info.etag}"', "Last-Modified": http_date(info.modified)})
+    response.headers.update(version_headers(request.objects, request.bucket, info))
     if not is_modified(request.http, info):
         response.status_code = 304
         return response, 0, 0
@@ -281,7 +281,4 @@ OPERATIONS = {
     "GetObject": get_object,
     "HeadObject": head_object,
     "DeleteObject": delete_object,
-    "GetObjectTagging": get_object_tagging,
-    "PutObjectTagging": put_object_tagging,
-    "DeleteObjectTagging": delete_object_tagging,
 }

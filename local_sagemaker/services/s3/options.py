@@ -37,7 +37,7 @@ LOCKS = (
 )
 NEW_OBJECT = f"WebsiteRedirectLocation {CUSTOMER_KEY} {GRANTS} {LOCKS}"
 
-# buckets are private, and have neither versions nor storage classes
+# buckets are private, and have no storage classes
 NEW_OBJECT_VALUES = {
     "ACL": ("private", "bucket-owner-full-control"),
     "StorageClass": ("STANDARD",),
@@ -49,7 +49,6 @@ RECORDED_SETTINGS = (
     *("PublicAccessBlock", "BucketOwnershipControls", "BucketWebsite", "BucketLogging", "BucketRequestPayment"),
     "BucketAccelerateConfiguration",
 )
-ONLY_VERSION = {"VersionId": ("null",)}
 
 SHAPES = {
     # buckets
@@ -68,9 +67,10 @@ SHAPES = {
     "ListObjectsV2Request": Members(
         f"{OWNER} Delimiter EncodingType MaxKeys Prefix ContinuationToken FetchOwner StartAfter"
     ),
+    "ListObjectVersionsRequest": Members(f"{OWNER} Delimiter EncodingType KeyMarker MaxKeys Prefix VersionIdMarker"),
     "DeleteObjectsRequest": Members(f"{OWNER} ChecksumAlgorithm", refused="MFA"),
     "Delete": Members("Quiet"),
-    "ObjectIdentifier": Members("ETag LastModifiedTime Size", only=ONLY_VERSION),
+    "ObjectIdentifier": Members("ETag LastModifiedTime Size VersionId"),
     **{
         f"{operation}Request": Members(OWNER)
         for operation in (
@@ -83,7 +83,11 @@ SHAPES = {
     },
     **{f"Put{noun}Request": Members(ALL) for noun in RECORDED_SETTINGS},
     "PutBucketVersioningRequest": Members(f"{OWNER} ContentMD5", refused="MFA"),
-    "VersioningConfiguration": Members("", refused="Status MFADelete"),
+    "GetBucketNotificationConfigurationRequest": Members(OWNER),
+    # destinations are always checked
+    "PutBucketNotificationConfigurationRequest": Members(OWNER, only={"SkipDestinationValidation": (False,)}),
+    "NotificationConfiguration": Members(ALL),
+    "VersioningConfiguration": Members("Status", only={"MFADelete": ("Disabled",)}),
     # objects
     "PutObjectRequest": Members(
         f"{OWNER} {BODY} {HEADERS} IfMatch IfNoneMatch",
@@ -91,26 +95,23 @@ SHAPES = {
         only=NEW_OBJECT_VALUES,
     ),
     "GetObjectRequest": Members(
-        f"{OWNER} {READ_CONDITIONS} {RESPONSE_HEADERS} Range PartNumber ChecksumMode",
+        f"{OWNER} {READ_CONDITIONS} {RESPONSE_HEADERS} Range PartNumber ChecksumMode VersionId",
         refused=CUSTOMER_KEY,
-        only=ONLY_VERSION,
     ),
     "HeadObjectRequest": Members(
-        f"{OWNER} {READ_CONDITIONS} {RESPONSE_HEADERS} Range PartNumber ChecksumMode",
+        f"{OWNER} {READ_CONDITIONS} {RESPONSE_HEADERS} Range PartNumber ChecksumMode VersionId",
         refused=CUSTOMER_KEY,
-        only=ONLY_VERSION,
     ),
-    "DeleteObjectRequest": Members(
-        f"{OWNER} IfMatch IfMatchLastModifiedTime IfMatchSize", refused="MFA", only=ONLY_VERSION
-    ),
+    "DeleteObjectRequest": Members(f"{OWNER} IfMatch IfMatchLastModifiedTime IfMatchSize VersionId", refused="MFA"),
     "CopyObjectRequest": Members(
         f"{OWNER} {HEADERS} {COPY_CONDITIONS} IfMatch IfNoneMatch MetadataDirective TaggingDirective ChecksumAlgorithm",
         refused=f"{NEW_OBJECT} {SOURCE_CUSTOMER_KEY}",
         only=NEW_OBJECT_VALUES,
     ),
-    "GetObjectTaggingRequest": Members(OWNER, only=ONLY_VERSION),
-    "PutObjectTaggingRequest": Members(f"{OWNER} ContentMD5 ChecksumAlgorithm", only=ONLY_VERSION),
-    "DeleteObjectTaggingRequest": Members(OWNER, only=ONLY_VERSION),
+    "GetObjectAttributesRequest": Members(f"{OWNER} VersionId MaxParts PartNumberMarker", refused=CUSTOMER_KEY),
+    "GetObjectTaggingRequest": Members(f"{OWNER} VersionId"),
+    "PutObjectTaggingRequest": Members(f"{OWNER} ContentMD5 ChecksumAlgorithm VersionId"),
+    "DeleteObjectTaggingRequest": Members(f"{OWNER} VersionId"),
     # multipart uploads
     "CreateMultipartUploadRequest": Members(f"{OWNER} {HEADERS}", refused=NEW_OBJECT, only=NEW_OBJECT_VALUES),
     "UploadPartRequest": Members(f"{OWNER} {BODY}", refused=f"{CUSTOMER_KEY} {UNKNOWN_CHECKSUMS}"),
@@ -126,7 +127,7 @@ SHAPES = {
     # access control lists
     "PutBucketAclRequest": Members(ALL),
     "PutObjectAclRequest": Members(ALL),
-    "GetObjectAclRequest": Members(OWNER, only=ONLY_VERSION),
+    "GetObjectAclRequest": Members(f"{OWNER} VersionId"),
     "AbortMultipartUploadRequest": Members(f"{OWNER} IfMatchInitiatedTime"),
     "ListPartsRequest": Members(f"{OWNER} MaxParts PartNumberMarker", refused=CUSTOMER_KEY),
     "ListMultipartUploadsRequest": Members(

@@ -13,6 +13,12 @@ from werkzeug.wrappers import Request
 from local_sagemaker.protocol.shapes import operation_model, service_model
 from local_sagemaker.services.s3.errors import S3Error
 
+# what to do instead of operations that are not implemented
+INSTEAD = {
+    "SelectObjectContent": (
+        "SelectObjectContent, which AWS has closed to new customers; get the object and query it with DuckDB or pandas"
+    ),
+}
 SERVICE_HOST = re.compile(r"(?:(.+)\.)?s3(?:[.-][a-z0-9-]+)*\.(?:localhost|amazonaws\.com(?:\.cn)?)")
 
 
@@ -50,7 +56,7 @@ def find_operation(request: Request, bucket: str, key: str, implemented: Collect
     # a query parameter that selects another operation, such as ?acl, must not be taken for this one
     foreign = [name for name in request.args if name in selectors() and name not in route.query]
     if foreign or route.operation not in implemented:
-        what = f"{request.method} with ?{foreign[0]}" if foreign else route.operation
+        what = f"{request.method} with ?{foreign[0]}" if foreign else INSTEAD.get(route.operation, route.operation)
         raise S3Error("NotImplemented", 501, f"the local S3 does not implement {what}")
     return route.operation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,11 @@ from werkzeug.wrappers import Request
 
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.uploads import Uploads
+from local_sagemaker.services.s3.versions import check_version_id
 from local_sagemaker.storage.objects import NoSuchBucket, ObjectStore
+
+# called with a bucket and its configuration; raises ValueError for a destination that does not exist
+CheckNotifications = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class S3Request:
     Attributes:
         key: Empty for an operation on a bucket.
         document: The members of the XML document in the body, for operations that take one.
+        check_notifications: Checks the destinations of a bucket's notification configuration.
     """
 
     http: Request
@@ -28,6 +33,7 @@ class S3Request:
     objects: ObjectStore
     uploads: Uploads
     document: Mapping[str, Any]
+    check_notifications: CheckNotifications
 
     def number(self, name: str, default: int, maximum: int) -> int:
         """Return a query parameter that is a number from 0 on, at most `maximum`.
@@ -54,6 +60,11 @@ class S3Request:
             message = f"Part number must be an integer between 1 and {maximum}, inclusive"
             raise S3Error("InvalidArgument", 400, message)
         return number
+
+    @property
+    def version_id(self) -> str | None:
+        """The query parameter versionId; None if there is none. Raises S3Error if it is not valid."""
+        return check_version_id(self.http.args.get("versionId"))
 
     def require_bucket(self) -> None:
         """Raise NoSuchBucket if the bucket does not exist."""

@@ -1,8 +1,8 @@
 """S3's REST API on top of `ObjectStore`: the buckets and objects of one data directory.
 
 Requests are addressed in path style (`/bucket/key`) or virtual-hosted style (`bucket.localhost`). Bodies are streamed
-in both directions. There is no versioning and no access control, and signatures are not verified: the server is only
-reachable from this machine.
+in both directions. There is no access control, and signatures are not verified: the server is only reachable from this
+machine.
 """
 
 from __future__ import annotations
@@ -23,20 +23,24 @@ from local_sagemaker.protocol.rest_json import head_members
 from local_sagemaker.protocol.shapes import operation_model
 from local_sagemaker.services.s3 import (
     acl_operations,
+    attribute_operations,
     bucket_operations,
     bucket_settings,
     listing_operations,
     object_operations,
     upload_operations,
+    version_operations,
 )
 from local_sagemaker.services.s3.bodies import read_body
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.options import OPTIONS
 from local_sagemaker.services.s3.routing import address, find_operation
-from local_sagemaker.services.s3.s3_request import S3Request
+from local_sagemaker.services.s3.s3_request import CheckNotifications, S3Request
 from local_sagemaker.services.s3.uploads import Uploads
+from local_sagemaker.services.s3.versions import latest_marker_headers, no_such_version
 from local_sagemaker.services.s3.xml import document_members, read_document, xml_response
 from local_sagemaker.storage.database import Database
+from local_sagemaker.storage.object_info import IsDeleteMarker, NoSuchVersion
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore
 
 log = logging.getLogger(__name__)
@@ -47,7 +51,9 @@ OPERATIONS: dict[str, Callable[[S3Request], Response]] = {
     **acl_operations.OPERATIONS,
     **listing_operations.OPERATIONS,
     **object_operations.OPERATIONS,
+    **attribute_operations.OPERATIONS,
     **upload_operations.OPERATIONS,
+    **version_operations.OPERATIONS,
 }
 
 
@@ -63,8 +69,23 @@ SIGNATURE = frozenset(
 class S3Service:
     """Answers S3's operations for the objects of one data directory."""
 
-    def __init__(self, objects: ObjectStore, data_dir: DataDir, database: Database) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        data_dir: DataDir,
+        database: Database,
+        check_notifications: CheckNotifications = lambda *_: None,
+    ) -> None:
+        """Prepare to answer requests.
+
+        Args:
+            objects: The objects.
+            data_dir: Where parts of uploads are kept.
+            database: Where uploads are kept.
+            check_notifications: Checks the destinations of a bucket's notification configuration.
+        """
         self._objects = objects
+        self._check_notifications = check_notifications
         self._uploads = Uploads(data_dir.uploads, objects, database)
 
     def respond(self, request: Request) -> Response:
@@ -76,6 +97,7 @@ class S3Service:
             content = {"Code": error.code, "Message": error.message, **error.elements}
             content |= {"Resource": request.path, "RequestId": request_id, "HostId": host_id}
             response = xml_response("Error", content, error.status)
+            response.headers.update(error.headers)
         if request.method == "HEAD" and response.status_code >= 400:
             response.set_data(b"")
         response.headers.update({"x-amz-request-id": request_id, "x-amz-id-2": host_id})
@@ -87,8 +109,12 @@ class S3Service:
         except NoSuchBucket as error:
             message = "The specified bucket does not exist"
             raise S3Error("NoSuchBucket", 404, message, BucketName=str(error.args[0])) from error
+        except (NoSuchVersion, IsDeleteMarker) as error:
+            raise no_such_version(error) from error
         except NoSuchKey as error:
-            raise S3Error("NoSuchKey", 404, "The specified key does not exist.", Key=error.key) from error
+            headers = latest_marker_headers(self._objects, error)
+            message = "The specified key does not exist."
+            raise S3Error("NoSuchKey", 404, message, headers=headers, Key=error.key) from error
         except BadName as error:
             raise S3Error("InvalidArgument", 400, str(error)) from error
         except ServiceError as error:
@@ -111,7 +137,9 @@ class S3Service:
         members = {**_head_members(operation, request), **({payload: document} if payload else {})}
         if refusal := OPTIONS.refusal(operation, members):
             raise S3Error("NotImplemented", 501, refusal)
-        return OPERATIONS[operation](S3Request(request, bucket, key, self._objects, self._uploads, document))
+        return OPERATIONS[operation](
+            S3Request(request, bucket, key, self._objects, self._uploads, document, self._check_notifications)
+        )
 
 
 def _read_headers_in_query(request: Request) -> None:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from local_sagemaker.protocol.shapes import operation_model
 from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.services.s3.bodies import checksum_headers, receive_body
+from local_sagemaker.services.s3.checksums import member_of
 from local_sagemaker.services.s3.conditions import check_initiated, write_condition
 from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.joining import ChosenPart, Completion
@@ -22,6 +23,7 @@ from local_sagemaker.services.s3.object_operations import (
 )
 from local_sagemaker.services.s3.s3_request import S3Request
 from local_sagemaker.services.s3.uploads import Upload
+from local_sagemaker.services.s3.versions import version_headers
 from local_sagemaker.services.s3.xml import xml_response
 from local_sagemaker.storage.files import copy_with_md5
 
@@ -57,15 +59,18 @@ def upload_part_copy(request: S3Request) -> Response:
 def complete_multipart_upload(request: S3Request) -> Response:
     condition = write_condition(request.http, request.bucket, request.key)
     completion = _completion(request)
-    etag = request.uploads.complete(request.bucket, request.key, _upload_id(request), completion, condition)
+    info = request.uploads.complete(request.bucket, request.key, _upload_id(request), completion, condition)
     content = {
         "Location": f"{request.http.host_url}{request.bucket}/{request.key}",
         "Bucket": request.bucket,
         "Key": request.key,
-        "ETag": f'"{etag}"',
-        **{_member_of(name): value for name, value in completion.checksums.items()},
+        "ETag": f'"{completion.etag}"',
+        **{member_of(name): value for name, value in completion.checksums.items()},
     }
-    return xml_response("CompleteMultipartUploadResult", content)
+    response = xml_response("CompleteMultipartUploadResult", content)
+    if info is not None:
+        response.headers.update(version_headers(request.objects, request.bucket, info))
+    return response
 
 
 def abort_multipart_upload(request: S3Request) -> Response:
@@ -196,11 +201,6 @@ def _completion(request: S3Request) -> Completion:
 def _header_of(member: str) -> str:
     shape = operation_model("s3", "CompleteMultipartUpload").input_shape
     return str(shape.members[member].serialization["name"]) if shape else ""
-
-
-def _member_of(header: str) -> str:
-    shape = operation_model("s3", "CompleteMultipartUpload").input_shape
-    return next(name for name, member in shape.members.items() if member.serialization.get("name") == header)
 
 
 def _copy_part(request: S3Request, temporary: Path) -> str:

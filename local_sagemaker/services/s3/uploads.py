@@ -19,7 +19,7 @@ from local_sagemaker.services.s3.errors import S3Error
 from local_sagemaker.services.s3.joining import Completion, Part, join
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.files import flush_file, flush_folder
-from local_sagemaker.storage.object_metadata import Metadata
+from local_sagemaker.storage.object_info import Metadata, ObjectInfo
 from local_sagemaker.storage.objects import Condition, ObjectStore, always
 
 log = logging.getLogger(__name__)
@@ -122,10 +122,13 @@ class Uploads:
 
     def complete(
         self, bucket: str, key: str, upload_id: str, completion: Completion, condition: Condition = always
-    ) -> str:
-        """Concatenate parts into the object, and return its ETag; repeated with the same parts, return it again.
+    ) -> ObjectInfo | None:
+        """Concatenate parts into the object; repeated with the same parts, do nothing.
 
         After an error the upload is still in progress.
+
+        Returns:
+            The object; None if it is not the current version any more.
 
         Raises:
             S3Error: Parts are out of order, were not uploaded, are too small, or differ from their checksums.
@@ -133,13 +136,12 @@ class Uploads:
         with self._lock(upload_id):
             upload = self._find(bucket, key, upload_id)
             if upload.etag and upload.etag == completion.etag:
-                return upload.etag
+                return self._made_object(upload, completion.etag)
             upload = self.get(bucket, key, upload_id)
             # the server may have ended after it had put the object
-            if not self._has_made_object(upload, completion.etag):
-                self._put_object(upload, completion, condition)
+            info = self._made_object(upload, completion.etag) or self._put_object(upload, completion, condition)
             self._end(upload, completion.etag)
-            return completion.etag
+            return info
 
     def abort(self, bucket: str, key: str, upload_id: str, check: Callable[[Upload], None]) -> None:
         """End an upload and delete its parts; if it has ended already, do nothing.
@@ -172,21 +174,22 @@ class Uploads:
             raise _no_such_upload()
         return _upload(*rows[0])
 
-    def _has_made_object(self, upload: Upload, etag: str) -> bool:
+    def _made_object(self, upload: Upload, etag: str) -> ObjectInfo | None:
         try:
-            metadata = self._objects.info(upload.bucket, upload.key).metadata
+            info = self._objects.info(upload.bucket, upload.key)
         except KeyError:
-            return False
-        return (metadata.upload_id, metadata.etag) == (upload.upload_id, etag)
+            return None
+        return info if (info.metadata.upload_id, info.etag) == (upload.upload_id, etag) else None
 
-    def _put_object(self, upload: Upload, completion: Completion, condition: Condition) -> None:
+    def _put_object(self, upload: Upload, completion: Completion, condition: Condition) -> ObjectInfo:
         parts = self._chosen_parts(upload, completion)
         headers = {**upload.headers, **completion.checksums}
         metadata = Metadata(completion.etag, headers, tuple(part.size for part in parts), upload.upload_id)
         temporary = self._objects.temporary_path()
         try:
             join(parts, completion, temporary)
-            self._objects.put_temporary(upload.bucket, upload.key, temporary, metadata, condition)
+            event = "ObjectCreated:CompleteMultipartUpload"
+            return self._objects.put_temporary(upload.bucket, upload.key, temporary, metadata, condition, event)
         finally:
             temporary.unlink(missing_ok=True)
 

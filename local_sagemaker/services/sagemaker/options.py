@@ -35,7 +35,7 @@ SHAPES = {
         "ParallelismConfiguration ClientRequestToken",
         refused="PipelineVersionAliases",
     ),
-    "PipelineDefinitionS3Location": Members("", refused="VersionId"),
+    "PipelineDefinitionS3Location": Members("VersionId"),
     "UpdatePipelineRequest": Members(
         "PipelineDisplayName PipelineDefinition PipelineDefinitionS3Location PipelineDescription RoleArn "
         "ParallelismConfiguration",

@@ -186,11 +186,12 @@ def _given_definition(context: Context, request: Record) -> str:
         )
     if "PipelineDefinition" in request:
         return request["PipelineDefinition"]
-    bucket, key = (request["PipelineDefinitionS3Location"][member] for member in ("Bucket", "ObjectKey"))
+    location = request["PipelineDefinitionS3Location"]
+    bucket, key, version_id = location["Bucket"], location["ObjectKey"], location.get("VersionId")
     try:
-        if context.objects.info(bucket, key).size > LONGEST_DEFINITION:
+        if context.objects.info(bucket, key, version_id).size > LONGEST_DEFINITION:
             raise ServiceError("ValidationException", f"s3://{bucket}/{key} exceeds {LONGEST_DEFINITION} bytes")
-        return context.objects.read(bucket, key).decode("utf-8")
+        return context.objects.read(bucket, key, version_id).decode("utf-8")
     except (KeyError, BadName) as error:
         raise ServiceError("ValidationException", f"PipelineDefinitionS3Location: {error}") from error
     except UnicodeDecodeError as error:

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.files import flush_folder
-from local_sagemaker.storage.object_metadata import Metadata, MetadataTable
+from local_sagemaker.storage.object_info import Metadata
+from local_sagemaker.storage.object_metadata import MetadataTable
 from local_sagemaker.storage.objects import (
     BadName,
     ListedObject,
@@ -351,7 +352,7 @@ class Model(RuleBasedStateMachine):
     @rule(key=keys)
     def set_header(self, key: str) -> None:
         try:
-            self.objects.set_header("bucket", key, "tag", "1")
+            self.objects.set_header("bucket", key, "tag", "1", "ObjectTagging:Put")
             content, headers = self.model[key]
             self.model[key] = content, {**headers, "tag": "1"}
         except NoSuchKey:

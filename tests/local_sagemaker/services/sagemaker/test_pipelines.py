@@ -117,7 +117,8 @@ def test_a_name_is_taken_once(sagemaker: SageMakerService) -> None:
 def test_a_definition_can_be_in_s3(machine: Machine) -> None:
     text = definition() + " "
     machine.put("s3://bucket/definition.json", text)
-    create(machine.service, PipelineDefinitionS3Location={"Bucket": "bucket", "ObjectKey": "definition.json"})
+    location = {"Bucket": "bucket", "ObjectKey": "definition.json", "VersionId": "null"}
+    create(machine.service, PipelineDefinitionS3Location=location)
     assert machine.service.call("DescribePipeline", {"PipelineName": "Churn"})["PipelineDefinition"] == text
     code, message = refused(
         machine.service,
