@@ -15,6 +15,7 @@ from local_sagemaker.data_dir import DataDir
 from local_sagemaker.endpoints.invocations import SageMakerRuntime
 from local_sagemaker.endpoints.manager import IDLE_SECONDS, EndpointManager
 from local_sagemaker.events.engine import EventEngine
+from local_sagemaker.events.object_notifications import ObjectNotifications
 from local_sagemaker.events.targets import Targets
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Service, WithFallback
@@ -168,13 +169,14 @@ def build(
     events = EventEngine(store, Targets(sagemaker.call, functions))
     provisioner = ResourceProvisioner(Backends(functions, objects, sagemaker.call))
     moto = MotoBackend(data_dir, database, events, provisioner)
+    notifications = ObjectNotifications(objects, events, moto.start)
     identity = WithFallback(IdentityService(), moto)
     services: dict[str, Service] = {
         "sagemaker": sagemaker,
         "sagemaker-runtime": SageMakerRuntime(endpoint_manager),
         "sagemaker-mlflow": MlflowService(store, mlflow_servers),
         "sagemaker-featurestore-runtime": FeatureStoreRuntime(feature_store),
-        "s3": S3Service(objects, data_dir, database),
+        "s3": S3Service(objects, data_dir, database, notifications.check),
         "lambda": functions,
         "logs": WithFallback(LogsService(store), moto),
         "sts": identity,

@@ -33,6 +33,7 @@ class EventEngine:
 
     def __init__(self, store: RecordStore, targets: Targets) -> None:
         self._store = store
+        self._targets = targets
         self._bus = EventBus(targets)
         self._alarms = AlarmEvaluator()
         self._alarm_actions = AlarmActions(self._bus)
@@ -60,6 +61,22 @@ class EventEngine:
         """Invoke a function that is subscribed to a topic."""
         text = json.dumps(payload)
         self._bus.submit(lambda: self._bus.deliver({"Arn": function_arn}, text, SNS_PRINCIPAL, message_id))
+
+    def send_event(self, source: str, event: Record) -> None:
+        """Send an event to the rules of the default bus; see `EventBus.put_event`."""
+        if self._accepts_events:
+            self._bus.submit(lambda: self._bus.put_event(source, event))
+
+    def check_target(self, arn: str) -> None:
+        """Raise DeliveryError if a function, queue or topic does not exist."""
+        self._targets.check(arn)
+
+    def deliver(self, target: Record, text: str, principal: str, token: str) -> None:
+        """Deliver a text to a function at once, or to a topic or queue of moto on the bus; see `Targets.deliver`."""
+        if ":lambda:" in target["Arn"]:
+            self._bus.deliver(target, text, principal, token)
+        else:
+            self._bus.submit(lambda: self._bus.deliver(target, text, principal, token))
 
     def metric_data_put(self) -> None:
         """Evaluate alarms soon."""

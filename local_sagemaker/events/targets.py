@@ -39,7 +39,7 @@ class Targets:
         """Deliver a text to a target.
 
         Args:
-            target: An item of PutTargets, or a schedule's Target.
+            target: An item of PutTargets, or a schedule's Target; for a topic, it may have a Subject.
             text: The target's input.
             principal: Who delivers it, e.g. `events.amazonaws.com`.
             token: Unique to the delivery; makes starting a pipeline idempotent.
@@ -55,7 +55,7 @@ class Targets:
             elif service == "sagemaker":
                 self._start_pipeline(arn, target, text, token)
             elif service == "sns":
-                state.publish(arn, text)
+                state.publish(arn, text, target.get("Subject"))
             elif service == "sqs":
                 state.send_message(arn, text, target.get("SqsParameters", {}).get("MessageGroupId"))
             elif service == "logs":
@@ -67,6 +67,19 @@ class Targets:
                     f"the local SageMaker does not support the target {arn}; use a Lambda function, SNS topic, "
                     "SQS queue, log group or SageMaker pipeline"
                 )
+        except ServiceError as error:
+            raise DeliveryError(f"{arn}: {error.message}") from error
+
+    def check(self, arn: str) -> None:
+        """Raise DeliveryError if a function, topic or queue does not exist."""
+        service = arn.split(":")[2] if arn.count(":") >= 5 else ""
+        try:
+            if service == "lambda":
+                self._functions.function(arn)
+            elif service in ("sns", "sqs"):
+                state.check_destination(arn)
+            else:
+                raise DeliveryError(f"{arn} is not the ARN of a Lambda function, SNS topic or SQS queue")
         except ServiceError as error:
             raise DeliveryError(f"{arn}: {error.message}") from error
 

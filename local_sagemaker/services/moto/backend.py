@@ -61,6 +61,10 @@ class MotoBackend:
         if self._journal:
             threading.Thread(target=self._start_quietly, name="moto", daemon=True).start()
 
+    def start(self) -> None:
+        """Start moto, unless it has started; its state is restored when this returns."""
+        self._started()
+
     def respond(self, request: Request) -> Response:
         """Execute a request, journaled if it changes moto's state.
 

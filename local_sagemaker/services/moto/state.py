@@ -144,6 +144,17 @@ def _sns() -> SNSBackend:
     return sns_backends[ACCOUNT][REGION]
 
 
+def check_destination(arn: str) -> None:
+    """Raise ServiceError if a topic or queue does not exist."""
+    from moto.sqs.models import sqs_backends
+
+    with _service_errors():
+        if ":sns:" in arn:
+            _sns().get_topic(arn)
+        else:
+            sqs_backends[ACCOUNT][REGION].get_queue(arn.rpartition(":")[2])
+
+
 def send_message(queue_arn: str, message: str, group: str | None) -> None:
     """Send a message to a queue.
 
