@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.model import Shape, StringShape
@@ -196,6 +197,25 @@ SETTINGS = (
 )
 
 
+# what no bucket has, because it cannot be put
+NEVER_SET = {
+    "GetBucketReplication": (
+        "ReplicationConfigurationNotFoundError",
+        "The replication configuration was not found",
+    ),
+    "GetObjectLockConfiguration": (
+        "ObjectLockConfigurationNotFoundError",
+        "Object Lock configuration does not exist for this bucket",
+    ),
+}
+
+
+def get_nothing(code: str, message: str, request: S3Request) -> Response:
+    """Answer the Get operation of a setting that no bucket has."""
+    request.require_bucket()
+    raise S3Error(code, 404, message, BucketName=request.bucket)
+
+
 def get_bucket_policy_status(request: S3Request) -> Response:
     """Answer GetBucketPolicyStatus: a policy is public if it allows something to everybody, without a condition."""
     request.require_bucket()
@@ -212,7 +232,8 @@ def get_bucket_policy_status(request: S3Request) -> Response:
     return xml_response("PolicyStatus", {"IsPublic": is_public})
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[[S3Request], Response]] = {
     **{name: answer for setting in SETTINGS for name, answer in setting.operations.items()},
+    **{operation: partial(get_nothing, *absent) for operation, absent in NEVER_SET.items()},
     "GetBucketPolicyStatus": get_bucket_policy_status,
 }

@@ -76,7 +76,7 @@ SHAPES = {
         for operation in (
             *("HeadBucket", "DeleteBucket", "GetBucketLocation", "GetBucketPolicyStatus", "GetBucketAcl"),
             *(f"Get{noun}" for noun in RECORDED_SETTINGS),
-            "GetBucketVersioning",
+            *("GetBucketVersioning", "GetBucketReplication", "GetObjectLockConfiguration"),
             *("DeleteBucketCors", "DeleteBucketEncryption", "DeleteBucketLifecycle", "DeleteBucketOwnershipControls"),
             *("DeleteBucketPolicy", "DeleteBucketTagging", "DeleteBucketWebsite", "DeletePublicAccessBlock"),
         )

@@ -54,7 +54,7 @@ def test_a_subresource_that_is_not_implemented_is_never_taken_for_the_object(
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"old"
 
 
-@pytest.mark.parametrize("query", ["replication", "inventory", "object-lock", "uploadId=3", "list-type=3"])
+@pytest.mark.parametrize("query", ["analytics", "inventory", "metadataTable", "uploadId=3", "list-type=3"])
 def test_a_subresource_of_a_bucket_is_never_taken_for_its_listing(
     query: str, server: RunningServer, bucket: str
 ) -> None:

@@ -211,7 +211,9 @@ def test_missing_buckets_and_objects_have_s3s_errors(s3: S3, bucket: str) -> Non
     assert code(lambda: s3.list_objects_v2(Bucket="no-such-bucket")) == "NoSuchBucket"
     assert code(lambda: s3.head_bucket(Bucket="no-such-bucket")) == "404"
     assert code(lambda: s3.get_bucket_policy(Bucket=bucket)) == "NoSuchBucketPolicy"
-    assert code(lambda: s3.get_bucket_replication(Bucket=bucket)) == "NotImplemented"
+    assert code(lambda: s3.get_bucket_replication(Bucket=bucket)) == "ReplicationConfigurationNotFoundError"
+    assert code(lambda: s3.get_object_lock_configuration(Bucket=bucket)) == "ObjectLockConfigurationNotFoundError"
+    assert code(lambda: s3.list_bucket_inventory_configurations(Bucket=bucket)) == "NotImplemented"
     s3.delete_object(Bucket=bucket, Key="nope")
 
 
