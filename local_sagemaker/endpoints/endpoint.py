@@ -25,11 +25,13 @@ class Fleet:
     """The variants of one endpoint configuration.
 
     Attributes:
+        config_name: The endpoint configuration's name.
         variants: Its variants.
         data_capture: None if capture is disabled.
         explainer: None if predictions are not explained.
     """
 
+    config_name: str
     variants: Sequence[Variant]
     data_capture: DataCaptureConfig | None
     explainer: Explainer | None = None

@@ -18,6 +18,7 @@ from local_sagemaker.endpoints.data_capture import CapturedInvocation
 from local_sagemaker.endpoints.endpoint import Endpoint, Fleet, NoSuchVariant
 from local_sagemaker.endpoints.explainer import Explainer, ExplainerFailed, NotExplained
 from local_sagemaker.endpoints.manager import INVOCATION_TIMEOUT, EndpointManager
+from local_sagemaker.endpoints.metrics import MetricSource
 from local_sagemaker.endpoints.variant import Throttled, Unavailable, Variant
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.options import Members, Options
@@ -118,7 +119,8 @@ def _invoke(endpoint_manager: EndpointManager, request: Request) -> Response:
     finally:
         variant.end_request()
         model_seconds, overhead_seconds = time.perf_counter() - invoked, invoked - arrived
-        endpoint_manager.metrics.add(endpoint.name, variant.name, status, model_seconds, overhead_seconds)
+        source = MetricSource(endpoint.name, variant.name, fleet.config_name)
+        endpoint_manager.metrics.add(source, status, model_seconds, overhead_seconds)
     # what the model responded, so that Model Monitor can read it
     _capture(endpoint_manager, endpoint, fleet, variant, request, body, predictions)
     return _http_response(variant, response)

@@ -257,7 +257,8 @@ class EndpointManager:
             if not variant.is_always_on:
                 threading.Thread(target=self._stop_when_idle, args=(variant,), daemon=True).start()
         capture = DataCaptureConfig.from_endpoint_config(plan["Config"].get("DataCaptureConfig"))
-        return Fleet(tuple(variants), capture, self._explainer(name, plan["Config"].get("ExplainerConfig")))
+        explainer = self._explainer(name, plan["Config"].get("ExplainerConfig"))
+        return Fleet(plan["Config"]["EndpointConfigName"], tuple(variants), capture, explainer)
 
     def _server(self, endpoint: str, variant: str, model: Record) -> ServedModel:
         return served_model(

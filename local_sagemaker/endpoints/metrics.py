@@ -1,4 +1,7 @@
-"""The invocation metrics of endpoints in CloudWatch: namespace AWS/SageMaker, by EndpointName and VariantName."""
+"""The invocation metrics of endpoints in CloudWatch: namespace AWS/SageMaker, by EndpointName and VariantName.
+
+They are also published by EndpointConfigName, which tells the versions of a blue/green deployment apart.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,15 @@ NAMESPACE = "AWS/SageMaker"
 FLUSH_SECONDS = 2
 # of a latency in one PutMetricData, which takes up to 150; enough for percentiles over a minute
 MAX_VALUES = 30
+
+
+@dataclass(frozen=True)
+class MetricSource:
+    """What the metrics of a request are about."""
+
+    endpoint: str
+    variant: str
+    config_name: str
 
 
 @dataclass
@@ -40,22 +52,21 @@ class InvocationMetrics:
     def __init__(self, put: Callable[[str, list[Record]], None]) -> None:
         self._put = put
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str], _Counts] = {}
+        self._counts: dict[MetricSource, _Counts] = {}
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, endpoint: str, variant: str, status: int, model_seconds: float, overhead_seconds: float) -> None:
+    def add(self, source: MetricSource, status: int, model_seconds: float, overhead_seconds: float) -> None:
         """Count a request.
 
         Args:
-            endpoint: The endpoint's name.
-            variant: The variant's name.
+            source: The endpoint, the variant and the endpoint configuration that answered.
             status: The HTTP status of the response.
             model_seconds: The time that the model took.
             overhead_seconds: The time that the service took.
         """
         with self._lock:
-            counts = self._counts.setdefault((endpoint, variant), _Counts())
+            counts = self._counts.setdefault(source, _Counts())
             counts.invocations += 1
             counts.client_errors += 400 <= status < 500
             counts.server_errors += status >= 500
@@ -73,11 +84,11 @@ class InvocationMetrics:
         """Publish what was counted since the last flush."""
         with self._lock:
             counted, self._counts = self._counts, {}
-        for (endpoint, variant), counts in counted.items():
+        for source, counts in counted.items():
             try:
-                self._put(NAMESPACE, _data(endpoint, variant, counts))
+                self._put(NAMESPACE, _data(source, counts))
             except Exception as error:
-                log.warning("endpoint %s: cannot publish metrics: %s", endpoint, error)
+                log.warning("endpoint %s: cannot publish metrics: %s", source.endpoint, error)
 
     def _flush_periodically(self) -> None:
         while not self._closed.wait(FLUSH_SECONDS):
@@ -92,17 +103,23 @@ def _sample(values: list[float], value: float, count: int) -> None:
         values[index] = value
 
 
-def _data(endpoint: str, variant: str, counts: _Counts) -> list[Record]:
-    common = {
-        "Dimensions": [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
-        "Timestamp": time.time(),
-    }
+def _data(source: MetricSource, counts: _Counts) -> list[Record]:
+    dimensions = [
+        {"Name": "EndpointName", "Value": source.endpoint},
+        {"Name": "VariantName", "Value": source.variant},
+    ]
+    by_config = [*dimensions, {"Name": "EndpointConfigName", "Value": source.config_name}]
+    metrics, now = _metrics(counts), time.time()
+    return [metric | {"Dimensions": names, "Timestamp": now} for names in (dimensions, by_config) for metric in metrics]
+
+
+def _metrics(counts: _Counts) -> list[Record]:
     errors = {"Invocation4XXErrors": counts.client_errors, "Invocation5XXErrors": counts.server_errors}
     return [
-        _statistics("Invocations", counts.invocations, counts.invocations) | common,
-        *(_statistics(name, count, counts.invocations) | common for name, count in errors.items()),
-        {"MetricName": "ModelLatency", "Values": counts.model, "Unit": "Microseconds"} | common,
-        {"MetricName": "OverheadLatency", "Values": counts.overhead, "Unit": "Microseconds"} | common,
+        _statistics("Invocations", counts.invocations, counts.invocations),
+        *(_statistics(name, count, counts.invocations) for name, count in errors.items()),
+        {"MetricName": "ModelLatency", "Values": counts.model, "Unit": "Microseconds"},
+        {"MetricName": "OverheadLatency", "Values": counts.overhead, "Unit": "Microseconds"},
     ]
 
 

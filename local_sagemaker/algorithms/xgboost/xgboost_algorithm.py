@@ -128,10 +128,26 @@ def read_channel(name: str, channels: dict[str, Any], parameters: dict[str, Any]
     Raises:
         UserError: The channel is empty, or its data does not have the ContentType of the channel.
     """
-    content_type = _content_type(channels[name].get("ContentType", "text/libsvm"))
-    files = list(_files(Path(os.environ[f"SM_CHANNEL_{name.upper()}"])))
-    if not any(file.stat().st_size for file in files):
-        raise UserError(f"No data in {name} channel path {os.environ[f'SM_CHANNEL_{name.upper()}']}")
+    folder = Path(os.environ[f"SM_CHANNEL_{name.upper()}"])
+    content_type = channels[name].get("ContentType", "text/libsvm")
+    if not any(file.stat().st_size for file in _files(folder)):
+        raise UserError(f"No data in {name} channel path {folder}")
+    return read_folder(folder, content_type, weighted=parameters.get("csv_weights") == 1)
+
+
+def read_folder(path: Path, content_type: str, weighted: bool = False) -> xgb.DMatrix:
+    """Read the files of a folder, or one file.
+
+    Args:
+        path: The folder or the file.
+        content_type: The data's ContentType.
+        weighted: Whether the second column of a CSV file has weights.
+
+    Raises:
+        UserError: The data does not have the ContentType.
+    """
+    content_type = _content_type(content_type)
+    files = [path] if path.is_file() else list(_files(path))
     read: Callable[[Path], Any] = {"csv": _csv, "libsvm": _libsvm, "parquet": _parquet}[content_type]
     try:
         parts = [read(file) for file in files if file.stat().st_size]
@@ -140,7 +156,7 @@ def read_channel(name: str, channels: dict[str, Any], parameters: dict[str, Any]
         table = np.concatenate(parts)
     except (ValueError, pa.ArrowException) as error:
         raise UserError(f"Failed to load {content_type} data with exception:\n{error}") from error
-    weighted = content_type == "csv" and parameters.get("csv_weights") == 1
+    weighted = weighted and content_type == "csv"
     return xgb.DMatrix(table[:, 1 + weighted :], label=table[:, 0], weight=table[:, 1] if weighted else None)
 
 

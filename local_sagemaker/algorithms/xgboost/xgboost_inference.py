@@ -161,6 +161,5 @@ def _libsvm(text: str) -> xgb.DMatrix:
     if not pairs:
         raise ValueError("the body has no rows")
     rows, indices, values = (np.array(column) for column in zip(*pairs, strict=True))
-    # one-based indices are shifted to zero-based ones, as in the image
-    indices = indices - (indices.min() >= 1)
+    # not shifted if they are one-based, as in the image and in training
     return xgb.DMatrix(csr_matrix((values, (rows, indices)), shape=(len(lines), indices.max() + 1)))

@@ -107,6 +107,9 @@ class Model:
         # as in the image, invalid UTF-8 is left to the program
         data = body.decode(errors="replace") if content_type in UTF8_TYPES else body
         result = self._transform_fn(self._model, data, content_type, accept)
+        if isinstance(result, dict):
+            # the images respond by Flask, which makes JSON of a dictionary
+            return json.dumps(result).encode() + b"\n", JSON
         if isinstance(result, tuple):
             result, accept = result
         return result.encode() if isinstance(result, str) else bytes(result), str(accept)

@@ -160,8 +160,10 @@ class TuningJob(RunningJob):
 
     def _training_request(self, name: str, hyperparameters: dict[str, str]) -> Record:
         definition = self._record["TrainingJobDefinition"]
+        resources = definition.get("HyperParameterTuningResourceConfig")
         return {
             **{member: value for member, value in definition.items() if member not in _DEFINITION_ONLY},
+            **({"ResourceConfig": _resource_config(resources)} if resources else {}),
             "TrainingJobName": name,
             "TuningJobArn": self._record["HyperParameterTuningJobArn"],
             "HyperParameters": {**definition.get("StaticHyperParameters", {}), **hyperparameters},
@@ -207,3 +209,11 @@ class TuningJob(RunningJob):
                 self._jobs.stop(TRAINING, name)
 
         return on_metric
+
+
+def _resource_config(resources: Record) -> Record:
+    """Return the ResourceConfig of training jobs, with the first instance type that SageMaker may choose."""
+    instances = (resources.get("InstanceConfigs") or [resources])[0]
+    members = {"VolumeSizeInGB": resources.get("VolumeSizeInGB"), **instances}
+    names = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
+    return {name: members[name] for name in names if members.get(name) is not None}

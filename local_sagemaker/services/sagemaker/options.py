@@ -215,9 +215,10 @@ SHAPES = {
     "ContinuousParameterRange": Members("ScalingType"),
     "HyperParameterTrainingJobDefinition": Members(
         "DefinitionName HyperParameterRanges StaticHyperParameters InputDataConfig ResourceConfig CheckpointConfig "
-        "Environment",
-        refused="TuningObjective HyperParameterTuningResourceConfig",
+        "Environment HyperParameterTuningResourceConfig",
+        refused="TuningObjective",
     ),
+    "HyperParameterTuningResourceConfig": Members("InstanceType InstanceCount InstanceConfigs"),
     "HyperParameterAlgorithmSpecification": Members(
         "TrainingImage MetricDefinitions",
         refused="AlgorithmName",

@@ -169,6 +169,40 @@ def test_a_script_runs_in_the_xgboost_image(machine: Machine) -> None:
     assert machine.log("job") == ["framework sagemaker_xgboost_container.training:main"]
 
 
+def test_a_script_finds_the_modules_of_the_xgboost_image_and_trains_on_several_hosts(machine: Machine) -> None:
+    script = """
+import json, os
+import sagemaker_xgboost_container.encoder as encoder
+import xgboost
+from sagemaker_containers import entry_point
+from sagemaker_xgboost_container import distributed
+from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+def fit(rows, is_master):
+    history = {}
+    xgboost.train({}, rows, 1, [(rows, "train")], evals_result=history)
+    columns = encoder.libsvm_to_dmatrix("0:1 2:3").num_col()
+    print(is_master, rows.num_row(), rows.num_col(), columns, history["train"]["rmse"][0])
+
+rows, hosts = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "csv"), json.loads(os.environ["SM_HOSTS"])
+assert get_dmatrix(None, "csv") is None
+entry_point._wait_hostname_resolution()
+distributed.rabit_run(fit, {"rows": rows}, rows is not None, hosts, os.environ["SM_CURRENT_HOST"])
+"""
+    channels = {"train": machine.put("s3://bucket/modules/data.csv", as_csv(table()))}
+    request = machine.training("job", script, channels=channels)
+    request["AlgorithmSpecification"]["TrainingImage"] = XGBOOST
+    request["ResourceConfig"]["InstanceCount"] = 2
+    request["StoppingCondition"] = {"MaxRuntimeInSeconds": INSTALL_TIMEOUT}
+    machine.jobs.start("training-job", request)
+    record = machine.jobs.wait("training-job", "job", INSTALL_TIMEOUT)
+    assert record["TrainingJobStatus"] == "Completed", record["FailureReason"]
+    first, second = sorted(line.split() for line in machine.log("job") if "60 3 3" in line)
+    assert (first[0], second[0]) == ("False", "True")
+    # the same trees on both hosts
+    assert first[1:] == second[1:]
+
+
 def test_a_processing_job_runs_in_the_xgboost_image(machine: Machine) -> None:
     assert machine.process(script="import xgboost", image=XGBOOST)["ProcessingJobStatus"] == "Completed"
 
@@ -467,9 +501,9 @@ def model_fn(model_dir):
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_libsvm_indices_can_be_one_based(inference: Any, first: int) -> None:
+def test_libsvm_indices_are_those_of_the_training_data(inference: Any, first: int) -> None:
     rows = inference.input_fn(f"{first}:0.5 {first + 2}:1\n{first + 1}:2".encode(), "text/libsvm")
-    assert (rows.num_row(), rows.num_col(), rows.num_nonmissing()) == (2, 3, 3)
+    assert (rows.num_row(), rows.num_col(), rows.num_nonmissing()) == (2, first + 3, 3)
 
 
 @pytest.mark.parametrize(

@@ -429,3 +429,13 @@ def test_the_projects_inference_program_serves(make_server: MakeServer) -> None:
     for headers, body in ((JSON, b'[{"x": "caf\xe9"}]'), ({"Content-Type": "text/csv"}, b"x\ncaf\xe9\n")):
         refused = answer(server, body, headers)
         assert (refused.status, refused.body.partition(b":")[0]) == (400, b"the body is not UTF-8")
+
+
+def test_a_dictionary_of_output_fn_is_responded_as_json(make_server: MakeServer) -> None:
+    functions = (
+        "def predict_fn(data, model): return 1\ndef output_fn(prediction, accept): return {'Output': prediction}"
+    )
+    program = f"{MODEL_FN}\n{functions}"
+    server = started(make_server(program, SAGEMAKER_PROGRAM="inference.py"))
+    response = server.invoke(b"[1]", JSON, 30)
+    assert (json.loads(response.body), response.headers["content-type"]) == ({"Output": 1}, "application/json")

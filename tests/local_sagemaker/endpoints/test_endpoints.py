@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker.endpoints.data_capture import CapturedInvocation, DataCaptureConfig, capture_line
-from local_sagemaker.endpoints.metrics import InvocationMetrics
+from local_sagemaker.endpoints.metrics import InvocationMetrics, MetricSource
 from local_sagemaker.endpoints.traffic_shifting import (
     DeploymentPlan,
     DeploymentRolledBack,
@@ -538,17 +538,19 @@ def test_nothing_is_captured_if_capture_is_disabled() -> None:
 
 # metrics
 
+SOURCE = MetricSource("e", "v", "c")
+
 
 def test_metrics_count_requests_by_status() -> None:
     put: list[tuple[str, list[Record]]] = []
     metrics = InvocationMetrics(lambda namespace, data: put.append((namespace, data)))
     for status in (200, 200, 422, 500):
-        metrics.add("e", "v", status, model_seconds=0.002, overhead_seconds=0.001)
+        metrics.add(SOURCE, status, model_seconds=0.002, overhead_seconds=0.001)
     metrics.flush()
     metrics.close()
     [(namespace, data)] = put
     assert namespace == "AWS/SageMaker"
-    by_name = {datum["MetricName"]: datum for datum in data}
+    by_name = {datum["MetricName"]: datum for datum in data if len(datum["Dimensions"]) == 2}
     assert by_name["Invocations"]["StatisticValues"] == {"Sum": 4, "SampleCount": 4, "Minimum": 1, "Maximum": 1}
     assert by_name["Invocation4XXErrors"]["StatisticValues"]["Sum"] == 1
     assert by_name["Invocation5XXErrors"]["StatisticValues"]["Sum"] == 1
@@ -560,11 +562,26 @@ def test_metrics_count_requests_by_status() -> None:
     ]
 
 
+def test_metrics_tell_the_configurations_of_an_endpoint_apart() -> None:
+    put: list[Record] = []
+    metrics = InvocationMetrics(lambda namespace, data: put.extend(data))
+    for config_name in ("blue", "green", "green"):
+        metrics.add(MetricSource("e", "v", config_name), 200, model_seconds=0.002, overhead_seconds=0.001)
+    metrics.flush()
+    metrics.close()
+    counted = {
+        datum["Dimensions"][2]["Value"]: datum["StatisticValues"]["Sum"]
+        for datum in put
+        if datum["MetricName"] == "Invocations" and len(datum["Dimensions"]) == 3
+    }
+    assert counted == {"blue": 1, "green": 2}
+
+
 def test_metrics_have_a_bounded_number_of_values() -> None:
     put: list[Record] = []
     metrics = InvocationMetrics(lambda namespace, data: put.extend(data))
     for number in range(10_000):
-        metrics.add("e", "v", 200, number / 1e6, 0)
+        metrics.add(SOURCE, 200, number / 1e6, 0)
     metrics.flush()
     metrics.close()
     values = next(datum["Values"] for datum in put if datum["MetricName"] == "ModelLatency")

@@ -94,6 +94,21 @@ def test_a_tuning_job_finds_the_best_of_its_training_jobs(machine: Machine) -> N
     assert (summary["Strategy"], summary["TrainingJobStatusCounters"]) == ("Random", counters)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_training_jobs_run_on_the_resources_that_tuning_may_choose_from(machine: Machine, several: bool) -> None:
+    instances = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 5}
+    other = {**instances, "InstanceType": "ml.m5.4xlarge"}
+    asked = request(machine, jobs=1)
+    definition = asked["TrainingJobDefinition"]
+    del definition["ResourceConfig"]
+    definition["HyperParameterTuningResourceConfig"] = {"InstanceConfigs": [instances, other]} if several else instances
+    machine.service.call("CreateHyperParameterTuningJob", asked)
+    machine.jobs.wait("hyper-parameter-tuning-job", "tune", TIMEOUT)
+    [job] = jobs_of(machine)
+    trained = machine.service.call("DescribeTrainingJob", {"TrainingJobName": job["TrainingJobName"]})
+    assert trained["ResourceConfig"] == instances
+
+
 def test_the_best_job_of_a_maximize_objective_has_the_highest_value(machine: Machine) -> None:
     job = tune(machine, HyperParameterTuningJobObjective={"Type": "Maximize", "MetricName": "loss"})
     assert value(job["BestTrainingJob"]) == max(map(value, jobs_of(machine)))

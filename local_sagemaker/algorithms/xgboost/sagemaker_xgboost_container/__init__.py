@@ -1,0 +1,1 @@
+"""What users' scripts import of the XGBoost image: `data_utils`, `encoder` and `distributed`."""
