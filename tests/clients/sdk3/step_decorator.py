@@ -60,7 +60,7 @@ pipeline = Pipeline(name="functions-3", parameters=[rows], steps=[enough], sagem
 pipeline.upsert(role_arn=role)
 
 execution = pipeline.start()
-execution.wait(delay=1, max_attempts=240)
+execution.wait(delay=1, max_attempts=600)
 assert execution.result("Report") == {"auc": 0.6, "tests": 2}
 
 found, steps = run(8)

@@ -1,0 +1,48 @@
+"""Functions that run as jobs: `@remote`, its errors, and several at once with `RemoteExecutor`."""
+
+from pathlib import Path
+
+from sagemaker import Session
+from sagemaker.remote_function import RemoteExecutor, remote
+
+session = Session()
+job = {
+    "role": "arn:aws:iam::123456789012:role/SageMakerExecutionRole",
+    "instance_type": "ml.m5.xlarge",
+    "s3_root_uri": f"s3://{session.default_bucket()}/remote-function-2",
+    "sagemaker_session": session,
+    # all functions of the stories have the same, and with it one environment
+    "dependencies": "requirements.txt",
+}
+Path("requirements.txt").write_text("numpy\n", encoding="utf-8")
+Path("helper.py").write_text("def double(value):\n    return 2 * value\n", encoding="utf-8")
+
+
+@remote(**job, include_local_workdir=True)
+def mean(values, scale=1):
+    import helper
+    import numpy
+
+    Path("/opt/ml/model/scale.txt").write_text(str(scale), encoding="utf-8")
+    return helper.double(float(numpy.mean(values))) * scale
+
+
+@remote(**job)
+def fails(value):
+    raise ValueError(f"cannot use {value}")
+
+
+assert mean([1, 2, 3], scale=10) == 40
+try:
+    fails(7)
+except ValueError as error:
+    assert str(error) == "cannot use 7"
+else:
+    raise AssertionError("the function's exception was not raised")
+
+with RemoteExecutor(**job, max_parallel_jobs=2) as executor:
+    assert list(executor.map(pow, [2, 3], [5, 3])) == [32, 27]
+
+newest = session.sagemaker_client.list_training_jobs(NameContains="fails")["TrainingJobSummaries"][0]
+description = session.sagemaker_client.describe_training_job(TrainingJobName=newest["TrainingJobName"])
+assert "ValueError('cannot use 7')" in description["FailureReason"], description["FailureReason"]
