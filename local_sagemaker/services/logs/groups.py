@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +19,16 @@ RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
 
+# the name of an endpoint, and of the folder of its streams
+_ENDPOINT = re.compile(r"[a-zA-Z0-9-]{1,63}")
+
 
 def create_log_group(store: RecordStore, request: Record) -> Record:
     name = request["logGroupName"]
     if name in groups(store.data_dir):
         raise ServiceError("ResourceAlreadyExistsException", "The specified log group already exists")
+    if not _ENDPOINT.fullmatch(name.removeprefix(endpoint_group(""))):
+        raise ServiceError("InvalidParameterException", f"{name!r} is not the log group of an endpoint's name")
     group_folder(store.data_dir, name).mkdir(parents=True, exist_ok=True)
     return {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from local_sagemaker.protocol.errors import ServiceError
@@ -20,6 +20,8 @@ from local_sagemaker.services.logs.insights.query import Query
 from local_sagemaker.storage.records import Record, RecordStore
 
 MAX_QUERIES = 100
+# of all queries together
+MAX_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,14 @@ class Queries:
 
     store: RecordStore
     results: OrderedDict[str, tuple[Record, Record]] = field(default_factory=OrderedDict)
+
+    def drop_oldest(self) -> None:
+        """Keep as many of the last queries as do not take too much memory, and at least the last one."""
+        rows = 0
+        for number, (query_id, (results, _)) in enumerate(reversed(list(self.results.items()))):
+            rows += len(results["results"])
+            if number and (number >= MAX_QUERIES or rows > MAX_ROWS):
+                self.results.pop(query_id, None)
 
 
 def groups_of_query(request: Record) -> list[str]:
@@ -50,22 +60,25 @@ def start_query(queries: Queries, request: Record) -> Record:
     names = groups_of_query(request)
     if not names:
         raise ServiceError("InvalidParameterException", "Give logGroupName, logGroupNames or logGroupIdentifiers.")
-    events, scanned = [], 0
-    for name in names:
-        group = find_group(queries.store, {"logGroupName": name})
-        for stream, file in streams_of(queries.store.data_dir, group):
-            for position, event in enumerate(read_events(file, stream)):
-                if start <= event.timestamp < end + 1000:
-                    scanned += len(event.message)
-                    events.append(fields_of(group, stream, position, event.timestamp, event.message))
-    results = query.run(events, request.get("limit"))
-    statistics = {"recordsMatched": len(results), "recordsScanned": len(events), "bytesScanned": scanned}
+    groups = [find_group(queries.store, {"logGroupName": name}) for name in names]
+    statistics = {"recordsMatched": 0, "recordsScanned": 0, "bytesScanned": 0}
+
+    def events() -> Iterator[Record]:
+        for group in groups:
+            for stream, file in streams_of(queries.store.data_dir, group):
+                for position, event in enumerate(read_events(file, stream)):
+                    if start <= event.timestamp < end + 1000:
+                        statistics["recordsScanned"] += 1
+                        statistics["bytesScanned"] += len(event.message)
+                        yield fields_of(group, stream, position, event.timestamp, event.message)
+
+    results = query.run(events(), request.get("limit"))
+    statistics["recordsMatched"] = len(results)
     query_id = str(uuid.uuid4())
     created = {"queryId": query_id, "status": "Complete", "createTime": int(1000 * time.time())}
     described = {**created, "queryString": request["queryString"], "logGroupName": names[0]}
     queries.results[query_id] = ({"results": results, "statistics": statistics, "status": "Complete"}, described)
-    while len(queries.results) > MAX_QUERIES:
-        queries.results.popitem(last=False)
+    queries.drop_oldest()
     return {"queryId": query_id}
 
 
@@ -81,7 +94,7 @@ def stop_query(queries: Queries, request: Record) -> Record:
 def describe_queries(queries: Queries, request: Record) -> Record:
     described = [
         query
-        for _, query in reversed(queries.results.values())
+        for _, query in reversed(list(queries.results.values()))
         if request.get("logGroupName") in (None, query["logGroupName"])
         and request.get("status") in (None, query["status"])
     ]
@@ -89,9 +102,10 @@ def describe_queries(queries: Queries, request: Record) -> Record:
 
 
 def _find(queries: Queries, request: Record) -> tuple[Record, Record]:
-    if request["queryId"] not in queries.results:
+    found = queries.results.get(request["queryId"])
+    if found is None:
         raise ServiceError("ResourceNotFoundException", f"The query {request['queryId']} does not exist.")
-    return queries.results[request["queryId"]]
+    return found
 
 
 OPERATIONS: dict[str, Callable[[Queries, Record], Record]] = {

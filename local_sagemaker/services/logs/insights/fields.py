@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from local_sagemaker.account import ACCOUNT
+from local_sagemaker.services.logs.insights.values import Time
 
 # CloudWatch's limit for an event in JSON
 MAX_DISCOVERED = 200
@@ -33,8 +34,8 @@ def fields_of(group: str, stream: str, position: int, timestamp: int, message: s
     """
     return {
         **_discovered(message),
-        "@timestamp": timestamp,
-        "@ingestionTime": timestamp,
+        "@timestamp": Time(timestamp),
+        "@ingestionTime": Time(timestamp),
         "@message": message,
         "@logStream": stream,
         "@log": f"{ACCOUNT}:{group}",

@@ -7,31 +7,22 @@ functions that are not implemented here are refused by name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from local_sagemaker.services.logs.insights.expressions import (
-    Fields,
-    Malformed,
-    Tokens,
-    pattern_of,
-    read_expression,
-    text_of,
-    truth,
-    unquoted,
-)
+from local_sagemaker.services.logs.insights.expressions import read_expression
 from local_sagemaker.services.logs.insights.stats import read_stats
+from local_sagemaker.services.logs.insights.tokens import Malformed, Tokens, pattern_of, read_commands, unquoted
+from local_sagemaker.services.logs.insights.values import Time, Value, number_of, text_of, truth
 
 MAX_RESULTS = 10_000
 
 Row = dict[str, Any]
 Command = Callable[[list[Row]], list[Row]]
 
-_TIMES = ("@timestamp", "@ingestionTime")
 _SHOWN_BY_DEFAULT = ["@timestamp", "@message"]
-# a `|` outside quotes and regular expressions ends a command
-_COMMAND = re.compile(r"""(?:[^|"'/`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|/(?:[^/\\|]|\\.)*/i?|/)+""")
 
 
 class Query:
@@ -50,65 +41,59 @@ class Query:
         self._is_sorted = self._has_stats = False
         self._limit = MAX_RESULTS
         without_comments = re.sub(r"(?m)^\s*#.*$", "", text)
-        commands = [command.strip() for command in _COMMAND.findall(without_comments)]
-        if not any(commands):
-            raise Malformed("the query is empty; use, for example, fields @timestamp, @message | limit 20")
-        for command in filter(None, commands):
-            name, _, rest = command.partition(" ")
-            read = _COMMANDS.get(name.lower())
-            if read is None:
-                raise Malformed(
-                    f"the local CloudWatch Logs does not implement the command {name}; use {', '.join(_COMMANDS)}"
-                )
-            read(self, rest.strip())
+        with _refused_depth():
+            commands = read_commands(without_comments)
+            if not commands:
+                raise Malformed("the query is empty; use, for example, fields @timestamp, @message | limit 20")
+            for tokens in commands:
+                self._read(tokens)
 
-    def run(self, events: Iterable[Fields], limit: int | None = None) -> list[list[dict[str, str]]]:
+    def run(self, events: Iterable[Row], limit: int | None = None) -> list[list[dict[str, str]]]:
         """Return the results as GetQueryResults does: a list of fields for each row, the newest first by default."""
-        rows = [dict(event) for event in events]
+        rows = list(events)
         if not self._is_sorted:
             rows.sort(key=lambda row: row["@timestamp"], reverse=True)
-        for command in self._commands:
-            rows = command(rows)
+        with _refused_depth():
+            for command in self._commands:
+                rows = command(rows)
         shown = self._shown or _SHOWN_BY_DEFAULT
         pointer = [] if self._has_stats else ["@ptr"]
         return [
-            [
-                {"field": name, "value": _shown(name, row[name])}
-                for name in (*shown, *pointer)
-                if row.get(name) is not None
-            ]
+            [{"field": name, "value": _shown(row[name])} for name in (*shown, *pointer) if row.get(name) is not None]
             for row in rows[: min(limit or MAX_RESULTS, self._limit)]
         ]
 
-    def fields(self, text: str) -> None:
-        tokens = Tokens(text)
-        computed = tokens.read_named(read_expression)
+    def _read(self, tokens: Tokens) -> None:
+        name = tokens.expect("name")
+        read = _COMMANDS.get(name.lower())
+        if read is None:
+            raise Malformed(
+                f"the local CloudWatch Logs does not implement the command {name}; use {', '.join(_COMMANDS)}"
+            )
+        read(self, tokens)
         tokens.end()
+
+    def fields(self, tokens: Tokens) -> None:
+        computed = tokens.read_named(read_expression)
         self._commands.append(
             lambda rows: [{**row, **{name: expression(row) for name, expression in computed}} for row in rows]
         )
         self._shown = [*(self._shown or []), *(name for name, _ in computed)]
 
-    def display(self, text: str) -> None:
-        tokens = Tokens(text)
+    def display(self, tokens: Tokens) -> None:
         self._shown = tokens.names()
-        tokens.end()
 
-    def filter(self, text: str) -> None:
-        tokens = Tokens(text)
+    def filter(self, tokens: Tokens) -> None:
         condition = read_expression(tokens)
-        tokens.end()
         self._commands.append(lambda rows: [row for row in rows if truth(condition(row))])
 
-    def sort(self, text: str) -> None:
-        tokens = Tokens(text)
+    def sort(self, tokens: Tokens) -> None:
         keys = []
         while True:
             expression = read_expression(tokens)
             keys.append((expression, tokens.takes("asc", "desc") == "desc"))
             if not tokens.takes(","):
                 break
-        tokens.end()
 
         def run(rows: list[Row]) -> list[Row]:
             # stable: the first key is sorted by last
@@ -119,33 +104,33 @@ class Query:
         self._commands.append(run)
         self._is_sorted = True
 
-    def limit(self, text: str) -> None:
-        if not text.isdecimal() or not 1 <= int(text) <= MAX_RESULTS:
-            raise Malformed(f"limit must be from 1 to {MAX_RESULTS}, got {text!r}")
-        self._limit = int(text)
+    def limit(self, tokens: Tokens) -> None:
+        _, number = tokens.take()
+        if not number.isdecimal() or not 1 <= int(number) <= MAX_RESULTS:
+            raise Malformed(f"limit must be from 1 to {MAX_RESULTS}, got {number!r}")
+        self._limit = int(number)
 
-    def dedup(self, text: str) -> None:
-        tokens = Tokens(text)
+    def dedup(self, tokens: Tokens) -> None:
         names = tokens.names()
-        tokens.end()
         self._commands.append(
             lambda rows: list(
                 {tuple(text_of(row.get(name)) for name in names): row for row in reversed(rows)}.values()
             )[::-1]
         )
 
-    def stats(self, text: str) -> None:
-        aggregate, names = read_stats(Tokens(text))
+    def stats(self, tokens: Tokens) -> None:
+        aggregate, names = read_stats(tokens)
         self._commands.append(aggregate)
         self._shown, self._has_stats = names, True
 
-    def parse(self, text: str) -> None:
-        tokens = Tokens(text)
+    def parse(self, tokens: Tokens) -> None:
         field = unquoted(tokens.take()[1]) if tokens.peek()[0] == "name" else "@message"
         kind, given = tokens.take()
         if kind == "regex":
             pattern = pattern_of(given)
-            names = list(pattern.groupindex)
+            groups = dict(pattern.groupindex)
+            if not groups:
+                raise Malformed(f"{given} has no named groups, such as (?<name>.*)")
         elif kind == "string":
             # each * is a field, as short as possible
             parts = unquoted(given).split("*")
@@ -153,23 +138,24 @@ class Query:
             tokens.expect("name", "as")
             names = tokens.names()
             if len(names) != len(parts) - 1:
-                raise Malformed(f"parse has {len(parts) - 1} wildcard(s) and {len(names)} name(s): {text!r}")
+                raise Malformed(f"parse has {len(parts) - 1} wildcard(s) and {len(names)} name(s): {given}")
+            groups = {name: number for number, name in enumerate(names, start=1)}
         else:
-            raise Malformed(f"expected a string or a regular expression in parse {text!r}")
-        tokens.end()
+            raise Malformed(f"expected a string or a regular expression after parse, got {given or 'the end'!r}")
 
         def run(rows: list[Row]) -> list[Row]:
             found = [(row, pattern.search(text_of(row.get(field)))) for row in rows]
             return [
-                {**row, **(dict(zip(names, match.groups(), strict=False)) if match else {})} for row, match in found
+                {**row, **({name: match[number] for name, number in groups.items()} if match else {})}
+                for row, match in found
             ]
 
         self._commands.append(run)
         if self._shown is not None:
-            self._shown += [name for name in names if name not in self._shown]
+            self._shown += [name for name in groups if name not in self._shown]
 
 
-_COMMANDS: dict[str, Callable[[Query, str], None]] = {
+_COMMANDS: dict[str, Callable[[Query, Tokens], None]] = {
     "fields": Query.fields,
     "display": Query.display,
     "filter": Query.filter,
@@ -181,17 +167,24 @@ _COMMANDS: dict[str, Callable[[Query, str], None]] = {
 }
 
 
-def _rank(value: Any) -> tuple[int, float, str]:
+@contextmanager
+def _refused_depth() -> Iterator[None]:
+    """Refuse a query whose expressions are nested too deeply. Raises Malformed."""
+    try:
+        yield
+    except RecursionError:
+        raise Malformed("the query has too many nested expressions; split them into several fields") from None
+
+
+def _rank(value: Value) -> tuple[int, float, str]:
     """Return what values are sorted by: missing ones, then numbers, then texts."""
     if value is None:
         return 0, 0.0, ""
-    try:
-        return 1, float(value), ""
-    except ValueError:
-        return 2, 0.0, str(value)
+    number = number_of(value)
+    return (2, 0.0, str(value)) if number is None else (1, number, "")
 
 
-def _shown(name: str, value: Any) -> str:
-    if (name in _TIMES or name.startswith("bin(")) and isinstance(value, int):
+def _shown(value: Value) -> str:
+    if isinstance(value, Time):
         return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     return text_of(value)

@@ -7,14 +7,9 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from local_sagemaker.services.logs.insights.expressions import (
-    Expression,
-    Malformed,
-    Tokens,
-    number_of,
-    read_expression,
-    text_of,
-)
+from local_sagemaker.services.logs.insights.expressions import Expression, read_expression
+from local_sagemaker.services.logs.insights.tokens import Malformed, Tokens
+from local_sagemaker.services.logs.insights.values import number_of, text_of
 
 Row = dict[str, Any]
 
@@ -23,7 +18,6 @@ def read_stats(tokens: Tokens) -> tuple[Callable[[list[Row]], list[Row]], list[s
     """Read the text after `stats`; return what aggregates rows, and the names of the results' columns."""
     aggregates = tokens.read_named(_read_aggregate)
     groups = tokens.read_named(read_expression) if tokens.takes("by") else []
-    tokens.end()
 
     def run(rows: list[Row]) -> list[Row]:
         by_key: dict[tuple[Any, ...], list[Row]] = {} if groups else {(): []}
@@ -50,6 +44,8 @@ def _read_aggregate(tokens: Tokens) -> Callable[[list[Row]], Any]:
     if name in ("pct", "percentile"):
         tokens.expect("symbol", ",")
         percent = float(tokens.expect("number"))
+        if percent > 100:
+            raise Malformed(f"a percentile is from 0 to 100, got {percent:g}")
         tokens.expect("symbol", ")")
         return lambda rows: _percentile(_numbers(expression, rows), percent)
     tokens.expect("symbol", ")")
@@ -63,7 +59,10 @@ def _read_aggregate(tokens: Tokens) -> Callable[[list[Row]], Any]:
 
     def run(rows: list[Row]) -> float | None:
         numbers = _numbers(expression, rows)
-        return of_numbers(numbers) if numbers else None
+        try:
+            return of_numbers(numbers) if numbers else None
+        except OverflowError:
+            return None
 
     return run
 
@@ -85,7 +84,7 @@ def _percentile(numbers: list[float], percent: float) -> float | None:
 def _at(extreme: Callable[..., Row]) -> Callable[[Expression, list[Row]], Any]:
     def run(expression: Expression, rows: list[Row]) -> Any:
         present = [row for row in rows if expression(row) is not None]
-        return expression(extreme(present, key=lambda row: row.get("@timestamp", 0))) if present else None
+        return expression(extreme(present, key=lambda row: number_of(row.get("@timestamp")) or 0)) if present else None
 
     return run
 

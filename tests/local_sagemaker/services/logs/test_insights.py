@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.services.logs import queries
 from local_sagemaker.services.logs.insights.fields import fields_of
 from local_sagemaker.services.logs.insights.query import Query
 from local_sagemaker.services.logs.service import LogsService
@@ -53,6 +54,8 @@ def test_events_are_newest_first_with_their_time_and_message() -> None:
         ("@duration < 13", [5]),
         ("strlen(@message) < 30", [2]),
         ("tolower(@message) =~ /^warning/", [2]),
+        ("@message like /(?i)(ERROR|warning)/", [3, 2]),
+        ("@message like 'REPORT' and @duration / 2 < 7 and @duration / 2 > 6", [5]),
         ("missing != 'x' and strcontains(@message, 'splits')", [2]),
     ],
 )
@@ -66,6 +69,31 @@ def test_parse_extracts_fields_with_wildcards_and_with_named_groups() -> None:
     assert rows(f"{wildcards} | display round, auc") == [{"round": "10", "auc": "0.71"}, {"round": "20", "auc": "0.81"}]
     groups = "parse @message /valid auc: (?<valid>[0-9.]+)/ | filter valid > 0.75 | display valid"
     assert rows(groups) == [{"valid": "0.79"}]
+
+
+def test_parse_takes_the_named_groups_of_a_regular_expression_only() -> None:
+    query = "parse @message /(train|valid) auc: (?<train>[0-9.]+), (valid) auc: (?<valid>[0-9.]+)/"
+    found = rows(f"{query} | filter ispresent(train) | sort train | display train, valid | limit 1")
+    assert found == [{"train": "0.71", "valid": "0.70"}]
+
+
+def test_commands_may_begin_on_lines_of_their_own() -> None:
+    query = """# of the warnings
+        fields @message
+        | filter
+            @message like "WARNING"
+        | limit 1"""
+    assert rows(query) == [{"@message": LINES[2]}]
+
+
+def test_times_are_shown_as_such_by_any_name() -> None:
+    expected = {"hour": "2025-11-21 10:00:00.000", "first": "2025-11-21 10:13:20.000"}
+    assert rows("stats earliest(@timestamp) as first by bin(1h) as hour") == [expected]
+
+
+def test_values_that_are_not_numbers_are_shown_as_they_are() -> None:
+    shown = rows("fields loss, gain | sort loss", ['{"loss": NaN, "gain": 1e400}', '{"loss": 1}'])
+    assert shown == [{"loss": "1"}, {"loss": "nan", "gain": "inf"}]
 
 
 def test_stats_aggregates_by_group() -> None:
@@ -96,6 +124,11 @@ def test_dedup_keeps_the_first_row_of_each_value() -> None:
         ("filter @message like /(/", "is not a regular expression"),
         ("filter level =", "unexpected 'end'"),
         ("limit ten", "limit must be from 1 to 10000"),
+        ("fields strlen()", "function strlen: missing a required argument"),
+        ("stats pct(job.rows, 101)", "a percentile is from 0 to 100"),
+        ("parse @message /auc: ([0-9.]+)/", "has no named groups"),
+        (f"fields {'(' * 2000}1{')' * 2000}", "too many nested expressions"),
+        (f"fields 1{' + 1' * 2000}", "too many nested expressions"),
         ("parse @message 'a * b *' as one", "2 wildcard(s) and 1 name(s)"),
     ],
 )
@@ -130,6 +163,14 @@ def test_a_query_reads_the_events_of_its_groups_and_times(tmp_path: Path) -> Non
     assert [query["queryId"] for query in logs.call("DescribeQueries", {})["queries"]] == [query_id]
     with pytest.raises(ServiceError, match="does not exist"):
         logs.call("GetQueryResults", {"queryId": "none"})
+
+
+def test_only_the_last_queries_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "MAX_ROWS", 5)
+    write(tmp_path, TRAINING_JOBS, STREAM, [stamped(second, "round") for second in range(4)])
+    logs = service(tmp_path)
+    ids = [start(logs, query) for query in ("fields @message", "limit 1", "limit 3")]
+    assert [query["queryId"] for query in logs.call("DescribeQueries", {})["queries"]] == ids[:0:-1]
 
 
 def test_the_same_language_queries_log_groups_of_clients(client: MakeClient) -> None:

@@ -233,6 +233,8 @@ def test_a_group_of_an_endpoint_may_be_created_before_the_endpoint_and_is_delete
     logs.call("CreateLogGroup", {"logGroupName": group})
     assert error_code(logs, "CreateLogGroup", logGroupName=group) == "ResourceAlreadyExistsException"
     assert error_code(logs, "CreateLogGroup", logGroupName=TRAINING_JOBS) == "ResourceAlreadyExistsException"
+    outside = "/aws/sagemaker/Endpoints/../../outside"
+    assert error_code(logs, "CreateLogGroup", logGroupName=outside) == "InvalidParameterException"
     write(tmp_path, group, "AllTraffic/i-1", [stamped(0, "ready")])
     logs.call("DeleteLogGroup", {"logGroupName": group})
     assert error_code(logs, "DescribeLogStreams", logGroupName=group) == "ResourceNotFoundException"
