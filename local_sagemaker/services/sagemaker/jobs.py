@@ -1,5 +1,6 @@
 """Jobs of every kind. `local_sagemaker.jobs.manager` runs them, and writes their records."""
 
+from collections.abc import Callable
 from functools import partial
 
 from local_sagemaker.jobs.job import NOUNS
@@ -122,7 +123,7 @@ def _shown(kind: str, context: Context, record: Record) -> Record:
     return described(context.store, record) if kind == TUNING else record
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[[Context, Record], Record]] = {
     f"{verb}{NOUNS[kind]}{plural}": partial(operation, kind)
     for kind in NOUNS
     for verb, operation, plural in (
