@@ -8,6 +8,13 @@ from local_sagemaker.services.cloudformation.resource_type import Backends, Reso
 from local_sagemaker.storage.objects import BadName
 from local_sagemaker.storage.records import Record
 
+# settings of buckets whose documents are the same in templates and in requests, by property
+_SETTINGS = {
+    "OwnershipControls": "BucketOwnershipControls",
+    "PublicAccessBlockConfiguration": "PublicAccessBlock",
+    "VersioningConfiguration": "BucketVersioning",
+}
+
 
 def _bucket_exists(backends: Backends, name: str, properties: Record) -> bool:
     try:
@@ -21,10 +28,25 @@ def _create_bucket(backends: Backends, name: str, properties: Record) -> None:
         backends.objects.create_bucket(name)
     except BadName as error:
         raise ServiceError("ValidationError", str(error)) from error
+    _put_settings(backends, name, properties)
+
+
+def _update_bucket(backends: Backends, name: str, properties: Record, previous: Record) -> None:
+    _put_settings(backends, name, properties)
+    if "VersioningConfiguration" in previous and "VersioningConfiguration" not in properties:
+        backends.objects.settings.put(name, "BucketVersioning", {"Status": "Suspended"})
+
+
+def _put_settings(backends: Backends, name: str, properties: Record) -> None:
+    for member, setting in _SETTINGS.items():
+        if member in properties:
+            backends.objects.settings.put(name, setting, properties[member])
+    if "Tags" in properties:
+        backends.objects.settings.put(name, "BucketTagging", {"TagSet": properties["Tags"]})
 
 
 def _nothing_to_update(backends: Backends, name: str, properties: Record, previous: Record) -> None:
-    """Do nothing: no property but the name has an effect."""
+    """Do nothing: the policy is not kept."""
 
 
 def _delete_bucket(backends: Backends, name: str, properties: Record) -> None:
@@ -51,21 +73,12 @@ S3_TYPES = (
     ResourceType(
         name="AWS::S3::Bucket",
         name_property="BucketName",
-        properties=frozenset(("BucketName",)),
-        # what protects and keeps data on AWS; on this machine, buckets are folders of the user's own
-        without_effect=frozenset(
-            (
-                "BucketEncryption",
-                "LifecycleConfiguration",
-                "OwnershipControls",
-                "PublicAccessBlockConfiguration",
-                "Tags",
-                "VersioningConfiguration",
-            )
-        ),
+        properties=frozenset(("BucketName", "Tags", *_SETTINGS)),
+        # what protects and removes data on AWS; on this machine, buckets are folders of the user's own
+        without_effect=frozenset(("BucketEncryption", "LifecycleConfiguration")),
         exists=_bucket_exists,
         create=_create_bucket,
-        update=_nothing_to_update,
+        update=_update_bucket,
         delete=_delete_bucket,
         attributes=_bucket_attributes,
         persistent=True,

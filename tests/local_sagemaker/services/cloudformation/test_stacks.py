@@ -239,11 +239,18 @@ def test_properties_that_would_be_ignored_are_refused_by_name(
 
 
 def test_properties_without_effect_on_this_machine_are_named_in_the_event(cloudformation: Client, name: str) -> None:
-    bucket = ("S3::Bucket", {"BucketName": name, "VersioningConfiguration": {"Status": "Enabled"}})
+    bucket = ("S3::Bucket", {"BucketName": name, "BucketEncryption": {"ServerSideEncryptionConfiguration": []}})
     cloudformation.create_stack(StackName=name, TemplateBody=body(B=bucket))
-    assert reasons(cloudformation, name, "CREATE_COMPLETE")["B"] == (
-        "without effect on this machine: VersioningConfiguration"
-    )
+    assert reasons(cloudformation, name, "CREATE_COMPLETE")["B"] == "without effect on this machine: BucketEncryption"
+
+
+def test_a_bucket_has_the_settings_of_its_template(cloudformation: Client, s3: Client, name: str) -> None:
+    settings = {"VersioningConfiguration": {"Status": "Enabled"}, "Tags": [{"Key": "team", "Value": "risk"}]}
+    cloudformation.create_stack(StackName=name, TemplateBody=body(B=("S3::Bucket", {"BucketName": name, **settings})))
+    assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+    assert s3.get_bucket_tagging(Bucket=name)["TagSet"] == settings["Tags"]
+    cloudformation.update_stack(StackName=name, TemplateBody=body(B=("S3::Bucket", {"BucketName": name})))
+    assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Suspended"
 
 
 def test_a_stack_whose_resource_cannot_be_deleted_stays_and_says_why(
