@@ -252,6 +252,7 @@ FEATURE_GROUP = RecordKind(
     "FeatureGroup",
     required={
         "FeatureGroupArn": str,
+        "FeatureGroupStatus": str,
         "RecordIdentifierFeatureName": str,
         "EventTimeFeatureName": str,
         "FeatureDefinitions": list,

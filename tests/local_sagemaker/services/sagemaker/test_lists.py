@@ -48,6 +48,7 @@ LISTS: dict[str, tuple[RecordKind, Record]] = {
     "ListModelPackageGroups": (record_kinds.MODEL_PACKAGE_GROUP, {}),
     "ListMlflowApps": (record_kinds.MLFLOW_APP, {}),
     "ListMlflowTrackingServers": (record_kinds.MLFLOW_TRACKING_SERVER, {}),
+    "ListFeatureGroups": (record_kinds.FEATURE_GROUP, {}),
     "ListModelPackages": (MODEL_PACKAGE, {"ModelPackageType": "Both"}),
 }
 VALUES = {str: "text", int: 1, record_kinds.TIME: 1.0, list: [], dict: {}}
