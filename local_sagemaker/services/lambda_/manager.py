@@ -57,6 +57,16 @@ class FunctionManager:
             raise ServiceError("ResourceNotFoundException", f"Function not found: {lambda_arn(name)}{suffix}")
         return record
 
+    def resource(self, name_or_arn: str, qualifier: str | None = None) -> Record:
+        """Return the configuration of a version, or an alias; its RevisionId is that of the resource's policy.
+
+        Raises:
+            ServiceError: The function, or that version or alias of it, does not exist.
+        """
+        _, selected = name_and_qualifier(name_or_arn, qualifier)
+        alias: Record | None = self.function(name_or_arn, qualifier).get("Aliases", {}).get(selected)
+        return alias or self.configuration(name_or_arn, qualifier)
+
     def configuration(self, name_or_arn: str, qualifier: str | None = None, *, routed: bool = False) -> Record:
         """Return the configuration of the version that a qualifier selects, by default $LATEST.
 

@@ -25,7 +25,7 @@ def add_permission(functions: FunctionManager, request: Record) -> Record:
     statement = _statement(request, qualified_arn(name, qualifier))
     with functions.lock:
         record = functions.function(request["FunctionName"], request.get("Qualifier"))
-        check_revision(record["Configuration"], request)
+        check_revision(functions.resource(request["FunctionName"], request.get("Qualifier")), request)
         existing = functions.policy(request["FunctionName"], request.get("Qualifier"))
         if any(other["Sid"] == statement["Sid"] for other in existing):
             raise ServiceError(
@@ -40,7 +40,7 @@ def add_permission(functions: FunctionManager, request: Record) -> Record:
 def remove_permission(functions: FunctionManager, request: Record) -> Record:
     with functions.lock:
         record = functions.function(request["FunctionName"], request.get("Qualifier"))
-        check_revision(record["Configuration"], request)
+        check_revision(functions.resource(request["FunctionName"], request.get("Qualifier")), request)
         policy = functions.policy(request["FunctionName"], request.get("Qualifier"))
         removed = [statement for statement in policy if statement["Sid"] == request["StatementId"]]
         if not removed:
@@ -54,8 +54,8 @@ def get_policy(functions: FunctionManager, request: Record) -> Record:
     if not statements:
         raise _no_policy("The resource you requested does not exist.")
     policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
-    configuration = functions.configuration(request["FunctionName"], request.get("Qualifier"))
-    return {"Policy": json.dumps(policy), "RevisionId": configuration["RevisionId"]}
+    resource = functions.resource(request["FunctionName"], request.get("Qualifier"))
+    return {"Policy": json.dumps(policy), "RevisionId": resource["RevisionId"]}
 
 
 def _statement(request: Record, arn: str) -> Record:

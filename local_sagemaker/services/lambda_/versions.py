@@ -61,7 +61,7 @@ def delete_version(functions: FunctionManager, record: Record, number: str) -> N
             f"Unable to delete version because the following aliases reference it: [{', '.join(pointing)}]",
         )
     functions.discard_process(versions.pop(number))
-    functions.store.update(KIND, record["Configuration"]["FunctionName"], Versions=versions)
+    _update_without_policy(functions, record, number, Versions=versions)
 
 
 def versions_of(record: Record) -> list[Record]:
@@ -110,7 +110,7 @@ def delete_alias(functions: FunctionManager, request: Record) -> Record:
     with functions.lock:
         record = functions.function(request["FunctionName"])
         remaining = {name: alias for name, alias in record.get("Aliases", {}).items() if name != request["Name"]}
-        functions.store.update(KIND, record["Configuration"]["FunctionName"], Aliases=remaining)
+        _update_without_policy(functions, record, request["Name"], Aliases=remaining)
     return {}
 
 
@@ -138,6 +138,14 @@ def _put_alias(functions: FunctionManager, record: Record, alias: Record, reques
     aliases = {**record.get("Aliases", {}), alias["Name"]: changed}
     functions.store.update(KIND, record["Configuration"]["FunctionName"], Aliases=aliases)
     return changed
+
+
+def _update_without_policy(functions: FunctionManager, record: Record, qualifier: str, **changes: Record) -> None:
+    """Write a function whose version or alias is deleted, with the statements of its resource policy."""
+    name = record["Configuration"]["FunctionName"]
+    arn = qualified_arn(name, qualifier)
+    kept = [statement for statement in record["Policy"] if statement["Resource"] != arn]
+    functions.store.update(KIND, name, Policy=kept, **changes)
 
 
 def _check_targets(functions: FunctionManager, record: Record, alias: Record) -> None:

@@ -137,3 +137,13 @@ def test_each_alias_has_a_resource_policy_of_its_own(two_versions: Machine) -> N
     call(two_versions, "AddPermission", **permission)
     call(two_versions, "RemovePermission", StatementId="rule", Qualifier="live")
     assert len(json.loads(call(two_versions, "GetPolicy")["Policy"])["Statement"]) == 1
+
+
+def test_the_policy_of_an_alias_has_the_revision_of_the_alias_and_is_deleted_with_it(two_versions: Machine) -> None:
+    alias = call(two_versions, "CreateAlias", Name="live", FunctionVersion="1")
+    permission = {"StatementId": "rule", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
+    call(two_versions, "AddPermission", Qualifier="live", RevisionId=alias["RevisionId"], **permission)
+    assert call(two_versions, "GetPolicy", Qualifier="live")["RevisionId"] == alias["RevisionId"]
+    call(two_versions, "DeleteAlias", Name="live")
+    call(two_versions, "CreateAlias", Name="live", FunctionVersion="2")
+    assert refused(two_versions, "GetPolicy", Qualifier="live")[0] == "ResourceNotFoundException"
