@@ -74,7 +74,7 @@ class Callbacks:
             if record["Status"] == "Waiting":
                 self._store.update(CALLBACK, token, Status=status, **request)
                 self._changed.notify_all()
-            elif record.get("ClientRequestToken") != request["ClientRequestToken"]:
+            elif request.get("ClientRequestToken", "") != record.get("ClientRequestToken"):
                 reason = f"step '{record['StepName']}' has {record['Status']}"
                 raise ServiceError("ConflictException", f"No step waits for callback token '{token}': {reason}.")
         return str(record["PipelineExecutionArn"])

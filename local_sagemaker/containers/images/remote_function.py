@@ -41,6 +41,10 @@ WORKSPACE_FOLDER = "sagemaker_remote_function_workspace"
 # /tmp. The function may contain paths below /opt/ml, and so does the SDK's module.
 ENVIRONMENT = {"LOGNAME": "root", "LOCAL_SAGEMAKER_REDIRECT": "1"}
 
+# versions are given to installers
+_PYTHON_VERSION = re.compile(r"\d+\.\d+", re.ASCII)
+_SDK_VERSION = re.compile(r"\d+(\.\w+)+", re.ASCII)
+
 _PACKAGES = "boto3\nnumpy\npandas\npyarrow\nscikit-learn\nscipy\n"
 
 
@@ -84,9 +88,11 @@ class RemoteFunction:
         file = container.path(f"{STEP_DEPENDENCIES}/{self.dependencies}")
         archive = container.path(f"{WORKSPACE}/workspace.zip")
         if not file.is_file() and archive.is_file():
-            file = container.path(f"/opt/ml/input/{self.dependencies}")
+            member = f"{WORKSPACE_FOLDER}/{self.dependencies}"
             with zipfile.ZipFile(archive) as workspace:
-                file.write_bytes(workspace.read(f"{WORKSPACE_FOLDER}/{self.dependencies}"))
+                if member in workspace.namelist():
+                    file = container.path(f"/opt/ml/input/{self.dependencies}")
+                    file.write_bytes(workspace.read(member))
         return file if file.is_file() else None
 
 
@@ -100,8 +106,16 @@ def remote_function(entry_point: Sequence[str], arguments: Sequence[str]) -> Rem
     if DRIVER not in entry_point:
         return None
     named = dict(itertools.pairwise(arguments))
-    python, sdk = named.get("--client_python_version"), named.get("--client_sagemaker_pysdk_version")
-    if python is None or sdk is None:
+    python, sdk = named.get("--client_python_version", ""), named.get("--client_sagemaker_pysdk_version", "")
+    if not _PYTHON_VERSION.fullmatch(python) or not _SDK_VERSION.fullmatch(sdk):
         return None
-    settings = json.loads(named.get("--dependency_settings", "{}"))
-    return RemoteFunction(python, sdk, settings.get("dependency_file") or "")
+    return RemoteFunction(python, sdk, _dependency_file(named.get("--dependency_settings", "{}")))
+
+
+def _dependency_file(settings: str) -> str:
+    try:
+        name = json.loads(settings).get("dependency_file")
+    # the job's own program reports what is wrong with its arguments
+    except (ValueError, AttributeError):
+        return ""
+    return name if isinstance(name, str) else ""

@@ -131,6 +131,9 @@ def test_a_token_ends_one_step_once(machine: Machine, queue: Any) -> None:
     assert succeed(machine, message["token"]) == succeed(machine, message["token"]) == {"PipelineExecutionArn": arn}
     with pytest.raises(ServiceError, match="step 'Ask' has Succeeded") as ended:
         succeed(machine, message["token"], AGAIN)
+    # the API requires no ClientRequestToken
+    with pytest.raises(ServiceError, match="has Succeeded"):
+        machine.service.call("SendPipelineExecutionStepFailure", {"CallbackToken": message["token"]})
     assert ended.value.code == "ConflictException"
 
 

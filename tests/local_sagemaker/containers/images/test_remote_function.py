@@ -58,6 +58,16 @@ def test_a_job_with_the_entry_point_of_the_sdk_runs_a_function() -> None:
     assert found == RemoteFunction("3.10", "2.257.7", "requirements.txt")
     assert remote_function(["/bin/bash", DRIVER], arguments) == RemoteFunction("3.10", "2.257.7", "")
     assert remote_function(["/bin/bash", "train.sh"], arguments) is None
+    for wrong in ("--help", "[]", '{"dependency_file": 1}'):
+        assert remote_function([DRIVER], [*arguments, "--dependency_settings", wrong]) == RemoteFunction(
+            "3.10", "2.257.7"
+        )
+
+
+@pytest.mark.parametrize(("python", "sdk"), [("/usr/bin/python3", "3.1"), ("3.11", "git+https://x"), ("3.11", "")])
+def test_only_versions_are_given_to_an_installer(python: str, sdk: str) -> None:
+    arguments = ["--client_python_version", python, "--client_sagemaker_pysdk_version", sdk]
+    assert remote_function([DRIVER], arguments) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +104,8 @@ def test_requirements_are_read_from_the_workspace_of_a_job(container: Container)
         workspace.writestr("sagemaker_remote_function_workspace/needs.txt", "polars==0.1\n")
     found = RemoteFunction("3.8", "2.1.0", "needs.txt").requirements(container)
     assert found is not None and found.read_text() == "polars==0.1\n"
-    assert RemoteFunction("3.8", "2.1.0", "environment.yml").requirements(container) is None
+    for other in ("environment.yml", "others.txt"):
+        assert RemoteFunction("3.8", "2.1.0", other).requirements(container) is None
 
 
 def test_an_environment_has_the_clients_sdk_unless_its_requirements_name_one(tmp_path: Path) -> None:
