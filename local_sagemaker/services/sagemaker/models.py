@@ -26,6 +26,7 @@ def create_model(context: Context, request: Record) -> Record:
         raise ServiceError("ValidationException", "Give either PrimaryContainer or Containers, and not both.")
     for container in request.get("Containers", [request.get("PrimaryContainer")]):
         _check_container(context, container)
+    _check_hostnames(request.get("Containers", []))
     record = {
         **without_tags(request),
         "EnableNetworkIsolation": request.get("EnableNetworkIsolation", False),
@@ -66,6 +67,7 @@ def serving_container(context: Context, name: str) -> Record:
     ]
     if not containers:
         raise ServiceError("ValidationException", f'The package of model "{model["ModelArn"]}" has no containers.')
+    _check_hostnames(containers)
     if any(container.get("Mode") == "MultiModel" for container in containers):
         raise ServiceError(
             "ValidationException",
@@ -95,6 +97,17 @@ def _check_container(context: Context, container: Record) -> None:
     for uri, is_prefix in _model_data(container):
         if not _exists(context, uri, is_prefix):
             raise ServiceError("ValidationException", f"Could not find model data at {uri}.")
+
+
+def _check_hostnames(containers: list[Record]) -> None:
+    """Raise ServiceError unless all containers of an inference pipeline have names of their own, or none has one."""
+    names = [container["ContainerHostname"] for container in containers if "ContainerHostname" in container]
+    if names and len(set(names)) != len(containers):
+        raise ServiceError(
+            "ValidationException",
+            f"The containers of an inference pipeline need different values of ContainerHostname, or none; got "
+            f"{', '.join(names)} for {len(containers)} containers.",
+        )
 
 
 def _model_data(container: Record) -> Iterator[tuple[str, bool]]:

@@ -32,7 +32,8 @@ def create_pipeline(machine: Machine, *members: Record) -> None:
 
 def test_each_container_gets_the_response_of_the_one_before_it(machine: Machine) -> None:
     first = member(machine, "scale", ContainerHostname="preprocessing")
-    create_pipeline(machine, first, member(machine, "predict", Environment={"REFUSES": "predict"}))
+    last = member(machine, "predict", ContainerHostname="prediction", Environment={"REFUSES": "predict"})
+    create_pipeline(machine, first, last)
     create_config(machine, "chain", variant("chain"))
     assert create_endpoint(machine, "chain")["EndpointStatus"] == "InService"
 
@@ -43,12 +44,12 @@ def test_each_container_gets_the_response_of_the_one_before_it(machine: Machine)
 
     error = invoke(machine, "poison")
     assert (error.error, error.status) == ("ModelError", 424)
-    assert error.json["Message"].startswith("Received server error (500) from container-2 with message")
+    assert error.json["Message"].startswith("Received server error (500) from prediction with message")
 
     shown = describe(machine)["ProductionVariants"][0]["DeployedImages"]
     assert [image["SpecifiedImage"] for image in shown] == [SCIKIT_LEARN, SCIKIT_LEARN]
     logs = machine.data_dir / "logs" / "Endpoints" / "endpoint" / "AllTraffic"
-    assert {file.name.removesuffix(".log") for file in logs.rglob("*.log")} == {"preprocessing", "container-2"}
+    assert {file.name.removesuffix(".log") for file in logs.rglob("*.log")} == {"preprocessing", "prediction"}
 
 
 def test_a_container_that_does_not_start_is_named(machine: Machine) -> None:

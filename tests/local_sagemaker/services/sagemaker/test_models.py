@@ -62,6 +62,8 @@ def test_a_model_is_described_as_it_was_created_until_it_is_deleted(machine: Mac
         ({"PrimaryContainer": {"ModelPackageName": "churn/1"}}, "model-package/churn/1 does not exist"),
         ({"Containers": [CONTAINER, CONTAINER | {"ModelDataUrl": "s3://bucket/x"}]}, "model data at s3://bucket/x."),
         ({"PrimaryContainer": CONTAINER | {"ModelDataUrl": "s3://none/x"}}, "model data at s3://none/x."),
+        ({"Containers": [CONTAINER | {"ContainerHostname": "a"}] * 2}, "got a, a for 2 containers"),
+        ({"Containers": [CONTAINER | {"ContainerHostname": "a"}, CONTAINER]}, "got a for 2 containers"),
         ({"PrimaryContainer": CONTAINER | {"ModelDataUrl": "https://x/y"}}, "'https://x/y' is not an S3 URI"),
     ],
 )
