@@ -120,7 +120,7 @@ def non_feature_columns(settings: Settings) -> set[str]:
     """Return the columns that are not features, as Preprocess has them."""
     data, split = settings.data, settings.data.split
     roles = (data.target_column, data.weight_column, data.group_column, split.time_column, split.group_column)
-    return {*filter(None, roles), *data.drop_columns}
+    return {*filter(None, roles), *data.not_features}
 
 
 def columns_for_fairness(settings: Settings) -> tuple[str, ...]:

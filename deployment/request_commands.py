@@ -19,7 +19,7 @@ from deployment.records import columns_for_fairness, non_feature_columns
 from deployment.samples import find_samples
 from deployment.traffic import send_traffic
 from project.commands import EndpointOption, JsonOption, Project, command_group, project_command
-from project.display import console, is_local
+from project.display import console
 from project.errors import UserError
 
 app = command_group(None)
@@ -149,7 +149,7 @@ def invoke(
     record: Annotated[str, typer.Option(help="Features as a JSON object.")] = "{}",
     record_id: Annotated[
         str | None,
-        typer.Option(help="Id of a record in Feature Store, which --local lacks; --record overrides it."),
+        typer.Option(help="Id of a record in Feature Store; --record overrides its values."),
     ] = None,
     feature_group: Annotated[str | None, typer.Option(help="Feature group of --record-id.")] = None,
     explain: Annotated[
@@ -171,8 +171,6 @@ def invoke(
         raise UserError(f"--record is {record}; expected a JSON object of features by name")
     if (record_id is None) != (feature_group is None):
         raise UserError("--record-id and --feature-group are used together; give both or neither")
-    if record_id is not None and is_local():
-        raise UserError("the local SageMaker has no Feature Store; give all features with --record")
     if record_id is not None and feature_group is not None:
         lookup = FeatureLookup(project.target, feature_group, leave_out=non_feature_columns(project.settings))
         features = lookup(record_id) | features

@@ -66,7 +66,7 @@ def _values(values: Sequence[Any]) -> list[Any]:
 def excluded_columns(settings: Settings) -> list[str]:
     """Return the columns of the records that are not features, but the target."""
     data, split = settings.data, settings.data.split
-    others = {data.weight_column, data.group_column, split.time_column, split.group_column, *data.drop_columns}
+    others = {data.weight_column, data.group_column, split.time_column, split.group_column, *data.not_features}
     columns = [*settings.quality.segments, *(settings.fairness.columns if settings.fairness else ())]
     return [column for column in dict.fromkeys(columns) if column in others]
 

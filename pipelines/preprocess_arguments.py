@@ -16,7 +16,7 @@ def preprocess_arguments(settings: Settings) -> list[str]:
         "target-column": data.target_column,
         "positive-class": data.positive_class,
         "weight-column": data.weight_column,
-        "drop-columns": data.drop_columns,
+        "drop-columns": data.not_features,
         "categorical-columns": data.categorical_columns,
         **{f"csv-{name}": value for name, value in data.csv.model_dump(exclude_defaults=True).items()},
         "segment-columns": settings.quality.segments,
@@ -32,6 +32,7 @@ def preprocess_arguments(settings: Settings) -> list[str]:
         "min-rows": validation.min_rows,
         "max-missing-share": validation.max_missing_share,
         "outlier-z-score": validation.outlier_z_score,
+        **_feature_group(settings),
         "baseline-format": "parquet" if reads_parquet(settings) else None,
     }
     arguments: list[str] = []
@@ -55,6 +56,13 @@ def _facet_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
     numeric = tuple(facet.column for facet in settings.fairness.facets if facet.threshold is not None)
     others = tuple(column for column in settings.fairness.columns if column not in numeric)
     return {"facet-columns": others, "numeric-facet-columns": numeric}
+
+
+def _feature_group(settings: Settings) -> dict[str, str | None]:
+    group = settings.data.feature_group
+    if group is None:
+        return {}
+    return {"record-identifier": group.record_identifier, "event-time": group.event_time, "as-of": group.as_of}
 
 
 def reads_parquet(settings: Settings) -> bool:

@@ -172,6 +172,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="a Python file with the function add_features, which makes the model's columns of the features "
         "(default: features.py beside this script, if it exists)",
     )
+    add("--record-identifier", help="the input is a feature group's offline store, with this record identifier")
+    add("--event-time", help="the event time feature of the feature group")
+    add("--as-of", help="ignores what was written to the offline store after this time, in ISO 8601")
     add("--input-dir", type=Path, default=Path("/opt/ml/processing/input/data"))
     add("--output-dir", type=Path, default=Path("/opt/ml/processing/output"))
     options = parser.parse_args(arguments)
@@ -205,6 +208,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error(f"--split-strategy {options.split_strategy} needs --{options.split_strategy}-column")
     if options.problem_type == RANKING and options.split_strategy != "group":
         parser.error(f"--problem-type {RANKING} needs --split-strategy group, whose --group-column is the query")
+    if bool(options.record_identifier) != bool(options.event_time):
+        parser.error("--record-identifier and --event-time are used together")
     if options.data_settings.lags and options.split_strategy != "time":
         parser.error("data.lags needs --split-strategy time")
     return options

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from preprocessing.engine import AddedColumns, WritePart
+from preprocessing.feature_group import latest_records
 from preprocessing.prefetching import prefetched
 from preprocessing.rows import Rows, read_rows
 from preprocessing.writing import ROW_GROUP
@@ -32,6 +33,9 @@ class DuckDb:
 
     def read_rows(self, options: argparse.Namespace) -> Rows:
         """Read all files, and create the view `stored` of their rows; see `rows.read_rows`."""
+        if options.record_identifier:
+            records = latest_records(self._connection, options, self._folder)
+            options = argparse.Namespace(**{**vars(options), "input_dir": records})
         rows, chunks = read_rows(options, self._folder)
         typed = [
             f"CAST({column.sql} AS {SQL_TYPES[column.stored_type]}) AS {column.sql}" for column in rows.columns.values()

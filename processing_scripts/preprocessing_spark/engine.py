@@ -46,6 +46,8 @@ class Spark:
 
         A first pass finds the types of the columns, which Spark must know before the rows.
         """
+        if options.record_identifier:
+            raise DataError("data.feature_group needs resources.engine: single")
         files = list_files(options.input_dir)
         texts = text_columns(options)
         while True:

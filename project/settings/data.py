@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from project.settings.columns import NUMBER_TYPES, ColumnSettings, CsvSettings, DatetimeSettings
+from project.settings.feature_group import FeatureGroupSettings
 from project.settings.lags import LagSettings
 from project.settings.section import Section, Share
 
@@ -72,6 +73,11 @@ class DataSettings(Section):
         description="CSV, JSON lines or Parquet data: a file or folder relative to the settings file, or an s3:// URI; "
         "a name that ends in `.manifest` is a manifest of S3 objects. Without it, every execution needs `--input` or "
         "the parameter InputDataUri.",
+    )
+    feature_group: FeatureGroupSettings | None = Field(
+        default=None,
+        description="With it, the data is the offline store of a SageMaker feature group, and `input` its "
+        "ResolvedOutputS3Uri.",
     )
     csv: CsvSettings = Field(default=CsvSettings(), description="Format of CSV files.")
     target_column: str = Field(description="Column to predict.")
@@ -224,6 +230,15 @@ class DataSettings(Section):
                     "one of them"
                 )
         return self
+
+    @property
+    def not_features(self) -> tuple[str, ...]:
+        """The columns that are dropped: `drop_columns`, and those of a feature group that have no other role."""
+        if self.feature_group is None:
+            return self.drop_columns
+        roles = (self.target_column, self.group_column, self.split.time_column, self.split.group_column)
+        keys = (self.feature_group.record_identifier, self.feature_group.event_time)
+        return (*self.drop_columns, *(name for name in keys if name not in (*roles, *self.drop_columns)))
 
     @property
     def structured(self) -> dict[str, Any]:

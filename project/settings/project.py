@@ -137,6 +137,12 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _feature_group_fits(self) -> Settings:
+        if self.data.feature_group is not None and self.resources.engine == "spark":
+            raise ValueError("data.feature_group needs resources.engine: single; set it, or remove data.feature_group")
+        return self
+
+    @model_validator(mode="after")
     def _fairness_fits(self) -> Settings:
         if self.fairness is not None:
             self.fairness.check(self.problem_type, self.data)

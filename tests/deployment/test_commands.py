@@ -188,7 +188,6 @@ def test_options_that_exclude_each_other_are_refused(run: Run, settings: Setting
         (("invoke", "--record", "{"), "--record is not valid JSON"),
         (("invoke", "--record", "[1]"), "expected a JSON object of features by name"),
         (("invoke",), "no features to send"),
-        (("invoke", "--record-id", "C1", "--feature-group", "g"), "the local SageMaker has no Feature Store"),
         (("invoke", "--record-id", "C1"), "--record-id and --feature-group are used together"),
     ):
         result = run(*arguments)
