@@ -19,6 +19,8 @@ from local_sagemaker.events.object_notifications import ObjectNotifications
 from local_sagemaker.events.targets import Targets
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Service, WithFallback
+from local_sagemaker.services.athena.queries import Queries
+from local_sagemaker.services.athena.service import AthenaService
 from local_sagemaker.services.cloudformation.provisioner import ResourceProvisioner
 from local_sagemaker.services.cloudformation.resource_type import Backends
 from local_sagemaker.services.feature_store.service import FeatureStoreRuntime
@@ -68,6 +70,7 @@ class App:
     functions: LambdaService
     endpoint_manager: EndpointManager
     feature_store: FeatureStore
+    queries: Queries
     sagemaker: SageMakerService
     moto: MotoBackend
     services: Mapping[str, Service]
@@ -79,6 +82,7 @@ class App:
         self.sagemaker.context.executor.recover()
         self.functions.recover()
         self.feature_store.recover()
+        self.queries.recover()
         self.endpoint_manager.recover()
         self.moto.resume()
         self.sagemaker.context.monitoring_scheduler.start()
@@ -99,6 +103,7 @@ class App:
         remaining = self.sagemaker.context.executor.close()
         self.endpoint_manager.close()
         self.functions.close()
+        self.queries.close()
         self.feature_store.close()
         deadline = time.monotonic() + CLOSE_SECONDS
         while self.busy() > remaining and time.monotonic() < deadline:
@@ -171,11 +176,13 @@ def build(
     moto = MotoBackend(data_dir, database, events, provisioner)
     notifications = ObjectNotifications(objects, events, moto.start)
     identity = WithFallback(IdentityService(), moto)
+    queries = Queries(store, objects, feature_store, glue)
     services: dict[str, Service] = {
         "sagemaker": sagemaker,
         "sagemaker-runtime": SageMakerRuntime(endpoint_manager),
         "sagemaker-mlflow": MlflowService(store, mlflow_servers),
         "sagemaker-featurestore-runtime": FeatureStoreRuntime(feature_store),
+        "athena": WithFallback(AthenaService(queries), moto),
         "s3": S3Service(objects, data_dir, database, notifications.check),
         "lambda": functions,
         "logs": WithFallback(LogsService(store), moto),
@@ -191,6 +198,7 @@ def build(
         functions,
         endpoint_manager,
         feature_store,
+        queries,
         sagemaker,
         moto,
         services,

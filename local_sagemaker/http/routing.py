@@ -42,6 +42,8 @@ def service_name(request: Request) -> str:
         return "sagemaker"
     if prefix.startswith("Logs_"):
         return "logs"
+    if prefix == "AmazonAthena":
+        return "athena"
     if prefix:
         return ""
     if (scope := credential_scope(request)) is not None:

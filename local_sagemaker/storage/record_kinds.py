@@ -293,6 +293,7 @@ CALLBACK = "callback"
 LAMBDA_FUNCTION = "lambda-function"
 LAMBDA_INVOCATION = "lambda-invocation"
 SCHEDULE = "schedule"
+ATHENA_QUERY = "athena-query"
 LOG_GROUP = "log-group"
 
 KINDS = {kind.kind: kind for kind in RESOURCES} | {
@@ -315,6 +316,11 @@ KINDS = {kind.kind: kind for kind in RESOURCES} | {
         required={"Configuration.FunctionName": str, "Policy": list, "Tags": dict},
     ),
     LAMBDA_INVOCATION: RecordKind(LAMBDA_INVOCATION, required={"Id": str, "FunctionName": str, "Event": str}),
+    ATHENA_QUERY: RecordKind(
+        ATHENA_QUERY,
+        columns={"created": "Status.SubmissionDateTime", "status": "Status.State"},
+        required={"QueryExecutionId": str, "Query": str, "Status.State": str, "Status.SubmissionDateTime": TIME},
+    ),
     SCHEDULE: RecordKind(SCHEDULE, required={"Since": TIME}),
     LOG_GROUP: RecordKind(LOG_GROUP, required={"RetentionInDays": int}),
 }
