@@ -16,6 +16,7 @@ from local_sagemaker.endpoints.invocations import SageMakerRuntime
 from local_sagemaker.endpoints.manager import IDLE_SECONDS, EndpointManager
 from local_sagemaker.events.engine import EventEngine
 from local_sagemaker.events.object_notifications import ObjectNotifications
+from local_sagemaker.events.queue_poller import QueuePoller
 from local_sagemaker.events.targets import Targets
 from local_sagemaker.jobs.manager import JobManager
 from local_sagemaker.protocol.service import Service, WithFallback
@@ -171,7 +172,7 @@ def build(
         _send_message,
         workers,
     )
-    events = EventEngine(store, Targets(sagemaker.call, functions))
+    events = EventEngine(store, Targets(sagemaker.call, functions), QueuePoller(store, functions))
     provisioner = ResourceProvisioner(Backends(functions, objects, sagemaker.call))
     moto = MotoBackend(data_dir, database, events, provisioner)
     notifications = ObjectNotifications(objects, events, moto.start)

@@ -1,4 +1,4 @@
-"""The event engine: sends state-change events to rules, evaluates alarms and runs schedules."""
+"""The event engine: sends state-change events to rules, evaluates alarms, runs schedules and polls queues."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from local_sagemaker.events.alarms.actions import AlarmActions
 from local_sagemaker.events.alarms.evaluator import AlarmEvaluator
 from local_sagemaker.events.bus import EventBus
+from local_sagemaker.events.queue_poller import QueuePoller
 from local_sagemaker.events.schedules.runner import ScheduleRunner, check_schedule
 from local_sagemaker.events.state_changes import RECORD_KINDS, decode_record, state_changes
 from local_sagemaker.events.targets import Targets
@@ -31,8 +32,9 @@ ALARM_INTERVAL_SECONDS = 10
 class EventEngine:
     """The event engine of one data directory; a `Listener` of moto, which stores rules, alarms and schedules."""
 
-    def __init__(self, store: RecordStore, targets: Targets) -> None:
+    def __init__(self, store: RecordStore, targets: Targets, queues: QueuePoller) -> None:
         self._store = store
+        self._queues = queues
         self._targets = targets
         self._bus = EventBus(targets)
         self._alarms = AlarmEvaluator()
@@ -51,6 +53,7 @@ class EventEngine:
         """Start to deliver events and to evaluate alarms and schedules; moto's state is restored."""
         self._accepts_events = True
         self._bus.start()
+        self._queues.start()
         threading.Thread(target=self._run, name="alarms and schedules", daemon=True).start()
 
     def event_received(self, rule: Rule, event: Record) -> None:

@@ -292,6 +292,7 @@ STEP_CACHE = "step-cache"
 CALLBACK = "callback"
 LAMBDA_FUNCTION = "lambda-function"
 LAMBDA_INVOCATION = "lambda-invocation"
+LAMBDA_EVENT_SOURCE = "lambda-event-source"
 SCHEDULE = "schedule"
 ATHENA_QUERY = "athena-query"
 LOG_GROUP = "log-group"
@@ -314,6 +315,11 @@ KINDS = {kind.kind: kind for kind in RESOURCES} | {
         LAMBDA_FUNCTION,
         columns={"title": "Configuration.FunctionName"},
         required={"Configuration.FunctionName": str, "Policy": list, "Tags": dict},
+    ),
+    LAMBDA_EVENT_SOURCE: RecordKind(
+        LAMBDA_EVENT_SOURCE,
+        columns={"title": "FunctionArn", "parent": "EventSourceArn"},
+        required={"UUID": str, "EventSourceArn": str, "FunctionArn": str, "State": str, "BatchSize": int},
     ),
     LAMBDA_INVOCATION: RecordKind(LAMBDA_INVOCATION, required={"Id": str, "FunctionName": str, "Event": str}),
     ATHENA_QUERY: RecordKind(

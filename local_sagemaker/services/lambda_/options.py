@@ -6,6 +6,7 @@ NO_EFFECT = {
     "data is not encrypted, because it stays on this machine": "KMSKeyArn SourceKMSKeyArn",
     "functions run in this machine's network, and calls are not traced": "TracingConfig VpcConfig",
     "functions run on this machine's processor and disk": "Architectures EphemeralStorage",
+    "a batch is what is in the queue": "MaximumBatchingWindowInSeconds",
 }
 
 SHAPES = {
@@ -47,6 +48,26 @@ SHAPES = {
     ),
     "RemovePermissionRequest": Members("Qualifier RevisionId"),
     "GetPolicyRequest": Members("Qualifier"),
+    "CreateEventSourceMappingRequest": Members(
+        "EventSourceArn Enabled BatchSize",
+        refused=(
+            "FilterCriteria MetricsConfig LoggingConfig ScalingConfig ParallelizationFactor StartingPosition "
+            "StartingPositionTimestamp DestinationConfig MaximumRecordAgeInSeconds BisectBatchOnFunctionError "
+            "MaximumRetryAttempts Tags TumblingWindowInSeconds Topics Queues SourceAccessConfigurations "
+            "SelfManagedEventSource FunctionResponseTypes AmazonManagedKafkaEventSourceConfig "
+            "SelfManagedKafkaEventSourceConfig DocumentDBEventSourceConfig ProvisionedPollerConfig"
+        ),
+    ),
+    "UpdateEventSourceMappingRequest": Members(
+        "FunctionName Enabled BatchSize",
+        refused=(
+            "FilterCriteria MetricsConfig LoggingConfig ScalingConfig ParallelizationFactor DestinationConfig "
+            "MaximumRecordAgeInSeconds BisectBatchOnFunctionError MaximumRetryAttempts TumblingWindowInSeconds "
+            "SourceAccessConfigurations FunctionResponseTypes AmazonManagedKafkaEventSourceConfig "
+            "SelfManagedKafkaEventSourceConfig DocumentDBEventSourceConfig ProvisionedPollerConfig"
+        ),
+    ),
+    "ListEventSourceMappingsRequest": Members("EventSourceArn FunctionName Marker MaxItems"),
     "PublishVersionRequest": Members("CodeSha256 Description RevisionId", refused="PublishTo"),
     "ListVersionsByFunctionRequest": Members("Marker MaxItems"),
     "CreateAliasRequest": Members("Description RoutingConfig"),

@@ -10,7 +10,7 @@ from local_sagemaker.protocol import rest_json
 from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
-from local_sagemaker.services.lambda_ import operations, permissions, versions
+from local_sagemaker.services.lambda_ import event_sources, operations, permissions, versions
 from local_sagemaker.services.lambda_.manager import FunctionManager
 from local_sagemaker.services.lambda_.options import OPTIONS
 from local_sagemaker.services.lambda_.process import Invocation
@@ -24,6 +24,7 @@ OPERATIONS: dict[str, Callable[[FunctionManager, Record], Record]] = {
     **operations.OPERATIONS,
     **permissions.OPERATIONS,
     **versions.OPERATIONS,
+    **event_sources.OPERATIONS,
 }
 
 

@@ -41,11 +41,17 @@ SERVICES = (
     "monitoring",
     "scheduler",
     "sns",
+    "sqs",
     "ssm",
 )
 _READ_ONLY = re.compile(r"(Get|List|Describe|Test|Simulate|Estimate|Validate|Detect|Check)[A-Z].*")
 # operations that must not take effect again
-_NOT_REPLAYED = ("PutMetricData", "PutEvents", "Publish", "PublishBatch", "SetAlarmState", "StartReplay")
+_NOT_REPLAYED = (
+    *("PutMetricData", "PutEvents", "Publish", "PublishBatch", "SetAlarmState", "StartReplay"),
+    # queues outlive the server, but messages do not
+    *("SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessage", "DeleteMessageBatch", "PurgeQueue"),
+    *("ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "StartMessageMoveTask", "CancelMessageMoveTask"),
+)
 _HEADERS = ("Accept", "Content-Type", "Smithy-Protocol", "X-Amz-Target", "X-Amzn-Query-Mode")
 # entries below which compaction is not worth the time
 _COMPACT_FROM = 1000

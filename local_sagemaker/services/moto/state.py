@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.storage.records import Record
 
 if TYPE_CHECKING:
     from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatumBase
@@ -173,6 +174,54 @@ def send_message(queue_arn: str, message: str, group: str | None) -> None:
         sqs_backends[ACCOUNT][REGION].send_message(
             queue_arn.rpartition(":")[2], message, group_id=group, deduplication_id=deduplication
         )
+
+
+def receive_messages(queue_arn: str, count: int) -> list[Record]:
+    """Receive the messages that are in a queue now, at most so many, as records of an event for a function.
+
+    Raises:
+        ServiceError: There is no such queue.
+    """
+    from moto.sqs.models import sqs_backends
+
+    queues, name = sqs_backends[ACCOUNT][REGION], queue_arn.rpartition(":")[2]
+    with _service_errors():
+        timeout = int(queues.get_queue(name).visibility_timeout or 0)
+        messages = queues.receive_message(name, count, 0, timeout, ["All"])
+    return [
+        {
+            "messageId": message.id,
+            "receiptHandle": message.receipt_handle,
+            "body": message.body,
+            "attributes": {
+                "ApproximateReceiveCount": str(message.approximate_receive_count),
+                "SentTimestamp": str(message.sent_timestamp),
+                "SenderId": message.sender_id,
+                "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
+            },
+            "messageAttributes": {
+                attribute: {
+                    "dataType": value["DataType"],
+                    "stringValue": value.get("StringValue"),
+                    "stringListValues": [],
+                    "binaryListValues": [],
+                }
+                for attribute, value in message.message_attributes.items()
+            },
+            "md5OfBody": message.body_md5,
+            "eventSource": "aws:sqs",
+        }
+        for message in messages
+    ]
+
+
+def delete_messages(queue_arn: str, receipt_handles: list[str]) -> None:
+    """Delete received messages from a queue."""
+    from moto.sqs.models import sqs_backends
+
+    for handle in receipt_handles:
+        with _service_errors():
+            sqs_backends[ACCOUNT][REGION].delete_message(queue_arn.rpartition(":")[2], handle)
 
 
 def put_log_event(group_arn: str, message: str) -> None:
