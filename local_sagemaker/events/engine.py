@@ -78,7 +78,8 @@ class EventEngine:
         """Deliver a text to a function at once, or to a topic or queue of moto on the bus; see `Targets.deliver`."""
         if ":lambda:" in target["Arn"]:
             self._bus.deliver(target, text, principal, token)
-        else:
+        # without moto there are no topics and queues either
+        elif self._accepts_events:
             self._bus.submit(lambda: self._bus.deliver(target, text, principal, token))
 
     def metric_data_put(self) -> None:

@@ -84,7 +84,8 @@ class ObjectNotifications:
                 self._deliver(arn, _test_event(bucket))
 
     def _changed(self, change: ObjectChange) -> None:
-        configuration = self._objects.settings.get(change.bucket, SETTING)
+        # it may have been removed a moment ago
+        configuration = self._objects.settings.get(change.bucket, SETTING) or {}
         now, sequencer = time.time(), f"{time.time_ns():016X}"
         version_id = change.info.version_id if self._objects.versioning(change.bucket) is not None else None
         if "EventBridgeConfiguration" in configuration:

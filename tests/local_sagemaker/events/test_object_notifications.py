@@ -5,16 +5,21 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.events import object_notifications
+from local_sagemaker.events.bus import EventBus
+from local_sagemaker.events.engine import EventEngine
 from local_sagemaker.events.object_notifications import ObjectNotifications
+from local_sagemaker.events.targets import Targets
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.object_info import Metadata
 from local_sagemaker.storage.objects import ObjectStore
+from local_sagemaker.storage.records import RecordStore
 from tests.local_sagemaker.conftest import Client, MakeClient
 from tests.local_sagemaker.events.recorder import Recorder, put_rule
 from tests.local_sagemaker.services.s3.test_s3 import S3
@@ -90,6 +95,22 @@ def test_events_are_chosen_by_name_wildcard_prefix_and_suffix(objects: ObjectSto
     put(objects, "key")
     objects.set_header("bucket", "key", "x-amz-tagging", "a=b", "ObjectTagging:Put")
     assert names(engine)[3:] == [("ObjectTagging:Put", "key")]
+
+
+def test_messages_for_queues_and_topics_are_kept_only_if_moto_has_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[object] = []
+    monkeypatch.setattr(EventBus, "submit", lambda bus, work: submitted.append(work))
+    data_dir, unused = DataDir(tmp_path), MagicMock()
+    engine = EventEngine(RecordStore(data_dir, Database(data_dir.database)), Targets(unused, unused))
+    queue = {"Arn": "arn:aws:sqs:us-east-1:123456789012:q"}
+    engine.deliver(queue, "{}", "s3.amazonaws.com", "token")
+    assert not submitted
+    # moto has a journal
+    engine.queue_events()
+    engine.deliver(queue, "{}", "s3.amazonaws.com", "token")
+    assert len(submitted) == 1
 
 
 def test_a_record_has_the_members_of_event_version_2_1(objects: ObjectStore, engine: Engine) -> None:
