@@ -20,7 +20,7 @@ _SECONDS = {"Seconds": 1, "Minutes": 60, "Hours": 3600, "Days": 86400, "Weeks": 
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|[+-]\d\d:?\d\d)")
 _INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _LARGEST_INTEGER = 2**63 - 1
-# 9999-12-31T23:59:59Z
+# from 1970-01-01T00:00:00Z to 9999-12-31T23:59:59Z
 _LATEST_TIME = 253402300799
 
 
@@ -66,20 +66,15 @@ def event_time(group: Record, text: str) -> float:
     """
     name = group["EventTimeFeatureName"]
     kind = next(item["FeatureType"] for item in group["FeatureDefinitions"] if item["FeatureName"] == name)
-    if kind == "Fractional":
-        seconds = _number(text)
-        if seconds is None or not 0 <= seconds <= _LATEST_TIME:
-            raise invalid(f"EventTime [{text[:100]}] of feature [{name}] must be a Unix timestamp in seconds")
-        return seconds
-    try:
-        if not _ISO_TIME.fullmatch(text):
-            raise ValueError
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise invalid(
-            f"EventTime [{text[:100]}] of feature [{name}] must be in the ISO-8601 format yyyy-MM-dd'T'HH:mm:ssZ or "
-            "yyyy-MM-dd'T'HH:mm:ss.SSSZ"
-        ) from None
+    seconds = _number(text) if kind == "Fractional" else _iso_seconds(text)
+    if seconds is None or not 0 <= seconds < _LATEST_TIME + 1:
+        form = (
+            "a Unix timestamp in seconds"
+            if kind == "Fractional"
+            else "in the ISO-8601 format yyyy-MM-dd'T'HH:mm:ssZ or yyyy-MM-dd'T'HH:mm:ss.SSSZ"
+        )
+        raise invalid(f"EventTime [{text[:100]}] of feature [{name}] must be {form}, from 1970 to 9999")
+    return seconds
 
 
 def record_event_time(group: Record, values: Values) -> float:
@@ -136,6 +131,13 @@ def _checked_text(name: str, kind: str, text: str) -> str:
     if kind == "Fractional" and _number(text) is None:
         raise invalid(f"Feature [{name}] has type Fractional, and its value [{text[:100]}] is not a number")
     return text
+
+
+def _iso_seconds(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp() if _ISO_TIME.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def _number(text: str) -> float | None:

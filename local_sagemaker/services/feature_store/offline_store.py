@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from local_sagemaker.storage.transfers import ClientFault, put_files
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 5
+# before files that cannot be written, as when their bucket is gone, are tried again
+RETRY_SECONDS = 60
 # how many records are written at once, which bounds the memory
 BATCH_SIZE = 20_000
 WRITE_TIMEOUT = 120
@@ -46,6 +49,8 @@ class OfflineStore:
         self._thread_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+        # by group
+        self._retry_at: dict[str, float] = {}
 
     def add(self, group: str, values: Values, event_time: float, *, is_deleted: bool = False) -> None:
         """Add a record; it is on disk when the transaction of this thread ends, and in S3 soon after."""
@@ -62,16 +67,24 @@ class OfflineStore:
         if self._database.read("SELECT 1 FROM offline_records LIMIT 1"):
             self._ensure_thread()
 
-    def flush(self) -> None:
-        """Write what has been added so far; a group whose files cannot be written is logged, and tried again later."""
+    def flush(self, now: float = math.inf) -> None:
+        """Write what has been added so far; a group whose files cannot be written is logged, and tried again later.
+
+        Args:
+            now: Groups that are to be tried again after this time, of the monotonic clock, are passed over.
+        """
         with self._writing:
             for (group,) in self._database.read("SELECT DISTINCT feature_group FROM offline_records"):
+                if self._retry_at.get(group, 0) > now:
+                    continue
+                self._retry_at.pop(group, None)
                 try:
                     self._flush_group(group)
                 except (ClientFault, OSError, subprocess.SubprocessError) as error:
                     if isinstance(error, DatabaseClosed):
                         raise
                     log.warning("cannot write records of feature group %s to its offline store: %s", group, error)
+                    self._retry_at[group] = time.monotonic() + RETRY_SECONDS
 
     def remove_group(self, group: str) -> None:
         """Write the records of a group that is about to be deleted, and forget those that cannot be written."""
@@ -98,7 +111,7 @@ class OfflineStore:
     def _flush_periodically(self) -> None:
         while not self._closed.wait(FLUSH_SECONDS):
             try:
-                self.flush()
+                self.flush(time.monotonic())
             except DatabaseClosed:
                 return
             except Exception:

@@ -96,21 +96,21 @@ def batch_get_record(store: FeatureStore, request: Record) -> Record:
     errors: list[Record] = []
     for identifiers in request["Identifiers"]:
         for record_id in dict.fromkeys(identifiers["RecordIdentifiersValueAsString"]):
-            one = {"FeatureGroupName": identifiers["FeatureGroupName"], "RecordIdentifierValueAsString": record_id}
+            key = {"FeatureGroupName": identifiers["FeatureGroupName"], "RecordIdentifierValueAsString": record_id}
             try:
                 found = get_record(
                     store,
                     {
-                        **one,
+                        **key,
                         "FeatureNames": identifiers.get("FeatureNames"),
                         "ExpirationTimeResponse": request.get("ExpirationTimeResponse"),
                     },
                 )
             except ServiceError as error:
-                errors.append({**one, "ErrorCode": error.code, "ErrorMessage": error.message})
+                errors.append({**key, "ErrorCode": error.code, "ErrorMessage": error.message})
             else:
                 # like GetRecord, without an error for a record that does not exist
-                records += [{**one, **found}] if found else []
+                records += [{**key, **found}] if found else []
     return {"Records": records, "Errors": errors, "UnprocessedIdentifiers": []}
 
 

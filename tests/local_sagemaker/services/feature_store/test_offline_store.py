@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 
 import pandas as pd
 import pytest
@@ -120,5 +121,8 @@ def test_records_wait_for_a_bucket_that_is_missing(store: Store, caplog: pytest.
     store.put("C1", FIRST, age=30)
     store.machine.app.feature_store.offline.flush()
     assert "cannot write records of feature group customers" in caplog.text
+    caplog.clear()
+    store.machine.app.feature_store.offline.flush(time.monotonic())
+    assert not caplog.text
     store.machine.objects.create_bucket("bucket")
     assert list(offline_records(store)["age"]) == [30]

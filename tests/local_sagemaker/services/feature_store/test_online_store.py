@@ -87,8 +87,10 @@ def test_event_times_of_strings_are_iso_8601(machine: Machine, text: str, second
     found = machine.app.feature_store.online.get("customers", "C1")
     assert found is not None
     assert found.event_time == seconds
-    with pytest.raises(ServiceError, match="must be in the ISO-8601 format"):
-        store.call("PutRecord", Record=features(customer="C1", updated="2026-01-02"))
+    # the last two are in year 0 and year 10000 of UTC, and have no file
+    for wrong in ("2026-01-02", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"):
+        with pytest.raises(ServiceError, match="must be in the ISO-8601 format"):
+            store.call("PutRecord", Record=features(customer="C1", updated=wrong))
 
 
 def test_records_expire_and_then_older_ones_are_accepted(store: Store) -> None:
