@@ -15,6 +15,7 @@ from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page, within
 from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.feature_group_tables import CATALOG, DATABASE, PARTITIONS, put_table
 from local_sagemaker.services.sagemaker.resource import Resource, without_tags
 from local_sagemaker.storage import record_kinds
 from local_sagemaker.storage.records import Record
@@ -30,17 +31,7 @@ FEATURE_GROUPS = Resource(
 )
 # columns of the offline store beside the features
 RESERVED_NAMES = ("is_deleted", "write_time", "api_invocation_time")
-# columns that are partitions of the offline store
-PARTITIONS = ("year", "month", "day", "hour")
 MOST_FEATURES = 2500
-
-CATALOG, DATABASE = "AwsDataCatalog", "sagemaker_featurestore"
-_GLUE_TYPES = {"Integral": "bigint", "Fractional": "double", "String": "string"}
-_LAKE_FORMAT = {
-    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-    "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
-}
 
 
 def create_feature_group(context: Context, request: Record) -> Record:
@@ -101,7 +92,11 @@ def update_feature_group(context: Context, request: Record) -> Record:
             changes["ThroughputConfig"] = group.get("ThroughputConfig", {}) | request["ThroughputConfig"]
         FEATURE_GROUPS.update(context, group, **changes)
     if additions and "DataCatalogConfig" in group.get("OfflineStoreConfig", {}):
-        _put_table(context, group | changes, "UpdateTable")
+        try:
+            put_table(context, group | changes, "UpdateTable")
+        except ServiceError as error:
+            failed = {"Status": "Failed", "FailureReason": f"the Glue table was not updated: {error.message}"}
+            FEATURE_GROUPS.update(context, group, LastUpdateStatus=failed)
     return {"FeatureGroupArn": group["FeatureGroupArn"]}
 
 
@@ -114,9 +109,12 @@ def delete_feature_group(context: Context, request: Record) -> Record:
 
 
 def describe_feature_metadata(context: Context, request: Record) -> Record:
-    group = _group(context, request)
-    definition = _definition(group, request["FeatureName"])
-    metadata = group["FeatureMetadata"].get(request["FeatureName"], {})
+    return feature_metadata(_group(context, request), request["FeatureName"])
+
+
+def feature_metadata(group: Record, name: str) -> Record:
+    """Return DescribeFeatureMetadata's response for a feature of a group. Raises ServiceError if it has none."""
+    definition, metadata = _definition(group, name), group["FeatureMetadata"].get(name, {})
     return {
         **{member: group[member] for member in ("FeatureGroupArn", "FeatureGroupName", "CreationTime")},
         **definition,
@@ -238,45 +236,10 @@ def _create_offline_store(context: Context, group: Record) -> Record:
         if not context.objects.has_bucket(bucket):
             raise ClientFault(f"the bucket {bucket} of OfflineStoreConfig.S3StorageConfig.S3Uri does not exist")
         if not config["DisableGlueTableCreation"]:
-            _put_table(context, group, "CreateTable")
+            put_table(context, group, "CreateTable")
     except (ClientFault, ServiceError) as error:
         return {"FeatureGroupStatus": "CreateFailed", "FailureReason": str(error)}
     return {"OfflineStoreStatus": {"Status": "Active"}}
-
-
-def _put_table(context: Context, group: Record, operation: str) -> None:
-    """Create or update the Glue table of a group's offline store. Raises ServiceError."""
-    config = group["OfflineStoreConfig"]
-    catalog = config["DataCatalogConfig"]
-    if operation == "CreateTable":
-        try:
-            context.glue("CreateDatabase", {"DatabaseInput": {"Name": catalog["Database"]}})
-        except ServiceError as error:
-            if error.code != "AlreadyExistsException":
-                raise
-    columns = [{"Name": item["FeatureName"].lower(), "Type": _glue_type(item)} for item in group["FeatureDefinitions"]]
-    columns += [
-        {"Name": "write_time", "Type": "timestamp"},
-        {"Name": "api_invocation_time", "Type": "timestamp"},
-        {"Name": "is_deleted", "Type": "boolean"},
-    ]
-    table = {
-        "Name": catalog["TableName"],
-        "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
-        "PartitionKeys": [{"Name": name, "Type": "string"} for name in PARTITIONS],
-        "StorageDescriptor": {
-            "Columns": columns,
-            "Location": config["S3StorageConfig"]["ResolvedOutputS3Uri"],
-            **_LAKE_FORMAT,
-        },
-    }
-    context.glue(operation, {"DatabaseName": catalog["Database"], "TableInput": table})
-
-
-def _glue_type(definition: Record) -> str:
-    name = _GLUE_TYPES[definition["FeatureType"]]
-    return f"array<{name}>" if definition.get("CollectionType") else name
 
 
 def _invalid(message: str) -> ServiceError:

@@ -15,6 +15,7 @@ from local_sagemaker.jobs.tuning.results import described
 from local_sagemaker.protocol.paging import page
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.sagemaker.context import Context
+from local_sagemaker.services.sagemaker.feature_groups import feature_metadata
 from local_sagemaker.services.sagemaker.search_expression import Property, condition, find_property
 from local_sagemaker.services.sagemaker.tags import get_tags
 from local_sagemaker.storage.record_kinds import (
@@ -101,8 +102,7 @@ def _pipeline_versions(context: Context) -> Iterator[tuple[str, Record]]:
 def _features(context: Context) -> Iterator[tuple[str, Record]]:
     for arn, group in _records(FEATURE_GROUP)(context):
         for feature in group["FeatureDefinitions"]:
-            named = {"FeatureGroupName": group["FeatureGroupName"], "FeatureName": feature["FeatureName"]}
-            yield f"{arn}/{feature['FeatureName']}", context.call("DescribeFeatureMetadata", named)
+            yield f"{arn}/{feature['FeatureName']}", feature_metadata(group, feature["FeatureName"])
 
 
 SOURCES: dict[str, Source] = {

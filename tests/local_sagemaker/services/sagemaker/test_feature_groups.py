@@ -134,6 +134,15 @@ def test_the_offline_store_has_a_table_in_glue(client: MakeClient, bucket: str) 
     ]
     assert [key["Name"] for key in table["PartitionKeys"]] == ["year", "month", "day", "hour"]
 
+    glue.delete_table(DatabaseName=catalog["Database"], Name=catalog["TableName"])
+    sagemaker.update_feature_group(
+        FeatureGroupName=name, FeatureAdditions=[{"FeatureName": "region", "FeatureType": "String"}]
+    )
+    updated = sagemaker.describe_feature_group(FeatureGroupName=name)
+    assert updated["FeatureDefinitions"][-1]["FeatureName"] == "region"
+    assert updated["LastUpdateStatus"]["Status"] == "Failed"
+    assert catalog["TableName"] in updated["LastUpdateStatus"]["FailureReason"]
+
 
 def test_records_are_put_and_got_over_http(client: MakeClient, bucket: str) -> None:
     name = f"group-{uuid.uuid4().hex[:8]}"
