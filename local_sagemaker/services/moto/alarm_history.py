@@ -14,7 +14,6 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from local_sagemaker.protocol.paging import page, within
-from local_sagemaker.protocol.times import iso_milliseconds
 from local_sagemaker.storage.records import Record
 
 # CloudWatch keeps the items of 14 days
@@ -86,7 +85,7 @@ def _describe_alarm_history(response: Any) -> ActionResult:
     found, following = page(
         items,
         request,
-        key=lambda item: iso_milliseconds(item["Timestamp"].timestamp()),
+        key=lambda item: item["Timestamp"].timestamp(),
         name=lambda item: str(id(item)),
     )
     return ActionResult({"AlarmHistoryItems": found, **following})

@@ -224,7 +224,8 @@ def get_bucket_policy_status(request: S3Request) -> Response:
         raise S3Error("NoSuchBucketPolicy", 404, "The bucket policy does not exist", BucketName=request.bucket)
     statements: Any = json.loads(policy).get("Statement", [])
     is_public = any(
-        statement.get("Effect") == "Allow"
+        isinstance(statement, dict)
+        and statement.get("Effect") == "Allow"
         and statement.get("Principal") in EVERYBODY
         and not statement.get("Condition")
         for statement in (statements if isinstance(statements, list) else [statements])

@@ -60,7 +60,7 @@ def list_apps(context: Context, request: Record) -> Record:
 
 
 def update_app(context: Context, request: Record) -> Record:
-    with context.lock, context.store.transaction():
+    with context.store.transaction():
         record = _app(context, request)
         changes = _changes(context, request, "Arn")
         _check_default(context, {**record, **changes})
@@ -116,7 +116,7 @@ def list_tracking_servers(context: Context, request: Record) -> Record:
 
 
 def update_tracking_server(context: Context, request: Record) -> Record:
-    with context.lock:
+    with context.store.transaction():
         record = _tracking_server(context, request)
         changes = _changes(context, request, "TrackingServerName")
         status = {} if _is_stopped(record) else {"TrackingServerStatus": "Updated"}
@@ -222,7 +222,7 @@ def _is_stopped(record: Record) -> bool:
 
 def _change_status(context: Context, request: Record, status: str, *, is_stopped: bool) -> Record:
     """Change the status of a tracking server that is stopped, or is not. Raises ServiceError if it is otherwise."""
-    with context.lock:
+    with context.store.transaction():
         record = _tracking_server(context, request)
         if _is_stopped(record) != is_stopped:
             raise _wrong_status(record)

@@ -104,7 +104,7 @@ def answer_of(operation: str, implemented: Collection[str]) -> Answer:
     model = operation_model("sagemaker", operation)
     required = model.input_shape.required_members if model.input_shape else []
     verb, noun = verb_and_noun(operation)
-    created = [name for each in _CREATING for name in (each + _singular(noun), each + noun)]
+    created = [name for creating in _CREATING for name in (creating + _singular(noun), creating + noun)]
     known = [name for name in created if name in service_model("sagemaker").operation_names]
     if verb in _CREATING or not known or any(name in implemented for name in known):
         return Answer.REFUSED
