@@ -59,6 +59,9 @@ def _output(arn: str, response: Any, output: Record) -> Any:
         names = ", ".join(response) if isinstance(response, dict) and response else "none"
         raise StepFailed(f"ClientError: The Lambda function {arn} did not return output {name!r} (outputs: {names})")
     value = response[name]
+    if kind == "String" and isinstance(value, (int, float)):
+        # AWS's example of a Lambda step declares its statusCode, a number, as a String
+        return json.dumps(value)
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "Boolean"):
         raise StepFailed(
             f"ClientError: The output {name!r} of the Lambda function {arn} must be of type {kind}, "

@@ -486,6 +486,13 @@ def test_a_lambda_step_fails_with_its_function(machine: Machine, code: str, reas
     assert reason in steps["Ask"]["FailureReason"]
 
 
+def test_a_number_is_the_text_of_an_output_that_is_a_string(machine: Machine) -> None:
+    arn = create(machine, "def handler(e, c):\n    return {'statusCode': 200, 'good': True}")["FunctionArn"]
+    _, steps = run(machine, [lambda_step(arn, {"statusCode": "String", "good": "String"})])
+    outputs = steps["Ask"]["Metadata"]["Lambda"]["OutputParameters"]
+    assert outputs == [{"Name": "statusCode", "Value": "200"}, {"Name": "good", "Value": "true"}]
+
+
 def test_a_lambda_step_whose_function_does_not_exist_fails(machine: Machine) -> None:
     _, steps = run(machine, [lambda_step("arn:aws:lambda:us-east-1:123456789012:function:none", {})])
     assert "Function not found" in steps["Ask"]["FailureReason"]
