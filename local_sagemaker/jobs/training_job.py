@@ -189,7 +189,7 @@ class TrainingJob(Job):
 
     @cached_property
     def _metric_definitions(self) -> list[dict[str, str]]:
-        return metric_definitions(self.runtime, self.request["AlgorithmSpecification"], self.hyperparameters)
+        return metric_definitions(self.runtime, self.request["AlgorithmSpecification"])
 
     @cached_property
     def _regexes(self) -> list[tuple[str, re.Pattern[str]]]:

@@ -29,9 +29,8 @@ def is_built_in(runtime: Runtime, specification: Mapping[str, Any], hyperparamet
     )
 
 
-def metric_definitions(
-    runtime: Runtime, specification: Mapping[str, Any], hyperparameters: Mapping[str, Any]
-) -> list[dict[str, str]]:
-    """Return a training job's MetricDefinitions, including those of the built-in algorithm."""
+def metric_definitions(runtime: Runtime, specification: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a training job's MetricDefinitions, including those of the image, whose scripts print what it does."""
     given = specification.get("MetricDefinitions", [])
-    return [*given, *METRIC_DEFINITIONS] if is_built_in(runtime, specification, hyperparameters) else given
+    of_image = runtime.image is Image.XGBOOST and "ContainerEntrypoint" not in specification
+    return [*given, *METRIC_DEFINITIONS] if of_image else given

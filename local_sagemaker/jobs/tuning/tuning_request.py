@@ -31,7 +31,7 @@ def new_tuning_record(request: Record, images: Images, now: float) -> Record:
     static = definition.get("StaticHyperParameters", {})
     try:
         runtime = images.find(specification.get("TrainingImage", ""), TRAINING)
-        regexes = {item["Name"]: item["Regex"] for item in metric_definitions(runtime, specification, static)}
+        regexes = {item["Name"]: item["Regex"] for item in metric_definitions(runtime, specification)}
         for regex in regexes.values():
             re.compile(regex)
     except (re.error, UnsupportedImage) as error:

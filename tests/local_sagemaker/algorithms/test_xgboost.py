@@ -130,6 +130,18 @@ def test_a_job_has_the_metric_definitions_of_the_algorithm(machine: Machine) -> 
     assert regexes["validation:rmse"].startswith(r".*\[[0-9]+\].*#011validation-rmse:")
 
 
+def test_a_script_in_the_xgboost_image_has_its_metrics(machine: Machine) -> None:
+    script = """
+import numpy as np, xgboost
+rows = xgboost.DMatrix(np.arange(60).reshape(20, 3), label=np.arange(20))
+xgboost.train({}, rows, 2, evals=[(rows, "train"), (rows, "validation")])
+"""
+    request = machine.training("job", script)
+    request["AlgorithmSpecification"]["TrainingImage"] = XGBOOST
+    record = run(machine, request)
+    assert {metric["MetricName"] for metric in record["FinalMetricDataList"]} == {"train:rmse", "validation:rmse"}
+
+
 def test_a_user_error_of_the_algorithm_fails_the_job_with_its_message(machine: Machine) -> None:
     record = run(machine, built_in(machine, "job", {**HYPERPARAMETERS, "depth": "3"}))
     assert record["FailureReason"] == "AlgorithmError: UserError: Extraneous hyperparameter found: depth, exit code: 1"
