@@ -3,7 +3,7 @@
 The first container gets the client's request, each later one the body and the content type of the response before it.
 Only the last one gets the client's Accept header; the others respond with the default type of their image, which
 SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT sets. A response that is an error ends the request. AWS documents the order
-("Inference pipelines in Amazon SageMaker AI" in the developer guide); what becomes of the headers is assumed.
+("Inference pipelines in Amazon SageMaker AI" in the developer guide); how headers are passed on is assumed.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Callbacks:
         return self._store.names(Query(CALLBACK, equal={"parent": execution_arn, "status": "Waiting", **found}))
 
     def end(self, status: str, request: Record) -> str:
-        """Record how a callback ended, and let its step go on.
+        """Record how a callback ended; its step continues.
 
         Args:
             status: Succeeded or Failed.

@@ -113,7 +113,7 @@ class Executor:
     def recover(self) -> None:
         """Mark executions and jobs that an earlier server left running as Failed. Call it before any start.
 
-        Executions that only wait for clients, in Callback steps, go on.
+        Executions that only wait for clients, in Callback steps, are resumed.
         """
         self._jobs.recover()
         now = time.time()
@@ -144,7 +144,7 @@ class Executor:
         """Stop the executions and kill their jobs when the server shuts down.
 
         Returns:
-            The number of executions that are not stopped, because `recover` lets them go on.
+            The number of executions that are not stopped, because `recover` resumes them.
         """
         with self._ended:
             executions = list(self._running.values())

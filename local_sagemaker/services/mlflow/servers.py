@@ -75,7 +75,7 @@ class MlflowServers:
 
         Raises:
             MlflowServerError: It does not start.
-            MlflowServerStarting: It goes on starting.
+            MlflowServerStarting: It is still starting.
         """
         with self._lock:
             if self._is_closed:

@@ -229,7 +229,7 @@ def _resolved(group: Record) -> Record:
 
 
 def _create_offline_store(context: Context, group: Record) -> Record:
-    """Create the table of a new group; return what has become of its offline store."""
+    """Create the table of a new group; return the changes of its record."""
     config = group["OfflineStoreConfig"]
     try:
         bucket, _ = split_uri(config["S3StorageConfig"]["S3Uri"])

@@ -186,7 +186,7 @@ def _artifact_store(context: Context, request: Record) -> str:
 
 
 def _check_default(context: Context, record: Record) -> None:
-    """Raise ServiceError if an app is to be the account's default, and another one is."""
+    """Raise ServiceError for a second default app of the account."""
     if record["AccountDefaultStatus"] != "ENABLED":
         return
     for other in context.store.all(APPS.kind.kind):
