@@ -64,9 +64,8 @@ def get_mapping(functions: FunctionManager, request: Record) -> Record:
 def update_mapping(functions: FunctionManager, request: Record) -> Record:
     with functions.lock:
         get_mapping(functions, request)
-        changes = {
-            member: request[member] for member in ("BatchSize", "MaximumBatchingWindowInSeconds") if member in request
-        }
+        members = ("BatchSize", "MaximumBatchingWindowInSeconds")
+        changes: Record = {member: request[member] for member in members if member in request}
         if "Enabled" in request:
             changes["State"] = _state(request["Enabled"])
         if "FunctionName" in request:

@@ -186,7 +186,9 @@ def receive_messages(queue_arn: str, count: int) -> list[Record]:
 
     queues, name = sqs_backends[ACCOUNT][REGION], queue_arn.rpartition(":")[2]
     with _service_errors():
-        timeout = int(queues.get_queue(name).visibility_timeout or 0)
+        # moto sets its attributes by name
+        queue: Any = queues.get_queue(name)
+        timeout = int(queue.visibility_timeout or 0)
         messages = queues.receive_message(name, count, 0, timeout, ["All"])
     return [
         {
