@@ -80,7 +80,8 @@ class Queries:
             "Status": {"State": "QUEUED", "SubmissionDateTime": time.time()},
         }
         self.store.put(ATHENA_QUERY, query_id, record)
-        self._running[query_id] = self._workers.submit(self._run, query_id)
+        running = self._running[query_id] = self._workers.submit(self._run, query_id)
+        running.add_done_callback(lambda _: self._running.pop(query_id, None))
         return query_id
 
     def wait(self, query_id: str, seconds: float) -> None:
@@ -105,7 +106,10 @@ class Queries:
     def _run(self, query_id: str) -> None:
         try:
             self._set_state(query_id, "RUNNING")
-            columns = self._execute(self.get(query_id))
+            record = self.get(query_id)
+            if record["Status"]["State"] == "CANCELLED":
+                return
+            columns = self._execute(record)
         except DatabaseClosed:
             return
         except (UnsupportedTable, ClientFault, ServiceError, OSError, subprocess.SubprocessError) as error:
@@ -115,8 +119,6 @@ class Queries:
             self._end(query_id, "FAILED", f"internal error: {error!r}")
         else:
             self._end(query_id, "SUCCEEDED", columns=columns)
-        finally:
-            self._running.pop(query_id, None)
 
     def _execute(self, record: Record) -> list[Record]:
         """Run a query to its end, write its result to S3, and return the columns."""

@@ -67,7 +67,9 @@ def _run(task: dict[str, Any]) -> dict[str, Any]:
     connection.execute(f"SET allowed_directories = [{_text(task['folder'])}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    connection.execute(f"USE {_name(task['database'])}" if task["database"] else "SELECT 1")
+    # a query need not have tables
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(task['database'])}")
+    connection.execute(f"USE {_name(task['database'])}")
     statements = connection.extract_statements(task["query"])
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise ValueError("the local Athena runs one SELECT statement at a time; it does not implement others")

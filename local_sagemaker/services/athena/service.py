@@ -123,7 +123,10 @@ def get_query_results(queries: Queries, request: Record) -> Record:
         content = queries.objects.read(*split_uri(record["ResultConfiguration"]["OutputLocation"])).decode()
     except (KeyError, NoSuchBucket, BadName) as error:
         raise ServiceError("InvalidRequestException", f"the result of the query has been deleted: {error}") from error
-    start, size = int(request.get("NextToken", 0)), request.get("MaxResults", MAX_ROWS)
+    token, size = request.get("NextToken", "0"), request.get("MaxResults", MAX_ROWS)
+    if not re.fullmatch("[0-9]{1,12}", token):
+        raise ServiceError("InvalidRequestException", f"the NextToken {token[:100]!r} is not from an earlier response")
+    start = int(token)
     rows = list(_rows(content))
     next_token = {"NextToken": str(start + size)} if start + size < len(rows) else {}
     return {

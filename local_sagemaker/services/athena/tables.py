@@ -43,7 +43,7 @@ def tables_of_query(glue: Call, objects: ObjectStore, query: str) -> Iterator[Re
     text = query.lower()
     for database in _pages(glue, "GetDatabases", {}, "DatabaseList"):
         for table in _pages(glue, "GetTables", {"DatabaseName": database["Name"]}, "TableList"):
-            if table["Name"].lower() in text:
+            if re.search(rf"(?<!\w){re.escape(table['Name'].lower())}(?!\w)", text):
                 yield {"database": database["Name"], **_readable(objects, table)}
 
 

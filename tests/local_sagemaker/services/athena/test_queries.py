@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.services.athena.queries import Queries
+from local_sagemaker.services.athena.queries import WORKERS, Queries
 from local_sagemaker.services.athena.service import AthenaService
 from local_sagemaker.storage.record_kinds import ATHENA_QUERY
 from local_sagemaker.storage.records import Record
@@ -109,6 +110,34 @@ def test_a_query_needs_a_place_for_its_result(athena: Athena) -> None:
         athena.start("SELECT 1", ResultConfiguration={})
     with pytest.raises(ServiceError, match="the output bucket absent does not exist"):
         athena.start("SELECT 1", ResultConfiguration={"OutputLocation": "s3://absent/x"})
+
+
+def test_a_query_needs_no_table_and_reads_only_those_that_it_names(athena: Athena) -> None:
+    athena.tables["e"] = {"Name": "e", "StorageDescriptor": {"SerdeInfo": {"SerializationLibrary": "orc"}}}
+    execution = athena.run("SELECT 1 AS one")
+    assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
+    with pytest.raises(ServiceError, match="is not from an earlier response"):
+        request = {"QueryExecutionId": execution["QueryExecutionId"], "NextToken": "-1"}
+        athena.service.call("GetQueryResults", request)
+
+
+def test_a_query_that_is_cancelled_in_the_queue_does_not_run(athena: Athena, monkeypatch: pytest.MonkeyPatch) -> None:
+    executed: list[str] = []
+    go_on = threading.Event()
+
+    def execute(queries: Queries, record: Record) -> list[Record]:
+        executed.append(record["QueryExecutionId"])
+        go_on.wait(30)
+        return []
+
+    monkeypatch.setattr(Queries, "_execute", execute)
+    *running, queued = (athena.start("SELECT 1") for _ in range(WORKERS + 1))
+    athena.service.call("StopQueryExecution", {"QueryExecutionId": queued})
+    go_on.set()
+    for query_id in (*running, queued):
+        athena.queries.wait(query_id, 30)
+    assert sorted(executed) == sorted(running)
+    assert athena.queries.get(queued)["Status"]["State"] == "CANCELLED"
 
 
 def test_queries_of_an_earlier_server_have_failed(athena: Athena) -> None:
