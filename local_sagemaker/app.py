@@ -161,6 +161,12 @@ def build(
         # moto is made below, because its stacks create resources of SageMaker
         return moto.call("glue", operation, request)
 
+    def send_message(queue_url: str, message: str) -> None:
+        # queues of an earlier server are there when moto has started
+        moto.restore()
+        name = queue_url.rpartition("/")[2]
+        state.send_message(name, message, group="callbacks" if name.endswith(".fifo") else None)
+
     sagemaker = SageMakerService(
         jobs,
         functions,
@@ -169,7 +175,7 @@ def build(
         glue,
         cloudwatch.put_metric_data,
         mlflow_servers,
-        _send_message,
+        send_message,
         workers,
     )
     events = EventEngine(store, Targets(sagemaker.call, functions), QueuePoller(store, functions))
@@ -205,11 +211,6 @@ def build(
         services,
         warm_python,
     )
-
-
-def _send_message(queue_url: str, message: str) -> None:
-    name = queue_url.rpartition("/")[2]
-    state.send_message(name, message, group="callbacks" if name.endswith(".fifo") else None)
 
 
 def _check_database(data_dir: DataDir) -> None:

@@ -11,6 +11,7 @@ from local_sagemaker.account import REGION
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.moto import state
+from local_sagemaker.storage.database import DatabaseClosed
 from local_sagemaker.storage.record_kinds import LAMBDA_EVENT_SOURCE
 from local_sagemaker.storage.records import Record, RecordStore
 
@@ -41,6 +42,8 @@ class QueuePoller:
                 for mapping in self._store.all(LAMBDA_EVENT_SOURCE):
                     if mapping["State"] == "Enabled":
                         self._poll(mapping)
+            except DatabaseClosed:
+                return
             except Exception:
                 log.exception("internal error in event source mappings")
 

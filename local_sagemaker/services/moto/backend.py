@@ -56,6 +56,11 @@ class MotoBackend:
         if self._journal:
             listener.queue_events()
 
+    def restore(self) -> None:
+        """Start moto if there is a journal, unless it has started; its state is restored when this returns."""
+        if self._journal:
+            self._started()
+
     def resume(self) -> None:
         """Start moto in the background if there is a journal, which may hold rules, alarms and schedules."""
         if self._journal:

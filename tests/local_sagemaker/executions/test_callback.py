@@ -8,6 +8,7 @@ import pytest
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.executions.steps import callback
 from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.services.moto.backend import MotoBackend
 from tests.local_sagemaker.machine import ROLE, Machine, Record
 from tests.local_sagemaker.steps import condition, fail, statuses, until
 
@@ -88,6 +89,20 @@ def test_a_step_sends_a_message_and_waits_for_its_token(machine: Machine, queue:
         {"Name": "score", "Value": "10"},
         {"Name": "who", "Value": "me"},
     ]
+
+
+def test_queues_of_an_earlier_server_are_restored_before_a_message_is_sent(
+    machine: Machine, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moto.sqs.models import sqs_backends
+
+    backend = sqs_backends[ACCOUNT][REGION]
+    monkeypatch.setattr(MotoBackend, "restore", lambda moto: backend.create_queue("restored", {}))
+    arn = start(machine, [ask(SqsQueueUrl=URL.replace(QUEUE, "restored"))])
+    until(lambda: "restored" in backend.queues and backend.queues["restored"].messages)
+    succeed(machine, json.loads(backend.queues["restored"].messages[0].body)["token"])
+    assert machine.executor.wait(arn, 30) and status(machine, arn) == "Succeeded"
+    backend.delete_queue("restored")
 
 
 def test_waiting_steps_do_not_keep_others_from_running(machine: Machine, queue: Any) -> None:
