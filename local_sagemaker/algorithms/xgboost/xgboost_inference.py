@@ -84,12 +84,12 @@ def _loaded(path: Path) -> xgb.Booster:
 
 
 def input_fn(body: str | bytes, content_type: str | None) -> xgb.DMatrix:
-    """Parse the rows of a request.
+    """Parse the rows of a request, which are assumed to be CSV if it has no content type.
 
     Raises:
         RequestError: The content type is not supported, or the body does not have it.
     """
-    kind = (content_type or "").partition(";")[0].strip().lower()
+    kind = (content_type or "text/csv").partition(";")[0].strip().lower()
     text = body if isinstance(body, str) else body.decode("utf-8", errors="replace")
     if kind not in ("text/csv", "csv", *LIBSVM):
         raise RequestError(415, f"Content-type {content_type} is not supported.")

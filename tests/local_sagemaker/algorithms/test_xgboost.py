@@ -518,6 +518,11 @@ def test_libsvm_indices_are_those_of_the_training_data(inference: Any, first: in
     assert (rows.num_row(), rows.num_col(), rows.num_nonmissing()) == (2, first + 3, 3)
 
 
+def test_rows_without_a_content_type_are_csv(inference: Any) -> None:
+    rows = inference.input_fn(b"1,2\n3,4", None)
+    assert (rows.num_row(), rows.num_col()) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [("a,b", "text/csv", 415), ("1,2\n1", "text/csv", 415), ("", "text/csv", 415), ("x:1", "text/libsvm", 415)],
