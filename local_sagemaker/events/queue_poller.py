@@ -30,6 +30,8 @@ class QueuePoller:
     def __init__(self, store: RecordStore, functions: LambdaService) -> None:
         self._store = store
         self._functions = functions
+        # mappings whose queue or function has not been found since their last message
+        self._warned: set[str] = set()
 
     def start(self) -> None:
         """Poll from now on; moto, which has the queues, has started."""
@@ -60,6 +62,9 @@ class QueuePoller:
             else:
                 error_type = json.loads(invocation.payload)["errorType"]
                 log.warning("%s failed with %s for messages of %s", mapping["FunctionArn"], error_type, queue)
+            self._warned.discard(mapping["UUID"])
         except ServiceError as error:
-            # the queue or the function has been deleted
-            log.warning("event source mapping %s: %s", mapping["UUID"], error.message)
+            # the queue or the function has been deleted; it may be created again
+            if mapping["UUID"] not in self._warned:
+                log.warning("event source mapping %s: %s", mapping["UUID"], error.message)
+            self._warned.add(mapping["UUID"])
