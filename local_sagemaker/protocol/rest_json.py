@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from werkzeug.wrappers import Request, Response
@@ -22,8 +23,9 @@ from local_sagemaker.protocol.shapes import operation_model, service_model
 def read_request(service: str, request: Request, body: bytes) -> tuple[str, dict[str, Any]]:
     """Return the operation of an HTTP request, and its members. Raises ServiceError if there is no such operation."""
     path = request.path.rstrip("/")
-    for method, pattern, operation in _routes(service):
-        if method == request.method and (match := pattern.fullmatch(path)):
+    for method, pattern, query, operation in _routes(service):
+        has_query = all(request.args.get(name) == value for name, value in query.items())
+        if has_query and method == request.method and (match := pattern.fullmatch(path)):
             return operation, _members(
                 operation_model(service, operation).input_shape, request, match.groupdict(), body
             )
@@ -73,19 +75,21 @@ def head_members(shape: Any, request: Request) -> dict[str, Any]:
 
 
 @functools.cache
-def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
+def _routes(service: str) -> list[tuple[str, re.Pattern[str], dict[str, str], str]]:
+    """Return method, path, query and name of each operation; of several with one path, the longest query is first."""
     routes = []
     for operation in service_model(service).operation_names:
         http = operation_model(service, operation).http
-        path = http["requestUri"].partition("?")[0].rstrip("/")
+        path, _, query = http["requestUri"].partition("?")
+        path = path.rstrip("/")
         pattern = "".join(
             f"(?P<{part[1:-1].rstrip('+')}>{'.+' if part.endswith('+}') else '[^/]+'})"
             if part.startswith("{")
             else re.escape(part)
             for part in re.split(r"(\{[^}]+\})", path)
         )
-        routes.append((http["method"], re.compile(pattern), operation))
-    return routes
+        routes.append((http["method"], re.compile(pattern), dict(parse_qsl(query, keep_blank_values=True)), operation))
+    return sorted(routes, key=lambda route: -len(route[2]))
 
 
 def _members(shape: Any, request: Request, in_path: Mapping[str, str], body: bytes) -> dict[str, Any]:
