@@ -218,7 +218,9 @@ SHAPES = {
         "Environment HyperParameterTuningResourceConfig",
         refused="TuningObjective",
     ),
-    "HyperParameterTuningResourceConfig": Members("InstanceType InstanceCount InstanceConfigs"),
+    "HyperParameterTuningResourceConfig": Members(
+        "InstanceType InstanceCount InstanceConfigs", only={"AllocationStrategy": ("Prioritized",)}
+    ),
     "HyperParameterAlgorithmSpecification": Members(
         "TrainingImage MetricDefinitions",
         refused="AlgorithmName",
