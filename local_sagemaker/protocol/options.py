@@ -14,7 +14,8 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from local_sagemaker.protocol.shapes import operation_model
+from local_sagemaker.protocol.errors import ServiceError
+from local_sagemaker.protocol.shapes import check_request, operation_model, without_nulls
 
 ALL = "*"
 REMOVE_IT = "remove it"
@@ -62,6 +63,23 @@ class Options:
     service: str
     shapes: Mapping[str, Members]
     no_effect: Mapping[str, str] = field(default_factory=dict)
+
+    def checked(self, operation: str, request: dict[str, Any], code: str = "ValidationException") -> dict[str, Any]:
+        """Return the members of a request that are not null.
+
+        Args:
+            operation: The name of the operation.
+            request: Its members.
+            code: The service's error code for an option that is not implemented.
+
+        Raises:
+            ServiceError: The request is invalid, or has an option that is not implemented.
+        """
+        check_request(operation_model(self.service, operation).input_shape, request)
+        if refusal := self.refusal(operation, request):
+            raise ServiceError(code, refusal)
+        members: dict[str, Any] = without_nulls(request)
+        return members
 
     def refusal(self, operation: str, request: Mapping[str, Any]) -> str | None:
         """Return the message that refuses a request with an option that is not implemented; None if it has none.

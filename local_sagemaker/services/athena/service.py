@@ -12,7 +12,7 @@ from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.options import Members, Options
 from local_sagemaker.protocol.paging import page_of_query
 from local_sagemaker.protocol.service import NotImplementedHere
-from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
+from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.services.athena.queries import Queries
 from local_sagemaker.storage.objects import BadName, NoSuchBucket
 from local_sagemaker.storage.record_kinds import ATHENA_QUERY
@@ -67,11 +67,8 @@ class AthenaService:
         Raises:
             ServiceError: Athena's error.
         """
-        model = operation_model("athena", operation)
-        check_request(model.input_shape, request)
-        if refusal := OPTIONS.refusal(operation, request):
-            raise ServiceError("InvalidRequestException", refusal)
-        return shaped(model.output_shape, OPERATIONS[operation](self._queries, without_nulls(request)))
+        members = OPTIONS.checked(operation, request, "InvalidRequestException")
+        return shaped(operation_model("athena", operation).output_shape, OPERATIONS[operation](self._queries, members))
 
 
 def start_query_execution(queries: Queries, request: Record) -> Record:

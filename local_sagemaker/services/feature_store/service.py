@@ -12,7 +12,7 @@ from local_sagemaker.protocol import rest_json
 from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.options import Members, Options
-from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
+from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.services.feature_store.feature_values import Values, feature_list, invalid, iso_expiration
 from local_sagemaker.services.feature_store.online_store import OnlineRecord
 from local_sagemaker.services.feature_store.store import ONLINE, FeatureGroup, FeatureStore
@@ -62,10 +62,7 @@ class FeatureStoreRuntime:
             ServiceError: Feature Store's error.
         """
         model = operation_model(SERVICE, operation)
-        check_request(model.input_shape, request)
-        if refusal := OPTIONS.refusal(operation, request):
-            raise ServiceError("ValidationException", refusal)
-        response = OPERATIONS[operation](self._feature_store, without_nulls(request))
+        response = OPERATIONS[operation](self._feature_store, OPTIONS.checked(operation, request))
         return shaped(model.output_shape, response) if model.output_shape else {}
 
 

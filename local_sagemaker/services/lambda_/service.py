@@ -9,7 +9,7 @@ from werkzeug.wrappers import Request, Response
 from local_sagemaker.protocol import rest_json
 from local_sagemaker.protocol.bodies import read_body
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
+from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.services.lambda_ import event_sources, operations, permissions, versions
 from local_sagemaker.services.lambda_.manager import FunctionManager
 from local_sagemaker.services.lambda_.options import OPTIONS
@@ -59,10 +59,8 @@ class LambdaService:
         model = operation_model("lambda", operation)
         if operation not in OPERATIONS:
             raise ServiceError("UnknownOperationException", f"{operation} is not supported by the local Lambda")
-        check_request(model.input_shape, request)
-        if refusal := OPTIONS.refusal(operation, request):
-            raise ServiceError("InvalidParameterValueException", refusal)
-        response = OPERATIONS[operation](self.manager, without_nulls(request))
+        members = OPTIONS.checked(operation, request, "InvalidParameterValueException")
+        response = OPERATIONS[operation](self.manager, members)
         return shaped(model.output_shape, response) if model.output_shape else {}
 
     def function(self, name_or_arn: str) -> Record:

@@ -7,7 +7,6 @@ from werkzeug.wrappers import Request, Response
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import NotImplementedHere
-from local_sagemaker.protocol.shapes import check_request, operation_model, without_nulls
 from local_sagemaker.services.logs import groups, operations, queries
 from local_sagemaker.services.logs.options import OPTIONS
 from local_sagemaker.storage import log_files
@@ -31,7 +30,7 @@ class LogsService:
             return aws_json.write_response(self.call(operation, members))
         if operation in operations.OPERATIONS:
             # moto would ignore the options
-            _check(operation, members)
+            OPTIONS.checked(operation, members, "InvalidParameterException")
         raise NotImplementedHere(operation)
 
     def has(self, operation: str, request: Record) -> bool:
@@ -56,10 +55,10 @@ class LogsService:
             raise ServiceError(
                 "InvalidParameterException", f"{operation} is not supported for the log groups of jobs and functions"
             )
-        _check(operation, request)
+        members = OPTIONS.checked(operation, request, "InvalidParameterException")
         if operation in queries.OPERATIONS:
-            return queries.OPERATIONS[operation](self._queries, without_nulls(request))
-        return GROUP_OPERATIONS[operation](self._store, without_nulls(request))
+            return queries.OPERATIONS[operation](self._queries, members)
+        return GROUP_OPERATIONS[operation](self._store, members)
 
     def _has_query(self, operation: str, request: Record) -> bool:
         if "queryId" in request:
@@ -70,10 +69,3 @@ class LogsService:
 
     def _groups(self) -> list[str]:
         return log_files.groups(self._store.data_dir)
-
-
-def _check(operation: str, request: Record) -> None:
-    """Raise ServiceError for a request that is not valid, or asks for an option that is not implemented."""
-    check_request(operation_model("logs", operation).input_shape, request)
-    if refusal := OPTIONS.refusal(operation, request):
-        raise ServiceError("InvalidParameterException", refusal)

@@ -16,7 +16,7 @@ from local_sagemaker.model_monitor.scheduler import MonitoringScheduler
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Call
-from local_sagemaker.protocol.shapes import check_request, operation_model, shaped, without_nulls
+from local_sagemaker.protocol.shapes import operation_model, shaped
 from local_sagemaker.services.feature_store.store import FeatureStore
 from local_sagemaker.services.lambda_.service import LambdaService
 from local_sagemaker.services.mlflow.servers import MlflowServers
@@ -122,11 +122,9 @@ class SageMakerService:
         model = operation_model("sagemaker", operation)
         if operation not in OPERATIONS:
             return respond_unsupported(operation, request, OPERATIONS)
-        check_request(model.input_shape, request)
-        if refusal := OPTIONS.refusal(operation, request):
-            raise ServiceError("ValidationException", refusal)
+        members = OPTIONS.checked(operation, request)
         try:
-            response = OPERATIONS[operation](self.context, without_nulls(request))
+            response = OPERATIONS[operation](self.context, members)
         except DamagedRecord as error:
             raise ServiceError("ValidationException", str(error)) from error
         return shaped(model.output_shape, response) if model.output_shape else {}
