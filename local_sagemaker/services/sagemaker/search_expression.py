@@ -1,7 +1,8 @@
 """Search expressions: which resources Search finds, and the properties that it sorts them by.
 
 A property is a path into a resource, such as `ModelArtifacts.S3ModelArtifacts`; of a list, it has the values of all
-items. `Tags.<key>`, `Metrics.<name>` and the keys of maps, such as `HyperParameters.<name>`, may contain dots.
+items. `Tags.<key>`, `Parameters.<key>` of features, `Metrics.<name>` and the keys of maps, such as
+`HyperParameters.<name>`, may contain dots.
 
 AWS does not document what holds of a resource without the property. Here only NotEquals and NotExists do.
 """
@@ -68,8 +69,8 @@ def find_property(shape: StructureShape, name: str) -> Property:
     head, _, rest = name.partition(".")
     if head == "Metrics" and rest and "FinalMetricDataList" in shape.members:
         return Property(name, "number", lambda resource: _named(resource, "FinalMetricDataList", "MetricName", rest))
-    if head == "Tags" and rest and "Tags" in shape.members:
-        return Property(name, "text", lambda resource: _named(resource, "Tags", "Key", rest))
+    if rest and _is_key_value_list(shape.members.get(head)):
+        return Property(name, "text", lambda resource: _named(resource, head, "Key", rest))
     return _member(shape, name, name)
 
 
@@ -212,6 +213,11 @@ def _values(shape: Shape, path: str, value: Any) -> Iterator[Any]:
     elif isinstance(shape, StructureShape):
         head, _, rest = path.partition(".")
         yield from _values(shape.members[head], rest, value.get(head))
+
+
+def _is_key_value_list(shape: Shape | None) -> bool:
+    """Return whether a shape is a list of keys and their values, as tags and the parameters of a feature are."""
+    return isinstance(shape, ListShape) and set(getattr(shape.member, "members", ())) == {"Key", "Value"}
 
 
 def _named(resource: Record, member: str, key: str, name: str) -> list[Any]:

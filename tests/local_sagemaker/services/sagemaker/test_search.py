@@ -156,7 +156,8 @@ def test_every_resource_type_that_exists_here_is_found(machine: Machine) -> None
     for kind in kinds:
         put(machine, kind, "name", **{kind.arn_member: f"arn:{kind.kind}", "Versions": [{"PipelineVersionId": 1}]})
     features = [{"FeatureName": name, "FeatureType": "String"} for name in ("id", "time", "city")]
-    members = {"FeatureDefinitions": features, "FeatureGroupArn": "arn:group", "FeatureMetadata": {}}
+    members: Record = {"FeatureDefinitions": features, "FeatureGroupArn": "arn:group"}
+    members["FeatureMetadata"] = {"id": {"Parameters": {"idType": "primaryKey"}}}
     put(machine, record_kinds.FEATURE_GROUP, "customers", **members)
     filters = {
         "FeatureGroup": where("FeatureGroupName", "Contains", "custom"),
@@ -173,6 +174,9 @@ def test_every_resource_type_that_exists_here_is_found(machine: Machine) -> None
     for resource, item in filters.items():
         answer = call("Search", {"Resource": resource, "SearchExpression": {"Filters": [item]}})
         assert [list(result) for result in answer["Results"]] == [[resource]], resource
+    by_parameter = {"Filters": [where("Parameters.idType", "Equals", "primaryKey")]}
+    [found] = call("Search", {"Resource": "FeatureMetadata", "SearchExpression": by_parameter})["Results"]
+    assert found["FeatureMetadata"]["FeatureName"] == "id"
     by_path = {"Filters": [where("Model.PrimaryContainer.Image", "Equals", "image")]}
     assert call("Search", {"Resource": "Model", "SearchExpression": by_path})["TotalHits"]["Value"] == 1
 
