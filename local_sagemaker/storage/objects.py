@@ -268,6 +268,9 @@ class ObjectStore:
             current = self._current(bucket, key)
             condition(current)
             versioning = self.versioning(bucket)
+            if versioning is not None:
+                # versions are listed by their times: one that has waited for others of its key is newer than they
+                status = self._stamp(temporary)
             metadata = replace(metadata, version_id=new_version_id() if versioning == "Enabled" else NULL)
             info = ObjectInfo(status.st_size, status.st_mtime, version_of(status), metadata)
             if versioning is not None:

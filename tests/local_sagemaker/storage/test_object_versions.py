@@ -1,8 +1,10 @@
 """Versions of objects: the store is a list of versions a key, whatever is written, and whenever a write is cut off."""
 
 import itertools
+import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,29 @@ def test_a_write_that_is_cut_off_before_it_replaces_the_file_has_not_happened(
     new = put(objects, "key", "fourth")
     kept = [version for version in before if version[0] != new]
     assert listed(objects, "key") == [(new, "fourth"), *kept]
+
+
+def test_a_write_that_has_waited_for_another_is_newer_than_it(
+    objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects.settings.put("bucket", "BucketVersioning", {"Status": "Enabled"})
+    flushed, stamp = threading.Event(), objects._stamp
+
+    def stamp_and_tell(path: Path) -> os.stat_result:
+        status = stamp(path)
+        flushed.set()
+        return status
+
+    monkeypatch.setattr(objects, "_stamp", stamp_and_tell)
+    waiting = threading.Thread(target=put, args=(objects, "key", "second"))
+    with objects._key_lock("bucket", "key"):
+        waiting.start()
+        assert flushed.wait(10)
+        put(objects, "key", "first")
+    waiting.join()
+    newest, oldest = objects.versions("bucket", "key")
+    assert [newest.headers["content-type"], oldest.headers["content-type"]] == ["second", "first"]
+    assert newest.modified > oldest.modified
 
 
 def test_a_version_that_is_missing_on_disk_is_not_found(objects: ObjectStore, tmp_path: Path) -> None:
