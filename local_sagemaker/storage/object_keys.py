@@ -28,6 +28,18 @@ class BadName(ValueError):
     """The name of a bucket or a key is not one that S3 allows."""
 
 
+class KeyTooLong(BadName):
+    """A key has more bytes than S3 allows.
+
+    Args:
+        size: Its bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"a key has 1 to {LONGEST_KEY} bytes, this one has {size}")
+        self.size = size
+
+
 def is_bucket_name(name: str) -> bool:
     """Return whether S3 allows the name: 3 to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends, no '..'."""
     return re.fullmatch(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]", name) is not None
@@ -52,8 +64,10 @@ def plain_path(key: str) -> Parts:
         length = len(key.encode())
     except UnicodeEncodeError as error:
         raise BadName("a key must be valid UTF-8") from error
-    if not 1 <= length <= LONGEST_KEY:
-        raise BadName(f"a key has 1 to {LONGEST_KEY} bytes, this one has {length}")
+    if length == 0:
+        raise BadName(f"a key has 1 to {LONGEST_KEY} bytes, this one is empty")
+    if length > LONGEST_KEY:
+        raise KeyTooLong(length)
     return tuple(part for segment in key.split("/") for part in _encode(segment))
 
 

@@ -25,6 +25,10 @@ from local_sagemaker.storage.bucket_settings import Document
 
 MAX_TAGS = 50
 ALL_BLOCKED = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+LIFECYCLE_ACTIONS = {
+    *("Expiration", "Transitions", "NoncurrentVersionTransitions", "NoncurrentVersionExpiration"),
+    "AbortIncompleteMultipartUpload",
+}
 EVERYBODY = ("*", {"AWS": "*"}, {"AWS": ["*"]})
 
 
@@ -120,6 +124,19 @@ def _tagging(_: S3Request, document: Document) -> Document:
     return document
 
 
+def _lifecycle(_: S3Request, document: Document) -> Document:
+    """Check the actions of lifecycle rules, and give each rule an ID."""
+    for rule in document["Rules"]:
+        if not rule.keys() & LIFECYCLE_ACTIONS:
+            raise S3Error("InvalidRequest", 400, "At least one action needs to be specified in a rule.")
+        for action in ("Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"):
+            for member in ("Days", "NoncurrentDays", "DaysAfterInitiation"):
+                if rule.get(action, {}).get(member, 1) < 1:
+                    message = f"'{member}' for {action} action must be a positive integer"
+                    raise S3Error("InvalidArgument", 400, message)
+    return with_ids("Rules", "ID", document)
+
+
 def _policy(_: S3Request, text: str) -> str:
     try:
         is_policy = isinstance(json.loads(text), dict)
@@ -163,7 +180,7 @@ SETTINGS = (
         "BucketLifecycleConfiguration",
         absent=("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
         delete="DeleteBucketLifecycle",
-        prepare=lambda _, document: with_ids("Rules", "ID", document),
+        prepare=_lifecycle,
     ),
     BucketSetting(
         "BucketEncryption",

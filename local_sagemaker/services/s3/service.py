@@ -41,6 +41,7 @@ from local_sagemaker.services.s3.versions import latest_marker_headers, no_such_
 from local_sagemaker.services.s3.xml import document_members, read_document, xml_response
 from local_sagemaker.storage.database import Database
 from local_sagemaker.storage.object_info import IsDeleteMarker, NoSuchVersion
+from local_sagemaker.storage.object_keys import LONGEST_KEY, KeyTooLong
 from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, ObjectStore
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,9 @@ class S3Service:
             headers = latest_marker_headers(self._objects, error)
             message = "The specified key does not exist."
             raise S3Error("NoSuchKey", 404, message, headers=headers, Key=error.key) from error
+        except KeyTooLong as error:
+            size, most = str(error.size), str(LONGEST_KEY)
+            raise S3Error("KeyTooLongError", 400, "Your key is too long", Size=size, MaxSizeAllowed=most) from error
         except BadName as error:
             raise S3Error("InvalidArgument", 400, str(error)) from error
         except ServiceError as error:

@@ -116,6 +116,23 @@ def test_a_document_that_s3_does_not_know_is_refused(s3: S3, bucket: str) -> Non
     assert code(lambda: s3.get_bucket_tagging(Bucket="no-such-bucket")) == "NoSuchBucket"
 
 
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        ({}, "InvalidRequest"),
+        ({"Expiration": {"Days": 0}}, "InvalidArgument"),
+        ({"NoncurrentVersionExpiration": {"NoncurrentDays": 0}}, "InvalidArgument"),
+        ({"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 0}}, "InvalidArgument"),
+    ],
+)
+def test_a_lifecycle_rule_has_an_action_after_at_least_a_day(
+    s3: S3, bucket: str, actions: dict[str, Any], expected: str
+) -> None:
+    put = {"Bucket": bucket, "LifecycleConfiguration": {"Rules": [{"Status": "Enabled", "Filter": {}, **actions}]}}
+    assert code(lambda: s3.put_bucket_lifecycle_configuration(**put)) == expected
+    assert code(lambda: get(s3, "bucket_lifecycle_configuration", bucket)) == "NoSuchLifecycleConfiguration"
+
+
 def test_a_rule_without_an_id_gets_one(s3: S3, bucket: str) -> None:
     rule = {"Status": "Enabled", "Filter": {"Prefix": ""}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})

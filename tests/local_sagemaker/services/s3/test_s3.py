@@ -226,6 +226,14 @@ def test_errors_name_what_does_not_exist_as_s3_does(s3: S3, bucket: str) -> None
     assert raised.value.response["Error"]["BucketName"] == "no-such-bucket"
 
 
+def test_a_key_that_is_too_long_has_s3s_error(s3: S3, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="é" * 512)
+    with pytest.raises(ClientError) as caught:
+        s3.put_object(Bucket=bucket, Key="é" * 513)
+    error = caught.value.response["Error"]
+    assert (error["Code"], error["Size"], error["MaxSizeAllowed"]) == ("KeyTooLongError", "1026", "1024")
+
+
 def test_only_an_empty_bucket_can_be_deleted(s3: S3, bucket: str) -> None:
     assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
     s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="123456789012")
