@@ -18,6 +18,10 @@ INSTEAD = {
     "SelectObjectContent": (
         "SelectObjectContent, which AWS has closed to new customers; get the object and query it with DuckDB or pandas"
     ),
+    "PutBucketReplication": "PutBucketReplication; copy new objects in a function that the bucket notifies",
+    "PutBucketInventoryConfiguration": "PutBucketInventoryConfiguration; list the objects with ListObjectVersions",
+    "PutObjectLockConfiguration": "PutObjectLockConfiguration; turn versioning on to keep what is deleted or replaced",
+    "RestoreObject": "RestoreObject; every object has the storage class STANDARD and can be read at once",
 }
 SERVICE_HOST = re.compile(r"(?:(.+)\.)?s3(?:[.-][a-z0-9-]+)*\.(?:localhost|amazonaws\.com(?:\.cn)?)")
 

@@ -191,3 +191,17 @@ def test_every_response_has_request_ids(
             assert f"<RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>" in body
         ids.add(request_id)
     assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "instead"),
+    [
+        ("restore_object", {"Key": "key", "RestoreRequest": {"Days": 1}}, "can be read at once"),
+        ("put_object_lock_configuration", {"ObjectLockConfiguration": {}}, "turn versioning on"),
+    ],
+)
+def test_an_operation_that_is_not_implemented_is_refused_with_what_to_do_instead(
+    s3: S3, bucket: str, operation: str, arguments: dict, instead: str
+) -> None:
+    with pytest.raises(ClientError, match=f"NotImplemented.*{instead}"):
+        getattr(s3, operation)(Bucket=bucket, **arguments)
