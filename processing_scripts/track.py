@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     watch.start()
     try:
         run = track(options)
+    except (NotTracked, ConnectionError) as error:
+        run = not_tracked(options, str(error))
     # whatever MLflow, its plugins and their dependencies raise: a model is worth more than its record
     except Exception as error:
         run = not_tracked(options, f"{type(error).__name__}: {error}")
@@ -105,6 +107,7 @@ def track(options: argparse.Namespace) -> dict[str, str]:
 
     Raises:
         NotTracked: There is no such MLflow App, or no run to add the model package to.
+        ConnectionError: MLflow cannot be reached.
     """
     os.environ |= REQUESTS
     uri = tracking_uri(options.mlflow)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 
 from tracking.contents import RunContents
 from tracking.datasets import Split
@@ -24,6 +25,9 @@ class Experiment:
     Args:
         tracking_uri: URI of a tracking server, or the ARN of one of SageMaker's.
         name: Name of the experiment.
+
+    Raises:
+        ConnectionError: The tracking server cannot be reached.
     """
 
     def __init__(self, tracking_uri: str, name: str) -> None:
@@ -33,7 +37,16 @@ class Experiment:
         # SageMaker's plugin reads the global URI
         mlflow.set_tracking_uri(tracking_uri)
         self._client = mlflow.MlflowClient()
-        self.id: str = mlflow.set_experiment(name).experiment_id
+        try:
+            self.id: str = mlflow.set_experiment(name).experiment_id
+        except MlflowException as error:
+            # MLflow raises it while it handles the exception of requests, which is an OSError
+            if not isinstance(error.__context__, OSError):
+                raise
+            raise ConnectionError(
+                f"{tracking_uri} cannot be reached from the job ({type(error.__context__).__name__}); start the "
+                "server or correct tracking.mlflow, then run the pipeline again"
+            ) from error
 
     def find(self, name: str) -> Run | None:
         """Return the run of a name; None if there is none."""

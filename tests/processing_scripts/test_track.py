@@ -162,9 +162,19 @@ def test_an_app_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(track, "client", lambda service: NoApps())
     assert track.tracking_uri("other").endswith("mlflow-app/a")
     track.main(required("team", tmp_path))
-    assert (
-        "does not have an MLflow App 'team'" in json.loads((tmp_path / "run" / "run.json").read_text())["unavailable"]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["unavailable"] == (
+        "the account does not have an MLflow App 'team'; create one, or set tracking.mlflow to another"
     )
+
+
+@pytest.mark.slow
+def test_a_server_that_refuses_connections_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mlflow = f"http://127.0.0.1:{server.getsockname()[1]}"
+    assert run_track([*required(mlflow, tmp_path), "--total-seconds", "60"], tmp_path) == {
+        "unavailable": f"{mlflow} cannot be reached from the job (ConnectionError); start the server or correct "
+        "tracking.mlflow, then run the pipeline again"
+    }
 
 
 @pytest.mark.slow
@@ -172,20 +182,23 @@ def test_a_server_that_accepts_connections_and_never_answers_costs_bounded_time(
     with socket.create_server(("127.0.0.1", 0)) as server:
         mlflow = f"http://127.0.0.1:{server.getsockname()[1]}"
         began = time.monotonic()
-        arguments = [*required(mlflow, tmp_path), "--total-seconds", "5"]
-        done = subprocess.run(
-            [sys.executable, str(Path(track.__file__)), *arguments],
-            env=os.environ | {"AWS_DEFAULT_REGION": "us-east-1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
+        result = run_track([*required(mlflow, tmp_path), "--total-seconds", "5"], tmp_path)
     assert time.monotonic() - began < 60
-    assert json.loads((tmp_path / "run" / "run.json").read_text()) == {
-        "unavailable": "MLflow has not answered within 5 s"
-    }
+    assert result == {"unavailable": "MLflow has not answered within 5 s"}
+
+
+def run_track(arguments: list[str], output: Path) -> Any:
+    """Run track.py in a process of its own, because MLflow's tracking URI is global; return its run.json."""
+    done = subprocess.run(
+        [sys.executable, str(Path(track.__file__)), *arguments],
+        env=os.environ | {"AWS_DEFAULT_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads((output / "run" / "run.json").read_text())
 
 
 def required(mlflow: str, output: Path) -> list[str]:
