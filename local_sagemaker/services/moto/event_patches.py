@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import moto.logs.models as logs_models
-from moto.cloudwatch.models import Alarm, CloudWatchBackend
+from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatumBase
 from moto.events.exceptions import InvalidEventPatternException
 from moto.events.exceptions import ValidationException as EventsValidationException
 from moto.events.models import EventPattern, EventPatternParser, Rule
@@ -159,6 +159,25 @@ def _put_metric_data(original: Original, listener: Listener, backend: Any, *argu
             backend.metric_data = condensed(backend.metric_data, time.time())
             backend.max_data = max(MAX_DATA, 2 * len(backend.metric_data))
     listener.metric_data_put()
+
+
+@patches(MetricDatumBase, "filter")
+def _filter(
+    original: Original,
+    listener: Listener,
+    datum: MetricDatumBase,
+    namespace: str | None,
+    name: str | None,
+    dimensions: list[dict[str, str]],
+    already_present_metrics: list[MetricDatumBase] | None = None,
+) -> bool:
+    """Take metric data for statistics that have exactly the given dimensions; moto takes those with further ones, too.
+
+    ListMetrics, which passes the metrics that it has found, does find those with further dimensions.
+    """
+    if already_present_metrics is None and len(dimensions) != len(datum.dimensions):
+        return False
+    return bool(original(datum, namespace, name, dimensions, already_present_metrics))
 
 
 @patches(CloudWatchBackend, "set_alarm_state")

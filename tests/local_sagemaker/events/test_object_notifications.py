@@ -103,7 +103,7 @@ def test_messages_for_queues_and_topics_are_kept_only_if_moto_has_any(
     submitted: list[object] = []
     monkeypatch.setattr(EventBus, "submit", lambda bus, work: submitted.append(work))
     data_dir, unused = DataDir(tmp_path), MagicMock()
-    engine = EventEngine(RecordStore(data_dir, Database(data_dir.database)), Targets(unused, unused))
+    engine = EventEngine(RecordStore(data_dir, Database(data_dir.database)), Targets(unused, unused), unused)
     queue = {"Arn": "arn:aws:sqs:us-east-1:123456789012:q"}
     engine.deliver(queue, "{}", "s3.amazonaws.com", "token")
     assert not submitted

@@ -488,5 +488,5 @@ def test_help_lists_the_commands_with_an_example() -> None:
 
 
 def test_an_unsupported_operation_is_named_in_the_boto3_error(client: Callable[..., Any]) -> None:
-    with pytest.raises(ClientError, match=r"UnknownOperationException.*ListHubs is not supported"):
-        client("sagemaker").list_hubs()
+    with pytest.raises(ClientError, match=r"UnknownOperationException.*CreateHub is not supported"):
+        client("sagemaker").create_hub(HubName="models", HubDescription="none")

@@ -143,3 +143,22 @@ def test_an_alarm_that_is_not_supported_does_not_affect_others(cloudwatch: Clien
     put_data(cloudwatch, namespace, 5)
     wait_for_state(cloudwatch, supported, "ALARM")
     assert [state(cloudwatch, name) for name in (trimmed_mean, constant)] == ["INSUFFICIENT_DATA"] * 2
+
+
+def test_statistics_are_of_exactly_the_given_dimensions(cloudwatch: Client, namespace: str) -> None:
+    endpoint, variant = {"Name": "Endpoint", "Value": "e"}, {"Name": "Variant", "Value": "v"}
+    put_data(cloudwatch, namespace, 1, Dimensions=[endpoint])
+    put_data(cloudwatch, namespace, 5, Dimensions=[endpoint, variant])
+    now = datetime.now(UTC)
+    points = cloudwatch.get_metric_statistics(
+        Namespace=namespace,
+        MetricName="drift",
+        Dimensions=[endpoint],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 1
+    listed = cloudwatch.list_metrics(Namespace=namespace, Dimensions=[endpoint])["Metrics"]
+    assert [len(metric["Dimensions"]) for metric in listed] == [1, 2]
