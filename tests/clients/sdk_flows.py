@@ -23,7 +23,6 @@ from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS
 from sagemaker.core.transformer import Transformer
 from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
-from sagemaker.mlops.workflow.callback_step import CallbackStep
 from sagemaker.mlops.workflow.emr_step import EMRStep, EMRStepConfig
 from sagemaker.mlops.workflow.fail_step import FailStep
 from sagemaker.mlops.workflow.model_step import ModelStep
@@ -310,7 +309,6 @@ def refused() -> dict[str, str]:
     notebook = {"input_notebook": "notebook.ipynb", "image_uri": image, "kernel_name": "python3", "role": role}
     empty = {"display_name": None, "description": None}
     steps = [
-        CallbackStep(name="Ask", sqs_queue_url="https://sqs.us-east-1.amazonaws.com/1/q", inputs={}, outputs=[]),
         EMRStep(name="Cluster", cluster_id="j-1", step_config=EMRStepConfig(jar="s3://b/a.jar"), **empty),
         NotebookJobStep(name="Notebook", **notebook),
     ]

@@ -151,7 +151,6 @@ def test_an_unsupported_step_is_rejected_with_its_name_and_type(made: dict[str, 
     for name, words in refused.items():
         if name.startswith("Own") and words:
             assert f"step {name!r} has the unsupported type {name.removeprefix('Own')!r}; " in words
-    assert refused["Ask"] == ""
     assert "step 'Cluster' has the unsupported type 'EMR'" in refused["Cluster"]
     assert "step 'Notebook'" in refused["Notebook"]
 
