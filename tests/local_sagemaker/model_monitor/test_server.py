@@ -50,7 +50,7 @@ def run(server: RunningServer, data_dir: Path, *arguments: str, folder: Path) ->
 @pytest.fixture(scope="module")
 def made(server: RunningServer, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The output of a program that uses the SDK."""
-    program = str(Path(__file__).parents[1] / "clients" / "sdk_monitors.py")
+    program = str(Path(__file__).parents[2] / "clients" / "sdk_monitors.py")
     done = run(server, data_dir, program, "Churn", folder=tmp_path_factory.mktemp("program"))
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
