@@ -220,7 +220,7 @@ class Container:
         with self._lock:
             self._stopped = True
             if self._process is not None:
-                _signal_group(self._process.pid, number)
+                signal_group(self._process.pid, number)
 
     def close(self, keep: bool) -> None:
         """Release the container's resources and, unless `keep` is set, delete its folder."""
@@ -263,7 +263,7 @@ class Container:
         with self._lock:
             self._process = None
         # as in a container, all processes end with the first one
-        _signal_group(process.pid, signal.SIGKILL)
+        signal_group(process.pid, signal.SIGKILL)
         os.close(report_end)
 
     def _environment(self, command: Command) -> dict[str, str]:
@@ -327,16 +327,22 @@ def _killed(number: int, message: str) -> str:
     return f"killed by {signal.Signals(number).name}{cause}{f'; last output: {message}' if message else ''}"
 
 
-def _signal_group(group: int, number: int) -> None:
+def signal_group(group: int, number: int) -> None:
+    """Send a signal to a group of processes, if there still is one."""
     # the group does not exist any more; macOS raises PermissionError for a group that is about to end
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
+def inherited_environment(*more: str) -> dict[str, str]:
+    """Return those of this process's environment variables that processes of jobs have, too, and some others."""
+    return {name: os.environ[name] for name in (*INHERITED_VARIABLES, *more) if name in os.environ}
+
+
 def common_environment() -> dict[str, str]:
     """Return the environment variables of all jobs' processes, which a job may override."""
     return {
-        **{name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ},
+        **inherited_environment(),
         # output reaches the log as soon as it is printed
         "PYTHONUNBUFFERED": "1",
         # Jobs share this machine's processors. By default, OpenMP's threads spin while they wait for each other, which

@@ -1,7 +1,5 @@
 """The account's default MLflow App, created and started for `python -m local_sagemaker start --mlflow`."""
 
-import http.client
-import json
 from typing import Any
 
 from local_sagemaker.account import DEFAULT_BUCKET, ROLE_ARN
@@ -30,17 +28,11 @@ def _create(server: RunningServer) -> str:
 
 
 def _call(server: RunningServer, operation: str, **request: str) -> dict[str, Any]:
-    """Call an operation of SageMaker, without boto3, which takes a second to import."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=RESPONSE_SECONDS)
     headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
     try:
-        connection.request("POST", "/", json.dumps(request), headers)
-        response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        status, answer = server.post("/", request, RESPONSE_SECONDS, headers)
+    except ConnectionError as error:
         raise ServerError(f"the server at {server.url} does not answer {operation}: {error}") from error
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise ServerError(f"{operation}: {answer.get('message', response.status)}")
+    if status != 200:
+        raise ServerError(f"{operation}: {answer.get('message', status)}")
     return answer

@@ -41,6 +41,12 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+def last_line(file: Path) -> str:
+    """Return the last line of a log that is not empty."""
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "no output")
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder, if it exists, whatever the permissions of the folders in it.
 

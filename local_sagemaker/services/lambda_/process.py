@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.account import REGION
-from local_sagemaker.containers.container import INHERITED_VARIABLES
+from local_sagemaker.containers.container import inherited_environment, signal_group
 from local_sagemaker.containers.output import MAX_EVENT_BYTES, LogStream
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.protocol.times import iso_milliseconds
@@ -122,8 +122,7 @@ class FunctionProcess:
 
     def kill(self) -> None:
         """Kill the process and its children; an invocation in flight fails."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        signal_group(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
@@ -228,7 +227,7 @@ class FunctionProcess:
 def _environment(configuration: Record, task_root: Path, stream: str, overrides: Mapping[str, str]) -> dict[str, str]:
     name = configuration["FunctionName"]
     return {
-        **{name: os.environ[name] for name in (*INHERITED_VARIABLES, "PATH") if name in os.environ},
+        **inherited_environment("PATH"),
         "PYTHONPATH": str(task_root),
         **configuration.get("Environment", {}).get("Variables", {}),
         "TZ": ":UTC",

@@ -6,9 +6,7 @@ Nothing of MLflow is imported here.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import os
 import signal
 import socket
 import subprocess
@@ -19,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_sagemaker.containers.container import INHERITED_VARIABLES
+from local_sagemaker.containers.container import inherited_environment, signal_group
 from local_sagemaker.data_dir import DataDir
-from local_sagemaker.storage.files import remove_tree
+from local_sagemaker.storage.files import last_line, remove_tree
 
 DATABASE = "mlflow.sqlite"
 PROGRAM = Path(__file__).parent / "program.py"
@@ -141,8 +139,7 @@ class _Server:
         return f"http://127.0.0.1:{self.port}/"
 
     def signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
+        signal_group(self.process.pid, number)
 
     def wait(self) -> None:
         """Wait for its end after SIGTERM; kill it if it does not end."""
@@ -158,12 +155,11 @@ def _start(folder: Path, artifact_store_uri: str, environment: Mapping[str, str]
     command = [sys.executable, "-P", str(PROGRAM), "--default-artifact-root", artifact_store_uri]
     # relative to its working folder, whose path may have characters with a meaning in a URI
     command += ["--backend-store-uri", f"sqlite:///{DATABASE}"]
-    inherited = {name: os.environ[name] for name in (*INHERITED_VARIABLES, "PATH") if name in os.environ}
     with _listener(folder / "port") as listener, (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
             [*command, "--socket", str(listener.fileno())],
             cwd=folder,
-            env={**inherited, **environment, **_VARIABLES},
+            env={**inherited_environment("PATH"), **environment, **_VARIABLES},
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -209,11 +205,6 @@ def _wait_until_ready(server: _Server, folder: Path) -> None:
         message = f"the MLflow server is still starting after {START_SECONDS} s; see {log}"
         raise MlflowServerStarting(message, server.url) from error
     except (OSError, http.client.HTTPException) as error:
-        raise MlflowServerError(f"the MLflow server did not start: {_last_line(log)} (see {log})") from error
+        raise MlflowServerError(f"the MLflow server did not start: {last_line(log)} (see {log})") from error
     finally:
         connection.close()
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line for line in reversed(lines) if line.strip()), "no output")
