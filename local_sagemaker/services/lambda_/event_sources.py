@@ -12,7 +12,7 @@ from collections.abc import Callable
 from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page_of_query
-from local_sagemaker.services.lambda_.manager import FunctionManager, name_and_qualifier, qualified_arn
+from local_sagemaker.services.lambda_.manager import FunctionManager, paging, qualified_arn
 from local_sagemaker.storage.record_kinds import LAMBDA_EVENT_SOURCE
 from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
@@ -84,15 +84,15 @@ def delete_mapping(functions: FunctionManager, request: Record) -> Record:
 def list_mappings(functions: FunctionManager, request: Record) -> Record:
     equal = {"parent": request["EventSourceArn"]} if "EventSourceArn" in request else {}
     if "FunctionName" in request:
-        equal["title"] = qualified_arn(*name_and_qualifier(request["FunctionName"]))
-    paging = {"MaxResults": request.get("MaxItems", 100), "NextToken": request.get("Marker")}
-    found, following = page_of_query(functions.store, Query(KIND, equal=equal, sort="title"), paging, order="Ascending")
+        equal["title"] = qualified_arn(request["FunctionName"])
+    query = Query(KIND, equal=equal, sort="title")
+    found, following = page_of_query(functions.store, query, paging(request, 100), order="Ascending")
     return {"EventSourceMappings": found, "NextMarker": following.get("NextToken")}
 
 
 def _function_arn(functions: FunctionManager, request: Record) -> str:
     functions.function(request["FunctionName"])
-    return qualified_arn(*name_and_qualifier(request["FunctionName"]))
+    return qualified_arn(request["FunctionName"])
 
 
 def _state(enabled: bool) -> str:

@@ -92,7 +92,7 @@ class FunctionManager:
         Raises:
             ServiceError: The function, or that version or alias of it, does not exist.
         """
-        arn = qualified_arn(*name_and_qualifier(name_or_arn, qualifier))
+        arn = qualified_arn(name_or_arn, qualifier)
         statements = self.function(name_or_arn, qualifier)["Policy"]
         return [statement for statement in statements if statement["Resource"] == arn]
 
@@ -116,7 +116,7 @@ class FunctionManager:
         task_root = code_folder(self.folder(configuration["FunctionName"]), configuration["CodeSha256"]) / "task"
         process = self._processes.acquire(configuration, task_root)
         try:
-            return process.invoke(event, qualified_arn(*name_and_qualifier(name_or_arn)), client_context)
+            return process.invoke(event, qualified_arn(name_or_arn), client_context)
         except BaseException:
             # a response that still arrives would be taken for that to the next event
             process.kill()
@@ -170,9 +170,19 @@ def name_and_qualifier(name_or_arn: str, qualifier: str | None = None) -> tuple[
     return name, qualifier or version or None
 
 
-def qualified_arn(name: str, qualifier: str | None) -> str:
-    """Return the ARN of a function, or of one of its versions or aliases."""
-    return f"{lambda_arn(name)}:{qualifier}" if qualifier else lambda_arn(name)
+def qualified_arn(name_or_arn: str, qualifier: str | None = None) -> str:
+    """Return the ARN of a function, or of the version or alias that its name, its ARN or a Qualifier selects.
+
+    Raises:
+        ServiceError: They select different versions.
+    """
+    name, selected = name_and_qualifier(name_or_arn, qualifier)
+    return f"{lambda_arn(name)}:{selected}" if selected else lambda_arn(name)
+
+
+def paging(request: Record, size: int = 50) -> Record:
+    """Return the Marker and MaxItems of a request as the members that `protocol.paging` knows."""
+    return {"MaxResults": request.get("MaxItems", size), "NextToken": request.get("Marker")}
 
 
 def _has(record: Record, qualifier: str | None) -> bool:

@@ -17,7 +17,14 @@ from local_sagemaker.services.lambda_.code import (
     delete_code,
     store_code,
 )
-from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier, qualified_arn
+from local_sagemaker.services.lambda_.manager import (
+    KIND,
+    LATEST,
+    FunctionManager,
+    name_and_qualifier,
+    paging,
+    qualified_arn,
+)
 from local_sagemaker.services.lambda_.revisions import check_revision, revision_members
 from local_sagemaker.services.lambda_.versions import delete_version, publish, versions_of
 from local_sagemaker.storage.log_files import lambda_group
@@ -104,13 +111,13 @@ def get_function(functions: FunctionManager, request: Record) -> Record:
 def get_configuration(functions: FunctionManager, request: Record) -> Record:
     name_or_arn, qualifier = request["FunctionName"], request.get("Qualifier")
     configuration = functions.configuration(name_or_arn, qualifier)
-    arn = qualified_arn(*name_and_qualifier(name_or_arn, qualifier))
+    arn = qualified_arn(name_or_arn, qualifier)
     return {**configuration, "FunctionArn": arn, **STATES}
 
 
 def list_functions(functions: FunctionManager, request: Record) -> Record:
-    paging = {"MaxResults": request.get("MaxItems", 50), "NextToken": request.get("Marker")}
-    found, following = page_of_query(functions.store, Query(KIND, sort="title"), paging, order="Ascending")
+    query = Query(KIND, sort="title")
+    found, following = page_of_query(functions.store, query, paging(request), order="Ascending")
     configurations = [record["Configuration"] for record in found]
     if request.get("FunctionVersion") == "ALL":
         configurations = [version for record in found for version in versions_of(record)]
@@ -163,7 +170,7 @@ def invoke(functions: FunctionManager, request: Record) -> Record:
     name, kind = request["FunctionName"], request.get("InvocationType", "RequestResponse")
     payload = request.get("Payload", b"")
     executed = functions.configuration(name, request.get("Qualifier"))["Version"]
-    arn = qualified_arn(*name_and_qualifier(name, request.get("Qualifier")))
+    arn = qualified_arn(name, request.get("Qualifier"))
     if len(payload) > MAX_PAYLOADS.get(kind, len(payload)):
         raise ServiceError(
             "RequestTooLargeException",

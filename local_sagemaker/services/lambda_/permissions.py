@@ -19,14 +19,14 @@ EQUAL = {
 
 
 def add_permission(functions: FunctionManager, request: Record) -> Record:
-    name, qualifier = name_and_qualifier(request["FunctionName"], request.get("Qualifier"))
-    if qualifier == LATEST:
+    name, qualifier = request["FunctionName"], request.get("Qualifier")
+    if name_and_qualifier(name, qualifier)[1] == LATEST:
         raise ServiceError("InvalidParameterValueException", "We currently do not support adding policies for $LATEST.")
     statement = _statement(request, qualified_arn(name, qualifier))
     with functions.lock:
-        record = functions.function(request["FunctionName"], request.get("Qualifier"))
-        check_revision(functions.resource(request["FunctionName"], request.get("Qualifier")), request)
-        existing = functions.policy(request["FunctionName"], request.get("Qualifier"))
+        record = functions.function(name, qualifier)
+        check_revision(functions.resource(name, qualifier), request)
+        existing = functions.policy(name, qualifier)
         if any(other["Sid"] == statement["Sid"] for other in existing):
             raise ServiceError(
                 "ResourceConflictException",
@@ -38,10 +38,11 @@ def add_permission(functions: FunctionManager, request: Record) -> Record:
 
 
 def remove_permission(functions: FunctionManager, request: Record) -> Record:
+    name, qualifier = request["FunctionName"], request.get("Qualifier")
     with functions.lock:
-        record = functions.function(request["FunctionName"], request.get("Qualifier"))
-        check_revision(functions.resource(request["FunctionName"], request.get("Qualifier")), request)
-        policy = functions.policy(request["FunctionName"], request.get("Qualifier"))
+        record = functions.function(name, qualifier)
+        check_revision(functions.resource(name, qualifier), request)
+        policy = functions.policy(name, qualifier)
         removed = [statement for statement in policy if statement["Sid"] == request["StatementId"]]
         if not removed:
             raise _no_policy(f"Statement {request['StatementId']} is not found in resource policy.")
@@ -50,11 +51,12 @@ def remove_permission(functions: FunctionManager, request: Record) -> Record:
 
 
 def get_policy(functions: FunctionManager, request: Record) -> Record:
-    statements = functions.policy(request["FunctionName"], request.get("Qualifier"))
+    name, qualifier = request["FunctionName"], request.get("Qualifier")
+    statements = functions.policy(name, qualifier)
     if not statements:
         raise _no_policy("The resource you requested does not exist.")
     policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
-    resource = functions.resource(request["FunctionName"], request.get("Qualifier"))
+    resource = functions.resource(name, qualifier)
     return {"Policy": json.dumps(policy), "RevisionId": resource["RevisionId"]}
 
 

@@ -7,7 +7,14 @@ from collections.abc import Callable
 
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.paging import page
-from local_sagemaker.services.lambda_.manager import KIND, LATEST, FunctionManager, name_and_qualifier, qualified_arn
+from local_sagemaker.services.lambda_.manager import (
+    KIND,
+    LATEST,
+    FunctionManager,
+    name_and_qualifier,
+    paging,
+    qualified_arn,
+)
 from local_sagemaker.services.lambda_.revisions import check_revision, revision_members
 from local_sagemaker.storage.records import Record
 
@@ -77,7 +84,7 @@ def list_versions(functions: FunctionManager, request: Record) -> Record:
     versions = versions_of(functions.function(request["FunctionName"]))
     found, following = page(
         versions,
-        _paging(request),
+        paging(request),
         key=lambda version: 0 if version["Version"] == LATEST else int(version["Version"]),
         name=lambda version: version["Version"],
         order="Ascending",
@@ -120,7 +127,7 @@ def list_aliases(functions: FunctionManager, request: Record) -> Record:
     matching = [alias for alias in aliases if wanted is None or wanted in _targets(alias)]
     found, following = page(
         matching,
-        _paging(request),
+        paging(request),
         key=lambda alias: alias["Name"],
         name=lambda alias: alias["Name"],
         order="Ascending",
@@ -175,10 +182,6 @@ def _targets(alias: Record) -> list[str]:
 
 def _content(configuration: Record) -> Record:
     return {member: value for member, value in configuration.items() if member not in _OWN_MEMBERS}
-
-
-def _paging(request: Record) -> Record:
-    return {"MaxResults": request.get("MaxItems", 50), "NextToken": request.get("Marker")}
 
 
 def _invalid(message: str) -> ServiceError:
