@@ -12,7 +12,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepRun, StepStopped, StepType
+from local_sagemaker.executions.steps.step_type import (
+    Outcome,
+    StepFailed,
+    StepRun,
+    StepStopped,
+    StepType,
+    request_to,
+)
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record
 
@@ -24,7 +31,7 @@ TIMEOUT_SECONDS = 7 * 24 * 3600
 
 class Callback(StepType):
     def run(self, run: StepRun) -> Outcome:
-        request = _request(run)
+        request = request_to(run, "SqsQueueUrl")
         url = request["SqsQueueUrl"]
         token = next(iter(run.callbacks.waiting(run.execution_arn, run.step.name)), None)
         if token is None:
@@ -51,18 +58,7 @@ class Callback(StepType):
         return Outcome({"OutputParameters": _outputs(request["OutputParameters"], given)})
 
     def cache_key(self, run: StepRun) -> Record | None:
-        return _request(run)
-
-
-def _request(run: StepRun) -> Record:
-    settings = run.step.settings
-    if not settings.get("SqsQueueUrl"):
-        raise StepFailed("ClientError: The step has no SqsQueueUrl")
-    return {
-        "SqsQueueUrl": run.resolve(settings["SqsQueueUrl"]),
-        "Arguments": run.resolve(run.step.arguments),
-        "OutputParameters": run.resolve(settings.get("OutputParameters") or []),
-    }
+        return request_to(run, "SqsQueueUrl")
 
 
 def _send(run: StepRun, request: Record, token: str, status: str) -> None:

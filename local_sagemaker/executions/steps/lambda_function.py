@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepRun, StepType
+from local_sagemaker.executions.steps.step_type import Outcome, StepFailed, StepRun, StepType, request_to
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record
 
@@ -17,7 +17,7 @@ _TYPES: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Boo
 
 class Lambda(StepType):
     def run(self, run: StepRun) -> Outcome:
-        request = _request(run)
+        request = request_to(run, "FunctionArn")
         arn = request["FunctionArn"]
         run.set_metadata({"Lambda": {"Arn": arn}})
         try:
@@ -34,18 +34,7 @@ class Lambda(StepType):
         return Outcome({"OutputParameters": outputs})
 
     def cache_key(self, run: StepRun) -> Record | None:
-        return _request(run)
-
-
-def _request(run: StepRun) -> Record:
-    settings = run.step.settings
-    if not settings.get("FunctionArn"):
-        raise StepFailed("ClientError: The step has no FunctionArn")
-    return {
-        "FunctionArn": run.resolve(settings["FunctionArn"]),
-        "Arguments": run.resolve(run.step.arguments),
-        "OutputParameters": run.resolve(settings.get("OutputParameters") or []),
-    }
+        return request_to(run, "FunctionArn")
 
 
 def _output(arn: str, response: Any, output: Record) -> Any:

@@ -158,6 +158,26 @@ def resolved_arguments(run: StepRun) -> Record:
     return dict(without_nulls(run.resolve(run.step.arguments)))
 
 
+def request_to(run: StepRun, receiver: str) -> Record:
+    """Return what a step sends to a function or queue, with the outputs that it expects in return.
+
+    Args:
+        run: The run of the step.
+        receiver: The setting of the step that names the function or the queue.
+
+    Raises:
+        StepFailed: The step does not have that setting.
+    """
+    settings = run.step.settings
+    if not settings.get(receiver):
+        raise StepFailed(f"ClientError: The step has no {receiver}")
+    return {
+        receiver: run.resolve(settings[receiver]),
+        "Arguments": run.resolve(run.step.arguments),
+        "OutputParameters": run.resolve(settings.get("OutputParameters") or []),
+    }
+
+
 def select_resolved(run: StepRun, members: Mapping[str, Any], names: Sequence[str]) -> Record:
     """Resolve the named members only: the expressions of others may not be resolvable yet."""
     return dict(without_nulls(run.resolve({name: members.get(name) for name in names})))
