@@ -39,7 +39,7 @@ from tracking.datasets import Split, fingerprint
 TOTAL_SECONDS = 300.0
 REQUESTS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
-MODEL_ARCHIVE, OUTPUT_ARCHIVE, CURVE = "model.tar.gz", "output.tar.gz", "training_curve.csv"
+MODEL_ARCHIVE, OUTPUT_ARCHIVE, CURVE, PLOT = "model.tar.gz", "output.tar.gz", "training_curve.csv", "training_curve.svg"
 
 
 class NotTracked(Exception):
@@ -160,7 +160,9 @@ def log_execution(experiment: Any, run: Any, options: argparse.Namespace) -> Non
         model, output = folder / MODEL_ARCHIVE, folder / OUTPUT_ARCHIVE
         download(s3, options.model_uri, model)
         download(s3, sibling(options.model_uri), output)
-        curve = read_member(output, CURVE)
+        for name in (CURVE, PLOT):
+            (folder / name).write_text(read_member(output, name), encoding="utf-8")
+        curve = (folder / CURVE).read_text(encoding="utf-8")
         contents = execution_contents(summary, json.loads(read_member(model, "metrics.json")), curve)
         experiment.log(run, contents)
         experiment.tag(run, {"sagemaker.model_uri": options.model_uri} | dict(options.tag))
@@ -168,13 +170,11 @@ def log_execution(experiment: Any, run: Any, options: argparse.Namespace) -> Non
         experiment.log_splits(run, options.experiment, splits)
         log_trials(experiment, run, summary.get("tuning") or {}, options.trials_uri, s3)
         experiment.end(run, contents.status)
-        for name in (CURVE, "training_curve.svg"):
-            (folder / name).write_text(read_member(output, name), encoding="utf-8")
         # not samples.jsonl, whose records are those of the data
         files = {
             "report": [options.input_dir / "report" / "report.html"],
             "evaluation": [evaluation / "summary.json", evaluation / "evaluation.json"],
-            "training": [folder / CURVE, folder / "training_curve.svg"],
+            "training": [folder / CURVE, folder / PLOT],
             "model": [model],
         }
         experiment.upload(run, files)

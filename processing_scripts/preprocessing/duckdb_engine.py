@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from preprocessing.engine import AddedColumns, WritePart
 from preprocessing.feature_group import latest_records
+from preprocessing.literals import sql_text, sql_texts
 from preprocessing.prefetching import prefetched
 from preprocessing.rows import Rows, read_rows
 from preprocessing.writing import ROW_GROUP
@@ -40,14 +41,13 @@ class DuckDb:
         typed = [
             f"CAST({column.sql} AS {SQL_TYPES[column.stored_type]}) AS {column.sql}" for column in rows.columns.values()
         ]
-        paths = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in chunks)
         # A table of many columns is read much faster than as many casts; a table of many rows would fill the memory.
         few = rows.count * len(rows.columns) <= MAX_VALUES_IN_MEMORY
         create = self.create_table if few else self.create_view
         create(
             "stored",
             f"SELECT {', '.join(typed)}, feature_key, row_key, position "
-            f"FROM read_parquet([{paths}], union_by_name = true)",
+            f"FROM read_parquet({sql_texts(chunks)}, union_by_name = true)",
         )
         return rows
 
@@ -63,9 +63,8 @@ class DuckDb:
             chunk = pa.Table.from_arrays([*batch.columns, *made.columns], schema=schema)
             pq.write_table(chunk, paths[-1], compression="none", write_statistics=False)
             values += len(chunk) * len(schema)
-        files = ", ".join("'{}'".format(str(path).replace("'", "''")) for path in paths)
         create = self.create_table if values <= MAX_VALUES_IN_MEMORY else self.create_view
-        create(name, f"SELECT * FROM read_parquet([{files}])")
+        create(name, f"SELECT * FROM read_parquet({sql_texts(paths)})")
 
     def register(self, name: str, table: pa.Table) -> None:
         """Create a table of rows in memory."""
@@ -81,9 +80,9 @@ class DuckDb:
         if values <= MAX_VALUES_IN_MEMORY:
             self.create_table(name, query)
             return
-        path = str(self._folder / f"{name}.parquet").replace("'", "''")
-        self._connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION uncompressed)")
-        self.create_view(name, f"SELECT * FROM read_parquet('{path}')")
+        path = sql_text(self._folder / f"{name}.parquet")
+        self._connection.execute(f"COPY ({query}) TO {path} (FORMAT parquet, COMPRESSION uncompressed)")
+        self.create_view(name, f"SELECT * FROM read_parquet({path})")
 
     def create_view(self, name: str, query: str) -> None:
         self._connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

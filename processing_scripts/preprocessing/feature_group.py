@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from preprocessing.literals import sql_name, sql_text, sql_texts
 from preprocessing.reading import list_files
 from preprocessing.report import DataError
 
@@ -32,9 +33,9 @@ def latest_records(connection: duckdb.DuckDBPyConnection, options: argparse.Name
     Raises:
         DataError: The files are not those of an offline store, or lack the columns.
     """
-    files = ", ".join(_text(str(file.path)) for file in list_files(options.input_dir))
+    files = sql_texts(file.path for file in list_files(options.input_dir))
     # the names of the folders are parts of the event time, not features
-    source = f"read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
+    source = f"read_parquet({files}, union_by_name = true, hive_partitioning = false)"
     records = folder / "latest-records"
     records.mkdir()
     try:
@@ -45,11 +46,11 @@ def latest_records(connection: duckdb.DuckDBPyConnection, options: argparse.Name
                     f"the data has no column {name!r}; with data.feature_group, it must be the offline store of a "
                     "feature group, the ResolvedOutputS3Uri of DescribeFeatureGroup"
                 )
-        record, event = _name(options.record_identifier), _name(options.event_time)
+        record, event = sql_name(options.record_identifier), sql_name(options.event_time)
         # texts in ISO 8601 may have different digits and offsets
         time = f"epoch_us(CAST({event} AS TIMESTAMPTZ))" if columns[options.event_time] == "VARCHAR" else event
-        until = f"WHERE epoch_us(write_time) <= epoch_us(CAST({_text(options.as_of or '')} AS TIMESTAMPTZ))"
-        target = _text(str(records / "records.parquet"))
+        until = f"WHERE epoch_us(write_time) <= epoch_us(CAST({sql_text(options.as_of or '')} AS TIMESTAMPTZ))"
+        target = sql_text(records / "records.parquet")
         connection.execute(
             f"COPY (SELECT * EXCLUDE ({', '.join(ADDED)}) FROM {source} {until if options.as_of else ''} "
             f"QUALIFY row_number() OVER (PARTITION BY {record} ORDER BY {time} DESC, api_invocation_time DESC, "
@@ -58,11 +59,3 @@ def latest_records(connection: duckdb.DuckDBPyConnection, options: argparse.Name
     except duckdb.Error as error:
         raise DataError(f"the offline store of the feature group cannot be read: {error}") from error
     return records
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
