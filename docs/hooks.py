@@ -219,12 +219,21 @@ def services_table() -> str:
     """Return a Markdown table of the services beside SageMaker's API, with the operations that are implemented."""
     from local_sagemaker.endpoints.invocations import OPTIONS as RUNTIME
     from local_sagemaker.protocol.shapes import service_model
+    from local_sagemaker.services.athena.service import OPERATIONS as ATHENA
+    from local_sagemaker.services.feature_store.service import OPERATIONS as FEATURE_STORE
     from local_sagemaker.services.lambda_.service import OPERATIONS as LAMBDA
     from local_sagemaker.services.logs.service import OPERATIONS as LOGS
     from local_sagemaker.services.moto.journal import SERVICES
     from local_sagemaker.services.s3.service import OPERATIONS as S3
 
-    implemented = {"s3": S3, "lambda": LAMBDA, "logs": LOGS, RUNTIME.service: ["InvokeEndpoint"]}
+    implemented = {
+        "s3": S3,
+        "lambda": LAMBDA,
+        "logs": LOGS,
+        "athena": ATHENA,
+        "sagemaker-featurestore-runtime": FEATURE_STORE,
+        RUNTIME.service: ["InvokeEndpoint"],
+    }
     rows = [
         (
             f"`{service}`",
@@ -236,8 +245,8 @@ def services_table() -> str:
     table = _table(("service", "implemented", "operations"), rows)
     kept = ", ".join(f"`{service}`" for service in SERVICES)
     return (
-        f"{table}\n\nServices that are not in this table are answered by moto. What clients change in {kept} survives "
-        "a restart of the server."
+        f"{table}\n\nServices that are not in this table, and other operations of `logs` and `athena`, are answered by "
+        f"moto. What clients change in {kept} survives a restart of the server."
     )
 
 
