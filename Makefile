@@ -27,6 +27,13 @@ $(UV):
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# a virtual environment beside .venv, for the folder of the target, with the packages of a file
+define make_venv
+@$(UV) venv --quiet --clear --seed --python $(BIN)/python $(@D)
+@$(UV) pip install --quiet --python $(@D)/bin/python -r $(1)
+@touch $@
+endef
+
 setup: .venv/installed ## make .venv with the pinned dependencies
 
 run: .venv/installed ## run the whole pipeline on this machine (SETTINGS=examples/wine/settings.yaml for another)
@@ -48,9 +55,7 @@ test-slow: .venv/data-installed ## run the slow tests: kills and loads of a serv
 	@$(BIN)/python $(PYTEST) -m slow $(TEST_ARGS)
 
 .venv-sdk2/installed: $(UV) tests/clients/sdk2/requirements.txt
-	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-sdk2
-	@$(UV) pip install --quiet --python .venv-sdk2/bin/python -r tests/clients/sdk2/requirements.txt
-	@touch $@
+	$(call make_venv,tests/clients/sdk2/requirements.txt)
 
 test-clients: .venv/installed .venv-sdk2/installed ## run unmodified clients: boto3, the AWS CLI, versions 2 and 3 of the SageMaker SDK
 	@$(BIN)/python $(PYTEST) -m clients tests/clients $(TEST_ARGS)
@@ -70,17 +75,13 @@ docs: .venv/installed ## build the documentation in site/
 IMAGE_REQUIREMENTS = tests/image-requirements.txt $(wildcard *_scripts/requirements*.txt) inference/requirements.txt
 
 .venv-image/installed: $(UV) $(IMAGE_REQUIREMENTS)
-	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-image
-	@$(UV) pip install --quiet --python .venv-image/bin/python -r tests/image-requirements.txt
-	@touch $@
+	$(call make_venv,tests/image-requirements.txt)
 
 test-image: .venv-image/installed ## test the container scripts on the library versions of SageMaker's scikit-learn image
 	@.venv-image/bin/python $(PYTEST) tests/processing_scripts tests/training_scripts tests/inference tests/test_container_scripts.py
 
 .venv-spark/installed: $(UV) tests/spark/requirements.txt
-	@$(UV) venv --quiet --clear --seed --python $(BIN)/python .venv-spark
-	@$(UV) pip install --quiet --python .venv-spark/bin/python -r tests/spark/requirements.txt
-	@touch $@
+	$(call make_venv,tests/spark/requirements.txt)
 
 test-spark: .venv-spark/installed ## test the PySpark steps on the library versions of the Spark image; needs Java 17
 	@.venv-spark/bin/python -m pytest tests/spark

@@ -20,7 +20,7 @@ __all__ = ["bucket", "client", "data_dir", "s3", "server"]
 FOLDER = Path(__file__).parent
 STORY_SECONDS = 300
 
-RunStory = Callable[[Path, Path], None]
+RunStory = Callable[..., None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,9 +39,9 @@ def run_story(server: RunningServer, data_dir: Path, tmp_path: Path) -> RunStory
     """Run a program with an interpreter in an empty folder, and fail with its output if it fails."""
     environment = {**os.environ, **client_environment(data_dir, server.port)}
 
-    def run(python: Path, story: Path) -> None:
+    def run(python: Path, story: Path, *arguments: str) -> None:
         done = subprocess.run(
-            [str(python), str(story)],
+            [str(python), str(story), *arguments],
             cwd=tmp_path,
             env=environment,
             stdout=subprocess.PIPE,
