@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from local_sagemaker.account import DEFAULT_BUCKET
@@ -143,7 +144,12 @@ def build(
     _check_database(data_dir)
     database = Database(data_dir.database)
     store, objects = RecordStore(data_dir, database), ObjectStore(data_dir, database)
-    jobs = JobManager(store, objects, environment, images)
+
+    def put_training_metrics(namespace: str, data: list[Record]) -> None:
+        # a job does not start moto, which takes seconds
+        moto.call_when_started(partial(state.put_metric_data, namespace, data))
+
+    jobs = JobManager(store, objects, environment, images, put_metric_data=put_training_metrics)
     functions = LambdaService(store, objects, environment)
     endpoint_manager = EndpointManager(
         store,

@@ -63,6 +63,7 @@ class ContainerJob(RunningJob):
         self._signal(signal.SIGTERM)
 
     def _end_changes(self, result: JobResult) -> Record:
+        self._job.on_log_end()
         record = self._store.get(self._kind, self._name)
         return self._job.end_changes(record, result, self._containers, time.time()) if record else {}
 

@@ -11,6 +11,7 @@ from local_sagemaker.account import REGION, sagemaker_arn
 from local_sagemaker.containers.container import CONTAINER_ROOT, Command, Container
 from local_sagemaker.containers.images.image import Runtime
 from local_sagemaker.containers.images.remote_function import RemoteFunction
+from local_sagemaker.jobs.training_metrics import PutMetricData
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.record_kinds import RESOURCES
 from local_sagemaker.storage.records import Record
@@ -55,6 +56,7 @@ class Job(ABC):
         hosts: Names of the containers.
         runtime: What runs the image; set before `prepare`.
         on_metric: Called with the name and value of each metric in the log.
+        put_metric_data: Publishes metrics in CloudWatch.
         collect: Called with each container of a completed job before its files are removed.
         concurrent: The number of jobs that share the CPUs: this one, and others of its tuning job.
     """
@@ -66,6 +68,7 @@ class Job(ABC):
     hosts: list[str]
     runtime: Runtime
     on_metric: Callable[[str, float], None] | None = None
+    put_metric_data: PutMetricData = staticmethod(lambda namespace, data: None)
     collect: Callable[[Container], None] | None = None
     concurrent: int = 1
 
@@ -122,6 +125,9 @@ class Job(ABC):
 
     def on_log_line(self, line: str, now: float) -> None:  # noqa: B027
         """Handle a line of a container's output."""
+
+    def on_log_end(self) -> None:  # noqa: B027
+        """Handle the end of the containers' output."""
 
     @abstractmethod
     def phase_changes(self, record: Record, phase: str, now: float) -> Record:

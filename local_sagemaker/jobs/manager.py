@@ -17,6 +17,7 @@ from local_sagemaker.jobs.job import NOUNS, Job, JobResult, end_changes
 from local_sagemaker.jobs.processing_job import ProcessingJob
 from local_sagemaker.jobs.running_job import RunningJob
 from local_sagemaker.jobs.training_job import TrainingJob
+from local_sagemaker.jobs.training_metrics import PutMetricData
 from local_sagemaker.jobs.transform.transform_job import TransformJob
 from local_sagemaker.jobs.transform.transform_request import TRANSFORM, new_transform_record
 from local_sagemaker.jobs.tuning.results import TUNING
@@ -45,6 +46,7 @@ class JobManager:
         environment: Variables of every container, which jobs cannot override, such as those that direct AWS clients
             to this machine.
         images: The images that can run here.
+        put_metric_data: Publishes metrics of training jobs; takes a namespace and MetricData, as PutMetricData does.
     """
 
     def __init__(
@@ -53,11 +55,14 @@ class JobManager:
         objects: ObjectStore,
         environment: Mapping[str, str] | None = None,
         images: Images | None = None,
+        *,
+        put_metric_data: PutMetricData = lambda namespace, data: None,
     ) -> None:
         self.store = store
         self.objects = objects
         self.images = images or Images()
         self._environment = dict(environment or {})
+        self._put_metric_data = put_metric_data
         self._folder = store.data_dir.jobs
         self._running: dict[tuple[str, str], RunningJob] = {}
         self._lock = threading.Lock()
@@ -122,6 +127,7 @@ class JobManager:
         except (UnsupportedImage, re.error) as error:
             raise ServiceError("ValidationException", str(error)) from error
         job.on_metric, job.collect, job.concurrent = on_metric, collect, concurrent
+        job.put_metric_data = self._put_metric_data
         record = job.new_record(time.time())
         arn, folder = record[f"{NOUNS[kind]}Arn"], self._folder / kind / job.name
         return ContainerJob(job, arn, folder, self.store, self.objects, self._environment, self.images), record

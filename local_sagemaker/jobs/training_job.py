@@ -18,6 +18,7 @@ from local_sagemaker.containers.images import remote_function, xgboost_versions
 from local_sagemaker.containers.images.remote_function import RemoteFunction
 from local_sagemaker.jobs import checkpoints, script_mode
 from local_sagemaker.jobs.job import Job, JobResult, end_changes, host_names, s3_input
+from local_sagemaker.jobs.training_metrics import TrainingMetrics
 from local_sagemaker.storage import log_files as logs
 from local_sagemaker.storage.objects import ObjectStore
 from local_sagemaker.storage.records import Record
@@ -135,8 +136,12 @@ class TrainingJob(Job):
                     value = float(match.group(1))
                     if math.isfinite(value):
                         self._metrics[name] = (value, now)
+                        self._published_metrics.add(name, value, now)
                         if self.on_metric is not None:
                             self.on_metric(name, value)
+
+    def on_log_end(self) -> None:
+        self._published_metrics.publish()
 
     def phase_changes(self, record: Record, phase: str, now: float) -> Record:
         status = "Training" if phase == "Running" else phase
@@ -186,6 +191,10 @@ class TrainingJob(Job):
     def _runs_script(self) -> bool:
         has_entry_point = "ContainerEntrypoint" in self.request["AlgorithmSpecification"] or self.runtime.command
         return not has_entry_point and not self._is_built_in()
+
+    @cached_property
+    def _published_metrics(self) -> TrainingMetrics:
+        return TrainingMetrics(self.name, self.put_metric_data)
 
     @cached_property
     def _metric_definitions(self) -> list[dict[str, str]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from werkzeug.datastructures import Headers
@@ -28,6 +30,8 @@ from local_sagemaker.storage.records import Record
 
 log = logging.getLogger(__name__)
 
+# calls that wait for moto to start
+MAX_DEFERRED = 1000
 TRUST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -53,6 +57,7 @@ class MotoBackend:
         self._start_lock = threading.Lock()
         # changes are executed one after the other, in the order of the journal
         self._change_lock = threading.RLock()
+        self._deferred: deque[Callable[[], None]] = deque(maxlen=MAX_DEFERRED)
         if self._journal:
             listener.queue_events()
 
@@ -69,6 +74,12 @@ class MotoBackend:
     def start(self) -> None:
         """Start moto, unless it has started; its state is restored when this returns."""
         self._started()
+
+    def call_when_started(self, action: Callable[[], None]) -> None:
+        """Call a function that needs moto, as soon as something else has started moto; the latest ones of too many."""
+        self._deferred.append(action)
+        if self._application is not None:
+            self._call_deferred()
 
     def respond(self, request: Request) -> Response:
         """Execute a request, journaled if it changes moto's state.
@@ -155,6 +166,14 @@ class MotoBackend:
         with suppress(DatabaseClosed):
             self._started()
 
+    def _call_deferred(self) -> None:
+        while True:
+            try:
+                action = self._deferred.popleft()
+            except IndexError:
+                return
+            action()
+
     def _started(self) -> WSGIApplication:
         with self._start_lock:
             if self._application is None:
@@ -179,6 +198,7 @@ class MotoBackend:
                 self._replay(application)
                 self._application = application
                 self._listener.start()
+                self._call_deferred()
             return self._application
 
 

@@ -36,6 +36,11 @@ def metric_data() -> list[MetricDatumBase]:
     return list(_cloudwatch().metric_data)
 
 
+def put_metric_data(namespace: str, data: list[Record]) -> None:
+    """Put metric data as PutMetricData does, which reports it to the listener; a Timestamp is a datetime."""
+    _cloudwatch().put_metric_data(namespace, data)
+
+
 def set_alarm_state(name: str, reason: str, reason_data: str, value: str) -> None:
     """Set an alarm's state as SetAlarmState does, which reports the change to the listener."""
     _cloudwatch().set_alarm_state(name, reason, reason_data, value)
