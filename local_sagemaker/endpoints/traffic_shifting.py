@@ -70,7 +70,9 @@ def deployment_plan(config: Record | None, instances: int) -> DeploymentPlan:
     alarms = tuple(alarm["AlarmName"] for alarm in config.get("AutoRollbackConfiguration", {}).get("Alarms", []))
     if rolling := config.get("RollingUpdatePolicy"):
         step = _capacity_share(rolling["MaximumBatchSize"], instances)
-        shifts = _linear_shifts(step, rolling["WaitIntervalInSeconds"])
+        # alarms are monitored for each batch, the last one, too
+        wait = rolling["WaitIntervalInSeconds"]
+        shifts = _linear_shifts(step, wait, last_wait=wait)
         return DeploymentPlan(shifts, 0, alarms, rolling.get("MaximumExecutionTimeoutInSeconds", MAX_TIMEOUT))
     policy = config.get("BlueGreenUpdatePolicy")
     if policy is None:
@@ -80,7 +82,7 @@ def deployment_plan(config: Record | None, instances: int) -> DeploymentPlan:
     if traffic["Type"] == "CANARY":
         shifts = (TrafficShift(float(_capacity_share(traffic["CanarySize"], instances)), wait), TrafficShift(1, 0))
     elif traffic["Type"] == "LINEAR":
-        shifts = _linear_shifts(_capacity_share(traffic["LinearStepSize"], instances), wait)
+        shifts = _linear_shifts(_capacity_share(traffic["LinearStepSize"], instances), wait, last_wait=0)
     else:
         shifts = (TrafficShift(1, wait),)
     return DeploymentPlan(
@@ -138,9 +140,9 @@ def _in_alarm(alarms: list[str], alarm_states: AlarmStates) -> list[str]:
         return []
 
 
-def _linear_shifts(step: Fraction, wait: float) -> tuple[TrafficShift, ...]:
+def _linear_shifts(step: Fraction, wait: float, last_wait: float) -> tuple[TrafficShift, ...]:
     count = math.ceil(1 / step)
-    return (*(TrafficShift(float(step * number), wait) for number in range(1, count)), TrafficShift(1, 0))
+    return (*(TrafficShift(float(step * number), wait) for number in range(1, count)), TrafficShift(1, last_wait))
 
 
 def _capacity_share(size: Record, instances: int) -> Fraction:

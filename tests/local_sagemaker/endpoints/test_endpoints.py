@@ -354,7 +354,7 @@ def test_an_alarm_during_the_canary_rolls_back(machine: Machine) -> None:
                     "WaitIntervalInSeconds": 5,
                 }
             },
-            [(0.5, 5), (1, 0)],
+            [(0.5, 5), (1, 5)],
         ),
     ],
 )
