@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from local_sagemaker.storage.records import Record
 
@@ -69,7 +68,7 @@ class TrainingMetrics:
                 {
                     "MetricName": name,
                     "Dimensions": dimensions,
-                    "Timestamp": datetime.fromtimestamp(second, UTC),
+                    "Timestamp": second,
                     "StatisticValues": values,
                     "Unit": "None",
                 }

@@ -95,7 +95,8 @@ def condensed(data: Iterable[MetricDatumBase], now: float) -> list[MetricDatumBa
             sample_count=statistics.count,
             sum_stat=statistics.total,
             dimensions=[{"Name": key, "Value": value} for key, value in dimensions],
-            timestamp=datetime.fromtimestamp(minute, UTC),
+            # without a zone, as all of moto's times that it is compared with
+            timestamp=datetime.fromtimestamp(minute, UTC).replace(tzinfo=None),
             unit=unit,
         )
         for (namespace, name, unit, dimensions, minute), statistics in by_minute.items()

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
@@ -37,8 +38,9 @@ def metric_data() -> list[MetricDatumBase]:
 
 
 def put_metric_data(namespace: str, data: list[Record]) -> None:
-    """Put metric data as PutMetricData does, which reports it to the listener; a Timestamp is a datetime."""
-    _cloudwatch().put_metric_data(namespace, data)
+    """Put metric data as PutMetricData does, which reports it to the listener; a Timestamp is in epoch seconds."""
+    times = [datetime.fromtimestamp(datum["Timestamp"], UTC).replace(tzinfo=None) for datum in data]
+    _cloudwatch().put_metric_data(namespace, [datum | {"Timestamp": at} for datum, at in zip(data, times, strict=True)])
 
 
 def set_alarm_state(name: str, reason: str, reason_data: str, value: str) -> None:

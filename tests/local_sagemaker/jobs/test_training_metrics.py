@@ -1,10 +1,12 @@
 """Metrics of training jobs in CloudWatch."""
 
-import pytest
+from datetime import UTC, datetime, timedelta
 
+import pytest
+from moto.cloudwatch.models import cloudwatch_backends
+
+from local_sagemaker.account import ACCOUNT, REGION
 from local_sagemaker.jobs.training_metrics import NAMESPACE, TrainingMetrics
-from local_sagemaker.services.moto import state
-from local_sagemaker.services.moto.metric_data import Statistics
 from local_sagemaker.storage.records import Record
 from tests.local_sagemaker.machine import Machine
 
@@ -23,7 +25,7 @@ def test_the_values_of_a_second_are_one_datum(metrics: TrainingMetrics, publishe
     for value, now in ((0.5, 100.1), (0.75, 100.9), (0.25, 101.0)):
         metrics.add("auc", value, now)
     metrics.publish()
-    assert [(datum["Timestamp"].timestamp(), datum["StatisticValues"]) for datum in published] == [
+    assert [(datum["Timestamp"], datum["StatisticValues"]) for datum in published] == [
         (100, {"Minimum": 0.5, "Maximum": 0.75, "Sum": 1.25, "SampleCount": 2}),
         (101, {"Minimum": 0.25, "Maximum": 0.25, "Sum": 0.25, "SampleCount": 1}),
     ]
@@ -42,9 +44,14 @@ def test_a_running_job_publishes_every_few_seconds(metrics: TrainingMetrics, pub
 def test_cloudwatch_has_the_metrics_of_a_job_that_ended_before_it_started(machine: Machine) -> None:
     machine.train(script="print('auc=0.5')\nprint('auc=0.75')", metrics={"train:auc": "auc=(.*)"})
     machine.app.moto.start()
-    statistics = Statistics()
-    for datum in state.metric_data():
-        names = [(dimension.name, dimension.value) for dimension in datum.dimensions]
-        if (datum.namespace, datum.name, names) == (NAMESPACE, "train:auc", [("TrainingJobName", "job")]):
-            statistics.add(datum)
-    assert (statistics.value("Maximum"), statistics.value("SampleCount")) == (0.75, 2)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    found = cloudwatch_backends[ACCOUNT][REGION].get_metric_statistics(
+        NAMESPACE,
+        "train:auc",
+        now - timedelta(minutes=1),
+        now + timedelta(minutes=1),
+        60,
+        ["Maximum", "SampleCount"],
+        [{"Name": "TrainingJobName", "Value": "job"}],
+    )
+    assert (max(item.maximum for item in found), sum(item.sample_count for item in found)) == (0.75, 2)
