@@ -28,6 +28,7 @@ class Target:
         job_role_arn: Execution role of the jobs; by default `role_arn`.
         endpoint_role_arn: Execution role of the endpoints; by default `role_arn`.
         s3_folder: Folder of this machine that has the buckets as folders, if the target is local.
+        client_config: Timeouts and retries of the clients.
     """
 
     role_arn: str
@@ -36,6 +37,7 @@ class Target:
     job_role_arn: str | None = None
     endpoint_role_arn: str | None = None
     s3_folder: Path | None = None
+    client_config: Config = CLIENT_CONFIG
 
     def location(self, uri: str) -> str:
         """Return where people find the content of an S3 URI.
@@ -78,6 +80,10 @@ class Target:
         return self._client("scheduler")
 
     @cached_property
+    def events(self) -> Any:
+        return self._client("events")
+
+    @cached_property
     def sns(self) -> Any:
         return self._client("sns")
 
@@ -86,7 +92,7 @@ class Target:
         return self._client("sagemaker-featurestore-runtime")
 
     def _client(self, service: str) -> Any:
-        return boto3.client(service, region_name=self.region, config=CLIENT_CONFIG)
+        return boto3.client(service, region_name=self.region, config=self.client_config)
 
 
 def readable_path(path: Path) -> str:
@@ -130,6 +136,18 @@ def configured_region(region: str | None) -> str:
     if not region:
         raise UserError("no AWS region is configured; give --region or set AWS_REGION, or use --local")
     return region
+
+
+def account_target(region: str | None) -> Target:
+    """Return the account of the AWS credentials as a target to look at: without roles and bucket for new pipelines.
+
+    Args:
+        region: By default the region of the AWS configuration.
+
+    Raises:
+        UserError: The region is missing.
+    """
+    return Target(role_arn="", bucket="", region=configured_region(region))
 
 
 def aws_target(

@@ -1,0 +1,44 @@
+"""The pages of Studio as a WSGI application."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import replace
+
+from flask import Flask, redirect, url_for
+from werkzeug.wrappers import Response
+
+from project.target import Target
+from studio import pages
+from studio.access import protect
+from studio.failures import show_failures
+from studio.filters import add_filters
+from studio.links import add_links
+from studio.target import PAGE_CONFIG, TARGET_KEY
+
+
+def create_app(target: Target, *, access_token: str | None = None, read_only: bool = False) -> Flask:
+    """Create the application.
+
+    Args:
+        target: Account or local SageMaker that the pages show.
+        access_token: What the first address of a browser must contain; None to require none.
+        read_only: Whether to refuse all actions.
+    """
+    app = Flask("studio")
+    app.extensions[TARGET_KEY] = replace(target, client_config=PAGE_CONFIG)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(region=target.region, is_local=target.s3_folder is not None)
+    protect(app, access_token, read_only=read_only)
+    show_failures(app)
+    add_filters(app)
+    add_links(app)
+    for module in pkgutil.iter_modules(pages.__path__):
+        app.register_blueprint(importlib.import_module(f"{pages.__name__}.{module.name}").blueprint)
+
+    @app.get("/")
+    def home() -> Response:
+        return redirect(url_for("pipelines.list_pipelines"))
+
+    return app

@@ -1,0 +1,106 @@
+"""Errors of the API as pages: a missing permission, throttling, a missing resource, an account out of reach."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+from flask import Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from project.errors import UserError, is_not_found
+
+log = logging.getLogger(__name__)
+
+THROTTLING = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
+)
+DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"})
+# after which a page that was throttled is loaded again
+RETRY_SECONDS = 5
+# "User: ... is not authorized to perform: sagemaker:ListPipelines on resource: arn:... because no ..."
+_NOT_AUTHORIZED = re.compile(r"not authorized to perform: (\S+?)(?: on resource: (\S+))?(?: |$)")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error, for people.
+
+    Attributes:
+        status: HTTP status.
+        title: What has happened.
+        message: Details.
+        advice: What to do; may be empty.
+        retry_seconds: After which time the page loads itself again; 0 for never.
+    """
+
+    status: int
+    title: str
+    message: str
+    advice: str = ""
+    retry_seconds: int = 0
+
+
+def explain(error: Exception) -> Failure:
+    """Return an error of a page or of an API call as a failure for people."""
+    if isinstance(error, ClientError):
+        return _explain_client_error(error)
+    if isinstance(error, BotoCoreError):
+        return Failure(
+            502,
+            "SageMaker cannot be reached",
+            str(error),
+            "Check the AWS credentials and the network. With --local, `python -m local_sagemaker status` shows whether "
+            "the server runs.",
+        )
+    if isinstance(error, UserError):
+        return Failure(400, "Not possible", str(error))
+    if isinstance(error, HTTPException):
+        return Failure(error.code or 500, error.name, error.description or "")
+    log.error("%s %s", request.method, request.path, exc_info=error)
+    return Failure(500, "Internal error", f"{type(error).__name__}; the output of Studio has the details.")
+
+
+def _explain_client_error(error: ClientError) -> Failure:
+    details = error.response["Error"]
+    code, message = details.get("Code", ""), details.get("Message", "")
+    if code in THROTTLING:
+        return Failure(
+            503,
+            "AWS is throttling requests",
+            f"{error.operation_name} was refused for its rate, after several attempts.",
+            f"The page loads again in {RETRY_SECONDS} seconds.",
+            RETRY_SECONDS,
+        )
+    if code in DENIED:
+        return _missing_permission(error.operation_name, message)
+    if is_not_found(error):
+        return Failure(404, "Not found", message or f"{error.operation_name}: no such resource")
+    return Failure(400, f"{error.operation_name} failed", f"{code}: {message}")
+
+
+def _missing_permission(operation: str, message: str) -> Failure:
+    found = _NOT_AUTHORIZED.search(message)
+    action, resource = (found[1], found[2]) if found else (operation, None)
+    of_resource = f" on {resource}" if resource else ""
+    return Failure(
+        403,
+        "A permission is missing",
+        f"Your credentials lack {action}{of_resource}.",
+        f"Allow {action}{of_resource} in the IAM policy of the user or role that Studio runs as. {message}",
+    )
+
+
+def show_failures(app: Flask) -> None:
+    """Render the errors of all pages of an app; fragments get a short form for their place on the page."""
+
+    @app.errorhandler(Exception)
+    def show(error: Exception) -> Response:
+        failure = explain(error)
+        template = "failure_fragment.html" if request.headers.get("HX-Request") else "failure.html"
+        response = make_response(render_template(template, failure=failure), failure.status)
+        if failure.retry_seconds:
+            response.headers["Retry-After"] = str(failure.retry_seconds)
+        return response

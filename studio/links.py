@@ -1,0 +1,55 @@
+"""Addresses of Studio for ARNs and S3 URIs, wherever they appear."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Flask, url_for
+from markupsafe import Markup
+
+from project.s3_uris import is_s3_uri, split_s3_uri
+from studio.paging import address_with
+
+_ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]+):[\w-]*:\d*:(?P<resource>.+)", re.ASCII)
+
+
+def add_links(app: Flask) -> None:
+    app.jinja_env.globals.update(link_to=link_to, address_with=address_with, address_of=address_of)
+
+
+def link_to(value: Any, text: str | None = None) -> Markup:
+    """Return a link to the page of an ARN or S3 URI; the escaped text for all else."""
+    address = address_of(str(value))
+    if address is None:
+        return Markup("{}").format(text if text is not None else value)
+    return Markup('<a href="{}">{}</a>').format(address, text if text is not None else value)
+
+
+def address_of(value: str) -> str | None:
+    """Return the address of the page of an ARN or S3 URI; None if it has no page."""
+    if is_s3_uri(value):
+        bucket, key = split_s3_uri(value)
+        return url_for("s3.browse", bucket=bucket, key=key)
+    if (found := _ARN.fullmatch(value)) is None or found["service"] != "sagemaker":
+        return None
+    match found["resource"].split("/"):
+        case ["pipeline", name]:
+            return url_for("pipelines.show_pipeline", name=name)
+        case ["pipeline", name, "execution", execution]:
+            return url_for("executions.show_execution", name=name, execution=execution)
+        case ["model-package", group, version]:
+            return url_for("models.show_version", group=group, version=version)
+        case ["model-package-group", group]:
+            return url_for("models.show_group", group=group)
+        case ["endpoint", name]:
+            return url_for("endpoints.show_endpoint", name=name)
+        case ["monitoring-schedule", name]:
+            return url_for("monitoring.show_schedule", name=name)
+        case [kind, name] if kind in JOB_KINDS:
+            return url_for("jobs.show_job", kind=kind, name=name)
+    return None
+
+
+# resource types of ARNs
+JOB_KINDS = ("training-job", "processing-job", "transform-job", "hyper-parameter-tuning-job")

@@ -1,0 +1,1 @@
+"""The pages, one blueprint a module; each is registered by its `blueprint`."""

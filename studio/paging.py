@@ -1,0 +1,58 @@
+"""Pages of lists: size, order and position are part of the address, and a page is one call of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from flask import request
+
+T = TypeVar("T")
+
+SIZES = (25, 50, 100)
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """A page of a list.
+
+    Attributes:
+        items: Its items.
+        next_token: The token of the next page; None on the last one.
+    """
+
+    items: tuple[T, ...]
+    next_token: str | None = None
+
+
+def page_size() -> int:
+    """Return the `size` of the address: one of SIZES, the first by default."""
+    size = request.args.get("size", type=int)
+    return size if size in SIZES else SIZES[0]
+
+
+def page_request(default_sort: str | None = None) -> dict[str, Any]:
+    """Return MaxResults, NextToken, SortBy and SortOrder of a List operation from the address.
+
+    Args:
+        default_sort: SortBy if the address has none; None for operations that do not sort.
+    """
+    arguments: dict[str, Any] = {"MaxResults": page_size()}
+    if token := request.args.get("token"):
+        arguments["NextToken"] = token
+    if default_sort is not None:
+        arguments["SortBy"] = request.args.get("sort") or default_sort
+        arguments["SortOrder"] = "Ascending" if request.args.get("order") == "Ascending" else "Descending"
+    return arguments
+
+
+def address_with(**changes: Any) -> str:
+    """Return the present address with changed query arguments; None removes one."""
+    arguments: Mapping[str, list[str]] = {
+        name: values for name, values in request.args.lists() if name not in changes and name != "access_token"
+    }
+    pairs = [(name, value) for name, values in arguments.items() for value in values]
+    pairs += [(name, str(value)) for name, value in changes.items() if value is not None]
+    return f"{request.path}?{urlencode(pairs)}" if pairs else request.path

@@ -1,0 +1,2 @@
+// vega-interpreter imports three names of vega-util, which vega.min.js contains.
+export const { ascending, isString, DisallowedObjectProperties } = window.vega;

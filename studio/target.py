@@ -1,0 +1,45 @@
+"""The account or local SageMaker that the pages of an application show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore.config import Config
+from flask import current_app
+
+from project.target import Target
+
+TARGET_KEY = "studio.target"
+# a page that is throttled says so instead of waiting for minutes
+PAGE_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=30, max_pool_connections=40
+)
+# calls of one page at the same time; more would be throttled by AWS
+_AT_ONCE = 8
+_threads = ThreadPoolExecutor(max_workers=4 * _AT_ONCE, thread_name_prefix="studio")
+
+
+def current_target() -> Target:
+    """Return the target of the application that answers the present request."""
+    target: Target = current_app.extensions[TARGET_KEY]
+    return target
+
+
+def call_all(*calls: Callable[[], Any]) -> list[Any]:
+    """Return the results of calls of the API that are made at the same time, in order.
+
+    Raises:
+        Exception: The first error of a call.
+    """
+    results: list[Any] = []
+    for start in range(0, len(calls), _AT_ONCE):
+        futures = [_threads.submit(call) for call in calls[start : start + _AT_ONCE]]
+        results += [future.result() for future in futures]
+    return results
+
+
+def call_each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """Return the results of a function for each item, as `call_all` does."""
+    return call_all(*(lambda item=item: function(item) for item in items))
