@@ -15,7 +15,7 @@ from studio.access import protect
 from studio.failures import show_failures
 from studio.filters import add_filters
 from studio.links import add_links
-from studio.target import PAGE_CONFIG, TARGET_KEY
+from studio.target import PAGE_CONFIG, SERVICES, TARGET_KEY
 
 
 def create_app(target: Target, *, access_token: str | None = None, read_only: bool = False) -> Flask:
@@ -27,7 +27,10 @@ def create_app(target: Target, *, access_token: str | None = None, read_only: bo
         read_only: Whether to refuse all actions.
     """
     app = Flask("studio")
-    app.extensions[TARGET_KEY] = replace(target, client_config=PAGE_CONFIG)
+    app.extensions[TARGET_KEY] = shown = replace(target, client_config=PAGE_CONFIG)
+    # boto3 makes clients in one thread only; pages use them in many
+    for service in SERVICES:
+        getattr(shown, service)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(region=target.region, is_local=target.s3_folder is not None)
     protect(app, access_token, read_only=read_only)

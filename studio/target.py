@@ -16,6 +16,8 @@ TARGET_KEY = "studio.target"
 PAGE_CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=30, max_pool_connections=40
 )
+# the clients of a target that pages use
+SERVICES = ("sagemaker", "s3", "logs", "cloudwatch", "autoscaling", "scheduler", "events")
 # calls of one page at the same time; more would be throttled by AWS
 _AT_ONCE = 8
 _threads = ThreadPoolExecutor(max_workers=4 * _AT_ONCE, thread_name_prefix="studio")

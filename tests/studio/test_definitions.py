@@ -1,0 +1,92 @@
+"""The graph of a pipeline definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.definitions import Edge, graph_of, parameters_of, parse_definition
+
+
+def step(name: str, kind: str = "Processing", **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Type": kind, "Arguments": {}, **more}
+
+
+def edges(*steps: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(edge.source, edge.target, edge.label) for edge in graph_of({"Steps": list(steps)}).edges}
+
+
+def test_a_step_waits_for_those_whose_properties_it_uses_and_those_it_depends_on() -> None:
+    using = step("Train", "Training", Arguments={"Input": [{"Uri": {"Get": "Steps.Preprocess.Outputs['train'].Uri"}}]})
+    after = step("Report", DependsOn=["Train"])
+    assert edges(step("Preprocess"), using, after) == {("Preprocess", "Train", ""), ("Train", "Report", "")}
+
+
+def test_references_to_parameters_and_to_unknown_steps_are_no_edges() -> None:
+    using = step("Train", Arguments={"A": {"Get": "Parameters.Depth"}, "B": {"Get": "Steps.Gone.Outputs"}})
+    assert edges(using) == set()
+
+
+def test_both_branches_of_a_condition_begin_with_their_answer() -> None:
+    condition = step(
+        "GoodEnough",
+        "Condition",
+        Arguments={
+            "Conditions": [{"LeftValue": {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.e"}}}}],
+            "IfSteps": [step("Register"), step("Notify", DependsOn=["Register"])],
+            "ElseSteps": [step("Stop", "Fail")],
+        },
+    )
+    assert edges(step("Evaluate"), condition) == {
+        ("Evaluate", "GoodEnough", ""),
+        ("GoodEnough", "Register", "true"),
+        ("GoodEnough", "Stop", "false"),
+        ("Register", "Notify", ""),
+    }
+
+
+def test_an_edge_that_follows_from_others_is_left_out() -> None:
+    last = step("C", DependsOn=["A", "B"])
+    assert edges(step("A"), step("B", DependsOn=["A"]), last) == {("A", "B", ""), ("B", "C", "")}
+
+
+@given(st.integers(1, 12).flatmap(lambda n: st.lists(st.sets(st.integers(0, n - 1)), min_size=n, max_size=n)))
+def test_leaving_edges_out_changes_no_order(dependencies: list[set[int]]) -> None:
+    acyclic = [{other for other in others if other < index} for index, others in enumerate(dependencies)]
+    graph = graph_of(
+        {"Steps": [step(f"s{i}", DependsOn=[f"s{j}" for j in others]) for i, others in enumerate(acyclic)]}
+    )
+    assert reachable({(e.source, e.target) for e in graph.edges}) == reachable(
+        {(f"s{j}", f"s{i}") for i, others in enumerate(acyclic) for j in others}
+    )
+
+
+def reachable(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    closed = set(pairs)
+    while more := {(a, d) for a, b in closed for c, d in closed if b == c} - closed:
+        closed |= more
+    return closed
+
+
+def test_a_cycle_which_sagemaker_refuses_ends_too() -> None:
+    graph = graph_of({"Steps": [step("A", DependsOn=["B"]), step("B", DependsOn=["A"])]})
+    assert Edge("A", "B") not in graph.edges or len(graph.edges) <= 2
+
+
+def test_a_definition_that_cannot_be_read_has_no_steps() -> None:
+    for text in ("not JSON", "[]", "null"):
+        assert graph_of(parse_definition(text)).nodes == ()
+
+
+def test_parameters_have_types_defaults_and_choices() -> None:
+    definition = {
+        "Parameters": [
+            {"Name": "Type", "Type": "String", "DefaultValue": "ml.m5.large", "EnumValues": ["ml.m5.large", "ml.c5"]},
+            {"Name": "Input", "Type": "String"},
+        ]
+    }
+    instance, data = parameters_of(definition)
+    assert (instance.default, instance.choices) == ("ml.m5.large", ("ml.m5.large", "ml.c5"))
+    assert (data.default, data.choices) == (None, ())
