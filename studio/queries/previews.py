@@ -1,0 +1,284 @@
+"""What is shown of an object without loading it whole: the first rows, lines or members, by its format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from project.target import Target
+from studio.queries.s3 import ObjectFile, S3Object, read_range
+
+# of texts; also what a compressed object is read of
+HEAD_BYTES = 128_000
+MOST_ROWS = 100
+MOST_COLUMNS = 60
+MOST_MEMBERS = 500
+# of a tar archive, which has no list of its members, and of a Parquet file that is read by one call
+WHOLE_BYTES = 8_000_000
+# of a cell, a line or a JSON value
+MOST_CHARACTERS = 2_000
+# rows are read in batches of this number, which decides on the memory
+_BATCH = 100
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A part of an object.
+
+    Attributes:
+        kind: "table", "text", "records", "html", "image", "members" or "none".
+        columns: Headers of a table; of members, "Name" and "Size".
+        rows: Rows of a table or members.
+        text: The content of a text.
+        remark: What part it is, and other things to know; empty if it is the whole.
+    """
+
+    kind: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
+    text: str = ""
+    remark: str = ""
+
+
+def preview(target: Target, item: S3Object) -> Preview:
+    """Return a preview of an object."""
+    if item.size == 0:
+        return Preview("none", remark="The object is empty.")
+    extension = _extension(item.name)
+    try:
+        return _READERS.get(extension, _by_content)(target, item)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        return Preview("none", remark=f"The object could not be read as {extension}: {error}")
+    except ClientError as error:
+        if error.response["Error"].get("Code") == "InvalidObjectState":
+            return Preview("none", remark=f"The object is archived ({item.storage_class}); restore it to read it.")
+        raise
+
+
+def _extension(name: str) -> str:
+    """Return the extension that tells the format: of "data.csv.out", which batch transform writes, "csv"."""
+    parts = name.lower().split(".")[1:]
+    while parts and parts[-1] == "out":
+        parts.pop()
+    if parts[-2:] == ["tar", "gz"]:
+        return "tar.gz"
+    return parts[-1] if parts else ""
+
+
+def _delimited(target: Target, item: S3Object) -> Preview:
+    text, is_whole = _head(target, item)
+    delimiter = "\t" if "tsv" in item.name.lower() else ","
+    rows: list[list[str]] = []
+    # `strict` off: a quote may be open at the end of what was read
+    for row in csv.reader(io.StringIO(text), delimiter=delimiter):
+        if len(rows) > MOST_ROWS:
+            is_whole = False
+            break
+        rows.append(row)
+    if not rows:
+        return Preview("text", text=text)
+    header, body = (rows[0], rows[1:]) if _is_header(rows) else ([f"{i}" for i in range(len(rows[0]))], rows)
+    body = body[:MOST_ROWS]
+    remarks = [] if is_whole else [f"The first {len(body)} rows."]
+    if header is not rows[0]:
+        remarks.append("The file has no header: columns are numbered.")
+    return _table(header, body, remarks)
+
+
+def _is_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first row is a header: texts that differ, and never a number."""
+    first = rows[0]
+    return len(set(first)) == len(first) and not any(_is_number(value) or not value.strip() for value in first)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parquet(target: Target, item: S3Object) -> Preview:
+    # pyarrow takes a moment
+    import pyarrow
+    from pyarrow import parquet
+
+    # many columns are many calls
+    is_small = item.size <= WHOLE_BYTES
+    source = io.BytesIO(read_range(target, item, 0, item.size)) if is_small else ObjectFile(target, item)
+    try:
+        file = parquet.ParquetFile(pyarrow.PythonFile(source, mode="r"), buffer_size=256_000, pre_buffer=False)
+        schema, total = file.schema_arrow, file.metadata.num_rows
+        names = schema.names[:MOST_COLUMNS]
+        batches = file.iter_batches(batch_size=_BATCH, columns=names, use_threads=False)
+        rows: list[dict[str, Any]] = next((batch.to_pylist() for batch in batches), [])[:MOST_ROWS]
+    except pyarrow.ArrowInvalid as error:
+        return Preview("none", remark=f"The object could not be read as Parquet: {error}")
+    types = {field.name: str(field.type) for field in schema}
+    header = [f"{name} ({types[name]})" for name in names]
+    remarks = [f"{total:,} rows and {len(schema.names):,} columns; row groups: {file.metadata.num_row_groups:,}."]
+    if total > len(rows):
+        remarks.append(f"The first {len(rows)} rows.")
+    if len(names) < len(schema.names):
+        remarks.append(f"The first {len(names)} columns.")
+    return _table(header, [[row.get(name) for name in names] for row in rows], remarks)
+
+
+def _json(target: Target, item: S3Object) -> Preview:
+    text, is_whole = _head(target, item)
+    if not is_whole:
+        return Preview("text", text=text, remark=f"The first {HEAD_BYTES // 1000} kB.")
+    try:
+        return Preview("text", text=json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+    except ValueError:
+        # several values, one a line
+        return _json_lines(target, item)
+
+
+def _json_lines(target: Target, item: S3Object) -> Preview:
+    text, is_whole = _head(target, item)
+    lines = [line for line in text.splitlines() if line.strip()]
+    shown = lines[:MOST_ROWS]
+    rows = tuple((number, _pretty(line)) for number, line in enumerate(shown, 1))
+    whole = is_whole and len(shown) == len(lines)
+    return Preview("records", ("Line", "Value"), rows, remark="" if whole else f"The first {len(shown)} lines.")
+
+
+def _pretty(line: str) -> str:
+    try:
+        return _cut(json.dumps(json.loads(line), indent=1, ensure_ascii=False))
+    except ValueError:
+        return _cut(line)
+
+
+def _text(target: Target, item: S3Object) -> Preview:
+    text, is_whole = _head(target, item)
+    return Preview("text", text=text, remark="" if is_whole else f"The first {HEAD_BYTES // 1000} kB.")
+
+
+def _html(target: Target, item: S3Object) -> Preview:
+    return Preview("html")
+
+
+def _image(target: Target, item: S3Object) -> Preview:
+    return Preview("image")
+
+
+def _zip(target: Target, item: S3Object) -> Preview:
+    # the list at the end is read in parts
+    with zipfile.ZipFile(io.BufferedReader(ObjectFile(target, item), 64_000)) as archive:
+        members = [(info.filename, info.file_size) for info in archive.infolist() if not info.is_dir()]
+    remark = f"{len(members):,} files"
+    return _members(members, remark + (f", the first {MOST_MEMBERS} of which." if len(members) > MOST_MEMBERS else "."))
+
+
+def _tar(target: Target, item: S3Object) -> Preview:
+    """List the members in the first megabytes: a tar archive has no list, only a header before each member."""
+    head = read_range(target, item, 0, WHOLE_BYTES)
+    is_whole = len(head) == item.size
+    members: list[tuple[str, int]] = []
+    try:
+        with tarfile.open(fileobj=io.BytesIO(head), mode="r|*") as archive:
+            for info in archive:
+                if len(members) == MOST_MEMBERS:
+                    is_whole = False
+                    break
+                if not info.isdir():
+                    members.append((info.name, info.size))
+    except (tarfile.ReadError, EOFError, zlib.error):
+        if is_whole or not members:
+            raise
+    remark = f"{len(members):,} files." if is_whole else f"The first {len(members):,} files."
+    return _members(members, remark)
+
+
+def _by_content(target: Target, item: S3Object) -> Preview:
+    """Return the preview of an object whose name does not tell its format."""
+    start = read_range(target, item, 0, 512)
+    for magic, reader in _MAGIC.items():
+        if start.startswith(magic):
+            return reader(target, item)
+    if item.content_type.startswith("text/html"):
+        return Preview("html")
+    if b"\0" in start:
+        return Preview("none", remark="The object is binary, of a format without a preview.")
+    text = start.lstrip()
+    return (_json if text[:1] in (b"{", b"[") else _text)(target, item)
+
+
+def _compressed(target: Target, item: S3Object) -> Preview:
+    """Return the preview of what was compressed with gzip, by the name without ".gz"."""
+    reader = _READERS.get(_extension(item.name.lower().removesuffix(".gz")), _text)
+    return (reader if reader in _TEXT_READERS else _text)(target, item)
+
+
+def _head(target: Target, item: S3Object) -> tuple[str, bool]:
+    """Return whole lines of the beginning of a text, decompressed, and whether they are all."""
+    data = read_range(target, item, 0, HEAD_BYTES)
+    is_whole = len(data) == item.size
+    if data.startswith(b"\x1f\x8b"):
+        decompressor = zlib.decompressobj(wbits=31)
+        data = decompressor.decompress(data, HEAD_BYTES)
+        is_whole = is_whole and decompressor.eof
+    if not is_whole and b"\n" in data:
+        data = data[: data.rindex(b"\n") + 1]
+    return data.decode("utf-8-sig", errors="replace"), is_whole
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], remarks: list[str]) -> Preview:
+    if len(header) > MOST_COLUMNS:
+        remarks.append(f"The first {MOST_COLUMNS} of {len(header):,} columns.")
+    return Preview(
+        "table",
+        tuple(header[:MOST_COLUMNS]),
+        tuple(tuple(_cell(value) for value in row[:MOST_COLUMNS]) for row in rows),
+        remark=" ".join(remarks),
+    )
+
+
+def _members(members: Sequence[tuple[str, int]], remark: str) -> Preview:
+    return Preview("members", ("Name", "Size"), tuple(members[:MOST_MEMBERS]), remark=remark)
+
+
+def _cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float) else _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
+
+
+Reader = Callable[[Target, S3Object], Preview]
+
+_READERS: dict[str, Reader] = {
+    **dict.fromkeys(("csv", "tsv"), _delimited),
+    **dict.fromkeys(("parquet", "pq"), _parquet),
+    **dict.fromkeys(("json", "ipynb"), _json),
+    **dict.fromkeys(("jsonl", "jsonlines", "ndjson", "manifest"), _json_lines),
+    **dict.fromkeys(("html", "htm"), _html),
+    **dict.fromkeys(("png", "jpg", "jpeg", "gif", "webp", "svg"), _image),
+    **dict.fromkeys(("zip", "whl", "npz", "jar"), _zip),
+    **dict.fromkeys(("tar", "tgz", "tar.gz"), _tar),
+    "gz": _compressed,
+}
+# of those that read the beginning of a text, which may be compressed
+_TEXT_READERS = frozenset({_delimited, _json, _json_lines})
+_MAGIC: dict[bytes, Reader] = {
+    b"PAR1": _parquet,
+    b"\x89PNG": _image,
+    b"\x1f\x8b": _compressed,
+    b"PK\x03\x04": _zip,
+    b"<!doctype html": _html,
+    b"<!DOCTYPE html": _html,
+    b"<html": _html,
+}
