@@ -40,6 +40,8 @@ def address_of(value: str) -> str | None:
             return url_for("executions.show_execution", name=name, execution=execution)
         case ["model-package", group, version]:
             return url_for("models.show_version", group=group, version=version)
+        case ["model-package", name]:
+            return url_for("models.show_package", name=name)
         case ["model-package-group", group]:
             return url_for("models.show_group", group=group)
         case ["endpoint", name]:
