@@ -10,12 +10,25 @@ Definition = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A value that differs; None where a definition does not have it.
+
+    Attributes:
+        path: Where it is in its parameter or step, such as `Arguments.Environment.MODE`.
+    """
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
 class Changes:
-    """Names that are added, removed and changed; changed ones with paths such as `Arguments.Environment.MODE`."""
+    """Names that are added, removed and changed; changed ones with the values that differ."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    changed: Mapping[str, tuple[Difference, ...]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
@@ -72,8 +85,8 @@ def _steps(steps: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield from _steps(branch)
 
 
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths at which two values differ."""
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[Difference]:
+    """Yield the innermost values that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             if old.get(key) != new.get(key):
@@ -83,4 +96,4 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
             if before != after:
                 yield from _differences(before, after, f"{path}[{place}]")
     else:
-        yield path
+        yield Difference(path, old, new)

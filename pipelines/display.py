@@ -206,8 +206,9 @@ def show_diff(pipeline: str, diff: DefinitionDiff) -> None:
             output.print(f"  + {kind} {name}", style="green", markup=False)
         for name in changes.removed:
             output.print(f"  - {kind} {name}", style="red", markup=False)
-        for name, paths in changes.changed.items():
-            output.print(f"  ~ {kind} {name}: {', '.join(paths)}", style="yellow", markup=False, soft_wrap=True)
+        for name, differences in changes.changed.items():
+            paths = ", ".join(difference.path for difference in differences)
+            output.print(f"  ~ {kind} {name}: {paths}", style="yellow", markup=False, soft_wrap=True)
 
 
 def show_models(versions: Sequence[ModelVersion]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.definition_diff import compare
+from pipelines.definition_diff import Difference, compare
 
 STEPS: list[dict[str, Any]] = [
     {"Name": "Prepare", "Type": "Processing", "Arguments": {"Environment": {"MODE": "fast"}, "Inputs": [{"Uri": "a"}]}},
@@ -46,14 +46,19 @@ def test_a_change_is_named_by_step_and_path() -> None:
     new["Steps"][0]["Arguments"]["Inputs"][0]["Uri"] = "b"
     new["Parameters"][0]["DefaultValue"] = 6
     diff = compare(DEFINITION, new)
-    assert diff.steps.changed == {"Prepare": ("Arguments.Environment.MODE", "Arguments.Inputs[0].Uri")}
-    assert diff.parameters.changed == {"Rows": ("DefaultValue",)}
+    assert diff.steps.changed == {
+        "Prepare": (
+            Difference("Arguments.Environment.MODE", "fast", "slow"),
+            Difference("Arguments.Inputs[0].Uri", "a", "b"),
+        )
+    }
+    assert diff.parameters.changed == {"Rows": (Difference("DefaultValue", 5, 6),)}
 
 
 def test_a_changed_step_in_a_branch_does_not_change_the_condition() -> None:
     new = changed()
     new["Steps"][1]["Arguments"]["ElseSteps"][0]["Arguments"]["ErrorMessage"] = "too low"
-    assert compare(DEFINITION, new).steps.changed == {"Stop": ("Arguments.ErrorMessage",)}
+    assert compare(DEFINITION, new).steps.changed == {"Stop": (Difference("Arguments.ErrorMessage", "no", "too low"),)}
 
 
 def test_removing_a_step_from_a_branch_changes_the_condition() -> None:
@@ -61,7 +66,7 @@ def test_removing_a_step_from_a_branch_changes_the_condition() -> None:
     new["Steps"][1]["Arguments"]["ElseSteps"] = []
     diff = compare(DEFINITION, new)
     assert diff.steps.removed == ("Stop",)
-    assert diff.steps.changed == {"Check": ("Arguments.ElseSteps",)}
+    assert diff.steps.changed == {"Check": (Difference("Arguments.ElseSteps", ["Stop"], []),)}
 
 
 NAMES = st.sampled_from(["A", "B", "C", "D"])
