@@ -43,28 +43,35 @@ class Execution:
         return max(0.0, (end - self.started).total_seconds())
 
 
-def search_executions(
-    target: Target, pipeline_arn: str, request: Mapping[str, Any], filters: list[dict[str, str]] | None = None
-) -> Page[Execution]:
-    """Find a page of a pipeline's executions.
+def search_executions(target: Target, expression: Mapping[str, Any], request: Mapping[str, Any]) -> Page[Execution]:
+    """Find a page of executions.
 
     Args:
         target: Account or local SageMaker.
-        pipeline_arn: ARN of the pipeline.
+        expression: The SearchExpression that they satisfy.
         request: Paging and order, as `studio.paging.page_request` returns them; any property can be sorted by.
-        filters: Further filters of `Search`, all of which must match.
     """
-    of_pipeline = {"Name": "PipelineArn", "Operator": "Equals", "Value": pipeline_arn}
-    response = target.sagemaker.search(
-        Resource="PipelineExecution", SearchExpression={"Filters": [of_pipeline, *(filters or [])]}, **request
-    )
+    response = target.sagemaker.search(Resource="PipelineExecution", SearchExpression=expression, **request)
     return Page(tuple(_execution(item["PipelineExecution"]) for item in response["Results"]), response.get("NextToken"))
 
 
 def recent_executions(target: Target, pipeline_arn: str, count: int) -> tuple[Execution, ...]:
     """Return the latest executions of a pipeline, newest first."""
     newest = {"MaxResults": count, "SortBy": "CreationTime", "SortOrder": "Descending"}
-    return search_executions(target, pipeline_arn, newest).items
+    of_pipeline = {"Name": "PipelineArn", "Operator": "Equals", "Value": pipeline_arn}
+    return search_executions(target, {"Filters": [of_pipeline]}, newest).items
+
+
+def describe_execution(target: Target, arn: str) -> Execution:
+    """Describe an execution; its parameters are not in the response."""
+    return _execution(target.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn))
+
+
+def registered_packages(target: Target, arn: str) -> tuple[str, ...]:
+    """Return the ARNs of the model packages that the steps of an execution have registered."""
+    response = target.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn, MaxResults=100)
+    registrations = (step.get("Metadata", {}).get("RegisterModel", {}) for step in response["PipelineExecutionSteps"])
+    return tuple(registration["Arn"] for registration in registrations if registration.get("Arn"))
 
 
 def _execution(item: Mapping[str, Any]) -> Execution:

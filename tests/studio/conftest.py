@@ -40,7 +40,7 @@ class Browser:
 
     def post(self, address: str, page: str | None = None, **fields: str) -> TestResponse:
         """Send the form of an action, with the token of a page: by default, of the start form of the project."""
-        page = page or self.get("/pipelines/breast-cancer")
+        page = page or self.get("/pipelines/breast-cancer/start")
         token = re.search(r'name="action_token" value="([^"]+)"', page)
         assert token, "the page has no form of an action"
         return self.client.post(address, base_url=ADDRESS, data={"action_token": token[1], **fields})

@@ -1,0 +1,103 @@
+"""Starting an execution: the fields of the form, and the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.parameter_values import check_parameters
+from project.target import Target
+from studio.definitions import Parameter
+from studio.queries.execution_rows import same_value, text_of
+
+# the value in the form is longer; the name is as PipelineExecutionName requires it
+NAME_PATTERN = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}"
+MOST_CHARACTERS = 1024
+
+
+@dataclass(frozen=True)
+class Field:
+    """A parameter in the form.
+
+    Attributes:
+        value: The value that the form has.
+        default: The default as text; None if a value is required.
+        last: The value in the latest execution; None if it did not have the parameter.
+        choices: The values to choose from; empty for free input.
+    """
+
+    name: str
+    kind: str
+    value: str
+    default: str | None
+    last: str | None
+    choices: tuple[str, ...]
+
+
+def fields_of(parameters: Sequence[Parameter], values: Mapping[str, str], last: Mapping[str, str]) -> tuple[Field, ...]:
+    """Return the fields of the form.
+
+    Args:
+        parameters: Those of the definition.
+        values: Values to fill in; the others have their defaults.
+        last: The values of the latest execution.
+    """
+    fields = []
+    for parameter in parameters:
+        default = None if parameter.default is None else text_of(parameter.default)
+        choices = tuple(map(text_of, parameter.choices)) or (("true", "false") if parameter.kind == "Boolean" else ())
+        value = values.get(parameter.name, default or "")
+        fields.append(Field(parameter.name, parameter.kind, value, default, last.get(parameter.name), choices))
+    return tuple(fields)
+
+
+def execution_parameters(target: Target, arn: str) -> dict[str, str]:
+    """Return the parameters of an execution; SageMaker allows at most 200."""
+    pages = target.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=arn)
+    return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+
+
+def start_execution(
+    target: Target,
+    pipeline: str,
+    parameters: Sequence[Parameter],
+    values: Mapping[str, str],
+    *,
+    title: str,
+    description: str,
+    token: str,
+) -> str:
+    """Start an execution and return its ARN.
+
+    Args:
+        target: Account or local SageMaker.
+        pipeline: Name of the pipeline.
+        parameters: Those of the definition.
+        values: The values of the form; the default applies where one is empty.
+        title: Display name; empty for the one that SageMaker chooses.
+        description: May be empty.
+        token: Makes a form that is sent twice start one execution.
+
+    Raises:
+        UserError: A value is not allowed, or not of the type of its parameter.
+    """
+    defaults = {item.name: text_of(item.default) for item in parameters if item.default is not None}
+    # defaults may be longer than values of a request
+    given = {
+        name: value
+        for name, value in values.items()
+        if value and not (name in defaults and same_value(value, defaults[name]))
+    }
+    check_parameters(
+        given,
+        {item.name: {"Type": item.kind, "EnumValues": list(map(text_of, item.choices))} for item in parameters},
+    )
+    request: dict[str, Any] = {"PipelineName": pipeline, "ClientRequestToken": token}
+    if given:
+        request["PipelineParameters"] = [{"Name": name, "Value": value} for name, value in given.items()]
+    if title:
+        request["PipelineExecutionDisplayName"] = title
+    if description:
+        request["PipelineExecutionDescription"] = description
+    return str(target.sagemaker.start_pipeline_execution(**request)["PipelineExecutionArn"])
