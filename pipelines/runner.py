@@ -53,6 +53,7 @@ class Step:
     """A step of an execution.
 
     Attributes:
+        reused_from: The ARN of the execution whose result it has, by the cache or by selective execution; or empty.
         job: The ARN of its job, or empty.
         progress: How far a running training job is, or empty.
     """
@@ -62,6 +63,7 @@ class Step:
     started: datetime | None = None
     ended: datetime | None = None
     cached: bool = False
+    reused_from: str = ""
     attempts: int = 1
     reason: str = ""
     job: str = ""
@@ -261,7 +263,7 @@ def describe(target: Target, execution_arn: str) -> PipelineExecution:
     pages = target.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
         PipelineExecutionArn=execution_arn, SortOrder="Ascending"
     )
-    steps = tuple(_step(item) for page in pages for item in page["PipelineExecutionSteps"])
+    steps = tuple(step_of(item) for page in pages for item in page["PipelineExecutionSteps"])
     return PipelineExecution(
         arn=execution_arn,
         status=description["PipelineExecutionStatus"],
@@ -343,8 +345,10 @@ def check_metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _step(item: Mapping[str, Any]) -> Step:
+def step_of(item: Mapping[str, Any]) -> Step:
+    """Return an element of ListPipelineExecutionSteps as a step."""
     metadata = item.get("Metadata", {})
+    reused = item.get("CacheHitResult") or item.get("SelectiveExecutionResult") or {}
     job = next((value["Arn"] for kind, value in metadata.items() if kind in JOBS.values()), "")
     return Step(
         name=item["StepName"],
@@ -352,6 +356,7 @@ def _step(item: Mapping[str, Any]) -> Step:
         started=item.get("StartTime"),
         ended=item.get("EndTime"),
         cached=bool(item.get("CacheHitResult")),
+        reused_from=reused.get("SourcePipelineExecutionArn", ""),
         attempts=item.get("AttemptCount") or 1,
         reason=item.get("FailureReason", "") or metadata.get("Fail", {}).get("ErrorMessage", ""),
         job=job or check_metadata(metadata).get("CheckJobArn", "") or metadata.get("TuningJob", {}).get("Arn", ""),
