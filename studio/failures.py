@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Flask, Response, make_response, render_template, request
@@ -61,6 +63,18 @@ def explain(error: Exception) -> Failure:
         return Failure(error.code or 500, error.name, error.description or "")
     log.error("%s %s", request.method, request.path, exc_info=error)
     return Failure(500, "Internal error", f"{type(error).__name__}; the output of Studio has the details.")
+
+
+def attempt(call: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a call of the API for a part of a page: an error becomes a Failure, which the part shows instead."""
+
+    def attempted() -> Any:
+        try:
+            return call()
+        except (ClientError, BotoCoreError) as error:
+            return explain(error)
+
+    return attempted
 
 
 def _explain_client_error(error: ClientError) -> Failure:

@@ -14,7 +14,7 @@ NONE = "–"  # noqa: RUF001
 
 
 def add_filters(app: Flask) -> None:
-    for function in (time, ago, duration, number, size, pretty_json, kind_of_status):
+    for function in (time, clock, ago, duration, number, size, pretty_json, kind_of_status):
         app.add_template_filter(function)
 
 
@@ -25,6 +25,14 @@ def time(value: datetime | None) -> Markup | str:
     utc = value.astimezone(UTC)
     text = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(utc.isoformat(timespec="seconds"), text, text)
+
+
+def clock(value: datetime) -> Markup:
+    """Return the time of day of a log event, which a script turns into the reader's zone; the title has all of it."""
+    utc = value.astimezone(UTC)
+    return Markup('<time data-clock datetime="{}" title="{} UTC">{}</time>').format(
+        utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}", f"{utc:%H:%M:%S}"
+    )
 
 
 def ago(value: datetime | None, now: datetime | None = None) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from flask import Response, abort, stream_with_context
+from markupsafe import escape
 
+from project.target import Target
 from studio.failures import explain
 
 # each takes a thread, and a call of the API every few seconds
@@ -31,6 +33,11 @@ class Update:
 
     fragments: Mapping[str, str]
     is_final: bool
+
+
+def interval_of(target: Target) -> float:
+    """Return the seconds between two readings of a live page; AWS throttles frequent ones."""
+    return 1.0 if target.s3_folder is not None else 5.0
 
 
 def stream(read: Callable[[], Update], interval: float) -> Response:
@@ -56,7 +63,7 @@ def _events(read: Callable[[], Update], interval: float) -> Iterator[str]:
             update = read()
         except Exception as error:
             failure = explain(error)
-            yield event("failure", f"{failure.title}: {failure.message}")
+            yield event("failure", str(escape(f"{failure.title}: {failure.message}")))
             if not failure.retry_seconds:
                 yield event("end", "")
                 return

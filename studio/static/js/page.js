@@ -2,11 +2,12 @@
 import { drawGraphs } from "./graph.js";
 
 const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 
 function showTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]:not([data-local])")) {
     element.dataset.local = "";
-    element.textContent = zone.format(new Date(element.dateTime));
+    element.textContent = ("clock" in element.dataset ? clock : zone).format(new Date(element.dateTime));
   }
 }
 
@@ -47,6 +48,17 @@ document.addEventListener("click", (event) => {
   if (opener) document.getElementById(opener.dataset.dialog).showModal();
   const closer = event.target.closest("[data-close]");
   if (closer) closer.closest("dialog").close();
+});
+// new lines scroll a followed log, unless its reader has scrolled up
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const log = event.target.closest("pre.log[data-follow]");
+  if (log && log.scrollHeight - log.scrollTop - log.clientHeight < 40) log.dataset.atEnd = "";
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  const log = document.querySelector("pre.log[data-at-end]");
+  if (!log) return;
+  delete log.dataset.atEnd;
+  log.scrollTop = log.scrollHeight;
 });
 document.addEventListener("htmx:afterSwap", (event) => enhance(event.detail.target.parentElement ?? document));
 document.addEventListener("htmx:sseMessage", (event) => enhance(event.target));
