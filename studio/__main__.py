@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# kept from start to start, so that bookmarks stay valid
 PORT = 8765
 
 
@@ -22,7 +23,12 @@ PORT = 8765
 def studio(
     local: LocalOption = False,
     region: RegionOption = None,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one.")] = PORT,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one.", show_default=f"{PORT}, if free"
+        ),
+    ] = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Show everything, but start, stop, approve and invoke nothing.")
     ] = False,
@@ -41,7 +47,8 @@ def studio(
 
         # the local SageMaker lets every user of this machine in, too
         access_token = None if local else secrets.token_urlsafe(16)
-        server = make_studio_server(create_app(target, access_token=access_token, read_only=read_only), port)
+        pages = create_app(target, access_token=access_token, read_only=read_only)
+        server = make_studio_server(pages, *((PORT, 0) if port is None else (port,)))
         query = f"?access_token={access_token}" if access_token else ""
         print(f"Studio  http://{HOST}:{server.port}/{query}", flush=True)
         server.serve_forever()

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from local_sagemaker.http.administration import PATHS, Administration
 from local_sagemaker.http.browsers import refusal
+from local_sagemaker.http.front_page import FrontPage, is_from_browser
 from local_sagemaker.http.routing import Router, is_form
 from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.errors import ServiceError, refusal_by_disk
@@ -30,9 +31,10 @@ PROXIED_KEY = "local_sagemaker.proxied"
 class Application:
     """The WSGI application of one data directory."""
 
-    def __init__(self, router: Router, administration: Administration) -> None:
+    def __init__(self, router: Router, administration: Administration, front_page: FrontPage) -> None:
         self._router = router
         self._administration = administration
+        self._front_page = front_page
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -58,6 +60,8 @@ class Application:
     def _respond(self, request: Request) -> Response:
         if (reason := refusal(request.environ, is_proxied=request.environ.get(PROXIED_KEY, False))) is not None:
             return _error(request, "AccessDenied", reason, 403)
+        if is_from_browser(request):
+            return self._front_page.respond()
         service = self._administration if request.path in PATHS else self._router.find(request)
         return service.respond(request)
 

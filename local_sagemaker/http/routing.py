@@ -10,7 +10,7 @@ from local_sagemaker.protocol import aws_json
 from local_sagemaker.protocol.credentials import credential_scope
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.protocol.service import Service
-from local_sagemaker.services.mlflow.service import arn_of, is_for_ui
+from local_sagemaker.services.mlflow.service import arn_of
 
 # of the operations of Feature Store's runtime, which is signed for as SageMaker
 FEATURE_STORE_PATHS = ("/FeatureGroup/", "/BatchGetRecord", "/BatchWriteRecord")
@@ -35,7 +35,7 @@ class Router:
 
 def service_name(request: Request) -> str:
     """Return the name that a request is signed for, such as `sagemaker`; "" if it is in none of the known forms."""
-    if arn_of(request) is not None or is_for_ui(request):
+    if arn_of(request) is not None:
         return "sagemaker-mlflow"
     prefix, _ = aws_json.target(request)
     if prefix == "SageMaker":

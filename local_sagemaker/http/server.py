@@ -31,6 +31,7 @@ from local_sagemaker.http.administration import Administration
 from local_sagemaker.http.application import Application
 from local_sagemaker.http.background import RUN_NOW_PATH, ServerError, holder, package_version
 from local_sagemaker.http.connections import ConnectionServer
+from local_sagemaker.http.front_page import FrontPage
 from local_sagemaker.http.handler import RequestHandler
 from local_sagemaker.http.routing import Router
 from local_sagemaker.http.tls import server_context
@@ -80,7 +81,8 @@ def serve(data_dir: Path, port: int | None = None) -> None:
         # for processes that get all of this environment, such as installers
         os.environ |= mark
         app = _build(own, environment, mark)
-        handler = RequestHandler(_application(app), port, tls_context, upstream)
+        front_page = FrontPage(own, app.sagemaker.context.mlflow_servers.urls, mark)
+        handler = RequestHandler(_application(app, front_page), port, tls_context, upstream)
         server = ConnectionServer(listener, handler.answer, _may_last)
         _end_on_signals(server)
         try:
@@ -91,6 +93,7 @@ def serve(data_dir: Path, port: int | None = None) -> None:
             threading.Thread(target=service_model, args=["sagemaker"], daemon=True).start()
             server.serve_forever()
         finally:
+            front_page.close()
             app.close()
             log.info("ended")
 
@@ -118,18 +121,18 @@ def _number(name: str, default: float) -> float:
     return float(text)
 
 
-def _application(app: App) -> Application:
+def _application(app: App, front_page: FrontPage) -> Application:
     status = {"pid": os.getpid(), "data_dir": str(app.data_dir), "version": package_version()}
     context = app.sagemaker.context
     administration = Administration(
         lambda: {**status, "busy": app.busy(), "mlflow": context.mlflow_servers.urls()}, context.monitoring_scheduler
     )
-    return Application(Router(app.services, app.moto), administration)
+    return Application(Router(app.services, app.moto), administration, front_page)
 
 
 def _may_last(request_line: bytes) -> bool:
-    """Return whether a request waits for a model, a function, a monitoring execution or the start of MLflow."""
-    return any(path in request_line for path in (b"/invocations", RUN_NOW_PATH.encode(), b" /api/"))
+    """Return whether a request waits for a model, a function, a monitoring execution, or the start of a web page."""
+    return any(path in request_line for path in (b"/invocations", RUN_NOW_PATH.encode(), b" /api/", b"GET / "))
 
 
 def _end_on_signals(server: ConnectionServer) -> None:

@@ -30,14 +30,6 @@ def arn_of(request: Request) -> str | None:
     return next((request.headers[header] for header in ARN_HEADERS if header in request.headers), None)
 
 
-def is_for_ui(request: Request) -> bool:
-    """Return whether a browser opens a link that MLflow's client has printed, such as `<this server>/#/experiments/1`.
-
-    The browser keeps the part after the `#`, also if it is redirected.
-    """
-    return request.method == "GET" and request.path == "/" and "text/html" in request.headers.get("Accept", "")
-
-
 class MlflowService:
     """Forwards requests to the MLflow server of an app or tracking server, which is started if it is not running."""
 
@@ -45,9 +37,7 @@ class MlflowService:
         self._store, self._servers = store, servers
 
     def respond(self, request: Request) -> Response:
-        arn = arn_of(request)
-        if arn is None:
-            return self._redirect_to_ui()
+        arn = arn_of(request) or ""
         name = arn.rpartition(":")[2].lower()
         kind, _, key = name.partition("/")
         record = self._store.get(kind, key) if kind in _KINDS else None
@@ -64,12 +54,6 @@ class MlflowService:
         except MlflowServerStarting as error:
             return _error(503, "TEMPORARILY_UNAVAILABLE", str(error))
         return _forward(request, url)
-
-    def _redirect_to_ui(self) -> Response:
-        if urls := [*self._servers.urls().values()]:
-            return Response(status=302, headers={"Location": urls[-1]})
-        message = "MLflow is not running; start it with `python -m local_sagemaker start --mlflow`\n"
-        return Response(message, 404, content_type="text/plain")
 
 
 def _forward(request: Request, url: str) -> Response:

@@ -12,7 +12,6 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from local_sagemaker.http.routing import service_name
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.services.mlflow import servers
 from local_sagemaker.storage.records import Record
@@ -94,17 +93,6 @@ def test_requests_are_forwarded_to_a_server_that_starts_at_the_first_one(machine
     assert (status, answer["path"], answer["body"]) == (201, "/api/2.0/mlflow/runs/create?a=b%2Fc", '{"run": 1}')
     assert "authorization" not in answer["headers"]
     assert ask(machine, app)[1]["pid"] == answer["pid"]
-
-
-def test_a_link_that_mlflows_client_prints_leads_to_the_ui_used_last(machine: Machine, app: str) -> None:
-    service, other = machine.app.services["sagemaker-mlflow"], create(machine)
-    link = Request(EnvironBuilder("/", headers={"Accept": "text/html,*/*"}).get_environ())
-    assert service_name(link) == "sagemaker-mlflow"
-    assert service.respond(link).status_code == 404
-    for arn in (app, other, app):
-        ask(machine, arn)
-        url = machine.context.mlflow_servers.url(arn.rpartition(":")[2])
-        assert (service.respond(link).status_code, service.respond(link).headers["Location"]) == (302, url)
 
 
 def test_each_app_and_each_tracking_server_has_a_database_of_its_own(machine: Machine, app: str) -> None:
