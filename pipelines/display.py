@@ -126,6 +126,8 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
     if results.report_uri:
         uris.append(("Evaluation report", results.report_uri))
     rows += [(name, target.location(uri)) for name, uri in uris]
+    if target.studio:
+        rows.append(("Studio", target.studio))
     if results.tracked:
         rows.append(("MLflow run", str(results.tracked)))
     if rows:

@@ -28,6 +28,7 @@ class Target:
         job_role_arn: Execution role of the jobs; by default `role_arn`.
         endpoint_role_arn: Execution role of the endpoints; by default `role_arn`.
         s3_folder: Folder of this machine that has the buckets as folders, if the target is local.
+        studio: Address that leads to Studio, if the target is local.
         client_config: Timeouts and retries of the clients.
     """
 
@@ -37,6 +38,7 @@ class Target:
     job_role_arn: str | None = None
     endpoint_role_arn: str | None = None
     s3_folder: Path | None = None
+    studio: str | None = None
     client_config: Config = CLIENT_CONFIG
 
     def location(self, uri: str) -> str:
@@ -115,7 +117,11 @@ def local_target() -> Target:
     except local_sagemaker.LocalSageMakerError as error:
         raise UserError(str(error)) from error
     return Target(
-        account.ROLE_ARN, account.DEFAULT_BUCKET, account.REGION, s3_folder=DataDir(default_data_dir()).objects
+        account.ROLE_ARN,
+        account.DEFAULT_BUCKET,
+        account.REGION,
+        s3_folder=DataDir(default_data_dir()).objects,
+        studio=f"{os.environ['AWS_ENDPOINT_URL']}/",
     )
 
 
