@@ -27,7 +27,7 @@ from local_sagemaker.services.logs.insights.fields import fields_of
 from local_sagemaker.services.logs.insights.query import Query
 from local_sagemaker.services.moto import alarm_history, state
 from local_sagemaker.services.moto.listener import Listener
-from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed
+from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed, query_results
 from local_sagemaker.services.moto.patching import PatchSet
 from local_sagemaker.storage.records import Record
 
@@ -159,6 +159,27 @@ def _put_metric_data(original: Original, listener: Listener, backend: Any, *argu
             backend.metric_data = condensed(backend.metric_data, time.time())
             backend.max_data = max(MAX_DATA, 2 * len(backend.metric_data))
     listener.metric_data_put()
+
+
+@patches(CloudWatchBackend, "get_metric_data")
+def _get_metric_data(
+    original: Original,
+    listener: Listener,
+    backend: CloudWatchBackend,
+    queries: list[dict[str, Any]],
+    start_time: datetime,
+    end_time: datetime,
+    scan_by: str = "TimestampAscending",
+) -> list[dict[str, Any]]:
+    """Answer queries without expressions; moto knows no percentiles, and ignores the namespace beside dimensions."""
+    if start_time >= end_time or any("MetricStat" not in query for query in queries):
+        return list(original(backend, queries, start_time, end_time, scan_by))
+    results = query_results(backend.get_all_metrics(), queries, start_time, end_time)
+    if scan_by == "TimestampDescending":
+        for result in results:
+            result["timestamps"].reverse()
+            result["values"].reverse()
+    return results
 
 
 @patches(MetricDatumBase, "filter")

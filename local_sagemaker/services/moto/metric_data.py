@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -104,9 +104,59 @@ def condensed(data: Iterable[MetricDatumBase], now: float) -> list[MetricDatumBa
     return [*old, *recent]
 
 
+def query_results(
+    data: Iterable[MetricDatumBase], queries: Sequence[Mapping[str, Any]], start: datetime, end: datetime
+) -> list[dict[str, Any]]:
+    """Answer the MetricStat queries of GetMetricData, oldest values first.
+
+    Each datum is looked at once, however many queries and periods there are.
+
+    Args:
+        data: Of any metrics, in any order.
+        queries: Items of MetricDataQueries, all with a MetricStat.
+        start: Start of the first period, which begins at a multiple of its length as in CloudWatch.
+        end: End of the last period, exclusive.
+
+    Returns:
+        MetricDataResults. A period in which the statistic does not exist has no value.
+    """
+    by_metric: dict[tuple[Any, ...], list[MetricDatumBase]] = defaultdict(list)
+    first, last = _epoch(start), _epoch(end)
+    for datum in data:
+        if timestamp(datum) < last:
+            dimensions = ((dimension.name, dimension.value) for dimension in datum.dimensions)
+            by_metric[datum.namespace, datum.name, frozenset(dimensions)].append(datum)
+    results = []
+    for query in queries:
+        stat = query["MetricStat"]
+        metric, period = stat["Metric"], int(stat["Period"])
+        pairs = frozenset((item["Name"], item["Value"]) for item in metric.get("Dimensions", ()))
+        periods: dict[int, Statistics] = defaultdict(Statistics)
+        for datum in by_metric[metric.get("Namespace"), metric.get("MetricName"), pairs]:
+            begin = int(timestamp(datum) // period) * period
+            if begin >= first // period * period and stat.get("Unit") in (None, datum.unit):
+                periods[begin].add(datum)
+        values = {begin: statistics.value(stat["Stat"]) for begin, statistics in sorted(periods.items())}
+        found = {begin: value for begin, value in values.items() if value is not None}
+        results.append(
+            {
+                "id": query["Id"],
+                "label": query.get("Label") or f"{metric.get('MetricName')} {stat['Stat']}",
+                "timestamps": [datetime.fromtimestamp(begin, UTC) for begin in found],
+                "values": [*found.values()],
+                "status_code": "Complete",
+            }
+        )
+    return [result for query, result in zip(queries, results, strict=True) if query.get("ReturnData", True)]
+
+
+def _epoch(time: datetime) -> float:
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
 def timestamp(datum: MetricDatumBase) -> float:
     """The epoch seconds of a datum; moto's times without a zone are in UTC."""
-    return (datum.timestamp if datum.timestamp.tzinfo else datum.timestamp.replace(tzinfo=UTC)).timestamp()
+    return _epoch(datum.timestamp)
 
 
 def _percentile(values: list[float], percent: float) -> float:

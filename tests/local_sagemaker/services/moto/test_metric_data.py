@@ -1,8 +1,9 @@
-"""Condensing of old metric data."""
+"""Condensing of old metric data, and the statistics of GetMetricData."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatum, MetricDat
 
 from local_sagemaker.events.alarms.metrics import Metric, datapoints
 from local_sagemaker.services.moto.metric_data import condensed
+from tests.local_sagemaker.conftest import MakeClient
 
 NOW = 1_795_000_000.0
 HOUR = 3600
@@ -46,3 +48,43 @@ def test_old_data_are_condensed_and_expired_data_dropped() -> None:
     assert len(condensed(data, NOW)) <= 61
     latest = [datum(ago, 1) for ago in range(1000)]
     assert condensed(latest, NOW) == latest
+
+
+def test_metric_data_have_percentiles_of_their_own_namespace_in_whole_periods(client: MakeClient) -> None:
+    cloudwatch = client("cloudwatch")
+    dimensions = [{"Name": "EndpointName", "Value": "quick"}]
+    start = datetime.fromtimestamp(datetime.now(UTC).timestamp() // 3600 * 3600, UTC)
+
+    def put(namespace: str, **value: Any) -> None:
+        data = {"MetricName": "Latency", "Dimensions": dimensions, "Timestamp": start, **value}
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[data])
+
+    def query(name: str, stat: str, **more: Any) -> dict[str, Any]:
+        metric = {"Namespace": "Ours", "MetricName": "Latency", "Dimensions": dimensions}
+        return {"Id": name, "MetricStat": {"Metric": metric, "Period": 300, "Stat": stat}, **more}
+
+    put("Ours", Values=[1.0, 2.0, 3.0, 4.0, 100.0])
+    put("Theirs", Values=[7.0])
+    request = {"StartTime": start, "EndTime": start.replace(minute=30)}
+    queries = [query("high", "p75"), query("total", "Sum"), query("hidden", "Sum", ReturnData=False)]
+    high, total = cloudwatch.get_metric_data(MetricDataQueries=queries, **request)["MetricDataResults"]
+    assert (high["Id"], high["Timestamps"], high["Values"]) == ("high", [start], [4.0])
+    assert (total["Label"], total["Values"]) == ("Latency Sum", [110.0])
+
+
+def test_statistic_sets_have_no_percentiles(client: MakeClient) -> None:
+    cloudwatch = client("cloudwatch")
+    now = datetime.now(UTC)
+    values = {"SampleCount": 2, "Sum": 3, "Minimum": 1, "Maximum": 2}
+    cloudwatch.put_metric_data(
+        Namespace="Sets", MetricData=[{"MetricName": "Size", "StatisticValues": values, "Timestamp": now}]
+    )
+    metric = {"Metric": {"Namespace": "Sets", "MetricName": "Size"}, "Period": 3600, "Stat": "p99"}
+    request = {
+        "StartTime": now.replace(minute=0, second=0),
+        "EndTime": datetime.fromtimestamp(now.timestamp() + 1, UTC),
+    }
+    (result,) = cloudwatch.get_metric_data(MetricDataQueries=[{"Id": "a", "MetricStat": metric}], **request)[
+        "MetricDataResults"
+    ]
+    assert result["Values"] == []
