@@ -22,6 +22,13 @@ THROTTLING = frozenset(
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"})
 # after which a page that was throttled is loaded again
 RETRY_SECONDS = 5
+# what IAM calls operations of S3, whose refusals may lack a message
+_S3_ACTIONS = {
+    "ListBuckets": "s3:ListAllMyBuckets",
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+}
 # "User: ... is not authorized to perform: sagemaker:ListPipelines on resource: arn:... because no ..."
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (\S+?)(?: on resource: (\S+))?(?: |$)")
 
@@ -90,14 +97,14 @@ def _explain_client_error(error: ClientError) -> Failure:
         )
     if code in DENIED:
         return _missing_permission(error.operation_name, message)
-    if is_not_found(error):
+    if is_not_found(error) or code == "NoSuchBucket":
         return Failure(404, "Not found", message or f"{error.operation_name}: no such resource")
     return Failure(400, f"{error.operation_name} failed", f"{code}: {message}")
 
 
 def _missing_permission(operation: str, message: str) -> Failure:
     found = _NOT_AUTHORIZED.search(message)
-    action, resource = (found[1], found[2]) if found else (operation, None)
+    action, resource = (found[1], found[2]) if found else (_S3_ACTIONS.get(operation, operation), None)
     of_resource = f" on {resource}" if resource else ""
     return Failure(
         403,
