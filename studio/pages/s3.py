@@ -5,13 +5,20 @@ Keys are in the query string: browsers change paths with `//` or `/../`, which k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, render_template, request, stream_with_context
+from botocore.exceptions import ClientError
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
 
+from project.s3_uris import is_s3_uri
 from project.target import Target
 from studio.access import sandboxed
+from studio.failures import explain
+from studio.links import address_of
 from studio.paging import page_size
 from studio.queries import s3
 from studio.queries.previews import preview
@@ -19,6 +26,7 @@ from studio.target import call_all, current_target
 
 blueprint = Blueprint("s3", __name__, url_prefix="/s3")
 
+T = TypeVar("T")
 CHUNK_BYTES = 256_000
 # what is shown in a frame or as an image; all else is text
 CONTENT_TYPES = {
@@ -34,9 +42,13 @@ CONTENT_TYPES = {
 
 
 @blueprint.get("")
-def list_buckets() -> str:
-    page = s3.list_buckets(current_target(), page_size(), request.args.get("token"))
-    return render_template("s3/buckets.html", page=page)
+def list_buckets() -> str | AnyResponse:
+    uri = request.args.get("uri", "").strip()
+    if is_s3_uri(uri):
+        return redirect(address_of(uri) or "/")
+    page, error = _attempt(lambda: s3.list_buckets(current_target(), page_size(), request.args.get("token")))
+    # whoever may not list buckets can open an address
+    return render_template("s3/buckets.html", page=page, failure=explain(error) if error else None, uri=uri)
 
 
 @blueprint.get("/<bucket>")
@@ -44,18 +56,22 @@ def browse(bucket: str) -> str:
     """Show an object, or what is below a prefix, which S3 URIs give with or without a slash at the end."""
     key, target = request.args.get("key", ""), current_target()
     if not key or key.endswith("/"):
-        return _listing_page(bucket, key, _list(target, bucket, key))
+        return _listing_page(bucket, key, _listing_of(target, bucket, key)())
     prefix = f"{key}/"
-    found, listing = call_all(
-        lambda: s3.find_object(target, bucket, key),
-        lambda: s3.list_objects(target, bucket, prefix, begin="", size=1, token=None, sort="Name", descending=False),
+    # with permissions for one of them, the other one is refused
+    list_prefix = _listing_of(target, bucket, prefix)
+    (found, head_error), (listing, list_error) = call_all(
+        lambda: _attempt(lambda: s3.find_object(target, bucket, key)),
+        lambda: _attempt(list_prefix),
     )
+    is_prefix = listing is not None and bool(listing.page.items)
     if found is not None:
-        has_prefix = bool(listing.page.items)
-        return render_template("s3/object.html", item=found, crumbs=_crumbs(bucket, key), has_prefix=has_prefix)
-    if not listing.page.items:
-        abort(404, f"There is no object s3://{bucket}/{key}, and none below this prefix.")
-    return _listing_page(bucket, prefix, _list(target, bucket, prefix))
+        return render_template("s3/object.html", item=found, crumbs=_crumbs(bucket, key), is_prefix=is_prefix)
+    if listing is not None and listing.page.items:
+        return _listing_page(bucket, prefix, listing)
+    if error := list_error or head_error:
+        raise error
+    abort(404, f"There is no object s3://{bucket}/{key}, and none below this prefix.")
 
 
 @blueprint.get("/<bucket>/preview")
@@ -82,6 +98,14 @@ def download(bucket: str) -> Response:
     return sandboxed(response)
 
 
+def _attempt(call: Callable[[], T]) -> tuple[T, None] | tuple[None, ClientError]:
+    """Return the result of a call, or why AWS has refused it."""
+    try:
+        return call(), None
+    except ClientError as error:
+        return None, error
+
+
 def _object(bucket: str) -> s3.S3Object:
     key = request.args.get("key", "")
     found = s3.find_object(current_target(), bucket, key)
@@ -93,23 +117,19 @@ def _object(bucket: str) -> s3.S3Object:
 def _stream(item: s3.S3Object, content_type: str) -> Response:
     """Return an object's content, in parts as S3 sends them."""
     body = current_target().s3.get_object(Bucket=item.bucket, Key=item.key)["Body"]
-
-    def chunks() -> Iterator[bytes]:
-        try:
-            yield from body.iter_chunks(CHUNK_BYTES)
-        finally:
-            body.close()
-
-    response = Response(stream_with_context(chunks()), content_type=content_type)
+    response = Response(body.iter_chunks(CHUNK_BYTES), content_type=content_type)
+    response.call_on_close(body.close)
     response.content_length = item.size
     if item.encoding:
         response.headers["Content-Encoding"] = item.encoding
     return response
 
 
-def _list(target: Target, bucket: str, prefix: str) -> s3.Listing:
+def _listing_of(target: Target, bucket: str, prefix: str) -> Callable[[], s3.Listing]:
+    """Return the call that lists what the address asks for; threads do not know the address."""
     sort = request.args.get("sort", "Name")
-    return s3.list_objects(
+    return partial(
+        s3.list_objects,
         target,
         bucket,
         prefix,
