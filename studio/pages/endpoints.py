@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, abort, render_template, request
 
 from deployment.invocations import JSON, as_json
-from studio.live import Update, stream
+from studio.live import Update, interval_of, stream
 from studio.paging import page_request, page_size
 from studio.plots import lines_over_time
 from studio.queries import captures, endpoint_metrics, endpoints, invocation
@@ -63,7 +63,7 @@ def follow_endpoint(name: str) -> Response:
         fragment = render_template("endpoints/state.html", endpoint=endpoint, variants=variants)
         return Update({"state": fragment}, is_final=not endpoint.is_changing)
 
-    return stream(read, 1 if target.s3_folder is not None else 5)
+    return stream(read, interval_of(target))
 
 
 @blueprint.get("/<name>/metrics")
@@ -71,7 +71,7 @@ def show_metrics(name: str) -> str:
     names, within = request.args.getlist("variant"), RANGES[_range()]
     metrics = endpoint_metrics.read_metrics(current_target(), name, names, within)
     plots = [
-        (title, found, lines_over_time(found, axis, scale=scale), scale)
+        (title, found, lines_over_time(found, axis, within, scale=scale), scale)
         for title, found, axis, scale in (
             (f"Invocations per {_period(within.period)}", metrics.invocations, "invocations", 1.0),
             (f"Errors per {_period(within.period)}", metrics.errors, "errors", 1.0),

@@ -1,13 +1,148 @@
-from flask import Blueprint
+"""Monitoring: schedules, their executions and what they found, results over time, and alarms."""
 
+from __future__ import annotations
+
+from flask import Blueprint, abort, render_template, request
+
+from studio.paging import page_request, page_size
+from studio.plots import lines_over_time
+from studio.queries import alarms, monitoring, monitoring_executions, monitoring_metrics
+from studio.queries.metrics import RANGES, Series
+from studio.queries.monitoring import MonitoringSchedule
+from studio.queries.monitoring_metrics import MOST_LINES
+from studio.target import current_target
+
+# parts of pages are below `/-/`, which no schedule can be called
 blueprint = Blueprint("monitoring", __name__, url_prefix="/monitoring")
+
+TABS = {"pipelines": "Schedules of pipelines", "model-monitor": "Model Monitor", "alarms": "Alarms"}
 
 
 @blueprint.get("")
-def list_schedules(**_: object) -> str:
-    return "to do"
+def list_schedules() -> str:
+    tab, name = request.args.get("tab", "pipelines"), request.args.get("name", "").strip()
+    target, token = current_target(), request.args.get("token")
+    if tab not in TABS:
+        abort(404, f"There is no part {tab!r} of this page.")
+    shown = {"tabs": TABS, "tab": tab, "name": name}
+    if tab == "alarms":
+        return render_template("monitoring/alarms.html", **shown, states=alarms.STATES)
+    if tab == "model-monitor":
+        page = monitoring.list_model_monitor_schedules(target, name, page_request("CreationTime"))
+        return render_template("monitoring/model_monitor.html", **shown, page=page)
+    page, others = monitoring.list_pipeline_schedules(target, name, page_size(), token)
+    return render_template("monitoring/pipelines.html", **shown, page=page, others=others)
+
+
+@blueprint.get("/-/alarms")
+def list_alarms() -> str:
+    """Return a page of alarms, as a part of other pages."""
+    name, state = request.args.get("name", ""), request.args.get("state", "")
+    page = alarms.list_alarms(current_target(), name, state, page_size(), request.args.get("token"))
+    return render_template("monitoring/alarm_rows.html", page=page, name=name, state=state)
+
+
+@blueprint.get("/-/alarms/history")
+def show_history() -> str:
+    items = alarms.read_history(current_target(), request.args["name"])
+    return render_template("monitoring/history.html", items=items)
+
+
+@blueprint.get("/pipelines/<group>/<name>/summary")
+def show_summary(group: str, name: str) -> str:
+    """Return the cells of a row that need a call of their own: pipeline, endpoint and times."""
+    schedule = monitoring.describe_pipeline_schedule(current_target(), group, name)
+    return render_template("monitoring/summary_cells.html", schedule=schedule)
 
 
 @blueprint.get("/<name>")
-def show_schedule(**_: object) -> str:
-    return "to do"
+def show_schedule(name: str) -> str:
+    """Show a schedule of Model Monitor."""
+    return _schedule_page(monitoring.describe_model_monitor_schedule(current_target(), name), None)
+
+
+@blueprint.get("/pipelines/<group>/<name>")
+def show_pipeline_schedule(group: str, name: str) -> str:
+    """Show a schedule of EventBridge Scheduler that starts a pipeline."""
+    return _schedule_page(monitoring.describe_pipeline_schedule(current_target(), group, name), group)
+
+
+@blueprint.get("/-/trends")
+def show_trends() -> str:
+    endpoint, dimension = request.args.get("endpoint_name", ""), request.args["dimension"]
+    within = RANGES[_range()]
+    trends = monitoring_metrics.read_trends(current_target(), endpoint, dimension, within)
+    plots = [
+        (title, found, lines_over_time(found[:MOST_LINES], axis, within, zero=zero))
+        for title, found, axis, zero in (
+            ("Drift from the baseline by feature", trends.drift, "distance", True),
+            ("Model quality", _scores(trends.quality), "value", False),
+            ("Other metrics of model quality", _not_scores(trends.quality), "value", False),
+            ("Share of the inferences with a label", trends.labels, "share", True),
+            ("Violations", trends.violations, "violations", True),
+            ("Bias by group", trends.bias, "value", False),
+            ("Feature attribution", trends.attribution, "global SHAP value", True),
+            ("Completeness of the features that lack values", trends.completeness, "share", False),
+            ("Analysed requests", trends.records, "requests", True),
+        )
+        if found
+    ]
+    return render_template("monitoring/trends.html", plots=plots, within=within, most_lines=MOST_LINES)
+
+
+@blueprint.get("/-/findings")
+def show_findings() -> str:
+    """Return the cells of an execution's row with what it found."""
+    target = current_target()
+    schedule = _schedule(request.args["schedule"], request.args.get("group"))
+    findings = monitoring_executions.read_findings(target, schedule, request.args["arn"])
+    return render_template("monitoring/findings.html", findings=findings)
+
+
+@blueprint.get("/-/results")
+def show_results() -> str:
+    """Return the results of an execution."""
+    target = current_target()
+    schedule = _schedule(request.args["schedule"], request.args.get("group"))
+    result, reports = monitoring_executions.read_results(target, schedule, request.args["arn"])
+    return render_template("monitoring/results.html", schedule=schedule, result=result, reports=reports)
+
+
+def _schedule_page(schedule: MonitoringSchedule, group: str | None) -> str:
+    target = current_target()
+    page_of = {"MaxResults": page_size()} | ({"NextToken": request.args["token"]} if "token" in request.args else {})
+    page = monitoring_executions.list_executions(target, schedule, page_of)
+    ended = [item for item in page.items if item.status in ("Succeeded", "Completed", "CompletedWithViolations")]
+    wanted = request.args.get("execution")
+    chosen = next((item for item in page.items if item.id == wanted), ended[0] if ended and not wanted else None)
+    return render_template(
+        "monitoring/schedule.html",
+        schedule=schedule,
+        group=group,
+        page=page,
+        chosen=chosen,
+        ended=ended,
+        ranges=RANGES,
+        range=_range(),
+    )
+
+
+def _schedule(name: str, group: str | None) -> MonitoringSchedule:
+    target = current_target()
+    if group:
+        return monitoring.describe_pipeline_schedule(target, group, name)
+    return monitoring.describe_model_monitor_schedule(target, name)
+
+
+def _scores(series: tuple[Series, ...]) -> tuple[Series, ...]:
+    """Return the metrics whose values are shares, which have a plot of their own."""
+    return tuple(item for item in series if all(0 <= value <= 1 for _, value in item.points))
+
+
+def _not_scores(series: tuple[Series, ...]) -> tuple[Series, ...]:
+    return tuple(item for item in series if item not in _scores(series))
+
+
+def _range() -> str:
+    chosen = request.args.get("range", "")
+    return chosen if chosen in RANGES else "1d"

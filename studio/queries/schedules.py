@@ -65,7 +65,7 @@ def schedules_of(target: Target, pipeline_arns: Iterable[str]) -> list[Trigger]:
     responses = call_each(
         lambda item: target.scheduler.get_schedule(Name=item["Name"], GroupName=item["GroupName"]), items
     )
-    triggers = [trigger for response in responses if (trigger := _schedule(response)).pipeline.lower() in wanted]
+    triggers = [trigger for response in responses if (trigger := schedule_trigger(response)).pipeline.lower() in wanted]
     return sorted(triggers, key=next_first)
 
 
@@ -97,7 +97,8 @@ def next_first(trigger: Trigger) -> tuple[bool, datetime]:
     return trigger.next_start is None, trigger.next_start or datetime.max.replace(tzinfo=UTC)
 
 
-def _schedule(response: Mapping[str, Any]) -> Trigger:
+def schedule_trigger(response: Mapping[str, Any]) -> Trigger:
+    """Return a schedule, as GetSchedule describes it, that starts a pipeline."""
     target = response["Target"]
     if target["Arn"].endswith(START_PIPELINE_EXECUTION):
         started = _object(target.get("Input"))

@@ -1,0 +1,148 @@
+"""Executions of monitoring schedules, and what they have found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitoring import s3_objects
+from monitoring.executions import SUCCEEDED, SUMMARY, MonitoringExecution
+from monitoring.results import MonitoringResult, read_result
+from pipelines import runner
+from pipelines.results import processing_outputs
+from project.s3_uris import split_s3_uri
+from project.target import Target
+from studio.paging import Page
+from studio.queries.executions import search_executions
+from studio.queries.monitoring import MonitoringSchedule
+from studio.target import call_each
+
+# objects of an analysis; reports are among the first
+_MOST_OBJECTS = 50
+
+
+@dataclass(frozen=True)
+class ExecutionSummary:
+    """A row of the list of executions.
+
+    Attributes:
+        id: Name of the pipeline execution or of the processing job; empty if there is no job.
+        arn: ARN of the pipeline execution or of the processing job.
+        reason: Why it failed, or that its window had no data.
+    """
+
+    id: str
+    arn: str
+    status: str
+    started: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an execution has found, in short.
+
+    Attributes:
+        alert: Whether there is an alert; None if the execution has written no summary.
+    """
+
+    alert: bool | None
+    reasons: tuple[str, ...]
+    records: int | None
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """An HTML report of an analysis."""
+
+    analysis: str
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def list_executions(target: Target, schedule: MonitoringSchedule, request: Mapping[str, Any]) -> Page[ExecutionSummary]:
+    """List a page of the executions of a schedule, newest first.
+
+    Args:
+        target: Account or local SageMaker.
+        schedule: The schedule; of a pipeline, executions for other endpoints are left out.
+        request: MaxResults and NextToken.
+    """
+    if schedule.pipeline:
+        arn = target.sagemaker.describe_pipeline(PipelineName=schedule.pipeline)["PipelineArn"]
+        of_pipeline = {"Filters": [{"Name": "PipelineArn", "Operator": "Equals", "Value": arn}]}
+        newest = {**request, "SortBy": "CreationTime", "SortOrder": "Descending"}
+        page = search_executions(target, of_pipeline, newest)
+        found = tuple(
+            ExecutionSummary(item.id, item.arn, item.status, item.started, item.reason)
+            for item in page.items
+            if item.parameters.get("EndpointName", "") == schedule.endpoint
+        )
+        return Page(found, page.next_token)
+    response = target.sagemaker.list_monitoring_executions(
+        MonitoringScheduleName=schedule.name, SortBy="ScheduledTime", SortOrder="Descending", **request
+    )
+    return Page(tuple(map(_native, response["MonitoringExecutionSummaries"])), response.get("NextToken"))
+
+
+def find_outputs(target: Target, schedule: MonitoringSchedule, arn: str) -> dict[str, str]:
+    """Return the S3 prefixes that an execution has written to, by analysis; empty for unknown pipelines."""
+    if ":processing-job/" in arn:
+        job = target.sagemaker.describe_processing_job(ProcessingJobName=arn.rpartition("/")[2])
+        outputs = job.get("ProcessingOutputConfig", {}).get("Outputs", [])
+        uris = [output["S3Output"]["S3Uri"] for output in outputs if "S3Output" in output]
+        return dict(zip(schedule.baselines, uris, strict=False))
+    step = runner.describe(target, arn).step("Monitor")
+    return processing_outputs(step, target) if step and step.job else {}
+
+
+def read_findings(target: Target, schedule: MonitoringSchedule, arn: str) -> Findings | None:
+    """Return what an execution of a monitoring pipeline has found; None if it has written no summary."""
+    outputs = find_outputs(target, schedule, arn)
+    summary = s3_objects.read_json(target, f"{outputs[SUMMARY]}/monitoring_summary.json") if SUMMARY in outputs else {}
+    if not summary:
+        return None
+    counts = [
+        section.get("records") for key in ("data_quality", "bias", "attribution") if (section := summary.get(key))
+    ]
+    return Findings(
+        summary.get("alert"), tuple(summary.get("reasons", ())), next(iter(counts), None), summary.get("status", "")
+    )
+
+
+def read_results(
+    target: Target, schedule: MonitoringSchedule, arn: str
+) -> tuple[MonitoringResult | None, list[Report]]:
+    """Return the results of an execution that has succeeded, and its reports; None if it has none."""
+    outputs = find_outputs(target, schedule, arn)
+    if not outputs:
+        return None, []
+    execution = MonitoringExecution(arn.rpartition("/")[2], arn, SUCCEEDED, datetime.min, "", outputs)
+    result = read_result(target, execution, schedule.baselines)
+    reports = call_each(lambda item: _reports(target, *item), list(outputs.items()))
+    return result, [report for found in reports for report in found]
+
+
+def _native(item: Mapping[str, Any]) -> ExecutionSummary:
+    arn = item.get("ProcessingJobArn", "")
+    return ExecutionSummary(
+        arn.rpartition("/")[2],
+        arn,
+        item["MonitoringExecutionStatus"],
+        item["ScheduledTime"],
+        item.get("FailureReason", ""),
+    )
+
+
+def _reports(target: Target, analysis: str, uri: str) -> list[Report]:
+    bucket, prefix = split_s3_uri(f"{uri.rstrip('/')}/")
+    response = target.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_MOST_OBJECTS)
+    keys = [item["Key"] for item in response.get("Contents", ())]
+    return [Report(analysis, bucket, key) for key in keys if key.endswith(".html")]
