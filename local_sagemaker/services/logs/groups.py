@@ -96,17 +96,23 @@ def group_arn(group: str) -> str:
 
 def stream_file(store: RecordStore, request: Record) -> Path:
     """Return the file of the stream that a request names. Raises ServiceError if it does not exist."""
-    files = dict(streams_of(store.data_dir, find_group(store, request)))
-    if request.get("logStreamName") not in files:
+    name = request.get("logStreamName", "")
+    files = dict(streams_of(store.data_dir, find_group(store, request), name))
+    if name not in files:
         raise ServiceError("ResourceNotFoundException", "The specified log stream does not exist.")
-    return files[request["logStreamName"]]
+    return files[name]
 
 
-def streams_of(data_dir: DataDir, group: str) -> list[tuple[str, Path]]:
-    """Return the names and files of a group's streams, sorted."""
+def streams_of(data_dir: DataDir, group: str, prefix: str = "") -> list[tuple[str, Path]]:
+    """Return the names and files of a group's streams whose names start with a prefix, sorted."""
     folder = group_folder(data_dir, group)
-    files = folder.rglob("*.log") if folder.is_dir() else []
-    return sorted((str(file.relative_to(folder).with_suffix("")), file) for file in files)
+    # a prefix such as `my-job/` is the folder of one job of thousands
+    parts = prefix.split("/")[:-1]
+    below = folder.joinpath(*filter(None, parts))
+    if ".." in parts or not below.is_dir():
+        return []
+    names = ((str(file.relative_to(folder).with_suffix("")), file) for file in below.rglob("*.log"))
+    return sorted((name, file) for name, file in names if name.startswith(prefix))
 
 
 def _delete(file: Path) -> None:

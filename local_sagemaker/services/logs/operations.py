@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from local_sagemaker.protocol.errors import ServiceError
@@ -39,27 +41,13 @@ def describe_log_streams(store: RecordStore, request: Record) -> Record:
     by_time = request.get("orderBy") == "LastEventTime"
     if by_time and prefix:
         raise _invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
-    streams: list[Record] = []
-    for name, file in streams_of(store.data_dir, group):
-        if not name.startswith(prefix):
-            continue
-        status = file.stat()
-        first_timestamp = next((event.timestamp for event in read_events(file, name)), 0)
-        streams.append(
-            {
-                "logStreamName": name,
-                "arn": f"{group_arn(group)}:log-stream:{name}",
-                "creationTime": first_timestamp,
-                "firstEventTimestamp": first_timestamp,
-                "lastEventTimestamp": int(status.st_mtime * 1000),
-                "lastIngestionTime": int(status.st_mtime * 1000),
-                "storedBytes": status.st_size,
-            }
-        )
-    streams.sort(key=lambda stream: (stream["lastEventTimestamp"] if by_time else 0, stream["logStreamName"]))
+    found = [(file.stat(), name, file) for name, file in streams_of(store.data_dir, group, prefix)]
+    found.sort(key=lambda item: (int(item[0].st_mtime * 1000) if by_time else 0, item[1]))
     if request.get("descending"):
-        streams.reverse()
-    return _listed("logStreams", streams, request, "s", MAX_STREAMS)
+        found.reverse()
+    page = _listed("logStreams", found, request, "s", MAX_STREAMS)
+    # only the files of the page are opened
+    return {**page, "logStreams": [_stream(group, *item) for item in page["logStreams"]]}
 
 
 def get_log_events(store: RecordStore, request: Record) -> Record:
@@ -99,8 +87,8 @@ def filter_log_events(store: RecordStore, request: Record) -> Record:
     window = {**request, "endTime": request["endTime"] + 1} if "endTime" in request else request
     matches = parse_filter_pattern(request.get("filterPattern", ""))
     found: list[tuple[int, str, int, LogEvent]] = []
-    for name, file in streams_of(store.data_dir, group):
-        if name.startswith(prefix) and (names is None or name in names):
+    for name, file in streams_of(store.data_dir, group, names[0] if names and len(names) == 1 else prefix):
+        if names is None or name in names:
             for position, event in enumerate(read_events(file, name)):
                 if _is_in_range(event, window) and matches(event.message):
                     found.append((event.timestamp, name, position, event))
@@ -129,11 +117,25 @@ def _is_in_range(event: LogEvent, request: Record) -> bool:
     return (start is None or event.timestamp >= start) and (end is None or event.timestamp < end)
 
 
+def _stream(group: str, status: os.stat_result, name: str, file: Path) -> Record:
+    first_timestamp = next((event.timestamp for event in read_events(file, name)), 0)
+    last_timestamp = int(status.st_mtime * 1000)
+    return {
+        "logStreamName": name,
+        "arn": f"{group_arn(group)}:log-stream:{name}",
+        "creationTime": first_timestamp,
+        "firstEventTimestamp": first_timestamp,
+        "lastEventTimestamp": last_timestamp,
+        "lastIngestionTime": last_timestamp,
+        "storedBytes": status.st_size,
+    }
+
+
 def _members(event: LogEvent) -> Record:
     return {"timestamp": event.timestamp, "message": event.message, "ingestionTime": event.timestamp}
 
 
-def _listed(member: str, items: list[Record], request: Record, token: str, maximum: int) -> Record:
+def _listed(member: str, items: list[Any], request: Record, token: str, maximum: int) -> Record:
     """Return the page of groups or streams that a request is for, with the token of the next one if there is one."""
     start, limit = _position(request.get("nextToken"), token), _limit(request, maximum)
     next_token = {"nextToken": f"{token}/{start + limit}"} if start + limit < len(items) else {}
