@@ -31,5 +31,6 @@ def is_not_found(error: ClientError) -> bool:
     if code in _NOT_FOUND_CODES:
         return True
     return code in ("ValidationException", "ValidationError") and (
-        "could not find" in message or "does not exist" in message
+        # the last of them of DescribeTrainingJob
+        any(words in message for words in ("could not find", "does not exist", "requested resource not found"))
     )

@@ -21,6 +21,7 @@ def client_error(code: str, message: str) -> ClientError:
         ("NoSuchKey", "The specified key does not exist."),
         ("404", "Not Found"),
         ("ValidationException", 'Could not find endpoint "churn".'),
+        ("ValidationException", "Requested resource not found."),
         ("ValidationException", "ModelPackageGroup arn:aws:...:model-package-group/churn does not exist."),
         ("ValidationError", "Stack with id churn-staging-build does not exist"),
     ],
