@@ -31,7 +31,10 @@ def address_of(value: str) -> str | None:
     if is_s3_uri(value):
         bucket, key = split_s3_uri(value)
         return url_for("s3.browse", bucket=bucket, key=key)
-    if (found := _ARN.fullmatch(value)) is None or found["service"] != "sagemaker":
+    found = _ARN.fullmatch(value)
+    if found is not None and found["service"] == "logs":
+        return _log_address(found["resource"])
+    if found is None or found["service"] != "sagemaker":
         return None
     match found["resource"].split("/"):
         case ["pipeline", name]:
@@ -50,6 +53,15 @@ def address_of(value: str) -> str | None:
             return url_for("monitoring.show_schedule", name=name)
         case [kind, name] if kind in JOB_KINDS:
             return url_for("jobs.show_job", kind=kind, name=name)
+    return None
+
+
+def _log_address(resource: str) -> str | None:
+    match resource.split(":"):
+        case ["log-group", group] | ["log-group", group, "*"]:
+            return url_for("logs.list_streams", group=group)
+        case ["log-group", group, "log-stream", stream]:
+            return url_for("logs.show_stream", group=group, stream=stream)
     return None
 
 

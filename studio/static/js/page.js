@@ -60,7 +60,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   delete log.dataset.atEnd;
   log.scrollTop = log.scrollHeight;
 });
-document.addEventListener("htmx:afterSwap", (event) => enhance(event.detail.target.parentElement ?? document));
+document.addEventListener("htmx:afterSwap", (event) => enhance((event.detail.target ?? event.target).parentElement ?? document));
 document.addEventListener("htmx:sseMessage", (event) => enhance(event.target));
 document.addEventListener("htmx:sendError", () => announce("Studio does not answer; it may have been stopped."));
 enhance(document);
