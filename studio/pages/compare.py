@@ -2,11 +2,112 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Blueprint, render_template, request
+
+from studio.failures import explain
+from studio.queries import comparison
+from studio.queries.comparison import MOST_ITEMS, Item, Training, compared
+from studio.target import call_each, current_target
 
 blueprint = Blueprint("compare", __name__, url_prefix="/compare")
 
 
 @blueprint.get("")
 def compare() -> str:
-    return "to do"
+    arns = list(dict.fromkeys(request.args.getlist("arn")))
+    if not 2 <= len(arns) <= MOST_ITEMS:
+        return render_template("compare/choose.html", count=len(arns), most=MOST_ITEMS)
+    items = comparison.read_items(current_target(), arns)
+    durations = [{step.name: step.seconds for step in item.steps} for item in items]
+    return render_template(
+        "compare/compare.html",
+        items=items,
+        failures={item.arn: explain(item.error) for item in items if item.error},
+        parameters=compared([item.parameters or {} for item in items]),
+        durations=compared(durations),
+        totals=[sum(seconds or 0 for seconds in column.values()) for column in durations],
+        plot_of_durations=_plot_of_durations(items),
+    )
+
+
+@blueprint.get("/metrics")
+def show_metrics() -> str:
+    """Return the metrics of the models, in the order of the addresses' titles."""
+    target = current_target()
+    titles = request.args.getlist("title")
+    sources = list(zip(request.args.getlist("package"), request.args.getlist("execution"), strict=True))
+    evaluations = call_each(lambda source: comparison.read_evaluation(target, *source), sources)
+    metrics = [{metric.name: metric for metric in evaluation.metrics} for evaluation in evaluations]
+    values = [{name: metric.value for name, metric in column.items()} for column in metrics]
+    rows = {evaluation.rows["test"] for evaluation in evaluations if evaluation.rows.get("test")}
+    return render_template(
+        "compare/metrics.html",
+        titles=titles,
+        rows=compared(values, mark_best=True),
+        metrics=metrics,
+        test_rows=sorted(rows) if len(rows) > 1 else [],
+    )
+
+
+@blueprint.get("/training")
+def show_training() -> str:
+    """Return the hyperparameters, final metrics and learning curves of the training jobs."""
+    target = current_target()
+    titles = request.args.getlist("title")
+    trainings = call_each(lambda job: comparison.read_training(target, job), request.args.getlist("job"))
+    return render_template(
+        "compare/training.html",
+        titles=titles,
+        hyperparameters=compared([training.hyperparameters for training in trainings]),
+        metrics=compared([training.metrics for training in trainings]),
+        plots=_curve_plots(titles, trainings),
+    )
+
+
+def _curve_plots(titles: Sequence[str], trainings: Sequence[Training]) -> dict[str, dict[str, Any]]:
+    """Return a plot of each metric that was recorded over the iterations, with a line for each item."""
+    values: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for title, training in zip(titles, trainings, strict=True):
+        for metric, points in training.curves.items():
+            values[metric] += [{"item": title, "step": point.step, "value": point.value} for point in points]
+    return {
+        metric: {
+            "data": {"values": points},
+            "mark": {"type": "line", "tooltip": True},
+            "encoding": {
+                "x": {"field": "step", "type": "quantitative", "title": "Iteration"},
+                "y": {"field": "value", "type": "quantitative", "title": metric, "scale": {"zero": False}},
+                "color": {"field": "item", "type": "nominal", "title": None, "sort": list(titles)},
+                "strokeDash": {"field": "item", "type": "nominal", "title": None, "sort": list(titles)},
+            },
+        }
+        for metric, points in values.items()
+    }
+
+
+def _plot_of_durations(items: Sequence[Item]) -> Mapping[str, Any] | None:
+    names = list(dict.fromkeys(step.name for item in items for step in item.steps))
+    titles = [item.title for item in items]
+    values = [
+        {"item": item.title, "step": step.name, "seconds": step.seconds}
+        for item in items
+        for step in item.steps
+        if step.seconds is not None
+    ]
+    if not values:
+        return None
+    return {
+        "data": {"values": values},
+        "height": {"step": 11},
+        "mark": {"type": "bar", "tooltip": True},
+        "encoding": {
+            "y": {"field": "step", "type": "nominal", "title": None, "sort": names},
+            "yOffset": {"field": "item", "type": "nominal", "sort": titles},
+            "x": {"field": "seconds", "type": "quantitative", "title": "Seconds"},
+            "color": {"field": "item", "type": "nominal", "title": None, "sort": titles},
+        },
+    }

@@ -81,10 +81,18 @@ def evaluated_metrics(target: Target, description: Mapping[str, Any]) -> Evaluat
     summary_uri = (description.get("CustomerMetadataProperties") or {}).get("evaluation_summary_uri", "")
     quality = (description.get("ModelMetrics") or {}).get("ModelQuality") or {}
     statistics_uri = (quality.get("Statistics") or {}).get("S3Uri", "")
-    for uri, parse in ((summary_uri, _of_summary), (statistics_uri, _of_statistics)):
+    for uri in (summary_uri, statistics_uri):
         if is_s3_uri(uri) and isinstance(content := _read_json(target, uri), dict):
-            return parse(content, uri)
+            return evaluation_of(content, uri)
     return Evaluation(tuple(Metric(name, value) for name, value in registered_metrics(description).items()))
+
+
+def evaluation_of(content: Mapping[str, Any], uri: str) -> Evaluation:
+    """Return the metrics of a file's content: this project's summary.json, or Model Monitor's format."""
+    splits = content.get("metrics")
+    if isinstance(splits, Mapping) and isinstance(splits.get("test"), Mapping):
+        return _of_summary(content, uri)
+    return _of_statistics(content, uri)
 
 
 def _of_summary(content: Mapping[str, Any], uri: str) -> Evaluation:
