@@ -1,0 +1,106 @@
+"""The pages of jobs and of logs."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from studio.pages.jobs import curve_plots
+from studio.queries.job_metrics import Point, curves_of
+from tests.studio.conftest import Browser
+
+TRAINING_LOGS = quote("/aws/sagemaker/TrainingJobs", safe="")
+
+
+def training_job(browser: Browser) -> str:
+    """Return the address of a training job."""
+    found = re.search(r'href="(/jobs/training-job/[^"]+)"', browser.get("/jobs?order=Ascending"))
+    assert found
+    return found[1]
+
+
+def stream(browser: Browser) -> str:
+    """Return the address of the log of a training job."""
+    page = browser.get(f"/logs/streams?group={TRAINING_LOGS}")
+    found = re.search(r'href="(/logs/events\?[^"]+)"', page)
+    assert found
+    return found[1].replace("&amp;", "&")
+
+
+def test_jobs_are_listed_by_kind_and_filtered_by_name(browser: Browser) -> None:
+    page = browser.get("/jobs?kind=processing-job&name=Evaluate")
+    names = re.findall(r'href="/jobs/processing-job/([^"]+)"', page)
+    assert names
+    assert all("-Evaluate-" in name for name in names)
+
+
+def test_a_list_without_jobs_says_what_creates_some(browser: Browser) -> None:
+    page = browser.get("/jobs?kind=hyper-parameter-tuning-job")
+    assert "There are no tuning jobs yet." in page
+    assert "python -m pipelines run --local" in page
+
+
+def test_an_unknown_kind_or_job_is_not_found(browser: Browser) -> None:
+    assert "the kinds are training-job, processing-job" in browser.get("/jobs?kind=labeling-job", 404)
+    browser.get("/jobs/training-job/nothing", 404)
+    browser.get("/jobs/transform-job/nothing", 404)
+
+
+def test_a_job_has_its_phases_hyperparameters_and_outputs(browser: Browser) -> None:
+    page = browser.get(training_job(browser))
+    assert '<th scope="row">Downloading</th>' in page
+    assert '<th scope="row">learning_rate</th>' in page
+    assert re.search(r'href="/s3/[^"]+model\.tar\.gz', page)
+
+
+def test_the_metrics_of_a_training_job_are_plotted_by_iteration(browser: Browser) -> None:
+    plots = browser.get(f"{training_job(browser)}/curves")
+    assert "auc by iteration" in plots
+    assert '"data": "validation"' in plots
+
+
+def test_a_stream_is_searched_by_a_filter_pattern(browser: Browser) -> None:
+    found = browser.get(f"{stream(browser)}&filter=best_iteration")
+    assert len(re.findall(r'<td class="mono message">best_iteration=', found)) == 1
+    assert "No events match" in browser.get(f"{stream(browser)}&filter=nothing-like-this")
+
+
+def test_a_group_is_searched_over_all_streams(browser: Browser) -> None:
+    found = browser.get(f"/logs/events?group={TRAINING_LOGS}&filter=best_iteration")
+    assert re.search(r'<td><a href="/logs/events[^"]+">pipelines-\w+-Train-', found)
+
+
+def test_a_followed_log_asks_for_the_events_after_its_last_one(browser: Browser) -> None:
+    page = browser.get(f"{stream(browser)}&follow=1")
+    more = re.search(r'hx-get="(/logs/more\?[^"]+)" hx-trigger="load delay:2s"', page)
+    assert more
+    again = browser.get(more[1].replace("&amp;", "&"))
+    assert "best_iteration" not in again
+    assert more[1] in again
+
+
+def test_a_group_that_does_not_exist_is_not_found(browser: Browser) -> None:
+    browser.get("/logs/streams?group=/aws/sagemaker/Nothing", 404)
+
+
+def test_curves_are_read_by_the_metrics_regular_expressions() -> None:
+    lines = [
+        "iteration=1 of 9 auc=0.5",
+        "Epoch 4: auc=0.75",
+        "[7] auc=0.875",
+        "auc=0.875",
+        "nothing to see",
+        "auc=none",
+    ]
+    assert curves_of(lines, {"a:auc": r"auc=(\S+)", "once": "nothing", "java": "(?<n>x"}) == {
+        "a:auc": [Point(1, 0.5), Point(4, 0.75), Point(7, 0.875)]
+    }
+
+
+def test_lines_without_an_iteration_are_counted() -> None:
+    assert curves_of(["loss: 3", "loss: 2"], {"loss": r"loss: (\d)"}) == {"loss": [Point(1, 3.0), Point(2, 2.0)]}
+
+
+def test_a_metric_of_several_data_sets_has_one_plot() -> None:
+    points = [Point(1, 0.5), Point(2, 0.75)]
+    assert list(curve_plots({"train:auc": points, "validation:auc": points, "loss": points})) == ["auc", "loss"]
