@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-# 29 February of a leap year is at most so far away
-_MOST_DAYS = 8 * 366
+# 29 February is in one of so many years
+_MOST_YEARS = 9
 _EXPRESSION = re.compile(r"\s*(rate|at|cron)\((.*)\)\s*", re.DOTALL)
 _RATE = re.compile(r"(\d+)\s+(minute|hour|day)s?", re.ASCII)
 
@@ -67,9 +67,10 @@ def _next_of_cron(text: str, after: datetime, timezone: tzinfo) -> datetime | No
     of_month, of_week = _days_of_month(fields[2]), _days_of_week(fields[4])
     months, years = _numbers(fields[3], 1, 12, MONTHS), _numbers(fields[5], 1970, 2199)
     first = after.astimezone(timezone).date()
-    for number in range(_MOST_DAYS):
-        day = first + timedelta(days=number)
-        if day.month in months and day.year in years and of_month(day) and of_week(day):
+    for year in sorted(year for year in years if year >= first.year)[:_MOST_YEARS]:
+        for day in _days(max(first, date(year, 1, 1)), year):
+            if not (day.month in months and of_month(day) and of_week(day)):
+                continue
             for hour in sorted(hours):
                 for minute in sorted(minutes):
                     local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=timezone)
@@ -78,6 +79,12 @@ def _next_of_cron(text: str, after: datetime, timezone: tzinfo) -> datetime | No
                     if time > after and time.astimezone(timezone).replace(tzinfo=None) == local.replace(tzinfo=None):
                         return time
     return None
+
+
+def _days(first: date, year: int) -> Iterator[date]:
+    """Yield the days from one on to the end of its year."""
+    for number in range((date(year, 12, 31) - first).days + 1):
+        yield first + timedelta(days=number)
 
 
 def _days_of_month(field: str) -> Days:
