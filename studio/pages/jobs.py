@@ -66,6 +66,13 @@ def show_curves(kind: str, name: str) -> str:
     return render_template("jobs/curves.html", plots=curve_plots(curves))
 
 
+@blueprint.get("/<kind>/<name>/execution")
+def show_execution(kind: str, name: str) -> str:
+    """Return a link to the execution that has created a job."""
+    _checked(kind)
+    return render_template("jobs/execution.html", arn=jobs.find_execution(current_target(), name))
+
+
 @blueprint.get("/<kind>/<name>/trials")
 def show_trials(kind: str, name: str) -> str:
     """Return the table of a tuning job's trials."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ KINDS = {
 }
 STATUSES = ("InProgress", "Completed", "Failed", "Stopping", "Stopped")
 RUNNING = frozenset({"InProgress", "Stopping"})
+# such as pipelines-4zwsjc7lnd9a-Train-Y3gcCc6KSz
+_OF_STEP = re.compile(r"pipelines-([a-z0-9]{12})-")
 # jobs that write a log; a tuning job's training jobs do
 WITH_LOG = frozenset({"training-job", "processing-job", "transform-job"})
 
@@ -203,6 +206,18 @@ def list_trials(target: Target, name: str, count: int) -> list[Trial]:
         for item in response["TrainingJobSummaries"]
     ]
     return trials
+
+
+def find_execution(target: Target, name: str) -> str | None:
+    """Return the ARN of the execution whose step has created a job, by the name that SageMaker gives such jobs."""
+    found = _OF_STEP.match(name)
+    if found is None:
+        return None
+    contains = {"Name": "PipelineExecutionArn", "Operator": "Contains", "Value": found[1]}
+    results = target.sagemaker.search(
+        Resource="PipelineExecution", SearchExpression={"Filters": [contains]}, MaxResults=1
+    )["Results"]
+    return results[0]["PipelineExecution"]["PipelineExecutionArn"] if results else None
 
 
 def stop_job(target: Target, kind: str, name: str) -> None:

@@ -53,6 +53,12 @@ def test_a_job_has_its_phases_hyperparameters_and_outputs(browser: Browser) -> N
     assert re.search(r'href="/s3/[^"]+model\.tar\.gz', page)
 
 
+def test_a_job_leads_to_the_execution_that_has_created_it(browser: Browser) -> None:
+    link = browser.get(f"{training_job(browser)}/execution")
+    assert re.search(r'href="/executions/breast-cancer/\w{12}"', link)
+    assert "Not created by a pipeline" in browser.get("/jobs/training-job/by-hand/execution")
+
+
 def test_the_metrics_of_a_training_job_are_plotted_by_iteration(browser: Browser) -> None:
     plots = browser.get(f"{training_job(browser)}/curves")
     assert "auc by iteration" in plots
