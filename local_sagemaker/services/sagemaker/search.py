@@ -16,7 +16,7 @@ from local_sagemaker.protocol.paging import page
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.feature_groups import feature_metadata
-from local_sagemaker.services.sagemaker.search_expression import Property, condition, find_property
+from local_sagemaker.services.sagemaker.search_expression import Property, all_filters, condition, find_property
 from local_sagemaker.services.sagemaker.tags import get_tags
 from local_sagemaker.storage.record_kinds import (
     ENDPOINT,
@@ -32,7 +32,8 @@ from local_sagemaker.storage.record_kinds import (
 )
 from local_sagemaker.storage.records import Record
 
-# yields resources as SearchRecord has them, each with an identity that sorts resources of equal properties
+# yields resources as SearchRecord has them, without tags, each with an identity that sorts resources of equal
+# properties; that of resources with tags is their ARN
 Source = Callable[[Context], Iterator[tuple[str, Record]]]
 
 
@@ -42,15 +43,23 @@ def search(context: Context, request: Record) -> Record:
         return {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
     shape: Any = service_model("sagemaker").shape_for("SearchRecord")
     shape = shape.members[resource_type]
-    holds = condition(shape, request["SearchExpression"]) if "SearchExpression" in request else None
+    expression = request.get("SearchExpression")
+    holds = condition(shape, expression) if expression is not None else None
     sort_key = _sort_key(shape, request.get("SortBy"))
-    found = [item for item in SOURCES[resource_type](context) if holds is None or holds(item[1])]
+    resources = SOURCES[resource_type](context)
+    # tags take a read for each resource: without a need, only the page's are read
+    needs_tags = "Tags" in shape.members and _names_tags(expression or {}, request.get("SortBy", ""))
+    if needs_tags:
+        resources = ((identity, _with_tags(context, identity, resource)) for identity, resource in resources)
+    found = [item for item in resources if holds is None or holds(item[1])]
     chosen, next_token = page(
         [{"Identity": identity, "Resource": resource} for identity, resource in found],
         request,
         key=lambda item: sort_key(item["Resource"]),
         name=lambda item: item["Identity"],
     )
+    if "Tags" in shape.members and not needs_tags:
+        chosen = [{**item, "Resource": _with_tags(context, item["Identity"], item["Resource"])} for item in chosen]
     return {
         "Results": [{resource_type: item["Resource"]} for item in chosen],
         "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
@@ -71,13 +80,22 @@ def _sort_key(shape: StructureShape, sort_by: str | None) -> Callable[[Record], 
     return lambda resource: max(time.first(resource) for time in times)
 
 
+def _names_tags(expression: Record, sort_by: str) -> bool:
+    """Return whether an expression or an order depends on tags."""
+    names = [sort_by, *(item["Name"] for item in all_filters(expression))]
+    return any(name.partition(".")[0] == "Tags" for name in names)
+
+
+def _with_tags(context: Context, arn: str, resource: Record) -> Record:
+    return {**resource, "Tags": get_tags(context, arn)}
+
+
 def _records(kind: RecordKind) -> Source:
-    """Return the source of a kind's records, with their tags."""
+    """Return the source of a kind's records, each with its ARN."""
 
     def source(context: Context) -> Iterator[tuple[str, Record]]:
         for record in context.store.all(kind.kind):
-            arn = record[kind.arn_member]
-            yield arn, {**record, "Tags": get_tags(context, arn)}
+            yield record[kind.arn_member], record
 
     return source
 

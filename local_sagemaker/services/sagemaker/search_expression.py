@@ -80,7 +80,7 @@ def condition(shape: StructureShape, expression: Record) -> Condition:
     Raises:
         ServiceError: The expression is empty or too large, or a filter does not fit its property.
     """
-    filters = list(_filters(expression))
+    filters = list(all_filters(expression))
     if sum(1 for item in filters if item.get("Operator") == "Contains") > 1:
         raise _invalid("'CONTAINS' operator usage limit of 1 exceeded.")
     if _size(expression) > MOST_CONDITIONS:
@@ -225,13 +225,13 @@ def _named(resource: Record, member: str, key: str, name: str) -> list[Any]:
     return [item["Value"] for item in resource.get(member) or [] if item[key] == name]
 
 
-def _filters(expression: Record) -> Iterator[Record]:
+def all_filters(expression: Record) -> Iterator[Record]:
     """Yield all filters of an expression, those in nested filters and subexpressions included."""
     yield from expression.get("Filters", [])
     for nested in expression.get("NestedFilters", []):
         yield from nested["Filters"]
     for part in expression.get("SubExpressions", []):
-        yield from _filters(part)
+        yield from all_filters(part)
 
 
 def _size(expression: Record) -> int:
