@@ -13,6 +13,7 @@ from typing import Any
 
 import moto.logs.models as logs_models
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatumBase
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.events.exceptions import InvalidEventPatternException
 from moto.events.exceptions import ValidationException as EventsValidationException
 from moto.events.models import EventPattern, EventPatternParser, Rule
@@ -148,6 +149,25 @@ def _put_metric_alarm(original: Original, listener: Listener, backend: CloudWatc
     alarm_history.record_configuration(alarm, previous)
     listener.metric_data_put()
     return alarm
+
+
+@patches(CloudWatchResponse, "describe_alarms")
+def _describe_alarms(original: Original, listener: Listener, response: Any) -> Any:
+    """Filter by state besides the name, and return pages in the order of names; moto obeys one filter only."""
+    answer = original(response)
+    found = {kind: sorted(alarms, key=lambda alarm: alarm.name) for kind, alarms in answer.result.items()}
+    if wanted := response._get_param("StateValue"):
+        found = {kind: [alarm for alarm in alarms if alarm.state_value == wanted] for kind, alarms in found.items()}
+    if size := response._get_int_param("MaxRecords"):
+        # the token is the name that the page before ended with
+        after = response._get_param("NextToken") or ""
+        names = sorted(alarm.name for alarms in found.values() for alarm in alarms if alarm.name > after)
+        page = set(names[:size])
+        found = {kind: [alarm for alarm in alarms if alarm.name in page] for kind, alarms in found.items()}
+        if len(names) > size:
+            answer.result["NextToken"] = names[size - 1]
+    answer.result.update(found)
+    return answer
 
 
 @patches(CloudWatchBackend, "put_metric_data")

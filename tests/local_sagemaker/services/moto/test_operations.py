@@ -49,3 +49,25 @@ def test_an_update_of_a_schedule_sets_its_action_after_completion(client: MakeCl
     scheduler.create_schedule(**schedule)
     scheduler.update_schedule(**schedule, ActionAfterCompletion="DELETE")
     assert scheduler.get_schedule(Name="with-action")["ActionAfterCompletion"] == "DELETE"
+
+
+def test_alarms_are_described_in_pages_by_prefix_and_state(client: MakeClient) -> None:
+    cloudwatch = client("cloudwatch")
+    for name in ("paged-c", "paged-a", "paged-b", "paged-d", "other"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="n",
+            MetricName="m",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+    cloudwatch.set_alarm_state(AlarmName="paged-d", StateValue="ALARM", StateReason="test")
+    request = {"AlarmNamePrefix": "paged-", "StateValue": "INSUFFICIENT_DATA", "MaxRecords": 2}
+    first = cloudwatch.describe_alarms(**request)
+    second = cloudwatch.describe_alarms(**request, NextToken=first["NextToken"])
+    assert [alarm["AlarmName"] for alarm in first["MetricAlarms"]] == ["paged-a", "paged-b"]
+    assert [alarm["AlarmName"] for alarm in second["MetricAlarms"]] == ["paged-c"]
+    assert "NextToken" not in second
