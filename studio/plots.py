@@ -20,7 +20,7 @@ def lines_over_time(
         scale: What the values are multiplied by.
         zero: Whether the vertical axis starts at zero.
     """
-    bounds = [int(time.timestamp() * 1000) for time in within.bounds()]
+    bounds = [time.isoformat() for time in within.bounds()]
     values = [
         {"time": time.isoformat(), "value": value * scale, "series": item.label}
         for item in series
@@ -30,7 +30,13 @@ def lines_over_time(
         "data": {"values": values},
         "mark": {"type": "line", "point": {"size": 28}, "interpolate": "linear", "tooltip": True},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "scale": {"domain": bounds}},
+            "x": {
+                "field": "time",
+                "type": "temporal",
+                "title": None,
+                "scale": {"domain": bounds},
+                "axis": {"tickCount": 6, "labelOverlap": True},
+            },
             "y": {"field": "value", "type": "quantitative", "title": title, "scale": {"zero": zero}},
             "color": {
                 "field": "series",

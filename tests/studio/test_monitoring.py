@@ -1,0 +1,191 @@
+"""Monitoring in Studio: schedules, what their executions found, results over time, and alarms."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from project.target import Target
+from studio.app import create_app
+from studio.queries import monitoring_executions
+from tests.stories.workplace import Workplace
+from tests.studio.conftest import Browser, connected
+
+SCHEDULE = "watched-monitoring"
+PAGE = f"/monitoring/pipelines/default/{SCHEDULE}"
+HOSTILE = "<script>alert(1)</script>"
+ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schedules(workplace: Workplace) -> Iterator[None]:
+    """A schedule that monitors an endpoint, and one that starts no pipeline."""
+    parameters = {
+        "EndpointName": "watched",
+        "CaptureUri": "s3://b/captures/watched",
+        "WindowMinutes": "60",
+        "DataQualityConstraintsUri": "s3://b/baseline/constraints.json",
+    }
+    started = {
+        "PipelineName": "breast-cancer",
+        "PipelineParameters": [{"Name": name, "Value": value} for name, value in parameters.items()],
+    }
+    with connected(workplace) as target:
+        common = {"FlexibleTimeWindow": {"Mode": "OFF"}, "ScheduleExpression": "rate(1 hour)"}
+        universal = "arn:aws:scheduler:::aws-sdk:sagemaker:startPipelineExecution"
+        target.scheduler.create_schedule(
+            Name=SCHEDULE, Target={"Arn": universal, "RoleArn": ROLE, "Input": json.dumps(started)}, **common
+        )
+        function = "arn:aws:lambda:us-east-1:123456789012:function:f"
+        target.scheduler.create_schedule(Name="watched-other", Target={"Arn": function, "RoleArn": ROLE}, **common)
+    yield
+    with connected(workplace) as target:
+        for name in (SCHEDULE, "watched-other"):
+            target.scheduler.delete_schedule(Name=name)
+
+
+def test_schedules_that_start_pipelines_are_listed(browser: Browser) -> None:
+    page = browser.get("/monitoring?name=watched")
+    assert f'<a href="{PAGE}">{SCHEDULE}</a>' in page
+    assert "watched-other" not in page
+    assert "1 more schedules on this page of the list start something else" in page
+    cells = browser.get(f"{PAGE}/summary")
+    assert '<a href="/endpoints/watched">watched</a>' in cells
+    assert "data-quality" in cells
+    assert "python -m monitoring schedule create --local --endpoint nobody" in browser.get("/monitoring?name=nobody")
+
+
+def test_a_schedule_shows_its_settings_and_only_executions_for_its_endpoint(browser: Browser) -> None:
+    page = browser.get(PAGE)
+    assert "rate(1 hour), next start <time" in page
+    assert '<a href="/s3/b?key=baseline/constraints.json">' in page
+    # the pipeline has been executed, but not for this endpoint
+    assert "It has not started anything yet" in page
+    browser.get("/monitoring/pipelines/default/missing", status=404)
+    browser.get("/monitoring/missing", status=404)
+
+
+def test_results_show_violations_drift_coverage_and_reports(
+    browser: Browser, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = "studio-monitoring"
+    violation = {"feature_name": HOSTILE, "constraint_check_type": "baseline_drift_check", "description": HOSTILE}
+    drift = {"feature_name": "age", "distance": 0.5, "threshold": 0.1, "checked": True, "importance": 0.25}
+    summary = {
+        "alert": True,
+        "reasons": [f"1 feature drifted: {HOSTILE}"],
+        "missing_label_share": 0.25,
+        "data_quality": {"records": 1200},
+        "window": {"start": "2026-11-05T09:00:00+00:00", "end": "2026-11-05T10:00:00+00:00"},
+    }
+    for name, content in {
+        "summary/monitoring_summary.json": summary,
+        "data-quality/analysis.json": {"drift": [drift]},
+        "data-quality/constraint_violations.json": {"violations": [violation]},
+        "data-quality/report.html": HOSTILE,
+    }.items():
+        target.s3.put_object(Bucket=target.bucket, Key=f"{folder}/{name}", Body=json.dumps(content).encode())
+    outputs = {name: f"s3://{target.bucket}/{folder}/{name}" for name in ("summary", "data-quality")}
+    monkeypatch.setattr(monitoring_executions, "find_outputs", lambda *_: outputs)
+    query = urlencode({"schedule": SCHEDULE, "group": "default", "arn": "arn:aws:x"})
+    page = browser.get(f"/monitoring/-/results?{query}")
+    assert "<dt>Coverage of labels</dt><dd>75 %</dd>" in page
+    assert "<dt>Drifted features</dt><dd>1 of 1</dd>" in page
+    assert "drifted</span>" in page
+    assert '<iframe sandbox="allow-scripts" loading="lazy" title="Report of data-quality"' in page
+    assert HOSTILE not in page
+    assert html.escape(HOSTILE) in page
+    cells = browser.get(f"/monitoring/-/findings?{query}")
+    assert "alert</span>" in cells
+    assert "1,200" in cells
+
+
+def test_results_over_time_are_read_from_cloudwatch(browser: Browser, target: Target) -> None:
+    dimensions = [
+        {"Name": "Endpoint", "Value": "watched"},
+        {"Name": "MonitoringSchedule", "Value": "breast-cancer"},
+    ]
+    now = datetime.now(UTC)
+
+    def put(namespace: str, name: str, value: float, names: list[dict[str, str]]) -> None:
+        data = {"MetricName": name, "Value": value, "Dimensions": names, "Timestamp": now}
+        target.cloudwatch.put_metric_data(Namespace=namespace, MetricData=[data])
+
+    put("aws/sagemaker/Endpoints/data-metrics", "feature_baseline_drift_age", 0.31, dimensions)
+    put("aws/sagemaker/Endpoints/model-metrics", "auc", 0.97, dimensions)
+    facet = [*dimensions, {"Name": "Facet", "Value": "sex"}, {"Name": "FacetValue", "Value": "female"}]
+    put("aws/sagemaker/Endpoints/bias-metrics", "bias_metric_DPPL", 0.2, facet)
+    put("LightGBMPipelines", "MissingLabelShare", 0.1, dimensions[:1])
+    page = browser.get("/monitoring/-/trends?endpoint_name=watched&dimension=breast-cancer&range=6h")
+    for title in ("Drift from the baseline by feature", "Model quality", "Bias by group"):
+        assert f"<figcaption>{title}</figcaption>" in page
+    assert "DPPL, sex = female" in page
+    assert "0.9000" in page
+    empty = browser.get("/monitoring/-/trends?endpoint_name=nobody&dimension=none")
+    assert "CloudWatch has no results of the last 1 day" in empty
+
+
+def test_alarms_have_their_state_and_history(browser: Browser, target: Target) -> None:
+    target.cloudwatch.put_metric_alarm(
+        AlarmName="watched-drift",
+        AlarmDescription=HOSTILE,
+        Namespace="n",
+        MetricName="Drift",
+        Statistic="Maximum",
+        Period=3600,
+        EvaluationPeriods=2,
+        Threshold=0.5,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    target.cloudwatch.set_alarm_state(AlarmName="watched-drift", StateValue="ALARM", StateReason="age drifted")
+    page = browser.get("/monitoring/-/alarms?name=watched-&state=ALARM")
+    assert "Maximum of Drift &gt; 0.5 in 2 of 2 periods of 60 min" in page
+    assert "age drifted" in page
+    assert HOSTILE not in page
+    assert "to ALARM" in browser.get("/monitoring/-/alarms/history?name=watched-drift")
+    assert "There is no such alarm" in browser.get("/monitoring/-/alarms?name=watched-&state=OK")
+    assert 'hx-get="/monitoring/-/alarms?name=watched' in browser.get("/monitoring?tab=alarms&name=watched")
+
+
+def test_model_monitors_schedules_of_any_project_are_shown(target: Target) -> None:
+    now = datetime.now(UTC)
+    described: dict[str, Any] = {
+        "MonitoringScheduleArn": "arn:aws:sagemaker:us-east-1:111122223333:monitoring-schedule/hourly",
+        "MonitoringScheduleName": "hourly",
+        "MonitoringScheduleStatus": "Scheduled",
+        "MonitoringType": "DataQuality",
+        "EndpointName": "theirs",
+        "CreationTime": now,
+        "LastModifiedTime": now,
+        "MonitoringScheduleConfig": {
+            "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
+            "MonitoringJobDefinitionName": "deleted",
+            "MonitoringType": "DataQuality",
+        },
+    }
+    execution = {
+        "MonitoringScheduleName": "hourly",
+        "ScheduledTime": now,
+        "CreationTime": now,
+        "LastModifiedTime": now,
+        "MonitoringExecutionStatus": "Failed",
+        "FailureReason": "The window had no data",
+    }
+    client = boto3.client("sagemaker", region_name="us-east-1")
+    with Stubber(client) as stubber, patch.object(Target, "sagemaker", client):
+        stubber.add_response("describe_monitoring_schedule", described)
+        stubber.add_client_error("describe_data_quality_job_definition", "ResourceNotFound", "Could not find", 400)
+        stubber.add_response("list_monitoring_executions", {"MonitoringExecutionSummaries": [execution]})
+        page = Browser(create_app(target).test_client()).get("/monitoring/hourly")
+    assert "cron(0 * ? * * *)" in page
+    assert '<a href="/endpoints/theirs">theirs</a>' in page
+    assert "The window had no data" in page
