@@ -11,7 +11,7 @@ from studio.app import create_app
 from tests.studio.conftest import ADDRESS, Browser
 
 TOKEN = "the-token-of-the-printed-address"  # noqa: S105
-APPROVE = "/pipelines/breast-cancer/start"
+START = "/pipelines/breast-cancer/start"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_every_name_of_the_loopback_interface_is_allowed(app: Flask, host: str) 
 def test_a_request_from_a_page_of_another_site_is_refused(app: Flask, headers: Mapping[str, str]) -> None:
     client = app.test_client()
     assert client.get("/static/studio.css", base_url=ADDRESS, headers=headers).status_code == 403
-    assert client.post(APPROVE, base_url=ADDRESS, headers=headers).status_code == 403
+    assert client.post(START, base_url=ADDRESS, headers=headers).status_code == 403
 
 
 def test_a_link_on_another_page_of_this_machine_may_lead_here(app: Flask) -> None:
@@ -73,16 +73,16 @@ def test_an_action_without_the_token_of_a_page_is_refused(app: Flask, token: str
     client = app.test_client()
     client.get("/pipelines", base_url=ADDRESS)
     fields = {} if token is None else {"action_token": token}
-    refused = client.post(APPROVE, base_url=ADDRESS, data=fields)
+    refused = client.post(START, base_url=ADDRESS, data=fields)
     assert refused.status_code == 403
     assert "Reload it" in refused.text
 
 
 def test_the_token_of_another_session_is_refused(browser: Browser, app: Flask) -> None:
-    page = browser.get("/pipelines/breast-cancer")
+    page = browser.get(START)
     other = Browser(app.test_client())
-    other.get("/pipelines/breast-cancer")
-    assert other.post(APPROVE, page).status_code == 403
+    other.get(START)
+    assert other.post(START, page).status_code == 403
 
 
 def test_read_only_refuses_every_action_and_shows_no_form_of_one(target: Target) -> None:
@@ -91,7 +91,7 @@ def test_read_only_refuses_every_action_and_shows_no_form_of_one(target: Target)
     page = browser.get("/pipelines/breast-cancer")
     assert "read-only" in page
     assert 'method="post"' not in page
-    refused = browser.client.post(APPROVE, base_url=ADDRESS)
+    refused = browser.client.post(START, base_url=ADDRESS)
     assert refused.status_code == 403
     assert "--read-only" in refused.text
 
