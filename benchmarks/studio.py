@@ -51,8 +51,8 @@ PAGES = {
     "jobs": "/jobs",
     "logs": "/logs",
     "buckets": "/s3",
-    "objects": f"/s3/{BUCKET}/0/",
-    "objects, 100 rows": f"/s3/{BUCKET}/0/?size=100",
+    "objects": f"/s3/{BUCKET}?key=0%2F",
+    "objects, 100 rows": f"/s3/{BUCKET}?key=0%2F&size=100",
 }
 GOAL_MS = 150
 REPEATS = 9

@@ -95,7 +95,9 @@ def studio(chromium: Any, root: str) -> str:
 
 @pytest.fixture
 def watched(chromium: Any, studio: str) -> Iterator[Watched]:
-    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, timezone_id="Europe/Berlin", locale="en-US")
+    context = chromium.new_context(
+        viewport={"width": 1400, "height": 1000}, timezone_id="Europe/Berlin", locale="en-US"
+    )
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     made = Watched(page)
@@ -103,8 +105,10 @@ def watched(chromium: Any, studio: str) -> Iterator[Watched]:
     page.on("console", lambda message: message.type == "error" and made.problems.append(f"console: {message.text}"))
     page.on(
         "request",
-        lambda request: request.url.startswith((studio, "data:", "about:", "blob:"))
-        or made.problems.append(f"request to {request.url}"),
+        lambda request: (
+            request.url.startswith((studio, "data:", "about:", "blob:"))
+            or made.problems.append(f"request to {request.url}")
+        ),
     )
     yield made
     context.close()
