@@ -12,7 +12,7 @@ from typing import Any
 from botocore.model import StructureShape
 
 from local_sagemaker.jobs.tuning.results import described
-from local_sagemaker.protocol.paging import page
+from local_sagemaker.protocol.paging import page, page_of_query
 from local_sagemaker.protocol.shapes import service_model
 from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.services.sagemaker.feature_groups import feature_metadata
@@ -30,6 +30,7 @@ from local_sagemaker.storage.record_kinds import (
     TUNING_JOB,
     RecordKind,
 )
+from local_sagemaker.storage.record_query import Query
 from local_sagemaker.storage.records import Record
 
 # yields resources as SearchRecord has them, without tags, each with an identity that sorts resources of equal
@@ -46,6 +47,11 @@ def search(context: Context, request: Record) -> Record:
     expression = request.get("SearchExpression")
     holds = condition(shape, expression) if expression is not None else None
     sort_key = _sort_key(shape, request.get("SortBy"))
+    if (query := _indexed_query(resource_type, request)) is not None:
+        records, next_token = page_of_query(context.store, query, request)
+        if "Tags" in shape.members:
+            records = [_with_tags(context, record[KINDS[resource_type].arn_member], record) for record in records]
+        return _response(resource_type, records, context.store.count(query), next_token)
     resources = SOURCES[resource_type](context)
     # tags take a read for each resource: without a need, only the page's are read
     needs_tags = "Tags" in shape.members and _names_tags(expression or {}, request.get("SortBy", ""))
@@ -58,13 +64,36 @@ def search(context: Context, request: Record) -> Record:
         key=lambda item: sort_key(item["Resource"]),
         name=lambda item: item["Identity"],
     )
+    records = [item["Resource"] for item in chosen]
     if "Tags" in shape.members and not needs_tags:
-        chosen = [{**item, "Resource": _with_tags(context, item["Identity"], item["Resource"])} for item in chosen]
+        records = [_with_tags(context, item["Identity"], item["Resource"]) for item in chosen]
+    return _response(resource_type, records, len(found), next_token)
+
+
+def _response(resource_type: str, records: list[Record], hits: int, next_token: Record) -> Record:
     return {
-        "Results": [{resource_type: item["Resource"]} for item in chosen],
-        "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
+        "Results": [{resource_type: record} for record in records],
+        "TotalHits": {"Value": hits, "Relation": "EqualTo"},
         **next_token,
     }
+
+
+def _indexed_query(resource_type: str, request: Record) -> Query | None:
+    """Return the query that answers a request from columns, without reading all records; None if it takes more.
+
+    It does for records whose members in columns equal some texts, in the order of their creation.
+    """
+    kind, expression = KINDS.get(resource_type), request.get("SearchExpression") or {}
+    if kind is None or request.get("SortBy") != "CreationTime" or expression.keys() - {"Filters"}:
+        return None
+    columns = {path: column for column, path in kind.column_paths.items() if column not in ("created", "modified")}
+    equal: dict[str, str] = {}
+    for item in expression.get("Filters", ()):
+        column = columns.get(item["Name"])
+        if column is None or column in equal or item.get("Operator", "Equals") != "Equals" or "Value" not in item:
+            return None
+        equal[column] = item["Value"]
+    return Query(kind.kind, equal=equal, sort="created")
 
 
 def _sort_key(shape: StructureShape, sort_by: str | None) -> Callable[[Record], Any]:
@@ -123,17 +152,21 @@ def _features(context: Context) -> Iterator[tuple[str, Record]]:
             yield f"{arn}/{feature['FeatureName']}", feature_metadata(group, feature["FeatureName"])
 
 
+# resources that are records as they stand
+KINDS = {
+    "TrainingJob": TRAINING_JOB,
+    "Endpoint": ENDPOINT,
+    "ModelPackage": MODEL_PACKAGE,
+    "ModelPackageGroup": MODEL_PACKAGE_GROUP,
+    "Pipeline": PIPELINE,
+    "PipelineExecution": PIPELINE_EXECUTION,
+    "FeatureGroup": FEATURE_GROUP,
+}
 SOURCES: dict[str, Source] = {
-    "TrainingJob": _records(TRAINING_JOB),
+    **{resource_type: _records(kind) for resource_type, kind in KINDS.items()},
     "HyperParameterTuningJob": _tuning_jobs,
     "Model": _models,
-    "Endpoint": _records(ENDPOINT),
-    "ModelPackage": _records(MODEL_PACKAGE),
-    "ModelPackageGroup": _records(MODEL_PACKAGE_GROUP),
-    "Pipeline": _records(PIPELINE),
-    "PipelineExecution": _records(PIPELINE_EXECUTION),
     "PipelineVersion": _pipeline_versions,
-    "FeatureGroup": _records(FEATURE_GROUP),
     "FeatureMetadata": _features,
 }
 

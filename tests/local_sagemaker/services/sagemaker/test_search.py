@@ -147,6 +147,33 @@ def test_results_are_paged_and_counted(jobs: Machine) -> None:
     assert "NextToken" not in rest
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        [where("TrainingJobStatus", "Equals", "Completed")],
+        [where("TrainingJobStatus", None, "Failed")],
+        [where("TrainingJobName", "Equals", "third"), where("TrainingJobStatus", "Equals", "Completed")],
+    ],
+)
+@pytest.mark.parametrize("order", ["Ascending", "Descending"])
+def test_what_columns_answer_is_what_all_records_answer(jobs: Machine, filters: list[Record], order: str) -> None:
+    request = {"Resource": "TrainingJob", "SortBy": "CreationTime", "SortOrder": order}
+    indexed = jobs.service.call("Search", {**request, "SearchExpression": {"Filters": filters}})
+    # a subexpression is evaluated on every record
+    all_read = jobs.service.call("Search", {**request, "SearchExpression": {"SubExpressions": [{"Filters": filters}]}})
+    assert indexed == all_read
+
+
+def test_what_columns_answer_is_paged(jobs: Machine) -> None:
+    request = {"Resource": "TrainingJob", "MaxResults": 2, "SortBy": "CreationTime"}
+    first = jobs.service.call("Search", request)
+    rest = jobs.service.call("Search", {**request, "NextToken": first["NextToken"]})
+    assert len(first["Results"]) == 2
+    assert len(rest["Results"]) == 1
+    assert first["TotalHits"]["Value"] == rest["TotalHits"]["Value"] == 3
+    assert "NextToken" not in rest
+
+
 def test_every_resource_type_that_exists_here_is_found(machine: Machine) -> None:
     call = machine.service.call
     call("CreateModelPackageGroup", {"ModelPackageGroupName": "group", "Tags": [{"Key": "team", "Value": "risk"}]})
