@@ -44,7 +44,12 @@ def protect(app: Flask, access_token: str | None, *, read_only: bool) -> None:
         read_only: Whether to refuse all actions.
     """
     app.secret_key = secrets.token_bytes(32)
-    app.config.update(SESSION_COOKIE_SAMESITE="Strict", SESSION_COOKIE_HTTPONLY=True)
+    app.config.update(
+        # a browser sends the cookies of all servers on this machine to each of them
+        SESSION_COOKIE_NAME=f"studio-{secrets.token_hex(4)}",
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_HTTPONLY=True,
+    )
 
     @app.before_request
     def check() -> AnyResponse | None:

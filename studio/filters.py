@@ -18,10 +18,16 @@ def add_filters(app: Flask) -> None:
         app.add_template_filter(function)
 
 
-def time(value: datetime | None) -> Markup | str:
-    """Return a time element with the UTC time, which a script turns into the reader's zone; UTC stays as its title."""
+def time(value: datetime | str | None) -> Markup | str:
+    """Return a time element with the UTC time, which a script turns into the reader's zone; UTC stays as its title.
+
+    Args:
+        value: A time with a zone, also in ISO format.
+    """
     if value is None:
         return NONE
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
     utc = value.astimezone(UTC)
     text = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(utc.isoformat(timespec="seconds"), text, text)

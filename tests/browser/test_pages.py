@@ -40,6 +40,7 @@ def addresses(workplace: Workplace, target: Target, studio: str) -> list[str]:
     execution = arn.rpartition("/")[2]
     other = fill_with_hostile_texts(target)
     bucket = target.bucket
+    schedule = target.scheduler.list_schedules()["Schedules"][0]
     jobs = target.sagemaker.list_training_jobs()["TrainingJobSummaries"]
     return [
         "/pipelines",
@@ -60,8 +61,9 @@ def addresses(workplace: Workplace, target: Target, studio: str) -> list[str]:
         "/endpoints/breast-cancer?tab=requests",
         "/endpoints/breast-cancer?tab=invoke",
         "/monitoring",
-        "/monitoring/breast-cancer",
-        "/monitoring/-/alarms",
+        f"/monitoring/pipelines/{schedule['GroupName']}/{schedule['Name']}",
+        "/monitoring?tab=alarms",
+        "/monitoring?tab=model-monitor",
         "/jobs",
         f"/jobs/training-job/{jobs[0]['TrainingJobName']}",
         "/logs",

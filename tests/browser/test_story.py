@@ -53,7 +53,7 @@ def test_from_the_first_execution_to_drift(watched: Watched, studio: str, workpl
     node(page, "Train").click()
     page.wait_for_selector("text=validation:auc")
     page.wait_for_selector("figure.plot[data-drawn] svg")
-    page.wait_for_selector("pre.log:has-text('early')")
+    page.wait_for_function("document.querySelector('pre.log')?.textContent.includes('train')")
 
     # the report of the model, which is approved
     watched.open(f"{studio}/models/{NAME}/1")
