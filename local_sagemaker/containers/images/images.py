@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from local_sagemaker.containers.container import Container
@@ -68,11 +69,14 @@ class Images:
             UnsupportedImage: The image cannot run here as that kind.
         """
         repository = _repository(uri)
+        image = Image.of_repository(repository.rpartition("/")[2])
+        tag = uri.partition("@")[0].rpartition("/")[2].partition(":")[2]
         runtime = self._mapped.find(repository) if self._mapped else None
         if runtime is None:
-            image = Image.of_repository(repository.rpartition("/")[2])
-            tag = uri.partition("@")[0].rpartition("/")[2].partition(":")[2]
             runtime = Runtime(image, tag=tag) if image in SUPPORTED[kind] else None
+        elif runtime.image is image:
+            # one of SageMaker's own images on another interpreter has its versions still
+            runtime = replace(runtime, tag=tag)
         if runtime is None or not (runtime.image in SUPPORTED[kind] or (runtime.command and kind != "model")):
             supported = ", ".join(image.value for image in SUPPORTED[kind])
             raise UnsupportedImage(

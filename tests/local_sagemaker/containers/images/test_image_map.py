@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker.containers.images.errors import ImageMapError, UnsupportedImage
-from local_sagemaker.containers.images.image import Image, Runtime
+from local_sagemaker.containers.images.image import Image
 from local_sagemaker.containers.images.image_map import read_image_map
 from local_sagemaker.containers.images.image_settings import ImageSettings, image_settings, remember
 from local_sagemaker.containers.images.images import Images
@@ -84,7 +84,8 @@ def wheel(folder: Path, name: str, body: str) -> Path:
 def test_an_image_is_found_by_its_repository(images_file: Any, pattern: str, uri: str) -> None:
     file = images_file(f"{pattern}: {{as: sagemaker-scikit-learn, python: {sys.executable}}}")
     images = Images(mapped=read_image_map(file))
-    assert images.find(uri, "training-job") == Runtime(Image.SCIKIT_LEARN, Path(sys.executable))
+    runtime = images.find(uri, "training-job")
+    assert (runtime.image, runtime.python) == (Image.SCIKIT_LEARN, Path(sys.executable))
 
 
 def test_the_first_matching_pattern_applies(images_file: Any) -> None:
@@ -93,6 +94,15 @@ def test_the_first_matching_pattern_applies(images_file: Any) -> None:
     found = [images.find(f"team/{name}:1", "processing-job").image for name in ("churn", "other")]
     assert found == [Image.XGBOOST, Image.SCIKIT_LEARN]
     assert images.find(SCIKIT_LEARN, "model").image is Image.SCIKIT_LEARN
+
+
+def test_a_mapped_image_of_sagemaker_keeps_its_version(images_file: Callable[[str], Path]) -> None:
+    text = f"'*xgboost*':\n  as: sagemaker-xgboost\n  python: {sys.executable}\n"
+    images = Images(mapped=read_image_map(images_file(text)))
+    own = images.find("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.0-1-cpu-py3", "training-job")
+    assert (own.tag, own.python) == ("1.0-1-cpu-py3", Path(sys.executable))
+    # the tags of others have another meaning
+    assert images.find("team/my-xgboost:1.0", "training-job").tag == ""
 
 
 @pytest.mark.parametrize("tag", ["1", "latest"])
