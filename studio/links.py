@@ -8,10 +8,11 @@ from typing import Any
 from flask import Flask, url_for
 from markupsafe import Markup
 
+from pipelines.runner import JOBS
 from project.s3_uris import is_s3_uri, split_s3_uri
 from studio.paging import address_with
 
-_ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]+):[\w-]*:\d*:(?P<resource>.+)", re.ASCII)
+_ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]+):[\w-]*:\d*:(?P<resource>.+[^/:])", re.ASCII)
 
 
 def add_links(app: Flask) -> None:
@@ -30,7 +31,7 @@ def address_of(value: str) -> str | None:
     """Return the address of the page of an ARN or S3 URI; None if it has no page."""
     if is_s3_uri(value):
         bucket, key = split_s3_uri(value)
-        return url_for("s3.browse", bucket=bucket, key=key)
+        return url_for("s3.browse", bucket=bucket, key=key) if bucket else None
     found = _ARN.fullmatch(value)
     if found is not None and found["service"] == "logs":
         return _log_address(found["resource"])
@@ -41,7 +42,7 @@ def address_of(value: str) -> str | None:
             return url_for("pipelines.show_pipeline", name=name)
         case ["pipeline", name, "execution", execution]:
             return url_for("executions.show_execution", name=name, execution=execution)
-        case ["model-package", group, version]:
+        case ["model-package", group, version] if version.isdecimal():
             return url_for("models.show_version", group=group, version=version)
         case ["model-package", name]:
             return url_for("models.show_package", name=name)
@@ -51,7 +52,7 @@ def address_of(value: str) -> str | None:
             return url_for("endpoints.show_endpoint", name=name)
         case ["monitoring-schedule", name]:
             return url_for("monitoring.show_schedule", name=name)
-        case [kind, name] if kind in JOB_KINDS:
+        case [kind, name] if kind in JOBS:
             return url_for("jobs.show_job", kind=kind, name=name)
     return None
 
@@ -63,7 +64,3 @@ def _log_address(resource: str) -> str | None:
         case ["log-group", group, "log-stream", stream]:
             return url_for("logs.show_stream", group=group, stream=stream)
     return None
-
-
-# resource types of ARNs
-JOB_KINDS = ("training-job", "processing-job", "transform-job", "hyper-parameter-tuning-job")

@@ -44,8 +44,8 @@ CONTENT_TYPES = {
 @blueprint.get("")
 def list_buckets() -> str | AnyResponse:
     uri = request.args.get("uri", "").strip()
-    if is_s3_uri(uri):
-        return redirect(address_of(uri) or "/")
+    if is_s3_uri(uri) and (address := address_of(uri)):
+        return redirect(address)
     page, error = _attempt(lambda: s3.list_buckets(current_target(), page_size(), request.args.get("token")))
     # whoever may not list buckets can open an address
     return render_template("s3/buckets.html", page=page, failure=explain(error) if error else None, uri=uri)

@@ -6,9 +6,11 @@ import re
 from collections import Counter, deque
 from html import unescape
 
+import pytest
 from flask import Flask
 from werkzeug.test import Client
 
+from studio.links import address_of, link_to
 from tests.studio.conftest import ADDRESS
 
 # pages of each kind, as a project has hundreds of jobs and files
@@ -49,3 +51,17 @@ def read(client: Client, address: str) -> tuple[int, str]:
         return response.status_code, response.text if is_page else ""
     finally:
         response.close()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("s3://", "s3:///key", "arn:aws:sagemaker:us-east-1:123456789012:model-package/group/latest"),
+        *("arn:aws:sagemaker:us-east-1:123456789012:pipeline/", "arn:aws:logs:us-east-1:123456789012:log-group:"),
+        *("arn:aws:iam::123456789012:role/Role", "<b>text</b>", ""),
+    ],
+)
+def test_values_without_a_page_are_shown_as_text(app: Flask, value: str) -> None:
+    with app.test_request_context():
+        assert address_of(value) is None
+        assert "<" not in link_to(value)
