@@ -38,9 +38,9 @@ class Filters:
         if self.status:
             filters.append(_filter("PipelineExecutionStatus", "Equals", self.status))
         if self.first_day:
-            filters.append(_filter("CreationTime", "GreaterThanOrEqualTo", f"{self.first_day}T00:00:00Z"))
+            filters.append(_filter("CreationTime", "GreaterThanOrEqualTo", f"{self.first_day}T00:00:00"))
         if self.last_day:
-            filters.append(_filter("CreationTime", "LessThan", f"{self.last_day + timedelta(days=1)}T00:00:00Z"))
+            filters.append(_filter("CreationTime", "LessThan", f"{self.last_day + timedelta(days=1)}T00:00:00"))
         if not self.text:
             return {"Filters": filters}
         # an expression can have one Contains only

@@ -203,7 +203,7 @@ def test_a_row_shows_what_differs_from_the_defaults_and_from_the_execution_befor
 def test_a_search_has_one_contains_condition() -> None:
     expression = Filters(status="Failed", text="abcdefghijkl", last_day=NOW.date()).expression("arn:p")
     assert json.dumps(expression).count("Contains") == 1
-    assert {"Name": "CreationTime", "Operator": "LessThan", "Value": "2026-11-30T00:00:00Z"} in expression["Filters"]
+    assert {"Name": "CreationTime", "Operator": "LessThan", "Value": "2026-11-30T00:00:00"} in expression["Filters"]
 
 
 def test_fields_offer_the_choices_of_their_types() -> None:
