@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -71,6 +72,8 @@ def _compiled(regex: str) -> re.Pattern[str] | None:
 
 def _number(match: re.Match[str]) -> float | None:
     try:
-        return float(match[1] if match.re.groups else match[0])
+        value = float(match[1] if match.re.groups else match[0])
     except (TypeError, ValueError):
         return None
+    # JSON, which plots are given as, has no other numbers
+    return value if math.isfinite(value) else None

@@ -97,6 +97,7 @@ def test_curves_are_read_by_the_metrics_regular_expressions() -> None:
         "auc=0.875",
         "nothing to see",
         "auc=none",
+        "[8] auc=nan",
     ]
     assert curves_of(lines, {"a:auc": r"auc=(\S+)", "once": "nothing", "java": "(?<n>x"}) == {
         "a:auc": [Point(1, 0.5), Point(4, 0.75), Point(7, 0.875)]
