@@ -171,7 +171,7 @@ def _last_lines(target: Target, bucket: str, file: _File, count: int) -> list[Ca
             # the first line may begin before
             skipped = content.find(b"\n", 0, -1) + 1
             if skipped == 0 and length < _LARGEST_LINE:
-                length *= 8
+                length = min(8 * length, _LARGEST_LINE)
                 continue
             start, content = start + skipped, content[skipped:]
         return list(islice(_parsed(file, start, content), count))
@@ -203,7 +203,7 @@ def _captured(file: _File, offset: int, line: bytes) -> CapturedRequest | None:
             key=file.key,
             offset=offset,
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -227,6 +227,7 @@ def as_payload(content_type: str, content: bytes) -> Payload:
     except UnicodeDecodeError:
         return Payload(content_type, f"{len(content)} bytes: {content[:256].hex(' ')} …", len(content))
     if len(text) <= MOST_TEXT and text[:1] in "{[":
-        with contextlib.suppress(ValueError):
+        # deeply nested JSON is shown as it was sent
+        with contextlib.suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     return Payload(content_type, text[:MOST_TEXT], len(text))

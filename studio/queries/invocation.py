@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from studio.queries.endpoints import Variant
 
 # larger archives are not searched for a schema
 _MOST_ARCHIVE = 64 << 20
+_MOST_UNPACKED = 512 << 20
+_MOST_SCHEMA = 16 << 20
 # categories of a feature that are a list to choose from; of more, the first ones are proposed
 MOST_CHOICES = 200
 EXPLAINED_FEATURES = 15
@@ -164,19 +167,19 @@ def _answer(result: InvocationResult, accept: str, note: str = "") -> Answer:
         facts = tuple((name, value) for name, value in prediction.items() if not isinstance(value, dict | list))
         probabilities = tuple((str(name), float(value)) for name, value in prediction.get("probabilities", {}).items())
         explanation = _explanation(prediction["explanation"]) if "explanation" in prediction else None
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return Answer(result, payload, note=note)
     return Answer(result, payload, facts, probabilities, explanation, note)
 
 
 def _explanation(content: Mapping[str, Any]) -> Explanation:
-    listed = [(item["feature"], item["value"], item["contribution"]) for item in content["contributions"]]
-    listed.append(("other features", "", content["other_features"]))
+    listed = [(item["feature"], item["value"], float(item["contribution"])) for item in content["contributions"]]
+    listed.append(("other features", "", float(content["other_features"])))
     largest = max(abs(contribution) for _, _, contribution in listed) or 1.0
     return Explanation(
         of_class=str(content.get("class", "")),
-        raw_score=content["raw_score"],
-        base_value=content["base_value"],
+        raw_score=float(content["raw_score"]),
+        base_value=float(content["base_value"]),
         contributions=tuple(
             Contribution(str(name), "missing" if value is None else str(value), contribution, contribution / largest)
             for name, value, contribution in listed
@@ -211,10 +214,13 @@ def _schema(target: Target, uri: str) -> Mapping[str, Any]:
         try:
             with tarfile.open(fileobj=body, mode="r|gz") as archive:
                 for member in archive:
+                    # members are decompressed to find the next one
+                    if member.offset_data + member.size > _MOST_UNPACKED:
+                        return {}
                     if member.name.removeprefix("./") == "schema.json" and (file := archive.extractfile(member)):
-                        schema = json.load(file)
+                        schema = json.load(file) if member.size <= _MOST_SCHEMA else {}
                         return schema if isinstance(schema, dict) else {}
-        except (tarfile.TarError, EOFError, ValueError):
+        except (tarfile.TarError, EOFError, ValueError, RecursionError, zlib.error):
             pass
     return {}
 

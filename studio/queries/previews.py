@@ -24,6 +24,8 @@ MOST_COLUMNS = 60
 MOST_MEMBERS = 500
 # of a tar archive, which has no list of its members, and of a Parquet file that is read by one call
 WHOLE_BYTES = 8_000_000
+# of the members of a compressed tar archive, which are decompressed to find the next one
+UNPACKED_BYTES = 256_000_000
 # of a cell, a line or a JSON value
 MOST_CHARACTERS = 2_000
 # rows are read in batches of this number, which decides on the memory
@@ -79,7 +81,7 @@ def _delimited(target: Target, item: S3Object) -> Preview:
     delimiter = "\t" if "tsv" in item.name.lower() else ","
     rows: list[list[str]] = []
     # `strict` off: a quote may be open at the end of what was read
-    for row in csv.reader(io.StringIO(text), delimiter=delimiter):
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
         if len(rows) > MOST_ROWS:
             is_whole = False
             break
@@ -143,6 +145,8 @@ def _json(target: Target, item: S3Object) -> Preview:
     except ValueError:
         # several values, one a line
         return _json_lines(target, item)
+    except RecursionError:
+        return Preview("text", text=text)
 
 
 def _json_lines(target: Target, item: S3Object) -> Preview:
@@ -157,7 +161,7 @@ def _json_lines(target: Target, item: S3Object) -> Preview:
 def _pretty(line: str) -> str:
     try:
         return _cut(json.dumps(json.loads(line), indent=1, ensure_ascii=False))
-    except ValueError:
+    except (ValueError, RecursionError):
         return _cut(line)
 
 
@@ -195,6 +199,9 @@ def _tar(target: Target, item: S3Object) -> Preview:
                     break
                 if not info.isdir():
                     members.append((info.name, info.size))
+                if info.offset_data + info.size > UNPACKED_BYTES:
+                    is_whole = False
+                    break
     except (tarfile.ReadError, EOFError, zlib.error):
         if is_whole or not members:
             raise

@@ -165,6 +165,7 @@ def test_payloads_that_are_not_text_are_shown_as_bytes() -> None:
     assert captures.as_payload("image/png", b"\x89PNG").text.startswith("4 bytes: 89 50 4e 47")
     assert captures.as_payload("application/json", b'{"a": 1}').text == '{\n  "a": 1\n}'
     assert captures.as_payload("application/json", b'{"a": ').text == '{"a": '
+    assert captures.as_payload("application/json", b"[" * 10_000).length == 10_000
 
 
 def test_invocations_errors_and_latency_are_plotted(browser: Browser, target: Target) -> None:

@@ -154,6 +154,8 @@ def test_a_csv_file_is_a_table_with_or_without_header(target: Target) -> None:
     without = preview_of(target, "b.csv.out", b"1,2\n3,4\n")
     assert (without.columns, without.rows) == (("0", "1"), (("1", "2"), ("3", "4")))
     assert "no header" in without.remark
+    of_old_macs = preview_of(target, "c.csv", b"name,age\rAnn,31\r")
+    assert of_old_macs.rows == (("Ann", "31"),)
 
 
 def test_a_large_csv_file_is_read_in_part(target: Target) -> None:
@@ -191,6 +193,7 @@ def test_json_is_indented_and_json_lines_are_numbered(target: Target) -> None:
     lines = preview_of(target, "a.jsonl", b'{"a": 1}\n\n{"a": 2}\n')
     assert [(number, json.loads(text)) for number, text in lines.rows] == [(1, {"a": 1}), (2, {"a": 2})]
     assert preview_of(target, "several.json", b'{"a": 1}\n{"a": 2}\n').kind == "records"
+    assert preview_of(target, "nested.json", b"[" * 50_000).text == "[" * 50_000
 
 
 def test_archives_list_their_members(target: Target) -> None:
@@ -209,6 +212,14 @@ def test_the_beginning_of_a_large_archive_is_listed(target: Target, monkeypatch:
     found = preview_of(target, "large.tar", packed({f"{n}.bin": b"0" * 5000 for n in range(20)}, "w"))
     assert found.remark.startswith("The first")
     assert 0 < len(found.rows) < 20
+
+
+def test_a_large_member_of_a_compressed_archive_is_not_decompressed(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "UNPACKED_BYTES", 1_000_000)
+    found = preview_of(target, "bomb.tar.gz", packed({"zeros": b"0" * 5_000_000, "next": b"1"}, "w:gz"))
+    assert (found.rows, found.remark) == ((("zeros", 5_000_000),), "The first 1 files.")
 
 
 def test_the_content_tells_the_format_of_names_that_do_not(target: Target) -> None:
