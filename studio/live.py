@@ -64,11 +64,14 @@ def _events(read: Callable[[], Update], interval: float) -> Iterator[str]:
         except Exception as error:
             failure = explain(error)
             yield event("failure", str(escape(f"{failure.title}: {failure.message}")))
+            sent["failure"] = failure.title
             if not failure.retry_seconds:
                 yield event("end", "")
                 return
             time.sleep(3 * interval)
             continue
+        if sent.pop("failure", ""):
+            yield event("failure", "")
         for name, fragment in update.fragments.items():
             if sent.get(name) != fragment:
                 sent[name] = fragment
