@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
@@ -42,7 +42,7 @@ class Failure:
         title: What has happened.
         message: Details.
         advice: What to do; may be empty.
-        retry_seconds: After which time the page loads itself again; 0 for never.
+        retry_seconds: After which time it is worth trying again; 0 if it is not.
     """
 
     status: int
@@ -56,10 +56,12 @@ def explain(error: Exception) -> Failure:
     """Return an error of a page or of an API call as a failure for people."""
     if isinstance(error, ClientError):
         return _explain_client_error(error)
+    if isinstance(error, ParamValidationError):
+        return Failure(400, "Not possible", str(error))
     if isinstance(error, BotoCoreError):
         return Failure(
             502,
-            "SageMaker cannot be reached",
+            "AWS cannot be reached",
             str(error),
             "Check the AWS credentials and the network. With --local, `python -m local_sagemaker status` shows whether "
             "the server runs.",
@@ -92,8 +94,7 @@ def _explain_client_error(error: ClientError) -> Failure:
             503,
             "AWS is throttling requests",
             f"{error.operation_name} was refused for its rate, after several attempts.",
-            f"The page loads again in {RETRY_SECONDS} seconds.",
-            RETRY_SECONDS,
+            retry_seconds=RETRY_SECONDS,
         )
     if code in DENIED:
         return _missing_permission(error.operation_name, message)

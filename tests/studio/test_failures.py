@@ -47,12 +47,32 @@ def test_a_throttled_page_says_so_and_loads_again(target: Target) -> None:
     assert response.headers["Retry-After"] == "5"
     assert "throttling" in response.text
     assert '<meta http-equiv="refresh" content="5">' in response.text
+    assert "loads again in 5 seconds" in response.text
 
 
 def test_a_throttled_part_of_a_page_loads_itself_again(target: Target) -> None:
     response = refused(target, "ThrottlingException", "Rate exceeded", headers={"HX-Request": "true"})
     assert 'hx-trigger="load delay:5s"' in response.text
     assert "<html" not in response.text
+
+
+def test_a_throttled_action_is_not_repeated_by_itself(target: Target) -> None:
+    app = create_app(target)
+    browser = Browser(app.test_client())
+    page = browser.get("/pipelines/breast-cancer/start")
+    with Stubber(app.extensions[TARGET_KEY].sagemaker) as stub:
+        stub.add_client_error("describe_model_package", "ThrottlingException", "Rate exceeded")
+        response = browser.post("/models/-/approval", page, arn="arn:aws:x", approval="Approved")
+    assert response.status_code == 503
+    assert "Try again in a few seconds" in response.text
+    assert "refresh" not in response.text
+    assert "hx-get" not in response.text
+
+
+def test_what_the_client_refuses_is_the_callers_mistake(browser: Browser) -> None:
+    page = browser.get("/s3/not%20a%20bucket", status=400)
+    assert "Invalid bucket name" in page
+    assert "cannot be reached" not in page
 
 
 def test_what_does_not_exist_is_not_found(browser: Browser) -> None:
