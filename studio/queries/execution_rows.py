@@ -80,7 +80,7 @@ def rows_of(executions: Sequence[Execution], declared: Sequence[Parameter], *, n
         newest_first: Whether each execution is followed by the one before it; else values are not compared with it.
     """
     defaults = {parameter.name: text_of(parameter.default) for parameter in declared if parameter.default is not None}
-    followed_by = [*executions[1:], None] if newest_first else [None] * len(executions)
+    followed_by = [*executions, None][1:] if newest_first else [None] * len(executions)
     return [
         Row(execution, tuple(_different(execution.parameters, defaults, before.parameters if before else {})))
         for execution, before in zip(executions, followed_by, strict=True)

@@ -62,6 +62,11 @@ def test_the_overview_shows_graph_parameters_and_the_chosen_step(browser: Browse
     assert "Step Stop" in page and "a value is required" in page and "fast, slow" in page
 
 
+def test_a_pipeline_without_executions_has_all_its_pages(browser: Browser, pipeline: str) -> None:
+    for page in ("executions", "latest-executions", "start", "versions", "schedules"):
+        assert "Not Found" not in browser.get(f"/pipelines/{NAME}/{page}")
+
+
 def test_the_difference_of_versions_has_the_values_of_both(browser: Browser, pipeline: str) -> None:
     page = browser.get(f"/pipelines/{NAME}/versions")
     assert "From version 1 to version 2" in page
