@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, abort, render_template, request
 
 from studio.failures import explain
 from studio.queries import comparison
@@ -38,8 +38,8 @@ def compare() -> str:
 def show_metrics() -> str:
     """Return the metrics of the models, in the order of the addresses' titles."""
     target = current_target()
-    titles = request.args.getlist("title")
-    sources = list(zip(request.args.getlist("package"), request.args.getlist("execution"), strict=True))
+    titles, packages, executions = _columns("title", "package", "execution")
+    sources = list(zip(packages, executions, strict=True))
     evaluations = call_each(lambda source: comparison.read_evaluation(target, *source), sources)
     metrics = [{metric.name: metric for metric in evaluation.metrics} for evaluation in evaluations]
     values = [{name: metric.value for name, metric in column.items()} for column in metrics]
@@ -57,8 +57,8 @@ def show_metrics() -> str:
 def show_training() -> str:
     """Return the hyperparameters, final metrics and learning curves of the training jobs."""
     target = current_target()
-    titles = request.args.getlist("title")
-    trainings = call_each(lambda job: comparison.read_training(target, job), request.args.getlist("job"))
+    titles, jobs = _columns("title", "job")
+    trainings = call_each(lambda job: comparison.read_training(target, job), jobs)
     return render_template(
         "compare/training.html",
         titles=titles,
@@ -66,6 +66,14 @@ def show_training() -> str:
         metrics=compared([training.metrics for training in trainings]),
         plots=_curve_plots(titles, trainings),
     )
+
+
+def _columns(*names: str) -> list[list[str]]:
+    """Return arguments of the address that have a value for each column."""
+    values = [request.args.getlist(name) for name in names]
+    if len({len(items) for items in values}) > 1:
+        abort(400, f"The address does not have as many values of each of {', '.join(names)}.")
+    return values
 
 
 def _curve_plots(titles: Sequence[str], trainings: Sequence[Training]) -> dict[str, dict[str, Any]]:

@@ -52,6 +52,11 @@ def test_one_choice_cannot_be_compared(browser: Browser, target: Target) -> None
     assert "none are chosen" in browser.get("/compare")
 
 
+def test_an_address_with_a_column_too_few_is_refused(browser: Browser) -> None:
+    assert "title, job" in browser.get("/compare/training?title=a&title=b&job=c", status=400)
+    assert "title, package, execution" in browser.get("/compare/metrics?title=a&package=b", status=400)
+
+
 def test_the_best_value_is_the_lowest_of_errors_and_the_highest_of_others() -> None:
     rows = {row.name: row for row in compared([{"auc": 0.9, "rmse": 2.0}, {"auc": 0.8, "rmse": 1.0}], mark_best=True)}
     assert rows["auc"].best == {0} and rows["rmse"].best == {1}
