@@ -22,7 +22,7 @@ from project.logs import last_lines
 from project.settings import Settings
 from project.target import Target
 
-_FINAL_STATUSES = ("Succeeded", "Failed", "Stopped")
+FINAL_STATUSES = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
 
 # the types of jobs, as ARNs and as API operations spell them
 JOBS = {
@@ -93,7 +93,7 @@ class PipelineExecution:
 
     @property
     def ended(self) -> bool:
-        return self.status in _FINAL_STATUSES
+        return self.status in FINAL_STATUSES
 
     def step(self, name: str) -> Step | None:
         return next((step for step in self.steps if step.name == name), None)

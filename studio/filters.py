@@ -100,7 +100,7 @@ def pretty_json(value: Any) -> str:
 # statuses of executions, steps, jobs, endpoints, packages, schedules and alarms
 _KINDS = {
     "good": {"Succeeded", "Completed", "InService", "Approved", "OK", "Scheduled", "Enabled", "ENABLED", "Active"},
-    "bad": {"Failed", "Rejected", "ALARM", "OutOfService", "UpdateRollbackFailed", "Error"},
+    "bad": {"Failed", "Rejected", "ALARM", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures", "Error"},
     "running": {
         *("Executing", "InProgress", "Creating", "Updating", "Starting", "Pending", "SystemUpdating", "RollingBack"),
     },

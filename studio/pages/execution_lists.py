@@ -10,8 +10,15 @@ from project.errors import UserError
 from studio.definitions import parameters_of
 from studio.paging import page_request
 from studio.queries.execution_rows import Filters, rows_of
-from studio.queries.executions import STATUSES, describe_execution, registered_packages, search_executions
+from studio.queries.executions import (
+    STATUSES,
+    describe_execution,
+    recent_executions,
+    registered_packages,
+    search_executions,
+)
 from studio.queries.model_metrics import registered_metrics
+from studio.queries.models import describe_package
 from studio.queries.pipelines import describe_pipeline
 from studio.target import call_each, current_target
 
@@ -49,9 +56,8 @@ def list_latest(name: str) -> str:
     """Return the first rows of the table, for the page of the pipeline."""
     target = current_target()
     pipeline = describe_pipeline(target, name)
-    newest = {"MaxResults": 5, "SortBy": "CreationTime", "SortOrder": "Descending"}
-    page = search_executions(target, Filters().expression(pipeline.arn), newest)
-    rows = rows_of(page.items, parameters_of(pipeline.definition), newest_first=True)
+    latest = recent_executions(target, pipeline.arn, 5)
+    rows = rows_of(latest, parameters_of(pipeline.definition), newest_first=True)
     return render_template("execution_lists/latest.html", pipeline=pipeline, rows=rows)
 
 
@@ -67,14 +73,13 @@ def show_model(name: str) -> str:
     """Return the model that an execution has registered, with its metrics."""
     target = current_target()
     arns = registered_packages(target, request.args["arn"])
-    descriptions = call_each(lambda arn: target.sagemaker.describe_model_package(ModelPackageName=arn), arns)
     models = []
-    for description in descriptions:
-        metrics = registered_metrics(description)
-        quality = description.get("CustomerMetadataProperties", {}).get("quality_metric")
+    for package in call_each(lambda arn: describe_package(target, arn), arns):
+        metrics = registered_metrics(package.description)
+        quality = package.metadata.get("quality_metric")
         # the metric of the gate comes first
         names = sorted(metrics, key=lambda metric: metric != quality)[:MOST_METRICS]
-        models.append((description, [(metric, metrics[metric]) for metric in names]))
+        models.append((package, [(metric, metrics[metric]) for metric in names]))
     return render_template("execution_lists/model.html", models=models)
 
 

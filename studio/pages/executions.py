@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from pipelines import runner
 from pipelines.runner import PipelineExecution, Step
 from pipelines.training_progress import TrainingProgress
 from studio.definitions import graph_of, parameters_of
@@ -48,7 +49,7 @@ def show_execution(name: str, execution: str) -> str:
     details, definition, parameters = call_all(
         lambda: execution_details.read_execution(target, arn),
         attempt(lambda: execution_details.read_definition(target, arn)),
-        attempt(lambda: execution_details.read_parameters(target, arn)),
+        attempt(lambda: runner.execution_parameters(target, arn)),
     )
     return render_template(
         "executions/execution.html",
@@ -86,7 +87,7 @@ def show_step(name: str, execution: str, step_name: str) -> str:
     steps, definition, parameters = call_all(
         lambda: execution_details.read_steps(target, arn),
         lambda: execution_details.read_definition(target, arn),
-        lambda: execution_details.read_parameters(target, arn),
+        lambda: runner.execution_parameters(target, arn),
     )
     details = step_details.read_step(target, definition, steps, parameters, step_name)
     if details is None:
@@ -98,7 +99,7 @@ def show_step(name: str, execution: str, step_name: str) -> str:
 @blueprint.post("/<name>/<execution>/stop")
 def stop_execution(name: str, execution: str) -> AnyResponse:
     target = current_target()
-    execution_details.stop_execution(target, execution_details.execution_arn(target, name, execution))
+    runner.stop(target, execution_details.execution_arn(target, name, execution))
     return redirect(url_for(".show_execution", name=name, execution=execution), 303)
 
 
@@ -117,7 +118,7 @@ def _shown(
     return {
         "name": name,
         "execution": details,
-        "execution_id": details.arn.rpartition("/")[2],
+        "execution_id": details.id,
         "chosen": chosen or _of_interest(details),
         "states": {step.name: State(step.status, _note(step)) for step in steps},
         "rows": [Row(step, _note(step), _bar(step, details)) for step in steps],

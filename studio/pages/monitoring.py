@@ -110,8 +110,7 @@ def show_results() -> str:
 
 def _schedule_page(schedule: MonitoringSchedule, group: str | None) -> str:
     target = current_target()
-    page_of = {"MaxResults": page_size()} | ({"NextToken": request.args["token"]} if "token" in request.args else {})
-    page = monitoring_executions.list_executions(target, schedule, page_of)
+    page = monitoring_executions.list_executions(target, schedule, page_request())
     ended = [item for item in page.items if item.status in ("Succeeded", "Completed", "CompletedWithViolations")]
     wanted = request.args.get("execution")
     chosen = next((item for item in page.items if item.id == wanted), ended[0] if ended and not wanted else None)

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from pipelines.runner import execution_parameters
 from project.errors import UserError
 from project.target import Target
 from studio.definitions import parameters_of
@@ -34,7 +35,7 @@ def show_form(name: str) -> str:
     if like and latest and like == latest.id:
         values = dict(latest.parameters)
     elif like:
-        values = start.execution_parameters(target, f"{pipeline.arn}/execution/{like}")
+        values = execution_parameters(target, f"{pipeline.arn}/execution/{like}")
     return _form(pipeline, latest, values, str(uuid.uuid4()), like=like)
 
 

@@ -39,7 +39,7 @@ def show_next_starts() -> str:
 def show_summary(name: str) -> str:
     """Return the cells of a row that need a call of their own: last status and durations."""
     recent = executions.recent_executions(current_target(), request.args["arn"], RECENT)
-    durations = [item.seconds for item in reversed(recent) if item.status in executions.ENDED]
+    durations = [item.seconds for item in reversed(recent) if item.ended]
     return render_template(
         "pipelines/summary_cells.html", name=name, latest=recent[0] if recent else None, durations=durations
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines.runner import Step
+from pipelines.runner import Step, execution_parameters
 from project.settings import LOWER_IS_BETTER, METRICS, OTHER_METRICS
 from project.target import Target
 from studio.definitions import all_steps
@@ -159,7 +159,7 @@ def _with_execution(target: Target, item: Item) -> Item:
         return item
     try:
         steps = execution_details.read_steps(target, item.execution_arn)
-        parameters = execution_details.read_parameters(target, item.execution_arn)
+        parameters = execution_parameters(target, item.execution_arn)
     except ClientError as error:
         return replace(item, execution_arn="") if item.package_arn else replace(item, error=error)
     registered = ((step.metadata or {}).get("RegisterModel", {}).get("Arn", "") for step in steps)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from pipelines.runner import Step, execution_parameters, step_of
+from pipelines.runner import Step, step_of
 from project.target import Target
 from studio.definitions import parse_definition
-from studio.queries.executions import ENDED
+from studio.queries.executions import Execution, members_of
 from studio.target import call_all
 
 # SageMaker's limit is 50 steps; loops (ForEach) may have more
@@ -20,41 +19,20 @@ _MOST_STEPS = 500
 
 
 @dataclass(frozen=True)
-class ExecutionDetails:
-    """An execution as its Describe operation returns it, with the steps that have started.
+class ExecutionDetails(Execution):
+    """An execution with the steps that have started.
 
     Attributes:
+        selected: Names of the steps of a selective execution; empty for others.
+        source: ARN of the execution whose results the other steps of a selective execution have.
         steps: In order of their start.
     """
 
-    arn: str
-    title: str
-    description: str
-    status: str
-    reason: str
-    started: datetime
-    modified: datetime
     created_by: str
     version: int | None
     selected: Sequence[str]
     source: str
     steps: tuple[Step, ...]
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ENDED or self.status == "CompletedWithFailures"
-
-    @property
-    def end(self) -> datetime:
-        """When it ended, or now."""
-        return self.modified if self.ended else datetime.now(UTC)
-
-    @property
-    def seconds(self) -> float:
-        return max(0.0, (self.end - self.started).total_seconds())
-
-    def step(self, name: str) -> Step | None:
-        return next((step for step in self.steps if step.name == name), None)
 
 
 @lru_cache(maxsize=1024)
@@ -77,13 +55,7 @@ def read_execution(target: Target, arn: str) -> ExecutionDetails:
     selection = details.get("SelectiveExecutionConfig") or {}
     creator = details.get("CreatedBy", {})
     return ExecutionDetails(
-        arn=arn,
-        title=details.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
-        description=details.get("PipelineExecutionDescription", ""),
-        status=details["PipelineExecutionStatus"],
-        reason=details.get("FailureReason", ""),
-        started=details["CreationTime"],
-        modified=details["LastModifiedTime"],
+        **members_of(details),
         created_by=creator.get("UserProfileName") or creator.get("IamIdentity", {}).get("Arn", ""),
         version=details.get("PipelineVersionId"),
         selected=[step["StepName"] for step in selection.get("SelectedSteps", ())],
@@ -112,14 +84,6 @@ def read_definition(target: Target, arn: str) -> dict[str, Any]:
     """Return the definition that an execution runs, which does not change."""
     response = target.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
     return parse_definition(response["PipelineDefinition"])
-
-
-def read_parameters(target: Target, arn: str) -> dict[str, str]:
-    return execution_parameters(target, arn)
-
-
-def stop_execution(target: Target, arn: str) -> None:
-    target.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken=str(uuid.uuid4()))
 
 
 def retry_execution(target: Target, arn: str) -> None:

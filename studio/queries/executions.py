@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.runner import FINAL_STATUSES
 from project.target import Target
 from studio.paging import Page
 
-ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
-STATUSES = ("Executing", "Stopping", "Stopped", "Failed", "Succeeded")
+STATUSES = ("Executing", "Stopping", "Stopped", "Failed", "Succeeded", "CompletedWithFailures")
 
 
 @dataclass(frozen=True)
 class Execution:
-    """A row of the list of executions."""
+    """An execution, as Search and DescribePipelineExecution return it.
+
+    Attributes:
+        parameters: Its parameters; empty if it has been described, as only Search returns them.
+    """
 
     arn: str
     pipeline_arn: str
@@ -37,10 +41,17 @@ class Execution:
         return self.pipeline_arn.rpartition("/")[2]
 
     @property
+    def ended(self) -> bool:
+        return self.status in FINAL_STATUSES
+
+    @property
+    def end(self) -> datetime:
+        """When it ended, or now."""
+        return self.modified if self.ended else datetime.now(UTC)
+
+    @property
     def seconds(self) -> float:
-        """The time from start to end, or until now."""
-        end = self.modified if self.status in ENDED else datetime.now(UTC)
-        return max(0.0, (end - self.started).total_seconds())
+        return max(0.0, (self.end - self.started).total_seconds())
 
 
 def search_executions(target: Target, expression: Mapping[str, Any], request: Mapping[str, Any]) -> Page[Execution]:
@@ -52,19 +63,31 @@ def search_executions(target: Target, expression: Mapping[str, Any], request: Ma
         request: Paging and order, as `studio.paging.page_request` returns them; any property can be sorted by.
     """
     response = target.sagemaker.search(Resource="PipelineExecution", SearchExpression=expression, **request)
-    return Page(tuple(_execution(item["PipelineExecution"]) for item in response["Results"]), response.get("NextToken"))
+    found = tuple(Execution(**members_of(item["PipelineExecution"])) for item in response["Results"])
+    return Page(found, response.get("NextToken"))
+
+
+def newest_executions(target: Target, pipeline_arn: str, paging: Mapping[str, Any]) -> Page[Execution]:
+    """List a page of a pipeline's executions, newest first.
+
+    Args:
+        target: Account or local SageMaker.
+        pipeline_arn: ARN of the pipeline.
+        paging: MaxResults and NextToken.
+    """
+    of_pipeline = {"Name": "PipelineArn", "Operator": "Equals", "Value": pipeline_arn}
+    newest = {"SortBy": "CreationTime", "SortOrder": "Descending"}
+    return search_executions(target, {"Filters": [of_pipeline]}, {**paging, **newest})
 
 
 def recent_executions(target: Target, pipeline_arn: str, count: int) -> tuple[Execution, ...]:
     """Return the latest executions of a pipeline, newest first."""
-    newest = {"MaxResults": count, "SortBy": "CreationTime", "SortOrder": "Descending"}
-    of_pipeline = {"Name": "PipelineArn", "Operator": "Equals", "Value": pipeline_arn}
-    return search_executions(target, {"Filters": [of_pipeline]}, newest).items
+    return newest_executions(target, pipeline_arn, {"MaxResults": count}).items
 
 
 def describe_execution(target: Target, arn: str) -> Execution:
     """Describe an execution; its parameters are not in the response."""
-    return _execution(target.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn))
+    return Execution(**members_of(target.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)))
 
 
 def registered_packages(target: Target, arn: str) -> tuple[str, ...]:
@@ -74,16 +97,17 @@ def registered_packages(target: Target, arn: str) -> tuple[str, ...]:
     return tuple(registration["Arn"] for registration in registrations if registration.get("Arn"))
 
 
-def _execution(item: Mapping[str, Any]) -> Execution:
+def members_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of Execution from a response."""
     arn = item["PipelineExecutionArn"]
-    return Execution(
-        arn=arn,
-        pipeline_arn=item["PipelineArn"],
-        title=item.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
-        description=item.get("PipelineExecutionDescription", ""),
-        status=item["PipelineExecutionStatus"],
-        reason=item.get("FailureReason", ""),
-        started=item["CreationTime"],
-        modified=item["LastModifiedTime"],
-        parameters={parameter["Name"]: parameter["Value"] for parameter in item.get("PipelineParameters", ())},
-    )
+    return {
+        "arn": arn,
+        "pipeline_arn": item["PipelineArn"],
+        "title": item.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
+        "description": item.get("PipelineExecutionDescription", ""),
+        "status": item["PipelineExecutionStatus"],
+        "reason": item.get("FailureReason", ""),
+        "started": item["CreationTime"],
+        "modified": item["LastModifiedTime"],
+        "parameters": {parameter["Name"]: parameter["Value"] for parameter in item.get("PipelineParameters", ())},
+    }

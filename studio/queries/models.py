@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from project.target import Target
 from studio.paging import Page
-from studio.target import call_each
 
 APPROVAL_STATUSES = ("PendingManualApproval", "Approved", "Rejected")
 # the limit of UpdateModelPackage's ApprovalDescription
@@ -200,11 +199,6 @@ def describe_package(target: Target, name_or_arn: str) -> ModelPackage:
         number=description.get("ModelPackageVersion", 0),
         description=description,
     )
-
-
-def describe_packages(target: Target, arns: Sequence[str]) -> list[ModelPackage]:
-    """Describe model packages; no operation returns the metadata of several at once and is up to date."""
-    return call_each(lambda arn: describe_package(target, arn), arns)
 
 
 def set_approval(target: Target, package: ModelPackage, approval: str, comment: str) -> None:

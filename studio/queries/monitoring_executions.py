@@ -15,7 +15,8 @@ from pipelines.results import processing_outputs
 from project.s3_uris import split_s3_uri
 from project.target import Target
 from studio.paging import Page
-from studio.queries.executions import search_executions
+from studio.queries.execution_details import pipeline_arn
+from studio.queries.executions import newest_executions
 from studio.queries.monitoring import MonitoringSchedule
 from studio.target import call_each
 
@@ -76,10 +77,7 @@ def list_executions(target: Target, schedule: MonitoringSchedule, request: Mappi
         request: MaxResults and NextToken.
     """
     if schedule.pipeline:
-        arn = target.sagemaker.describe_pipeline(PipelineName=schedule.pipeline)["PipelineArn"]
-        of_pipeline = {"Filters": [{"Name": "PipelineArn", "Operator": "Equals", "Value": arn}]}
-        newest = {**request, "SortBy": "CreationTime", "SortOrder": "Descending"}
-        page = search_executions(target, of_pipeline, newest)
+        page = newest_executions(target, pipeline_arn(target, schedule.pipeline), request)
         found = tuple(
             ExecutionSummary(item.id, item.arn, item.status, item.started, item.reason)
             for item in page.items

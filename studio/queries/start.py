@@ -52,12 +52,6 @@ def fields_of(parameters: Sequence[Parameter], values: Mapping[str, str], last: 
     return tuple(fields)
 
 
-def execution_parameters(target: Target, arn: str) -> dict[str, str]:
-    """Return the parameters of an execution; SageMaker allows at most 200."""
-    pages = target.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=arn)
-    return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
-
-
 def start_execution(
     target: Target,
     pipeline: str,
