@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from project.errors import is_not_found
 from project.target import Target
+from studio.queries.endpoints import describe_endpoint, describe_variants, list_endpoints
 from studio.target import call_each
 
 # endpoints that are looked at, the latest first; each takes at least three calls
@@ -44,32 +44,22 @@ class ServingModels:
 
 def serving_models(target: Target) -> ServingModels:
     """Return the model packages that the latest endpoints serve."""
-    response = target.sagemaker.list_endpoints(MaxResults=MOST_ENDPOINTS, SortBy="CreationTime", SortOrder="Descending")
-    found = call_each(lambda summary: _served_by(target, summary), response["Endpoints"])
-    return ServingModels(tuple(item for items in found for item in items), "NextToken" not in response)
+    latest = {"MaxResults": MOST_ENDPOINTS, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    page = list_endpoints(target, "", "", latest)
+    found = call_each(lambda summary: _served_by(target, summary.name), page.items)
+    return ServingModels(tuple(item for items in found for item in items), page.next_token is None)
 
 
-def _served_by(target: Target, summary: dict[str, Any]) -> list[Serving]:
-    sagemaker, name = target.sagemaker, summary["EndpointName"]
+def _served_by(target: Target, name: str) -> list[Serving]:
     try:
-        config = sagemaker.describe_endpoint(EndpointName=name).get("EndpointConfigName")
-        if config is None:
-            return []
-        variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
-        # variants of inference components have no model
-        models = [
-            (variant["VariantName"], sagemaker.describe_model(ModelName=variant["ModelName"]))
-            for variant in variants
-            if "ModelName" in variant
-        ]
+        endpoint = describe_endpoint(target, name)
     except ClientError as error:
-        # it has just been deleted, or its configuration or model has
+        # it has just been deleted
         if is_not_found(error):
             return []
         raise
     return [
-        Serving(name, summary["EndpointArn"], summary["EndpointStatus"], variant, container["ModelPackageName"])
-        for variant, model in models
-        for container in model.get("Containers") or [model.get("PrimaryContainer") or {}]
-        if container.get("ModelPackageName")
+        Serving(name, endpoint.arn, endpoint.status, variant.name, package)
+        for variant in describe_variants(target, endpoint)
+        for package in variant.packages
     ]
