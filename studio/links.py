@@ -16,7 +16,9 @@ _ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]+):[\w-]*:\d*:(?P<resource>.+[^/
 
 
 def add_links(app: Flask) -> None:
-    app.jinja_env.globals.update(link_to=link_to, address_with=address_with, address_of=address_of)
+    app.jinja_env.globals.update(
+        link_to=link_to, address_with=address_with, address_of=address_of, content_address=content_address
+    )
 
 
 def link_to(value: Any, text: str | None = None) -> Markup:
@@ -55,6 +57,12 @@ def address_of(value: str) -> str | None:
         case [kind, name] if kind in JOBS:
             return url_for("jobs.show_job", kind=kind, name=name)
     return None
+
+
+def content_address(uri: str) -> str:
+    """Return the address of an object's content, for a frame or an image."""
+    bucket, key = split_s3_uri(uri)
+    return url_for("s3.show_content", bucket=bucket, key=key)
 
 
 def _log_address(resource: str) -> str | None:

@@ -10,15 +10,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from project.errors import is_not_found
-from project.s3_uris import is_s3_uri, split_s3_uri
+from project.s3_uris import is_s3_uri
 from project.target import Target
+from studio.queries import s3
 from studio.queries.models import ModelPackage
 from studio.target import call_each
 
 # SageMaker writes model artifacts below the name of the training job
 _ARTIFACTS = re.compile(r"/(?P<job>[A-Za-z0-9][A-Za-z0-9-]{0,62})/output/model(?:\.tar\.gz|/?)$")
-# objects of a folder that are looked through for reports
-MOST_OBJECTS = 200
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def training_job(target: Target, package: ModelPackage) -> TrainingJob | None:
 def find_reports(target: Target, package: ModelPackage) -> list[str]:
     """Return the S3 URIs of HTML reports beside the files that a model package names, the evaluation's first."""
     folders = list(dict.fromkeys(_folders(package)))
-    found = [uri for uris in call_each(lambda folder: _html_files(target, folder), folders) for uri in uris]
+    found = [uri for uris in call_each(lambda folder: s3.find_reports(target, folder), folders) for uri in uris]
     return list(dict.fromkeys(found))
 
 
@@ -96,18 +95,3 @@ def _folders(package: ModelPackage) -> Iterator[str]:
     for files in package.files:
         for _, uri in files.metrics:
             yield uri.rpartition("/")[0]
-
-
-def _html_files(target: Target, folder: str) -> list[str]:
-    bucket, prefix = split_s3_uri(folder)
-    # a whole bucket is not a job's output
-    if not prefix:
-        return []
-    try:
-        response = target.s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/", MaxKeys=MOST_OBJECTS)
-    except ClientError as error:
-        if error.response["Error"].get("Code") == "NoSuchBucket":
-            return []
-        raise
-    keys = [item["Key"] for item in response.get("Contents", ())]
-    return [f"s3://{bucket}/{key}" for key in keys if key.lower().endswith((".html", ".htm"))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from project.errors import is_not_found
-from project.s3_uris import is_s3_uri, split_s3_uri
+from project.s3_uris import is_s3_uri
 from project.settings import LOWER_IS_BETTER, METRICS
 from project.target import Target
+from studio.queries import s3
 
 # a file of metrics is small; a larger one is something else
 MOST_BYTES = 4_000_000
@@ -138,13 +137,10 @@ def _of_statistics(content: Mapping[str, Any], uri: str) -> Evaluation:
 
 def _read_json(target: Target, uri: str) -> Any:
     """Return the content of a JSON file; None if it has been deleted, or is not JSON."""
-    bucket, key = split_s3_uri(uri)
     try:
-        return json.loads(target.s3.get_object(Bucket=bucket, Key=key)["Body"].read(MOST_BYTES))
-    except ValueError:
-        return None
+        return s3.read_json(target, uri, MOST_BYTES)
     except ClientError as error:
-        if is_not_found(error) or error.response["Error"].get("Code") == "NoSuchBucket":
+        if s3.is_deleted(error):
             return None
         raise
 

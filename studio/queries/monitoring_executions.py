@@ -12,16 +12,13 @@ from monitoring.executions import SUCCEEDED, SUMMARY, MonitoringExecution
 from monitoring.results import MonitoringResult, read_result
 from pipelines import runner
 from pipelines.results import processing_outputs
-from project.s3_uris import split_s3_uri
 from project.target import Target
 from studio.paging import Page
+from studio.queries import s3
 from studio.queries.execution_details import pipeline_arn
 from studio.queries.executions import newest_executions
 from studio.queries.monitoring import MonitoringSchedule
 from studio.target import call_each
-
-# objects of an analysis; reports are among the first
-_MOST_OBJECTS = 50
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,7 @@ class Report:
     """An HTML report of an analysis."""
 
     analysis: str
-    bucket: str
-    key: str
-
-    @property
-    def uri(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
+    uri: str
 
 
 def list_executions(target: Target, schedule: MonitoringSchedule, request: Mapping[str, Any]) -> Page[ExecutionSummary]:
@@ -124,8 +116,8 @@ def read_results(
         return None, []
     execution = MonitoringExecution(arn.rpartition("/")[2], arn, SUCCEEDED, datetime.min, "", outputs)
     result = read_result(target, execution, schedule.baselines)
-    reports = call_each(lambda item: _reports(target, *item), list(outputs.items()))
-    return result, [report for found in reports for report in found]
+    reports = call_each(lambda uri: s3.find_reports(target, uri), list(outputs.values()))
+    return result, [Report(name, uri) for name, uris in zip(outputs, reports, strict=True) for uri in uris]
 
 
 def _native(item: Mapping[str, Any]) -> ExecutionSummary:
@@ -137,10 +129,3 @@ def _native(item: Mapping[str, Any]) -> ExecutionSummary:
         item["ScheduledTime"],
         item.get("FailureReason", ""),
     )
-
-
-def _reports(target: Target, analysis: str, uri: str) -> list[Report]:
-    bucket, prefix = split_s3_uri(f"{uri.rstrip('/')}/")
-    response = target.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_MOST_OBJECTS)
-    keys = [item["Key"] for item in response.get("Contents", ())]
-    return [Report(analysis, bucket, key) for key in keys if key.endswith(".html")]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from project.s3_uris import split_s3_uri
 from project.target import Target
 from studio.queries.jobs import Job
+from studio.queries.s3 import read_json
 
 # a larger file is not read
 MOST_BYTES = 256_000
@@ -38,9 +37,5 @@ def read_property_file(target: Target, step: Mapping[str, Any], job: Job, name: 
     if file is None or output is None:
         return None
     uri = f"{output.value}/{file['FilePath']}"
-    bucket, key = split_s3_uri(uri)
-    body = target.s3.get_object(Bucket=bucket, Key=key)["Body"].read(MOST_BYTES + 1)
-    try:
-        return PropertyFile(uri, json.loads(body)) if len(body) <= MOST_BYTES else None
-    except ValueError:
-        return None
+    content = read_json(target, uri, MOST_BYTES)
+    return None if content is None else PropertyFile(uri, content)

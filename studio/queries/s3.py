@@ -1,8 +1,9 @@
-"""Buckets, prefixes and objects of S3, and an object as a file that is read in parts."""
+"""Buckets, prefixes and objects of S3, the content of JSON files, and an object as a file that is read in parts."""
 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +12,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from project.errors import UserError, is_not_found
+from project.s3_uris import split_s3_uri
 from project.target import Target
 from studio.paging import Page
 
 # keys that one call of ListObjectsV2 returns
 MOST_KEYS = 1000
+# objects of a folder among which reports are looked for
+MOST_OBJECTS = 200
 # bytes of an object that a page reads at most
 READ_BUDGET = 32_000_000
 
@@ -174,6 +178,42 @@ def read_range(target: Target, item: S3Object, start: int, stop: int) -> bytes:
     )
     body: bytes = response["Body"].read()
     return body
+
+
+def read_json(target: Target, uri: str, most_bytes: int) -> Any:
+    """Return the content of a JSON file; None if it is larger than a number of bytes, or not JSON.
+
+    Raises:
+        ClientError: The object does not exist, or cannot be read.
+    """
+    bucket, key = split_s3_uri(uri)
+    with target.s3.get_object(Bucket=bucket, Key=key)["Body"] as body:
+        content = body.read(most_bytes + 1)
+    try:
+        return json.loads(content) if len(content) <= most_bytes else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def find_reports(target: Target, uri: str) -> list[str]:
+    """Return the S3 URIs of HTML files among the first objects of a folder; none if its bucket has been deleted."""
+    bucket, folder = split_s3_uri(uri.rstrip("/"))
+    # a whole bucket is not the output of a job
+    if not folder:
+        return []
+    try:
+        response = target.s3.list_objects_v2(Bucket=bucket, Prefix=f"{folder}/", MaxKeys=MOST_OBJECTS)
+    except ClientError as error:
+        if is_deleted(error):
+            return []
+        raise
+    keys = [item["Key"] for item in response.get("Contents", ())]
+    return [f"s3://{bucket}/{key}" for key in keys if key.lower().endswith((".html", ".htm"))]
+
+
+def is_deleted(error: ClientError) -> bool:
+    """Return whether an object that something refers to has been deleted, or its bucket has."""
+    return is_not_found(error) or error.response["Error"].get("Code") == "NoSuchBucket"
 
 
 class ObjectFile(io.RawIOBase):
