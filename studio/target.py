@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -46,3 +46,20 @@ def call_all(*calls: Callable[[], Any]) -> list[Any]:
 def call_each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     """Return the results of a function for each item, as `call_all` does."""
     return call_all(*(lambda item=item: function(item) for item in items))
+
+
+def call_pages(operation: Callable[..., Any], member: str, *, most_pages: int = 10, **request: Any) -> Iterator[Any]:
+    """Yield the items of the first pages of an operation with NextToken; EventBridge's have no paginators.
+
+    Args:
+        operation: The method of a client.
+        member: The member of the response that has the items.
+        most_pages: After how many pages to stop.
+        request: The arguments of the operation.
+    """
+    for _ in range(most_pages):
+        response = operation(**request)
+        yield from response[member]
+        if not (token := response.get("NextToken")):
+            return
+        request["NextToken"] = token

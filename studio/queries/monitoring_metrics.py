@@ -8,6 +8,7 @@ from typing import Any
 
 from project.target import Target
 from studio.queries.metrics import Metric, Range, Series, read_series
+from studio.target import call_pages
 
 # what this project's monitoring pipeline publishes for an endpoint, besides Model Monitor's metrics
 _SUMMARY = "LightGBMPipelines"
@@ -31,7 +32,6 @@ class Trends:
         bias: Bias metrics by group.
         attribution: Global SHAP values by feature, and how alike the ranking is to the baseline's.
         violations: Number of violations of each analysis.
-        alerts: Whether an execution raised an alert, 0 or 1.
         records: Number of analysed requests.
     """
 
@@ -42,12 +42,7 @@ class Trends:
     bias: tuple[Series, ...]
     attribution: tuple[Series, ...]
     violations: tuple[Series, ...]
-    alerts: tuple[Series, ...]
     records: tuple[Series, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(vars(self).values())
 
 
 def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> Trends:
@@ -68,14 +63,12 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
     if endpoint:
         for kind, label, name in (
             ("labels", "labelled", "MissingLabelShare"),
-            ("alerts", "alert", "MonitoringAlert"),
             ("records", "requests", "CapturedRecords"),
             ("attribution", "ranking (NDCG)", "AttributionNdcg"),
         ):
-            statistic = "Maximum" if kind == "alerts" else "Average"
-            wanted[kind].append(Metric(label, _SUMMARY, name, {"Endpoint": endpoint}, statistic))
+            wanted[kind].append(Metric(label, _SUMMARY, name, {"Endpoint": endpoint}, "Average"))
     # what is left out beyond the limit of one call are attributions
-    order = ("alerts", "violations", "labels", "records", "quality", "drift", "bias", "completeness", "attribution")
+    order = ("violations", "labels", "records", "quality", "drift", "bias", "completeness", "attribution")
     pairs = [(kind, metric) for kind in order for metric in wanted[kind]]
     series: dict[str, list[Series]] = {kind: [] for kind in order}
     for (kind, _), found_series in zip(
@@ -98,15 +91,7 @@ def _names(target: Target, endpoint: str, schedule: str) -> Sequence[Mapping[str
     dimensions = [{"Name": "MonitoringSchedule", "Value": schedule}]
     if endpoint:
         dimensions.append({"Name": "Endpoint", "Value": endpoint})
-    found: list[Mapping[str, Any]] = []
-    request: dict[str, Any] = {"Dimensions": dimensions}
-    for _ in range(_MOST_PAGES):
-        response = target.cloudwatch.list_metrics(**request)
-        found += response["Metrics"]
-        if not (token := response.get("NextToken")):
-            break
-        request["NextToken"] = token
-    return found
+    return list(call_pages(target.cloudwatch.list_metrics, "Metrics", most_pages=_MOST_PAGES, Dimensions=dimensions))
 
 
 def _classified(item: Mapping[str, Any]) -> tuple[str, str] | None:

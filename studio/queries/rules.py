@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from project.target import Target
 from studio.queries.models import ModelPackage
-from studio.target import call_each
+from studio.target import call_each, call_pages
 
 SOURCE = "aws.sagemaker"
 EVENT_TYPE = "SageMaker Model Package State Change"
-# the default quota of a bus
-MOST_RULES = 300
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,17 @@ class Rule:
     targets: tuple[str, ...]
 
 
-def rules_of_approval(target: Target, package: ModelPackage, approval: str, comment: str = "") -> list[Rule]:
+def rules_of_approval(target: Target, package: ModelPackage, approval: str) -> list[Rule]:
     """Return the enabled rules that match the event of a changed approval status.
 
     EventBridge itself compares: TestEventPattern is called for each rule that is about model packages.
     """
-    event = json.dumps(_event(target, package, approval, comment))
-    candidates = [rule for rule in _rules(target) if _may_match(rule.get("EventPattern", ""))]
+    event = json.dumps(_event(target, package, approval))
+    # of the default bus, which SageMaker sends its events to
+    rules = call_pages(target.events.list_rules, "Rules", Limit=100)
+    candidates = [
+        rule for rule in rules if rule.get("State") != "DISABLED" and _may_match(rule.get("EventPattern", ""))
+    ]
     matches = call_each(
         lambda rule: target.events.test_event_pattern(EventPattern=rule["EventPattern"], Event=event)["Result"],
         candidates,
@@ -44,17 +46,6 @@ def rules_of_approval(target: Target, package: ModelPackage, approval: str, comm
         Rule(rule["Name"], rule.get("Description", ""), tuple(item["Arn"] for item in items))
         for rule, items in zip(matching, targets, strict=True)
     ]
-
-
-def _rules(target: Target) -> Iterator[dict[str, Any]]:
-    """Yield the enabled rules of the default bus, which SageMaker sends its events to."""
-    page: dict[str, Any] = {"Limit": 100}
-    for _ in range(MOST_RULES // 100):
-        response = target.events.list_rules(**page)
-        yield from (rule for rule in response["Rules"] if rule.get("State") != "DISABLED")
-        if "NextToken" not in response:
-            return
-        page["NextToken"] = response["NextToken"]
 
 
 def _may_match(pattern: str) -> bool:
@@ -70,10 +61,10 @@ def _may_match(pattern: str) -> bool:
     return True
 
 
-def _event(target: Target, package: ModelPackage, approval: str, comment: str) -> dict[str, Any]:
+def _event(target: Target, package: ModelPackage, approval: str) -> dict[str, Any]:
     """Return the event that SageMaker sends for the change."""
     now = datetime.now(UTC)
-    changed = {"ModelApprovalStatus": approval} | ({"ApprovalDescription": comment} if comment else {})
+    changed = {"ModelApprovalStatus": approval}
     return {
         "version": "0",
         "id": "00000000-0000-0000-0000-000000000000",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,14 +11,12 @@ from zoneinfo import ZoneInfo
 
 from project.target import Target
 from studio.schedule_times import next_time
-from studio.target import call_each
+from studio.target import call_each, call_pages
 
 # the universal target, whose input names the pipeline
 START_PIPELINE_EXECUTION = ":scheduler:::aws-sdk:sagemaker:startPipelineExecution"
 SCHEDULE = "Schedule"
 RULE = "Rule"
-# of an account: a page of schedules, and one of rules, is 100
-MOST_PAGES = 10
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def schedules_of(target: Target, pipeline_arns: Iterable[str]) -> list[Trigger]:
     arns = {arn.lower() for arn in wanted.values()}
     items = [
         item
-        for item in _pages(target.scheduler.list_schedules, "Schedules", MaxResults=100)
+        for item in call_pages(target.scheduler.list_schedules, "Schedules", MaxResults=100)
         if item["Target"]["Arn"].lower() in arns or item["Target"]["Arn"].endswith(START_PIPELINE_EXECUTION)
     ]
     responses = call_each(
@@ -72,10 +70,13 @@ def schedules_of(target: Target, pipeline_arns: Iterable[str]) -> list[Trigger]:
 def scheduled_rules(target: Target, pipeline_arns: Iterable[str]) -> list[Trigger]:
     """Return the rules with a schedule that start pipelines."""
     arns = {arn.lower() for arn in pipeline_arns}
-    rules = [rule for rule in _pages(target.events.list_rules, "Rules", Limit=100) if rule.get("ScheduleExpression")]
+    rules = call_pages(target.events.list_rules, "Rules", Limit=100)
+    scheduled = [rule for rule in rules if rule.get("ScheduleExpression")]
     return [
         _rule(rule, item)
-        for rule, items in zip(rules, call_each(lambda rule: _targets(target, rule["Name"]), rules), strict=True)
+        for rule, items in zip(
+            scheduled, call_each(lambda rule: _targets(target, rule["Name"]), scheduled), strict=True
+        )
         for item in items
         if item["Arn"].lower() in arns
     ]
@@ -83,7 +84,7 @@ def scheduled_rules(target: Target, pipeline_arns: Iterable[str]) -> list[Trigge
 
 def rules_of(target: Target, pipeline_arn: str) -> list[Trigger]:
     """Return the rules, of schedules and of events, that start a pipeline."""
-    names = list(_pages(target.events.list_rule_names_by_target, "RuleNames", TargetArn=pipeline_arn, Limit=100))
+    names = list(call_pages(target.events.list_rule_names_by_target, "RuleNames", TargetArn=pipeline_arn, Limit=100))
 
     def read(name: str) -> list[Trigger]:
         rule = target.events.describe_rule(Name=name)
@@ -124,7 +125,8 @@ def schedule_trigger(response: Mapping[str, Any]) -> Trigger:
 
 
 def _rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Trigger:
-    is_enabled = rule.get("State") == "ENABLED"
+    # there are two enabled states
+    is_enabled = rule.get("State") != "DISABLED"
     expression = rule.get("ScheduleExpression", "")
     return Trigger(
         name=rule["Name"],
@@ -176,12 +178,3 @@ def _object(text: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
-
-
-def _pages(operation: Any, member: str, **request: Any) -> Iterator[Any]:
-    for _ in range(MOST_PAGES):
-        response = operation(**request)
-        yield from response[member]
-        if not (token := response.get("NextToken")):
-            return
-        request["NextToken"] = token
