@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from studio.queries.job_metrics import Point
 from studio.queries.metrics import Range, Series
 
 
@@ -45,5 +46,26 @@ def lines_over_time(
                 "sort": [item.label for item in series],
                 "legend": {"columns": 2, "labelLimit": 170},
             },
+        },
+    }
+
+
+def learning_curve(metric: str, curves: Mapping[str, Sequence[Point]]) -> dict[str, Any]:
+    """Return a plot of a metric over the iterations, with a line for each label."""
+    series = {"field": "series", "type": "nominal", "title": None, "sort": list(curves)}
+    return {
+        "data": {
+            "values": [
+                {"step": point.step, "value": point.value, "series": label}
+                for label, points in curves.items()
+                for point in points
+            ]
+        },
+        "mark": {"type": "line", "tooltip": True},
+        "encoding": {
+            "x": {"field": "step", "type": "quantitative", "title": "Iteration"},
+            "y": {"field": "value", "type": "quantitative", "title": metric, "scale": {"zero": False}},
+            "color": series,
+            "strokeDash": series,
         },
     }

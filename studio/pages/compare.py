@@ -9,8 +9,10 @@ from typing import Any
 from flask import Blueprint, abort, render_template, request
 
 from studio.failures import explain
+from studio.plots import learning_curve
 from studio.queries import comparison
 from studio.queries.comparison import MOST_ITEMS, Item, Training, compared
+from studio.queries.job_metrics import Point
 from studio.target import call_each, current_target
 
 blueprint = Blueprint("compare", __name__, url_prefix="/compare")
@@ -78,23 +80,11 @@ def _columns(*names: str) -> list[list[str]]:
 
 def _curve_plots(titles: Sequence[str], trainings: Sequence[Training]) -> dict[str, dict[str, Any]]:
     """Return a plot of each metric that was recorded over the iterations, with a line for each item."""
-    values: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    curves: dict[str, dict[str, Sequence[Point]]] = defaultdict(dict)
     for title, training in zip(titles, trainings, strict=True):
         for metric, points in training.curves.items():
-            values[metric] += [{"item": title, "step": point.step, "value": point.value} for point in points]
-    return {
-        metric: {
-            "data": {"values": points},
-            "mark": {"type": "line", "tooltip": True},
-            "encoding": {
-                "x": {"field": "step", "type": "quantitative", "title": "Iteration"},
-                "y": {"field": "value", "type": "quantitative", "title": metric, "scale": {"zero": False}},
-                "color": {"field": "item", "type": "nominal", "title": None, "sort": list(titles)},
-                "strokeDash": {"field": "item", "type": "nominal", "title": None, "sort": list(titles)},
-            },
-        }
-        for metric, points in values.items()
-    }
+            curves[metric][title] = points
+    return {metric: learning_curve(metric, of_items) for metric, of_items in curves.items()}
 
 
 def _plot_of_durations(items: Sequence[Item]) -> Mapping[str, Any] | None:

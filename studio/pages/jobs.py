@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from project.target import Target
 from studio.live import Update, interval_of, stream
 from studio.paging import page_request
+from studio.plots import learning_curve
 from studio.queries import job_metrics, jobs
 from studio.queries.job_metrics import Point
 from studio.queries.jobs import KINDS, STATUSES, Job
@@ -95,22 +96,7 @@ def curve_plots(curves: Mapping[str, Sequence[Point]]) -> dict[str, dict[str, An
     for name, points in curves.items():
         part, _, metric = name.rpartition(":")
         series[metric][part or metric] = points
-    return {metric: _plot(metric, parts) for metric, parts in series.items()}
-
-
-def _plot(metric: str, parts: Mapping[str, Sequence[Point]]) -> dict[str, Any]:
-    values = [
-        {"step": point.step, "value": point.value, "data": part} for part, points in parts.items() for point in points
-    ]
-    return {
-        "data": {"values": values},
-        "mark": {"type": "line", "point": {"size": 12}, "tooltip": True},
-        "encoding": {
-            "x": {"field": "step", "type": "quantitative", "title": "Iteration"},
-            "y": {"field": "value", "type": "quantitative", "title": metric, "scale": {"zero": False}},
-            "color": {"field": "data", "type": "nominal", "title": None},
-        },
-    }
+    return {metric: learning_curve(metric, parts) for metric, parts in series.items()}
 
 
 def _tuning(target: Target, name: str) -> tuple[Job, list[jobs.Trial]]:

@@ -62,7 +62,7 @@ def test_a_job_leads_to_the_execution_that_has_created_it(browser: Browser) -> N
 def test_the_metrics_of_a_training_job_are_plotted_by_iteration(browser: Browser) -> None:
     plots = browser.get(f"{training_job(browser)}/curves")
     assert "auc by iteration" in plots
-    assert '"data": "validation"' in plots
+    assert '"series": "validation"' in plots
 
 
 def test_a_stream_is_searched_by_a_filter_pattern(browser: Browser) -> None:
