@@ -1,8 +1,8 @@
-"""Pages of lists: size, order and position are part of the address, and a page is one call of the API."""
+"""Pages of lists: filter, size, order and position are part of the address, and a page is one call of the API."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -33,6 +33,12 @@ def page_size() -> int:
     return size if size in SIZES else SIZES[0]
 
 
+def choice(name: str, choices: Collection[str], default: str = "") -> str:
+    """Return an argument of the address that is one of some choices, else the default."""
+    value = request.args.get(name, "")
+    return value if value in choices else default
+
+
 def page_request(default_sort: str | None = None) -> dict[str, Any]:
     """Return MaxResults, NextToken, SortBy and SortOrder of a List operation from the address.
 
@@ -44,7 +50,7 @@ def page_request(default_sort: str | None = None) -> dict[str, Any]:
         arguments["NextToken"] = token
     if default_sort is not None:
         arguments["SortBy"] = request.args.get("sort") or default_sort
-        arguments["SortOrder"] = "Ascending" if request.args.get("order") == "Ascending" else "Descending"
+        arguments["SortOrder"] = choice("order", ("Ascending",), "Descending")
     return arguments
 
 

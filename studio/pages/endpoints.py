@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from deployment.invocations import JSON, as_json
 from studio.live import Update, interval_of, stream
-from studio.paging import page_request, page_size
+from studio.paging import choice, page_request, page_size
 from studio.plots import lines_over_time
 from studio.queries import captures, endpoint_metrics, endpoints, invocation
 from studio.queries.metrics import RANGES
@@ -49,7 +49,7 @@ def show_endpoint(name: str) -> str:
         tabs=TABS,
         tab=tab,
         ranges=RANGES,
-        range=_range(),
+        range=choice("range", RANGES, "1h"),
     )
 
 
@@ -68,7 +68,7 @@ def follow_endpoint(name: str) -> Response:
 
 @blueprint.get("/<name>/metrics")
 def show_metrics(name: str) -> str:
-    names, within = request.args.getlist("variant"), RANGES[_range()]
+    names, within = request.args.getlist("variant"), RANGES[choice("range", RANGES, "1h")]
     metrics = endpoint_metrics.read_metrics(current_target(), name, names, within)
     plots = [
         (title, found, lines_over_time(found, axis, within, scale=scale), scale)
@@ -159,11 +159,6 @@ def _chosen(variants: Sequence[endpoints.Variant], name: str) -> endpoints.Varia
     if not answering:
         abort(404, "The endpoint has no variant yet that could answer.")
     return next((variant for variant in answering if variant.name == name), answering[0])
-
-
-def _range() -> str:
-    chosen = request.args.get("range", "")
-    return chosen if chosen in RANGES else "1h"
 
 
 def _period(seconds: int) -> str:

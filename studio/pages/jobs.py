@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from project.target import Target
 from studio.live import Update, interval_of, stream
-from studio.paging import page_request
+from studio.paging import choice, page_request
 from studio.plots import learning_curve
 from studio.queries import job_metrics, jobs
 from studio.queries.job_metrics import Point
@@ -28,9 +28,7 @@ TRIALS = 100
 @blueprint.get("")
 def list_jobs() -> str:
     kind = _checked(request.args.get("kind", "training-job"))
-    contains, status = request.args.get("name", "").strip(), request.args.get("status", "")
-    if status not in STATUSES:
-        status = ""
+    contains, status = request.args.get("name", "").strip(), choice("status", STATUSES)
     page = jobs.list_jobs(current_target(), kind, contains, status, page_request("CreationTime"))
     return render_template(
         "jobs/list.html", page=page, kind=kind, kinds=KINDS, statuses=STATUSES, contains=contains, status_chosen=status

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from project.target import Target
 from studio.links import address_of
-from studio.paging import page_request
+from studio.paging import choice, page_request
 from studio.queries import model_metrics, models
 from studio.queries.lineage import find_reports, training_job
 from studio.queries.rules import rules_of_approval
@@ -43,8 +43,7 @@ def show_summary() -> str:
 @blueprint.get("/<group>")
 def show_group(group: str) -> str:
     target = current_target()
-    approval = request.args.get("approval", "")
-    chosen = approval if approval in models.APPROVAL_STATUSES else ""
+    chosen = choice("approval", models.APPROVAL_STATUSES)
     paging = page_request("CreationTime")
     described, page = call_all(
         lambda: models.describe_group(target, group), lambda: models.list_versions(target, group, chosen, paging)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, render_template, request
 
-from studio.paging import page_request, page_size
+from studio.paging import choice, page_request, page_size
 from studio.plots import lines_over_time
 from studio.queries import alarms, monitoring, monitoring_executions, monitoring_metrics
 from studio.queries.metrics import RANGES, Series
@@ -70,7 +70,7 @@ def show_pipeline_schedule(group: str, name: str) -> str:
 @blueprint.get("/-/trends")
 def show_trends() -> str:
     endpoint, dimension = request.args.get("endpoint_name", ""), request.args["dimension"]
-    within = RANGES[_range()]
+    within = RANGES[choice("range", RANGES, "1d")]
     trends = monitoring_metrics.read_trends(current_target(), endpoint, dimension, within)
     plots = [
         (title, found, lines_over_time(found[:MOST_LINES], axis, within, zero=zero))
@@ -122,7 +122,7 @@ def _schedule_page(schedule: MonitoringSchedule, group: str | None) -> str:
         chosen=chosen,
         ended=ended,
         ranges=RANGES,
-        range=_range(),
+        range=choice("range", RANGES, "1d"),
     )
 
 
@@ -140,8 +140,3 @@ def _scores(series: tuple[Series, ...]) -> tuple[Series, ...]:
 
 def _not_scores(series: tuple[Series, ...]) -> tuple[Series, ...]:
     return tuple(item for item in series if item not in _scores(series))
-
-
-def _range() -> str:
-    chosen = request.args.get("range", "")
-    return chosen if chosen in RANGES else "1d"

@@ -19,7 +19,7 @@ from project.target import Target
 from studio.access import sandboxed
 from studio.failures import explain
 from studio.links import address_of
-from studio.paging import page_size
+from studio.paging import choice, page_size
 from studio.queries import s3
 from studio.queries.previews import preview
 from studio.target import call_all, current_target
@@ -127,7 +127,6 @@ def _stream(item: s3.S3Object, content_type: str) -> Response:
 
 def _listing_of(target: Target, bucket: str, prefix: str) -> Callable[[], s3.Listing]:
     """Return the call that lists what the address asks for; threads do not know the address."""
-    sort = request.args.get("sort", "Name")
     return partial(
         s3.list_objects,
         target,
@@ -136,7 +135,7 @@ def _listing_of(target: Target, bucket: str, prefix: str) -> Callable[[], s3.Lis
         begin=request.args.get("begin", ""),
         size=page_size(),
         token=request.args.get("token"),
-        sort=sort if sort in ("Size", "LastModified") else "Name",
+        sort=choice("sort", ("Size", "LastModified"), "Name"),
         descending=request.args.get("order") != "Ascending",
     )
 
