@@ -11,7 +11,9 @@ from studio.live import Update, interval_of, stream
 from studio.paging import choice, page_request, page_size
 from studio.plots import lines_over_time
 from studio.queries import captures, endpoint_metrics, endpoints, invocation
+from studio.queries.autoscaling import read_scaling
 from studio.queries.metrics import RANGES
+from studio.queries.variants import Variant, capture_of, describe_variants
 from studio.target import call_all, current_target
 
 blueprint = Blueprint("endpoints", __name__, url_prefix="/endpoints")
@@ -32,7 +34,7 @@ def show_summary(name: str) -> str:
     """Return the cells of a row that need calls of their own: variants, models and capacity."""
     target = current_target()
     endpoint = endpoints.describe_endpoint(target, name)
-    return render_template("endpoints/summary_cells.html", variants=endpoints.describe_variants(target, endpoint))
+    return render_template("endpoints/summary_cells.html", variants=describe_variants(target, endpoint))
 
 
 @blueprint.get("/<name>")
@@ -45,7 +47,7 @@ def show_endpoint(name: str) -> str:
         "endpoints/endpoint.html",
         endpoint=endpoint,
         variants=variants,
-        capture=endpoints.capture_of(endpoint, variants),
+        capture=capture_of(endpoint, variants),
         tabs=TABS,
         tab=tab,
         ranges=RANGES,
@@ -85,7 +87,7 @@ def show_metrics(name: str) -> str:
 
 @blueprint.get("/<name>/scaling")
 def show_scaling(name: str) -> str:
-    scaling = endpoints.read_scaling(current_target(), name, request.args.getlist("variant"))
+    scaling = read_scaling(current_target(), name, request.args.getlist("variant"))
     return render_template("endpoints/scaling.html", scaling=scaling)
 
 
@@ -148,13 +150,13 @@ def invoke(name: str) -> str:
     return render_template(f"endpoints/{template}", name=name, answer=answer, sent=sent)
 
 
-def _described(name: str) -> tuple[endpoints.Endpoint, Sequence[endpoints.Variant]]:
+def _described(name: str) -> tuple[endpoints.Endpoint, Sequence[Variant]]:
     target = current_target()
     endpoint = endpoints.describe_endpoint(target, name)
-    return endpoint, endpoints.describe_variants(target, endpoint)
+    return endpoint, describe_variants(target, endpoint)
 
 
-def _chosen(variants: Sequence[endpoints.Variant], name: str) -> endpoints.Variant:
+def _chosen(variants: Sequence[Variant], name: str) -> Variant:
     answering = [variant for variant in variants if not variant.is_shadow]
     if not answering:
         abort(404, "The endpoint has no variant yet that could answer.")

@@ -1,19 +1,14 @@
-"""Endpoints: the list, and one with its variants, their models and its autoscaling."""
+"""Endpoints: the list, and the description of one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from deployment.plan import CAPTURE_PERCENTAGE, CAPTURE_URI
-from project.errors import is_not_found
 from project.target import Target
 from studio.paging import Page
-from studio.target import call_each
 
 STATUSES = (
     *("OutOfService", "Creating", "Updating", "SystemUpdating", "RollingBack", "InService", "Deleting", "Failed"),
@@ -32,65 +27,6 @@ class EndpointSummary:
     status: str
     created: datetime
     modified: datetime
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container of a model.
-
-    Attributes:
-        package: ARN of the model package; empty for a model that is not from the registry.
-        image: Image of the container; empty if the package has it.
-        data: S3 URI of the model archive or the model files; empty if the package has it.
-    """
-
-    package: str
-    image: str
-    data: str
-    environment: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A variant of an endpoint's configuration, as it runs now.
-
-    Attributes:
-        model: Name of the model; empty for a variant that hosts inference components.
-        containers: Containers of the model; empty if it has been deleted.
-        share: Share of the requests, from 0 to 1; 0 for a shadow variant.
-        desired_share: The share that an update of the weights leads to.
-        capacity: Instances, or memory and concurrency of a serverless variant, in words.
-        status: What is being done to it, such as "Updating: ..."; empty if nothing is.
-        is_shadow: Whether it gets copies of requests, and its responses are not returned.
-    """
-
-    name: str
-    model: str
-    containers: tuple[Container, ...]
-    share: float
-    desired_share: float
-    capacity: str
-    status: str
-    is_shadow: bool
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        return tuple(container.package for container in self.containers if container.package)
-
-
-@dataclass(frozen=True)
-class Capture:
-    """Data capture of an endpoint.
-
-    Attributes:
-        uri: S3 prefix of the captures of this endpoint, with a folder for each variant.
-        percentage: Percentage of the requests that is captured.
-        writer: Who writes them: "SageMaker", or "the inference code" as at a serverless endpoint.
-    """
-
-    uri: str
-    percentage: int
-    writer: str
 
 
 @dataclass(frozen=True)
@@ -120,21 +56,6 @@ class Endpoint:
     @property
     def is_changing(self) -> bool:
         return self.status in CHANGING
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Autoscaling of a variant, or of an inference component.
-
-    Attributes:
-        resource: What scales, such as the name of the variant.
-        policies: Its scaling policies, in words.
-    """
-
-    resource: str
-    minimum: int
-    maximum: int
-    policies: tuple[str, ...]
 
 
 def list_endpoints(
@@ -179,138 +100,4 @@ def describe_endpoint(target: Target, name: str) -> Endpoint:
         explains="ExplainerConfig" in response,
         is_async="AsyncInferenceConfig" in response,
         description=response,
-    )
-
-
-def describe_variants(target: Target, endpoint: Endpoint) -> tuple[Variant, ...]:
-    """Return the variants of the endpoint's configuration, shadow variants last; empty while it has none."""
-    if not endpoint.config:
-        return ()
-    try:
-        config = target.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint.config)
-    except ClientError as error:
-        # a configuration can be deleted while its endpoint is in service
-        if not is_not_found(error):
-            raise
-        config = {}
-    shown = endpoint.description
-    groups = [
-        (_merged(shown.get(key, ()), config.get(key, ())), key == "ShadowProductionVariants")
-        for key in ("ProductionVariants", "ShadowProductionVariants")
-    ]
-    models = sorted({item["ModelName"] for items, _ in groups for item in items if item.get("ModelName")})
-    containers = dict(zip(models, call_each(lambda model: _containers(target, model), models), strict=True))
-    return tuple(
-        _variant(item, containers, items, is_shadow=is_shadow) for items, is_shadow in groups for item in items
-    )
-
-
-def capture_of(endpoint: Endpoint, variants: Sequence[Variant]) -> Capture | None:
-    """Return the data capture of SageMaker, or of this project's inference code; None if both are off."""
-    config = endpoint.description.get("DataCaptureConfig", {})
-    if config.get("EnableCapture"):
-        uri = f"{config['DestinationS3Uri'].rstrip('/')}/{endpoint.name}"
-        return Capture(uri, config["CurrentSamplingPercentage"], "SageMaker")
-    for variant in variants:
-        for container in variant.containers:
-            if prefix := container.environment.get(CAPTURE_URI):
-                percentage = container.environment.get(CAPTURE_PERCENTAGE, "100")
-                return Capture(f"{prefix.rstrip('/')}/{endpoint.name}", int(percentage), "the inference code")
-    return None
-
-
-def read_scaling(target: Target, endpoint: str, variants: Sequence[str]) -> list[Scaling]:
-    """Return the autoscaling of an endpoint's variants."""
-    resources = [f"endpoint/{endpoint}/variant/{variant}" for variant in variants]
-    if not resources:
-        return []
-    found = target.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=resources)
-    return [
-        Scaling(
-            resource=item["ResourceId"].rpartition("/")[2],
-            minimum=item["MinCapacity"],
-            maximum=item["MaxCapacity"],
-            policies=_policies(target, item["ResourceId"]),
-        )
-        for item in found["ScalableTargets"]
-    ]
-
-
-def _policies(target: Target, resource: str) -> tuple[str, ...]:
-    response = target.autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker", ResourceId=resource)
-    return tuple(_policy_text(item) for item in response["ScalingPolicies"])
-
-
-def _policy_text(policy: Mapping[str, Any]) -> str:
-    tracking = policy.get("TargetTrackingScalingPolicyConfiguration")
-    if tracking is None:
-        return f"{policy['PolicyName']}: {policy['PolicyType']}"
-    metric = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "a custom metric")
-    return f"{policy['PolicyName']}: keeps {metric} at {tracking['TargetValue']:g}"
-
-
-def _merged(running: Sequence[Mapping[str, Any]], configured: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return variants with the members of DescribeEndpoint and of DescribeEndpointConfig."""
-    by_name: dict[str, dict[str, Any]] = {item["VariantName"]: dict(item) for item in configured}
-    for item in running:
-        by_name[item["VariantName"]] = {**by_name.get(item["VariantName"], {}), **item}
-    return list(by_name.values())
-
-
-def _variant(
-    item: Mapping[str, Any],
-    containers: Mapping[str, tuple[Container, ...]],
-    group: Sequence[Mapping[str, Any]],
-    *,
-    is_shadow: bool,
-) -> Variant:
-    model = item.get("ModelName", "")
-    statuses = [": ".join(filter(None, (s["Status"], s.get("StatusMessage")))) for s in item.get("VariantStatus", ())]
-    return Variant(
-        name=item["VariantName"],
-        model=model,
-        containers=containers.get(model, ()),
-        share=0 if is_shadow else _share(item, group, "CurrentWeight"),
-        desired_share=0 if is_shadow else _share(item, group, "DesiredWeight"),
-        capacity=_capacity(item),
-        status=", ".join(statuses),
-        is_shadow=is_shadow,
-    )
-
-
-def _share(item: Mapping[str, Any], group: Sequence[Mapping[str, Any]], key: str) -> float:
-    def weight(variant: Mapping[str, Any]) -> float:
-        configured = variant.get("CurrentWeight", variant.get("InitialVariantWeight", 1.0))
-        return float(variant.get(key, configured))
-
-    return weight(item) / (sum(map(weight, group)) or 1.0)
-
-
-def _capacity(item: Mapping[str, Any]) -> str:
-    serverless = item.get("CurrentServerlessConfig") or item.get("ServerlessConfig")
-    if serverless:
-        return f"serverless, {serverless['MemorySizeInMB']} MB, at most {serverless['MaxConcurrency']} at once"
-    count = item.get("CurrentInstanceCount", item.get("InitialInstanceCount", 0))
-    desired = item.get("DesiredInstanceCount", count)
-    becoming = "" if desired == count else f" (becoming {desired})"
-    return f"{count}{becoming} × {item.get('InstanceType', 'unknown type')}"  # noqa: RUF001
-
-
-def _containers(target: Target, model: str) -> tuple[Container, ...]:
-    """Return the containers of a model; empty if it has been deleted."""
-    try:
-        response = target.sagemaker.describe_model(ModelName=model)
-    except ClientError as error:
-        if is_not_found(error):
-            return ()
-        raise
-    containers = [*filter(None, [response.get("PrimaryContainer")]), *response.get("Containers", ())]
-    return tuple(
-        Container(
-            package=item.get("ModelPackageName", ""),
-            image=item.get("Image", ""),
-            data=item.get("ModelDataUrl") or item.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", ""),
-            environment=item.get("Environment", {}),
-        )
-        for item in containers
     )

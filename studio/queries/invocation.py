@@ -20,7 +20,7 @@ from project.errors import UserError, is_not_found
 from project.s3_uris import is_s3_uri, split_s3_uri
 from project.target import Target
 from studio.queries.captures import Payload, as_payload
-from studio.queries.endpoints import Variant
+from studio.queries.variants import Variant
 
 # larger archives are not searched for a schema
 _MOST_ARCHIVE = 64 << 20

@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 
 from project.errors import is_not_found
 from project.target import Target
-from studio.queries.endpoints import describe_endpoint, describe_variants, list_endpoints
+from studio.queries.endpoints import describe_endpoint, list_endpoints
+from studio.queries.variants import describe_variants
 from studio.target import call_each
 
 # endpoints that are looked at, the latest first; each takes at least three calls

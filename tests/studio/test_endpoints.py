@@ -19,8 +19,8 @@ from botocore.stub import Stubber
 from project.target import Target
 from studio.app import create_app
 from studio.queries import captures, endpoints
-from studio.queries.endpoints import Variant
 from studio.queries.invocation import Field, read_fields, record_of
+from studio.queries.variants import Container, Variant, capture_of, describe_variants
 from tests.stories.workplace import BREAST_CANCER, Workplace
 from tests.studio.conftest import ADDRESS, Browser, connected
 
@@ -200,7 +200,7 @@ def test_features_that_are_left_empty_are_missing_and_numbers_are_numbers() -> N
 
 
 def test_models_of_others_have_no_fields(target: Target) -> None:
-    variant = Variant("a", "m", (endpoints.Container("", "image", "s3://other/model.bin", {}),), 1, 1, "", "", False)
+    variant = Variant("a", "m", (Container("", "image", "s3://other/model.bin", {}),), 1, 1, "", "", False)
     assert read_fields(target, variant) == ()
 
 
@@ -244,7 +244,7 @@ def test_an_endpoint_that_is_updated_is_followed_live(target: Target) -> None:
 
 def captured_uri(target: Target) -> str:
     endpoint = endpoints.describe_endpoint(target, NAME)
-    capture = endpoints.capture_of(endpoint, endpoints.describe_variants(target, endpoint))
+    capture = capture_of(endpoint, describe_variants(target, endpoint))
     assert capture
     return capture.uri
 
