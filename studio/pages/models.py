@@ -10,7 +10,7 @@ from project.target import Target
 from studio.links import address_of
 from studio.paging import choice, page_request
 from studio.queries import model_metrics, models
-from studio.queries.lineage import find_reports, training_job
+from studio.queries.lineage import find_reports, training_code, training_job
 from studio.queries.rules import rules_of_approval
 from studio.queries.serving import serving_models
 from studio.target import call_all, call_each, current_target
@@ -105,7 +105,14 @@ def show_metrics() -> str:
 @blueprint.get(f"{PARTS}/lineage")
 def show_lineage() -> str:
     package = _package()
-    return render_template("models/lineage.html", package=package, job=training_job(current_target(), package))
+    job = training_job(current_target(), package)
+    return render_template(
+        "models/lineage.html",
+        package=package,
+        job=job,
+        code=training_code(job) if job else "",
+        data=[(item.name, item.value) for item in job.inputs if item.name != "code"] if job else [],
+    )
 
 
 @blueprint.get(f"{PARTS}/serving")

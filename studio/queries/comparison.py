@@ -100,11 +100,7 @@ def read_training(target: Target, job_name: str) -> Training:
     if not job_name:
         return Training({}, {}, {})
     job = jobs.describe_job(target, "training-job", job_name)
-    return Training(
-        {name: value for name, value in job.hyperparameters.items() if not name.startswith("sagemaker_")},
-        job.metrics,
-        read_curves(target, job),
-    )
+    return Training(job.own_hyperparameters, job.metrics, read_curves(target, job))
 
 
 def compared(columns: Sequence[Mapping[str, Any]], *, mark_best: bool = False) -> list[ComparedRow]:

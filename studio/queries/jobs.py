@@ -101,6 +101,11 @@ class Job:
         return self.status in RUNNING
 
     @property
+    def own_hyperparameters(self) -> Mapping[str, str]:
+        """The hyperparameters without those that SageMaker's SDK adds."""
+        return {name: value for name, value in self.hyperparameters.items() if not name.startswith("sagemaker_")}
+
+    @property
     def log_group(self) -> str:
         """The log group of its containers; empty if it has none."""
         return f"/aws/sagemaker/{JOBS[self.kind]}s" if self.kind in WITH_LOG else ""
