@@ -9,13 +9,17 @@ from dataclasses import replace
 from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
+from deployment.invocations import runtime_client
 from project.target import Target
 from studio import pages
 from studio.access import protect
 from studio.failures import show_failures
 from studio.filters import add_filters
 from studio.links import add_links
-from studio.target import PAGE_CONFIG, SERVICES, TARGET_KEY
+from studio.target import PAGE_CONFIG, RUNTIME_KEY, SERVICES, TARGET_KEY
+
+# to endpoints at the same time; more wait
+INVOCATIONS = 10
 
 
 def create_app(target: Target, *, access_token: str | None = None, read_only: bool = False) -> Flask:
@@ -31,6 +35,7 @@ def create_app(target: Target, *, access_token: str | None = None, read_only: bo
     # boto3 makes clients in one thread only; pages use them in many
     for service in SERVICES:
         getattr(shown, service)
+    app.extensions[RUNTIME_KEY] = runtime_client(shown, INVOCATIONS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(region=target.region, is_local=target.s3_folder is not None)
     protect(app, access_token, read_only=read_only)

@@ -12,6 +12,7 @@ from flask import current_app
 from project.target import Target
 
 TARGET_KEY = "studio.target"
+RUNTIME_KEY = "studio.runtime"
 # a page that is throttled says so instead of waiting for minutes
 PAGE_CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=30, max_pool_connections=40
@@ -27,6 +28,11 @@ def current_target() -> Target:
     """Return the target of the application that answers the present request."""
     target: Target = current_app.extensions[TARGET_KEY]
     return target
+
+
+def current_runtime() -> Any:
+    """Return the client that invokes endpoints of the application that answers the present request."""
+    return current_app.extensions[RUNTIME_KEY]
 
 
 def call_all(*calls: Callable[[], Any]) -> list[Any]:

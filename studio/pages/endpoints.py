@@ -14,7 +14,7 @@ from studio.queries import captures, endpoint_metrics, endpoints, invocation
 from studio.queries.autoscaling import read_scaling
 from studio.queries.metrics import RANGES
 from studio.queries.variants import Variant, capture_of, describe_variants
-from studio.target import call_all, current_target
+from studio.target import call_all, current_runtime, current_target
 
 blueprint = Blueprint("endpoints", __name__, url_prefix="/endpoints")
 
@@ -127,7 +127,6 @@ def show_form(name: str) -> str:
 def invoke(name: str) -> str:
     """Send a request to the endpoint and return its answer."""
     form = request.form
-    target = current_target()
     chosen = {key.removeprefix("feature."): text for key, text in form.items() if key.startswith("feature.")}
     if chosen:
         fields = [invocation.Field(feature, form.get(f"kind.{feature}", ""), ()) for feature in chosen]
@@ -136,7 +135,7 @@ def invoke(name: str) -> str:
         # browsers send lines of a text area with CRLF
         body, content_type = form.get("body", "").replace("\r\n", "\n").encode(), form.get("content_type") or JSON
     answer = invocation.send(
-        target,
+        current_runtime(),
         name,
         body,
         content_type,

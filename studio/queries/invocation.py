@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from analyzer.values import NUMBER
 from deployment.endpoints import ServedVariant
-from deployment.invocations import TEST_REQUEST, InvocationResult, invoke, runtime_client
+from deployment.invocations import TEST_REQUEST, InvocationResult, invoke
 from deployment.records import as_number
 from deployment.samples import EvaluationSamples, find_samples
 from project.errors import UserError, is_not_found
@@ -126,7 +126,7 @@ def record_of(fields: Sequence[Field], texts: Mapping[str, str]) -> dict[str, An
 
 
 def send(
-    target: Target,
+    runtime: Any,
     endpoint: str,
     body: bytes,
     content_type: str,
@@ -139,8 +139,8 @@ def send(
     """Send a request to an endpoint.
 
     Args:
-        target: Where the endpoint is.
-        endpoint: Its name.
+        runtime: The client that invokes endpoints.
+        endpoint: Name of the endpoint.
         body: The body of the request.
         content_type: Its media type.
         accept: The media type of the response.
@@ -148,16 +148,15 @@ def send(
         explain: Whether to ask for an explanation; without one, an endpoint that gives none is asked again.
         test: Whether to mark the request as a test, which monitoring leaves out.
     """
-    client = runtime_client(target)
     attributes = TEST_REQUEST if test else ""
     if explain:
         asked = f"{accept};explain={EXPLAINED_FEATURES}"
-        result = invoke(client, endpoint, body, content_type, asked, attributes, variant)
+        result = invoke(runtime, endpoint, body, content_type, asked, attributes, variant)
         if result.status != 406:
             return _answer(result, accept)
-        again = invoke(client, endpoint, body, content_type, accept, attributes, variant)
+        again = invoke(runtime, endpoint, body, content_type, accept, attributes, variant)
         return _answer(again, accept, note=f"Without an explanation: {result.message}")
-    return _answer(invoke(client, endpoint, body, content_type, accept, attributes, variant), accept)
+    return _answer(invoke(runtime, endpoint, body, content_type, accept, attributes, variant), accept)
 
 
 def _answer(result: InvocationResult, accept: str, note: str = "") -> Answer:
