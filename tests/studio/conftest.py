@@ -35,8 +35,11 @@ class Browser:
     def get(self, address: str, status: int = 200) -> str:
         """Return a page, whose status is checked."""
         response = self.client.get(address, base_url=ADDRESS)
-        assert response.status_code == status, response.text
-        return response.text
+        text = response.text
+        # a live page has its place until then
+        response.close()
+        assert response.status_code == status, text
+        return text
 
     def post(self, address: str, page: str | None = None, **fields: str) -> TestResponse:
         """Send the form of an action, with the token of a page: by default, of the start form of the project."""
