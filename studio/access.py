@@ -1,7 +1,7 @@
-"""Who may use a page: the browser of the person who started Studio, and no other web site.
+"""Access control: pages answer the browser of the person who started Studio, and no other web site.
 
-Studio acts with the AWS credentials of whoever started it. It therefore listens on the loopback interface only, and
-requires in addition:
+Studio acts with the AWS credentials of the user who started it. It therefore listens on the loopback interface only,
+and requires in addition:
 
 - a Host that names this machine, so that no other name can be made to resolve to it (DNS rebinding);
 - an Origin or Sec-Fetch-Site of this page, if the browser sends one;
@@ -35,7 +35,7 @@ HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
 def protect(app: Flask, access_token: str | None, *, read_only: bool) -> None:
-    """Require of every request of an app what the module's description lists.
+    """Check every request to an app as described above.
 
     Args:
         app: The app.

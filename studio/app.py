@@ -27,7 +27,7 @@ def create_app(target: Target, *, access_token: str | None = None, read_only: bo
 
     Args:
         target: Account or local SageMaker that the pages show.
-        access_token: What the first address of a browser must contain; None to require none.
+        access_token: Token that the first request of a browser must have; None to require none.
         read_only: Whether to refuse all actions.
     """
     app = Flask("studio")

@@ -1,4 +1,4 @@
-"""The graph of a pipeline definition: its steps, in the branches of Condition steps too, and what each waits for."""
+"""The graph of a pipeline definition: its steps, including those of branches, and their dependencies."""
 
 from __future__ import annotations
 

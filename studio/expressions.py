@@ -87,7 +87,7 @@ def look_up(document: Any, path: str) -> Any:
 
 
 def _value_of(value: Mapping[str, Any], scope: Scope) -> Any:
-    """Return the value of an expression, or _UNKNOWN for all else."""
+    """Return the value of an expression, or _UNKNOWN."""
     if len(value) != 1:
         return _UNKNOWN
     reference = value.get("Get")

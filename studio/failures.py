@@ -35,13 +35,13 @@ _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (\S+?)(?: on resource:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error, for people.
+    """An error as a page shows it.
 
     Attributes:
         status: HTTP status.
-        title: What has happened.
+        title: Short description.
         message: Details.
-        advice: What to do; may be empty.
+        advice: The next step; may be empty.
         retry_seconds: After which time it is worth trying again; 0 if it is not.
     """
 
@@ -53,7 +53,7 @@ class Failure:
 
 
 def explain(error: Exception) -> Failure:
-    """Return an error of a page or of an API call as a failure for people."""
+    """Describe an error of a page or of an API call."""
     if isinstance(error, ClientError):
         return _explain_client_error(error)
     if isinstance(error, ParamValidationError):

@@ -1,4 +1,4 @@
-"""How values look on a page: times, durations, numbers and sizes, as filters of the templates."""
+"""Template filters: times, durations, numbers and sizes as text."""
 
 from __future__ import annotations
 

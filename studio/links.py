@@ -22,7 +22,7 @@ def add_links(app: Flask) -> None:
 
 
 def link_to(value: Any, text: str | None = None) -> Markup:
-    """Return a link to the page of an ARN or S3 URI; the escaped text for all else."""
+    """Return a link to the page of an ARN or S3 URI; other values as escaped text."""
     address = address_of(str(value))
     if address is None:
         return Markup("{}").format(text if text is not None else value)

@@ -24,11 +24,11 @@ _free = threading.BoundedSemaphore(MOST_STREAMS)
 
 @dataclass(frozen=True)
 class Update:
-    """What a live page shows now.
+    """The content of a live page.
 
     Attributes:
         fragments: HTML by the names of the page's events.
-        is_final: Whether nothing will change any more.
+        is_final: Whether the content is final.
     """
 
     fragments: Mapping[str, str]

@@ -18,7 +18,7 @@ def lines_over_time(
         series: The series; those without points are left out.
         title: The title of the vertical axis.
         within: The range of time, which the horizontal axis shows all of.
-        scale: What the values are multiplied by.
+        scale: Factor of the values.
         zero: Whether the vertical axis starts at zero.
     """
     bounds = [time.isoformat() for time in within.bounds()]

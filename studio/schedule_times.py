@@ -1,4 +1,4 @@
-"""When a schedule of EventBridge or EventBridge Scheduler starts next.
+"""The next start of a schedule of EventBridge or EventBridge Scheduler.
 
 The expressions are `rate(10 minutes)`, `at(2026-11-22T08:00:00)` and `cron(0 8 ? * MON-FRI *)` with AWS's six fields,
 of which day-of-month and day-of-week know `L`, `W` and `#`.

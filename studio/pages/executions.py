@@ -1,4 +1,4 @@
-"""One execution of a pipeline: its graph and timeline, live; parameters; and all about the chosen step."""
+"""One execution of a pipeline: its graph and timeline, live; parameters; and the chosen step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ blueprint = Blueprint("executions", __name__, url_prefix="/executions")
 
 @dataclass(frozen=True)
 class State:
-    """What the graph shows of a step: its status, and a note such as its duration."""
+    """The state of a step in the graph, with a note such as its duration."""
 
     status: str
     note: str
@@ -81,7 +81,7 @@ def follow_execution(name: str, execution: str) -> Response:
 
 @blueprint.get("/<name>/<execution>/steps/<step_name>")
 def show_step(name: str, execution: str, step_name: str) -> str:
-    """Return what is known of a step: arguments, inputs, outputs, metrics, and where its log is."""
+    """Return the details of a step: arguments, inputs, outputs, metrics and log."""
     target = current_target()
     arn = execution_details.execution_arn(target, name, execution)
     steps, definition, parameters = call_all(

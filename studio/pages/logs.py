@@ -31,7 +31,7 @@ def list_streams() -> str:
 
 @blueprint.get("/events")
 def show_stream() -> str:
-    """Show a stream, or what of a group or a stream matches a filter pattern."""
+    """Show a stream, or the events of a stream or group that match a filter pattern."""
     group, stream = request.args["group"], request.args.get("stream", "")
     pattern, token = request.args.get("filter", "").strip(), request.args.get("token")
     if pattern or not stream:

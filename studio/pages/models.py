@@ -133,7 +133,7 @@ def show_reports() -> str:
 
 @blueprint.get(f"{PARTS}/consequences")
 def show_consequences() -> str:
-    """Return what EventBridge starts after a change of the approval status."""
+    """Return the EventBridge rules that a change of the approval status triggers."""
     package, approval = _package(), _given_approval(request.args.get("approval", ""))
     rules = rules_of_approval(current_target(), package, approval)
     return render_template("models/consequences.html", rules=rules, approval=approval)

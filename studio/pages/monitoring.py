@@ -1,4 +1,4 @@
-"""Monitoring: schedules, their executions and what they found, results over time, and alarms."""
+"""Monitoring: schedules, their executions and findings, results over time, and alarms."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def show_trends() -> str:
 
 @blueprint.get("/-/findings")
 def show_findings() -> str:
-    """Return the cells of an execution's row with what it found."""
+    """Return the cells of an execution's row with its findings."""
     target = current_target()
     schedule = _schedule(request.args["schedule"], request.args.get("group"))
     findings = monitoring_executions.read_findings(target, schedule, request.args["arn"])

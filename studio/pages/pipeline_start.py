@@ -57,9 +57,9 @@ def start_execution(name: str) -> Response:
             token=token,
         )
     except (UserError, ClientError) as error:
-        # the form keeps what has been filled in
+        # the form keeps its values
         failure = explain(error)
-        # what has been refused may have another content the next time
+        # a corrected form is another request
         form = _form(pipeline, _latest(target, pipeline), values, str(uuid.uuid4()), failure=failure)
         return make_response(form, failure.status)
     return redirect(address_of(arn) or "/", 303)

@@ -19,7 +19,7 @@ def list_versions(name: str) -> str:
         lambda: describe_pipeline(target, name), lambda: pipeline_versions.list_versions(target, name, paging)
     )
     numbers = [version.number for version in page.items]
-    # by default, what the latest version of the page has changed
+    # by default, the changes of the latest version on the page
     after = request.args.get("after", default=numbers[0] if numbers else None, type=int)
     before = request.args.get("before", default=numbers[1] if len(numbers) > 1 else None, type=int)
     changes = None

@@ -28,7 +28,7 @@ blueprint = Blueprint("s3", __name__, url_prefix="/s3")
 
 T = TypeVar("T")
 CHUNK_BYTES = 256_000
-# what is shown in a frame or as an image; all else is text
+# media types of frames and images; other objects are text
 CONTENT_TYPES = {
     "html": "text/html; charset=utf-8",
     "htm": "text/html; charset=utf-8",
@@ -47,13 +47,13 @@ def list_buckets() -> str | AnyResponse:
     if is_s3_uri(uri) and (address := address_of(uri)):
         return redirect(address)
     page, error = _attempt(lambda: s3.list_buckets(current_target(), page_size(), request.args.get("token")))
-    # whoever may not list buckets can open an address
+    # an S3 URI can be opened without the permission to list buckets
     return render_template("s3/buckets.html", page=page, failure=explain(error) if error else None, uri=uri)
 
 
 @blueprint.get("/<bucket>")
 def browse(bucket: str) -> str:
-    """Show an object, or what is below a prefix, which S3 URIs give with or without a slash at the end."""
+    """Show an object, or the listing of a prefix, which an S3 URI may give with or without a slash at the end."""
     key, target = request.args.get("key", ""), current_target()
     if not key or key.endswith("/"):
         return _listing_page(bucket, key, _listing_of(target, bucket, key)())
@@ -126,7 +126,7 @@ def _stream(item: s3.S3Object, content_type: str) -> Response:
 
 
 def _listing_of(target: Target, bucket: str, prefix: str) -> Callable[[], s3.Listing]:
-    """Return the call that lists what the address asks for; threads do not know the address."""
+    """Return the call of the listing; it runs in a thread, which has no request context."""
     return partial(
         s3.list_objects,
         target,
@@ -153,7 +153,7 @@ def _listing_page(bucket: str, prefix: str, listing: s3.Listing) -> str:
 
 
 def _crumbs(bucket: str, key: str) -> list[tuple[str, str]]:
-    """Return the names and prefixes of the way to a key, without the key itself; the bucket's prefix is empty."""
+    """Return the names and prefixes of the folders of a key, beginning with the bucket, whose prefix is empty."""
     parts = key.split("/")
     ways = [(part, "/".join(parts[: index + 1]) + "/") for index, part in enumerate(parts[:-1])]
     return [(bucket, ""), *ways] if key else []

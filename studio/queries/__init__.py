@@ -1,1 +1,1 @@
-"""What the pages read from the API, one module a page; nothing here knows of HTTP or HTML."""
+"""Calls of the API behind the pages, independent of HTTP and HTML."""

@@ -25,8 +25,8 @@ class Alarm:
     """A row of the list of alarms.
 
     Attributes:
-        condition: What it is on, in words.
-        actions: ARNs of what is notified or done when it goes into ALARM.
+        condition: Its condition as text.
+        actions: ARNs of its actions when it goes into ALARM.
     """
 
     name: str
@@ -49,7 +49,7 @@ def list_alarms(target: Target, name_prefix: str, state: str, size: int, token: 
 
     Args:
         target: Account or local SageMaker.
-        name_prefix: What the names begin with; empty for all.
+        name_prefix: Prefix of the names; empty for all.
         state: The state of all alarms of the list; empty for all.
         size: The number of alarms.
         token: The token of the page; None for the first.

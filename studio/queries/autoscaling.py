@@ -14,8 +14,8 @@ class Scaling:
     """Autoscaling of a variant, or of an inference component.
 
     Attributes:
-        resource: What scales, such as the name of the variant.
-        policies: Its scaling policies, in words.
+        resource: Name of the variant or inference component.
+        policies: Its scaling policies as text.
     """
 
     resource: str

@@ -84,7 +84,7 @@ class _File:
 
     @property
     def order(self) -> str:
-        """What sorts files of all variants by time: hour and name."""
+        """The sort key by time across variants: hour and name."""
         return "/".join(self.key.split("/")[-5:])
 
 

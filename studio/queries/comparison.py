@@ -1,4 +1,4 @@
-"""Executions and model packages side by side: what each of them was made with, and what came out."""
+"""Executions and model packages side by side: parameters, training and metrics."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Item:
 
     Attributes:
         title: Its title, which differs from those of the other items.
-        execution_arn: The execution; that which has registered the model package. Empty if it is not known.
-        package_arn: The model package; that which the execution has registered. Empty if there is none.
+        execution_arn: ARN of the execution, or of the one that registered the model package; empty if unknown.
+        package_arn: ARN of the model package, or of the one that the execution registered; empty if there is none.
         job: Name of the training job; empty if there is none.
         error: Why the item itself could not be read.
     """

@@ -18,7 +18,7 @@ class EndpointMetrics:
     Attributes:
         invocations: Requests of each variant.
         errors: Responses with 4XX and with 5XX of each variant.
-        latency: Percentiles of the time that the model takes, and the median of what SageMaker adds, in microseconds.
+        latency: Percentiles of the model's latency, and the median of SageMaker's overhead, in microseconds.
         utilization: Percentages of CPU and memory, where instances report them.
     """
 

@@ -14,7 +14,7 @@ STATUSES = (
     *("OutOfService", "Creating", "Updating", "SystemUpdating", "RollingBack", "InService", "Deleting", "Failed"),
     "UpdateRollbackFailed",
 )
-# statuses that change by themselves
+# statuses during an operation
 CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 
 
@@ -65,7 +65,7 @@ def list_endpoints(
 
     Args:
         target: Account or local SageMaker.
-        name_contains: What the names contain; empty for all.
+        name_contains: Part of the names; empty for all.
         status: The status of all endpoints of the list; empty for all.
         request: Paging and order, as `studio.paging.page_request` returns them.
     """

@@ -16,7 +16,7 @@ _EXECUTION_ID = re.compile(r"[a-z0-9]{12}", re.ASCII)
 
 @dataclass(frozen=True)
 class Filters:
-    """What executions of a list have in common; empty for all.
+    """Filters of a list of executions; empty for all.
 
     Attributes:
         text: Part of the display name, or the whole ID.

@@ -1,4 +1,4 @@
-"""What a form needs to send a record to an endpoint, and what the endpoint has answered."""
+"""Invocation of an endpoint from a form: the fields of the model's schema, the request and the response."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Contribution:
-    """What a feature adds to the raw score, and its share of the largest contribution, from -1 to 1."""
+    """The contribution of a feature to the raw score, and its ratio to the largest one, from -1 to 1."""
 
     feature: str
     value: str
@@ -57,7 +57,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model predicts what it predicts, as this project's endpoints say.
+    """The explanation of a prediction by this project's endpoints.
 
     Attributes:
         of_class: The class that the raw score is for; empty for a regression.
@@ -79,7 +79,7 @@ class Answer:
         facts: Members of the first prediction that are single values, such as label and probability.
         probabilities: Probability by class; empty if the response has none.
         explanation: The explanation of the first prediction; None if the response has none.
-        note: What is unusual about the answer; empty if nothing is.
+        note: A remark on the answer; may be empty.
     """
 
     result: InvocationResult
@@ -112,11 +112,11 @@ def read_samples(target: Target, variant: Variant) -> EvaluationSamples:
 
 
 def record_of(fields: Sequence[Field], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return a record from what was entered: features that were left empty are missing.
+    """Return a record of the values of a form; empty ones are missing.
 
     Args:
         fields: The features.
-        texts: What was entered, by name.
+        texts: Values of the form by name.
     """
     return {
         field.name: as_number(text) if field.kind == "number" and NUMBER.fullmatch(text) else text

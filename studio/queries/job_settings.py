@@ -13,8 +13,8 @@ class Location:
 
     Attributes:
         value: An S3 URI, an ARN or the name of another store.
-        path: Where the container has it; may be empty.
-        details: Further settings that decide what the container sees, such as the content type.
+        path: Path in the container; may be empty.
+        details: Further settings, such as the content type.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a model package was made from: training job, data, code, and reports that were written on the way."""
+"""The lineage of a model package: training job, data, code and reports."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Metric:
     """A statistic of a metric.
 
     Attributes:
-        label: What the series is called on the page.
+        label: Title of the series.
         statistic: Sum, Average, Minimum, Maximum, SampleCount, or a percentile such as p99.
     """
 

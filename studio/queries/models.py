@@ -1,4 +1,4 @@
-"""Model packages: groups, versions, and what one version consists of."""
+"""Model packages: groups, versions, and the contents of a version."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class BaselineFiles:
     Attributes:
         kind: "Data quality", "Model quality", "Bias" or "Explainability".
         metrics: Names and S3 URIs of ModelMetrics: the state at the registration.
-        baselines: Names and S3 URIs of DriftCheckBaselines: what monitoring compares with.
+        baselines: Names and S3 URIs of DriftCheckBaselines, with which monitoring compares.
     """
 
     kind: str
@@ -92,7 +92,7 @@ class ModelPackage:
 
     @property
     def properties(self) -> Mapping[str, str]:
-        """MetadataProperties: commit, repository, and what has generated the package."""
+        """MetadataProperties: commit, repository and GeneratedBy."""
         return self.description.get("MetadataProperties") or {}
 
     @property
@@ -135,7 +135,7 @@ def list_groups(target: Target, name: str, request: Mapping[str, Any]) -> Page[G
 
     Args:
         target: Account or local SageMaker.
-        name: What the names contain; empty for all.
+        name: Part of the names; empty for all.
         request: Paging and order, as `studio.paging.page_request` returns them.
     """
     filters = {"NameContains": name} if name else {}

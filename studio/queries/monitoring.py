@@ -49,11 +49,11 @@ class MonitoringSchedule:
     Attributes:
         pipeline: The pipeline that it starts; empty for Model Monitor's schedules.
         endpoint: The monitored endpoint; empty for batch transform jobs and other pipelines.
-        expression: When it starts; empty for a schedule that is run once.
-        next_start: When it starts next; None if this is not known.
+        expression: The schedule expression; empty for a schedule that runs once.
+        next_start: Its next start; None if unknown.
         dimension: Value of the dimension MonitoringSchedule of the metrics.
-        baselines: What is compared with, by analysis.
-        facts: Further settings, by what they are called on the page.
+        baselines: Baselines by analysis.
+        facts: Further settings, by their titles.
     """
 
     name: str
@@ -106,7 +106,7 @@ def list_model_monitor_schedules(
 
     Args:
         target: Account or local SageMaker.
-        name_contains: What the names contain; empty for all.
+        name_contains: Part of the names; empty for all.
         request: Paging and order, as `studio.paging.page_request` returns them.
     """
     filters = {"NameContains": name_contains} if name_contains else {}

@@ -1,4 +1,4 @@
-"""Executions of monitoring schedules, and what they have found."""
+"""Executions of monitoring schedules, and their findings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ExecutionSummary:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an execution has found, in short.
+    """The findings of an execution, summarized.
 
     Attributes:
         alert: Whether there is an alert; None if the execution has written no summary.
@@ -94,7 +94,7 @@ def find_outputs(target: Target, schedule: MonitoringSchedule, arn: str) -> dict
 
 
 def read_findings(target: Target, schedule: MonitoringSchedule, arn: str) -> Findings | None:
-    """Return what an execution of a monitoring pipeline has found; None if it has written no summary."""
+    """Return the findings of an execution of a monitoring pipeline; None without a summary."""
     outputs = find_outputs(target, schedule, arn)
     summary = s3_objects.read_json(target, f"{outputs[SUMMARY]}/monitoring_summary.json") if SUMMARY in outputs else {}
     if not summary:

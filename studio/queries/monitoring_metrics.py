@@ -10,7 +10,7 @@ from project.target import Target
 from studio.queries.metrics import Metric, Range, Series, read_series
 from studio.target import call_pages
 
-# what this project's monitoring pipeline publishes for an endpoint, besides Model Monitor's metrics
+# namespace of the metrics that this project's monitoring pipeline adds to those of Model Monitor
 _SUMMARY = "LightGBMPipelines"
 _DRIFT, _COMPLETENESS, _BIAS = "feature_baseline_drift_", "feature_non_null_", "bias_metric_"
 _VIOLATIONS = "total_number_of_violations"
@@ -67,7 +67,7 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
             ("attribution", "ranking (NDCG)", "AttributionNdcg"),
         ):
             wanted[kind].append(Metric(label, _SUMMARY, name, {"Endpoint": endpoint}, "Average"))
-    # what is left out beyond the limit of one call are attributions
+    # beyond the limit of one call, attributions are left out
     order = ("violations", "labels", "records", "quality", "drift", "bias", "completeness", "attribution")
     pairs = [(kind, metric) for kind in order for metric in wanted[kind]]
     series: dict[str, list[Series]] = {kind: [] for kind in order}
@@ -78,7 +78,7 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
             series[kind].append(found_series)
     series["drift"].sort(key=lambda item: -(item.latest or 0))
     series["completeness"] = [item for item in series["completeness"] if min(value for _, value in item.points) < 1]
-    # what a constant classifier would reach changes with the labels only
+    # the metrics of a constant classifier change with the labels only
     series["quality"].sort(key=lambda item: "constant_classifier" in item.label)
     series["attribution"].sort(key=lambda item: -abs(item.latest or 0))
     series["labels"] = [

@@ -48,6 +48,6 @@ def list_versions(target: Target, name: str, request: Mapping[str, Any]) -> Page
 
 
 def difference(target: Target, name: str, before: int, after: int) -> DefinitionDiff:
-    """Return what changes from one version of a definition to another."""
+    """Return the difference between two versions of a definition."""
     versions = call_each(lambda number: describe_pipeline(target, name, number), (before, after))
     return compare(versions[0].definition, versions[1].definition)

@@ -44,7 +44,7 @@ def list_pipelines(target: Target, name_prefix: str, request: Mapping[str, Any])
 
     Args:
         target: Account or local SageMaker.
-        name_prefix: What the names begin with; empty for all.
+        name_prefix: Prefix of the names; empty for all.
         request: Paging and order, as `studio.paging.page_request` returns them.
     """
     filters = {"PipelineNamePrefix": name_prefix} if name_prefix else {}

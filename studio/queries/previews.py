@@ -1,4 +1,4 @@
-"""What is shown of an object without loading it whole: the first rows, lines or members, by its format."""
+"""Previews of objects, by format: the first rows, lines or members, without reading the whole object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from project.target import Target
 from studio.queries.s3 import ObjectFile, S3Object, read_range
 
-# of texts; also what a compressed object is read of
+# of texts, before and after decompression
 HEAD_BYTES = 128_000
 MOST_ROWS = 100
 MOST_COLUMNS = 60
@@ -41,7 +41,7 @@ class Preview:
         columns: Headers of a table; of members, "Name" and "Size".
         rows: Rows of a table or members.
         text: The content of a text.
-        remark: What part it is, and other things to know; empty if it is the whole.
+        remark: Which part of the object is shown, and other notes; may be empty.
     """
 
     kind: str
@@ -224,7 +224,7 @@ def _by_content(target: Target, item: S3Object) -> Preview:
 
 
 def _compressed(target: Target, item: S3Object) -> Preview:
-    """Return the preview of what was compressed with gzip, by the name without ".gz"."""
+    """Return the preview of a gzip file, by its name without ".gz"."""
     reader = _READERS.get(_extension(item.name.lower().removesuffix(".gz")), _text)
     return (reader if reader in _TEXT_READERS else _text)(target, item)
 

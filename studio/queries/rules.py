@@ -1,4 +1,4 @@
-"""What a change of a model package's approval starts: the EventBridge rules that match its event."""
+"""EventBridge rules that match the event of a changed approval status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVENT_TYPE = "SageMaker Model Package State Change"
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, with the ARNs of what it starts."""
+    """A rule, with the ARNs of its targets."""
 
     name: str
     description: str

@@ -104,7 +104,7 @@ def list_buckets(target: Target, size: int, token: str | None) -> Page[Bucket]:
 def list_objects(
     target: Target, bucket: str, prefix: str, *, begin: str, size: int, token: str | None, sort: str, descending: bool
 ) -> Listing:
-    """List a page of what is directly below a prefix.
+    """List a page of the objects and prefixes directly below a prefix.
 
     S3 lists by key only. To sort by size or time, the first 1,000 keys are read by one call, and the first of them in
     that order returned.
@@ -113,7 +113,7 @@ def list_objects(
         target: Account or local SageMaker.
         bucket: Name of the bucket.
         prefix: Empty, or with a slash at the end.
-        begin: What the names begin with; empty for all.
+        begin: Beginning of the names; empty for all.
         size: Entries of a page.
         token: Of the page before; only for the order by name.
         sort: "Name", "Size" or "LastModified".

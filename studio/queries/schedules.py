@@ -1,4 +1,4 @@
-"""What starts pipelines by itself: schedules of EventBridge Scheduler, and rules of EventBridge."""
+"""Schedules of EventBridge Scheduler and rules of EventBridge that start pipelines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Trigger:
         expression: The schedule expression; empty for a rule of events.
         timezone: The time zone of the expression.
         pattern: The event pattern of a rule; None for schedules.
-        next_start: When it starts the pipeline next; None if this is not known.
+        next_start: Its next start; None if unknown.
         parameters: Pipeline parameters that it sets.
     """
 
@@ -94,7 +94,7 @@ def rules_of(target: Target, pipeline_arn: str) -> list[Trigger]:
 
 
 def next_first(trigger: Trigger) -> tuple[bool, datetime]:
-    """Return what sorts triggers by their next start, those without one last."""
+    """Return the sort key of triggers by their next start, those without one last."""
     return trigger.next_start is None, trigger.next_start or datetime.max.replace(tzinfo=UTC)
 
 

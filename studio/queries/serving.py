@@ -1,4 +1,4 @@
-"""Which endpoints serve which model packages, by their configurations and models: no operation returns it."""
+"""Model packages that endpoints serve, by their configurations and models: no operation returns them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from studio.queries.endpoints import describe_endpoint, list_endpoints
 from studio.queries.variants import describe_variants
 from studio.target import call_each
 
-# endpoints that are looked at, the latest first; each takes at least three calls
+# the latest endpoints that are described; each takes at least three calls
 MOST_ENDPOINTS = 50
 
 
@@ -29,11 +29,11 @@ class Serving:
 
 @dataclass(frozen=True)
 class ServingModels:
-    """What the endpoints serve.
+    """The model packages that endpoints serve.
 
     Attributes:
         items: Their variants with model packages.
-        is_complete: Whether all endpoints were looked at.
+        is_complete: Whether all endpoints were described.
     """
 
     items: tuple[Serving, ...]

@@ -1,4 +1,4 @@
-"""A step of an execution: its definition, its job, and what it has decided or written."""
+"""A step of an execution: its definition, job, outcome and outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_VALUES = 60
 
 @dataclass(frozen=True)
 class StepDetails:
-    """What is known of a step.
+    """The details of a step.
 
     Attributes:
         definition: The step in the definition; empty for one that SageMaker has added, such as a cleanup.
@@ -53,7 +53,7 @@ def read_step(
     parameters: Mapping[str, str],
     name: str,
 ) -> StepDetails | None:
-    """Read what is known of a step.
+    """Read the details of a step.
 
     Args:
         target: Account or local SageMaker.

@@ -40,8 +40,8 @@ class Variant:
         containers: Containers of the model; empty if it has been deleted.
         share: Share of the requests, from 0 to 1; 0 for a shadow variant.
         desired_share: The share that an update of the weights leads to.
-        capacity: Instances, or memory and concurrency of a serverless variant, in words.
-        status: What is being done to it, such as "Updating: ..."; empty if nothing is.
+        capacity: Instances, or memory and concurrency of a serverless variant, as text.
+        status: Status of an update, such as "Updating: ..."; else empty.
         is_shadow: Whether it gets copies of requests, and its responses are not returned.
     """
 

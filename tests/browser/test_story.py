@@ -60,7 +60,7 @@ def test_from_the_first_execution_to_drift(watched: Watched, studio: str, workpl
     report = page.frame_locator("iframe")
     report.locator("h1").first.wait_for()
     page.click("button:text('Approve…')")
-    page.wait_for_selector("dialog[open] >> text=No rule of EventBridge")
+    page.wait_for_selector("dialog[open] >> text=No EventBridge rule")
     page.fill("dialog[open] input[name=comment]", "good on new customers")
     page.click("dialog[open] button:text-is('Approve')")
     page.wait_for_selector(".status.good:text('Approved')")

@@ -95,7 +95,7 @@ def test_the_form_has_the_features_of_the_model_and_the_answer_its_explanation(b
     assert expected
     assert f"<dt>label</dt><dd>{expected[1]}</dd>" in answer
     assert f"<dt>probability</dt><dd>{expected[2]}</dd>" in answer
-    assert "What each feature adds to the raw score" in answer
+    assert "Contributions of the features to the raw score" in answer
     assert "<strong>" in browser.get(f"/endpoints/{NAME}/form?sample=101")
 
 

@@ -56,7 +56,7 @@ def test_a_job_has_its_phases_hyperparameters_and_outputs(browser: Browser) -> N
 def test_a_job_leads_to_the_execution_that_has_created_it(browser: Browser) -> None:
     link = browser.get(f"{training_job(browser)}/execution")
     assert re.search(r'href="/executions/breast-cancer/\w{12}"', link)
-    assert "Not created by a pipeline" in browser.get("/jobs/training-job/by-hand/execution")
+    assert "Not created by an existing pipeline" in browser.get("/jobs/training-job/by-hand/execution")
 
 
 def test_the_metrics_of_a_training_job_are_plotted_by_iteration(browser: Browser) -> None:

@@ -158,7 +158,7 @@ def test_nothing_can_be_approved_in_a_read_only_studio(target: Target, package: 
 def test_the_confirmation_names_the_rules_that_the_approval_triggers(
     browser: Browser, target: Target, package: str
 ) -> None:
-    assert "No rule of EventBridge matches" in browser.get(part("consequences", arn=package, approval="Approved"))
+    assert "No EventBridge rule matches" in browser.get(part("consequences", arn=package, approval="Approved"))
     pattern = {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Package State Change"],
@@ -181,9 +181,9 @@ def test_the_confirmation_names_the_rules_that_the_approval_triggers(
         target.events.remove_targets(Rule="matches", Ids=["p"])
         for name in ("matches", "others", "off"):
             target.events.delete_rule(Name=name)
-    assert "1 rule of EventBridge will start" in approved
+    assert "1 rule of EventBridge will start its targets" in approved
     assert '<strong>matches</strong>: <a href="/pipelines/breast-cancer">' in approved
-    assert "No rule of EventBridge matches" in rejected
+    assert "No EventBridge rule matches" in rejected
 
 
 def test_endpoints_are_found_by_their_models(target: Target) -> None:

@@ -57,7 +57,7 @@ def test_schedules_that_start_pipelines_are_listed(browser: Browser) -> None:
     page = browser.get("/monitoring?name=watched")
     assert f'<a href="{PAGE}">{SCHEDULE}</a>' in page
     assert "watched-other" not in page
-    assert "1 more schedules on this page of the list start something else" in page
+    assert "do not start pipelines: 1." in page
     cells = browser.get(f"{PAGE}/summary")
     assert '<a href="/endpoints/watched">watched</a>' in cells
     assert "data-quality" in cells
@@ -69,7 +69,7 @@ def test_a_schedule_shows_its_settings_and_only_executions_for_its_endpoint(brow
     assert "rate(1 hour), next start <time" in page
     assert '<a href="/s3/b?key=baseline/constraints.json">' in page
     # the pipeline has been executed, but not for this endpoint
-    assert "It has not started anything yet" in page
+    assert "The schedule has no executions yet" in page
     browser.get("/monitoring/pipelines/default/missing", status=404)
     browser.get("/monitoring/missing", status=404)
 
@@ -152,7 +152,7 @@ def test_alarms_have_their_state_and_history(browser: Browser, target: Target) -
     assert "age drifted" in page
     assert HOSTILE not in page
     assert "to ALARM" in browser.get("/monitoring/-/alarms/history?name=watched-drift")
-    assert "There is no such alarm" in browser.get("/monitoring/-/alarms?name=watched-&state=OK")
+    assert "No alarm matches" in browser.get("/monitoring/-/alarms?name=watched-&state=OK")
     assert 'hx-get="/monitoring/-/alarms?name=watched' in browser.get("/monitoring?tab=alarms&name=watched")
 
 

@@ -62,5 +62,5 @@ document.addEventListener("htmx:afterSwap", (event) => {
 });
 document.addEventListener("htmx:afterSwap", (event) => enhance((event.detail.target ?? event.target).parentElement ?? document));
 document.addEventListener("htmx:sseMessage", (event) => enhance(event.target));
-document.addEventListener("htmx:sendError", () => announce("Studio does not answer; it may have been stopped."));
+document.addEventListener("htmx:sendError", () => announce("Studio does not respond; it may have stopped."));
 enhance(document);
