@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import ConnectionError as NoConnectionError
 from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
@@ -20,7 +21,19 @@ THROTTLING = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
 )
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"})
-# after which a page that was throttled is loaded again
+# temporary credentials live for hours, a page may be open for days
+NOT_ACCEPTED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+# after which a page that was throttled, or lost its connection, is loaded again
 RETRY_SECONDS = 5
 # what IAM calls operations of S3, whose refusals may lack a message
 _S3_ACTIONS = {
@@ -65,6 +78,8 @@ def explain(error: Exception) -> Failure:
             str(error),
             "Check the AWS credentials and the network. With --local, `python -m local_sagemaker status` shows whether "
             "the server runs.",
+            # a server may start again, and a laptop wake up; missing credentials do not appear
+            retry_seconds=RETRY_SECONDS if isinstance(error, (NoConnectionError, HTTPClientError)) else 0,
         )
     if isinstance(error, UserError):
         return Failure(400, "Not possible", str(error))
@@ -98,6 +113,13 @@ def _explain_client_error(error: ClientError) -> Failure:
         )
     if code in DENIED:
         return _missing_permission(error.operation_name, message)
+    if code in NOT_ACCEPTED:
+        return Failure(
+            403,
+            "AWS does not accept the credentials",
+            f"{code}: {message}",
+            "Sign in again, and start Studio again if that does not help.",
+        )
     if is_not_found(error) or code == "NoSuchBucket":
         return Failure(404, "Not found", message or f"{error.operation_name}: no such resource")
     return Failure(400, f"{error.operation_name} failed", f"{code}: {message}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 
 from project.target import Target
@@ -84,6 +84,14 @@ def test_an_account_out_of_reach_is_no_internal_error() -> None:
     failure = explain(EndpointConnectionError(endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com"))
     assert failure.status == 502
     assert "api.sagemaker" in failure.message
+    # it may come back
+    assert failure.retry_seconds and not explain(NoCredentialsError()).retry_seconds
+
+
+def test_expired_credentials_are_no_missing_permission() -> None:
+    error = ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "The token is expired"}}, "ListThings")
+    failure = explain(error)
+    assert failure.title == "AWS does not accept the credentials" and "Sign in again" in failure.advice
 
 
 def test_other_refusals_show_code_and_message() -> None:

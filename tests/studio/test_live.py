@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from flask import Flask
 
 from studio.live import MOST_STREAMS, Update, event, stream
@@ -38,9 +38,19 @@ def test_a_fragment_is_sent_again_only_when_it_has_changed(app: Flask) -> None:
     ]
 
 
-def test_a_throttled_read_is_shown_until_the_next_one_succeeds(app: Flask) -> None:
-    throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "Describe")
-    answers: Iterator[Exception | Update] = iter([throttled, Update({"status": "Succeeded"}, True)])
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (
+            ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "Describe"),
+            "AWS is throttling requests",
+        ),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:8000"), "AWS cannot be reached"),
+        (ReadTimeoutError(endpoint_url="http://127.0.0.1:8000"), "AWS cannot be reached"),
+    ],
+)
+def test_a_failure_that_passes_is_shown_until_the_next_read_succeeds(app: Flask, error: Exception, title: str) -> None:
+    answers: Iterator[Exception | Update] = iter([error, Update({"status": "Succeeded"}, True)])
 
     def read() -> Update:
         answer = next(answers)
@@ -49,7 +59,7 @@ def test_a_throttled_read_is_shown_until_the_next_one_succeeds(app: Flask) -> No
         return answer
 
     first, *rest = events(app, read)
-    assert first.startswith("event: failure\ndata: AWS is throttling requests")
+    assert first.startswith(f"event: failure\ndata: {title}")
     assert rest == ["event: failure\ndata: ", "event: status\ndata: Succeeded", "event: end\ndata: "]
 
 
