@@ -12,6 +12,7 @@ from pipelines.runner import Step, step_of
 from project.target import Target
 from studio.definitions import parse_definition
 from studio.queries.executions import Execution, members_of
+from studio.queries.pipelines import pipeline_arn
 from studio.target import call_all
 
 # SageMaker's limit is 50 steps; loops (ForEach) may have more
@@ -33,13 +34,6 @@ class ExecutionDetails(Execution):
     selected: Sequence[str]
     source: str
     steps: tuple[Step, ...]
-
-
-@lru_cache(maxsize=1024)
-def pipeline_arn(target: Target, name: str) -> str:
-    """Return the ARN of a pipeline, which does not change."""
-    arn: str = target.sagemaker.describe_pipeline(PipelineName=name)["PipelineArn"]
-    return arn
 
 
 def execution_arn(target: Target, pipeline: str, execution: str) -> str:

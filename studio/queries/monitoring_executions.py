@@ -15,9 +15,9 @@ from pipelines.results import processing_outputs
 from project.target import Target
 from studio.paging import Page
 from studio.queries import s3
-from studio.queries.execution_details import pipeline_arn
 from studio.queries.executions import newest_executions
 from studio.queries.monitoring import MonitoringSchedule
+from studio.queries.pipelines import pipeline_arn
 from studio.target import call_each
 
 

@@ -1,10 +1,11 @@
-"""Pipelines: the list, their definitions and versions."""
+"""Pipelines: the list, and the definition of one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from project.target import Target
@@ -80,3 +81,10 @@ def describe_pipeline(target: Target, name: str, version: int | None = None) -> 
         created_by=response.get("CreatedBy", {}).get("UserProfileName", ""),
         definition=parse_definition(response["PipelineDefinition"]),
     )
+
+
+@lru_cache(maxsize=1024)
+def pipeline_arn(target: Target, name: str) -> str:
+    """Return the ARN of a pipeline, which does not change."""
+    arn: str = target.sagemaker.describe_pipeline(PipelineName=name)["PipelineArn"]
+    return arn
