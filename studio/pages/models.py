@@ -170,11 +170,11 @@ def _given_approval(value: str) -> str:
 
 def _metrics_of(target: Target, arn: str) -> dict[str, float | None]:
     """Return the metrics of a version for a table: from its metadata, else from its file of metrics."""
-    package = models.describe_package(target, arn)
-    if registered := model_metrics.registered_metrics(package.description):
-        return dict(registered)
     try:
-        evaluation = model_metrics.evaluated_metrics(target, package.description)
+        description = models.describe_package(target, arn).description
+        if registered := model_metrics.registered_metrics(description):
+            return dict(registered)
+        evaluation = model_metrics.evaluated_metrics(target, description)
     except ClientError:
         # the page of the version says why
         return {}

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from project.target import Target
@@ -211,6 +212,17 @@ def test_endpoints_are_found_by_their_models(target: Target) -> None:
         stub.add_response("describe_model", {**model, "PrimaryContainer": {"ModelPackageName": TRAINED}})
         page = app.test_client().get(part("table-serving", group="breast-cancer"), base_url=ADDRESS).text
     assert re.search(r'#serving-1">.*href="/endpoints/churn"', page, re.DOTALL)
+
+
+def test_no_permission_to_describe_versions_leaves_their_list(target: Target) -> None:
+    app = create_app(target)
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "DescribeModelPackage")
+
+    def deny(**_: object) -> None:
+        raise denied
+
+    app.extensions[TARGET_KEY].sagemaker.meta.events.register("before-call.sagemaker.DescribeModelPackage", deny)
+    assert "/models/breast-cancer/1" in Browser(app.test_client()).get("/models/breast-cancer")
 
 
 def test_no_permission_for_reports_leaves_the_rest_of_the_page(target: Target, package: str) -> None:
