@@ -67,7 +67,7 @@ def connected(workplace: Workplace) -> Iterator[Target]:
         yield local_target()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def target(workplace: Workplace) -> Iterator[Target]:
     with connected(workplace) as target:
         yield target
@@ -80,5 +80,5 @@ def app(workplace: Workplace) -> Flask:
 
 
 @pytest.fixture
-def browser(app: Flask) -> Browser:
+def browser(app: Flask, target: Target) -> Browser:
     return Browser(app.test_client())
