@@ -22,7 +22,6 @@ class PipelineSummary:
     title: str
     created: datetime
     modified: datetime
-    last_started: datetime | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ def list_pipelines(target: Target, name_prefix: str, request: Mapping[str, Any])
                 title=item.get("PipelineDisplayName") or item["PipelineName"],
                 created=item["CreationTime"],
                 modified=item["LastModifiedTime"],
-                last_started=item.get("LastExecutionTime"),
             )
             for item in response["PipelineSummaries"]
         ),

@@ -15,8 +15,6 @@ from studio.target import call_each, call_pages
 
 # the universal target, whose input names the pipeline
 START_PIPELINE_EXECUTION = ":scheduler:::aws-sdk:sagemaker:startPipelineExecution"
-SCHEDULE = "Schedule"
-RULE = "Rule"
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,6 @@ class Trigger:
     """A schedule or rule that starts a pipeline.
 
     Attributes:
-        kind: SCHEDULE or RULE.
         expression: The schedule expression; empty for a rule of events.
         timezone: The time zone of the expression.
         pattern: The event pattern of a rule; None for schedules.
@@ -33,7 +30,6 @@ class Trigger:
     """
 
     name: str
-    kind: str
     arn: str
     pipeline: str
     description: str
@@ -110,7 +106,6 @@ def schedule_trigger(response: Mapping[str, Any]) -> Trigger:
     is_enabled = response.get("State", "ENABLED") == "ENABLED"
     return Trigger(
         name=response["Name"],
-        kind=SCHEDULE,
         arn=response["Arn"],
         pipeline=pipeline.rpartition("/")[2],
         description=response.get("Description", ""),
@@ -130,7 +125,6 @@ def _rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Trigger:
     expression = rule.get("ScheduleExpression", "")
     return Trigger(
         name=rule["Name"],
-        kind=RULE,
         arn=rule["Arn"],
         pipeline=target["Arn"].rpartition("/")[2],
         description=rule.get("Description", ""),
