@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ NONE = "–"  # noqa: RUF001
 
 
 def add_filters(app: Flask) -> None:
-    for function in (time, clock, ago, duration, number, size, pretty_json, kind_of_status):
+    for function in (time, clock, ago, duration, number, size, pretty_json, shell_quoted, kind_of_status):
         app.add_template_filter(function)
 
 
@@ -95,6 +96,11 @@ def size(value: int | None) -> str:
 
 def pretty_json(value: Any) -> str:
     return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+
+
+def shell_quoted(value: str) -> str:
+    """Return a value as one argument of a command that a reader may copy into a shell."""
+    return shlex.quote(value)
 
 
 # statuses of executions, steps, jobs, endpoints, packages, schedules and alarms

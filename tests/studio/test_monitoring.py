@@ -61,7 +61,10 @@ def test_schedules_that_start_pipelines_are_listed(browser: Browser) -> None:
     cells = browser.get(f"{PAGE}/summary")
     assert '<a href="/endpoints/watched">watched</a>' in cells
     assert "data-quality" in cells
-    assert "python -m monitoring schedule create --local --endpoint nobody" in browser.get("/monitoring?name=nobody")
+    create = "python -m monitoring schedule create --local --endpoint"
+    assert f"{create} nobody</code>" in browser.get("/monitoring?name=nobody")
+    # a reader may copy the command into a shell
+    assert f"{create} &#39;nobody; id&#39;</code>" in browser.get("/monitoring?name=nobody;+id")
 
 
 def test_a_schedule_shows_its_settings_and_only_executions_for_its_endpoint(browser: Browser) -> None:
