@@ -17,7 +17,12 @@ async function drawPlots(root) {
   const { drawPlot } = await import("./plot.js");
   for (const plot of plots) {
     plot.dataset.drawn = "";
-    await drawPlot(plot);
+    try {
+      await drawPlot(plot);
+    } catch (error) {
+      console.error(error);
+      plot.querySelector(".canvas").textContent = "The plot could not be drawn.";
+    }
   }
 }
 
@@ -54,7 +59,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const log = event.target.closest("pre.log[data-follow]");
   if (log && log.scrollHeight - log.scrollTop - log.clientHeight < 40) log.dataset.atEnd = "";
 });
-document.addEventListener("htmx:afterSwap", (event) => {
+document.addEventListener("htmx:afterSwap", () => {
   const log = document.querySelector("pre.log[data-at-end]");
   if (!log) return;
   delete log.dataset.atEnd;
