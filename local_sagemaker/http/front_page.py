@@ -1,7 +1,6 @@
-"""What a browser gets at the server's root: the web page of the project, or MLflow's for a link of MLflow's client.
+"""The server's root for browsers: it leads to the web page of the project, or to MLflow for a link of MLflow's client.
 
-The page is a program of its own, a client of this server like any other. It starts at the first visit, and ends with
-this server.
+The page is a process of its own and a client of this server. It starts at the first visit, and stops with this server.
 """
 
 from __future__ import annotations

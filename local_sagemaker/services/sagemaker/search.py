@@ -79,9 +79,9 @@ def _response(resource_type: str, records: list[Record], hits: int, next_token: 
 
 
 def _indexed_query(resource_type: str, request: Record) -> Query | None:
-    """Return the query that answers a request from columns, without reading all records; None if it takes more.
+    """Return the query of columns that answers a request without reading all records; None if there is none.
 
-    It does for records whose members in columns equal some texts, in the order of their creation.
+    There is one for filters that compare members in columns for equality, sorted by the time of creation.
     """
     kind, expression = KINDS.get(resource_type), request.get("SearchExpression") or {}
     if kind is None or request.get("SortBy") != "CreationTime" or expression.keys() - {"Filters"}:
