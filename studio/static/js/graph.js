@@ -1,5 +1,5 @@
 // Lays out graphs with dagre. Without a script they are lists of links, in the order of the steps.
-const NODE_WIDTH = 204;
+const NODE_WIDTH = 218;
 const NODE_HEIGHT = 58;
 const SVG = "http://www.w3.org/2000/svg";
 
