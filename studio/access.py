@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
@@ -94,7 +93,7 @@ def _check_site() -> None:
     if host.lower() not in HOSTS:
         abort(403, f"The Host {request.host[:200]!r} is not a name of this machine.")
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+    if origin is not None and origin.lower().partition("://")[2] != request.host.lower():
         abort(403, "Requests from pages of other sites are not allowed.")
     is_link = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
     # a link on another page of this machine may lead here, which changes nothing

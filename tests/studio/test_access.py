@@ -53,6 +53,7 @@ def test_every_name_of_the_loopback_interface_is_allowed(app: Flask, host: str) 
         {"Origin": "https://example.com"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9999"},
+        {"Origin": "http://[127.0.0.1"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
     ],
