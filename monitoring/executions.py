@@ -74,15 +74,8 @@ def _pipeline_executions(settings: Settings, target: Target, schedule: Schedule)
     for page in pages:
         for item in page["PipelineExecutionSummaries"]:
             arn = item["PipelineExecutionArn"]
-            if _parameters(target, arn).get("EndpointName") == schedule.endpoint:
+            if runner.execution_parameters(target, arn).get("EndpointName") == schedule.endpoint:
                 yield _describe_pipeline_execution(target, arn, item["StartTime"])
-
-
-def _parameters(target: Target, execution_arn: str) -> dict[str, str]:
-    pages = target.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
-        PipelineExecutionArn=execution_arn
-    )
-    return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
 
 
 def _describe_pipeline_execution(target: Target, arn: str, started: datetime) -> MonitoringExecution:
