@@ -55,7 +55,7 @@ class Failure:
         title: Short description.
         message: Details.
         advice: The next step; may be empty.
-        retry_seconds: After which time it is worth trying again; 0 if it is not.
+        retry_seconds: When to retry an error that passes, such as throttling; 0 for other errors.
     """
 
     status: int

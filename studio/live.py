@@ -44,8 +44,8 @@ def stream(read: Callable[[], Update], interval: float) -> Response:
     """Return the changes of fragments as server-sent events; an `end` event closes the connection.
 
     Args:
-        read: Reads the present fragments. What is worth trying again, such as a throttled call, is after three
-            intervals; other errors end the stream.
+        read: Reads the present fragments. Errors that pass, such as throttling, are retried after three intervals;
+            others end the stream.
         interval: Seconds between two reads.
     """
     if not _free.acquire(blocking=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -203,6 +204,13 @@ def test_a_row_shows_what_differs_from_the_defaults_and_from_the_execution_befor
     newer, older = rows_of([row(Rate="0.10", Ready="true"), row(Rate="0.2", Ready="true")], declared, newest_first=True)
     assert [(item.name, item.before, item.value) for item in newer.parameters] == [("Rate", "0.2", "0.10")]
     assert [(item.name, item.before, item.default) for item in older.parameters] == [("Rate", None, "0.1")]
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "Stopped", "CompletedWithFailures"])
+def test_the_duration_of_an_ended_execution_is_fixed(status: str) -> None:
+    execution = replace(row(), status=status)
+    assert execution.ended and execution.seconds == 0
+    assert not replace(row(), status="Stopping").ended
 
 
 def test_a_search_has_one_contains_condition() -> None:
