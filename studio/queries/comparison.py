@@ -107,14 +107,16 @@ def compared(columns: Sequence[Mapping[str, Any]], *, mark_best: bool = False) -
     """Return a row for each name of any column.
 
     Args:
-        columns: Values by name of each item.
+        columns: Values by name of each item; an item of which nothing is known, such as the training of an execution
+            that has failed before, differs from none.
         mark_best: Whether the names are those of metrics.
     """
     names = dict.fromkeys(name for column in columns for name in column)
     rows = []
     for name in names:
         values = [column.get(name) for column in columns]
-        differs = any(value != values[0] for value in values)
+        known = [column.get(name) for column in columns if column]
+        differs = any(value != known[0] for value in known)
         best = _best(name, values) if mark_best and differs else frozenset()
         rows.append(ComparedRow(name, values, differs, best))
     return rows

@@ -117,3 +117,7 @@ def test_pages_allow_scripts_of_studio_only_and_no_frame_around_them(browser: Br
     assert scripts
     assert all("src=" in script or 'type="importmap" nonce=' in script or "json" in script for script in scripts)
     assert "https://" not in response.text
+
+
+def test_a_browser_without_javascript_is_told_what_is_missing(browser: Browser) -> None:
+    assert "<noscript>" in browser.get("/pipelines")

@@ -62,6 +62,12 @@ def test_the_best_value_is_the_lowest_of_errors_and_the_highest_of_others() -> N
     assert rows["auc"].best == {0} and rows["rmse"].best == {1}
 
 
+def test_an_item_of_which_nothing_is_known_differs_from_none() -> None:
+    rows = {row.name: row for row in compared([{}, {"seed": 1, "depth": 2}, {"seed": 1, "depth": 3}])}
+    assert rows["seed"].values == [None, 1, 1] and not rows["seed"].differs
+    assert rows["depth"].differs
+
+
 def test_of_metrics_that_are_not_known_none_is_best() -> None:
     (row,) = compared([{"profit": 1.0}, {"profit": 2.0}], mark_best=True)
     assert row.differs and not row.best

@@ -140,7 +140,7 @@ def test_an_approval_with_a_comment_shows_on_the_page(browser: Browser, target: 
     assert described["ModelApprovalStatus"] == "Approved"
     assert described["ApprovalDescription"] == f"two lines {HOSTILE}"
     page = browser.get(response.location)
-    assert "“two lines &lt;script&gt;" in page
+    assert "“<bdi>two lines &lt;script&gt;" in page
     assert "Approve…" not in page
     assert "Reject…" in page
 
