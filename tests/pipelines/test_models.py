@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -78,7 +78,7 @@ def test_the_metrics_have_all_gates_with_the_end_of_the_interval_that_decides(
     )
     metrics = {"auc": 0.93, "recall": 0.9, "f1": 0.8}
     results = ExecutionResults(metrics, 0.92, gates, {}, "", (), "", None, False, {}, {}, None, None)
-    target = cast(Target, None)
+    target = Target(role_arn="", bucket="bucket", region="us-east-1")
     show_results(make_settings(), target, PipelineExecution("arn", "Failed", "", ()), results)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[-5:] == [
