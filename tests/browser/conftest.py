@@ -64,7 +64,7 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no Chromium is installed")
     api = pytest.importorskip("playwright.sync_api", reason="run `make test-browser`, which installs Playwright")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
 
