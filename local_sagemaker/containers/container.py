@@ -334,6 +334,15 @@ def signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
+def wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for the end of a process that was told to end; after some seconds, kill its group."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def inherited_environment(*more: str) -> dict[str, str]:
     """Return those of this process's environment variables that processes of jobs have, too, and some others."""
     return {name: os.environ[name] for name in (*INHERITED_VARIABLES, *more) if name in os.environ}

@@ -21,7 +21,7 @@ from typing import IO
 
 from werkzeug.wrappers import Request, Response
 
-from local_sagemaker.containers.container import inherited_environment, signal_group
+from local_sagemaker.containers.container import inherited_environment, signal_group, wait_or_kill
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.files import last_line
 
@@ -86,11 +86,7 @@ class FrontPage:
             if self._process is None:
                 return
             signal_group(self._process.pid, signal.SIGTERM)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                signal_group(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+            wait_or_kill(self._process, STOP_SECONDS)
 
     def _start(self) -> str:
         """Return the address of the page. Raises PageError if it does not start."""

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_sagemaker.containers.container import inherited_environment, signal_group
+from local_sagemaker.containers.container import inherited_environment, signal_group, wait_or_kill
 from local_sagemaker.data_dir import DataDir
 from local_sagemaker.storage.files import last_line, remove_tree
 
@@ -113,13 +113,13 @@ class MlflowServers:
             self._is_closed = True
             running = [*self._running.values()]
         for server in running:
-            server.signal(signal.SIGTERM)
+            server.terminate()
         for server in running:
             server.wait()
 
     def _stop(self, name: str) -> None:
         if server := self._running.pop(name, None):
-            server.signal(signal.SIGTERM)
+            server.terminate()
             server.wait()
 
 
@@ -138,16 +138,12 @@ class _Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
-    def signal(self, number: int) -> None:
-        signal_group(self.process.pid, number)
+    def terminate(self) -> None:
+        signal_group(self.process.pid, signal.SIGTERM)
 
     def wait(self) -> None:
-        """Wait for its end after SIGTERM; kill it if it does not end."""
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
-            self.process.wait()
+        """Wait for its end after `terminate`; kill it if it does not end."""
+        wait_or_kill(self.process, STOP_SECONDS)
 
 
 def _start(folder: Path, artifact_store_uri: str, environment: Mapping[str, str]) -> _Server:
