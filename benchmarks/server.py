@@ -377,11 +377,7 @@ def main() -> None:
         data_dir = (arguments.data or Path(folder) / "data").absolute()
         data_dir.mkdir(parents=True, exist_ok=True)
         figures = measure(data_dir, arguments)
-    title = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
-    if arguments.json:
-        print(json.dumps(title | {"figures": [asdict(figure) for figure in figures]}, indent=2))
-    else:
-        print(f"{title['date']}, {title['machine']}\n\n{table(figures)}")
+    print_figures(figures, arguments.json)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -420,6 +416,15 @@ def measure(data_dir: Path, arguments: argparse.Namespace) -> list[Figure]:
             assert server is not None
             figures += measure_load(client, process, server.port, arguments.clients, arguments.seconds)
     return figures
+
+
+def print_figures(figures: list[Figure], as_json: bool) -> None:
+    """Print figures with the date and the machine, as JSON or as a Markdown table."""
+    title = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
+    if as_json:
+        print(json.dumps(title | {"figures": [asdict(figure) for figure in figures]}, indent=2))
+    else:
+        print(f"{title['date']}, {title['machine']}\n\n{table(figures)}")
 
 
 def table(figures: list[Figure]) -> str:

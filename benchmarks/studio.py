@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import os
 import re
 import statistics
@@ -24,15 +23,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 
 import psutil
 
-from benchmarks.quality import machine
-from benchmarks.server import BUCKET, GROUP, PIPELINE, Figure, fill, running, table
+from benchmarks.server import BUCKET, GROUP, PIPELINE, Figure, fill, print_figures, running
 
 PAGES = {
     "pipelines": "/pipelines",
@@ -126,11 +122,7 @@ def main() -> None:
                 figures = [Figure("start, until the address is printed", start_seconds, "s")]
                 figures += measure(data_dir, port)
                 figures.append(Figure("memory at the end", process.memory_info().rss / 1e6, "MB"))
-    title = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
-    if arguments.json:
-        print(json.dumps(title | {"figures": [asdict(figure) for figure in figures]}, indent=2))
-    else:
-        print(f"{title['date']}, {title['machine']}\n\n{table(figures)}")
+    print_figures(figures, arguments.json)
 
 
 def parse_arguments() -> argparse.Namespace:
