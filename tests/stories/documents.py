@@ -21,9 +21,10 @@ _FILE = re.compile(r"`([\w./-]+)`:$")
 _EXIT_CODE = re.compile(r"# exit code (\d)")
 # one command: its continued lines, or a here-document
 _COMMAND = re.compile(r"(?:[^\n]*<<'EOF'\n.*?^EOF$|(?:[^\n]*\\\n)*[^\n]*)\n", re.MULTILINE | re.DOTALL)
-# what differs from run to run: identifiers of executions, durations
+# what differs from run to run: identifiers of executions, ports of servers, durations
 _VARIABLE = (
     (re.compile(r"\b[a-z0-9]{12}\b"), "ID"),
+    (re.compile(r"\b127\.0\.0\.1:\d+"), "ADDRESS"),
     (re.compile(r"\b\d+\.\d\b"), "SECONDS"),
     (re.compile(r"\s+"), " "),
 )
