@@ -51,12 +51,17 @@ def measure(name):
             break
     print(json.dumps([name, status, max(seconds), peak() - before]), flush=True)
 
+children = 0
 for name in SHAPES:
-    child = os.fork()
-    if not child:
+    if children == os.cpu_count():
+        os.wait()
+        children -= 1
+    if not os.fork():
         measure(name)
         os._exit(0)
-    os.waitpid(child, 0)
+    children += 1
+for _ in range(children):
+    os.wait()
 """
 
 
