@@ -136,7 +136,8 @@ def traffic(
             report=report,
         )
     display.show_load(result)
-    console.print(f"\nInference ids and labels written to {path}", soft_wrap=True)
+    written = "ids and labels" if records.labels else "ids, without labels as the records have none,"
+    console.print(f"\nInference {written} written to {path}", soft_wrap=True)
     raise typer.Exit(1 if result.failed else 0)
 
 

@@ -61,7 +61,9 @@ def read_labels(path: Path) -> tuple[dict[str, str], int]:
         else:
             labels[inference_id] = label
     if not labels:
-        raise UserError(f"{path} has no labels; expected id,label on each line, as `deployment traffic` writes them")
+        raise UserError(
+            f"{path} has no labels; expected id,label on each line, as `deployment traffic --input FILE` writes them"
+        )
     return labels, unlabelled
 
 

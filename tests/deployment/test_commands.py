@@ -203,6 +203,9 @@ def test_requests_are_sent_from_csv_and_from_the_command_line(
     traffic = run("traffic", "--input", "rows.csv", "--labels", "labels.csv", "--rate", "1000", "--drift", "age=+1")
     assert (traffic.exit_code, "labels.csv" in traffic.stderr) == (0, True)
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 3
+    (tmp_path / "features.csv").write_text("age\n31\n40\n")
+    unlabelled = run("traffic", "--input", "features.csv", "--labels", "ids.csv", "--rate", "1000")
+    assert "ids, without labels as the records have none, written to ids.csv" in unlabelled.stderr
     test = run("test", "--input", "rows.csv", "--requests", "4", "--concurrency", "2", "--output", "test.json")
     assert test.exit_code == 0, test.stderr
     assert json.loads((tmp_path / "test.json").read_text())["passed"]
