@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator
 LONGEST = 700
 LONGEST_LINES = 10
 
-_TRACEBACK = re.compile(r"Traceback \(most recent call last\):$")
+# of Python, or of rich, which draws a box around the frames: in ASCII where the encoding has no better characters
+_TRACEBACK = re.compile(r"(?:[╭+][─-]+ )?Traceback \(most recent call last\)(?::| [─-]+[╮+])$")
+_FRAME_BEGINNINGS = (" ", "\t", "│", "|", "╰", "+")
 _GROUP = re.compile(r"\s*\+ Exception Group Traceback \(most recent call last\):$")
 _GROUP_LINE = re.compile(r"(?:\s*[|+](?:-\+)?)+ ?(.*)$")
 _CHAINED = re.compile(r"During handling of the above exception|The above exception was the direct cause")
@@ -100,7 +102,7 @@ def _without_frames(heading: re.Pattern[str] | None, part: list[str]) -> list[st
     if heading is None and part and _SYNTAX_ERROR.match(part[-1]):
         return part[-1:]
     if heading is _TRACEBACK:
-        first = next((index for index, line in enumerate(part) if not line.startswith((" ", "\t"))), len(part))
+        first = next((index for index, line in enumerate(part) if not line.startswith(_FRAME_BEGINNINGS)), len(part))
         part = part[first:]
     return list(itertools.takewhile(lambda line: not _FRAMES.match(line), part))
 

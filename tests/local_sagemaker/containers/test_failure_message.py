@@ -54,6 +54,16 @@ def failure(code: str, folder: Path) -> str:
         ("def f(x: int = y): pass", "NameError: name 'y' is not defined"),
         ("x = (1", "SyntaxError: '(' was never closed"),
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "import warnings, rich.traceback\nrich.traceback.install(show_locals=True)\nwarnings.warn('old')\n"
+            "try: {}['a']\nexcept KeyError as e: raise RuntimeError('no model') from e",
+            "RuntimeError: no model",
+        ),
+        (
+            "import sys, rich.traceback\nsys.stderr.reconfigure(encoding='ascii')\nrich.traceback.install()\n"
+            "raise ValueError('no target')",
+            "ValueError: no target",
+        ),
     ],
 )
 def test_the_message_of_a_program_is_why_it_has_failed(tmp_path: Path, code: str, message: str) -> None:

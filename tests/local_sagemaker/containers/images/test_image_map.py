@@ -49,7 +49,7 @@ def make_machine(tmp_path: Path) -> Iterator[MakeMachine]:
 
     yield make
     for machine in made:
-        machine.executor.close()
+        machine.close()
 
 
 def wheel(folder: Path, name: str, body: str) -> Path:
