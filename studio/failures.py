@@ -1,4 +1,4 @@
-"""Errors of the API as pages: a missing permission, throttling, a missing resource, an account out of reach."""
+"""Errors of the API as pages: a missing permission, throttling, a missing resource, an API out of reach."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, BotoCoreError):
         return Failure(
             502,
-            "AWS cannot be reached",
+            "The API cannot be reached",
             str(error),
             "Check the AWS credentials and the network. With --local, `python -m local_sagemaker status` shows whether "
             "the server runs.",
@@ -113,6 +113,13 @@ def _explain_client_error(error: ClientError) -> Failure:
         )
     if code in DENIED:
         return _missing_permission(error.operation_name, message)
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        return Failure(
+            503,
+            "The API has failed",
+            f"{error.operation_name}: {code}: {message}",
+            retry_seconds=RETRY_SECONDS,
+        )
     if code in NOT_ACCEPTED:
         return Failure(
             403,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, render_template, request
+from typing import Any
 
+from flask import Blueprint, Response, abort, make_response, render_template, request
+
+from studio.failures import Failure, attempt
 from studio.paging import choice, page_request, page_size
 from studio.plots import lines_over_time
 from studio.queries import alarms, monitoring, monitoring_executions, monitoring_metrics
@@ -19,19 +22,16 @@ TABS = {"pipelines": "Schedules of pipelines", "model-monitor": "Model Monitor",
 
 
 @blueprint.get("")
-def list_schedules() -> str:
+def list_schedules() -> Response:
     tab, name = request.args.get("tab", "pipelines"), request.args.get("name", "").strip()
-    target, token = current_target(), request.args.get("token")
     if tab not in TABS:
         abort(404, f"There is no part {tab!r} of this page.")
     shown = {"tabs": TABS, "tab": tab, "name": name}
-    if tab == "alarms":
-        return render_template("monitoring/alarms.html", **shown, states=alarms.STATES)
-    if tab == "model-monitor":
-        page = monitoring.list_model_monitor_schedules(target, name, page_request("CreationTime"))
-        return render_template("monitoring/model_monitor.html", **shown, page=page)
-    page, others = monitoring.list_pipeline_schedules(target, name, page_size(), token)
-    return render_template("monitoring/pipelines.html", **shown, page=page, others=others)
+    listed = attempt(lambda: _listed(tab, name))()
+    if isinstance(listed, Failure):
+        # the lists of the other tabs may be allowed
+        return make_response(render_template("monitoring/list.html", **shown, failure=listed), listed.status)
+    return make_response(render_template(f"monitoring/{tab.replace('-', '_')}.html", **shown, **listed))
 
 
 @blueprint.get("/-/alarms")
@@ -106,6 +106,17 @@ def show_results() -> str:
     schedule = _schedule(request.args["schedule"], request.args.get("group"))
     result, reports = monitoring_executions.read_results(target, schedule, request.args["arn"])
     return render_template("monitoring/results.html", schedule=schedule, result=result, reports=reports)
+
+
+def _listed(tab: str, name: str) -> dict[str, Any]:
+    """Return what the template of a tab shows besides the tabs."""
+    target = current_target()
+    if tab == "alarms":
+        return {"states": alarms.STATES}
+    if tab == "model-monitor":
+        return {"page": monitoring.list_model_monitor_schedules(target, name, page_request("CreationTime"))}
+    page, others = monitoring.list_pipeline_schedules(target, name, page_size(), request.args.get("token"))
+    return {"page": page, "others": others}
 
 
 def _schedule_page(schedule: MonitoringSchedule, group: str | None) -> str:

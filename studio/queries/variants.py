@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from deployment.plan import CAPTURE_PERCENTAGE, CAPTURE_URI
 from project.errors import is_not_found
 from project.target import Target
+from studio.failures import explain
 from studio.queries.endpoints import Endpoint
 from studio.target import call_each
 
@@ -37,7 +38,8 @@ class Variant:
 
     Attributes:
         model: Name of the model; empty for a variant that hosts inference components.
-        containers: Containers of the model; empty if it has been deleted.
+        containers: Containers of the model; empty if they are unknown.
+        unknown: Why the containers are unknown, such as "deleted"; else empty.
         share: Share of the requests, from 0 to 1; 0 for a shadow variant.
         desired_share: The share that an update of the weights leads to.
         capacity: Instances, or memory and concurrency of a serverless variant, as text.
@@ -48,6 +50,7 @@ class Variant:
     name: str
     model: str
     containers: tuple[Container, ...]
+    unknown: str
     share: float
     desired_share: float
     capacity: str
@@ -121,17 +124,19 @@ def _merged(running: Sequence[Mapping[str, Any]], configured: Sequence[Mapping[s
 
 def _variant(
     item: Mapping[str, Any],
-    containers: Mapping[str, tuple[Container, ...]],
+    containers: Mapping[str, tuple[tuple[Container, ...], str]],
     group: Sequence[Mapping[str, Any]],
     *,
     is_shadow: bool,
 ) -> Variant:
     model = item.get("ModelName", "")
+    found, unknown = containers.get(model, ((), ""))
     statuses = [": ".join(filter(None, (s["Status"], s.get("StatusMessage")))) for s in item.get("VariantStatus", ())]
     return Variant(
         name=item["VariantName"],
         model=model,
-        containers=containers.get(model, ()),
+        containers=found,
+        unknown=unknown,
         share=0 if is_shadow else _share(item, group, "CurrentWeight"),
         desired_share=0 if is_shadow else _share(item, group, "DesiredWeight"),
         capacity=_capacity(item),
@@ -158,16 +163,17 @@ def _capacity(item: Mapping[str, Any]) -> str:
     return f"{count}{becoming} × {item.get('InstanceType', 'unknown type')}"  # noqa: RUF001
 
 
-def _containers(target: Target, model: str) -> tuple[Container, ...]:
-    """Return the containers of a model; empty if it has been deleted."""
+def _containers(target: Target, model: str) -> tuple[tuple[Container, ...], str]:
+    """Return the containers of a model, or why they are unknown."""
     try:
         response = target.sagemaker.describe_model(ModelName=model)
     except ClientError as error:
         if is_not_found(error):
-            return ()
-        raise
+            return (), "deleted"
+        # everything else about the variant is known
+        return (), explain(error).message
     containers = [*filter(None, [response.get("PrimaryContainer")]), *response.get("Containers", ())]
-    return tuple(
+    found = tuple(
         Container(
             package=item.get("ModelPackageName", ""),
             image=item.get("Image", ""),
@@ -176,3 +182,4 @@ def _containers(target: Target, model: str) -> tuple[Container, ...]:
         )
         for item in containers
     )
+    return found, ""

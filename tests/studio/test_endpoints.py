@@ -200,7 +200,7 @@ def test_features_that_are_left_empty_are_missing_and_numbers_are_numbers() -> N
 
 
 def test_models_of_others_have_no_fields(target: Target) -> None:
-    variant = Variant("a", "m", (Container("", "image", "s3://other/model.bin", {}),), 1, 1, "", "", False)
+    variant = Variant("a", "m", (Container("", "image", "s3://other/model.bin", {}),), "", 1, 1, "", "", False)
     assert read_fields(target, variant) == ()
 
 
@@ -215,6 +215,24 @@ def test_a_missing_permission_for_autoscaling_is_shown_in_its_place(target: Targ
         )
     assert "Your credentials lack application-autoscaling:DescribeScalableTargets" in response.text
     assert "<html" not in response.text
+
+
+def test_variants_are_shown_without_the_permission_to_describe_their_models(target: Target) -> None:
+    denied = "User: u is not authorized to perform: sagemaker:DescribeModel"
+    endpoint = endpoints.describe_endpoint(target, NAME)
+    with Stubber(target.sagemaker) as stubber:
+        variant = {"VariantName": "a", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        config = {
+            "EndpointConfigName": "c",
+            "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:111122223333:endpoint-config/c",
+            "ProductionVariants": [variant],
+            "CreationTime": datetime.now(UTC),
+        }
+        stubber.add_response("describe_endpoint_config", config)
+        stubber.add_client_error("describe_model", "AccessDeniedException", denied, 400)
+        found = next(item for item in describe_variants(target, endpoint) if item.name == "a")
+    assert found.capacity == "1 × ml.m5.large"  # noqa: RUF001
+    assert found.unknown == "Your credentials lack sagemaker:DescribeModel."
 
 
 def test_an_endpoint_that_is_updated_is_followed_live(target: Target) -> None:

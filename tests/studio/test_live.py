@@ -45,8 +45,18 @@ def test_a_fragment_is_sent_again_only_when_it_has_changed(app: Flask) -> None:
             ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "Describe"),
             "AWS is throttling requests",
         ),
-        (EndpointConnectionError(endpoint_url="http://127.0.0.1:8000"), "AWS cannot be reached"),
-        (ReadTimeoutError(endpoint_url="http://127.0.0.1:8000"), "AWS cannot be reached"),
+        (
+            ClientError(
+                {
+                    "Error": {"Code": "ServiceUnavailable", "Message": "busy"},
+                    "ResponseMetadata": {"HTTPStatusCode": 503},
+                },
+                "Describe",
+            ),
+            "The API has failed: Describe: ServiceUnavailable: busy",
+        ),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:8000"), "The API cannot be reached"),
+        (ReadTimeoutError(endpoint_url="http://127.0.0.1:8000"), "The API cannot be reached"),
     ],
 )
 def test_a_failure_that_passes_is_shown_until_the_next_read_succeeds(app: Flask, error: Exception, title: str) -> None:

@@ -53,6 +53,16 @@ def schedules(workplace: Workplace) -> Iterator[None]:
             target.scheduler.delete_schedule(Name=name)
 
 
+def test_a_missing_permission_for_one_list_leaves_the_tabs_of_the_others(target: Target) -> None:
+    client = boto3.client("scheduler", region_name="us-east-1")
+    denied = "User: u is not authorized to perform: scheduler:ListSchedules on resource: *"
+    with Stubber(client) as stubber, patch.object(Target, "scheduler", client):
+        stubber.add_client_error("list_schedules", "AccessDeniedException", denied, 403)
+        page = Browser(create_app(target).test_client()).get("/monitoring", status=403)
+    assert "Your credentials lack scheduler:ListSchedules on *." in page
+    assert "/monitoring?tab=alarms" in page
+
+
 def test_schedules_that_start_pipelines_are_listed(browser: Browser) -> None:
     page = browser.get("/monitoring?name=watched")
     assert f'<a href="{PAGE}">{SCHEDULE}</a>' in page
