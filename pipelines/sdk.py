@@ -5,6 +5,7 @@ Modules that import the SDK import this module first.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import warnings
@@ -20,6 +21,8 @@ _UNUSED = {
 }
 
 
+# definitions of one process share the service models that botocore has read, half the time of the first definition
+@functools.cache
 def unused_session(region: str) -> boto3.Session:
     """Return a session with invalid credentials, for clients that are created but never called."""
     return boto3.Session(aws_access_key_id="unused", aws_secret_access_key="unused", region_name=region)  # noqa: S106
