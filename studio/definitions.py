@@ -45,7 +45,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a definition.
+    """A parameter of a definition, with its values as executions have them: as text.
 
     Attributes:
         kind: "String", "Integer", "Float" or "Boolean".
@@ -55,8 +55,22 @@ class Parameter:
 
     name: str
     kind: str
-    default: Any
-    choices: tuple[Any, ...]
+    default: str | None
+    choices: tuple[str, ...]
+
+    def is_default(self, value: str) -> bool:
+        return self.default is not None and self.are_equal(value, self.default)
+
+    def are_equal(self, one: str, other: str) -> bool:
+        """Return whether two values are the same text, number or truth value."""
+        if self.kind == "Boolean":
+            return one.lower() == other.lower()
+        if self.kind in ("Integer", "Float"):
+            try:
+                return float(one) == float(other)
+            except ValueError:
+                return one == other
+        return one == other
 
 
 def parse_definition(text: str) -> dict[str, Any]:
@@ -70,9 +84,18 @@ def parse_definition(text: str) -> dict[str, Any]:
 
 def parameters_of(definition: Mapping[str, Any]) -> list[Parameter]:
     return [
-        Parameter(item["Name"], item.get("Type", "String"), item.get("DefaultValue"), tuple(item.get("EnumValues", ())))
+        Parameter(
+            name=item["Name"],
+            kind=item.get("Type", "String"),
+            default=None if item.get("DefaultValue") is None else _text(item["DefaultValue"]),
+            choices=tuple(map(_text, item.get("EnumValues", ()))),
+        )
         for item in definition.get("Parameters", ())
     ]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def all_steps(steps: Sequence[Step]) -> Iterator[Step]:

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from pipelines import runner
 from pipelines.runner import PipelineExecution, Step
 from pipelines.training_progress import TrainingProgress
-from studio.definitions import graph_of, parameters_of
-from studio.failures import attempt, explain
+from studio.definitions import Graph, Parameter, graph_of, parameters_of
+from studio.failures import Failure, attempt, explain
 from studio.filters import duration
 from studio.live import Update, interval_of, stream
 from studio.queries import execution_details, step_details
@@ -55,8 +55,8 @@ def show_execution(name: str, execution: str) -> str:
         "executions/execution.html",
         **_shown(name, details, request.args.get("step")),
         definition=definition,
-        graph=graph_of(definition) if isinstance(definition, dict) else None,
-        defaults=_defaults(definition),
+        graph=_graph(definition),
+        declared=_declared(definition),
         parameters=parameters,
     )
 
@@ -68,7 +68,8 @@ def follow_execution(name: str, execution: str) -> Response:
     arn = execution_details.execution_arn(target, name, execution)
     chosen = request.args.get("step")
     progress = TrainingProgress(target)
-    graph = graph_of(execution_details.read_definition(target, arn))
+    # the rest of the page is live without the definition, too
+    graph = _graph(attempt(lambda: execution_details.read_definition(target, arn))())
 
     def read() -> Update:
         details = execution_details.read_execution(target, arn)
@@ -151,17 +152,22 @@ def _bar(step: Step, details: ExecutionDetails) -> Bar | None:
     return bar(step.started, step.ended or datetime.now(UTC), details.started, details.end)
 
 
-def _defaults(definition: Any) -> Mapping[str, Any]:
-    if not isinstance(definition, dict):
-        return {}
-    return {item.name: item.default for item in parameters_of(definition)}
+def _graph(definition: Mapping[str, Any] | Failure) -> Graph | None:
+    """Return the graph of a definition; None if it could not be read."""
+    return None if isinstance(definition, Failure) else graph_of(definition)
+
+
+def _declared(definition: Mapping[str, Any] | Failure) -> Mapping[str, Parameter]:
+    """Return the parameters of a definition by name; none if it could not be read."""
+    return {} if isinstance(definition, Failure) else {item.name: item for item in parameters_of(definition)}
 
 
 def _fragments(shown: Mapping[str, Any]) -> dict[str, str]:
     """Return the HTML of the page's live parts by their events."""
     parts = {part: render_template(f"executions/{part}.html", **shown) for part in ("summary", "actions", "steps")}
+    graph: Graph | None = shown["graph"]
     nodes = {
         f"node-{node.name}": render_template("executions/node.html", node=node, **shown)
-        for node in shown["graph"].nodes
+        for node in (graph.nodes if graph else ())
     }
     return {**parts, **nodes, "step": render_template("executions/step_place.html", **shown)}

@@ -79,38 +79,24 @@ def rows_of(executions: Sequence[Execution], declared: Sequence[Parameter], *, n
         declared: The parameters of the definition.
         newest_first: Whether each execution is followed by the one before it; else values are not compared with it.
     """
-    defaults = {parameter.name: text_of(parameter.default) for parameter in declared if parameter.default is not None}
+    parameters = {parameter.name: parameter for parameter in declared}
     followed_by = [*executions, None][1:] if newest_first else [None] * len(executions)
     return [
-        Row(execution, tuple(_different(execution.parameters, defaults, before.parameters if before else {})))
+        Row(execution, tuple(_different(execution.parameters, parameters, before.parameters if before else {})))
         for execution, before in zip(executions, followed_by, strict=True)
     ]
 
 
-def text_of(value: Any) -> str:
-    """Return a default as the text that executions have."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def same_value(one: str, other: str) -> bool:
-    """Return whether two values of a parameter are the same text or number."""
-    if one == other:
-        return True
-    try:
-        return float(one) == float(other)
-    except ValueError:
-        return False
-
-
 def _different(
-    values: Mapping[str, str], defaults: Mapping[str, str], before: Mapping[str, str]
+    values: Mapping[str, str], declared: Mapping[str, Parameter], before: Mapping[str, str]
 ) -> list[DifferentParameter]:
     found = []
     for name, value in values.items():
-        default = defaults.get(name)
-        changed = name in before and not same_value(value, before[name])
-        if changed or default is None or not same_value(value, default):
-            found.append(DifferentParameter(name, value, default, before[name] if changed else None))
+        # an earlier version of the definition may have had further parameters
+        parameter = declared.get(name, Parameter(name, "String", None, ()))
+        changed = name in before and not parameter.are_equal(value, before[name])
+        if changed or not parameter.is_default(value):
+            found.append(DifferentParameter(name, value, parameter.default, before[name] if changed else None))
     return found
 
 

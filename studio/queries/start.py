@@ -9,9 +9,8 @@ from typing import Any
 from pipelines.parameter_values import check_parameters
 from project.target import Target
 from studio.definitions import Parameter
-from studio.queries.execution_rows import same_value, text_of
 
-# the value in the form is longer; the name is as PipelineExecutionName requires it
+# as PipelineExecutionName requires it
 NAME_PATTERN = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}"
 MOST_CHARACTERS = 1024
 
@@ -45,10 +44,9 @@ def fields_of(parameters: Sequence[Parameter], values: Mapping[str, str], last: 
     """
     fields = []
     for parameter in parameters:
-        default = None if parameter.default is None else text_of(parameter.default)
-        choices = tuple(map(text_of, parameter.choices)) or (("true", "false") if parameter.kind == "Boolean" else ())
-        value = values.get(parameter.name, default or "")
-        fields.append(Field(parameter.name, parameter.kind, value, default, last.get(parameter.name), choices))
+        name, kind, default = parameter.name, parameter.kind, parameter.default
+        choices = parameter.choices or (("true", "false") if kind == "Boolean" else ())
+        fields.append(Field(name, kind, values.get(name, default or ""), default, last.get(name), choices))
     return tuple(fields)
 
 
@@ -76,17 +74,9 @@ def start_execution(
     Raises:
         UserError: A value is not allowed, or not of the type of its parameter.
     """
-    defaults = {item.name: text_of(item.default) for item in parameters if item.default is not None}
     # defaults may be longer than values of a request
-    given = {
-        name: value
-        for name, value in values.items()
-        if value and not (name in defaults and same_value(value, defaults[name]))
-    }
-    check_parameters(
-        given,
-        {item.name: {"Type": item.kind, "EnumValues": list(map(text_of, item.choices))} for item in parameters},
-    )
+    given = {item.name: value for item in parameters if (value := values.get(item.name)) and not item.is_default(value)}
+    check_parameters(given, {item.name: {"Type": item.kind, "EnumValues": list(item.choices)} for item in parameters})
     request: dict[str, Any] = {"PipelineName": pipeline, "ClientRequestToken": token}
     if given:
         request["PipelineParameters"] = [{"Name": name, "Value": value} for name, value in given.items()]

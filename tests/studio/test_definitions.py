@@ -76,6 +76,20 @@ def test_a_definition_that_cannot_be_read_has_no_steps() -> None:
         assert graph_of(parse_definition(text)).nodes == ()
 
 
+def test_values_of_parameters_are_texts_as_those_of_executions() -> None:
+    items = [("Integer", 1), ("Float", 0.5), ("Boolean", True)]
+    definition = {
+        "Parameters": [
+            {"Name": kind, "Type": kind, "DefaultValue": value, "EnumValues": [value]} for kind, value in items
+        ]
+    }
+    assert [(item.default, item.choices) for item in parameters_of(definition)] == [
+        ("1", ("1",)),
+        ("0.5", ("0.5",)),
+        ("true", ("true",)),
+    ]
+
+
 def test_parameters_have_types_defaults_and_choices() -> None:
     definition = {
         "Parameters": [

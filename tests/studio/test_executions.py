@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from project.target import Target
 from studio.app import create_app
+from studio.queries.execution_details import read_definition
 from studio.target import TARGET_KEY
 from tests.stories.workplace import Workplace
 from tests.studio.conftest import Browser, connected
@@ -133,18 +134,34 @@ def test_the_live_page_follows_an_execution_until_it_is_stopped(browser: Browser
     assert "Stopped" in events
 
 
-def test_a_missing_permission_leaves_the_rest_of_the_page(target: Target, trained: str) -> None:
+def without_permission(target: Target, operation: str) -> Browser:
+    """Return the browser of a user who may not call an operation of SageMaker."""
     app = create_app(target)
 
     def deny(**_: object) -> None:
-        message = "User: me is not authorized to perform: sagemaker:ListPipelineParametersForExecution"
-        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, "List")
+        message = f"User: me is not authorized to perform: sagemaker:{operation}"
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, operation)
 
-    events = app.extensions[TARGET_KEY].sagemaker.meta.events
-    events.register("before-call.sagemaker.ListPipelineParametersForExecution", deny)
-    page = Browser(app.test_client()).get(trained)
+    app.extensions[TARGET_KEY].sagemaker.meta.events.register(f"before-call.sagemaker.{operation}", deny)
+    return Browser(app.test_client())
+
+
+def test_a_missing_permission_leaves_the_rest_of_the_page(target: Target, trained: str) -> None:
+    page = without_permission(target, "ListPipelineParametersForExecution").get(trained)
     assert "Your credentials lack sagemaker:ListPipelineParametersForExecution." in page
     assert 'id="node-Train"' in page
+
+
+def test_without_the_permission_to_read_the_definition_the_page_is_live_but_for_the_graph(
+    target: Target, trained: str
+) -> None:
+    read_definition.cache_clear()
+    browser = without_permission(target, "DescribePipelineDefinitionForExecution")
+    page = browser.get(trained)
+    assert "Your credentials lack sagemaker:DescribePipelineDefinitionForExecution." in page
+    assert "NumLeaves" in page
+    events = browser.get(f"{trained}/live")
+    assert re.findall(r"^event: (.*)$", events, re.MULTILINE) == ["summary", "actions", "steps", "step", "end"]
 
 
 def test_an_execution_that_does_not_exist_is_not_found(browser: Browser) -> None:

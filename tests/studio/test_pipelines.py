@@ -14,12 +14,14 @@ from botocore.stub import Stubber
 
 from local_sagemaker.events.schedules import expressions
 from project.target import Target
+from studio.app import create_app
 from studio.definitions import Parameter
 from studio.queries.execution_rows import Filters, rows_of
 from studio.queries.executions import Execution
 from studio.queries.schedules import rules_of, schedules_of
 from studio.queries.start import fields_of
 from studio.schedule_times import next_time
+from studio.target import TARGET_KEY
 from tests.studio.conftest import Browser
 
 HOSTILE = "<script>alert(1)</script>"
@@ -64,8 +66,14 @@ def test_the_overview_shows_graph_parameters_and_the_chosen_step(browser: Browse
 
 
 def test_a_pipeline_without_executions_has_all_its_pages(browser: Browser, pipeline: str) -> None:
-    for page in ("executions", "latest-executions", "start", "versions", "schedules"):
-        assert "Not Found" not in browser.get(f"/pipelines/{NAME}/{page}")
+    for page, words in (
+        ("executions", "has not been started yet"),
+        ("latest-executions", "has not been started yet"),
+        ("start", "Start an execution"),
+        ("versions", "Version"),
+        ("schedules", "Schedules"),
+    ):
+        assert words in browser.get(f"/pipelines/{NAME}/{page}")
 
 
 def test_the_difference_of_versions_has_the_values_of_both(browser: Browser, pipeline: str) -> None:
@@ -119,6 +127,12 @@ def test_a_page_of_the_table_has_metrics_and_the_next_page(browser: Browser, tar
     assert 'aria-sort="ascending"' in table
     model = re.search(r'hx-get="([^"]*/model[^"]*)"', table)
     assert model and "auc" in browser.get(model[1].replace("&amp;", "&"))
+    app = create_app(target)
+    events = app.extensions[TARGET_KEY].sagemaker.meta.events
+    events.register("after-call.sagemaker.Search", lambda parsed, **_: parsed.update(NextToken="more"))
+    page = Browser(app.test_client()).get("/pipelines/breast-cancer/executions?order=Ascending&size=50")
+    (link,) = re.findall(r'href="([^"]*token=more[^"]*)"', page)
+    assert "order=Ascending" in link and "size=50" in link
 
 
 def test_a_wrong_day_is_refused(browser: Browser) -> None:
@@ -200,10 +214,28 @@ def row(**parameters: str) -> Execution:
 
 
 def test_a_row_shows_what_differs_from_the_defaults_and_from_the_execution_before() -> None:
-    declared = [Parameter("Rate", "Float", 0.1, ()), Parameter("Ready", "Boolean", True, ())]
+    declared = [Parameter("Rate", "Float", "0.1", ()), Parameter("Ready", "Boolean", "true", ())]
     newer, older = rows_of([row(Rate="0.10", Ready="true"), row(Rate="0.2", Ready="true")], declared, newest_first=True)
     assert [(item.name, item.before, item.value) for item in newer.parameters] == [("Rate", "0.2", "0.10")]
     assert [(item.name, item.before, item.default) for item in older.parameters] == [("Rate", None, "0.1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "same", "other"),
+    [
+        ("String", "1.10", "1.10", "1.1"),
+        ("String", "007", "007", "7"),
+        ("String", "Gold", "Gold", "gold"),
+        ("Float", "0.1", "0.10", "0.11"),
+        ("Integer", "7", "007", "8"),
+        ("Boolean", "true", "True", "false"),
+    ],
+)
+def test_values_of_a_parameter_are_compared_by_its_type(kind: str, default: str, same: str, other: str) -> None:
+    parameter = Parameter("P", kind, default, ())
+    assert parameter.is_default(same) and not parameter.is_default(other)
+    [shown] = rows_of([row(P=other)], [parameter], newest_first=True)
+    assert [item.value for item in shown.parameters] == [other]
 
 
 @pytest.mark.parametrize("status", ["Succeeded", "Failed", "Stopped", "CompletedWithFailures"])
@@ -221,7 +253,7 @@ def test_a_search_has_one_contains_condition() -> None:
 
 def test_fields_offer_the_choices_of_their_types() -> None:
     boolean, numbers = fields_of(
-        [Parameter("Ready", "Boolean", False, ()), Parameter("Size", "Integer", None, (1, 2))], {}, {"Size": "2"}
+        [Parameter("Ready", "Boolean", "false", ()), Parameter("Size", "Integer", None, ("1", "2"))], {}, {"Size": "2"}
     )
     assert boolean.choices == ("true", "false") and boolean.value == "false"
     assert numbers.choices == ("1", "2") and numbers.value == "" and numbers.last == "2"
