@@ -15,6 +15,7 @@ from studio.paging import choice, page_request
 from studio.plots import learning_curve
 from studio.queries import job_metrics, jobs
 from studio.queries.job_metrics import Point
+from studio.queries.job_settings import is_maximized
 from studio.queries.jobs import KINDS, STATUSES, Job
 from studio.target import current_target
 from studio.timeline import bar
@@ -100,9 +101,12 @@ def curve_plots(curves: Mapping[str, Sequence[Point]]) -> dict[str, dict[str, An
 def _tuning(target: Target, name: str) -> tuple[Job, list[jobs.Trial]]:
     job = jobs.describe_job(target, "hyper-parameter-tuning-job", name)
     trials = jobs.list_trials(target, job.name, TRIALS)
-    objective = job.response["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective", {})
-    sign = -1 if objective.get("Type") == "Maximize" else 1
-    return job, sorted(trials, key=lambda trial: (trial.value is None, sign * (trial.value or 0.0)))
+
+    def rank(trial: jobs.Trial) -> tuple[bool, float]:
+        value = trial.value or 0.0
+        return trial.value is None, -value if is_maximized(job.response, trial.definition) else value
+
+    return job, sorted(trials, key=rank)
 
 
 def _shown(job: Job) -> dict[str, Any]:

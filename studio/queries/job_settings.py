@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,31 +25,68 @@ class Location:
 
 def settings_of(response: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return names and values of a job's settings."""
-    definition = response.get("TrainingJobDefinition", response)
-    algorithm, resources = definition.get("AlgorithmSpecification", {}), _resources(definition)
-    application = response.get("AppSpecification", {})
-    model, limits = response.get("ModelName"), definition.get("StoppingCondition", {})
-    instances = resources.get("InstanceCount")
-    config = response.get("HyperParameterTuningJobConfig", {})
-    objective = config.get("HyperParameterTuningJobObjective") or {}
+    definitions = _definitions(response)
+
+    def of_definitions(read: Callable[[Mapping[str, Any]], Any]) -> str:
+        return ", ".join(dict.fromkeys(str(value) for value in map(read, definitions) if value))
+
+    def of_algorithms(member: str) -> str:
+        return of_definitions(lambda definition: definition.get("AlgorithmSpecification", {}).get(member))
+
     settings = [
-        ("Image", algorithm.get("TrainingImage") or application.get("ImageUri")),
-        ("Algorithm", algorithm.get("AlgorithmName")),
-        ("Model", model),
-        ("Instances", f"{instances} x {resources.get('InstanceType', '')}" if instances else None),
-        ("Strategy", config.get("Strategy")),
-        ("Objective", f"{objective['Type']} {objective['MetricName']}" if objective else None),
+        ("Training job definitions", of_definitions(lambda definition: definition.get("DefinitionName"))),
+        ("Image", of_algorithms("TrainingImage") or response.get("AppSpecification", {}).get("ImageUri")),
+        ("Algorithm", of_algorithms("AlgorithmName")),
+        ("Model", response.get("ModelName")),
+        ("Instances", of_definitions(_instances)),
+        ("Strategy", response.get("HyperParameterTuningJobConfig", {}).get("Strategy")),
+        ("Objective", of_definitions(lambda definition: _objective_text(_objective(response, definition)))),
         ("Trials", _trials(response)),
-        ("Input mode", algorithm.get("TrainingInputMode")),
+        ("Input mode", of_algorithms("TrainingInputMode")),
         ("Batch strategy", response.get("BatchStrategy")),
-        ("Managed Spot Training", "yes" if definition.get("EnableManagedSpotTraining") else None),
-        ("Maximum run time", _seconds(limits.get("MaxRuntimeInSeconds"))),
+        (
+            "Managed Spot Training",
+            of_definitions(lambda item: "yes" if item.get("EnableManagedSpotTraining") else None),
+        ),
+        ("Maximum run time", of_definitions(_run_time_limit)),
         ("Billable time", _seconds(response.get("BillableTimeInSeconds"))),
-        ("Role", definition.get("RoleArn")),
+        ("Role", of_definitions(lambda definition: definition.get("RoleArn"))),
         ("Monitoring schedule", response.get("MonitoringScheduleArn")),
         ("Tuning job", response.get("TuningJobArn")),
     ]
     return [(title, value) for title, value in settings if value]
+
+
+def is_maximized(response: Mapping[str, Any], definition_name: str) -> bool:
+    """Return whether a tuning job maximizes the objective of one of its training job definitions."""
+    definitions = _definitions(response)
+    named = (item for item in definitions if item.get("DefinitionName") == definition_name)
+    return _objective(response, next(named, definitions[0])).get("Type") == "Maximize"
+
+
+def _definitions(response: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the training job definitions of a tuning job; the response itself for other jobs."""
+    several: Sequence[Mapping[str, Any]] = response.get("TrainingJobDefinitions", ())
+    return several or [response.get("TrainingJobDefinition", response)]
+
+
+def _objective(response: Mapping[str, Any], definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    config = response.get("HyperParameterTuningJobConfig", {})
+    return definition.get("TuningObjective") or config.get("HyperParameterTuningJobObjective") or {}
+
+
+def _objective_text(objective: Mapping[str, Any]) -> str:
+    return f"{objective['Type']} {objective['MetricName']}" if objective else ""
+
+
+def _instances(definition: Mapping[str, Any]) -> str:
+    resources = _resources(definition)
+    count = resources.get("InstanceCount")
+    return f"{count} x {resources.get('InstanceType', '')}" if count else ""
+
+
+def _run_time_limit(definition: Mapping[str, Any]) -> str | None:
+    return _seconds(definition.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"))
 
 
 def _resources(definition: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -87,7 +124,6 @@ def command_of(response: Mapping[str, Any]) -> list[str]:
 
 
 def inputs_of(response: Mapping[str, Any]) -> list[Location]:
-    definition = response.get("TrainingJobDefinition", response)
     found = [
         Location(
             item["InputName"],
@@ -103,6 +139,7 @@ def inputs_of(response: Mapping[str, Any]) -> list[Location]:
             f"/opt/ml/input/data/{item['ChannelName']}",
             item.get("ContentType", ""),
         )
+        for definition in _definitions(response)
         for item in definition.get("InputDataConfig", ())
     ]
     if transform := response.get("TransformInput"):
@@ -133,6 +170,5 @@ def outputs_of(response: Mapping[str, Any]) -> list[Location]:
         found.append(Location("checkpoints", checkpoints, response["CheckpointConfig"].get("LocalPath", "")))
     if output := response.get("TransformOutput", {}).get("S3OutputPath"):
         found.append(Location("output", output, details=response["TransformOutput"].get("Accept", "")))
-    if output := response.get("TrainingJobDefinition", response).get("OutputDataConfig", {}).get("S3OutputPath"):
-        found.append(Location("output path", output))
-    return found
+    paths = (definition.get("OutputDataConfig", {}).get("S3OutputPath") for definition in _definitions(response))
+    return found + [Location("output path", path) for path in dict.fromkeys(paths) if path]

@@ -51,9 +51,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class Trial:
-    """A training job of a tuning job, with the tuned hyperparameters and the objective."""
+    """A training job of a tuning job, with the tuned hyperparameters and the objective.
+
+    Attributes:
+        definition: Name of its definition, if the tuning job has several.
+    """
 
     name: str
+    definition: str
     status: str
     value: float | None
     hyperparameters: Mapping[str, str]
@@ -187,6 +192,7 @@ def list_trials(target: Target, name: str, count: int) -> list[Trial]:
     return [
         Trial(
             name=item["TrainingJobName"],
+            definition=item.get("TrainingJobDefinitionName", ""),
             status=item["TrainingJobStatus"],
             value=item.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value"),
             hyperparameters=item["TunedHyperParameters"],

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
+from botocore.stub import Stubber
+
+from project.target import Target
+from studio.app import create_app
 from studio.pages.jobs import curve_plots
 from studio.queries.job_metrics import Point, curves_of
+from studio.target import TARGET_KEY
 from tests.studio.conftest import Browser
 
 TRAINING_LOGS = quote("/aws/sagemaker/TrainingJobs", safe="")
@@ -38,6 +45,53 @@ def test_a_list_without_jobs_says_what_creates_some(browser: Browser) -> None:
     page = browser.get("/jobs?kind=hyper-parameter-tuning-job")
     assert "There are no tuning jobs yet." in page
     assert "python -m pipelines run --local" in page
+
+
+def test_a_tuning_job_with_several_definitions_shows_them_and_its_best_trials_first(target: Target) -> None:
+    def definition(name: str) -> dict[str, Any]:
+        return {
+            "DefinitionName": name,
+            "TuningObjective": {"Type": "Maximize", "MetricName": "auc"},
+            "AlgorithmSpecification": {"TrainingImage": f"image-of-{name}", "TrainingInputMode": "File"},
+            "RoleArn": "arn:aws:iam::111122223333:role/TrainingRole",
+            "OutputDataConfig": {"S3OutputPath": "s3://bucket/models"},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        }
+
+    def trial(value: float) -> dict[str, Any]:
+        return {
+            "TrainingJobDefinitionName": "second",
+            "TrainingJobName": f"trial-{value}",
+            "TrainingJobArn": "arn:aws:sagemaker:us-east-1:111122223333:training-job/trial",
+            "CreationTime": datetime.now(UTC),
+            "TrainingJobStatus": "Completed",
+            "TunedHyperParameters": {},
+            "FinalHyperParameterTuningJobObjectiveMetric": {"MetricName": "auc", "Value": value},
+        }
+
+    job = {
+        "HyperParameterTuningJobName": "tuning",
+        "HyperParameterTuningJobArn": "arn:aws:sagemaker:us-east-1:111122223333:hyper-parameter-tuning-job/tuning",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Bayesian",
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 1},
+        },
+        "TrainingJobDefinitions": [definition("first"), definition("second")],
+        "HyperParameterTuningJobStatus": "Completed",
+        "CreationTime": datetime.now(UTC),
+        "TrainingJobStatusCounters": {"Completed": 2},
+        "ObjectiveStatusCounters": {"Succeeded": 2},
+    }
+    app = create_app(target)
+    with Stubber(app.extensions[TARGET_KEY].sagemaker) as stubber:
+        stubber.add_response("describe_hyper_parameter_tuning_job", job)
+        page = Browser(app.test_client()).get("/jobs/hyper-parameter-tuning-job/tuning")
+        stubber.add_response("describe_hyper_parameter_tuning_job", job)
+        trials = {"TrainingJobSummaries": [trial(0.5), trial(0.9)]}
+        stubber.add_response("list_training_jobs_for_hyper_parameter_tuning_job", trials)
+        table = Browser(app.test_client()).get("/jobs/hyper-parameter-tuning-job/tuning/trials")
+    assert "image-of-first, image-of-second" in page and "Maximize auc" in page and "s3://bucket/models" in page
+    assert re.findall(r"trial-0\.\d(?=</a>)", table) == ["trial-0.9", "trial-0.5"]
 
 
 def test_an_unknown_kind_or_job_is_not_found(browser: Browser) -> None:
