@@ -16,7 +16,7 @@ from studio.access import protect
 from studio.failures import show_failures
 from studio.filters import add_filters
 from studio.links import add_links
-from studio.paging import SIZES
+from studio.paging import SIZES, has_other_pages
 from studio.target import PAGE_CONFIG, RUNTIME_KEY, SERVICES, TARGET_KEY
 
 # to endpoints at the same time; more wait
@@ -38,7 +38,9 @@ def create_app(target: Target, *, access_token: str | None = None, read_only: bo
         getattr(shown, service)
     app.extensions[RUNTIME_KEY] = runtime_client(shown, INVOCATIONS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(region=target.region, is_local=target.s3_folder is not None, page_sizes=SIZES)
+    app.jinja_env.globals.update(
+        region=target.region, is_local=target.s3_folder is not None, page_sizes=SIZES, has_other_pages=has_other_pages
+    )
     protect(app, access_token, read_only=read_only)
     show_failures(app)
     add_filters(app)

@@ -27,6 +27,11 @@ class Page(Generic[T]):
     next_token: str | None = None
 
 
+def has_other_pages(page: Page[Any]) -> bool:
+    """Return whether a list has pages besides this one, so that a page without items says nothing about the list."""
+    return bool(page.next_token or request.args.get("token"))
+
+
 def page_size() -> int:
     """Return the `size` of the address: one of SIZES, the first by default."""
     size = request.args.get("size", type=int)

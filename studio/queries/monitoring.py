@@ -156,18 +156,17 @@ def describe_pipeline_schedule(target: Target, group: str, name: str) -> Monitor
 def describe_model_monitor_schedule(target: Target, name: str) -> MonitoringSchedule:
     response = target.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)
     config = response["MonitoringScheduleConfig"]
-    kind = config.get("MonitoringType", response.get("MonitoringType", ""))
+    # what a schedule without a type monitors
+    kind = config.get("MonitoringType") or response.get("MonitoringType") or "DataQuality"
     definition = _definition(target, kind, config)
-    source = definition.get(f"{kind}JobInput", {})
-    batch = source.get("BatchTransformInput", {})
-    baseline = definition.get(f"{kind}BaselineConfig", {})
+    source, baseline = definition.source, definition.baseline
     facts = {
         "Monitoring type": kind,
-        "Captures": batch.get("DataCapturedDestinationS3Uri", ""),
+        "Captures": source.get("BatchTransformInput", {}).get("DataCapturedDestinationS3Uri", ""),
         "Labels": source.get("GroundTruthS3Input", {}).get("S3Uri", ""),
-        "Image": definition.get(f"{kind}AppSpecification", {}).get("ImageUri", ""),
+        "Image": definition.application.get("ImageUri", ""),
         "Job definition": config.get("MonitoringJobDefinitionName", ""),
-        "Role": definition.get("RoleArn", ""),
+        "Role": definition.role,
         "ARN": response["MonitoringScheduleArn"],
     }
     analysis = next((analysis for analysis, name in MONITORING_TYPES.items() if name == kind), kind)
@@ -183,7 +182,7 @@ def describe_model_monitor_schedule(target: Target, name: str) -> MonitoringSche
             analysis: Baseline(
                 constraints=baseline.get("ConstraintsResource", {}).get("S3Uri", ""),
                 statistics=baseline.get("StatisticsResource", {}).get("S3Uri", ""),
-                config=definition.get(f"{kind}AppSpecification", {}).get("ConfigUri", ""),
+                config=definition.application.get("ConfigUri", ""),
             )
         },
         modified=response["LastModifiedTime"],
@@ -207,15 +206,37 @@ def _baselines(parameters: Mapping[str, str]) -> dict[str, Baseline]:
     return found
 
 
-def _definition(target: Target, kind: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the job definition of a schedule; empty if it has been deleted, or is part of the schedule."""
+@dataclass(frozen=True)
+class _Definition:
+    """The members of a job definition that do not depend on the monitoring type; empty if it has been deleted."""
+
+    source: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+    application: Mapping[str, Any] = field(default_factory=dict)
+    role: str = ""
+
+
+def _definition(target: Target, kind: str, config: Mapping[str, Any]) -> _Definition:
+    """Return the job definition of a schedule: a part of its configuration, or a resource of its own."""
+    if inline := config.get("MonitoringJobDefinition"):
+        return _Definition(
+            next(iter(inline["MonitoringInputs"]), {}),
+            inline.get("BaselineConfig", {}),
+            inline["MonitoringAppSpecification"],
+            inline["RoleArn"],
+        )
     name = config.get("MonitoringJobDefinitionName")
     if not name or kind not in _OPERATIONS:
-        return {}
+        return _Definition()
     try:
-        definition: Mapping[str, Any] = getattr(target.sagemaker, _OPERATIONS[kind])(JobDefinitionName=name)
+        definition = getattr(target.sagemaker, _OPERATIONS[kind])(JobDefinitionName=name)
     except ClientError as error:
         if is_not_found(error):
-            return {}
+            return _Definition()
         raise
-    return definition
+    return _Definition(
+        definition[f"{kind}JobInput"],
+        definition.get(f"{kind}BaselineConfig", {}),
+        definition[f"{kind}AppSpecification"],
+        definition["RoleArn"],
+    )

@@ -144,7 +144,7 @@ def test_results_over_time_are_read_from_cloudwatch(browser: Browser, target: Ta
     assert "DPPL, sex = female" in page
     assert "0.9000" in page
     empty = browser.get("/monitoring/-/trends?endpoint_name=nobody&dimension=none")
-    assert "CloudWatch has no results of the last 1 day" in empty
+    assert "CloudWatch has no results in the last 1 day" in empty
 
 
 def test_alarms_have_their_state_and_history(browser: Browser, target: Target) -> None:
@@ -202,3 +202,40 @@ def test_model_monitors_schedules_of_any_project_are_shown(target: Target) -> No
     assert "cron(0 * ? * * *)" in page
     assert '<a href="/endpoints/theirs">theirs</a>' in page
     assert "The window had no data" in page
+
+
+def test_a_schedule_with_its_job_definition_inside_shows_endpoint_and_baseline(target: Target) -> None:
+    now = datetime.now(UTC)
+    source = {"EndpointInput": {"EndpointName": "theirs", "LocalPath": "/opt/ml/processing/input"}}
+    definition = {
+        "BaselineConfig": {"ConstraintsResource": {"S3Uri": "s3://bucket/baseline/constraints.json"}},
+        "MonitoringInputs": [source],
+        "MonitoringOutputConfig": {
+            "MonitoringOutputs": [
+                {"S3Output": {"S3Uri": "s3://bucket/results", "LocalPath": "/opt/ml/processing/output"}}
+            ]
+        },
+        "MonitoringResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 20}
+        },
+        "MonitoringAppSpecification": {"ImageUri": "their-analyzer"},
+        "RoleArn": "arn:aws:iam::111122223333:role/MonitoringRole",
+    }
+    described = {
+        "MonitoringScheduleArn": "arn:aws:sagemaker:us-east-1:111122223333:monitoring-schedule/hourly",
+        "MonitoringScheduleName": "hourly",
+        "MonitoringScheduleStatus": "Scheduled",
+        "CreationTime": now,
+        "LastModifiedTime": now,
+        "MonitoringScheduleConfig": {"MonitoringJobDefinition": definition},
+    }
+    client = boto3.client("sagemaker", region_name="us-east-1")
+    with Stubber(client) as stubber, patch.object(Target, "sagemaker", client):
+        stubber.add_response("describe_monitoring_schedule", described)
+        more = {"MonitoringExecutionSummaries": [], "NextToken": "more"}
+        stubber.add_response("list_monitoring_executions", more)
+        page = Browser(create_app(target).test_client()).get("/monitoring/hourly")
+    assert '<a href="/endpoints/theirs">theirs</a>' in page
+    assert "constraints.json" in page and "their-analyzer" in page and "DataQuality" in page
+    # further pages may have executions
+    assert "None on this page" in page and "token=more" in page and "no executions yet" not in page
