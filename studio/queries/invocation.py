@@ -20,6 +20,7 @@ from project.errors import UserError, is_not_found
 from project.s3_uris import is_s3_uri, split_s3_uri
 from project.target import Target
 from studio.queries.captures import Payload, as_payload
+from studio.queries.containers import container_of
 from studio.queries.variants import Variant
 
 # larger archives are not searched for a schema
@@ -189,12 +190,13 @@ def _explanation(content: Mapping[str, Any]) -> Explanation:
 def _archive(target: Target, variant: Variant) -> str:
     """Return the S3 URI of the variant's model archive; empty without one."""
     container = next(iter(variant.containers), None)
-    if container is None or not container.package:
-        uri = container.data if container else ""
-    else:
+    if container is None:
+        return ""
+    if container.package:
         description = target.sagemaker.describe_model_package(ModelPackageName=container.package)
         inside: Mapping[str, Any] = next(iter(description.get("InferenceSpecification", {}).get("Containers", ())), {})
-        uri = str(inside.get("ModelDataUrl", ""))
+        container = container_of(inside)
+    uri = container.model_uri
     return uri if is_s3_uri(uri) and uri.endswith(".tar.gz") else ""
 
 

@@ -21,7 +21,7 @@ _ARTIFACTS = re.compile(r"/(?P<job>[A-Za-z0-9][A-Za-z0-9-]{0,62})/output/model(?
 
 def training_job(target: Target, package: ModelPackage) -> Job | None:
     """Return the training job of a model package; None if none of this account is known."""
-    for container in package.containers:
+    for _, container in package.containers:
         if found := _ARTIFACTS.search(container.model_uri):
             try:
                 return describe_job(target, "training-job", found["job"])

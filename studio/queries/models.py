@@ -9,6 +9,7 @@ from typing import Any
 
 from project.target import Target
 from studio.paging import Page
+from studio.queries.containers import Container, container_of
 
 APPROVAL_STATUSES = ("PendingManualApproval", "Approved", "Rejected")
 # the limit of UpdateModelPackage's ApprovalDescription
@@ -58,16 +59,6 @@ class BaselineFiles:
 
 
 @dataclass(frozen=True)
-class Container:
-    """A container of an inference specification, which may be an additional one with a name."""
-
-    specification: str
-    image: str
-    model_uri: str
-    environment: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class ModelPackage:
     """A model package.
 
@@ -103,13 +94,14 @@ class ModelPackage:
         return known or (generated_by if "/execution/" in generated_by else "")
 
     @property
-    def containers(self) -> tuple[Container, ...]:
+    def containers(self) -> tuple[tuple[str, Container], ...]:
+        """The containers, each with the name of its inference specification, which only additional ones have."""
         specifications = [
             ("", self.description.get("InferenceSpecification") or {}),
             *((item["Name"], item) for item in self.description.get("AdditionalInferenceSpecifications") or ()),
         ]
         return tuple(
-            Container(name, item.get("Image", ""), _model_uri(item), item.get("Environment") or {})
+            (name, container_of(item))
             for name, specification in specifications
             for item in specification.get("Containers", ())
         )
@@ -221,11 +213,6 @@ def _group(item: Mapping[str, Any]) -> Group:
         description=item.get("ModelPackageGroupDescription", ""),
         created=item["CreationTime"],
     )
-
-
-def _model_uri(container: Mapping[str, Any]) -> str:
-    source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
-    return str(container.get("ModelDataUrl") or source.get("S3Uri", ""))
 
 
 def _files(sources: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:

@@ -12,24 +12,9 @@ from deployment.plan import CAPTURE_PERCENTAGE, CAPTURE_URI
 from project.errors import is_not_found
 from project.target import Target
 from studio.failures import explain
+from studio.queries.containers import Container, container_of
 from studio.queries.endpoints import Endpoint
 from studio.target import call_each
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container of a model.
-
-    Attributes:
-        package: ARN of the model package; empty for a model that is not from the registry.
-        image: Image of the container; empty if the package has it.
-        data: S3 URI of the model archive or the model files; empty if the package has it.
-    """
-
-    package: str
-    image: str
-    data: str
-    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -173,13 +158,4 @@ def _containers(target: Target, model: str) -> tuple[tuple[Container, ...], str]
         # everything else about the variant is known
         return (), explain(error).message
     containers = [*filter(None, [response.get("PrimaryContainer")]), *response.get("Containers", ())]
-    found = tuple(
-        Container(
-            package=item.get("ModelPackageName", ""),
-            image=item.get("Image", ""),
-            data=item.get("ModelDataUrl") or item.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", ""),
-            environment=item.get("Environment", {}),
-        )
-        for item in containers
-    )
-    return found, ""
+    return tuple(map(container_of, containers)), ""

@@ -19,8 +19,9 @@ from botocore.stub import Stubber
 from project.target import Target
 from studio.app import create_app
 from studio.queries import captures, endpoints
+from studio.queries.containers import Container, container_of
 from studio.queries.invocation import Field, read_fields, record_of
-from studio.queries.variants import Container, Variant, capture_of, describe_variants
+from studio.queries.variants import Variant, capture_of, describe_variants
 from tests.stories.workplace import BREAST_CANCER, Workplace
 from tests.studio.conftest import ADDRESS, Browser, connected
 
@@ -197,6 +198,14 @@ def test_features_that_are_left_empty_are_missing_and_numbers_are_numbers() -> N
     schema = [Field("age", "number", ()), Field("zip", "category", ("007",)), Field("plan", "category", ())]
     assert record_of(schema, {"age": " 31.5 ", "zip": "007", "plan": ""}) == {"age": 31.5, "zip": "007"}
     assert record_of(schema, {"age": "old"}) == {"age": "old"}
+
+
+def test_model_files_are_named_by_either_member_of_a_container() -> None:
+    uri = "s3://bucket/model.tar.gz"
+    source = {"S3Uri": uri, "S3DataType": "S3Object", "CompressionType": "Gzip"}
+    for definition in ({"ModelDataUrl": uri}, {"ModelDataSource": {"S3DataSource": source}}):
+        assert container_of(definition).model_uri == uri
+    assert container_of({"ModelPackageName": "arn:p"}).model_uri == ""
 
 
 def test_models_of_others_have_no_fields(target: Target) -> None:
