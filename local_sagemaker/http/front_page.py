@@ -66,13 +66,16 @@ class FrontPage:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._address = ""
+        self._is_closed = False
 
     def respond(self) -> Response:
         mlflow = next(reversed([*self._mlflow_urls().values()]), None)
         try:
             page = self._start()
         except PageError as error:
-            return Response(f"{error}\n", 503, content_type="text/plain; charset=utf-8")
+            if mlflow is None:
+                return Response(f"{error}\n", 503, content_type="text/plain; charset=utf-8")
+            page = mlflow
         if mlflow is None:
             return Response(status=302, headers={"Location": page})
         text = _PAGE.format(
@@ -81,16 +84,21 @@ class FrontPage:
         return Response(text, content_type="text/html; charset=utf-8")
 
     def close(self) -> None:
-        """Stop the page if it is running."""
+        """Stop the page if it is running or starting; it is not started again."""
+        self._is_closed = True
+        # one that is starting holds the lock until it has printed its address, or ends
+        if (process := self._process) is not None:
+            signal_group(process.pid, signal.SIGTERM)
         with self._lock:
-            if self._process is None:
-                return
-            signal_group(self._process.pid, signal.SIGTERM)
-            wait_or_kill(self._process, STOP_SECONDS)
+            if self._process is not None:
+                signal_group(self._process.pid, signal.SIGTERM)
+                wait_or_kill(self._process, STOP_SECONDS)
 
     def _start(self) -> str:
         """Return the address of the page. Raises PageError if it does not start."""
         with self._lock:
+            if self._is_closed:
+                raise PageError("the server is stopping")
             if self._process is not None and self._process.poll() is None:
                 return self._address
             if importlib.util.find_spec(PROGRAM) is None:
