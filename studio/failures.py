@@ -8,7 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 from botocore.exceptions import ConnectionError as NoConnectionError
 from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -71,14 +78,15 @@ def explain(error: Exception) -> Failure:
         return _explain_client_error(error)
     if isinstance(error, ParamValidationError):
         return Failure(400, "Not possible", str(error))
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return Failure(401, "There are no AWS credentials", str(error), "Sign in, and start Studio again.")
     if isinstance(error, BotoCoreError):
         return Failure(
             502,
             "The API cannot be reached",
             str(error),
-            "Check the AWS credentials and the network. With --local, `python -m local_sagemaker status` shows whether "
-            "the server runs.",
-            # a server may start again, and a laptop wake up; missing credentials do not appear
+            "Check the network. With --local, `python -m local_sagemaker status` shows whether the server runs.",
+            # a server may start again, and a laptop wake up
             retry_seconds=RETRY_SECONDS if isinstance(error, (NoConnectionError, HTTPClientError)) else 0,
         )
     if isinstance(error, UserError):

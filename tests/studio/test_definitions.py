@@ -24,7 +24,7 @@ def test_a_step_waits_for_those_whose_properties_it_uses_and_those_it_depends_on
     assert edges(step("Preprocess"), using, after) == {("Preprocess", "Train", ""), ("Train", "Report", "")}
 
 
-def test_references_to_parameters_and_to_unknown_steps_are_no_edges() -> None:
+def test_references_to_parameters_and_to_unknown_steps_are_not_edges() -> None:
     using = step("Train", Arguments={"A": {"Get": "Parameters.Depth"}, "B": {"Get": "Steps.Gone.Outputs"}})
     assert edges(using) == set()
 

@@ -80,15 +80,20 @@ def test_what_does_not_exist_is_not_found(browser: Browser) -> None:
     assert "Not Found" in browser.get("/no/such/page", status=404)
 
 
-def test_an_account_out_of_reach_is_no_internal_error() -> None:
+def test_an_account_out_of_reach_is_not_an_internal_error() -> None:
     failure = explain(EndpointConnectionError(endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com"))
     assert failure.status == 502
     assert "api.sagemaker" in failure.message
     # it may come back
-    assert failure.retry_seconds and not explain(NoCredentialsError()).retry_seconds
+    assert failure.retry_seconds
 
 
-def test_expired_credentials_are_no_missing_permission() -> None:
+def test_missing_credentials_are_named_and_not_waited_for() -> None:
+    failure = explain(NoCredentialsError())
+    assert (failure.title, failure.retry_seconds) == ("There are no AWS credentials", 0)
+
+
+def test_expired_credentials_are_not_a_missing_permission() -> None:
     error = ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "The token is expired"}}, "ListThings")
     failure = explain(error)
     assert failure.title == "AWS does not accept the credentials" and "Sign in again" in failure.advice

@@ -153,9 +153,13 @@ def _put_metric_alarm(original: Original, listener: Listener, backend: CloudWatc
 
 @patches(CloudWatchResponse, "describe_alarms")
 def _describe_alarms(original: Original, listener: Listener, response: Any) -> Any:
-    """Filter by state besides the name, and return pages in the order of names; moto obeys one filter only."""
+    """Filter by type and state besides the name, and return pages in the order of names; moto obeys one filter only."""
     answer = original(response)
-    found = {kind: sorted(alarms, key=lambda alarm: alarm.name) for kind, alarms in answer.result.items()}
+    types = response._get_param("AlarmTypes") or ["MetricAlarm"]
+    found = {
+        kind: sorted(alarms, key=lambda alarm: alarm.name) if kind.removesuffix("s") in types else []
+        for kind, alarms in answer.result.items()
+    }
     if wanted := response._get_param("StateValue"):
         found = {kind: [alarm for alarm in alarms if alarm.state_value == wanted] for kind, alarms in found.items()}
     if size := response._get_int_param("MaxRecords"):

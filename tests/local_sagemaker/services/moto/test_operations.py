@@ -71,3 +71,7 @@ def test_alarms_are_described_in_pages_by_prefix_and_state(client: MakeClient) -
     assert [alarm["AlarmName"] for alarm in first["MetricAlarms"]] == ["paged-a", "paged-b"]
     assert [alarm["AlarmName"] for alarm in second["MetricAlarms"]] == ["paged-c"]
     assert "NextToken" not in second
+    composite = cloudwatch.describe_alarms(AlarmNamePrefix="paged-", AlarmTypes=["CompositeAlarm"])
+    assert composite["MetricAlarms"] == composite["CompositeAlarms"] == []
+    both = cloudwatch.describe_alarms(AlarmNamePrefix="paged-", AlarmTypes=["CompositeAlarm", "MetricAlarm"])
+    assert len(both["MetricAlarms"]) == 4
