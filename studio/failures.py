@@ -77,7 +77,7 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, ClientError):
         return _explain_client_error(error)
     if isinstance(error, ParamValidationError):
-        return Failure(400, "Not possible", str(error))
+        return Failure(400, "Invalid request", str(error))
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return Failure(401, "There are no AWS credentials", str(error), "Sign in, and start Studio again.")
     if isinstance(error, BotoCoreError):
@@ -90,7 +90,7 @@ def explain(error: Exception) -> Failure:
             retry_seconds=RETRY_SECONDS if isinstance(error, (NoConnectionError, HTTPClientError)) else 0,
         )
     if isinstance(error, UserError):
-        return Failure(400, "Not possible", str(error))
+        return Failure(400, "Invalid request", str(error))
     if isinstance(error, HTTPException):
         return Failure(error.code or 500, error.name, error.description or "")
     log.error("%s %s", request.method, request.path, exc_info=error)

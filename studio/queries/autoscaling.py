@@ -11,10 +11,10 @@ from project.target import Target
 
 @dataclass(frozen=True)
 class Scaling:
-    """Autoscaling of a variant, or of an inference component.
+    """Autoscaling of a variant.
 
     Attributes:
-        resource: Name of the variant or inference component.
+        resource: Name of the variant.
         policies: Its scaling policies as text.
     """
 

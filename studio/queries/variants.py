@@ -144,8 +144,8 @@ def _capacity(item: Mapping[str, Any]) -> str:
         return f"serverless, {serverless['MemorySizeInMB']} MB, at most {serverless['MaxConcurrency']} at once"
     count = item.get("CurrentInstanceCount", item.get("InitialInstanceCount", 0))
     desired = item.get("DesiredInstanceCount", count)
-    becoming = "" if desired == count else f" (becoming {desired})"
-    return f"{count}{becoming} × {item.get('InstanceType', 'unknown type')}"  # noqa: RUF001
+    change = "" if desired == count else f" (changing to {desired})"
+    return f"{count}{change} × {item.get('InstanceType', 'unknown type')}"  # noqa: RUF001
 
 
 def _containers(target: Target, model: str) -> tuple[tuple[Container, ...], str]:

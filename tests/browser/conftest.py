@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @dataclass
-class Watched:
+class CheckedPage:
     """A page of a browser whose problems are kept.
 
     Attributes:
@@ -41,16 +41,16 @@ class Watched:
     problems: list[str] = field(default_factory=list)
 
     def keep_error(self, message: Any) -> None:
-        # what a sandbox refuses to somebody's report is no problem of the page
+        # what a sandbox refuses to somebody's report is not a fault of the page
         if message.type == "error" and "/content?" not in message.location["url"]:
             self.problems.append(f"console: {message.text} ({message.location['url']})")
 
     def open(self, address: str) -> None:
         """Open an address, and wait until its parts have arrived; live pages keep a connection open."""
         self.page.goto(address)
-        self.settle()
+        self.wait_until_loaded()
 
-    def settle(self) -> None:
+    def wait_until_loaded(self) -> None:
         self.page.wait_for_function(
             "() => ![...document.querySelectorAll('[hx-trigger~=load], [hx-trigger=revealed]')]"
             ".some((element) => element.matches('.loading, .later') && element.getClientRects().length"
@@ -99,13 +99,13 @@ def studio(chromium: Any, root: str) -> str:
 
 
 @pytest.fixture
-def watched(chromium: Any, studio: str) -> Iterator[Watched]:
+def checked(chromium: Any, studio: str) -> Iterator[CheckedPage]:
     context = chromium.new_context(
         viewport={"width": 1400, "height": 1000}, timezone_id="Europe/Berlin", locale="en-US"
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
-    made = Watched(page)
+    made = CheckedPage(page)
     page.on("pageerror", lambda error: made.problems.append(f"script: {error}"))
     page.on("console", made.keep_error)
     page.on(

@@ -11,35 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from project.paths import REPOSITORY
-from tests.browser.conftest import Watched
+from tests.browser.conftest import CheckedPage
 from tests.stories.workplace import BREAST_CANCER, Workplace
 
 NAME = "breast-cancer"
 DATA = str(REPOSITORY / "examples" / NAME / "data.csv")
 
 
-def test_an_empty_account_says_what_to_do_next(watched: Watched, studio: str) -> None:
+def test_an_empty_account_says_what_to_do_next(checked: CheckedPage, studio: str) -> None:
     for section, command in {
         "pipelines": "python -m pipelines run --local",
         "models": "python -m pipelines run --local",
         "endpoints": "python -m deployment deploy --local",
         "monitoring": "python -m monitoring schedule create --local",
     }.items():
-        watched.open(f"{studio}/{section}")
-        assert command in watched.page.inner_text(".empty"), section
+        checked.open(f"{studio}/{section}")
+        assert command in checked.page.inner_text(".empty"), section
     for section in ("jobs", "logs", "s3"):
-        watched.open(f"{studio}/{section}")
-        assert watched.page.locator("h1").count() == 1
+        checked.open(f"{studio}/{section}")
+        assert checked.page.locator("h1").count() == 1
 
 
-def test_from_the_first_execution_to_drift(watched: Watched, studio: str, workplace: Workplace, tmp_path: Path) -> None:
-    page = watched.page
+def test_from_the_first_execution_to_drift(
+    checked: CheckedPage, studio: str, workplace: Workplace, tmp_path: Path
+) -> None:
+    page = checked.page
 
     # the graph of the first execution goes green while the page is open
     with running(workplace, "pipelines", "run", "--local", "--settings", BREAST_CANCER):
-        watched.open(f"{studio}/pipelines")
+        checked.open(f"{studio}/pipelines")
         while page.locator("a", has_text=NAME).count() == 0:
-            watched.open(f"{studio}/pipelines")
+            checked.open(f"{studio}/pipelines")
         page.click(f"th a:text-is('{NAME}')")
         page.click("nav >> text=Executions")
         page.click("tbody th a")
@@ -56,7 +58,7 @@ def test_from_the_first_execution_to_drift(watched: Watched, studio: str, workpl
     page.wait_for_function("document.querySelector('pre.log')?.textContent.includes('train')")
 
     # the report of the model, which is approved
-    watched.open(f"{studio}/models/{NAME}/1")
+    checked.open(f"{studio}/models/{NAME}/1")
     report = page.frame_locator("iframe")
     report.locator("h1").first.wait_for()
     page.click("button:text('Approve…')")
@@ -68,10 +70,10 @@ def test_from_the_first_execution_to_drift(watched: Watched, studio: str, workpl
 
     # the endpoint answers a record of the form
     assert workplace.deployment("deploy", "--local", "--settings", BREAST_CANCER).code == 0
-    watched.open(f"{studio}/endpoints")
+    checked.open(f"{studio}/endpoints")
     page.click(f"th a:text-is('{NAME}')")
     page.wait_for_selector(".status.good:text('InService')")
-    watched.open(f"{studio}/endpoints/{NAME}?tab=invoke")
+    checked.open(f"{studio}/endpoints/{NAME}?tab=invoke")
     page.click("button:text-is('Send') >> nth=0")
     page.wait_for_selector("#answer :text('probability')")
 
@@ -83,17 +85,17 @@ def test_from_the_first_execution_to_drift(watched: Watched, studio: str, workpl
     monitoring(workplace, "ground-truth", "upload", labels)
     monitoring(workplace, "schedule", "create", "--schedule", "rate(10 minutes)")
     monitoring(workplace, "schedule", "create", "--run-now")
-    watched.open(f"{studio}/endpoints/{NAME}?tab=requests")
+    checked.open(f"{studio}/endpoints/{NAME}?tab=requests")
     page.wait_for_selector("text=mean_radius")
-    watched.open(f"{studio}/monitoring")
+    checked.open(f"{studio}/monitoring")
     page.click(f"tbody th a:has-text('{NAME}')")
     page.wait_for_selector("text=mean_radius")
     page.wait_for_selector("figure.plot[data-drawn] svg")
 
 
-def test_an_execution_that_fails_says_why_and_can_be_retried(watched: Watched, studio: str) -> None:
-    page = watched.page
-    start(watched, studio, MetricThreshold="0.9999")
+def test_an_execution_that_fails_says_why_and_can_be_retried(checked: CheckedPage, studio: str) -> None:
+    page = checked.page
+    start(checked, studio, MetricThreshold="0.9999")
     page.wait_for_selector("[data-node=QualityTooLow] .node.bad")
     page.wait_for_selector(".failure:has-text('must be at least 0.9999')")
     page.click("button:text-is('Retry')")
@@ -101,31 +103,31 @@ def test_an_execution_that_fails_says_why_and_can_be_retried(watched: Watched, s
     page.wait_for_selector(".status.bad:text('Failed')")
 
 
-def test_an_execution_is_stopped(watched: Watched, studio: str) -> None:
-    page = watched.page
+def test_an_execution_is_stopped(checked: CheckedPage, studio: str) -> None:
+    page = checked.page
     # nothing of it is cached
-    start(watched, studio, NumLeaves="17")
+    start(checked, studio, NumLeaves="17")
     page.wait_for_selector("[data-node=Train] .node.running")
     page.click("button:text-is('Stop')")
     page.click("dialog[open] button:text('Stop the execution')")
     page.wait_for_selector(".status:text('Stopped')")
 
 
-def test_executions_are_compared(watched: Watched, studio: str) -> None:
-    page = watched.page
-    watched.open(f"{studio}/pipelines/{NAME}/executions")
+def test_executions_are_compared(checked: CheckedPage, studio: str) -> None:
+    page = checked.page
+    checked.open(f"{studio}/pipelines/{NAME}/executions")
     for box in page.locator("tbody input[type=checkbox]").all()[:2]:
         box.check()
     page.click("button:text('Compare')")
     page.wait_for_selector("tr.differs:has-text('NumLeaves')")
 
 
-def start(watched: Watched, studio: str, **parameters: str) -> None:
-    watched.open(f"{studio}/pipelines/{NAME}/start")
+def start(checked: CheckedPage, studio: str, **parameters: str) -> None:
+    checked.open(f"{studio}/pipelines/{NAME}/start")
     for name, value in parameters.items():
-        watched.page.get_by_label(name, exact=True).fill(value)
-    watched.page.click("button:text-is('Start')")
-    node(watched.page, "Preprocess").wait_for()
+        checked.page.get_by_label(name, exact=True).fill(value)
+    checked.page.click("button:text-is('Start')")
+    node(checked.page, "Preprocess").wait_for()
 
 
 def node(page: Any, name: str) -> Any:

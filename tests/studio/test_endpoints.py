@@ -266,7 +266,7 @@ def test_an_endpoint_that_is_updated_is_followed_live(target: Target) -> None:
     assert 'sse-connect="/endpoints/e/events"' in page
     assert "Being updated to the configuration next" in page
     assert "75 %" in page
-    assert "becoming 50 %" in page
+    assert "changing to 50 %" in page
 
 
 def captured_uri(target: Target) -> str:

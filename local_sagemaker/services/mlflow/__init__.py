@@ -1,1 +1,1 @@
-"""MLflow servers: what is behind MLflow Apps and tracking servers."""
+"""The MLflow servers behind MLflow Apps and tracking servers."""

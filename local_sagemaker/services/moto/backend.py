@@ -144,7 +144,7 @@ class MotoBackend:
     def _replay(self, application: WSGIApplication) -> None:
         """Send all requests to moto again; those that fail are logged and skipped.
 
-        A request to CloudFormation that was interrupted is carried on.
+        A request to CloudFormation that was interrupted is resumed.
         """
         client = Client(application)
         for number, entry in self._journal.entries():

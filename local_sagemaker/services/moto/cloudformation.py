@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record
 
-# services that are not moto's here: what moto's CloudFormation creates in them exists for nobody
+# services that are not moto's here: what moto's CloudFormation creates in them is not visible to clients
 _OTHER_SERVICES = ("AWS::CloudFormation::", "AWS::Lambda::", "AWS::S3::", "AWS::SageMaker::")
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 # number of data above which old ones are condensed
 MAX_DATA = 50_000
-# age at which data are condensed to one a minute, and at which they are deleted, as in CloudWatch
+# age at which data are condensed to one a minute, and at which they are deleted, as CloudWatch deletes those of a
+# minute; it keeps those of an hour for 15 months
 CONDENSE_AFTER_SECONDS, RETENTION_SECONDS = 3600, 15 * 24 * 3600
 
 

@@ -1,7 +1,7 @@
-"""Patches that make moto's CloudFormation tell the truth about stacks.
+"""Patches that make moto's CloudFormation report the real state of stacks.
 
-moto skips resource types that it does not know, leaves a stack whose resources fail half made, loses a stack that it
-cannot delete, and executes change sets without outputs, exports and imports.
+moto skips resource types that it does not know, leaves a stack whose resources fail partially created, loses a stack
+that it cannot delete, and executes change sets without outputs, exports and imports.
 """
 
 from __future__ import annotations
