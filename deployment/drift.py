@@ -15,8 +15,12 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from deployment.records import Record, Value, as_number
+from analyzer.value_formats import ValueFormat
+from analyzer.values import NUMBER
+from deployment.records import Record, Value, as_number, categories
 from project.errors import UserError
+from project.settings import Settings
+from project.settings.columns import ColumnSettings
 
 _SHIFT = re.compile(r"(?P<sign>[+-])(?P<size>\d+\.?\d*|\.\d+)(?P<unit>sd)?")
 _FACTOR = re.compile(r"\*(?P<factor>\d+\.?\d*|\.\d+)")
@@ -34,17 +38,18 @@ class Drift:
     text: str
 
 
-def parse_drift(texts: Sequence[str], rows: Sequence[Record]) -> list[Drift]:
+def parse_drift(texts: Sequence[str], rows: Sequence[Record], settings: Settings) -> list[Drift]:
     """Parse --drift options.
 
     Args:
         texts: Changes in the notation of the module's docstring.
         rows: The unchanged records, from which standard deviations and types are taken.
+        settings: The project's settings, which say how numbers are written that records have as texts.
 
     Raises:
         UserError: The feature does not exist, or the change is malformed or does not fit the feature's type.
     """
-    return [_parse(text, rows) for text in texts]
+    return [_parse(text, rows, settings) for text in texts]
 
 
 def apply_drift(drifts: Sequence[Drift], record: Record, chance: random.Random) -> Record:
@@ -52,24 +57,46 @@ def apply_drift(drifts: Sequence[Drift], record: Record, chance: random.Random) 
     return {**record, **{drift.feature: drift.change(record[drift.feature], chance) for drift in drifts}}
 
 
-def _parse(text: str, rows: Sequence[Record]) -> Drift:
+def _parse(text: str, rows: Sequence[Record], settings: Settings) -> Drift:
     feature, equals, change = text.partition("=")
     if not equals or not change:
         raise UserError(f"--drift {text!r} is malformed; write FEATURE=+2sd, =-3, =*1.5, =VALUE@0.8 or =missing@0.2")
     if feature not in rows[0]:
         raise UserError(f"--drift {text!r}: no feature {feature!r}; the features are {', '.join(rows[0])}")
-    present = [row[feature] for row in rows if row[feature] is not None]
-    numbers = [value for value in present if isinstance(value, int | float)]
     shift, factor = _SHIFT.fullmatch(change), _FACTOR.fullmatch(change)
-    if (shift or factor) and len(numbers) < len(present):
-        raise UserError(f"--drift {text!r}: {feature} is not numeric; set a value, as in {feature}={present[0]}@0.8")
-    if shift:
-        unit = (statistics.pstdev(numbers) if numbers else 0.0) if shift["unit"] else 1.0
-        return Drift(feature, _shift_by(float(shift["sign"] + shift["size"]) * unit), text)
-    if factor:
-        return Drift(feature, _multiply_by(float(factor["factor"])), text)
+    if shift or factor:
+        value_format = _format(feature, settings)
+        try:
+            read = [_number(row[feature], value_format) for row in rows]
+        except ValueError:
+            read = None
+        if read is None or feature in categories(settings):
+            example = next(row[feature] for row in rows if row[feature] is not None)
+            raise UserError(f"--drift {text!r}: {feature} is not numeric; set a value, as in {feature}={example}@0.8")
+        if factor:
+            by = float(factor["factor"])
+            return Drift(feature, _arithmetic(lambda number: number * by, value_format), text)
+        numbers = [number for number in read if number is not None]
+        unit = (statistics.pstdev(numbers) if numbers else 0.0) if shift["unit"] else 1.0  # type: ignore[index]
+        add = float(shift["sign"] + shift["size"]) * unit  # type: ignore[index]
+        return Drift(feature, _arithmetic(lambda number: number + add, value_format), text)
     share = _SHARE.fullmatch(change)
-    return Drift(feature, _replace_with(*_value_and_share(text, share, change), numeric=bool(numbers)), text)
+    numeric = any(isinstance(row[feature], int | float) for row in rows)
+    return Drift(feature, _replace_with(*_value_and_share(text, share, change), numeric=numeric), text)
+
+
+def _format(feature: str, settings: Settings) -> ValueFormat:
+    """Return how a number in a feature's texts is written."""
+    column = settings.data.columns.get(feature, ColumnSettings(type="number"))
+    decimal = column.decimal or settings.data.csv.decimal
+    return ValueFormat(column.type, decimal, missing_texts=frozenset(settings.data.missing_values))
+
+
+def _number(value: Value, value_format: ValueFormat) -> int | float | None:
+    """Read a value of a record; None if it is missing. Raises ValueError for a text that is not a number."""
+    if not isinstance(value, str):
+        return value
+    return as_number(value) if NUMBER.fullmatch(value) else value_format.number(value)
 
 
 def _value_and_share(text: str, share: re.Match[str] | None, change: str) -> tuple[str, float]:
@@ -80,17 +107,19 @@ def _value_and_share(text: str, share: re.Match[str] | None, change: str) -> tup
     return share["value"], float(share["share"])
 
 
-def _shift_by(by: float) -> Change:
-    return lambda value, _: _like(value, value + by) if isinstance(value, int | float) else value
+def _arithmetic(compute: Callable[[float], float], value_format: ValueFormat) -> Change:
+    """Return a change of numbers that leaves missing values as they are.
 
+    Integers stay integers: a change of type would be a violation of its own, beside the drift.
+    """
 
-def _multiply_by(by: float) -> Change:
-    return lambda value, _: _like(value, value * by) if isinstance(value, int | float) else value
+    def change(value: Value, _: random.Random) -> Value:
+        number = _number(value, value_format)
+        if number is None:
+            return value
+        return round(compute(number)) if isinstance(number, int) else compute(number)
 
-
-def _like(old: int | float, new: float) -> int | float:
-    """Keep integers integers: a change of type would be a violation of its own, beside the drift."""
-    return round(new) if isinstance(old, int) else new
+    return change
 
 
 def _replace_with(text: str, share: float, *, numeric: bool) -> Change:

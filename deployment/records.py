@@ -61,7 +61,7 @@ def read_records(settings: Settings, target: Target, location: str, others: Coll
     Raises:
         UserError: The file can't be read, is not CSV, or has no rows.
     """
-    texts = _categories(settings) | {*settings.data.columns}
+    texts = categories(settings) | {*settings.data.columns}
     return _read(settings, target, location, settings.data.csv, texts, others)
 
 
@@ -113,7 +113,7 @@ def training_records(settings: Settings, target: Target, package: ModelPackage) 
             f"the pipeline execution that registered version {package.version} was not found; give records with --input"
         )
     # Preprocess has read the numbers of data.columns, and writes CSV with commas and decimal points
-    return _read(settings, target, f"{outputs['schema']}/sample.csv", CsvSettings(), _categories(settings))
+    return _read(settings, target, f"{outputs['schema']}/sample.csv", CsvSettings(), categories(settings))
 
 
 def non_feature_columns(settings: Settings) -> set[str]:
@@ -130,7 +130,7 @@ def columns_for_fairness(settings: Settings) -> tuple[str, ...]:
     return settings.fairness.columns
 
 
-def _categories(settings: Settings) -> set[str]:
+def categories(settings: Settings) -> set[str]:
     """Return the columns that the settings call categories, of which 007 is not 7."""
     data = settings.data
     declared = {name for name, column in data.columns.items() if column.type not in NUMBER_TYPES}

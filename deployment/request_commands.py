@@ -119,7 +119,7 @@ def traffic(
     if minutes is not None and requests is not None:
         raise UserError("--minutes and --requests exclude each other; give one of them")
     records = load_records(project, endpoint, data, columns_for_fairness(project.settings))
-    drifts = parse_drift(drift or [], records.rows)
+    drifts = parse_drift(drift or [], records.rows, project.settings)
     count = requests or (max(1, round(minutes * 60 * rate)) if minutes else len(records.rows))
     path = labels or Path(f"{endpoint.name}-labels-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv")
     with request_progress(count, f"Sending {count} requests ...") as report:

@@ -10,13 +10,14 @@ import pytest
 from deployment.drift import apply_drift, parse_drift
 from deployment.records import Record
 from project.errors import UserError
+from tests.deployment.local_account import minimal_settings
 
 ROWS: list[Record] = [{"age": age, "rate": age / 10, "plan": "basic"} for age in range(20, 60)]
 
 
 def drifted(*texts: str, seed: int = 1) -> list[Record]:
     chance = random.Random(seed)  # noqa: S311
-    return [apply_drift(parse_drift(texts, ROWS), row, chance) for row in ROWS]
+    return [apply_drift(parse_drift(texts, ROWS, minimal_settings()), row, chance) for row in ROWS]
 
 
 def test_a_shift_in_standard_deviations_uses_those_of_the_records() -> None:
@@ -44,8 +45,25 @@ def test_a_value_without_a_share_applies_to_all_records() -> None:
     assert {row["plan"] for row in drifted("plan=pro")} == {"pro"}
 
 
+def test_numbers_that_are_sent_as_texts_are_read_as_the_settings_say() -> None:
+    data = {
+        "input": "s3://bucket/data.csv",
+        "target_column": "y",
+        "columns": {"income": {"type": "currency", "decimal": ","}, "code": {"type": "category"}},
+        "missing_values": ["k.A."],
+    }
+    settings = minimal_settings(data=data)
+    row: Record = {"income": "1.309,50 €", "age": "31", "code": "007"}
+    drifts = parse_drift(["income=*2", "age=+3"], [row, {**row, "age": "k.A."}], settings)
+    assert apply_drift(drifts, row, random.Random(1)) == {**row, "income": 2619.0, "age": 34}  # noqa: S311
+    missing: Record = {**row, "income": None, "age": "k.A."}
+    assert apply_drift(drifts, missing, random.Random(1)) == missing  # noqa: S311
+    with pytest.raises(UserError, match="code is not numeric"):
+        parse_drift(["code=+1"], [row], settings)
+
+
 def test_a_missing_value_stays_missing() -> None:
-    drifts = parse_drift(["rate=+1"], ROWS)
+    drifts = parse_drift(["rate=+1"], ROWS, minimal_settings())
     assert apply_drift(drifts, {"rate": None}, random.Random(1)) == {"rate": None}  # noqa: S311
 
 
@@ -61,4 +79,4 @@ def test_a_missing_value_stays_missing() -> None:
 )
 def test_an_invalid_change_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        parse_drift([text], ROWS)
+        parse_drift([text], ROWS, minimal_settings())

@@ -19,7 +19,7 @@ from deployment.invocations import TEST_REQUEST, runtime_client
 from deployment.load_test import LoadResult
 from deployment.progress import request_progress
 from deployment.records import Records
-from tests.deployment.local_account import ClientEvents, LocalAccount
+from tests.deployment.local_account import ClientEvents, LocalAccount, minimal_settings
 
 RECORDS = Records(tuple({"n": number} for number in range(10)), tuple(f"label {number}" for number in range(10)))
 
@@ -74,7 +74,7 @@ def test_every_record_is_sent_once_before_any_is_repeated(
 def test_a_seed_gives_the_same_records_with_other_ids(
     account: LocalAccount, runtime: ClientEvents, tmp_path: Path
 ) -> None:
-    drifts = parse_drift(["n=missing@0.5"], RECORDS.rows)
+    drifts = parse_drift(["n=missing@0.5"], RECORDS.rows, minimal_settings())
     runs = []
     for _ in range(2):
         runtime.requests.clear()
