@@ -105,7 +105,9 @@ class ValueFormat:
     @property
     def expected(self) -> str:
         """What a value should be, for messages."""
-        return "a boolean such as yes or no" if self.kind == BOOLEAN else EXAMPLES[self.kind or NUMBER, self.decimal]
+        if self.kind == BOOLEAN:
+            return "a boolean such as yes or no"
+        return EXAMPLES[self.kind, self.decimal] if self.kind else "a number such as 1234.5"
 
     @cached_property
     def pattern(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -44,7 +45,21 @@ def load_settings(path: Path) -> Settings:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads booleans as YAML 1.2 has them: in YAML 1.1, the key `on` and the class `no` would be booleans, too."""
+    """Reads booleans as YAML 1.2 has them: in YAML 1.1, the key `on` and the class `no` would be booleans, too.
+
+    As in YAML 1.2, a key that is given twice is an error; PyYAML would take the last one.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        given: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in given:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
+                    )
+                given.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _BOOLEAN = "tag:yaml.org,2002:bool"
@@ -131,11 +146,24 @@ def _expected(problem: dict[str, Any]) -> str:
 
 
 def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
-    section: Any = Settings
+    annotation: Any = Settings
     for part in location[:-1]:
-        if isinstance(part, int):
-            continue  # an item of a list of sections
-        annotation = section.model_fields[part].annotation
-        # a section that may be missing is declared as `Section | None`
-        section = next((item for item in get_args(annotation) if hasattr(item, "model_fields")), annotation)
-    return list(section.model_fields)
+        annotation = _annotation_below(annotation, part)
+    return [name for section in _alternatives(annotation) for name in getattr(section, "model_fields", ())]
+
+
+def _annotation_below(annotation: Any, part: str | int) -> Any:
+    """Return the type of the value at a key of a section or mapping, or at an index of a list."""
+    for kind in _alternatives(annotation):
+        if hasattr(kind, "model_fields") and part in kind.model_fields:
+            return kind.model_fields[part].annotation
+        if get_origin(kind) is dict:
+            return get_args(kind)[1]
+        if get_origin(kind) is tuple and isinstance(part, int):
+            return get_args(kind)[0]
+    return None
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """Return the types of a union, such as `Section | None`; else the type itself."""
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)

@@ -183,3 +183,8 @@ def test_the_schema_names_the_format_of_a_feature() -> None:
     assert found == ValueFormat(CURRENCY, ",", missing_texts=frozenset(["unknown"]))
     assert found.number("unknown") is None
     assert math.isclose(found.number("0,5 €") or 0, 0.5)
+
+
+def test_the_message_of_a_plain_number_does_not_name_a_format_that_is_refused():
+    with pytest.raises(ValueError, match=r"not a number such as 1234\.5$"):
+        ValueFormat(missing_texts=frozenset({"k.A."})).number("1,234.50")

@@ -28,6 +28,13 @@ def test_a_relative_input_is_resolved_against_the_settings_folder(write_settings
     assert load_settings(path).data.input == str(path.parent / "rows.csv")
 
 
+def test_a_key_that_is_given_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("name: x\nquality:\n  threshold: 0.5\n  threshold: 0.6\n")
+    with pytest.raises(UserError, match=r"the key 'threshold' is given twice in .*, line 4"):
+        load_settings(path)
+
+
 def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
     assert make_settings().data.input == "s3://bucket/data.csv"
 
@@ -36,6 +43,14 @@ def test_an_s3_input_stays_as_it_is(make_settings: Callable[..., Any]) -> None:
     ("sections", "message"),
     [
         ({"nam": "x"}, "nam: unknown key; allowed here: name, problem_type, data, quality"),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "columns": {"x": {"normalise": True}}}},
+            "data.columns.x.normalise: unknown key; allowed here: type, decimal, normalize",
+        ),
+        (
+            {"data": {"input": "s3://b/d", "target_column": "y", "datetime_columns": {"x": {"part": ["day"]}}}},
+            "data.datetime_columns.x.part: unknown key; allowed here: parts, cyclic",
+        ),
         ({"training": {"leaves": 3}}, "training: LightGBM has no parameter 'leaves'; did you mean num_leaves?"),
         ({"name": "has space"}, "name is 'has space'"),
         ({"problem_type": "Binary"}, "'BinaryClassification', 'MulticlassClassification', 'Regression' or 'Ranking'"),
