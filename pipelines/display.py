@@ -104,7 +104,7 @@ def show_failure(execution: PipelineExecution, step: Step | None, lines: Sequenc
 
 
 def show_results(settings: Settings, target: Target, execution: PipelineExecution, results: ExecutionResults) -> None:
-    """Show the summary of an execution: steps, metrics, data warnings, model package, baselines and outputs."""
+    """Show the summary of an execution: steps, metrics, remarks and warnings, model package, baselines and outputs."""
     output.print(steps_table(execution))
     if results.metrics:
         output.print()
@@ -114,6 +114,9 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
         if settings.quality.champion or settings.quality.segment_gate or has_limits:
             style = "green" if results.verdict["passed"] else "bold red"
             output.print(Text(results.verdict["sentence"], style), soft_wrap=True)
+    if results.remarks:
+        output.print()
+        _show_remarks(results)
     if results.warnings:
         output.print()
         _show_warnings(target, results)
@@ -154,6 +157,13 @@ def _rounded(value: str) -> str:
 def _package_text(settings: Settings, package: ModelPackage, registered: bool) -> str:
     text = f"{settings.model_package_group} version {package.version}, {package.approval_status}"
     return text if registered else f"same model as {text}; no new version registered"
+
+
+def _show_remarks(results: ExecutionResults) -> None:
+    count = len(results.remarks)
+    output.print(Text(f"{count} {'remark' if count == 1 else 'remarks'} on the evaluation", "bold yellow"))
+    for remark in results.remarks:
+        output.print(Text(f"  - {remark}"), soft_wrap=True)
 
 
 def _show_warnings(target: Target, results: ExecutionResults) -> None:

@@ -35,6 +35,7 @@ def results_json(settings: Settings, results: ExecutionResults) -> dict[str, Any
         "Quality": {"Metric": settings.quality.metric, "Threshold": results.threshold},
         "Gates": results.gates,
         "Verdict": results.verdict,
+        "Remarks": results.remarks,
         "ReportUri": results.report_uri,
         "DataWarnings": [{"Check": warning.check, "Message": warning.message} for warning in results.warnings],
         "ValidationReportUri": results.validation_uri,

@@ -60,6 +60,7 @@ class ExecutionResults:
         threshold: The threshold of the quality metric in this execution.
         gates: The gates as summary.json has them: metric, threshold, on, direction, value, lower, upper and passed.
         verdict: Whether the model reaches all that is required, under `passed`, and the `sentence` that says so.
+        remarks: What could mislead a reader of the evaluation.
         warnings: What Preprocess warns of about the data.
         validation_uri: S3 URI of Preprocess's report of all checks of the data.
         package: The model package of the model.
@@ -74,6 +75,7 @@ class ExecutionResults:
     threshold: float
     gates: tuple[Mapping[str, Any], ...]
     verdict: Mapping[str, Any]
+    remarks: tuple[str, ...]
     report_uri: str
     warnings: tuple[DataWarning, ...]
     validation_uri: str
@@ -90,6 +92,7 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
     metrics: dict[str, float] = {}
     gates: tuple[Mapping[str, Any], ...] = ()
     verdict: dict[str, Any] = {}
+    remarks: tuple[str, ...] = ()
     report_uri = ""
     if evaluate and evaluate.status == "Succeeded":
         outputs = processing_outputs(evaluate, target)
@@ -97,7 +100,7 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
         section = next(value for key, value in evaluation.items() if key.endswith("_metrics"))
         metrics = {name: section[name]["value"] for name in METRICS[settings.problem_type]}
         summary = _read_json(f"{outputs['evaluation']}/summary.json", target)
-        gates, verdict = tuple(summary["gates"]), summary["verdict"]
+        gates, verdict, remarks = tuple(summary["gates"]), summary["verdict"], tuple(summary["remarks"])
         report_uri = f"{outputs['report']}/report.html"
     warnings, validation_uri = _data_warnings(target, execution)
     register = execution.step("RegisterModel")
@@ -110,6 +113,7 @@ def read_results(settings: Settings, target: Target, execution: PipelineExecutio
         threshold=_threshold(settings, target, execution),
         gates=gates,
         verdict=verdict,
+        remarks=remarks,
         report_uri=report_uri,
         warnings=warnings,
         validation_uri=validation_uri,

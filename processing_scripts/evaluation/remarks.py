@@ -17,6 +17,8 @@ STANDARD_ERRORS, TOLERANCE = 4, 0.2
 FINE_DIFFERENCE = 0.01
 # A single column with this share of all contributions may hold what is to be predicted.
 DOMINANT_SHARE = 0.8
+# A result that real data seldom allow: by AUC, accuracy or R².
+NEARLY_PERFECT = 0.999
 # Validation rows below which an isotonic calibration follows them too closely.
 ISOTONIC_ROWS = 1_000
 # Metrics of bias that a remark names.
@@ -93,6 +95,24 @@ def dominant_column(evaluation: Evaluation) -> str:
     return (
         f"The column {name!r} alone has {percent(importance.max() / total)} of all contributions: make sure that its "
         "value is known before what is to be predicted, and does not follow from it."
+    )
+
+
+def nearly_perfect(evaluation: Evaluation) -> str:
+    name, title = {BINARY: ("auc", "AUC"), MULTICLASS: ("accuracy", "Accuracy"), REGRESSION: ("r2", "R²")}.get(
+        evaluation.outcome.problem_type, ("", "")
+    )
+    value = evaluation.metrics[name]["value"] if name else None
+    importance = evaluation.explanations.importance.sum(axis=0)
+    total = float(importance.sum())
+    # a dominant column has a remark of its own
+    if not isinstance(value, float) or value < NEARLY_PERFECT or not total or dominant_column(evaluation):
+        return ""
+    largest = int(importance.argmax())
+    return (
+        f"{title} is {value:.4f}, which real data seldom allow: make sure that no column follows from what is to be "
+        f"predicted, first of all {evaluation.explanations.columns[largest]['name']!r} with "
+        f"{percent(importance[largest] / total)} of all contributions."
     )
 
 
@@ -186,6 +206,7 @@ REMARKS: tuple[Callable[[Evaluation], str], ...] = (
     the_same_for_all_rows,
     no_better_than_a_constant,
     dominant_column,
+    nearly_perfect,
     rule_missed_on_test,
     badly_calibrated,
     isotonic_on_few_rows,

@@ -77,7 +77,7 @@ def test_the_metrics_have_all_gates_with_the_end_of_the_interval_that_decides(
         gate("log_loss", 0.3, 0.25, 0.35, on="lower_bound", threshold=0.4, direction="max"),
     )
     metrics = {"auc": 0.93, "recall": 0.9, "f1": 0.8}
-    results = ExecutionResults(metrics, 0.92, gates, {}, "", (), "", None, False, {}, {}, None, None)
+    results = ExecutionResults(metrics, 0.92, gates, {}, (), "", (), "", None, False, {}, {}, None, None)
     target = Target(role_arn="", bucket="bucket", region="us-east-1")
     show_results(make_settings(), target, PipelineExecution("arn", "Failed", "", ()), results)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]

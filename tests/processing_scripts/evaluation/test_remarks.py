@@ -27,7 +27,7 @@ def evaluation(
     schema = {"problem_type": problem_type, "target": "t", "classes": classes, "features": []}
     outcome = Outcome.from_scores(schema, np.asarray(scores, dtype=float), np.asarray(truth, dtype=float))
     measured = {"auc": {"value": 0.9, "lower": interval[0], "upper": interval[1]}}
-    values = {"accuracy": 0.9, "accuracy_best_constant_classifier": 0.5, "r2": 0.5} | (metrics or {})
+    values = {"auc": 0.9, "accuracy": 0.9, "accuracy_best_constant_classifier": 0.5, "r2": 0.5} | (metrics or {})
     explanations: Any = SimpleNamespace(
         importance=np.array([importance]), columns=[{"name": f"column_{index}"} for index in range(len(importance))]
     )
@@ -94,6 +94,23 @@ def test_a_column_that_carries_almost_everything_is_named():
     assert "'column_1' alone has 85 % of all contributions" in remark
     assert remarks(evaluation(FAIR, LABELS, importance=(0.9, 0.1))) == [], "one of two columns may well"
     assert remarks(evaluation(FAIR, LABELS, importance=(0, 0, 0))) == []
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "metric", "title"),
+    [("BinaryClassification", "auc", "AUC"), ("Regression", "r2", "R²")],
+)
+def test_a_result_that_is_too_good_is_named_with_the_largest_column(problem_type, metric, title):
+    def of(value: float, importance: Any = (0.2, 0.7, 0.1)) -> list[str]:
+        return remarks(
+            evaluation(FAIR, LABELS, problem_type=problem_type, metrics={metric: value}, importance=importance)
+        )
+
+    (remark,) = of(0.9995)
+    assert f"{title} is 0.9995" in remark and "'column_1' with 70" in remark
+    assert of(0.99) == []
+    (dominant,) = of(0.9995, (0.01, 0.95, 0.04))
+    assert "alone has" in dominant
 
 
 def test_a_training_that_ended_at_its_last_round_is_named():
