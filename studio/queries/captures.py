@@ -1,7 +1,7 @@
 """Captured requests of an endpoint, newest first, read from the ends of the newest files.
 
 Data capture writes `<prefix>/<variant>/yyyy/mm/dd/hh/<mm-ss-ms>-<id>.jsonl`, with a request on each line. An endpoint
-may have millions of files, so that folders are walked from the newest hour back, and of a file only its end is read.
+may have millions of files, so that folders are walked from the newest hour back, and files are read from their ends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import heapq
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -27,6 +27,8 @@ _CHUNK = 512 << 10
 # a line has a request and a response of 6 MB each, in base64
 _LARGEST_LINE = 17 << 20
 _FILES_AT_ONCE = 8
+# after which a page ends although it is not full
+_PAGE_BYTES = 64 << 20
 # characters of a payload that a page shows
 MOST_TEXT = 20_000
 
@@ -76,7 +78,11 @@ class CapturedRequest:
 
 @dataclass(frozen=True)
 class _File:
-    """A capture file, up to where it has not been shown."""
+    """A capture file.
+
+    Attributes:
+        end: Where the lines end that have not been read; 0 if there are none.
+    """
 
     key: str
     variant: str
@@ -94,7 +100,7 @@ def newest_requests(target: Target, uri: str, count: int, token: str = "") -> Pa
     Args:
         target: Where the bucket is.
         uri: The S3 prefix of the endpoint's captures.
-        count: How many to read.
+        count: How many to read; fewer are returned if _PAGE_BYTES have been read.
         token: `next_token` of the page before; empty for the newest.
     """
     bucket, prefix = split_s3_uri(f"{uri.rstrip('/')}/")
@@ -103,13 +109,21 @@ def newest_requests(target: Target, uri: str, count: int, token: str = "") -> Pa
     streams = (_files(target, bucket, f"{prefix}{variant}/", variant, last) for variant in variants)
     files = heapq.merge(*streams, key=lambda file: file.order, reverse=True)
     found: list[CapturedRequest] = []
+    read = 0
     while len(found) <= count and (batch := list(islice(files, _FILES_AT_ONCE))):
-        batch = [
-            _File(file.key, file.variant, int(end)) if file.order == last and end.isdecimal() else file
-            for file in batch
-        ]
-        for lines in call_each(lambda file: _last_lines(target, bucket, file, count + 1), batch):
+        batch = [replace(file, end=int(end)) if file.order == last and end.isdecimal() else file for file in batch]
+        ends = call_each(lambda file: _last_lines(target, bucket, file, count + 1), batch)
+        for file, (lines, rest) in zip(batch, ends, strict=True):
             found += lines
+            read += file.end - rest.end
+            # the lines of an older file come after all lines of this one
+            while rest.end > 0 and len(found) <= count:
+                if read >= _PAGE_BYTES:
+                    return Page(tuple(found), f"{rest.end}@{rest.order}")
+                begin = rest.end
+                lines, rest = _last_lines(target, bucket, rest, count + 1)
+                found += lines
+                read += begin - rest.end
     shown = found[:count]
     more = f"{shown[-1].offset}@{_File(shown[-1].key, '', 0).order}" if len(found) > count else None
     return Page(tuple(shown), more)
@@ -158,13 +172,17 @@ def _reversed_keys(pages: Iterator[Mapping[str, Any]]) -> Iterator[tuple[str, in
     return reversed(items)
 
 
-def _last_lines(target: Target, bucket: str, file: _File, count: int) -> list[CapturedRequest]:
-    """Read the last lines of a file before its `end`, the last one first."""
+def _last_lines(target: Target, bucket: str, file: _File, count: int) -> tuple[list[CapturedRequest], _File]:
+    """Read the last lines of a file before its `end`.
+
+    Returns:
+        At most `count` lines, the last one first, and the file with the lines before those that have been read.
+    """
     length = _CHUNK
     while True:
         start = max(0, file.end - length)
         if file.end == 0:
-            return []
+            return [], file
         response = target.s3.get_object(Bucket=bucket, Key=file.key, Range=f"bytes={start}-{file.end - 1}")
         content: bytes = response["Body"].read()
         if start > 0:
@@ -174,7 +192,7 @@ def _last_lines(target: Target, bucket: str, file: _File, count: int) -> list[Ca
                 length = min(8 * length, _LARGEST_LINE)
                 continue
             start, content = start + skipped, content[skipped:]
-        return list(islice(_parsed(file, start, content), count))
+        return list(islice(_parsed(file, start, content), count)), replace(file, end=start)
 
 
 def _parsed(file: _File, start: int, content: bytes) -> Iterator[CapturedRequest]:
