@@ -147,6 +147,7 @@ def _listing_page(bucket: str, prefix: str, listing: s3.Listing) -> str:
         prefix=prefix,
         listing=listing,
         page=listing.page,
+        most_keys=s3.MOST_KEYS,
         begin=request.args.get("begin", ""),
         crumbs=_crumbs(bucket, prefix.removesuffix("/")),
     )

@@ -55,7 +55,7 @@ class Listing:
     """A page of the prefixes and objects below a prefix.
 
     Attributes:
-        is_whole: Whether the page is the whole listing, so that its order is that of all objects.
+        is_whole: Whether all keys have been read, so that the order of the pages is that of all objects.
     """
 
     page: Page[Entry]
@@ -106,8 +106,8 @@ def list_objects(
 ) -> Listing:
     """List a page of the objects and prefixes directly below a prefix.
 
-    S3 lists by key only. To sort by size or time, the first 1,000 keys are read by one call, and the first of them in
-    that order returned.
+    S3 lists by key only. To sort by size or time, the first MOST_KEYS keys are read by one call, and pages are parts of
+    them in that order.
 
     Args:
         target: Account or local SageMaker.
@@ -115,7 +115,7 @@ def list_objects(
         prefix: Empty, or with a slash at the end.
         begin: Beginning of the names; empty for all.
         size: Entries of a page.
-        token: Of the page before; only for the order by name.
+        token: `next_token` of the page before; None for the first one.
         sort: "Name", "Size" or "LastModified".
         descending: Whether the largest or latest objects come first; names are always ascending.
     """
@@ -142,7 +142,11 @@ def list_objects(
     if by_name:
         return Listing(Page((*prefixes, *objects), response.get("NextContinuationToken")), is_whole=True)
     objects.sort(key=lambda item: item.size or 0 if sort == "Size" else item.modified.timestamp(), reverse=descending)  # type: ignore[union-attr]
-    return Listing(Page(tuple([*objects, *prefixes][:size])), is_whole=not response["IsTruncated"])
+    entries = [*objects, *prefixes]
+    start = int(token) if token and token.isdecimal() else 0
+    stop = start + size
+    more = str(stop) if stop < len(entries) else None
+    return Listing(Page(tuple(entries[start:stop]), more), is_whole=not response["IsTruncated"])
 
 
 def find_object(target: Target, bucket: str, key: str) -> S3Object | None:

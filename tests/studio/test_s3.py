@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import html
 import io
 import json
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from pyarrow import parquet
 
 from project.target import Target
 from studio.app import create_app
-from studio.queries import previews
+from studio.queries import previews, s3
 from studio.queries.previews import Preview, preview
 from studio.queries.s3 import find_object
 from studio.target import TARGET_KEY
@@ -30,8 +32,8 @@ HOSTILE = "<script>alert(1)</script>"
 
 @pytest.fixture(scope="module", autouse=True)
 def bucket(app: Any) -> Iterator[None]:
-    s3 = app.extensions[TARGET_KEY].s3
-    s3.create_bucket(Bucket=BUCKET)
+    client = app.extensions[TARGET_KEY].s3
+    client.create_bucket(Bucket=BUCKET)
     for key, body in {
         "data/a.csv": b"name,age\nAnn,31\n",
         "data/b.csv": b"1,2.5\n" * 30,
@@ -40,7 +42,7 @@ def bucket(app: Any) -> Iterator[None]:
         "odd//../key?&#.txt": b"odd",
         f"hostile/{HOSTILE}.txt": HOSTILE.encode(),
     }.items():
-        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        client.put_object(Bucket=BUCKET, Key=key, Body=body)
     yield
 
 
@@ -85,6 +87,35 @@ def test_a_page_has_as_many_names_as_its_size_and_the_address_of_the_next_one(br
     largest = browser.get(address(key="many/", sort="Size"))
     assert largest.index(">29</a>") < largest.index(">28</a>")
     assert ">00</a>" not in largest
+
+
+def test_sorted_listings_have_further_pages(browser: Browser, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        target.s3.put_object(Bucket=BUCKET, Key=f"sorted/{number:02}", Body=b"x" * number)
+    target.s3.put_object(Bucket=BUCKET, Key="sorted/deep/a", Body=b"x")
+    largest = address(key="sorted/", sort="Size")
+    assert names_on_pages(browser, largest) == [
+        [f"{n:02}" for n in range(29, 4, -1)],
+        ["04", "03", "02", "01", "00", "deep/"],
+    ]
+    assert "S3 lists by name" not in browser.get(largest)
+    monkeypatch.setattr(s3, "MOST_KEYS", 28)
+    pages = names_on_pages(browser, largest)
+    assert [len(names) for names in pages] == [25, 3]
+    assert pages[0][0] == "27"
+    assert "the first 28 names" in browser.get(largest)
+    assert "There are no objects here." in browser.get(address(key="sorted/", sort="Size", token="99"))
+
+
+def names_on_pages(browser: Browser, address: str) -> list[list[str]]:
+    """Return the names on each page of a listing."""
+    pages = []
+    while address:
+        page = browser.get(address)
+        pages.append(re.findall(r'<th scope="row"><a [^>]+>([^<]+)</a>', page))
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        address = html.unescape(following[1]) if following else ""
+    return pages
 
 
 def test_names_can_be_filtered_by_their_beginning(browser: Browser) -> None:
