@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -121,19 +122,26 @@ def _parquet(target: Target, item: S3Object) -> Preview:
     try:
         file = parquet.ParquetFile(pyarrow.PythonFile(source, mode="r"), buffer_size=256_000, pre_buffer=False)
         schema, total = file.schema_arrow, file.metadata.num_rows
-        names = schema.names[:MOST_COLUMNS]
-        batches = file.iter_batches(batch_size=_BATCH, columns=names, use_threads=False)
-        rows: list[dict[str, Any]] = next((batch.to_pylist() for batch in batches), [])[:MOST_ROWS]
+        fields = list(schema)[:MOST_COLUMNS]
+        # by number, because several columns may have the same name
+        numbers = range(sum(_leaves(field.type) for field in fields))
+        batches = file.reader.iter_batches(_BATCH, range(file.num_row_groups), numbers, use_threads=False)
+        columns = [column.to_pylist() for batch in islice(batches, 1) for column in batch.columns]
     except pyarrow.ArrowInvalid as error:
         return Preview("none", remark=f"The object could not be read as Parquet: {error}")
-    types = {field.name: str(field.type) for field in schema}
-    header = [f"{name} ({types[name]})" for name in names]
-    remarks = [f"{total:,} rows and {len(schema.names):,} columns; row groups: {file.metadata.num_row_groups:,}."]
+    rows = list(zip(*columns, strict=True))[:MOST_ROWS]
+    remarks = [f"{total:,} rows and {len(schema):,} columns; row groups: {file.metadata.num_row_groups:,}."]
     if total > len(rows):
         remarks.append(f"The first {len(rows)} rows.")
-    if len(names) < len(schema.names):
-        remarks.append(f"The first {len(names)} columns.")
-    return _table(header, [[row.get(name) for name in names] for row in rows], remarks)
+    if len(fields) < len(schema):
+        remarks.append(f"The first {len(fields)} columns.")
+    return _table([f"{field.name} ({field.type})" for field in fields], rows, remarks)
+
+
+def _leaves(kind: Any) -> int:
+    """Return the number of Parquet columns of an Arrow type: of a struct, the sum of its fields."""
+    kind = getattr(kind, "storage_type", kind)
+    return sum(_leaves(kind.field(index).type) for index in range(kind.num_fields)) or 1
 
 
 def _json(target: Target, item: S3Object) -> Preview:

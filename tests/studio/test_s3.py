@@ -67,6 +67,12 @@ def packed(members: dict[str, bytes], mode: str) -> bytes:
     return buffer.getvalue()
 
 
+def parquet_file(table: pa.Table, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer, **options)
+    return buffer.getvalue()
+
+
 def test_buckets_lead_to_prefixes_and_objects(browser: Browser) -> None:
     assert f'href="/s3/{BUCKET}"' in browser.get("/s3")
     assert "key=data/" in browser.get(f"/s3/{BUCKET}").replace("%2F", "/")
@@ -104,7 +110,7 @@ def test_sorted_listings_have_further_pages(browser: Browser, target: Target, mo
     assert [len(names) for names in pages] == [25, 3]
     assert pages[0][0] == "27"
     assert "the first 28 names" in browser.get(largest)
-    assert "There are no objects here." in browser.get(address(key="sorted/", sort="Size", token="99"))
+    assert "There are no objects here." in browser.get(address(key="sorted/", sort="Size", token="99"))  # noqa: S106
 
 
 def names_on_pages(browser: Browser, address: str) -> list[list[str]]:
@@ -202,20 +208,34 @@ def test_compressed_text_is_decompressed_up_to_a_limit(target: Target) -> None:
 
 
 def test_a_parquet_file_is_a_table_with_types(target: Target) -> None:
-    buffer = io.BytesIO()
-    parquet.write_table(pa.table({"age": [31, None], "plan": ["gold", HOSTILE]}), buffer)
-    found = preview_of(target, "a.parquet", buffer.getvalue())
+    table = pa.table({"age": [31, None], "plan": ["gold", HOSTILE]})
+    found = preview_of(target, "a.parquet", parquet_file(table))
     assert found.columns == ("age (int64)", "plan (string)")
     assert found.rows == ((31, "gold"), (None, HOSTILE))
     assert "2 rows and 2 columns" in found.remark
     assert "could not be read as Parquet" in preview_of(target, "b.parquet", b"not Parquet at all").remark
 
 
+def test_columns_of_a_parquet_file_may_have_the_same_name(target: Target) -> None:
+    columns = [pa.array(values) for values in ([1], [{"x": 3, "y": [4]}], [2], ["x"])]
+    table = pa.Table.from_arrays(columns, ["a", "b", "a", "b.x"])
+    found = preview_of(target, "same.parquet", parquet_file(table))
+    assert [name.partition(" ")[0] for name in found.columns] == ["a", "b", "a", "b.x"]
+    assert found.rows == ((1, "{'x': 3, 'y': [4]}", 2, "x"),)
+
+
+def test_the_first_columns_of_a_wide_parquet_file_are_shown(target: Target) -> None:
+    struct = pa.array([{"x": 1, "y": 2}])
+    table = pa.table({"pair": struct, **{f"c{number}": [number] for number in range(100)}})
+    found = preview_of(target, "wide.parquet", parquet_file(table))
+    assert found.rows == (("{'x': 1, 'y': 2}", *range(previews.MOST_COLUMNS - 1)),)
+    assert "The first 60 columns." in found.remark
+
+
 def test_a_large_parquet_file_is_read_by_ranges(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(previews, "WHOLE_BYTES", 1000)
-    buffer = io.BytesIO()
-    parquet.write_table(pa.table({"n": list(range(100_000))}), buffer, row_group_size=10_000)
-    found = preview_of(target, "large.parquet", buffer.getvalue())
+    table = pa.table({"n": list(range(100_000))})
+    found = preview_of(target, "large.parquet", parquet_file(table, row_group_size=10_000))
     assert [row[0] for row in found.rows] == list(range(100))
 
 
