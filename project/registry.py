@@ -106,17 +106,14 @@ def set_approval(group: str, version: int, status: str, comment: str, target: Ta
         group: Model package group.
         version: Number of the version.
         status: "Approved" or "Rejected".
-        comment: Approval description; empty for none.
+        comment: Approval description, in place of an earlier one, which was about another decision; may be empty.
         target: Account or local SageMaker that has the registry.
 
     Raises:
         UserError: The group has no such version.
     """
     arn = find_version(group, version, target).arn
-    request = {"ModelPackageArn": arn, "ModelApprovalStatus": status}
-    if comment:
-        request["ApprovalDescription"] = comment
-    target.sagemaker.update_model_package(**request)
+    target.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=comment)
     return describe_package(arn, target)
 
 

@@ -200,10 +200,11 @@ def set_approval(target: Target, package: ModelPackage, approval: str, comment: 
         target: Account or local SageMaker.
         package: The version.
         approval: The new status.
-        comment: Why; empty to keep the present one.
+        comment: Why, in place of an earlier comment, which was about another decision; may be empty.
     """
-    described = {"ApprovalDescription": comment} if comment else {}
-    target.sagemaker.update_model_package(ModelPackageArn=package.arn, ModelApprovalStatus=approval, **described)
+    target.sagemaker.update_model_package(
+        ModelPackageArn=package.arn, ModelApprovalStatus=approval, ApprovalDescription=comment
+    )
 
 
 def _group(item: Mapping[str, Any]) -> Group:

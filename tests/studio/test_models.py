@@ -143,6 +143,9 @@ def test_an_approval_with_a_comment_shows_on_the_page(browser: Browser, target: 
     assert "“<bdi>two lines &lt;script&gt;" in page
     assert "Approve…" not in page
     assert "Reject…" in page
+    # the comment was about the approval
+    browser.post("/models/-/approval", page, arn=package, approval="Rejected", comment="")
+    assert not target.sagemaker.describe_model_package(ModelPackageName=package).get("ApprovalDescription")
 
 
 def test_an_unknown_approval_status_is_refused(browser: Browser, package: str) -> None:
