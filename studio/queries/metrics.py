@@ -1,4 +1,4 @@
-"""Series of CloudWatch metrics: many metrics over a range of time in one call."""
+"""Series of CloudWatch metrics: many metrics over a range of time in few calls."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from project.target import Target
+from studio.target import call_each
 
-# GetMetricData accepts no more
+# GetMetricData accepts no more in one call
 MOST_QUERIES = 500
 
 
@@ -76,10 +77,13 @@ RANGES = {
 
 
 def read_series(target: Target, metrics: Sequence[Metric], within: Range) -> list[Series]:
-    """Return the series of metrics, in their order; those beyond MOST_QUERIES are left out."""
-    metrics = metrics[:MOST_QUERIES]
-    if not metrics:
-        return []
+    """Return the series of metrics, in their order."""
+    batches = [metrics[start : start + MOST_QUERIES] for start in range(0, len(metrics), MOST_QUERIES)]
+    found: list[list[Series]] = call_each(lambda batch: _read_batch(target, batch, within), batches)
+    return [series for of_batch in found for series in of_batch]
+
+
+def _read_batch(target: Target, metrics: Sequence[Metric], within: Range) -> list[Series]:
     start, end = within.bounds()
     request = {
         "MetricDataQueries": [_query(f"m{index}", metric, within.period) for index, metric in enumerate(metrics)],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from project.target import Target
 from studio.queries.metrics import Metric, Range, Series, read_series
@@ -14,8 +13,6 @@ from studio.target import call_pages
 _SUMMARY = "LightGBMPipelines"
 _DRIFT, _COMPLETENESS, _BIAS = "feature_baseline_drift_", "feature_non_null_", "bias_metric_"
 _VIOLATIONS = "total_number_of_violations"
-# ListMetrics returns 500 a page
-_MOST_PAGES = 3
 # lines that a plot can show
 MOST_LINES = 6
 
@@ -25,8 +22,8 @@ class Trends:
     """The results of a schedule's executions over time.
 
     Attributes:
-        drift: Distance of each feature from its baseline, the largest latest one first.
-        completeness: Share of the records with a value, of the features that lack some.
+        drift: Distance of each feature from its baseline, the largest ones first.
+        completeness: Share of the records with a value, of the features that lack some, the smallest ones first.
         quality: The metrics of model quality.
         labels: Share of the inferences that have a label.
         bias: Bias metrics by group.
@@ -46,7 +43,7 @@ class Trends:
 
 
 def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> Trends:
-    """Read the metrics of a schedule, in a call for their names and one for their values.
+    """Read the metrics of a schedule: first their names, then their values.
 
     Args:
         target: Account or local SageMaker.
@@ -55,11 +52,10 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
         within: The range of time.
     """
     wanted: dict[str, list[Metric]] = {name: [] for name in Trends.__dataclass_fields__}
-    for item in _names(target, endpoint, schedule):
-        if found := _classified(item):
+    for namespace, name, dimensions in _names(target, endpoint, schedule):
+        if found := _classified(namespace, name, dimensions):
             kind, label = found
-            dimensions = {dimension["Name"]: dimension["Value"] for dimension in item["Dimensions"]}
-            wanted[kind].append(Metric(label, item["Namespace"], item["MetricName"], dimensions, "Average"))
+            wanted[kind].append(Metric(label, namespace, name, dimensions, "Average"))
     if endpoint:
         for kind, label, name in (
             ("labels", "labelled", "MissingLabelShare"),
@@ -67,37 +63,55 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
             ("attribution", "ranking (NDCG)", "AttributionNdcg"),
         ):
             wanted[kind].append(Metric(label, _SUMMARY, name, {"Endpoint": endpoint}, "Average"))
-    # beyond the limit of one call, attributions are left out
-    order = ("violations", "labels", "records", "quality", "drift", "bias", "completeness", "attribution")
-    pairs = [(kind, metric) for kind in order for metric in wanted[kind]]
-    series: dict[str, list[Series]] = {kind: [] for kind in order}
-    for (kind, _), found_series in zip(
-        pairs, read_series(target, [metric for _, metric in pairs], within), strict=False
-    ):
-        if found_series.points:
-            series[kind].append(found_series)
-    series["drift"].sort(key=lambda item: -(item.latest or 0))
-    series["completeness"] = [item for item in series["completeness"] if min(value for _, value in item.points) < 1]
+    pairs = [(kind, metric) for kind, metrics in wanted.items() for metric in metrics]
+    series: dict[str, list[Series]] = {kind: [] for kind in wanted}
+    found_series = read_series(target, [metric for _, metric in pairs], within)
+    for (kind, _), item in zip(pairs, found_series, strict=True):
+        if item.points:
+            series[kind].append(item)
+    series["drift"] = _ranked(series["drift"], abs)
+    incomplete = [item for item in series["completeness"] if min(value for _, value in item.points) < 1]
+    series["completeness"] = _ranked(incomplete, lambda share: 1 - share)
     # the metrics of a constant classifier change with the labels only
     series["quality"].sort(key=lambda item: "constant_classifier" in item.label)
-    series["attribution"].sort(key=lambda item: -abs(item.latest or 0))
+    series["attribution"] = _ranked(series["attribution"], abs)
     series["labels"] = [
         Series(item.metric, tuple((time, 1 - value) for time, value in item.points)) for item in series["labels"]
     ]
     return Trends(**{kind: tuple(items) for kind, items in series.items()})
 
 
-def _names(target: Target, endpoint: str, schedule: str) -> Sequence[Mapping[str, Any]]:
-    dimensions = [{"Name": "MonitoringSchedule", "Value": schedule}]
+def _ranked(series: Sequence[Series], weight: Callable[[float], float]) -> list[Series]:
+    """Order series so that the first MOST_LINES have the largest latest values and the largest of the range.
+
+    A feature that drifts now is visible beside others that drifted before, and the other way round.
+
+    Args:
+        series: Series with points.
+        weight: Function of a value that is the larger the more it matters.
+    """
+    by_latest = sorted(series, key=lambda item: weight(item.points[-1][1]), reverse=True)
+    first, others = by_latest[: MOST_LINES // 2], by_latest[MOST_LINES // 2 :]
+    return [*first, *sorted(others, key=lambda item: max(weight(value) for _, value in item.points), reverse=True)]
+
+
+def _names(target: Target, endpoint: str, schedule: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield namespace, name and dimensions of each metric once, also if the list repeats it."""
+    filters = [{"Name": "MonitoringSchedule", "Value": schedule}]
     if endpoint:
-        dimensions.append({"Name": "Endpoint", "Value": endpoint})
-    return list(call_pages(target.cloudwatch.list_metrics, "Metrics", most_pages=_MOST_PAGES, Dimensions=dimensions))
+        filters.append({"Name": "Endpoint", "Value": endpoint})
+    seen = set()
+    for item in call_pages(target.cloudwatch.list_metrics, "Metrics", Dimensions=filters):
+        dimensions = {dimension["Name"]: dimension["Value"] for dimension in item["Dimensions"]}
+        key = item["Namespace"], item["MetricName"], frozenset(dimensions.items())
+        if key not in seen:
+            seen.add(key)
+            yield item["Namespace"], item["MetricName"], dimensions
 
 
-def _classified(item: Mapping[str, Any]) -> tuple[str, str] | None:
+def _classified(full_namespace: str, name: str, dimensions: Mapping[str, str]) -> tuple[str, str] | None:
     """Return which of the trends a metric belongs to, and the label of its series; None for other metrics."""
-    namespace, name = item["Namespace"].rpartition("/")[2], item["MetricName"]
-    dimensions = {dimension["Name"]: dimension["Value"] for dimension in item["Dimensions"]}
+    namespace = full_namespace.rpartition("/")[2]
     if name == _VIOLATIONS:
         return "violations", namespace.removesuffix("-metrics")
     match namespace:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlencode
@@ -17,6 +18,8 @@ from botocore.stub import Stubber
 from project.target import Target
 from studio.app import create_app
 from studio.queries import monitoring_executions
+from studio.queries.metrics import MOST_QUERIES, RANGES, Metric, read_series
+from studio.queries.monitoring_metrics import read_trends
 from tests.stories.workplace import Workplace
 from tests.studio.conftest import Browser, connected
 
@@ -145,6 +148,53 @@ def test_results_over_time_are_read_from_cloudwatch(browser: Browser, target: Ta
     assert "0.9000" in page
     empty = browser.get("/monitoring/-/trends?endpoint_name=nobody&dimension=none")
     assert "CloudWatch has no results in the last 1 day" in empty
+
+
+def drift_data(feature: str, value: float, minutes_ago: int = 0) -> dict[str, Any]:
+    return {
+        "MetricName": f"feature_baseline_drift_{feature}",
+        "Value": value,
+        "Dimensions": [{"Name": "Endpoint", "Value": "drifting"}, {"Name": "MonitoringSchedule", "Value": "drifting"}],
+        "Timestamp": datetime.now(UTC) - timedelta(minutes=minutes_ago),
+    }
+
+
+def test_features_that_drift_or_drifted_are_drawn_if_there_are_too_many_lines(browser: Browser, target: Target) -> None:
+    data = [drift_data(f"f{number}", 0.01, minutes) for number in range(11) for minutes in (300, 200, 1)]
+    data += [drift_data("f8", 0.2), drift_data("f9", 0.7, 250), drift_data("f10", 0.8, 250)]
+    target.cloudwatch.put_metric_data(Namespace="aws/sagemaker/Endpoints/data-metrics", MetricData=data)
+    page = browser.get("/monitoring/-/trends?endpoint_name=drifting&dimension=drifting&range=6h")
+    assert "6 of 11 lines" in page
+    drawn = {
+        point["series"] for point in json.loads(re.findall(r'class="spec">(.*?)</script>', page)[0])["data"]["values"]
+    }
+    assert {"f8", "f9", "f10"} <= drawn
+    assert len(drawn) == 6
+
+
+def test_a_metric_that_is_listed_repeatedly_has_one_line(target: Target) -> None:
+    client = boto3.client("cloudwatch", region_name="us-east-1")
+    metric = {"Namespace": "aws/sagemaker/Endpoints/data-metrics", **drift_data("age", 0.5)}
+    listed = {name: metric[name] for name in ("Namespace", "MetricName", "Dimensions")}
+    turned = {**listed, "Dimensions": listed["Dimensions"][::-1]}
+    points = {"Timestamps": [datetime.now(UTC)], "Values": [0.5]}
+    with Stubber(client) as stubber, patch.object(Target, "cloudwatch", client):
+        stubber.add_response("list_metrics", {"Metrics": [listed, turned], "NextToken": "more"})
+        stubber.add_response("list_metrics", {"Metrics": [listed]})
+        results = [{"Id": f"m{number}", **points} for number in range(4)]
+        stubber.add_response("get_metric_data", {"MetricDataResults": results})
+        trends = read_trends(target, "drifting", "drifting", RANGES["1d"])
+    assert [series.label for series in trends.drift] == ["age"]
+
+
+def test_more_metrics_than_one_call_takes_are_read_in_several(target: Target) -> None:
+    count = 2 * MOST_QUERIES + 1
+    data = [drift_data(f"many{number}", number) for number in range(count)]
+    for start in range(0, count, 500):
+        target.cloudwatch.put_metric_data(Namespace="many", MetricData=data[start : start + 500])
+    dimensions = {item["Name"]: item["Value"] for item in data[0]["Dimensions"]}
+    metrics = [Metric("drift", "many", item["MetricName"], dimensions, "Maximum") for item in data]
+    assert [item.latest for item in read_series(target, metrics, RANGES["1h"])] == list(range(count))
 
 
 def test_alarms_have_their_state_and_history(browser: Browser, target: Target) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import moto.logs.models as logs_models
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatumBase
 from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult
 from moto.events.exceptions import InvalidEventPatternException
 from moto.events.exceptions import ValidationException as EventsValidationException
 from moto.events.models import EventPattern, EventPatternParser, Rule
@@ -28,7 +29,7 @@ from local_sagemaker.services.logs.insights.fields import fields_of
 from local_sagemaker.services.logs.insights.query import Query
 from local_sagemaker.services.moto import alarm_history, state
 from local_sagemaker.services.moto.listener import Listener
-from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed, query_results
+from local_sagemaker.services.moto.metric_data import MAX_DATA, condensed, distinct_metrics, query_results
 from local_sagemaker.services.moto.patching import PatchSet
 from local_sagemaker.storage.records import Record
 
@@ -38,6 +39,8 @@ patches = PatchSet()
 # what an event of TestEventPattern must have
 _EVENT_MEMBERS = ("id", "account", "source", "time", "region", "resources", "detail-type")
 _OPERATORS = ("prefix", "suffix", "equals-ignore-case", "numeric", "exists", "anything-but", "cidr", "wildcard")
+# RecentlyActive has one value, PT3H
+_RECENTLY_ACTIVE_SECONDS = 3 * 3600
 _put_metric_data_lock = threading.Lock()
 
 
@@ -206,6 +209,23 @@ def _get_metric_data(
     return results
 
 
+@patches(CloudWatchResponse, "list_metrics")
+def _list_metrics(original: Original, listener: Listener, response: Any) -> Any:
+    """List each metric once; moto repeats those of several dimensions for each datum, and ignores RecentlyActive."""
+    if response._get_param("NextToken"):
+        return original(response)
+    backend = response.cloudwatch_backend
+    metrics = distinct_metrics(
+        backend.get_all_metrics(),
+        response._get_param("Namespace"),
+        response._get_param("MetricName"),
+        response._get_params().get("Dimensions", []),
+        time.time() - _RECENTLY_ACTIVE_SECONDS if response._get_param("RecentlyActive") else None,
+    )
+    next_token, page = backend._get_paginated(metrics)
+    return ActionResult({"Metrics": page, "NextToken": next_token})
+
+
 @patches(MetricDatumBase, "filter")
 def _filter(
     original: Original,
@@ -216,11 +236,8 @@ def _filter(
     dimensions: list[dict[str, str]],
     already_present_metrics: list[MetricDatumBase] | None = None,
 ) -> bool:
-    """Take metric data for statistics that have exactly the given dimensions; moto takes those with further ones, too.
-
-    ListMetrics, which passes the metrics that it has found, does find those with further dimensions.
-    """
-    if already_present_metrics is None and len(dimensions) != len(datum.dimensions):
+    """Take metric data for statistics that have exactly the given dimensions; moto takes those with more, too."""
+    if len(dimensions) != len(datum.dimensions):
         return False
     return bool(original(datum, namespace, name, dimensions, already_present_metrics))
 

@@ -105,6 +105,36 @@ def condensed(data: Iterable[MetricDatumBase], now: float) -> list[MetricDatumBa
     return [*old, *recent]
 
 
+def distinct_metrics(
+    data: Iterable[MetricDatumBase],
+    namespace: str | None,
+    name: str | None,
+    dimensions: Sequence[Mapping[str, str]],
+    since: float | None = None,
+) -> list[MetricDatumBase]:
+    """Return one datum of each metric, which is a namespace, a name and a set of dimensions.
+
+    Args:
+        data: Of any metrics, in any order.
+        namespace: Of the metrics; None for all.
+        name: Of the metrics; None for all.
+        dimensions: Dimensions that the metrics have, besides others. Without a Value, any value matches.
+        since: Epoch seconds of the oldest data that count; None for all.
+    """
+    values = {(item["Name"], item["Value"]) for item in dimensions if item.get("Value") is not None}
+    names = {item["Name"] for item in dimensions}
+    metrics: dict[tuple[str, str, frozenset[tuple[str | None, str | None]]], MetricDatumBase] = {}
+    for datum in data:
+        if namespace not in (None, datum.namespace) or name not in (None, datum.name):
+            continue
+        if since is not None and timestamp(datum) < since:
+            continue
+        pairs = frozenset((dimension.name, dimension.value) for dimension in datum.dimensions)
+        if values <= pairs and names <= {key for key, _ in pairs}:
+            metrics.setdefault((datum.namespace, datum.name, pairs), datum)
+    return [*metrics.values()]
+
+
 def query_results(
     data: Iterable[MetricDatumBase], queries: Sequence[Mapping[str, Any]], start: datetime, end: datetime
 ) -> list[dict[str, Any]]:

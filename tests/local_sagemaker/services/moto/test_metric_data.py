@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatum, MetricDatumBase
 
 from local_sagemaker.events.alarms.metrics import Metric, datapoints
-from local_sagemaker.services.moto.metric_data import condensed
+from local_sagemaker.services.moto.metric_data import condensed, distinct_metrics
 from tests.local_sagemaker.conftest import MakeClient
 
 NOW = 1_795_000_000.0
@@ -88,3 +89,46 @@ def test_statistic_sets_have_no_percentiles(client: MakeClient) -> None:
         "MetricDataResults"
     ]
     assert result["Values"] == []
+
+
+def test_a_metric_is_listed_once_however_many_data_it_has(client: MakeClient) -> None:
+    cloudwatch = client("cloudwatch")
+    endpoint, schedule = {"Name": "Endpoint", "Value": "e"}, {"Name": "MonitoringSchedule", "Value": "s"}
+    names = [f"drift_{number}" for number in range(600)]
+    for dimensions in ([endpoint, schedule], [schedule, endpoint]):
+        for start in (0, 300):
+            data = [{"MetricName": name, "Value": 1.0, "Dimensions": dimensions} for name in names[start : start + 300]]
+            cloudwatch.put_metric_data(Namespace="Listed", MetricData=data)
+    for dimensions in ([endpoint], []):
+        cloudwatch.put_metric_data(
+            Namespace="Listed", MetricData=[{"MetricName": "drift_0", "Value": 1.0, "Dimensions": dimensions}] * 2
+        )
+
+    def listed(**request: Any) -> list[tuple[str, int]]:
+        pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="Listed", **request)
+        return [(item["MetricName"], len(item["Dimensions"])) for page in pages for item in page["Metrics"]]
+
+    assert sorted(listed()) == sorted([*((name, 2) for name in names), ("drift_0", 1), ("drift_0", 0)])
+    assert len(cloudwatch.list_metrics(Namespace="Listed")["Metrics"]) == 500
+    assert listed(MetricName="drift_0", Dimensions=[endpoint]) == [("drift_0", 2), ("drift_0", 1)]
+    assert listed(MetricName="drift_0", Dimensions=[schedule, {"Name": "Endpoint"}]) == [("drift_0", 2)]
+    assert listed(Dimensions=[{"Name": "Endpoint", "Value": "other"}]) == []
+
+
+def test_recently_active_metrics_have_data_of_the_last_three_hours(client: MakeClient) -> None:
+    cloudwatch = client("cloudwatch")
+    for name, hours in (("old", 4), ("new", 2)):
+        moment = datetime.now(UTC) - timedelta(hours=hours)
+        data = [{"MetricName": name, "Value": 1.0, "Timestamp": moment}]
+        cloudwatch.put_metric_data(Namespace="Recent", MetricData=data)
+    assert len(cloudwatch.list_metrics(Namespace="Recent")["Metrics"]) == 2
+    (metric,) = cloudwatch.list_metrics(Namespace="Recent", RecentlyActive="PT3H")["Metrics"]
+    assert metric["MetricName"] == "new"
+
+
+def test_metrics_of_many_data_are_listed_in_less_than_two_seconds() -> None:
+    dimensions = [{"Name": "Endpoint", "Value": "e"}, {"Name": "MonitoringSchedule", "Value": "s"}]
+    data = [MetricDatum("n", f"drift_{number % 1000}", 1, dimensions, None) for number in range(50_000)]
+    start = time.perf_counter()
+    assert len(distinct_metrics(data, "n", None, dimensions[:1])) == 1000
+    assert time.perf_counter() - start < 2
