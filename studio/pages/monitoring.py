@@ -73,17 +73,17 @@ def show_trends() -> str:
     within = RANGES[choice("range", RANGES, "1d")]
     trends = monitoring_metrics.read_trends(current_target(), endpoint, dimension, within)
     plots = [
-        (title, found, lines_over_time(found[:MOST_LINES], axis, within, zero=zero))
-        for title, found, axis, zero in (
-            ("Drift from the baseline by feature", trends.drift, "distance", True),
-            ("Model quality", _scores(trends.quality), "value", False),
-            ("Other metrics of model quality", _not_scores(trends.quality), "value", False),
-            ("Share of the inferences with a label", trends.labels, "share", True),
-            ("Violations", trends.violations, "violations", True),
-            ("Bias by group", trends.bias, "value", False),
-            ("Feature attribution", trends.attribution, "global SHAP value", True),
-            ("Completeness of the features that lack values", trends.completeness, "share", False),
-            ("Analysed requests", trends.records, "requests", True),
+        (title, statistic, found, lines_over_time(found[:MOST_LINES], axis, within, zero=zero))
+        for title, statistic, found, axis, zero in (
+            ("Drift from the baseline by feature", "Maximum", trends.drift, "distance", True),
+            ("Model quality", "Worst value", _scores(trends.quality), "value", False),
+            ("Other metrics of model quality", "Worst value", _not_scores(trends.quality), "value", False),
+            ("Share of the inferences with a label", "Minimum", trends.labels, "share", True),
+            ("Violations", "Maximum", trends.violations, "violations", True),
+            ("Bias by group", "Average", trends.bias, "value", False),
+            ("Feature attribution", "Average (of NDCG the minimum)", trends.attribution, "global SHAP value", True),
+            ("Completeness of incomplete features", "Minimum", trends.completeness, "share", False),
+            ("Analysed requests", "Average of the checks", trends.records, "requests", True),
         )
         if found
     ]

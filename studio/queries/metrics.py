@@ -61,6 +61,10 @@ class Range:
     length: timedelta
     period: int
 
+    @property
+    def period_title(self) -> str:
+        return f"{self.period // 3600} h" if self.period >= 3600 else f"{self.period // 60} min"
+
     def bounds(self) -> tuple[datetime, datetime]:
         """Return start and end, at whole periods, so that CloudWatch returns whole periods."""
         end = datetime.fromtimestamp(math.ceil(datetime.now(UTC).timestamp() / self.period) * self.period, UTC)

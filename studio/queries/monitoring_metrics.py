@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from project.settings import LOWER_IS_BETTER
 from project.target import Target
 from studio.queries.metrics import Metric, Range, Series, read_series
 from studio.target import call_pages
@@ -13,6 +14,9 @@ from studio.target import call_pages
 _SUMMARY = "LightGBMPipelines"
 _DRIFT, _COMPLETENESS, _BIAS = "feature_baseline_drift_", "feature_non_null_", "bias_metric_"
 _VIOLATIONS = "total_number_of_violations"
+# the worst value of a period; an average hides a feature that drifts in one of several checks
+_STATISTICS = {"drift": "Maximum", "violations": "Maximum", "completeness": "Minimum"}
+_ERRORS = LOWER_IS_BETTER | {"false_positive_rate", "false_negative_rate"}
 # lines that a plot can show
 MOST_LINES = 6
 
@@ -20,6 +24,9 @@ MOST_LINES = 6
 @dataclass(frozen=True)
 class Trends:
     """The results of a schedule's executions over time.
+
+    They are the worst values of each period, but averages of bias, SHAP values and requests, of which neither the highest
+    nor the lowest is always the worst.
 
     Attributes:
         drift: Distance of each feature from its baseline, the largest ones first.
@@ -55,14 +62,14 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
     for namespace, name, dimensions in _names(target, endpoint, schedule):
         if found := _classified(namespace, name, dimensions):
             kind, label = found
-            wanted[kind].append(Metric(label, namespace, name, dimensions, "Average"))
+            wanted[kind].append(Metric(label, namespace, name, dimensions, _statistic(kind, name)))
     if endpoint:
-        for kind, label, name in (
-            ("labels", "labelled", "MissingLabelShare"),
-            ("records", "requests", "CapturedRecords"),
-            ("attribution", "ranking (NDCG)", "AttributionNdcg"),
+        for kind, label, name, statistic in (
+            ("labels", "labelled", "MissingLabelShare", "Maximum"),
+            ("records", "requests", "CapturedRecords", "Average"),
+            ("attribution", "ranking (NDCG)", "AttributionNdcg", "Minimum"),
         ):
-            wanted[kind].append(Metric(label, _SUMMARY, name, {"Endpoint": endpoint}, "Average"))
+            wanted[kind].append(Metric(label, _SUMMARY, name, {"Endpoint": endpoint}, statistic))
     pairs = [(kind, metric) for kind, metrics in wanted.items() for metric in metrics]
     series: dict[str, list[Series]] = {kind: [] for kind in wanted}
     found_series = read_series(target, [metric for _, metric in pairs], within)
@@ -79,6 +86,12 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
         Series(item.metric, tuple((time, 1 - value) for time, value in item.points)) for item in series["labels"]
     ]
     return Trends(**{kind: tuple(items) for kind, items in series.items()})
+
+
+def _statistic(kind: str, name: str) -> str:
+    if kind == "quality":
+        return "Maximum" if name in _ERRORS else "Minimum"
+    return _STATISTICS.get(kind, "Average")
 
 
 def _ranked(series: Sequence[Series], weight: Callable[[float], float]) -> list[Series]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -170,6 +170,34 @@ def test_features_that_drift_or_drifted_are_drawn_if_there_are_too_many_lines(br
     }
     assert {"f8", "f9", "f10"} <= drawn
     assert len(drawn) == 6
+
+
+def test_one_bad_check_among_several_of_a_period_is_visible(browser: Browser, target: Target) -> None:
+    dimensions = [{"Name": "Endpoint", "Value": "worst"}, {"Name": "MonitoringSchedule", "Value": "worst"}]
+    # periods of a day are of 15 minutes
+    start = datetime.fromtimestamp(datetime.now(UTC).timestamp() // 900 * 900 - 900, UTC)
+
+    def put(kind: str, name: str, *values: float, names: Sequence[dict[str, str]] = dimensions) -> None:
+        data = [
+            {"MetricName": name, "Value": value, "Dimensions": names, "Timestamp": start + timedelta(minutes=minute)}
+            for minute, value in enumerate(values)
+        ]
+        target.cloudwatch.put_metric_data(Namespace=kind, MetricData=data)
+
+    data_metrics, model_metrics = (f"aws/sagemaker/Endpoints/{kind}-metrics" for kind in ("data", "model"))
+    put(data_metrics, "feature_baseline_drift_age", 0.01, 0.2145, 0.02)
+    put(data_metrics, "feature_non_null_age", 1, 0.4, 1)
+    put(data_metrics, "total_number_of_violations", 0, 3, 0)
+    put(model_metrics, "auc", 0.9, 0.6, 0.9)
+    put(model_metrics, "log_loss", 0.2, 0.7, 0.2)
+    put("LightGBMPipelines", "MissingLabelShare", 0.1, 0.8, 0.1, names=dimensions[:1])
+    trends = read_trends(target, "worst", "worst", RANGES["1d"])
+    data_quality = (*trends.drift, *trends.completeness, *trends.violations)
+    assert [series.latest for series in data_quality] == [0.2145, 0.4, 3]
+    assert {series.label: series.latest for series in trends.quality} == {"auc": 0.6, "log_loss": 0.7}
+    assert trends.labels[0].latest == pytest.approx(0.2)
+    page = browser.get("/monitoring/-/trends?endpoint_name=worst&dimension=worst&range=1d")
+    assert "Maximum of each period of 15 min." in page
 
 
 def test_a_metric_that_is_listed_repeatedly_has_one_line(target: Target) -> None:
