@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analyzer.value_formats import CURRENCY, FALSE_WORDS, NUMBER, PERCENT, PLAIN, TRUE_WORDS, ValueFormat
+from analyzer.value_formats import CURRENCY, FALSE_WORDS, NUMBER, PERCENT, TRUE_WORDS, ValueFormat
 from analyzer.values import MISSING, NUMBER_PATTERN
 from pipelines.new_project.sample import Sample
 from project.errors import UserError
@@ -40,7 +40,7 @@ ID_NAME = re.compile(r"(?i:(^|[_\s-])(id|uuid|guid|nr|no|number|index))$|^Unname
 POSITIVE = ("yes", "true", "1", "y", "positive", "malignant", "churned", "fraud", "bad", "default", "won", "t")
 
 # The first of equally fitting ones is suggested.
-FORMATS = (ValueFormat(NUMBER), ValueFormat(PERCENT), ValueFormat(CURRENCY))
+KINDS = (NUMBER, PERCENT, CURRENCY)
 DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 
 
@@ -74,18 +74,18 @@ def guess(sample: Sample, target: str | None = None) -> Guesses:
         UserError: The column does not exist, or the target cannot be predicted.
     """
     target, why = _target(sample, target)
-    problem_type, what = _problem_type(sample.columns[target], target)
+    problem_type, what = _problem_type(sample.columns[target], target, sample.decimal)
     guesses = Guesses(problem_type, target, reasons={"target_column": why, "problem_type": what})
     if problem_type == "BinaryClassification":
         _guess_positive_class(sample.columns[target], guesses)
-    if problem_type == "Regression" and _numbers(present := _present(sample.columns[target])) is None:
-        _guess_text(target, present.astype(str).str.strip(), guesses)
+    if problem_type == "Regression" and (_numbers(present := _present(sample.columns[target]), sample.decimal) is None):
+        _guess_text(target, present.astype(str).str.strip(), sample.decimal, guesses)
     if sample.csv_format:
         guesses.data["csv"] = sample.csv_format
         guesses.reasons["csv"] = "as the first rows are written"
     for name, values in sample.columns.items():
         if name != target:
-            _guess_column(name, values, guesses)
+            _guess_column(name, values, sample.decimal, guesses)
     return guesses
 
 
@@ -102,13 +102,13 @@ def _target(sample: Sample, target: str | None) -> tuple[str, str]:
     return names[-1], "the last column; give --target for another one"
 
 
-def _problem_type(values: pd.Series, target: str) -> tuple[ProblemType, str]:
+def _problem_type(values: pd.Series, target: str, decimal: str) -> tuple[ProblemType, str]:
     present = _present(values)
     if present.empty:
         raise UserError(f"column {target!r} has no values in the first rows; choose another --target")
     distinct = present.nunique()
-    numbers = _numbers(present)
-    if numbers is None and (value_format := _written_as(present.astype(str).str.strip())):
+    numbers = _numbers(present, decimal)
+    if numbers is None and (value_format := _written_as(present.astype(str).str.strip(), decimal)):
         return "Regression", f"{target} has {distinct} different numbers of type {value_format.kind}"
     if distinct == 1:
         raise UserError(f"column {target!r} has only the value {present.iloc[0]!r}; choose another --target")
@@ -143,7 +143,7 @@ def _guess_positive_class(values: pd.Series, guesses: Guesses) -> None:
         guesses.reasons["positive_class"] = "the rarer class: its probability is predicted"
 
 
-def _guess_column(name: str, values: pd.Series, guesses: Guesses) -> None:
+def _guess_column(name: str, values: pd.Series, decimal: str, guesses: Guesses) -> None:
     """Add what a column needs; a plain number or category needs nothing."""
     present = _present(values)
     missing = 1 - len(present) / len(values)
@@ -155,26 +155,30 @@ def _guess_column(name: str, values: pd.Series, guesses: Guesses) -> None:
         _add_date(name, present, guesses)
     elif pd.api.types.is_bool_dtype(values.dtype):
         return
-    elif (numbers := _numbers(present)) is not None:
+    elif (numbers := _numbers(present, decimal)) is not None:
         if present.is_unique and (ID_NAME.search(name) or _counts_rows(numbers)):
             _drop(name, "every row has another value, like an ID", guesses)
         elif (code := _with_leading_zeros(present)) is not None:
             _add_to("categorical_columns", name, None, f"{code} is a code, not the number {int(code)}", guesses)
     else:
-        _guess_text(name, present.astype(str).str.strip(), guesses)
+        _guess_text(name, present.astype(str).str.strip(), decimal, guesses)
 
 
-def _guess_text(name: str, texts: pd.Series, guesses: Guesses) -> None:
+def _guess_text(name: str, texts: pd.Series, decimal: str, guesses: Guesses) -> None:
     distinct = texts.nunique()
     spellings = sorted(texts.unique())
     if _share(texts, DATE) >= SHARE:
         _add_date(name, texts, guesses)
-    elif value_format := _written_as(texts):
-        example = texts[_in_format(texts, value_format) & ~_in_format(texts, PLAIN)].iloc[0]
-        _add_to("columns", name, {"type": value_format.kind}, f"like {example!r}", guesses)
-        _add_missing_texts(name, texts, value_format, guesses)
-    elif _in_format(texts, PLAIN).mean() >= NUMERIC_SHARE:
-        _add_missing_texts(name, texts, PLAIN, guesses)
+    elif value_format := _written_as(texts, decimal):
+        in_format = _in_format(texts, value_format)
+        example = texts[in_format & ~_are_plain(texts, decimal)].iloc[0]
+        setting = {"type": value_format.kind}
+        if value_format.decimal != decimal:
+            setting["decimal"] = value_format.decimal
+        _add_to("columns", name, setting, f"like {example!r}", guesses)
+        _add_missing_texts(name, texts[~in_format], guesses)
+    elif (are_plain := _are_plain(texts, decimal)).mean() >= NUMERIC_SHARE:
+        _add_missing_texts(name, texts[~are_plain], guesses)
     elif distinct > ID_SHARE * len(texts):
         _drop(name, f"{distinct} of {len(texts)} values are different, like an ID or a free text", guesses)
     elif distinct > MAX_LEVELS:
@@ -185,11 +189,22 @@ def _guess_text(name: str, texts: pd.Series, guesses: Guesses) -> None:
         _add_to("columns", name, {"normalize": True}, f"has {listed(pair)}", guesses)
 
 
-def _written_as(texts: pd.Series) -> ValueFormat | None:
-    """Return the format in which most texts are numbers, some of them with a sign or separators of thousands."""
-    counts = {value_format: int(_in_format(texts, value_format).sum()) for value_format in (PLAIN, *FORMATS)}
-    best = max(FORMATS, key=counts.__getitem__)
-    return best if counts[best] > counts[PLAIN] and counts[best] >= NUMERIC_SHARE * len(texts) else None
+def _written_as(texts: pd.Series, decimal: str) -> ValueFormat | None:
+    """Return the format in which most texts are numbers, some of them with a sign or separators of thousands.
+
+    It has the decimal mark of the file, unless more of them are numbers with the other mark.
+    """
+    marks = sorted(".,", key=lambda mark: mark != decimal)
+    formats = [ValueFormat(kind, mark) for mark in marks for kind in KINDS]
+    counts = [int(_in_format(texts, value_format).sum()) for value_format in formats]
+    found = max(counts)
+    is_needed = found > _are_plain(texts, decimal).sum() and found >= NUMERIC_SHARE * len(texts)
+    return formats[counts.index(found)] if is_needed else None
+
+
+def _are_plain(texts: pd.Series, decimal: str) -> pd.Series:
+    """Return which texts are numbers without a setting for their column."""
+    return texts.str.fullmatch(NUMBER_PATTERN.replace(r"\.", re.escape(decimal))).astype(bool)
 
 
 def _in_format(texts: pd.Series, value_format: ValueFormat) -> pd.Series:
@@ -219,8 +234,7 @@ def _add_date(name: str, values: pd.Series, guesses: Guesses) -> None:
     )
 
 
-def _add_missing_texts(name: str, texts: pd.Series, value_format: ValueFormat, guesses: Guesses) -> None:
-    others = texts[~_in_format(texts, value_format)]
+def _add_missing_texts(name: str, others: pd.Series, guesses: Guesses) -> None:
     if others.nunique() > MAX_MISSING_TEXTS:
         guesses.notes.append(
             f"{name} has {len(others)} values that are not numbers, such as {others.iloc[0]!r}; unless they are "
@@ -254,12 +268,12 @@ def _present(values: pd.Series) -> pd.Series:
     return present[~present.astype(str).str.strip().isin(MISSING)]
 
 
-def _numbers(present: pd.Series) -> pd.Series | None:
+def _numbers(present: pd.Series, decimal: str) -> pd.Series | None:
     """Return a column's values as numbers; None if one of them is not a number."""
     if pd.api.types.is_numeric_dtype(present.dtype):
         return present.astype(float)
     texts = present.astype(str).str.strip()
-    return texts.astype(float) if texts.str.fullmatch(NUMBER_PATTERN).all() else None
+    return texts.str.replace(decimal, ".", regex=False).astype(float) if _are_plain(texts, decimal).all() else None
 
 
 def _with_leading_zeros(present: pd.Series) -> str | None:

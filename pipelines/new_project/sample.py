@@ -18,8 +18,6 @@ ROWS = 50_000
 # Enough to recognize separator and encoding.
 HEAD_BYTES = 1 << 20
 SEPARATORS = ",;\t|"
-# A number with a decimal comma, with or without a currency or a per cent sign around it.
-COMMA_NUMBER = re.compile(r"^(\D{0,5}(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?\D{0,5})$")
 READABLE = ".csv, .tsv, .txt, .jsonl, .json or .parquet, also with .gz"
 
 
@@ -37,6 +35,11 @@ class Sample:
     path: Path
     columns: dict[str, pd.Series]
     csv_format: dict[str, str]
+
+    @property
+    def decimal(self) -> str:
+        """The decimal mark of numbers in the texts."""
+        return self.csv_format.get("decimal", ".")
 
 
 def read_sample(path: Path) -> Sample:
@@ -57,8 +60,6 @@ def read_sample(path: Path) -> Sample:
         elif kind in (".csv", ".tsv", ".txt"):
             csv_format = _csv_format(file)
             table = next(read_csv_texts(file, csv_format, ROWS), pd.DataFrame())
-            if csv_format.get("decimal") == ",":
-                table = table.apply(_with_points)
         else:
             raise UserError(f"{file} is not a table that can be read; give a file that ends in {READABLE}")
     except (ValueError, OSError, csv.Error) as error:
@@ -88,10 +89,6 @@ def _read_parquet(file: Path) -> pd.DataFrame:
             batches.append(batch)
             break
         return pa.Table.from_batches(batches, content.schema_arrow).to_pandas(date_as_object=False)
-
-
-def _with_points(column: pd.Series) -> pd.Series:
-    return column.str.replace(COMMA_NUMBER, lambda match: match[1].replace(".", "").replace(",", "."), regex=True)
 
 
 def _csv_format(file: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +191,56 @@ def test_a_file_that_is_not_a_table_is_named(tmp_path: Path, name: str, content:
         (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=message):
         read_sample(tmp_path / name)
+
+
+def checked(folder: Path, name: str, content: str, *options: str, encoding: str = "utf-8") -> tuple[str, dict]:
+    """Return the settings that init writes for a file, and what check-data finds with them."""
+    (folder / name).write_text(content, encoding=encoding)
+    started = CliRunner().invoke(app, ["init", str(folder / name), *options])
+    assert started.exit_code == 0, started.output
+    settings = folder / "settings.yaml"
+    page = str(folder / "page.html")
+    found = CliRunner().invoke(app, ["check-data", "--settings", str(settings), "--output", page, "--json"])
+    return settings.read_text(encoding="utf-8"), json.loads(found.stdout)
+
+
+@pytest.mark.parametrize("target", ["Preis", "Klasse"])
+def test_numbers_with_german_separators_are_numbers_for_check_data_too(tmp_path: Path, target: str) -> None:
+    random = np.random.default_rng(0)
+    lines = ["Fläche;Preis;Klasse"]
+    for row in range(ROWS):
+        price = f"{random.uniform(500, 90_000):,.2f}".translate(str.maketrans(",.", ".,"))
+        lines.append(f"{row % 90},5;{price};{row % 2}")
+    text, found = checked(tmp_path, "table.csv", "\n".join(lines), "--target", target, encoding="cp1252")
+    assert yaml.safe_load(text)["data"]["columns"] == {"Preis": {"type": "number"}}
+    assert found["errors"] == []
+    assert found["warnings"] == []
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_the_decimal_mark_of_a_column_is_set_where_it_is_not_that_of_the_file(tmp_path: Path, separator: str) -> None:
+    mark, quote, file_mark = (",", '"', ".") if separator == "," else (".", "", ",")
+    swapped = str.maketrans(",.", ".,") if mark == "," else {}
+    numbers = [f"{1000 + row * 17.25:,.2f}".translate(swapped) for row in range(ROWS)]
+    lines = [separator.join(("size", "width", "price", "target"))]
+    for row, number in enumerate(numbers):
+        others = (f"{row}{file_mark}50", f"{row % 31}{file_mark}25")
+        lines.append(separator.join((*others, f"{quote}{number}{quote}", str(row % 2))))
+    text, found = checked(tmp_path, "table.csv", "\n".join(lines))
+    assert yaml.safe_load(text)["data"]["columns"] == {"price": {"type": "number", "decimal": mark}}
+    assert found["errors"] == []
+
+
+def test_whole_numbers_with_points_between_thousands_are_not_read_as_fractions(tmp_path: Path) -> None:
+    prices = [f"{row * 250:,}".replace(",", ".") for row in range(ROWS)]
+    lines = ["size;price;target", *(f"{row},5;{price};{row % 2}" for row, price in enumerate(prices))]
+    text, found = checked(tmp_path, "table.csv", "\n".join(lines))
+    assert yaml.safe_load(text)["data"]["columns"] == {"price": {"type": "number"}}
+    assert found["errors"] == []
+
+
+def test_a_comment_shows_a_value_as_the_file_has_it(tmp_path: Path) -> None:
+    lines = ["Preis;Rabatt;target", *(f"11.{row:03},74 EUR;{row % 60},5 %;{row % 2}" for row in range(271, 671))]
+    text, _ = checked(tmp_path, "table.csv", "\n".join(lines))
+    assert "# like '11.271,74 EUR'" in text
+    assert "# like '31,5 %'" in text
