@@ -7,6 +7,7 @@ of PARTS take whole numbers and arrays of them alike.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Seconds up to the year 5138, or milliseconds from March 1973. A larger number is in a smaller unit.
 MAX_SECONDS = 1e11
 MAX_PARSED = (datetime.max.replace(tzinfo=UTC) - EPOCH).total_seconds()
+# Where a date has points, the day comes first in every country.
+DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})([T ].*)?")
 MIN_PARSED = (datetime.min.replace(tzinfo=UTC) - EPOCH).total_seconds()
 
 
@@ -25,8 +28,9 @@ def microseconds(value: object) -> int | None:
     """Read a date or time as microseconds since 1970 in UTC, or None if it is missing.
 
     Args:
-        value: ISO 8601, such as 2024-02-29, 2024-02-29T13:00:00Z or 20240229; without an offset it is UTC. Or a number:
-            a date such as 20240229, or the seconds, milliseconds, microseconds or nanoseconds since 1970.
+        value: ISO 8601, such as 2024-02-29, 2024-02-29T13:00:00Z or 20240229, or the same with a date such as
+            29.02.2024; without an offset it is UTC. Or a number: a date such as 20240229, or the seconds, milliseconds,
+            microseconds or nanoseconds since 1970.
 
     Raises:
         ValueError: It is neither.
@@ -36,6 +40,9 @@ def microseconds(value: object) -> int | None:
         if text in MISSING:
             return None
         if not NUMBER.fullmatch(text):
+            if found := DAY_FIRST.fullmatch(text):
+                day, month, year, time = found.groups("")
+                text = f"{year}-{month:0>2}-{day:0>2}{time}"
             return _of_datetime(datetime.fromisoformat(text))
         value = float(text)
     if value is None or value != value:

@@ -5,6 +5,7 @@ A guess is a line of the settings file with its reason, which the user checks. E
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,18 @@ POSITIVE = ("yes", "true", "1", "y", "positive", "malignant", "churned", "fraud"
 
 # The first of equally fitting ones is suggested.
 KINDS = (NUMBER, PERCENT, CURRENCY)
-DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+# As analyzer.datetimes reads them.
+DATE = (
+    r"(?:\d{4}-\d{2}-\d{2}|(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.\d{4})"
+    r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+)
+# Dates that only the user can tell how to read: 1/2/2024 is in January or in February.
+OTHER_DATE = r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}(?: .*)?"
+OTHER_DATES = (
+    *("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%Y", "%m.%d.%Y", "%d.%m.%y"),
+    *("%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
+)
+OTHER_DATE_FORMATS = [date + time for date in OTHER_DATES for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p")]
 
 
 @dataclass
@@ -169,6 +181,8 @@ def _guess_text(name: str, texts: pd.Series, decimal: str, guesses: Guesses) -> 
     spellings = sorted(texts.unique())
     if _share(texts, DATE) >= SHARE:
         _add_date(name, texts, guesses)
+    elif formats := _date_formats(texts):
+        _drop_date(name, texts, formats, guesses)
     elif value_format := _written_as(texts, decimal):
         in_format = _in_format(texts, value_format)
         example = texts[in_format & ~_are_plain(texts, decimal)].iloc[0]
@@ -231,6 +245,25 @@ def _add_date(name: str, values: pd.Series, guesses: Guesses) -> None:
     guesses.notes.append(
         f"To predict the future, test on the newest rows: set data.split to {{strategy: time, time_column: {name}}} "
         f"and remove {name} from datetime_columns."
+    )
+
+
+def _date_formats(texts: pd.Series) -> list[str]:
+    """Return in which of OTHER_DATE_FORMATS all of the dates are; several if no day is above 12."""
+    dates = texts[texts.str.fullmatch(OTHER_DATE)].unique()
+    if len(dates) == 0 or _share(texts, OTHER_DATE) < SHARE:
+        return []
+    return [form for form in OTHER_DATE_FORMATS if pd.to_datetime(dates, format=form, errors="coerce").notna().all()]
+
+
+def _drop_date(name: str, texts: pd.Series, formats: Sequence[str], guesses: Guesses) -> None:
+    column = json.dumps(name, ensure_ascii=False)
+    line = f'rows[{column}] = pd.to_datetime(rows[{column}], format="{formats[0]}")'
+    _drop(name, f"dates such as {texts.iloc[0]}, which features.py can convert: {line}", guesses)
+    others = f' (or "{formats[1]}": no day is above 12)' if len(formats) > 1 else ""
+    guesses.notes.append(
+        f"{name} has dates such as {texts.iloc[0]}. To give the model their parts, remove {name} from drop_columns and "
+        f"write a features.py, as in docs/how-to/features.md, with the line {line}{others}"
     )
 
 

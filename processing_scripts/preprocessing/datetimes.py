@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -24,10 +25,12 @@ def check_datetimes(engine: Engine, rows: Rows, columns: Iterable[str], report: 
             example = odd["value"][0].as_py()
             place = rows.place(position_of_value(engine, rows.columns[name], example, rows.table))
             number, total = (pc.sum(table["count"]).as_py() for table in (odd, values))
+            column = json.dumps(name, ensure_ascii=False)
             problems[name] = (
-                f"column {name!r} is in datetime_columns, but {counted(number, 'value', total)} neither "
-                f"ISO 8601 nor an epoch, for example {shortened(example)} in {place}; fix them, leave them empty, or "
-                "remove the column from datetime_columns"
+                f"column {name!r} is in datetime_columns, but {counted(number, 'value', total)} neither ISO 8601, a "
+                f"date such as 29.02.2024 nor an epoch, for example {shortened(example)} in {place}; fix them, leave "
+                "them empty, or remove the column from datetime_columns and convert it in features.py "
+                f'(docs/how-to/features.md): rows[{column}] = pd.to_datetime(rows[{column}], format="%m/%d/%Y")'
             )
     report.add("datetimes", ERROR, problems)
 

@@ -23,7 +23,7 @@ from preprocessing.profile import position_of_value
 from preprocessing.report import WARNING, Report, counted, plural, shortened
 from preprocessing.rows import Column, Rows
 
-DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
+DATE_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4})([T ].*)?$"
 # LightGBM puts the categories of a column into at most max_bin bins.
 MAX_CATEGORIES = 255
 # A text column is like an ID above this share of distinct values.

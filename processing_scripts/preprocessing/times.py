@@ -1,4 +1,4 @@
-"""Times: numbers, or ISO 8601 texts, in their order."""
+"""Times: numbers, or texts in ISO 8601 or with dates such as 29.02.2024, in their order."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ TIME_PATTERN = (
     r"^(?P<moment>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2})?)?)?)"
     r"(?:[.](?P<fraction>[0-9]{1,18}))?(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
 )
+# The steps from 29.2.2024, a date that analyzer.datetimes reads as well, to 2024-02-29.
+DAY_FIRST = (
+    (r"^([0-9]\.[0-9]{1,2}\.[0-9]{4})", r"0\1"),
+    (r"^([0-9]{2})\.([0-9]\.[0-9]{4})", r"\1.0\2"),
+    (r"^([0-9]{2})\.([0-9]{2})\.([0-9]{4})", r"\3-\2-\1"),
+)
 
 
 def rank_times(values: pa.Array, type_: pa.DataType) -> np.ndarray:
@@ -24,7 +30,7 @@ def rank_times(values: pa.Array, type_: pa.DataType) -> np.ndarray:
         type_: The type of the column in the data.
 
     Raises:
-        ValueError: A text is not an ISO 8601 time, or only some of the times have a UTC offset; the message says which.
+        ValueError: A text is not a time, or only some of the times have a UTC offset; the message says which.
     """
     if pa.types.is_decimal(type_):
         values = values.cast(pa.decimal256(76, type_.scale))
@@ -34,8 +40,11 @@ def rank_times(values: pa.Array, type_: pa.DataType) -> np.ndarray:
 
 
 def rank_texts(texts: pa.Array) -> np.ndarray:
-    """Rank ISO 8601 times to the last digit of their fractions, which Arrow's own types hold for few centuries only."""
-    parts = pc.extract_regex(texts, TIME_PATTERN)
+    """Rank times to the last digit of their fractions, which Arrow's own types hold for few centuries only."""
+    iso = texts
+    for pattern, replacement in DAY_FIRST:
+        iso = pc.replace_substring_regex(iso, pattern, replacement)
+    parts = pc.extract_regex(iso, TIME_PATTERN)
     if parts.null_count:
         raise ValueError(f"values that are not times, for example {shortened(texts.filter(parts.is_null())[0])}")
     moment, fraction, zone = (pc.struct_field(parts, name) for name in ("moment", "fraction", "zone"))

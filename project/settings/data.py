@@ -116,9 +116,9 @@ class DataSettings(Section):
     )
     datetime_columns: dict[str, DatetimeSettings] = Field(
         default={},
-        description="Dates and times, as ISO 8601 or as seconds or milliseconds since 1970, of which the model gets "
-        "the parts: a list of columns, or for each column its `parts` (default: year, month, day, weekday, hour, "
-        "days_since_epoch; also: minute, day_of_year) and the parts that are `cyclic`.",
+        description="Dates and times, as ISO 8601, as `29.02.2024 13:00`, or as seconds or milliseconds since 1970, of "
+        "which the model gets the parts: a list of columns, or for each column its `parts` (default: year, month, day, "
+        "weekday, hour, days_since_epoch; also: minute, day_of_year) and the parts that are `cyclic`.",
     )
     encodings: dict[str, Literal["frequency", "target"]] = Field(
         default={},

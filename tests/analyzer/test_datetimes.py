@@ -67,6 +67,10 @@ def test_sine_and_cosine_are_on_the_circle_and_every_value_has_a_place(moment: d
         "2024-02-29 00:00",
         "2024-02-29T00:00:00Z",
         "2024-02-29T01:00:00.000+01:00",
+        "29.02.2024",
+        "29.2.2024",
+        "29.02.2024 00:00",
+        "29.02.2024 01:00:00+01:00",
         1709164800,
         "1709164800",
         1709164800.0,
@@ -75,7 +79,7 @@ def test_sine_and_cosine_are_on_the_circle_and_every_value_has_a_place(moment: d
         1709164800000000000,
     ],
 )
-def test_iso_8601_and_epochs_are_the_same_time(value: Any) -> None:
+def test_iso_8601_dates_with_points_and_epochs_are_the_same_time(value: Any) -> None:
     assert microseconds(value) == 1709164800 * 10**6
 
 
@@ -89,7 +93,9 @@ def test_a_missing_time_is_none(value: Any) -> None:
     assert microseconds(value) is None
 
 
-@pytest.mark.parametrize("value", ["yesterday", "2024-02-30", "29.02.2024", True, math.inf, -9e10, [2024], "1e999"])
+@pytest.mark.parametrize(
+    "value", ["yesterday", "2024-02-30", "02.29.2024", "29.02.24", "2/29/2024", True, math.inf, -9e10, [2024], "1e999"]
+)
 def test_other_values_are_not_times(value: Any) -> None:
     with pytest.raises(ValueError):
         microseconds(value)

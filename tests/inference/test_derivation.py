@@ -32,9 +32,11 @@ def orders() -> list[dict[str, Any]]:
     for row in range(500):
         shop, at = int(generator.integers(40)), 1_700_000_000 + 40_000 * row
         missing = row % 11 == 0
+        moment = np.datetime64(at, "s")
+        points = f"{moment.item():%d.%m.%Y %H:%M:%S}"
         rows.append(
             {
-                "at": "" if missing else str(np.datetime64(at, "s")) + ("" if row % 2 else "Z"),
+                "at": "" if missing else (str(moment), f"{moment}Z", points)[row % 3],
                 "sent": at * 1000 + row,
                 "shop": "NA" if row % 13 == 0 else f"{shop:03}",
                 "zip": f"Z{generator.integers(90)}",

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from examples import EXAMPLES
 from pipelines.__main__ import app
+from pipelines.data_check.validation import validated
 from pipelines.new_project.guesses import Guesses, guess
 from pipelines.new_project.sample import read_sample
 from pipelines.new_project.settings_text import project_name, settings_text
 from project.errors import UserError
+from project.settings import load_settings
 
 ROWS = 400
 
@@ -50,6 +52,10 @@ def test_an_example_gets_its_own_target_and_problem_type(name: str) -> None:
         (lambda row: "unknown" if row % 9 == 0 else row % 50, "missing_values", ["unknown"]),
         (lambda row: f"2024-01-{row % 28 + 1:02}", "datetime_columns", ["x"]),
         (lambda row: f"2024-01-{row % 28 + 1:02}T10:00:00Z", "datetime_columns", ["x"]),
+        (lambda row: f"{row % 28 + 1}.12.2021", "datetime_columns", ["x"]),
+        (lambda row: f"{row % 28 + 1:02}.01.2021 08:30", "datetime_columns", ["x"]),
+        (lambda row: f"12/{row % 28 + 1}/2021", "drop_columns", ["x"]),
+        (lambda row: f"{row % 28 + 1}.12.21", "drop_columns", ["x"]),
         (lambda row: f"text {row}", "drop_columns", ["x"]),
         (lambda row: f"{row % 50 * 397:05}", "categorical_columns", ["x"]),
         (lambda row: "always", "drop_columns", ["x"]),
@@ -244,3 +250,38 @@ def test_a_comment_shows_a_value_as_the_file_has_it(tmp_path: Path) -> None:
     text, _ = checked(tmp_path, "table.csv", "\n".join(lines))
     assert "# like '11.271,74 EUR'" in text
     assert "# like '31,5 %'" in text
+
+
+def dated(written: str) -> str:
+    dates = pd.Series(pd.date_range("2021-01-01", periods=ROWS, freq="17h"))
+    return "\n".join(
+        ["signup,age,target", *(f"{d},{row % 60},{row % 2}" for row, d in enumerate(dates.dt.strftime(written)))]
+    )
+
+
+def test_dates_with_points_are_dates_for_check_data_too(tmp_path: Path) -> None:
+    text, found = checked(tmp_path, "table.csv", dated("%d.%m.%Y"))
+    assert yaml.safe_load(text)["data"]["datetime_columns"] == ["signup"]
+    assert found["errors"] == found["warnings"] == []
+
+
+@pytest.mark.parametrize("written", ["%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%y %I:%M %p"])
+def test_other_dates_are_left_out_with_the_line_of_features_py_that_reads_them(tmp_path: Path, written: str) -> None:
+    text, _ = checked(tmp_path, "table.csv", dated(written))
+    line = f'rows["signup"] = pd.to_datetime(rows["signup"], format="{written}")'
+    assert f"which features.py can convert: {line}" in text
+    settings = yaml.safe_load(text)
+    assert settings["data"].pop("drop_columns") == ["signup"]
+    # the way that the comment names leads to the parts of the dates
+    settings["data"]["features"] = "features.py"
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    code = f"import pandas as pd\n\n\ndef add_features(rows):\n    {line}\n    return rows\n"
+    (tmp_path / "features.py").write_text(code, encoding="utf-8")
+    with validated(load_settings(tmp_path / "settings.yaml"), tmp_path / "table.csv") as validation:
+        schema = json.loads((validation.output / "schema" / "schema.json").read_text(encoding="utf-8"))
+    assert "signup_month" in [column["name"] for column in schema["columns"]]
+
+
+def test_the_order_of_day_and_month_is_asked_for_where_no_day_says_it(tmp_path: Path) -> None:
+    guesses = guesses_for(tmp_path, x=[f"{row % 12 + 1}/{row % 7 + 1}/2021" for row in range(ROWS)])
+    assert '(or "%d/%m/%Y": no day is above 12)' in guesses.notes[0]

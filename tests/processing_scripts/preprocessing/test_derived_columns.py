@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,14 +73,42 @@ def test_a_date_becomes_its_parts_and_stays_a_date_for_clients(run_preprocess: R
 def test_a_value_that_is_not_a_date_is_named_with_its_row(run_preprocess: Run, settings: Any) -> None:
     text = orders().replace("2024-03-03T02", "on March 3rd", 1)
     data = run_preprocess(text, *settings(datetime_columns={"at": parts(parts=["month"])}))
-    assert "column 'at' is in datetime_columns, but 1 of 400 values is neither ISO 8601 nor an epoch, for example " in (
-        data.error or ""
+    message = (
+        "column 'at' is in datetime_columns, but 1 of 400 values is neither ISO 8601, a date such as 29.02.2024 nor"
     )
+    assert message in (data.error or "")
+    assert 'rows["at"] = pd.to_datetime(rows["at"], format="%m/%d/%Y")' in (data.error or "")
     assert "'on March 3rd:30:00Z' in row 3 of data.csv" in (data.error or "")
 
 
-def test_dates_without_the_setting_get_it_to_paste(run_preprocess: Run) -> None:
-    (message,) = run_preprocess(orders()).check("dates")["messages"]
+def day_first(text: str) -> str:
+    return re.sub(r"2024-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)Z", r"\2.\1.2024 \3", text)
+
+
+def test_a_date_with_points_has_the_parts_of_that_date(run_preprocess: Run, settings: Any) -> None:
+    names = ("at_month", "at_day", "at_hour")
+
+    def encoded(text: str) -> list[tuple[str, ...]]:
+        data = run_preprocess(text, *settings(datetime_columns={"at": parts(parts=["month", "day", "hour"])}))
+        assert data.error is None
+        rows = (row for split in ("train", "validation", "test") for row in data.rows(split))
+        return sorted(tuple(row[name] for name in names) for row in rows)
+
+    assert encoded(day_first(orders())) == encoded(orders())
+
+
+def test_a_date_with_points_orders_a_split_by_time(run_preprocess: Run) -> None:
+    def newest(text: str) -> list[list[str]]:
+        data = run_preprocess(text, "--split-strategy", "time", "--time-column", "at")
+        assert data.error is None
+        return sorted([*row.values()] for row in data.rows("test"))
+
+    assert newest(re.sub(r"(?m)^0", "", day_first(orders()))) == newest(orders())
+
+
+@pytest.mark.parametrize("written", [str, day_first])
+def test_dates_without_the_setting_get_it_to_paste(run_preprocess: Run, written: Callable[[str], str]) -> None:
+    (message,) = run_preprocess(written(orders())).check("dates")["messages"]
     assert "set datetime_columns: [at] in the section data" in message
 
 

@@ -235,7 +235,8 @@ def test_each_group_of_a_table_is_in_one_split_and_not_a_feature(run_preprocess)
 @pytest.mark.parametrize(
     ("strategy", "column", "message"),
     [
-        ("time", ["03.04.2024"] * 200, "time_column 'key' has values that are not times, for example '03.04.2024'"),
+        ("time", ["03/04/2024"] * 200, "time_column 'key' has values that are not times, for example '03/04/2024'"),
+        ("time", ["31.02.2024"] * 200, "time_column 'key' has values that are not times, for example '31.02.2024'"),
         (
             "time",
             [*["2024-04-03"] * 150, *["soon"] * 50],
