@@ -25,12 +25,13 @@ MOST_COLUMNS = 60
 MOST_MEMBERS = 500
 # of a tar archive, which has no list of its members, and of a Parquet file that is read by one call
 WHOLE_BYTES = 8_000_000
-# of the members of a compressed tar archive, which are decompressed to find the next one
+# of the members of a compressed tar archive, which are decompressed to find the next one, and of the columns of a
+# Parquet file in its first row groups
 UNPACKED_BYTES = 256_000_000
 # of a cell, a line or a JSON value
 MOST_CHARACTERS = 2_000
-# rows are read in batches of this number, which decides on the memory
-_BATCH = 100
+# bytes of a list or struct in a Parquet file
+_LARGEST_NESTED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -122,20 +123,65 @@ def _parquet(target: Target, item: S3Object) -> Preview:
     try:
         file = parquet.ParquetFile(pyarrow.PythonFile(source, mode="r"), buffer_size=256_000, pre_buffer=False)
         schema, total = file.schema_arrow, file.metadata.num_rows
-        fields = list(schema)[:MOST_COLUMNS]
-        # by number, because several columns may have the same name
-        numbers = range(sum(_leaves(field.type) for field in fields))
-        batches = file.reader.iter_batches(_BATCH, range(file.num_row_groups), numbers, use_threads=False)
-        columns = [column.to_pylist() for batch in islice(batches, 1) for column in batch.columns]
-    except pyarrow.ArrowInvalid as error:
-        return Preview("none", remark=f"The object could not be read as Parquet: {error}")
-    rows = list(zip(*columns, strict=True))[:MOST_ROWS]
+        groups = _first_row_groups(file.metadata)
+        fields, leaves = _fields_in_memory(file, groups)
+        # columns by number, because several may have the same name; one row at a time, because rows may share a large
+        # value, which Arrow copies
+        batches = file.reader.iter_batches(1, groups, range(leaves), use_threads=False)
+        rows = [tuple(map(_parquet_cell, batch.columns)) for batch in islice(batches, MOST_ROWS)]
+    except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
+        return Preview("none", remark=_cut(f"The object could not be read as Parquet: {error}"))
     remarks = [f"{total:,} rows and {len(schema):,} columns; row groups: {file.metadata.num_row_groups:,}."]
+    if not fields and len(schema):
+        remarks.append(f"The first rows take more than {UNPACKED_BYTES // 1_000_000} MB; download the object instead.")
+        return Preview("none", remark=" ".join(remarks))
     if total > len(rows):
         remarks.append(f"The first {len(rows)} rows.")
     if len(fields) < len(schema):
-        remarks.append(f"The first {len(fields)} columns.")
+        remarks.append(f"The first {len(fields)} columns." if len(fields) > 1 else "The first column.")
     return _table([f"{field.name} ({field.type})" for field in fields], rows, remarks)
+
+
+def _first_row_groups(metadata: Any) -> range:
+    """Return the numbers of the row groups that have the first MOST_ROWS rows of a Parquet file."""
+    rows = 0
+    for number in range(metadata.num_row_groups):
+        rows += metadata.row_group(number).num_rows
+        if rows >= MOST_ROWS:
+            return range(number + 1)
+    return range(metadata.num_row_groups)
+
+
+def _fields_in_memory(file: Any, groups: range) -> tuple[list[Any], int]:
+    """Return the first columns of row groups whose values, without compression, take at most UNPACKED_BYTES.
+
+    Returns:
+        The fields of the Arrow schema, and the number of Parquet columns that they consist of.
+    """
+    fields: list[Any] = []
+    leaves = size = 0
+    for field in list(file.schema_arrow)[:MOST_COLUMNS]:
+        stop = leaves + _leaves(field.type)
+        for group in groups:
+            for number in range(leaves, stop):
+                chunk = file.metadata.row_group(group).column(number)
+                size += chunk.total_uncompressed_size
+                if file.schema.column(number).max_repetition_level > 0:
+                    # the values of a list are in memory at the same time, also if the file has each of them once
+                    size += 8 * chunk.num_values
+        if size > UNPACKED_BYTES:
+            break
+        fields.append(field)
+        leaves = stop
+    return fields, leaves
+
+
+def _parquet_cell(column: Any) -> Any:
+    """Return the value of a column with one row."""
+    # as Python objects, lists and structs are several times as large
+    if column.type.num_fields and column.nbytes > _LARGEST_NESTED:
+        return f"{column.nbytes:,} bytes"
+    return _cell(column[0].as_py())
 
 
 def _leaves(kind: Any) -> int:

@@ -239,6 +239,55 @@ def test_a_large_parquet_file_is_read_by_ranges(target: Target, monkeypatch: pyt
     assert [row[0] for row in found.rows] == list(range(100))
 
 
+def test_a_parquet_file_is_not_decompressed_beyond_a_limit(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "UNPACKED_BYTES", 1_000_000)
+    texts = [f"{number}" * 50_000 for number in range(25)]
+    small = pa.array(range(25))
+    bomb = parquet_file(pa.table({"n": small, "text": texts}), compression="zstd", use_dictionary=False)
+    assert len(bomb) < 10_000
+    found = preview_of(target, "bomb.parquet", bomb)
+    assert (found.columns, len(found.rows)) == (("n (int64)",), 25)
+    assert "The first column." in found.remark
+    refused = preview_of(target, "refused.parquet", parquet_file(pa.table({"text": texts}), use_dictionary=False))
+    assert refused.kind == "none"
+    assert "download the object" in refused.remark
+    # one value of a dictionary, many times
+    repeated = preview_of(target, "list.parquet", parquet_file(pa.table({"list": [[7] * 500_000]})))
+    assert "download the object" in repeated.remark
+
+
+def test_a_value_that_many_rows_share_is_in_memory_once(target: Target) -> None:
+    body = parquet_file(pa.table({"text": ["x" * 1_000_000] * 100}))
+    default = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(default)
+    pa.set_memory_pool(pool)
+    try:
+        found = preview_of(target, "shared.parquet", body)
+    finally:
+        pa.set_memory_pool(default)
+    assert len(found.rows) == 100
+    assert pool.max_memory() < 20_000_000
+
+
+def test_a_long_list_in_a_parquet_file_is_its_size(target: Target) -> None:
+    table = pa.table({"list": [[1], list(range(200_000))]})
+    short, long = preview_of(target, "long.parquet", parquet_file(table)).rows
+    assert short == ("[1]",)
+    assert re.fullmatch(r"1,6\d\d,\d\d\d bytes", long[0])
+
+
+def test_what_cannot_be_read_as_parquet_is_said(target: Target) -> None:
+    body = parquet_file(pa.table({"n": list(range(1000))}), compression="gzip")
+    bodies = {
+        "footer": body[:-100] + b"\xff" * 92 + body[-8:],
+        "page": body[:40] + b"\xff" * 100 + body[140:],
+        "end": body[:-50],
+        "date": parquet_file(pa.table({"date": pa.array([3_000_000], pa.date32())})),
+    }
+    for name, content in bodies.items():
+        assert "could not be read as Parquet: " in preview_of(target, f"{name}.parquet", content).remark, name
+
+
 def test_json_is_indented_and_json_lines_are_numbered(target: Target) -> None:
     assert preview_of(target, "a.json", b'{"a": [1]}').text == '{\n  "a": [\n    1\n  ]\n}'
     lines = preview_of(target, "a.jsonl", b'{"a": 1}\n\n{"a": 2}\n')
