@@ -6,8 +6,8 @@ import importlib
 import pkgutil
 from dataclasses import replace
 
-from flask import Flask, redirect, url_for
-from werkzeug.wrappers import Response
+from flask import Flask, Response, redirect, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from deployment.invocations import runtime_client
 from project.target import Target
@@ -23,6 +23,13 @@ from studio.target import PAGE_CONFIG, RUNTIME_KEY, SERVICES, TARGET_KEY
 INVOCATIONS = 10
 
 
+class PageResponse(Response):
+    """A response whose text may have unpaired surrogates, which JSON can escape but UTF-8 cannot encode."""
+
+    def set_data(self, value: bytes | str) -> None:
+        super().set_data(value.encode(errors="backslashreplace") if isinstance(value, str) else value)
+
+
 def create_app(target: Target, *, access_token: str | None = None, read_only: bool = False) -> Flask:
     """Create the application.
 
@@ -32,6 +39,7 @@ def create_app(target: Target, *, access_token: str | None = None, read_only: bo
         read_only: Whether to refuse all actions.
     """
     app = Flask("studio")
+    app.response_class = PageResponse
     app.extensions[TARGET_KEY] = shown = replace(target, client_config=PAGE_CONFIG)
     # boto3 makes clients in one thread only; pages use them in many
     for service in SERVICES:
@@ -49,7 +57,7 @@ def create_app(target: Target, *, access_token: str | None = None, read_only: bo
         app.register_blueprint(importlib.import_module(f"{pages.__name__}.{module.name}").blueprint)
 
     @app.get("/")
-    def home() -> Response:
+    def home() -> AnyResponse:
         return redirect(url_for("pipelines.list_pipelines"))
 
     return app

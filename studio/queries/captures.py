@@ -7,7 +7,6 @@ may have millions of files, so that folders are walked from the newest hour back
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import heapq
 import json
@@ -232,10 +231,15 @@ def _payload(part: Mapping[str, Any] | None) -> Payload | None:
     if part.get("encoding") == "BASE64":
         try:
             content = base64.b64decode(data)
-        except binascii.Error:
-            content = data.encode()
+        except ValueError:
+            content = _encoded(data)
         return as_payload(content_type, content)
-    return as_payload(content_type, data.encode())
+    return as_payload(content_type, _encoded(data))
+
+
+def _encoded(text: str) -> bytes:
+    # JSON can escape unpaired surrogates, which UTF-8 cannot encode
+    return text.encode(errors="backslashreplace")
 
 
 def as_payload(content_type: str, content: bytes) -> Payload:

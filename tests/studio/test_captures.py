@@ -49,6 +49,14 @@ def test_captured_payloads_are_escaped(browser: Browser, target: Target) -> None
     assert html.escape(SCRIPT) in page
 
 
+def test_an_unpaired_surrogate_is_shown_as_its_escape(browser: Browser, target: Target) -> None:
+    lines = [capture("inner", '{"a": "\\ud800"}'), capture("outer", "b \ud801"), capture("\ud802")]
+    uri = put(target, "surrogates", "05/09/00", lines)
+    page = browser.get(f"/endpoints/any/requests?{urlencode({'uri': uri})}")
+    for escape in ("\\ud800", "\\ud801", "\\ud802"):
+        assert escape in page
+
+
 def test_pages_of_captured_requests_have_each_request_once(target: Target) -> None:
     expected = []
     for time, variant in (("05/09/59", "a"), ("05/10/01", "b"), ("05/10/02", "a"), ("06/00/00", "a")):

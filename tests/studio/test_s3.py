@@ -150,6 +150,13 @@ def test_names_and_contents_are_escaped(browser: Browser) -> None:
         assert HOSTILE not in browser.get(page)
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.tar"])
+def test_an_unpaired_surrogate_is_shown_as_its_escape(browser: Browser, target: Target, name: str) -> None:
+    body = packed({"\udcff": b""}, "w") if name == "a.tar" else b'{"a": "\\udcff"}\n'
+    target.s3.put_object(Bucket=BUCKET, Key=f"surrogates/{name}", Body=body)
+    assert "\\udcff" in browser.get(address("/preview", key=f"surrogates/{name}"))
+
+
 def test_content_is_never_shown_as_a_page_of_studio(browser: Browser) -> None:
     for view, kind in (("/content", "text/plain"), ("/download", "application/octet-stream")):
         response = browser.client.get(address(view, key=f"hostile/{HOSTILE}.txt"), base_url=ADDRESS)
