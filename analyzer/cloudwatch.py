@@ -13,6 +13,7 @@ from analyzer import QualityError
 from analyzer.analysis import MODEL_QUALITY, Analysis, DataQuality, ModelQuality
 from analyzer.clients import client
 from analyzer.drift.comparison import ENABLED
+from analyzer.metric_names import metric_name
 from analyzer.profile.statistics import FeatureStatistics
 
 FILE = "cloudwatch_metrics.jsonl"
@@ -20,7 +21,6 @@ FILE = "cloudwatch_metrics.jsonl"
 BATCH = 500
 # CloudWatch rejects larger values.
 LARGEST = 2.0**360
-NAME_LENGTH = 255
 
 Datum = dict[str, Any]
 
@@ -132,11 +132,6 @@ def _model_quality_metrics(result: ModelQuality) -> Iterator[Datum]:
 def datum(name: str, value: float, unit: str = "None") -> Datum:
     """Return a metric with one value, without timestamp and dimensions."""
     return {"MetricName": metric_name(name), "Value": _bounded(value), "Unit": unit}
-
-
-def metric_name(name: str) -> str:
-    """Return a text as CloudWatch accepts it for names and values of dimensions: 255 characters of ASCII."""
-    return name.encode("ascii", "backslashreplace").decode("ascii")[:NAME_LENGTH]
 
 
 def _bounded(value: float) -> float:

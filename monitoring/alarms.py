@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from analyzer.metric_names import metric_name
 from deployment.plan import resource_tags
 from monitoring.model_monitor_job_definitions import MONITORING_TYPES
 from monitoring.monitored_endpoint import CLARIFY
@@ -278,10 +279,10 @@ def _bias_limits(settings: Settings, schedule: Schedule) -> Iterator[Request]:
                 "Dimensions": [
                     *_schedule_dimensions(schedule),
                     {"Name": "BiasStage", "Value": "Pre-training" if metric in PRE_TRAINING else "Post-Training"},
-                    {"Name": "Label", "Value": settings.data.target_column},
-                    {"Name": "LabelValue", "Value": favourable},
-                    {"Name": "Facet", "Value": facet.column},
-                    {"Name": "FacetValue", "Value": _text(configured["value_or_threshold"])},
+                    {"Name": "Label", "Value": metric_name(settings.data.target_column)},
+                    {"Name": "LabelValue", "Value": metric_name(favourable)},
+                    {"Name": "Facet", "Value": metric_name(facet.column)},
+                    {"Name": "FacetValue", "Value": metric_name(_text(configured["value_or_threshold"]))},
                 ],
             }
             name = f"bias-{metric}-{facet.column}-{group}"
@@ -336,7 +337,7 @@ def _feature_drift(schedule: Schedule, feature: str, threshold: float) -> Reques
         "AlarmName": f"drift-of-{feature}",
         "AlarmDescription": f"{feature} has drifted from the baseline",
         "Namespace": _namespace(schedule, "data-quality"),
-        "MetricName": f"feature_baseline_drift_{feature}",
+        "MetricName": metric_name(f"feature_baseline_drift_{feature}"),
         "Dimensions": _schedule_dimensions(schedule),
         "Statistic": "Maximum",
         "ComparisonOperator": "GreaterThanThreshold",

@@ -12,6 +12,7 @@ from typing import Any
 from analyzer import cloudwatch
 from analyzer.clarify.analysis import PRE_TRAINING, bias_values
 from analyzer.cloudwatch import Datum
+from analyzer.metric_names import metric_name
 
 BIAS, EXPLAINABILITY = "bias-metrics", "explainability-metrics"
 EXPECTED_VALUE = "ExpectedValue"
@@ -51,9 +52,7 @@ def metrics(analysis: Mapping[str, Any], settings: MetricSettings) -> dict[str, 
             cloudwatch.datum(name, value)
             | {
                 "Timestamp": stamp,
-                "Dimensions": [
-                    {"Name": key, "Value": cloudwatch.metric_name(text)} for key, text in [*shared, *own] if text
-                ],
+                "Dimensions": [{"Name": key, "Value": metric_name(text)} for key, text in [*shared, *own] if text],
             }
             for name, value, own in data
         ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from analyzer.metric_names import original_name
 from project.target import Target
 from studio.paging import Page
 
@@ -86,6 +87,7 @@ def _condition(item: Mapping[str, Any]) -> str:
     metric = item.get("MetricName")
     if metric is None:
         return f"an expression of {len(item.get('Metrics', ()))} metrics"
+    metric = original_name(metric)
     statistic = item.get("Statistic") or item.get("ExtendedStatistic", "")
     comparison = _COMPARISONS.get(item["ComparisonOperator"], item["ComparisonOperator"])
     minutes = item["Period"] / 60

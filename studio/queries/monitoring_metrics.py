@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from analyzer.metric_names import original_name
 from project.settings import LOWER_IS_BETTER
 from project.target import Target
 from studio.queries.metrics import Metric, Range, Series, read_series
@@ -25,8 +26,8 @@ MOST_LINES = 6
 class Trends:
     """The results of a schedule's executions over time.
 
-    They are the worst values of each period, but averages of bias, SHAP values and requests, of which neither the highest
-    nor the lowest is always the worst.
+    They are the worst values of each period, but averages of bias, SHAP values and requests, of which neither the
+    highest nor the lowest is always the worst.
 
     Attributes:
         drift: Distance of each feature from its baseline, the largest ones first.
@@ -62,7 +63,7 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
     for namespace, name, dimensions in _names(target, endpoint, schedule):
         if found := _classified(namespace, name, dimensions):
             kind, label = found
-            wanted[kind].append(Metric(label, namespace, name, dimensions, _statistic(kind, name)))
+            wanted[kind].append(Metric(original_name(label), namespace, name, dimensions, _statistic(kind, name)))
     if endpoint:
         for kind, label, name, statistic in (
             ("labels", "labelled", "MissingLabelShare", "Maximum"),

@@ -207,6 +207,17 @@ def test_the_dimensions_of_numbers_are_those_that_clarify_makes_of_its_configura
     assert alarm_requests(settings, schedule, list(AlarmType), {}, 2, None) == []
 
 
+def test_names_that_cloudwatch_does_not_allow_are_those_of_the_published_metrics() -> None:
+    fairness = {"facets": [{"column": "Größe", "values": ["groß"]}], "favourable": ["yes"], "max": {"DI": [0.8, 1.25]}}
+    settings = minimal_settings(fairness=fairness)
+    high, _ = alarm_requests(settings, schedule_with("bias", backend=MODEL_MONITOR), list(AlarmType), {}, 2, None)
+    dimensions = {item["Name"]: item["Value"] for item in high["Dimensions"]}
+    assert (dimensions["Facet"], dimensions["FacetValue"]) == (r"Gr\xf6\xdfe", r"gro\xdf")
+    (drift_alarm,) = alarm_requests(settings, schedule_with("data-quality"), [], {"Größe": 0.1}, 2, None)
+    assert drift_alarm["MetricName"] == r"feature_baseline_drift_Gr\xf6\xdfe"
+    assert drift_alarm["AlarmDescription"] == "Größe has drifted from the baseline"
+
+
 def test_model_monitor_publishes_nothing_to_alarm_on_for_attribution() -> None:
     schedule = schedule_with("attribution", backend=MODEL_MONITOR)
     assert alarm_requests(minimal_settings(**FAIR), schedule, list(AlarmType), {}, 2, None) == []

@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from analyzer.metric_names import metric_name
 from project.target import Target
 from studio.app import create_app
 from studio.queries import monitoring_executions
@@ -200,6 +201,17 @@ def test_one_bad_check_among_several_of_a_period_is_visible(browser: Browser, ta
     assert "Maximum of each period of 15 min." in page
 
 
+def test_names_that_cloudwatch_does_not_allow_are_shown_as_they_are_in_the_data(
+    browser: Browser, target: Target
+) -> None:
+    data = drift_data("", 0.3) | {"MetricName": metric_name("feature_baseline_drift_Kündigungsgrund")}
+    data["Dimensions"] = [{**item, "Value": "cancelled"} for item in data["Dimensions"]]
+    target.cloudwatch.put_metric_data(Namespace="aws/sagemaker/Endpoints/data-metrics", MetricData=[data])
+    page = browser.get("/monitoring/-/trends?endpoint_name=cancelled&dimension=cancelled&range=1h")
+    assert "<td>Kündigungsgrund</td>" in page
+    assert "xfc" not in page
+
+
 def test_a_metric_that_is_listed_repeatedly_has_one_line(target: Target) -> None:
     client = boto3.client("cloudwatch", region_name="us-east-1")
     metric = {"Namespace": "aws/sagemaker/Endpoints/data-metrics", **drift_data("age", 0.5)}
@@ -230,7 +242,7 @@ def test_alarms_have_their_state_and_history(browser: Browser, target: Target) -
         AlarmName="watched-drift",
         AlarmDescription=HOSTILE,
         Namespace="n",
-        MetricName="Drift",
+        MetricName=metric_name("Drift of Größe"),
         Statistic="Maximum",
         Period=3600,
         EvaluationPeriods=2,
@@ -239,7 +251,7 @@ def test_alarms_have_their_state_and_history(browser: Browser, target: Target) -
     )
     target.cloudwatch.set_alarm_state(AlarmName="watched-drift", StateValue="ALARM", StateReason="age drifted")
     page = browser.get("/monitoring/-/alarms?name=watched-&state=ALARM")
-    assert "Maximum of Drift &gt; 0.5 in 2 of 2 periods of 60 min" in page
+    assert "Maximum of Drift of Größe &gt; 0.5 in 2 of 2 periods of 60 min" in page
     assert "age drifted" in page
     assert HOSTILE not in page
     assert "to ALARM" in browser.get("/monitoring/-/alarms/history?name=watched-drift")
