@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from analyzer.number_text import distinct, percent, rounded
 
 NAMED = 10
 # SageMaker's limit for exit messages and failure reasons.
@@ -116,30 +117,31 @@ def _incomplete(members: Sequence[_Member], records: int | None) -> str:
     first = members[0].values
     if "observed" not in first:
         return _other(members, records)
-    missing, allowed = (1 - float(first[name]) / 100 for name in ("observed", "expected"))
+    missing = 1 - float(first["observed"]) / 100
+    share, allowed = distinct(percent, missing, 1 - float(first["expected"]) / 100)
     count = f"{round(missing * records):,} of {records:,}; " if records else ""
     verb = "is" if len(members) == 1 else "are"
     subject = "" if len(members) == 1 else f": {_names(members)}"
     which = members[0].subject if len(members) == 1 else f"{len(members)} features"
-    return f"{which} {verb} missing in {_percent(missing)} of the records ({count}at most {_percent(allowed)}){subject}"
+    return f"{which} {verb} missing in {share} of the records ({count}at most {allowed}){subject}"
 
 
 def _drifted(members: Sequence[_Member], records: int | None) -> str:
     if "distance" not in members[0].values:
         return _other(members, records)
-    threshold = _rounded(members[0].values["threshold"])
+    limit = members[0].values["threshold"]
     if len(members) == 1:
-        distance = _rounded(members[0].values["distance"])
+        distance, threshold = distinct(rounded, members[0].values["distance"], limit)
         return f"{members[0].subject} drifted: distance {distance} (at most {threshold})"
-    names = [f"{member.subject} {_rounded(member.values['distance'])}" for member in members]
-    return f"{len(members)} features drifted (distance at most {threshold}): {_capped(names)}"
+    names = [f"{member.subject} {distinct(rounded, member.values['distance'], limit)[0]}" for member in members]
+    return f"{len(members)} features drifted (distance at most {rounded(limit)}): {_capped(names)}"
 
 
 def _wrong_type(members: Sequence[_Member], records: int | None) -> str:
     first = members[0].values
     if not {"observed", "type"} <= first.keys():
         return _other(members, records)
-    share, needed = (_percent(float(first[name]) / 100) for name in ("observed", "expected"))
+    share, needed = distinct(percent, *(float(first[name]) / 100 for name in ("observed", "expected")))
     return f"{_names(members)}: only {share} of the values are {first['type']} (at least {needed})"
 
 
@@ -147,8 +149,8 @@ def _unknown_values(members: Sequence[_Member], records: int | None) -> str:
     values = members[0].values
     if "observed" not in values:
         return _other(members, records)
-    unknown, allowed = (1 - float(values[name]) / 100 for name in ("observed", "expected"))
-    return f"{_names(members)}: {_percent(unknown)} of the values are unknown categories (at most {_percent(allowed)})"
+    unknown, allowed = distinct(percent, *(1 - float(values[name]) / 100 for name in ("observed", "expected")))
+    return f"{_names(members)}: {unknown} of the values are unknown categories (at most {allowed})"
 
 
 def _columns(members: Sequence[_Member], records: int | None) -> str:
@@ -161,11 +163,12 @@ def _metric(members: Sequence[_Member], records: int | None) -> str:
     if "operator" not in values:
         return _other(members, records)
     bound = "at least" if values["operator"].startswith("Less") else "at most"
-    return f"{members[0].subject} is {_rounded(values['value'])} ({bound} {_rounded(values['threshold'])})"
+    value, threshold = distinct(rounded, values["value"], values["threshold"])
+    return f"{members[0].subject} is {value} ({bound} {threshold})"
 
 
 def _other(members: Sequence[_Member], records: int | None) -> str:
-    description = _LONG_NUMBER.sub(lambda match: _rounded(match[0]), members[0].description)
+    description = _LONG_NUMBER.sub(lambda match: rounded(match[0]), members[0].description)
     return f"{_names(members)}: {description}"
 
 
@@ -189,21 +192,3 @@ def _capped(names: Sequence[str]) -> str:
     """Join the first names, and count the others."""
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _percent(share: float) -> str:
-    """Format a share of 0 to 1 with two or three digits; only exact values are 0 % and 100 %."""
-    share = round(share, 12)
-    if 0 < share < 0.0001:
-        return "< 0.01 %"
-    if 0.9999 < share < 1:
-        return "> 99.99 %"
-    digits = 2 if share < 0.01 or share > 0.99 else 1
-    return f"{100 * share:.{digits}f}".rstrip("0").rstrip(".") + " %" if share else "0 %"
-
-
-def _rounded(number: Any) -> str:
-    try:
-        return f"{float(number):.4g}"
-    except ValueError:
-        return str(number)

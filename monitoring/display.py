@@ -19,7 +19,7 @@ from monitoring.ground_truth_upload import GroundTruthUpload
 from monitoring.health import HealthCheck
 from monitoring.results import MonitoringResult
 from monitoring.schedule import Schedule
-from project.display import console, output
+from project.display import console, metric_text, output
 from project.target import Target
 
 _STYLES = {"Succeeded": "green", "Failed": "bold red", "Stopped": "yellow", "Executing": "cyan", "NoData": "yellow"}
@@ -101,7 +101,11 @@ def show_result(analyses: Sequence[str], result: MonitoringResult, retraining: s
         output.print()
         table = _table("Metric", "Value", "Baseline", "Allowed", "")
         for metric in result.metrics:
-            values = (_number(metric.value), _number(metric.baseline), f"{metric.bound} {_number(metric.threshold)}")
+            values = (
+                metric_text(metric.value),
+                metric_text(metric.baseline),
+                f"{metric.bound} {metric_text(metric.threshold)}",
+            )
             table.add_row(metric.name, *values, Text("violated", "bold red") if metric.violated else "")
         output.print(table)
     if result.bias:
@@ -157,7 +161,7 @@ def show_constraints(target: Target, uri: str, document: dict[str, Any]) -> None
         table = _table("Metric", "Threshold", "Violated when")
         for name, entry in metric_thresholds(document).items():
             below = entry["comparison_operator"] == "LessThanThreshold"
-            table.add_row(name, _number(entry["threshold"]), "below" if below else "above")
+            table.add_row(name, metric_text(entry["threshold"]), "below" if below else "above")
     output.print(table)
 
 
@@ -220,7 +224,7 @@ def _show_drift(result: MonitoringResult) -> None:
     for feature in shown:
         mark = Text("drifted", "bold red") if feature.drifted else ""
         importance = [f"{feature.importance:.0%}" if feature.importance is not None else ""] if ranked else []
-        table.add_row(feature.feature, _number(feature.distance), _number(feature.threshold), *importance, mark)
+        table.add_row(feature.feature, metric_text(feature.distance), metric_text(feature.threshold), *importance, mark)
     output.print(table)
     if more := len(result.drift) - len(shown):
         output.print(f"and {more} more features without drift", style="dim")
@@ -232,7 +236,7 @@ def _show_bias(metrics: Sequence[BiasMetric]) -> None:
     for metric in metrics:
         if metric.violated:
             mark = Text("violated", "bold red")
-            table.add_row(metric.group, metric.name, _number(metric.value), _number(metric.baseline), mark)
+            table.add_row(metric.group, metric.name, metric_text(metric.value), metric_text(metric.baseline), mark)
     if table.row_count:
         output.print(table)
     # Results of Clarify's own container have none, and it compares all metrics.
@@ -273,7 +277,7 @@ def _show_attribution(result: MonitoringResult) -> None:
         shown[item.label] = shown.get(item.label, 0) + 1
         if shown[item.label] <= _MAX_ATTRIBUTIONS:
             label = [item.label] if several else []
-            table.add_row(*label, item.feature, _number(item.value), _number(item.baseline))
+            table.add_row(*label, item.feature, metric_text(item.value), metric_text(item.baseline))
     output.print(table)
     if more := len(result.attribution) - table.row_count:
         output.print(f"and {more} more", style="dim")
@@ -289,10 +293,6 @@ def _summary_cells(result: MonitoringResult | None) -> list[str | Text]:
 
 def _count(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
 
 
 def _table(*titles: str) -> Table:

@@ -17,7 +17,7 @@ from pipelines.model_versions import ModelVersion
 from pipelines.results import BestTrial, ExecutionResults
 from pipelines.runner import PipelineExecution, Step
 from pipelines.version_comparison import VersionComparison
-from project.display import console, output, plain_table
+from project.display import console, metric_text, output, plain_table
 from project.registry import ModelPackage
 from project.settings import LOWER_IS_BETTER, Settings
 from project.target import Target
@@ -143,7 +143,7 @@ def show_results(settings: Settings, target: Target, execution: PipelineExecutio
 def _trial_text(trial: BestTrial) -> str:
     values = ", ".join(f"{name} {_rounded(value)}" for name, value in sorted(trial.hyperparameters.items()))
     noun = "trial" if trial.trials == 1 else "trials"
-    return f"{trial.objective} {trial.value:.4f}, the best of {trial.trials} {noun}: {values}"
+    return f"{trial.objective} {metric_text(trial.value)}, the best of {trial.trials} {noun}: {values}"
 
 
 def _rounded(value: str) -> str:
@@ -191,7 +191,7 @@ def _metrics_table(results: ExecutionResults) -> Table:
         passed = all(gate["passed"] for gate in of_metric)
         table.add_row(
             name,
-            "" if value is None else f"{value:.4f}",
+            metric_text(value),
             "; ".join(map(_gate_text, of_metric)),
             style=("bold" if passed else "bold red") if of_metric else "",
         )
@@ -203,7 +203,7 @@ def _gate_text(gate: Mapping[str, Any]) -> str:
     text = f"{bound} {gate['threshold']:g}"
     if gate["on"] == "lower_bound":
         end = "upper" if gate["direction"] == "max" else "lower"
-        text = f"{end} bound {'' if gate[end] is None else format(gate[end], '.4f')}, {text}"
+        text = f"{end} bound {metric_text(gate[end])}, {text}"
     return text if gate["passed"] else f"{text}: missed"
 
 
@@ -230,7 +230,9 @@ def show_models(versions: Sequence[ModelVersion]) -> None:
         status = Text(f"{package.approval_status:<21}", _STYLES.get(package.approval_status, ""))
         rest = f"  {_quality(package):<31}  {package.created:%Y-%m-%d %H:%M}"
         output.print(Text.assemble((f"{package.version:>4}", "bold"), "  ", status, rest))
-        others = [f"{name} {value:.4f}" for name, value in package.metrics.items() if name != package.quality_metric]
+        others = [
+            f"{name} {metric_text(value)}" for name, value in package.metrics.items() if name != package.quality_metric
+        ]
         changes = [f"{name} {now} (was {before})" for name, (before, now) in version.changes.items()]
         for title, items, style in (
             ("", others, "dim"),
@@ -247,7 +249,7 @@ def show_comparison(comparison: VersionComparison) -> None:
     first, second = (f"Version {version}" for version in comparison.versions)
     table = plain_table("Test metric", first, second, "Gain", right=[first, second, "Gain"])
     for metric in comparison.metrics:
-        gain = "" if metric.gain is None else f"{metric.gain:+.4f}"
+        gain = metric_text(metric.gain, signed=True)
         style = {"+": "green", "-": "red"}.get(gain[:1], "") if metric.gain else ""
         table.add_row(metric.name, *(_with_interval(value) for value in metric.values), Text(gain, style))
     output.print(table)
@@ -261,8 +263,8 @@ def _with_interval(metric: Mapping[str, float | None] | None) -> str:
     if metric is None or metric["value"] is None:
         return ""
     if metric["lower"] is None or metric["upper"] is None:
-        return f"{metric['value']:.4f}"
-    return f"{metric['value']:.4f} ({metric['lower']:.4f} to {metric['upper']:.4f})"
+        return metric_text(metric["value"])
+    return f"{metric_text(metric['value'])} ({metric_text(metric['lower'])} to {metric_text(metric['upper'])})"
 
 
 def _quality(package: ModelPackage) -> str:
@@ -271,7 +273,7 @@ def _quality(package: ModelPackage) -> str:
     if name not in package.metrics:
         return ""
     bound = "at most" if name in LOWER_IS_BETTER else "at least"
-    return f"{name} {package.metrics[name]:.4f}, {bound} {package.metadata['quality_threshold']}"
+    return f"{name} {metric_text(package.metrics[name])}, {bound} {package.metadata['quality_threshold']}"
 
 
 def _status(step: Step) -> str:

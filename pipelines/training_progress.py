@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipelines.runner import PipelineExecution, Step, describe_job, log_lines
+from project.display import metric_text
 from project.target import Target
 
 # a line that train.py prints every few iterations
@@ -55,7 +56,7 @@ class TrainingProgress:
         if not found:
             return ""
         iteration, rounds, metric, value = found[-1].groups()
-        return f"iteration {iteration} of {rounds}, {metric} {float(value):.4f}"
+        return f"iteration {iteration} of {rounds}, {metric} {metric_text(float(value))}"
 
     def _trials(self, step: Step) -> str:
         return trials_text(describe_job(self._target, step))
@@ -69,4 +70,4 @@ def trials_text(job: Mapping[str, Any]) -> str:
     limit = job["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
     text = f"{ended} of {limit} trials" if limit else f"{ended} trials"
     best = (job.get("BestTrainingJob") or {}).get("FinalHyperParameterTuningJobObjectiveMetric")
-    return f"{text}, best {best['MetricName']} {best['Value']:.4f}" if best else text
+    return f"{text}, best {best['MetricName']} {metric_text(best['Value'])}" if best else text

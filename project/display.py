@@ -66,6 +66,19 @@ console = _Console(stderr=True, highlight=False)
 output = _Console(highlight=False)
 
 
+def metric_text(value: float | None, *, signed: bool = False) -> str:
+    """Return a value of a metric with four decimals, or with three significant digits if these would be zeros.
+
+    Args:
+        value: The value; None is empty.
+        signed: Whether also positive values have a sign.
+    """
+    if value is None:
+        return ""
+    kind = ".4f" if value == 0 or abs(value) >= 0.001 else ".3g"
+    return format(value, f"{'+' if signed else ''}{kind}")
+
+
 def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     """Create a table without borders.
 

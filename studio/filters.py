@@ -11,11 +11,13 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup
 
+from analyzer.number_text import percent
+
 NONE = "–"  # noqa: RUF001
 
 
 def add_filters(app: Flask) -> None:
-    for function in (time, clock, ago, duration, number, size, pretty_json, shell_quoted, kind_of_status):
+    for function in (time, clock, ago, duration, number, percent, size, pretty_json, shell_quoted, kind_of_status):
         app.add_template_filter(function)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from analyzer.attribution.drift import MIN_NDCG, ndcg
 from analyzer.bias.catalogue import BY_NAME
 from analyzer.clarify.analysis import BiasValue, bias_values, global_shap_values
+from analyzer.number_text import distinct
 from analyzer.values import NUMBER_PATTERN
 from analyzer.violations import ViolationGroup
 
@@ -216,8 +217,9 @@ def _attribution_group(label: str, analysis: Mapping[str, Any], baseline: Mappin
     before, current = baseline_attributions(analysis, baseline)[label], global_shap_values(analysis)[label]
     score = ndcg(before, current)
     ranking, former = ranked(current), ranked(before)
+    value, _ = distinct(lambda number, more: f"{number:.{3 + more}g}", score, MIN_NDCG)
     text = (
-        f"the ranking of the features by attribution drifted: NDCG {score:.3g} (at least {MIN_NDCG}); the first are "
+        f"the ranking of the features by attribution drifted: NDCG {value} (at least {MIN_NDCG}); the first are "
         f"{', '.join(ranking[:3])}, in the baseline {', '.join(former[:3])}"
     )
     return ViolationGroup(ATTRIBUTION_CHECK, (label,), text)

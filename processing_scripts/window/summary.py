@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from analyzer.analysis import Analysis, DataQuality, ModelQuality
+from analyzer.number_text import distinct, rounded
 from analyzer.window import Window
 from window.clarify import AttributionDrift, BiasDrift
 
@@ -154,9 +155,10 @@ def alert_reasons(results: WindowResults, rules: AlertRules) -> Iterator[str]:
         named = ", ".join(results.drifted[:MAX_NAMED_FEATURES])
         more = len(results.drifted) - MAX_NAMED_FEATURES
         count = len(results.drifted)
+        found, allowed = distinct(_whole_percent, share, rules.max_drifted_share)
         yield (
-            f"{count} {'feature' if count == 1 else 'features'} drifted, {share:.0%} of the compared features (at most "
-            f"{rules.max_drifted_share:.0%}): {named}" + (f" and {more} more" if more > 0 else "")
+            f"{count} {'feature' if count == 1 else 'features'} drifted, {found} of the compared features (at most "
+            f"{allowed}): {named}" + (f" and {more} more" if more > 0 else "")
         )
     for feature in rules.critical_features:
         if feature in results.drifted:
@@ -166,14 +168,20 @@ def alert_reasons(results: WindowResults, rules: AlertRules) -> Iterator[str]:
         value > rules.metric_threshold if rules.lower_is_better else value < rules.metric_threshold
     ):
         bound = "at most" if rules.lower_is_better else "at least"
-        yield f"{rules.metric} is {value:.4g} ({bound} {rules.metric_threshold:g})"
+        found, _ = distinct(rounded, value, rules.metric_threshold)
+        yield f"{rules.metric} is {found} ({bound} {rules.metric_threshold:g})"
     missing = results.missing_label_share
     if missing is not None and missing > rules.max_missing_label_share:
-        yield f"{missing:.0%} of the inferences have no label (at most {rules.max_missing_label_share:.0%})"
+        found, allowed = distinct(_whole_percent, missing, rules.max_missing_label_share)
+        yield f"{found} of the inferences have no label (at most {allowed})"
     for group in results.bias.groups if results.bias else ():
         yield f"bias for {group.text}"
     for group in results.attribution.groups if results.attribution else ():
         yield group.text
+
+
+def _whole_percent(share: float, more: int) -> str:
+    return f"{share:.{more}%}"
 
 
 def metrics(results: WindowResults, alert: bool, endpoint: str, time: datetime) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ _COMPARISONS = {
     "LessThanThreshold": "<",
     "LessThanOrEqualToThreshold": "≤",
 }
+# alarms need not name the unit of their metric
+_UNITS = {"ModelLatency": " microseconds", "OverheadLatency": " microseconds"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def _condition(item: Mapping[str, Any]) -> str:
     minutes = item["Period"] / 60
     periods = item.get("EvaluationPeriods", 1)
     needed = item.get("DatapointsToAlarm", periods)
-    threshold = f" {item['Threshold']:g}" if "Threshold" in item else ""
+    unit = _UNITS.get(metric, "")
+    threshold = f" {item['Threshold']:,.15g}{unit}" if "Threshold" in item else ""
     times = f"{needed} of {periods} periods" if periods > 1 else "a period"
     return f"{statistic} of {metric} {comparison}{threshold} in {times} of {minutes:g} min"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from analyzer.number_text import distinct, percent
 from analyzer.violations import group_violations, named_violations
 
 COMPLETENESS = "Data completeness requirement is not met. Expected: {}%. Observed: Only {}%."
@@ -24,6 +25,26 @@ def test_features_that_are_incomplete_to_the_same_degree_are_one_group() -> None
 def test_numbers_are_rounded_and_bounds_are_named() -> None:
     (group,) = group_violations([METRIC])
     assert group.text == "auc is 0.9735 (at least 0.98)"
+
+
+def test_a_value_and_the_limit_that_it_violates_are_told_apart() -> None:
+    found = [
+        ("Saldo", "completeness_check", COMPLETENESS.format(93.3, 93.27)),
+        ("age", "baseline_drift_check", "Baseline drift distance: 0.100003 exceeds threshold: 0.1"),
+        ("auc", "LessThanThreshold", "Metric auc with 0.9499999 was LessThanThreshold '0.95'"),
+    ]
+    assert [group.text for group in group_violations(found)] == [
+        "Saldo is missing in 6.73 % of the records (at most 6.7 %)",
+        "age drifted: distance 0.100003 (at most 0.1)",
+        "auc is 0.9499999 (at least 0.95)",
+    ]
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_shares_that_differ_are_told_apart(first: float, second: float) -> None:
+    assume(abs(first - second) > 1e-11)
+    one, other = distinct(percent, first, second)
+    assert one != other
 
 
 def test_columns_come_first_and_features_by_their_rank() -> None:

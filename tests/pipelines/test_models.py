@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.display import show_failure, show_models, show_results
+from pipelines.display import show_comparison, show_failure, show_models, show_results
 from pipelines.model_versions import ModelVersion
 from pipelines.results import ExecutionResults
 from pipelines.runner import PipelineExecution, Step
+from pipelines.version_comparison import ComparedMetric, VersionComparison
 from project.registry import ModelPackage
 from project.settings import Settings
 from project.target import Target
@@ -88,6 +89,15 @@ def test_the_metrics_have_all_gates_with_the_end_of_the_interval_that_decides(
         "f1 0.8000",
         "log_loss 0.3000 upper bound 0.3500, at most 0.4",
     ]
+
+
+def test_small_values_are_compared_by_their_significant_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    first = {"value": 2.85e-06, "lower": 1.1e-06, "upper": 4.4e-06}
+    second = {"value": 0.25, "lower": 0.2, "upper": 0.3}
+    metric = ComparedMetric("log_loss", (first, second), -0.24999715)
+    show_comparison(VersionComparison((1, 2), (metric,), {}, ()))
+    line = capsys.readouterr().out.splitlines()[1]
+    assert " ".join(line.split()) == "log_loss 2.85e-06 (1.1e-06 to 4.4e-06) 0.2500 (0.2000 to 0.3000) -0.2500"
 
 
 def gate(metric: str, value: float, lower: float, upper: float, **others: Any) -> dict[str, Any]:

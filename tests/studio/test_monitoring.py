@@ -100,7 +100,7 @@ def test_results_show_violations_drift_coverage_and_reports(
     summary = {
         "alert": True,
         "reasons": [f"1 feature drifted: {HOSTILE}"],
-        "missing_label_share": 0.25,
+        "missing_label_share": 0.016,
         "data_quality": {"records": 1200},
         "window": {"start": "2026-11-05T09:00:00+00:00", "end": "2026-11-05T10:00:00+00:00"},
     }
@@ -115,7 +115,8 @@ def test_results_show_violations_drift_coverage_and_reports(
     monkeypatch.setattr(monitoring_executions, "find_outputs", lambda *_: outputs)
     query = urlencode({"schedule": SCHEDULE, "group": "default", "arn": "arn:aws:x"})
     page = browser.get(f"/monitoring/-/results?{query}")
-    assert "<dt>Coverage of labels</dt><dd>75 %</dd>" in page
+    assert "<dt>Coverage of labels</dt><dd>98.4 %</dd>" in page
+    assert '<td class="number">25 %</td>' in page
     assert "<dt>Drifted features</dt><dd>1 of 1</dd>" in page
     assert "drifted</span>" in page
     assert '<iframe sandbox="allow-scripts" loading="lazy" title="Report of data-quality"' in page
@@ -257,6 +258,20 @@ def test_alarms_have_their_state_and_history(browser: Browser, target: Target) -
     assert "to ALARM" in browser.get("/monitoring/-/alarms/history?name=watched-drift")
     assert "No alarm matches" in browser.get("/monitoring/-/alarms?name=watched-&state=OK")
     assert 'hx-get="/monitoring/-/alarms?name=watched' in browser.get("/monitoring?tab=alarms&name=watched")
+
+
+def test_thresholds_of_alarms_are_written_out_with_their_unit(browser: Browser, target: Target) -> None:
+    target.cloudwatch.put_metric_alarm(
+        AlarmName="slow-endpoint",
+        Namespace="AWS/SageMaker",
+        MetricName="ModelLatency",
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=2,
+        Threshold=1e6,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    assert "Average of ModelLatency &gt; 1,000,000 microseconds in 2" in browser.get("/monitoring/-/alarms?name=slow-")
 
 
 def test_model_monitors_schedules_of_any_project_are_shown(target: Target) -> None:
