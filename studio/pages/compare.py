@@ -67,6 +67,11 @@ def show_training() -> str:
         hyperparameters=compared([training.hyperparameters for training in trainings]),
         metrics=compared([training.metrics for training in trainings]),
         plots=_curve_plots(titles, trainings),
+        remarks=[
+            f"{title}: {remark}"
+            for title, training in zip(titles, trainings, strict=True)
+            for remark in training.curves.remarks
+        ],
     )
 
 
@@ -82,7 +87,7 @@ def _curve_plots(titles: Sequence[str], trainings: Sequence[Training]) -> dict[s
     """Return a plot of each metric that was recorded over the iterations, with a line for each item."""
     curves: dict[str, dict[str, Sequence[Point]]] = defaultdict(dict)
     for title, training in zip(titles, trainings, strict=True):
-        for metric, points in training.curves.items():
+        for metric, points in training.curves.points.items():
             curves[metric][title] = points
     return {metric: learning_curve(metric, of_items) for metric, of_items in curves.items()}
 

@@ -63,7 +63,7 @@ def show_curves(kind: str, name: str) -> str:
     """Return plots of a training job's metrics over its iterations."""
     target = current_target()
     curves = job_metrics.read_curves(target, jobs.describe_job(target, _checked(kind), name))
-    return render_template("jobs/curves.html", plots=curve_plots(curves))
+    return render_template("jobs/curves.html", plots=curve_plots(curves.points), remarks=curves.remarks)
 
 
 @blueprint.get("/<kind>/<name>/execution")

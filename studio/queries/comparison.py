@@ -14,7 +14,7 @@ from project.settings import LOWER_IS_BETTER, METRICS, OTHER_METRICS
 from project.target import Target
 from studio.definitions import all_steps
 from studio.queries import execution_details, executions, jobs, lineage, models
-from studio.queries.job_metrics import Point, read_curves
+from studio.queries.job_metrics import Curves, read_curves
 from studio.queries.model_metrics import Evaluation, evaluated_metrics, evaluation_of
 from studio.queries.property_files import read_property_file
 from studio.target import call_each
@@ -54,7 +54,7 @@ class Training:
 
     hyperparameters: Mapping[str, str]
     metrics: Mapping[str, float]
-    curves: Mapping[str, Sequence[Point]]
+    curves: Curves
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_evaluation(target: Target, package_arn: str, execution_arn: str) -> Eva
 
 def read_training(target: Target, job_name: str) -> Training:
     if not job_name:
-        return Training({}, {}, {})
+        return Training({}, {}, Curves({}))
     job = jobs.describe_job(target, "training-job", job_name)
     return Training(job.own_hyperparameters, job.metrics, read_curves(target, job))
 

@@ -12,8 +12,6 @@ from project.target import Target
 from studio.queries.jobs import Job
 from studio.queries.logs import list_streams, read_first_events
 
-# GetLogEvents returns no more at a time
-MOST_EVENTS = 10_000
 # a regular expression of a job may take long for long lines
 _LONGEST_LINE = 2_000
 # how scripts usually name the step that a line is about, such as "iteration=40 of 500", "Epoch 3" or XGBoost's "[12]"
@@ -32,15 +30,29 @@ class Point:
     value: float
 
 
-def read_curves(target: Target, job: Job) -> dict[str, list[Point]]:
-    """Return the values of each metric of a training job in order; metrics with one value are left out."""
+@dataclass(frozen=True)
+class Curves:
+    """The metrics of a training job over its run.
+
+    Attributes:
+        points: The values of each metric in order; metrics with one value are left out.
+        remarks: What is not shown, and why.
+    """
+
+    points: Mapping[str, Sequence[Point]]
+    remarks: Sequence[str] = ()
+
+
+def read_curves(target: Target, job: Job) -> Curves:
+    """Return the values that the log of a training job has of its metrics."""
     if not job.metric_regexes:
-        return {}
+        return Curves({})
     streams = list_streams(target, job.log_group, f"{job.name}/", 1).items
     if not streams:
-        return {}
-    events = read_first_events(target, job.log_group, streams[0].name, MOST_EVENTS)
-    return curves_of([event.message for event in events], job.metric_regexes)
+        return Curves({})
+    events, are_all = read_first_events(target, job.log_group, streams[0].name)
+    remarks = [] if are_all else [f"The log is long: only the metrics in its first {len(events):,} lines are shown."]
+    return Curves(curves_of([event.message for event in events], job.metric_regexes), remarks)
 
 
 def curves_of(lines: Sequence[str], regexes: Mapping[str, str]) -> dict[str, list[Point]]:

@@ -12,6 +12,8 @@ from studio.paging import Page
 
 # events of a page of a log
 PAGE_EVENTS = 500
+# calls that read the beginning of a stream; each returns at most 10,000 events and 1 MB
+MOST_CALLS = 10
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,24 @@ def read_events(target: Target, group: str, stream: str, token: str | None = Non
     return LogPage(_events(response["events"]), None if is_first else before, response.get("nextForwardToken"))
 
 
-def read_first_events(target: Target, group: str, stream: str, limit: int) -> Sequence[LogEvent]:
-    """Read the first events of a stream."""
-    response = target.logs.get_log_events(logGroupName=group, logStreamName=stream, limit=limit, startFromHead=True)
-    return _events(response["events"])
+def read_first_events(target: Target, group: str, stream: str) -> tuple[Sequence[LogEvent], bool]:
+    """Read the first events of a stream, by MOST_CALLS calls.
+
+    Returns:
+        The events, and whether they are all.
+    """
+    events: list[LogEvent] = []
+    token = None
+    for _ in range(MOST_CALLS):
+        response = target.logs.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=True, **_given({"nextToken": token})
+        )
+        events += _events(response["events"])
+        # a page may be empty before the end, where the token is the one that was given
+        if response["nextForwardToken"] == token:
+            return events, True
+        token = response["nextForwardToken"]
+    return events, False
 
 
 def filter_events(

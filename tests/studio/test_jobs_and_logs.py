@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 from botocore.stub import Stubber
@@ -12,7 +14,9 @@ from botocore.stub import Stubber
 from project.target import Target
 from studio.app import create_app
 from studio.pages.jobs import curve_plots
-from studio.queries.job_metrics import Point, curves_of
+from studio.queries import logs
+from studio.queries.job_metrics import Point, curves_of, read_curves
+from studio.queries.jobs import describe_job
 from studio.target import TARGET_KEY
 from tests.studio.conftest import Browser
 
@@ -141,6 +145,22 @@ def test_a_followed_log_asks_for_the_events_after_its_last_one(browser: Browser)
 
 def test_a_group_that_does_not_exist_is_not_found(browser: Browser) -> None:
     browser.get("/logs/streams?group=/aws/sagemaker/Nothing", 404)
+
+
+def test_curves_have_the_values_of_all_pages_of_a_log_up_to_a_limit(browser: Browser, target: Target) -> None:
+    events = [{"timestamp": 1, "ingestionTime": 1, "message": f"auc={number}"} for number in range(4)]
+    pages = {None: (events[:2], "f/1"), "f/1": ([], "f/2"), "f/2": (events[2:], "f/3"), "f/3": ([], "f/3")}
+    responses = {token: {"events": page, "nextForwardToken": after} for token, (page, after) in pages.items()}
+    job = describe_job(target, "training-job", training_job(browser).rpartition("/")[2])
+    job = replace(job, metric_regexes={"auc": r"auc=(\d)"})
+    with patch.object(target.logs, "get_log_events", lambda nextToken=None, **_: responses[nextToken]):
+        whole = read_curves(target, job)
+        with patch.object(logs, "MOST_CALLS", 2):
+            part = read_curves(target, job)
+    assert [point.value for point in whole.points["auc"]] == [0, 1, 2, 3]
+    assert not whole.remarks
+    assert [point.value for point in part.points["auc"]] == [0, 1]
+    assert part.remarks == ["The log is long: only the metrics in its first 2 lines are shown."]
 
 
 def test_curves_are_read_by_the_metrics_regular_expressions() -> None:
