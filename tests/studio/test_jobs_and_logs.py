@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
+import pytest
 from botocore.stub import Stubber
 
 from project.target import Target
 from studio.app import create_app
 from studio.pages.jobs import curve_plots
-from studio.queries import logs
+from studio.queries import job_metrics, logs
 from studio.queries.job_metrics import Point, curves_of, read_curves
 from studio.queries.jobs import describe_job
 from studio.target import TARGET_KEY
@@ -173,13 +175,31 @@ def test_curves_are_read_by_the_metrics_regular_expressions() -> None:
         "auc=none",
         "[8] auc=nan",
     ]
-    assert curves_of(lines, {"a:auc": r"auc=(\S+)", "once": "nothing", "java": "(?<n>x"}) == {
-        "a:auc": [Point(1, 0.5), Point(4, 0.75), Point(7, 0.875)]
-    }
+    curves = curves_of(lines, {"a:auc": r"auc=(\S+)", "all": r"0\.\d+", "once": "nothing", "cut": r"(\d)?auc=0\.\d+"})
+    points = [Point(1, 0.5), Point(4, 0.75), Point(7, 0.875)]
+    assert curves.points == {"a:auc": points, "all": points}
+    assert not curves.remarks
+
+
+@pytest.mark.parametrize("regex", ["(?<n>x", "(?=a)b", r"(a)\1"])
+def test_a_regular_expression_that_is_not_supported_is_named(regex: str) -> None:
+    curves = curves_of(["loss: 3", "loss: 2"], {"auc": regex, "loss": r"loss: (\d)"})
+    assert list(curves.points) == ["loss"]
+    assert curves.remarks[0].startswith(f"auc is not shown: its regular expression {regex} is not supported (")
+
+
+def test_no_regular_expression_takes_long_or_keeps_other_threads_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = time.monotonic()
+    assert not curves_of(["a" * 28 + "!", "\ud800"], {"loss": "(a+)+$"}).remarks
+    monkeypatch.setattr(job_metrics, "SEARCH_SECONDS", 0.2)
+    curves = curves_of(["a" * 5000] * 5000, {"slow": "((a?){30}){30}z", "loss": "loss"})
+    assert [remark.partition(" ")[0] for remark in curves.remarks] == ["slow", "loss"]
+    assert "takes too long" in curves.remarks[0]
+    assert time.monotonic() - start < 10
 
 
 def test_lines_without_an_iteration_are_counted() -> None:
-    assert curves_of(["loss: 3", "loss: 2"], {"loss": r"loss: (\d)"}) == {"loss": [Point(1, 3.0), Point(2, 2.0)]}
+    assert curves_of(["loss: 3", "loss: 2"], {"loss": r"loss: (\d)"}).points == {"loss": [Point(1, 3.0), Point(2, 2.0)]}
 
 
 def test_a_metric_of_several_data_sets_has_one_plot() -> None:
