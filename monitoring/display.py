@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich.table import Table
@@ -94,9 +94,7 @@ def show_result(analyses: Sequence[str], result: MonitoringResult, retraining: s
         output.print()
         _show_drift(result)
     if result.labelled is None and "model-quality" in analyses:
-        output.print(
-            "\nNone of the inferences whose labels are due has a label yet (see monitoring.label_delay_minutes)"
-        )
+        output.print(f"\n{_without_labels(result)}", soft_wrap=True)
     if result.metrics:
         output.print()
         table = _table("Metric", "Value", "Baseline", "Allowed", "")
@@ -211,6 +209,20 @@ def _print_wrapped(label: tuple[str, str], text: str, style: str = "", bold: int
 def line(name: str, value: str, style: str = "") -> None:
     # not a table, which would wrap URIs and make them hard to copy
     output.print(Text.assemble((f"{name:<14}", "bold"), (value, style)), soft_wrap=True)
+
+
+def _without_labels(result: MonitoringResult) -> str:
+    """Say why a result has no labelled inferences."""
+    delay = result.label_delay_minutes
+    if delay is None or result.missing_label_share is not None:
+        return "None of the inferences whose labels are due has a label yet (see monitoring.label_delay_minutes)"
+    if not delay:
+        return "No labels are due: the window has no inferences"
+    text = f"No labels are due yet: they are {delay} minutes after a window (monitoring.label_delay_minutes)"
+    if not result.window or not result.records:
+        return text
+    due = datetime.fromisoformat(result.window[1]) + timedelta(minutes=delay)
+    return f"{text}, those of this one at {due:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _show_drift(result: MonitoringResult) -> None:

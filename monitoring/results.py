@@ -105,6 +105,7 @@ class MonitoringResult:
         attribution: The global SHAP values of the features, the largest of each label first.
         rankings: How alike the ranking of the features is to that of the baseline, by label.
         missing_label_share: Share of the inferences in the window that have no label.
+        label_delay_minutes: How long the execution has waited for labels; None if it is unknown.
         test_requests: Number of requests that are marked as tests and were left out; None if it is unknown.
     """
 
@@ -119,6 +120,7 @@ class MonitoringResult:
     drift: tuple[FeatureDrift, ...]
     metrics: tuple[MetricValue, ...]
     missing_label_share: float | None
+    label_delay_minutes: int | None = None
     test_requests: int | None = None
     bias: tuple[BiasMetric, ...] = ()
     attribution: tuple[FeatureAttribution, ...] = ()
@@ -177,6 +179,7 @@ def read_result(target: Target, execution: MonitoringExecution, baselines: Mappi
         attribution=attributions(attribution.analysis, attribution.baseline) if attribution.analysis else (),
         rankings=ranking_drifts(*attribution) if attribution.analysis else (),
         missing_label_share=summary.get("missing_label_share"),
+        label_delay_minutes=summary.get("label_delay_minutes"),
         test_requests=summary.get("test_requests"),
     )
 

@@ -131,6 +131,7 @@ def monitor(options: argparse.Namespace) -> dict[str, Any]:
         max_missing_label_share=options.max_missing_label_share,
     )
     summary = summarize(results, rules, options.endpoint, inputs.window)
+    summary["label_delay_minutes"] = options.label_delay_minutes
     summary["test_requests"] = data.skipped.test_requests if data else None
     write_text(json.dumps(summary, indent=2) + "\n", options.output_dir / "summary" / "monitoring_summary.json")
     publish(metrics(results, summary["alert"], options.endpoint, inputs.metric_time), NAMESPACE)

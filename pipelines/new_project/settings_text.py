@@ -43,6 +43,7 @@ def settings_text(name: str, location: str, guesses: Guesses) -> str:
         "quality:",
         f"  metric: {metric} # on the test split",
         f"  threshold: {threshold} # {meaning}; raise it to what the use of the model needs",
+        "# monitoring: {label_delay_minutes: 0} # how long labels take to arrive; 60 by default",
     ]
     return "\n".join(lines) + "\n"
 

@@ -98,6 +98,20 @@ def test_the_number_of_test_requests_left_out_is_shown(run: Run, monitored: Moni
     assert "12 test requests left out" in run("check").stdout
 
 
+def test_a_check_before_labels_are_due_says_when_they_are(run: Run, monitored: MonitoredAccount) -> None:
+    nothing_due = {"model_quality": None, "missing_label_share": None}
+    monitored.finish(summary=nothing_due | {"label_delay_minutes": 60})
+    assert (
+        "No labels are due yet: they are 60 minutes after a window (monitoring.label_delay_minutes), those of this one "
+        "at 2026-01-02 11:10:00 UTC"
+    ) in run("check").stdout
+
+
+def test_labels_that_are_due_and_missing_are_not_said_to_be_early(run: Run, monitored: MonitoredAccount) -> None:
+    monitored.finish(summary={"model_quality": None, "missing_label_share": 1.0, "label_delay_minutes": 60})
+    assert "None of the inferences whose labels are due has a label yet" in run("check").stdout
+
+
 def test_an_alert_without_violations_ends_with_3_and_its_reason(run: Run, monitored: MonitoredAccount) -> None:
     reasons = ["95% of the inferences have no label (at most 90%)"]
     monitored.finish(summary={"alert": True, "reasons": reasons})

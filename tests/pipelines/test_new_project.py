@@ -161,6 +161,7 @@ def test_the_text_is_yaml_with_every_guess_and_its_reason(tmp_path: Path) -> Non
     assert content["data"]["columns"] == {"price: net": {"type": "currency"}}
     assert content["data"]["drop_columns"] == ["id"]
     assert "# like '$1.50'" in text
+    assert "# monitoring: {label_delay_minutes: 0} # how long labels take to arrive; 60 by default" in text
     assert "- id # every row has another value, like an ID" in text
 
 

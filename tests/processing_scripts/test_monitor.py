@@ -214,6 +214,7 @@ def test_model_quality_uses_a_window_whose_labels_have_arrived(s3: Any, baseline
     label(s3, records, END - timedelta(minutes=5))
     summary = run(tmp_path, baseline, "data-quality,model-quality", "--label-delay-minutes=120")
     assert summary["data_quality"] is None and summary["model_quality"]["records"] == 300
+    assert summary["label_delay_minutes"] == 120
 
 
 def test_requests_that_are_marked_as_tests_are_left_out_unless_included(
