@@ -170,14 +170,25 @@ def _guess_column(name: str, values: pd.Series, decimal: str, guesses: Guesses) 
     elif (numbers := _numbers(present, decimal)) is not None:
         if present.is_unique and (ID_NAME.search(name) or _counts_rows(numbers)):
             _drop(name, "every row has another value, like an ID", guesses)
-        elif (code := _with_leading_zeros(present)) is not None:
+        elif (code := _with_leading_zeros(present)) is not None and not _guess_many(name, present, guesses):
             _add_to("categorical_columns", name, None, f"{code} is a code, not the number {int(code)}", guesses)
     else:
         _guess_text(name, present.astype(str).str.strip(), decimal, guesses)
 
 
+def _guess_many(name: str, values: pd.Series, guesses: Guesses) -> bool:
+    """Drop or encode a category of more values than LightGBM distinguishes; return whether it is one."""
+    distinct = values.nunique()
+    if distinct > ID_SHARE * len(values):
+        _drop(name, f"{distinct} of {len(values)} values are different, like an ID or a free text", guesses)
+    elif distinct > MAX_LEVELS:
+        _add_to("encodings", name, "target", f"{distinct} categories", guesses)
+    else:
+        return False
+    return True
+
+
 def _guess_text(name: str, texts: pd.Series, decimal: str, guesses: Guesses) -> None:
-    distinct = texts.nunique()
     spellings = sorted(texts.unique())
     if _share(texts, DATE) >= SHARE:
         _add_date(name, texts, guesses)
@@ -193,11 +204,9 @@ def _guess_text(name: str, texts: pd.Series, decimal: str, guesses: Guesses) -> 
         _add_missing_texts(name, texts[~in_format], guesses)
     elif (are_plain := _are_plain(texts, decimal)).mean() >= NUMERIC_SHARE:
         _add_missing_texts(name, texts[~are_plain], guesses)
-    elif distinct > ID_SHARE * len(texts):
-        _drop(name, f"{distinct} of {len(texts)} values are different, like an ID or a free text", guesses)
-    elif distinct > MAX_LEVELS:
-        _add_to("encodings", name, "target", f"{distinct} categories", guesses)
-    elif distinct > 2 and _are_booleans({text.strip().casefold() for text in spellings}):
+    elif _guess_many(name, texts, guesses):
+        return
+    elif len(spellings) > 2 and _are_booleans({text.strip().casefold() for text in spellings}):
         _add_to("columns", name, {"type": "boolean"}, f"has {listed(spellings)}", guesses)
     elif pair := _spellings_of_one(spellings):
         _add_to("columns", name, {"normalize": True}, f"has {listed(pair)}", guesses)

@@ -157,13 +157,12 @@ def check_features(
     as_they_are = [source for name, source in sources.items() if name not in datetimes]
     like_ids = find_distinct_integers(engine, as_they_are, profiles, count)
     texts = {column.name: texts[column.name] for column in as_they_are if column.name in texts}
-    check_texts(engine, rows, texts, like_ids, options, report)
+    advised = check_texts(engine, rows, texts, like_ids, options, report)
     names = {source.name: name for name, source in sources.items()}
-    check_category_counts(
-        {column: values for column, values in texts.items() if names[column] not in options.data_settings.encodings},
-        names,
-        report,
-    )
+    encoded = {source.name for name, source in sources.items() if name in options.data_settings.encodings}
+    # one piece of advice for a column: to encode an ID or a date would contradict the others
+    categories = {column: values for column, values in texts.items() if column not in advised | encoded}
+    check_category_counts(categories, names, report)
     return profiles
 
 

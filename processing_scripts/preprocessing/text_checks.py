@@ -37,7 +37,7 @@ def check_texts(
     integer_ids: Mapping[str, int],
     options: argparse.Namespace,
     report: Report,
-) -> None:
+) -> set[str]:
     """Warn about columns that are probably not meant to be categories or features.
 
     Args:
@@ -47,6 +47,9 @@ def check_texts(
         integer_ids: The columns with another integer in every row, and how many these are.
         options: The parsed command line.
         report: The checks so far.
+
+    Returns:
+        The columns that a warning says not to use as categories.
     """
     like_ids = {
         column: f"column {column!r} has a different integer in every row, like an ID; "
@@ -89,6 +92,7 @@ def check_texts(
     report.add("numbers_as_text", WARNING, numeric)
     report.add("spellings", WARNING, merged)
     report.add("category_spellings", WARNING, spelled)
+    return {*like_ids, *dates, *numeric}
 
 
 def numeric_problem(

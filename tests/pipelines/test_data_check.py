@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,17 @@ def test_warnings_are_listed(tmp_path: Path) -> None:
 def test_brackets_in_a_message_are_shown(tmp_path: Path) -> None:
     result = check(tmp_path, table(signup=[f"2024-01-{row % 28 + 1:02}" for row in range(ROWS)]))
     assert "set datetime_columns: [signup]" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("code", [lambda row: f"{row:05}", lambda row: f"{row % 28 + 1}.{row % 12 + 1}.{1900 + row}"])
+def test_a_column_gets_one_piece_of_advice(tmp_path: Path, code: Callable[[int], str]) -> None:
+    result = check(tmp_path, table(x=[code(row) for row in range(ROWS)]), "--json", data=", categorical_columns: [x]")
+    advice = [
+        warning
+        for warning in json.loads(result.stdout)["warnings"]
+        if "drop_columns" in warning or "consider" in warning
+    ]
+    assert len(advice) == 1, advice
 
 
 def test_data_that_preprocess_refuses_after_its_checks_exits_with_1(tmp_path: Path) -> None:

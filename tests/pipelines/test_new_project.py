@@ -58,6 +58,7 @@ def test_an_example_gets_its_own_target_and_problem_type(name: str) -> None:
         (lambda row: f"{row % 28 + 1}.12.21", "drop_columns", ["x"]),
         (lambda row: f"text {row}", "drop_columns", ["x"]),
         (lambda row: f"{row % 50 * 397:05}", "categorical_columns", ["x"]),
+        (lambda row: f"{row * 193 % 77777:05}", "drop_columns", ["x"]),
         (lambda row: "always", "drop_columns", ["x"]),
         (lambda row: None if row else 1, "drop_columns", ["x"]),
     ],
@@ -82,11 +83,12 @@ def test_plain_numbers_and_categories_need_no_setting(tmp_path: Path, values) ->
     assert guesses_for(tmp_path, x=[values(row) for row in range(ROWS)]).data == {}
 
 
-def test_many_categories_are_encoded_by_the_target(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", ["city {}", "{:05}"])
+def test_many_categories_are_encoded_by_the_target(tmp_path: Path, written: str) -> None:
     random = np.random.default_rng(0)
     path = tmp_path / "table.csv"
     rows = 3000
-    cities = [f"city {random.integers(400)}" for _ in range(rows)]
+    cities = [written.format(random.integers(400)) for _ in range(rows)]
     pd.DataFrame({"city": cities, "target": [row % 2 for row in range(rows)]}).to_csv(path, index=False)
     assert guess(read_sample(path)).data == {"encodings": {"city": "target"}}
 
@@ -286,3 +288,12 @@ def test_other_dates_are_left_out_with_the_line_of_features_py_that_reads_them(t
 def test_the_order_of_day_and_month_is_asked_for_where_no_day_says_it(tmp_path: Path) -> None:
     guesses = guesses_for(tmp_path, x=[f"{row % 12 + 1}/{row % 7 + 1}/2021" for row in range(ROWS)])
     assert '(or "%d/%m/%Y": no day is above 12)' in guesses.notes[0]
+
+
+@pytest.mark.parametrize(("codes", "key"), [(99_000, "drop_columns"), (400, "encodings")])
+def test_check_data_has_no_other_advice_on_codes_than_init(tmp_path: Path, codes: int, key: str) -> None:
+    random = np.random.default_rng(0)
+    lines = ["zip,age,target", *(f"{random.integers(codes):05},{row % 60},{row % 2}" for row in range(3000))]
+    text, found = checked(tmp_path, "table.csv", "\n".join(lines))
+    assert "zip" in yaml.safe_load(text)["data"][key]
+    assert not [warning for warning in found["warnings"] if "consider" in warning]
