@@ -116,12 +116,14 @@ def _object(bucket: str) -> s3.S3Object:
 
 def _stream(item: s3.S3Object, content_type: str) -> Response:
     """Return an object's content, in parts as S3 sends them."""
-    body = current_target().s3.get_object(Bucket=item.bucket, Key=item.key)["Body"]
+    # the object may have been replaced since it was found
+    content = current_target().s3.get_object(Bucket=item.bucket, Key=item.key)
+    body = content["Body"]
     response = Response(body.iter_chunks(CHUNK_BYTES), content_type=content_type)
     response.call_on_close(body.close)
-    response.content_length = item.size
-    if item.encoding:
-        response.headers["Content-Encoding"] = item.encoding
+    response.content_length = content["ContentLength"]
+    if encoding := content.get("ContentEncoding"):
+        response.headers["Content-Encoding"] = encoding
     return response
 
 

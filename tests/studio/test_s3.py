@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 import pyarrow as pa
@@ -165,6 +166,17 @@ def test_content_is_never_shown_as_a_page_of_studio(browser: Browser) -> None:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Disposition"].startswith("attachment;")
     assert response.content_length == len(HOSTILE)
+
+
+def test_an_object_that_is_replaced_meanwhile_is_downloaded_whole(browser: Browser, target: Target) -> None:
+    target.s3.put_object(Bucket=BUCKET, Key="replaced", Body=b"old")
+    found = find_object(target, BUCKET, "replaced")
+    target.s3.put_object(Bucket=BUCKET, Key="replaced", Body=gzip.compress(b"new and longer"), ContentEncoding="gzip")
+    with patch.object(s3, "find_object", lambda *_: found):
+        response = browser.client.get(address("/download", key="replaced"), base_url=ADDRESS)
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert response.content_length == len(response.data)
+    assert gzip.decompress(response.data) == b"new and longer"
 
 
 def test_an_s3_uri_can_be_opened_without_the_permission_to_list_buckets(target: Target) -> None:
