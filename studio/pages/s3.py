@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
-from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from project.s3_uris import is_s3_uri
@@ -46,7 +46,7 @@ def list_buckets() -> str | AnyResponse:
     uri = request.args.get("uri", "").strip()
     if is_s3_uri(uri) and (address := address_of(uri)):
         return redirect(address)
-    page, error = _attempt(lambda: s3.list_buckets(current_target(), page_size(), request.args.get("token")))
+    page, error = _result_or_error(lambda: s3.list_buckets(current_target(), page_size(), request.args.get("token")))
     # an S3 URI can be opened without the permission to list buckets
     return render_template("s3/buckets.html", page=page, failure=explain(error) if error else None, uri=uri)
 
@@ -61,12 +61,12 @@ def browse(bucket: str) -> str:
     # with permissions for one of them, the other one is refused
     list_prefix = _listing_of(target, bucket, prefix)
     (found, head_error), (listing, list_error) = call_all(
-        lambda: _attempt(lambda: s3.find_object(target, bucket, key)),
-        lambda: _attempt(list_prefix),
+        lambda: _result_or_error(lambda: s3.find_object(target, bucket, key)),
+        lambda: _result_or_error(list_prefix),
     )
     is_prefix = listing is not None and bool(listing.page.items)
     if found is not None:
-        return render_template("s3/object.html", item=found, crumbs=_crumbs(bucket, key), is_prefix=is_prefix)
+        return render_template("s3/object.html", item=found, breadcrumbs=_breadcrumbs(bucket, key), is_prefix=is_prefix)
     if listing is not None and listing.page.items:
         return _listing_page(bucket, prefix, listing)
     if error := list_error or head_error:
@@ -98,7 +98,7 @@ def download(bucket: str) -> Response:
     return sandboxed(response)
 
 
-def _attempt(call: Callable[[], T]) -> tuple[T, None] | tuple[None, ClientError]:
+def _result_or_error(call: Callable[[], T]) -> tuple[T, None] | tuple[None, ClientError]:
     """Return the result of a call, or why AWS has refused it."""
     try:
         return call(), None
@@ -151,12 +151,18 @@ def _listing_page(bucket: str, prefix: str, listing: s3.Listing) -> str:
         page=listing.page,
         most_keys=s3.MOST_KEYS,
         begin=request.args.get("begin", ""),
-        crumbs=_crumbs(bucket, prefix.removesuffix("/")),
+        breadcrumbs=_breadcrumbs(bucket, prefix.removesuffix("/")),
     )
 
 
-def _crumbs(bucket: str, key: str) -> list[tuple[str, str]]:
-    """Return the names and prefixes of the folders of a key, beginning with the bucket, whose prefix is empty."""
-    parts = key.split("/")
-    ways = [(part, "/".join(parts[: index + 1]) + "/") for index, part in enumerate(parts[:-1])]
-    return [(bucket, ""), *ways] if key else []
+def _breadcrumbs(bucket: str, key: str) -> list[tuple[str, str]]:
+    """Return the names and addresses of the list of buckets, the bucket and the folders of a key."""
+    found = [("S3", url_for("s3.list_buckets"))]
+    if key:
+        found.append((bucket, url_for("s3.browse", bucket=bucket)))
+    parts = key.split("/")[:-1]
+    for index, part in enumerate(parts, 1):
+        prefix = "/".join(parts[:index]) + "/"
+        # keys may have // in them
+        found.append((part or "(empty)", url_for("s3.browse", bucket=bucket, key=prefix)))
+    return found

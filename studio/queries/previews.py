@@ -92,7 +92,7 @@ def _delimited(target: Target, item: S3Object) -> Preview:
         return Preview("text", text=text)
     header, body = (rows[0], rows[1:]) if _is_header(rows) else ([f"{i}" for i in range(len(rows[0]))], rows)
     body = body[:MOST_ROWS]
-    remarks = [] if is_whole else [f"The first {len(body)} rows."]
+    remarks = [] if is_whole else [_first(len(body), "row")]
     if header is not rows[0]:
         remarks.append("The file has no header: columns are numbered.")
     return _table(header, body, remarks)
@@ -131,14 +131,16 @@ def _parquet(target: Target, item: S3Object) -> Preview:
         rows = [tuple(map(_parquet_cell, batch.columns)) for batch in islice(batches, MOST_ROWS)]
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
         return Preview("none", remark=_cut(f"The object could not be read as Parquet: {error}"))
-    remarks = [f"{total:,} rows and {len(schema):,} columns; row groups: {file.metadata.num_row_groups:,}."]
+    remarks = [
+        f"{_count(total, 'row')} and {_count(len(schema), 'column')}; row groups: {file.metadata.num_row_groups:,}."
+    ]
     if not fields and len(schema):
         remarks.append(f"The first rows take more than {UNPACKED_BYTES // 1_000_000} MB; download the object instead.")
         return Preview("none", remark=" ".join(remarks))
     if total > len(rows):
-        remarks.append(f"The first {len(rows)} rows.")
+        remarks.append(_first(len(rows), "row"))
     if len(fields) < len(schema):
-        remarks.append(f"The first {len(fields)} columns." if len(fields) > 1 else "The first column.")
+        remarks.append(_first(len(fields), "column"))
     return _table([f"{field.name} ({field.type})" for field in fields], rows, remarks)
 
 
@@ -209,7 +211,7 @@ def _json_lines(target: Target, item: S3Object) -> Preview:
     shown = lines[:MOST_ROWS]
     rows = tuple((number, _pretty(line)) for number, line in enumerate(shown, 1))
     whole = is_whole and len(shown) == len(lines)
-    return Preview("records", ("Line", "Value"), rows, remark="" if whole else f"The first {len(shown)} lines.")
+    return Preview("records", ("Line", "Value"), rows, remark="" if whole else _first(len(shown), "line"))
 
 
 def _pretty(line: str) -> str:
@@ -236,7 +238,7 @@ def _zip(target: Target, item: S3Object) -> Preview:
     # the list at the end is read in parts
     with zipfile.ZipFile(io.BufferedReader(ObjectFile(target, item), 64_000)) as archive:
         members = [(info.filename, info.file_size) for info in archive.infolist() if not info.is_dir()]
-    remark = f"{len(members):,} files"
+    remark = _count(len(members), "file")
     return _members(members, remark + (f", the first {MOST_MEMBERS} of which." if len(members) > MOST_MEMBERS else "."))
 
 
@@ -259,7 +261,7 @@ def _tar(target: Target, item: S3Object) -> Preview:
     except (tarfile.ReadError, EOFError, zlib.error):
         if is_whole or not members:
             raise
-    remark = f"{len(members):,} files." if is_whole else f"The first {len(members):,} files."
+    remark = f"{_count(len(members), 'file')}." if is_whole else _first(len(members), "file")
     return _members(members, remark)
 
 
@@ -303,12 +305,23 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], remarks: list[s
         "table",
         tuple(header[:MOST_COLUMNS]),
         tuple(tuple(_cell(value) for value in row[:MOST_COLUMNS]) for row in rows),
-        remark=" ".join(remarks),
+        remark=" ".join(filter(None, remarks)),
     )
 
 
 def _members(members: Sequence[tuple[str, int]], remark: str) -> Preview:
     return Preview("members", ("Name", "Size"), tuple(members[:MOST_MEMBERS]), remark=remark)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _first(number: int, noun: str) -> str:
+    """Return the remark that only the first of the rows or files are shown; it is empty if there are none."""
+    if number == 0:
+        return ""
+    return f"The first {noun}." if number == 1 else f"The first {_count(number, noun)}."
 
 
 def _cell(value: Any) -> Any:

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import pyarrow as pa
 import pytest
@@ -220,6 +220,31 @@ def test_a_large_csv_file_is_read_in_part(target: Target) -> None:
     assert large.remark == "The first 100 rows."
 
 
+def test_remarks_count_one_and_nothing_in_plain_words(target: Target) -> None:
+    one = preview_of(target, "one.parquet", parquet_file(pa.table({"a": [1]})))
+    assert one.remark == "1 row and 1 column; row groups: 1."
+    # a line that is longer than what is read
+    header = b"a,b\n"
+    assert preview_of(target, "none.csv", header + b"1" * 200_000 + b",2\n").remark == ""
+    assert preview_of(target, "one.csv", header + b"1,2\n" + b"1" * 200_000).remark == "The first row."
+    assert preview_of(target, "one.tar", packed({"a": b""}, "w")).remark == "1 file."
+
+
+def test_folders_of_a_key_are_its_breadcrumbs(browser: Browser) -> None:
+    page = browser.get(address(key="odd//../key?&#.txt"))
+    crumbs = re.findall(
+        r'<li><a href="([^"]+)">([^<]+)</a></li>', page.partition('aria-label="Breadcrumbs"')[2].partition("</ol>")[0]
+    )
+    prefixes = ("odd/", "odd//", "odd//../")
+    assert [text for _, text in crumbs] == ["S3", BUCKET, "odd", "(empty)", ".."]
+    assert [unquote(html.unescape(link)) for link, _ in crumbs] == [
+        "/s3",
+        f"/s3/{BUCKET}",
+        *(f"/s3/{BUCKET}?key={prefix}" for prefix in prefixes),
+    ]
+    assert '<li><a href="/s3">S3</a></li></ol>' in browser.get(f"/s3/{BUCKET}").replace("\n", "").replace("  ", "")
+
+
 def test_compressed_text_is_decompressed_up_to_a_limit(target: Target) -> None:
     assert preview_of(target, "a.csv.gz", gzip.compress(b"a,b\n1,2\n")).rows == (("1", "2"),)
     bomb = preview_of(target, "bomb.txt.gz", gzip.compress(b"0" * 50_000_000))
@@ -338,7 +363,7 @@ def test_a_large_member_of_a_compressed_archive_is_not_decompressed(
 ) -> None:
     monkeypatch.setattr(previews, "UNPACKED_BYTES", 1_000_000)
     found = preview_of(target, "bomb.tar.gz", packed({"zeros": b"0" * 5_000_000, "next": b"1"}, "w:gz"))
-    assert (found.rows, found.remark) == ((("zeros", 5_000_000),), "The first 1 files.")
+    assert (found.rows, found.remark) == ((("zeros", 5_000_000),), "The first file.")
 
 
 def test_the_content_tells_the_format_of_names_that_do_not(target: Target) -> None:
