@@ -27,7 +27,7 @@ from infrastructure.parameters import (
     template_parameters,
 )
 from infrastructure.stacks import ChangeSet, Stack
-from project.commands import LocalOption, RegionOption, SettingsOption
+from project.commands import LocalOption, RegionOption, SettingsOption, command_options
 from project.display import repeat_options
 from project.errors import UserError
 from project.settings import Settings
@@ -163,7 +163,7 @@ def open_stage(
     region: RegionOption = None,
 ) -> Stage:
     """Load the settings and the templates that the options name."""
-    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "", stage)
+    repeat_options(command_options(settings_file, local), stage)
     settings, settings_file = open_settings(settings_file, local)
     region = local_target().region if local else configured_region(region)
     remember_settings(settings_file, local)

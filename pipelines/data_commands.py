@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import webbrowser
 from dataclasses import asdict
 from pathlib import Path
@@ -93,7 +94,8 @@ def init(
         output.print(text, markup=False, end="", soft_wrap=True)
         for note in guesses.notes:
             console.print(note, markup=False, soft_wrap=True)
-        console.print(f"Wrote {file}. Next: python -m pipelines check-data --settings {file}", soft_wrap=True)
+        command = f"python -m pipelines check-data --settings {shlex.quote(str(file))}"
+        console.print(f"Wrote {file}. Next: {command}", markup=False, soft_wrap=True)
 
 
 def check_data(

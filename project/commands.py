@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -152,6 +153,11 @@ def command_with(create: Callable[..., T]) -> Callable[[Command], Command]:
     return decorate
 
 
+def command_options(settings_file: Path | None, local: bool) -> str:
+    """Return the options that commands in messages repeat."""
+    return " --local" if local else f" --settings {shlex.quote(str(settings_file))}" if settings_file else ""
+
+
 def open_project(
     settings_file: SettingsOption = None,
     local: LocalOption = False,
@@ -162,7 +168,7 @@ def open_project(
     endpoint_role_arn: EndpointRoleOption = None,
 ) -> Project:
     """Load the settings and connect to the target that the options name."""
-    repeat_options(" --local" if local else f" --settings {settings_file}" if settings_file else "")
+    repeat_options(command_options(settings_file, local))
     settings, settings_file = open_settings(settings_file, local)
     target = local_target() if local else aws_target(role_arn, bucket, region, job_role_arn, endpoint_role_arn)
     remember_settings(settings_file, local)

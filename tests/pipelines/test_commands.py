@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from examples import EXAMPLES
 from pipelines.__main__ import app
+from project.commands import command_options
 from project.display import console, repeat_options
 from project.paths import REPOSITORY
 
@@ -82,6 +83,17 @@ def test_an_example_never_overwrites_an_edited_file(tmp_path: Path) -> None:
     assert f"{tmp_path / 'settings.yaml'} exists and is not the example's" in result.output
     assert (tmp_path / "settings.yaml").read_text() == "mine"
     assert not (tmp_path / "data.csv").exists()
+
+
+def test_advised_commands_quote_paths_with_blanks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    rows = [f"{row},{row % 2}" for row in range(100)]
+    (folder / "table.csv").write_text("\n".join(["x,target", *rows]), encoding="utf-8")
+    result = invoke("init", "my data/table.csv")
+    assert "Next: python -m pipelines check-data --settings 'my data/settings.yaml'\n" in result.stderr
+    assert command_options(Path("my data/settings.yaml"), local=False) == " --settings 'my data/settings.yaml'"
 
 
 def test_commands_in_messages_end_with_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:
