@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
 
 from pipelines.csv_texts import read_csv_texts
-from project.errors import UserError
+from project.errors import UserError, is_not_found
 from project.registry import ModelPackage
 from project.s3_uris import split_s3_uri
 from project.settings import Settings
@@ -77,6 +78,11 @@ def predict_file(
         plain = {feature["name"] for feature in schema["features"] if "format" not in feature}
         rows = _as_parquet(settings, source, folder / "rows.parquet", plain)
         columns = pq.read_schema(rows).names
+        if not set(features) & set(columns):
+            raise UserError(
+                f"{source} has none of the features of version {package.version} ({', '.join(features)}); give a file "
+                "with these columns, or another version with --model-package"
+            )
         predictions = folder / "predictions.parquet"
         kept = [column for column in columns if column not in features]
         _score(model, rows, predictions, ["--reasons", str(reasons), "--keep", *kept], source)
@@ -87,12 +93,25 @@ def predict_file(
 
 
 def _download_model(target: Target, package: ModelPackage, folder: Path) -> Path:
-    """Download and unpack the model archive of a package."""
+    """Download and unpack the model archive of a package.
+
+    Raises:
+        UserError: The archive does not exist, or is not of this project.
+    """
     description = target.sagemaker.describe_model_package(ModelPackageName=package.arn)
-    bucket, key = split_s3_uri(description["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+    uri = description["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    bucket, key = split_s3_uri(uri)
     folder.mkdir()
     archive = folder / "model.tar.gz"
-    target.s3.download_file(bucket, key, str(archive))
+    try:
+        target.s3.download_file(bucket, key, str(archive))
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
+        raise UserError(
+            f"the model of version {package.version} is no longer at {uri}; give another version with --model-package, "
+            "or run the pipeline again"
+        ) from None
     with tarfile.open(archive) as members:
         members.extractall(folder, filter="data")
     if not (folder / "code" / "score_file.py").is_file():

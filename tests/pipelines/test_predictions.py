@@ -1,17 +1,33 @@
-"""`pipelines predict`: how it reads a CSV file."""
+"""`pipelines predict`: how it reads a CSV file, and what it says of models and files that do not fit."""
 
 from __future__ import annotations
 
+import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
 
 from pipelines.csv_texts import read_csv_texts
-from pipelines.predictions import _as_parquet
+from pipelines.predictions import _as_parquet, predict_file
 from project.errors import UserError
+from project.registry import ModelPackage
 from project.settings import Settings
+from project.target import Target
+
+PACKAGE = cast(ModelPackage, SimpleNamespace(version=3, arn="arn"))
+
+
+def target_with(download_file: Callable[[str, str, str], None]) -> Target:
+    containers = [{"ModelDataUrl": "s3://bucket/demo/model.tar.gz"}]
+    description: dict[str, Any] = {"InferenceSpecification": {"Containers": containers}}
+    sagemaker = SimpleNamespace(describe_model_package=lambda ModelPackageName: description)
+    return cast(Target, SimpleNamespace(sagemaker=sagemaker, s3=SimpleNamespace(download_file=download_file)))
 
 
 def test_only_plain_columns_get_decimal_points(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
@@ -47,3 +63,30 @@ def test_blanks_around_names_do_not_matter(tmp_path: Path) -> None:
     source.write_text("a , b\n1, 2\n", encoding="utf-8")
     (chunk,) = read_csv_texts(source, {})
     assert chunk.to_dict("list") == {"a": ["1"], "b": [" 2"]}
+
+
+def test_a_model_that_was_removed_from_s3_is_named(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    def download(bucket: str, key: str, path: str) -> None:
+        raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
+
+    with pytest.raises(
+        UserError, match=r"the model of version 3 is no longer at s3://bucket/demo/model\.tar\.gz; give"
+    ):
+        predict_file(make_settings(), target_with(download), PACKAGE, tmp_path / "new.csv", tmp_path / "out.csv")
+
+
+def test_a_file_without_features_of_the_model_is_named_as_the_user_knows_it(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    def download(bucket: str, key: str, path: str) -> None:
+        schema = tmp_path / "schema.json"
+        schema.write_text(json.dumps({"features": [{"name": name, "type": "number"} for name in ("age", "plan")]}))
+        with tarfile.open(path, "w:gz") as archive:
+            archive.add(schema, "schema.json")
+            archive.add(__file__, "code/score_file.py")
+
+    source = tmp_path / "multi.csv"
+    source.write_text("x,y\n1,2\n", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        predict_file(make_settings(), target_with(download), PACKAGE, source, tmp_path / "out.csv")
+    assert str(caught.value).startswith(f"{source} has none of the features of version 3 (age, plan); give a file with")
