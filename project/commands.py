@@ -193,7 +193,11 @@ def errors_explained() -> Iterator[None]:
             _fail(f"{error}; the local SageMaker may have ended: see `python -m local_sagemaker status`")
         _fail(f"{error}; check the AWS credentials and the network, or use --local")
     except KeyboardInterrupt as interrupt:
-        _fail(str(interrupt) or "interrupted; executions and deployments that were started continue on SageMaker")
+        _fail(
+            str(interrupt)
+            or "interrupted; an execution or a deployment that has started continues: see "
+            "`python -m pipelines status` and `python -m deployment status`"
+        )
 
 
 def _fail(message: str, exit_code: int = 1) -> None:

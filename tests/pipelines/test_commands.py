@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from examples import EXAMPLES
 from pipelines.__main__ import app
-from project.commands import command_options
+from project.commands import command_options, errors_explained
 from project.display import console, repeat_options
 from project.paths import REPOSITORY
 
@@ -94,6 +94,23 @@ def test_advised_commands_quote_paths_with_blanks(tmp_path: Path, monkeypatch: p
     result = invoke("init", "my data/table.csv")
     assert "Next: python -m pipelines check-data --settings 'my data/settings.yaml'\n" in result.stderr
     assert command_options(Path("my data/settings.yaml"), local=False) == " --settings 'my data/settings.yaml'"
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_an_interrupted_command_names_the_commands_that_show_what_continues(
+    capsys: pytest.CaptureFixture[str], local: bool
+) -> None:
+    options = command_options(Path("my.yaml"), local)
+    repeat_options(options)
+    try:
+        with pytest.raises(SystemExit), errors_explained():
+            raise KeyboardInterrupt
+    finally:
+        repeat_options("")
+    assert capsys.readouterr().err == (
+        "Error: interrupted; an execution or a deployment that has started continues: see "
+        f"`python -m pipelines status{options}` and `python -m deployment status{options}`\n"
+    )
 
 
 def test_commands_in_messages_end_with_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:
