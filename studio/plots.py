@@ -44,7 +44,6 @@ def lines_over_time(
                 "type": "nominal",
                 "title": None,
                 "sort": [item.label for item in series],
-                "legend": {"columns": 2, "labelLimit": 170},
             },
         },
     }

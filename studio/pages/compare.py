@@ -16,6 +16,8 @@ from studio.queries.job_metrics import Point
 from studio.target import call_each, current_target
 
 blueprint = Blueprint("compare", __name__, url_prefix="/compare")
+# of a bar in the plot of durations, with its share of the gap between steps
+_BAR_HEIGHT = 14
 
 
 @blueprint.get("")
@@ -105,7 +107,8 @@ def _plot_of_durations(items: Sequence[Item]) -> Mapping[str, Any] | None:
         return None
     return {
         "data": {"values": values},
-        "height": {"step": 11},
+        # in pixels, as Vega-Lite warns of a step in a plot whose width is that of the page
+        "height": _BAR_HEIGHT * len(items) * len(names),
         "mark": {"type": "bar", "tooltip": True},
         "encoding": {
             "y": {"field": "step", "type": "nominal", "title": None, "sort": names},

@@ -163,6 +163,59 @@ def test_pages_fit_narrow_and_wide_windows(checked: CheckedPage, studio: str, ad
     assert too_wide == []
 
 
+def test_the_present_part_of_studio_is_visible_in_narrow_windows(
+    checked: CheckedPage, studio: str, addresses: list[str]
+) -> None:
+    checked.page.set_viewport_size({"width": 420, "height": 900})
+    for address in ("/pipelines", "/monitoring", "/logs", "/s3"):
+        checked.open(f"{studio}{address}")
+        box = checked.page.locator(".top nav [aria-current]").bounding_box()
+        assert box["x"] + box["width"] <= 420, address
+
+
+def test_legends_fit_narrow_windows(checked: CheckedPage, studio: str, addresses: list[str]) -> None:
+    (address,) = (address for address in addresses if address.startswith("/compare"))
+    checked.page.set_viewport_size({"width": 420, "height": 900})
+    checked.open(f"{studio}{address}")
+    checked.page.wait_for_selector(".plot .role-legend-label")
+    checked.page.wait_for_load_state("networkidle")
+    ends = checked.page.locator(".plot .role-legend-label text").evaluate_all(
+        "(labels) => labels.map((label) => label.getBoundingClientRect().right)"
+    )
+    assert ends
+    assert max(ends) <= 420
+
+
+def test_metrics_of_compared_models_have_room_in_narrow_windows(
+    checked: CheckedPage, studio: str, addresses: list[str], target: Target
+) -> None:
+    (execution, *_) = target.sagemaker.list_pipeline_executions(PipelineName="breast-cancer")[
+        "PipelineExecutionSummaries"
+    ]
+    (package, *_) = target.sagemaker.list_model_packages(ModelPackageGroupName="breast-cancer")[
+        "ModelPackageSummaryList"
+    ]
+    arns = execution["PipelineExecutionArn"], package["ModelPackageArn"]
+    checked.page.set_viewport_size({"width": 420, "height": 900})
+    checked.open(f"{studio}/compare?arn={arns[0]}&arn={arns[1]}")
+    cells = checked.page.locator("[aria-label=Metrics] tbody td")
+    cells.first.wait_for()
+    boxes = cells.evaluate_all("(cells) => cells.map((cell) => cell.getBoundingClientRect().toJSON())")
+    assert max(box["right"] for box in boxes) <= 420
+    # two lines of 20 pixels and the padding
+    assert max(box["height"] for box in boxes) <= 60
+
+
+def test_plots_are_drawn_once_and_without_warnings(checked: CheckedPage, studio: str, addresses: list[str]) -> None:
+    warnings: list[str] = []
+    checked.page.on("console", lambda message: message.type == "warning" and warnings.append(message.text))
+    (address,) = (address for address in addresses if address.startswith("/compare"))
+    checked.open(f"{studio}{address}")
+    checked.page.wait_for_selector(".plot svg")
+    checked.page.wait_for_load_state("networkidle")
+    assert warnings == []
+
+
 def test_times_are_in_the_readers_zone_with_utc_as_their_title(
     checked: CheckedPage, studio: str, addresses: list[str]
 ) -> None:

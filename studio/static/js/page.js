@@ -14,9 +14,10 @@ function showTimes(root) {
 async function drawPlots(root) {
   const plots = root.querySelectorAll("figure.plot:not([data-drawn])");
   if (plots.length === 0) return;
+  // before the import, during which parts that arrive look for plots, too
+  for (const plot of plots) plot.dataset.drawn = "";
   const { drawPlot } = await import("./plot.js");
   for (const plot of plots) {
-    plot.dataset.drawn = "";
     try {
       await drawPlot(plot);
     } catch (error) {
