@@ -34,8 +34,8 @@ class Feature:
     """A feature of a model, as clients send it.
 
     Attributes:
-        type: "number"; CATEGORY; TEXT, which is not itself an input of the model; or "datetime": ISO 8601 or an
-            epoch, read as a text or as a number, as it comes.
+        type: "number"; CATEGORY; TEXT, which is not itself an input of the model; or "datetime": a date or
+            time that analyzer.datetimes reads, here a text or a number, as it comes.
         categories: The categories in the training split; empty for other types.
         value_format: How its values are written.
     """

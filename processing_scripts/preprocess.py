@@ -141,7 +141,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default="random",
         help="random: stratified by class; time: the latest rows are the test split; group: each group is in one split",
     )
-    add("--time-column", help="a column of numbers or of ISO 8601 dates or times")
+    add("--time-column", help="a column of numbers, or of dates or times such as 2024-02-29 or 29.02.2024")
     add("--group-column")
     add("--weight-column", help="a column of numbers that says how much each row counts; 0 leaves a row out")
     add("--segment-columns", nargs="*", default=[], help="columns to add to the records, dropped ones among them")

@@ -121,7 +121,7 @@ def _problem_type(values: pd.Series, target: str, decimal: str) -> tuple[Problem
     distinct = present.nunique()
     numbers = _numbers(present, decimal)
     if numbers is None and (value_format := _written_as(present.astype(str).str.strip(), decimal)):
-        return "Regression", f"{target} has {distinct} different numbers of type {value_format.kind}"
+        return "Regression", f"{target} has {distinct} different values of type {value_format.kind}"
     if distinct == 1:
         raise UserError(f"column {target!r} has only the value {present.iloc[0]!r}; choose another --target")
     if distinct == 2:
