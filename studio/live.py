@@ -15,11 +15,11 @@ from project.target import Target
 from studio.failures import explain
 
 # each takes a thread, and a call of the API every few seconds
-MOST_STREAMS = 24
+MAX_STREAMS = 24
 # after which a browser connects again, if its page is still open
 STREAM_SECONDS = 900
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
-_free = threading.BoundedSemaphore(MOST_STREAMS)
+_free = threading.BoundedSemaphore(MAX_STREAMS)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def stream(read: Callable[[], Update], interval: float) -> Response:
         interval: Seconds between two reads.
     """
     if not _free.acquire(blocking=False):
-        abort(503, f"More than {MOST_STREAMS} live pages are open; close some, and reload.")
+        abort(503, f"More than {MAX_STREAMS} live pages are open; close some, and reload.")
     response = Response(stream_with_context(_events(read, interval)), mimetype="text/event-stream")
     response.call_on_close(_free.release)
     return response

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 # 29 February is in one of so many years
-_MOST_YEARS = 9
+_MAX_YEARS = 9
 _EXPRESSION = re.compile(r"\s*(rate|at|cron)\((.*)\)\s*", re.DOTALL)
 _RATE = re.compile(r"(\d+)\s+(minute|hour|day)s?", re.ASCII)
 
@@ -67,7 +67,7 @@ def _next_of_cron(text: str, after: datetime, timezone: tzinfo) -> datetime | No
     of_month, of_week = _days_of_month(fields[2]), _days_of_week(fields[4])
     months, years = _numbers(fields[3], 1, 12, MONTHS), _numbers(fields[5], 1970, 2199)
     first = after.astimezone(timezone).date()
-    for year in sorted(year for year in years if year >= first.year)[:_MOST_YEARS]:
+    for year in sorted(year for year in years if year >= first.year)[:_MAX_YEARS]:
         for day in _days(max(first, date(year, 1, 1)), year):
             if not (day.month in months and of_month(day) and of_week(day)):
                 continue

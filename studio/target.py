@@ -54,16 +54,16 @@ def call_each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]
     return call_all(*(lambda item=item: function(item) for item in items))
 
 
-def call_pages(operation: Callable[..., Any], member: str, *, most_pages: int = 10, **request: Any) -> Iterator[Any]:
+def call_pages(operation: Callable[..., Any], member: str, *, max_pages: int = 10, **request: Any) -> Iterator[Any]:
     """Yield the items of the first pages of an operation with NextToken; EventBridge's have no paginators.
 
     Args:
         operation: The method of a client.
         member: The member of the response that has the items.
-        most_pages: After how many pages to stop.
+        max_pages: After how many pages to stop.
         request: The arguments of the operation.
     """
-    for _ in range(most_pages):
+    for _ in range(max_pages):
         response = operation(**request)
         yield from response[member]
         if not (token := response.get("NextToken")):

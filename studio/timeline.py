@@ -8,7 +8,7 @@ from datetime import datetime
 # units of the whole width
 WIDTH = 1000.0
 # a bar is visible, however short
-_LEAST = 4.0
+_MIN_WIDTH = 4.0
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,6 @@ class Bar:
 def bar(started: datetime, ended: datetime, start: datetime, end: datetime) -> Bar:
     """Return the bar of a time span within another one."""
     whole = max((end - start).total_seconds(), 0.001)
-    x = min(max((started - start).total_seconds() / whole * WIDTH, 0.0), WIDTH - _LEAST)
+    x = min(max((started - start).total_seconds() / whole * WIDTH, 0.0), WIDTH - _MIN_WIDTH)
     width = (ended - started).total_seconds() / whole * WIDTH
-    return Bar(round(x, 1), round(min(max(width, _LEAST), WIDTH - x), 1))
+    return Bar(round(x, 1), round(min(max(width, _MIN_WIDTH), WIDTH - x), 1))

@@ -27,7 +27,7 @@ PLACEHOLDER = re.compile(r"label\d+")
 # Of whole numbers "(40, 75]", of others "(40.0, 75.0]".
 INTERVAL_START = re.compile(rf"\(({NUMBER_PATTERN}), ")
 # Metrics of a group that a sentence names.
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 Violation = dict[str, str]
 
@@ -87,8 +87,8 @@ def violation_groups(
         for name in names:
             now, then = compared[facet, group, name]
             texts.append(f"{name} is {_rounded(now)} (baseline {_rounded(then)})")
-        more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
-        text = f"{group_text(facet, group)}: {', '.join(texts[:MOST_NAMED])}{more}"
+        more = f" and {len(texts) - MAX_NAMED} more" if len(texts) > MAX_NAMED else ""
+        text = f"{group_text(facet, group)}: {', '.join(texts[:MAX_NAMED])}{more}"
         result.append(ViolationGroup(BIAS_CHECK, tuple(names), text))
     return tuple(result)
 

@@ -19,7 +19,7 @@ STAGE_NOTES = {
     POST_TRAINING: "Post-training metrics: what the model's predictions say of the groups.",
 }
 # A page with the tables of thousands of values would be slow to open, and of no use.
-MOST_GROUPS = 50
+MAX_GROUPS = 50
 WIDTH, HEIGHT = 170, 22
 # The distance from the fair value that is drawn half-way to the edge.
 SCALE = 0.2
@@ -44,9 +44,9 @@ def sections(
         of_group = by_group.setdefault((value.facet, value.group), {})
         of_group.setdefault(value.stage, []).append((value, before))
     groups = [*by_group]
-    if len(groups) > MOST_GROUPS:
+    if len(groups) > MAX_GROUPS:
         worse = {(facet, group) for facet, group, _ in violated}
-        groups = sorted(groups, key=lambda group: group not in worse)[:MOST_GROUPS]
+        groups = sorted(groups, key=lambda group: group not in worse)[:MAX_GROUPS]
     parts = []
     for facet, group in groups:
         result = results.get((facet, group))

@@ -10,7 +10,7 @@ from analyzer.clarify.drift import baseline_attributions, ranked
 from analyzer.reports import html
 
 # Features beyond these are in analysis.json.
-MOST_FEATURES = 25
+MAX_FEATURES = 25
 BAR_WIDTH = 260
 PLOT_WIDTH, PLOT_HEIGHT = 330, 170
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 8, 34
@@ -39,7 +39,7 @@ def _attribution(
     largest = max(abs(value) for value in [*attributions.values(), *former.values()]) or 1.0
     places = {name: str(place) for place, name in enumerate(ranked(former), 1)}
     rows = []
-    for place, name in enumerate(ranking[:MOST_FEATURES], 1):
+    for place, name in enumerate(ranking[:MAX_FEATURES], 1):
         row = [html.name_html(name), html.number(attributions[name])]
         row.append(_bar(attributions[name], former.get(name), largest))
         if before is not None:
@@ -52,8 +52,8 @@ def _attribution(
     if before is not None:
         score = ndcg(before, attributions)
         note += f" The ranking has an NDCG of {score:.3f} to that of the baseline; below {MIN_NDCG} is drift."
-    if len(ranking) > MOST_FEATURES:
-        note += f" The first {MOST_FEATURES} of {len(ranking)} features."
+    if len(ranking) > MAX_FEATURES:
+        note += f" The first {MAX_FEATURES} of {len(ranking)} features."
     title = f"Feature attribution: {label}" if is_one_of_many else "Feature attribution"
     return html.section(title, note, f'<div class="card sheet">{html.sheet(header, rows)}</div>')
 

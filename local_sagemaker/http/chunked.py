@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from werkzeug.exceptions import ClientDisconnected
 
 LONGEST_LINE = 16 << 10
-MOST_TRAILERS = 100
+MAX_TRAILERS = 100
 
 
 class Readable(Protocol):
@@ -56,7 +56,7 @@ class ChunkedBody(io.RawIOBase):
         self._left = int(size, 16)
         if self._left == 0:
             self.is_over = True
-            for _ in range(MOST_TRAILERS):
+            for _ in range(MAX_TRAILERS):
                 if not self._line():
                     return
             raise ClientDisconnected("the body has too many trailers")

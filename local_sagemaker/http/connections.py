@@ -38,7 +38,7 @@ IDLE_SECONDS = 120
 # http.server's limit for one line, which the worker reports
 LONGEST_HEAD = (64 << 10) + 1
 PIECE = 64 << 10
-MOST_UNREAD_PIECES = 16
+MAX_UNREAD_PIECES = 16
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Connection:
         # bytes that are left unread would make the kernel reset the connection, and the client lose the response
         with contextlib.suppress(OSError):
             self.sock.setblocking(False)
-            for _ in range(MOST_UNREAD_PIECES):
+            for _ in range(MAX_UNREAD_PIECES):
                 if not self.sock.recv(PIECE):
                     break
         self.sock.close()

@@ -27,7 +27,7 @@ SOCKET_SECONDS = 30
 HANDSHAKE_SECONDS = 10
 # for the next piece of a body that nobody reads any more
 DRAIN_SECONDS = 5
-MOST_TUNNELS = 128
+MAX_TUNNELS = 128
 BUFFER = 64 << 10
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class RequestHandler:
     port: int
     tls_context: ssl.SSLContext
     upstream: str | None = None
-    _tunnels: WorkerPool = field(default_factory=lambda: WorkerPool("tunnel", MOST_TUNNELS))
+    _tunnels: WorkerPool = field(default_factory=lambda: WorkerPool("tunnel", MAX_TUNNELS))
 
     def answer(self, connection: Connection) -> bool:
         """Answer the next request of a connection; return whether it stays open for another one."""

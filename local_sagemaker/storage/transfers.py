@@ -22,7 +22,7 @@ from local_sagemaker.storage.objects import BadName, NoSuchBucket, NoSuchKey, Ob
 log = logging.getLogger(__name__)
 
 LARGEST_UNPACKED = 20 << 30
-MOST_MEMBERS = 100_000
+MAX_MEMBERS = 100_000
 # files in which a container's paths may be written out
 SCRIPTS = (".py", ".sh")
 
@@ -140,8 +140,8 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None
     try:
         with tarfile.open(archive) as tar:
             for count, member in enumerate(tar):
-                if count >= MOST_MEMBERS:
-                    raise ClientFault(f"{archive.name} holds more than {MOST_MEMBERS} files")
+                if count >= MAX_MEMBERS:
+                    raise ClientFault(f"{archive.name} holds more than {MAX_MEMBERS} files")
                 target = inside(folder, member.name)
                 if member.isdir():
                     target.mkdir(parents=True, exist_ok=True)

@@ -25,10 +25,10 @@ from evaluation.intervals import finite
 
 FLIP_TEST = "FT"
 SPLITS = {PRE_TRAINING: "training", POST_TRAINING: "test"}
-MOST_NAMED = 3
+MAX_NAMED = 3
 # of an entry of CustomerMetadataProperties, and what it may not have: SageMaker accepts letters, digits, spaces
 # and some punctuation, but no commas
-MOST_CHARACTERS = 256
+MAX_CHARACTERS = 256
 NOT_IN_METADATA = re.compile(r"[^\w .:/=+@-]")
 
 
@@ -252,13 +252,13 @@ def decide(facets: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> di
     if not limits:
         text = "no metric of bias has a limit"
     elif missed:
-        more = len(missed) - MOST_NAMED
+        more = len(missed) - MAX_NAMED
         rest = [f"{more} more metric{'s' if more > 1 else ''} of bias"] if more > 0 else []
-        text = "; ".join([*missed[:MOST_NAMED], *rest])
+        text = "; ".join([*missed[:MAX_NAMED], *rest])
     else:
         groups = [f"{group['column']} {group['value']}" for group in facets]
-        more = len(groups) - MOST_NAMED
-        named = f"{', '.join(groups[:MOST_NAMED])} and {more} more" if more > 0 else " and ".join(groups)
+        more = len(groups) - MAX_NAMED
+        named = f"{', '.join(groups[:MAX_NAMED])} and {more} more" if more > 0 else " and ".join(groups)
         *others, last = limits
         metrics = f"{', '.join(others)} and {last} are" if others else f"{last} is"
         text = f"{metrics} within the limits for {named}"
@@ -278,7 +278,7 @@ def limited_text(judged: Sequence[tuple[Mapping[str, Any], str, Mapping[str, Any
         for group, _, metric in judged
     ]
     text = NOT_IN_METADATA.sub("_", " / ".join(texts))
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 3]}..."
 
 
 def sentence(group: Mapping[str, Any], stage: str, metric: Mapping[str, Any]) -> str:

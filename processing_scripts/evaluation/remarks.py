@@ -22,7 +22,7 @@ NEARLY_PERFECT = 0.999
 # Validation rows below which an isotonic calibration follows them too closely.
 ISOTONIC_ROWS = 1_000
 # Metrics of bias that a remark names.
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
@@ -172,8 +172,8 @@ def barely_within_its_limits(evaluation: Evaluation) -> str:
     ]
     if not uncertain:
         return ""
-    named = ", ".join(uncertain[:MOST_NAMED])
-    more = f" and {len(uncertain) - MOST_NAMED} more" if len(uncertain) > MOST_NAMED else ""
+    named = ", ".join(uncertain[:MAX_NAMED])
+    more = f" and {len(uncertain) - MAX_NAMED} more" if len(uncertain) > MAX_NAMED else ""
     return (
         f"Some metrics of bias are within their limits, but an end of their 95 % interval is not: {named}{more}. Other "
         "rows of the same kind may miss a limit; more test rows would tell."
@@ -184,8 +184,8 @@ def has_values_that_no_row_has(evaluation: Evaluation) -> str:
     found = (evaluation.summary.get("fairness") or {}).get("unmatched")
     if not found:
         return ""
-    named = ", ".join(f"{item['value']!r} in column {item['column']!r}" for item in found[:MOST_NAMED])
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    named = ", ".join(f"{item['value']!r} in column {item['column']!r}" for item in found[:MAX_NAMED])
+    more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
     return (
         f"No row has a value that `fairness` names: {named}{more}. Groups are measured without it; correct it, or "
         "remove it."

@@ -13,7 +13,7 @@ from typing import Any
 # A job in a VPC without an endpoint for the SageMaker API must not hang.
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 20, 3
 # In summary.json and the report.
-MOST_TRIALS = 200
+MAX_TRIALS = 200
 BEST_TRIALS = 5
 # A trial is at an end of a range within this share of it.
 EDGE = 0.05
@@ -68,7 +68,7 @@ def summarize_trials(job: Mapping[str, Any], summaries: Sequence[Mapping[str, An
         "count": len(trials),
         "failed": sum(item["status"] == "Failed" for item in trials),
         "stopped": sum(item["status"] == "Stopped" for item in trials),
-        "trials": trials[:MOST_TRIALS],
+        "trials": trials[:MAX_TRIALS],
         "advice": edge_hits(ranges, trials),
     }
 

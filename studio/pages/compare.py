@@ -11,7 +11,7 @@ from flask import Blueprint, abort, render_template, request
 from studio.failures import explain
 from studio.plots import learning_curve
 from studio.queries import comparison
-from studio.queries.comparison import MOST_ITEMS, Item, Training, compared
+from studio.queries.comparison import MAX_ITEMS, Item, Training, compared
 from studio.queries.job_metrics import Point
 from studio.target import call_each, current_target
 
@@ -23,8 +23,8 @@ _BAR_HEIGHT = 14
 @blueprint.get("")
 def compare() -> str:
     arns = list(dict.fromkeys(request.args.getlist("arn")))
-    if not 2 <= len(arns) <= MOST_ITEMS:
-        return render_template("compare/choose.html", count=len(arns), most=MOST_ITEMS)
+    if not 2 <= len(arns) <= MAX_ITEMS:
+        return render_template("compare/choose.html", count=len(arns), most=MAX_ITEMS)
     items = comparison.read_items(current_target(), arns)
     durations = [{step.name: step.seconds for step in item.steps} for item in items]
     return render_template(

@@ -25,7 +25,7 @@ from studio.target import call_each, current_target
 blueprint = Blueprint("execution_lists", __name__, url_prefix="/pipelines")
 
 # metrics of a row
-MOST_METRICS = 3
+MAX_METRICS = 3
 
 
 @blueprint.get("/<name>/executions")
@@ -78,7 +78,7 @@ def show_model(name: str) -> str:
         metrics = registered_metrics(package.description)
         quality = package.metadata.get("quality_metric")
         # the metric of the gate comes first
-        names = sorted(metrics, key=lambda metric: metric != quality)[:MOST_METRICS]
+        names = sorted(metrics, key=lambda metric: metric != quality)[:MAX_METRICS]
         models.append((package, [(metric, metrics[metric]) for metric in names]))
     return render_template("execution_lists/model.html", models=models)
 

@@ -49,7 +49,7 @@ def show_group(group: str) -> str:
         lambda: models.describe_group(target, group), lambda: models.list_versions(target, group, chosen, paging)
     )
     # those of the first row decide on the columns
-    names = list(_metrics_of(target, page.items[0].arn))[: model_metrics.MOST_METRICS] if page.items else []
+    names = list(_metrics_of(target, page.items[0].arn))[: model_metrics.MAX_METRICS] if page.items else []
     arns = [version.arn for version in page.items]
     return render_template(
         "models/group.html",
@@ -143,7 +143,7 @@ def show_consequences() -> str:
 def set_approval() -> Response:
     approval = _given_approval(request.form.get("approval", ""))
     # the API takes a single line
-    comment = " ".join(request.form.get("comment", "").split())[: models.MOST_COMMENT_CHARACTERS]
+    comment = " ".join(request.form.get("comment", "").split())[: models.MAX_COMMENT_CHARACTERS]
     package = models.describe_package(current_target(), request.form["arn"])
     models.set_approval(current_target(), package, approval, comment)
     return redirect(address_of(package.arn) or "/", 303)
@@ -158,7 +158,7 @@ def _package_page(package: models.ModelPackage) -> str:
         "models/version.html",
         package=package,
         statuses=[item for item in models.APPROVAL_STATUSES if item != package.description.get("ModelApprovalStatus")],
-        most_characters=models.MOST_COMMENT_CHARACTERS,
+        max_characters=models.MAX_COMMENT_CHARACTERS,
     )
 
 

@@ -12,7 +12,7 @@ from studio.plots import lines_over_time
 from studio.queries import alarms, monitoring, monitoring_executions, monitoring_metrics
 from studio.queries.metrics import RANGES, Series
 from studio.queries.monitoring import MonitoringSchedule
-from studio.queries.monitoring_metrics import MOST_LINES
+from studio.queries.monitoring_metrics import MAX_LINES
 from studio.target import current_target
 
 # parts of pages are below `/-/`, which no schedule can be called
@@ -73,7 +73,7 @@ def show_trends() -> str:
     within = RANGES[choice("range", RANGES, "1d")]
     trends = monitoring_metrics.read_trends(current_target(), endpoint, dimension, within)
     plots = [
-        (title, statistic, found, lines_over_time(found[:MOST_LINES], axis, within, zero=zero))
+        (title, statistic, found, lines_over_time(found[:MAX_LINES], axis, within, zero=zero))
         for title, statistic, found, axis, zero in (
             ("Drift from the baseline by feature", "Maximum", trends.drift, "distance", True),
             ("Model quality", "Worst value", _scores(trends.quality), "value", False),
@@ -87,7 +87,7 @@ def show_trends() -> str:
         )
         if found
     ]
-    return render_template("monitoring/trends.html", plots=plots, within=within, most_lines=MOST_LINES)
+    return render_template("monitoring/trends.html", plots=plots, within=within, max_lines=MAX_LINES)
 
 
 @blueprint.get("/-/findings")

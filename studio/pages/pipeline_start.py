@@ -89,5 +89,5 @@ def _form(
         failure=failure,
         prefix=PREFIX,
         name_pattern=start.NAME_PATTERN,
-        most_characters=start.MOST_CHARACTERS,
+        max_characters=start.MAX_CHARACTERS,
     )

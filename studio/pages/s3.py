@@ -149,7 +149,7 @@ def _listing_page(bucket: str, prefix: str, listing: s3.Listing) -> str:
         prefix=prefix,
         listing=listing,
         page=listing.page,
-        most_keys=s3.MOST_KEYS,
+        max_keys=s3.MAX_KEYS,
         begin=request.args.get("begin", ""),
         breadcrumbs=_breadcrumbs(bucket, prefix.removesuffix("/")),
     )

@@ -29,7 +29,7 @@ _FILES_AT_ONCE = 8
 # after which a page ends although it is not full
 _PAGE_BYTES = 64 << 20
 # characters of a payload that a page shows
-MOST_TEXT = 20_000
+MAX_TEXT = 20_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Payload:
 
     Attributes:
         content_type: Its media type, as observed.
-        text: The text, indented if it is JSON, at most MOST_TEXT characters.
+        text: The text, indented if it is JSON, at most MAX_TEXT characters.
         length: Length of the whole text.
     """
 
@@ -248,8 +248,8 @@ def as_payload(content_type: str, content: bytes) -> Payload:
         text = content.decode()
     except UnicodeDecodeError:
         return Payload(content_type, f"{len(content)} bytes: {content[:256].hex(' ')} …", len(content))
-    if len(text) <= MOST_TEXT and text[:1] in "{[":
+    if len(text) <= MAX_TEXT and text[:1] in "{[":
         # deeply nested JSON is shown as it was sent
         with contextlib.suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    return Payload(content_type, text[:MOST_TEXT], len(text))
+    return Payload(content_type, text[:MAX_TEXT], len(text))

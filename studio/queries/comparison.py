@@ -19,7 +19,7 @@ from studio.queries.model_metrics import Evaluation, evaluated_metrics, evaluati
 from studio.queries.property_files import read_property_file
 from studio.target import call_each
 
-MOST_ITEMS = 5
+MAX_ITEMS = 5
 # metrics of which it is known whether higher values are better
 KNOWN_METRICS = frozenset(name for metrics in (METRICS, OTHER_METRICS) for names in metrics.values() for name in names)
 

@@ -16,7 +16,7 @@ from studio.queries.pipelines import pipeline_arn
 from studio.target import call_all
 
 # SageMaker's limit is 50 steps; loops (ForEach) may have more
-_MOST_STEPS = 500
+_MAX_STEPS = 500
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_execution(target: Target, arn: str) -> ExecutionDetails:
 def read_steps(target: Target, arn: str) -> list[Step]:
     """List the steps of an execution that have started, in order."""
     pages = target.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
-        PipelineExecutionArn=arn, SortOrder="Ascending", PaginationConfig={"MaxItems": _MOST_STEPS, "PageSize": 100}
+        PipelineExecutionArn=arn, SortOrder="Ascending", PaginationConfig={"MaxItems": _MAX_STEPS, "PageSize": 100}
     )
     return [_named(item) for page in pages for item in page["PipelineExecutionSteps"]]
 

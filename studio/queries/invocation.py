@@ -24,11 +24,11 @@ from studio.queries.containers import container_of
 from studio.queries.variants import Variant
 
 # larger archives are not searched for a schema
-_MOST_ARCHIVE = 64 << 20
-_MOST_UNPACKED = 512 << 20
-_MOST_SCHEMA = 16 << 20
+_MAX_ARCHIVE = 64 << 20
+_MAX_UNPACKED = 512 << 20
+_MAX_SCHEMA = 16 << 20
 # categories of a feature that are a list to choose from; of more, the first ones are proposed
-MOST_CHOICES = 200
+MAX_CHOICES = 200
 EXPLAINED_FEATURES = 15
 
 
@@ -38,7 +38,7 @@ class Field:
 
     Attributes:
         kind: The type of the feature, such as "number" or "category".
-        choices: The categories of the training data, at most MOST_CHOICES; empty for other features.
+        choices: The categories of the training data, at most MAX_CHOICES; empty for other features.
     """
 
     name: str
@@ -210,16 +210,16 @@ def _schema(target: Target, uri: str) -> Mapping[str, Any]:
             return {}
         raise
     with response["Body"] as body:
-        if response["ContentLength"] > _MOST_ARCHIVE:
+        if response["ContentLength"] > _MAX_ARCHIVE:
             return {}
         try:
             with tarfile.open(fileobj=body, mode="r|gz") as archive:
                 for member in archive:
                     # members are decompressed to find the next one
-                    if member.offset_data + member.size > _MOST_UNPACKED:
+                    if member.offset_data + member.size > _MAX_UNPACKED:
                         return {}
                     if member.name.removeprefix("./") == "schema.json" and (file := archive.extractfile(member)):
-                        schema = json.load(file) if member.size <= _MOST_SCHEMA else {}
+                        schema = json.load(file) if member.size <= _MAX_SCHEMA else {}
                         return schema if isinstance(schema, dict) else {}
         except (tarfile.TarError, EOFError, ValueError, RecursionError, zlib.error):
             pass
@@ -227,5 +227,5 @@ def _schema(target: Target, uri: str) -> Mapping[str, Any]:
 
 
 def _field(feature: Mapping[str, Any]) -> Field:
-    choices = tuple(map(str, feature.get("categories", ())))[:MOST_CHOICES]
+    choices = tuple(map(str, feature.get("categories", ())))[:MAX_CHOICES]
     return Field(str(feature["name"]), str(feature.get("type", "number")), choices)

@@ -13,7 +13,7 @@ from studio.paging import Page
 # events of a page of a log
 PAGE_EVENTS = 500
 # calls that read the beginning of a stream; each returns at most 10,000 events and 1 MB
-MOST_CALLS = 10
+MAX_CALLS = 10
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,14 @@ def read_events(target: Target, group: str, stream: str, token: str | None = Non
 
 
 def read_first_events(target: Target, group: str, stream: str) -> tuple[Sequence[LogEvent], bool]:
-    """Read the first events of a stream, by MOST_CALLS calls.
+    """Read the first events of a stream, by MAX_CALLS calls.
 
     Returns:
         The events, and whether they are all.
     """
     events: list[LogEvent] = []
     token = None
-    for _ in range(MOST_CALLS):
+    for _ in range(MAX_CALLS):
         response = target.logs.get_log_events(
             logGroupName=group, logStreamName=stream, startFromHead=True, **_given({"nextToken": token})
         )

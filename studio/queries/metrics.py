@@ -12,7 +12,7 @@ from project.target import Target
 from studio.target import call_each
 
 # GetMetricData accepts no more in one call
-MOST_QUERIES = 500
+MAX_QUERIES = 500
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ RANGES = {
 
 def read_series(target: Target, metrics: Sequence[Metric], within: Range) -> list[Series]:
     """Return the series of metrics, in their order."""
-    batches = [metrics[start : start + MOST_QUERIES] for start in range(0, len(metrics), MOST_QUERIES)]
+    batches = [metrics[start : start + MAX_QUERIES] for start in range(0, len(metrics), MAX_QUERIES)]
     found: list[list[Series]] = call_each(lambda batch: _read_batch(target, batch, within), batches)
     return [series for of_batch in found for series in of_batch]
 

@@ -15,9 +15,9 @@ from project.target import Target
 from studio.queries import s3
 
 # a file of metrics is small; a larger one is something else
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 # columns of a table of versions
-MOST_METRICS = 8
+MAX_METRICS = 8
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _of_statistics(content: Mapping[str, Any], uri: str) -> Evaluation:
 def _read_json(target: Target, uri: str) -> Any:
     """Return the content of a JSON file; None if it has been deleted, or is not JSON."""
     try:
-        return s3.read_json(target, uri, MOST_BYTES)
+        return s3.read_json(target, uri, MAX_BYTES)
     except ClientError as error:
         if s3.is_deleted(error):
             return None

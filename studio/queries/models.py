@@ -13,7 +13,7 @@ from studio.queries.containers import Container, container_of
 
 APPROVAL_STATUSES = ("PendingManualApproval", "Approved", "Rejected")
 # the limit of UpdateModelPackage's ApprovalDescription
-MOST_COMMENT_CHARACTERS = 1024
+MAX_COMMENT_CHARACTERS = 1024
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ _VIOLATIONS = "total_number_of_violations"
 _STATISTICS = {"drift": "Maximum", "violations": "Maximum", "completeness": "Minimum"}
 _ERRORS = LOWER_IS_BETTER | {"false_positive_rate", "false_negative_rate"}
 # lines that a plot can show
-MOST_LINES = 6
+MAX_LINES = 6
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _statistic(kind: str, name: str) -> str:
 
 
 def _ranked(series: Sequence[Series], weight: Callable[[float], float]) -> list[Series]:
-    """Order series so that the first MOST_LINES have the largest latest values and the largest of the range.
+    """Order series so that the first MAX_LINES have the largest latest values and the largest of the range.
 
     A feature that drifts now is visible beside others that drifted before, and the other way round.
 
@@ -105,7 +105,7 @@ def _ranked(series: Sequence[Series], weight: Callable[[float], float]) -> list[
         weight: Function of a value that is the larger the more it matters.
     """
     by_latest = sorted(series, key=lambda item: weight(item.points[-1][1]), reverse=True)
-    first, others = by_latest[: MOST_LINES // 2], by_latest[MOST_LINES // 2 :]
+    first, others = by_latest[: MAX_LINES // 2], by_latest[MAX_LINES // 2 :]
     return [*first, *sorted(others, key=lambda item: max(weight(value) for _, value in item.points), reverse=True)]
 
 

@@ -20,16 +20,16 @@ from studio.queries.s3 import ObjectFile, S3Object, read_range
 
 # of texts, before and after decompression
 HEAD_BYTES = 128_000
-MOST_ROWS = 100
-MOST_COLUMNS = 60
-MOST_MEMBERS = 500
+MAX_ROWS = 100
+MAX_COLUMNS = 60
+MAX_MEMBERS = 500
 # of a tar archive, which has no list of its members, and of a Parquet file that is read by one call
 WHOLE_BYTES = 8_000_000
 # of the members of a compressed tar archive, which are decompressed to find the next one, and of the columns of a
 # Parquet file in its first row groups
 UNPACKED_BYTES = 256_000_000
 # of a cell, a line or a JSON value
-MOST_CHARACTERS = 2_000
+MAX_CHARACTERS = 2_000
 # bytes of a list or struct in a Parquet file
 _LARGEST_NESTED = 1_000_000
 
@@ -84,14 +84,14 @@ def _delimited(target: Target, item: S3Object) -> Preview:
     rows: list[list[str]] = []
     # `strict` off: a quote may be open at the end of what was read
     for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-        if len(rows) > MOST_ROWS:
+        if len(rows) > MAX_ROWS:
             is_whole = False
             break
         rows.append(row)
     if not rows:
         return Preview("text", text=text)
     header, body = (rows[0], rows[1:]) if _is_header(rows) else ([f"{i}" for i in range(len(rows[0]))], rows)
-    body = body[:MOST_ROWS]
+    body = body[:MAX_ROWS]
     remarks = [] if is_whole else [_first(len(body), "row")]
     if header is not rows[0]:
         remarks.append("The file has no header: columns are numbered.")
@@ -128,7 +128,7 @@ def _parquet(target: Target, item: S3Object) -> Preview:
         # columns by number, because several may have the same name; one row at a time, because rows may share a large
         # value, which Arrow copies
         batches = file.reader.iter_batches(1, groups, range(leaves), use_threads=False)
-        rows = [tuple(map(_parquet_cell, batch.columns)) for batch in islice(batches, MOST_ROWS)]
+        rows = [tuple(map(_parquet_cell, batch.columns)) for batch in islice(batches, MAX_ROWS)]
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
         return Preview("none", remark=_cut(f"The object could not be read as Parquet: {error}"))
     remarks = [
@@ -145,11 +145,11 @@ def _parquet(target: Target, item: S3Object) -> Preview:
 
 
 def _first_row_groups(metadata: Any) -> range:
-    """Return the numbers of the row groups that have the first MOST_ROWS rows of a Parquet file."""
+    """Return the numbers of the row groups that have the first MAX_ROWS rows of a Parquet file."""
     rows = 0
     for number in range(metadata.num_row_groups):
         rows += metadata.row_group(number).num_rows
-        if rows >= MOST_ROWS:
+        if rows >= MAX_ROWS:
             return range(number + 1)
     return range(metadata.num_row_groups)
 
@@ -162,7 +162,7 @@ def _fields_in_memory(file: Any, groups: range) -> tuple[list[Any], int]:
     """
     fields: list[Any] = []
     leaves = size = 0
-    for field in list(file.schema_arrow)[:MOST_COLUMNS]:
+    for field in list(file.schema_arrow)[:MAX_COLUMNS]:
         stop = leaves + _leaves(field.type)
         for group in groups:
             for number in range(leaves, stop):
@@ -208,7 +208,7 @@ def _json(target: Target, item: S3Object) -> Preview:
 def _json_lines(target: Target, item: S3Object) -> Preview:
     text, is_whole = _head(target, item)
     lines = [line for line in text.splitlines() if line.strip()]
-    shown = lines[:MOST_ROWS]
+    shown = lines[:MAX_ROWS]
     rows = tuple((number, _pretty(line)) for number, line in enumerate(shown, 1))
     whole = is_whole and len(shown) == len(lines)
     return Preview("records", ("Line", "Value"), rows, remark="" if whole else _first(len(shown), "line"))
@@ -239,7 +239,7 @@ def _zip(target: Target, item: S3Object) -> Preview:
     with zipfile.ZipFile(io.BufferedReader(ObjectFile(target, item), 64_000)) as archive:
         members = [(info.filename, info.file_size) for info in archive.infolist() if not info.is_dir()]
     remark = _count(len(members), "file")
-    return _members(members, remark + (f", the first {MOST_MEMBERS} of which." if len(members) > MOST_MEMBERS else "."))
+    return _members(members, remark + (f", the first {MAX_MEMBERS} of which." if len(members) > MAX_MEMBERS else "."))
 
 
 def _tar(target: Target, item: S3Object) -> Preview:
@@ -250,7 +250,7 @@ def _tar(target: Target, item: S3Object) -> Preview:
     try:
         with tarfile.open(fileobj=io.BytesIO(head), mode="r|*") as archive:
             for info in archive:
-                if len(members) == MOST_MEMBERS:
+                if len(members) == MAX_MEMBERS:
                     is_whole = False
                     break
                 if not info.isdir():
@@ -299,18 +299,18 @@ def _head(target: Target, item: S3Object) -> tuple[str, bool]:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], remarks: list[str]) -> Preview:
-    if len(header) > MOST_COLUMNS:
-        remarks.append(f"The first {MOST_COLUMNS} of {len(header):,} columns.")
+    if len(header) > MAX_COLUMNS:
+        remarks.append(f"The first {MAX_COLUMNS} of {len(header):,} columns.")
     return Preview(
         "table",
-        tuple(header[:MOST_COLUMNS]),
-        tuple(tuple(_cell(value) for value in row[:MOST_COLUMNS]) for row in rows),
+        tuple(header[:MAX_COLUMNS]),
+        tuple(tuple(_cell(value) for value in row[:MAX_COLUMNS]) for row in rows),
         remark=" ".join(filter(None, remarks)),
     )
 
 
 def _members(members: Sequence[tuple[str, int]], remark: str) -> Preview:
-    return Preview("members", ("Name", "Size"), tuple(members[:MOST_MEMBERS]), remark=remark)
+    return Preview("members", ("Name", "Size"), tuple(members[:MAX_MEMBERS]), remark=remark)
 
 
 def _count(number: int, noun: str) -> str:
@@ -329,7 +329,7 @@ def _cell(value: Any) -> Any:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} …"
 
 
 Reader = Callable[[Target, S3Object], Preview]

@@ -11,7 +11,7 @@ from studio.queries.jobs import Job
 from studio.queries.s3 import read_json
 
 # a larger file is not read
-MOST_BYTES = 256_000
+MAX_BYTES = 256_000
 
 
 @dataclass(frozen=True)
@@ -37,5 +37,5 @@ def read_property_file(target: Target, step: Mapping[str, Any], job: Job, name: 
     if file is None or output is None:
         return None
     uri = f"{output.value}/{file['FilePath']}"
-    content = read_json(target, uri, MOST_BYTES)
+    content = read_json(target, uri, MAX_BYTES)
     return None if content is None else PropertyFile(uri, content)

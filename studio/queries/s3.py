@@ -17,9 +17,9 @@ from project.target import Target
 from studio.paging import Page
 
 # keys that one call of ListObjectsV2 returns
-MOST_KEYS = 1000
+MAX_KEYS = 1000
 # objects of a folder among which reports are looked for
-MOST_OBJECTS = 200
+MAX_OBJECTS = 200
 # bytes of an object that a page reads at most
 READ_BUDGET = 32_000_000
 
@@ -106,7 +106,7 @@ def list_objects(
 ) -> Listing:
     """List a page of the objects and prefixes directly below a prefix.
 
-    S3 lists by key only. To sort by size or time, the first MOST_KEYS keys are read by one call, and pages are parts of
+    S3 lists by key only. To sort by size or time, the first MAX_KEYS keys are read by one call, and pages are parts of
     them in that order.
 
     Args:
@@ -120,7 +120,7 @@ def list_objects(
         descending: Whether the largest or latest objects come first; names are always ascending.
     """
     by_name = sort == "Name"
-    request: dict[str, Any] = {"MaxKeys": size if by_name else MOST_KEYS}
+    request: dict[str, Any] = {"MaxKeys": size if by_name else MAX_KEYS}
     if token and by_name:
         request["ContinuationToken"] = token
     response = target.s3.list_objects_v2(Bucket=bucket, Prefix=prefix + begin, Delimiter="/", **request)
@@ -206,7 +206,7 @@ def find_reports(target: Target, uri: str) -> list[str]:
     if not folder:
         return []
     try:
-        response = target.s3.list_objects_v2(Bucket=bucket, Prefix=f"{folder}/", MaxKeys=MOST_OBJECTS)
+        response = target.s3.list_objects_v2(Bucket=bucket, Prefix=f"{folder}/", MaxKeys=MAX_OBJECTS)
     except ClientError as error:
         if is_deleted(error):
             return []

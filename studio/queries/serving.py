@@ -13,7 +13,7 @@ from studio.queries.variants import describe_variants
 from studio.target import call_each
 
 # the latest endpoints that are described; each takes at least three calls
-MOST_ENDPOINTS = 50
+MAX_ENDPOINTS = 50
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ServingModels:
 
 def serving_models(target: Target) -> ServingModels:
     """Return the model packages that the latest endpoints serve."""
-    latest = {"MaxResults": MOST_ENDPOINTS, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    latest = {"MaxResults": MAX_ENDPOINTS, "SortBy": "CreationTime", "SortOrder": "Descending"}
     page = list_endpoints(target, "", "", latest)
     found = call_each(lambda summary: _served_by(target, summary.name), page.items)
     return ServingModels(tuple(item for items in found for item in items), page.next_token is None)

@@ -12,7 +12,7 @@ from studio.definitions import Parameter
 
 # as PipelineExecutionName requires it
 NAME_PATTERN = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}"
-MOST_CHARACTERS = 1024
+MAX_CHARACTERS = 1024
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from studio.queries.jobs import KINDS, Job, describe_job
 from studio.queries.property_files import read_property_file
 
 # numbers of property files that are shown
-_MOST_VALUES = 60
+_MAX_VALUES = 60
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _values(target: Target, defined: Mapping[str, Any], job: Job | None) -> dict
             # the outputs have a link to it
             continue
         if found and (numbers := _numbers(found.content)):
-            values[found.uri] = numbers[:_MOST_VALUES]
+            values[found.uri] = numbers[:_MAX_VALUES]
     return values
 
 

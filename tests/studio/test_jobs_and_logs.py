@@ -157,7 +157,7 @@ def test_curves_have_the_values_of_all_pages_of_a_log_up_to_a_limit(browser: Bro
     job = replace(job, metric_regexes={"auc": r"auc=(\d)"})
     with patch.object(target.logs, "get_log_events", lambda nextToken=None, **_: responses[nextToken]):
         whole = read_curves(target, job)
-        with patch.object(logs, "MOST_CALLS", 2):
+        with patch.object(logs, "MAX_CALLS", 2):
             part = read_curves(target, job)
     assert [point.value for point in whole.points["auc"]] == [0, 1, 2, 3]
     assert not whole.remarks

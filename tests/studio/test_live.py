@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from flask import Flask
 
-from studio.live import MOST_STREAMS, Update, event, stream
+from studio.live import MAX_STREAMS, Update, event, stream
 from tests.studio.conftest import ADDRESS
 
 
@@ -88,7 +88,7 @@ def test_line_breaks_of_any_kind_stay_inside_an_event() -> None:
 
 def test_more_streams_than_threads_are_refused(app: Flask) -> None:
     with app.test_request_context("/", base_url=ADDRESS):
-        open_streams = [stream(lambda: Update({}, True), 1) for _ in range(MOST_STREAMS)]
+        open_streams = [stream(lambda: Update({}, True), 1) for _ in range(MAX_STREAMS)]
         try:
             with pytest.raises(Exception, match="live pages are open"):
                 stream(lambda: Update({}, True), 1)

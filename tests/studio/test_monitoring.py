@@ -19,7 +19,7 @@ from analyzer.metric_names import metric_name
 from project.target import Target
 from studio.app import create_app
 from studio.queries import monitoring_executions
-from studio.queries.metrics import MOST_QUERIES, RANGES, Metric, read_series
+from studio.queries.metrics import MAX_QUERIES, RANGES, Metric, read_series
 from studio.queries.monitoring_metrics import read_trends
 from tests.stories.workplace import Workplace
 from tests.studio.conftest import Browser, connected
@@ -229,7 +229,7 @@ def test_a_metric_that_is_listed_repeatedly_has_one_line(target: Target) -> None
 
 
 def test_more_metrics_than_one_call_takes_are_read_in_several(target: Target) -> None:
-    count = 2 * MOST_QUERIES + 1
+    count = 2 * MAX_QUERIES + 1
     data = [drift_data(f"many{number}", number) for number in range(count)]
     for start in range(0, count, 500):
         target.cloudwatch.put_metric_data(Namespace="many", MetricData=data[start : start + 500])

@@ -106,7 +106,7 @@ def test_sorted_listings_have_further_pages(browser: Browser, target: Target, mo
         ["04", "03", "02", "01", "00", "deep/"],
     ]
     assert "S3 lists by name" not in browser.get(largest)
-    monkeypatch.setattr(s3, "MOST_KEYS", 28)
+    monkeypatch.setattr(s3, "MAX_KEYS", 28)
     pages = names_on_pages(browser, largest)
     assert [len(names) for names in pages] == [25, 3]
     assert pages[0][0] == "27"
@@ -216,7 +216,7 @@ def test_a_csv_file_is_a_table_with_or_without_header(target: Target) -> None:
 
 def test_a_large_csv_file_is_read_in_part(target: Target) -> None:
     large = preview_of(target, "large.csv", b"a,b\n" + b"1,2\n" * 1_000_000)
-    assert len(large.rows) == previews.MOST_ROWS
+    assert len(large.rows) == previews.MAX_ROWS
     assert large.remark == "The first 100 rows."
 
 
@@ -272,7 +272,7 @@ def test_the_first_columns_of_a_wide_parquet_file_are_shown(target: Target) -> N
     struct = pa.array([{"x": 1, "y": 2}])
     table = pa.table({"pair": struct, **{f"c{number}": [number] for number in range(100)}})
     found = preview_of(target, "wide.parquet", parquet_file(table))
-    assert found.rows == (("{'x': 1, 'y': 2}", *range(previews.MOST_COLUMNS - 1)),)
+    assert found.rows == (("{'x': 1, 'y': 2}", *range(previews.MAX_COLUMNS - 1)),)
     assert "The first 60 columns." in found.remark
 
 

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from local_sagemaker.protocol.errors import ServiceError
-from local_sagemaker.storage.transfers import MOST_MEMBERS, ClientFault, inside
+from local_sagemaker.storage.transfers import MAX_MEMBERS, ClientFault, inside
 
 # Lambda's quotas
 MAX_ZIP_BYTES = 50 << 20
@@ -64,8 +64,8 @@ def _unpack(archive: bytes, folder: Path) -> None:
     remaining = MAX_UNZIPPED_BYTES
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as members:
-            if len(members.infolist()) > MOST_MEMBERS:
-                raise ServiceError("InvalidParameterValueException", f"The archive has more than {MOST_MEMBERS} files")
+            if len(members.infolist()) > MAX_MEMBERS:
+                raise ServiceError("InvalidParameterValueException", f"The archive has more than {MAX_MEMBERS} files")
             for member in members.infolist():
                 mode = member.external_attr >> 16
                 target = inside(folder, member.filename)

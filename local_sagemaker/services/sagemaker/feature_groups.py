@@ -31,7 +31,7 @@ FEATURE_GROUPS = Resource(
 )
 # columns of the offline store beside the features
 RESERVED_NAMES = ("is_deleted", "write_time", "api_invocation_time")
-MOST_FEATURES = 2500
+MAX_FEATURES = 2500
 
 
 def create_feature_group(context: Context, request: Record) -> Record:
@@ -207,8 +207,8 @@ def _check_definitions(definitions: Iterable[Record], storage: str | None) -> di
             raise _invalid(f"Feature [{name}]: a Vector, and no other collection, has a CollectionConfig")
         lower.add(name.lower())
         types[name] = (definition["FeatureType"], collection)
-    if len(types) > MOST_FEATURES:
-        raise ServiceError("ResourceLimitExceeded", f"a FeatureGroup can have {MOST_FEATURES} features")
+    if len(types) > MAX_FEATURES:
+        raise ServiceError("ResourceLimitExceeded", f"a FeatureGroup can have {MAX_FEATURES} features")
     return types
 
 

@@ -50,7 +50,7 @@ KEPT_MEMBERS = (
     "ModelLifeCycle",
     "ManagedStorageType",
 )
-MOST_CUSTOMER_METADATA = 50
+MAX_CUSTOMER_METADATA = 50
 
 
 def create_group(context: Context, request: Record) -> Record:
@@ -154,10 +154,10 @@ def update_model_package(context: Context, request: Record) -> Record:
             }
             for key in request.get("CustomerMetadataPropertiesToRemove", []):
                 metadata.pop(key, None)
-            if len(metadata) > MOST_CUSTOMER_METADATA:
+            if len(metadata) > MAX_CUSTOMER_METADATA:
                 raise ServiceError(
                     "ValidationException",
-                    f"CustomerMetadataProperties can have {MOST_CUSTOMER_METADATA} entries, not {len(metadata)}",
+                    f"CustomerMetadataProperties can have {MAX_CUSTOMER_METADATA} entries, not {len(metadata)}",
                 )
             changes["CustomerMetadataProperties"] = metadata
         if added := request.get("AdditionalInferenceSpecificationsToAdd"):

@@ -21,7 +21,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from local_sagemaker.protocol.errors import ServiceError
 from local_sagemaker.storage.records import Record
 
-MOST_CONDITIONS = 50
+MAX_CONDITIONS = 50
 
 _NUMBERS = ("integer", "long", "float", "double")
 _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
@@ -83,8 +83,8 @@ def condition(shape: StructureShape, expression: Record) -> Condition:
     filters = list(all_filters(expression))
     if sum(1 for item in filters if item.get("Operator") == "Contains") > 1:
         raise _invalid("'CONTAINS' operator usage limit of 1 exceeded.")
-    if _size(expression) > MOST_CONDITIONS:
-        raise _invalid(f"A SearchExpression can have {MOST_CONDITIONS} filters, nested filters and subexpressions.")
+    if _size(expression) > MAX_CONDITIONS:
+        raise _invalid(f"A SearchExpression can have {MAX_CONDITIONS} filters, nested filters and subexpressions.")
     return _condition(shape, expression)
 
 

@@ -5,7 +5,7 @@ from local_sagemaker.services.sagemaker.context import Context
 from local_sagemaker.storage.record_kinds import PIPELINE_EXECUTION, RESOURCES, TAGS
 from local_sagemaker.storage.records import Record
 
-MOST_TAGS = 50
+MAX_TAGS = 50
 
 
 def put_tags(context: Context, arn: str, tags: list[Record]) -> list[Record]:
@@ -14,10 +14,8 @@ def put_tags(context: Context, arn: str, tags: list[Record]) -> list[Record]:
         return get_tags(context, arn)
     with context.store.transaction():
         merged = {tag["Key"]: tag for tag in [*get_tags(context, arn), *tags]}
-        if len(merged) > MOST_TAGS:
-            raise ServiceError(
-                "ResourceLimitExceeded", f"{arn} can have {MOST_TAGS} tags; there would be {len(merged)}"
-            )
+        if len(merged) > MAX_TAGS:
+            raise ServiceError("ResourceLimitExceeded", f"{arn} can have {MAX_TAGS} tags; there would be {len(merged)}")
         context.store.put(TAGS, arn, {"Tags": list(merged.values())})
         return list(merged.values())
 

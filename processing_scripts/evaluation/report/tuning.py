@@ -10,7 +10,7 @@ from evaluation.report.charts import ACCENT, BASE, INK, Axis, Chart, chart_card,
 from evaluation.report.pieces import metric_title, table_card
 from evaluation.trials import position
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 LONGEST_TICK, LONGEST_NAME = 12, 18
 
 
@@ -84,7 +84,7 @@ def end_texts(range_: Mapping[str, Any]) -> list[tuple[float, str]]:
 def trial_table(tuning: Mapping[str, Any], measured: Sequence[Mapping[str, Any]]) -> str:
     names = list(tuning["ranges"])
     rows = []
-    for rank, trial in enumerate(measured[:MOST_ROWS], start=1):
+    for rank, trial in enumerate(measured[:MAX_ROWS], start=1):
         value = metric_number(trial["value"])
         cells = [str(rank), f"<b>{value}</b>" if rank == 1 else value]
         cells += [escape(shown(trial["hyperparameters"].get(name, ""))) for name in names]
