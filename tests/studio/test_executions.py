@@ -121,6 +121,8 @@ def test_the_live_page_follows_an_execution_until_it_is_stopped(browser: Browser
     arn = started(target, "asking", [step])
     page = browser.get(address(arn))
     assert f'sse-connect="{address(arn)}/live"' in page
+    # no update may replace an open dialog
+    assert '<dialog id="stop"' in page
     assert browser.post(f"{address(arn)}/stop", page).status_code == 303
     assert "Stopping" in browser.get(address(arn))
     # SageMaker waits for the answer
@@ -131,7 +133,7 @@ def test_the_live_page_follows_an_execution_until_it_is_stopped(browser: Browser
     events = browser.get(f"{address(arn)}/live")
     names = re.findall(r"^event: (.*)$", events, re.MULTILINE)
     assert names == ["summary", "actions", "steps", "node-Ask", "step", "end"]
-    assert "Stopped" in events
+    assert "Stopped" in events and "<dialog" not in events
 
 
 def without_permission(target: Target, operation: str) -> Browser:
