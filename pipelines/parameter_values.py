@@ -13,6 +13,7 @@ from pipelines.inputs import input_data_type
 from project.errors import UserError
 from project.s3_uris import is_s3_uri, split_s3_uri
 from project.settings import ResourceSettings, TrainingSettings, TuningSettings
+from project.settings.quality import needed_threshold
 from project.target import Target
 
 
@@ -33,12 +34,19 @@ def check_parameters(values: Mapping[str, str], declared: Mapping[str, Mapping[s
             raise UserError(f"parameter {name} is {value!r}; it must be of type {declaration['Type']}")
 
 
-def check_ranges(values: Mapping[str, str]) -> None:
+def check_ranges(values: Mapping[str, str], metric: str) -> None:
     """Check values of the training pipeline's parameters by the rules of the settings that they replace.
+
+    Args:
+        values: By the names of the parameters, of the right types.
+        metric: The metric of MetricThreshold.
 
     Raises:
         UserError: A value is out of range.
     """
+    threshold = values.get("MetricThreshold")
+    if threshold is not None and (needed := needed_threshold(metric, float(threshold))):
+        raise UserError(f"parameter MetricThreshold is {threshold!r}; for {metric} it must be {needed}")
     for name, value in values.items():
         setting = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         # MaxTuningJobs stands for tuning.max_jobs

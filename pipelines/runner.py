@@ -200,7 +200,7 @@ def start(
     declared = {item["Name"]: item for item in json.loads(description["PipelineDefinition"])["Parameters"]}
     check_parameters(parameters, declared)
     if pipeline == "training":
-        check_ranges(parameters)
+        check_ranges(parameters, settings.quality.metric)
     effective = {name: str(item["DefaultValue"]) for name, item in declared.items() if "DefaultValue" in item}
     effective |= parameters
     if "InputDataUri" in declared and "InputDataUri" not in effective:

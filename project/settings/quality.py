@@ -168,20 +168,19 @@ class QualitySettings(Gate):
 def _check_threshold(where: str, gate: Gate | SegmentGate, problem_type: ProblemType) -> None:
     metric, threshold = gate.metric, gate.threshold
     _check_name(where, metric, (*METRICS[problem_type], *OTHER_METRICS[problem_type]), problem_type)
-    problem = None
+    if needed := needed_threshold(metric, threshold):
+        raise ValueError(f"{where}.threshold is {threshold:g}; for {metric} it must be {needed}")
+
+
+def needed_threshold(metric: str, threshold: float) -> str:
+    """Return what the threshold of a metric must be, such as "between 0 and 1"; empty if it is that."""
     if metric in LOWER_IS_BETTER:
-        if threshold <= 0:
-            problem = "greater than 0"
-    elif metric == "r2":
-        if threshold > 1:
-            problem = "at most 1"
-    elif metric == "mcc":
-        if not -1 <= threshold <= 1:
-            problem = "between -1 and 1"
-    elif not 0 <= threshold <= 1:
-        problem = "between 0 and 1"
-    if problem:
-        raise ValueError(f"{where}.threshold is {threshold:g}; for {metric} it must be {problem}")
+        return "" if threshold > 0 else "greater than 0"
+    if metric == "r2":
+        return "" if threshold <= 1 else "at most 1"
+    if metric == "mcc":
+        return "" if -1 <= threshold <= 1 else "between -1 and 1"
+    return "" if 0 <= threshold <= 1 else "between 0 and 1"
 
 
 def _check_name(where: str, metric: str, allowed: tuple[str, ...], problem_type: ProblemType) -> None:

@@ -18,17 +18,20 @@ from project.errors import UserError
             "101",
             "parameter MaxParallelTuningJobs is '101'; it must be less than or equal to 100",
         ),
+        ("MetricThreshold", "2", "parameter MetricThreshold is '2'; for auc it must be between 0 and 1"),
         ("TrainingInstanceType", "big", "parameter TrainingInstanceType is 'big'; it must match pattern"),
     ],
 )
 def test_a_value_that_the_settings_would_refuse_is_refused(name: str, value: str, message: str) -> None:
     with pytest.raises(UserError) as refused:
-        check_ranges({name: value})
+        check_ranges({name: value}, "auc")
     assert str(refused.value).startswith(message)
 
 
 def test_values_in_range_and_parameters_without_a_setting_are_accepted() -> None:
-    check_ranges({"NumLeaves": "63", "LearningRate": "0.1", "MetricThreshold": "0.5", "SkipQualityCheck": "true"})
+    values = {"NumLeaves": "63", "LearningRate": "0.1", "MetricThreshold": "0.5", "SkipQualityCheck": "true"}
+    check_ranges(values, "auc")
+    check_ranges({"MetricThreshold": "2"}, "rmse")
 
 
 @pytest.mark.parametrize(("uri", "definition"), [("s3://b/x.csv", "S3Prefix"), ("s3://b/x.manifest", "ManifestFile")])
