@@ -92,7 +92,7 @@ def test_an_execution_from_the_cache_is_a_complete_run_and_a_failed_one_is_faile
     second = workplace.run(settings=settings)
     assert {step["StepName"]: step["Cached"] for step in second["Steps"]}["Tune"]
     assert run_of(client, second).data.metrics == run_of(client, first).data.metrics
-    workplace.pipelines("run", "--local", "--settings", settings, "-p", "MetricThreshold=1.1")
+    workplace.pipelines("run", "--local", "--settings", settings, "-p", "MetricThreshold=1")
     (latest,) = client.search_runs(
         [second["MlflowRun"]["experiment_id"]], "tags.mlflow.source.type = 'JOB'", max_results=1
     )
