@@ -7,12 +7,13 @@ is normalized by the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from analyzer.constraints.data_quality import Constraints, FeatureConstraints, suggest_domain
 from analyzer.profile.statistics import INTEGRAL, STRING, FeatureStatistics, Statistics, StringStatistics
 from analyzer.schema import Schema
+from analyzer.values import NUMBER
 
 
 def statistics_by_schema(statistics: Statistics, schema: Schema) -> Statistics:
@@ -30,7 +31,7 @@ def _as_categories(feature: FeatureStatistics, schema: Schema) -> FeatureStatist
     if feature.strings is not None:
         counts, spellings = feature.strings.counts, feature.strings.distinct_count
     elif feature.numbers is not None:
-        counts = _counts_of_numbers(feature)
+        counts = _counts_of_numbers(feature, schema.features[feature.name].categories)
         spellings = len(counts)
     else:
         return feature
@@ -54,12 +55,24 @@ def _as_categories(feature: FeatureStatistics, schema: Schema) -> FeatureStatist
     )
 
 
-def _counts_of_numbers(feature: FeatureStatistics) -> dict[str, int]:
-    """Return the values of the sketch: all of them, with their counts, for a column of few thousand values."""
-    counts: dict[str, int] = {}
+def _counts_of_numbers(feature: FeatureStatistics, categories: Collection[str]) -> dict[str, int]:
+    """Return the values of the sketch: all of them, with their counts, for a column of few thousand values.
+
+    A number is counted as the category that it was read from, such as 01067. Where that could be several, such as 7 and
+    007, each gets an equal part.
+    """
+    written: dict[float, list[str]] = {}
+    for category in sorted(categories):
+        if NUMBER.fullmatch(category):
+            written.setdefault(float(category), []).append(category)
+    numbers: dict[float, int] = {}
     for power, level in enumerate(feature.numbers.sketch.levels if feature.numbers else ()):
         for value in level:
-            counts[str(value)] = counts.get(str(value), 0) + (1 << power)
+            numbers[value] = numbers.get(value, 0) + (1 << power)
+    counts: dict[str, int] = {}
+    for number, count in numbers.items():
+        texts = written.get(number, [str(number)])
+        counts |= {text: max(1, count // len(texts)) for text in texts}
     return counts
 
 

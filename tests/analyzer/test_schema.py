@@ -77,6 +77,19 @@ def test_other_spellings_of_the_same_values_are_no_violation(
     )
 
 
+@pytest.mark.parametrize("codes", [["01067", "04109", "80331"], ["7", "007", "8"]])
+def test_codes_are_those_of_a_baseline_that_took_them_for_numbers(
+    write: Write, tmp_path: Path, codes: list[str]
+) -> None:
+    plan = {"name": "plan", "type": "category", "categories": codes}
+    schema = write("schema.json", json.dumps(SCHEMA | {"features": [{"name": "age", "type": "number"}, plan]}))
+    rows = write("rows.csv", "age,plan\n" + rows_of(codes))
+    assert run("baseline", rows, "-o", tmp_path / "baseline").exit_code == 0
+    assert features(tmp_path / "baseline")["plan"]["inferred_type"] == "Integral"
+    result = check(tmp_path, rows, schema)
+    assert (result.exit_code, result.output) == (0, "Completed: Job completed successfully with no violations.\n")
+
+
 def test_missing_words_are_missing_and_an_unknown_category_is_named(write: Write, schema: Path, tmp_path: Path) -> None:
     train = write("train.csv", "age,plan\n" + rows_of(["1", "2"]))
     assert run("baseline", train, "-o", tmp_path / "baseline", "--schema", schema).exit_code == 0
