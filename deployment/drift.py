@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analyzer.value_formats import ValueFormat
-from analyzer.values import NUMBER
 from deployment.records import Record, Value, as_number, categories
 from project.errors import UserError
 from project.settings import Settings
@@ -63,26 +62,23 @@ def _parse(text: str, rows: Sequence[Record], settings: Settings) -> Drift:
         raise UserError(f"--drift {text!r} is malformed; write FEATURE=+2sd, =-3, =*1.5, =VALUE@0.8 or =missing@0.2")
     if feature not in rows[0]:
         raise UserError(f"--drift {text!r}: no feature {feature!r}; the features are {', '.join(rows[0])}")
-    shift, factor = _SHIFT.fullmatch(change), _FACTOR.fullmatch(change)
-    if shift or factor:
-        value_format = _format(feature, settings)
-        try:
-            read = [_number(row[feature], value_format) for row in rows]
-        except ValueError:
-            read = None
-        if read is None or feature in categories(settings):
+    value_format = _format(feature, settings)
+    numbers = None if feature in categories(settings) else _numbers([row[feature] for row in rows], value_format)
+    if numbers is None:
+        if _SHIFT.fullmatch(change) or _FACTOR.fullmatch(change):
             example = next(row[feature] for row in rows if row[feature] is not None)
             raise UserError(f"--drift {text!r}: {feature} is not numeric; set a value, as in {feature}={example}@0.8")
-        if factor:
-            by = float(factor["factor"])
-            return Drift(feature, _arithmetic(lambda number: number * by, value_format), text)
-        numbers = [number for number in read if number is not None]
-        unit = (statistics.pstdev(numbers) if numbers else 0.0) if shift["unit"] else 1.0  # type: ignore[index]
-        add = float(shift["sign"] + shift["size"]) * unit  # type: ignore[index]
+    elif shift := _SHIFT.fullmatch(change):
+        unit = (statistics.pstdev(numbers) if numbers else 0.0) if shift["unit"] else 1.0
+        add = float(shift["sign"] + shift["size"]) * unit
         return Drift(feature, _arithmetic(lambda number: number + add, value_format), text)
+    elif factor := _FACTOR.fullmatch(change):
+        by = float(factor["factor"])
+        return Drift(feature, _arithmetic(lambda number: number * by, value_format), text)
+    elif change.startswith(("+", "-", "*")):
+        raise UserError(f"--drift {text!r} is malformed; write the number with a decimal point, as in {feature}=*1.5")
     share = _SHARE.fullmatch(change)
-    numeric = any(isinstance(row[feature], int | float) for row in rows)
-    return Drift(feature, _replace_with(*_value_and_share(text, share, change), numeric=numeric), text)
+    return Drift(feature, _replace_with(*_value_and_share(text, share, change), numeric=numbers is not None), text)
 
 
 def _format(feature: str, settings: Settings) -> ValueFormat:
@@ -92,11 +88,21 @@ def _format(feature: str, settings: Settings) -> ValueFormat:
     return ValueFormat(column.type, decimal, missing_texts=frozenset(settings.data.missing_values))
 
 
+def _numbers(values: Sequence[Value], value_format: ValueFormat) -> list[int | float] | None:
+    """Return the numbers among values, without missing ones; None if there are other values."""
+    try:
+        return [number for value in values if (number := _number(value, value_format)) is not None]
+    except ValueError:
+        return None
+
+
 def _number(value: Value, value_format: ValueFormat) -> int | float | None:
     """Read a value of a record; None if it is missing. Raises ValueError for a text that is not a number."""
     if not isinstance(value, str):
         return value
-    return as_number(value) if NUMBER.fullmatch(value) else value_format.number(value)
+    number = value_format.number(value)
+    is_integer = number is not None and number.is_integer() and value_format.decimal not in value
+    return round(number) if number is not None and is_integer else number
 
 
 def _value_and_share(text: str, share: re.Match[str] | None, change: str) -> tuple[str, float]:

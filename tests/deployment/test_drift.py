@@ -56,6 +56,10 @@ def test_numbers_that_are_sent_as_texts_are_read_as_the_settings_say() -> None:
     row: Record = {"income": "1.309,50 €", "age": "31", "code": "007"}
     drifts = parse_drift(["income=*2", "age=+3"], [row, {**row, "age": "k.A."}], settings)
     assert apply_drift(drifts, row, random.Random(1)) == {**row, "income": 2619.0, "age": 34}  # noqa: S311
+    # a point separates thousands
+    [thousand] = parse_drift(["income=+1"], [row], settings)
+    changed = apply_drift([thousand], {"income": "2.332"}, random.Random(1))["income"]  # noqa: S311
+    assert (changed, type(changed)) == (2333, int)
     missing: Record = {**row, "income": None, "age": "k.A."}
     assert apply_drift(drifts, missing, random.Random(1)) == missing  # noqa: S311
     with pytest.raises(UserError, match="code is not numeric"):
@@ -73,6 +77,7 @@ def test_a_missing_value_stays_missing() -> None:
         ("age", "is malformed; write FEATURE="),
         ("weight=+1", "no feature 'weight'; the features are age, rate, plan"),
         ("plan=+1sd", "plan is not numeric; set a value, as in plan=basic@0.8"),
+        ("rate=*1,5", "write the number with a decimal point, as in rate="),
         ("plan=pro@1.5", "the share must be above 0 and at most 1"),
         ("age=old", "'old' is not a number"),
     ],
