@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -100,7 +101,12 @@ def show_step(name: str, execution: str, step_name: str) -> str:
 @blueprint.post("/<name>/<execution>/stop")
 def stop_execution(name: str, execution: str) -> AnyResponse:
     target = current_target()
-    runner.stop(target, execution_details.execution_arn(target, name, execution))
+    try:
+        runner.stop(target, execution_details.execution_arn(target, name, execution))
+    except ClientError as error:
+        # it has ended since the dialog was opened, which its page shows
+        if error.response["Error"]["Code"] != "ConflictException":
+            raise
     return redirect(url_for(".show_execution", name=name, execution=execution), 303)
 
 

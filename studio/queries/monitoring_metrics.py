@@ -18,6 +18,9 @@ _VIOLATIONS = "total_number_of_violations"
 # the worst value of a period; an average hides a feature that drifts in one of several checks
 _STATISTICS = {"drift": "Maximum", "violations": "Maximum", "completeness": "Minimum"}
 _ERRORS = LOWER_IS_BETTER | {"false_positive_rate", "false_negative_rate"}
+# what people judge a model by, before counts of errors, and metrics of a constant classifier, which only change with
+# the labels
+_QUALITY = ("auc", "accuracy", "f1", "precision", "recall", "rmse", "mae", "r2")
 # lines that a plot can show
 MAX_LINES = 6
 
@@ -80,8 +83,7 @@ def read_trends(target: Target, endpoint: str, schedule: str, within: Range) -> 
     series["drift"] = _ranked(series["drift"], abs)
     incomplete = [item for item in series["completeness"] if min(value for _, value in item.points) < 1]
     series["completeness"] = _ranked(incomplete, lambda share: 1 - share)
-    # the metrics of a constant classifier change with the labels only
-    series["quality"].sort(key=lambda item: "constant_classifier" in item.label)
+    series["quality"].sort(key=lambda item: _QUALITY.index(item.label) if item.label in _QUALITY else len(_QUALITY))
     series["attribution"] = _ranked(series["attribution"], abs)
     series["labels"] = [
         Series(item.metric, tuple((time, 1 - value) for time, value in item.points)) for item in series["labels"]

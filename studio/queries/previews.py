@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -28,6 +29,8 @@ WHOLE_BYTES = 8_000_000
 # of the members of a compressed tar archive, which are decompressed to find the next one, and of the columns of a
 # Parquet file in its first row groups
 UNPACKED_BYTES = 256_000_000
+# the most frequent one in the first line, of equally frequent ones the first
+_DELIMITERS = (",", ";", "\t", "|")
 # of a cell, a line or a JSON value
 MAX_CHARACTERS = 2_000
 # bytes of a list or struct in a Parquet file
@@ -80,7 +83,8 @@ def _extension(name: str) -> str:
 
 def _delimited(target: Target, item: S3Object) -> Preview:
     text, is_whole = _head(target, item)
-    delimiter = "\t" if "tsv" in item.name.lower() else ","
+    first_line = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first_line.count)
     rows: list[list[str]] = []
     # `strict` off: a quote may be open at the end of what was read
     for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
@@ -295,7 +299,12 @@ def _head(target: Target, item: S3Object) -> tuple[str, bool]:
         is_whole = is_whole and decompressor.eof
     if not is_whole and b"\n" in data:
         data = data[: data.rindex(b"\n") + 1]
-    return data.decode("utf-8-sig", errors="replace"), is_whole
+    try:
+        # the last character may be incomplete
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(data, final=is_whole), is_whole
+    except UnicodeDecodeError:
+        # spreadsheets write it; binary files are not readable anyway
+        return data.decode("cp1252", errors="replace"), is_whole
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], remarks: list[str]) -> Preview:

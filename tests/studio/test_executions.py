@@ -134,6 +134,8 @@ def test_the_live_page_follows_an_execution_until_it_is_stopped(browser: Browser
     names = re.findall(r"^event: (.*)$", events, re.MULTILINE)
     assert names == ["summary", "actions", "steps", "node-Ask", "step", "end"]
     assert "Stopped" in events and "<dialog" not in events
+    # whoever confirms too late sees how it has ended
+    assert browser.post(f"{address(arn)}/stop", page).location == address(arn)
 
 
 def without_permission(target: Target, operation: str) -> Browser:

@@ -210,6 +210,8 @@ def test_a_csv_file_is_a_table_with_or_without_header(target: Target) -> None:
     without = preview_of(target, "b.csv.out", b"1,2\n3,4\n")
     assert (without.columns, without.rows) == (("0", "1"), (("1", "2"), ("3", "4")))
     assert "no header" in without.remark
+    of_a_spreadsheet = preview_of(target, "d.csv", "Größe;Umsatz\n1,76;1.309,96 €\n".encode("cp1252"))
+    assert (of_a_spreadsheet.columns, of_a_spreadsheet.rows) == (("Größe", "Umsatz"), (("1,76", "1.309,96 €"),))
     of_old_macs = preview_of(target, "c.csv", b"name,age\rAnn,31\r")
     assert of_old_macs.rows == (("Ann", "31"),)
 
