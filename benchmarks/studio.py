@@ -5,7 +5,7 @@ over HTTP as by a browser; static files, streams and downloads are not. The part
 of each kind.
 
 Examples:
-  python -m benchmarks.studio                                 about 3 minutes on 2 quiet cores
+  python -m benchmarks.studio                                 about a minute on 2 quiet cores
   python -m benchmarks.studio --data filled                   keep the filled data directory, or use it again
   python -m benchmarks.studio --json > studio.json
 """
