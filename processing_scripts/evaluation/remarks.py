@@ -87,13 +87,11 @@ def isotonic_on_few_rows(evaluation: Evaluation) -> str:
 
 
 def dominant_column(evaluation: Evaluation) -> str:
-    importance = evaluation.explanations.importance.sum(axis=0)
-    total = float(importance.sum())
-    if len(importance) < 3 or not total or importance.max() < DOMINANT_SHARE * total:
+    name, share = largest_column(evaluation)
+    if not is_dominant(evaluation, share):
         return ""
-    name = evaluation.explanations.columns[int(importance.argmax())]["name"]
     return (
-        f"The column {name!r} alone has {percent(importance.max() / total)} of all contributions: make sure that its "
+        f"The column {name!r} alone has {percent(share)} of all contributions: make sure that its "
         "value is known before what is to be predicted, and does not follow from it."
     )
 
@@ -103,17 +101,29 @@ def nearly_perfect(evaluation: Evaluation) -> str:
         evaluation.outcome.problem_type, ("", "")
     )
     value = evaluation.metrics[name]["value"] if name else None
-    importance = evaluation.explanations.importance.sum(axis=0)
-    total = float(importance.sum())
+    column, share = largest_column(evaluation)
     # a dominant column has a remark of its own
-    if not isinstance(value, float) or value < NEARLY_PERFECT or not total or dominant_column(evaluation):
+    if not isinstance(value, float) or value < NEARLY_PERFECT or not share or is_dominant(evaluation, share):
         return ""
-    largest = int(importance.argmax())
     return (
         f"{title} is {value:.4f}, which real data seldom allow: make sure that no column follows from what is to be "
-        f"predicted, first of all {evaluation.explanations.columns[largest]['name']!r} with "
-        f"{percent(importance[largest] / total)} of all contributions."
+        f"predicted, first of all {column!r} with {percent(share)} of all contributions."
     )
+
+
+def largest_column(evaluation: Evaluation) -> tuple[str, float]:
+    """Return the column with the largest contributions, and its share of all; "" and 0 if there are none."""
+    importance = evaluation.explanations.importance.sum(axis=0)
+    total = float(importance.sum())
+    if not total:
+        return "", 0.0
+    largest = int(importance.argmax())
+    return evaluation.explanations.columns[largest]["name"], float(importance[largest]) / total
+
+
+def is_dominant(evaluation: Evaluation, share: float) -> bool:
+    # one of two columns easily has that much
+    return len(evaluation.explanations.columns) >= 3 and share >= DOMINANT_SHARE
 
 
 def badly_calibrated(evaluation: Evaluation) -> str:
