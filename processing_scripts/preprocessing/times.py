@@ -41,10 +41,7 @@ def rank_times(values: pa.Array, type_: pa.DataType) -> np.ndarray:
 
 def rank_texts(texts: pa.Array) -> np.ndarray:
     """Rank times to the last digit of their fractions, which Arrow's own types hold for few centuries only."""
-    iso = texts
-    for pattern, replacement in DAY_FIRST:
-        iso = pc.replace_substring_regex(iso, pattern, replacement)
-    parts = pc.extract_regex(iso, TIME_PATTERN)
+    parts = pc.extract_regex(_year_first(texts), TIME_PATTERN)
     if parts.null_count:
         raise ValueError(f"values that are not times, for example {shortened(texts.filter(parts.is_null())[0])}")
     moment, fraction, zone = (pc.struct_field(parts, name) for name in ("moment", "fraction", "zone"))
@@ -64,6 +61,16 @@ def rank_texts(texts: pa.Array) -> np.ndarray:
     ranks = np.empty(len(texts), np.int64)
     ranks[order] = 1 + np.concatenate([[0], np.cumsum(is_later)])
     return ranks
+
+
+def _year_first(texts: pa.Array) -> pa.Array:
+    """Turn dates such as 29.2.2024 into 2024-02-29."""
+    # the replacements take half of the time of ranking texts that need none
+    if not pc.any(pc.match_substring_regex(texts, r"^[0-9]{1,2}\.")).as_py():
+        return texts
+    for pattern, replacement in DAY_FIRST:
+        texts = pc.replace_substring_regex(texts, pattern, replacement)
+    return texts
 
 
 def first_failure(texts: pa.Array, type_: pa.DataType) -> int:
