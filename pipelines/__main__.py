@@ -366,12 +366,13 @@ def _follow(project: Project, arn: str, timeout: float, as_json: bool) -> NoRetu
 
 def _set_approval(project: Project, version: int, status: str, comment: str) -> None:
     group = project.settings.model_package_group
-    before = registry.find_version(group, version, project.target).approval_status
+    package = registry.find_version(group, version, project.target)
+    before = package.approval_status
     if before == status and not comment:
         output.print(f"{group} version {version}: already {status}; nothing has changed")
         return
-    package = registry.set_approval(group, version, status, comment, project.target)
-    output.print(f"{group} version {package.version}: {package.approval_status}, was {before}")
+    registry.set_approval(package.arn, status, comment, project.target)
+    output.print(f"{group} version {version}: {status}, was {before}")
 
 
 def _parse_parameters(assignments: list[str]) -> dict[str, str]:

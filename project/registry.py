@@ -99,22 +99,16 @@ def find_version(group: str, version: int, target: Target) -> ModelPackage:
     return describe_package(arns[version], target)
 
 
-def set_approval(group: str, version: int, status: str, comment: str, target: Target) -> ModelPackage:
-    """Approve or reject a version; SageMaker sends a state change event, on which deployments can be triggered.
+def set_approval(arn: str, status: str, comment: str, target: Target) -> None:
+    """Set the approval status of a version; SageMaker sends a state change event, which can trigger deployments.
 
     Args:
-        group: Model package group.
-        version: Number of the version.
-        status: "Approved" or "Rejected".
+        arn: ARN of the model package.
+        status: "Approved", "Rejected" or "PendingManualApproval".
         comment: Approval description, in place of an earlier one, which was about another decision; may be empty.
         target: Account or local SageMaker that has the registry.
-
-    Raises:
-        UserError: The group has no such version.
     """
-    arn = find_version(group, version, target).arn
     target.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=comment)
-    return describe_package(arn, target)
 
 
 def _arns(group: str, target: Target, **filters: str) -> dict[int, str]:

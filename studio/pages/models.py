@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 from flask import Blueprint, abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from project import registry
 from project.target import Target
 from studio.links import address_of
 from studio.paging import choice, page_request
@@ -145,7 +146,7 @@ def set_approval() -> Response:
     # the API takes a single line
     comment = " ".join(request.form.get("comment", "").split())[: models.MAX_COMMENT_CHARACTERS]
     package = models.describe_package(current_target(), request.form["arn"])
-    models.set_approval(current_target(), package, approval, comment)
+    registry.set_approval(package.arn, approval, comment, current_target())
     return redirect(address_of(package.arn) or "/", 303)
 
 

@@ -193,20 +193,6 @@ def describe_package(target: Target, name_or_arn: str) -> ModelPackage:
     )
 
 
-def set_approval(target: Target, package: ModelPackage, approval: str, comment: str) -> None:
-    """Set the approval status of a version.
-
-    Args:
-        target: Account or local SageMaker.
-        package: The version.
-        approval: The new status.
-        comment: Why, in place of an earlier comment, which was about another decision; may be empty.
-    """
-    target.sagemaker.update_model_package(
-        ModelPackageArn=package.arn, ModelApprovalStatus=approval, ApprovalDescription=comment
-    )
-
-
 def _group(item: Mapping[str, Any]) -> Group:
     return Group(
         name=item["ModelPackageGroupName"],
