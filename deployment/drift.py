@@ -64,15 +64,16 @@ def _parse(text: str, rows: Sequence[Record], settings: Settings) -> Drift:
         raise UserError(f"--drift {text!r}: no feature {feature!r}; the features are {', '.join(rows[0])}")
     value_format = _format(feature, settings)
     numbers = None if feature in categories(settings) else _numbers([row[feature] for row in rows], value_format)
+    shift, factor = _SHIFT.fullmatch(change), _FACTOR.fullmatch(change)
     if numbers is None:
-        if _SHIFT.fullmatch(change) or _FACTOR.fullmatch(change):
+        if shift or factor:
             example = next(row[feature] for row in rows if row[feature] is not None)
             raise UserError(f"--drift {text!r}: {feature} is not numeric; set a value, as in {feature}={example}@0.8")
-    elif shift := _SHIFT.fullmatch(change):
+    elif shift:
         unit = (statistics.pstdev(numbers) if numbers else 0.0) if shift["unit"] else 1.0
         add = float(shift["sign"] + shift["size"]) * unit
         return Drift(feature, _arithmetic(lambda number: number + add, value_format), text)
-    elif factor := _FACTOR.fullmatch(change):
+    elif factor:
         by = float(factor["factor"])
         return Drift(feature, _arithmetic(lambda number: number * by, value_format), text)
     elif change.startswith(("+", "-", "*")):
