@@ -16,6 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from analyzer.reports.html import counted
 from project.target import Target
 from studio.queries.s3 import ObjectFile, S3Object, read_range
 
@@ -136,7 +137,7 @@ def _parquet(target: Target, item: S3Object) -> Preview:
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
         return Preview("none", remark=_cut(f"The object could not be read as Parquet: {error}"))
     remarks = [
-        f"{_count(total, 'row')} and {_count(len(schema), 'column')}; row groups: {file.metadata.num_row_groups:,}."
+        f"{counted(total, 'row')} and {counted(len(schema), 'column')}; row groups: {file.metadata.num_row_groups:,}."
     ]
     if not fields and len(schema):
         remarks.append(f"The first rows take more than {UNPACKED_BYTES // 1_000_000} MB; download the object instead.")
@@ -242,7 +243,7 @@ def _zip(target: Target, item: S3Object) -> Preview:
     # the list at the end is read in parts
     with zipfile.ZipFile(io.BufferedReader(ObjectFile(target, item), 64_000)) as archive:
         members = [(info.filename, info.file_size) for info in archive.infolist() if not info.is_dir()]
-    remark = _count(len(members), "file")
+    remark = counted(len(members), "file")
     return _members(members, remark + (f", the first {MAX_MEMBERS} of which." if len(members) > MAX_MEMBERS else "."))
 
 
@@ -265,7 +266,7 @@ def _tar(target: Target, item: S3Object) -> Preview:
     except (tarfile.ReadError, EOFError, zlib.error):
         if is_whole or not members:
             raise
-    remark = f"{_count(len(members), 'file')}." if is_whole else _first(len(members), "file")
+    remark = f"{counted(len(members), 'file')}." if is_whole else _first(len(members), "file")
     return _members(members, remark)
 
 
@@ -322,15 +323,11 @@ def _members(members: Sequence[tuple[str, int]], remark: str) -> Preview:
     return Preview("members", ("Name", "Size"), tuple(members[:MAX_MEMBERS]), remark=remark)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _first(number: int, noun: str) -> str:
     """Return the remark that only the first of the rows or files are shown; it is empty if there are none."""
     if number == 0:
         return ""
-    return f"The first {noun}." if number == 1 else f"The first {_count(number, noun)}."
+    return f"The first {noun}." if number == 1 else f"The first {counted(number, noun)}."
 
 
 def _cell(value: Any) -> Any:
