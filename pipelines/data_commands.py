@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import webbrowser
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from project.commands import (
     RegionOption,
     RoleOption,
     SettingsOption,
+    command_options,
     errors_explained,
     print_result,
     project_command,
@@ -94,7 +94,7 @@ def init(
         output.print(text, markup=False, end="", soft_wrap=True)
         for note in guesses.notes:
             console.print(note, markup=False, soft_wrap=True)
-        command = f"python -m pipelines check-data --settings {shlex.quote(str(file))}"
+        command = f"python -m pipelines check-data{command_options(file, local=False)}"
         console.print(f"Wrote {file}. Next: {command}", markup=False, soft_wrap=True)
 
 
