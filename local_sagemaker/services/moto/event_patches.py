@@ -234,12 +234,11 @@ def _filter(
     namespace: str | None,
     name: str | None,
     dimensions: list[dict[str, str]],
-    already_present_metrics: list[MetricDatumBase] | None = None,
 ) -> bool:
     """Take metric data for statistics that have exactly the given dimensions; moto takes those with more, too."""
     if len(dimensions) != len(datum.dimensions):
         return False
-    return bool(original(datum, namespace, name, dimensions, already_present_metrics))
+    return bool(original(datum, namespace, name, dimensions))
 
 
 @patches(CloudWatchBackend, "set_alarm_state")
